@@ -1,0 +1,14 @@
+"""Copies a TrueFoundry control plane's model registry into a relational database.
+
+cli        click commands: wiring, exit codes
+settings   one frozen Settings; names of variables and defaults
+errors     the tree of errors, by what the operator should do next
+source     the control plane, seen from here: HTTP, paging, the proof of completeness
+records    pure: JSON in, rows out
+models     SQLAlchemy mappings of every table and view
+store      all SQL that writes: staging, merge, tombstones, lock
+sync       the run: plan, pages, rows, staging, proof, merge
+simulator  a control plane to develop, demonstrate and test against
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,34 @@
+"""SQLAlchemy mappings of every table and view: registry tables, bookkeeping tables, views."""
+
+from etl.models import views
+from etl.models.base import Base
+from etl.models.bookkeeping import Change, RejectedRecord, SyncRun, SyncRunCount, SyncScope, VersionRead
+from etl.models.registry import (
+    MlRepo,
+    Model,
+    ModelRunStep,
+    ModelVersion,
+    ModelVersionMetric,
+    ModelVersionPackage,
+    ModelVersionTag,
+    Subject,
+)
+
+__all__ = [
+    "Base",
+    "Change",
+    "MlRepo",
+    "Model",
+    "ModelRunStep",
+    "ModelVersion",
+    "ModelVersionMetric",
+    "ModelVersionPackage",
+    "ModelVersionTag",
+    "RejectedRecord",
+    "Subject",
+    "SyncRun",
+    "SyncRunCount",
+    "SyncScope",
+    "VersionRead",
+    "views",
+]

@@ -1,0 +1,91 @@
+"""From a database URL to an engine, and from a driver's exceptions to ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from sqlalchemy import URL, Connection, Engine, Transaction, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import NullPool, StaticPool
+
+from etl.errors import ConfigError
+from etl.store import postgresql, sqlite
+
+# What differs by database is a module each, with the same functions.
+_DATABASES: dict[str, ModuleType] = {"sqlite": sqlite, "postgresql": postgresql}
+_EXTRAS = {"postgresql": "postgres"}
+
+
+def parse_url(text: str) -> URL:
+    """The URL, checked; ConfigError when its scheme is unknown or it is no URL at all."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError) as error:
+        raise ConfigError(
+            "The database URL cannot be read: write sqlite:///file.db or postgresql://user:password@host/database."
+        ) from error
+    if url.get_backend_name() == "postgres":
+        url = url.set(drivername="postgresql")
+    if url.get_backend_name() not in _DATABASES:
+        known = ", ".join(f"{name}://" for name in sorted(_DATABASES))
+        raise ConfigError(
+            f"No database of the kind {url.get_backend_name()!r} is supported: use one of {known}."
+        )
+    # SQLAlchemy before 2.1 took another driver for a plain `postgresql://`.
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+
+
+def database_of(url: URL) -> ModuleType:
+    """The module of what differs for this kind of database."""
+    return _DATABASES[url.get_backend_name()]
+
+
+def open_engine(text: str) -> Engine:
+    """An engine for the URL. Opens no connection; ConfigError when the URL cannot work."""
+    url = parse_url(text)
+    database = database_of(url)
+    database.check_url(url)
+    in_memory = url.get_backend_name() == "sqlite" and sqlite.file_of(url) is None
+    try:
+        engine = create_engine(url, poolclass=StaticPool if in_memory else NullPool)
+    except NoSuchModuleError as error:
+        raise ConfigError(
+            f"SQLAlchemy has no driver {url.drivername!r}: use postgresql:// or sqlite:///."
+        ) from error
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(url.get_backend_name(), "")
+        raise ConfigError(
+            f"The driver for {url.get_backend_name()} is not installed: pip install 'tfy-etl[{extra}]'."
+        ) from error
+    database.prepare(engine)
+    return engine
+
+
+@contextmanager
+def explained(engine: Engine) -> Iterator[None]:
+    """Turn what the database complains of into one line with the next step."""
+    driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
+    try:
+        yield
+    except DBAPIError as error:
+        raise database_of(engine.url).explain(error.orig or error) from error
+    except driver_error as error:  # from COPY, which goes past SQLAlchemy
+        raise database_of(engine.url).explain(error) from error
+
+
+@contextmanager
+def writing(connection: Connection) -> Iterator[Transaction]:
+    """A transaction that writes the database's own tables; SQLite takes the write lock at its start."""
+    connection.execution_options(writes=True)
+    try:
+        with connection.begin() as transaction:
+            yield transaction
+    finally:
+        connection.execution_options(writes=False)
+
+
+def is_new_file(text: str) -> bool:
+    """Whether the URL names a SQLite file that is not there yet."""
+    url = parse_url(text)
+    path = sqlite.file_of(url) if url.get_backend_name() == "sqlite" else None
+    return path is not None and not path.exists()

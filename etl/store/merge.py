@@ -1,0 +1,164 @@
+"""The one transaction of a run: everything staged becomes visible at once, or nothing does."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, delete, exists, func, insert, literal, select, true, update
+
+from etl.store.engine import database_of
+from etl.store.tables import CHILDREN, DOOMED, READ, REVIVED, SEEN, STAGES, TABLES
+
+
+def merge(connection: Connection, *, run_id: str, now: datetime, log_changes: bool) -> None:
+    """Bring the registry's tables to what the run has staged. The caller begins and commits.
+
+    `now` becomes first_seen_at, last_changed_at and deleted_at; `log_changes` is off for a scope's first load.
+    """
+    database = database_of(connection.engine.url)
+    _merge_subjects(connection, database)
+    for entity, children in CHILDREN.items():
+        _drop_children(connection, entity, children)
+        _upsert(connection, database, entity, now)
+        for child in children:
+            columns = [
+                database.staged(TABLES[child].c[column.name], column) for column in STAGES[child].columns
+            ]
+            names = [column.name for column in STAGES[child].columns]
+            connection.execute(insert(TABLES[child]).from_select(names, select(*columns)))
+    _bury(connection, now)
+    _restore(connection, now)
+    _note_reads(connection, database)
+    if log_changes:
+        _log_changes(connection, run_id, now)
+    _keep_rejected(connection, run_id, now)
+
+
+def _merge_subjects(connection: Connection, database: Any) -> None:
+    """The newest sighting of each subject wins; ordered, so that runs side by side cannot deadlock."""
+    stage, table = STAGES["subjects"], TABLES["subjects"]
+    newest = func.row_number().over(
+        partition_by=stage.c.id,
+        order_by=(stage.c.stamp.desc().nulls_last(), stage.c.slug, stage.c.display_name),
+    )
+    ranked = select(stage, newest.label("rank")).subquery()
+    names = [column.name for column in table.columns]
+    rows = (
+        select(*(database.staged(table.c[name], ranked.c[name]) for name in names))
+        .where(ranked.c.rank == 1)
+        .order_by(ranked.c.id)
+    )
+    upsert = database.insert(table).from_select(names, rows)
+    data = [name for name in names if name != "id"]
+    differs = [table.c[name].is_distinct_from(upsert.excluded[name]) for name in data]
+    connection.execute(
+        upsert.on_conflict_do_update(
+            index_elements=["id"], set_={name: upsert.excluded[name] for name in data}, where=_any(differs)
+        )
+    )
+
+
+def _any(conditions: Sequence[Any]) -> Any:
+    first, *rest = conditions
+    for condition in rest:
+        first |= condition
+    return first
+
+
+def _drop_children(connection: Connection, entity: str, children: Sequence[str]) -> None:
+    """Lists of changed records are replaced whole."""
+    stage = STAGES[entity]
+    changed = (
+        select(stage.c.id)
+        .join(SEEN, (SEEN.c.entity == entity) & (SEEN.c.id == stage.c.id))
+        .where(SEEN.c.outcome != "inserted")
+    )
+    for child in children:
+        table = TABLES[child]
+        connection.execute(delete(table).where(table.columns[0].in_(changed)))
+
+
+def _upsert(connection: Connection, database: Any, entity: str, now: datetime) -> None:
+    stage, table = STAGES[entity], TABLES[entity]
+    names = [column.name for column in stage.columns]
+    stamp = literal(now, table.c.first_seen_at.type)
+    rows: Select[Any] = (
+        select(*(database.staged(table.c[name], stage.c[name]) for name in names), stamp, stamp)
+        .where(true())  # SQLite would take ON CONFLICT for a join without it
+        .order_by(stage.c.id)
+    )
+    upsert = database.insert(table).from_select([*names, "first_seen_at", "last_changed_at"], rows)
+    replaced = {name: upsert.excluded[name] for name in (*names, "last_changed_at") if name != "id"}
+    connection.execute(
+        upsert.on_conflict_do_update(index_elements=["id"], set_=replaced | {"deleted_at": None})
+    )
+
+
+def _bury(connection: Connection, now: datetime) -> None:
+    for entity in CHILDREN:
+        table = TABLES[entity]
+        doomed = select(DOOMED.c.id).where(DOOMED.c.entity == entity)
+        connection.execute(
+            update(table).where(table.c.id.in_(doomed)).values(deleted_at=now, last_changed_at=now)
+        )
+
+
+def _restore(connection: Connection, now: datetime) -> None:
+    """Also records that came back older than they were stored, and versions that come with their model."""
+    for entity in CHILDREN:
+        table = TABLES[entity]
+        read = select(SEEN.c.id).where(SEEN.c.entity == entity, SEEN.c.outcome == "restored")
+        back = read.union_all(select(REVIVED.c.id)) if entity == "model_versions" else read
+        connection.execute(
+            update(table)
+            .where(table.c.deleted_at.is_not(None), table.c.id.in_(back))
+            .values(deleted_at=None, last_changed_at=now)
+        )
+
+
+def _note_reads(connection: Connection, database: Any) -> None:
+    table = TABLES["version_reads"]
+    read = (
+        select(SEEN.c.id, SEEN.c.fingerprint)
+        .join(READ, READ.c.model_id == SEEN.c.id)
+        .where(SEEN.c.entity == "models", SEEN.c.fingerprint.is_not(None))
+    )
+    upsert = database.insert(table).from_select(["model_id", "fingerprint"], read)
+    connection.execute(
+        upsert.on_conflict_do_update(
+            index_elements=["model_id"],
+            set_={"fingerprint": upsert.excluded.fingerprint},
+            where=table.c.fingerprint != upsert.excluded.fingerprint,
+        )
+    )
+
+
+def _log_changes(connection: Connection, run_id: str, now: datetime) -> None:
+    table, stage = TABLES["changes"], STAGES["changes"]
+    of_run = (literal(run_id), literal(now, table.c.observed_at.type))
+    names = [column.name for column in stage.columns]
+    connection.execute(
+        insert(table).from_select(["run_id", "observed_at", *names], select(*of_run, *stage.columns))
+    )
+    whole = ["run_id", "observed_at", "entity", "entity_id", "kind"]
+    gone = select(*of_run, DOOMED.c.entity, DOOMED.c.id, literal("deleted"))
+    back = select(*of_run, literal("model_versions"), REVIVED.c.id, literal("restored"))
+    connection.execute(insert(table).from_select(whole, gone))
+    connection.execute(insert(table).from_select(whole, back))
+
+
+def _keep_rejected(connection: Connection, run_id: str, now: datetime) -> None:
+    """A record that stays as unreadable as it was is kept once."""
+    table, stage = TABLES["rejected_records"], STAGES["rejected_records"]
+    names = [column.name for column in stage.columns]
+    kept = exists().where(
+        table.c.entity == stage.c.entity,
+        table.c.record_id.is_not_distinct_from(stage.c.record_id),
+        table.c.payload == stage.c.payload,
+    )
+    rows = (
+        select(literal(run_id), literal(now, table.c.rejected_at.type), *stage.columns)
+        .distinct()
+        .where(~kept)
+    )
+    connection.execute(insert(table).from_select(["run_id", "rejected_at", *names], rows))

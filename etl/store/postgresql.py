@@ -1,0 +1,145 @@
+"""What PostgreSQL does in its own way: advisory locks, COPY, lists of ids."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Double,
+    Engine,
+    FromClause,
+    Table,
+    bindparam,
+    cast,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.types import Text
+
+from etl.errors import ConfigError, LockHeld, StoreError
+from etl.models.types import RegistryJson, UtcDateTime
+
+__all__ = ["insert"]
+
+_LOCK_POLL_S = 0.2
+
+
+def check_url(url: URL) -> None:
+    """A server tells what is wrong with its address when it is asked."""
+
+
+def is_own(url: URL) -> bool:  # noqa: ARG001 the same question for each database
+    """A server's database is shared: its schema changes when its owner says so."""
+    return False
+
+
+def prepare(engine: Engine) -> None:
+    """Connections need nothing."""
+
+
+def create(engine: Engine) -> None:
+    """A database that is there needs nothing."""
+
+
+@contextmanager
+def locked(engine: Engine, ml_repos: Sequence[str], wait: float) -> Iterator[None]:
+    """Hold advisory locks on a connection of their own; the server frees them when the process dies.
+
+    A run over everything takes the schema's lock alone; a run over some ML repos shares it and takes each
+    repo's own, so that such runs go side by side. All are tried, none waited for: no deadlock can arise.
+    Raises LockHeld when another run still holds one after `wait` seconds.
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        schema = connection.scalar(text("SELECT current_schema()"))
+        whole = _key(f"{schema}")
+        tries = [("pg_try_advisory_lock_shared" if ml_repos else "pg_try_advisory_lock", whole)]
+        tries += [("pg_try_advisory_lock", _key(f"{schema}/{repo}")) for repo in sorted(set(ml_repos))]
+        deadline = time.monotonic() + wait
+        while not _take_all(
+            lambda name, key: bool(connection.scalar(getattr(func, name)(key).select())), tries
+        ):
+            connection.execute(text("SELECT pg_advisory_unlock_all()"))
+            if time.monotonic() >= deadline:
+                raise LockHeld(
+                    "Another run is at work on this database: wait for it to end, or give --lock-wait 600."
+                )
+            time.sleep(_LOCK_POLL_S)
+        try:
+            yield
+        finally:
+            # The pool resets the connection, and closing it frees what a broken one held.
+            connection.invalidate()
+
+
+def _take_all(take: Callable[[str, int], bool], tries: Sequence[tuple[str, int]]) -> bool:
+    return all(take(name, key) for name, key in tries)
+
+
+def _key(name: str) -> int:
+    digest = hashlib.blake2b(f"tfy-etl/{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def ids(values: Sequence[str]) -> FromClause:
+    """The values as a table with one column, `value`."""
+    return func.unnest(bindparam(None, list(values), type_=ARRAY(Text))).table_valued("value")
+
+
+def staged(column: Column[Any], staging: Column[Any]) -> ColumnElement[Any]:
+    """The staged column as the table's own takes it: JSON is staged as text, which COPY takes in binary."""
+    return cast(staging, JSONB) if isinstance(column.type, RegistryJson) else staging
+
+
+def load(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+    """COPY rows, encoded already, into a staging table."""
+    driver = connection.connection.driver_connection
+    assert driver is not None  # noqa: S101 a connection in use has one
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    with (
+        driver.cursor() as cursor,
+        cursor.copy(f'COPY pg_temp."{table.name}" ({names}) FROM STDIN (FORMAT BINARY)') as copy,
+    ):
+        copy.set_types([_binary_type(column) for column in table.columns])
+        for row in rows:
+            copy.write_row(row)
+
+
+def _binary_type(column: Column[Any]) -> str:
+    match column.type:
+        case UtcDateTime():
+            return "timestamptz"
+        case BigInteger():
+            return "int8"
+        case Double():
+            return "float8"
+        case Boolean():
+            return "bool"
+    return "text"
+
+
+def analyze(connection: Connection, tables: Iterable[Table]) -> None:
+    """Nobody gathers statistics of temporary tables by itself, and without them the merge is planned badly."""
+    for table in tables:
+        connection.exec_driver_sql(f'ANALYZE pg_temp."{table.name}"')
+
+
+def explain(error: Exception) -> StoreError | ConfigError:
+    """The driver's complaint as one line with the next step."""
+    text = " ".join(str(error).split())
+    for sign, advice in (
+        ("password authentication failed", "check user and password in TFY_ETL_DATABASE_URL"),
+        ("does not exist", "create it, or change TFY_ETL_DATABASE_URL"),
+        ("permission denied", "grant the role what it lacks"),
+    ):
+        if sign in text:
+            return ConfigError(f"PostgreSQL refused: {text[:300]}: {advice}.")
+    return StoreError(f"PostgreSQL failed: {text[:300]}. See to the server, then run again.")

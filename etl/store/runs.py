@@ -1,0 +1,103 @@
+"""The run record: written when a run starts, closed when it ends, read by `status` and by the next run's plan."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from etl.models import SyncRun, SyncRunCount, SyncScope, views
+from etl.store.engine import database_of
+from etl.store.settle import Tally
+from etl.store.tables import SEEN, TABLES
+
+WHOLE = "all"
+"""Name of the scope without a filter."""
+
+
+def begin(connection: Connection, run: Mapping[str, Any]) -> None:
+    """Write the row of a run that starts. Rows left `running` by dead runs of the same scope become `interrupted`.
+
+    The caller holds the lock, so no such run lives; a run over everything excludes all others.
+    """
+    left = update(SyncRun).where(SyncRun.status == "running")
+    if run["scope"].get("ml_repos"):
+        left = left.where(SyncRun.scope == run["scope"])
+    with connection.begin():
+        connection.execute(
+            left.values(status="interrupted", finished_at=run["started_at"], error="The process died.")
+        )
+        connection.execute(insert(SyncRun), [dict(run)])
+
+
+def end(
+    connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies: Mapping[str, Tally]
+) -> None:
+    """Write how the run ended, and its counts. The caller commits: with the data, if there is any."""
+    connection.execute(update(SyncRun).where(SyncRun.id == run_id).values(**outcome))
+    if tallies:
+        rows = [{"run_id": run_id, "entity": entity, **tally._asdict()} for entity, tally in tallies.items()]
+        connection.execute(insert(SyncRunCount), rows)
+
+
+def scope_state(connection: Connection, scope: str) -> Mapping[str, Any] | None:
+    """The row of the scope, if a run of it was ever complete."""
+    with connection.begin():
+        row = (
+            connection.execute(select(*SyncScope.__table__.columns).where(SyncScope.scope == scope))
+            .mappings()
+            .first()
+        )
+    return None if row is None else dict(row)
+
+
+def advance(connection: Connection, scope: str, *, run_id: str, started_at: datetime, full: bool) -> None:
+    """Move the scope on after a complete run. The watermark never passes the run's start, nor goes back."""
+    database = database_of(connection.engine.url)
+    newest = connection.scalar(select(func.max(SEEN.c.updated_at)).where(SEEN.c.outcome != "rejected"))
+    before = connection.scalar(select(SyncScope.watermark).where(SyncScope.scope == scope))
+    marks = [mark for mark in (newest and min(newest, started_at), before) if mark is not None]
+    values = {
+        "scope": scope,
+        "watermark": max(marks, default=None),
+        "last_complete_run_id": run_id,
+        "last_complete_at": started_at,
+        **({"last_full_at": started_at} if full else {}),
+    }
+    upsert = database.insert(SyncScope).values(values)
+    connection.execute(
+        upsert.on_conflict_do_update(
+            index_elements=["scope"], set_={name: upsert.excluded[name] for name in values if name != "scope"}
+        )
+    )
+
+
+def stored_versions(connection: Connection, ml_repos: tuple[str, ...]) -> int:
+    """How many versions are stored as live in the ML repos given (all when none are)."""
+    versions = TABLES["model_versions"]
+    query = select(func.count()).select_from(versions).where(versions.c.deleted_at.is_(None))
+    if ml_repos:
+        query = query.where(versions.c.ml_repo_id.in_(ml_repos))
+    with connection.begin():
+        return connection.scalar(query) or 0
+
+
+def latest(connection: Connection, limit: int) -> list[dict[str, Any]]:
+    """The last runs, newest first, each with its counts by table under `counts`."""
+    with connection.begin():
+        rows = connection.execute(
+            select(*SyncRun.__table__.columns).order_by(SyncRun.started_at.desc(), SyncRun.id).limit(limit)
+        )
+        runs = [dict(row) for row in rows.mappings()]
+        for run in runs:
+            counts = connection.execute(
+                select(*SyncRunCount.__table__.columns).where(SyncRunCount.run_id == run["id"])
+            )
+            run["counts"] = {row["entity"]: dict(row) for row in counts.mappings()}
+    return runs
+
+
+def freshness(connection: Connection) -> list[dict[str, Any]]:
+    """The rows of the view `sync_freshness`."""
+    with connection.begin():
+        return [dict(row) for row in connection.execute(select(views.sync_freshness)).mappings()]

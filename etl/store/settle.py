@@ -1,0 +1,114 @@
+"""What a proven run means for what is stored: which records are gone, which come back, and the counts.
+
+It reads the database and fills temporary tables; the merge applies them, a dry run only prints them.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Column, ColumnElement, Connection, Table, exists, func, insert, literal, or_, select, true
+
+from etl.errors import MassDelete
+from etl.store.tables import CHILDREN, DOOMED, READ, REVIVED, SEEN, TABLES
+
+
+class Tally(NamedTuple):
+    """What a run does to one table, in records."""
+
+    seen: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    restored: int = 0
+    rejected: int = 0
+
+
+def doom(
+    connection: Connection, ml_repos: Sequence[str], *, every_version_read: bool, spare: Collection[str] = ()
+) -> None:
+    """Note what the source no longer has, within the ML repos given (all when there are none).
+
+    Only for a run that was proven complete. A version goes with its model, or when all versions of its model were
+    read and it was not among them. `spare` names tables of which nothing may go: an unreadable record without an id
+    may be any of theirs.
+    """
+    versions = TABLES["model_versions"]
+    model_doomed = exists().where((DOOMED.c.entity == "models") & (DOOMED.c.id == versions.c.model_id))
+    model_read = exists().where(READ.c.model_id == versions.c.model_id)
+    read_in_full = true() if every_version_read else or_(model_doomed, model_read)
+    with connection.begin():
+        for entity, applies in (("ml_repos", true()), ("models", true()), ("model_versions", read_in_full)):
+            if entity in spare:
+                continue
+            table = TABLES[entity]
+            gone = select(literal(entity), table.c.id).where(
+                _live_in(table, ml_repos), ~_was_seen(table), applies
+            )
+            connection.execute(insert(DOOMED).from_select(["entity", "id"], gone))
+
+
+def revive(connection: Connection) -> None:
+    """Note deleted versions whose model is back, unless reading its versions told better."""
+    models, versions = TABLES["models"], TABLES["model_versions"]
+    back = (
+        select(versions.c.id)
+        .join(models, (models.c.id == versions.c.model_id) & (models.c.deleted_at == versions.c.deleted_at))
+        .join(SEEN, (SEEN.c.entity == "models") & (SEEN.c.outcome == "restored") & (SEEN.c.id == models.c.id))
+        .where(~_was_seen(versions), ~exists().where(READ.c.model_id == models.c.id))
+    )
+    with connection.begin():
+        connection.execute(insert(REVIVED).from_select(["id"], back))
+
+
+def tallies(connection: Connection) -> dict[str, Tally]:
+    """The counts of the run so far, by table."""
+    with connection.begin():
+        outcomes = _counts(connection, SEEN.c.entity, SEEN.c.outcome)
+        doomed = _counts(connection, DOOMED.c.entity)
+        revived = connection.scalar(select(func.count()).select_from(REVIVED)) or 0
+    return {
+        entity: Tally(
+            seen=sum(number for key, number in outcomes.items() if key[0] == entity),
+            inserted=outcomes.get((entity, "inserted"), 0),
+            updated=outcomes.get((entity, "updated"), 0),
+            unchanged=outcomes.get((entity, "unchanged"), 0),
+            deleted=doomed.get((entity,), 0),
+            restored=outcomes.get((entity, "restored"), 0) + (revived if entity == "model_versions" else 0),
+            rejected=outcomes.get((entity, "rejected"), 0),
+        )
+        for entity in CHILDREN
+    }
+
+
+def guard(
+    connection: Connection, tallies: dict[str, Tally], ml_repos: Sequence[str], max_share: float
+) -> None:
+    """MassDelete when more than `max_share` of what is live in a table would go at once."""
+    for entity, tally in tallies.items():
+        if not tally.deleted:
+            continue
+        table = TABLES[entity]
+        with connection.begin():
+            live = (
+                connection.scalar(select(func.count()).select_from(table).where(_live_in(table, ml_repos)))
+                or 0
+            )
+        if tally.deleted > max_share * live:
+            raise MassDelete(
+                f"{tally.deleted} of {live} {entity} are gone at the source, more than {max_share:.0%} at once: nothing "
+                "was written. If that is right, run again with --allow-mass-delete; else look at the token's permissions."
+            )
+
+
+def _was_seen(table: Table) -> ColumnElement[bool]:
+    return exists().where((SEEN.c.entity == table.name) & (SEEN.c.id == table.c.id))
+
+
+def _live_in(table: Table, ml_repos: Sequence[str]) -> ColumnElement[bool]:
+    repo = table.c.id if table.name == "ml_repos" else table.c.ml_repo_id
+    return table.c.deleted_at.is_(None) & (repo.in_(ml_repos) if ml_repos else true())
+
+
+def _counts(connection: Connection, *by: Column[Any]) -> dict[tuple[Any, ...], int]:
+    return {tuple(row[:-1]): row[-1] for row in connection.execute(select(*by, func.count()).group_by(*by))}

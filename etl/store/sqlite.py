@@ -1,0 +1,146 @@
+"""What SQLite does in its own way: file, pragmas, lock file, bulk loading, lists of ids."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    FromClause,
+    Table,
+    bindparam,
+    event,
+    func,
+)
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.types import Text
+
+from etl.errors import ConfigError, LockHeld, StoreError
+
+__all__ = ["insert"]
+
+# Long enough for an analyst's own write to end, short enough to notice one that does not.
+BUSY_TIMEOUT_MS = 30_000
+
+
+def check_url(url: URL) -> None:
+    """ConfigError when the file cannot be a database of ours."""
+    path = file_of(url)
+    if path is None:
+        return
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder: name a file in --database-url.")
+    if not path.parent.is_dir():
+        raise ConfigError(f"The folder {path.parent} does not exist: create it, or change --database-url.")
+    if path.exists():
+        with path.open("rb") as file:
+            head = file.read(16)
+        if head and head != b"SQLite format 3\0":
+            raise ConfigError(f"{path} is not a SQLite database: name another file in --database-url.")
+
+
+def file_of(url: URL) -> Path | None:
+    """The database's file; None for one in memory."""
+    return None if url.database in {None, "", ":memory:"} else Path(str(url.database))
+
+
+def is_own(url: URL) -> bool:  # noqa: ARG001 the same question for each database
+    """A SQLite file belongs to who runs the command: it is created and migrated without asking."""
+    return True
+
+
+def prepare(engine: Engine) -> None:
+    """Set up each connection, and begin transactions as SQLAlchemy says rather than as the driver guesses."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        for pragma in ("foreign_keys = ON", f"busy_timeout = {BUSY_TIMEOUT_MS}", "synchronous = NORMAL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A merge takes the write lock at once: a reader turned writer halfway could not wait for it.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def create(engine: Engine) -> None:
+    """Readers of a database in WAL mode are not held up by a run, nor a run by them."""
+    with closing(engine.raw_connection()) as connection:
+        connection.cursor().execute("PRAGMA journal_mode = WAL")
+
+
+@contextmanager
+def locked(engine: Engine, ml_repos: Sequence[str], wait: float) -> Iterator[None]:  # noqa: ARG001 one writer, whatever the scope
+    """Hold the lock file beside the database; the system frees it when the process dies.
+
+    Raises LockHeld when another run still holds it after `wait` seconds.
+    """
+    path = file_of(engine.url)
+    if path is None:
+        yield
+        return
+    lock = FileLock(f"{path}.lock", timeout=wait)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise LockHeld(
+            f"Another run is at work on {path}: wait for it to end, or give --lock-wait 600."
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"Cannot write beside {path}: {error.strerror or error}.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def ids(values: Sequence[str]) -> FromClause:
+    """The values as a table with one column, `value`: an array bound once instead of a long IN list."""
+    return func.json_each(bindparam(None, json.dumps(values), type_=Text)).table_valued("value")
+
+
+def staged(column: Column[Any], staging: Column[Any]) -> ColumnElement[Any]:  # noqa: ARG001 PostgreSQL casts here
+    """The staged column as the table's own takes it."""
+    return staging
+
+
+def load(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+    """Put rows, encoded already, into a staging table."""
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    marks = ", ".join("?" * len(table.columns))
+    # Names are the mapping's own; values are bound.
+    connection.exec_driver_sql(
+        f'INSERT INTO temp."{table.name}" ({names}) VALUES ({marks})', [tuple(r) for r in rows]
+    )  # noqa: S608
+
+
+def analyze(connection: Connection, tables: Iterable[Table]) -> None:
+    """SQLite plans well enough by the indexes alone."""
+
+
+def explain(error: Exception) -> StoreError | ConfigError:
+    """The driver's complaint as one line with the next step."""
+    text = str(error)
+    if "readonly" in text or "unable to open" in text:
+        return ConfigError(
+            f"The database file or its folder cannot be written ({text}): mend its permissions."
+        )
+    if "locked" in text or "busy" in text:
+        return StoreError("Another program holds the database locked: end its transaction, then run again.")
+    if "full" in text:
+        return StoreError("The disk is full: make room, then run again; nothing of this run was written.")
+    if "not a database" in text or "malformed" in text:
+        return ConfigError(
+            f"The file is no sound SQLite database ({text}): restore it, or name another file."
+        )
+    return StoreError(f"SQLite failed: {text}.")

@@ -1,0 +1,232 @@
+"""What pages bring is held against what is stored, and kept in temporary tables until the merge.
+
+Nothing here writes to the database's own tables, and no transaction outlasts a call.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Column, Connection, Index, Select, Table, delete, exists, func, null, select
+from sqlalchemy.schema import CreateTable
+
+from etl.models.types import Encoder, RegistryJson, RegistryText, UtcDateTime
+from etl.store.engine import database_of
+from etl.store.tables import ALL, CHILDREN, DUE, READ, SEEN, STAGES, STAMPS, TABLES
+
+Row = Sequence[Any]
+
+
+class Known(NamedTuple):
+    """What the database and this run already know of one record."""
+
+    stored_hash: str | None
+    stored_updated_at: datetime | None
+    deleted: bool
+    seen_hash: str | None
+    seen_updated_at: datetime | None
+    versions_read_as: str | None
+
+
+class Seen(NamedTuple):
+    """One row of the table `seen`."""
+
+    entity: str
+    id: str
+    outcome: str
+    updated_at: datetime | None = None
+    content_hash: str | None = None
+    model_id: str | None = None
+    latest_version_id: str | None = None
+    fingerprint: str | None = None
+
+
+class Staging:
+    """The temporary tables of one run, on the connection that will merge them."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Create the tables."""
+        self._connection = connection
+        self._database = database_of(connection.engine.url)
+        self._encoders = {table.name: _encoders(table, connection) for table in ALL}
+        self._encode_id: Encoder = RegistryText().encoder(connection.dialect)
+        self._indexed = False
+        with connection.begin():
+            for table in ALL:
+                connection.execute(CreateTable(table))
+
+    def known(self, entity: str, ids: Sequence[str]) -> dict[str, Known]:
+        """What is known of each id; an id of which nothing is known comes with None everywhere."""
+        table, read = TABLES[entity], TABLES["version_reads"]
+        wanted = self._wanted(ids)
+        query = (
+            select(
+                wanted.c.value,
+                table.c.content_hash,
+                table.c.get("updated_at", null()),
+                table.c.deleted_at.is_not(None) & table.c.id.is_not(None),
+                SEEN.c.content_hash,
+                SEEN.c.updated_at,
+                read.c.fingerprint,
+            )
+            .outerjoin_from(wanted, table, table.c.id == wanted.c.value)
+            .outerjoin(SEEN, (SEEN.c.entity == entity) & (SEEN.c.id == wanted.c.value))
+            .outerjoin(read, read.c.model_id == wanted.c.value)
+        )
+        by_encoded = {self._encode_id(each): each for each in ids}
+        with self._connection.begin():
+            return {by_encoded[row[0]]: Known(*row[1:]) for row in self._connection.execute(query)}
+
+    def stored(self, entity: str, ids: Sequence[str]) -> dict[str, dict[str, list[Row]]]:
+        """The stored rows of each id, by table, in the order of their keys, without the store's own columns."""
+        found: dict[str, dict[str, list[Row]]] = defaultdict(
+            lambda: {name: [] for name in (entity, *CHILDREN[entity])}
+        )
+        wanted = self._wanted(ids)
+        with self._connection.begin():
+            for name in (entity, *CHILDREN[entity]):
+                table = TABLES[name]
+                columns = [column for column in table.columns if column.name not in STAMPS]
+                key = columns[0]
+                query: Select[Any] = select(*columns).join_from(wanted, table, key == wanted.c.value)
+                for row in self._connection.execute(query.order_by(*table.primary_key)):
+                    found[row[0]][name].append(row)
+        return dict(found)
+
+    def stage(self, rows: Mapping[str, Sequence[Row]], seen: Sequence[Seen] = ()) -> None:
+        """Keep rows for the tables they are named by, and what becomes of the records they are of."""
+        with self._connection.begin():
+            self._load(SEEN, seen)
+            for name, of_table in rows.items():
+                self._load(STAGES[name], of_table)
+
+    def mark_due(self, model_ids: Sequence[str]) -> None:
+        """Note models whose versions are to be read; an id may be noted twice."""
+        self._mark(DUE, model_ids)
+
+    def mark_read(self, model_ids: Sequence[str]) -> None:
+        """Note models whose versions were all read, provably."""
+        self._mark(READ, model_ids)
+
+    def mark_all_read(self) -> None:
+        """Note every model seen: all versions were read in one sweep."""
+        unread = select(SEEN.c.id).where(
+            SEEN.c.entity == "models",
+            SEEN.c.outcome != "rejected",
+            ~exists().where(READ.c.model_id == SEEN.c.id),
+        )
+        with self._connection.begin():
+            self._connection.execute(READ.insert().from_select(["model_id"], unread))
+
+    def mark_unread(self, model_ids: Sequence[str]) -> None:
+        """Take models back: a version of theirs could not be stored, so it is asked for again next time."""
+        with self._connection.begin():
+            wanted = self._wanted(model_ids)
+            self._connection.execute(delete(READ).where(READ.c.model_id.in_(select(wanted.c.value))))
+
+    def due(self) -> Iterator[str]:
+        """The models whose versions are to be read, in the order of their ids, a thousand at a time."""
+        return self._chunks(
+            lambda last: select(DUE.c.model_id).where(DUE.c.model_id > last).order_by(DUE.c.model_id)
+        )
+
+    def without_latest(self) -> Iterator[str]:
+        """Due models whose latest version, as listed, did not come when versions were read."""
+        version = SEEN.alias()
+        arrived = exists().where(
+            (version.c.entity == "model_versions") & (version.c.id == SEEN.c.latest_version_id)
+        )
+        return self._chunks(
+            lambda last: (
+                select(SEEN.c.id)
+                .join(DUE, DUE.c.model_id == SEEN.c.id)
+                .where(
+                    SEEN.c.entity == "models",
+                    SEEN.c.latest_version_id.is_not(None),
+                    ~arrived,
+                    SEEN.c.id > last,
+                )
+                .order_by(SEEN.c.id)
+            )
+        )
+
+    def count_due(self) -> int:
+        """How many models are due."""
+        with self._connection.begin():
+            return self._connection.scalar(select(func.count()).select_from(DUE)) or 0
+
+    def forget(self, entity: str, ids: Sequence[str]) -> None:
+        """Take back what was staged of records that came again, changed in between."""
+        with self._connection.begin():
+            self._index()
+            wanted = select(self._wanted(ids).c.value)
+            self._connection.execute(delete(SEEN).where(SEEN.c.entity == entity, SEEN.c.id.in_(wanted)))
+            changes, rejected = STAGES["changes"], STAGES["rejected_records"]
+            self._connection.execute(
+                delete(changes).where(changes.c.entity == entity, changes.c.entity_id.in_(wanted))
+            )
+            self._connection.execute(
+                delete(rejected).where(rejected.c.entity == entity, rejected.c.record_id.in_(wanted))
+            )
+            for name in (entity, *CHILDREN[entity]):
+                stage = STAGES[name]
+                self._connection.execute(delete(stage).where(_key(stage).in_(wanted)))
+
+    def _index(self) -> None:
+        """Only now: most runs meet no record twice, and go faster without."""
+        if not self._indexed:
+            for parent, children in CHILDREN.items():
+                for name in (parent, *children):
+                    Index(f"ix_stage_{name}", _key(STAGES[name])).create(self._connection)
+            self._indexed = True
+
+    def _mark(self, table: Table, model_ids: Sequence[str]) -> None:
+        if model_ids:
+            insert = self._database.insert(table).on_conflict_do_nothing()
+            with self._connection.begin():
+                self._connection.execute(insert, [{"model_id": each} for each in model_ids])
+
+    def _chunks(self, query_after: Any, size: int = 1000) -> Iterator[str]:
+        last = ""
+        while True:
+            with self._connection.begin():
+                chunk = self._connection.scalars(query_after(last).limit(size)).all()
+            yield from chunk
+            if len(chunk) < size:
+                return
+            last = chunk[-1]
+
+    def _wanted(self, ids: Sequence[str]) -> Any:
+        return self._database.ids([self._encode_id(each) for each in ids])
+
+    def _load(self, table: Table, rows: Sequence[Row]) -> None:
+        if rows:
+            self._database.load(self._connection, table, _encoded(rows, self._encoders[table.name]))
+
+
+def _key(stage: Table) -> Column[Any]:
+    """The column that holds the record's id: the first of every stage."""
+    return stage.columns[0]
+
+
+def _encoders(table: Table, connection: Connection) -> list[tuple[int, Encoder]]:
+    """By position, how the values of a column are written; what needs nothing is left out."""
+    encoders = []
+    for position, column in enumerate(table.columns):
+        of_stage = TABLES.get(table.name.removeprefix("stage_"))
+        origin = column if of_stage is None else of_stage.columns.get(column.name, column)
+        if isinstance(origin.type, RegistryText | RegistryJson | UtcDateTime):
+            encode = origin.type.encoder(connection.dialect)
+            if encode is not None:
+                encoders.append((position, encode))
+    return encoders
+
+
+def _encoded(rows: Iterable[Row], encoders: Sequence[tuple[int, Encoder]]) -> Iterator[list[Any]]:
+    for row in rows:
+        values = list(row)
+        for position, encode in encoders:
+            if values[position] is not None:
+                values[position] = encode(values[position])
+        yield values

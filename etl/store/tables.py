@@ -1,0 +1,79 @@
+"""The run's temporary tables: where pages wait until the run is proven. Nobody else sees them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Column, MetaData, Table
+from sqlalchemy.types import Text
+
+from etl.models import Base
+from etl.models.types import RegistryJson, RegistryText, UtcDateTime
+
+TABLES: Mapping[str, Table] = Base.metadata.tables
+
+CHILDREN: Mapping[str, tuple[str, ...]] = {
+    "ml_repos": (),
+    "models": ("model_run_steps",),
+    "model_versions": ("model_version_tags", "model_version_metrics", "model_version_packages"),
+}
+"""Each entity, in the order in which it is merged, with the tables that hang on it."""
+
+STAMPS = ("first_seen_at", "last_changed_at", "deleted_at")
+"""Columns of the registry's tables that the store sets itself."""
+
+_temporary = MetaData()
+
+
+def _temp(name: str, *columns: Column[Any]) -> Table:
+    return Table(name, _temporary, *columns, prefixes=["TEMPORARY"])
+
+
+def _stage(name: str, *more: Column[Any], without: tuple[str, ...] = STAMPS) -> Table:
+    """A bare copy of the table: no keys, no defaults, JSON as text."""
+    columns = [
+        Column(column.name, Text() if isinstance(column.type, RegistryJson) else column.type)
+        for column in TABLES[name].columns
+        if column.name not in without
+    ]
+    return _temp(f"stage_{name}", *columns, *more)
+
+
+SEEN = _temp(
+    "seen",
+    Column("entity", Text, primary_key=True),
+    Column("id", RegistryText, primary_key=True),
+    Column("outcome", Text, nullable=False),
+    Column("updated_at", UtcDateTime),
+    Column("content_hash", Text),
+    Column("model_id", RegistryText),
+    Column("latest_version_id", RegistryText),
+    Column("fingerprint", Text),
+)
+"""Every record that the run has met; outcome: inserted, updated, unchanged, restored or rejected.
+
+A rejected record without an id stands here by the hash of its payload."""
+
+DUE = _temp("due", Column("model_id", RegistryText, primary_key=True))
+"""Models whose versions are to be read."""
+
+READ = _temp("versions_read", Column("model_id", RegistryText, primary_key=True))
+"""Models whose versions were all read, provably."""
+
+DOOMED = _temp(
+    "doomed", Column("entity", Text, primary_key=True), Column("id", RegistryText, primary_key=True)
+)
+"""Stored records that the source no longer has."""
+
+REVIVED = _temp("revived", Column("id", RegistryText, primary_key=True))
+"""Deleted versions that come back with their model, without having been read themselves."""
+
+STAGES: Mapping[str, Table] = {
+    **{name: _stage(name) for parent, children in CHILDREN.items() for name in (parent, *children)},
+    # The stamp tells which sighting of a subject is the newest.
+    "subjects": _stage("subjects", Column("stamp", UtcDateTime)),
+    "changes": _stage("changes", without=("id", "run_id", "observed_at")),
+    "rejected_records": _stage("rejected_records", without=("id", "run_id", "rejected_at")),
+}
+"""Rows on their way into the table of that name."""
+
+ALL = (SEEN, DUE, READ, DOOMED, REVIVED, *STAGES.values())

@@ -1,0 +1,29 @@
+"""How Alembic reaches the database: by the connection that tfy-etl hands over, or by TFY_ETL_DATABASE_URL."""
+
+from alembic import context
+from sqlalchemy import Connection
+
+from etl.models import Base
+from etl.settings import database_url_of_environment
+from etl.store import open_engine
+from etl.store.schema import VERSION_TABLE
+
+
+def _run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        version_table=VERSION_TABLE,
+        # A shared database may hold other people's tables.
+        include_name=lambda name, kind, _parents: kind != "table" or name in Base.metadata.tables,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    _run(given)
+else:
+    with open_engine(database_url_of_environment()).begin() as connection:
+        _run(connection)
