@@ -1,0 +1,81 @@
+"""What every test stands on: a clean environment, and real databases, empty or migrated, of each kind."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from sqlalchemy import make_url
+
+from tests.databases import OVERRIDE, migrate, new_database, postgres_server
+
+# How long an example takes says more of the machine than of the code.
+# CI looks at the same examples every time.
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+_PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
+_CA_FILES = {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting, proxy or certificate of the developer's own reaches a test."""
+    for name in tuple(os.environ):
+        ours = name.startswith("TFY_") and name != OVERRIDE
+        if ours or name.upper() in _PROXIES | _CA_FILES:
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server's maintenance database."""
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    """Each kind of database in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind."""
+    if dialect == "sqlite":
+        yield f"sqlite:///{tmp_path / 'registry.db'}"
+        return
+    with new_database(request.getfixturevalue("postgres_url")) as url:
+        yield url
+
+
+@pytest.fixture
+def migrated_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind at the newest revision, without rows: a copy of one that was migrated."""
+    if dialect == "sqlite":
+        path = shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "registry.db")
+        yield f"sqlite:///{path}"
+        return
+    template = request.getfixturevalue("migrated_template")
+    with new_database(request.getfixturevalue("postgres_url"), template=template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file at the newest revision, to copy."""
+    path = tmp_path_factory.mktemp("migrated") / "registry.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_url: str) -> Iterator[str]:
+    """The name of a PostgreSQL database at the newest revision, to copy."""
+    with new_database(postgres_url) as url:
+        migrate(url)
+        yield str(make_url(url).database)
