@@ -1,0 +1,17 @@
+"""The control plane, seen from here: all that speaks HTTP, and the proof that a listing was read whole.
+
+wire     httpx, and nothing else that knows of it: one GET, bounded in time and size
+answer   status and body become the parsed envelope, or one of our errors
+retry    the one function that tries again, and the back-off that all workers share
+client   the API: prefix, listings, single records
+ids      which records were seen, in eight bytes each
+paging   pure: which page to ask for next, and whether what came proves a complete sweep
+pool     daemon threads that fetch ahead
+reading  several sweeps of one listing, pages in order, fetched ahead in parallel
+"""
+
+from etl.source.client import Client
+from etl.source.paging import Page
+from etl.source.reading import Listing, Reader, Reading
+
+__all__ = ["Client", "Listing", "Page", "Reader", "Reading"]

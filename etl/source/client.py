@@ -1,0 +1,132 @@
+"""The API of a control plane: its prefix, its listings, single records."""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from etl.errors import NotAControlPlane, RequestRefused
+from etl.settings import Settings
+from etl.source.answer import Forbidden, Malformed, Shape, envelope
+from etl.source.paging import Page
+from etl.source.retry import Gate, Retry
+from etl.source.wire import Wire
+
+PREFIXES = ("/api/ml/v1", "/api/svc/v1")
+"""The documented prefix, and the one that control planes from 0.157 on have."""
+
+_NOT_HERE = frozenset({404, 405, 410})
+
+_log = logging.getLogger(__name__)
+
+
+class Client:
+    """One control plane and one token. Safe to use from several threads; call `discover` first."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        token: str | None = None,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        gate: Gate | None = None,
+    ) -> None:
+        """Take address and token from the settings; ConfigError where they cannot be used."""
+        self.prefix = "/" + settings.api_prefix.strip("/") if settings.api_prefix else ""
+        self._candidates = (self.prefix,) if self.prefix else PREFIXES
+        self._secret = settings.token() if token is None else token
+        self._host = settings.base_url()
+        self._wire = Wire(settings, self._secret, transport)
+        self._retry = Retry(settings, gate or Gate())
+
+    def __enter__(self) -> Self:
+        """Nothing to do: connections open when they are needed."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Drop the connections."""
+        self._wire.close()
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far, each try counted."""
+        return self._wire.requests
+
+    @property
+    def retries(self) -> int:
+        """How many of the requests were further tries."""
+        return self._retry.retries
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of bodies as they came over the wire, packed or not."""
+        return self._wire.bytes_received
+
+    def discover(self) -> str:
+        """Find the prefix that answers as the API does, remember and give it.
+
+        Raises TokenRefused, NotAControlPlane, or SourceError if nobody answers.
+        """
+        forbidden: Forbidden | None = None
+        for prefix in self._candidates:
+            try:
+                self._retry.call(partial(self._probe, f"{prefix}/models"))
+            except NotAControlPlane:
+                continue
+            except Forbidden as refusal:
+                forbidden = refusal
+            else:
+                self.prefix = prefix
+                _log.info("the API of %s is at %s", self._host, prefix)
+                return prefix
+        raise forbidden or NotAControlPlane(
+            f"{self._host} does not answer as a control plane does below {' or '.join(self._candidates)}: "
+            "it may be a login page or another service; check --host and --api-prefix."
+        )
+
+    def list(self, endpoint: str, filters: Sequence[tuple[str, str]], offset: int, limit: int) -> Page:
+        """One page of a listing."""
+        params = (*filters, ("offset", str(offset)), ("limit", str(limit)))
+        content = self._get(f"{self.prefix}/{endpoint}", list, params)
+        paging = content.get("pagination")
+        paging = paging if isinstance(paging, dict) else {}
+        return Page(
+            offset=offset,
+            asked=limit,
+            records=content["data"],
+            total=_whole(paging.get("total"), 0),
+            limit=_whole(paging.get("limit"), 1),
+        )
+
+    def one(self, endpoint: str, record_id: str) -> dict[str, Any] | None:
+        """One record by its id; None if the control plane has none."""
+        try:
+            content = self._get(f"{self.prefix}/{endpoint}/{quote(record_id, safe='')}", dict)
+        except RequestRefused as refusal:
+            if refusal.status in {404, 410}:
+                return None
+            raise
+        record: dict[str, Any] = content["data"]
+        return record
+
+    def _get(self, path: str, shape: Shape, params: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+        return self._retry.call(lambda: envelope(self._wire.get(path, params), shape, self._secret))
+
+    def _probe(self, path: str) -> None:
+        """Ask for one model. A wrong path gives 404 or, often, a page for browsers: final either way."""
+        try:
+            envelope(self._wire.get(path, (("offset", "0"), ("limit", "1"))), list, self._secret)
+        except Malformed as error:
+            raise NotAControlPlane(str(error)) from error
+        except RequestRefused as refusal:
+            if refusal.status in _NOT_HERE:
+                raise NotAControlPlane(str(refusal)) from refusal
+            raise
+
+
+def _whole(value: Any, least: int) -> int | None:
+    """The number if it is a whole one and large enough: servers say other things too."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= least else None

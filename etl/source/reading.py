@@ -1,0 +1,145 @@
+"""Readings of listings: pages in order, fetched ahead in parallel, in several sweeps if need be."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from threading import Lock
+from typing import Literal, Self
+
+from etl.source.answer import LimitRefused, TooLarge
+from etl.source.client import Client
+from etl.source.paging import Page, Sweep, proof
+from etl.source.pool import Pool
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What to page: an endpoint (`ml-repos`, `models`, `model-versions`) and filters, as query parameters."""
+
+    endpoint: str
+    filters: tuple[tuple[str, str], ...] = ()
+
+
+class Reading:
+    """One listing being read: iterate over its pages, then ask for the proof."""
+
+    def __init__(self, listing: Listing, fetch: Callable[[int], Future[Page]], ahead: int, max_sweeps: int) -> None:
+        """Have the first page fetched; `fetch` takes an offset, and `ahead` pages are under way at most."""
+        self.listing = listing
+        self.proof: Literal["anchored", "confirmed"] | None = None
+        self.sweeps = 0
+        self.total: int | None = None
+        self._fetch = fetch
+        self._ahead = ahead
+        self._max_sweeps = max_sweeps
+        self._pages = {0: fetch(0)}
+
+    def __iter__(self) -> Iterator[Page]:
+        """The pages of the first sweep, and of further ones while there is no proof. To be exhausted once."""
+        previous: Sweep | None = None
+        while self.proof is None and self.sweeps < self._max_sweeps:
+            sweep = Sweep()
+            yield from self._sweep(sweep)
+            self.sweeps += 1
+            self.total = sweep.total
+            self.proof = proof(previous, sweep)
+            previous = sweep
+
+    def drop(self) -> None:
+        """Fetch nothing more that is not under way."""
+        for page in self._pages.values():
+            page.cancel()
+        self._pages.clear()
+
+    def _sweep(self, sweep: Sweep) -> Iterator[Page]:
+        try:
+            self._look_ahead(sweep)
+            while not sweep.ended:
+                page = sweep.take(self._pages.pop(sweep.offset).result())
+                self._look_ahead(sweep)
+                yield page
+        finally:
+            self.drop()
+
+    def _look_ahead(self, sweep: Sweep) -> None:
+        """Have the next pages fetched, and forget those that were foretold wrongly."""
+        offsets = sweep.upcoming(self._ahead)
+        for offset in self._pages.keys() - set(offsets):
+            self._pages.pop(offset).cancel()
+        for offset in offsets:
+            if offset not in self._pages:
+                self._pages[offset] = self._fetch(offset)
+
+
+class Reader:
+    """Reads listings with a few requests under way at once."""
+
+    def __init__(self, client: Client, page_size: int, concurrency: int, max_sweeps: int) -> None:
+        """Start the threads that fetch."""
+        self.page_size = page_size
+        self._client = client
+        self._concurrency = concurrency
+        self._max_sweeps = max_sweeps
+        self._pool: Pool[Page] = Pool(concurrency)
+        self._lock = Lock()
+
+    def __enter__(self) -> Self:
+        """The threads run already."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the threads end."""
+        self.close()
+
+    def close(self) -> None:
+        """Let the threads end, each after the request at hand."""
+        self._pool.close()
+
+    def read(self, listing: Listing) -> Reading:
+        """A reading of the listing, its first page under way."""
+        return Reading(listing, partial(self._submit, listing), self._concurrency, self._max_sweeps)
+
+    def read_many(self, listings: Iterable[Listing]) -> Iterator[Reading]:
+        """Readings in the order of their listings, the first pages of the next few under way.
+
+        The listings are pulled as they are needed. Exhaust a reading before taking the next one.
+        """
+        waiting: deque[Reading] = deque()
+        try:
+            for listing in listings:
+                waiting.append(self.read(listing))
+                if len(waiting) > self._concurrency:
+                    yield waiting.popleft()
+            while waiting:
+                yield waiting.popleft()
+        finally:
+            for reading in waiting:
+                reading.drop()
+
+    def _submit(self, listing: Listing, offset: int) -> Future[Page]:
+        return self._pool.submit(partial(self._fetch, listing, offset))
+
+    def _fetch(self, listing: Listing, offset: int) -> Page:
+        """One page, as large as the control plane allows; how large that is holds for the whole run."""
+        while True:
+            size = self.page_size
+            try:
+                return self._client.list(listing.endpoint, listing.filters, offset, size)
+            except (LimitRefused, TooLarge) as refusal:
+                if size == 1:
+                    raise
+                self._shrink(size, refusal)
+
+    def _shrink(self, size: int, refusal: LimitRefused | TooLarge) -> None:
+        """Ask for smaller pages: the most that the answer names, else half."""
+        named = refusal.named if isinstance(refusal, LimitRefused) else ()
+        smaller = max((number for number in named if 0 < number < size), default=size // 2)
+        with self._lock:
+            if smaller < self.page_size:
+                self.page_size = smaller
+                _log.warning("pages of %d instead of %d records from here on: %s", smaller, size, refusal)

@@ -1,0 +1,116 @@
+"""The one function that tries again, and the back-off that all workers share."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from threading import Lock
+from typing import TypeVar
+
+import stamina
+
+from etl.errors import SourceUnavailable
+from etl.settings import Settings
+
+MAX_RETRY_AFTER = 60.0
+"""Seconds: a server that asks for a longer pause is asked again after this one."""
+
+_FIRST_WAIT, _LONGEST_WAIT, _JITTER = 0.5, 30.0, 0.5
+
+T = TypeVar("T")
+
+
+class Passing(Exception):
+    """A failure that may pass, in words; `retry_after` is the pause in seconds that the server asked for."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        """Keep the pause for the back-off."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Gate:
+    """What all workers pass before they ask: while it is shut, they wait."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        """Begin open."""
+        self.clock = clock
+        self._sleep = sleep
+        self._lock = Lock()
+        self._opens = clock()
+
+    def shut(self, seconds: float) -> None:
+        """Keep everybody waiting for that long, unless it is shut for longer already."""
+        with self._lock:
+            self._opens = max(self._opens, self.clock() + seconds)
+
+    def wait(self) -> None:
+        """Return once the gate is open."""
+        while (left := self._opens - self.clock()) > 0:
+            self._sleep(left)
+
+
+class Retry:
+    """Tries again what failed in passing, bounded in attempts and in time."""
+
+    def __init__(self, settings: Settings, gate: Gate) -> None:
+        """Take the bounds from the settings; all workers share the gate."""
+        self.retries = 0
+        self._attempts = settings.max_retries + 1
+        self._seconds = settings.max_retry_time
+        self._gate = gate
+        self._lock = Lock()
+
+    def call(self, request: Callable[[], T]) -> T:
+        """What the request gives, tried again as long as it raises Passing; then SourceUnavailable."""
+        began = self._gate.clock()
+
+        def pause(error: Exception) -> bool | float:
+            """Whether to try again, and after how long if the server said so; else by stamina's back-off."""
+            if not isinstance(error, Passing):
+                return False
+            wait = attempt.next_wait if error.retry_after is None else error.retry_after
+            if self._gate.clock() + wait > began + self._seconds:
+                return False
+            self._gate.shut(wait)
+            return True if error.retry_after is None else wait
+
+        try:
+            for attempt in stamina.retry_context(
+                on=pause, attempts=self._attempts, timeout=None,
+                wait_initial=_FIRST_WAIT, wait_max=_LONGEST_WAIT, wait_jitter=_JITTER,
+            ):  # fmt: skip
+                with attempt:
+                    self._count(attempt.num)
+                    self._gate.wait()
+                    return request()
+        except Passing as last:
+            tries = "1 try" if attempt.num == 1 else f"{attempt.num} tries"
+            raise SourceUnavailable(
+                f"The control plane gave no good answer in {tries}; the last: {last}. "
+                "See that it is up and reachable, then run again."
+            ) from last
+        raise AssertionError  # for the type checker: the loop returns or raises
+
+    def _count(self, attempt: int) -> None:
+        if attempt > 1:
+            with self._lock:
+                self.retries += 1
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The pause that a Retry-After header asks for, capped; None without one that can be read.
+
+    A date counts from the answer's own Date, so that neither clock needs to be right.
+    """
+    asked = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", asked, re.ASCII):
+        return min(float(asked), MAX_RETRY_AFTER)
+    try:
+        until, now = parsedate_to_datetime(asked), parsedate_to_datetime(headers.get("date", ""))
+        pause = until.timestamp() - now.timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return min(pause, MAX_RETRY_AFTER) if pause >= 0 else None

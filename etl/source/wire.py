@@ -1,0 +1,132 @@
+"""httpx, and nothing else that knows of it: one GET, its answer bounded in time and size."""
+
+import re
+import ssl
+import time
+from collections.abc import Sequence
+from threading import Lock
+
+import httpx
+
+import etl
+from etl.errors import ConfigError, SourceError
+from etl.settings import Settings
+from etl.source.answer import Answer, TooLarge, scrub
+from etl.source.retry import Passing
+
+MAX_RESPONSE_BYTES = 256 * 2**20
+"""Of one answer, unpacked."""
+
+_CONNECT_TIMEOUT = 10.0
+_MAX_TIMEOUTS = 5  # of a whole answer: each read has its own, but a body may drip for ever
+
+_IN_WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
+    (httpx.ConnectTimeout, "no connection in time"),
+    (httpx.TimeoutException, "no answer in time"),
+    (httpx.ConnectError, "no connection"),
+    (httpx.ProxyError, "the proxy failed"),
+    (httpx.DecodingError, "the answer could not be unpacked"),
+    (httpx.TransportError, "the connection broke off"),
+)
+
+
+class Wire:
+    """Sends the token to one address, and nowhere else."""
+
+    def __init__(self, settings: Settings, token: str, transport: httpx.BaseTransport | None = None) -> None:
+        """Open a connection pool; ConfigError if the CA file or the proxy settings cannot be used."""
+        self.requests = 0
+        self.bytes_received = 0
+        self._lock = Lock()
+        self._secret = token
+        self._base = settings.base_url()
+        self._deadline = settings.timeout * _MAX_TIMEOUTS
+        connections = settings.concurrency + 1
+        verify = _trust(settings)
+        try:
+            self._http = httpx.Client(
+                headers={
+                    "Authorization": f"Bearer {token}",
+                    "Accept": "application/json",
+                    "User-Agent": f"tfy-etl/{etl.__version__}",
+                },
+                timeout=httpx.Timeout(settings.timeout, connect=min(_CONNECT_TIMEOUT, settings.timeout)),
+                limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+                follow_redirects=False,
+                verify=verify,
+                transport=transport,
+            )
+        except (ValueError, ImportError, httpx.InvalidURL):
+            # Their texts may quote the address, a password with it.
+            raise ConfigError("The proxy that HTTPS_PROXY or ALL_PROXY names cannot be used.") from None
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._http.close()
+
+    def get(self, path: str, params: Sequence[tuple[str, str]] = ()) -> Answer:
+        """The answer to one request, whatever its status.
+
+        Raises Passing when none came but another try may bring it, TooLarge past the size bound, SourceError
+        if the certificate is not trusted, ConfigError if nothing can be asked at this address.
+        """
+        self._count(requests=1)
+        try:
+            with self._http.stream("GET", self._base + path, params=list(params)) as response:
+                return Answer(path, response.status_code, response.headers, self._body(path, response))
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError):
+            # Their texts may quote headers, the token with them.
+            raise ConfigError(f"{self._base} cannot be asked for {path}: look for odd characters.") from None
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise self._failure(path, error) from error
+
+    def _body(self, path: str, response: httpx.Response) -> bytes:
+        """The unpacked body, read piece by piece so that neither its size nor its slowness can hurt."""
+        chunks, size, began = [], 0, time.monotonic()
+        try:
+            for chunk in response.iter_bytes():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > MAX_RESPONSE_BYTES:
+                    raise TooLarge(f"{path} answered more than {MAX_RESPONSE_BYTES} bytes: lower --page-size.")
+                if time.monotonic() - began > self._deadline:
+                    raise httpx.ReadTimeout("the body keeps dripping")
+        finally:
+            self._count(received=response.num_bytes_downloaded)
+        return b"".join(chunks)
+
+    def _failure(self, path: str, error: httpx.HTTPError) -> Exception:
+        """Our error for what kept the answer from coming."""
+        distrust = _certificate_fault(error)
+        if distrust is not None:
+            return SourceError(
+                f"The certificate of {self._base} is not trusted ({distrust.verify_message}): "
+                "name the CA that signed it with --ca-bundle."
+            )
+        words = next(words for kind, words in _IN_WORDS if isinstance(error, kind))
+        detail = scrub(re.sub(r"\[Errno -?\d+\] ", "", str(error)), self._secret)
+        return Passing(f"{path}: {words}" + (f" ({detail})" if detail else ""))
+
+    def _count(self, requests: int = 0, received: int = 0) -> None:
+        with self._lock:
+            self.requests += requests
+            self.bytes_received += received
+
+
+def _trust(settings: Settings) -> ssl.SSLContext:
+    """The certificates to trust: of the file the settings name, else httpx's choice."""
+    file = settings.ca_file()
+    try:
+        return ssl.create_default_context(cafile=file) if file else httpx.create_ssl_context()
+    except OSError as error:
+        named = file or "named by SSL_CERT_FILE or SSL_CERT_DIR"
+        reason = "it holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigError(f"Cannot read the CA file {named}: {reason}.") from None
+
+
+def _certificate_fault(error: BaseException) -> ssl.SSLCertVerificationError | None:
+    """The distrust at the root of a failed connection, if that is what it was."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    return cause

@@ -1,0 +1,88 @@
+"""A list as a control plane keeps it, pure: paged by offset, changed between reads, truthful or not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from etl.source.paging import Page, Sweep
+
+Order = Literal["oldest first", "newest first", "by name", "last touched first", "first touched first"]
+ORDERS: tuple[Order, ...] = (
+    "oldest first", "newest first", "by name", "last touched first", "first touched first",
+)  # fmt: skip
+
+
+@dataclass
+class Row:
+    """A record: when it was made and touched, and the name it is sorted by."""
+
+    made: int
+    name: int
+    touched: int
+
+    def record(self) -> dict[str, Any]:
+        return {"id": f"row-{self.made}", "updated_at": f"t{self.touched}"}
+
+
+SORT: dict[Order, Callable[[Row], tuple[int, ...]]] = {
+    "oldest first": lambda row: (row.made,),
+    "newest first": lambda row: (-row.made,),
+    "by name": lambda row: (row.name, row.made),
+    "last touched first": lambda row: (-row.touched,),
+    "first touched first": lambda row: (row.touched,),
+}
+
+
+@dataclass
+class MovingList:
+    """Rows in some order; `total` tells the number the server names, given the true one."""
+
+    order: Order = "oldest first"
+    total: Callable[[int], Any] = lambda count: count
+    cap: int = 1000
+    rows: list[Row] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+    clock: int = 0
+
+    def insert(self, name: int = 0) -> None:
+        self.clock += 1
+        self.rows.append(Row(self.clock, name, self.clock))
+
+    def delete(self, which: int) -> None:
+        if self.rows:
+            self.gone.add(self._sorted().pop(which % len(self.rows)).record()["id"])
+            self.rows = [row for row in self.rows if row.record()["id"] not in self.gone]
+
+    def touch(self, which: int) -> None:
+        if self.rows:
+            self.clock += 1
+            self._sorted()[which % len(self.rows)].touched = self.clock
+
+    def ids(self) -> set[str]:
+        return {row.record()["id"] for row in self.rows}
+
+    def page(self, offset: int, limit: int) -> Page:
+        """What the server answers: it caps what is asked, silently."""
+        rows = self._sorted()[offset : offset + min(limit, self.cap)]
+        return Page(offset, limit, [row.record() for row in rows], self.total(len(self.rows)))
+
+    def _sorted(self) -> list[Row]:
+        return sorted(self.rows, key=SORT[self.order])
+
+
+def still_list(count: int, **traits: Any) -> MovingList:
+    """A list of so many rows that nobody touches."""
+    made = MovingList(**traits)
+    for number in range(count):
+        made.insert(name=number * 7 % 5)
+    return made
+
+
+def sweep_of(source: MovingList, limit: int, most: int = 10_000) -> tuple[Sweep, list[Any], int]:
+    """One sweep, its fresh records, and the number of requests it took."""
+    sweep, fresh, requests = Sweep(), list[Any](), 0
+    while not sweep.ended:
+        requests += 1
+        assert requests <= most, "the sweep does not end"
+        fresh += sweep.take(source.page(sweep.offset, limit)).fresh
+    return sweep, fresh, requests

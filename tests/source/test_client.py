@@ -1,0 +1,217 @@
+"""Prefix, listings and single records of a control plane."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from etl import __version__
+from etl.errors import (
+    ConfigError,
+    NotAControlPlane,
+    RequestRefused,
+    SourceError,
+    SourceUnavailable,
+    TokenRefused,
+)
+from etl.source import Client
+from etl.source.retry import Gate
+from tests.source.conftest import Time
+from tests.source.planes import TOKEN, Handler, answers, client_of, envelope, settings
+
+HTML = httpx.Response(200, html="<html><body>Log in</body></html>")
+
+
+def below(prefix: str, elsewhere: httpx.Response) -> Handler:
+    """A control plane that answers below one prefix."""
+    return lambda request: envelope([]) if request.url.path.startswith(prefix) else elsewhere
+
+
+class TestDiscovery:
+    @pytest.mark.parametrize("elsewhere", [HTML, httpx.Response(404), httpx.Response(405), httpx.Response(403)])
+    @pytest.mark.parametrize("prefix", ["/api/ml/v1", "/api/svc/v1"])
+    def test_finds_the_prefix_that_answers(self, prefix: str, elsewhere: httpx.Response) -> None:
+        with client_of(below(prefix, elsewhere)) as client:
+            assert client.discover() == prefix
+            assert client.prefix == prefix
+            assert client.retries == 0
+
+    def test_prefers_the_documented_prefix_and_asks_for_one_record(self) -> None:
+        seen: list[httpx.URL] = []
+
+        def handler(request: httpx.Request) -> httpx.Response:
+            seen.append(request.url)
+            return envelope([])
+
+        with client_of(handler) as client:
+            client.discover()
+
+        assert [str(url) for url in seen] == ["https://plane.example/api/ml/v1/models?offset=0&limit=1"]
+
+    def test_tells_which_prefix_it_found(self, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level("INFO"), client_of(below("/api/svc", HTML)) as client:
+            client.discover()
+
+        assert "/api/svc/v1" in caplog.text
+
+    @pytest.mark.parametrize("prefix", ["/custom/v9", "custom/v9/"])
+    def test_takes_a_given_prefix_and_checks_it(self, prefix: str) -> None:
+        with client_of(below("/custom/v9/", HTML), api_prefix=prefix) as client:
+            assert client.discover() == "/custom/v9"
+            assert client.requests == 1
+
+    def test_looks_nowhere_else_than_below_a_given_prefix(self) -> None:
+        with client_of(below("/api/ml/v1", HTML), api_prefix="/wrong") as client:
+            with pytest.raises(NotAControlPlane, match=r"below /wrong: .*--api-prefix"):
+                client.discover()
+            assert client.requests == 1
+
+    @pytest.mark.parametrize("answer", [HTML, httpx.Response(404), httpx.Response(200, json={"data": 1})])
+    def test_tells_a_host_that_is_no_control_plane(self, answer: httpx.Response) -> None:
+        with client_of(lambda _: answer) as client:
+            with pytest.raises(NotAControlPlane, match=r"https://plane\.example .*login page or another service"):
+                client.discover()
+            assert (client.requests, client.retries) == (2, 0)
+
+    def test_stops_at_a_token_that_is_not_accepted(self) -> None:
+        with client_of(lambda _: httpx.Response(401)) as client:
+            with pytest.raises(TokenRefused, match=r"\(401\)"):
+                client.discover()
+            assert client.requests == 1
+
+    def test_tells_what_is_forbidden_only_when_the_other_prefix_does_not_answer(self) -> None:
+        with client_of(below("/none", httpx.Response(403))) as client:
+            with pytest.raises(TokenRefused, match="403"):
+                client.discover()
+            assert client.requests == 2
+
+    def test_does_not_follow_a_redirect(self) -> None:
+        there = httpx.Response(302, headers={"location": "https://login.example/?next=secret"})
+        with client_of(lambda _: there) as client:
+            with pytest.raises(SourceError, match=r"to login\.example \(302\)"):
+                client.discover()
+            assert client.requests == 1
+
+    def test_leaves_a_refusal_of_another_kind_as_it_is(self) -> None:
+        with client_of(lambda _: httpx.Response(409)) as client, pytest.raises(RequestRefused, match="409"):
+            client.discover()
+
+    def test_tries_an_unreachable_host_again_and_then_gives_up(self, gate: Gate) -> None:
+        def handler(_: httpx.Request) -> httpx.Response:
+            raise httpx.ConnectError("[Errno 111] Connection refused")
+
+        with client_of(handler, gate=gate, max_retries=2) as client:
+            with pytest.raises(SourceUnavailable, match=r"3 tries.*no connection \(Connection refused\)"):
+                client.discover()
+            assert (client.requests, client.retries) == (3, 2)
+
+
+class TestListing:
+    def test_asks_for_a_page_with_filters(self) -> None:
+        seen: list[httpx.Request] = []
+
+        def handler(request: httpx.Request) -> httpx.Response:
+            seen.append(request)
+            return envelope([{"id": "a"}], total=7)
+
+        with client_of(handler, host="https://corp.example/tfy/", api_prefix="/api/ml/v1") as client:
+            page = client.list("models", (("fqn", "model:t/r/m&n"), ("include_empty_models", "true")), 4, 3)
+
+        assert (page.offset, page.asked, page.records, page.total) == (4, 3, [{"id": "a"}], 7)
+        assert str(seen[0].url) == (
+            "https://corp.example/tfy/api/ml/v1/models"
+            "?fqn=model%3At%2Fr%2Fm%26n&include_empty_models=true&offset=4&limit=3"
+        )
+        assert seen[0].headers["authorization"] == f"Bearer {TOKEN}"
+        assert seen[0].headers["accept"] == "application/json"
+        assert seen[0].headers["user-agent"] == f"tfy-etl/{__version__}"
+
+    @pytest.mark.parametrize(
+        ("pagination", "total", "limit"),
+        [
+            ({"total": 5, "limit": 2}, 5, 2),
+            ({"total": 0, "limit": 0}, 0, None),
+            ({"total": -1, "limit": -1}, None, None),
+            ({"total": True, "limit": True}, None, None),
+            ({"total": "5", "limit": "2"}, None, None),
+            ({"total": 5.0, "limit": 2.5}, None, None),
+            ({"total": None, "limit": None}, None, None),
+            ({}, None, None),
+            ([], None, None),
+            (None, None, None),
+        ],
+    )
+    def test_takes_only_whole_numbers_for_total_and_limit(
+        self, pagination: Any, total: int | None, limit: int | None
+    ) -> None:
+        response = httpx.Response(200, json={"data": [], "pagination": pagination})
+        with client_of(lambda _: response) as client:
+            page = client.list("models", (), 0, 5)
+
+        assert (page.total, page.limit) == (total, limit)
+
+    def test_tries_again_after_an_answer_that_is_none(self, gate: Gate) -> None:
+        coming = answers(HTML, httpx.Response(503), httpx.Response(200, json={}), envelope([1]))
+        with client_of(coming, gate=gate) as client:
+            assert client.list("models", (), 0, 5).records == [1]
+            assert (client.requests, client.retries) == (4, 3)
+
+    def test_waits_as_long_as_it_is_told_to(self, gate: Gate, time: Time) -> None:
+        coming = answers(httpx.Response(429, headers={"Retry-After": "8"}), envelope([]))
+        with client_of(coming, gate=gate) as client:
+            client.list("models", (), 0, 5)
+
+        assert time.slept == [8]
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
+    def test_does_not_try_again_what_was_refused(self, status: int) -> None:
+        with client_of(lambda _: httpx.Response(status)) as client:
+            with pytest.raises((RequestRefused, TokenRefused), match=str(status)):
+                client.list("models", (), 0, 5)
+            assert client.requests == 1
+
+    def test_counts_the_bytes_that_came(self) -> None:
+        body = b'{"data": []}'
+        with client_of(lambda _: httpx.Response(200, content=iter([body]))) as client:
+            client.list("models", (), 0, 5)
+
+            assert client.bytes_received == len(body)
+
+
+class TestOneRecord:
+    def test_is_found_by_an_id_of_any_characters(self) -> None:
+        seen: list[str] = []
+
+        def handler(request: httpx.Request) -> httpx.Response:
+            seen.append(request.url.raw_path.decode())
+            return httpx.Response(200, json={"data": {"id": "a/b?c"}})
+
+        with client_of(handler, api_prefix="/api") as client:
+            assert client.one("models", "a/b?c") == {"id": "a/b?c"}
+        assert seen == ["/api/models/a%2Fb%3Fc"]
+
+    @pytest.mark.parametrize("status", [404, 410])
+    def test_that_is_gone_is_none(self, status: int) -> None:
+        with client_of(lambda _: httpx.Response(status)) as client:
+            assert client.one("models", "a") is None
+
+    def test_that_is_refused_is_an_error(self) -> None:
+        with client_of(lambda _: httpx.Response(409)) as client, pytest.raises(RequestRefused):
+            client.one("models", "a")
+
+
+class TestSettings:
+    def test_without_a_token_nothing_begins(self) -> None:
+        with pytest.raises(ConfigError, match="No token"):
+            Client(settings(api_key=None))
+
+    def test_without_a_host_nothing_begins(self) -> None:
+        with pytest.raises(ConfigError, match="No host"):
+            Client(settings(host=None))
+
+    def test_the_token_may_be_given_apart(self) -> None:
+        def handler(request: httpx.Request) -> httpx.Response:
+            return envelope([request.headers["authorization"]])
+
+        with Client(settings(api_key=None), "other", transport=httpx.MockTransport(handler)) as client:
+            assert client.list("models", (), 0, 1).records == ["Bearer other"]

@@ -1,0 +1,62 @@
+"""Threads that fetch ahead."""
+
+import subprocess
+import sys
+from threading import Event, current_thread
+
+import pytest
+
+from etl.source.pool import Pool
+
+
+def test_results_and_exceptions_wait_for_whoever_asks() -> None:
+    pool: Pool[float] = Pool(2)
+
+    good, bad = pool.submit(lambda: 1 / 2), pool.submit(lambda: 1 / 0)
+
+    assert good.result() == 0.5
+    with pytest.raises(ZeroDivisionError):
+        bad.result()
+    pool.close()
+
+
+def test_what_is_cancelled_before_its_turn_is_never_called() -> None:
+    pool: Pool[object] = Pool(1)
+    called: list[str] = []
+    begun, go_on = Event(), Event()
+    pool.submit(begun.set)
+    pool.submit(go_on.wait)
+    begun.wait()
+
+    pool.submit(lambda: called.append("cancelled")).cancel()
+    last = pool.submit(lambda: called.append("last"))
+    go_on.set()
+
+    last.result()
+    assert called == ["last"]
+    pool.close()
+
+
+def test_closing_cancels_what_waits_and_ends_the_threads() -> None:
+    pool: Pool[object] = Pool(1)
+    go_on = Event()
+    thread = pool.submit(current_thread).result()
+    begun = Event()
+    pool.submit(begun.set)
+    pool.submit(go_on.wait)
+    begun.wait()
+    waiting = pool.submit(lambda: None)
+
+    pool.close()
+    go_on.set()
+
+    assert waiting.cancelled()
+    thread.join()  # type: ignore[attr-defined]
+
+
+def test_a_call_under_way_does_not_keep_the_process_from_ending() -> None:
+    script = "from etl.source.pool import Pool; from time import sleep; Pool(1).submit(lambda: sleep(3600))"
+
+    ended = subprocess.run([sys.executable, "-c", script], timeout=60, check=False)
+
+    assert ended.returncode == 0

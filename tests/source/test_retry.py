@@ -1,0 +1,136 @@
+"""Trying again: what, how often, how long."""
+
+import time as real_time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from threading import Thread
+
+import pytest
+import stamina
+
+from etl.errors import SourceUnavailable
+from etl.source.retry import Gate, Passing, Retry, retry_after
+from tests.source.conftest import Time
+from tests.source.planes import settings
+
+
+def failing(times: int, **pause: float) -> Callable[[], str]:
+    """Fails so often before it gives an answer."""
+    left = [times]
+
+    def request() -> str:
+        if left[0]:
+            left[0] -= 1
+            raise Passing(f"stumbled, {left[0]} to go", **pause)
+        return "answer"
+
+    return request
+
+
+def test_what_fails_in_passing_is_tried_again(gate: Gate) -> None:
+    retry = Retry(settings(max_retries=3), gate)
+
+    assert retry.call(failing(3)) == "answer"
+    assert retry.retries == 3
+
+
+def test_tries_are_bounded_and_the_error_says_how_many_and_why(gate: Gate) -> None:
+    retry = Retry(settings(max_retries=2), gate)
+
+    with pytest.raises(SourceUnavailable, match=r"no good answer in 3 tries; the last: stumbled, 7 to go\. See"):
+        retry.call(failing(10))
+
+
+def test_without_retries_there_is_one_try(gate: Gate) -> None:
+    with pytest.raises(SourceUnavailable, match="in 1 try;"):
+        Retry(settings(max_retries=0), gate).call(failing(1))
+
+
+def test_what_is_no_passing_failure_is_not_tried_again(gate: Gate) -> None:
+    retry = Retry(settings(), gate)
+
+    with pytest.raises(ZeroDivisionError):
+        retry.call(lambda: 1 / 0)
+    assert retry.retries == 0
+
+
+def test_time_is_bounded_as_well_as_tries(gate: Gate, time: Time) -> None:
+    retry = Retry(settings(max_retries=99, max_retry_time=100), gate)
+
+    with pytest.raises(SourceUnavailable, match="in 4 tries"):
+        retry.call(failing(99, retry_after=30.0))
+    assert time.now == 90
+
+
+def test_a_pause_that_would_outlast_the_time_is_not_begun(gate: Gate, time: Time) -> None:
+    with pytest.raises(SourceUnavailable, match="in 1 try"):
+        Retry(settings(max_retry_time=10), gate).call(failing(1, retry_after=11.0))
+    assert time.slept == []
+
+
+def test_the_server_says_how_long_to_wait(gate: Gate, time: Time) -> None:
+    Retry(settings(), gate).call(failing(2, retry_after=7.0))
+
+    assert time.slept == [7, 7]
+
+
+def test_pauses_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(real_time, "sleep", slept.append)
+    steps = iter(range(0, 10_000, 31)).__next__  # a clock that steps over every shut gate
+
+    with stamina.set_testing(False):
+        retry = Retry(settings(max_retries=8, max_retry_time=1000), Gate(clock=steps, sleep=slept.append))
+        retry.call(failing(8))
+
+    assert [0.5 * 2**n <= pause <= 0.5 * 2**n + 0.5 for n, pause in enumerate(slept[:6])] == [True] * 6
+    assert slept[6:] == [30, 30]
+    assert any(pause != 0.5 * 2**n for n, pause in enumerate(slept[:6]))
+
+
+def test_all_workers_wait_when_one_is_told_to(gate: Gate, time: Time) -> None:
+    retry = Retry(settings(max_retries=1), gate)
+    with pytest.raises(SourceUnavailable):
+        retry.call(failing(2, retry_after=20.0))
+
+    other = Thread(target=retry.call, args=[failing(0)])
+    other.start()
+    other.join()
+
+    assert time.slept == [20, 20]
+
+
+def test_a_gate_stays_shut_for_the_longest_pause(gate: Gate, time: Time) -> None:
+    gate.shut(9)
+    gate.shut(3)
+    gate.wait()
+
+    assert time.now == 9
+
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("asked", "pause"),
+    [
+        ("7", 7), ("0", 0), ("1.5", 1.5), (" 7 ", 7), ("61", 60), ("999999999", 60),
+        ("-1", None), ("", None), ("soon", None), ("nan", None), ("inf", None),
+        ("1e3", None), ("9" * 400, None), ("\u0667", None),
+        (format_datetime(NOW + timedelta(seconds=40), usegmt=True), 40),
+        (format_datetime(NOW + timedelta(hours=2), usegmt=True), 60),
+        (format_datetime(NOW - timedelta(seconds=1), usegmt=True), None),
+        ("Sun, 99 Mar 2026 12:00:00 GMT", None),
+    ],
+)  # fmt: skip
+def test_retry_after_is_read_in_seconds_and_as_a_date_and_capped(asked: str, pause: float | None) -> None:
+    assert retry_after({"retry-after": asked, "date": format_datetime(NOW, usegmt=True)}) == pause
+
+
+def test_a_date_without_a_date_to_count_from_is_no_pause() -> None:
+    assert retry_after({"retry-after": format_datetime(NOW, usegmt=True)}) is None
+
+
+def test_without_retry_after_there_is_no_pause() -> None:
+    assert retry_after({}) is None

@@ -1,0 +1,249 @@
+"""What can happen between us and a server that really listens."""
+
+import gzip
+import logging
+import ssl
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+
+from etl.errors import ConfigError, SourceError
+from etl.source import wire
+from etl.source.answer import Answer, TooLarge
+from etl.source.retry import Passing
+from etl.source.wire import Wire
+from tests.source.conftest import Respond, Serve
+from tests.source.planes import TOKEN, settings
+
+
+def get(host: str, **given: Any) -> Answer:
+    """One request for /models, and its answer."""
+    opened = Wire(settings(host=host, **given), TOKEN)
+    try:
+        return opened.get("/models")
+    finally:
+        opened.close()
+
+
+def responding(body: bytes, status: int = 200, **headers: str) -> Respond:
+    def respond(server: BaseHTTPRequestHandler) -> None:
+        server.send_response(status)
+        for name, value in headers.items():
+            server.send_header(name.replace("_", "-"), value)
+        server.end_headers()
+        server.wfile.write(body)
+
+    return respond
+
+
+def test_an_answer_is_unpacked_and_counted_as_it_came(serve: Serve) -> None:
+    packed = gzip.compress(b"x" * 1000)
+    opened = Wire(settings(host=serve(responding(packed, Content_Encoding="gzip"))), TOKEN)
+
+    assert opened.get("/models").body == b"x" * 1000
+    assert (opened.requests, opened.bytes_received) == (1, len(packed))
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("respond", "words"),
+    [
+        (responding(b'{"da', Content_Length="100"), "broke off"),
+        (responding(b"5\r\nabc", Transfer_Encoding="chunked"), "broke off"),
+        (responding(b"no gzip at all", Content_Encoding="gzip"), "could not be unpacked"),
+        (lambda server: server.connection.close(), "broke off"),
+        (lambda server: server.wfile.write(b"nonsense\r\n\r\n"), "broke off"),
+    ],
+)
+def test_an_answer_that_breaks_off_may_come_whole_the_next_time(serve: Serve, respond: Respond, words: str) -> None:
+    with pytest.raises(Passing, match=f"/models: .*{words}"):
+        get(serve(respond))
+
+
+def test_a_server_that_says_nothing_is_not_waited_for_for_ever(serve: Serve) -> None:
+    enough = threading.Event()
+
+    with pytest.raises(Passing, match="no answer in time"):
+        get(serve(lambda _: enough.wait(20)), timeout=0.1)
+    enough.set()
+
+
+def test_a_body_that_stalls_is_not_waited_for_for_ever(serve: Serve) -> None:
+    enough = threading.Event()
+
+    def respond(server: BaseHTTPRequestHandler) -> None:
+        responding(b'{"data"', Content_Length="100")(server)
+        enough.wait(20)
+
+    with pytest.raises(Passing, match="no answer in time"):
+        get(serve(respond), timeout=0.1)
+    enough.set()
+
+
+def test_a_body_that_drips_is_not_waited_for_for_ever(serve: Serve) -> None:
+    enough = threading.Event()
+
+    def respond(server: BaseHTTPRequestHandler) -> None:
+        responding(b"")(server)
+        while not enough.wait(0.02):
+            server.wfile.write(b" ")
+
+    with pytest.raises(Passing, match=r"no answer in time \(the body keeps dripping\)"):
+        get(serve(respond), timeout=0.2)
+    enough.set()
+
+
+def test_an_answer_is_cut_at_the_size_bound(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "MAX_RESPONSE_BYTES", 10_000)
+    bomb = gzip.compress(b" " * 1_000_000)
+
+    with pytest.raises(TooLarge, match="lower --page-size"):
+        get(serve(responding(bomb, Content_Encoding="gzip")))
+
+
+def test_nobody_there_may_pass() -> None:
+    with pytest.raises(Passing, match=r"no connection \(.*refused\)"):
+        get("http://127.0.0.1:1")
+
+
+def test_a_redirect_carries_the_token_nowhere(serve: Serve) -> None:
+    asked: list[str | None] = []
+
+    def elsewhere(server: BaseHTTPRequestHandler) -> None:
+        asked.append(server.headers["authorization"])
+
+    target = serve(elsewhere)
+
+    answer = get(serve(responding(b"", status=302, Location=f"{target}/models")))
+
+    assert (answer.status, asked) == (302, [])
+
+
+class TestCertificates:
+    @pytest.fixture
+    def authority(self) -> trustme.CA:
+        return trustme.CA()
+
+    @pytest.fixture
+    def secure(self, serve: Serve, authority: trustme.CA) -> str:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        return serve(responding(b"seen"), tls=context)
+
+    @pytest.fixture
+    def bundle(self, authority: trustme.CA, tmp_path: Path) -> Path:
+        authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        return tmp_path / "ca.pem"
+
+    def test_of_an_unknown_authority_are_refused_and_the_option_named(self, secure: str) -> None:
+        with pytest.raises(SourceError, match=r"is not trusted \(.*--ca-bundle"):
+            get(secure)
+
+    def test_of_another_host_are_refused(self, serve: Serve, authority: trustme.CA, bundle: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("other.example").configure_cert(context)
+
+        with pytest.raises(SourceError, match="is not trusted"):
+            get(serve(responding(b""), tls=context), ca_bundle=bundle)
+
+    def test_of_a_given_authority_are_trusted(self, secure: str, bundle: Path) -> None:
+        assert get(secure, ca_bundle=bundle).body == b"seen"
+
+    @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+    def test_of_an_authority_that_the_environment_names_are_trusted(
+        self, secure: str, bundle: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(name, str(bundle))
+
+        assert get(secure).body == b"seen"
+
+    @pytest.mark.parametrize(
+        ("content", "reason"), [(None, "No such file"), (b"", "PEM form"), (b"not a certificate", "PEM form")]
+    )
+    def test_file_that_cannot_be_used_is_named(self, tmp_path: Path, content: bytes | None, reason: str) -> None:
+        path = tmp_path / "broken.pem"
+        if content is not None:
+            path.write_bytes(content)
+
+        with pytest.raises(ConfigError, match=rf"broken\.pem: .*{reason}"):
+            get("https://plane.example", ca_bundle=path)
+
+    def test_file_of_the_environment_that_cannot_be_used_is_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+
+        with pytest.raises(ConfigError, match="SSL_CERT_FILE"):
+            get("https://plane.example")
+
+    def test_plain_http_where_tls_is_expected_may_pass(self, serve: Serve) -> None:
+        with pytest.raises(Passing, match="no connection"):
+            get(serve(responding(b"")).replace("http:", "https:"))
+
+
+class TestProxies:
+    def test_for_https_are_asked_to_connect(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[tuple[str, str]] = []
+
+        def respond(server: BaseHTTPRequestHandler) -> None:
+            asked.append((server.command, server.path))
+            server.send_error(502)
+
+        monkeypatch.setenv("HTTPS_PROXY", serve(respond))
+
+        with pytest.raises(Passing, match="the proxy failed"):
+            get("https://plane.example")
+        assert asked == [("CONNECT", "plane.example:443")]
+
+    def test_are_passed_by_where_no_proxy_says_so(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+        assert get(serve(responding(b"direct"))).body == b"direct"
+
+    @pytest.mark.parametrize("proxy", ["gopher://user:password@proxy.example", "http://proxy.example:port"])
+    def test_that_are_none_are_told_without_their_password(self, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+
+        with pytest.raises(ConfigError, match="HTTPS_PROXY") as caught:
+            get("https://plane.example")
+        assert "password" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", [f"http://{'a' * 64}.localhost", "https://xn--a.example", "https://exämple..de"])
+def test_an_address_that_none_can_have_is_told(host: str) -> None:
+    with pytest.raises(ConfigError, match="odd characters"):
+        get(host, allow_insecure_http=True)
+
+
+def test_a_filter_that_no_url_can_hold_is_told() -> None:
+    opened = Wire(settings(), TOKEN, httpx.MockTransport(lambda _: httpx.Response(200)))
+
+    with pytest.raises(ConfigError, match="odd characters"):
+        opened.get("/models", [("name", "\udcff")])
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [httpx.LocalProtocolError, httpx.ReadError, httpx.ConnectTimeout, httpx.DecodingError, httpx.ProxyError],
+)
+def test_neither_errors_nor_logs_hold_the_token(
+    fault: Callable[[str], Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    def handler(_: httpx.Request) -> httpx.Response:
+        raise fault(f"header b'Bearer {TOKEN}'")
+
+    caplog.set_level(logging.DEBUG)
+    opened = Wire(settings(), TOKEN, httpx.MockTransport(handler))
+
+    with pytest.raises((ConfigError, Passing)) as caught:
+        opened.get("/models")
+
+    assert TOKEN not in str(caught.value)
+    assert TOKEN not in caplog.text
