@@ -1,0 +1,60 @@
+"""What passes between the server, its routes and its faults: one request and one answer."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+HTML_PAGE = b"<!doctype html><title>TrueFoundry</title><div id=root></div>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One request as it arrived; `number` counts from 1 over the life of the simulator."""
+
+    path: str
+    query: dict[str, list[str]] = field(default_factory=dict)
+    method: str = "GET"
+    number: int = 1
+    authorization: str = ""
+    body: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One answer, and what a fault wants to go wrong while it is sent.
+
+    Of `body` only the first `sent` bytes leave, although the whole length is announced; `delay` is in
+    seconds; with `reset` the connection breaks before a single byte.
+    """
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+    sent: int | None = None
+    delay: float = 0.0
+    reset: bool = False
+
+
+Proceed = Callable[[], Answer]
+
+
+def dumps(value: Any) -> bytes:
+    """JSON as the source writes it. NaN stays bare and a lone surrogate is escaped: both do arrive."""
+    return json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
+def json_answer(value: Any, status: int = 200, *, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """A value as a JSON answer."""
+    return Answer(status=status, body=dumps(value), headers=headers)
+
+
+def refusal(status: int, message: str, *, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """An error in the shape of the control plane's own services."""
+    return json_answer({"statusCode": status, "message": message}, status, headers=headers)
+
+
+def html_answer() -> Answer:
+    """The page that the edge serves, with status 200, for every path it does not know."""
+    return Answer(body=HTML_PAGE, content_type="text/html; charset=utf-8")

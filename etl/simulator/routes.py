@@ -1,0 +1,141 @@
+"""What the control plane answers to a request: paths, authorization, filters, limits. No socket in here."""
+
+import inspect
+import json
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+from etl.simulator.entry import ENTITIES, MODEL_VERSIONS, MODELS, Filters, step_text
+from etl.simulator.exchange import Answer, Request, dumps, html_answer, json_answer, refusal
+from etl.simulator.registry import MUTATIONS, Registry
+
+DEFAULT_LIMIT = 100
+CONTROL_PATH = "/_simulator/"
+"""Where another process changes the registry: no part of the real control plane."""
+
+_BOOLEANS = {"true": "true", "1": "true", "false": "false", "0": "false"}
+_NARROWING = {"tenant": (), "ml_repo": ("ml_repo_id", "model_id", "fqn"), "model": ("model_id", "fqn")}
+
+
+class _Invalid(ValueError):
+    """A query that the API refuses with 422, in FastAPI's words."""
+
+    def __init__(self, parameter: str, kind: str, message: str, given: str | None, **context: int) -> None:
+        super().__init__(message)
+        detail: dict[str, Any] = {"type": kind, "loc": ["query", parameter], "msg": message, "input": given}
+        self.detail = detail | ({"ctx": context} if context else {})
+
+
+@dataclass
+class Api:
+    """The API over one registry, and how this control plane happens to behave.
+
+    `cap_silently` serves `max_limit` records where more are asked for, and says so in `pagination.limit`;
+    otherwise that is a 422. `versions_listing` is what `/model-versions` wants to be narrowed to: tenant,
+    ml_repo or model.
+    """
+
+    registry: Registry
+    _: KW_ONLY
+    token: str = "demo-token"  # noqa: S105 (the token of a control plane that exists for a demonstration)
+    path_prefix: str = ""
+    prefixes: tuple[str, ...] = ("/api/ml/v1", "/api/svc/v1")
+    max_limit: int = 1000
+    cap_silently: bool = False
+    total: bool = True
+    versions_listing: str = "tenant"
+
+    def endpoint(self, path: str) -> tuple[str, str]:
+        """The list that a path is of, and the id below it; both may be empty."""
+        for prefix in self.prefixes:
+            head = f"{self.path_prefix}{prefix}/"
+            if path.startswith(head):
+                entity, _, record_id = path.removeprefix(head).rstrip("/").partition("/")
+                return (entity, record_id) if entity in ENTITIES else ("", "")
+        return "", ""
+
+    def answer(self, request: Request) -> Answer:
+        """The answer of a control plane that has nothing wrong with it."""
+        mutation = request.path.removeprefix(self.path_prefix)
+        entity, record_id = self.endpoint(request.path)
+        if not entity and not mutation.startswith(CONTROL_PATH):
+            return html_answer()
+        if request.authorization != f"Bearer {self.token}":
+            return refusal(401, "Unauthorized: the token is missing or not valid.")
+        if not entity:
+            return self._mutate(mutation.removeprefix(CONTROL_PATH), request)
+        if request.method != "GET":
+            return refusal(405, "Method not allowed.")
+        return self._one(entity, record_id) if record_id else self._list(entity, request.query)
+
+    def _one(self, entity: str, id: str) -> Answer:
+        text = self.registry.text(entity, id)
+        if text is None:
+            return refusal(404, f"No {entity} with id {id}.")
+        return Answer(body=b'{"data":%b}' % text)
+
+    def _list(self, entity: str, query: dict[str, list[str]]) -> Answer:
+        try:
+            offset, limit = _natural(query, "offset", 0), self._limit(query)
+            filters = self._filters(entity, query)
+        except _Invalid as invalid:
+            return json_answer({"detail": [invalid.detail]}, 422)
+        texts, total = self.registry.page(entity, filters, offset, limit)
+        pagination = ({"total": total} if self.total else {}) | {"offset": offset, "limit": limit}
+        return Answer(body=b'{"data":[%b],"pagination":%b}' % (b",".join(texts), dumps(pagination)))
+
+    def _limit(self, query: dict[str, list[str]]) -> int:
+        limit = _natural(query, "limit", min(DEFAULT_LIMIT, self.max_limit), least=1)
+        if limit > self.max_limit and not self.cap_silently:
+            message = f"Input should be less than or equal to {self.max_limit}"
+            raise _Invalid("limit", "less_than_equal", message, str(limit), le=self.max_limit)
+        return min(limit, self.max_limit)
+
+    def _filters(self, entity: str, query: dict[str, list[str]]) -> Filters:
+        """What the query asks for, in the spelling that records have. Raises _Invalid."""
+        filters = {name: tuple(values) for name, values in query.items() if name not in {"offset", "limit"}}
+        if entity == MODELS and "include_empty_models" in filters:
+            filters["include_empty_models"] = (_boolean(query, "include_empty_models"),)
+        if entity == MODEL_VERSIONS:
+            if "version" in filters:
+                filters["version"] = (str(_natural(query, "version", 0)),)
+            if "run_steps" in filters:
+                filters["run_steps"] = tuple(map(step_text, filters["run_steps"]))
+            narrowing = _NARROWING[self.versions_listing]
+            if narrowing and not filters.keys() & set(narrowing):
+                raise _Invalid(narrowing[0], "missing", "Field required", None)
+        return filters
+
+    def _mutate(self, name: str, request: Request) -> Answer:
+        if name not in MUTATIONS or request.method != "POST":
+            return refusal(404, f"No mutation {name!r}: POST one of {', '.join(sorted(MUTATIONS))}.")
+        mutation = getattr(self.registry, name)
+        try:
+            arguments = json.loads(request.body or b"{}")
+            call = inspect.signature(mutation).bind(**arguments)
+        except (ValueError, TypeError) as error:
+            return refusal(400, f"{name}: {error}.")
+        try:
+            return json_answer({"ok": True, "result": mutation(*call.args, **call.kwargs)})
+        except LookupError as error:
+            return refusal(404, str(error))
+
+
+def _natural(query: dict[str, list[str]], name: str, default: int, *, least: int = 0) -> int:
+    """A whole number of the query, at least `least`. Raises _Invalid."""
+    given = query.get(name, [str(default)])[-1]
+    if not given.removeprefix("-").isdecimal():
+        message = "Input should be a valid integer, unable to parse string as an integer"
+        raise _Invalid(name, "int_parsing", message, given)
+    if int(given) < least:
+        message = f"Input should be greater than or equal to {least}"
+        raise _Invalid(name, "greater_than_equal", message, given, ge=least)
+    return int(given)
+
+
+def _boolean(query: dict[str, list[str]], name: str) -> str:
+    given = query[name][-1]
+    if given.lower() not in _BOOLEANS:
+        message = "Input should be a valid boolean, unable to interpret input"
+        raise _Invalid(name, "bool_parsing", message, given)
+    return _BOOLEANS[given.lower()]

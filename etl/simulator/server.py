@@ -1,0 +1,199 @@
+"""The simulated control plane on a socket: threads, keep-alive, TLS, and the faults on the way out."""
+
+import socket
+import ssl
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from http.client import responses
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
+
+from etl.simulator.exchange import Answer, Proceed, Request
+from etl.simulator.faults import Circumstances, Fault
+from etl.simulator.routes import CONTROL_PATH, Api
+
+_POLL = 0.05
+"""Seconds that `stop` may have to wait for the thread that accepts."""
+
+
+class Logged(NamedTuple):
+    """One request that was answered."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    status: int
+
+
+@dataclass(kw_only=True)
+class Simulator(Api):
+    """A control plane that listens from `start` to `stop`, or inside a `with`.
+
+    `port` 0 takes a free one; `tls` is a certificate and a key file; `latency` is in seconds, before each
+    answer. `before_request` is called with number, path and query of each request before it is answered.
+    `log` and `headers_seen` keep what came, but for the requests that change the registry; of the token only
+    the scheme is kept.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    latency: float = 0.0
+    tls: tuple[Path | str, Path | str] | None = None
+    faults: Sequence[Fault] = ()
+    before_request: Callable[[int, str, dict[str, list[str]]], object] | None = None
+    log: list[Logged] = field(default_factory=list, init=False)
+    headers_seen: list[dict[str, str]] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing listens yet."""
+        self._server: _Server | None = None
+        self._lock = threading.Lock()
+        self._requests = 0
+
+    @property
+    def url(self) -> str:
+        """The host to give to a client, path prefix and all."""
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}{self.path_prefix}"
+
+    def start(self) -> Self:
+        """Listen, in a thread that dies with the process."""
+        self._server = _Server(self)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(_POLL,), daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        """Listen no more, and hang up on who is still connected."""
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    def next_number(self) -> int:
+        """Count a request."""
+        with self._lock:
+            self._requests += 1
+            return self._requests
+
+    def respond(self, request: Request) -> Answer:
+        """The answer to a request, after the hook and through the faults, the first of them outermost."""
+        if self.before_request:
+            self.before_request(request.number, request.path, request.query)
+        circumstances = Circumstances(
+            request=request, endpoint=self.endpoint(request.path)[0], registry=self.registry
+        )
+        proceed: Proceed = partial(self.answer, request)
+        for fault in reversed(self.faults):
+            proceed = partial(fault, circumstances, proceed)
+        return proceed()
+
+
+class _Server(ThreadingHTTPServer):
+    """Knows its connections, so that stopping it ends them: a kept-alive one would be served for ever."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self._connections: set[Any] = set()
+        super().__init__((simulator.host, simulator.port), _Handler)
+        if simulator.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*simulator.tls)
+            # The handshake is left to the connection's own thread: one that stalls holds up no other.
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        # Without the polite shutdown of the base class, which would spoil a reset.
+        self.close_request(request)
+
+    def server_close(self) -> None:
+        super().server_close()
+        for connection in list(self._connections):
+            # One that the client has closed already is no longer there to be shut.
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A client that hangs up, or does not trust the certificate, is nothing to report.
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Reads requests off one connection and writes each answer in one go."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the simulator keeps its own log."""
+
+    def _exchange(self) -> None:
+        simulator = self.server.simulator
+        address = urlsplit(self.path)
+        control = address.path.removeprefix(simulator.path_prefix).startswith(CONTROL_PATH)
+        request = Request(
+            method=self.command,
+            path=unquote(address.path),
+            query=parse_qs(address.query, keep_blank_values=True),
+            number=0 if control else simulator.next_number(),
+            authorization=self.headers.get("Authorization", ""),
+            body=self.rfile.read(int(self.headers.get("Content-Length", 0))),
+        )
+        if control:
+            self._send(simulator.answer(request))
+            return
+        answer = simulator.respond(request)
+        seen = {name.lower(): value for name, value in self.headers.items()}
+        if request.authorization:
+            seen["authorization"] = request.authorization.partition(" ")[0]
+        # Before the answer leaves: a client that has it may look at the log at once.
+        simulator.headers_seen.append(seen)
+        query = dict(parse_qsl(address.query))
+        simulator.log.append(Logged(self.command, request.path, query, answer.status))
+        time.sleep(simulator.latency + answer.delay)
+        self._send(answer)
+
+    do_GET = do_POST = do_PUT = do_DELETE = _exchange  # noqa: N815 (the names that http.server calls)
+
+    def _send(self, answer: Answer) -> None:
+        if answer.reset:
+            # To linger for no time turns the close into a reset.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            return
+        headers = {
+            "Date": self.date_time_string(),
+            "Content-Type": answer.content_type,
+            "Content-Length": str(len(answer.body)),
+            **dict(answer.headers),
+        }
+        head = f"HTTP/1.1 {answer.status} {responses.get(answer.status, 'Unknown')}\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self.close_connection = self.close_connection or answer.sent is not None
+        self.wfile.write(f"{head}\r\n".encode("latin-1") + answer.body[: answer.sent])
