@@ -118,7 +118,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         """SQLite has no type for moments: fixed-width text sorts as time does."""
         if dialect.name != "sqlite":
             return None
-        return lambda moment: moment.replace(tzinfo=None).isoformat(" ", "microseconds")
+        return lambda moment: moment.isoformat(" ", "microseconds")[:26]  # UTC, its offset cut off
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Refuse naive moments: they hide mistakes."""
@@ -136,8 +136,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def _escaped(value: Any, odd: re.Pattern[str]) -> Any:

@@ -1,26 +1,34 @@
-"""All SQL that writes: staging, merge, tombstones, the run record, the lock, the schema's revision."""
+"""All SQL that writes: staging, merge, tombstones, the run record, the lock, the schema's revision.
+
+store       what a run uses: lock, staging, settling, the one commit
+staging     pages held against what is stored, in the temporary tables of `tables`
+settle      what is gone, what comes back, the counts, the guard
+merge       the one transaction
+runs        the run record and the scopes
+schema      revisions, by Alembic
+engine      from a URL to an engine; sqlite and postgresql hold what differs by database
+"""
 
 from etl.store import runs, schema
-from etl.store.engine import database_of, explained, is_new_file, open_engine, writing
-from etl.store.merge import merge
-from etl.store.settle import Tally, doom, guard, revive, tallies
+from etl.store.engine import lock_is_free, open_engine, opened, password_of, server_of
+from etl.store.runs import Advance
+from etl.store.settle import Tally
 from etl.store.staging import Known, Seen, Staging
+from etl.store.store import Store, reading
 
 __all__ = [
+    "Advance",
     "Known",
     "Seen",
     "Staging",
+    "Store",
     "Tally",
-    "database_of",
-    "doom",
-    "explained",
-    "guard",
-    "is_new_file",
-    "merge",
+    "lock_is_free",
     "open_engine",
-    "revive",
+    "opened",
+    "password_of",
+    "reading",
     "runs",
     "schema",
-    "tallies",
-    "writing",
+    "server_of",
 ]

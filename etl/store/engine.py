@@ -45,9 +45,8 @@ def open_engine(text: str) -> Engine:
     url = parse_url(text)
     database = database_of(url)
     database.check_url(url)
-    in_memory = url.get_backend_name() == "sqlite" and sqlite.file_of(url) is None
     try:
-        engine = create_engine(url, poolclass=StaticPool if in_memory else NullPool)
+        engine = create_engine(url, poolclass=StaticPool if is_in_memory(url) else NullPool)
     except NoSuchModuleError as error:
         raise ConfigError(
             f"SQLAlchemy has no driver {url.drivername!r}: use postgresql:// or sqlite:///."
@@ -84,8 +83,47 @@ def writing(connection: Connection) -> Iterator[Transaction]:
         connection.execution_options(writes=False)
 
 
+def is_in_memory(url: URL) -> bool:
+    """Whether the database is gone when it is closed."""
+    return url.get_backend_name() == "sqlite" and sqlite.file_of(url) is None
+
+
 def is_new_file(text: str) -> bool:
     """Whether the URL names a SQLite file that is not there yet."""
     url = parse_url(text)
     path = sqlite.file_of(url) if url.get_backend_name() == "sqlite" else None
     return path is not None and not path.exists()
+
+
+@contextmanager
+def opened(text: str, *, read_only: bool = False) -> Iterator[Engine]:
+    """An engine for as long as it is needed. `read_only` makes no file: one that is not there is an empty database."""
+    engine = open_engine("sqlite://" if read_only and is_new_file(text) else text)
+    try:
+        with explained(engine):
+            yield engine
+    finally:
+        engine.dispose()
+
+
+def password_of(text: str) -> str | None:
+    """The password that a URL holds, if it is one and holds one: what must not show in a log."""
+    try:
+        return make_url(text).password
+    except (ArgumentError, ValueError):
+        return None
+
+
+def server_of(engine: Engine, text: str) -> str:
+    """Which database answers, in words."""
+    if is_new_file(text):
+        return f"SQLite, {parse_url(text).database} is not there yet: sync creates it"
+    with engine.connect() as connection:
+        version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
+    return f"{engine.dialect.name} {version}, {engine.url.render_as_string(hide_password=True)}"
+
+
+def lock_is_free(engine: Engine) -> str:
+    """Take the lock of everything and let it go; LockHeld when a run has it."""
+    with database_of(engine.url).locked(engine, (), 0):
+        return "no other run is at work"

@@ -30,16 +30,15 @@ from etl.models.types import RegistryJson, UtcDateTime
 
 __all__ = ["insert"]
 
+IS_OWN = False
+"""A server's database is shared: its schema changes when its owner says so."""
+
 _LOCK_POLL_S = 0.2
+_INSUFFICIENT_PRIVILEGE = "42501"
 
 
 def check_url(url: URL) -> None:
     """A server tells what is wrong with its address when it is asked."""
-
-
-def is_own(url: URL) -> bool:  # noqa: ARG001 the same question for each database
-    """A server's database is shared: its schema changes when its owner says so."""
-    return False
 
 
 def prepare(engine: Engine) -> None:
@@ -91,7 +90,7 @@ def _key(name: str) -> int:
 
 def ids(values: Sequence[str]) -> FromClause:
     """The values as a table with one column, `value`."""
-    return func.unnest(bindparam(None, list(values), type_=ARRAY(Text))).table_valued("value")
+    return func.unnest(bindparam(None, list(values), type_=ARRAY(Text))).table_valued("value").render_derived()
 
 
 def staged(column: Column[Any], staging: Column[Any]) -> ColumnElement[Any]:
@@ -134,12 +133,15 @@ def analyze(connection: Connection, tables: Iterable[Table]) -> None:
 
 def explain(error: Exception) -> StoreError | ConfigError:
     """The driver's complaint as one line with the next step."""
-    text = " ".join(str(error).split())
-    for sign, advice in (
-        ("password authentication failed", "check user and password in TFY_ETL_DATABASE_URL"),
-        ("does not exist", "create it, or change TFY_ETL_DATABASE_URL"),
-        ("permission denied", "grant the role what it lacks"),
-    ):
-        if sign in text:
-            return ConfigError(f"PostgreSQL refused: {text[:300]}: {advice}.")
-    return StoreError(f"PostgreSQL failed: {text[:300]}. See to the server, then run again.")
+    text = " ".join(str(error).split())[:300]
+    if getattr(error, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
+        return ConfigError(f"PostgreSQL refused: {text}: grant the role what it lacks.")
+    if getattr(error, "sqlstate", None) is None:  # a connection failed before there was a session
+        for sign, advice in (
+            ("authentication failed", "check user and password in TFY_ETL_DATABASE_URL"),
+            ("no password supplied", "give a password in TFY_ETL_DATABASE_URL"),
+            ("does not exist", "create it, or change TFY_ETL_DATABASE_URL"),
+        ):
+            if sign in text:
+                return ConfigError(f"PostgreSQL refused: {text}: {advice}.")
+    return StoreError(f"PostgreSQL failed: {text}. See to the server, then run again; nothing of this run was written.")

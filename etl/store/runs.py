@@ -1,8 +1,8 @@
 """The run record: written when a run starts, closed when it ends, read by `status` and by the next run's plan."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, insert, select, update
 
@@ -34,7 +34,9 @@ def end(
     connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies: Mapping[str, Tally]
 ) -> None:
     """Write how the run ended, and its counts. The caller commits: with the data, if there is any."""
-    connection.execute(update(SyncRun).where(SyncRun.id == run_id).values(**outcome))
+    connection.execute(
+        update(SyncRun).where(SyncRun.id == run_id, SyncRun.status == "running").values(**outcome)
+    )
     if tallies:
         rows = [{"run_id": run_id, "entity": entity, **tally._asdict()} for entity, tally in tallies.items()]
         connection.execute(insert(SyncRunCount), rows)
@@ -51,18 +53,25 @@ def scope_state(connection: Connection, scope: str) -> Mapping[str, Any] | None:
     return None if row is None else dict(row)
 
 
-def advance(connection: Connection, scope: str, *, run_id: str, started_at: datetime, full: bool) -> None:
+class Advance(NamedTuple):
+    """A scope that a complete run moves on; `full`: it compared every version."""
+
+    scope: str
+    full: bool
+
+
+def advance(connection: Connection, to: Advance, *, run_id: str, started_at: datetime) -> None:
     """Move the scope on after a complete run. The watermark never passes the run's start, nor goes back."""
     database = database_of(connection.engine.url)
     newest = connection.scalar(select(func.max(SEEN.c.updated_at)).where(SEEN.c.outcome != "rejected"))
-    before = connection.scalar(select(SyncScope.watermark).where(SyncScope.scope == scope))
+    before = connection.scalar(select(SyncScope.watermark).where(SyncScope.scope == to.scope))
     marks = [mark for mark in (newest and min(newest, started_at), before) if mark is not None]
     values = {
-        "scope": scope,
+        "scope": to.scope,
         "watermark": max(marks, default=None),
         "last_complete_run_id": run_id,
         "last_complete_at": started_at,
-        **({"last_full_at": started_at} if full else {}),
+        **({"last_full_at": started_at} if to.full else {}),
     }
     upsert = database.insert(SyncScope).values(values)
     connection.execute(
@@ -72,7 +81,7 @@ def advance(connection: Connection, scope: str, *, run_id: str, started_at: date
     )
 
 
-def stored_versions(connection: Connection, ml_repos: tuple[str, ...]) -> int:
+def stored_versions(connection: Connection, ml_repos: Sequence[str]) -> int:
     """How many versions are stored as live in the ML repos given (all when none are)."""
     versions = TABLES["model_versions"]
     query = select(func.count()).select_from(versions).where(versions.c.deleted_at.is_(None))

@@ -57,14 +57,18 @@ def ensure(engine: Engine) -> None:
     A SQLite file of the user's own is created and migrated; a shared database is left alone and SchemaMismatch says
     what to do.
     """
+    if database_of(engine.url).IS_OWN and current(engine) != head():
+        _log.info("the database's schema is brought to revision %s", head())
+        upgrade(engine)
+    check(engine)
+
+
+def check(engine: Engine) -> None:
+    """SchemaMismatch, with what to do, unless the schema is as this release needs it."""
     found = current(engine)
     if found == head():
         return
-    if database_of(engine.url).is_own(engine.url):
-        _log.info("database schema is brought to revision %s", head())
-        upgrade(engine)
-        return
-    with engine.connect() as connection:
+    with explained(engine), engine.connect() as connection:
         _refuse_unknown(connection)
     state = (
         "has no tables of tfy-etl yet"
@@ -72,6 +76,18 @@ def ensure(engine: Engine) -> None:
         else f"is at revision {found}, this release needs {head()}"
     )
     raise SchemaMismatch(f"The database {state}: run tfy-etl db upgrade.")
+
+
+def describe(engine: Engine) -> str:
+    """The state of the schema in words; SchemaMismatch when a sync would refuse it."""
+    found = current(engine)
+    if found is not None and found == head():
+        return f"revision {found}, as this release needs it"
+    if not database_of(engine.url).IS_OWN:
+        check(engine)
+    with explained(engine), engine.connect() as connection:
+        _refuse_unknown(connection)
+    return "sync creates it" if found is None else f"revision {found}: sync brings it to {head()}"
 
 
 def _current(connection: Connection) -> str | None:

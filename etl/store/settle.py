@@ -3,10 +3,22 @@
 It reads the database and fills temporary tables; the merge applies them, a dry run only prints them.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, exists, func, insert, literal, or_, select, true
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+)
 
 from etl.errors import MassDelete
 from etl.store.tables import CHILDREN, DOOMED, READ, REVIVED, SEEN, TABLES
@@ -82,7 +94,7 @@ def tallies(connection: Connection) -> dict[str, Tally]:
 
 
 def guard(
-    connection: Connection, tallies: dict[str, Tally], ml_repos: Sequence[str], max_share: float
+    connection: Connection, tallies: Mapping[str, Tally], ml_repos: Sequence[str], max_share: float
 ) -> None:
     """MassDelete when more than `max_share` of what is live in a table would go at once."""
     for entity, tally in tallies.items():
@@ -102,7 +114,8 @@ def guard(
 
 
 def _was_seen(table: Table) -> ColumnElement[bool]:
-    return exists().where((SEEN.c.entity == table.name) & (SEEN.c.id == table.c.id))
+    seen = SEEN.alias()  # or it would be taken for the SEEN of the query around it
+    return exists().where(seen.c.entity == table.name, seen.c.id == table.c.id)
 
 
 def _live_in(table: Table, ml_repos: Sequence[str]) -> ColumnElement[bool]:

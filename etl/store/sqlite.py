@@ -27,6 +27,9 @@ from etl.errors import ConfigError, LockHeld, StoreError
 
 __all__ = ["insert"]
 
+IS_OWN = True
+"""A file belongs to who runs the command: it is created and migrated without asking."""
+
 # Long enough for an analyst's own write to end, short enough to notice one that does not.
 BUSY_TIMEOUT_MS = 30_000
 
@@ -50,11 +53,6 @@ def check_url(url: URL) -> None:
 def file_of(url: URL) -> Path | None:
     """The database's file; None for one in memory."""
     return None if url.database in {None, "", ":memory:"} else Path(str(url.database))
-
-
-def is_own(url: URL) -> bool:  # noqa: ARG001 the same question for each database
-    """A SQLite file belongs to who runs the command: it is created and migrated without asking."""
-    return True
 
 
 def prepare(engine: Engine) -> None:
@@ -121,7 +119,7 @@ def load(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) ->
     # Names are the mapping's own; values are bound.
     connection.exec_driver_sql(
         f'INSERT INTO temp."{table.name}" ({names}) VALUES ({marks})', [tuple(r) for r in rows]
-    )  # noqa: S608
+    )
 
 
 def analyze(connection: Connection, tables: Iterable[Table]) -> None:

@@ -15,7 +15,7 @@ from etl.models.types import Encoder, RegistryJson, RegistryText, UtcDateTime
 from etl.store.engine import database_of
 from etl.store.tables import ALL, CHILDREN, DUE, READ, SEEN, STAGES, STAMPS, TABLES
 
-Row = Sequence[Any]
+Row = tuple[Any, ...]
 
 
 class Known(NamedTuple):
@@ -91,7 +91,7 @@ class Staging:
                 key = columns[0]
                 query: Select[Any] = select(*columns).join_from(wanted, table, key == wanted.c.value)
                 for row in self._connection.execute(query.order_by(*table.primary_key)):
-                    found[row[0]][name].append(row)
+                    found[row[0]][name].append(tuple(row))
         return dict(found)
 
     def stage(self, rows: Mapping[str, Sequence[Row]], seen: Sequence[Seen] = ()) -> None:
@@ -109,15 +109,13 @@ class Staging:
         """Note models whose versions were all read, provably."""
         self._mark(READ, model_ids)
 
+    def mark_all_due(self) -> None:
+        """Note every model seen as due."""
+        self._mark_seen_models(DUE)
+
     def mark_all_read(self) -> None:
-        """Note every model seen: all versions were read in one sweep."""
-        unread = select(SEEN.c.id).where(
-            SEEN.c.entity == "models",
-            SEEN.c.outcome != "rejected",
-            ~exists().where(READ.c.model_id == SEEN.c.id),
-        )
-        with self._connection.begin():
-            self._connection.execute(READ.insert().from_select(["model_id"], unread))
+        """Note every model seen as read: all versions were read in one sweep."""
+        self._mark_seen_models(READ)
 
     def mark_unread(self, model_ids: Sequence[str]) -> None:
         """Take models back: a version of theirs could not be stored, so it is asked for again next time."""
@@ -151,10 +149,23 @@ class Staging:
             )
         )
 
+    def seen_ids(self, entity: str) -> Iterator[str]:
+        """The ids of the readable records seen, in order."""
+        return self._chunks(
+            lambda last: (
+                select(SEEN.c.id)
+                .where(SEEN.c.entity == entity, SEEN.c.outcome != "rejected", SEEN.c.id > last)
+                .order_by(SEEN.c.id)
+            )
+        )
+
+    def count_seen(self, entity: str) -> int:
+        """How many distinct records were seen."""
+        return self._count(select(func.count()).select_from(SEEN).where(SEEN.c.entity == entity))
+
     def count_due(self) -> int:
         """How many models are due."""
-        with self._connection.begin():
-            return self._connection.scalar(select(func.count()).select_from(DUE)) or 0
+        return self._count(select(func.count()).select_from(DUE))
 
     def forget(self, entity: str, ids: Sequence[str]) -> None:
         """Take back what was staged of records that came again, changed in between."""
@@ -180,6 +191,19 @@ class Staging:
                 for name in (parent, *children):
                     Index(f"ix_stage_{name}", _key(STAGES[name])).create(self._connection)
             self._indexed = True
+
+    def _mark_seen_models(self, table: Table) -> None:
+        unmarked = select(SEEN.c.id).where(
+            SEEN.c.entity == "models",
+            SEEN.c.outcome != "rejected",
+            ~exists().where(table.c.model_id == SEEN.c.id),
+        )
+        with self._connection.begin():
+            self._connection.execute(table.insert().from_select(["model_id"], unmarked))
+
+    def _count(self, query: Select[Any]) -> int:
+        with self._connection.begin():
+            return self._connection.scalar(query) or 0
 
     def _mark(self, table: Table, model_ids: Sequence[str]) -> None:
         if model_ids:

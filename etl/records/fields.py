@@ -1,0 +1,118 @@
+"""Fields of a record: a column takes what it can hold exactly, and `extra` is what nobody took.
+
+The `take_*` functions read one field of a record's shallow copy and delete it there, unless the column
+cannot give it back as it came: then the field stays, goes to `extra` with the rest, and wins over the
+column when the record is rebuilt.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from etl.records.tables import Json, Record
+from etl.records.times import instant
+
+MAX_ID_LENGTH = 500
+"""Characters of an id: what every database can keep in an index, however they are encoded."""
+
+_INT64 = 2**63
+
+
+class Unreadable(ValueError):
+    """The record cannot be stored; `reason` tells a person why."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+def text(value: Json) -> str | None:
+    """The value if it is text."""
+    return value if isinstance(value, str) else None
+
+
+def integer(value: Json) -> int | None:
+    """The value as a 64-bit int if it is a whole number, be it written 5 or 5.0."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and -_INT64 <= value < _INT64 else None
+
+
+def identity(value: Json) -> str | None:
+    """The value as an id: text, or a whole number in its place. None for what identifies nothing."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    if type(value) is int:
+        # Longer than that is too long in digits as well, and Python refuses to write the longest.
+        value = str(value) if value.bit_length() < 4 * MAX_ID_LENGTH else ""
+    return value if isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH else None
+
+
+def own_identity(record: Record, key: str) -> str:
+    """Read an id without which the record means nothing. Raises Unreadable."""
+    value = record.get(key)
+    found = identity(value)
+    if found is not None:
+        return found
+    if value is None:
+        raise Unreadable(f"it has no {key}")
+    raise Unreadable(f"its {key} is neither text of 1 to {MAX_ID_LENGTH} characters nor a whole number")
+
+
+def member(value: Json, key: str) -> Json:
+    """A field of what should be an object, None if it is none."""
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def take_text(left: Record, key: str) -> str | None:
+    """Take a text."""
+    value = text(left.get(key))
+    if value is not None:
+        del left[key]
+    return value
+
+
+def take_identity(left: Record, key: str) -> str | None:
+    """Take an id; one that is a number stays as well."""
+    value = left.get(key)
+    taken = identity(value)
+    if taken is not None and taken is value:
+        del left[key]
+    return taken
+
+
+def take_own_identity(left: Record, key: str) -> str:
+    """Take an id without which the record means nothing. Raises Unreadable."""
+    taken = own_identity(left, key)
+    take_identity(left, key)
+    return taken
+
+
+def take_flag(left: Record, key: str) -> bool | None:
+    """Take a bool."""
+    value = left.get(key)
+    if not isinstance(value, bool):
+        return None
+    del left[key]
+    return value
+
+
+def take_time(left: Record, key: str) -> datetime | None:
+    """Take a time; one with digits below the microsecond stays as well."""
+    value = left.get(key)
+    read = instant(value) if isinstance(value, str) else None
+    if read is None:
+        return None
+    if not read.is_finer:
+        del left[key]
+    return read.at
+
+
+def leftover(left: Record) -> Record | None:
+    """What nobody took, None if that is nothing."""
+    return without_nulls(left) or None
+
+
+def without_nulls(record: dict[str, Any]) -> Record:
+    """The object without its null fields: null and absent mean the same."""
+    return {key: value for key, value in record.items() if value is not None}

@@ -1,0 +1,67 @@
+"""Models, with the steps of the runs that logged them and a pointer to their latest version."""
+
+from etl.records import fields
+from etl.records.subjects import creator, take_creator
+from etl.records.tables import ModelRow, ModelRunStepRow, Record, Rows
+from etl.records.times import iso
+
+
+def embedded_version(raw: Record) -> Record | None:
+    """A model's latest version if it can stand as a record of its own; else it is a field like others."""
+    latest = raw.get("latest_version")
+    ids = (fields.member(latest, "id"), fields.member(latest, "model_id"))
+    return latest if all(map(fields.identity, ids)) else None
+
+
+def model_rows(record: Record, content_hash: str) -> Rows:
+    """The rows of a model, by table; not those of its latest version."""
+    left = dict(record)
+    if embedded_version(record):
+        del left["latest_version"]
+    model_id = fields.take_own_identity(left, "id")
+    created_by_id, subjects = take_creator(left)
+    run_steps = _take_run_steps(left, model_id)
+    row = ModelRow(
+        id=model_id,
+        ml_repo_id=fields.take_identity(left, "ml_repo_id"),
+        name=fields.take_text(left, "name"),
+        fqn=fields.take_text(left, "fqn"),
+        type=fields.take_text(left, "type"),
+        created_by_id=created_by_id,
+        created_at=fields.take_time(left, "created_at"),
+        updated_at=fields.take_time(left, "updated_at"),
+        latest_version_id=fields.identity(fields.member(record.get("latest_version"), "id")),
+        extra=fields.leftover(left),
+        content_hash=content_hash,
+    )
+    return {"models": [row], "model_run_steps": run_steps, "subjects": subjects}
+
+
+def rebuilt_model(rows: Rows) -> Record:
+    """The record of a model, from its rows; of its latest version it knows the id."""
+    row = ModelRow._make(rows["models"][0])
+    steps = sorted(ModelRunStepRow._make(step) for step in rows.get("model_run_steps", ()))
+    record = {
+        "id": row.id,
+        "ml_repo_id": row.ml_repo_id,
+        "name": row.name,
+        "fqn": row.fqn,
+        "type": row.type,
+        "created_by_subject": creator(row.created_by_id, rows),
+        "created_at": iso(row.created_at) if row.created_at else None,
+        "updated_at": iso(row.updated_at) if row.updated_at else None,
+        "latest_version": {"id": row.latest_version_id} if row.latest_version_id else None,
+        "run_steps": [step.step for step in steps] or None,
+    }
+    return fields.without_nulls(record) | (row.extra or {})
+
+
+def _take_run_steps(left: Record, model_id: str) -> list[ModelRunStepRow]:
+    """Take the run steps; an empty list stays, since no rows mean none, and so does one with odd items."""
+    listed = left.get("run_steps")
+    if not isinstance(listed, list):
+        return []
+    steps = [fields.integer(item) for item in listed]
+    if steps and None not in steps:
+        del left["run_steps"]
+    return [ModelRunStepRow(model_id, at, step) for at, step in enumerate(steps) if step is not None]

@@ -1,0 +1,29 @@
+"""Packages that a version's environment asks pip for."""
+
+from functools import lru_cache
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from etl.records.fields import member
+from etl.records.tables import Json, PackageRow
+
+
+def package_rows(version_id: str, manifest: Json) -> list[PackageRow]:
+    """A row for each requirement that is text; the manifest, kept whole, has the others."""
+    listed = member(member(manifest, "environment"), "pip_packages")
+    return [
+        PackageRow(version_id, position, requirement, *_parsed(requirement))
+        for position, requirement in enumerate(listed if isinstance(listed, list) else ())
+        if isinstance(requirement, str)
+    ]
+
+
+@lru_cache(maxsize=8192)
+def _parsed(requirement: str) -> tuple[str | None, str | None]:
+    """Normalised name and version specifier, both None for what pip could not read."""
+    try:
+        parsed = Requirement(requirement)
+        return canonicalize_name(parsed.name), str(parsed.specifier)
+    except (ValueError, RecursionError):  # InvalidRequirement is the first; endless digits and brackets exist
+        return None, None

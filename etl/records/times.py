@@ -1,0 +1,48 @@
+"""Instants: how the source writes them, and how we do."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.(?P<fraction>\d+))?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND_DIGITS = 6
+
+
+class Instant(NamedTuple):
+    """A point in time: `at` cut to the microsecond, `text` at full precision, the same for every notation."""
+
+    at: datetime
+    text: str
+    is_finer: bool
+    """Whether there are digits below the microsecond."""
+
+
+@lru_cache(maxsize=8192)
+def instant(text: str) -> Instant | None:
+    """Read an ISO 8601 time; naive is UTC. None for what is no time, or lies outside the years 1 to 9999."""
+    match = _ISO.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+    finer = (match["fraction"] or "")[_MICROSECOND_DIGITS:].rstrip("0")
+    return Instant(at, iso(at).replace("Z", finer + "Z"), bool(finer))
+
+
+def iso(at: datetime) -> str:
+    """The one way we write an instant: UTC, microseconds, Z."""
+    return at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+@lru_cache(maxsize=8192)
+def from_epoch_ms(milliseconds: int) -> datetime | None:
+    """The instant so many milliseconds after 1970, None when datetime cannot hold it."""
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None

@@ -1,0 +1,111 @@
+"""Model versions: the manifest is kept whole, and columns are read out of it."""
+
+from typing import Any
+
+from etl.records import fields
+from etl.records.fields import integer, member, text
+from etl.records.metrics import listed_metrics, take_metrics
+from etl.records.packages import package_rows
+from etl.records.subjects import creator, take_creator
+from etl.records.tables import Json, ModelVersionRow, Record, Rows, TagRow
+from etl.records.times import iso
+
+SNIPPET = "usage_code_snippet"
+_INTERNAL = ".truefoundry"
+
+
+def version_rows(record: Record, content_hash: str) -> Rows:
+    """The rows of a model version, by table."""
+    left = dict(record)
+    version_id = fields.take_own_identity(left, "id")
+    manifest = left.pop("manifest", None)
+    created_by_id, subjects = take_creator(left)
+    tags = _take_tags(left, version_id)
+    metrics = take_metrics(left, version_id)
+    row = ModelVersionRow(
+        id=version_id,
+        model_id=fields.take_own_identity(left, "model_id"),
+        ml_repo_id=fields.take_identity(left, "ml_repo_id"),
+        fqn=fields.take_text(left, "fqn"),
+        deployable=fields.take_flag(left, "deployable"),
+        usage_code_snippet=fields.take_text(left, SNIPPET),
+        created_by_id=created_by_id,
+        created_at=fields.take_time(left, "created_at"),
+        updated_at=fields.take_time(left, "updated_at"),
+        **_manifest_columns(record, manifest),
+        manifest=manifest,
+        extra=fields.leftover(left),
+        content_hash=content_hash,
+    )
+    return {
+        "model_versions": [row],
+        "model_version_tags": tags,
+        "model_version_metrics": metrics,
+        "model_version_packages": package_rows(version_id, manifest),
+        "subjects": subjects,
+    }
+
+
+def rebuilt_version(rows: Rows) -> Record:
+    """The record of a model version, from its rows."""
+    row = ModelVersionRow._make(rows["model_versions"][0])
+    record = {
+        "id": row.id,
+        "model_id": row.model_id,
+        "ml_repo_id": row.ml_repo_id,
+        "fqn": row.fqn,
+        "deployable": row.deployable,
+        SNIPPET: row.usage_code_snippet,
+        "created_by_subject": creator(row.created_by_id, rows),
+        "created_at": iso(row.created_at) if row.created_at else None,
+        "updated_at": iso(row.updated_at) if row.updated_at else None,
+        "manifest": row.manifest,
+        "tags": [tag for _, _, tag in sorted(rows.get("model_version_tags", ()))] or None,
+        "metrics": listed_metrics(rows.get("model_version_metrics", ())) or None,
+    }
+    return fields.without_nulls(record) | (row.extra or {})
+
+
+def _take_tags(left: Record, version_id: str) -> list[TagRow]:
+    """Take the tags; a list that is not distinct text stays as well, and so does an empty one."""
+    listed = left.get("tags")
+    if not isinstance(listed, list):
+        return []
+    tags = list(dict.fromkeys(tag for tag in listed if isinstance(tag, str)))
+    if tags and tags == listed:
+        del left["tags"]
+    return [TagRow(version_id, position, tag) for position, tag in enumerate(tags)]
+
+
+def _manifest_columns(record: Record, manifest: Json) -> dict[str, Any]:
+    """The columns that repeat what the manifest says."""
+    if not isinstance(manifest, dict):
+        manifest = {}
+    source = manifest.get("source")
+    framework = manifest.get("framework")
+    metadata = manifest.get("metadata")
+    version = integer(manifest.get("version"))
+    return {
+        "version": _tail_of_fqn(record.get("fqn")) if version is None else version,
+        # SDK 0.3 has the alias beside the manifest; there it is a field like others, and goes to extra.
+        "version_alias": text(manifest.get("version_alias")) or text(record.get("version_alias")),
+        "description": text(manifest.get("description")),
+        "source_type": text(member(source, "type")),
+        "source_uri": text(member(source, "uri")) or text(member(source, "file_or_folder")),
+        "framework_type": text(member(framework, "type")),
+        "library_name": text(member(framework, "library_name")),
+        "pipeline_tag": text(member(framework, "pipeline_tag")),
+        "base_model": text(member(framework, "base_model")),
+        "python_version": text(member(manifest.get("environment"), "python_version")),
+        "step": integer(manifest.get("step")),
+        "run_id": fields.identity(manifest.get("run_id")),
+        "artifact_size_bytes": integer(member(member(metadata, _INTERNAL), "artifact_size")),
+        "metadata": metadata,
+    }
+
+
+def _tail_of_fqn(fqn: Json) -> int | None:
+    """The number after the last colon."""
+    _, colon, tail = fqn.rpartition(":") if isinstance(fqn, str) else ("", "", "")
+    is_number = colon and tail.isascii() and tail.isdigit() and len(tail) <= len(str(2**63))
+    return integer(int(tail)) if is_number else None

@@ -1,0 +1,131 @@
+"""The store as a run uses it: one engine, one connection, the lock, the run's record and its one commit."""
+
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Connection
+
+from etl.errors import StoreError
+from etl.store import runs, schema, settle
+from etl.store.engine import database_of, explained, is_in_memory, is_new_file, open_engine, opened, writing
+from etl.store.merge import merge
+from etl.store.settle import Tally
+from etl.store.staging import Staging
+
+_log = logging.getLogger(__name__)
+
+
+class Store:
+    """An open database. Every failure of it comes out as an EtlError, in one line."""
+
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
+        """`read_only` never makes a file: a database that is not there yet is looked at as an empty one."""
+        self._read_only = read_only
+        self._engine = open_engine("sqlite://" if read_only and is_new_file(url) else url)
+        self._database = database_of(self._engine.url)
+        self._stack = ExitStack()
+        self._open: Connection | None = None
+
+    def __enter__(self) -> Self:
+        """Nothing is connected before it is needed."""
+        self._stack.callback(self._engine.dispose)
+        self._stack.enter_context(explained(self._engine))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection, whatever state it is in."""
+        self._stack.__exit__(kind, error, trace)
+
+    @property
+    def _connection(self) -> Connection:
+        if self._open is None:
+            self._open = self._stack.enter_context(self._engine.connect())
+        return self._open
+
+    def lock(self, ml_repos: Sequence[str], wait: float) -> None:
+        """Hold the lock of everything, or of some ML repos, until the store is closed. LockHeld after `wait` seconds."""
+        self._stack.enter_context(self._database.locked(self._engine, ml_repos, wait))
+
+    def ensure_schema(self) -> None:
+        """The schema is as this release needs it when this returns; SchemaMismatch says what to do."""
+        if self._read_only and not is_in_memory(self._engine.url):
+            schema.check(self._engine)
+        else:
+            schema.ensure(self._engine)
+
+    def scope_state(self, label: str) -> Mapping[str, Any]:
+        """What is known of a scope from its complete runs, else of the whole registry; empty when there was none."""
+        return (
+            runs.scope_state(self._connection, label) or runs.scope_state(self._connection, runs.WHOLE) or {}
+        )
+
+    def stored_versions(self, ml_repos: Sequence[str]) -> int:
+        """How many versions are stored as live."""
+        return runs.stored_versions(self._connection, ml_repos)
+
+    def staging(self) -> Staging:
+        """The run's temporary tables."""
+        return Staging(self._connection)
+
+    def settle(
+        self, ml_repos: Sequence[str], *, delete: bool, every_version_read: bool, spare: Collection[str]
+    ) -> dict[str, Tally]:
+        """Find what is gone and what comes back; the counts of the run, by table."""
+        if delete:
+            settle.doom(self._connection, ml_repos, every_version_read=every_version_read, spare=spare)
+        settle.revive(self._connection)
+        return settle.tallies(self._connection)
+
+    def guard(self, tallies: Mapping[str, Tally], ml_repos: Sequence[str], max_share: float) -> None:
+        """MassDelete when too much would go at once."""
+        settle.guard(self._connection, tallies, ml_repos, max_share)
+
+    def begin(self, run: Mapping[str, Any]) -> None:
+        """Write the row of a run that starts."""
+        runs.begin(self._connection, run)
+
+    def commit(
+        self,
+        run_id: str,
+        outcome: Mapping[str, Any],
+        tallies: Mapping[str, Tally],
+        *,
+        now: datetime,
+        log_changes: bool,
+        advance: runs.Advance | None,
+        held: AbstractContextManager[None],
+    ) -> None:
+        """Merge what is staged, close the run's row and move its scope on: one transaction, no network but its own.
+
+        `now` is the run's start. `held` keeps signals off while the commit is made.
+        """
+        with writing(self._connection) as transaction:
+            merge(self._connection, run_id=run_id, now=now, log_changes=log_changes)
+            runs.end(self._connection, run_id, outcome, tallies)
+            if advance is not None:
+                runs.advance(self._connection, advance, run_id=run_id, started_at=now)
+            with held:
+                transaction.commit()
+
+    def abandon(self, run_id: str, outcome: Mapping[str, Any]) -> None:
+        """Close the row of a run that failed, on a connection of its own; should that fail too, the next run does it."""
+        try:
+            with explained(self._engine), self._engine.connect() as connection, writing(connection):
+                runs.end(connection, run_id, outcome, {})
+        except StoreError as error:
+            _log.warning("the run's end could not be recorded: %s", error)
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Connection]:
+    """A connection that only looks; SchemaMismatch when there is nothing to look at."""
+    with opened(url, read_only=True) as engine:
+        schema.check(engine)
+        with engine.connect() as connection:
+            yield connection

@@ -1,0 +1,48 @@
+"""Pure: how the versions are to be read, in the fewest requests."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+Way = Literal["none", "embedded", "by model", "sweep"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How versions are read, about how many requests that takes, and why."""
+
+    way: Way
+    requests: int
+    because: str
+
+
+def is_full(
+    *, asked: bool, last_full_at: datetime | None, now: datetime, full_every: timedelta
+) -> str | None:
+    """Why every version must be compared in this run, or None when changed models will do."""
+    if asked:
+        return "--full was given"
+    if last_full_at is None:
+        return "no run has compared every version yet"
+    if now - last_full_at >= full_every:
+        return f"the last full comparison is older than {full_every}"
+    return None
+
+
+def plan_versions(
+    *, why_full: str | None, due: int, models: int, stored: int, page_size: int, can_sweep: bool
+) -> Plan:
+    """Choose between one request for each model due and one sweep of all versions.
+
+    `stored` versions tell how long a sweep would be; pages overlap by one record. Where the scope is neither the
+    whole registry nor whole ML repos (`can_sweep`), versions are read by model.
+    """
+    pages = math.ceil(max(stored, due) / max(page_size - 1, 1)) + 1
+    if why_full is not None:
+        return Plan("sweep", pages, why_full) if can_sweep else Plan("by model", models, why_full)
+    if due == 0:
+        return Plan("none", 0, "no model looks changed")
+    if can_sweep and stored and pages < due:
+        return Plan("sweep", pages, f"{due} models look changed, and one sweep takes fewer requests")
+    return Plan("by model", due, f"{due} models look changed")

@@ -1,0 +1,234 @@
+"""One run, from the lock to the commit."""
+
+import logging
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import etl
+from etl.errors import EtlError, Interrupted, MassDelete
+from etl.settings import Settings
+from etl.source import Client, Reader
+from etl.store import Advance, Store, Tally
+from etl.sync.intake import Intake
+from etl.sync.interrupts import Interrupts
+from etl.sync.plan import Plan, is_full, plan_versions
+from etl.sync.reading import Readings
+from etl.sync.scope import Scope
+from etl.sync.summary import Summary
+
+_log = logging.getLogger(__name__)
+
+
+class Progress(Protocol):
+    """Is told what a run is at."""
+
+    def phase(self, name: str) -> None:
+        """A new part of the run begins."""
+
+    def advance(self, entity: str, records: int, total: int | None) -> None:
+        """Records came; `total` is how many the list says it has."""
+
+
+@dataclass
+class _Run:
+    """What stays the same from a run's start to its end."""
+
+    settings: Settings
+    scope: Scope
+    store: Store
+    client: Client
+    interrupts: Interrupts
+    progress: Progress
+    id: str
+    started_at: datetime
+    began: float
+    why_full: str | None
+    first_load: bool
+
+    @property
+    def mode(self) -> str:
+        return "incremental" if self.why_full is None else "full"
+
+    def traffic(self) -> dict[str, Any]:
+        """What went over the wire so far, as the run's row has it."""
+        return {
+            "api_prefix": self.client.prefix,
+            "requests": self.client.requests,
+            "retries": self.client.retries,
+            "bytes_received": self.client.bytes_received,
+        }
+
+
+@dataclass
+class _Read:
+    """What reading brought: the plan that was followed, what was proven, and the counts that follow."""
+
+    plan: Plan
+    readings: Readings
+    tallies: Mapping[str, Tally]
+    every_version: bool
+
+    @property
+    def status(self) -> str:
+        rejected = any(tally.rejected for tally in self.tallies.values())
+        return "succeeded" if self.readings.complete and not rejected else "partial"
+
+
+def run(settings: Settings, *, interrupts: Interrupts, progress: Progress) -> Summary:
+    """Bring the database to the registry's state, in one commit. Raises EtlError: then nothing was written."""
+    began, now = time.monotonic(), datetime.now(UTC)
+    scope = Scope.of(settings)
+    with (
+        Client(settings, settings.token()) as client,
+        Store(settings.database_url, read_only=settings.dry_run) as store,
+    ):
+        if not settings.dry_run:
+            store.lock(scope.ml_repos, settings.lock_wait)
+        store.ensure_schema()
+        state = store.scope_state(scope.label())
+        why_full = is_full(
+            asked=settings.full,
+            last_full_at=state.get("last_full_at"),
+            now=now,
+            full_every=settings.full_every,
+        )
+        this = _Run(
+            settings,
+            scope,
+            store,
+            client,
+            interrupts,
+            progress,
+            str(uuid.uuid4()),
+            now,
+            began,
+            why_full,
+            not state,
+        )
+        if settings.dry_run:
+            return _summary(this, _read(this), run_id=None)
+        store.begin(_opening(this))
+        with _recorded(this):
+            return _commit(this, _read(this))
+
+
+def _opening(this: _Run) -> dict[str, Any]:
+    return {
+        "id": this.id,
+        "started_at": this.started_at,
+        "status": "running",
+        "complete": False,
+        "mode": this.mode,
+        "scope": this.scope.as_json(),
+        "host": this.settings.base_url(),
+        "tool_version": etl.__version__,
+        **this.traffic(),
+    }
+
+
+@contextmanager
+def _recorded(this: _Run) -> Iterator[None]:
+    """However the run ends short of its commit, its row says so."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        message = "Interrupted: nothing was written."
+        this.store.abandon(this.id, _ending(this, "interrupted", message))
+        raise Interrupted(message) from error
+    except EtlError as error:
+        status = "refused" if isinstance(error, MassDelete) else "failed"
+        this.store.abandon(this.id, _ending(this, status, str(error)))
+        raise
+
+
+def _ending(this: _Run, status: str, error: str | None) -> dict[str, Any]:
+    return {"status": status, "finished_at": datetime.now(UTC), "error": error, **this.traffic()}
+
+
+def _read(this: _Run) -> _Read:
+    """Read the registry into staging, and settle what it means. Writes no table of the database."""
+    settings, scope, store = this.settings, this.scope, this.store
+    this.progress.phase("finding the API")
+    this.client.discover()
+    staging = store.staging()
+    intake = Intake(staging, scope, log_changes=not this.first_load)
+    with Reader(this.client, settings.page_size, settings.concurrency, settings.max_sweeps) as reader:
+        readings = Readings(reader, intake, staging, scope, this.progress.advance)
+        this.progress.phase("ML repos")
+        readings.ml_repos()
+        this.progress.phase("models")
+        readings.models()
+        plan = _plan(this, readings)
+        _log.info(
+            "versions are read: %s, about %d requests, because %s", plan.way, plan.requests, plan.because
+        )
+        this.progress.phase("versions")
+        every_version = readings.versions(plan)
+    this.progress.phase("comparing")
+    delete = readings.complete and scope.lists_every_model and not settings.no_delete
+    tallies = store.settle(
+        scope.ml_repos, delete=delete, every_version_read=every_version, spare=_spared(intake)
+    )
+    if intake.stale:
+        readings.warn(f"{intake.stale} records came older than they are stored: the newer ones were kept.")
+    if not settings.allow_mass_delete:
+        store.guard(tallies, scope.ml_repos, settings.max_delete_share)
+    return _Read(plan, readings, tallies, every_version)
+
+
+def _spared(intake: Intake) -> set[str]:
+    """A record without an id may be any of those stored; a model without one takes its versions along."""
+    spared = set[str](intake.nameless)
+    return spared | {"model_versions"} if "models" in spared else spared
+
+
+def _plan(this: _Run, readings: Readings) -> Plan:
+    if this.scope.versions == "latest":
+        return Plan("embedded", 0, "only the latest versions are wanted, and they come with the models")
+    return plan_versions(
+        why_full=this.why_full,
+        due=readings.staging.count_due(),
+        models=readings.staging.count_seen("models"),
+        stored=this.store.stored_versions(this.scope.ml_repos),
+        page_size=readings.reader.page_size,
+        can_sweep=this.scope.lists_every_model,
+    )
+
+
+def _commit(this: _Run, read: _Read) -> Summary:
+    this.progress.phase("writing")
+    complete = read.readings.complete
+    label = this.scope.label()
+    compared_all = this.scope.versions == "all" and (this.why_full is not None or read.every_version)
+    this.store.commit(
+        this.id,
+        _ending(this, read.status, None) | {"complete": complete, "proof": read.readings.proof},
+        read.tallies,
+        now=this.started_at,
+        log_changes=not this.first_load,
+        advance=Advance(label, full=compared_all) if complete else None,
+        held=this.interrupts.held(),
+    )
+    return _summary(this, read, run_id=this.id)
+
+
+def _summary(this: _Run, read: _Read, *, run_id: str | None) -> Summary:
+    return Summary(
+        run_id=run_id,
+        status=read.status,
+        complete=read.readings.complete,
+        mode=this.mode,
+        proof=read.readings.proof,
+        duration_s=time.monotonic() - this.began,
+        requests=this.client.requests,
+        retries=this.client.retries,
+        bytes_received=this.client.bytes_received,
+        tallies=read.tallies,
+        plan=read.plan,
+        warnings=read.readings.warnings,
+    )

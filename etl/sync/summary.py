@@ -1,0 +1,58 @@
+"""What a run did, for people and for programs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from etl.store import Tally
+from etl.sync.plan import Plan
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The result of a run. `plan` says how versions were read; in a dry run `run_id` is None."""
+
+    run_id: str | None
+    status: str
+    complete: bool
+    mode: str
+    proof: str | None
+    duration_s: float
+    requests: int
+    retries: int
+    bytes_received: int
+    tallies: Mapping[str, Tally]
+    plan: Plan
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def rejected(self) -> int:
+        """Records that could not be stored."""
+        return sum(tally.rejected for tally in self.tallies.values())
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 when records were rejected or completeness could not be proven."""
+        return 0 if self.complete and not self.rejected else 3
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `--output json` prints."""
+        shown = ("seen", "inserted", "updated", "unchanged", "deleted", "restored")
+        return {
+            "run_id": self.run_id,
+            "status": self.status,
+            "complete": self.complete,
+            "mode": self.mode,
+            "proof": self.proof,
+            "duration_s": round(self.duration_s, 3),
+            "requests": self.requests,
+            "retries": self.retries,
+            "bytes": self.bytes_received,
+            **{
+                entity: {name: getattr(tally, name) for name in shown}
+                for entity, tally in self.tallies.items()
+            },
+            "rejected": self.rejected,
+            "plan": {"versions": self.plan.way, "requests": self.plan.requests, "because": self.plan.because},
+            "warnings": self.warnings,
+        }
