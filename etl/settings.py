@@ -125,6 +125,13 @@ class Settings:
             )
         return token
 
+    def token_if_any(self) -> str | None:
+        """The token, where there is one: what must not show in a log."""
+        try:
+            return self.token()
+        except ConfigError:
+            return None
+
     def ca_file(self) -> Path | None:
         """The CA file to trust instead of httpx's own choice (which honours SSL_CERT_FILE by itself)."""
         if self.ca_bundle is not None:

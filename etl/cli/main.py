@@ -1,0 +1,85 @@
+"""The group of commands, and the way from an exception to one line and an exit code."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+import etl
+from etl.cli import config_file, logs
+from etl.cli.check import check
+from etl.cli.db import db
+from etl.cli.demo import demo
+from etl.cli.options import HoistingGroup, add_options, settings_of
+from etl.cli.shown import shown
+from etl.cli.simulate import simulate
+from etl.cli.status import status
+from etl.cli.sync import sync
+from etl.errors import EtlError
+from etl.store import password_of
+
+
+def _read_config(ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None:
+        config_file.load(ctx, path, cli.commands)
+    return path
+
+
+@click.group(
+    cls=HoistingGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="The token comes from TFY_API_KEY or a file, never from an option. "
+    "Exit codes: 0 complete, 1 failed, 2 usage or configuration, 3 done but something was rejected or not proven "
+    "complete, 4 another run holds the lock, 5 too many deletes, 130 interrupted.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="TFY_ETL_CONFIG",
+    is_eager=True,
+    expose_value=False,
+    callback=_read_config,
+    help="TOML file of settings; its keys are the names of the options.",
+)
+@click.version_option(etl.__version__, prog_name="tfy-etl")
+@click.pass_context
+def cli(ctx: click.Context, /, **_options: object) -> None:
+    """Copy a TrueFoundry control plane's model registry into a database, and keep it true.
+
+    These options may stand before or behind the command. A first run: set TFY_HOST and TFY_API_KEY, then
+    `tfy-etl check` and `tfy-etl sync`. To look around without an account: `tfy-etl demo`.
+    """
+    settings = settings_of(ctx)
+    logs.configure(
+        settings.log_format, settings.log_level, [settings.token_if_any(), password_of(settings.database_url)]
+    )
+
+
+add_options("global")(cli)
+for command in (sync, check, status, db, demo, simulate):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and end the process with the contract's exit code."""
+    try:
+        cli.main(prog_name="tfy-etl", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help(), err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "tfy-etl"
+        _fail(f"{error.format_message()} See {command} --help.", error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("Interrupted.", 130)
+    except EtlError as error:
+        _fail(str(error), error.exit_code)
+    except BrokenPipeError:  # the reader of our output left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"Error: {shown(' '.join(message.split()))}", err=True)
+    sys.exit(code)
