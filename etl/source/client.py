@@ -77,7 +77,7 @@ class Client:
             except NotAControlPlane:
                 continue
             except Forbidden as refusal:
-                forbidden = refusal
+                forbidden = forbidden or refusal
             else:
                 self.prefix = prefix
                 _log.info("the API of %s is at %s", self._host, prefix)

@@ -24,6 +24,11 @@ class Listing:
     endpoint: str
     filters: tuple[tuple[str, str], ...] = ()
 
+    def __str__(self) -> str:
+        """As it may stand in a message."""
+        only = ", ".join(f"{name} {value}" for name, value in self.filters)
+        return f"{self.endpoint} of {only}" if only else self.endpoint
+
 
 class Reading:
     """One listing being read: iterate over its pages, then ask for the proof."""

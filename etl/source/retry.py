@@ -1,5 +1,6 @@
 """The one function that tries again, and the back-off that all workers share."""
 
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -8,6 +9,7 @@ from threading import Lock
 from typing import TypeVar
 
 import stamina
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from etl.errors import SourceUnavailable
 from etl.settings import Settings
@@ -16,6 +18,8 @@ MAX_RETRY_AFTER = 60.0
 """Seconds: a server that asks for a longer pause is asked again after this one."""
 
 _FIRST_WAIT, _LONGEST_WAIT, _JITTER = 0.5, 30.0, 0.5
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -101,16 +105,26 @@ class Retry:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The pause that a Retry-After header asks for, capped; None without one that can be read.
+    """The pause in seconds that a Retry-After header asks for, capped; None if it asks for none.
 
     A date counts from the answer's own Date, so that neither clock needs to be right.
     """
     asked = headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d+)?", asked, re.ASCII):
-        return min(float(asked), MAX_RETRY_AFTER)
-    try:
-        until, now = parsedate_to_datetime(asked), parsedate_to_datetime(headers.get("date", ""))
-        pause = until.timestamp() - now.timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return min(pause, MAX_RETRY_AFTER) if pause >= 0 else None
+        pause = float(asked)
+    else:
+        try:
+            now, until = (parsedate_to_datetime(date) for date in (headers.get("date", ""), asked))
+            pause = until.timestamp() - now.timestamp()
+        except (ValueError, OverflowError):
+            return None
+    # "0" asks for no pause: the usual one is kinder to both sides than trying again at once.
+    return min(pause, MAX_RETRY_AFTER) if pause > 0 else None
+
+
+def _tell(details: RetryDetails) -> None:
+    _log.warning("%s; trying again in %.1f s", details.caused_by, details.wait_for)
+
+
+# Left to itself stamina logs by structlog, which prints to stdout, and that belongs to the result.
+set_on_retry_hooks([_tell])

@@ -81,7 +81,7 @@ class TestDiscovery:
 
     def test_tells_what_is_forbidden_only_when_the_other_prefix_does_not_answer(self) -> None:
         with client_of(below("/none", httpx.Response(403))) as client:
-            with pytest.raises(TokenRefused, match="403"):
+            with pytest.raises(TokenRefused, match=r"/api/ml/v1/models \(403"):
                 client.discover()
             assert client.requests == 2
 

@@ -44,6 +44,11 @@ def reader_of(handler: Handler, *, page_size: int = 3, concurrency: int = 2, max
     return Reader(client, page_size, concurrency, max_sweeps)
 
 
+def test_a_listing_reads_well_in_a_message() -> None:
+    assert str(MODELS) == "models"
+    assert str(Listing("models", (("ml_repo_id", "7"), ("name", "n")))) == "models of ml_repo_id 7, name n"
+
+
 class TestAReading:
     @given(st.integers(0, 40), st.integers(1, 12), st.integers(1, 4), st.sampled_from(ORDERS))
     def test_gives_every_record_once_and_in_order(

@@ -89,6 +89,18 @@ def test_pauses_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any(pause != 0.5 * 2**n for n, pause in enumerate(slept[:6]))
 
 
+def test_each_further_try_is_told_with_its_cause_and_nowhere_but_in_the_log(
+    gate: Gate, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Retry(settings(), gate).call(failing(2))
+
+    assert caplog.messages == [
+        "stumbled, 1 to go; trying again in 0.0 s",
+        "stumbled, 0 to go; trying again in 0.0 s",
+    ]
+    assert capsys.readouterr() == ("", "")
+
+
 def test_all_workers_wait_when_one_is_told_to(gate: Gate, time: Time) -> None:
     retry = Retry(settings(max_retries=1), gate)
     with pytest.raises(SourceUnavailable):
@@ -115,7 +127,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("asked", "pause"),
     [
-        ("7", 7), ("0", 0), ("1.5", 1.5), (" 7 ", 7), ("61", 60), ("999999999", 60),
+        ("7", 7), ("0", None), ("0.0", None), ("1.5", 1.5), (" 7 ", 7), ("61", 60), ("999999999", 60),
         ("-1", None), ("", None), ("soon", None), ("nan", None), ("inf", None),
         ("1e3", None), ("9" * 400, None), ("\u0667", None),
         (format_datetime(NOW + timedelta(seconds=40), usegmt=True), 40),

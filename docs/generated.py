@@ -1,0 +1,86 @@
+"""The parts of the README that are made from the code; `make format` renews them, `make lint` checks them."""
+
+from dataclasses import fields
+from datetime import timedelta
+
+import click
+from sqlalchemy import Table
+
+from etl.cli.main import cli
+from etl.models import Base, views
+from etl.settings import Settings, env_names, flag
+
+_WIDTH = 100
+
+# Between repos, models and versions there are no foreign keys: the source may list one without the other.
+_JOINS = {
+    ("ml_repos", "models"): "ml_repo_id",
+    ("models", "model_versions"): "model_id",
+    ("subjects", "models"): "created_by_id",
+    ("subjects", "model_versions"): "created_by_id",
+}
+
+
+def help_of(*names: str) -> str:
+    """What `tfy-etl NAMES --help` prints."""
+    context = click.Context(cli, info_name="tfy-etl", max_content_width=_WIDTH, terminal_width=_WIDTH)
+    command: click.Command = cli
+    for name in names:
+        assert isinstance(command, click.Group)  # noqa: S101 the README names groups and commands that are there
+        command = command.commands[name]
+        context = click.Context(
+            command, parent=context, info_name=name, max_content_width=_WIDTH, terminal_width=_WIDTH
+        )
+    return f"```text\n{command.get_help(context)}\n```"
+
+
+def settings_table() -> str:
+    """Every setting: option, environment variable, default, meaning."""
+    lines = ["| option | environment | default | meaning |", "| --- | --- | --- | --- |"]
+    for each in fields(Settings):
+        if "scope" not in each.metadata:
+            continue
+        names = ", ".join(f"`{name}`" for name in env_names(each.name))
+        lines.append(f"| `{flag(each.name)}` | {names} | {_default(each.default)} | {each.metadata['help']} |")
+    return "\n".join(lines)
+
+
+def _default(value: object) -> str:
+    if value in (None, ()):
+        return ""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"`{value.total_seconds() / 3600:g}h`" if isinstance(value, timedelta) else f"`{value}`"
+
+
+def diagram() -> str:
+    """The tables, their keys and how they hang together, as a Mermaid diagram."""
+    tables = Base.metadata.sorted_tables
+    lines = ["```mermaid", "erDiagram"]
+    lines += [f"    {one} ||--o{{ {many} : {column}" for (one, many), column in _JOINS.items()]
+    for table in tables:
+        lines += [
+            f"    {key.column.table.name} ||--o{{ {table.name} : {key.parent.name}"
+            for key in sorted(table.foreign_keys, key=str)
+        ]
+    lines += [line for table in tables for line in _entity(table)]
+    return "\n".join([*lines, "```"])
+
+
+def _entity(table: Table) -> list[str]:
+    joins = {column for (_, many), column in _JOINS.items() if many == table.name}
+    keys = [
+        f"        {'int' if column.type.python_type is int else 'text'} {column.name} {'PK' if column.primary_key else 'FK'}"
+        for column in table.columns
+        if column.primary_key or column.foreign_keys or column.name in joins
+    ]
+    return [f"    {table.name} {{", *keys, "    }"]
+
+
+def tables() -> str:
+    """Tables and views with what they hold."""
+    lines = ["| table or view | holds | columns |", "| --- | --- | --- |"]
+    for table in (*Base.metadata.sorted_tables, *views.metadata.sorted_tables):
+        columns = ", ".join(f"`{column.name}`" for column in table.columns)
+        lines.append(f"| **{table.name}** | {table.comment} | {columns} |")
+    return "\n".join(lines)
