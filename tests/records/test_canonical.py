@@ -1,0 +1,30 @@
+import math
+
+import pytest
+
+from etl.records.canonical import MAX_NESTING, TooDeep, canonical, content_hash, plain
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"b": 1.0, "a": {"n": None}}, '{"a":{},"b":1}'),
+        ([None, True, "ü\x00\ud800"], '[null,true,"\\u00fc\\u0000\\ud800"]'),
+        ([math.nan, math.inf, -math.inf, -0.0, 2**70, 0.1], "[NaN,Infinity,-Infinity,0,1180591620717411303424,0.1]"),
+    ],
+)
+def test_the_canonical_text(value: object, text: str) -> None:
+    assert canonical(value) == text
+
+
+def test_the_hash_is_128_bit_and_does_not_change_between_releases() -> None:
+    assert content_hash(plain({"b": 1, "a": [1.5, None]})) == "cc344d1ab9f207d04dadc186e6a3b78d"
+
+
+def test_nesting_is_bounded() -> None:
+    deep: object = 1
+    for _ in range(MAX_NESTING):
+        deep = {"in": deep}
+    plain(deep)
+    with pytest.raises(TooDeep):
+        plain([deep])

@@ -1,0 +1,64 @@
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from etl.records.metrics import listed_metrics, take_metrics
+from tests.records.builders import a_metric
+
+AT = datetime(2024, 5, 1, 10, tzinfo=UTC)
+
+
+def test_each_logged_value_is_a_row_in_the_order_of_the_source() -> None:
+    left = {"metrics": [a_metric(), a_metric(value=3, step=2.0), a_metric(key="f1", value=None, timestamp=None)]}
+    assert take_metrics(left, "v") == [
+        ("v", 0, "loss", 0.25, None, 1, 1714557600000, AT),
+        ("v", 1, "loss", 3.0, None, 2, 1714557600000, AT),
+        ("v", 2, "f1", None, None, 1, None, None),
+    ]
+    assert left == {}
+
+
+@pytest.mark.parametrize(("value", "special"), [(math.nan, "NaN"), (math.inf, "Infinity"), (-math.inf, "-Infinity")])
+def test_a_value_that_is_not_finite_is_named(value: float, special: str) -> None:
+    left = {"metrics": [a_metric(value=value)]}
+    rows = take_metrics(left, "v")
+    assert [(row.value, row.value_special) for row in rows] == [(None, special)]
+    assert left == {}
+    assert str(listed_metrics(rows)[0]["value"]) == str(value)
+
+
+@pytest.mark.parametrize(
+    ("change", "value", "step", "milliseconds"),
+    [
+        ({"dataset": "test"}, 0.25, 1, 1714557600000),
+        ({"value": True}, None, 1, 1714557600000),
+        ({"value": "0.25"}, None, 1, 1714557600000),
+        ({"value": 2**53 + 1}, float(2**53), 1, 1714557600000),
+        ({"value": 10**400}, None, 1, 1714557600000),
+        ({"step": 1.5}, 0.25, None, 1714557600000),
+        ({"timestamp": "2024-05-01"}, 0.25, 1, None),
+    ],
+)
+def test_a_metric_that_its_row_does_not_tell_keeps_the_whole_list(
+    change: dict[str, Any], value: float | None, step: int | None, milliseconds: int | None
+) -> None:
+    metrics = [a_metric(), a_metric(**change)]
+    left = {"metrics": metrics}
+    rows = take_metrics(left, "v")
+    assert left == {"metrics": metrics}
+    assert (rows[1].value, rows[1].step, rows[1].timestamp_ms) == (value, step, milliseconds)
+
+
+@pytest.mark.parametrize("metrics", [[], "none", [a_metric(key=None)], [a_metric(key=7)], ["loss"]])
+def test_what_has_no_key_is_no_row_and_is_not_lost(metrics: object) -> None:
+    left = {"metrics": metrics}
+    assert take_metrics(left, "v") == []
+    assert left == {"metrics": metrics}
+
+
+def test_a_time_past_what_datetime_holds_is_still_in_milliseconds() -> None:
+    left = {"metrics": [a_metric(timestamp=2**62)]}
+    assert [(row.timestamp_ms, row.logged_at) for row in take_metrics(left, "v")] == [(2**62, None)]
+    assert left == {}

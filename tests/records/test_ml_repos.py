@@ -1,0 +1,33 @@
+from datetime import UTC, datetime
+
+from etl.records import MlRepoRow, rebuild, rows, sight
+from tests.records.builders import an_ml_repo
+
+
+def test_an_ml_repo_becomes_a_row_and_its_creator() -> None:
+    sighting = sight("ml_repos", an_ml_repo())
+    made = rows(sighting)
+    assert made["ml_repos"] == [
+        MlRepoRow(
+            id="12",
+            tenant_name="acme",
+            name="churn",
+            description="who leaves",
+            storage_integration_fqn="acme:s3",
+            created_by_id="user-1",
+            created_at=datetime(2024, 5, 1, 10, tzinfo=UTC),
+            extra={
+                "manifest": {"collaborators": [{"subject": "team:ml", "role_id": "admin"}]},
+                "account_id": "a-1",
+                "num_runs": 7,
+            },
+            content_hash=sighting.content_hash,
+        )
+    ]
+    assert made["subjects"] == [("user-1", "user", "ada@example.com", "Ada", "laptop", None)]
+
+
+def test_an_empty_manifest_an_odd_one_and_none_are_kept_apart() -> None:
+    for manifest in ({}, {"name": 5}, {"name": "churn"}, {"name": "churn", "owner": "ada"}, ["odd"], None):
+        record = {"id": "12"} | ({} if manifest is None else {"manifest": manifest})
+        assert rebuild("ml_repos", rows(sight("ml_repos", record))) == record

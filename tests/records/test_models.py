@@ -1,0 +1,57 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from etl.records import ModelRow, embedded_version, rebuild, rows, sight
+from tests.records.builders import Record, a_model, a_version
+
+
+def test_a_model_becomes_a_row_its_run_steps_and_its_creator() -> None:
+    sighting = sight("models", a_model(labels=["new"]))
+    made = rows(sighting)
+    assert made["models"] == [
+        ModelRow(
+            id="m-1",
+            ml_repo_id="12",
+            name="churn",
+            fqn="model:acme/churn/churn",
+            type="model",
+            created_by_id="user-1",
+            created_at=datetime(2024, 5, 1, 10, tzinfo=UTC),
+            updated_at=datetime(2024, 5, 2, 10, tzinfo=UTC),
+            latest_version_id="v-3",
+            extra={"labels": ["new"]},
+            content_hash=sighting.content_hash,
+        )
+    ]
+    assert made["model_run_steps"] == [("m-1", 0, 1), ("m-1", 1, 2)]
+    assert [row[0] for row in made["subjects"]] == ["user-1"]
+
+
+def test_a_model_rebuilt_without_its_version_knows_the_id_of_it() -> None:
+    made = rows(sight("models", a_model()))
+    assert rebuild("models", made)["latest_version"] == {"id": "v-3"}
+
+
+@pytest.mark.parametrize("latest", [a_version(model_id=None), a_version(id=""), "v-3", {}])
+def test_an_embedded_version_that_cannot_stand_alone_is_kept_with_the_model(latest: object) -> None:
+    model = a_model(latest_version=latest)
+    assert embedded_version(model) is None
+    assert ModelRow._make(rows(sight("models", model))["models"][0]).extra == {"latest_version": latest}
+
+
+@pytest.mark.parametrize(
+    ("steps", "stored", "kept"),
+    [
+        ([1, 2.0], [(0, 1), (1, 2)], None),
+        ([], [], {"run_steps": []}),
+        ([1, "2", 3], [(0, 1), (2, 3)], {"run_steps": [1, "2", 3]}),
+        (7, [], {"run_steps": 7}),
+    ],
+)
+def test_run_steps_that_no_row_can_hold_are_kept_as_they_came(
+    steps: object, stored: list[tuple[int, int]], kept: Record | None
+) -> None:
+    made = rows(sight("models", {"id": "m-1", "run_steps": steps}))
+    assert [row[1:] for row in made["model_run_steps"]] == stored
+    assert ModelRow._make(made["models"][0]).extra == kept

@@ -1,0 +1,32 @@
+import pytest
+
+from etl.records.packages import package_rows
+
+
+@pytest.mark.parametrize(
+    ("requirement", "name", "specifier"),
+    [
+        ("Scikit_Learn>=1.4, <2", "scikit-learn", "<2,>=1.4"),
+        ("numpy", "numpy", ""),
+        ("torch[cuda]==2.1.0 ; python_version < '3.12'", "torch", "==2.1.0"),
+        ("tool @ https://example.com/tool.whl", "tool", ""),
+        ("-r requirements.txt", None, None),
+        ("a; " + "(" * 5000, None, None),
+        ("", None, None),
+    ],
+)
+def test_a_requirement_is_kept_as_written_beside_what_it_asks_for(
+    requirement: str, name: str | None, specifier: str | None
+) -> None:
+    manifest = {"environment": {"pip_packages": [requirement]}}
+    assert package_rows("v", manifest) == [("v", 0, requirement, name, specifier)]
+
+
+def test_what_is_not_text_has_no_row_and_leaves_its_place() -> None:
+    manifest = {"environment": {"pip_packages": ["numpy", {"name": "torch"}, None, "numpy"]}}
+    assert [row.position for row in package_rows("v", manifest)] == [0, 3]
+
+
+@pytest.mark.parametrize("manifest", [None, [], {}, {"environment": "conda"}, {"environment": {"pip_packages": "x"}}])
+def test_an_environment_of_another_shape_has_no_packages(manifest: object) -> None:
+    assert package_rows("v", manifest) == []

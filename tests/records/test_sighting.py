@@ -1,0 +1,75 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from etl.records import Entity, Unreadable, sight
+from tests.records.builders import a_metric, a_model, a_version, an_ml_repo
+
+
+def test_a_sighting_says_which_record_it_is_and_when_it_changed() -> None:
+    seen = sight("model_versions", a_version(id=7.0, updated_at="2024-05-02T12:00:00+02:00"))
+    assert (seen.entity, seen.id, seen.model_id, seen.ml_repo_id) == ("model_versions", "7", "m-1", "12")
+    assert seen.updated_at == datetime(2024, 5, 2, 10, tzinfo=UTC)
+    assert seen.fingerprint is None
+    assert len(seen.content_hash) == 32
+
+
+def test_an_ml_repo_is_in_itself() -> None:
+    assert sight("ml_repos", an_ml_repo()).ml_repo_id == "12"
+
+
+@pytest.mark.parametrize(
+    ("entity", "record", "reason"),
+    [
+        ("models", None, "it is null, not an object"),
+        ("models", [a_model()], "it is a list, not an object"),
+        ("models", {}, "it has no id"),
+        ("models", a_model(id=None), "it has no id"),
+        ("models", a_model(id=""), "its id is neither text of 1 to 500 characters nor a whole number"),
+        ("models", a_model(id=True), "its id is neither text of 1 to 500 characters nor a whole number"),
+        ("model_versions", a_version(model_id=None), "it has no model_id"),
+        ("models", a_model(size=10**5000), "it holds a number of too many digits"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_refused_with_a_reason(entity: Entity, record: object, reason: str) -> None:
+    with pytest.raises(Unreadable) as refused:
+        sight(entity, record)
+    assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize("field", ["metadata", "usage_code_snippet", "latest_version"])
+def test_endless_nesting_is_refused_wherever_it_is(field: str) -> None:
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(Unreadable, match="it nests more than 200 levels deep"):
+        sight("models", a_model(**{field: deep}))
+    with pytest.raises(Unreadable, match="it nests more than 200 levels deep"):
+        sight("models", a_model(latest_version=a_version(**{field: deep})))
+
+
+def test_what_moves_in_the_latest_version_moves_the_fingerprint_alone() -> None:
+    before = sight("models", a_model())
+    tagged = sight("models", a_model(latest_version=a_version(tags=["champion"])))
+    measured = sight("models", a_model(latest_version=a_version(metrics=[a_metric(value=0.2)])))
+    assert before.content_hash == tagged.content_hash == measured.content_hash
+    assert len({before.fingerprint, tagged.fingerprint, measured.fingerprint}) == 3
+
+
+def test_a_new_latest_version_moves_both() -> None:
+    before, after = sight("models", a_model()), sight("models", a_model(latest_version=a_version(id="v-4")))
+    assert before.content_hash != after.content_hash
+    assert before.fingerprint != after.fingerprint
+
+
+def test_a_new_snippet_moves_nothing() -> None:
+    before, after = (a_version(usage_code_snippet=snippet) for snippet in ("import a", "import b"))
+    assert sight("model_versions", before).content_hash == sight("model_versions", after).content_hash
+    old, new = (sight("models", a_model(latest_version=version)) for version in (before, after))
+    assert (old.content_hash, old.fingerprint) == (new.content_hash, new.fingerprint)
+
+
+def test_a_microsecond_and_less_is_another_time() -> None:
+    times = ("2024-05-01T10:00:00Z", "2024-05-01T10:00:00.000001Z", "2024-05-01T10:00:00.0000001Z")
+    assert len({sight("models", a_model(updated_at=time)).content_hash for time in times}) == 3

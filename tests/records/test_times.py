@@ -1,0 +1,51 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from etl.records.times import from_epoch_ms, instant, iso
+
+MORNING = datetime(2024, 5, 1, 10, 0, 0, 500000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-05-01T10:00:00.5Z",
+        "2024-05-01 10:00:00.500000",
+        "2024-05-01T10:00:00.500000000+00:00",
+        "2024-05-01T15:30:00.5+05:30",
+        "2024-05-01T02:00:00.5-0800",
+    ],
+)
+def test_every_notation_of_an_instant_is_the_same_instant(text: str) -> None:
+    assert instant(text) == (MORNING, "2024-05-01T10:00:00.500000Z", False)
+
+
+def test_digits_below_the_microsecond_are_told() -> None:
+    read = instant("2024-05-01T10:00:00.123456780Z")
+    assert read == (MORNING.replace(microsecond=123456), "2024-05-01T10:00:00.12345678Z", True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2024-05-01",
+        "2024-02-30T00:00:00Z",
+        "12024-05-01T00:00:00Z",
+        "0001-01-01T00:00:00+23:59",
+        "٢٠٢٤-05-01T00:00:00Z",
+    ],
+)
+def test_what_is_no_time_that_we_can_hold_is_none(text: str) -> None:
+    assert instant(text) is None
+
+
+def test_an_instant_is_written_with_microseconds_and_z() -> None:
+    assert iso(datetime(2024, 5, 1, tzinfo=UTC)) == "2024-05-01T00:00:00.000000Z"
+
+
+def test_milliseconds_are_exact_and_out_of_range_is_none() -> None:
+    assert from_epoch_ms(1714557600001) == datetime(2024, 5, 1, 10, 0, 0, 1000, tzinfo=UTC)
+    assert from_epoch_ms(-1) == datetime(1969, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)
+    assert from_epoch_ms(2**62) is None
