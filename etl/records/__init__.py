@@ -11,7 +11,7 @@ together again, and `changes` tells what moved between two states of its rows.
 """
 
 from etl.records.families import rebuild, rows
-from etl.records.fields import Unreadable
+from etl.records.fields import Unreadable, identity
 from etl.records.history import Change, changes
 from etl.records.models import embedded_version
 from etl.records.sighting import Sighting, sight
@@ -46,6 +46,7 @@ __all__ = [
     "Unreadable",
     "changes",
     "embedded_version",
+    "identity",
     "rebuild",
     "rows",
     "sight",

@@ -5,14 +5,19 @@ cannot give it back as it came: then the field stays, goes to `extra` with the r
 column when the record is rebuilt.
 """
 
+import re
 from datetime import datetime
 from typing import Any
 
 from etl.records.tables import Json, Record
 from etl.records.times import instant
 
-MAX_ID_LENGTH = 500
-"""Characters of an id: what every database can keep in an index, however they are encoded."""
+MAX_INDEXED = 2000
+"""Bytes that every database can keep in an index; PostgreSQL's limit is some 2,700."""
+
+# What the store may have to write as an escape, of up to seven bytes.
+_ESCAPED = re.compile("[\x00\u241b\ud800-\udfff]")
+_ESCAPE_LENGTH = 7
 
 _INT64 = 2**63
 
@@ -31,6 +36,16 @@ def text(value: Json) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def indexed(value: Json) -> str | None:
+    """The value if it is text that every database can keep in an index."""
+    if not isinstance(value, str):
+        return None
+    if len(value) * _ESCAPE_LENGTH <= MAX_INDEXED:
+        return value
+    size = len(value.encode("utf-8", "surrogatepass")) + _ESCAPE_LENGTH * len(_ESCAPED.findall(value))
+    return value if size <= MAX_INDEXED else None
+
+
 def integer(value: Json) -> int | None:
     """The value as a 64-bit int if it is a whole number, be it written 5 or 5.0."""
     if type(value) is float and value.is_integer():
@@ -44,8 +59,8 @@ def identity(value: Json) -> str | None:
         value = int(value)
     if type(value) is int:
         # Longer than that is too long in digits as well, and Python refuses to write the longest.
-        value = str(value) if value.bit_length() < 4 * MAX_ID_LENGTH else ""
-    return value if isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH else None
+        value = str(value) if value.bit_length() < MAX_INDEXED else ""
+    return indexed(value) or None
 
 
 def own_identity(record: Record, key: str) -> str:
@@ -56,7 +71,7 @@ def own_identity(record: Record, key: str) -> str:
         return found
     if value is None:
         raise Unreadable(f"it has no {key}")
-    raise Unreadable(f"its {key} is neither text of 1 to {MAX_ID_LENGTH} characters nor a whole number")
+    raise Unreadable(f"its {key} is neither text of 1 to {MAX_INDEXED} bytes nor a whole number")
 
 
 def member(value: Json, key: str) -> Json:

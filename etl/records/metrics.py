@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from math import isfinite, isnan
 from typing import Any
 
-from etl.records.fields import integer, without_nulls
+from etl.records.fields import indexed, integer, without_nulls
 from etl.records.tables import Json, MetricRow, Record
 from etl.records.times import from_epoch_ms
 
@@ -19,7 +19,7 @@ def take_metrics(left: Record, version_id: str) -> list[MetricRow]:
     rows = [
         _row(version_id, position, metric)
         for position, metric in enumerate(listed)
-        if isinstance(metric, dict) and isinstance(metric.get("key"), str)
+        if isinstance(metric, dict) and indexed(metric.get("key")) is not None
     ]
     if rows and len(rows) == len(listed) and all(map(_is_told, listed, rows)):
         del left["metrics"]

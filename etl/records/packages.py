@@ -5,7 +5,7 @@ from functools import lru_cache
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from etl.records.fields import member
+from etl.records.fields import indexed, member
 from etl.records.tables import Json, PackageRow
 
 
@@ -24,6 +24,6 @@ def _parsed(requirement: str) -> tuple[str | None, str | None]:
     """Normalised name and version specifier, both None for what pip could not read."""
     try:
         parsed = Requirement(requirement)
-        return canonicalize_name(parsed.name), str(parsed.specifier)
+        return indexed(canonicalize_name(parsed.name)), str(parsed.specifier)
     except (ValueError, RecursionError):  # InvalidRequirement is the first; endless digits and brackets exist
         return None, None

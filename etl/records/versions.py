@@ -3,7 +3,7 @@
 from typing import Any
 
 from etl.records import fields
-from etl.records.fields import integer, member, text
+from etl.records.fields import indexed, integer, member, text
 from etl.records.metrics import listed_metrics, take_metrics
 from etl.records.packages import package_rows
 from etl.records.subjects import creator, take_creator
@@ -67,11 +67,11 @@ def rebuilt_version(rows: Rows) -> Record:
 
 
 def _take_tags(left: Record, version_id: str) -> list[TagRow]:
-    """Take the tags; a list that is not distinct text stays as well, and so does an empty one."""
+    """Take the tags; a list that is not distinct text of a usable length stays as well, and so does an empty one."""
     listed = left.get("tags")
     if not isinstance(listed, list):
         return []
-    tags = list(dict.fromkeys(tag for tag in listed if isinstance(tag, str)))
+    tags = list(dict.fromkeys(tag for tag in listed if indexed(tag) is not None))
     if tags and tags == listed:
         del left["tags"]
     return [TagRow(version_id, position, tag) for position, tag in enumerate(tags)]
@@ -92,7 +92,7 @@ def _manifest_columns(record: Record, manifest: Json) -> dict[str, Any]:
         "description": text(manifest.get("description")),
         "source_type": text(member(source, "type")),
         "source_uri": text(member(source, "uri")) or text(member(source, "file_or_folder")),
-        "framework_type": text(member(framework, "type")),
+        "framework_type": indexed(member(framework, "type")),
         "library_name": text(member(framework, "library_name")),
         "pipeline_tag": text(member(framework, "pipeline_tag")),
         "base_model": text(member(framework, "base_model")),

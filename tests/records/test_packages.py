@@ -13,6 +13,7 @@ from etl.records.packages import package_rows
         ("-r requirements.txt", None, None),
         ("a; " + "(" * 5000, None, None),
         ("", None, None),
+        pytest.param("n" * 2001, None, "", id="a name too long for an index"),
     ],
 )
 def test_a_requirement_is_kept_as_written_beside_what_it_asks_for(

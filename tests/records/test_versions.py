@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from etl.records import ModelVersionRow, rows, sight
+from etl.records import ModelVersionRow, rebuild, rows, sight
 from tests.records.builders import Record, a_manifest, a_version
 
 
@@ -104,6 +104,22 @@ def test_tags_are_distinct_rows_and_a_list_that_they_do_not_tell_is_kept(
     made = rows(sight("model_versions", a_version(tags=tags)))
     assert [row[1:] for row in made["model_version_tags"]] == stored
     assert ModelVersionRow._make(made["model_versions"][0]).extra == kept
+
+
+def test_what_no_index_can_keep_has_no_row_and_is_not_lost() -> None:
+    long = "t" * 2001
+    metrics = [{"key": long, "value": 1.0}, {"key": "auc", "value": 0.5}]
+    record = a_version(
+        tags=[long, "prod"], metrics=metrics, manifest=a_manifest(framework={"type": long, "library_name": "x"})
+    )
+    made = rows(sight("model_versions", record))
+    assert made["model_version_tags"] == [("v-3", 0, "prod")]
+    assert [row[2] for row in made["model_version_metrics"]] == ["auc"]
+    assert ModelVersionRow._make(made["model_versions"][0]).framework_type is None
+    rebuilt = rebuild("model_versions", made)
+    assert {name: rebuilt[name] for name in ("tags", "metrics", "manifest")} == {
+        name: record[name] for name in ("tags", "metrics", "manifest")
+    }
 
 
 def _row(**changes: Any) -> ModelVersionRow:
