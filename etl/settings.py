@@ -5,9 +5,11 @@ click resolves the values (option, environment, config file, default); here they
 """
 
 import ipaddress
+import math
 import os
 import re
-from dataclasses import dataclass, field, fields
+import stat
+from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,91 +23,107 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
+_CONNECTION, _REQUESTS, _LOGS = "Control plane and database", "Requests", "Logs"
+_READ, _COMPARE, _DELETES, _RESULT = "What is read", "What is compared", "Deletes", "The run"
+
+
 def _setting(default: Any, help: str, *, env: tuple[str, ...] = (), **metadata: Any) -> Any:
     """A field that is an option: `env` are names beside `TFY_ETL_<OPTION>`, first wins."""
     return field(default=default, metadata={"help": help, "env": env, **metadata})
+
+
+def _global(group: str, default: Any, help: str, **metadata: Any) -> Any:
+    """An option of every command, in a group of the help."""
+    return _setting(default, help, scope="global", group=group, **metadata)
+
+
+def _sync(group: str, default: Any, help: str, **metadata: Any) -> Any:
+    """An option of `sync` alone, in a group of the help."""
+    return _setting(default, help, scope="sync", group=group, **metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything a run can be told. Raises ConfigError when a value makes no sense."""
 
-    host: str | None = _setting(
+    host: str | None = _global(
+        _CONNECTION,
         None,
         "Address of the control plane, path prefix and all.",
         env=("TFY_HOST", "TFY_BASE_URL", "TFY_API_HOST"),
-        scope="global",
+        metavar="URL",
     )
-    database_url: str = _setting(
-        DEFAULT_DATABASE_URL, "SQLAlchemy URL of the database: sqlite:/// or postgresql://.", scope="global"
-    )
-    api_key_file: Path | None = _setting(
-        None, f"File that holds the token ({TOKEN_ENV} in the environment also gives it).",
-        env=("TFY_API_KEY_FILE",), scope="global",
-    )  # fmt: skip
-    api_prefix: str | None = _setting(
-        None, "Path of the API below the host; found by itself when not given.", scope="global"
-    )
-    ca_bundle: Path | None = _setting(
+    api_key_file: Path | None = _global(
+        _CONNECTION,
         None,
-        "File of CA certificates to trust (else SSL_CERT_FILE, REQUESTS_CA_BUNDLE, the usual ones).",
-        scope="global",
+        f"File that holds the token; {TOKEN_ENV} in the environment also gives it.",
+        env=("TFY_API_KEY_FILE",),
+        metavar="FILE",
     )
-    allow_insecure_http: bool = _setting(
-        False, "Send the token over plain http to a host that is not this machine.", scope="global"
+    api_prefix: str | None = _global(
+        _CONNECTION, None, "Path of the API below the host; found by itself when not given.", metavar="PATH"
     )
-    timeout: float = _setting(60.0, "Seconds to wait for an answer.", scope="global")
-    max_retries: int = _setting(5, "Further tries after a request failed in passing.", scope="global")
-    max_retry_time: float = _setting(300.0, "Seconds after which a request is tried no more.", scope="global")
-    log_format: str = _setting("console", "How log lines look.", choices=("console", "json"), scope="global")
-    log_level: str = _setting(
-        "info", "Least level that is logged.", choices=("debug", "info", "warning", "error"), scope="global"
+    ca_bundle: Path | None = _global(
+        _CONNECTION,
+        None,
+        "CA certificates to trust; else those of SSL_CERT_FILE, of REQUESTS_CA_BUNDLE, the usual ones.",
+        metavar="FILE",
     )
-    progress: bool | None = _setting(
-        None, "Progress bars on stderr; by itself on a terminal only.", scope="global"
+    allow_insecure_http: bool = _global(
+        _CONNECTION, False, "Send the token over plain http to a host that is not this machine."
     )
+    database_url: str = _global(
+        _CONNECTION,
+        DEFAULT_DATABASE_URL,
+        "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE; a password is best given in "
+        "TFY_ETL_DATABASE_URL, which no process list shows.",
+        metavar="URL",
+    )
+    timeout: float = _global(_REQUESTS, 60.0, "Seconds to wait for an answer.", least=0.001, most=86_400)
+    max_retries: int = _global(_REQUESTS, 5, "Further tries after a request failed in passing.", least=0)
+    max_retry_time: float = _global(_REQUESTS, 300.0, "Seconds after which a request is tried no more.", least=0)
+    log_format: str = _global(_LOGS, "console", "How log lines look.", choices=("console", "json"))
+    log_level: str = _global(
+        _LOGS, "info", "Least level that is logged.", choices=("debug", "info", "warning", "error")
+    )
+    progress: bool | None = _global(_LOGS, None, "Progress bars on stderr; by itself on a terminal only.")
 
-    full: bool = _setting(False, "Compare every version, not only those that look changed.", scope="sync")
-    full_every: timedelta = _setting(
-        timedelta(hours=24), "Compare every version when the last such run is older (24h, 7d).", scope="sync"
+    ml_repo: tuple[str, ...] = _sync(_READ, (), "Only this ML repo, by id; may be repeated.", metavar="ID")
+    fqn: str | None = _sync(_READ, None, "Only the model of this fqn.")
+    name: str | None = _sync(_READ, None, "Only models of this name.")
+    run_id: str | None = _sync(_READ, None, "Only models that this run logged.", metavar="ID")
+    include_empty: bool = _sync(_READ, True, "Also models without a version.", negative="exclude-empty")
+    versions: str = _sync(_READ, "all", "All versions of a model, or its latest alone.", choices=("all", "latest"))
+    full: bool = _sync(_COMPARE, False, "Compare every version, not only those that look changed.")
+    full_every: timedelta = _sync(
+        _COMPARE, timedelta(hours=24), "Compare every version when the last such run is older (24h, 7d)."
     )
-    ml_repo: tuple[str, ...] = _setting((), "Only this ML repo, by id; may be repeated.", scope="sync")
-    fqn: str | None = _setting(None, "Only the model of this fqn.", scope="sync")
-    name: str | None = _setting(None, "Only models of this name.", scope="sync")
-    run_id: str | None = _setting(None, "Only models that this run logged.", scope="sync")
-    include_empty: bool = _setting(
-        True, "Also models without a version.", negative="exclude-empty", scope="sync"
+    no_delete: bool = _sync(_DELETES, False, "Mark nothing as deleted.")
+    max_delete_share: float = _sync(
+        _DELETES,
+        0.2,
+        "Share of a table that may go in one run (0 to 1); more refuses the run.",
+        least=0,
+        most=1,
     )
-    versions: str = _setting(
-        "all", "All versions of a model, or its latest alone.", choices=("all", "latest"), scope="sync"
-    )
-    page_size: int = _setting(500, "Records asked for in one request.", scope="sync")
-    concurrency: int = _setting(4, "Requests under way at once.", scope="sync")
-    max_sweeps: int = _setting(3, "Times a list is read until its completeness is proven.", scope="sync")
-    dry_run: bool = _setting(False, "Print the plan and the counts; write nothing.", scope="sync")
-    no_delete: bool = _setting(False, "Mark nothing as deleted.", scope="sync")
-    allow_mass_delete: bool = _setting(False, "Mark deletes however many they are.", scope="sync")
-    max_delete_share: float = _setting(
-        0.2, "Share of a table that may go in one run (0 to 1); more refuses the run.", scope="sync"
-    )
-    lock_wait: float = _setting(0.0, "Seconds to wait while another run holds the lock.", scope="sync")
-    output: str = _setting("text", "How the result is printed.", choices=("text", "json"), scope="sync")
+    allow_mass_delete: bool = _sync(_DELETES, False, "Mark deletes however many they are.")
+    page_size: int = _sync(_REQUESTS, 500, "Records asked for in one request.", least=1)
+    concurrency: int = _sync(_REQUESTS, 4, "Requests under way at once.", least=1, most=64)
+    max_sweeps: int = _sync(_REQUESTS, 3, "Times a list is read until its completeness is proven.", least=1)
+    dry_run: bool = _sync(_RESULT, False, "Print the plan and the counts; write nothing.")
+    lock_wait: float = _sync(_RESULT, 0.0, "Seconds to wait while another run holds the lock.", least=0)
+    output: str = _sync(_RESULT, "text", "How the result is printed.", choices=("text", "json"))
 
     api_key: str | None = field(default=None, repr=False)
     """The token, given by a caller in Python; the command line has no such option."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without asking anyone."""
-        for name, least in (
-            ("page_size", 1), ("concurrency", 1), ("max_sweeps", 1), ("max_retries", 0), ("lock_wait", 0),
-            ("max_retry_time", 0),
-        ):  # fmt: skip
-            if getattr(self, name) < least:
-                raise ConfigError(f"{flag(name)} must be at least {least}, not {getattr(self, name)}.")
-        if not self.timeout > 0:
-            raise ConfigError(f"--timeout must be more than 0 seconds, not {self.timeout}.")
-        if not 0 <= self.max_delete_share <= 1:
-            raise ConfigError(f"--max-delete-share must lie between 0 and 1, not {self.max_delete_share}.")
+        for each in fields(self):
+            value, least = getattr(self, each.name), each.metadata.get("least")
+            # NaN fails every comparison; infinity is no number of seconds that anything can wait.
+            if least is not None and not (least <= value <= each.metadata.get("most", value) < math.inf):
+                raise ConfigError(f"{flag(each.name)} must be {_bounds(each)}, not {value}.")
 
     def base_url(self) -> str:
         """The control plane's address, without a slash at its end; ConfigError if it cannot be one."""
@@ -119,10 +137,8 @@ class Settings:
         token = token.strip()
         if not token:
             raise ConfigError(f"No token: set {TOKEN_ENV}, or name a file that holds it with --api-key-file.")
-        if not (token.isascii() and token.isprintable()) or " " in token:
-            raise ConfigError(
-                "The token holds characters that no token has: look for a stray quote or line break."
-            )
+        if not (token.isascii() and _is_one_word(token)):
+            raise ConfigError("The token holds characters that no token has: look for a stray quote or line break.")
         return token
 
     def token_if_any(self) -> str | None:
@@ -131,6 +147,11 @@ class Settings:
             return self.token()
         except ConfigError:
             return None
+
+    def open_token_file(self) -> Path | None:
+        """The file that gives the token, when everybody on this machine may read it."""
+        path = None if self.api_key else self.api_key_file
+        return path if path and path.exists() and path.stat().st_mode & stat.S_IROTH else None
 
     def ca_file(self) -> Path | None:
         """The CA file to trust instead of httpx's own choice (which honours SSL_CERT_FILE by itself)."""
@@ -163,37 +184,54 @@ def duration(text: str) -> timedelta:
     match = _DURATION.fullmatch(text.strip().lower())
     if not match:
         raise ConfigError(f"{text!r} is no time span: write 90s, 15m, 6h, 90d or 2w.")
-    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+    try:
+        return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+    except OverflowError as error:
+        raise ConfigError(f"{text!r} is too long a time span.") from error
 
 
 def _token_of_file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise ConfigError(f"Cannot read the token from {path}: {reason}.") from error
+        # The cause of the second kind quotes what the file holds.
+        raise ConfigError(f"Cannot read the token from {path}: {reason}.") from None
+
+
+def _bounds(setting: Field[Any]) -> str:
+    least, most = setting.metadata["least"], setting.metadata.get("most")
+    if most is not None:
+        return f"between {least} and {most}"
+    return f"at least {least}" + (", and finite" if isinstance(setting.default, float) else "")
 
 
 def _checked_url(host: str, *, allow_insecure_http: bool) -> str:
     url = host.strip().rstrip("/")
     if "://" not in url:
         url = f"https://{url}"
+    # Before anything is quoted: these may hold secrets.
+    if re.search(r"//[^/?#]*@", url):
+        raise ConfigError(f"The host must not hold a user or password: give the token by {TOKEN_ENV}.")
+    if "?" in url or "#" in url:
+        raise ConfigError("The host has a query or fragment: give the address up to the path alone.")
     try:
         parts = urlsplit(url)
         name, _port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigError(f"{host!r} is no address: write https://your-control-plane.example.") from error
-    if parts.scheme not in {"http", "https"} or not name or re.search(r"\s", url):
+    except ValueError:
+        name = None
+    # A colon at the end is what is left of a slip such as `http:/plane.example`.
+    if not name or parts.scheme not in {"http", "https"} or parts.netloc.endswith(":") or not _is_one_word(url):
         raise ConfigError(f"{host!r} is no address: write https://your-control-plane.example.")
-    if parts.username or parts.password:
-        raise ConfigError("The host must not hold a user or password: give the token by TFY_API_KEY.")
-    if parts.query or parts.fragment:
-        raise ConfigError(f"{host!r} has a query or fragment: give the address up to the path alone.")
     if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(name):
         raise ConfigError(
             f"Plain http to {name} would show the token to the network: use https, or --allow-insecure-http."
         )
     return url
+
+
+def _is_one_word(text: str) -> bool:
+    return text.isprintable() and " " not in text
 
 
 def _is_loopback(name: str) -> bool:

@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
+from typing import NamedTuple
 
 import click
 
@@ -13,41 +15,68 @@ from etl.settings import Settings
 from etl.source import Client
 from etl.store import lock_is_free, opened, schema, server_of
 
-Link = tuple[str, Callable[[], str]]
+
+class Link(NamedTuple):
+    """One link: `probe` says in words that it holds, or raises; it makes sense only once those it `needs` hold."""
+
+    name: str
+    needs: tuple[str, ...]
+    probe: Callable[[], str]
 
 
 @click.command()
 @click.pass_context
 def check(ctx: click.Context) -> None:
-    """Test host, token, API, database, schema and lock, one line each, and say what to do about each failure.
+    """Test each link of the chain, and say what to do.
 
-    Writes nothing. The exit code is that of the first failure.
+    Host, token, API, access, database, schema and lock get a line each. Writes nothing. The exit code is that of the
+    first failure.
     """
     settings = settings_of(ctx)
-    codes = [_try(name, link) for name, link in (*_source_links(settings), *_store_links(settings))]
-    sys.exit(next((code for code in codes if code), 0))
+    held, codes = set[str](), []
+    with ExitStack() as stack:
+        for link in (*_source_links(settings, stack), *_store_links(settings)):
+            if missing := [name for name in link.needs if name not in held]:
+                _say("skipped", link, f"needs {' and '.join(missing)}")
+                continue
+            try:
+                _say("ok", link, link.probe())
+                held.add(link.name)
+            except EtlError as error:
+                _say("FAILED", link, str(error))
+                codes.append(error.exit_code)
+    sys.exit(codes[0] if codes else 0)
 
 
-def _source_links(settings: Settings) -> list[Link]:
-    # One try is enough for a check, and tells sooner.
-    once = replace(settings, max_retries=0)
+def _say(mark: str, link: Link, told: str) -> None:
+    click.echo(f"{mark:<7}  {link.name:<8}  {shown(told)}")
 
-    def api() -> str:
-        with Client(once, once.token()) as client:
-            return f"{client.discover()} answers"
+
+def _source_links(settings: Settings, stack: ExitStack) -> list[Link]:
+    clients: list[Client] = []
 
     def token() -> str:
         settings.token()
-        return "there is one"
+        file = settings.open_token_file()
+        return f"there is one; everybody on this machine may read it: chmod go= {file}" if file else "there is one"
 
-    def accepted() -> str:
-        with Client(once, once.token()) as client:
-            client.discover()
-            for endpoint in ("ml-repos", "models"):
-                client.list(endpoint, (), offset=0, limit=1)
+    def api() -> str:
+        # One try is enough for a check, and tells sooner.
+        once = replace(settings, max_retries=0)
+        clients.append(stack.enter_context(Client(once, settings.token())))
+        return f"{clients[0].discover()} answers"
+
+    def access() -> str:
+        for endpoint in ("ml-repos", "models"):
+            clients[0].list(endpoint, (), offset=0, limit=1)
         return "may list ML repos and models"
 
-    return [("host", settings.base_url), ("token", token), ("API", api), ("access", accepted)]
+    return [
+        Link("host", (), settings.base_url),
+        Link("token", (), token),
+        Link("API", ("host", "token"), api),
+        Link("access", ("API",), access),
+    ]
 
 
 def _store_links(settings: Settings) -> list[Link]:
@@ -65,13 +94,8 @@ def _store_links(settings: Settings) -> list[Link]:
         with opened(url, read_only=True) as engine:
             return lock_is_free(engine)
 
-    return [("database", database), ("schema", revision), ("lock", lock)]
-
-
-def _try(name: str, link: Callable[[], str]) -> int:
-    try:
-        told, code, mark = link(), 0, "ok    "
-    except EtlError as error:
-        told, code, mark = str(error), error.exit_code, "FAILED"
-    click.echo(f"{mark}  {name:<8}  {shown(told)}")
-    return code
+    return [
+        Link("database", (), database),
+        Link("schema", ("database",), revision),
+        Link("lock", ("database",), lock),
+    ]

@@ -1,4 +1,4 @@
-"""A TOML file of settings becomes click's defaults: weaker than options and environment, stronger than built-in ones."""
+"""A TOML file of settings becomes click's defaults: weaker than options and environment."""
 
 import re
 import tomllib
@@ -9,26 +9,30 @@ from typing import Any
 import click
 
 from etl.errors import ConfigError
-from etl.settings import TOKEN_ENV
+from etl.settings import TOKEN_ENV, Settings
+
+_TOKENS = {"api_key", "token", TOKEN_ENV.lower()}
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "boolean": ((bool,), "true or false"),
+    "integer": ((int,), "a whole number"),
+    "float": ((int, float), "a number"),
+}
+_TEXT = ((str,), "a text in quotes")
 
 
 def load(ctx: click.Context, path: Path, commands: Mapping[str, click.Command]) -> None:
     """Read the file into the context's defaults. ConfigError with file, line and key when something is wrong."""
+    text = _text(path)
     try:
-        text = path.read_text(encoding="utf-8")
         found = tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(f"Cannot read the config file {path}: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"The config file {path} is not text in UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"The config file {path} is no TOML: {error}.") from error
     known = {each.name: each for each in ctx.command.params if each.name and each.name != "config"}
     of_sync = {each.name: each for each in commands["sync"].params if each.name}
     defaults: dict[str, Any] = {"sync": {}}
     for key, value in found.items():
-        name, where = key.replace("-", "_"), f"{path}, line {_line(text, key)}"
-        if name in {"api_key", "token", TOKEN_ENV.lower()}:
+        name, where = key.replace("-", "_"), f"{path}{_line(text, key)}"
+        if name.lower() in _TOKENS:
             raise ConfigError(
                 f"{where}: the token does not belong here: set {TOKEN_ENV}, or name its file in api-key-file."
             )
@@ -36,20 +40,39 @@ def load(ctx: click.Context, path: Path, commands: Mapping[str, click.Command]) 
         if option is None:
             raise ConfigError(f"{where}: there is no setting {key!r}; the names are those of the options.")
         try:
-            option.type_cast_value(ctx, value)
+            _check(ctx, option, value)
         except click.BadParameter as error:
             raise ConfigError(f"{where}: {key}: {error.message}") from error
-        except TypeError as error:
-            raise ConfigError(
-                f"{where}: {key}: {value!r} is not of the kind that this setting takes."
-            ) from error
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {key}: {error}") from error
         (defaults if name in known else defaults["sync"])[name] = value
     ctx.default_map = defaults
 
 
-def _line(text: str, key: str) -> int:
-    """The line on which a top-level key stands."""
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"Cannot read the config file {path}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"The config file {path} is not text in UTF-8.") from error
+
+
+def _check(ctx: click.Context, option: click.Parameter, value: Any) -> None:
+    """Raise BadParameter or ConfigError unless the option can take the value.
+
+    click would make do with too much: 1.5 for a whole number, true for 1, the letters of a text for several ids.
+    """
+    kinds, wanted = _KINDS.get(option.type.name, _TEXT)
+    values = value if option.multiple and isinstance(value, list) else [value]
+    if option.multiple != isinstance(value, list) or any(type(each) not in kinds for each in values):
+        raise ConfigError(f"it takes {f'a list, each {wanted}' if option.multiple else wanted}.")
+    Settings(**{str(option.name): option.type_cast_value(ctx, value)})
+
+
+def _line(text: str, key: str) -> str:
+    """Where a top-level key stands; nothing for one that is spelled with escapes."""
     for number, line in enumerate(text.splitlines(), 1):
         if re.match(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[\].=]", line):
-            return number
-    return 1
+            return f", line {number}"
+    return ""

@@ -19,15 +19,16 @@ def upgrade(ctx: click.Context) -> None:
         before = schema.current(engine)
         schema.upgrade(engine)
         after = schema.current(engine)
-    click.echo(
-        f"The schema is at revision {after}." if before == after else f"Migrated from {before} to {after}."
-    )
+    if before == after:
+        click.echo(f"The schema is at revision {after} already.")
+    else:
+        click.echo(f"Migrated from {before} to {after}." if before else f"Created at revision {after}.")
 
 
 @db.command()
 @click.pass_context
 def current(ctx: click.Context) -> None:
-    """Print the revision of the database."""
+    """Print the revision of the database, none without a schema."""
     with opened(settings_of(ctx).database_url, read_only=True) as engine:
         click.echo(schema.current(engine) or "none")
 

@@ -1,72 +1,86 @@
 """`tfy-etl demo`: a simulated control plane, two real syncs over HTTP into SQLite, and a look at what came."""
 
-import sys
-from dataclasses import replace
+import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table
 
 from etl.cli.options import settings_of
 from etl.cli.progress import progress
-from etl.cli.shown import shown
+from etl.cli.shown import console, shown
 from etl.cli.sync import show
+from etl.errors import ConfigError
+from etl.settings import Settings
 from etl.simulator import ML_REPOS, MODELS, Registry, Simulator
 from etl.store import reading
 from etl.store.looks import changes_of, models_by_repo, tags_now
 from etl.sync import Interrupts, Summary, run
 
 FILE = "tfy-etl-demo.db"
+_TOKEN = "demo-token"  # noqa: S105 it opens nothing
+_LOOK = "SELECT * FROM current_models LIMIT 5"
+_LONGEST = 36
 
 
 @click.command()
-@click.option("--file", type=click.Path(path_type=Path, dir_okay=False), default=FILE, show_default=True,
-              help="SQLite file to make; one that is there is replaced.")  # fmt: skip
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=FILE,
+    show_default=True,
+    help="SQLite file to make; only one that has the default's name is replaced.",
+)
 @click.pass_context
 def demo(ctx: click.Context, file: Path) -> None:
-    """Sync a simulated registry into SQLite, change it, sync again, and show what came.
+    """See it work on a simulated registry; no account is needed.
 
-    No account is needed, and no network beyond this machine.
+    It is synced into SQLite, changed, and synced again. No network is used beyond this machine.
     """
-    console = Console(file=sys.stdout, highlight=False)
-    for stale in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
-        stale.unlink(missing_ok=True)
+    _make_room(file)
+    if ctx.find_root().get_parameter_source("log_level") is ParameterSource.DEFAULT:
+        logging.getLogger().setLevel(logging.WARNING)  # the story is told on stdout
+    out = console()
     registry = Registry.generate(seed=7, ml_repos=3, models=40, versions=5, metrics=6)
-    with Simulator(registry, token="demo-token") as simulator, Interrupts() as interrupts:  # noqa: S106 it opens nothing
-        settings = replace(
-            settings_of(ctx), host=simulator.url, api_key="demo-token", api_key_file=None, api_prefix=None,
+    with Simulator(registry, token=_TOKEN) as simulator:
+        settings = Settings(
+            host=simulator.url,
+            api_key=_TOKEN,
             database_url=f"sqlite:///{file}",
-        )  # fmt: skip
-        console.print(f"A simulated control plane listens at {simulator.url}. First sync:\n", markup=False)
-
-        def sync() -> Summary:
-            with progress(settings.progress) as told:
-                return run(settings, interrupts=interrupts, progress=told)
-
-        show(sync(), console)
+            progress=settings_of(ctx).progress,
+        )
+        out.print(f"A simulated control plane listens at {simulator.url}. The first sync:\n")
+        show(_sync(settings), out)
         with reading(settings.database_url) as connection:
-            _table(console, "Models by ML repo (view current_models)", models_by_repo(connection))
-        told = change(registry)
-        console.print("\nNow the registry changes:", *(f"- {each}" for each in told), sep="\n", markup=False)
-        console.print("\nSecond sync:\n")
-        summary = sync()
-        show(summary, console)
+            _show_repos(out, models_by_repo(connection))
+        out.print("\nNow the registry changes:", *(f"- {each}" for each in change(registry)), sep="\n")
+        out.print("\nThe second sync:\n")
+        summary = _sync(settings)
+        show(summary, out)
         with reading(settings.database_url) as connection:
-            _table(
-                console, "What changed (table changes)", changes_of(connection, str(summary.run_id), limit=15)
-            )
-            _table(
-                console,
-                "Who carries production (view tag_assignments)",
-                tags_now(connection, "prod", limit=8),
-            )
-    console.print(
-        f"\nThe database is {file}. Look around: sqlite3 {file} 'SELECT * FROM current_models LIMIT 5'",
-        markup=False,
-        soft_wrap=True,
-    )
+            _show_changes(out, changes_of(connection, str(summary.run_id), limit=30))
+            _show_tags(out, tags_now(connection, "prod", limit=8))
+    out.print(f"\nThe database is {shown(file)}. Look around:\n  sqlite3 -box {shown(file)} '{_LOOK}'")
+
+
+def _make_room(file: Path) -> None:
+    """Remove the database of the demonstration before; nobody's other file."""
+    if file.name != FILE and file.exists():
+        raise ConfigError(f"{file} is there already: name another --file, or remove it.")
+    try:
+        for stale in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
+            stale.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(f"Cannot replace {file} ({error.strerror}): run it in a folder of yours.") from error
+
+
+def _sync(settings: Settings) -> Summary:
+    with Interrupts() as interrupts, progress(settings.progress) as told:
+        return run(settings, interrupts=interrupts, progress=told)
 
 
 def change(registry: Registry) -> list[str]:
@@ -90,10 +104,38 @@ def change(registry: Registry) -> list[str]:
     ]
 
 
-def _table(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
-    table = Table(title=f"\n{title}", title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for name in rows[0] if rows else ():
-        table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=40)
+def _show_repos(out: Console, rows: list[dict[str, Any]]) -> None:
+    cells = ((row["ml_repo"], row["models"], row["versions"], f"{row['last updated']:%Y-%m-%d %H:%M}") for row in rows)
+    _table(out, "Models by ML repo (view current_models)", ("ML repo", "models", "versions", "updated"), cells)
+
+
+def _show_changes(out: Console, rows: list[dict[str, Any]]) -> None:
+    # That a record was touched says less than what else became of it.
+    telling = [row for row in rows if row["field"] != "updated_at"]
+    cells = ((row["kind"], row["what"].removeprefix("model:acme/"), _move(row)) for row in telling)
+    _table(out, "What changed (table changes)", ("kind", "what", "change"), cells)
+
+
+def _show_tags(out: Console, rows: list[dict[str, Any]]) -> None:
+    cells = ((row["ml_repo"], row["model"], row["version"]) for row in rows)
+    _table(out, "Who carries the tag prod (view tag_assignments)", ("ML repo", "model", "version"), cells)
+
+
+def _move(row: dict[str, Any]) -> str:
+    """A change of one field in words; nothing for a record that came or went."""
+    if row["field"] is None:
+        return ""
+    old, new = (_short(shown(row[end])) for end in ("from", "to"))
+    return f"{row['field']}: {old} → {new}" if old and new else f"{row['field']}: {new or old}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _table(out: Console, title: str, headings: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
+    out.print(f"\n{title}", style="bold")
+    table = Table(*headings, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(shown(value).replace("[", r"\[") for value in row.values()))
-    console.print(table)
+        table.add_row(*map(shown, row))
+    out.print(table)

@@ -1,10 +1,15 @@
 """Log lines on stderr, for people or as JSON, with secrets taken out."""
 
+import json
 import logging
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TextIO
+from urllib.parse import quote
 
 import structlog
+from structlog.typing import EventDict, Processor
 
 from etl.cli.shown import shown
 
@@ -15,42 +20,72 @@ _CHATTY = {
     "filelock": logging.WARNING,
 }
 
+_log = logging.getLogger(__name__)
 
-class _Scrubbing(structlog.stdlib.ProcessorFormatter):
-    """Renders an entry, and replaces each secret in what came out."""
 
-    secrets: Collection[str] = ()
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Looks stderr up for each line: progress bars put something else in its place, that writes above them."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        for secret in self.secrets:
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+class _Scrub:
+    """Replaces the secrets in what an entry says; before it is rendered, so that JSON stays JSON."""
+
+    def __init__(self, secrets: Iterable[str | None]) -> None:
+        """A URL and JSON in a text hold a secret in spellings of their own."""
+        known = [secret for secret in secrets if secret]
+        forms = {form for each in known for form in (each, quote(each, safe=""), json.dumps(each)[1:-1])}
+        self._secrets = sorted(forms, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        """The text without the secrets."""
+        for secret in self._secrets:
             text = text.replace(secret, "***")
-        # A line break belongs to a traceback; anything else that does not print was written by someone.
-        return "\n".join(shown(line) for line in text.split("\n"))
+        return text
+
+    def __call__(self, _logger: object, _name: str, entry: EventDict) -> EventDict:
+        """A processor of structlog."""
+        return {name: self.text(value) if isinstance(value, str) else value for name, value in entry.items()}
 
 
 def configure(form: str, level: str, secrets: Iterable[str | None]) -> None:
     """Log to stderr from `level` on, as `console` lines or as `json` objects, without the secrets."""
-    shared: list[structlog.typing.Processor] = [
+    shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    render: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, pad_level=False)
+    render: Processor = structlog.processors.JSONRenderer() if form == "json" else _console_line
+    handler = _Stderr()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _Scrub(secrets), render],
+        )
     )
-    formatter = _Scrubbing(
-        foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
-    )
-    formatter.secrets = [secret for secret in secrets if secret]
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
     for name, least in _CHATTY.items():
         logging.getLogger(name).setLevel(max(least, root.level))
+
+
+# Without a formatter of its own it would print the variables of each frame, the token among them.
+_plain_line = structlog.dev.ConsoleRenderer(
+    colors=False, pad_event_to=0, pad_level=False, exception_formatter=structlog.dev.plain_traceback
+)
+
+
+def _console_line(logger: structlog.typing.WrappedLogger, name: str, entry: EventDict) -> str:
+    """An entry for people. A line break belongs to a traceback; what else does not print was written by someone."""
+    entry["event"] = shown(entry["event"])
+    return "\n".join(shown(line) for line in str(_plain_line(logger, name, entry)).split("\n"))
+
+
+def unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Log what is a fault of this program, in place of Python's own report, which knows of no secrets."""
+    _log.critical("this is a fault of tfy-etl, please report it", exc_info=(kind, error, trace))

@@ -1,5 +1,6 @@
 """The group of commands, and the way from an exception to one line and an exit code."""
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -29,14 +30,27 @@ def _read_config(ctx: click.Context, _param: click.Parameter, path: Path | None)
 @click.group(
     cls=HoistingGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="The token comes from TFY_API_KEY or a file, never from an option. "
-    "Exit codes: 0 complete, 1 failed, 2 usage or configuration, 3 done but something was rejected or not proven "
-    "complete, 4 another run holds the lock, 5 too many deletes, 130 interrupted.",
+    epilog="""
+    \b
+    A first run:
+      export TFY_HOST=https://your-control-plane.example TFY_API_KEY=…
+      tfy-etl check
+      tfy-etl sync
+
+    Each option may also come from the environment, --page-size as TFY_ETL_PAGE_SIZE, or from the TOML file that
+    --config names, as page-size = 100. An option is stronger than the environment, that than the file. No option
+    takes the token itself: it would stand in the process list.
+
+    Exit codes: 0 complete, 1 failed, 2 usage or configuration, 3 done but something was rejected or not proven
+    complete, 4 another run holds the lock, 5 too many deletes, 130 interrupted.
+    """,
 )
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
     envvar="TFY_ETL_CONFIG",
+    show_envvar=True,
+    metavar="FILE",
     is_eager=True,
     expose_value=False,
     callback=_read_config,
@@ -47,13 +61,11 @@ def _read_config(ctx: click.Context, _param: click.Parameter, path: Path | None)
 def cli(ctx: click.Context, /, **_options: object) -> None:
     """Copy a TrueFoundry control plane's model registry into a database, and keep it true.
 
-    These options may stand before or behind the command. A first run: set TFY_HOST and TFY_API_KEY, then
-    `tfy-etl check` and `tfy-etl sync`. To look around without an account: `tfy-etl demo`.
+    To look around without an account: tfy-etl demo. The options below may stand before or behind the command.
     """
     settings = settings_of(ctx)
-    logs.configure(
-        settings.log_format, settings.log_level, [settings.token_if_any(), password_of(settings.database_url)]
-    )
+    ctx.obj = settings.token_if_any()
+    logs.configure(settings.log_format, settings.log_level, [ctx.obj, password_of(settings.database_url)])
 
 
 add_options("global")(cli)
@@ -63,6 +75,9 @@ for command in (sync, check, status, db, demo, simulate):
 
 def main() -> None:
     """Run the command line and end the process with the contract's exit code."""
+    sys.excepthook = logs.unforeseen
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what the terminal's encoding lacks is shown escaped
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         cli.main(prog_name="tfy-etl", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -70,7 +85,7 @@ def main() -> None:
         sys.exit(2)
     except click.ClickException as error:
         command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "tfy-etl"
-        _fail(f"{error.format_message()} See {command} --help.", error.exit_code)
+        _fail(f"{error.format_message().rstrip('.')}. See {command} --help.", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("Interrupted.", 130)
     except EtlError as error:
@@ -78,6 +93,8 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        _fail(f"{error}: see to it, then run again.", 1)
 
 
 def _fail(message: str, code: int) -> None:

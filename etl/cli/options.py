@@ -1,10 +1,11 @@
 """The options, made from the fields of Settings; click resolves option, environment, config file, default."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import Field, fields
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast, get_type_hints
+from typing import Any, get_type_hints
 
 import click
 
@@ -12,10 +13,8 @@ from etl.errors import ConfigError
 from etl.settings import Settings, duration, env_names, flag, token_of_environment
 
 
-def span(value: str | timedelta) -> timedelta:
+def span(value: str) -> timedelta:
     """An option's type: a time span such as 6h."""
-    if isinstance(value, timedelta):
-        return value
     try:
         return duration(value)
     except ConfigError as error:
@@ -33,55 +32,88 @@ _TYPES: dict[Any, Any] = {
 }
 
 
-def options(scope: str) -> list[click.Parameter]:
+class Option(click.Option):
+    """An option that belongs to a group of the help."""
+
+    def __init__(self, *names: Any, group: str, **attributes: Any) -> None:
+        """As click's own, with the title of the group."""
+        super().__init__(*names, **attributes)
+        self.group = group
+
+
+def options(scope: str) -> list[Option]:
     """The options of one scope of settings: `global` or `sync`."""
     hints = get_type_hints(Settings)
-    return [
-        _option(each, hints[each.name]) for each in fields(Settings) if each.metadata.get("scope") == scope
-    ]
+    return [_option(each, hints[each.name]) for each in fields(Settings) if each.metadata.get("scope") == scope]
 
 
-def _option(setting: Field[Any], hint: Any) -> click.Option:
+def _option(setting: Field[Any], hint: Any) -> Option:
+    default = setting.default
     common: dict[str, Any] = {
-        "default": setting.default,
+        "default": f"{default.total_seconds() / 3600:g}h" if isinstance(default, timedelta) else default,
         "envvar": list(env_names(setting.name)),
-        "show_envvar": True,
-        "show_default": setting.default not in (None, False, ()),
+        # The names that follow from the option's own are told once, at the end of the help.
+        "show_envvar": bool(setting.metadata["env"]),
+        "show_default": default not in (None, False, ()),
         "help": setting.metadata["help"],
+        "group": setting.metadata["group"],
     }
-    names = [flag(setting.name)]
+    name = flag(setting.name)
     if hint in (bool, bool | None):
-        if negative := setting.metadata.get("negative"):
-            names = [f"{names[0]}/--{negative}"]
-        elif hint == bool | None:
-            names = [f"{names[0]}/--no-{setting.name}"]
-        return click.Option(names, is_flag=True, type=bool, **common)
+        negative = setting.metadata.get("negative") or (f"no-{setting.name}" if default is None else None)
+        return Option([f"{name}/--{negative}" if negative else name], is_flag=True, type=bool, **common)
     if choices := setting.metadata.get("choices"):
-        return click.Option(names, type=click.Choice(choices), **common)
-    if hint is timedelta:
-        common |= {"show_default": _hours(cast("timedelta", setting.default)), "metavar": "DURATION"}
-    return click.Option(names, type=_TYPES[hint], multiple=hint == tuple[str, ...], **common)
+        return Option([name], type=click.Choice(choices), **common)
+    metavar = setting.metadata.get("metavar") or ("DURATION" if hint is timedelta else None)
+    return Option([name], type=_TYPES[hint], multiple=hint == tuple[str, ...], metavar=metavar, **common)
 
 
-def _hours(length: timedelta) -> str:
-    return f"{length.total_seconds() / 3600:g}h"
+def add_options(*scopes: str) -> Callable[[click.Command], click.Command]:
+    """Give a command the options of these scopes."""
+
+    def add(command: click.Command) -> click.Command:
+        command.params[:0] = [each for scope in scopes for each in options(scope)]
+        return command
+
+    return add
 
 
 def settings_of(ctx: click.Context, **own: Any) -> Settings:
     """Settings from the group's options and those of the command."""
-    named: dict[str, Any] = dict(ctx.find_root().params) | own
+    root = ctx.find_root()
+    named: dict[str, Any] = dict(root.params) | own
     given = {each.name: named[each.name] for each in fields(Settings) if each.name in named}
     # An option names the file on purpose; the token of the environment comes before a file that is named there.
-    asked = ctx.find_root().get_parameter_source("api_key_file") is click.core.ParameterSource.COMMANDLINE
-    return Settings(**given, api_key=None if asked else token_of_environment())
+    asked = root.get_parameter_source("api_key_file") is click.core.ParameterSource.COMMANDLINE
+    # Once read it is kept: the file may be a pipe, such as a shell's <(…).
+    return Settings(**given, api_key=root.obj or (None if asked else token_of_environment()))
 
 
-class HoistingGroup(click.Group):
+class GroupedHelp(click.Command):
+    """A command whose help shows the options in their groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a section for each group, in the order in which the groups first occur."""
+        sections = defaultdict(list)
+        for option in self.get_params(ctx):
+            if record := option.get_help_record(ctx):
+                sections[getattr(option, "group", "Other options")].append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class HoistingGroup(GroupedHelp, click.Group):
     """A group whose options may also stand behind the command: `tfy-etl sync --host …`."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands first: they are what a reader looks for."""
+        self.format_commands(ctx, formatter)
+        super().format_options(ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Move the group's own options to the front, where click looks for them."""
-        own = {
+        takes_value = {
             name: isinstance(each, click.Option) and not each.is_flag
             for each in self.params
             for name in (*each.opts, *each.secondary_opts)
@@ -93,20 +125,13 @@ class HoistingGroup(click.Group):
                 rest += [arg, *queue]
                 break
             name, equals, _value = arg.partition("=")
-            if name not in own:
+            if name not in takes_value:
                 rest.append(arg)
                 continue
             front.append(arg)
-            if own[name] and not equals and queue:
+            if takes_value[name] and not equals:
+                if not queue:
+                    # Hoisted without its value, it would take the command's name for it.
+                    raise click.BadOptionUsage(name, f"Option {name!r} requires an argument.", ctx)
                 front.append(queue.pop(0))
         return super().parse_args(ctx, [*front, *rest])
-
-
-def add_options(*scopes: str) -> Callable[[click.Command], click.Command]:
-    """Give a command the options of these scopes."""
-
-    def add(command: click.Command) -> click.Command:
-        command.params[:0] = [each for scope in scopes for each in options(scope)]
-        return command
-
-    return add

@@ -67,9 +67,7 @@ class Bars:
             self._pages += 1
             task = self._progress.tasks[self._task]
             rate = f", {task.speed:,.0f}/s" if task.speed else ""
-            self._progress.update(
-                self._task, advance=records, total=total, pages=f"{self._pages} pages{rate}"
-            )
+            self._progress.update(self._task, advance=records, total=total, pages=f"{self._pages} pages{rate}")
 
 
 @contextmanager

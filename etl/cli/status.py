@@ -1,16 +1,15 @@
 """`tfy-etl status`: the last runs, and how fresh the tables are."""
 
 import json
-import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from etl.cli.options import settings_of, span
-from etl.cli.shown import shown
+from etl.cli.shown import console, shown
+from etl.errors import EtlError
 from etl.store import reading, runs
 
 
@@ -19,77 +18,69 @@ from etl.store import reading, runs
     "--max-age", type=span, metavar="DURATION", help="Exit with 1 when the last complete run is older, such as 6h."
 )
 @click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="Runs to show.")
-@click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
-)
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
 @click.pass_context
 def status(ctx: click.Context, max_age: timedelta | None, limit: int, output: str) -> None:
     """Show the last runs and how fresh the tables are."""
     with reading(settings_of(ctx).database_url) as connection:
         last, scopes = runs.latest(connection, limit), runs.freshness(connection)
-    ages = [row["age_seconds"] for row in scopes if row["age_seconds"] is not None]
-    age = timedelta(seconds=min(ages)) if ages else None
     if output == "json":
-        click.echo(json.dumps({"runs": last, "freshness": scopes}, default=_plain))
+        click.echo(json.dumps({"runs": last, "freshness": scopes}, default=_iso))
     else:
         _show(last, scopes)
+    age = _age(scopes)
     if max_age is not None and (age is None or age > max_age):
-        found = "there is none" if age is None else f"it is {_age(age)} old"
-        click.echo(
-            f"Error: The last complete run should be at most {_age(max_age)} old, but {found}.", err=True
+        found = "there is none" if age is None else f"it is {_whole(age)} old"
+        raise EtlError(
+            f"The last complete run should be at most {_whole(max_age)} old, but {found}: see to tfy-etl sync."
         )
-        sys.exit(1)
+
+
+def _age(scopes: list[dict[str, Any]]) -> timedelta | None:
+    """The age of the tables: of the last run over everything, else of the scope that was longest left alone."""
+    ages = {row["scope"]: row["age_seconds"] for row in scopes}
+    return timedelta(seconds=ages.get(runs.WHOLE, max(ages.values()))) if ages else None
 
 
 def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]]) -> None:
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    out = console()
     if not last:
-        console.print("No run yet: tfy-etl sync makes the first.")
+        out.print("No run yet: tfy-etl sync makes the first.")
         return
-    table = Table(
-        "started (UTC)",
-        "status",
-        "mode",
-        "proof",
-        "models",
-        "versions",
-        "changed",
-        "rejected",
-        "error",
-        box=None,
-    )
+    table = Table("started, UTC", "status", "mode", box=None, pad_edge=False)
+    for name in ("models", "versions", "changed", "rejected"):
+        table.add_column(name, justify="right")
     for run in last:
-        counts = run["counts"]
-        table.add_row(
-            f"{run['started_at']:%Y-%m-%d %H:%M:%S}",
-            run["status"],
-            run["mode"],
-            run["proof"] or "",
-            _count(counts, "models", "seen"),
-            _count(counts, "model_versions", "seen"),
-            str(
-                sum(
-                    row[kind]
-                    for row in counts.values()
-                    for kind in ("inserted", "updated", "deleted", "restored")
-                )
-            ),
-            str(sum(row["rejected"] for row in counts.values())),
-            shown(run["error"]).replace("[", r"\["),
-        )
-    console.print(table)
+        table.add_row(_started(run), run["status"], run["mode"], *_counts(run["counts"]))
+    out.print(table)
+    for run in last:
+        if run["error"]:
+            out.print(f"{_started(run)} {run['status']}: {shown(run['error'])}")
     for row in scopes:
         age = timedelta(seconds=row["age_seconds"])
-        console.print(f"scope {shown(row['scope'])}: last complete run {_age(age)} ago", markup=False)
+        out.print(f"Scope {shown(row['scope'])}: the last complete run was {_whole(age)} ago.")
 
 
-def _count(counts: dict[str, Any], entity: str, kind: str) -> str:
-    return str(counts[entity][kind]) if entity in counts else ""
+def _started(run: dict[str, Any]) -> str:
+    return f"{run['started_at'].astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
-def _age(span: timedelta) -> str:
+def _counts(counts: dict[str, Any]) -> tuple[str, ...]:
+    """Models and versions seen, rows changed and records rejected, of a run that got so far."""
+    if not counts:
+        return ()
+    kinds = ("inserted", "updated", "deleted", "restored")
+    changed = sum(row[kind] for row in counts.values() for kind in kinds)
+    rejected = sum(row["rejected"] for row in counts.values())
+    return tuple(
+        str(number) for number in (counts["models"]["seen"], counts["model_versions"]["seen"], changed, rejected)
+    )
+
+
+def _whole(span: timedelta) -> str:
     return str(timedelta(seconds=round(span.total_seconds())))
 
 
-def _plain(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def _iso(value: Any) -> str:
+    """What JSON has no word for."""
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)

@@ -1,6 +1,7 @@
 """`tfy-etl sync`: the main job."""
 
 import json
+import logging
 import sys
 from typing import Any
 
@@ -8,60 +9,68 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from etl.cli.options import add_options, settings_of
+from etl.cli.options import GroupedHelp, add_options, settings_of
 from etl.cli.progress import progress
-from etl.cli.shown import shown
+from etl.cli.shown import console, shown
 from etl.sync import Interrupts, Summary, run
+
+_COUNTS = ("seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected")
+
+_log = logging.getLogger(__name__)
 
 
 @add_options("sync")
 @click.command(
-    epilog="A first run reads everything; later ones read all models, and the versions of those that look changed. "
-    "Everything becomes visible in one commit, or nothing does."
+    cls=GroupedHelp,
+    epilog="""
+    \b
+    tfy-etl sync                          the usual run, by cron or by hand
+    tfy-etl sync --dry-run                what it would do, without writing
+    tfy-etl sync --full                   do not trust updated_at, compare all
+    tfy-etl sync --ml-repo 12             one ML repo alone
+    tfy-etl sync --output json | jq .models.inserted
+
+    Options of the connection, the database and the logs: tfy-etl --help. They may stand here too.
+    """,
 )
 @click.pass_context
 def sync(ctx: click.Context, /, **own: Any) -> None:
-    """Read the registry and bring the database to the same state."""
+    """Read the registry and bring the database to the same state.
+
+    A first run reads everything; later ones read all models, and the versions of those that look changed. Everything
+    becomes visible in one commit, or nothing does.
+    """
     settings = settings_of(ctx, **own)
+    if file := settings.open_token_file():
+        _log.warning("everybody on this machine may read the token in %s: chmod go= it", file)
     with Interrupts() as interrupts, progress(settings.progress) as told:
         summary = run(settings, interrupts=interrupts, progress=told)
     if settings.output == "json":
         click.echo(json.dumps(summary.as_json()))
     else:
-        show(summary, Console(file=sys.stdout, highlight=False))
+        show(summary, console())
     sys.exit(summary.exit_code)
 
 
-def show(summary: Summary, console: Console) -> None:
+def show(summary: Summary, out: Console) -> None:
     """Print the result for people."""
     if summary.run_id is None:
-        console.print("Dry run: nothing was written. This is what a run would do.", markup=False)
-    proven = (
-        f"proven complete ({summary.proof})"
-        if summary.complete
-        else "not proven complete: nothing was deleted"
-    )
-    console.print(
+        out.print("Dry run: nothing was written. This is what a run would do.")
+    proven = f"proven complete ({summary.proof})" if summary.complete else "not proven complete: nothing was deleted"
+    out.print(
         f"{summary.status}, {proven}; {summary.mode}, {summary.duration_s:.1f} s, {summary.requests} requests, "
-        f"{summary.retries} retries, {summary.bytes_received / 1e6:.1f} MB",
-        markup=False,
-        soft_wrap=True,
+        f"{summary.retries} retries, {summary.bytes_received / 1e6:.1f} MB"
     )
-    plan = summary.plan
-    console.print(f"versions: {plan.way}, because {plan.because}", markup=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
-    table.add_column("", no_wrap=True)
-    names = ("seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected")
-    for name in names:
+    out.print(f"versions: {summary.plan.way}, because {shown(summary.plan.because)}")
+    table = Table("", box=None, pad_edge=False)
+    for name in _COUNTS:
         table.add_column(name, justify="right")
     for entity, tally in summary.tallies.items():
-        table.add_row(entity, *(f"{getattr(tally, name):,}" for name in names))
-    console.print(table)
+        table.add_row(entity, *(str(getattr(tally, name)) for name in _COUNTS))
+    out.print(table)
     for warning in summary.warnings:
-        console.print(f"Warning: {shown(warning)}", markup=False, soft_wrap=True)
+        out.print(f"Warning: {shown(warning)}")
     if summary.rejected:
-        console.print(
-            f"{summary.rejected} records could not be stored: table rejected_records holds them with the reason.",
-            markup=False,
-            soft_wrap=True,
+        out.print(
+            f"{summary.rejected} records could not be stored: table rejected_records holds them, each with its reason."
         )

@@ -20,9 +20,7 @@ class SyncRun(Base):
     id: Mapped[str] = mapped_column(primary_key=True, comment="UUID of the run.")
     started_at: Mapped[datetime] = mapped_column(comment="Start, UTC.")
     finished_at: Mapped[datetime | None] = mapped_column(comment="End, UTC; NULL while running.")
-    status: Mapped[str] = mapped_column(
-        comment="running, succeeded, partial, failed, refused or interrupted."
-    )
+    status: Mapped[str] = mapped_column(comment="running, succeeded, partial, failed, refused or interrupted.")
     complete: Mapped[bool] = mapped_column(comment="Whether everything in scope was proven to be read.")
     mode: Mapped[str] = mapped_column(comment="incremental or full (every version compared).")
     proof: Mapped[str | None] = mapped_column(comment="How completeness was proven: anchored or confirmed.")
@@ -106,18 +104,12 @@ class Change(Base):
 
     __tablename__ = "changes"
 
-    id: Mapped[int] = mapped_column(
-        _RowNumber, primary_key=True, comment="Row number, in the order of writing."
-    )
-    run_id: Mapped[str] = mapped_column(
-        ForeignKey("sync_runs.id", ondelete="CASCADE"), comment="sync_runs.id"
-    )
+    id: Mapped[int] = mapped_column(_RowNumber, primary_key=True, comment="Row number, in the order of writing.")
+    run_id: Mapped[str] = mapped_column(ForeignKey("sync_runs.id", ondelete="CASCADE"), comment="sync_runs.id")
     observed_at: Mapped[datetime] = mapped_column(comment="Start of the run that saw it, UTC.")
     entity: Mapped[str] = mapped_column(comment="ml_repos, models or model_versions.")
     entity_id: Mapped[str] = mapped_column(comment="Id of the record.")
-    kind: Mapped[str] = mapped_column(
-        comment="created, updated, deleted, restored, tag_added or tag_removed."
-    )
+    kind: Mapped[str] = mapped_column(comment="created, updated, deleted, restored, tag_added or tag_removed.")
     field: Mapped[str | None] = mapped_column(comment="Column, or path such as metadata.team or metrics.auc.")
     old_value: Mapped[str | None] = mapped_column(comment="Before.")
     new_value: Mapped[str | None] = mapped_column(comment="After.")
@@ -137,8 +129,6 @@ class VersionRead(Base):
     model_id: Mapped[str] = mapped_column(
         ForeignKey("models.id", ondelete="CASCADE"), primary_key=True, comment="models.id"
     )
-    fingerprint: Mapped[str] = mapped_column(
-        comment="Hash of the model as listed, its latest version included."
-    )
+    fingerprint: Mapped[str] = mapped_column(comment="Hash of the model as listed, its latest version included.")
 
     __table_args__ = ({"comment": "State of each model when its versions were last read in full."},)

@@ -23,14 +23,10 @@ def _said(comment: str, **kwargs: Any) -> Any:
 class Mirrored:
     """What `ml_repos`, `models` and `model_versions` carry beside the source's fields."""
 
-    extra: Mapped[dict[str, Any] | None] = _said(
-        "Fields of the record that have no column, as JSON.", sort_order=90
-    )
+    extra: Mapped[dict[str, Any] | None] = _said("Fields of the record that have no column, as JSON.", sort_order=90)
     content_hash: Mapped[str] = _said("Hash of the record's content, in canonical form.", sort_order=91)
     first_seen_at: Mapped[datetime] = _said("When a run first stored this record.", sort_order=92)
-    last_changed_at: Mapped[datetime] = _said(
-        "When a run last found it changed, deleted or restored.", sort_order=93
-    )
+    last_changed_at: Mapped[datetime] = _said("When a run last found it changed, deleted or restored.", sort_order=93)
     deleted_at: Mapped[datetime | None] = _said(
         "When a run found it gone; NULL while the source has it.", sort_order=94
     )
@@ -58,9 +54,7 @@ class Subject(Base):
     __tablename__ = "subjects"
 
     id: Mapped[str] = _said("The source's subjectId.", primary_key=True)
-    type: Mapped[str | None] = _said(
-        "user, team, serviceaccount, virtualaccount, …; unknown types as they came."
-    )
+    type: Mapped[str | None] = _said("user, team, serviceaccount, virtualaccount, …; unknown types as they came.")
     slug: Mapped[str | None] = _said("Often the e-mail address.")
     display_name: Mapped[str | None] = _said("Name to show to people.")
     pat_name: Mapped[str | None] = _said("Name of the personal access token used.")
@@ -82,9 +76,7 @@ class Model(Mirrored, Base):
     created_by_id: Mapped[str | None] = _said("subjects.id of who created it.")
     created_at: Mapped[datetime | None] = _said("When it was created, UTC.")
     updated_at: Mapped[datetime | None] = _said("When the source says it last changed, UTC: a hint.")
-    latest_version_id: Mapped[str | None] = _said(
-        "model_versions.id that the source calls the latest; NULL if empty."
-    )
+    latest_version_id: Mapped[str | None] = _said("model_versions.id that the source calls the latest; NULL if empty.")
 
     run_steps: Mapped[list["ModelRunStep"]] = relationship(order_by="ModelRunStep.position", viewonly=True)
     versions: Mapped[list["ModelVersion"]] = relationship(
@@ -113,9 +105,7 @@ class ModelVersion(Mirrored, Base):
     description: Mapped[str | None] = _said("What its author wrote about it.")
     source_type: Mapped[str | None] = _said("truefoundry, external, local; unknown types as they came.")
     source_uri: Mapped[str | None] = _said("Where the files are.")
-    framework_type: Mapped[str | None] = _said(
-        "transformers, sklearn, xgboost, …; unknown types as they came."
-    )
+    framework_type: Mapped[str | None] = _said("transformers, sklearn, xgboost, …; unknown types as they came.")
     library_name: Mapped[str | None] = _said("Library of a transformers model.")
     pipeline_tag: Mapped[str | None] = _said("Task of a transformers model.")
     base_model: Mapped[str | None] = _said("Model that it was made from.")
@@ -135,12 +125,8 @@ class ModelVersion(Mirrored, Base):
     manifest: Mapped[Any | None] = _said("The whole manifest, as JSON.", type_=RegistryJson())
 
     tags: Mapped[list["ModelVersionTag"]] = relationship(order_by="ModelVersionTag.position", viewonly=True)
-    metrics: Mapped[list["ModelVersionMetric"]] = relationship(
-        order_by="ModelVersionMetric.position", viewonly=True
-    )
-    packages: Mapped[list["ModelVersionPackage"]] = relationship(
-        order_by="ModelVersionPackage.position", viewonly=True
-    )
+    metrics: Mapped[list["ModelVersionMetric"]] = relationship(order_by="ModelVersionMetric.position", viewonly=True)
+    packages: Mapped[list["ModelVersionPackage"]] = relationship(order_by="ModelVersionPackage.position", viewonly=True)
 
     __table_args__ = (
         Index(None, "model_id"),
@@ -189,9 +175,7 @@ class ModelVersionMetric(OfVersion, Base):
     value: Mapped[float | None] = _said("The value; NULL where it was null or not finite.")
     value_special: Mapped[str | None] = _said("NaN, Infinity or -Infinity where the value was that.")
     step: Mapped[int | None] = _said("Training step of the value.")
-    timestamp_ms: Mapped[int | None] = _said(
-        "When it was logged, milliseconds since 1970, as the source has it."
-    )
+    timestamp_ms: Mapped[int | None] = _said("When it was logged, milliseconds since 1970, as the source has it.")
     logged_at: Mapped[datetime | None] = _said("The same moment, UTC.")
 
     __table_args__ = (Index(None, "key"), {"comment": "Metrics logged for the versions."})
@@ -203,9 +187,7 @@ class ModelVersionPackage(OfVersion, Base):
     __tablename__ = "model_version_packages"
 
     requirement: Mapped[str] = _said("The requirement as written.")
-    name: Mapped[str | None] = _said(
-        "Normalised name of the package; NULL if the requirement does not parse."
-    )
+    name: Mapped[str | None] = _said("Normalised name of the package; NULL if the requirement does not parse.")
     specifier: Mapped[str | None] = _said("Version specifier, such as ==1.4.2.")
 
     __table_args__ = (Index(None, "name"), {"comment": "Python packages that the versions ask for."})

@@ -1,40 +1,36 @@
-"""Column types: how a value of the registry is stored, and how it comes back unchanged.
+r"""Column types: how a value of the registry is stored, and how it comes back unchanged.
 
-Databases cannot hold every text that JSON can. PostgreSQL refuses NUL, both refuse lone surrogates, and JSON
-columns refuse NaN and the infinities. Such a character is written as U+241B (SYMBOL FOR ESCAPE) and four
-hexadecimal digits, `a\\0b` as `a␛0000b`, U+241B itself as `␛241B`; inside JSON a number that JSON does not
-have is the text `␛NaN`, `␛Infinity` or `␛-Infinity`. Reading through these types undoes it.
+Databases cannot hold every text that JSON can. PostgreSQL refuses NUL, SQLite's own functions end at it, both
+refuse lone surrogates, and JSON columns refuse NaN and the infinities. Such a character is written as U+241B
+(SYMBOL FOR ESCAPE) and four hexadecimal digits, `a\0b` as `a␛0000b`, U+241B itself as `␛241B`. Inside JSON a
+float that JSON does not have, or that JSONB would give back as another number, is the text `␛NaN`, `␛-Infinity`
+or `␛1e+23`. Reading through these types undoes it.
 """
 
 import json
-import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Text, TypeDecorator
+from sqlalchemy import DateTime, Dialect, Text, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 ESCAPE = "␛"
-_ODD = re.compile(f"[{ESCAPE}\ud800-\udfff]")
-_ODD_OR_NUL = re.compile(f"[\x00{ESCAPE}\ud800-\udfff]")
-_ODD_IN_JSON = re.compile(f"[{ESCAPE}\ud800-\udfff]|\\\\u0000")
+_ODD = re.compile(f"[\x00{ESCAPE}\ud800-\udfff]")
+_ODD_IN_JSON = re.compile(f"[{ESCAPE}\ud800-\udfff]|\\\\u0000|e\\+")
 _ESCAPED = re.compile(f"{ESCAPE}([0-9A-F]{{4}})")
-_NOT_JSON = {f"{ESCAPE}NaN": math.nan, f"{ESCAPE}Infinity": math.inf, f"{ESCAPE}-Infinity": -math.inf}
+_FLOAT = re.compile(f"{ESCAPE}(NaN|-?Infinity|-?[1-9](?:\\.[0-9]+)?e\\+[0-9]+)")
+_WRITTEN_WITH_EXPONENT = 1e16
 
 Encoder = Callable[[Any], Any]
 """Takes a value that is not None to what the driver is given."""
 
 
-def _odd(dialect: Dialect) -> re.Pattern[str]:
-    return _ODD if dialect.name == "sqlite" else _ODD_OR_NUL
-
-
-def escape(text: str, odd: re.Pattern[str] = _ODD_OR_NUL) -> str:
-    """The text with every character that `odd` matches written as U+241B and four hexadecimal digits."""
-    return odd.sub(lambda match: f"{ESCAPE}{ord(match[0]):04X}", text) if odd.search(text) else text
+def escape(text: str) -> str:
+    """The text with every character that a database may refuse written as U+241B and four hexadecimal digits."""
+    return _ODD.sub(lambda match: f"{ESCAPE}{ord(match[0]):04X}", text) if _ODD.search(text) else text
 
 
 def unescape(text: str) -> str:
@@ -48,15 +44,13 @@ class RegistryText(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
-    def encoder(self, dialect: Dialect) -> Encoder:
+    def encoder(self, dialect: Dialect) -> Encoder:  # noqa: ARG002 alike for all three types
         """What the hot path calls instead of SQLAlchemy's own bind processing."""
-        odd = _odd(dialect)
-        search = odd.search
-        return lambda text: escape(text, odd) if search(text) else text
+        return escape
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 SQLAlchemy's signature
         """Escape what the database cannot hold."""
-        return None if value is None else escape(value, _odd(dialect))
+        return None if value is None else escape(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 SQLAlchemy's signature
         """Undo the escape."""
@@ -76,30 +70,15 @@ class RegistryJson(TypeDecorator[Any]):
         """JSONB where there is one."""
         return dialect.type_descriptor(JSONB(none_as_null=True) if dialect.name == "postgresql" else Text())
 
-    def coerce_compared_value(self, op: Any, value: Any) -> TypeEngine[Any]:  # noqa: ARG002 SQLAlchemy's signature
-        """Compare as JSON, so that path operators work."""
-        return JSON()
-
-    def encoder(self, dialect: Dialect) -> Encoder:
+    def encoder(self, dialect: Dialect) -> Encoder:  # noqa: ARG002 alike for all three types
         """What the hot path calls: the value as JSON text, escaped where it must be."""
-        odd = _odd(dialect)
-
-        def encode(value: Any) -> str:
-            try:
-                text = _dump(value)
-            except ValueError:  # NaN or an infinity somewhere
-                return _dump(_escaped(value, odd))
-            return _dump(_escaped(value, odd)) if _ODD_IN_JSON.search(text) else text
-
-        return encode
+        return _encoded
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         """Escape; PostgreSQL's own type turns the value into JSON afterwards."""
         if value is None:
             return None
-        return (
-            _escaped(value, _odd(dialect)) if dialect.name == "postgresql" else self.encoder(dialect)(value)
-        )
+        return _escaped(value) if dialect.name == "postgresql" else _encoded(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """Undo the escape."""
@@ -139,23 +118,32 @@ class UtcDateTime(TypeDecorator[datetime]):
 _dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-def _escaped(value: Any, odd: re.Pattern[str]) -> Any:
+def _encoded(value: Any) -> str:
+    try:
+        text = _dump(value)
+    except ValueError:  # NaN or an infinity somewhere
+        return _dump(_escaped(value))
+    return _dump(_escaped(value)) if _ODD_IN_JSON.search(text) else text
+
+
+def _escaped(value: Any) -> Any:
     match value:
         case str():
-            return escape(value, odd)
+            return escape(value)
         case dict():
-            return {escape(key, odd): _escaped(item, odd) for key, item in value.items()}
+            return {escape(key): _escaped(item) for key, item in value.items()}
         case list():
-            return [_escaped(item, odd) for item in value]
-        case float() if not math.isfinite(value):
-            return f"{ESCAPE}{'NaN' if math.isnan(value) else 'Infinity' if value > 0 else '-Infinity'}"
+            return [_escaped(item) for item in value]
+        case float() if not abs(value) < _WRITTEN_WITH_EXPONENT:  # NaN is not less than anything
+            return f"{ESCAPE}{json.dumps(value)}"
     return value
 
 
 def _unescaped(value: Any) -> Any:
     match value:
         case str():
-            return _NOT_JSON[value] if value in _NOT_JSON else unescape(value)
+            number = _FLOAT.fullmatch(value)
+            return float(number[1]) if number else unescape(value)
         case dict():
             return {unescape(key): _unescaped(item) for key, item in value.items()}
         case list():

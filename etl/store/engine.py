@@ -13,6 +13,7 @@ from etl.store import postgresql, sqlite
 
 # What differs by database is a module each, with the same functions.
 _DATABASES: dict[str, ModuleType] = {"sqlite": sqlite, "postgresql": postgresql}
+_DRIVERS = {"postgresql": "psycopg"}
 _EXTRAS = {"postgresql": "postgres"}
 
 
@@ -24,13 +25,13 @@ def parse_url(text: str) -> URL:
         raise ConfigError(
             "The database URL cannot be read: write sqlite:///file.db or postgresql://user:password@host/database."
         ) from error
+    if "@" in (url.host or ""):  # the end of a password, which no message may quote
+        raise ConfigError("The database URL has more than one @: write the one in the password as %40.")
     if url.get_backend_name() == "postgres":
         url = url.set(drivername="postgresql")
     if url.get_backend_name() not in _DATABASES:
         known = ", ".join(f"{name}://" for name in sorted(_DATABASES))
-        raise ConfigError(
-            f"No database of the kind {url.get_backend_name()!r} is supported: use one of {known}."
-        )
+        raise ConfigError(f"No database of the kind {url.get_backend_name()!r} is supported: use one of {known}.")
     # SQLAlchemy before 2.1 took another driver for a plain `postgresql://`.
     return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
 
@@ -48,14 +49,12 @@ def open_engine(text: str) -> Engine:
     try:
         engine = create_engine(url, poolclass=StaticPool if is_in_memory(url) else NullPool)
     except NoSuchModuleError as error:
-        raise ConfigError(
-            f"SQLAlchemy has no driver {url.drivername!r}: use postgresql:// or sqlite:///."
-        ) from error
+        raise ConfigError(f"SQLAlchemy has no driver {url.drivername!r}: use postgresql:// or sqlite:///.") from error
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(url.get_backend_name(), "")
-        raise ConfigError(
-            f"The driver for {url.get_backend_name()} is not installed: pip install 'tfy-etl[{extra}]'."
-        ) from error
+        name = url.get_backend_name()
+        ours = url.get_driver_name() == _DRIVERS.get(name)
+        advice = f"pip install 'tfy-etl[{_EXTRAS[name]}]'" if ours else f"use {name}://"
+        raise ConfigError(f"The driver of {url.drivername}:// is not installed: {advice}.") from error
     database.prepare(engine)
     return engine
 
@@ -91,6 +90,7 @@ def is_in_memory(url: URL) -> bool:
 def is_new_file(text: str) -> bool:
     """Whether the URL names a SQLite file that is not there yet."""
     url = parse_url(text)
+    database_of(url).check_url(url)
     path = sqlite.file_of(url) if url.get_backend_name() == "sqlite" else None
     return path is not None and not path.exists()
 
@@ -109,9 +109,11 @@ def opened(text: str, *, read_only: bool = False) -> Iterator[Engine]:
 def password_of(text: str) -> str | None:
     """The password that a URL holds, if it is one and holds one: what must not show in a log."""
     try:
-        return make_url(text).password
+        url = make_url(text)
     except (ArgumentError, ValueError):
         return None
+    named = url.query.get("password")
+    return url.password or (named if isinstance(named, str) else None)
 
 
 def server_of(engine: Engine, text: str) -> str:
@@ -120,7 +122,8 @@ def server_of(engine: Engine, text: str) -> str:
         return f"SQLite, {parse_url(text).database} is not there yet: sync creates it"
     with engine.connect() as connection:
         version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
-    return f"{engine.dialect.name} {version}, {engine.url.render_as_string(hide_password=True)}"
+    address = engine.url.difference_update_query(["password", "sslpassword"])
+    return f"{engine.dialect.name} {version}, {address.render_as_string(hide_password=True)}"
 
 
 def lock_is_free(engine: Engine) -> str:

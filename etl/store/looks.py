@@ -42,9 +42,7 @@ def tags_now(connection: Connection, tag: str, limit: int) -> list[dict[str, Any
     view = views.tag_assignments
     return _rows(
         connection,
-        select(
-            view.c.tag, view.c.ml_repo_name.label("ml_repo"), view.c.model_name.label("model"), view.c.version
-        )
+        select(view.c.tag, view.c.ml_repo_name.label("ml_repo"), view.c.model_name.label("model"), view.c.version)
         .where(view.c.tag == tag)
         .order_by(view.c.ml_repo_name, view.c.model_name, view.c.version)
         .limit(limit),

@@ -21,9 +21,7 @@ def merge(connection: Connection, *, run_id: str, now: datetime, log_changes: bo
         _drop_children(connection, entity, children)
         _upsert(connection, database, entity, now)
         for child in children:
-            columns = [
-                database.staged(TABLES[child].c[column.name], column) for column in STAGES[child].columns
-            ]
+            columns = [database.staged(TABLES[child].c[column.name], column) for column in STAGES[child].columns]
             names = [column.name for column in STAGES[child].columns]
             connection.execute(insert(TABLES[child]).from_select(names, select(*columns)))
     _bury(connection, now)
@@ -89,18 +87,14 @@ def _upsert(connection: Connection, database: Any, entity: str, now: datetime) -
     )
     upsert = database.insert(table).from_select([*names, "first_seen_at", "last_changed_at"], rows)
     replaced = {name: upsert.excluded[name] for name in (*names, "last_changed_at") if name != "id"}
-    connection.execute(
-        upsert.on_conflict_do_update(index_elements=["id"], set_=replaced | {"deleted_at": None})
-    )
+    connection.execute(upsert.on_conflict_do_update(index_elements=["id"], set_=replaced | {"deleted_at": None}))
 
 
 def _bury(connection: Connection, now: datetime) -> None:
     for entity in CHILDREN:
         table = TABLES[entity]
         doomed = select(DOOMED.c.id).where(DOOMED.c.entity == entity)
-        connection.execute(
-            update(table).where(table.c.id.in_(doomed)).values(deleted_at=now, last_changed_at=now)
-        )
+        connection.execute(update(table).where(table.c.id.in_(doomed)).values(deleted_at=now, last_changed_at=now))
 
 
 def _restore(connection: Connection, now: datetime) -> None:
@@ -137,9 +131,7 @@ def _log_changes(connection: Connection, run_id: str, now: datetime) -> None:
     table, stage = TABLES["changes"], STAGES["changes"]
     of_run = (literal(run_id), literal(now, table.c.observed_at.type))
     names = [column.name for column in stage.columns]
-    connection.execute(
-        insert(table).from_select(["run_id", "observed_at", *names], select(*of_run, *stage.columns))
-    )
+    connection.execute(insert(table).from_select(["run_id", "observed_at", *names], select(*of_run, *stage.columns)))
     whole = ["run_id", "observed_at", "entity", "entity_id", "kind"]
     gone = select(*of_run, DOOMED.c.entity, DOOMED.c.id, literal("deleted"))
     back = select(*of_run, literal("model_versions"), REVIVED.c.id, literal("restored"))
@@ -156,9 +148,5 @@ def _keep_rejected(connection: Connection, run_id: str, now: datetime) -> None:
         table.c.record_id.is_not_distinct_from(stage.c.record_id),
         table.c.payload == stage.c.payload,
     )
-    rows = (
-        select(literal(run_id), literal(now, table.c.rejected_at.type), *stage.columns)
-        .distinct()
-        .where(~kept)
-    )
+    rows = select(literal(run_id), literal(now, table.c.rejected_at.type), *stage.columns).distinct().where(~kept)
     connection.execute(insert(table).from_select(["run_id", "rejected_at", *names], rows))

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     cast,
+    event,
     func,
     text,
 )
@@ -42,7 +43,12 @@ def check_url(url: URL) -> None:
 
 
 def prepare(engine: Engine) -> None:
-    """Connections need nothing."""
+    """Moments come and go in UTC: in a zone ahead of it, the last ones that Python can hold could not be read."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        connection.execute("SET TIME ZONE 'UTC'")
+        connection.commit()
 
 
 def create(engine: Engine) -> None:
@@ -63,14 +69,10 @@ def locked(engine: Engine, ml_repos: Sequence[str], wait: float) -> Iterator[Non
         tries = [("pg_try_advisory_lock_shared" if ml_repos else "pg_try_advisory_lock", whole)]
         tries += [("pg_try_advisory_lock", _key(f"{schema}/{repo}")) for repo in sorted(set(ml_repos))]
         deadline = time.monotonic() + wait
-        while not _take_all(
-            lambda name, key: bool(connection.scalar(getattr(func, name)(key).select())), tries
-        ):
+        while not _take_all(lambda name, key: bool(connection.scalar(getattr(func, name)(key).select())), tries):
             connection.execute(text("SELECT pg_advisory_unlock_all()"))
             if time.monotonic() >= deadline:
-                raise LockHeld(
-                    "Another run is at work on this database: wait for it to end, or give --lock-wait 600."
-                )
+                raise LockHeld("Another run is at work on this database: wait for it to end, or give --lock-wait 600.")
             time.sleep(_LOCK_POLL_S)
         try:
             yield
@@ -133,7 +135,7 @@ def analyze(connection: Connection, tables: Iterable[Table]) -> None:
 
 def explain(error: Exception) -> StoreError | ConfigError:
     """The driver's complaint as one line with the next step."""
-    text = " ".join(str(error).split())[:300]
+    text = " ".join(str(error).split())[:300].rstrip("?.")
     if getattr(error, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
         return ConfigError(f"PostgreSQL refused: {text}: grant the role what it lacks.")
     if getattr(error, "sqlstate", None) is None:  # a connection failed before there was a session

@@ -24,19 +24,13 @@ def begin(connection: Connection, run: Mapping[str, Any]) -> None:
     if run["scope"].get("ml_repos"):
         left = left.where(SyncRun.scope == run["scope"])
     with connection.begin():
-        connection.execute(
-            left.values(status="interrupted", finished_at=run["started_at"], error="The process died.")
-        )
+        connection.execute(left.values(status="interrupted", finished_at=run["started_at"], error="The process died."))
         connection.execute(insert(SyncRun), [dict(run)])
 
 
-def end(
-    connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies: Mapping[str, Tally]
-) -> None:
+def end(connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies: Mapping[str, Tally]) -> None:
     """Write how the run ended, and its counts. The caller commits: with the data, if there is any."""
-    connection.execute(
-        update(SyncRun).where(SyncRun.id == run_id, SyncRun.status == "running").values(**outcome)
-    )
+    connection.execute(update(SyncRun).where(SyncRun.id == run_id, SyncRun.status == "running").values(**outcome))
     if tallies:
         rows = [{"run_id": run_id, "entity": entity, **tally._asdict()} for entity, tally in tallies.items()]
         connection.execute(insert(SyncRunCount), rows)
@@ -46,9 +40,7 @@ def scope_state(connection: Connection, scope: str) -> Mapping[str, Any] | None:
     """The row of the scope, if a run of it was ever complete."""
     with connection.begin():
         row = (
-            connection.execute(select(*SyncScope.__table__.columns).where(SyncScope.scope == scope))
-            .mappings()
-            .first()
+            connection.execute(select(*SyncScope.__table__.columns).where(SyncScope.scope == scope)).mappings().first()
         )
     return None if row is None else dict(row)
 
@@ -99,9 +91,7 @@ def latest(connection: Connection, limit: int) -> list[dict[str, Any]]:
         )
         runs = [dict(row) for row in rows.mappings()]
         for run in runs:
-            counts = connection.execute(
-                select(*SyncRunCount.__table__.columns).where(SyncRunCount.run_id == run["id"])
-            )
+            counts = connection.execute(select(*SyncRunCount.__table__.columns).where(SyncRunCount.run_id == run["id"]))
             run["counts"] = {row["entity"]: dict(row) for row in counts.mappings()}
     return runs
 

@@ -70,11 +70,7 @@ def check(engine: Engine) -> None:
         return
     with explained(engine), engine.connect() as connection:
         _refuse_unknown(connection)
-    state = (
-        "has no tables of tfy-etl yet"
-        if found is None
-        else f"is at revision {found}, this release needs {head()}"
-    )
+    state = "has no tables of tfy-etl yet" if found is None else f"is at revision {found}, this release needs {head()}"
     raise SchemaMismatch(f"The database {state}: run tfy-etl db upgrade.")
 
 
@@ -91,9 +87,7 @@ def describe(engine: Engine) -> str:
 
 
 def _current(connection: Connection) -> str | None:
-    return MigrationContext.configure(
-        connection, opts={"version_table": VERSION_TABLE}
-    ).get_current_revision()
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
 
 
 def _refuse_unknown(connection: Connection) -> None:
@@ -113,8 +107,6 @@ def _config(connection: Connection | None = None) -> Config:
     package = Path(etl.__file__).parent
     shipped = package / "migrations"
     config = Config()
-    config.set_main_option(
-        "script_location", str(shipped if shipped.is_dir() else package.parent / "migrations")
-    )
+    config.set_main_option("script_location", str(shipped if shipped.is_dir() else package.parent / "migrations"))
     config.attributes["connection"] = connection
     return config

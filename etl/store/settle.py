@@ -54,9 +54,7 @@ def doom(
             if entity in spare:
                 continue
             table = TABLES[entity]
-            gone = select(literal(entity), table.c.id).where(
-                _live_in(table, ml_repos), ~_was_seen(table), applies
-            )
+            gone = select(literal(entity), table.c.id).where(_live_in(table, ml_repos), ~_was_seen(table), applies)
             connection.execute(insert(DOOMED).from_select(["entity", "id"], gone))
 
 
@@ -93,23 +91,21 @@ def tallies(connection: Connection) -> dict[str, Tally]:
     }
 
 
-def guard(
-    connection: Connection, tallies: Mapping[str, Tally], ml_repos: Sequence[str], max_share: float
-) -> None:
+def guard(connection: Connection, tallies: Mapping[str, Tally], ml_repos: Sequence[str], max_share: float) -> None:
     """MassDelete when more than `max_share` of what is live in a table would go at once."""
     for entity, tally in tallies.items():
         if not tally.deleted:
             continue
         table = TABLES[entity]
+        live_here = select(func.count()).select_from(table).where(_live_in(table, ml_repos))
         with connection.begin():
-            live = (
-                connection.scalar(select(func.count()).select_from(table).where(_live_in(table, ml_repos)))
-                or 0
-            )
-        if tally.deleted > max_share * live:
+            live = connection.scalar(live_here) or tally.deleted
+        # As a quotient: 0.29 * 100 is a little less than 29.
+        if tally.deleted / live > max_share:
             raise MassDelete(
-                f"{tally.deleted} of {live} {entity} are gone at the source, more than {max_share:.0%} at once: nothing "
-                "was written. If that is right, run again with --allow-mass-delete; else look at the token's permissions."
+                f"{tally.deleted} of {live} {entity} are gone at the source, more than {max_share:.0%} at once: "
+                "nothing was written. If that is right, run again with --allow-mass-delete; else look at the token's "
+                "permissions."
             )
 
 

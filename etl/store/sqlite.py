@@ -39,6 +39,13 @@ def check_url(url: URL) -> None:
     path = file_of(url)
     if path is None:
         return
+    try:
+        _check_file(path)
+    except OSError as error:
+        raise ConfigError(f"Cannot read {path} ({error.strerror}): mend its permissions.") from error
+
+
+def _check_file(path: Path) -> None:
     if path.is_dir():
         raise ConfigError(f"{path} is a folder: name a file in --database-url.")
     if not path.parent.is_dir():
@@ -91,9 +98,9 @@ def locked(engine: Engine, ml_repos: Sequence[str], wait: float) -> Iterator[Non
     try:
         lock.acquire()
     except Timeout as error:
-        raise LockHeld(
-            f"Another run is at work on {path}: wait for it to end, or give --lock-wait 600."
-        ) from error
+        if not Path(lock.lock_file).exists():  # some file systems refuse as if it were held
+            raise ConfigError(f"Cannot write beside {path}: name a file elsewhere in --database-url.") from error
+        raise LockHeld(f"Another run is at work on {path}: wait for it to end, or give --lock-wait 600.") from error
     except OSError as error:
         raise ConfigError(f"Cannot write beside {path}: {error.strerror or error}.") from error
     try:
@@ -116,10 +123,8 @@ def load(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) ->
     """Put rows, encoded already, into a staging table."""
     names = ", ".join(f'"{column.name}"' for column in table.columns)
     marks = ", ".join("?" * len(table.columns))
-    # Names are the mapping's own; values are bound.
-    connection.exec_driver_sql(
-        f'INSERT INTO temp."{table.name}" ({names}) VALUES ({marks})', [tuple(r) for r in rows]
-    )
+    insert_rows = f'INSERT INTO temp."{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 the mapping's own names
+    connection.exec_driver_sql(insert_rows, [tuple(row) for row in rows])
 
 
 def analyze(connection: Connection, tables: Iterable[Table]) -> None:
@@ -130,15 +135,11 @@ def explain(error: Exception) -> StoreError | ConfigError:
     """The driver's complaint as one line with the next step."""
     text = str(error)
     if "readonly" in text or "unable to open" in text:
-        return ConfigError(
-            f"The database file or its folder cannot be written ({text}): mend its permissions."
-        )
+        return ConfigError(f"The database file or its folder cannot be written ({text}): mend its permissions.")
     if "locked" in text or "busy" in text:
         return StoreError("Another program holds the database locked: end its transaction, then run again.")
     if "full" in text:
         return StoreError("The disk is full: make room, then run again; nothing of this run was written.")
     if "not a database" in text or "malformed" in text:
-        return ConfigError(
-            f"The file is no sound SQLite database ({text}): restore it, or name another file."
-        )
+        return ConfigError(f"The file is no sound SQLite database ({text}): restore it, or name another file.")
     return StoreError(f"SQLite failed: {text}.")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Connection, Index, Select, Table, delete, exists, func, null, select
+from sqlalchemy import Column, Connection, Index, Select, Table, delete, exists, func, null, or_, select
 from sqlalchemy.schema import CreateTable
 
 from etl.models.types import Encoder, RegistryJson, RegistryText, UtcDateTime
@@ -37,7 +37,7 @@ class Seen(NamedTuple):
     outcome: str
     updated_at: datetime | None = None
     content_hash: str | None = None
-    model_id: str | None = None
+    ml_repo_id: str | None = None
     latest_version_id: str | None = None
     fingerprint: str | None = None
 
@@ -80,9 +80,7 @@ class Staging:
 
     def stored(self, entity: str, ids: Sequence[str]) -> dict[str, dict[str, list[Row]]]:
         """The stored rows of each id, by table, in the order of their keys, without the store's own columns."""
-        found: dict[str, dict[str, list[Row]]] = defaultdict(
-            lambda: {name: [] for name in (entity, *CHILDREN[entity])}
-        )
+        found: dict[str, dict[str, list[Row]]] = defaultdict(lambda: {name: [] for name in (entity, *CHILDREN[entity])})
         wanted = self._wanted(ids)
         with self._connection.begin():
             for name in (entity, *CHILDREN[entity]):
@@ -125,16 +123,12 @@ class Staging:
 
     def due(self) -> Iterator[str]:
         """The models whose versions are to be read, in the order of their ids, a thousand at a time."""
-        return self._chunks(
-            lambda last: select(DUE.c.model_id).where(DUE.c.model_id > last).order_by(DUE.c.model_id)
-        )
+        return self._chunks(lambda last: select(DUE.c.model_id).where(DUE.c.model_id > last).order_by(DUE.c.model_id))
 
     def without_latest(self) -> Iterator[str]:
         """Due models whose latest version, as listed, did not come when versions were read."""
         version = SEEN.alias()
-        arrived = exists().where(
-            (version.c.entity == "model_versions") & (version.c.id == SEEN.c.latest_version_id)
-        )
+        arrived = exists().where((version.c.entity == "model_versions") & (version.c.id == SEEN.c.latest_version_id))
         return self._chunks(
             lambda last: (
                 select(SEEN.c.id)
@@ -159,6 +153,22 @@ class Staging:
             )
         )
 
+    def models_outside(self, ml_repos: Sequence[str]) -> Iterator[str]:
+        """The readable models seen that are in none of these ML repos, in order."""
+        inside = SEEN.c.ml_repo_id.in_(select(self._wanted(ml_repos).c.value))
+        return self._chunks(
+            lambda last: (
+                select(SEEN.c.id)
+                .where(
+                    SEEN.c.entity == "models",
+                    SEEN.c.outcome != "rejected",
+                    or_(SEEN.c.ml_repo_id.is_(None), ~inside),
+                    SEEN.c.id > last,
+                )
+                .order_by(SEEN.c.id)
+            )
+        )
+
     def count_seen(self, entity: str) -> int:
         """How many distinct records were seen."""
         return self._count(select(func.count()).select_from(SEEN).where(SEEN.c.entity == entity))
@@ -174,9 +184,7 @@ class Staging:
             wanted = select(self._wanted(ids).c.value)
             self._connection.execute(delete(SEEN).where(SEEN.c.entity == entity, SEEN.c.id.in_(wanted)))
             changes, rejected = STAGES["changes"], STAGES["rejected_records"]
-            self._connection.execute(
-                delete(changes).where(changes.c.entity == entity, changes.c.entity_id.in_(wanted))
-            )
+            self._connection.execute(delete(changes).where(changes.c.entity == entity, changes.c.entity_id.in_(wanted)))
             self._connection.execute(
                 delete(rejected).where(rejected.c.entity == entity, rejected.c.record_id.in_(wanted))
             )

@@ -15,6 +15,7 @@ from etl.store.engine import database_of, explained, is_in_memory, is_new_file, 
 from etl.store.merge import merge
 from etl.store.settle import Tally
 from etl.store.staging import Staging
+from etl.store.tables import ALL
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Store:
     def __enter__(self) -> Self:
         """Nothing is connected before it is needed."""
         self._stack.callback(self._engine.dispose)
-        self._stack.enter_context(explained(self._engine))
+        self._stack.enter_context(self.explained())
         return self
 
     def __exit__(
@@ -48,8 +49,15 @@ class Store:
             self._open = self._stack.enter_context(self._engine.connect())
         return self._open
 
+    def explained(self) -> AbstractContextManager[None]:
+        """Within it, too, failures of the database are EtlErrors: before who records them sees them."""
+        return explained(self._engine)
+
     def lock(self, ml_repos: Sequence[str], wait: float) -> None:
-        """Hold the lock of everything, or of some ML repos, until the store is closed. LockHeld after `wait` seconds."""
+        """Hold the lock of everything, or of some ML repos, until the store is closed.
+
+        LockHeld when another run still holds it after `wait` seconds.
+        """
         self._stack.enter_context(self._database.locked(self._engine, ml_repos, wait))
 
     def ensure_schema(self) -> None:
@@ -61,9 +69,7 @@ class Store:
 
     def scope_state(self, label: str) -> Mapping[str, Any]:
         """What is known of a scope from its complete runs, else of the whole registry; empty when there was none."""
-        return (
-            runs.scope_state(self._connection, label) or runs.scope_state(self._connection, runs.WHOLE) or {}
-        )
+        return runs.scope_state(self._connection, label) or runs.scope_state(self._connection, runs.WHOLE) or {}
 
     def stored_versions(self, ml_repos: Sequence[str]) -> int:
         """How many versions are stored as live."""
@@ -77,6 +83,8 @@ class Store:
         self, ml_repos: Sequence[str], *, delete: bool, every_version_read: bool, spare: Collection[str]
     ) -> dict[str, Tally]:
         """Find what is gone and what comes back; the counts of the run, by table."""
+        with self._connection.begin():
+            self._database.analyze(self._connection, ALL)
         if delete:
             settle.doom(self._connection, ml_repos, every_version_read=every_version_read, spare=spare)
         settle.revive(self._connection)
@@ -90,7 +98,7 @@ class Store:
         """Write the row of a run that starts."""
         runs.begin(self._connection, run)
 
-    def commit(
+    def commit(  # noqa: PLR0913 all that becomes visible at once
         self,
         run_id: str,
         outcome: Mapping[str, Any],
@@ -114,7 +122,7 @@ class Store:
                 transaction.commit()
 
     def abandon(self, run_id: str, outcome: Mapping[str, Any]) -> None:
-        """Close the row of a run that failed, on a connection of its own; should that fail too, the next run does it."""
+        """Close the row of a run that failed, on a connection of its own; if that fails too, the next run does it."""
         try:
             with explained(self._engine), self._engine.connect() as connection, writing(connection):
                 runs.end(connection, run_id, outcome, {})

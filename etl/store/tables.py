@@ -45,7 +45,7 @@ SEEN = _temp(
     Column("outcome", Text, nullable=False),
     Column("updated_at", UtcDateTime),
     Column("content_hash", Text),
-    Column("model_id", RegistryText),
+    Column("ml_repo_id", RegistryText),
     Column("latest_version_id", RegistryText),
     Column("fingerprint", Text),
 )
@@ -59,9 +59,7 @@ DUE = _temp("due", Column("model_id", RegistryText, primary_key=True))
 READ = _temp("versions_read", Column("model_id", RegistryText, primary_key=True))
 """Models whose versions were all read, provably."""
 
-DOOMED = _temp(
-    "doomed", Column("entity", Text, primary_key=True), Column("id", RegistryText, primary_key=True)
-)
+DOOMED = _temp("doomed", Column("entity", Text, primary_key=True), Column("id", RegistryText, primary_key=True))
 """Stored records that the source no longer has."""
 
 REVIVED = _temp("revived", Column("id", RegistryText, primary_key=True))

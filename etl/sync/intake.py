@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from etl.records import Entity, Sighting, Unreadable, changes, embedded_version, rows, sight
+from etl.records.fields import identity
 from etl.store import Known, Seen, Staging
 from etl.sync.scope import Scope
 
@@ -23,24 +24,30 @@ class Intake:
         self._log_changes = log_changes
         self.nameless: set[Entity] = set()
         """Entities of which a record came that has no id: it may be any of those stored."""
-        self.unread_models: set[str] = set()
-        """Models of which a version was rejected: their versions are not all read."""
+        self.unread_models: set[str | None] = set()
+        """Models of which a version was rejected: their versions are not all read. None stands for any model."""
         self.stale = 0
         """Records that came older than they are stored."""
 
-    def take(self, entity: Entity, records: Sequence[Any]) -> None:
-        """Stage what is new or changed among the records of a page; a record may come again."""
+    def take(self, entity: Entity, records: Sequence[Any]) -> bool:
+        """Stage what is new or changed among the records of a page; a record may come again.
+
+        Returns whether all of them could be read.
+        """
         sightings: dict[str, Sighting] = {}
+        readable = True
         for record in records:
             try:
                 sighting = sight(entity, record)
             except Unreadable as error:
                 self._reject(entity, record, str(error))
+                readable = False
                 continue
             if self._scope.covers(sighting) and not _is_older(sighting, sightings.get(sighting.id)):
                 sightings[sighting.id] = sighting
         if sightings:
             self._stage(entity, sightings)
+        return readable
 
     def _stage(self, entity: Entity, sightings: dict[str, Sighting]) -> None:
         known = self._staging.known(entity, list(sightings))
@@ -68,9 +75,7 @@ class Intake:
                 ]
             )
 
-    def _changes(
-        self, entity: Entity, outcomes: dict[str, str], of_each: dict[str, Any]
-    ) -> list[tuple[Any, ...]]:
+    def _changes(self, entity: Entity, outcomes: dict[str, str], of_each: dict[str, Any]) -> list[tuple[Any, ...]]:
         told: list[tuple[Any, ...]] = []
         before = self._staging.stored(entity, [each for each in of_each if outcomes[each] != "inserted"])
         for record_id, outcome in outcomes.items():
@@ -83,20 +88,12 @@ class Intake:
     def _reject(self, entity: Entity, record: Any, reason: str) -> None:
         payload = json.dumps(record)
         digest = hashlib.blake2b(payload.encode(), digest_size=16).hexdigest()
-        found = record.get("id") if isinstance(record, dict) else None
-        record_id = (
-            str(found)
-            if isinstance(found, str | int) and not isinstance(found, bool) and found != ""
-            else None
-        )
+        said = record if isinstance(record, dict) else {}
+        record_id = identity(said.get("id"))
         if record_id is None:
             self.nameless.add(entity)
-        if (
-            entity == "model_versions"
-            and isinstance(record, dict)
-            and isinstance(record.get("model_id"), str)
-        ):
-            self.unread_models.add(record["model_id"])
+        if entity == "model_versions":
+            self.unread_models.add(identity(said.get("model_id")))
         key = record_id or f"unreadable:{digest}"
         known = self._staging.known(entity, [key])[key]
         if known.seen_hash == digest:
@@ -146,8 +143,8 @@ def _seen(sighting: Sighting, outcome: str) -> Seen:
         outcome=outcome,
         updated_at=sighting.updated_at,
         content_hash=sighting.content_hash,
-        model_id=sighting.model_id,
-        latest_version_id=None if latest is None else str(latest["id"]),
+        ml_repo_id=sighting.ml_repo_id,
+        latest_version_id=None if latest is None else identity(latest["id"]),
         fingerprint=sighting.fingerprint,
     )
 

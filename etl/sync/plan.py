@@ -17,9 +17,7 @@ class Plan:
     because: str
 
 
-def is_full(
-    *, asked: bool, last_full_at: datetime | None, now: datetime, full_every: timedelta
-) -> str | None:
+def is_full(*, asked: bool, last_full_at: datetime | None, now: datetime, full_every: timedelta) -> str | None:
     """Why every version must be compared in this run, or None when changed models will do."""
     if asked:
         return "--full was given"
@@ -30,7 +28,7 @@ def is_full(
     return None
 
 
-def plan_versions(
+def plan_versions(  # noqa: PLR0913 each by its name
     *, why_full: str | None, due: int, models: int, stored: int, page_size: int, can_sweep: bool
 ) -> Plan:
     """Choose between one request for each model due and one sweep of all versions.

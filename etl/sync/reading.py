@@ -1,7 +1,7 @@
 """Which lists a run reads, in which order, and how the versions are come by."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -52,9 +52,7 @@ class Readings:
         listed: dict[str, None] = {}
         for page in self._pages("ml_repos", Listing("ml-repos")):
             self.intake.take("ml_repos", page.fresh)
-            listed |= dict.fromkeys(
-                str(each["id"]) for each in page.fresh if isinstance(each, dict) and "id" in each
-            )
+            listed |= dict.fromkeys(str(each["id"]) for each in page.fresh if isinstance(each, dict) and "id" in each)
         unknown = [each for each in self.scope.ml_repos if each not in listed]
         if unknown:
             some = ", ".join(list(listed)[:10]) or "none at all"
@@ -69,61 +67,67 @@ class Readings:
                     latest = [embedded_version(each) for each in page.fresh if isinstance(each, dict)]
                     self.intake.take("model_versions", [each for each in latest if each is not None])
 
-    def versions(self, plan: Plan) -> bool:
-        """Read versions as planned; whether every version of the scope was read."""
+    def versions(self, plan: Plan, *, full: bool) -> bool:
+        """Read versions as planned, those of every model when `full`; whether a sweep brought all of the scope."""
         every = plan.way == "sweep" and self._sweep_versions()
-        if plan.way == "sweep" and not every:
-            self.staging.mark_all_due()
-        if plan.way == "by model" or (plan.way == "sweep" and not every):
-            self._versions_of(self.staging.due())
-        elif every:
+        if every:
             missing = list(self.staging.without_latest())
             if missing:
-                _log.info(
-                    "the sweep left out the latest version of %d models: reading these by model", len(missing)
-                )
+                _log.info("the sweep left out the latest version of %d models: reading these by model", len(missing))
                 self._versions_of(iter(missing))
+        elif plan.way in {"sweep", "by model"}:
+            if full:
+                self.staging.mark_all_due()
+            self._versions_of(self.staging.due())
         return every
 
     def _sweep_versions(self) -> bool:
         """Read all versions of the scope in as few lists as the server offers; False when it offers none."""
-        by_repo: list[str | None] = [*(self.scope.ml_repos or self.staging.seen_ids("ml_repos"))]
-        ways: list[list[str | None]] = [by_repo] if self.scope.ml_repos else [[None], by_repo]
-        for way in ways:
-            try:
-                before = len(self.unproven)
-                for repo in way:
-                    listing = Listing("model-versions", (("ml_repo_id", repo),) if repo is not None else ())
-                    for page in self._pages("model_versions", listing):
-                        self.intake.take("model_versions", page.fresh)
-            except RequestRefused as error:
-                if error.status not in _NOT_OFFERED:
-                    raise
-                _log.info(
-                    "no list of versions by %s here: %s", "tenant" if way == [None] else "ML repo", error
-                )
-                continue
-            if len(self.unproven) == before:
-                self.staging.mark_all_read()
-                self.staging.mark_unread(sorted(self.intake.unread_models))
+        if not self.scope.ml_repos and self._swept([Listing("model-versions")]):
             return True
-        return False
+        repos = self.scope.ml_repos or tuple(self.staging.seen_ids("ml_repos"))
+        if not self._swept([Listing("model-versions", (("ml_repo_id", repo),)) for repo in repos]):
+            return False
+        # A repo may be hidden, or unreadable, while its models are listed.
+        outside = list(self.staging.models_outside(repos))
+        self.staging.mark_unread(outside)
+        self._versions_of(iter(outside))
+        return True
+
+    def _swept(self, listings: Sequence[Listing]) -> bool:
+        """Read lists that together bring all versions; False when the server does not offer them."""
+        before = len(self.unproven)
+        try:
+            for listing in listings:
+                for page in self._pages("model_versions", listing):
+                    self.intake.take("model_versions", page.fresh)
+        except RequestRefused as error:
+            if error.status not in _NOT_OFFERED:
+                raise
+            _log.info("not offered here: %s", error)
+            return False
+        unread = self.intake.unread_models
+        if len(self.unproven) == before and None not in unread:
+            self.staging.mark_all_read()
+            self.staging.mark_unread(sorted(filter(None, unread)))
+        return True
 
     def _versions_of(self, model_ids: Iterator[str]) -> None:
         """Read the versions of each of these models."""
         listings = (Listing("model-versions", (("model_id", model_id),)) for model_id in model_ids)
         for reading in self.reader.read_many(listings):
             model_id = dict(reading.listing.filters)["model_id"]
+            readable = True
             try:
                 for page in reading:
                     self.advance("model_versions", len(page.fresh), None)
-                    self.intake.take("model_versions", page.fresh)
+                    readable &= self.intake.take("model_versions", page.fresh)
             except RequestRefused as error:
                 if error.status != HTTPStatus.NOT_FOUND:
                     raise
                 self.warn(f"Model {model_id} went away while it was read; the next run will tell.")
                 continue
-            if self._judge(reading) and model_id not in self.intake.unread_models:
+            if self._judge(reading) and readable:
                 self.staging.mark_read([model_id])
 
     def _pages(self, entity: Entity, listing: Listing) -> Iterator[Page]:
@@ -135,10 +139,10 @@ class Readings:
 
     def _judge(self, reading: Reading) -> bool:
         if reading.proof is None:
-            self.unproven.append(str(reading.listing))
+            self.unproven.append(_named(reading.listing))
             self.warn(
-                f"{reading.listing} could not be proven complete in {reading.sweeps} sweeps: the list moves, or the "
-                "server answers unsteadily. What came is stored, nothing is deleted."
+                f"{self.unproven[-1]} could not be proven complete in {reading.sweeps} sweeps: it moves, or the server "
+                "answers unsteadily. What came is stored, nothing is deleted."
             )
             return False
         self.proofs.add(reading.proof)
@@ -148,3 +152,8 @@ class Readings:
         """Tell it now, and in the result."""
         _log.warning(message)
         self.warnings.append(message)
+
+
+def _named(listing: Listing) -> str:
+    filters = " and ".join(f"{name}={value}" for name, value in listing.filters)
+    return f"The list of {listing.endpoint}{' with ' if filters else ''}{filters}"

@@ -91,12 +91,14 @@ def run(settings: Settings, *, interrupts: Interrupts, progress: Progress) -> Su
             store.lock(scope.ml_repos, settings.lock_wait)
         store.ensure_schema()
         state = store.scope_state(scope.label())
-        why_full = is_full(
-            asked=settings.full,
-            last_full_at=state.get("last_full_at"),
-            now=now,
-            full_every=settings.full_every,
-        )
+        why_full = None
+        if scope.versions == "all":
+            why_full = is_full(
+                asked=settings.full,
+                last_full_at=state.get("last_full_at"),
+                now=now,
+                full_every=settings.full_every,
+            )
         this = _Run(
             settings,
             scope,
@@ -135,7 +137,8 @@ def _opening(this: _Run) -> dict[str, Any]:
 def _recorded(this: _Run) -> Iterator[None]:
     """However the run ends short of its commit, its row says so."""
     try:
-        yield
+        with this.store.explained():
+            yield
     except KeyboardInterrupt as error:
         message = "Interrupted: nothing was written."
         this.store.abandon(this.id, _ending(this, "interrupted", message))
@@ -164,16 +167,12 @@ def _read(this: _Run) -> _Read:
         this.progress.phase("models")
         readings.models()
         plan = _plan(this, readings)
-        _log.info(
-            "versions are read: %s, about %d requests, because %s", plan.way, plan.requests, plan.because
-        )
+        _log.info("versions are read: %s, about %d requests, because %s", plan.way, plan.requests, plan.because)
         this.progress.phase("versions")
-        every_version = readings.versions(plan)
+        every_version = readings.versions(plan, full=this.why_full is not None)
     this.progress.phase("comparing")
     delete = readings.complete and scope.lists_every_model and not settings.no_delete
-    tallies = store.settle(
-        scope.ml_repos, delete=delete, every_version_read=every_version, spare=_spared(intake)
-    )
+    tallies = store.settle(scope.ml_repos, delete=delete, every_version_read=every_version, spare=_spared(intake))
     if intake.stale:
         readings.warn(f"{intake.stale} records came older than they are stored: the newer ones were kept.")
     if not settings.allow_mass_delete:

@@ -1,5 +1,6 @@
 """Which part of the registry a run is about."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from etl.records import Sighting
 from etl.settings import Settings
 from etl.source import Listing
 from etl.store.runs import WHOLE
+
+# What an index can hold: filters by hundreds of ML repos are longer.
+_LONGEST_KEY = 500
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,14 @@ class Scope:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
     def label(self) -> str:
-        """The key of `sync_scopes`: `all`, or the filters as canonical JSON."""
-        return json.dumps(self.as_json(), sort_keys=True, separators=(",", ":")) if self.as_json() else WHOLE
+        """The key of `sync_scopes`: `all`, or the filters as canonical JSON, cut and hashed where it is too long."""
+        if self == Scope():
+            return WHOLE
+        text = json.dumps(self.as_json(), sort_keys=True, separators=(",", ":"))
+        if len(text) <= _LONGEST_KEY:
+            return text
+        digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return f"{text[: _LONGEST_KEY - len(digest)]}{digest}"
 
     @property
     def lists_every_model(self) -> bool:

@@ -48,10 +48,7 @@ class Summary:
             "requests": self.requests,
             "retries": self.retries,
             "bytes": self.bytes_received,
-            **{
-                entity: {name: getattr(tally, name) for name in shown}
-                for entity, tally in self.tallies.items()
-            },
+            **{entity: {name: getattr(tally, name) for name in shown} for entity, tally in self.tallies.items()},
             "rejected": self.rejected,
             "plan": {"versions": self.plan.way, "requests": self.plan.requests, "because": self.plan.because},
             "warnings": self.warnings,

@@ -1,0 +1,35 @@
+"""The real command, in a process of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+TOKEN = "token-that-nobody-may-see"
+COMMAND = str(Path(sys.executable).with_name("tfy-etl"))
+_SECONDS = 60
+
+
+class Done(NamedTuple):
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+def execute(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Done:
+    """Run a command to its end, in a folder, with variables beside those of the test."""
+    ended = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=_SECONDS,
+        check=False,
+    )
+    return Done(ended.returncode, ended.stdout, ended.stderr)

@@ -1,0 +1,113 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from etl.simulator import Registry, Simulator, fault
+from etl.store import Store
+from tests.cli.commands import TOKEN
+from tests.cli.conftest import Cli
+
+
+def marks(out: str) -> dict[str, str]:
+    """What is said of each link, by its name."""
+    return {line.split()[1]: line.split()[0] for line in out.splitlines()}
+
+
+HELD = {name: "ok" for name in ("host", "token", "API", "access", "database", "schema", "lock")}
+
+
+def test_before_the_first_run_every_link_holds_and_nothing_is_written(
+    known: Simulator, folder: Path, tfy_etl: Cli
+) -> None:
+    done = tfy_etl("check")
+    assert done.code == 0
+    assert marks(done.out) == HELD
+    assert "is not there yet: sync creates it" in done.out
+    assert list(folder.iterdir()) == []
+
+
+def test_after_a_run_every_link_holds(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    done = tfy_etl("check")
+    assert (done.code, marks(done.out)) == (0, HELD)
+
+
+def test_the_api_is_looked_for_once_and_each_list_asked_once(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("check")
+    assert [each.path for each in known.log] == [
+        "/api/ml/v1/models",  # the prefix is found
+        "/api/ml/v1/ml-repos",
+        "/api/ml/v1/models",
+    ]
+
+
+def test_what_follows_from_a_failure_is_skipped_and_the_first_failure_decides(tfy_etl: Cli) -> None:
+    done = tfy_etl("check", "--database-url", "sqlite:///no/such/folder.db")
+    assert done.code == 2
+    assert marks(done.out) == {
+        "host": "FAILED",
+        "token": "FAILED",
+        "API": "skipped",
+        "access": "skipped",
+        "database": "FAILED",
+        "schema": "skipped",
+        "lock": "skipped",
+    }
+    assert "API       needs host and token" in done.out
+
+
+def test_a_source_that_fails_in_passing_is_tried_once_and_the_store_is_looked_at_all_the_same(
+    known: Simulator, tfy_etl: Cli
+) -> None:
+    known.faults = [fault("flaky_500:503")]
+    done = tfy_etl("check")
+    assert done.code == 1
+    assert marks(done.out) == HELD | {"API": "FAILED", "access": "skipped"}
+    assert len(known.log) == 1
+
+
+def test_a_token_that_may_not_list_ml_repos_is_told_of(known: Simulator, tfy_etl: Cli) -> None:
+    known.faults = [fault("forbid,endpoint=ml-repos")]
+    done = tfy_etl("check")
+    assert done.code == 2
+    assert marks(done.out) == HELD | {"access": "FAILED"}
+
+
+def test_a_held_lock_is_told_of(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    with Store("sqlite:///tfy-registry.db") as store:
+        store.lock((), 0)
+        done = tfy_etl("check")
+    assert (done.code, marks(done.out)) == (4, HELD | {"lock": "FAILED"})
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o644, True), (0o640, False), (0o600, False)])
+def test_a_token_that_everybody_may_read_is_pointed_at(
+    mode: int, told: bool, plane: Simulator, folder: Path, tfy_etl: Cli
+) -> None:
+    (folder / "token").write_text(TOKEN)
+    (folder / "token").chmod(mode)
+    for command in ("check", "sync"):
+        done = tfy_etl(command, "--host", plane.url, "--api-key-file", "token")
+        assert done.code == 0
+        assert ("may read" in done.out + done.err) == told
+
+
+@pytest.fixture
+def odd_plane() -> Callable[[str], Simulator]:
+    def make(path_prefix: str) -> Simulator:
+        return Simulator(Registry.generate(1, models=1), token=TOKEN, path_prefix=path_prefix)
+
+    return make
+
+
+def test_a_path_prefix_and_the_newer_api_are_found(
+    odd_plane: Callable[[str], Simulator], tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFY_API_KEY", TOKEN)
+    with odd_plane("/corp/tfy") as plane:
+        plane.prefixes = ("/api/svc/v1",)
+        done = tfy_etl("check", "--host", plane.url)
+    assert done.code == 0
+    assert "/api/svc/v1 answers" in done.out

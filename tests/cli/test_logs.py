@@ -1,0 +1,124 @@
+import json
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from etl.cli import logs
+
+SECRET = "hush-hush"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    before, level = root.handlers, root.level
+    yield
+    root.handlers, root.level = before, level
+
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_lines_go_to_stderr_alone(form: str, capsys: Captured) -> None:
+    logs.configure(form, "debug", [])
+    for level in ("debug", "info", "warning", "error", "critical"):
+        getattr(logging.getLogger("any.library"), level)("said")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 5
+
+
+def test_a_line_for_people_has_time_level_text_and_room(capsys: Captured) -> None:
+    logs.configure("console", "info", [])
+    logging.getLogger("etl.sync.run").info("%d models of %s", 3, "acme")
+    time, rest = capsys.readouterr().err.split(" ", 1)
+    assert time.endswith("Z")
+    assert rest == "[info] 3 models of acme [etl.sync.run]\n"
+
+
+def test_a_line_for_programs_is_one_object(capsys: Captured) -> None:
+    logs.configure("json", "info", [])
+    logging.getLogger("etl.sync.run").warning("%d models of %s\nand more", 3, "acme")
+    entry = json.loads(capsys.readouterr().err)
+    assert entry.pop("timestamp").endswith("Z")
+    assert entry == {"event": "3 models of acme\nand more", "level": "warning", "logger": "etl.sync.run"}
+
+
+def test_levels_below_the_one_asked_for_are_left_out(capsys: Captured) -> None:
+    logs.configure("console", "warning", [])
+    logging.getLogger("etl").info("not this")
+    assert capsys.readouterr().err == ""
+
+
+def test_libraries_that_chat_are_heard_from_warnings_on_even_at_debug(capsys: Captured) -> None:
+    logs.configure("console", "debug", [])
+    for name in ("httpx", "httpcore.connection", "alembic.runtime.migration", "filelock"):
+        logging.getLogger(name).info("chat")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+@pytest.mark.parametrize("secret", [SECRET, 'with "quotes" \\ and %', "1", "e", ":"])
+def test_a_secret_is_in_no_line_in_no_spelling_and_json_stays_json(form: str, secret: str, capsys: Captured) -> None:
+    logs.configure(form, "debug", [None, "", secret])
+    log = logging.getLogger("x")
+    try:
+        raise ValueError(f"<{secret}>")
+    except ValueError:
+        log.exception("so: <%s> and <%s>", secret, json.dumps(secret))
+    err = capsys.readouterr().err
+    said = " ".join(map(str, json.loads(err).values())) if form == "json" else err
+    assert f"<{secret}>" not in said
+    assert "<***>" in said
+
+
+def test_the_encoded_form_of_a_password_in_a_url_is_a_secret_too(capsys: Captured) -> None:
+    logs.configure("console", "debug", ["p@ss/word"])
+    logging.getLogger("x").info("postgresql://u:p%40ss%2Fword@host/db")
+    assert "postgresql://u:***@host/db" in capsys.readouterr().err
+
+
+def test_a_traceback_shows_no_variables(capsys: Captured) -> None:
+    logs.configure("console", "info", [])
+    kept_by_nobody = "value-of-a-variable"
+    try:
+        raise ValueError(len(kept_by_nobody))
+    except ValueError:
+        logging.getLogger("x").exception("failed")
+    err = capsys.readouterr().err
+    assert "ValueError: 19" in err
+    assert "Traceback" in err
+    assert "value-of-a-variable" not in err.replace('kept_by_nobody = "value-of-a-variable"', "")
+
+
+def test_what_came_from_outside_cannot_forge_a_line_or_move_the_cursor(capsys: Captured) -> None:
+    logs.configure("console", "info", [])
+    logging.getLogger("x").info("name: %s", "a\n2026 [info] forged\x1b[2J\u202e")
+    err = capsys.readouterr().err
+    assert r"name: a\n2026 [info] forged\x1b[2J\u202e" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_lines_go_where_stderr_is_when_they_are_written(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    logs.configure("console", "info", [])
+    monkeypatch.setenv("TERM", "xterm")
+    with Progress(console=Console(stderr=True, force_terminal=True, width=100)):
+        assert type(sys.stderr).__name__ == "FileProxy"
+        logging.getLogger("x").info("above the bars")
+    assert "above the bars [x]" in capsys.readouterr().err
+
+
+def test_a_fault_of_the_program_is_logged_without_secrets(capsys: Captured) -> None:
+    logs.configure("json", "info", [SECRET])
+    try:
+        raise RuntimeError(f"quotes {SECRET}")
+    except RuntimeError as error:
+        logs.unforeseen(RuntimeError, error, error.__traceback__)
+    entry = json.loads(capsys.readouterr().err)
+    assert entry["level"] == "critical"
+    assert "RuntimeError: quotes ***" in entry["exception"]

@@ -1,0 +1,153 @@
+"""Options before and behind the command, and which of several sources of a setting counts."""
+
+from pathlib import Path
+
+import pytest
+
+from etl.settings import DEFAULT_DATABASE_URL
+from etl.simulator import Simulator
+from tests.cli.commands import TOKEN
+from tests.cli.conftest import Cli
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+def limits(plane: Simulator) -> set[str]:
+    """The sizes of the pages that were asked for, but for the probe's."""
+    return {each.query["limit"] for each in plane.log[1:]}
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "in_file", "asked"),
+    [
+        ("3", "4", "5", {"3"}),
+        (None, "4", "5", {"4"}),
+        (None, None, "5", {"5"}),
+        (None, "", None, {"500"}),
+    ],
+)
+def test_an_option_beats_the_environment_that_the_file_and_that_the_default(
+    option: str | None,
+    variable: str | None,
+    in_file: str | None,
+    asked: set[str],
+    known: Simulator,
+    folder: Path,
+    tfy_etl: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (folder / "etl.toml").write_text(f"page-size = {in_file}" if in_file else "")
+    if variable is not None:
+        monkeypatch.setenv("TFY_ETL_PAGE_SIZE", variable)
+    arguments = ["--page-size", option] if option else []
+    assert tfy_etl("sync", "--config", "etl.toml", *arguments).code == 0
+    assert limits(known) == asked
+
+
+def test_the_host_too_is_taken_from_the_strongest(
+    known: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "etl.toml").write_text(f'host = "{NOWHERE}"')
+    assert tfy_etl("check", "--config", "etl.toml").code == 0  # TFY_HOST beats the file
+    monkeypatch.setenv("TFY_HOST", NOWHERE)
+    assert tfy_etl("check", "--host", known.url).code == 0  # the option beats TFY_HOST
+    (folder / "etl.toml").write_text(f'host = "{known.url}"')
+    monkeypatch.delenv("TFY_HOST")
+    assert tfy_etl("check", "--config", "etl.toml").code == 0
+
+
+def test_the_database_too(known: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "etl.toml").write_text('database-url = "sqlite:///of-file.db"')
+    assert tfy_etl("sync").code == 0
+    assert tfy_etl("sync", "--config", "etl.toml").code == 0
+    monkeypatch.setenv("TFY_ETL_DATABASE_URL", "sqlite:///of-environment.db")
+    assert tfy_etl("sync", "--config", "etl.toml").code == 0
+    assert tfy_etl("sync", "--config", "etl.toml", "--database-url", "sqlite:///of-option.db").code == 0
+    assert {path.name for path in folder.glob("*.db")} == {
+        DEFAULT_DATABASE_URL.removeprefix("sqlite:///"),
+        "of-file.db",
+        "of-environment.db",
+        "of-option.db",
+    }
+
+
+@pytest.mark.parametrize("name", ["TFY_HOST", "TFY_BASE_URL", "TFY_API_HOST", "TFY_ETL_HOST"])
+def test_the_host_may_stand_under_each_name_that_users_have(
+    name: str, plane: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, plane.url)
+    monkeypatch.setenv("TFY_API_KEY", TOKEN)
+    assert tfy_etl("check").code == 0
+
+
+def test_of_several_names_of_the_host_the_documented_one_counts(
+    known: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFY_BASE_URL", NOWHERE)
+    monkeypatch.setenv("TFY_API_HOST", NOWHERE)
+    assert tfy_etl("check").code == 0
+
+
+@pytest.fixture
+def token_files(folder: Path) -> None:
+    for name, token in (("good", TOKEN), ("bad", "not-the-token")):
+        (folder / name).write_text(f" {token}\r\n")
+        (folder / name).chmod(0o600)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "config", "code"),
+    [
+        (["--api-key-file", "good"], {"TFY_API_KEY": "bad-token", "TFY_API_KEY_FILE": "bad"}, "bad", 0),
+        (["--api-key-file", "bad"], {"TFY_API_KEY": TOKEN}, "good", 2),
+        ([], {"TFY_API_KEY": TOKEN, "TFY_API_KEY_FILE": "bad"}, "bad", 0),
+        ([], {"TFY_API_KEY": "bad-token", "TFY_API_KEY_FILE": "good"}, "good", 2),
+        ([], {"TFY_API_KEY": TOKEN}, "bad", 0),
+        ([], {"TFY_API_KEY_FILE": "good"}, "bad", 0),
+        ([], {"TFY_ETL_API_KEY_FILE": "good"}, "bad", 0),
+        ([], {"TFY_API_KEY": ""}, "good", 0),
+        ([], {}, "good", 0),
+    ],
+)
+def test_the_token_is_taken_from_the_option_the_environment_the_file_named_there_or_in_the_config(
+    arguments: list[str],
+    environment: dict[str, str],
+    config: str,
+    code: int,
+    plane: Simulator,
+    token_files: None,
+    folder: Path,
+    tfy_etl: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (folder / "etl.toml").write_text(f'host = "{plane.url}"\napi-key-file = "{config}"')
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert tfy_etl("sync", "--config", "etl.toml", *arguments).code == code
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--host", "HOST", "--log-level", "error", "sync", "--full"],
+        ["sync", "--full", "--host", "HOST", "--log-level", "error"],
+        ["sync", "--log-level=error", "--full", "--host=HOST"],
+        ["--log-level", "error", "sync", "--host", "HOST", "--full", "--no-progress"],
+    ],
+)
+def test_the_groups_options_may_stand_before_and_behind_the_command(
+    arguments: list[str], plane: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFY_API_KEY", TOKEN)
+    done = tfy_etl(*(each.replace("HOST", plane.url) for each in arguments))
+    assert (done.code, done.err) == (0, "")
+
+
+def test_behind_two_dashes_nothing_is_an_option(tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "--", "--host")
+    assert (done.code, done.err) == (2, "Error: Got unexpected extra argument (--host). See tfy-etl sync --help.\n")
+
+
+def test_an_option_without_its_value_does_not_take_the_commands_name_for_it(tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "--host")
+    assert (done.code, done.err) == (2, "Error: Option '--host' requires an argument. See tfy-etl --help.\n")

@@ -1,0 +1,73 @@
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import COMMAND, TOKEN, execute
+from tests.cli.conftest import Cli
+
+
+@contextmanager
+def simulating(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """The process, and the variables that it printed."""
+    process = subprocess.Popen([COMMAND, "simulate", *arguments], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process, dict(each.split("=", 1) for each in process.stdout.readline().split())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_what_it_says_until_it_is_told_to_stop(number: signal.Signals, folder: Path) -> None:
+    with simulating("--models", "5") as (process, environment):
+        assert environment["TFY_API_KEY"] == "demo-token"
+        done = execute(COMMAND, "sync", cwd=folder, env=environment)
+        assert done.code == 0
+        assert "models             5" in done.out
+        process.send_signal(number)
+        assert process.wait(30) == 0
+
+
+def test_a_token_of_the_users_own_is_taken_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TFY_API_KEY", TOKEN)
+    with simulating("--models", "0", "--fault", "slow:0") as (_, environment):
+        assert environment["TFY_API_KEY"] == "$TFY_API_KEY"
+        address = f"{environment['TFY_HOST']}/api/ml/v1/models"
+        with pytest.raises(urllib.error.HTTPError, match="401") as refused:
+            urllib.request.urlopen(address)
+        refused.value.close()
+        request = urllib.request.Request(address, headers={"Authorization": f"Bearer {TOKEN}"})
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status == 200
+
+
+def test_a_port_that_is_taken_is_told(tfy_etl: Cli) -> None:
+    with simulating("--models", "0") as (_, environment):
+        port = environment["TFY_HOST"].rpartition(":")[2]
+        done = execute(COMMAND, "simulate", "--port", port, cwd=Path.cwd())
+    assert (done.code, done.err) == (2, f"Error: Cannot listen on port {port}: Address already in use.\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--port", "65536"],
+        ["--port", "-1"],
+        ["--models", "-1"],
+        ["--ml-repos", "0"],
+        ["--latency", "-1"],
+        ["--max-limit", "0"],
+        ["--fault", "no-such"],
+        ["--fault", "slow,every=0"],
+    ],
+)
+def test_what_cannot_be_simulated_is_refused_in_one_line(arguments: list[str], tfy_etl: Cli) -> None:
+    done = tfy_etl("simulate", *arguments)
+    assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)

@@ -1,0 +1,97 @@
+import json
+from datetime import datetime, timedelta
+
+import pytest
+
+from etl.simulator import Simulator
+from tests.cli.conftest import Cli
+
+
+def test_runs_are_listed_newest_first_and_the_age_is_told(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync", "--ml-repo", "no-such")
+    tfy_etl("sync")
+    lines = tfy_etl("status").out.splitlines()
+    assert lines[0].split() == ["started,", "UTC", "status", "mode", "models", "versions", "changed", "rejected"]
+    assert lines[1].split()[2:] == ["succeeded", "full", "6", "12", "20", "0"]
+    assert lines[2].split()[2:] == ["failed", "full"]
+    assert lines[3].endswith("failed: ML repo 'no-such' is not known to the control plane: it lists 1, 2.")
+    assert lines[4].startswith("Scope all: the last complete run was 0:00:0")
+
+
+def test_the_table_fits_a_narrow_terminal(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    tfy_etl("sync")
+    assert max(map(len, tfy_etl("status").out.splitlines())) <= 80
+
+
+def test_only_so_many_runs_are_shown(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    tfy_etl("sync")
+    assert len(json.loads(tfy_etl("status", "--limit", "1", "--output", "json").out)["runs"]) == 1
+
+
+@pytest.mark.parametrize("mine", ["migrated_url"])
+def test_json_is_one_object_with_times_in_utc(
+    mine: str, request: pytest.FixtureRequest, known: Simulator, tfy_etl: Cli
+) -> None:
+    url = ("--database-url", request.getfixturevalue(mine))
+    tfy_etl("sync", *url)
+    done = tfy_etl("status", "--output", "json", *url)
+    (run,), (scope,) = (json.loads(done.out)[name] for name in ("runs", "freshness"))
+    assert (run["status"], run["counts"]["models"]["seen"]) == ("succeeded", 6)
+    assert scope["scope"] == "all"
+    assert isinstance(scope["age_seconds"], float)
+    for time in (run["started_at"], run["finished_at"], scope["last_complete_at"], scope["last_full_at"]):
+        assert datetime.fromisoformat(time).utcoffset() == timedelta(0)
+
+
+def test_a_database_without_runs_says_so(migrated_url: str, tfy_etl: Cli) -> None:
+    url = ("--database-url", migrated_url)
+    assert tfy_etl("status", *url) == (0, "No run yet: tfy-etl sync makes the first.\n", "")
+    done = tfy_etl("status", "--max-age", "6h", *url)
+    assert done.code == 1
+    assert "at most 6:00:00 old, but there is none" in done.err
+
+
+def test_a_database_that_is_not_there_is_no_fresh_one(tfy_etl: Cli) -> None:
+    done = tfy_etl("status", "--max-age", "6h")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "Error: The database has no tables of tfy-etl yet: run tfy-etl db upgrade.\n"
+
+
+def test_max_age_fails_when_the_last_complete_run_is_older(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    assert tfy_etl("status", "--max-age", "6h").code == 0
+    done = tfy_etl("status", "--max-age", "0s")
+    assert done.code == 1
+    assert done.err.startswith("Error: The last complete run should be at most 0:00:00 old, but it is 0:00:0")
+    assert "succeeded" in done.out
+
+
+def test_a_fresh_run_of_one_repo_does_not_make_the_whole_fresh(known: Simulator, tfy_etl: Cli) -> None:
+    from sqlalchemy import text
+
+    from etl.store import open_engine
+
+    tfy_etl("sync")
+    engine = open_engine("sqlite:///tfy-registry.db")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE sync_scopes SET last_complete_at = '2024-01-01 00:00:00.000000'"))
+    engine.dispose()
+    assert tfy_etl("sync", "--ml-repo", "1").code == 0
+    assert tfy_etl("status", "--max-age", "6h").code == 1
+
+
+def test_of_several_filtered_scopes_the_oldest_counts(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync", "--ml-repo", "1")
+    tfy_etl("sync", "--ml-repo", "2")
+    assert tfy_etl("status", "--max-age", "1h").code == 0
+    assert tfy_etl("status", "--max-age", "0s").code == 1
+
+
+def test_an_error_that_quotes_the_registry_is_shown_harmless(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    tfy_etl("sync", "--ml-repo", "[red]\x1b[2J\u202e")
+    out = tfy_etl("status").out
+    assert r"'[red]" in out
+    assert all(line.isprintable() for line in out.splitlines())

@@ -1,0 +1,183 @@
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from etl.models import (
+    Change,
+    Model,
+    ModelRunStep,
+    ModelVersion,
+    ModelVersionMetric,
+    ModelVersionPackage,
+    ModelVersionTag,
+    Subject,
+    VersionRead,
+)
+from etl.store import open_engine
+from tests.mirror import Mirror
+
+
+def test_the_stamps_tell_when_a_record_was_first_seen_and_last_changed(mirror: Mirror) -> None:
+    mirror.sync()
+    version = mirror.registry.ids("model-versions")[-1]
+    before = mirror.row(ModelVersion, ModelVersion.id == version)
+    mirror.registry.set_description(version, "Anew.")
+    mirror.sync()
+    after = mirror.row(ModelVersion, ModelVersion.id == version)
+
+    assert before["first_seen_at"] == before["last_changed_at"] == after["first_seen_at"]
+    assert after["last_changed_at"] > before["last_changed_at"]
+    assert after["deleted_at"] is None
+
+
+def test_the_lists_of_a_changed_record_are_replaced_whole(mirror: Mirror) -> None:
+    mirror.sync()
+    model, version = mirror.registry.ids("models")[0], mirror.registry.ids("model-versions")[2]
+    record = mirror.registry.get("model-versions", version)
+    environment = {"python_version": "3.12", "pip_packages": ["Torch_Vision >= 0.15, <1", "not one!"]}
+    mirror.registry.set_fields(
+        version,
+        {
+            "tags": ["b", "a", "b"],
+            "metrics": [{"key": "k", "value": None}, {"key": "k", "value": 1, "timestamp": 0, "step": 5.0}],
+            "manifest": record["manifest"] | {"environment": environment},
+        },
+    )
+    mirror.registry.set_fields(model, {"run_steps": [7]})
+    mirror.sync()
+
+    tags, metrics, packages = (
+        [{**row, "model_version_id": None} for row in mirror.rows(table, table.model_version_id == version)]
+        for table in (ModelVersionTag, ModelVersionMetric, ModelVersionPackage)
+    )
+    assert [row["tag"] for row in tags] == ["b", "a"]
+    assert [(row["position"], row["key"], row["value"], row["step"], row["timestamp_ms"]) for row in metrics] == [
+        (0, "k", None, None, None),
+        (1, "k", 1.0, 5, 0),
+    ]
+    assert [(row["requirement"], row["name"], row["specifier"]) for row in packages] == [
+        ("Torch_Vision >= 0.15, <1", "torch-vision", "<1,>=0.15"),
+        ("not one!", None, None),
+    ]
+    assert [row["step"] for row in mirror.rows(ModelRunStep, ModelRunStep.model_id == model)] == [7]
+    assert mirror.held()["models"] == mirror.served()["models"]
+
+
+def test_a_changed_record_rewrites_no_other(mirror: Mirror) -> None:
+    mirror.sync()
+    before = mirror.registry_dump()
+    mirror.registry.set_tags(mirror.registry.records("models")[0]["latest_version"]["id"], ["new"], touch=False)
+    mirror.sync()
+    after = mirror.registry_dump()
+
+    assert len(set(after["model_versions"]) - set(before["model_versions"])) == 1
+    assert after["models"] == before["models"]
+    assert after["subjects"] == before["subjects"]
+    assert len(set(after["version_reads"]) - set(before["version_reads"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "old", "new"), [("type", "user", "robot"), ("slug", "a@b", None), ("extra", None, {"odd": 1})]
+)
+def test_a_subject_is_kept_as_the_newest_record_shows_it(mirror: Mirror, field: str, old: Any, new: Any) -> None:
+    names = {"type": "subjectType", "slug": "subjectSlug"}
+    first, second = mirror.registry.ids("model-versions")[:2]
+
+    def shown(value: Any) -> dict[str, Any]:
+        return {"subjectId": "s"} | ({names[field]: value} if field in names else value or {})
+
+    mirror.registry.set_fields(
+        first, {"created_by_subject": shown(new), "updated_at": "2025-01-02T00:00:00Z"}, touch=False
+    )
+    mirror.registry.set_fields(
+        second, {"created_by_subject": shown(old), "updated_at": "2025-01-01T00:00:00Z"}, touch=False
+    )
+    mirror.sync()
+
+    assert mirror.row(Subject, Subject.id == "s")[field] == new
+
+
+def test_changes_are_told_field_by_field(mirror: Mirror) -> None:
+    version = mirror.registry.records("model-versions")[-1]
+    mirror.registry.set_tags(version["id"], ["old", "kept"])
+    mirror.sync()
+    mirror.registry.set_tags(version["id"], ["kept", "new"], touch=False)
+    mirror.registry.set_alias(version["id"], "v9", touch=False)
+    mirror.registry.set_fields(version["model_id"], {"name": "renamed"}, touch=False)
+    summary = mirror.sync()
+
+    told = mirror.rows(Change)
+    assert {row["run_id"] for row in told} == {summary.run_id}
+    assert sorted((r["entity"], r["kind"], r["field"], r["old_value"], r["new_value"]) for r in told) == [
+        ("model_versions", "tag_added", "tags", None, "new"),
+        ("model_versions", "tag_removed", "tags", "old", None),
+        ("model_versions", "updated", "version_alias", version["manifest"]["version_alias"], "v9"),
+        (
+            "models",
+            "updated",
+            "name",
+            mirror.registry.get("models", version["model_id"])["fqn"].split("/")[-1],
+            "renamed",
+        ),
+    ]
+
+
+def test_what_is_new_and_what_is_gone_is_told_once(mirror: Mirror) -> None:
+    mirror.sync()
+    gone = mirror.registry.ids("models")[0]
+    mirror.registry.delete_model(gone)
+    fresh = mirror.registry.add_model("1")
+    version = mirror.registry.add_version(fresh)
+    mirror.sync()
+    mirror.sync()
+
+    told = [(row["entity_id"], row["kind"]) for row in mirror.rows(Change, Change.entity == "models")]
+    assert sorted(told) == sorted([(gone, "deleted"), (fresh, "created")])
+    created = mirror.rows(Change, Change.entity == "model_versions", Change.kind == "created")
+    assert [row["entity_id"] for row in created] == [version]
+
+
+def test_it_is_remembered_as_what_a_model_was_seen_when_its_versions_were_read(mirror: Mirror) -> None:
+    mirror.sync()
+    before = {row["model_id"]: row["fingerprint"] for row in mirror.rows(VersionRead)}
+    changed = mirror.registry.ids("models")[0]
+    mirror.registry.add_version(changed, touch=False)
+    mirror.sync()
+    after = {row["model_id"]: row["fingerprint"] for row in mirror.rows(VersionRead)}
+
+    assert before.keys() == after.keys() == {row["id"] for row in mirror.rows(Model)}
+    assert [model for model in before if before[model] != after[model]] == [changed]
+
+
+def test_a_reader_never_sees_half_a_run(mirror: Mirror) -> None:
+    mirror.sync()
+    for model in mirror.registry.ids("models"):
+        mirror.registry.set_fields(model, {"name": "second"})
+        mirror.registry.add_version(model)
+    seen: set[tuple[int, int, int]] = set()
+    stop = threading.Event()
+
+    def look() -> None:
+        engine = open_engine(mirror.url)
+        query = text(
+            "SELECT (SELECT COUNT(*) FROM models WHERE name = 'second'), (SELECT COUNT(*) FROM model_versions), "
+            "(SELECT COUNT(*) FROM changes WHERE kind = 'created')"
+        )
+        with engine.connect() as connection:
+            while not stop.is_set():
+                seen.add(tuple(connection.execute(query).one()))
+                connection.rollback()
+        engine.dispose()
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    try:
+        mirror.sync()
+    finally:
+        stop.set()
+        reader.join()
+
+    assert seen <= {(0, 36, 0), (12, 48, 12)}
+    assert (0, 36, 0) in seen

@@ -1,0 +1,200 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from etl.models import Change, ModelVersion, RejectedRecord
+from etl.simulator import fault
+from etl.store import Tally
+from tests.mirror import Mirror
+
+
+def test_an_older_record_never_overwrites_a_newer_one(mirror: Mirror) -> None:
+    version = mirror.registry.records("model-versions")[0]
+    mirror.sync()
+    before = mirror.registry_dump()
+    mirror.registry.put_raw("model-versions", version["id"], _described(version, "old", "2020-01-01T00:00:00Z"))
+    summary = mirror.sync(full=True)
+
+    assert summary.tallies["model_versions"] == Tally(seen=36, unchanged=36)
+    assert summary.warnings == ["1 records came older than they are stored: the newer ones were kept."]
+    assert mirror.registry_dump() == before
+
+
+def test_other_content_overwrites_though_the_time_is_the_same(mirror: Mirror) -> None:
+    version = mirror.registry.records("model-versions")[0]
+    mirror.sync()
+    mirror.registry.put_raw("model-versions", version["id"], _described(version, "new", version["updated_at"]))
+    summary = mirror.sync(full=True)
+
+    assert summary.tallies["model_versions"] == Tally(seen=36, updated=1, unchanged=35)
+    assert mirror.row(ModelVersion, ModelVersion.id == version["id"])["description"] == "new"
+
+
+def test_a_record_without_a_time_overwrites_by_its_content(mirror: Mirror) -> None:
+    version = mirror.registry.records("model-versions")[0]
+    mirror.sync()
+    mirror.registry.put_raw("model-versions", version["id"], _described(version, "timeless", None))
+    mirror.sync(full=True)
+
+    assert mirror.held() == mirror.served()
+
+
+def test_a_record_that_changed_between_two_sweeps_is_stored_as_it_came_last(mirror: Mirror) -> None:
+    version = mirror.registry.ids("model-versions")[0]
+    mirror.sync()
+    mirror.registry.set_description(version, "first", touch=False)
+    at_second_sweep(mirror, lambda: mirror.registry.set_description(version, "second", touch=False))
+    summary = mirror.sync(full=True, page_size=100)
+
+    assert summary.tallies["model_versions"] == Tally(seen=36, updated=1, unchanged=35)
+    assert mirror.held() == mirror.served()
+    assert [(row["field"], row["new_value"]) for row in mirror.rows(Change)] == [("description", "second")]
+
+
+def test_a_record_that_came_older_in_a_second_sweep_is_kept_as_it_came_first(mirror: Mirror) -> None:
+    version = mirror.registry.records("model-versions")[0]
+    older = _described(version, "older", "2020-01-01T00:00:00Z")
+    at_second_sweep(mirror, lambda: mirror.registry.put_raw("model-versions", version["id"], older))
+    summary = mirror.sync(page_size=100)
+
+    assert summary.tallies["model_versions"] == Tally(seen=36, inserted=36)
+    stored = mirror.row(ModelVersion, ModelVersion.id == version["id"])
+    assert stored["description"] == version["manifest"]["description"]
+
+
+def test_the_newer_of_two_records_of_one_id_on_a_page_is_stored(mirror: Mirror) -> None:
+    version = mirror.registry.records("model-versions")[0]
+    newer = _described(version, "newer", "2025-01-01T00:00:00Z")
+    mirror.registry.put_raw("model-versions", "twin", version)
+    mirror.registry.put_raw("model-versions", version["id"], newer)
+    mirror.sync(page_size=100)
+
+    assert mirror.row(ModelVersion, ModelVersion.id == version["id"])["description"] == "newer"
+
+
+def test_a_record_that_becomes_readable_in_a_second_sweep_is_stored(mirror: Mirror) -> None:
+    version = mirror.registry.records("model-versions")[0]
+    mirror.registry.put_raw("model-versions", version["id"], version | {"model_id": []})
+    at_second_sweep(mirror, lambda: mirror.registry.put_raw("model-versions", version["id"], version))
+    summary = mirror.sync(page_size=100)
+
+    assert summary.tallies["model_versions"] == Tally(seen=36, inserted=36)
+    assert mirror.rows(RejectedRecord) == []
+    assert mirror.held() == mirror.served()
+
+
+def test_a_record_that_becomes_unreadable_in_a_second_sweep_is_rejected(mirror: Mirror) -> None:
+    version = mirror.registry.records("model-versions")[0]
+    unreadable = version | {"model_id": []}
+    at_second_sweep(mirror, lambda: mirror.registry.put_raw("model-versions", version["id"], unreadable))
+    summary = mirror.sync(page_size=100)
+
+    assert summary.tallies["model_versions"] == Tally(seen=36, inserted=35, rejected=1)
+    assert json.loads(mirror.row(RejectedRecord)["payload"]) == unreadable
+
+
+@pytest.mark.parametrize(
+    ("record", "record_id", "reason"),
+    [
+        ({"model_id": "m"}, None, "it has no id"),
+        ({"id": "v", "tags": ["prod"]}, "v", "it has no model_id"),
+        ({"id": 7, "model_id": ""}, "7", "its model_id is neither text of 1 to 2000 bytes nor a whole number"),
+        ({"id": "x" * 5000}, None, "its id is neither text of 1 to 2000 bytes nor a whole number"),
+        ({"id": "\x00\ud800", "model_id": None}, "\x00\ud800", "it has no model_id"),
+        ("no object", None, "it is text, not an object"),
+        (None, None, "it is null, not an object"),
+        ([float("inf")], None, "it is a list, not an object"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_what_cannot_be_read_is_kept_whole_and_the_rest_is_stored(
+    mirror: Mirror, record: Any, record_id: str | None, reason: str
+) -> None:
+    mirror.registry.put_raw("model-versions", "odd", record)
+    summary = mirror.sync()
+    row = mirror.row(RejectedRecord)
+
+    assert (summary.status, summary.complete, summary.exit_code) == ("partial", True, 3)
+    assert summary.tallies["model_versions"] == Tally(seen=37, inserted=36, rejected=1)
+    assert (row["entity"], row["record_id"], row["reason"]) == ("model_versions", record_id, reason)
+    assert json.loads(row["payload"]) == record
+    assert row["run_id"] == summary.run_id
+
+
+def test_a_rejected_record_is_asked_for_again_and_kept_once(mirror: Mirror) -> None:
+    version = mirror.registry.records("model-versions")[0]
+    mirror.registry.put_raw("model-versions", version["id"], version | {"id": None})
+    first, second = mirror.sync(), mirror.sync()
+    mirror.registry.put_raw("model-versions", version["id"], version)
+    third = mirror.sync()
+
+    assert (first.exit_code, second.exit_code, third.exit_code) == (3, 3, 0)
+    assert second.tallies["model_versions"] == Tally(seen=3, unchanged=2, rejected=1)
+    assert third.tallies["model_versions"] == Tally(seen=3, inserted=1, unchanged=2)
+    assert mirror.row(RejectedRecord)["run_id"] == first.run_id
+
+
+def test_a_rejected_record_that_names_no_model_is_asked_for_again_too(mirror: Mirror) -> None:
+    mirror.registry.put_raw("model-versions", "odd", {"id": "odd"})
+
+    assert [mirror.sync().exit_code for _ in range(2)] == [3, 3]
+
+
+def test_a_rejected_record_that_changed_is_kept_in_both_forms(mirror: Mirror) -> None:
+    mirror.registry.put_raw("models", "odd", {"id": [1]})
+    mirror.sync()
+    mirror.registry.put_raw("models", "odd", {"id": [2]})
+    mirror.sync()
+
+    assert [json.loads(row["payload"]) for row in mirror.rows(RejectedRecord)] == [{"id": [1]}, {"id": [2]}]
+
+
+def test_a_record_that_came_as_stored_and_then_as_unreadable_is_not_deleted(mirror: Mirror) -> None:
+    version = mirror.registry.records("model-versions")[0]
+    mirror.sync()
+    mirror.registry.put_raw("model-versions", version["id"], {"id": version["id"], "fqn": "who knows"})
+    summary = mirror.sync(full=True)
+
+    assert summary.tallies["model_versions"] == Tally(seen=36, unchanged=35, rejected=1)
+    assert mirror.row(ModelVersion, ModelVersion.id == version["id"])["deleted_at"] is None
+
+
+@pytest.mark.parametrize("entity", ["ml-repos", "models", "model-versions"])
+def test_a_record_without_an_id_spares_all_that_it_may_be(mirror: Mirror, entity: str) -> None:
+    mirror.sync()
+    mirror.registry.put_raw(entity, mirror.registry.ids(entity)[0], {"name": "anybody"})
+    summary = mirror.sync(full=True)
+
+    assert summary.rejected == 1
+    assert [tally.deleted for tally in summary.tallies.values()] == [0, 0, 0]
+
+
+def test_records_of_other_ml_repos_are_left_out_though_the_server_ignores_the_filter(mirror: Mirror) -> None:
+    stray = mirror.registry.records("models")[1]
+    mirror.plane.before_request = lambda _number, _path, query: query.pop("ml_repo_id", None)
+    summary = mirror.sync(ml_repo=("1",))
+
+    assert stray["ml_repo_id"] == "2"
+    assert summary.tallies["models"].seen == 4
+    assert summary.tallies["model_versions"].seen == 12
+
+
+def at_second_sweep(mirror: Mirror, work: Callable[[], object]) -> None:
+    """Have versions proven by two sweeps of a page each, and something happen before the second."""
+    mirror.plane.faults = [fault("no_total,endpoint=model-versions")]
+    pages = []
+
+    def count(_number: int, path: str, query: dict[str, list[str]]) -> None:
+        if path.endswith("/model-versions") and query["offset"] == ["0"]:
+            pages.append(path)
+            if len(pages) == 2:
+                work()
+
+    mirror.plane.before_request = count
+
+
+def _described(version: dict[str, Any], description: str, updated_at: str | None) -> dict[str, Any]:
+    manifest = version["manifest"] | {"description": description}
+    return version | {"manifest": manifest, "updated_at": updated_at}

@@ -1,0 +1,56 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.sync.plan import Plan, is_full, plan_versions
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def _plan(**given: Any) -> Plan:
+    usual = {"why_full": None, "due": 1, "models": 10, "stored": 50, "page_size": 21, "can_sweep": True}
+    return plan_versions(**usual | given)
+
+
+def test_nothing_is_read_when_no_model_looks_changed() -> None:
+    assert _plan(due=0) == Plan("none", 0, "no model looks changed")
+
+
+def test_few_changed_models_are_read_one_by_one() -> None:
+    assert _plan(due=3) == Plan("by model", 3, "3 models look changed")
+
+
+def test_many_changed_models_are_read_in_one_sweep() -> None:
+    assert _plan(due=5) == Plan("sweep", 4, "5 models look changed, and one sweep takes fewer requests")
+
+
+def test_a_filtered_run_never_sweeps() -> None:
+    assert _plan(due=5, can_sweep=False).way == "by model"
+    assert _plan(why_full="asked", can_sweep=False) == Plan("by model", 10, "asked")
+
+
+def test_a_full_run_sweeps_though_nothing_looks_changed() -> None:
+    assert _plan(why_full="asked", due=0) == Plan("sweep", 4, "asked")
+
+
+def test_pages_of_one_record_can_be_planned() -> None:
+    assert _plan(why_full="asked", page_size=1).requests == 51
+
+
+@given(due=st.integers(1, 10**6), stored=st.integers(0, 10**6), page_size=st.integers(1, 1000))
+def test_the_way_of_fewest_requests_is_taken(due: int, stored: int, page_size: int) -> None:
+    assert _plan(due=due, stored=stored, page_size=page_size).requests <= due
+
+
+def test_a_run_is_full_when_asked_first_or_after_too_long() -> None:
+    def why(*, asked: bool = False, last: datetime | None = NOW) -> str | None:
+        return is_full(asked=asked, last_full_at=last, now=NOW, full_every=DAY)
+
+    assert why() is None
+    assert why(last=NOW - DAY + timedelta(microseconds=1)) is None
+    assert why(last=NOW - DAY) == "the last full comparison is older than 1 day, 0:00:00"
+    assert why(last=None) == "no run has compared every version yet"
+    assert why(asked=True) == "--full was given"

@@ -1,0 +1,207 @@
+from collections.abc import Callable
+
+import pytest
+
+from etl.errors import RequestRefused
+from etl.models import Model, ModelVersion, SyncRun, SyncScope, VersionRead
+from etl.simulator import fault
+from etl.store import Tally
+from tests.mirror import Mirror, mirrored
+
+
+@pytest.mark.parametrize("listing", ["tenant", "ml_repo", "model"])
+def test_all_versions_are_read_however_the_server_lets_them_be_listed(migrated_url: str, listing: str) -> None:
+    with mirrored(migrated_url, versions_listing=listing) as mirror:
+        summary = mirror.sync()
+
+        assert (summary.exit_code, summary.tallies["model_versions"]) == (0, Tally(seen=36, inserted=36))
+        assert mirror.held() == mirror.served()
+        assert mirror.sync().plan.way == "none"
+
+
+def test_only_changed_models_are_read_where_versions_are_listed_by_model_alone(migrated_url: str) -> None:
+    with mirrored(migrated_url, versions_listing="model") as mirror:
+        mirror.sync()
+        for version in mirror.registry.ids("model-versions")[:12]:
+            mirror.registry.touch(version)
+        asked = len(mirror.plane.log)
+        summary = mirror.sync(page_size=40)
+
+        assert summary.plan.way == "sweep"
+        assert summary.tallies["model_versions"] == Tally(seen=12, updated=12)
+        assert len({entry.query.get("model_id") for entry in mirror.plane.log[asked:]} - {None}) == 4
+
+
+def test_versions_are_read_by_model_where_their_ml_repo_is_not_listed(migrated_url: str) -> None:
+    with mirrored(migrated_url, versions_listing="ml_repo") as mirror:
+        mirror.sync()
+        mirror.registry.put_raw("ml-repos", "3", {"manifest": {"name": "its id is hidden"}})
+        summary = mirror.sync(full=True)
+
+        assert summary.tallies["model_versions"] == Tally(seen=36, unchanged=36)
+        assert summary.tallies["models"] == Tally(seen=12, unchanged=12)
+
+
+def test_a_refusal_that_says_nothing_of_the_listing_fails_the_run(mirror: Mirror) -> None:
+    mirror.plane.faults = [fault("flaky_500:409,endpoint=model-versions")]
+    with pytest.raises(RequestRefused, match="409"):
+        mirror.sync()
+
+
+def test_a_refusal_for_one_model_fails_the_run(mirror: Mirror) -> None:
+    mirror.sync()
+    mirror.registry.add_version(mirror.registry.ids("models")[0])
+    mirror.plane.faults = [fault("flaky_500:409,endpoint=model-versions")]
+    with pytest.raises(RequestRefused, match="409"):
+        mirror.sync()
+
+
+def test_a_model_that_goes_away_while_it_is_read_is_told_and_asked_for_again(mirror: Mirror) -> None:
+    mirror.sync()
+    changed = mirror.registry.ids("models")[0]
+    mirror.registry.add_version(changed)
+    mirror.plane.faults = [fault("flaky_500:404,endpoint=model-versions")]
+    summary = mirror.sync()
+    mirror.plane.faults = []
+    again = mirror.sync()
+
+    assert summary.warnings == [f"Model {changed} went away while it was read; the next run will tell."]
+    assert again.tallies["model_versions"] == Tally(seen=4, inserted=1, unchanged=3)
+
+
+def test_a_latest_version_that_the_sweep_left_out_is_read_by_model(mirror: Mirror) -> None:
+    fresh: list[str] = []
+
+    def work(_number: int, path: str, query: dict[str, list[str]]) -> None:
+        if path.endswith("/model-versions") and "model_id" not in query:
+            for version in fresh:
+                mirror.registry.delete_version(version, touch=False)
+        elif path.endswith("/model-versions"):
+            for version in fresh:
+                mirror.registry.restore(version)
+
+    fresh.append(mirror.registry.add_version(mirror.registry.ids("models")[0]))
+    mirror.plane.before_request = once_each(work)
+    summary = mirror.sync()
+
+    assert summary.tallies["model_versions"] == Tally(seen=37, inserted=37)
+    assert mirror.held() == mirror.served()
+
+
+def test_a_list_without_a_total_is_proven_by_two_sweeps_that_agree(mirror: Mirror) -> None:
+    mirror.sync()
+    mirror.registry.delete_model(mirror.registry.ids("models")[0])
+    mirror.plane.total = False
+    summary = mirror.sync()
+
+    assert (summary.status, summary.proof, summary.tallies["models"].deleted) == ("succeeded", "confirmed", 1)
+    assert {row["proof"] for row in mirror.rows(SyncRun)} == {"anchored", "confirmed"}
+
+
+def test_a_list_that_never_stands_still_is_stored_as_seen_and_deletes_nothing(mirror: Mirror) -> None:
+    mirror.sync()
+    gone = mirror.registry.ids("models")[0]
+    mirror.registry.delete_model(gone)
+    scope = mirror.rows(SyncScope)
+    mirror.plane.before_request = adds_a_model_at_each_request(mirror)
+    summary = mirror.sync(page_size=5)
+
+    assert (summary.status, summary.complete, summary.proof, summary.exit_code) == ("partial", False, None, 3)
+    assert summary.warnings == [
+        "The list of models could not be proven complete in 3 sweeps: it moves, or the server answers unsteadily. "
+        "What came is stored, nothing is deleted."
+    ]
+    assert summary.tallies["models"].inserted >= 6
+    assert summary.tallies["models"].deleted == 0
+    assert mirror.row(Model, Model.id == gone)["deleted_at"] is None
+    assert [(run["status"], run["complete"]) for run in mirror.rows(SyncRun, SyncRun.id == summary.run_id)] == [
+        ("partial", False)
+    ]
+    assert mirror.rows(SyncScope) == scope
+
+
+def test_what_a_partial_run_left_is_mended_by_the_next(mirror: Mirror) -> None:
+    mirror.sync()
+    mirror.registry.delete_model(mirror.registry.ids("models")[0])
+    mirror.plane.before_request = adds_a_model_at_each_request(mirror)
+    mirror.sync(page_size=5)
+    mirror.plane.before_request = None
+    summary = mirror.sync()
+
+    assert (summary.status, summary.tallies["models"].deleted) == ("succeeded", 1)
+    assert mirror.held() == mirror.served()
+
+
+def test_the_versions_of_a_model_that_were_not_proven_are_read_again(mirror: Mirror) -> None:
+    mirror.sync()
+    changed = mirror.registry.ids("models")[0]
+    mirror.registry.add_version(changed)
+    mirror.plane.faults = [fault("wrong_total,endpoint=model-versions")]
+    summary = mirror.sync(max_sweeps=1)
+    mirror.plane.faults = []
+    again = mirror.sync()
+
+    assert (summary.exit_code, summary.tallies["model_versions"].inserted) == (3, 1)
+    assert f"The list of model-versions with model_id={changed} could not be proven" in summary.warnings[0]
+    assert again.tallies["model_versions"] == Tally(seen=4, unchanged=4)
+    assert mirror.sync().plan.way == "none"
+
+
+def test_the_versions_of_a_sweep_that_was_not_proven_are_read_again(mirror: Mirror) -> None:
+    mirror.plane.faults = [fault("wrong_total,endpoint=model-versions")]
+    summary = mirror.sync(max_sweeps=1)
+    mirror.plane.faults = []
+
+    assert (summary.exit_code, summary.tallies["model_versions"].inserted) == (3, 36)
+    assert mirror.rows(VersionRead) == []
+    assert mirror.sync().tallies["model_versions"] == Tally(seen=36, unchanged=36)
+
+
+def test_the_latest_versions_come_with_the_models_when_only_they_are_wanted(mirror: Mirror) -> None:
+    summary = mirror.sync(versions="latest")
+    latest = {model["latest_version"]["id"] for model in mirror.registry.records("models")}
+
+    assert (summary.plan.way, summary.mode) == ("embedded", "incremental")
+    assert summary.tallies["model_versions"] == Tally(seen=12, inserted=12)
+    assert {row["id"] for row in mirror.rows(ModelVersion)} == latest
+    assert [entry.path for entry in mirror.plane.log if entry.path.endswith("model-versions")] == []
+
+
+def test_older_versions_stay_when_only_the_latest_are_wanted(mirror: Mirror) -> None:
+    mirror.sync()
+    mirror.registry.add_version(mirror.registry.ids("models")[0])
+    summary = mirror.sync(versions="latest")
+
+    assert summary.tallies["model_versions"] == Tally(seen=12, inserted=1, unchanged=11)
+    assert len(mirror.rows(ModelVersion, ModelVersion.deleted_at.is_(None))) == 37
+
+
+def test_an_empty_model_has_no_latest_version_to_keep(mirror: Mirror) -> None:
+    empty = mirror.registry.add_model("1")
+    mirror.registry.put_raw("models", "odd", "no object")
+    mirror.sync(versions="latest")
+
+    assert mirror.row(Model, Model.id == empty)["latest_version_id"] is None
+
+
+def adds_a_model_at_each_request(mirror: Mirror) -> Callable[[int, str, dict[str, list[str]]], None]:
+    def work(_number: int, path: str, _query: dict[str, list[str]]) -> None:
+        if path.endswith("/models"):
+            mirror.registry.add_model("1")
+
+    return work
+
+
+def once_each(
+    work: Callable[[int, str, dict[str, list[str]]], None],
+) -> Callable[[int, str, dict[str, list[str]]], None]:
+    """The work at the first request of each list alone."""
+    done: set[tuple[str, ...]] = set()
+
+    def first(number: int, path: str, query: dict[str, list[str]]) -> None:
+        kind = (path, *sorted(query.keys() - {"offset", "limit"}))
+        if kind not in done:
+            done.add(kind)
+            work(number, path, query)
+
+    return first

@@ -1,0 +1,113 @@
+import pytest
+
+from etl.errors import MassDelete
+from etl.models import Model, SyncRun, SyncScope
+from etl.settings import Settings
+from etl.source import Listing
+from etl.store import Tally
+from etl.sync.scope import Scope
+from tests.mirror import Mirror
+
+
+def test_a_scope_without_filters_is_called_all() -> None:
+    assert Scope().label() == "all"
+    assert Scope().as_json() == {}
+
+
+def test_the_same_filters_make_the_same_scope_in_whatever_order_they_are_given() -> None:
+    one, other = (Scope.of(Settings(ml_repo=repos, name="a")) for repos in (("2", "1", "2"), ("1", "2")))
+
+    assert one == other
+    assert one.label() == '{"ml_repos":["1","2"],"name":"a"}'
+
+
+def test_a_scope_of_many_ml_repos_is_cut_to_what_an_index_can_hold_and_stays_its_own() -> None:
+    many, more = (Scope(ml_repos=tuple(map(str, range(count)))).label() for count in (1000, 1001))
+
+    assert len(many) == len(more) == 500
+    assert many != more
+
+
+def test_every_filter_of_the_api_is_passed_on() -> None:
+    scope = Scope(ml_repos=("1", "2"), fqn="model:a/b/c", name="c", run_id="r", include_empty=False)
+    filters = (("fqn", "model:a/b/c"), ("name", "c"), ("run_id", "r"), ("include_empty_models", "false"))
+
+    assert list(scope.model_listings()) == [
+        Listing("models", (("ml_repo_id", "1"), *filters)),
+        Listing("models", (("ml_repo_id", "2"), *filters)),
+    ]
+    assert list(Scope().model_listings()) == [Listing("models")]
+
+
+@pytest.mark.parametrize(
+    ("scope", "whole"),
+    [
+        (Scope(), True),
+        (Scope(ml_repos=("1",)), True),
+        (Scope(versions="latest"), True),
+        (Scope(fqn="f"), False),
+        (Scope(name="n"), False),
+        (Scope(run_id="r"), False),
+        (Scope(include_empty=False), False),
+    ],
+)
+def test_only_a_list_of_everything_tells_what_is_gone(*, scope: Scope, whole: bool) -> None:
+    assert scope.lists_every_model is whole
+
+
+def test_a_filtered_run_deletes_nothing(mirror: Mirror) -> None:
+    mirror.registry.add_model("1")
+    mirror.sync()
+    model = mirror.registry.records("models")[0]
+    mirror.registry.delete_model(model["id"])
+    runs = [
+        mirror.sync(name=model["name"]),
+        mirror.sync(fqn=model["fqn"]),
+        mirror.sync(run_id="nobody's"),
+        mirror.sync(include_empty=False),
+    ]
+
+    assert [run.tallies["models"].seen for run in runs] == [0, 0, 0, 11]
+    assert all(tally.deleted == 0 for run in runs for tally in run.tallies.values())
+    assert mirror.rows(Model, Model.deleted_at.is_not(None)) == []
+
+
+def test_a_run_of_an_ml_repo_deletes_inside_it_alone(mirror: Mirror) -> None:
+    mirror.sync()
+    first, second = mirror.registry.ids("models")[:2]
+    mirror.registry.delete_model(first)
+    mirror.registry.delete_model(second)
+    summary = mirror.sync(ml_repo=("1",), max_delete_share=0.25)
+
+    assert summary.tallies["models"] == Tally(seen=3, unchanged=3, deleted=1)
+    assert summary.tallies["model_versions"].deleted == 3
+    assert summary.tallies["ml_repos"] == Tally(seen=1, unchanged=1)
+    assert [row["id"] for row in mirror.rows(Model, Model.deleted_at.is_not(None))] == [first]
+
+
+def test_the_share_of_deletes_is_taken_of_the_scope(mirror: Mirror) -> None:
+    mirror.sync()
+    mirror.registry.delete_model(mirror.registry.ids("models")[0])
+    with pytest.raises(MassDelete, match="1 of 4 models are gone at the source, more than 20% at once"):
+        mirror.sync(ml_repo=("1",))
+
+
+def test_each_scope_has_a_state_of_its_own(mirror: Mirror) -> None:
+    mirror.sync()
+    whole = mirror.row(SyncScope)
+    mirror.sync(ml_repo=("1",))
+    scopes = mirror.rows(SyncScope)
+
+    assert [row["scope"] for row in scopes] == ["all", '{"ml_repos":["1"]}']
+    assert scopes[0] == whole
+    assert [row["scope"] for row in mirror.rows(SyncRun, SyncRun.scope == {"ml_repos": ["1"]})] == [{"ml_repos": ["1"]}]
+
+
+def test_runs_of_every_ml_repo_bring_what_one_run_of_everything_brings(mirror: Mirror) -> None:
+    for repo in ("1", "2", "3"):
+        assert mirror.sync(ml_repo=(repo,)).tallies["models"].inserted == 4
+    before = mirror.registry_dump()
+
+    assert mirror.held() == mirror.served()
+    mirror.sync(full=True)
+    assert mirror.registry_dump() == before
