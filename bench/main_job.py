@@ -14,7 +14,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -29,22 +28,25 @@ TOKEN = "bench-token"  # noqa: S105 it opens nothing
 COLUMNS = ("database", "run", "wall s", "CPU s", "peak MB", "requests", "inserted", "updated", "deleted", "restored")
 
 
-def measured(url: str, *command: str) -> tuple[dict[str, Any], float, float, float]:
-    """Run tfy-etl; its result, wall seconds, CPU seconds and peak memory in MB."""
-    began = time.monotonic()
-    with tempfile.TemporaryFile("w+") as out:
-        process = subprocess.Popen(  # noqa: S603 our own command
-            [sys.executable, "-m", "etl", "--database-url", url, "--log-level", "error", *command], stdout=out
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        text = out.read()
-    if process.returncode:
-        sys.exit(f"{' '.join(command)} ended with {process.returncode}")
-    result = json.loads(text) if text.startswith("{") else {}
-    return result, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+# A process of its own measures, for a child's peak memory starts at that of the process that forked it.
+_MEASURE = """
+import json, resource, subprocess, sys, time
+began = time.monotonic()
+done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps({"wall": time.monotonic() - began, "cpu": used.ru_utime + used.ru_stime, "peak": used.ru_maxrss / 1024,
+                  "code": done.returncode, "out": done.stdout.decode()}))
+"""
+
+
+def measured(url: str, *command: str) -> dict[str, Any]:
+    """Run tfy-etl; what it printed as `out`, wall and CPU seconds, and peak memory in MB."""
+    process = (sys.executable, "-m", "etl", "--database-url", url, "--log-level", "error", *command)
+    done = subprocess.run([sys.executable, "-c", _MEASURE, *process], stdout=subprocess.PIPE, check=True)  # noqa: S603 our own command
+    told: dict[str, Any] = json.loads(done.stdout)
+    if told["code"]:
+        sys.exit(f"{' '.join(command)} ended with {told['code']}")
+    return told
 
 
 def changes(registry: Registry) -> list[tuple[str, Callable[[], None]]]:
@@ -83,12 +85,14 @@ def rows(name: str, url: str, registry: Registry) -> Iterator[tuple[Any, ...]]:
         measured(url, "db", "upgrade")
     for label, change in changes(registry):
         change()
-        result, wall, cpu, peak = measured(url, "sync", "--page-size", "1000", "--output", "json")
+        told = measured(url, "sync", "--page-size", "1000", "--output", "json")
+        result = json.loads(told["out"])
         sums = [
             sum(result[entity][kind] for entity in ("models", "model_versions"))
             for kind in ("inserted", "updated", "deleted", "restored")
         ]
-        yield (name, label, f"{wall:.1f}", f"{cpu:.1f}", f"{peak:.0f}", result["requests"], *sums)
+        shares = (f"{told['wall']:.1f}", f"{told['cpu']:.1f}", f"{told['peak']:.0f}")
+        yield (name, label, *shares, result["requests"], *sums)
 
 
 @contextmanager
