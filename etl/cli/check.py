@@ -57,8 +57,7 @@ def _source_links(settings: Settings, stack: ExitStack) -> list[Link]:
 
     def token() -> str:
         settings.token()
-        file = settings.open_token_file()
-        return f"there is one; everybody on this machine may read it: chmod go= {file}" if file else "there is one"
+        return "there is one"
 
     def api() -> str:
         # One try is enough for a check, and tells sooner.

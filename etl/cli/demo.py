@@ -135,7 +135,10 @@ def _short(text: str) -> str:
 
 def _table(out: Console, title: str, headings: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
     out.print(f"\n{title}", style="bold")
-    table = Table(*headings, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in headings[:-1]:
+        table.add_column(heading, no_wrap=True)
+    table.add_column(headings[-1], overflow="fold")
     for row in rows:
         table.add_row(*map(shown, row))
     out.print(table)

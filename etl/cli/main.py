@@ -1,7 +1,7 @@
 """The group of commands, and the way from an exception to one line and an exit code."""
 
 import io
-import os
+import logging
 import sys
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from etl.cli.status import status
 from etl.cli.sync import sync
 from etl.errors import EtlError
 from etl.store import password_of
+
+_log = logging.getLogger(__name__)
 
 
 def _read_config(ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
@@ -66,6 +68,8 @@ def cli(ctx: click.Context, /, **_options: object) -> None:
     settings = settings_of(ctx)
     ctx.obj = settings.token_if_any()
     logs.configure(settings.log_format, settings.log_level, [ctx.obj, password_of(settings.database_url)])
+    if file := settings.open_token_file():
+        _log.warning("everybody on this machine may read the token in %s: chmod go= %s", file, file)
 
 
 add_options("global")(cli)
@@ -85,15 +89,13 @@ def main() -> None:
         sys.exit(2)
     except click.ClickException as error:
         command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "tfy-etl"
-        _fail(f"{error.format_message().rstrip('.')}. See {command} --help.", error.exit_code)
+        message = error.format_message()
+        _fail(f"{message}{'' if message.endswith(('.', '?')) else '.'} See {command} --help.", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("Interrupted.", 130)
     except EtlError as error:
         _fail(str(error), error.exit_code)
-    except BrokenPipeError:  # the reader of our output left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except OSError as error:
+    except OSError as error:  # but for a reader of our output that left: of that click takes care
         _fail(f"{error}: see to it, then run again.", 1)
 
 

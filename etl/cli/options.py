@@ -94,10 +94,10 @@ class GroupedHelp(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a section for each group, in the order in which the groups first occur."""
-        sections = defaultdict(list)
+        sections: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for option in self.get_params(ctx):
-            if record := option.get_help_record(ctx):
-                sections[getattr(option, "group", "Other options")].append(record)
+            record = option.get_help_record(ctx)
+            sections[getattr(option, "group", "Other options")] += [record] if record else []
         for title, records in sections.items():
             with formatter.section(title):
                 formatter.write_dl(records)

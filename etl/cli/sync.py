@@ -1,7 +1,6 @@
 """`tfy-etl sync`: the main job."""
 
 import json
-import logging
 import sys
 from typing import Any
 
@@ -15,8 +14,6 @@ from etl.cli.shown import console, shown
 from etl.sync import Interrupts, Summary, run
 
 _COUNTS = ("seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected")
-
-_log = logging.getLogger(__name__)
 
 
 @add_options("sync")
@@ -41,8 +38,6 @@ def sync(ctx: click.Context, /, **own: Any) -> None:
     becomes visible in one commit, or nothing does.
     """
     settings = settings_of(ctx, **own)
-    if file := settings.open_token_file():
-        _log.warning("everybody on this machine may read the token in %s: chmod go= it", file)
     with Interrupts() as interrupts, progress(settings.progress) as told:
         summary = run(settings, interrupts=interrupts, progress=told)
     if settings.output == "json":
@@ -57,9 +52,10 @@ def show(summary: Summary, out: Console) -> None:
     if summary.run_id is None:
         out.print("Dry run: nothing was written. This is what a run would do.")
     proven = f"proven complete ({summary.proof})" if summary.complete else "not proven complete: nothing was deleted"
+    out.print(f"{summary.status}, {proven}")
     out.print(
-        f"{summary.status}, {proven}; {summary.mode}, {summary.duration_s:.1f} s, {summary.requests} requests, "
-        f"{summary.retries} retries, {summary.bytes_received / 1e6:.1f} MB"
+        f"{summary.mode}, {summary.duration_s:.1f} s, {summary.requests} requests, {summary.retries} retries, "
+        f"{summary.bytes_received / 1e6:.1f} MB"
     )
     out.print(f"versions: {summary.plan.way}, because {shown(summary.plan.because)}")
     table = Table("", box=None, pad_edge=False)

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from etl.errors import RequestRefused, SourceError, TokenRefused
+from etl.errors import ConfigError, RequestRefused, SourceError, TokenRefused
 from etl.source.retry import Passing, retry_after
 
 Shape = type[list[Any]] | type[dict[str, Any]]
@@ -67,7 +67,7 @@ def scrub(text: str, secret: str) -> str:
 def envelope(answer: Answer, shape: Shape, secret: str) -> dict[str, Any]:
     """The JSON object of the answer, whose `data` is of this shape.
 
-    Raises Passing where another try may help, else TokenRefused, RequestRefused or SourceError.
+    Raises Passing where another try may help, else TokenRefused, RequestRefused, or ConfigError for a redirect.
     """
     if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         raise _refusal(answer, secret)
@@ -95,7 +95,7 @@ def _refusal(answer: Answer, secret: str) -> Exception:
         return Passing(f"{path} answered {said}", retry_after=retry_after(answer.headers))
     if status < HTTPStatus.BAD_REQUEST:
         target = scrub(_host(answer.headers.get("location", "")), secret)
-        return SourceError(
+        return ConfigError(
             f"The control plane redirects {path} to {target} ({status}), where the token is not sent: "
             "give the final address with --host, unless it is a login."
         )

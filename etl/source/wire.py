@@ -20,6 +20,8 @@ MAX_RESPONSE_BYTES = 256 * 2**20
 _CONNECT_TIMEOUT = 10.0
 _MAX_TIMEOUTS = 5  # of a whole answer: each read has its own, but a body may drip for ever
 
+_LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+
 _IN_WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
     (httpx.ConnectTimeout, "no connection in time"),
     (httpx.TimeoutException, "no answer in time"),
@@ -55,6 +57,8 @@ class Wire:
                 follow_redirects=False,
                 verify=verify,
                 transport=transport,
+                # What listens on this machine is not behind the proxy of the company.
+                mounts=dict.fromkeys(_LOOPBACK),
             )
         except (ValueError, ImportError, httpx.InvalidURL):
             # Their texts may quote the address, a password with it.
@@ -105,7 +109,7 @@ class Wire:
             )
         words = next(words for kind, words in _IN_WORDS if isinstance(error, kind))
         detail = scrub(re.sub(r"\[Errno -?\d+\] ", "", str(error)), self._secret)
-        return Passing(f"{path}: {words}" + (f" ({detail})" if detail else ""))
+        return Passing(f"{self._base}{path}: {words}" + (f" ({detail})" if detail else ""))
 
     def _count(self, requests: int = 0, received: int = 0) -> None:
         with self._lock:

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-import etl.cli.demo
-import sys
-from etl.store import reading
+from etl.cli import demo as module
+from etl.store import reading, runs
 from etl.store.looks import changes_of, models_by_repo, tags_now
 from tests.cli.conftest import Cli
 
@@ -17,11 +16,11 @@ def test_it_tells_the_story_on_stdout_and_leaves_a_database(folder: Path, tfy_et
     assert (done.code, done.err) == (0, "")
     for said in (
         "The first sync:",
-        "succeeded, proven complete (anchored); full",
+        "succeeded, proven complete (anchored)\nfull, ",
         "Models by ML repo (view current_models)",
         "churn-by-region is created",
         "The second sync:",
-        "succeeded, proven complete (anchored); incremental",
+        "succeeded, proven complete (anchored)\nincremental, ",
         "tags: candidate",
         "description: Trained on week 5. → Retrained on",
         "Who carries the tag prod",
@@ -78,8 +77,6 @@ def test_tables_are_readable_at_any_usual_width(width: int, tfy_etl: Cli) -> Non
     file = io.StringIO()
     out = Console(file=file, width=width, markup=False, emoji=False, highlight=False)
     with reading("sqlite:///tfy-etl-demo.db") as connection:
-        from etl.store import runs
-
         last = runs.latest(connection, 1)[0]["id"]
         module._show_repos(out, models_by_repo(connection))
         module._show_changes(out, changes_of(connection, last, limit=30))

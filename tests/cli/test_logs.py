@@ -23,6 +23,10 @@ def logging_as_before() -> Iterator[None]:
 Captured = pytest.CaptureFixture[str]
 
 
+def fail(message: str) -> None:
+    raise ValueError(message)
+
+
 @pytest.mark.parametrize("form", ["console", "json"])
 def test_lines_go_to_stderr_alone(form: str, capsys: Captured) -> None:
     logs.configure(form, "debug", [])
@@ -68,7 +72,7 @@ def test_a_secret_is_in_no_line_in_no_spelling_and_json_stays_json(form: str, se
     logs.configure(form, "debug", [None, "", secret])
     log = logging.getLogger("x")
     try:
-        raise ValueError(f"<{secret}>")
+        fail(f"<{secret}>")
     except ValueError:
         log.exception("so: <%s> and <%s>", secret, json.dumps(secret))
     err = capsys.readouterr().err
@@ -85,15 +89,13 @@ def test_the_encoded_form_of_a_password_in_a_url_is_a_secret_too(capsys: Capture
 
 def test_a_traceback_shows_no_variables(capsys: Captured) -> None:
     logs.configure("console", "info", [])
-    kept_by_nobody = "value-of-a-variable"
     try:
-        raise ValueError(len(kept_by_nobody))
+        fail("not what is " + "in a variable")
     except ValueError:
         logging.getLogger("x").exception("failed")
     err = capsys.readouterr().err
-    assert "ValueError: 19" in err
     assert "Traceback" in err
-    assert "value-of-a-variable" not in err.replace('kept_by_nobody = "value-of-a-variable"', "")
+    assert err.count("in a variable") == 2  # in the source line and in the message, not as what `message` is
 
 
 def test_what_came_from_outside_cannot_forge_a_line_or_move_the_cursor(capsys: Captured) -> None:
@@ -116,9 +118,9 @@ def test_lines_go_where_stderr_is_when_they_are_written(capsys: Captured, monkey
 def test_a_fault_of_the_program_is_logged_without_secrets(capsys: Captured) -> None:
     logs.configure("json", "info", [SECRET])
     try:
-        raise RuntimeError(f"quotes {SECRET}")
-    except RuntimeError as error:
-        logs.unforeseen(RuntimeError, error, error.__traceback__)
+        fail(f"quotes {SECRET}")
+    except ValueError as error:
+        logs.unforeseen(ValueError, error, error.__traceback__)
     entry = json.loads(capsys.readouterr().err)
     assert entry["level"] == "critical"
-    assert "RuntimeError: quotes ***" in entry["exception"]
+    assert "ValueError: quotes ***" in entry["exception"]

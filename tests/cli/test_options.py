@@ -27,6 +27,7 @@ def limits(plane: Simulator) -> set[str]:
     ],
 )
 def test_an_option_beats_the_environment_that_the_file_and_that_the_default(
+    *,
     option: str | None,
     variable: str | None,
     in_file: str | None,
@@ -110,6 +111,7 @@ def token_files(folder: Path) -> None:
     ],
 )
 def test_the_token_is_taken_from_the_option_the_environment_the_file_named_there_or_in_the_config(
+    *,
     arguments: list[str],
     environment: dict[str, str],
     config: str,

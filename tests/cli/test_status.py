@@ -1,9 +1,10 @@
 import json
 from datetime import datetime, timedelta
 
-import pytest
+from sqlalchemy import text
 
 from etl.simulator import Simulator
+from etl.store import open_engine
 from tests.cli.conftest import Cli
 
 
@@ -30,11 +31,8 @@ def test_only_so_many_runs_are_shown(known: Simulator, tfy_etl: Cli) -> None:
     assert len(json.loads(tfy_etl("status", "--limit", "1", "--output", "json").out)["runs"]) == 1
 
 
-@pytest.mark.parametrize("mine", ["migrated_url"])
-def test_json_is_one_object_with_times_in_utc(
-    mine: str, request: pytest.FixtureRequest, known: Simulator, tfy_etl: Cli
-) -> None:
-    url = ("--database-url", request.getfixturevalue(mine))
+def test_json_is_one_object_with_times_in_utc(migrated_url: str, known: Simulator, tfy_etl: Cli) -> None:
+    url = ("--database-url", migrated_url)
     tfy_etl("sync", *url)
     done = tfy_etl("status", "--output", "json", *url)
     (run,), (scope,) = (json.loads(done.out)[name] for name in ("runs", "freshness"))
@@ -69,10 +67,6 @@ def test_max_age_fails_when_the_last_complete_run_is_older(known: Simulator, tfy
 
 
 def test_a_fresh_run_of_one_repo_does_not_make_the_whole_fresh(known: Simulator, tfy_etl: Cli) -> None:
-    from sqlalchemy import text
-
-    from etl.store import open_engine
-
     tfy_etl("sync")
     engine = open_engine("sqlite:///tfy-registry.db")
     with engine.begin() as connection:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from etl.errors import RequestRefused, SourceError, TokenRefused
+from etl.errors import ConfigError, RequestRefused, TokenRefused
 from etl.source.answer import Answer, Forbidden, LimitRefused, Malformed, envelope, scrub
 from etl.source.retry import Passing
 
@@ -99,7 +99,7 @@ def test_what_the_token_may_not_do_is_named() -> None:
     ],
 )
 def test_a_redirect_names_the_host_and_no_more(location: str, target: str) -> None:
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(ConfigError) as caught:
         opened("", 302, location=location)
 
     assert f"to {target} (302)" in str(caught.value)

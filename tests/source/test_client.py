@@ -10,7 +10,6 @@ from etl.errors import (
     ConfigError,
     NotAControlPlane,
     RequestRefused,
-    SourceError,
     SourceUnavailable,
     TokenRefused,
 )
@@ -88,7 +87,7 @@ class TestDiscovery:
     def test_does_not_follow_a_redirect(self) -> None:
         there = httpx.Response(302, headers={"location": "https://login.example/?next=secret"})
         with client_of(lambda _: there) as client:
-            with pytest.raises(SourceError, match=r"to login\.example \(302\)"):
+            with pytest.raises(ConfigError, match=r"to login\.example \(302\)"):
                 client.discover()
             assert client.requests == 1
 

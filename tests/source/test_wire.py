@@ -202,8 +202,16 @@ class TestProxies:
         assert asked == [("CONNECT", "plane.example:443")]
 
     def test_are_passed_by_where_no_proxy_says_so(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[str] = []
+        monkeypatch.setenv("HTTPS_PROXY", serve(lambda server: asked.append(server.path)))
+        monkeypatch.setenv("NO_PROXY", "plane.invalid")
+
+        with pytest.raises(Passing, match="no connection"):
+            get("https://plane.invalid")
+        assert asked == []
+
+    def test_are_not_asked_for_this_machine(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
         assert get(serve(responding(b"direct"))).body == b"direct"
 

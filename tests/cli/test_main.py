@@ -1,0 +1,156 @@
+import importlib
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import etl
+from etl.simulator import Simulator
+from tests.cli.commands import COMMAND, execute
+from tests.cli.conftest import Cli
+
+COMMANDS = ["check", "db", "demo", "simulate", "status", "sync"]
+
+
+def test_help_teaches_the_commands_the_options_in_groups_and_a_first_run(tfy_etl: Cli) -> None:
+    done = tfy_etl("--help")
+    assert (done.code, done.err) == (0, "")
+    assert [line.split()[0] for line in _section(done.out, "Commands:")] == COMMANDS
+    order = ["Commands:", "Control plane and database:", "Requests:", "Logs:", "Other options:"]
+    assert [line.strip() for line in done.out.splitlines() if line.strip() in order] == order
+    assert "...\n" not in done.out.partition("\n")[2]
+    connection = (
+        "--host",
+        "--database-url",
+        "--api-prefix",
+        "--api-key-file",
+        "--ca-bundle",
+        "--timeout",
+        "--max-retries",
+    )
+    for option in (*connection, "--log-format", "--log-level", "--progress / --no-progress", "--config"):
+        assert f"  {option} " in done.out
+
+
+def test_help_of_sync_shows_its_options_in_groups(tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "-h")
+    order = ["What is read:", "What is compared:", "Deletes:", "Requests:", "The run:", "Other options:"]
+    assert [line.strip() for line in done.out.splitlines() if line.strip() in order] == order
+    for option in ("--full", "--ml-repo", "--fqn", "--name", "--run-id", "--include-empty / --exclude-empty",
+                   "--versions", "--page-size", "--concurrency", "--dry-run", "--no-delete", "--allow-mass-delete",
+                   "--max-delete-share", "--output", "--lock-wait", "--full-every", "--max-sweeps"):  # fmt: skip
+        assert f"  {option}" in done.out
+    assert "[default: 24h]" in done.out
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "db upgrade", "db current", "db check"])
+def test_every_command_has_help_within_80_columns(command: str, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = tfy_etl(*command.split(), "--help")
+    assert done.code == 0
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_no_option_takes_the_token(tfy_etl: Cli) -> None:
+    for name in ("--api-key", "--token"):
+        assert tfy_etl("sync", name, "x").code == 2
+
+
+def test_the_version_is_told_wherever_it_is_asked(tfy_etl: Cli) -> None:
+    assert tfy_etl("--version").out == tfy_etl("sync", "--version").out == f"tfy-etl, version {etl.__version__}\n"
+
+
+def test_without_a_command_the_help_comes_and_the_code_is_2(tfy_etl: Cli) -> None:
+    done = tfy_etl()
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("Usage: tfy-etl")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["synk"], "Error: No such command 'synk'. Did you mean 'sync'? See tfy-etl --help.\n"),
+        (["--host", "x"], "Error: Missing command. See tfy-etl --help.\n"),
+        (["sync", "--page-size", "ten"],
+         "Error: Invalid value for '--page-size': 'ten' is not a valid integer. See tfy-etl sync --help.\n"),
+        (["status", "--max-age", "99999999999w"],
+         "Error: Invalid value for '--max-age': '99999999999w' is too long a time span. See tfy-etl status --help.\n"),
+        (["sync", "\x1b[31mred"], "Error: Got unexpected extra argument (\\x1b[31mred). See tfy-etl sync --help.\n"),
+    ],
+)  # fmt: skip
+def test_misuse_is_one_line_without_a_block_of_usage(arguments: list[str], line: str, tfy_etl: Cli) -> None:
+    assert tfy_etl(*arguments) == (2, "", line)
+
+
+def test_it_runs_as_a_module_too(folder: Path) -> None:
+    done = execute(sys.executable, "-m", "etl", "sync", cwd=folder)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "Error: No token: set TFY_API_KEY, or name a file that holds it with --api-key-file.\n"
+
+
+def test_to_import_the_module_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    importlib.import_module("etl.__main__")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_caller_in_python_may_take_the_output(monkeypatch: pytest.MonkeyPatch, tfy_etl: Cli) -> None:
+    taken = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", taken)
+    assert tfy_etl("--version").code == 0
+    assert etl.__version__ in taken.getvalue()
+
+
+def test_a_reader_that_leaves_ends_it_quietly(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    process = subprocess.Popen([COMMAND, "status"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert (process.wait(30), process.stderr.read()) == (1, b"")
+    process.stderr.close()
+
+
+def test_a_full_disk_below_stdout_is_one_line(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run([COMMAND, "status"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (process.returncode, process.stderr.count("\n")) == (1, 1)
+    assert "No space left on device" in process.stderr
+
+
+def test_a_terminal_without_the_characters_gets_them_escaped(folder: Path) -> None:
+    done = execute(COMMAND, "demo", cwd=folder, env={"PYTHONIOENCODING": "ascii"})
+    assert done.code == 0
+    assert r"Trained on week 5. \u2192 Retrained" in done.out
+
+
+def test_an_interrupt_outside_of_a_run_ends_with_130(tfy_etl: Cli, known: Simulator) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    import etl.cli.check as module
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "lock_is_free", interrupt)
+        done = tfy_etl("check")
+    assert (done.code, done.err.splitlines()[-1]) == (130, "Error: Interrupted.")
+
+
+def test_a_fault_of_the_program_is_reported_without_the_token(folder: Path) -> None:
+    script = (
+        "import sys; import etl.cli.sync as s; from etl.cli import main\n"
+        "def run(settings, **_): raise RuntimeError(f'no luck with {settings.api_key}')\n"
+        "s.run = run; sys.argv = ['tfy-etl', 'sync']; main()"
+    )
+    done = execute(sys.executable, "-c", script, cwd=folder, env={"TFY_API_KEY": "hush-hush"})
+    assert done.code == 1
+    assert "RuntimeError: no luck with ***" in done.err
+    assert "please report it" in done.err
+    assert "hush-hush" not in done.err
+
+
+def _section(text: str, title: str) -> list[str]:
+    """The lines below a heading, up to the next empty one."""
+    return text.split(f"{title}\n", 1)[1].split("\n\n", 1)[0].splitlines()

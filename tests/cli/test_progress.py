@@ -1,0 +1,46 @@
+import logging
+
+import pytest
+from rich.progress import Progress
+
+from etl.cli.progress import Bars, Lines
+
+
+def test_a_line_comes_now_and_then_within_a_part(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("etl.cli.progress.time.monotonic", lambda: now)
+    with caplog.at_level(logging.INFO):
+        lines = Lines()
+        lines.phase("models")
+        lines.advance("models", 500, 1200)
+        now = 110.0
+        lines.advance("models", 500, 1200)
+        lines.advance("models", 200, 1200)
+        lines.phase("versions")
+        now = 120.0
+        lines.advance("model_versions", 7, None)
+    assert caplog.messages == ["models …", "models: 1000 of 1200", "versions …", "model_versions: 7 of ?"]
+
+
+def test_records_before_the_first_part_move_no_bar() -> None:
+    with Progress(disable=True) as live:
+        bars = Bars(live)
+        bars.advance("models", 3, 3)
+        assert live.tasks == []
+
+
+def test_a_bar_ends_full_whatever_came() -> None:
+    with Progress(disable=True) as live:
+        bars = Bars(live)
+        bars.phase("models")
+        bars.advance("models", 3, 7)
+        bars.advance("models", 3, None)
+        bars.phase("comparing")
+        bars.phase("writing")
+    assert [(task.completed, task.total, task.finished) for task in live.tasks] == [
+        (6, 6, True),
+        (1, 1, True),
+        (0, None, False),
+    ]

@@ -1,0 +1,213 @@
+import math
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.errors import ConfigError
+from etl.settings import (
+    DEFAULT_DATABASE_URL,
+    Settings,
+    database_url_of_environment,
+    duration,
+    env_names,
+    flag,
+    token_of_environment,
+)
+
+TOKEN = "secret-token-1234"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "bounds"),
+    [
+        ("page_size", 0, "at least 1"),
+        ("concurrency", 0, "between 1 and 64"),
+        ("concurrency", 65, "between 1 and 64"),
+        ("max_sweeps", 0, "at least 1"),
+        ("max_retries", -1, "at least 0"),
+        ("timeout", 0.0, "between 0.001 and 86400"),
+        ("timeout", math.nan, "between 0.001 and 86400"),
+        ("timeout", math.inf, "between 0.001 and 86400"),
+        ("max_retry_time", -0.1, "at least 0, and finite"),
+        ("max_retry_time", math.nan, "at least 0, and finite"),
+        ("max_retry_time", math.inf, "at least 0, and finite"),
+        ("lock_wait", -1.0, "at least 0, and finite"),
+        ("lock_wait", math.nan, "at least 0, and finite"),
+        ("lock_wait", math.inf, "at least 0, and finite"),
+        ("max_delete_share", -0.01, "between 0 and 1"),
+        ("max_delete_share", 1.01, "between 0 and 1"),
+        ("max_delete_share", math.nan, "between 0 and 1"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused(name: str, value: Any, bounds: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Settings(**{name: value})
+    assert str(error.value) == f"{flag(name)} must be {bounds}, not {value}."
+
+
+@pytest.mark.parametrize(("name", "value"), [("max_delete_share", 0.0), ("max_delete_share", 1.0), ("lock_wait", 0.0)])
+def test_a_bound_itself_is_allowed(name: str, value: Any) -> None:
+    assert getattr(Settings(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("https://plane.example", "https://plane.example"),
+        ("https://plane.example/", "https://plane.example"),
+        ("https://corp.example/tfy/", "https://corp.example/tfy"),
+        (" plane.example ", "https://plane.example"),
+        ("plane.example:8443", "https://plane.example:8443"),
+        ("HTTPS://plane.example", "HTTPS://plane.example"),
+        ("https://bücher.example", "https://bücher.example"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://127.8.8.8", "http://127.8.8.8"),
+        ("http://[::1]:80", "http://[::1]:80"),
+    ],
+)
+def test_an_address_is_taken_as_users_write_it(given: str, url: str) -> None:
+    assert Settings(host=given).base_url() == url
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "https://", "//", "/", "ftp://plane.example", "http:/plane.example", "https:plane.example",
+        "https://plane.example:port", "https://plane.example:70000", "https://[::1", "https://:443",
+        "https://two words", "https://plane.example\x00", "https://plane.example\n/x", "https://plane\u200b.example",
+        "https://plane.example?x=1", "https://plane.example#x", "https://me@plane.example",
+        "http://plane.example", "http://10.0.0.1", "http://localhost.example", "http://0.0.0.0", "", None,
+    ],
+)  # fmt: skip
+def test_what_is_no_address_or_would_show_the_token_is_refused(host: str | None) -> None:
+    with pytest.raises(ConfigError):
+        Settings(host=host).base_url()
+
+
+@given(st.text())
+def test_whatever_the_host_is_it_is_an_address_or_a_config_error(host: str) -> None:
+    try:
+        url = Settings(host=host).base_url()
+    except ConfigError:
+        return
+    assert url.lower().startswith(("http://", "https://"))
+    assert url.isprintable()
+
+
+@pytest.mark.parametrize("host", ["https://me:hush@[bad", "https://me:hush@plane.example", "x://y?token=hush"])
+def test_a_refused_host_is_not_quoted_with_its_secrets(host: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Settings(host=host).base_url()
+    assert "hush" not in str(error.value)
+
+
+def test_plain_http_may_be_allowed() -> None:
+    assert Settings(host="http://10.0.0.1", allow_insecure_http=True).base_url() == "http://10.0.0.1"
+
+
+def test_a_token_is_taken_from_the_caller_before_the_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(f"\n {TOKEN} \r\n")
+    file = tmp_path / "token"
+    assert Settings(api_key_file=file).token() == TOKEN
+    assert Settings(api_key_file=file, api_key=" given ").token() == "given"
+
+
+@pytest.mark.parametrize("token", ["", " \n", '"quoted" token', "two\nlines", "schlüssel", "nul\x00"])
+def test_what_can_be_no_token_is_refused_and_not_quoted(token: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Settings(api_key=token).token()
+    assert not token.strip() or token not in str(error.value)
+    assert Settings(api_key=token).token_if_any() is None
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file or directory"), (b"\xff\xfe", "it is not text")])
+def test_a_token_file_that_cannot_be_read_is_told(content: bytes | None, reason: str, tmp_path: Path) -> None:
+    if content:
+        (tmp_path / "token").write_bytes(content)
+    with pytest.raises(ConfigError, match=f"Cannot read the token from .*token: {reason}."):
+        Settings(api_key_file=tmp_path / "token").token()
+
+
+def test_the_token_is_not_in_the_settings_text() -> None:
+    assert TOKEN not in repr(Settings(api_key=TOKEN))
+    assert Settings(api_key=TOKEN).token_if_any() == TOKEN
+
+
+@pytest.mark.parametrize(("mode", "open_to_all"), [(0o600, False), (0o640, False), (0o604, True), (0o644, True)])
+def test_a_token_file_that_everybody_may_read_is_found(mode: int, open_to_all: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    file.chmod(mode)
+    assert Settings(api_key_file=file).open_token_file() == (file if open_to_all else None)
+    assert Settings(api_key_file=file, api_key=TOKEN).open_token_file() is None
+
+
+def test_without_a_token_file_none_is_open(tmp_path: Path) -> None:
+    assert Settings().open_token_file() is None
+    assert Settings(api_key_file=tmp_path / "none").open_token_file() is None
+
+
+@pytest.mark.parametrize(
+    ("option", "environment", "file"),
+    [
+        ("mine.pem", {"SSL_CERT_FILE": "a.pem", "REQUESTS_CA_BUNDLE": "b.pem"}, Path("mine.pem")),
+        (None, {"SSL_CERT_FILE": "a.pem", "REQUESTS_CA_BUNDLE": "b.pem"}, None),
+        (None, {"SSL_CERT_DIR": "certs", "REQUESTS_CA_BUNDLE": "b.pem"}, None),
+        (None, {"REQUESTS_CA_BUNDLE": "b.pem"}, Path("b.pem")),
+        (None, {}, None),
+    ],
+)
+def test_authorities_are_taken_from_the_option_httpxs_variables_or_those_of_requests(
+    option: str | None, environment: dict[str, str], file: Path | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert Settings(ca_bundle=Path(option) if option else None).ca_file() == file
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("15m", timedelta(minutes=15)),
+        (" 6H ", timedelta(hours=6)),
+        ("1.5d", timedelta(hours=36)),
+        ("2 w", timedelta(days=14)),
+        ("0s", timedelta(0)),
+    ],
+)
+def test_a_time_span_is_a_number_and_a_unit(text: str, length: timedelta) -> None:
+    assert duration(text) == length
+
+
+@pytest.mark.parametrize("text", ["", "6", "h", "-6h", "6 hours", "nan", "6h30m", "9" * 400 + "s", "99999999999w"])
+def test_anything_else_is_no_time_span(text: str) -> None:
+    with pytest.raises(ConfigError, match="time span"):
+        duration(text)
+
+
+def test_every_option_has_a_variable_of_its_own_after_those_that_users_have() -> None:
+    assert env_names("host") == ("TFY_HOST", "TFY_BASE_URL", "TFY_API_HOST", "TFY_ETL_HOST")
+    assert env_names("page_size") == ("TFY_ETL_PAGE_SIZE",)
+    assert flag("page_size") == "--page-size"
+
+
+def test_every_setting_but_the_token_is_an_option_with_help_in_a_group() -> None:
+    for each in fields(Settings):
+        metadata: dict[str, Any] = dict(each.metadata)
+        if each.name != "api_key":
+            assert metadata["scope"] in {"global", "sync"}
+            assert metadata["help"].endswith(".")
+            assert metadata["group"]
+
+
+def test_what_the_environment_gives_is_read_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (token_of_environment(), database_url_of_environment()) == (None, DEFAULT_DATABASE_URL)
+    monkeypatch.setenv("TFY_API_KEY", TOKEN)
+    monkeypatch.setenv("TFY_ETL_DATABASE_URL", "sqlite:///other.db")
+    assert (token_of_environment(), database_url_of_environment()) == (TOKEN, "sqlite:///other.db")
