@@ -70,7 +70,7 @@ def diagram() -> str:
 def _entity(table: Table) -> list[str]:
     joins = {column for (_, many), column in _JOINS.items() if many == table.name}
     keys = [
-        f"        {'int' if column.type.python_type is int else 'text'} {column.name} {'PK' if column.primary_key else 'FK'}"
+        f"        {column.type.python_type.__name__} {column.name} {'PK' if column.primary_key else 'FK'}"
         for column in table.columns
         if column.primary_key or column.foreign_keys or column.name in joins
     ]

@@ -285,9 +285,7 @@ class Registry:
     def _matching(self, entity: str, filters: Filters) -> Iterable[Entry]:
         rows: Iterable[Entry] = self._entries[entity].values()
         if entity == MODEL_VERSIONS and "model_id" in filters:
-            rows = [
-                version for model in filters["model_id"] for version in self._versions.get(model, {}).values()
-            ]
+            rows = [version for model in filters["model_id"] for version in self._versions.get(model, {}).values()]
         if entity == MODELS and filters.get("include_empty_models") == ("false",):
             rows = [model for model in rows if self._versions.get(model.id)]
         if entity == MODELS and "run_id" in filters:

@@ -95,9 +95,7 @@ class Simulator(Api):
         """The answer to a request, after the hook and through the faults, the first of them outermost."""
         if self.before_request:
             self.before_request(request.number, request.path, request.query)
-        circumstances = Circumstances(
-            request=request, endpoint=self.endpoint(request.path)[0], registry=self.registry
-        )
+        circumstances = Circumstances(request=request, endpoint=self.endpoint(request.path)[0], registry=self.registry)
         proceed: Proceed = partial(self.answer, request)
         for fault in reversed(self.faults):
             proceed = partial(fault, circumstances, proceed)

@@ -32,6 +32,8 @@ def parse_url(text: str) -> URL:
     if url.get_backend_name() not in _DATABASES:
         known = ", ".join(f"{name}://" for name in sorted(_DATABASES))
         raise ConfigError(f"No database of the kind {url.get_backend_name()!r} is supported: use one of {known}.")
+    if is_in_memory(url):
+        raise ConfigError("The database URL names no file: write sqlite:///file.db.")
     # SQLAlchemy before 2.1 took another driver for a plain `postgresql://`.
     return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
 
@@ -41,9 +43,12 @@ def database_of(url: URL) -> ModuleType:
     return _DATABASES[url.get_backend_name()]
 
 
-def open_engine(text: str) -> Engine:
-    """An engine for the URL. Opens no connection; ConfigError when the URL cannot work."""
-    url = parse_url(text)
+def open_engine(text: str, *, read_only: bool = False) -> Engine:
+    """An engine for the URL. Opens no connection; ConfigError when the URL cannot work.
+
+    `read_only` makes no file: one that is not there yet is looked at as an empty database.
+    """
+    url = make_url("sqlite://") if read_only and is_new_file(text) else parse_url(text)
     database = database_of(url)
     database.check_url(url)
     try:
@@ -97,8 +102,8 @@ def is_new_file(text: str) -> bool:
 
 @contextmanager
 def opened(text: str, *, read_only: bool = False) -> Iterator[Engine]:
-    """An engine for as long as it is needed. `read_only` makes no file: one that is not there is an empty database."""
-    engine = open_engine("sqlite://" if read_only and is_new_file(text) else text)
+    """An engine for as long as it is needed; see `open_engine`."""
+    engine = open_engine(text, read_only=read_only)
     try:
         with explained(engine):
             yield engine

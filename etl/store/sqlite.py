@@ -1,6 +1,7 @@
 """What SQLite does in its own way: file, pragmas, lock file, bulk loading, lists of ids."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -55,6 +56,10 @@ def _check_file(path: Path) -> None:
             head = file.read(16)
         if head and head != b"SQLite format 3\0":
             raise ConfigError(f"{path} is not a SQLite database: name another file in --database-url.")
+    elif not os.access(path.parent, os.W_OK):
+        raise ConfigError(
+            f"Cannot create {path}: mend the permissions of its folder, or change --database-url."
+        )
 
 
 def file_of(url: URL) -> Path | None:

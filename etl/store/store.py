@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from sqlalchemy import Connection
 
-from etl.errors import StoreError
+from etl.errors import EtlError
 from etl.store import runs, schema, settle
-from etl.store.engine import database_of, explained, is_in_memory, is_new_file, open_engine, opened, writing
+from etl.store.engine import database_of, explained, is_in_memory, open_engine, opened, writing
 from etl.store.merge import merge
 from etl.store.settle import Tally
 from etl.store.staging import Staging
@@ -26,7 +26,7 @@ class Store:
     def __init__(self, url: str, *, read_only: bool = False) -> None:
         """`read_only` never makes a file: a database that is not there yet is looked at as an empty one."""
         self._read_only = read_only
-        self._engine = open_engine("sqlite://" if read_only and is_new_file(url) else url)
+        self._engine = open_engine(url, read_only=read_only)
         self._database = database_of(self._engine.url)
         self._stack = ExitStack()
         self._open: Connection | None = None
@@ -126,7 +126,7 @@ class Store:
         try:
             with explained(self._engine), self._engine.connect() as connection, writing(connection):
                 runs.end(connection, run_id, outcome, {})
-        except StoreError as error:
+        except EtlError as error:
             _log.warning("the run's end could not be recorded: %s", error)
 
 
