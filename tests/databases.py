@@ -137,9 +137,7 @@ def _unprivileged_user() -> str:
     for name in ("postgres", "nobody"):
         if name in users:
             return name
-    raise PostgresMissing(
-        f"PostgreSQL does not run as root: run the tests as another user, or set {OVERRIDE}."
-    )
+    raise PostgresMissing(f"PostgreSQL does not run as root: run the tests as another user, or set {OVERRIDE}.")
 
 
 def _wait_for(url: str, shell: subprocess.Popen[bytes], log: IO[bytes]) -> None:

@@ -10,18 +10,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, ColumnElement, Table, select, text
+from sqlalchemy import ColumnElement, Connection, Table, select, text
 
 from etl.models import Base
-from etl.records import MetricRow, MlRepoRow, ModelRow, ModelRunStepRow, ModelVersionRow, PackageRow, SubjectRow, TagRow
-from etl.records import Entity, rebuild
+from etl.records import (
+    Entity,
+    MetricRow,
+    MlRepoRow,
+    ModelRow,
+    ModelRunStepRow,
+    ModelVersionRow,
+    PackageRow,
+    SubjectRow,
+    TagRow,
+    rebuild,
+)
 from etl.records.canonical import canonical
 from etl.settings import Settings
 from etl.simulator import Registry, Simulator
 from etl.store import open_engine
 from etl.sync import Interrupts, Summary, run
 
-TOKEN = "demo-token"
+TOKEN = "secret-of-these-tests"
 BOOKKEEPING = frozenset({"sync_runs", "sync_run_counts", "sync_scopes"})
 """The tables that a run may write though nothing is new."""
 
@@ -40,6 +50,9 @@ ENTITIES: dict[Entity, tuple[str, ...]] = {
     "models": ("model_run_steps",),
     "model_versions": ("model_version_tags", "model_version_metrics", "model_version_packages"),
 }
+
+# Bytecode is kept, or each of the many processes would compile everything again.
+_QUICK = {"TFY_ETL_PAGE_SIZE": "20", "TFY_ETL_MAX_RETRIES": "0", "PYTHONDONTWRITEBYTECODE": ""}
 
 Row = dict[str, Any]
 Tables = dict[str, list[tuple[Any, ...]]]
@@ -67,7 +80,7 @@ class Mirror:
         return self.plane.registry
 
     def settings(self, **given: Any) -> Settings:
-        usual = {"host": self.plane.url, "api_key": TOKEN, "database_url": self.url, "max_retries": 0}
+        usual: dict[str, Any] = {"host": self.plane.url, "api_key": TOKEN, "database_url": self.url, "max_retries": 0}
         return Settings(**usual | {"page_size": 20} | given)
 
     def sync(self, **given: Any) -> Summary:
@@ -79,7 +92,7 @@ class Mirror:
         named = {"TFY_HOST": self.plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_DATABASE_URL": self.url}
         return subprocess.Popen(
             [sys.executable, "-m", "etl", command, *arguments],
-            env=os.environ | named | {"TFY_ETL_PAGE_SIZE": "20", "TFY_ETL_MAX_RETRIES": "0"},
+            env=os.environ | named | _QUICK,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -127,7 +140,7 @@ class Mirror:
         subjects = [_as(SubjectRow, row) for row in tables["subjects"]]
         found: dict[str, dict[str, str]] = {}
         for entity, children in ENTITIES.items():
-            lists = {child: defaultdict(list) for child in children}
+            lists: dict[str, dict[str, list[Any]]] = {child: defaultdict(list) for child in children}
             for child in children:
                 for row in tables[child]:
                     of_child = _as(ROWS[child], row)

@@ -65,9 +65,7 @@ def test_the_installed_command_tells_its_version(installed: Path, tmp_path: Path
 
 
 def test_the_installed_package_is_not_the_checkout(installed: Path, tmp_path: Path) -> None:
-    imported = _run(
-        tmp_path, installed / "python", "-c", "import etl.store.schema as schema; print(schema.__file__)"
-    )
+    imported = _run(tmp_path, installed / "python", "-c", "import etl.store.schema as schema; print(schema.__file__)")
     assert Path(imported.strip()).is_relative_to(installed.parent)
 
 
@@ -77,9 +75,7 @@ def test_the_installed_demo_runs_in_any_folder(installed: Path, tmp_path: Path) 
 
 def _run(folder: Path, *command: str | Path) -> str:
     """What a command that must succeed prints."""
-    done = subprocess.run(
-        command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -57,9 +57,7 @@ def _check_file(path: Path) -> None:
         if head and head != b"SQLite format 3\0":
             raise ConfigError(f"{path} is not a SQLite database: name another file in --database-url.")
     elif not os.access(path.parent, os.W_OK):
-        raise ConfigError(
-            f"Cannot create {path}: mend the permissions of its folder, or change --database-url."
-        )
+        raise ConfigError(f"Cannot create {path}: mend the permissions of its folder, or change --database-url.")
 
 
 def file_of(url: URL) -> Path | None:

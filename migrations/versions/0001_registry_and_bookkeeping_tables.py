@@ -55,9 +55,7 @@ def upgrade() -> None:
         sa.Column("version", sa.BigInteger(), comment="Number: the manifest's, else the end of the fqn."),
         sa.Column("version_alias", sa.Text(), comment="Readable alias such as v1-prod."),
         sa.Column("description", sa.Text(), comment="What its author wrote about it."),
-        sa.Column(
-            "source_type", sa.Text(), comment="truefoundry, external, local; unknown types as they came."
-        ),
+        sa.Column("source_type", sa.Text(), comment="truefoundry, external, local; unknown types as they came."),
         sa.Column("source_uri", sa.Text(), comment="Where the files are."),
         sa.Column(
             "framework_type",
@@ -175,13 +173,9 @@ def upgrade() -> None:
         sa.Column("host", sa.Text(), nullable=False, comment="Address of the control plane."),
         sa.Column("api_prefix", sa.Text(), comment="Path of the API below the host."),
         sa.Column("tool_version", sa.Text(), nullable=False, comment="Release of tfy-etl."),
-        sa.Column(
-            "requests", sa.BigInteger(), nullable=False, comment="HTTP requests sent, retries included."
-        ),
+        sa.Column("requests", sa.BigInteger(), nullable=False, comment="HTTP requests sent, retries included."),
         sa.Column("retries", sa.BigInteger(), nullable=False, comment="Requests that were sent again."),
-        sa.Column(
-            "bytes_received", sa.BigInteger(), nullable=False, comment="Bytes of all answers, decoded."
-        ),
+        sa.Column("bytes_received", sa.BigInteger(), nullable=False, comment="Bytes of all answers, decoded."),
         sa.Column("error", sa.Text(), comment="Why it failed, in one line."),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sync_runs")),
         comment="One row for each run.",
@@ -208,9 +202,7 @@ def upgrade() -> None:
         sa.Column("field", sa.Text(), comment="Column, or path such as metadata.team or metrics.auc."),
         sa.Column("old_value", sa.Text(), comment="Before."),
         sa.Column("new_value", sa.Text(), comment="After."),
-        sa.ForeignKeyConstraint(
-            ["run_id"], ["sync_runs.id"], name=op.f("fk_changes_run_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["run_id"], ["sync_runs.id"], name=op.f("fk_changes_run_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_changes")),
         comment="Every change that a run found, field by field.",
     )
@@ -313,9 +305,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_model_version_tags_tag"), "model_version_tags", ["tag"])
     op.create_table(
         "rejected_records",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, comment="Row number."
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, comment="Row number."),
         sa.Column("run_id", sa.Text(), nullable=False, comment="sync_runs.id of the run that first met it."),
         sa.Column("entity", sa.Text(), nullable=False, comment="ml_repos, models or model_versions."),
         sa.Column("record_id", sa.Text(), comment="Its id, where it has one."),
@@ -334,19 +324,13 @@ def upgrade() -> None:
         "sync_run_counts",
         sa.Column("run_id", sa.Text(), nullable=False, comment="sync_runs.id"),
         sa.Column("entity", sa.Text(), nullable=False, comment="ml_repos, models or model_versions."),
-        sa.Column(
-            "seen", sa.BigInteger(), nullable=False, comment="Distinct records that the source showed."
-        ),
+        sa.Column("seen", sa.BigInteger(), nullable=False, comment="Distinct records that the source showed."),
         sa.Column("inserted", sa.BigInteger(), nullable=False, comment="Stored for the first time."),
         sa.Column("updated", sa.BigInteger(), nullable=False, comment="Found changed."),
-        sa.Column(
-            "unchanged", sa.BigInteger(), nullable=False, comment="Found as stored, or older than stored."
-        ),
+        sa.Column("unchanged", sa.BigInteger(), nullable=False, comment="Found as stored, or older than stored."),
         sa.Column("deleted", sa.BigInteger(), nullable=False, comment="Marked as deleted."),
         sa.Column("restored", sa.BigInteger(), nullable=False, comment="Came back after a delete."),
-        sa.Column(
-            "rejected", sa.BigInteger(), nullable=False, comment="Could not be stored; see rejected_records."
-        ),
+        sa.Column("rejected", sa.BigInteger(), nullable=False, comment="Could not be stored; see rejected_records."),
         sa.ForeignKeyConstraint(
             ["run_id"], ["sync_runs.id"], name=op.f("fk_sync_run_counts_run_id"), ondelete="CASCADE"
         ),
@@ -359,9 +343,7 @@ def upgrade() -> None:
         sa.Column("watermark", MOMENT, comment="Largest updated_at of a complete run, never past its start."),
         sa.Column("last_complete_run_id", sa.Text(), comment="sync_runs.id"),
         sa.Column("last_complete_at", MOMENT, comment="Start of the last complete run, UTC."),
-        sa.Column(
-            "last_full_at", MOMENT, comment="Start of the last complete run that compared every version, UTC."
-        ),
+        sa.Column("last_full_at", MOMENT, comment="Start of the last complete run that compared every version, UTC."),
         sa.ForeignKeyConstraint(
             ["last_complete_run_id"],
             ["sync_runs.id"],

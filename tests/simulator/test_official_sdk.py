@@ -37,8 +37,7 @@ def test_every_ml_repo_is_listed_as_it_is_in_the_registry(client: TrueFoundry, r
     listed = list(client.ml_repos.list(limit=2))
 
     assert [
-        (repo.id, repo.tenant_name, repo.manifest.name, repo.manifest.description, repo.num_runs)
-        for repo in listed
+        (repo.id, repo.tenant_name, repo.manifest.name, repo.manifest.description, repo.num_runs) for repo in listed
     ] == [
         (
             repo["id"],
@@ -109,9 +108,7 @@ def test_every_framework_source_and_metric_is_recognised(client: TrueFoundry, re
         assert [metric.model_dump() for metric in version.metrics or []] == record["metrics"]
 
 
-def test_one_record_is_got_by_id_and_one_that_is_gone_is_not_found(
-    client: TrueFoundry, registry: Registry
-) -> None:
+def test_one_record_is_got_by_id_and_one_that_is_gone_is_not_found(client: TrueFoundry, registry: Registry) -> None:
     model_id, version_id = registry.ids("models")[0], registry.ids("model-versions")[0]
 
     assert client.models.get(model_id).data.id == model_id

@@ -147,9 +147,7 @@ def test_a_raw_record_is_served_verbatim_and_keeps_its_place(registry: Registry)
     assert listed(registry, "models")[:2] == [second, second]
 
 
-@pytest.mark.parametrize(
-    "text", [b"[]", b"7", b"null", b'"text"', b'{"manifest":3,"tags":{}}', b'{"a":1,"a":2}']
-)
+@pytest.mark.parametrize("text", [b"[]", b"7", b"null", b'"text"', b'{"manifest":3,"tags":{}}', b'{"a":1,"a":2}'])
 def test_a_raw_record_may_be_anything_at_all(registry: Registry, text: bytes) -> None:
     registry.put_raw("model-versions", "odd", text)
 

@@ -98,9 +98,7 @@ def test_a_limit_that_is_too_high_is_refused_in_the_words_of_fastapi(registry: R
 
 
 def test_a_limit_that_is_too_high_can_be_capped_silently(registry: Registry) -> None:
-    answer = json.loads(
-        ask(Api(registry, max_limit=2, cap_silently=True), "/api/ml/v1/models", limit="50").body
-    )
+    answer = json.loads(ask(Api(registry, max_limit=2, cap_silently=True), "/api/ml/v1/models", limit="50").body)
 
     assert len(answer["data"]) == 2
     assert answer["pagination"] == {"total": 6, "offset": 0, "limit": 2}
@@ -190,9 +188,7 @@ def test_another_process_can_change_the_registry(registry: Registry) -> None:
         ("touch", [], 400),
     ],
 )
-def test_a_change_that_cannot_be_made_is_refused(
-    registry: Registry, name: str, arguments: Any, status: int
-) -> None:
+def test_a_change_that_cannot_be_made_is_refused(registry: Registry, name: str, arguments: Any, status: int) -> None:
     assert mutate(Api(registry), name, arguments).status == status
 
 

@@ -123,6 +123,29 @@ def test_what_cannot_be_read_is_kept_whole_and_the_rest_is_stored(
     assert row["run_id"] == summary.run_id
 
 
+def test_a_rejected_record_that_comes_in_two_sweeps_is_counted_once(mirror: Mirror) -> None:
+    odd, other = {"id": "odd"}, {"id": "other"}
+    mirror.registry.put_raw("model-versions", "odd", odd)
+    mirror.registry.put_raw("model-versions", "other", other)
+    at_second_sweep(mirror, lambda: mirror.registry.put_raw("model-versions", "other", other | {"model_id": ""}))
+    summary = mirror.sync(page_size=100)
+
+    assert summary.tallies["model_versions"] == Tally(seen=38, inserted=36, rejected=2)
+    assert sorted(row["record_id"] for row in mirror.rows(RejectedRecord)) == ["odd", "other"]
+
+
+def test_several_records_that_changed_between_sweeps_are_stored_as_they_came_last(mirror: Mirror) -> None:
+    def work() -> None:
+        for version in mirror.registry.ids("model-versions"):
+            mirror.registry.set_tags(version, ["second"])
+
+    at_second_sweep(mirror, work)
+    summary = mirror.sync(page_size=7)
+
+    assert summary.tallies["model_versions"] == Tally(seen=36, inserted=36)
+    assert mirror.held()["model_versions"] == mirror.served()["model_versions"]
+
+
 def test_a_rejected_record_is_asked_for_again_and_kept_once(mirror: Mirror) -> None:
     version = mirror.registry.records("model-versions")[0]
     mirror.registry.put_raw("model-versions", version["id"], version | {"id": None})

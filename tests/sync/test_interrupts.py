@@ -1,6 +1,7 @@
 import os
 import signal
 import threading
+from dataclasses import dataclass
 
 import pytest
 
@@ -54,14 +55,14 @@ def test_outside_the_main_thread_signals_are_left_alone() -> None:
     assert handlers == [signal.getsignal(signal.SIGTERM)]
 
 
+@dataclass
 class StopsAt(Silent):
     """Sends a signal when the run begins a phase."""
 
-    def __init__(self, phase: str) -> None:
-        self._phase = phase
+    stop: str
 
     def phase(self, name: str) -> None:
-        if name == self._phase:
+        if name == self.stop:
             send(signal.SIGTERM)
 
 

@@ -6,9 +6,9 @@ import pytest
 import etl
 from etl.errors import ConfigError, MassDelete, SchemaMismatch, SourceError, StoreError
 from etl.models import Change, Model, ModelVersion, SyncRun, SyncRunCount, SyncScope
-from etl.simulator import fault
+from etl.simulator import Registry, fault
 from etl.store import Tally
-from tests.mirror import BOOKKEEPING, Mirror, mirrored
+from tests.mirror import BOOKKEEPING, Mirror, Row, mirrored
 
 
 def test_the_first_load_stores_everything(mirror: Mirror) -> None:
@@ -148,8 +148,6 @@ def test_a_new_file_is_migrated_and_a_new_database_of_a_server_is_not(database_u
 
 
 def test_a_run_without_a_single_record_is_complete(migrated_url: str) -> None:
-    from etl.simulator import Registry
-
     with mirrored(migrated_url, Registry()) as mirror:
         summary = mirror.sync()
 
@@ -301,5 +299,5 @@ def test_an_unknown_ml_repo_is_refused_with_the_ones_there_are(mirror: Mirror) -
     assert mirror.row(SyncRun)["status"] == "failed"
 
 
-def _by_start(mirror: Mirror) -> list[dict[str, object]]:
+def _by_start(mirror: Mirror) -> list[Row]:
     return sorted(mirror.rows(SyncRun), key=lambda run: run["started_at"])

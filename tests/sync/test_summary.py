@@ -8,7 +8,7 @@ from etl.sync.plan import Plan
 
 
 def a_summary(**changes: Any) -> Summary:
-    usual = {
+    usual: dict[str, Any] = {
         "run_id": "r",
         "status": "succeeded",
         "complete": True,

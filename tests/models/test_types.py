@@ -1,0 +1,208 @@
+import json
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Dialect, cast, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import StatementError
+from sqlalchemy.orm import Session
+
+from etl.models import ModelVersion, Subject
+from etl.models.types import ESCAPE, RegistryJson, UtcDateTime, escape, unescape
+from etl.records import SubjectRow
+from etl.store import Staging, open_engine
+from etl.store.tables import STAGES
+
+SQLITE: Dialect = sqlite.dialect()
+POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
+
+TEXTS = st.text(st.characters() | st.sampled_from(["\x00", ESCAPE, "\ud800", "\udfff", "0", "D", "e", "+"]))
+NUMBERS = st.integers() | st.floats() | st.sampled_from([10**400, 2**63, 1e16, 1e22, 1e23, 1.7e308, 5e-324, -0.0])
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS,
+    lambda deeper: st.lists(deeper, max_size=3) | st.dictionaries(TEXTS, deeper, max_size=3),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(TEXTS, JSON, max_size=4)
+MOMENTS = st.datetimes(timezones=st.just(UTC))
+
+# The database is emptied by each example: rows of another do not matter.
+of_a_database = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+def connection(migrated_url: str) -> Iterator[Connection]:
+    engine = open_engine(migrated_url)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+@given(TEXTS)
+def test_every_text_comes_back(text: str) -> None:
+    assert unescape(escape(text)) == text
+
+
+@given(TEXTS, TEXTS)
+def test_different_texts_stay_different(one: str, other: str) -> None:
+    assert (escape(one) == escape(other)) is (one == other)
+
+
+@given(TEXTS)
+def test_what_is_stored_is_fit_for_every_database(text: str) -> None:
+    stored = escape(text)
+
+    assert "\x00" not in stored
+    assert stored.encode("utf-8").decode("utf-8") == stored
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [("plain", "plain"), ("a\x00b", "a␛0000b"), ("\ud800", "␛D800"), ("␛", "␛241B"), ("␛0000", "␛241B0000")],
+)
+def test_the_escape_is_as_the_docstring_says(text: str, stored: str) -> None:
+    assert escape(text) == stored
+
+
+@pytest.mark.parametrize("dialect", [SQLITE, POSTGRESQL], ids=lambda each: each.name)
+@given(value=OBJECTS)
+def test_every_json_value_becomes_json_and_comes_back(dialect: Dialect, value: Any) -> None:
+    kind = RegistryJson()
+    text = kind.encoder(dialect)(value)
+    json.loads(text, parse_constant=_refuse)
+
+    assert _same(kind.process_result_value(json.loads(text) if dialect.name == "postgresql" else text, dialect), value)
+
+
+@given(TEXTS)
+def test_a_text_is_never_taken_for_a_number(text: str) -> None:
+    kind, dialect = RegistryJson(), SQLITE
+    for value in (text, f"{ESCAPE}{text}", f"{ESCAPE}NaN", f"{ESCAPE}1e+23", f"\x00e+5{text}"):
+        assert kind.process_result_value(kind.encoder(dialect)(value), dialect) == value
+
+
+@of_a_database
+@given(text=TEXTS.filter(bool), value=OBJECTS)
+def test_what_the_orm_writes_it_reads(connection: Connection, text: str, value: dict[str, Any]) -> None:
+    with Session(connection) as session:
+        session.add(Subject(id=text, slug=text, extra=value))
+        session.flush()
+        session.expire_all()
+        (read,) = session.scalars(select(Subject).where(Subject.id == text))
+        assert (read.id, read.slug) == (text, text)
+        assert _same(read.extra, value)
+        session.rollback()
+
+
+@of_a_database
+@given(text=TEXTS.filter(bool), value=OBJECTS)
+def test_what_the_hot_path_writes_the_orm_reads(migrated_url: str, text: str, value: dict[str, Any]) -> None:
+    engine = open_engine(migrated_url)
+    stage = STAGES["subjects"]
+    with engine.connect() as connection:
+        Staging(connection).stage({"subjects": [(*SubjectRow(text, text, None, None, None, value), None)]})
+        row = connection.execute(select(stage.c.id, stage.c.type, cast(stage.c.extra, RegistryJson))).one()
+    engine.dispose()
+
+    assert (row[0], row[1]) == (text, text)
+    assert _same(row[2], value)
+
+
+@of_a_database
+@given(moment=MOMENTS)
+def test_every_moment_comes_back_in_utc(connection: Connection, moment: datetime) -> None:
+    with Session(connection) as session:
+        session.add(a_version(created_at=moment))
+        session.flush()
+        session.expire_all()
+        read = session.get_one(ModelVersion, "v")
+        assert (read.created_at, read.created_at and read.created_at.tzinfo) == (moment, UTC)
+        session.rollback()
+
+
+@pytest.mark.parametrize("moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+def test_the_first_and_the_last_moment_can_be_read_whatever_the_zone_of_the_server(
+    connection: Connection, moment: datetime
+) -> None:
+    with Session(connection) as session:
+        session.add(a_version(created_at=moment))
+        session.flush()
+        assert session.scalar(select(ModelVersion.created_at)) == moment
+        session.rollback()
+
+
+def test_another_zone_is_stored_as_utc(connection: Connection) -> None:
+    moment = datetime(2024, 5, 1, 12, tzinfo=timezone(timedelta(hours=5, minutes=45)))
+    with Session(connection) as session:
+        session.add(a_version(created_at=moment))
+        session.flush()
+        assert session.scalar(select(ModelVersion.created_at)) == datetime(2024, 5, 1, 6, 15, tzinfo=UTC)
+        session.rollback()
+
+
+def test_a_moment_without_a_zone_is_refused(connection: Connection) -> None:
+    naive = select(ModelVersion.id).where(ModelVersion.created_at == datetime(2024, 5, 1))  # noqa: DTZ001 that is the point
+    with pytest.raises(StatementError, match="without a time zone"):
+        connection.execute(naive)
+
+
+def test_times_sort_as_text_in_sqlite() -> None:
+    encode = UtcDateTime().encoder(SQLITE)
+    moments = [datetime(1, 1, 1, tzinfo=UTC), datetime(999, 1, 1, 0, 0, 0, 1, UTC), datetime(2024, 1, 1, tzinfo=UTC)]
+
+    assert encode is not None
+    assert [encode(each) for each in moments] == [
+        "0001-01-01 00:00:00.000000",
+        "0999-01-01 00:00:00.000001",
+        "2024-01-01 00:00:00.000000",
+    ]
+    assert UtcDateTime().encoder(POSTGRESQL) is None
+
+
+def test_json_is_found_by_its_whole_value(connection: Connection) -> None:
+    value = {"a": [1, "\x00"], "b": math.inf}
+    with Session(connection) as session:
+        session.add(Subject(id="s", extra=value))
+        session.flush()
+        assert session.scalars(select(Subject.id).where(Subject.extra == value)).all() == ["s"]
+        assert session.scalars(select(Subject.id).where(Subject.extra == {"a": 1})).all() == []
+        session.rollback()
+
+
+def test_nothing_is_stored_as_null(connection: Connection) -> None:
+    with Session(connection) as session:
+        session.add(Subject(id="s", slug=None, extra=None))
+        session.flush()
+        assert session.scalars(select(Subject.id).where(Subject.extra.is_(None), Subject.slug.is_(None))).all() == ["s"]
+        session.rollback()
+
+
+def a_version(**given: Any) -> ModelVersion:
+    now = datetime(2024, 1, 1, tzinfo=UTC)
+    return ModelVersion(id="v", model_id="m", content_hash="", first_seen_at=now, last_changed_at=now, **given)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal, where NaN equals itself: both are the same when written."""
+    return json.dumps(_plain(one), sort_keys=True) == json.dumps(_plain(other), sort_keys=True)
+
+
+def _plain(value: Any) -> Any:
+    """Without what JSONB may spell otherwise: 1.0 and 1, 0.0 and -0.0 are the same numbers."""
+    match value:
+        case dict():
+            return {key: _plain(item) for key, item in value.items()}
+        case list():
+            return [_plain(item) for item in value]
+        case float() if value.is_integer():
+            return int(value)
+    return value
+
+
+def _refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")

@@ -1,0 +1,189 @@
+import builtins
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from etl.errors import ConfigError, LockHeld, StoreError
+from etl.store import lock_is_free, open_engine, opened, password_of, postgresql, server_of, sqlite
+from etl.store.engine import is_new_file
+
+
+class Complaint(Exception):
+    """What a driver says; PostgreSQL adds a code once there is a session."""
+
+    sqlstate: str | None = None
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("nonsense", "cannot be read: write sqlite:///file.db"),
+        ("postgresql://host:port/db", "cannot be read"),
+        ("postgresql://u:a@b@host/db", "more than one @"),
+        ("mysql://host/db", "No database of the kind 'mysql' is supported: use one of postgresql://, sqlite://."),
+        ("sqlite+nosuch:///file.db", "SQLAlchemy has no driver 'sqlite\\+nosuch'"),
+        ("postgresql+asyncpg://host/db", "The driver of postgresql\\+asyncpg:// is not installed: use postgresql://"),
+    ],
+)
+def test_a_url_that_cannot_work_is_told_in_one_line(url: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as error:
+        open_engine(url)
+
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_driver_is_told_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    imported = builtins.__import__
+
+    def without_psycopg(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name.partition(".")[0] == "psycopg":
+            raise ModuleNotFoundError(f"No module named {name!r}")
+        return imported(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without_psycopg)
+    with pytest.raises(ConfigError, match="pip install 'tfy-etl\\[postgres\\]'"):
+        open_engine("postgresql://host/db")
+
+
+@pytest.mark.parametrize("url", ["postgres://host/db", "postgresql://host/db", "postgresql+psycopg://host/db"])
+def test_every_spelling_of_postgresql_means_the_same_driver(url: str) -> None:
+    assert open_engine(url).url.drivername == "postgresql+psycopg"
+
+
+def test_a_file_that_cannot_be_a_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("This is no database.")
+    (tmp_path / "empty.db").touch()
+
+    for path, message in (
+        (tmp_path, "is a folder"),
+        (tmp_path / "missing" / "x.db", "The folder .* does not exist"),
+        (tmp_path / "text.db", "is not a SQLite database"),
+        (tmp_path / ("x" * 300) / "x.db", "Cannot read .*: mend its permissions"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            open_engine(f"sqlite:///{path}")
+    assert open_engine(f"sqlite:///{tmp_path / 'empty.db'}").url.database
+
+
+def test_a_file_that_is_not_there_is_looked_at_as_an_empty_database(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    with opened(url, read_only=True) as engine:
+        assert server_of(engine, url) == f"SQLite, {tmp_path / 'new.db'} is not there yet: sync creates it"
+        assert lock_is_free(engine) == "no other run is at work"
+
+    assert is_new_file(url)
+    assert not is_new_file("postgresql://host/db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_is_named_without_its_password(migrated_url: str, dialect: str) -> None:
+    with opened(migrated_url) as engine:
+        told = server_of(engine, migrated_url)
+
+    assert told.startswith(f"{dialect} ")
+    assert str(engine.url.database) in told
+
+
+def test_a_password_is_found_wherever_a_url_may_hold_it() -> None:
+    assert password_of("postgresql://user:s3cret@host/db") == "s3cret"
+    assert password_of("postgresql://host/db?user=u&password=s3cret") == "s3cret"
+    assert password_of("postgresql://host/db?password=a&password=b") is None
+    assert password_of("sqlite:///file.db") is None
+    assert password_of("nonsense") is None
+
+
+def test_what_the_database_complains_of_is_a_store_error(migrated_url: str) -> None:
+    with pytest.raises(StoreError, match="nowhere"), opened(migrated_url) as engine, engine.connect() as connection:
+        connection.execute(text("SELECT * FROM nowhere"))
+
+
+def test_what_the_driver_complains_of_is_a_store_error(migrated_url: str) -> None:
+    def past_sqlalchemy() -> None:
+        with opened(migrated_url) as engine, engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.execute("SELECT * FROM nowhere")
+
+    with pytest.raises(StoreError, match="nowhere"):
+        past_sqlalchemy()
+
+
+@pytest.mark.parametrize(
+    ("message", "error", "advice"),
+    [
+        ("attempt to write a readonly database", ConfigError, "mend its permissions"),
+        ("unable to open database file", ConfigError, "mend its permissions"),
+        ("database is locked", StoreError, "end its transaction"),
+        ("database or disk is full", StoreError, "The disk is full"),
+        ("database disk image is malformed", ConfigError, "restore it"),
+        ("file is not a database", ConfigError, "restore it"),
+        ("no such table: x", StoreError, "SQLite failed: no such table: x."),
+    ],
+)
+def test_sqlite_says_what_to_do(message: str, error: type[Exception], advice: str) -> None:
+    found = sqlite.explain(Complaint(message))
+
+    assert type(found) is error
+    assert advice in str(found)
+
+
+@pytest.mark.parametrize(
+    ("message", "state", "error", "advice"),
+    [
+        ("permission denied for table models", "42501", ConfigError, "grant the role what it lacks"),
+        ('password authentication failed for user "u"', None, ConfigError, "check user and password"),
+        ("fe_sendauth: no password supplied", None, ConfigError, "give a password"),
+        ('database "x" does not exist', None, ConfigError, "create it, or change"),
+        ("connection refused\n  Is the server running?", None, StoreError, "connection refused Is the server running."),
+        ('relation "x" does not exist', "42P01", StoreError, "See to the server"),
+    ],
+)
+def test_postgresql_says_what_to_do(message: str, state: str | None, error: type[Exception], advice: str) -> None:
+    complaint = Complaint(message)
+    complaint.sqlstate = state
+    found = postgresql.explain(complaint)
+
+    assert type(found) is error
+    assert advice in str(found)
+
+
+def test_a_lock_is_held_by_one_run_at_a_time(migrated_url: str, dialect: str) -> None:
+    database = {"sqlite": sqlite, "postgresql": postgresql}[dialect]
+    with opened(migrated_url) as engine:
+        with database.locked(engine, (), 0), pytest.raises(LockHeld, match="--lock-wait"):
+            lock_is_free(engine)
+        assert lock_is_free(engine) == "no other run is at work"
+
+
+def test_a_lock_is_waited_for_as_long_as_told(migrated_url: str, dialect: str) -> None:
+    database = {"sqlite": sqlite, "postgresql": postgresql}[dialect]
+    with (
+        opened(migrated_url) as engine,
+        database.locked(engine, (), 0),
+        pytest.raises(LockHeld),
+        database.locked(engine, (), 0.3),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "free"),
+    [((), ("1",), False), (("1",), (), False), (("1",), ("2",), True), (("1", "2"), ("3", "2"), False)],
+)
+def test_ml_repos_of_a_server_are_locked_each_for_itself(
+    migrated_template: str, postgres_url: str, held: tuple[str, ...], wanted: tuple[str, ...], *, free: bool
+) -> None:
+    url = postgres_url.replace("/postgres?", f"/{migrated_template}?")
+    with opened(url) as engine, postgresql.locked(engine, held, 0):
+        if free:
+            with postgresql.locked(engine, wanted, 0):
+                return
+        with pytest.raises(LockHeld), postgresql.locked(engine, wanted, 0):
+            pass
+
+
+def test_a_lock_file_that_cannot_be_written_is_a_setting_to_change(tmp_path: Path) -> None:
+    (tmp_path / "registry.db.lock").mkdir()
+    with opened(f"sqlite:///{tmp_path / 'registry.db'}") as engine, pytest.raises(ConfigError, match="Cannot write"):
+        lock_is_free(engine)

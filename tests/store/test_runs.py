@@ -1,0 +1,48 @@
+from datetime import timedelta
+
+import pytest
+
+from etl.errors import SchemaMismatch
+from etl.store import reading, runs
+from tests.mirror import Mirror
+
+
+def test_the_last_runs_come_newest_first_with_their_counts(mirror: Mirror) -> None:
+    ids = [mirror.sync().run_id for _ in range(3)]
+    with reading(mirror.url) as connection:
+        latest = runs.latest(connection, 2)
+
+    assert [run["id"] for run in latest] == [ids[2], ids[1]]
+    assert latest[0]["counts"]["models"]["unchanged"] == 12
+    assert latest[0]["counts"].keys() == {"ml_repos", "models", "model_versions"}
+
+
+def test_freshness_tells_the_age_of_each_scope(mirror: Mirror) -> None:
+    mirror.sync()
+    mirror.sync(ml_repo=("1",))
+    mirror.registry.put_raw("models", "odd", None)
+    run = mirror.sync(full=True)
+    with reading(mirror.url) as connection:
+        fresh = {row["scope"]: row for row in runs.freshness(connection)}
+
+    assert fresh.keys() == {"all", '{"ml_repos":["1"]}'}
+    assert fresh["all"]["last_complete_run_id"] == run.run_id
+    assert (fresh["all"]["models_seen"], fresh["all"]["model_versions_seen"]) == (13, 36)
+    assert fresh["all"]["rejected"] == 1
+    assert 0 <= fresh["all"]["age_seconds"] < timedelta(minutes=5).total_seconds()
+
+
+def test_a_partial_run_that_was_complete_moves_its_scope_on(mirror: Mirror) -> None:
+    mirror.registry.put_raw("models", "odd", None)
+    run = mirror.sync()
+    with reading(mirror.url) as connection:
+        state = runs.scope_state(connection, runs.WHOLE)
+
+    assert run.status == "partial"
+    assert state is not None
+    assert state["last_complete_run_id"] == run.run_id
+
+
+def test_there_is_nothing_to_look_at_before_the_first_run(database_url: str) -> None:
+    with pytest.raises(SchemaMismatch, match="has no tables of tfy-etl yet"), reading(database_url):
+        pass

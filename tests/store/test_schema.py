@@ -1,0 +1,171 @@
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, Table, inspect, text
+
+from etl.errors import SchemaMismatch
+from etl.models import Base, views
+from etl.store import open_engine, schema
+from tests.databases import migrate
+
+VIEWS = list(views.metadata.tables.values())
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def empty(database_url: str) -> Iterator[Engine]:
+    engine = open_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def migrated(migrated_url: str) -> Iterator[Engine]:
+    engine = open_engine(migrated_url)
+    yield engine
+    engine.dispose()
+
+
+def revisions() -> list[str]:
+    """All revisions, oldest first."""
+    scripts = ScriptDirectory.from_config(schema._config())
+    return [script.revision for script in scripts.walk_revisions()][::-1]
+
+
+def shape(engine: Engine) -> dict[str, list[str]]:
+    """Every table and view with its columns."""
+    inspector = inspect(engine)
+    names = set(inspector.get_table_names()) | set(inspector.get_view_names())
+    return {
+        name: [f"{column['name']} {column['type']}" for column in inspector.get_columns(name)]
+        for name in names - {schema.VERSION_TABLE}
+    }
+
+
+def test_there_is_one_head() -> None:
+    assert ScriptDirectory.from_config(schema._config()).get_heads() == [schema.head()]
+    assert revisions()[-1] == schema.head()
+
+
+def test_every_revision_goes_up_and_down_and_up_again(empty: Engine) -> None:
+    for revision in revisions():
+        before = shape(empty)
+        below = schema.current(empty) or "base"
+        schema.upgrade(empty, revision)
+        after = shape(empty)
+        schema.downgrade(empty, below)
+        assert shape(empty) == before
+        schema.upgrade(empty, revision)
+        assert shape(empty) == after != before
+
+    assert schema.current(empty) == schema.head()
+
+
+def test_the_models_agree_with_the_migrations(migrated: Engine) -> None:
+    def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+        return kind != "table" or name != schema.VERSION_TABLE
+
+    with migrated.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_ours})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_the_columns_of_a_view_are_those_of_its_mapping(migrated: Engine, view: Table) -> None:
+    found = [column["name"] for column in inspect(migrated).get_columns(view.name)]
+
+    assert found == [column.name for column in view.columns]
+
+
+def test_postgresql_tells_what_each_table_view_and_column_is(postgres_url: str, migrated_template: str) -> None:
+    engine = open_engine(postgres_url.replace("/postgres?", f"/{migrated_template}?"))
+    inspector = inspect(engine)
+    for table in Base.metadata.tables.values():
+        assert inspector.get_table_comment(table.name)["text"] == table.comment
+        assert table.comment
+        comments = {column["name"]: column["comment"] for column in inspector.get_columns(table.name)}
+        assert comments == {column.name: column.comment for column in table.columns}
+        assert all(comments.values())
+    for view in VIEWS:
+        assert inspector.get_table_comment(view.name)["text"] == view.comment
+    engine.dispose()
+
+
+def test_a_new_sqlite_file_is_made_for_readers_beside_a_writer(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'new.db'}")
+    schema.upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+    engine.dispose()
+
+
+def test_a_new_database_is_migrated_when_it_is_our_own(empty: Engine, dialect: str) -> None:
+    if dialect == "sqlite":
+        assert schema.describe(empty) == "sync creates it"
+        schema.ensure(empty)
+        assert schema.current(empty) == schema.head()
+    else:
+        for ask in (schema.ensure, schema.describe, schema.check):
+            with pytest.raises(SchemaMismatch, match="has no tables of tfy-etl yet: run tfy-etl db upgrade"):
+                ask(empty)
+
+
+def test_a_database_behind_is_migrated_when_it_is_our_own(empty: Engine, dialect: str) -> None:
+    schema.upgrade(empty, "0001")
+    with pytest.raises(SchemaMismatch, match=f"is at revision 0001, this release needs {schema.head()}: run"):
+        schema.check(empty)
+    if dialect == "sqlite":
+        assert schema.describe(empty) == f"revision 0001: sync brings it to {schema.head()}"
+        schema.ensure(empty)
+        assert schema.current(empty) == schema.head()
+    else:
+        with pytest.raises(SchemaMismatch, match="is at revision 0001"):
+            schema.ensure(empty)
+
+
+def test_a_database_ahead_of_the_code_is_left_alone(migrated: Engine) -> None:
+    with migrated.begin() as connection:
+        connection.execute(text(f"UPDATE {schema.VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608 our own name
+    for ask in (schema.ensure, schema.describe, schema.check, schema.upgrade):
+        with pytest.raises(SchemaMismatch, match=r"at revision 9999, which this release .* does not know"):
+            ask(migrated)
+
+
+def test_a_database_as_it_should_be_is_said_to_be(migrated: Engine) -> None:
+    schema.ensure(migrated)
+    schema.upgrade(migrated)
+
+    assert schema.describe(migrated) == f"revision {schema.head()}, as this release needs it"
+
+
+def test_other_tables_of_a_shared_database_are_left_alone(empty: Engine) -> None:
+    with empty.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num TEXT)"))
+        connection.execute(text("CREATE TABLE theirs (id INTEGER)"))
+    schema.upgrade(empty)
+    schema.downgrade(empty, "base")
+
+    assert shape(empty).keys() == {"alembic_version", "theirs"}
+
+
+def test_alembic_by_itself_reaches_the_database_of_the_environment(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'registry.db'}"
+    environment = os.environ | {"TFY_ETL_DATABASE_URL": url}
+    subprocess.run([sys.executable, "-m", "alembic", "upgrade", "head"], cwd=ROOT, env=environment, check=True)
+    engine = open_engine(url)
+    found = schema.current(engine)
+    engine.dispose()
+
+    assert found == schema.head()
+
+
+def test_a_migrated_database_needs_nothing_more(database_url: str) -> None:
+    migrate(database_url)
+    migrate(database_url)

@@ -1,0 +1,91 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from etl.store import Known, Seen, Staging, open_engine
+from tests.mirror import Mirror
+
+ODD = ["plain", "NUL \x00", "lone \ud800", "escape ␛0000", "astral \U0001f600", "quote ' \" \\", "%s :x {}"]
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def staging(migrated_url: str) -> Iterator[Staging]:
+    engine = open_engine(migrated_url)
+    with engine.connect() as connection:
+        yield Staging(connection)
+    engine.dispose()
+
+
+def test_of_a_new_record_nothing_is_known(staging: Staging) -> None:
+    nothing = Known(None, None, False, None, None, None)
+
+    assert staging.known("models", ODD) == dict.fromkeys(ODD, nothing)
+    assert staging.stored("models", ODD) == {}
+
+
+def test_a_record_that_was_seen_is_known_whatever_its_id(staging: Staging) -> None:
+    staging.stage({}, [Seen("models", each, "inserted", NOON, f"hash of {place}") for place, each in enumerate(ODD)])
+    known = staging.known("models", ODD)
+
+    assert {each: (known[each].seen_hash, known[each].seen_updated_at) for each in ODD} == {
+        each: (f"hash of {place}", NOON) for place, each in enumerate(ODD)
+    }
+    assert set(staging.seen_ids("models")) == set(ODD)
+
+
+def test_more_ids_than_fit_a_chunk_come_each_once_and_in_order(staging: Staging) -> None:
+    ids = [f"{number:05}" for number in range(2000)]
+    staging.stage({}, [Seen("models", each, "unchanged", ml_repo_id="1") for each in ids])
+    staging.mark_due(ids[::2])
+    staging.mark_due(ids)
+
+    assert list(staging.seen_ids("models")) == ids
+    assert list(staging.due()) == ids
+    assert (staging.count_seen("models"), staging.count_due()) == (2000, 2000)
+    assert list(staging.models_outside(["1"])) == []
+    assert list(staging.models_outside(["2"])) == ids
+
+
+def test_every_readable_model_can_be_marked_at_once(staging: Staging) -> None:
+    staging.stage(
+        {},
+        [Seen("models", "a", "inserted"), Seen("models", "b", "rejected"), Seen("ml_repos", "c", "inserted")],
+    )
+    staging.mark_due(["a"])
+    staging.mark_all_due()
+    staging.mark_due([])
+
+    assert list(staging.due()) == ["a"]
+
+
+def test_a_model_whose_latest_version_did_not_come_is_found(staging: Staging) -> None:
+    staging.stage(
+        {},
+        [
+            Seen("models", "arrived", "inserted", latest_version_id="v1"),
+            Seen("models", "empty", "inserted"),
+            Seen("models", "missing", "inserted", latest_version_id="v2"),
+            Seen("models", "not due", "inserted", latest_version_id="v3"),
+            Seen("model_versions", "v1", "inserted"),
+        ],
+    )
+    staging.mark_due(["arrived", "empty", "missing"])
+
+    assert list(staging.without_latest()) == ["missing"]
+
+
+def test_stored_rows_come_back_as_they_were_staged(mirror: Mirror) -> None:
+    mirror.sync()
+    version = mirror.registry.records("model-versions")[0]
+    engine = open_engine(mirror.url)
+    with engine.connect() as connection:
+        stored = Staging(connection).stored("model_versions", [version["id"], "nobody"])
+    engine.dispose()
+
+    assert stored.keys() == {version["id"]}
+    rows = stored[version["id"]]
+    assert rows["model_versions"][0][:4] == (version["id"], version["model_id"], "1", version["fqn"])
+    assert [row[2] for row in rows["model_version_tags"]] == (version["tags"] or [])
+    assert [row[2] for row in rows["model_version_metrics"]] == [metric["key"] for metric in version["metrics"]]

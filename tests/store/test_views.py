@@ -1,0 +1,82 @@
+from etl.models import ModelVersion, views
+from tests.mirror import Mirror
+
+
+def test_current_models_show_repo_creator_and_latest_version(mirror: Mirror) -> None:
+    model = mirror.registry.records("models")[0]
+    latest = model["latest_version"]
+    mirror.registry.set_tags(latest["id"], ["b", "a"])
+    mirror.registry.delete_version(mirror.registry.ids("model-versions")[0])
+    mirror.sync()
+    view = mirror.row(views.current_models, views.current_models.c.id == model["id"])
+
+    assert view["ml_repo_name"] == mirror.registry.get("ml-repos", "1")["manifest"]["name"]
+    subject = model["created_by_subject"]
+    assert view["created_by"] == (subject["subjectDisplayName"] or subject["subjectSlug"])
+    assert (view["latest_version"], view["latest_version_id"]) == (3, latest["id"])
+    assert view["version_alias"] == latest["manifest"]["version_alias"]
+    assert (view["tags"], view["version_count"]) == ("b, a", 2)
+
+
+def test_current_models_show_empty_ones_and_leave_out_deleted_ones(mirror: Mirror) -> None:
+    empty = mirror.registry.add_model("1")
+    mirror.sync()
+    gone = mirror.registry.ids("models")[0]
+    mirror.registry.delete_model(gone)
+    mirror.sync()
+    rows = {row["id"]: row for row in mirror.rows(views.current_models)}
+
+    assert rows.keys() == set(mirror.registry.ids("models"))
+    assert (rows[empty]["latest_version"], rows[empty]["tags"], rows[empty]["version_count"]) == (None, None, 0)
+
+
+def test_current_versions_tell_the_latest_and_leave_out_deleted_ones(mirror: Mirror) -> None:
+    mirror.sync()
+    mirror.registry.delete_model(mirror.registry.ids("models")[0])
+    mirror.sync()
+    rows = mirror.rows(views.current_model_versions)
+
+    assert {row["id"] for row in rows} == set(mirror.registry.ids("model-versions"))
+    assert {row["id"] for row in rows if row["is_latest"]} == {
+        model["latest_version"]["id"] for model in mirror.registry.records("models")
+    }
+
+
+def test_tag_assignments_show_who_carries_a_tag_now(mirror: Mirror) -> None:
+    first, second, third = mirror.registry.ids("model-versions")[:3]
+    mirror.registry.set_tags(first, ["here"])
+    mirror.registry.set_tags(second, ["here", "Here"])
+    mirror.registry.set_tags(third, ["here"])
+    mirror.sync()
+    mirror.registry.set_tags(first, [])
+    mirror.registry.delete_version(third)
+    mirror.sync()
+    rows = mirror.rows(views.tag_assignments, views.tag_assignments.c.tag == "here")
+
+    assert [(row["model_version_id"], row["version"]) for row in rows] == [(second, 2)]
+
+
+def test_latest_metrics_show_the_last_value_of_each_key(mirror: Mirror) -> None:
+    version = mirror.registry.ids("model-versions")[0]
+    mirror.registry.set_fields(
+        version,
+        {
+            "metrics": [
+                {"key": "loss", "value": 3.0, "step": 2, "timestamp": 1},
+                {"key": "loss", "value": 1.0, "step": 10, "timestamp": 5},
+                {"key": "loss", "value": float("nan"), "step": 10, "timestamp": 9},
+                {"key": "loss", "value": 9.0, "timestamp": 99},
+                {"key": "auc", "value": 0.5},
+                {"key": "auc", "value": 0.6},
+            ]
+        },
+    )
+    mirror.sync()
+    view = views.latest_metrics
+    rows = {row["key"]: row for row in mirror.rows(view, view.c.model_version_id == version)}
+
+    assert {key: (row["value"], row["value_special"], row["step"]) for key, row in rows.items()} == {
+        "loss": (None, "NaN", 10),
+        "auc": (0.6, None, None),
+    }
+    assert {row["model_version_id"] for row in mirror.rows(view)} == {row["id"] for row in mirror.rows(ModelVersion)}
