@@ -23,14 +23,13 @@ _JOINS = {
 
 def help_of(*names: str) -> str:
     """What `tfy-etl NAMES --help` prints."""
-    context = click.Context(cli, info_name="tfy-etl", max_content_width=_WIDTH, terminal_width=_WIDTH)
+    # The settings of the real context count: names of the help option among them.
+    context = cli.context_class(cli, info_name="tfy-etl", terminal_width=_WIDTH, **cli.context_settings)
     command: click.Command = cli
     for name in names:
         assert isinstance(command, click.Group)  # noqa: S101 the README names groups and commands that are there
         command = command.commands[name]
-        context = click.Context(
-            command, parent=context, info_name=name, max_content_width=_WIDTH, terminal_width=_WIDTH
-        )
+        context = click.Context(command, parent=context, info_name=name, terminal_width=_WIDTH)
     return f"```text\n{command.get_help(context)}\n```"
 
 

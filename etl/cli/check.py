@@ -1,8 +1,9 @@
 """`tfy-etl check`: every link of the chain, a line each, and what to do about the one that is broken."""
 
+import logging
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -35,6 +36,8 @@ def check(ctx: click.Context) -> None:
     settings = settings_of(ctx)
     held, codes = set[str](), []
     with ExitStack() as stack:
+        if settings.log_level != "debug":
+            stack.enter_context(_only_warnings())
         for link in (*_source_links(settings, stack), *_store_links(settings)):
             if missing := [name for name in link.needs if name not in held]:
                 _say("skipped", link, f"needs {' and '.join(missing)}")
@@ -46,6 +49,18 @@ def check(ctx: click.Context) -> None:
                 _say("FAILED", link, str(error))
                 codes.append(error.exit_code)
     sys.exit(codes[0] if codes else 0)
+
+
+@contextmanager
+def _only_warnings() -> Iterator[None]:
+    """What the rooms below log for information would say again what the links say."""
+    log = logging.getLogger("etl")
+    before = log.level
+    log.setLevel(max(logging.WARNING, log.getEffectiveLevel()))
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _say(mark: str, link: Link, told: str) -> None:

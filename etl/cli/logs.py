@@ -26,6 +26,11 @@ _log = logging.getLogger(__name__)
 class _Stderr(logging.StreamHandler[TextIO]):
     """Looks stderr up for each line: progress bars put something else in its place, that writes above them."""
 
+    def __init__(self, form: str) -> None:
+        """The form of the lines is told to who asks; the formatter makes it."""
+        super().__init__()
+        self.form = form
+
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
         super().emit(record)
@@ -60,7 +65,7 @@ def configure(form: str, level: str, secrets: Iterable[str | None]) -> None:
         structlog.processors.format_exc_info,
     ]
     render: Processor = structlog.processors.JSONRenderer() if form == "json" else _console_line
-    handler = _Stderr()
+    handler = _Stderr(form)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -72,6 +77,11 @@ def configure(form: str, level: str, secrets: Iterable[str | None]) -> None:
     root.setLevel(level.upper())
     for name, least in _CHATTY.items():
         logging.getLogger(name).setLevel(max(least, root.level))
+
+
+def are_json() -> bool:
+    """Whether `configure` was called for JSON lines."""
+    return any(isinstance(each, _Stderr) and each.form == "json" for each in logging.getLogger().handlers)
 
 
 # Without a formatter of its own it would print the variables of each frame, the token among them.

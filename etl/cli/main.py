@@ -100,5 +100,9 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"Error: {shown(' '.join(message.split()))}", err=True)
+    line = " ".join(message.split())
+    if logs.are_json():  # who collects JSON lines chokes on any other
+        _log.error(line)
+    else:
+        click.echo(f"Error: {shown(line)}", err=True)
     sys.exit(code)

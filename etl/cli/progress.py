@@ -23,6 +23,16 @@ _log = logging.getLogger(__name__)
 _EVERY_S = 10.0
 
 
+class Nothing:
+    """For who does not want to know."""
+
+    def phase(self, name: str) -> None:
+        """Say nothing."""
+
+    def advance(self, entity: str, records: int, total: int | None) -> None:
+        """Say nothing."""
+
+
 class Lines:
     """A log line for each part of a run, and one now and then within."""
 
@@ -67,18 +77,23 @@ class Bars:
             self._pages += 1
             task = self._progress.tasks[self._task]
             rate = f", {task.speed:,.0f}/s" if task.speed else ""
-            self._progress.update(self._task, advance=records, total=total, pages=f"{self._pages} pages{rate}")
+            self._progress.update(self._task, advance=records, total=total, pages=f"pages: {self._pages}{rate}")
 
 
 @contextmanager
 def progress(wanted: bool | None) -> Iterator[Told]:  # noqa: FBT001 it is a setting
-    """Bars when wanted, or by themselves on a terminal; else lines."""
-    if not (sys.stderr.isatty() if wanted is None else wanted):
+    """Bars when wanted, or by themselves on a terminal; lines elsewhere, and nothing when not wanted."""
+    if wanted is None and not sys.stderr.isatty():
         yield Lines()
+        return
+    if wanted is False:
+        yield Nothing()
         return
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[pages]}"), TimeElapsedColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as live:
+    out = Console(stderr=True)
+    # A terminal is left clean for the result; elsewhere only how the bars end is ever shown.
+    with Progress(*columns, console=out, transient=out.is_terminal) as live:
         yield Bars(live)

@@ -17,5 +17,5 @@ def shown(value: object) -> str:
 
 def console() -> Console:
     """Standard output; nothing in a text is taken for markup. A file or a pipe is as wide every time."""
-    width = None if sys.stdout.isatty() else _WIDTH
+    width = None if sys.stdout is not None and sys.stdout.isatty() else _WIDTH  # a closed one is None
     return Console(file=sys.stdout, width=width, markup=False, emoji=False, highlight=False)

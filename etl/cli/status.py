@@ -32,7 +32,8 @@ def status(ctx: click.Context, max_age: timedelta | None, limit: int, output: st
     if max_age is not None and (age is None or age > max_age):
         found = "there is none" if age is None else f"it is {_whole(age)} old"
         raise EtlError(
-            f"The last complete run should be at most {_whole(max_age)} old, but {found}: see to tfy-etl sync."
+            f"The last complete run should be at most {_whole(max_age)} old, but {found}: "
+            "look at the errors above, or run tfy-etl sync."
         )
 
 
@@ -47,8 +48,9 @@ def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]]) -> None:
     if not last:
         out.print("No run yet: tfy-etl sync makes the first.")
         return
-    table = Table("started, UTC", "status", "mode", box=None, pad_edge=False)
-    for name in ("models", "versions", "changed", "rejected"):
+    # As narrow as it is, it fits 80 columns whatever the runs were like.
+    table = Table("started, UTC", "status", "mode", box=None, pad_edge=False, collapse_padding=True)
+    for name in ("models\nread", "versions\nread", "changed", "rejected"):
         table.add_column(name, justify="right")
     for run in last:
         table.add_row(_started(run), run["status"], run["mode"], *_counts(run["counts"]))
@@ -56,13 +58,15 @@ def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]]) -> None:
     for run in last:
         if run["error"]:
             out.print(f"{_started(run)} {run['status']}: {shown(run['error'])}")
+    if not scopes:
+        out.print("No run was complete yet.")
     for row in scopes:
         age = timedelta(seconds=row["age_seconds"])
         out.print(f"Scope {shown(row['scope'])}: the last complete run was {_whole(age)} ago.")
 
 
 def _started(run: dict[str, Any]) -> str:
-    return f"{run['started_at'].astimezone(UTC):%Y-%m-%d %H:%M}"
+    return f"{run['started_at'].astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _counts(counts: dict[str, Any]) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
 """`tfy-etl sync`: the main job."""
 
 import json
+import logging
+import os
 import sys
 from typing import Any
 
@@ -13,6 +15,7 @@ from etl.cli.progress import progress
 from etl.cli.shown import console, shown
 from etl.sync import Interrupts, Summary, run
 
+_log = logging.getLogger(__name__)
 _COUNTS = ("seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected")
 
 
@@ -38,13 +41,29 @@ def sync(ctx: click.Context, /, **own: Any) -> None:
     becomes visible in one commit, or nothing does.
     """
     settings = settings_of(ctx, **own)
-    with Interrupts() as interrupts, progress(settings.progress) as told:
-        summary = run(settings, interrupts=interrupts, progress=told)
-    if settings.output == "json":
-        click.echo(json.dumps(summary.as_json()))
-    else:
-        show(summary, console())
+    with Interrupts(last=True) as interrupts:
+        with progress(settings.progress) as told:
+            summary = run(settings, interrupts=interrupts, progress=told)
+        _tell(summary, as_json=settings.output == "json")
     sys.exit(summary.exit_code)
+
+
+def _tell(summary: Summary, *, as_json: bool) -> None:
+    """Print the result. That it cannot be printed changes nothing about a run that was written, nor its exit code."""
+    try:
+        if as_json:
+            click.echo(json.dumps(summary.as_json()))
+        else:
+            show(summary, console())
+    except (OSError, SystemExit) as error:  # rich ends the process when its reader has left
+        if summary.run_id is None:  # printing is all that a dry run does
+            raise
+        _log.error("the result could not be printed: %s", getattr(error, "strerror", "its reader has left"))
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:  # Python would try once more when it ends, and exit with a code of its own
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def show(summary: Summary, out: Console) -> None:

@@ -90,8 +90,8 @@ sync_freshness = Table(
     Column("age_seconds", Double),
     Column("last_full_at", UtcDateTime),
     Column("watermark", UtcDateTime),
-    Column("models_seen", BigInteger),
-    Column("model_versions_seen", BigInteger),
+    Column("models", BigInteger),
+    Column("model_versions", BigInteger),
     Column("rejected", BigInteger),
-    comment="Age of the last complete run of each scope, and its counts.",
+    comment="Age of the last complete run of each scope, and what is live in the tables.",
 )

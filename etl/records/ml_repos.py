@@ -1,7 +1,7 @@
 """ML repos: their fields lie in a manifest, of which the rest goes to `extra`."""
 
 from etl.records.fields import leftover, take_own_identity, take_text, take_time, without_nulls
-from etl.records.subjects import creator, take_creator
+from etl.records.subjects import restore_creator, take_creator
 from etl.records.tables import MlRepoRow, Record, Rows
 from etl.records.times import iso
 
@@ -37,13 +37,14 @@ def rebuilt_ml_repo(rows: Rows) -> Record:
         "id": row.id,
         "tenant_name": row.tenant_name,
         "manifest": without_nulls(manifest) or None,
-        "created_by_subject": creator(row.created_by_id, rows),
         "created_at": iso(row.created_at) if row.created_at else None,
     }
     left = row.extra or {}
     if record["manifest"] and "manifest" in left:
         left = left | {"manifest": record["manifest"] | left["manifest"]}
-    return without_nulls(record) | left
+    rebuilt = without_nulls(record) | left
+    restore_creator(rebuilt, row.created_by_id, rows)
+    return rebuilt
 
 
 def _take_manifest(left: Record) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Models, with the steps of the runs that logged them and a pointer to their latest version."""
 
 from etl.records import fields
-from etl.records.subjects import creator, take_creator
+from etl.records.subjects import restore_creator, take_creator
 from etl.records.tables import ModelRow, ModelRunStepRow, Record, Rows
 from etl.records.times import iso
 
@@ -47,13 +47,14 @@ def rebuilt_model(rows: Rows) -> Record:
         "name": row.name,
         "fqn": row.fqn,
         "type": row.type,
-        "created_by_subject": creator(row.created_by_id, rows),
         "created_at": iso(row.created_at) if row.created_at else None,
         "updated_at": iso(row.updated_at) if row.updated_at else None,
         "latest_version": {"id": row.latest_version_id} if row.latest_version_id else None,
         "run_steps": [step.step for step in steps] or None,
     }
-    return fields.without_nulls(record) | (row.extra or {})
+    rebuilt = fields.without_nulls(record) | (row.extra or {})
+    restore_creator(rebuilt, row.created_by_id, rows)
+    return rebuilt
 
 
 def _take_run_steps(left: Record, model_id: str) -> list[ModelRunStepRow]:

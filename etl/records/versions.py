@@ -6,7 +6,7 @@ from etl.records import fields
 from etl.records.fields import indexed, integer, member, text
 from etl.records.metrics import listed_metrics, take_metrics
 from etl.records.packages import package_rows
-from etl.records.subjects import creator, take_creator
+from etl.records.subjects import restore_creator, take_creator
 from etl.records.tables import Json, ModelVersionRow, Record, Rows, TagRow
 from etl.records.times import iso
 
@@ -56,14 +56,15 @@ def rebuilt_version(rows: Rows) -> Record:
         "fqn": row.fqn,
         "deployable": row.deployable,
         SNIPPET: row.usage_code_snippet,
-        "created_by_subject": creator(row.created_by_id, rows),
         "created_at": iso(row.created_at) if row.created_at else None,
         "updated_at": iso(row.updated_at) if row.updated_at else None,
         "manifest": row.manifest,
         "tags": [tag for _, _, tag in sorted(rows.get("model_version_tags", ()))] or None,
         "metrics": listed_metrics(rows.get("model_version_metrics", ())) or None,
     }
-    return fields.without_nulls(record) | (row.extra or {})
+    rebuilt = fields.without_nulls(record) | (row.extra or {})
+    restore_creator(rebuilt, row.created_by_id, rows)
+    return rebuilt
 
 
 def _take_tags(left: Record, version_id: str) -> list[TagRow]:

@@ -147,4 +147,4 @@ class Reader:
         with self._lock:
             if smaller < self.page_size:
                 self.page_size = smaller
-                _log.warning("pages of %d instead of %d records from here on: %s", smaller, size, refusal)
+                _log.warning("pages of %d instead of %d records from here on: the server takes no more", smaller, size)

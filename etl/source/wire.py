@@ -109,6 +109,8 @@ class Wire:
             )
         words = next(words for kind, words in _IN_WORDS if isinstance(error, kind))
         detail = scrub(re.sub(r"\[Errno -?\d+\] ", "", str(error)), self._secret)
+        if "WRONG_VERSION_NUMBER" in detail:
+            detail = "it does not speak https; write http:// if that is meant"
         return Passing(f"{self._base}{path}: {words}" + (f" ({detail})" if detail else ""))
 
     def _count(self, requests: int = 0, received: int = 0) -> None:

@@ -1,7 +1,7 @@
 """From a database URL to an engine, and from a driver's exceptions to ours."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import ModuleType
 
 from sqlalchemy import URL, Connection, Engine, Transaction, create_engine, make_url
@@ -10,6 +10,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from etl.errors import ConfigError
 from etl.store import postgresql, sqlite
+from etl.store.tables import TEMPORARY
 
 # What differs by database is a module each, with the same functions.
 _DATABASES: dict[str, ModuleType] = {"sqlite": sqlite, "postgresql": postgresql}
@@ -52,13 +53,17 @@ def open_engine(text: str, *, read_only: bool = False) -> Engine:
     database = database_of(url)
     database.check_url(url)
     try:
-        engine = create_engine(url, poolclass=StaticPool if is_in_memory(url) else NullPool)
+        engine = create_engine(
+            url,
+            poolclass=StaticPool if is_in_memory(url) else NullPool,
+            execution_options={"schema_translate_map": {TEMPORARY: database.TEMPORARY}},
+        )
     except NoSuchModuleError as error:
         raise ConfigError(f"SQLAlchemy has no driver {url.drivername!r}: use postgresql:// or sqlite:///.") from error
     except ModuleNotFoundError as error:
         name = url.get_backend_name()
         ours = url.get_driver_name() == _DRIVERS.get(name)
-        advice = f"pip install 'tfy-etl[{_EXTRAS[name]}]'" if ours else f"use {name}://"
+        advice = f"install tfy-etl with its extra, tfy-etl[{_EXTRAS[name]}]" if ours else f"use {name}://"
         raise ConfigError(f"The driver of {url.drivername}:// is not installed: {advice}.") from error
     database.prepare(engine)
     return engine
@@ -133,5 +138,8 @@ def server_of(engine: Engine, text: str) -> str:
 
 def lock_is_free(engine: Engine) -> str:
     """Take the lock of everything and let it go; LockHeld when a run has it."""
-    with database_of(engine.url).locked(engine, (), 0):
+    with ExitStack() as stack:
+        stack.enter_context(
+            database_of(engine.url).locked(engine, lambda: stack.enter_context(engine.connect()), (), 0)
+        )
         return "no other run is at work"

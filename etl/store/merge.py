@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, exists, func, insert, literal, select, true, update
+from sqlalchemy import Connection, Select, delete, exists, func, insert, literal, or_, select, true, update
 
 from etl.store.engine import database_of
-from etl.store.tables import CHILDREN, DOOMED, READ, REVIVED, SEEN, STAGES, TABLES
+from etl.store.settle import live_in
+from etl.store.tables import CHILDREN, DOOMED, READ, REVIVED, SEEN, STAGES, TABLES, UNREAD
 
 
-def merge(connection: Connection, *, run_id: str, now: datetime, log_changes: bool) -> None:
+def merge(connection: Connection, *, ml_repos: Sequence[str], run_id: str, now: datetime, log_changes: bool) -> None:
     """Bring the registry's tables to what the run has staged. The caller begins and commits.
 
     `now` becomes first_seen_at, last_changed_at and deleted_at; `log_changes` is off for a scope's first load.
@@ -24,7 +25,7 @@ def merge(connection: Connection, *, run_id: str, now: datetime, log_changes: bo
             columns = [database.staged(TABLES[child].c[column.name], column) for column in STAGES[child].columns]
             names = [column.name for column in STAGES[child].columns]
             connection.execute(insert(TABLES[child]).from_select(names, select(*columns)))
-    _bury(connection, now)
+    _bury(connection, ml_repos, now)
     _restore(connection, now)
     _note_reads(connection, database)
     if log_changes:
@@ -51,16 +52,9 @@ def _merge_subjects(connection: Connection, database: Any) -> None:
     differs = [table.c[name].is_distinct_from(upsert.excluded[name]) for name in data]
     connection.execute(
         upsert.on_conflict_do_update(
-            index_elements=["id"], set_={name: upsert.excluded[name] for name in data}, where=_any(differs)
+            index_elements=["id"], set_={name: upsert.excluded[name] for name in data}, where=or_(*differs)
         )
     )
-
-
-def _any(conditions: Sequence[Any]) -> Any:
-    first, *rest = conditions
-    for condition in rest:
-        first |= condition
-    return first
 
 
 def _drop_children(connection: Connection, entity: str, children: Sequence[str]) -> None:
@@ -90,11 +84,16 @@ def _upsert(connection: Connection, database: Any, entity: str, now: datetime) -
     connection.execute(upsert.on_conflict_do_update(index_elements=["id"], set_=replaced | {"deleted_at": None}))
 
 
-def _bury(connection: Connection, now: datetime) -> None:
+def _bury(connection: Connection, ml_repos: Sequence[str], now: datetime) -> None:
+    """What a run over another ML repo took over since it was doomed lives on."""
     for entity in CHILDREN:
         table = TABLES[entity]
         doomed = select(DOOMED.c.id).where(DOOMED.c.entity == entity)
-        connection.execute(update(table).where(table.c.id.in_(doomed)).values(deleted_at=now, last_changed_at=now))
+        connection.execute(
+            update(table)
+            .where(table.c.id.in_(doomed), live_in(table, ml_repos))
+            .values(deleted_at=now, last_changed_at=now)
+        )
 
 
 def _restore(connection: Connection, now: datetime) -> None:
@@ -112,6 +111,8 @@ def _restore(connection: Connection, now: datetime) -> None:
 
 def _note_reads(connection: Connection, database: Any) -> None:
     table = TABLES["version_reads"]
+    still_unread = select(UNREAD.c.model_id).where(~exists().where(READ.c.model_id == UNREAD.c.model_id))
+    connection.execute(delete(table).where(table.c.model_id.in_(still_unread)))
     read = (
         select(SEEN.c.id, SEEN.c.fingerprint)
         .join(READ, READ.c.model_id == SEEN.c.id)

@@ -31,6 +31,9 @@ from etl.models.types import RegistryJson, UtcDateTime
 
 __all__ = ["insert"]
 
+TEMPORARY = "pg_temp"
+"""Schema of temporary tables."""
+
 IS_OWN = False
 """A server's database is shared: its schema changes when its owner says so."""
 
@@ -56,33 +59,41 @@ def create(engine: Engine) -> None:
 
 
 @contextmanager
-def locked(engine: Engine, ml_repos: Sequence[str], wait: float) -> Iterator[None]:
-    """Hold advisory locks on a connection of their own; the server frees them when the process dies.
+def locked(
+    engine: Engine,  # noqa: ARG001 SQLite locks before it connects
+    connect: Callable[[], Connection],
+    ml_repos: Sequence[str],
+    wait: float,
+) -> Iterator[None]:
+    """Hold advisory locks on the connection that works: who loses the lock has lost the run with it.
 
-    A run over everything takes the schema's lock alone; a run over some ML repos shares it and takes each
-    repo's own, so that such runs go side by side. All are tried, none waited for: no deadlock can arise.
+    The server frees them when the connection closes, and so when the process dies. A run over everything takes the
+    schema's lock alone; a run over some ML repos shares it and takes each repo's own, so that such runs go side by
+    side. All are tried, none waited for: no deadlock can arise.
     Raises LockHeld when another run still holds one after `wait` seconds.
     """
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    connection = connect()
+    deadline = time.monotonic() + wait
+    while not _take_all(connection, ml_repos):
+        if time.monotonic() >= deadline:
+            raise LockHeld(
+                "Another run is at work on this database: wait for it to end; sync --lock-wait 600 waits by itself."
+            )
+        time.sleep(_LOCK_POLL_S)
+    yield
+
+
+def _take_all(connection: Connection, ml_repos: Sequence[str]) -> bool:
+    """Take every lock, or none."""
+    with connection.begin():
         schema = connection.scalar(text("SELECT current_schema()"))
-        whole = _key(f"{schema}")
-        tries = [("pg_try_advisory_lock_shared" if ml_repos else "pg_try_advisory_lock", whole)]
-        tries += [("pg_try_advisory_lock", _key(f"{schema}/{repo}")) for repo in sorted(set(ml_repos))]
-        deadline = time.monotonic() + wait
-        while not _take_all(lambda name, key: bool(connection.scalar(getattr(func, name)(key).select())), tries):
-            connection.execute(text("SELECT pg_advisory_unlock_all()"))
-            if time.monotonic() >= deadline:
-                raise LockHeld("Another run is at work on this database: wait for it to end, or give --lock-wait 600.")
-            time.sleep(_LOCK_POLL_S)
-        try:
-            yield
-        finally:
-            # The pool resets the connection, and closing it frees what a broken one held.
-            connection.invalidate()
-
-
-def _take_all(take: Callable[[str, int], bool], tries: Sequence[tuple[str, int]]) -> bool:
-    return all(take(name, key) for name, key in tries)
+        whole = func.pg_try_advisory_lock_shared if ml_repos else func.pg_try_advisory_lock
+        tries = [whole(_key(f"{schema}"))]
+        tries += [func.pg_try_advisory_lock(_key(f"{schema}/{repo}")) for repo in sorted(set(ml_repos))]
+        if all(connection.scalar(each.select()) for each in tries):
+            return True
+        connection.execute(text("SELECT pg_advisory_unlock_all()"))
+        return False
 
 
 def _key(name: str) -> int:

@@ -28,12 +28,26 @@ def begin(connection: Connection, run: Mapping[str, Any]) -> None:
         connection.execute(insert(SyncRun), [dict(run)])
 
 
-def end(connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies: Mapping[str, Tally]) -> None:
-    """Write how the run ended, and its counts. The caller commits: with the data, if there is any."""
-    connection.execute(update(SyncRun).where(SyncRun.id == run_id, SyncRun.status == "running").values(**outcome))
+def end(connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies: Mapping[str, Tally]) -> bool:
+    """Write how the run ended, and its counts; False when its row was closed already.
+
+    The caller commits: with the data, if there is any.
+    """
+    closed = connection.execute(
+        update(SyncRun).where(SyncRun.id == run_id, SyncRun.status == "running").values(**outcome)
+    )
+    if not closed.rowcount:
+        return False
     if tallies:
         rows = [{"run_id": run_id, "entity": entity, **tally._asdict()} for entity, tally in tallies.items()]
         connection.execute(insert(SyncRunCount), rows)
+    return True
+
+
+def status(connection: Connection, run_id: str) -> str | None:
+    """What the run's row says of how it ended."""
+    with connection.begin():
+        return connection.scalar(select(SyncRun.status).where(SyncRun.id == run_id))
 
 
 def scope_state(connection: Connection, scope: str) -> Mapping[str, Any] | None:
@@ -71,6 +85,18 @@ def advance(connection: Connection, to: Advance, *, run_id: str, started_at: dat
             index_elements=["scope"], set_={name: upsert.excluded[name] for name in values if name != "scope"}
         )
     )
+
+
+def is_empty(connection: Connection, ml_repos: Sequence[str]) -> bool:
+    """Whether no model and no version was ever stored in the ML repos given (in any, when there are none)."""
+    with connection.begin():
+        for name in ("models", "model_versions"):
+            query = select(TABLES[name].c.id)
+            if ml_repos:
+                query = query.where(TABLES[name].c.ml_repo_id.in_(ml_repos))
+            if connection.scalar(query.limit(1)) is not None:
+                return False
+    return True
 
 
 def stored_versions(connection: Connection, ml_repos: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, inspect
 
 import etl
 from etl.errors import SchemaMismatch
-from etl.store.engine import database_of, explained
+from etl.store.engine import database_of, explained, is_in_memory
 
 VERSION_TABLE = "tfy_etl_version"
 """Not Alembic's own name: a shared database may hold other projects' migrations too."""
@@ -58,7 +58,8 @@ def ensure(engine: Engine) -> None:
     what to do.
     """
     if database_of(engine.url).IS_OWN and current(engine) != head():
-        _log.info("the database's schema is brought to revision %s", head())
+        if not is_in_memory(engine.url):
+            _log.info("the database's schema is brought to revision %s", head())
         upgrade(engine)
     check(engine)
 

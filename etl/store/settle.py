@@ -42,19 +42,20 @@ def doom(
     """Note what the source no longer has, within the ML repos given (all when there are none).
 
     Only for a run that was proven complete. A version goes with its model, or when all versions of its model were
-    read and it was not among them. `spare` names tables of which nothing may go: an unreadable record without an id
-    may be any of theirs.
+    read and it was not among them; one whose model nobody lists, when every version was read. `spare` names tables of
+    which nothing may go: an unreadable record without an id may be any of theirs.
     """
-    versions = TABLES["model_versions"]
+    versions, model = TABLES["model_versions"], SEEN.alias()
     model_doomed = exists().where((DOOMED.c.entity == "models") & (DOOMED.c.id == versions.c.model_id))
     model_read = exists().where(READ.c.model_id == versions.c.model_id)
-    read_in_full = true() if every_version_read else or_(model_doomed, model_read)
+    orphaned = ~exists().where((model.c.entity == "models") & (model.c.id == versions.c.model_id))
+    read_in_full = or_(model_doomed, model_read, *([orphaned] if every_version_read else []))
     with connection.begin():
         for entity, applies in (("ml_repos", true()), ("models", true()), ("model_versions", read_in_full)):
             if entity in spare:
                 continue
             table = TABLES[entity]
-            gone = select(literal(entity), table.c.id).where(_live_in(table, ml_repos), ~_was_seen(table), applies)
+            gone = select(literal(entity), table.c.id).where(live_in(table, ml_repos), ~_was_seen(table), applies)
             connection.execute(insert(DOOMED).from_select(["entity", "id"], gone))
 
 
@@ -97,7 +98,7 @@ def guard(connection: Connection, tallies: Mapping[str, Tally], ml_repos: Sequen
         if not tally.deleted:
             continue
         table = TABLES[entity]
-        live_here = select(func.count()).select_from(table).where(_live_in(table, ml_repos))
+        live_here = select(func.count()).select_from(table).where(live_in(table, ml_repos))
         with connection.begin():
             live = connection.scalar(live_here) or tally.deleted
         # As a quotient: 0.29 * 100 is a little less than 29.
@@ -114,9 +115,14 @@ def _was_seen(table: Table) -> ColumnElement[bool]:
     return exists().where(seen.c.entity == table.name, seen.c.id == table.c.id)
 
 
-def _live_in(table: Table, ml_repos: Sequence[str]) -> ColumnElement[bool]:
+def live_in(table: Table, ml_repos: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a row of a registry table is live, and in the ML repos given (any when there are none)."""
     repo = table.c.id if table.name == "ml_repos" else table.c.ml_repo_id
-    return table.c.deleted_at.is_(None) & (repo.in_(ml_repos) if ml_repos else true())
+    within: ColumnElement[bool] = repo.in_(ml_repos) if ml_repos else true()
+    if ml_repos and table.name == "model_versions":  # one that does not say its repo is where its model is
+        models = TABLES["models"]
+        within |= table.c.model_id.in_(select(models.c.id).where(models.c.ml_repo_id.in_(ml_repos)))
+    return table.c.deleted_at.is_(None) & within
 
 
 def _counts(connection: Connection, *by: Column[Any]) -> dict[tuple[Any, ...], int]:

@@ -3,7 +3,7 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ from etl.errors import ConfigError, LockHeld, StoreError
 
 __all__ = ["insert"]
 
+TEMPORARY = "temp"
+"""Schema of temporary tables."""
+
 IS_OWN = True
 """A file belongs to who runs the command: it is created and migrated without asking."""
 
@@ -40,6 +43,8 @@ def check_url(url: URL) -> None:
     path = file_of(url)
     if path is None:
         return
+    if url.query:
+        raise ConfigError("A SQLite URL takes nothing behind a question mark: write one in a file name as %3F.")
     try:
         _check_file(path)
     except OSError as error:
@@ -88,7 +93,7 @@ def create(engine: Engine) -> None:
 
 
 @contextmanager
-def locked(engine: Engine, ml_repos: Sequence[str], wait: float) -> Iterator[None]:  # noqa: ARG001 one writer, whatever the scope
+def locked(engine: Engine, connect: Callable[[], Connection], ml_repos: Sequence[str], wait: float) -> Iterator[None]:  # noqa: ARG001 one writer, whatever the scope
     """Hold the lock file beside the database; the system frees it when the process dies.
 
     Raises LockHeld when another run still holds it after `wait` seconds.
@@ -97,13 +102,15 @@ def locked(engine: Engine, ml_repos: Sequence[str], wait: float) -> Iterator[Non
     if path is None:
         yield
         return
-    lock = FileLock(f"{path}.lock", timeout=wait)
+    lock = FileLock(f"{path.resolve()}.lock", timeout=wait)  # whatever name the file goes by
     try:
         lock.acquire()
     except Timeout as error:
         if not Path(lock.lock_file).exists():  # some file systems refuse as if it were held
             raise ConfigError(f"Cannot write beside {path}: name a file elsewhere in --database-url.") from error
-        raise LockHeld(f"Another run is at work on {path}: wait for it to end, or give --lock-wait 600.") from error
+        raise LockHeld(
+            f"Another run is at work on {path}: wait for it to end; sync --lock-wait 600 waits by itself."
+        ) from error
     except OSError as error:
         raise ConfigError(f"Cannot write beside {path}: {error.strerror or error}.") from error
     try:

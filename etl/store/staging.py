@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Connection, Index, Select, Table, delete, exists, func, null, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Index, Select, Table, delete, exists, func, null, or_, select
 from sqlalchemy.schema import CreateTable
 
 from etl.models.types import Encoder, RegistryJson, RegistryText, UtcDateTime
 from etl.store.engine import database_of
-from etl.store.tables import ALL, CHILDREN, DUE, READ, SEEN, STAGES, STAMPS, TABLES
+from etl.store.tables import ALL, CHILDREN, DUE, READ, SEEN, STAGES, STAMPS, TABLES, UNREAD
 
 Row = tuple[Any, ...]
 
@@ -116,32 +116,32 @@ class Staging:
         self._mark_seen_models(READ)
 
     def mark_unread(self, model_ids: Sequence[str]) -> None:
-        """Take models back: a version of theirs could not be stored, so it is asked for again next time."""
+        """Take models back: not all of their versions could be read or stored, so they are asked for again."""
+        self._mark(UNREAD, model_ids)
         with self._connection.begin():
             wanted = self._wanted(model_ids)
             self._connection.execute(delete(READ).where(READ.c.model_id.in_(select(wanted.c.value))))
+
+    def mark_unread_without_latest(self) -> None:
+        """Take back the models of which a sweep of all versions did not bring the latest."""
+        with self._connection.begin():
+            missing = _without_latest()
+            self._connection.execute(UNREAD.insert().from_select(["model_id"], missing.where(_unmarked(UNREAD))))
+            self._connection.execute(delete(READ).where(READ.c.model_id.in_(missing)))
+
+    def due_among(self, model_ids: Sequence[str]) -> set[str]:
+        """Those of the models that are due."""
+        wanted = self._wanted(model_ids)
+        with self._connection.begin():
+            return set(self._connection.scalars(select(DUE.c.model_id).join(wanted, DUE.c.model_id == wanted.c.value)))
 
     def due(self) -> Iterator[str]:
         """The models whose versions are to be read, in the order of their ids, a thousand at a time."""
         return self._chunks(lambda last: select(DUE.c.model_id).where(DUE.c.model_id > last).order_by(DUE.c.model_id))
 
     def without_latest(self) -> Iterator[str]:
-        """Due models whose latest version, as listed, did not come when versions were read."""
-        version = SEEN.alias()
-        arrived = exists().where((version.c.entity == "model_versions") & (version.c.id == SEEN.c.latest_version_id))
-        return self._chunks(
-            lambda last: (
-                select(SEEN.c.id)
-                .join(DUE, DUE.c.model_id == SEEN.c.id)
-                .where(
-                    SEEN.c.entity == "models",
-                    SEEN.c.latest_version_id.is_not(None),
-                    ~arrived,
-                    SEEN.c.id > last,
-                )
-                .order_by(SEEN.c.id)
-            )
-        )
+        """Models seen whose latest version, as listed, did not come when versions were read, in order."""
+        return self._chunks(lambda last: _without_latest().where(SEEN.c.id > last).order_by(SEEN.c.id))
 
     def seen_ids(self, entity: str) -> Iterator[str]:
         """The ids of the readable records seen, in order."""
@@ -204,7 +204,7 @@ class Staging:
         unmarked = select(SEEN.c.id).where(
             SEEN.c.entity == "models",
             SEEN.c.outcome != "rejected",
-            ~exists().where(table.c.model_id == SEEN.c.id),
+            _unmarked(table),
         )
         with self._connection.begin():
             self._connection.execute(table.insert().from_select(["model_id"], unmarked))
@@ -235,6 +235,16 @@ class Staging:
     def _load(self, table: Table, rows: Sequence[Row]) -> None:
         if rows:
             self._database.load(self._connection, table, _encoded(rows, self._encoders[table.name]))
+
+
+def _without_latest() -> Select[Any]:
+    version = SEEN.alias()
+    arrived = exists().where((version.c.entity == "model_versions") & (version.c.id == SEEN.c.latest_version_id))
+    return select(SEEN.c.id).where(SEEN.c.entity == "models", SEEN.c.latest_version_id.is_not(None), ~arrived)
+
+
+def _unmarked(table: Table) -> ColumnElement[bool]:
+    return ~exists().where(table.c.model_id == SEEN.c.id)
 
 
 def _key(stage: Table) -> Column[Any]:

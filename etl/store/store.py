@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from sqlalchemy import Connection
 
-from etl.errors import EtlError
+from etl.errors import ConfigError, EtlError, StoreError
 from etl.store import runs, schema, settle
-from etl.store.engine import database_of, explained, is_in_memory, open_engine, opened, writing
+from etl.store.engine import database_of, explained, is_in_memory, is_new_file, open_engine, opened, parse_url, writing
 from etl.store.merge import merge
 from etl.store.settle import Tally
 from etl.store.staging import Staging
@@ -30,6 +30,7 @@ class Store:
         self._database = database_of(self._engine.url)
         self._stack = ExitStack()
         self._open: Connection | None = None
+        self._in_doubt = False
 
     def __enter__(self) -> Self:
         """Nothing is connected before it is needed."""
@@ -58,7 +59,7 @@ class Store:
 
         LockHeld when another run still holds it after `wait` seconds.
         """
-        self._stack.enter_context(self._database.locked(self._engine, ml_repos, wait))
+        self._stack.enter_context(self._database.locked(self._engine, lambda: self._connection, ml_repos, wait))
 
     def ensure_schema(self) -> None:
         """The schema is as this release needs it when this returns; SchemaMismatch says what to do."""
@@ -70,6 +71,10 @@ class Store:
     def scope_state(self, label: str) -> Mapping[str, Any]:
         """What is known of a scope from its complete runs, else of the whole registry; empty when there was none."""
         return runs.scope_state(self._connection, label) or runs.scope_state(self._connection, runs.WHOLE) or {}
+
+    def is_empty(self, ml_repos: Sequence[str]) -> bool:
+        """Whether nothing of the ML repos given (of any, when there are none) was ever stored."""
+        return runs.is_empty(self._connection, ml_repos)
 
     def stored_versions(self, ml_repos: Sequence[str]) -> int:
         """How many versions are stored as live."""
@@ -104,6 +109,7 @@ class Store:
         outcome: Mapping[str, Any],
         tallies: Mapping[str, Tally],
         *,
+        ml_repos: Sequence[str],
         now: datetime,
         log_changes: bool,
         advance: runs.Advance | None,
@@ -114,12 +120,15 @@ class Store:
         `now` is the run's start. `held` keeps signals off while the commit is made.
         """
         with writing(self._connection) as transaction:
-            merge(self._connection, run_id=run_id, now=now, log_changes=log_changes)
-            runs.end(self._connection, run_id, outcome, tallies)
+            merge(self._connection, ml_repos=ml_repos, run_id=run_id, now=now, log_changes=log_changes)
+            if not runs.end(self._connection, run_id, outcome, tallies):
+                raise StoreError("Another run took this one for dead, and may have written since: run again.")
             if advance is not None:
                 runs.advance(self._connection, advance, run_id=run_id, started_at=now)
             with held:
+                self._in_doubt = True
                 transaction.commit()
+                self._in_doubt = False
 
     def abandon(self, run_id: str, outcome: Mapping[str, Any]) -> None:
         """Close the row of a run that failed, on a connection of its own; if that fails too, the next run does it."""
@@ -127,12 +136,31 @@ class Store:
             with explained(self._engine), self._engine.connect() as connection, writing(connection):
                 runs.end(connection, run_id, outcome, {})
         except EtlError as error:
-            _log.warning("the run's end could not be recorded: %s", error)
+            if not self._in_doubt:  # else `is_written` has more to say
+                _log.warning("the run's end could not be recorded: %s", error)
+
+    def is_written(self, run_id: str) -> bool:
+        """Whether the commit of a run that failed was made all the same, and only its answer lost.
+
+        StoreError when a commit was asked for, and the database cannot tell what became of it.
+        """
+        if not self._in_doubt:
+            return False
+        try:
+            with explained(self._engine), self._engine.connect() as connection:
+                return runs.status(connection, run_id) in {"succeeded", "partial"}
+        except EtlError as error:
+            raise StoreError(
+                "The database failed at the commit, and does not answer. It is unknown whether this run was written: "
+                "tfy-etl status tells once the database is back."
+            ) from error
 
 
 @contextmanager
 def reading(url: str) -> Iterator[Connection]:
-    """A connection that only looks; SchemaMismatch when there is nothing to look at."""
+    """A connection that only looks; ConfigError when there is nothing to look at."""
+    if is_new_file(url):
+        raise ConfigError(f"{parse_url(url).database} is not there: tfy-etl sync creates it, or change --database-url.")
     with opened(url, read_only=True) as engine:
         schema.check(engine)
         with engine.connect() as connection:

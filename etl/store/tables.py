@@ -21,11 +21,14 @@ CHILDREN: Mapping[str, tuple[str, ...]] = {
 STAMPS = ("first_seen_at", "last_changed_at", "deleted_at")
 """Columns of the registry's tables that the store sets itself."""
 
+TEMPORARY = "pg_temp"
+"""Schema of the temporary tables, named so that no table of somebody else's is taken for one; SQLite's is `temp`."""
+
 _temporary = MetaData()
 
 
 def _temp(name: str, *columns: Column[Any]) -> Table:
-    return Table(name, _temporary, *columns, prefixes=["TEMPORARY"])
+    return Table(name, _temporary, *columns, prefixes=["TEMPORARY"], schema=TEMPORARY)
 
 
 def _stage(name: str, *more: Column[Any], without: tuple[str, ...] = STAMPS) -> Table:
@@ -59,6 +62,9 @@ DUE = _temp("due", Column("model_id", RegistryText, primary_key=True))
 READ = _temp("versions_read", Column("model_id", RegistryText, primary_key=True))
 """Models whose versions were all read, provably."""
 
+UNREAD = _temp("versions_unread", Column("model_id", RegistryText, primary_key=True))
+"""Models whose versions could not all be read or stored: unless they were read after all, the next run asks again."""
+
 DOOMED = _temp("doomed", Column("entity", Text, primary_key=True), Column("id", RegistryText, primary_key=True))
 """Stored records that the source no longer has."""
 
@@ -74,4 +80,4 @@ STAGES: Mapping[str, Table] = {
 }
 """Rows on their way into the table of that name."""
 
-ALL = (SEEN, DUE, READ, DOOMED, REVIVED, *STAGES.values())
+ALL = (SEEN, DUE, READ, UNREAD, DOOMED, REVIVED, *STAGES.values())

@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from etl.records import Entity, Sighting, Unreadable, changes, embedded_version, rows, sight
-from etl.records.fields import identity
+from etl.records import Entity, Sighting, Unreadable, changes, embedded_version, identity, rows, sight
 from etl.store import Known, Seen, Staging
 from etl.sync.scope import Scope
 

@@ -11,15 +11,17 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """While entered, both signals raise KeyboardInterrupt in the main thread, once.
+    """While entered, both signals raise KeyboardInterrupt in the main thread, until the run's end is settled.
 
-    KeyboardInterrupt, because database drivers know it and cancel what the server is doing.
+    KeyboardInterrupt, because database drivers know it and cancel what the server is doing. Python drops it
+    where nobody can catch it, as in a weakref's callback: hence `requested`, and `check` now and then.
     """
 
-    def __init__(self) -> None:
-        """Nothing is installed yet."""
-        self._held = False
-        self._raised = False
+    def __init__(self, *, last: bool = False) -> None:
+        """Nothing is installed yet. `last`: the process ends with the run, and what is settled stays so."""
+        self.requested = False
+        self._settled = False
+        self._last = last
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Self:
@@ -31,20 +33,32 @@ class Interrupts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Put back what was there before."""
+        """Put back what was there before; or ignore signals while the process ends, to keep its exit code true."""
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # it is what signal.signal gave
+            ignored = self._last and self._settled
+            signal.signal(number, signal.SIG_IGN if ignored else handler)  # type: ignore[arg-type]  # signal gave it
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if a signal came: the one that was raised at once may have been dropped."""
+        if self.requested:
+            raise KeyboardInterrupt
+
+    def settle(self) -> None:
+        """Ignore signals from now on: how the run ends is decided, and is being written down."""
+        self._settled = True
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """A signal that comes in here is ignored: after a commit the run is over anyway."""
-        self._held = True
+        """Ignore signals in here and, unless it fails, from then on: after a commit the run is over anyway."""
+        self.settle()
         try:
+            self.check()
             yield
-        finally:
-            self._raised = True
+        except BaseException:
+            self._settled = False
+            raise
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        if not (self._held or self._raised):
-            self._raised = True
+        if not self._settled:
+            self.requested = True
             raise KeyboardInterrupt

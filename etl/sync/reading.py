@@ -4,10 +4,11 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 from etl.errors import ConfigError, RequestRefused
-from etl.records import Entity, embedded_version
-from etl.source import Listing, Page, Reader, Reading
+from etl.records import Entity, embedded_version, identity
+from etl.source import Forbidden, Listing, Page, Reader, Reading
 from etl.store import Staging
 from etl.sync.intake import Intake
 from etl.sync.plan import Plan
@@ -17,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 # Statuses by which a server says that it does not know a listing, or wants a filter with it.
 _NOT_OFFERED = frozenset({400, 404, 405, 422, 501})
+_GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+_MOST_WARNINGS = 20
 
 Advance = Callable[[str, int, int | None], None]
 """Told of each page: which entity, how many records came, how many the list has (None where nobody says)."""
@@ -32,7 +35,7 @@ class Readings:
     scope: Scope
     advance: Advance
     proofs: set[str] = field(default_factory=set)
-    unproven: list[str] = field(default_factory=list)
+    unproven: int = 0
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -49,32 +52,40 @@ class Readings:
 
     def ml_repos(self) -> None:
         """Read all ML repos. ConfigError when one that was asked for is not among them."""
-        listed: dict[str, None] = {}
+        listed: dict[str | None, str] = {}
         for page in self._pages("ml_repos", Listing("ml-repos")):
             self.intake.take("ml_repos", page.fresh)
-            listed |= dict.fromkeys(str(each["id"]) for each in page.fresh if isinstance(each, dict) and "id" in each)
+            listed |= {identity(each.get("id")): _described(each) for each in page.fresh if isinstance(each, dict)}
         unknown = [each for each in self.scope.ml_repos if each not in listed]
         if unknown:
-            some = ", ".join(list(listed)[:10]) or "none at all"
+            some = ", ".join(list(listed.values())[:10]) or "none at all"
             raise ConfigError(f"ML repo {unknown[0]!r} is not known to the control plane: it lists {some}.")
 
     def models(self) -> None:
         """Read every model of the scope, and keep the latest version that comes along when that is wanted."""
+        found = 0
         for listing in self.scope.model_listings():
             for page in self._pages("models", listing):
                 self.intake.take("models", page.fresh)
+                found += len(page.fresh)
                 if self.scope.versions == "latest":
-                    latest = [embedded_version(each) for each in page.fresh if isinstance(each, dict)]
-                    self.intake.take("model_versions", [each for each in latest if each is not None])
+                    self._take_latest(page)
+        if not found and not self.scope.lists_every_model:
+            self.warn("No model matches the filters of this run.")
+
+    def _take_latest(self, page: Page) -> None:
+        """Take the versions that come with models; those of a model that is as it was when all were read say less."""
+        latest = [embedded_version(each) for each in page.fresh if isinstance(each, dict)]
+        of_model = {identity(each["model_id"]): each for each in latest if each is not None}
+        due = self.staging.due_among([each for each in of_model if each is not None])
+        self.intake.take("model_versions", [each for model_id, each in of_model.items() if model_id in due])
 
     def versions(self, plan: Plan, *, full: bool) -> bool:
         """Read versions as planned, those of every model when `full`; whether a sweep brought all of the scope."""
         every = plan.way == "sweep" and self._sweep_versions()
-        if every:
-            missing = list(self.staging.without_latest())
-            if missing:
-                _log.info("the sweep left out the latest version of %d models: reading these by model", len(missing))
-                self._versions_of(iter(missing))
+        if every:  # what a model names as its latest and the sweep did not bring casts doubt on the sweep
+            self.staging.mark_unread_without_latest()
+            self._versions_of(self.staging.without_latest())
         elif plan.way in {"sweep", "by model"}:
             if full:
                 self.staging.mark_all_due()
@@ -96,18 +107,18 @@ class Readings:
 
     def _swept(self, listings: Sequence[Listing]) -> bool:
         """Read lists that together bring all versions; False when the server does not offer them."""
-        before = len(self.unproven)
+        before = self.unproven
         try:
             for listing in listings:
                 for page in self._pages("model_versions", listing):
                     self.intake.take("model_versions", page.fresh)
-        except RequestRefused as error:
-            if error.status not in _NOT_OFFERED:
+        except (RequestRefused, Forbidden) as error:
+            if isinstance(error, RequestRefused) and error.status not in _NOT_OFFERED:
                 raise
             _log.info("not offered here: %s", error)
             return False
         unread = self.intake.unread_models
-        if len(self.unproven) == before and None not in unread:
+        if self.unproven == before and None not in unread:
             self.staging.mark_all_read()
             self.staging.mark_unread(sorted(filter(None, unread)))
         return True
@@ -123,12 +134,18 @@ class Readings:
                     self.advance("model_versions", len(page.fresh), None)
                     readable &= self.intake.take("model_versions", page.fresh)
             except RequestRefused as error:
-                if error.status != HTTPStatus.NOT_FOUND:
+                if error.status not in _GONE:
                     raise
-                self.warn(f"Model {model_id} went away while it was read; the next run will tell.")
+                self.unproven += 1
+                self.staging.mark_unread([model_id])
+                self.warn(
+                    f"The versions of model {model_id} are not to be had ({error.status}): asked again next time."
+                )
                 continue
             if self._judge(reading) and readable:
                 self.staging.mark_read([model_id])
+            else:
+                self.staging.mark_unread([model_id])
 
     def _pages(self, entity: Entity, listing: Listing) -> Iterator[Page]:
         reading = self.reader.read(listing)
@@ -139,21 +156,31 @@ class Readings:
 
     def _judge(self, reading: Reading) -> bool:
         if reading.proof is None:
-            self.unproven.append(_named(reading.listing))
+            self.unproven += 1
             self.warn(
-                f"{self.unproven[-1]} could not be proven complete in {reading.sweeps} sweeps: it moves, or the server "
-                "answers unsteadily. What came is stored, nothing is deleted."
+                f"{_named(reading.listing)} could not be proven complete in {reading.sweeps} sweeps: it moves, or the "
+                "server answers unsteadily. What came is stored, nothing is deleted."
             )
             return False
         self.proofs.add(reading.proof)
         return True
 
     def warn(self, message: str) -> None:
-        """Tell it now, and in the result."""
+        """Tell it now, and in the result, which stays of a readable length."""
         _log.warning(message)
-        self.warnings.append(message)
+        if len(self.warnings) < _MOST_WARNINGS:
+            self.warnings.append(message)
+        elif len(self.warnings) == _MOST_WARNINGS:
+            self.warnings.append("There were more warnings: the log has them all.")
 
 
 def _named(listing: Listing) -> str:
     filters = " and ".join(f"{name}={value}" for name, value in listing.filters)
     return f"The list of {listing.endpoint}{' with ' if filters else ''}{filters}"
+
+
+def _described(ml_repo: dict[str, Any]) -> str:
+    """An ML repo by its id, and its name if it has one."""
+    manifest = ml_repo.get("manifest")
+    name = manifest.get("name") if isinstance(manifest, dict) else None
+    return f"{ml_repo.get('id')} ({name})" if name else str(ml_repo.get("id"))

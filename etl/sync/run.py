@@ -23,6 +23,9 @@ from etl.sync.summary import Summary
 
 _log = logging.getLogger(__name__)
 
+_STATUSES: dict[type[EtlError], str] = {Interrupted: "interrupted", MassDelete: "refused"}
+"""How a run ended, by its error; any other means that it failed."""
+
 
 class Progress(Protocol):
     """Is told what a run is at."""
@@ -54,6 +57,14 @@ class _Run:
     def mode(self) -> str:
         return "incremental" if self.why_full is None else "full"
 
+    def phase(self, name: str) -> None:
+        self.interrupts.check()
+        self.progress.phase(name)
+
+    def advance(self, entity: str, records: int, total: int | None) -> None:
+        self.interrupts.check()
+        self.progress.advance(entity, records, total)
+
     def traffic(self) -> dict[str, Any]:
         """What went over the wire so far, as the run's row has it."""
         return {
@@ -72,9 +83,12 @@ class _Read:
     readings: Readings
     tallies: Mapping[str, Tally]
     every_version: bool
+    refusal: MassDelete | None
 
     @property
     def status(self) -> str:
+        if self.refusal is not None:
+            return "refused"
         rejected = any(tally.rejected for tally in self.tallies.values())
         return "succeeded" if self.readings.complete and not rejected else "partial"
 
@@ -110,13 +124,17 @@ def run(settings: Settings, *, interrupts: Interrupts, progress: Progress) -> Su
             now,
             began,
             why_full,
-            not state,
+            not state and store.is_empty(scope.ml_repos),
         )
         if settings.dry_run:
-            return _summary(this, _read(this), run_id=None)
+            with _explained(this):
+                return _summary(this, _read(this), run_id=None)
         store.begin(_opening(this))
         with _recorded(this):
-            return _commit(this, _read(this))
+            read = _read(this)
+            _commit(this, read)
+        _log.info("run %s ended: %s; %s", this.id, read.status, _counts(read.tallies))
+        return _summary(this, read, run_id=this.id)
 
 
 def _opening(this: _Run) -> dict[str, Any]:
@@ -135,18 +153,31 @@ def _opening(this: _Run) -> dict[str, Any]:
 
 @contextmanager
 def _recorded(this: _Run) -> Iterator[None]:
-    """However the run ends short of its commit, its row says so."""
+    """However the run ends short of its commit, its row says so. Where the row says that it was written, it was."""
+    try:
+        with _explained(this):
+            yield
+    except EtlError as error:
+        status = _STATUSES.get(type(error), "failed")
+        this.store.abandon(this.id, _ending(this, status, str(error)))
+        if this.store.is_written(this.id):
+            _log.warning("the database failed at the commit, but made it: only the answer was lost")
+            return
+        _log.info("run %s ended: %s", this.id, status)
+        raise
+
+
+@contextmanager
+def _explained(this: _Run) -> Iterator[None]:
+    """What ends the run is an EtlError: Interrupted after a signal, whatever a driver that it disturbed made of it."""
     try:
         with this.store.explained():
             yield
-    except KeyboardInterrupt as error:
-        message = "Interrupted: nothing was written."
-        this.store.abandon(this.id, _ending(this, "interrupted", message))
-        raise Interrupted(message) from error
-    except EtlError as error:
-        status = "refused" if isinstance(error, MassDelete) else "failed"
-        this.store.abandon(this.id, _ending(this, status, str(error)))
-        raise
+    except (KeyboardInterrupt, EtlError) as error:
+        this.interrupts.settle()
+        if isinstance(error, EtlError) and not this.interrupts.requested:
+            raise
+        raise Interrupted("Interrupted: nothing was written.") from error
 
 
 def _ending(this: _Run, status: str, error: str | None) -> dict[str, Any]:
@@ -156,28 +187,37 @@ def _ending(this: _Run, status: str, error: str | None) -> dict[str, Any]:
 def _read(this: _Run) -> _Read:
     """Read the registry into staging, and settle what it means. Writes no table of the database."""
     settings, scope, store = this.settings, this.scope, this.store
-    this.progress.phase("finding the API")
+    this.phase("finding the API")
     this.client.discover()
     staging = store.staging()
     intake = Intake(staging, scope, log_changes=not this.first_load)
     with Reader(this.client, settings.page_size, settings.concurrency, settings.max_sweeps) as reader:
-        readings = Readings(reader, intake, staging, scope, this.progress.advance)
-        this.progress.phase("ML repos")
+        readings = Readings(reader, intake, staging, scope, this.advance)
+        this.phase("ML repos")
         readings.ml_repos()
-        this.progress.phase("models")
+        this.phase("models")
         readings.models()
         plan = _plan(this, readings)
         _log.info("versions are read: %s, about %d requests, because %s", plan.way, plan.requests, plan.because)
-        this.progress.phase("versions")
+        this.phase("versions")
         every_version = readings.versions(plan, full=this.why_full is not None)
-    this.progress.phase("comparing")
+    this.phase("comparing")
     delete = readings.complete and scope.lists_every_model and not settings.no_delete
     tallies = store.settle(scope.ml_repos, delete=delete, every_version_read=every_version, spare=_spared(intake))
     if intake.stale:
         readings.warn(f"{intake.stale} records came older than they are stored: the newer ones were kept.")
-    if not settings.allow_mass_delete:
-        store.guard(tallies, scope.ml_repos, settings.max_delete_share)
-    return _Read(plan, readings, tallies, every_version)
+    return _Read(plan, readings, tallies, every_version, refusal=_refusal(this, tallies))
+
+
+def _refusal(this: _Run, tallies: Mapping[str, Tally]) -> MassDelete | None:
+    """Why the run may not be written; a dry run tells it beside the counts."""
+    if this.settings.allow_mass_delete:
+        return None
+    try:
+        this.store.guard(tallies, this.scope.ml_repos, this.settings.max_delete_share)
+    except MassDelete as error:
+        return error
+    return None
 
 
 def _spared(intake: Intake) -> set[str]:
@@ -199,8 +239,10 @@ def _plan(this: _Run, readings: Readings) -> Plan:
     )
 
 
-def _commit(this: _Run, read: _Read) -> Summary:
-    this.progress.phase("writing")
+def _commit(this: _Run, read: _Read) -> None:
+    if read.refusal is not None:
+        raise read.refusal
+    this.phase("writing")
     complete = read.readings.complete
     label = this.scope.label()
     compared_all = this.scope.versions == "all" and (this.why_full is not None or read.every_version)
@@ -208,12 +250,21 @@ def _commit(this: _Run, read: _Read) -> Summary:
         this.id,
         _ending(this, read.status, None) | {"complete": complete, "proof": read.readings.proof},
         read.tallies,
+        ml_repos=this.scope.ml_repos,
         now=this.started_at,
         log_changes=not this.first_load,
         advance=Advance(label, full=compared_all) if complete else None,
         held=this.interrupts.held(),
     )
-    return _summary(this, read, run_id=this.id)
+
+
+def _counts(tallies: Mapping[str, Tally]) -> str:
+    """The counts in one line: `models: 12 seen, 1 updated, 11 unchanged; …`."""
+    parts = (
+        (entity, ", ".join(f"{count} {name}" for name, count in tally._asdict().items() if count))
+        for entity, tally in tallies.items()
+    )
+    return "; ".join(f"{entity}: {counts or 'none seen'}" for entity, counts in parts)
 
 
 def _summary(this: _Run, read: _Read, *, run_id: str | None) -> Summary:
@@ -229,5 +280,5 @@ def _summary(this: _Run, read: _Read, *, run_id: str | None) -> Summary:
         bytes_received=this.client.bytes_received,
         tallies=read.tallies,
         plan=read.plan,
-        warnings=read.readings.warnings,
+        warnings=[*read.readings.warnings, *([str(read.refusal)] if read.refusal else [])],
     )

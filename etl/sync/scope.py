@@ -60,8 +60,11 @@ class Scope:
         return self.include_empty and not (self.fqn or self.name or self.run_id)
 
     def covers(self, sighting: Sighting) -> bool:
-        """Whether a record that came is within the ML repos asked for: a server may ignore a filter."""
-        return not self.ml_repos or sighting.ml_repo_id in self.ml_repos
+        """Whether a record that came is within the ML repos asked for: a server may ignore a filter.
+
+        One that does not say its repo is taken at the server's word.
+        """
+        return not self.ml_repos or sighting.ml_repo_id is None or sighting.ml_repo_id in self.ml_repos
 
     def model_listings(self) -> Iterator[Listing]:
         """The lists of models to read, one for each ML repo that was asked for."""

@@ -62,10 +62,8 @@ WHERE place = 1
 
 SYNC_FRESHNESS = """
 SELECT f.scope, f.last_complete_run_id, f.last_complete_at, {age} AS age_seconds, f.last_full_at, f.watermark,
-       COALESCE((SELECT c.seen FROM sync_run_counts c
-                 WHERE c.run_id = f.last_complete_run_id AND c.entity = 'models'), 0) AS models_seen,
-       COALESCE((SELECT c.seen FROM sync_run_counts c
-                 WHERE c.run_id = f.last_complete_run_id AND c.entity = 'model_versions'), 0) AS model_versions_seen,
+       (SELECT COUNT(*) FROM models m WHERE m.deleted_at IS NULL) AS models,
+       (SELECT COUNT(*) FROM model_versions v WHERE v.deleted_at IS NULL) AS model_versions,
        COALESCE((SELECT SUM(c.rejected) FROM sync_run_counts c WHERE c.run_id = f.last_complete_run_id), 0) AS rejected
 FROM sync_scopes f
 """
@@ -98,7 +96,7 @@ VIEWS = {
         LATEST_METRICS,
         "The last value of each metric of each version that the source has now.",
     ),
-    "sync_freshness": (SYNC_FRESHNESS, "Age of the last complete run of each scope, and its counts."),
+    "sync_freshness": (SYNC_FRESHNESS, "Age of the last complete run of each scope, and what is live in the tables."),
 }
 
 

@@ -1,6 +1,7 @@
 """A small registry behind a simulated control plane, and the command line within this process."""
 
 import logging
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,9 +45,10 @@ def known(plane: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
 
 @pytest.fixture
 def tfy_etl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
-    """Call the command's entry point; what it does to logging ends with the test."""
+    """Call the command's entry point; what it does to logging and to signals ends with the test."""
     root = logging.getLogger()
     before, level = root.handlers, root.level
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def call(*args: str) -> Done:
         monkeypatch.setattr(sys, "argv", ["tfy-etl", *args])
@@ -61,3 +63,5 @@ def tfy_etl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     yield call
     root.handlers, root.level = before, level
+    for number, handler in signals.items():
+        signal.signal(number, handler)

@@ -134,7 +134,7 @@ def test_a_host_that_is_no_control_plane(plane: Simulator) -> None:
 
 def test_an_ml_repo_that_is_not_there(plane: Simulator) -> None:
     done = sync("--ml-repo", "no-such", TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
-    assert_told(done, 2, "ML repo 'no-such' is not known to the control plane: it lists 1, 2.")
+    assert_told(done, 2, "ML repo 'no-such' is not known to the control plane: it lists 1 (risk), 2 (marketing).")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_driver_that_is_not_installed_names_the_extra(folder: Path) -> None:
     python = Path(COMMAND).with_name("python")
     url = "postgresql://host/db"
     done = execute(python, "-c", script, "db", "current", "--database-url", url, cwd=folder)
-    assert_told(done, 2, "is not installed: pip install 'tfy-etl[postgres]'.")
+    assert_told(done, 2, "is not installed: install tfy-etl with its extra, tfy-etl[postgres].")
 
 
 def _without_rights(*command: str) -> list[str]:

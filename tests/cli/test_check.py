@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,24 @@ def test_after_a_run_every_link_holds(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     done = tfy_etl("check")
     assert (done.code, marks(done.out)) == (0, HELD)
+
+
+def test_the_links_say_what_logs_would_say_again_but_for_who_debugs(known: Simulator, tfy_etl: Cli) -> None:
+    assert tfy_etl("check").err == ""
+    assert " is at /api/ml/v1 [etl.source" in tfy_etl("check", "--log-level", "debug").err
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "within"),
+    [("debug", logging.DEBUG), ("info", logging.WARNING), ("warning", logging.WARNING), ("error", logging.ERROR)],
+)
+def test_warnings_are_logged_unless_another_level_is_asked_for_and_afterwards_all_is_as_before(
+    asked_for: str, within: int, known: Simulator, tfy_etl: Cli
+) -> None:
+    log, levels = logging.getLogger("etl"), set[int]()
+    known.before_request = lambda *_: levels.add(log.getEffectiveLevel())
+    tfy_etl("check", "--log-level", asked_for)
+    assert (levels, log.level) == ({within}, logging.NOTSET)
 
 
 def test_the_api_is_looked_for_once_and_each_list_asked_once(known: Simulator, tfy_etl: Cli) -> None:

@@ -53,6 +53,14 @@ def test_a_line_for_programs_is_one_object(capsys: Captured) -> None:
     assert entry == {"event": "3 models of acme\nand more", "level": "warning", "logger": "etl.sync.run"}
 
 
+def test_whether_lines_are_json_is_known_to_who_writes_others() -> None:
+    told = [logs.are_json()]
+    for form in ("json", "console"):
+        logs.configure(form, "info", [])
+        told.append(logs.are_json())
+    assert told == [False, True, False]
+
+
 def test_levels_below_the_one_asked_for_are_left_out(capsys: Captured) -> None:
     logs.configure("console", "warning", [])
     logging.getLogger("etl").info("not this")

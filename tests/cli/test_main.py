@@ -1,5 +1,6 @@
 import importlib
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,19 @@ def test_without_a_command_the_help_comes_and_the_code_is_2(tfy_etl: Cli) -> Non
 )  # fmt: skip
 def test_misuse_is_one_line_without_a_block_of_usage(arguments: list[str], line: str, tfy_etl: Cli) -> None:
     assert tfy_etl(*arguments) == (2, "", line)
+
+
+def test_among_json_lines_an_error_is_one_too(tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "--log-format", "json", "--name", "\x1b[31m", "--page-size", "0")
+    entry = json.loads(done.err)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert (entry["level"], entry["event"]) == ("error", "--page-size must be at least 1, not 0.")
+
+
+def test_an_error_among_json_lines_names_no_secret(tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TFY_API_KEY", "no-such")
+    done = tfy_etl("check", "--log-format", "json", "--log-level", "error", "no-such")
+    assert json.loads(done.err)["event"] == "Got unexpected extra argument (***). See tfy-etl check --help."
 
 
 def test_it_runs_as_a_module_too(folder: Path) -> None:

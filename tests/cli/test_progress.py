@@ -3,7 +3,7 @@ import logging
 import pytest
 from rich.progress import Progress
 
-from etl.cli.progress import Bars, Lines
+from etl.cli.progress import Bars, Lines, Nothing, progress
 
 
 def test_a_line_comes_now_and_then_within_a_part(
@@ -22,6 +22,17 @@ def test_a_line_comes_now_and_then_within_a_part(
         now = 120.0
         lines.advance("model_versions", 7, None)
     assert caplog.messages == ["models …", "models: 1000 of 1200", "versions …", "model_versions: 7 of ?"]
+
+
+def test_who_wants_no_progress_is_told_nothing(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.cli.progress._EVERY_S", 0.0)
+    with caplog.at_level(logging.DEBUG), progress(wanted=False) as told:
+        told.phase("models")
+        told.advance("models", 500, 1200)
+    assert isinstance(told, Nothing)
+    assert (caplog.messages, *capsys.readouterr()) == ([], "", "")
 
 
 def test_records_before_the_first_part_move_no_bar() -> None:

@@ -8,21 +8,43 @@ from etl.store import open_engine
 from tests.cli.conftest import Cli
 
 
+def set_in_database(statement: str) -> None:
+    """What no run does at will."""
+    engine = open_engine("sqlite:///tfy-registry.db")
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
 def test_runs_are_listed_newest_first_and_the_age_is_told(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync", "--ml-repo", "no-such")
     tfy_etl("sync")
     lines = tfy_etl("status").out.splitlines()
-    assert lines[0].split() == ["started,", "UTC", "status", "mode", "models", "versions", "changed", "rejected"]
-    assert lines[1].split()[2:] == ["succeeded", "full", "6", "12", "20", "0"]
-    assert lines[2].split()[2:] == ["failed", "full"]
-    assert lines[3].endswith("failed: ML repo 'no-such' is not known to the control plane: it lists 1, 2.")
-    assert lines[4].startswith("Scope all: the last complete run was 0:00:0")
+    assert lines[0].split() == ["models", "versions"]
+    assert lines[1].split() == ["started,", "UTC", "status", "mode", "read", "read", "changed", "rejected"]
+    assert lines[2].split()[2:] == ["succeeded", "full", "6", "12", "20", "0"]
+    assert lines[3].split()[2:] == ["failed", "full"]
+    assert lines[4].endswith("failed: ML repo 'no-such' is not known to the control plane: it lists 1, 2.")
+    assert lines[5].startswith("Scope all: the last complete run was 0:00:0")
 
 
-def test_the_table_fits_a_narrow_terminal(known: Simulator, tfy_etl: Cli) -> None:
+def test_a_run_is_told_apart_from_the_next_by_its_second(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
+    started = json.loads(tfy_etl("status", "--output", "json").out)["runs"][0]["started_at"]
+    assert f"{datetime.fromisoformat(started):%Y-%m-%d %H:%M:%S}" in tfy_etl("status").out
+
+
+def test_the_table_fits_a_narrow_terminal_whatever_the_runs_were_like(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
-    assert max(map(len, tfy_etl("status").out.splitlines())) <= 80
+    set_in_database("UPDATE sync_runs SET status = 'interrupted', mode = 'incremental'")
+    lines = tfy_etl("status").out.splitlines()
+    assert lines[2].split()[2:4] == ["interrupted", "incremental"]
+    assert max(map(len, lines)) <= 80
+
+
+def test_before_a_run_was_complete_it_says_so(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync", "--ml-repo", "no-such")
+    assert tfy_etl("status").out.splitlines()[-1] == "No run was complete yet."
 
 
 def test_only_so_many_runs_are_shown(known: Simulator, tfy_etl: Cli) -> None:
@@ -54,7 +76,7 @@ def test_a_database_without_runs_says_so(migrated_url: str, tfy_etl: Cli) -> Non
 def test_a_database_that_is_not_there_is_no_fresh_one(tfy_etl: Cli) -> None:
     done = tfy_etl("status", "--max-age", "6h")
     assert (done.code, done.out) == (2, "")
-    assert done.err == "Error: The database has no tables of tfy-etl yet: run tfy-etl db upgrade.\n"
+    assert done.err == "Error: tfy-registry.db is not there: tfy-etl sync creates it, or change --database-url.\n"
 
 
 def test_max_age_fails_when_the_last_complete_run_is_older(known: Simulator, tfy_etl: Cli) -> None:
@@ -68,10 +90,7 @@ def test_max_age_fails_when_the_last_complete_run_is_older(known: Simulator, tfy
 
 def test_a_fresh_run_of_one_repo_does_not_make_the_whole_fresh(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
-    engine = open_engine("sqlite:///tfy-registry.db")
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE sync_scopes SET last_complete_at = '2024-01-01 00:00:00.000000'"))
-    engine.dispose()
+    set_in_database("UPDATE sync_scopes SET last_complete_at = '2024-01-01 00:00:00.000000'")
     assert tfy_etl("sync", "--ml-repo", "1").code == 0
     assert tfy_etl("status", "--max-age", "6h").code == 1
 

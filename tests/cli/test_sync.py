@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from etl.simulator import MODELS, Registry, Simulator, fault
 from etl.store import Store, Tally
 from etl.sync import Summary
 from etl.sync.plan import Plan
-from tests.cli.commands import COMMAND, TOKEN
+from tests.cli.commands import COMMAND, TOKEN, execute
 from tests.cli.conftest import Cli
 
 KEYS = {
@@ -170,6 +171,53 @@ def test_a_signal_ends_a_run_with_130_and_one_line(number: signal.Signals, plane
     assert (process.returncode, out, err) == (130, "", "Error: Interrupted: nothing was written.\n")
 
 
+@pytest.mark.parametrize("output", ["text", "json"])
+@pytest.mark.parametrize("to", ["> /dev/full", "> /dev/full 2>&1", ">&-"])
+def test_a_result_that_cannot_be_printed_changes_no_exit_code(
+    to: str, output: str, known: Simulator, folder: Path
+) -> None:
+    done = execute("/bin/sh", "-c", f"{COMMAND} --log-level error sync --output {output} {to}", cwd=folder)
+    assert (done.code, done.out) == (0, "")
+    said = "the result could not be printed: No space left on device"
+    assert [line.partition("] ")[2].partition(" [")[0] for line in done.err.splitlines()] == (
+        [said] if to == "> /dev/full" else []
+    )
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_reader_that_left_changes_no_exit_code(output: str, known: Simulator, folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.Popen([COMMAND, "sync", "--output", output], stdout=writer, stderr=subprocess.DEVNULL)
+    os.close(writer)
+    assert process.wait(30) == 0
+
+
+def test_a_dry_run_that_cannot_be_printed_fails(known: Simulator, folder: Path) -> None:
+    done = execute("/bin/sh", "-c", f"{COMMAND} sync --dry-run > /dev/full", cwd=folder)
+    assert done.code != 0
+    assert done.err.splitlines()[-1] == "Error: [Errno 28] No space left on device: see to it, then run again."
+
+
+def test_after_the_commit_no_signal_changes_how_a_run_ends(known: Simulator, folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):  # once the pipe is full
+        while True:
+            os.write(writer, b" " * 1024)
+    os.set_blocking(writer, True)
+    process = subprocess.Popen([COMMAND, "sync", "--log-format", "json"], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert process.stderr is not None
+    ended = next(line for line in process.stderr if b" ended: succeeded; " in line)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+        process.send_signal(number)
+    with os.fdopen(reader, "rb") as pipe, process:
+        assert pipe.read().lstrip().startswith(b"succeeded, ")
+    assert process.returncode == 0
+    assert json.loads(ended)["event"].endswith("models: 6 seen, 6 inserted; model_versions: 12 seen, 12 inserted")
+
+
 def test_what_people_wrote_is_shown_harmless_in_warnings_and_plans(capsys: pytest.CaptureFixture[str]) -> None:
     evil = "[red]\x1b[2J\u202e:smile:"
     show(
@@ -226,8 +274,9 @@ def _drain(terminal: int) -> str:
         seen += more
 
 
-def test_bars_may_be_refused_on_a_terminal_and_asked_for_elsewhere(known: Simulator, tfy_etl: Cli) -> None:
-    assert "models …" in tfy_etl("sync", "--no-progress").err
+def test_elsewhere_lines_tell_the_progress_or_bars_or_nothing_as_asked_for(known: Simulator, tfy_etl: Cli) -> None:
+    assert "models …" in tfy_etl("sync").err
+    assert "models …" not in tfy_etl("sync", "--no-progress").err
     with_bars = tfy_etl("sync", "--progress", "--output", "json")
     assert "models …" not in with_bars.err
     assert "pages" in with_bars.err

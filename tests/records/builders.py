@@ -11,7 +11,7 @@ def a_subject(**changes: Any) -> Record:
         "subjectType": "user",
         "subjectSlug": "ada@example.com",
         "subjectDisplayName": "Ada",
-        "subjectPatName": "laptop",
+        "subjectPatName": None,
     } | changes
 
 

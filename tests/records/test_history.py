@@ -37,6 +37,11 @@ METRICS = st.lists(
         ({"run_steps": [1]}, {"run_steps": [1, 2]}, [("run_steps", "[1]", "[1,2]")]),
         ({"run_steps": [1]}, {"run_steps": []}, [("run_steps", "[1]", None)]),
         ({"created_by_subject": a_subject()}, {"created_by_subject": None}, [("created_by_id", "user-1", None)]),
+        (
+            {"created_by_subject": a_subject(subjectPatName="laptop")},
+            {"created_by_subject": a_subject(subjectPatName="desk", subjectSlug="ada")},
+            [("extra.created_by_subject.subjectPatName", "laptop", "desk")],
+        ),
         ({}, {"latest_version": a_version(id="v-4")}, [("latest_version_id", "v-3", "v-4")]),
     ],
 )

@@ -24,7 +24,7 @@ def test_an_ml_repo_becomes_a_row_and_its_creator() -> None:
             content_hash=sighting.content_hash,
         )
     ]
-    assert made["subjects"] == [("user-1", "user", "ada@example.com", "Ada", "laptop", None)]
+    assert made["subjects"] == [("user-1", "user", "ada@example.com", "Ada", None, None)]
 
 
 def test_an_empty_manifest_an_odd_one_and_none_are_kept_apart() -> None:

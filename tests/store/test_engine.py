@@ -1,13 +1,15 @@
 import builtins
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from etl.errors import ConfigError, LockHeld, StoreError
 from etl.store import lock_is_free, open_engine, opened, password_of, postgresql, server_of, sqlite
-from etl.store.engine import is_new_file
+from etl.store.engine import database_of, is_new_file
 
 
 class Complaint(Exception):
@@ -43,7 +45,7 @@ def test_a_missing_driver_is_told_with_the_extra_that_brings_it(monkeypatch: pyt
         return imported(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without_psycopg)
-    with pytest.raises(ConfigError, match="pip install 'tfy-etl\\[postgres\\]'"):
+    with pytest.raises(ConfigError, match="tfy-etl\\[postgres\\]"):
         open_engine("postgresql://host/db")
 
 
@@ -148,21 +150,36 @@ def test_postgresql_says_what_to_do(message: str, state: str | None, error: type
     assert advice in str(found)
 
 
-def test_a_lock_is_held_by_one_run_at_a_time(migrated_url: str, dialect: str) -> None:
-    database = {"sqlite": sqlite, "postgresql": postgresql}[dialect]
+@contextmanager
+def locked(engine: Engine, ml_repos: tuple[str, ...] = (), wait: float = 0) -> Iterator[None]:
+    """What a run holds, on a connection of its own."""
+    with (
+        ExitStack() as stack,
+        database_of(engine.url).locked(engine, lambda: stack.enter_context(engine.connect()), ml_repos, wait),
+    ):
+        yield
+
+
+def test_a_lock_is_held_by_one_run_at_a_time(migrated_url: str) -> None:
     with opened(migrated_url) as engine:
-        with database.locked(engine, (), 0), pytest.raises(LockHeld, match="--lock-wait"):
+        with locked(engine), pytest.raises(LockHeld, match="--lock-wait"):
             lock_is_free(engine)
         assert lock_is_free(engine) == "no other run is at work"
 
 
-def test_a_lock_is_waited_for_as_long_as_told(migrated_url: str, dialect: str) -> None:
-    database = {"sqlite": sqlite, "postgresql": postgresql}[dialect]
+def test_a_lock_is_waited_for_as_long_as_told(migrated_url: str) -> None:
+    with opened(migrated_url) as engine, locked(engine), pytest.raises(LockHeld), locked(engine, wait=0.3):
+        pass
+
+
+def test_a_file_is_locked_under_whatever_name(tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "registry.db")
     with (
-        opened(migrated_url) as engine,
-        database.locked(engine, (), 0),
+        opened(f"sqlite:///{tmp_path / 'registry.db'}") as engine,
+        opened(f"sqlite:///{tmp_path / 'link.db'}") as other,
+        locked(engine),
         pytest.raises(LockHeld),
-        database.locked(engine, (), 0.3),
+        locked(other),
     ):
         pass
 
@@ -175,11 +192,11 @@ def test_ml_repos_of_a_server_are_locked_each_for_itself(
     migrated_template: str, postgres_url: str, held: tuple[str, ...], wanted: tuple[str, ...], *, free: bool
 ) -> None:
     url = postgres_url.replace("/postgres?", f"/{migrated_template}?")
-    with opened(url) as engine, postgresql.locked(engine, held, 0):
+    with opened(url) as engine, locked(engine, held):
         if free:
-            with postgresql.locked(engine, wanted, 0):
+            with locked(engine, wanted):
                 return
-        with pytest.raises(LockHeld), postgresql.locked(engine, wanted, 0):
+        with pytest.raises(LockHeld), locked(engine, wanted):
             pass
 
 

@@ -1,6 +1,8 @@
 import os
 import signal
+import sys
 import threading
+import weakref
 from dataclasses import dataclass
 
 import pytest
@@ -26,10 +28,12 @@ def test_both_signals_interrupt_and_are_given_back(number: signal.Signals) -> No
     assert [signal.getsignal(each) for each in SIGNALS] == before
 
 
-def test_a_second_signal_does_not_disturb_the_clearing_up() -> None:
-    with Interrupts():
-        with pytest.raises(KeyboardInterrupt):
-            send(signal.SIGTERM)
+def test_every_signal_is_told_until_the_end_is_settled() -> None:
+    with Interrupts() as interrupts:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with pytest.raises(KeyboardInterrupt):
+                send(number)
+        interrupts.settle()
         send(signal.SIGTERM)
         send(signal.SIGINT)
 
@@ -39,6 +43,59 @@ def test_a_signal_during_the_commit_is_ignored_and_so_is_one_after_it() -> None:
         with interrupts.held():
             send(signal.SIGTERM)
         send(signal.SIGINT)
+
+    assert not interrupts.requested
+
+
+def test_a_commit_that_fails_holds_signals_no_longer() -> None:
+    with Interrupts() as interrupts:
+        with pytest.raises(StoreError), interrupts.held():
+            raise StoreError
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_after_the_last_commit_of_a_process_signals_stay_ignored(*, last: bool) -> None:
+    before = [signal.getsignal(each) for each in SIGNALS]
+    with Interrupts(last=last) as interrupts, interrupts.held():
+        pass
+    after = [signal.signal(number, handler) for number, handler in zip(SIGNALS, before, strict=True)]
+
+    assert after == ([signal.SIG_IGN, signal.SIG_IGN] if last else before)
+
+
+def lose(number: signal.Signals) -> None:
+    """A signal that comes while a weakref calls back."""
+
+    class Referent:
+        pass
+
+    referent = Referent()
+    reference = weakref.ref(referent, lambda _: send(number))
+    del referent
+    assert reference() is None
+
+
+@pytest.fixture
+def swallowed(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
+    """What Python dropped."""
+    kinds: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: kinds.append(dropped.exc_type))
+    return kinds
+
+
+def test_a_signal_that_python_swallowed_keeps_the_commit_from_being_made(swallowed: list[type[BaseException]]) -> None:
+    with Interrupts() as interrupts:
+        lose(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.check()
+        with pytest.raises(KeyboardInterrupt), interrupts.held():
+            pytest.fail("the commit was made")
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGTERM)
+
+    assert swallowed == [KeyboardInterrupt]
 
 
 def test_outside_the_main_thread_signals_are_left_alone() -> None:
@@ -79,6 +136,51 @@ def test_a_run_interrupted_anywhere_writes_nothing_but_that(mirror: Mirror, phas
     assert (row["complete"], row["error"]) == (False, "Interrupted: nothing was written.")
     assert row["finished_at"] >= row["started_at"]
     assert mirror.registry_dump() == before
+
+
+@dataclass
+class SwallowsAt(Silent):
+    """Loses a signal when the run begins a phase, or when a page came."""
+
+    stop: str
+
+    def phase(self, name: str) -> None:
+        if name == self.stop:
+            lose(signal.SIGTERM)
+
+    def advance(self, entity: str, records: int, total: int | None) -> None:  # noqa: ARG002 as Progress has it
+        if entity == self.stop:
+            lose(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("stop", ["finding the API", "ml_repos", "models", "model_versions", "comparing", "writing"])
+def test_a_run_ends_though_python_swallowed_the_signal(
+    mirror: Mirror, stop: str, swallowed: list[type[BaseException]]
+) -> None:
+    with Interrupts() as interrupts, pytest.raises(Interrupted):
+        run(mirror.settings(), interrupts=interrupts, progress=SwallowsAt(stop))
+
+    assert swallowed == [KeyboardInterrupt]
+    assert mirror.row(SyncRun)["status"] == "interrupted"
+    assert not any(mirror.registry_dump().values())
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_database_that_fails_after_a_signal_was_interrupted(
+    mirror: Mirror, swallowed: list[type[BaseException]], *, dry_run: bool
+) -> None:
+    class Sabotage(Silent):
+        def phase(self, name: str) -> None:
+            if name == "comparing":
+                mirror.execute("ALTER TABLE models RENAME TO hidden")
+                lose(signal.SIGTERM)
+
+    with Interrupts() as interrupts, pytest.raises(Interrupted) as interruption:
+        run(mirror.settings(dry_run=dry_run), interrupts=interrupts, progress=Sabotage())
+
+    assert isinstance(interruption.value.__cause__, StoreError)
+    assert swallowed == [KeyboardInterrupt]
+    assert [row["status"] for row in mirror.rows(SyncRun)] == ([] if dry_run else ["interrupted"])
 
 
 def test_a_run_whose_end_cannot_be_recorded_still_tells_its_error(

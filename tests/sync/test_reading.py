@@ -65,7 +65,8 @@ def test_a_model_that_goes_away_while_it_is_read_is_told_and_asked_for_again(mir
     mirror.plane.faults = []
     again = mirror.sync()
 
-    assert summary.warnings == [f"Model {changed} went away while it was read; the next run will tell."]
+    assert summary.warnings == [f"The versions of model {changed} are not to be had (404): asked again next time."]
+    assert not summary.complete
     assert again.tallies["model_versions"] == Tally(seen=4, inserted=1, unchanged=3)
 
 
@@ -173,7 +174,8 @@ def test_older_versions_stay_when_only_the_latest_are_wanted(mirror: Mirror) -> 
     mirror.registry.add_version(mirror.registry.ids("models")[0])
     summary = mirror.sync(versions="latest")
 
-    assert summary.tallies["model_versions"] == Tally(seen=12, inserted=1, unchanged=11)
+    # A model that is as it was when all of its versions were read has nothing to tell.
+    assert summary.tallies["model_versions"] == Tally(seen=1, inserted=1)
     assert len(mirror.rows(ModelVersion, ModelVersion.deleted_at.is_(None))) == 37
 
 
@@ -206,3 +208,37 @@ def once_each(
             work(number, path, query)
 
     return first
+
+
+def hides_versions_of(mirror: Mirror, hidden: set[str]) -> Callable[[int, str, dict[str, list[str]]], None]:
+    """A list of all versions that leaves some out, which the lists by model have."""
+
+    def work(_number: int, path: str, query: dict[str, list[str]]) -> None:
+        left_out = path.endswith("/model-versions") and "model_id" not in query
+        served = hidden & set(mirror.registry.ids("model-versions"))
+        for version in served if left_out else ():
+            mirror.registry.delete_version(version, touch=False)
+        for version in () if left_out else hidden - served:
+            mirror.registry.restore(version)
+
+    return work
+
+
+def test_versions_that_a_later_sweep_leaves_out_are_not_deleted(mirror: Mirror) -> None:
+    mirror.sync()
+    model = mirror.registry.records("models")[0]
+    hidden = {each["id"] for each in mirror.registry.records("model-versions") if each["model_id"] == model["id"]}
+    mirror.plane.before_request = hides_versions_of(mirror, hidden)
+    summary = mirror.sync(full=True)
+    mirror.plane.before_request = None
+
+    assert summary.tallies["model_versions"].deleted == 0
+    assert mirror.held() == mirror.served()
+
+
+def test_versions_that_no_list_has_leave_the_run_unproven(mirror: Mirror) -> None:
+    mirror.plane.faults = [fault("flaky_500:404,endpoint=model-versions")]
+    summary = mirror.sync()
+
+    assert (summary.status, summary.complete, summary.exit_code) == ("partial", False, 3)
+    assert summary.tallies["model_versions"].seen == 0

@@ -293,7 +293,7 @@ def test_a_run_of_an_ml_repo_takes_only_runs_of_the_same_repo_for_dead(mirror: M
 
 
 def test_an_unknown_ml_repo_is_refused_with_the_ones_there_are(mirror: Mirror) -> None:
-    with pytest.raises(ConfigError, match="'77' is not known to the control plane: it lists 1, 2, 3"):
+    with pytest.raises(ConfigError, match=r"\'77\' is not known to the control plane: it lists 1 \(risk\), 2"):
         mirror.sync(ml_repo=("77",))
 
     assert mirror.row(SyncRun)["status"] == "failed"
@@ -301,3 +301,14 @@ def test_an_unknown_ml_repo_is_refused_with_the_ones_there_are(mirror: Mirror) -
 
 def _by_start(mirror: Mirror) -> list[Row]:
     return sorted(mirror.rows(SyncRun), key=lambda run: run["started_at"])
+
+
+def test_a_dry_run_that_would_be_refused_tells_the_counts_and_why(mirror: Mirror) -> None:
+    mirror.sync()
+    for model in mirror.registry.ids("models")[:6]:
+        mirror.registry.delete_model(model)
+    summary = mirror.sync(dry_run=True)
+
+    assert (summary.status, summary.exit_code) == ("refused", 5)
+    assert summary.tallies["models"].deleted == 6
+    assert "6 of 12 models are gone" in summary.warnings[-1]
