@@ -57,7 +57,7 @@ def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]]) -> None:
     out.print(table)
     for run in last:
         if run["error"]:
-            out.print(f"{_started(run)} {run['status']}: {shown(run['error'])}")
+            out.print(f"{_started(run)} {run['status']}: {shown(run['error'])}", soft_wrap=True)
     if not scopes:
         out.print("No run was complete yet.")
     for row in scopes:

@@ -51,12 +51,13 @@ class Interrupts:
     def held(self) -> Iterator[None]:
         """Ignore signals in here and, unless it fails, from then on: after a commit the run is over anyway."""
         self.settle()
+        made = False
         try:
             self.check()
             yield
-        except BaseException:
-            self._settled = False
-            raise
+            made = True
+        finally:
+            self._settled = made
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         if not self._settled:
