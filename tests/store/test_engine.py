@@ -24,6 +24,8 @@ class Complaint(Exception):
         ("nonsense", "cannot be read: write sqlite:///file.db"),
         ("postgresql://host:port/db", "cannot be read"),
         ("postgresql://u:a@b@host/db", "more than one @"),
+        ("sqlite://", "names no file"),
+        ("sqlite:///file.db?mode=ro", "nothing behind a question mark"),
         ("mysql://host/db", "No database of the kind 'mysql' is supported: use one of postgresql://, sqlite://."),
         ("sqlite+nosuch:///file.db", "SQLAlchemy has no driver 'sqlite\\+nosuch'"),
         ("postgresql+asyncpg://host/db", "The driver of postgresql\\+asyncpg:// is not installed: use postgresql://"),

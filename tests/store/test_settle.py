@@ -195,8 +195,11 @@ def test_the_share_is_looked_at_for_each_table_by_itself(mirror: Mirror) -> None
 def test_a_dry_run_meets_the_guard_too(mirror: Mirror) -> None:
     mirror.sync()
     delete_models(mirror, 6)
-    with pytest.raises(MassDelete):
-        mirror.sync(dry_run=True)
+    summary = mirror.sync(dry_run=True)
+
+    assert (summary.status, summary.exit_code) == ("refused", 5)
+    assert summary.tallies["models"].deleted == 6
+    assert "6 of 12 models are gone" in summary.warnings[-1]
 
 
 def test_no_delete_marks_nothing_and_a_later_run_does(mirror: Mirror) -> None:

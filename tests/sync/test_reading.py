@@ -237,8 +237,12 @@ def test_versions_that_a_later_sweep_leaves_out_are_not_deleted(mirror: Mirror) 
 
 
 def test_versions_that_no_list_has_leave_the_run_unproven(mirror: Mirror) -> None:
+    for _ in range(12):
+        mirror.registry.add_model("1")
     mirror.plane.faults = [fault("flaky_500:404,endpoint=model-versions")]
     summary = mirror.sync()
 
     assert (summary.status, summary.complete, summary.exit_code) == ("partial", False, 3)
     assert summary.tallies["model_versions"].seen == 0
+    assert len(summary.warnings) == 21
+    assert summary.warnings[-1] == "There were more warnings: the log has them all."

@@ -303,12 +303,12 @@ def _by_start(mirror: Mirror) -> list[Row]:
     return sorted(mirror.rows(SyncRun), key=lambda run: run["started_at"])
 
 
-def test_a_dry_run_that_would_be_refused_tells_the_counts_and_why(mirror: Mirror) -> None:
-    mirror.sync()
-    for model in mirror.registry.ids("models")[:6]:
-        mirror.registry.delete_model(model)
-    summary = mirror.sync(dry_run=True)
+def test_a_run_that_another_took_for_dead_writes_nothing(mirror: Mirror) -> None:
+    def work(_number: int, path: str, _query: dict[str, list[str]]) -> None:
+        if path.endswith("/model-versions"):
+            mirror.execute("UPDATE sync_runs SET status = 'interrupted'")
 
-    assert (summary.status, summary.exit_code) == ("refused", 5)
-    assert summary.tallies["models"].deleted == 6
-    assert "6 of 12 models are gone" in summary.warnings[-1]
+    mirror.plane.before_request = work
+    with pytest.raises(StoreError, match="took this one for dead"):
+        mirror.sync()
+    assert mirror.rows(Model) == []
