@@ -5,21 +5,33 @@ anchor came or went between two reads, the anchor moved; if as many came as went
 whose anchors all join, and whose `total` stands still and is met by distinct ids, passed over no row that was
 there throughout: be the list ordered by creation, name or recency, and whichever worker read its page first.
 
+A list that moves is mended where it moved, if its pages show by what it is sorted (see `order`). Where a page
+and the next did not join calmly, it is enough that the next begins before the page's end, by the sort key: no row
+that kept its key slipped through. If it begins behind, one page more is read across the gap, the bridge. Rows whose
+key changed meanwhile, in a list by recency, stand at one of its ends then: both are read once more, as far as what
+was read there before. That also shows a list which is sorted by something that no record tells, unless more than a
+quarter of a page of it moves in one sweep.
+
 Where `total` is missing or wrong, or the order unsteady, two sweeps in a row with equal ids prove the same,
 as long as each is sound by itself: all anchors joined, or a `total` that stood still was met. Equal ids alone
 would not do: a row that moves away from the reader in the same way twice is missed twice.
 """
 
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from etl.source.ids import IdSet, key_of
+from etl.source.order import Keys, Ordering
 
 MAX_EMPTY_PAGES = 3
 """Empty pages in a row that are passed over while `total` promises more."""
 
 MAX_REPETITION = 8
 """How often ids may come on average before a list is taken to go round in circles."""
+
+MAX_SHORT_PAGES = 100
+"""Pages in a row, each less than half as long as the longest, until a list is taken to grow as fast as it is read."""
 
 _FIRST_CHECK = 64
 
@@ -36,6 +48,8 @@ class Page:
     total: int | None = None
     limit: int | None = None
     overlap: int = 0
+    again: frozenset[int] = frozenset()
+    """Places among the fresh records of those whose id came before in the same sweep."""
 
     @property
     def fresh(self) -> list[Any]:
@@ -49,14 +63,17 @@ class Page:
 
 
 class Sweep:
-    """One reading of a listing from its start: give it the pages at `offset`, until it has `ended`."""
+    """One reading of a listing from its start: give it the pages at `offset`, until it has `ended`.
+
+    Whenever `wanted` names an offset, `mend` the sweep with the page from there before going on.
+    """
 
     def __init__(self) -> None:
         """Begin at the first record."""
         self.ids = IdSet()
         self.offset = 0
         self.ended = False
-        self.total: int | None = None
+        self.total: int | None = None  # of the first page
         self._joined = True  # every page began with the anchor
         self._steady = True  # every page named the same total
         self._whole = True  # no hole, no circle
@@ -66,7 +83,9 @@ class Sweep:
         self._longest = 0
         self._fresh = 0
         self._empty = 0
+        self._short = 0
         self._next_check = _FIRST_CHECK
+        self._seams = Seams()
 
     @property
     def met(self) -> bool:
@@ -76,12 +95,18 @@ class Sweep:
     @property
     def anchored(self) -> bool:
         """Whether the sweep, once ended, proves by itself that it is complete."""
-        return self._whole and self._joined and self.met and self._fresh == len(self.ids)
+        calm = self._joined and self.met and self._fresh == len(self.ids)
+        return self._whole and (calm or self._seams.closed)
 
     @property
     def sound(self) -> bool:
         """Whether the sweep, once ended, proves completeness together with another one of equal ids."""
         return self._whole and (self._joined or self.met)
+
+    @property
+    def wanted(self) -> int | None:
+        """Offset of a page that would mend the sweep: a bridge over a gap, in the end both ends once more."""
+        return self._seams.wanted(ended=self.ended) if self._whole else None
 
     def take(self, page: Page) -> Page:
         """Count in the page at `offset` and move on. Gives the page back, its overlap marked."""
@@ -89,15 +114,23 @@ class Sweep:
             self._pass_over(page)
             return page
         keys = [key_of(record) for record in page.records]
-        page = self._join(page, keys[0])
-        for key in keys[page.overlap :]:
-            self.ids.add(key)
+        page = self._join(page, keys)
+        again = [place for place, key in enumerate(keys[page.overlap :]) if not self.ids.add(key)]
+        page = replace(page, again=frozenset(again)) if again else page
         self._fresh += len(page.fresh)
-        if self._goes_in_circles(keys):
+        if self._goes_in_circles(keys) or self._runs_away(len(keys)):
             self._whole, self.ended = False, True
         self._advance(page, keys[-1])
         self._last, self._last_keys = page, keys
         self._longest = max(self._longest, len(keys))
+        return page
+
+    def mend(self, page: Page) -> Page:
+        """Count in the page at `wanted`. Gives it back: most of it came before."""
+        keys = [key_of(record) for record in page.records]
+        for key in keys:
+            self.ids.add(key)
+        self._seams.mend(page, keys)
         return page
 
     def upcoming(self, count: int) -> list[int]:
@@ -114,14 +147,16 @@ class Sweep:
             end = min(end, last.total - (self._anchor is not None))
         return [self.offset, *range(self.offset + step, end, step)]
 
-    def _join(self, page: Page, first_key: int) -> Page:
+    def _join(self, page: Page, keys: list[int]) -> Page:
         """Compare the page's first record with the anchor, and its total with the one before."""
         if self._last is None:
             self.total = page.total
         self._steady = self._steady and page.total == self.total
         if self._empty:
             self._whole, self._empty = False, 0
-        if self._anchor is not None and self._anchor == (first_key, _touched(page.records[0])):
+        joins = self._anchor is not None and self._anchor == (keys[0], _touched(page.records[0]))
+        self._seams.add(page, keys, joins=joins)
+        if joins:
             return replace(page, overlap=1)
         # Without an overlap nothing says that no row slipped through between the two reads.
         self._joined = self._joined and self._last is None
@@ -134,7 +169,7 @@ class Sweep:
         # as any before may be full too, by a silent cap.
         full = page.full or 0 < self._longest <= len(page.records)
         # A list whose total moves is being worked on: who runs after its end may never get there.
-        if end == page.total and not full and (self.anchored or not self._steady):
+        if end == page.total and not full and (self.anchored or not (self._steady and self._joined)):
             self.ended = True
         elif len(page.records) == 1:
             # The anchor alone, or pages of one record: a further overlap would stand still.
@@ -148,6 +183,7 @@ class Sweep:
         """Take an empty page for the end, unless `total` promises records behind it."""
         if self._anchor is not None:
             self._joined, self._anchor = False, None
+            self._seams.break_off(page)
         if self._last is None and not self._empty:
             self.total = page.total
         promised = page.total or 0 if self._last is None else max(page.total or 0, self._last.total or 0)
@@ -166,6 +202,11 @@ class Sweep:
         self._next_check = self._fresh * 2
         return len(self.ids) * MAX_REPETITION < self._fresh
 
+    def _runs_away(self, length: int) -> bool:
+        """Whether the list seems to grow as fast as it is read."""
+        self._short = self._short + 1 if length * 2 < self._longest else 0
+        return self._short > MAX_SHORT_PAGES
+
 
 def proof(previous: Sweep | None, current: Sweep) -> Literal["anchored", "confirmed"] | None:
     """How the last sweep, alone or together with the one before it, proves that nothing was passed over."""
@@ -178,3 +219,84 @@ def proof(previous: Sweep | None, current: Sweep) -> Literal["anchored", "confir
 
 def _touched(record: Any) -> Any:
     return record.get("updated_at") if isinstance(record, dict) else None
+
+
+class Seams:
+    """Where the pages of one sweep meet, and what mends the places where the list moved in between."""
+
+    def __init__(self) -> None:
+        """Begin before the first page."""
+        self._ordering = Ordering()
+        self._calm = True  # the list stood still at every seam so far
+        self._mended = True  # every seam so far is calm or bridged
+        self._gap: int | None = None  # offset of a page that may bridge the last seam
+        self._sides: tuple[Keys, Keys | None] = ({}, None)  # the pages that the bridge is to join, None for the end
+        self._ends: list[Literal["front", "rear"]] = ["front", "rear"]  # still to be read again
+        self._total: int | None = None
+        self._first: Keys | None = None
+        self._last: Keys = {}
+        self._at_front: set[int] = set()  # the records of the first page
+        self._at_rear: deque[list[int]] = deque(maxlen=2)  # those of the last pages
+        self._reach = 0  # how far a bridge goes to either side
+
+    @property
+    def closed(self) -> bool:
+        """Whether, in a list that moved, no row that was there throughout slipped through."""
+        return self._may_close and not self._ends
+
+    @property
+    def _may_close(self) -> bool:
+        # Where nothing was seen to move, a total that lies may hide it: that is for a second sweep to tell.
+        return self._mended and not self._calm and self._ordering.certain
+
+    def wanted(self, *, ended: bool) -> int | None:
+        """Offset of the page to `mend` with next, if any."""
+        if self._gap is not None or not (ended and self._ends and self._may_close):
+            return self._gap
+        return 0 if self._ends[0] == "front" else max(0, (self._total or 0) - self._reach)
+
+    def add(self, page: Page, ids: list[int], *, joins: bool) -> None:
+        """Look at the seam between the last page and this one; `joins`: it begins with the anchor."""
+        keys = self._ordering.look(page.records)
+        if self._first is None:
+            self._first, self._at_front = keys, set(ids)
+        elif not (joins and page.total == self._total):
+            self._calm = False
+            shared = joins and self._ordering.share_one(self._last, keys)
+            if not shared and not self._ordering.overlap(self._last, keys):
+                self._open(page, keys)
+        self._last, self._total = keys, page.total
+        self._at_rear.append(ids)
+        self._reach = max(self._reach, len(ids) // 2)
+
+    def break_off(self, page: Page) -> None:
+        """The list ends before the last page ended: only a bridge can show where."""
+        self._calm = False
+        self._open(page, None)
+
+    def mend(self, page: Page, ids: list[int]) -> None:
+        """Take the page that was wanted."""
+        keys, self._total = self._ordering.look(page.records), page.total
+        at_start, at_end = page.offset == 0, page.offset + len(ids) == page.total
+        if self._gap is not None:
+            before, after = self._sides
+            begins = at_start or self._ordering.overlap(before, keys)
+            self._mended = begins and (at_end or (after is not None and self._ordering.overlap(keys, after)))
+            self._gap = None
+        elif self._ends.pop(0) == "front":
+            reaches = self._first is not None and self._ordering.overlap(keys, self._first)
+            self._mended = at_end or (reaches and _mostly(ids, self._at_front))
+        else:
+            reaches = self._ordering.overlap(self._last, keys) and _mostly(ids, set().union(*self._at_rear))
+            self._mended = at_end and (at_start or reaches)
+
+    def _open(self, page: Page, after: Keys | None) -> None:
+        """Ask for a bridge before this page, where the order is certain enough for it to be worth a request."""
+        self._mended = self._mended and self._ordering.certain
+        if self._mended:
+            self._gap = max(0, page.offset - self._reach)
+            self._sides = (self._last, after)
+
+
+def _mostly(ids: list[int], familiar: set[int]) -> bool:
+    return 2 * sum(each in familiar for each in ids) >= len(ids)

@@ -68,6 +68,8 @@ class Reading:
                 page = sweep.take(self._pages.pop(sweep.offset).result())
                 self._look_ahead(sweep)
                 yield page
+                while sweep.wanted is not None:
+                    yield sweep.mend(self._fetch(sweep.wanted).result())
         finally:
             self.drop()
 

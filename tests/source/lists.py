@@ -2,14 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any, Literal
 
 from etl.source.paging import Page, Sweep
 
-Order = Literal["oldest first", "newest first", "by name", "last touched first", "first touched first"]
+Order = Literal[
+    "oldest first", "newest first", "by name", "last touched first", "first touched first",
+    "last used first", "first used first", "unsteady",
+]  # fmt: skip
 ORDERS: tuple[Order, ...] = (
     "oldest first", "newest first", "by name", "last touched first", "first touched first",
 )  # fmt: skip
+UNSEEN: tuple[Order, ...] = ("last used first", "first used first", "unsteady")
+"""Orders by something that no record shows; until somebody works, they look like those by age."""
 
 
 @dataclass
@@ -21,15 +28,26 @@ class Row:
     touched: int
 
     def record(self) -> dict[str, Any]:
-        return {"id": f"row-{self.made}", "updated_at": f"t{self.touched}"}
+        return {
+            "id": f"row-{self.made}",
+            "name": f"{self.name:03}",
+            "created_at": moment(self.made),
+            "updated_at": moment(self.touched),
+        }
 
 
-SORT: dict[Order, Callable[[Row], tuple[int, ...]]] = {
+def moment(tick: int) -> str:
+    return (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=tick)).isoformat()
+
+
+SORT: dict[str, Callable[[Row], tuple[int, ...]]] = {
     "oldest first": lambda row: (row.made,),
     "newest first": lambda row: (-row.made,),
     "by name": lambda row: (row.name, row.made),
     "last touched first": lambda row: (-row.touched,),
     "first touched first": lambda row: (row.touched,),
+    "last used first": lambda row: (-row.touched,),
+    "first used first": lambda row: (row.touched,),
 }
 
 
@@ -43,6 +61,7 @@ class MovingList:
     rows: list[Row] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
     clock: int = 0
+    shuffling: Random = field(default_factory=lambda: Random(0))  # noqa: S311 an order, not a secret
 
     def insert(self, name: int = 0) -> None:
         self.clock += 1
@@ -64,9 +83,14 @@ class MovingList:
     def page(self, offset: int, limit: int) -> Page:
         """What the server answers: it caps what is asked, silently."""
         rows = self._sorted()[offset : offset + min(limit, self.cap)]
-        return Page(offset, limit, [row.record() for row in rows], self.total(len(self.rows)))
+        records = [row.record() for row in rows]
+        if self.order in UNSEEN:
+            records = [record | {"updated_at": None} for record in records]
+        return Page(offset, limit, records, self.total(len(self.rows)))
 
     def _sorted(self) -> list[Row]:
+        if self.order == "unsteady":
+            return self.shuffling.sample(self.rows, len(self.rows))
         return sorted(self.rows, key=SORT[self.order])
 
 
@@ -85,4 +109,7 @@ def sweep_of(source: MovingList, limit: int, most: int = 10_000) -> tuple[Sweep,
         requests += 1
         assert requests <= most, "the sweep does not end"
         fresh += sweep.take(source.page(sweep.offset, limit)).fresh
+        while sweep.wanted is not None:
+            requests += 1
+            fresh += sweep.mend(source.page(sweep.wanted, limit)).records
     return sweep, fresh, requests

@@ -83,7 +83,7 @@ class TestAReading:
         assert sum(len(page.fresh) for page in pages) == 10
 
     def test_that_never_proves_anything_ends_after_the_sweeps_allowed(self) -> None:
-        source = still_list(20)
+        source = still_list(20, order="unsteady")
 
         def handler(request: httpx.Request) -> httpx.Response:
             source.insert()
@@ -268,7 +268,7 @@ class TestThePageSize:
             list(reader.read(MODELS))
 
     def test_is_halved_where_an_answer_grows_too_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(wire, "MAX_RESPONSE_BYTES", 300)
+        monkeypatch.setattr(wire, "MAX_RESPONSE_BYTES", 800)
         with reader_of(serving(still_list(20)), page_size=16) as reader:
             reading = reader.read(MODELS)
             pages = list(reading)
