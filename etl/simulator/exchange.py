@@ -1,7 +1,7 @@
 """What passes between the server, its routes and its faults: one request and one answer."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,8 +24,9 @@ class Request:
 class Answer:
     """One answer, and what a fault wants to go wrong while it is sent.
 
-    Of `body` only the first `sent` bytes leave, although the whole length is announced; `delay` is in
-    seconds; with `reset` the connection breaks before a single byte.
+    Of `body` only the first `sent` bytes leave, although the whole length is announced; after them comes what
+    `stream` gives. With `stall` nothing more is sent until one side hangs up. With `reset` the connection
+    breaks, before a single byte if `sent` does not say otherwise. `delay` is in seconds.
     """
 
     status: int = 200
@@ -33,7 +34,9 @@ class Answer:
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
     sent: int | None = None
+    stream: Iterable[bytes] = ()
     delay: float = 0.0
+    stall: bool = False
     reset: bool = False
 
 

@@ -95,7 +95,9 @@ class Simulator(Api):
         """The answer to a request, after the hook and through the faults, the first of them outermost."""
         if self.before_request:
             self.before_request(request.number, request.path, request.query)
-        circumstances = Circumstances(request=request, endpoint=self.endpoint(request.path)[0], registry=self.registry)
+        circumstances = Circumstances(
+            request=request, endpoint=self.endpoint(request.path)[0], registry=self.registry, ask=self.answer
+        )
         proceed: Proceed = partial(self.answer, request)
         for fault in reversed(self.faults):
             proceed = partial(fault, circumstances, proceed)
@@ -142,7 +144,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Reads requests off one connection and writes each answer in one go."""
+    """Reads requests off one connection and writes each answer, in one go unless it is streamed."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -184,7 +186,8 @@ class _Handler(BaseHTTPRequestHandler):
             # To linger for no time turns the close into a reset.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
-            return
+            if answer.sent is None:
+                return
         headers = {
             "Date": self.date_time_string(),
             "Content-Type": answer.content_type,
@@ -195,3 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
         head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self.close_connection = self.close_connection or answer.sent is not None
         self.wfile.write(f"{head}\r\n".encode("latin-1") + answer.body[: answer.sent])
+        for piece in answer.stream:
+            self.wfile.write(piece)
+        if answer.stall:
+            self.rfile.read(1)  # which returns when the client leaves, or `stop` shuts the connection

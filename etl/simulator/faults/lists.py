@@ -1,0 +1,107 @@
+"""Pages that are well-formed and not true, and lists that move while they are read."""
+
+import json
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from etl.simulator.entry import ML_REPOS, MODEL_VERSIONS, MODELS
+from etl.simulator.exchange import Answer, Proceed, dumps
+from etl.simulator.faults.schedule import Circumstances, Fault, spoiled
+from etl.simulator.registry import Registry
+
+_MARK = b'"pagination":'
+
+
+def no_total() -> Fault:
+    """`pagination.total` is not there."""
+    return spoiled(lambda answer: _repaginated(answer, lambda pagination: pagination.pop("total", None)))
+
+
+def wrong_total(by: str = "1") -> Fault:
+    """`pagination.total` is off, by one or by so many."""
+    error = int(by)
+
+    def shift(pagination: dict[str, Any]) -> None:
+        pagination["total"] += error
+
+    return spoiled(lambda answer: _repaginated(answer, shift))
+
+
+def total_is(value: str = "0") -> Fault:
+    """`pagination.total` is this JSON value, whatever the list holds."""
+    total = json.loads(value)
+    return spoiled(lambda answer: _repaginated(answer, lambda pagination: pagination.update(total=total)))
+
+
+def empty_page() -> Fault:
+    """A page behind the first holds nothing, whatever `total` says."""
+
+    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
+        answer = proceed()
+        _, mark, tail = answer.body.rpartition(_MARK)
+        if not mark or circumstances.request.query.get("offset", ["0"]) == ["0"]:
+            return answer
+        return replace(answer, body=b'{"data":[],' + mark + tail)
+
+    return Fault(strike)
+
+
+def same_page() -> Fault:
+    """The first page, whichever was asked for."""
+    return _as_if_asked(lambda query: {"offset": ["0"]} if "offset" in query else {})
+
+
+def long_pages(times: str = "2") -> Fault:
+    """Pages so many times as long as was asked."""
+    factor = int(times)
+    return _as_if_asked(lambda query: {"limit": [str(int(each) * factor) for each in query.get("limit", [])]})
+
+
+def moving(seed: str = "0") -> Fault:
+    """Somebody works in the registry: before each answer a record comes, goes or changes."""
+    draw = random.Random(int(seed))  # noqa: S311 (made-up work)
+    one_at_a_time = threading.Lock()
+
+    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
+        with one_at_a_time:
+            _move(circumstances.registry, draw)
+        return proceed()
+
+    return Fault(strike)
+
+
+def _as_if_asked(otherwise: Callable[[dict[str, list[str]]], dict[str, list[str]]]) -> Fault:
+    """The right answer to another query."""
+
+    def strike(circumstances: Circumstances, _: Proceed) -> Answer:
+        query = circumstances.request.query
+        changed = {name: values for name, values in otherwise(query).items() if values}
+        return circumstances.ask(replace(circumstances.request, query=query | changed))
+
+    return Fault(strike)
+
+
+def _repaginated(answer: Answer, change: Callable[[dict[str, Any]], object]) -> Answer:
+    head, mark, tail = answer.body.rpartition(_MARK)
+    if not mark:
+        return answer
+    # Only the end of the envelope is read again: its data may be megabytes, and need not be readable.
+    pagination = json.loads(tail.removesuffix(b"}"))
+    change(pagination)
+    return replace(answer, body=head + mark + dumps(pagination) + b"}")
+
+
+def _move(registry: Registry, draw: random.Random) -> None:
+    moves: tuple[tuple[str, Callable[[str], object]], ...] = (
+        (ML_REPOS, registry.add_model),
+        (MODELS, registry.add_version),
+        (MODELS, registry.touch),
+        (MODEL_VERSIONS, registry.touch),
+        (MODEL_VERSIONS, registry.delete_version),
+    )
+    entity, move = draw.choice(moves)
+    if ids := registry.ids(entity):
+        move(draw.choice(ids))

@@ -1,0 +1,62 @@
+"""Another answer than the one asked for: errors, pages for people, the way elsewhere."""
+
+import itertools
+import time
+from dataclasses import replace
+from email.utils import formatdate
+
+from etl.simulator.entry import MODEL_VERSIONS
+from etl.simulator.exchange import Answer, Proceed, html_answer, refusal
+from etl.simulator.faults.schedule import Circumstances, Fault, always
+
+
+def rate_limit(retry_after: str = "0") -> Fault:
+    """429 with a `Retry-After` of so many seconds, of a `date` one second ahead, or with `none`."""
+
+    def strike(_: Circumstances, __: Proceed) -> Answer:
+        asked = formatdate(time.time() + 1, usegmt=True) if retry_after == "date" else retry_after
+        headers = () if retry_after == "none" else (("Retry-After", asked),)
+        return refusal(429, "Too many requests.", headers=headers)
+
+    return Fault(strike)
+
+
+def flaky_500(status: str = "500") -> Fault:
+    """An error of the server that passes."""
+    return always(refusal(int(status), "Internal server error."))
+
+
+def html_page() -> Fault:
+    """A page for people, with status 200: a login, a proxy, the edge."""
+    return always(html_answer())
+
+
+def redirect(target: str = "https://elsewhere.example/login") -> Fault:
+    """302 to somewhere else, where no token must go."""
+    return always(Answer(status=302, headers=(("Location", target),)))
+
+
+def forbid(endpoint: str = "") -> Fault:
+    """403 for everything, or for one endpoint."""
+    return replace(always(refusal(403, "Forbidden: the token may not read this.")), endpoint=endpoint)
+
+
+def forbid_unfiltered(endpoint: str = MODEL_VERSIONS) -> Fault:
+    """403 for the list of a whole tenant; that of an ML repo or a model may be read."""
+
+    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
+        if circumstances.request.query.keys() & {"ml_repo_id", "model_id"}:
+            return proceed()
+        return refusal(403, "Forbidden: the token may not read all of the tenant.")
+
+    return Fault(strike, endpoint=endpoint)
+
+
+def expired_token_after(requests: str = "1") -> Fault:
+    """The token is good for so many requests, then 401."""
+    last, seen = int(requests), itertools.count(1)
+
+    def strike(_: Circumstances, proceed: Proceed) -> Answer:
+        return proceed() if next(seen) <= last else refusal(401, "Unauthorized: the token has expired.")
+
+    return Fault(strike)

@@ -1,0 +1,63 @@
+"""One fault: what it does, and at which requests."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from etl.simulator.exchange import Answer, Proceed, Request
+from etl.simulator.registry import Registry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """What a fault may look at or change: the request, the list it asks for, and the registry.
+
+    `ask` gives the right answer to any other request.
+    """
+
+    request: Request
+    endpoint: str
+    registry: Registry
+    ask: Callable[[Request], Answer]
+
+
+Strike = Callable[[Circumstances, Proceed], Answer]
+
+
+@dataclass
+class Fault:
+    """Something that goes wrong at each `every`th request to `endpoint` (to any, if empty), `times` times."""
+
+    strike: Strike
+    every: int = 1
+    times: int | None = None
+    endpoint: str = ""
+    _seen: int = field(default=0, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a schedule that cannot be kept."""
+        if self.every < 1:
+            raise ValueError(f"A fault cannot strike every {self.every} requests.")
+
+    def __call__(self, circumstances: Circumstances, proceed: Proceed) -> Answer:
+        """The answer that the client gets; `proceed` is what it would get without this fault."""
+        return self.strike(circumstances, proceed) if self._due(circumstances.endpoint) else proceed()
+
+    def _due(self, endpoint: str) -> bool:
+        if self.endpoint not in {"", endpoint}:
+            return False
+        with self._lock:
+            self._seen += 1
+            struck, early = divmod(self._seen, self.every)
+            return not early and (self.times is None or struck <= self.times)
+
+
+def always(answer: Answer) -> Fault:
+    """The same answer to whatever was asked."""
+    return Fault(lambda _, __: answer)
+
+
+def spoiled(spoil: Callable[[Answer], Answer]) -> Fault:
+    """The right answer, and what becomes of it."""
+    return Fault(lambda _, proceed: spoil(proceed()))
