@@ -7,6 +7,7 @@ arrive as they are.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -14,10 +15,15 @@ from urllib.parse import urlsplit
 
 from etl.errors import ConfigError, RequestRefused, SourceError, TokenRefused
 from etl.source.retry import Passing, retry_after
+from etl.source.spellings import spelled
 
 Shape = type[list[Any]] | type[dict[str, Any]]
 
 _EXCERPT = 200
+_EXCERPTED = 32_768
+_BEARER = re.compile(r"(?i)(?<=bearer )\S+")
+_DEEPEST = 400  # far more than a record may nest, and less than Python can read
+_STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 _RETRIED = frozenset({408, 425, 429})
 _ADVICE = {
     400: "check the filters and options given",
@@ -35,6 +41,10 @@ class Forbidden(TokenRefused):
     """403: the token is known, but may not read this."""
 
 
+class Unaskable(Forbidden):
+    """Ids may hold halves of surrogate pairs, addresses cannot: what belongs to such an id is out of reach."""
+
+
 class LimitRefused(RequestRefused):
     """The page asked for is too large; `named` are the numbers in the answer, perhaps the most it allows."""
 
@@ -48,6 +58,12 @@ class TooLarge(SourceError):
     """The answer passes the size bound."""
 
 
+class Digits(str):
+    """A whole number of more digits than Python reads: no text, though it is written as one."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came over the wire: `path` was asked, `headers` are found in any case, `body` is unpacked."""
@@ -59,9 +75,12 @@ class Answer:
 
 
 def scrub(text: str, secret: str) -> str:
-    """Text from outside made fit for one line: short, printable, without the token."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return re.sub(rf"{re.escape(secret)}|(?<=Bearer )\S+", "***", line)[:_EXCERPT]
+    """Text from outside made fit for one line: short, printable, without the token in any spelling."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[:_EXCERPTED]).split())
+    line = _BEARER.sub("***", spelled(secret).sub("***", line))
+    if len(text) > _EXCERPTED:  # the cut may have gone through a token
+        line = line[: -_EXCERPTED // 2]
+    return line[:_EXCERPT]
 
 
 def envelope(answer: Answer, shape: Shape, secret: str) -> dict[str, Any]:
@@ -79,17 +98,56 @@ def envelope(answer: Answer, shape: Shape, secret: str) -> dict[str, Any]:
 
 
 def _json(body: bytes) -> Any:
-    """The parsed body; None if it is no JSON, which is nothing that the API ever answers."""
+    """The parsed body; None if it is no JSON, which is nothing that the API ever answers.
+
+    A value that nests too deep for Python comes as its text from the level _DEEPEST on.
+    """
+    with suppress(ValueError, RecursionError):
+        try:
+            return _parsed(body)
+        except RecursionError:
+            return _parsed(_levelled(body.decode(json.detect_encoding(body), "surrogatepass")))
+    return None
+
+
+def _parsed(text: str | bytes, room: int = 300) -> Any:
+    """What the JSON says. Read from so far down the stack that who has less of it left can still write it again."""
+    if room:
+        return _parsed(text, room - 1)
     try:
-        return json.loads(body, strict=False)
-    except (ValueError, RecursionError):
-        return None
+        return json.loads(text, strict=False)
+    except ValueError:  # as well for a number of more digits than Python reads
+        return json.loads(text, strict=False, parse_int=_whole)
+
+
+def _whole(digits: str) -> int | Digits:
+    try:
+        return int(digits)
+    except ValueError:
+        return Digits(digits)
+
+
+def _levelled(text: str) -> str:
+    """JSON whose values below the level _DEEPEST are texts that hold them as JSON."""
+    parts, depth, done = [], 0, 0
+    for token in _STRUCTURE.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            if depth == _DEEPEST:
+                parts.append(text[done : token.start()])
+                done = token.start()
+        elif token[0] in "]}":
+            if depth == _DEEPEST:
+                parts.append(json.dumps(text[done : token.end()]))
+                done = token.end()
+            depth -= 1
+    return "".join(parts) + text[done:]
 
 
 def _refusal(answer: Answer, secret: str) -> Exception:
     """The error of a status that is no success."""
     status, path = answer.status, answer.path
-    excerpt = scrub(answer.body.decode("utf-8", "replace"), secret)
+    excerpt = scrub(answer.body[: 5 * _EXCERPTED].decode("utf-8", "replace"), secret)
     said = f"{_named(status)}: {excerpt}" if excerpt else _named(status)
     if status in _RETRIED or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Passing(f"{path} answered {said}", retry_after=retry_after(answer.headers))

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
-from etl.errors import NotAControlPlane, RequestRefused
+from etl.errors import NotAControlPlane, RequestRefused, SourceError
 from etl.settings import Settings
 from etl.source.answer import Forbidden, Malformed, Shape, envelope
 from etl.source.paging import Page
@@ -103,14 +103,30 @@ class Client:
 
     def one(self, endpoint: str, record_id: str) -> dict[str, Any] | None:
         """One record by its id; None if the control plane has none."""
+        path = f"{self.prefix}/{endpoint}/{quote(record_id, safe='')}"
         try:
-            content = self._get(f"{self.prefix}/{endpoint}/{quote(record_id, safe='')}", dict)
+            content = self._retry.call(partial(self._offered, path))
         except RequestRefused as refusal:
             if refusal.status in {404, 410}:
                 return None
             raise
         record: dict[str, Any] = content["data"]
         return record
+
+    def has(self, endpoint: str, record_id: str) -> bool | None:
+        """Whether the control plane has a record, asked for by its id; None if it does not tell."""
+        try:
+            return self.one(endpoint, record_id) is not None
+        except (SourceError, Forbidden, UnicodeError) as error:  # an id may be no text that an address can hold
+            _log.info("it is not told whether %s has %r: %s", endpoint, record_id, error)
+            return None
+
+    def _offered(self, path: str) -> dict[str, Any]:
+        """One record. A page for browsers means that the path is none of the API's: final, as a refusal is."""
+        try:
+            return envelope(self._wire.get(path), dict, self._secret)
+        except Malformed as error:
+            raise SourceError(f"{error}: single records are not to be had.") from error
 
     def _get(self, path: str, shape: Shape, params: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
         return self._retry.call(lambda: envelope(self._wire.get(path, params), shape, self._secret))

@@ -17,7 +17,7 @@ def key_of(record: Any) -> int:
     """
     identity = record.get("id") if isinstance(record, dict) else None
     if isinstance(identity, int | float) and not isinstance(identity, bool):
-        identity = str(identity)
+        identity = str(int(identity) if identity == identity // 1 else identity)  # 5.0 is 5
     named = isinstance(identity, str) and identity
     text = f"id:{identity}" if named else f"json:{json.dumps(record, sort_keys=True)}"
     # JSON may carry lone surrogates, which plain UTF-8 refuses.
@@ -34,13 +34,15 @@ class IdSet:
         self._buckets = [array("Q") for _ in range(_BUCKETS)]
         self._count = 0
 
-    def add(self, key: int) -> None:
-        """Put a key in, once."""
+    def add(self, key: int) -> bool:
+        """Put a key in, once; whether it is new."""
         bucket = self._buckets[key >> 56]
         place = bisect_left(bucket, key)
-        if place == len(bucket) or bucket[place] != key:
+        is_new = place == len(bucket) or bucket[place] != key
+        if is_new:
             bucket.insert(place, key)
             self._count += 1
+        return is_new
 
     def __len__(self) -> int:
         """How many distinct keys were put in."""

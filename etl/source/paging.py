@@ -276,7 +276,7 @@ class Seams:
 
     def mend(self, page: Page, ids: list[int]) -> None:
         """Take the page that was wanted."""
-        keys, self._total = self._ordering.look(page.records), page.total
+        keys = self._ordering.look(page.records)
         at_start, at_end = page.offset == 0, page.offset + len(ids) == page.total
         if self._gap is not None:
             before, after = self._sides
@@ -286,6 +286,9 @@ class Seams:
         elif self._ends.pop(0) == "front":
             reaches = self._first is not None and self._ordering.overlap(keys, self._first)
             self._mended = at_end or (reaches and _mostly(ids, self._at_front))
+            self._total = page.total
+            if at_end:  # the front is all there is
+                self._ends.clear()
         else:
             reaches = self._ordering.overlap(self._last, keys) and _mostly(ids, set().union(*self._at_rear))
             self._mended = at_end and (at_start or reaches)

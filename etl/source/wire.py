@@ -3,7 +3,8 @@
 import re
 import ssl
 import time
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from threading import Lock
 
 import httpx
@@ -11,11 +12,13 @@ import httpx
 import etl
 from etl.errors import ConfigError, SourceError
 from etl.settings import Settings
-from etl.source.answer import Answer, TooLarge, scrub
+from etl.source.answer import Answer, TooLarge, Unaskable, scrub
 from etl.source.retry import Passing
 
-MAX_RESPONSE_BYTES = 256 * 2**20
-"""Of one answer, unpacked."""
+MAX_RESPONSE_BYTES = 64 * 2**20
+"""Of one answer, as it came and unpacked."""
+
+_PIECE = 2**20
 
 _CONNECT_TIMEOUT = 10.0
 _MAX_TIMEOUTS = 5  # of a whole answer: each read has its own, but a body may drip for ever
@@ -50,6 +53,7 @@ class Wire:
                 headers={
                     "Authorization": f"Bearer {token}",
                     "Accept": "application/json",
+                    "Accept-Encoding": "gzip",
                     "User-Agent": f"tfy-etl/{etl.__version__}",
                 },
                 timeout=httpx.Timeout(settings.timeout, connect=min(_CONNECT_TIMEOUT, settings.timeout)),
@@ -78,9 +82,10 @@ class Wire:
         try:
             with self._http.stream("GET", self._base + path, params=list(params)) as response:
                 return Answer(path, response.status_code, response.headers, self._body(path, response))
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError):
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError) as error:
             # Their texts may quote headers, the token with them.
-            raise ConfigError(f"{self._base} cannot be asked for {path}: look for odd characters.") from None
+            kind = Unaskable if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8" else ConfigError
+            raise kind(f"{self._base} cannot be asked for {path}: look for odd characters.") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise self._failure(path, error) from error
 
@@ -88,16 +93,17 @@ class Wire:
         """The unpacked body, read piece by piece so that neither its size nor its slowness can hurt."""
         chunks, size, began = [], 0, time.monotonic()
         try:
-            for chunk in response.iter_bytes():
+            for chunk in _unpacked(response):
                 chunks.append(chunk)
                 size += len(chunk)
-                if size > MAX_RESPONSE_BYTES:
+                if max(size, response.num_bytes_downloaded) > MAX_RESPONSE_BYTES:
                     raise TooLarge(f"{path} answered more than {MAX_RESPONSE_BYTES} bytes: lower --page-size.")
                 if time.monotonic() - began > self._deadline:
                     raise httpx.ReadTimeout("the body keeps dripping")
+            return b"".join(chunks)
         finally:
+            chunks.clear()  # who keeps an error keeps this frame
             self._count(received=response.num_bytes_downloaded)
-        return b"".join(chunks)
 
     def _failure(self, path: str, error: httpx.HTTPError) -> Exception:
         """Our error for what kept the answer from coming."""
@@ -117,6 +123,27 @@ class Wire:
         with self._lock:
             self.requests += requests
             self.bytes_received += received
+
+
+def _unpacked(response: httpx.Response) -> Iterator[bytes]:
+    """The body in pieces of bounded size, an empty one where nothing was to unpack. Raises httpx.DecodingError.
+
+    httpx would unpack at once whatever came, and as many layers as the server names: a kilobyte packed twice may
+    hold a gigabyte. What is packed in a way that was not asked for stays as it is, and is no JSON.
+    """
+    if response.headers.get("content-encoding", "").strip().lower() not in {"gzip", "x-gzip"}:
+        yield from response.iter_raw()
+        return
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        for packed in response.iter_raw():
+            yield unpacker.decompress(packed, _PIECE)
+            while unpacker.unconsumed_tail:
+                yield unpacker.decompress(unpacker.unconsumed_tail, _PIECE)
+    except zlib.error as error:
+        raise httpx.DecodingError(str(error)) from error
+    if response.num_bytes_downloaded and not unpacker.eof:
+        raise httpx.DecodingError("it ends too early")
 
 
 def _trust(settings: Settings) -> ssl.SSLContext:

@@ -20,7 +20,17 @@ def settings(**given: Any) -> Settings:
 
 
 def client_of(handler: Handler, *, gate: Gate | None = None, **given: Any) -> Client:
-    return Client(settings(**given), transport=httpx.MockTransport(handler), gate=gate)
+    return Client(settings(**given), transport=transport_of(handler), gate=gate)
+
+
+def transport_of(handler: Handler) -> httpx.BaseTransport:
+    """Gives the responses of a function as they come over a wire: their bodies not yet read."""
+
+    def unread(request: httpx.Request) -> httpx.Response:
+        response = handler(request)
+        return httpx.Response(response.status_code, headers=response.headers, stream=response.stream)
+
+    return httpx.MockTransport(unread)
 
 
 def answers(*responses: httpx.Response) -> Handler:

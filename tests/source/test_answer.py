@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from typing import Any
 
 import pytest
@@ -43,12 +44,51 @@ def test_odd_values_arrive_exactly(text: str, value: Any) -> None:
     "body",
     [
         "", "null", "[]", "{}", '{"data": null}', '{"data": {}}', '{"data": []', "plain", b"\xff\xfe\xff",
-        "[" * 100_000, '{"data": [' + "1" * 5000 + "]}",
+        "[" * 100_000, "[" * 100_000 + "]" * 100_000,
     ],
 )  # fmt: skip
 def test_a_success_of_another_shape_may_pass(body: str | bytes) -> None:
     with pytest.raises(Malformed, match="answered 200 with not the JSON that was expected"):
         opened(body)
+
+
+def test_a_record_that_nests_too_deep_costs_the_others_nothing_and_arrives_whole() -> None:
+    levels = 100_000
+    deep = "[" * levels + r'"]\"[", {"a": 1}' + "]" * levels
+    first, second = opened(f'{{"data": [{{"id": "a", "deep": {deep}, "b": [{{"c": "}}"}}]}}, {{"id": "d"}}]}}')["data"]
+    value, seen = first.pop("deep"), 0
+    while isinstance(value, list):
+        (value,), seen = value, seen + 1
+
+    assert (first, second) == ({"id": "a", "b": [{"c": "}"}]}, {"id": "d"})
+    assert 200 < seen < 500
+    assert value == deep[seen : len(deep) - seen]
+
+
+def test_what_nests_as_deep_as_can_be_read_can_be_written_from_further_down_the_stack() -> None:
+    def written(value: Any, frames: int) -> str:
+        return written(value, frames - 1) if frames else json.dumps(value)
+
+    for levels in range(500, 1000, 7):
+        (record,) = opened('{"data": [' + "[" * levels + "]" * levels + "]}")["data"]
+        assert written(record, 200)
+
+
+def test_deep_text_without_an_end_is_not_read_again_and_again() -> None:
+    body = "[" * 100_000 + '"' + r"\"" * 2_000_000
+    began = time.monotonic()
+
+    with pytest.raises(Malformed):
+        opened(body)
+    assert time.monotonic() - began < 5
+
+
+def test_of_an_endless_error_only_the_beginning_is_read() -> None:
+    began = time.monotonic()
+
+    with pytest.raises(Passing, match="503 Service Unavailable: xxx"):
+        opened("x" * 60_000_000, 503)
+    assert time.monotonic() - began < 2
 
 
 def test_a_page_for_browsers_is_called_one() -> None:

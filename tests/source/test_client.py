@@ -16,7 +16,7 @@ from etl.errors import (
 from etl.source import Client
 from etl.source.retry import Gate
 from tests.source.conftest import Time
-from tests.source.planes import TOKEN, Handler, answers, client_of, envelope, settings
+from tests.source.planes import TOKEN, Handler, answers, client_of, envelope, settings, transport_of
 
 HTML = httpx.Response(200, html="<html><body>Log in</body></html>")
 
@@ -212,5 +212,5 @@ class TestSettings:
         def handler(request: httpx.Request) -> httpx.Response:
             return envelope([request.headers["authorization"]])
 
-        with Client(settings(api_key=None), "other", transport=httpx.MockTransport(handler)) as client:
+        with Client(settings(api_key=None), "other", transport=transport_of(handler)) as client:
             assert client.list("models", (), 0, 1).records == ["Bearer other"]

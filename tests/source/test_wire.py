@@ -15,7 +15,7 @@ import trustme
 
 from etl.errors import ConfigError, SourceError
 from etl.source import wire
-from etl.source.answer import Answer, TooLarge
+from etl.source.answer import Answer, TooLarge, Unaskable
 from etl.source.retry import Passing
 from etl.source.wire import Wire
 from tests.source.conftest import Respond, Serve
@@ -57,6 +57,7 @@ def test_an_answer_is_unpacked_and_counted_as_it_came(serve: Serve) -> None:
         (responding(b'{"da', Content_Length="100"), "broke off"),
         (responding(b"5\r\nabc", Transfer_Encoding="chunked"), "broke off"),
         (responding(b"no gzip at all", Content_Encoding="gzip"), "could not be unpacked"),
+        (responding(gzip.compress(b"{}")[:-9], Content_Encoding="gzip"), "could not be unpacked.*too early"),
         (lambda server: server.connection.close(), "broke off"),
         (lambda server: server.wfile.write(b"nonsense\r\n\r\n"), "broke off"),
     ],
@@ -105,6 +106,47 @@ def test_an_answer_is_cut_at_the_size_bound(serve: Serve, monkeypatch: pytest.Mo
 
     with pytest.raises(TooLarge, match="lower --page-size"):
         get(serve(responding(bomb, Content_Encoding="gzip")))
+
+
+def test_an_answer_is_cut_at_the_size_bound_before_it_is_unpacked(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "MAX_RESPONSE_BYTES", 10_000)
+    and_more = gzip.compress(b"{}") + bytes(1_000_000)
+
+    with pytest.raises(TooLarge, match="lower --page-size"):
+        get(serve(responding(and_more, Content_Encoding="gzip")))
+
+
+def test_what_is_packed_in_layers_or_in_a_way_not_asked_for_stays_packed(serve: Serve) -> None:
+    packed = gzip.compress(gzip.compress(b"{}"))
+
+    for coding in ("gzip, gzip", "br", "deflate"):
+        assert get(serve(responding(packed, Content_Encoding=coding))).body == packed
+
+
+@pytest.mark.parametrize("length", [0, 1, 2**20 - 1, 2**20, 2**20 + 1, 3 * 2**20 + 7])
+def test_a_packed_answer_of_any_length_comes_whole(serve: Serve, length: int) -> None:
+    body = bytes(length)
+
+    assert get(serve(responding(gzip.compress(body), Content_Encoding="X-GZIP"))).body == body
+
+
+def test_nothing_at_all_need_not_be_packed(serve: Serve) -> None:
+    assert get(serve(responding(b"", status=401, Content_Encoding="gzip"))).status == 401
+
+
+def test_a_packed_body_that_holds_nothing_is_not_waited_for_for_ever(serve: Serve) -> None:
+    head, nothing, enough = gzip.compress(b"")[:10], b"\0\0\0\xff\xff", threading.Event()
+
+    def respond(server: BaseHTTPRequestHandler) -> None:
+        responding(head, Content_Encoding="gzip")(server)
+        while not enough.wait(0.02):
+            server.wfile.write(nothing)
+
+    with pytest.raises(Passing, match="keeps dripping"):
+        get(serve(respond), timeout=0.2)
+    enough.set()
 
 
 def test_nobody_there_may_pass() -> None:
@@ -233,7 +275,7 @@ def test_an_address_that_none_can_have_is_told(host: str) -> None:
 def test_a_filter_that_no_url_can_hold_is_told() -> None:
     opened = Wire(settings(), TOKEN, httpx.MockTransport(lambda _: httpx.Response(200)))
 
-    with pytest.raises(ConfigError, match="odd characters"):
+    with pytest.raises(Unaskable, match="odd characters"):
         opened.get("/models", [("name", "\udcff")])
 
 
