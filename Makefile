@@ -4,6 +4,10 @@ BIN := .venv/bin
 LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --upgrade \
        --generate-hashes --no-emit-index-url --system-certs --custom-compile-command "make lock"
 
+# Later releases have no wheel for Python 3.11.
+ATHERIS = atheris<3.1
+FUZZ_SECONDS = 600
+
 # A name on PATH need not run (pyenv), so each is tried; one that can make environments is preferred.
 PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 	for python in python3.13 python3.12 python3.11 python3 python; do \
@@ -14,17 +18,28 @@ PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format lock wheel clean
+.PHONY: help demo test endurance lint fuzz format lock wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
-		printf 'make %-8s %s\n' "$$name" "$$text"; done
+		printf 'make %-9s %s\n' "$$name" "$$text"; done
 
 demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, and show what came
 	@$(BIN)/tfy-etl demo
 
 test: .venv/dev.stamp  ## run every test, on SQLite and PostgreSQL, with branch coverage
 	$(BIN)/pytest --cov
+
+# How many times as much as `make test` takes on; 30 is an hour or two.
+SCALE = 30
+ENDURANCE = tests/test_death.py tests/test_database_death.py tests/test_disks.py tests/test_many_at_once.py \
+            tests/test_soak.py
+COUNTED = $(CURDIR)/.pytest_cache/endurance.jsonl
+
+endurance: .venv/dev.stamp  ## kill, stop, fill and crowd it, and let it run for long; counts at the end
+	@mkdir -p $(dir $(COUNTED)) && rm -f $(COUNTED)
+	TFY_ETL_TEST_SCALE=$(SCALE) TFY_ETL_TEST_REPORT=$(COUNTED) $(BIN)/pytest $(ENDURANCE)
+	@cat $(COUNTED)
 
 lint: .venv/dev.stamp  ## check style, types, the arrows between rooms, the schema, the README
 	$(BIN)/ruff check
@@ -36,6 +51,10 @@ lint: .venv/dev.stamp  ## check style, types, the arrows between rooms, the sche
 	export TFY_ETL_DATABASE_URL="sqlite:///$$scratch/check.db" && \
 	$(BIN)/tfy-etl db upgrade && $(BIN)/alembic check
 
+fuzz: .venv-fuzz/stamp  ## feed the reading of records inputs guided by coverage, for FUZZ_SECONDS
+	.venv-fuzz/bin/python -m tests.fuzz.fuzz_records .venv-fuzz/corpus -max_total_time=$(FUZZ_SECONDS) \
+		-max_len=6000 -print_final_stats=1 -artifact_prefix=.venv-fuzz/finding-
+
 format: .venv/dev.stamp  ## put code and the generated parts of the README in order
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -44,12 +63,13 @@ format: .venv/dev.stamp  ## put code and the generated parts of the README in or
 lock: .venv/dev.stamp  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) --extra postgres --group build --output-file requirements/runtime.txt
 	$(LOCK) --extra postgres --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	echo '$(ATHERIS)' | $(LOCK) - --constraint requirements/runtime.txt --output-file requirements/fuzz.txt
 
 wheel: .venv/runtime.stamp  ## build dist/*.whl
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean:  ## remove everything that these targets made
-	rm -rf .venv dist build tfy-etl-demo.db* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-fuzz dist build tfy-etl-demo.db* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/runtime.stamp: requirements/runtime.txt pyproject.toml | $(BIN)/pip
@@ -61,6 +81,11 @@ clean:  ## remove everything that these targets made
 	$(BIN)/pip install --quiet --require-hashes --requirement requirements/dev.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch .venv/runtime.stamp $@
+
+.venv-fuzz/stamp: requirements/fuzz.txt | $(BIN)/pip
+	$(BIN)/python -m venv --clear .venv-fuzz
+	.venv-fuzz/bin/pip install --quiet --require-hashes --requirement requirements/fuzz.txt
+	@touch $@
 
 # pip comes last into an environment: where it stands, the environment is whole.
 $(BIN)/pip:

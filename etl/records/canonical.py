@@ -14,19 +14,21 @@ _ATOMS = frozenset({str, int, bool, NoneType})
 _to_text = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False).encode
 
 
-class TooDeep(ValueError):
-    """The value nests deeper than MAX_NESTING."""
+class Unfit(ValueError):
+    """The value cannot be kept; the error says why, to be read after the name of a field."""
 
 
 def plain(value: Json, room: int = MAX_NESTING) -> Json:
-    """The value as a copy without what makes no difference: nulls in objects are gone, 1.0 is 1."""
+    """The value as a copy without what makes no difference: nulls in objects are gone, 1.0 is 1. Raises Unfit."""
     kind = type(value)
     if kind is float:
         return int(value) if value.is_integer() else value
     if kind in _ATOMS:
         return value
+    if kind is not dict and kind is not list:  # all that the parser leaves otherwise
+        raise Unfit("holds a whole number of more digits than can be read")
     if not room:
-        raise TooDeep
+        raise Unfit(f"nests lists and objects more than {MAX_NESTING} levels deep")
     room -= 1
     # Atoms are told apart here, though the call would return them too: most values are, and calls cost.
     if kind is dict:

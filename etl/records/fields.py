@@ -7,19 +7,36 @@ column when the record is rebuilt.
 
 import re
 from datetime import datetime
+from types import NoneType
 from typing import Any
 
-from etl.records.tables import Json, Record
+from etl.records.tables import Entity, Json, Record
 from etl.records.times import instant
 
 MAX_INDEXED = 2000
 """Bytes that every database can keep in an index; PostgreSQL's limit is some 2,700."""
+
+MARKS: dict[Entity, tuple[str, str]] = {
+    "ml_repos": ("tenant_name", "manifest"),
+    "models": ("name", "fqn"),
+    "model_versions": ("fqn", "manifest"),
+}
+"""Fields of which every record has one at least, in every release of the API that is known."""
 
 # What the store may have to write as an escape, of up to seven bytes.
 _ESCAPED = re.compile("[\x00\u241b\ud800-\udfff]")
 _ESCAPE_LENGTH = 7
 
 _INT64 = 2**63
+
+_KINDS: dict[type[Json], str] = {
+    NoneType: "null",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+}
 
 
 class Unreadable(ValueError):
@@ -71,7 +88,26 @@ def own_identity(record: Record, key: str) -> str:
         return found
     if value is None:
         raise Unreadable(f"it has no {key}")
-    raise Unreadable(f"its {key} is neither text of 1 to {MAX_INDEXED} bytes nor a whole number")
+    if value == "":
+        raise Unreadable(f"its {key} is empty")
+    if isinstance(value, str) or type(value) is int:
+        raise Unreadable(f"its {key} is longer than the {MAX_INDEXED} bytes that every database can index")
+    raise Unreadable(f"its {key} is {_said(value)}, where text or a whole number was expected")
+
+
+def is_told(entity: Entity, record: Record) -> bool:
+    """Whether a record is more than an id: stored, one that is not would blank out what is known of it."""
+    return any(record.get(mark) is not None for mark in MARKS[entity])
+
+
+def kind_of(value: Json) -> str:
+    """What a JSON value is, in words."""
+    return _KINDS.get(type(value), "text")
+
+
+def _said(value: Json) -> str:
+    """A number that is no whole one by itself, anything else by its kind."""
+    return repr(value) if type(value) is float else kind_of(value)
 
 
 def member(value: Json, key: str) -> Json:

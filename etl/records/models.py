@@ -9,8 +9,9 @@ from etl.records.times import iso
 def embedded_version(raw: Record) -> Record | None:
     """A model's latest version if it can stand as a record of its own; else it is a field like others."""
     latest = raw.get("latest_version")
-    ids = (fields.member(latest, "id"), fields.member(latest, "model_id"))
-    return latest if all(map(fields.identity, ids)) else None
+    if not isinstance(latest, dict) or not fields.is_told("model_versions", latest):
+        return None
+    return latest if fields.identity(latest.get("id")) and fields.identity(latest.get("model_id")) else None
 
 
 def model_rows(record: Record, content_hash: str) -> Rows:

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from etl.records.canonical import MAX_NESTING, TooDeep, content_hash, plain
-from etl.records.fields import Unreadable, identity, own_identity
+from etl.records.canonical import MAX_NESTING, Unfit, content_hash, plain
+from etl.records.fields import MARKS, Unreadable, identity, is_told, kind_of, own_identity
 from etl.records.models import embedded_version
 from etl.records.tables import Entity, Json, Record
 from etl.records.times import Instant, instant
 from etl.records.versions import SNIPPET
 
 _TIMES = ("created_at", "updated_at")
-_KINDS = {list: "a list", str: "text", bool: "a bool", int: "a number", float: "a number"}
+_READABLE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,14 @@ class Sighting:
 
 
 def sight(entity: Entity, raw: Json) -> Sighting:
-    """Identify and hash a record. Raises Unreadable when it is none, has no identity or nests too deep."""
+    """Identify and hash a record. Raises Unreadable when it is none, is not named, or cannot be kept whole."""
     if not isinstance(raw, dict):
-        raise Unreadable(f"it is {_KINDS.get(type(raw), 'null')}, not an object")
+        raise Unreadable(f"it is {kind_of(raw)}, where an object with an id was expected")
     own_id = own_identity(raw, "id")
     model_id = own_identity(raw, "model_id") if entity == "model_versions" else None
+    if not is_told(entity, raw):
+        one, other = MARKS[entity]
+        raise Unreadable(f"it has neither {one} nor {other}, and every record of its kind has at least one")
     content, fingerprint = _hashes(entity, raw)
     updated_at = _instant(raw.get("updated_at"))
     return Sighting(
@@ -54,20 +57,35 @@ def sight(entity: Entity, raw: Json) -> Sighting:
 
 def _hashes(entity: Entity, raw: Record) -> tuple[str, str | None]:
     """Content hash and, for a model, fingerprint. Raises Unreadable."""
+    if entity != "models":
+        return _hash(raw), None
+    latest = embedded_version(raw)
+    if latest is None:
+        own = _hash(raw)
+        return own, content_hash([own])
+    own = _hash(raw | {"latest_version": {"id": latest["id"]}})
     try:
-        if entity != "models":
-            return content_hash(_content(raw)), None
-        latest = embedded_version(raw)
-        if latest is None:
-            own = content_hash(_content(raw))
-            return own, content_hash([own])
-        own = content_hash(_content(raw | {"latest_version": {"id": latest["id"]}}))
         return own, content_hash([own, _content(latest)])
-    except TooDeep as error:
-        raise Unreadable(f"it nests more than {MAX_NESTING} levels deep") from error
-    except ValueError as error:
-        # Python refuses to write integers of more than some thousand digits.
-        raise Unreadable("it holds a number of too many digits") from error
+    except Unfit as error:  # the version will be refused, which is no fault of its model
+        return own, content_hash([own, str(error)])
+
+
+def _hash(record: Record) -> str:
+    """The content hash. Raises Unreadable, which names the field that cannot be kept."""
+    try:
+        return content_hash(_content(record))
+    except Unfit as error:
+        field = next(key for key, value in record.items() if _is_unfit(value))
+        named = f"its {field}" if field.isidentifier() and len(field) <= _READABLE else "a field of it"
+        raise Unreadable(f"{named} {error}") from error
+
+
+def _is_unfit(value: Json) -> bool:
+    try:
+        plain(value, MAX_NESTING - 1)
+    except Unfit:
+        return True
+    return False
 
 
 def _content(record: Record) -> Record:

@@ -40,6 +40,7 @@ class Seen(NamedTuple):
     ml_repo_id: str | None = None
     latest_version_id: str | None = None
     fingerprint: str | None = None
+    twin_of: str | None = None
 
 
 class Staging:
@@ -182,7 +183,8 @@ class Staging:
         with self._connection.begin():
             self._index()
             wanted = select(self._wanted(ids).c.value)
-            self._connection.execute(delete(SEEN).where(SEEN.c.entity == entity, SEEN.c.id.in_(wanted)))
+            about = SEEN.c.id.in_(wanted) | SEEN.c.twin_of.in_(wanted)
+            self._connection.execute(delete(SEEN).where(SEEN.c.entity == entity, about))
             changes, rejected = STAGES["changes"], STAGES["rejected_records"]
             self._connection.execute(delete(changes).where(changes.c.entity == entity, changes.c.entity_id.in_(wanted)))
             self._connection.execute(

@@ -51,10 +51,12 @@ SEEN = _temp(
     Column("ml_repo_id", RegistryText),
     Column("latest_version_id", RegistryText),
     Column("fingerprint", Text),
+    Column("twin_of", RegistryText),
 )
 """Every record that the run has met; outcome: inserted, updated, unchanged, restored or rejected.
 
-A rejected record without an id stands here by the hash of its payload."""
+A rejected record without an id stands here by the hash of its payload, and so does one whose id another has, its
+twin."""
 
 DUE = _temp("due", Column("model_id", RegistryText, primary_key=True))
 """Models whose versions are to be read."""
@@ -76,7 +78,7 @@ STAGES: Mapping[str, Table] = {
     # The stamp tells which sighting of a subject is the newest.
     "subjects": _stage("subjects", Column("stamp", UtcDateTime)),
     "changes": _stage("changes", without=("id", "run_id", "observed_at")),
-    "rejected_records": _stage("rejected_records", without=("id", "run_id", "rejected_at")),
+    "rejected_records": _stage("rejected_records", without=("id", "run_id", "rejected_at", "resolved_at")),
 }
 """Rows on their way into the table of that name."""
 

@@ -3,14 +3,25 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Container, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from etl.records import Entity, Sighting, Unreadable, changes, embedded_version, identity, rows, sight
 from etl.store import Known, Seen, Staging
 from etl.sync.scope import Scope
 
 Rows = dict[str, list[tuple[Any, ...]]]
+
+_TWIN = "another record with the same id came before it, and updated_at does not tell which is newer"
+
+
+class _Reject(NamedTuple):
+    """A record that cannot be stored, and why; `is_twin`: its id came before in the same sweep."""
+
+    record: Any
+    reason: str
+    is_twin: bool
 
 
 class Intake:
@@ -28,32 +39,48 @@ class Intake:
         self.stale = 0
         """Records that came older than they are stored."""
 
-    def take(self, entity: Entity, records: Sequence[Any]) -> bool:
+    def take(self, entity: Entity, records: Sequence[Any], again: Container[int] = ()) -> bool:
         """Stage what is new or changed among the records of a page; a record may come again.
 
+        `again` are the places of those whose id came before in the same sweep. What an id brings twice in one sweep
+        are two states of a record if `updated_at` differs, else two records, of which only the first can be kept.
         Returns whether all of them could be read.
         """
         sightings: dict[str, Sighting] = {}
-        readable = True
-        for record in records:
+        twins: set[str] = set()
+        rejects: list[_Reject] = []
+        for place, record in enumerate(records):
             try:
                 sighting = sight(entity, record)
             except Unreadable as error:
-                self._reject(entity, record, str(error))
-                readable = False
+                rejects.append(_Reject(record, error.reason, place in again))
                 continue
-            if self._scope.covers(sighting) and not _is_older(sighting, sightings.get(sighting.id)):
-                sightings[sighting.id] = sighting
+            other = sightings.get(sighting.id)
+            if not self._scope.covers(sighting) or _is_older(sighting, other):
+                continue
+            if other is not None and _is_twin(sighting, other.content_hash, other.updated_at):
+                rejects.append(_Reject(record, _TWIN, is_twin=True))
+                continue
+            sightings[sighting.id] = sighting
+            if place in again:
+                twins.add(sighting.id)
         if sightings:
-            self._stage(entity, sightings)
-        return readable
+            rejects += self._stage(entity, sightings, twins)
+        for reject in rejects:
+            self._reject(entity, reject)
+        return not rejects
 
-    def _stage(self, entity: Entity, sightings: dict[str, Sighting]) -> None:
+    def _stage(self, entity: Entity, sightings: dict[str, Sighting], again: set[str]) -> list[_Reject]:
+        """Stage what is news; gives back the twins of what an earlier page of the sweep brought."""
         known = self._staging.known(entity, list(sightings))
+        seen = {each: (known[each].seen_hash, known[each].seen_updated_at) for each in again}
+        twins = [
+            sightings.pop(each) for each, was in seen.items() if was[0] is not None and _is_twin(sightings[each], *was)
+        ]
         news = [each for each in sightings.values() if not _came_before(each, known[each.id])]
-        again = [each.id for each in news if known[each.id].seen_hash is not None]
-        if again:
-            self._staging.forget(entity, again)
+        seen_before = [each.id for each in news if known[each.id].seen_hash is not None]
+        if seen_before:
+            self._staging.forget(entity, seen_before)
         outcomes = {each.id: _outcome(each, known[each.id]) for each in news}
         stale = {each.id for each in news if _is_stale(each, known[each.id])}
         self.stale += len(stale)
@@ -73,6 +100,7 @@ class Intake:
                     if each.fingerprint != known[each.id].versions_read_as or known[each.id].deleted
                 ]
             )
+        return [_Reject(each.record, _TWIN, is_twin=True) for each in twins]
 
     def _changes(self, entity: Entity, outcomes: dict[str, str], of_each: dict[str, Any]) -> list[tuple[Any, ...]]:
         told: list[tuple[Any, ...]] = []
@@ -84,25 +112,36 @@ class Intake:
                 told += changes(entity, record_id, before.get(record_id), of_each[record_id])
         return told
 
-    def _reject(self, entity: Entity, record: Any, reason: str) -> None:
-        payload = json.dumps(record)
+    def _reject(self, entity: Entity, reject: _Reject) -> None:
+        payload = json.dumps(reject.record)
         digest = hashlib.blake2b(payload.encode(), digest_size=16).hexdigest()
-        said = record if isinstance(record, dict) else {}
+        said = reject.record if isinstance(reject.record, dict) else {}
         record_id = identity(said.get("id"))
         if record_id is None:
             self.nameless.add(entity)
         if entity == "model_versions":
             self.unread_models.add(identity(said.get("model_id")))
-        key = record_id or f"unreadable:{digest}"
-        known = self._staging.known(entity, [key])[key]
-        if known.seen_hash == digest:
+        by_digest = f"unreadable:{digest}"
+        keys = [by_digest] if record_id is None else [record_id, by_digest]
+        known = self._staging.known(entity, keys)
+        if digest in {known[key].seen_hash for key in keys}:
             return
-        if known.seen_hash is not None:
-            self._staging.forget(entity, [key])
+        key, twin_of = keys[0], None
+        if known[key].seen_hash is not None:
+            if reject.is_twin:
+                key, twin_of = by_digest, record_id
+            else:
+                self._staging.forget(entity, [key])
         self._staging.stage(
-            {"rejected_records": [(entity, record_id, reason, payload)]},
-            [Seen(entity, key, "rejected", content_hash=digest)],
+            {"rejected_records": [(entity, record_id, reject.reason, payload)]},
+            [Seen(entity, key, "rejected", content_hash=digest, twin_of=twin_of)],
         )
+
+
+def _is_twin(sighting: Sighting, content_hash: str | None, updated_at: datetime | None) -> bool:
+    """Whether this is another record than the one of the same id, rather than an earlier or later state of it."""
+    moved = _before(sighting.updated_at, updated_at) or _before(updated_at, sighting.updated_at)
+    return sighting.content_hash != content_hash and not moved
 
 
 def _is_older(one: Sighting, other: Sighting | None) -> bool:

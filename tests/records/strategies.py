@@ -91,8 +91,9 @@ MANIFESTS = _record(
         "run_id": IDS,
     }
 )
+_FQNS = TEXTS | st.from_regex(r"model:t/r/m:[0-9]{1,25}", fullmatch=True)
 _VERSION = {
-    "fqn": TEXTS | st.from_regex(r"model:t/r/m:[0-9]{1,25}", fullmatch=True),
+    "fqn": _FQNS,
     "model_id": IDS,
     "ml_repo_id": IDS,
     "created_by_subject": SUBJECTS,
@@ -113,7 +114,11 @@ _MODEL = {
     "created_by_subject": SUBJECTS,
     "created_at": TIMES,
     "updated_at": TIMES,
-    "latest_version": _record(_VERSION, id=IDS, model_id=IDS) | _record(_VERSION, id=IDS),
+    "latest_version": st.one_of(
+        _record(_VERSION, id=IDS, model_id=IDS, fqn=_FQNS),
+        _record(_VERSION, id=IDS, model_id=IDS),
+        _record(_VERSION, id=IDS),
+    ),
     "run_steps": st.lists(COUNTS, max_size=4) | st.lists(_mostly(COUNTS), max_size=4),
 }
 _ML_REPO = {
@@ -130,9 +135,9 @@ def _received(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-VERSIONS = _record(_VERSION, id=IDS, model_id=IDS).map(_received)
-MODELS = _record(_MODEL, id=IDS).map(_received)
-ML_REPOS = _record(_ML_REPO, id=IDS).map(_received)
+VERSIONS = _record(_VERSION, id=IDS, model_id=IDS, fqn=_FQNS).map(_received)
+MODELS = _record(_MODEL, id=IDS, name=TEXTS).map(_received)
+ML_REPOS = _record(_ML_REPO, id=IDS, tenant_name=TEXTS).map(_received)
 
 READABLE: st.SearchStrategy[tuple[Entity, Record]] = st.one_of(
     *(

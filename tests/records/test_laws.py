@@ -4,8 +4,7 @@ import math
 import re
 from collections.abc import Iterator
 from copy import deepcopy
-from datetime import UTC, datetime, timedelta
-from fractions import Fraction
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any, get_args, get_type_hints
 
@@ -13,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from etl.records import Entity, Rows, Unreadable, changes, embedded_version, rebuild, rows, sight
+from tests.records.meaning import TIMES, said
 from tests.records.strategies import ANYTHING, READABLE, VERSIONS, Record
 
 thoroughly = settings(max_examples=300)
@@ -20,8 +20,6 @@ thoroughly = settings(max_examples=300)
 Path = tuple[str | int, ...]
 Readable = tuple[Entity, Record]
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-TIMES = ("created_at", "updated_at")
 OTHER = "something else \u2603"
 
 
@@ -32,7 +30,7 @@ def test_a_record_rebuilt_from_its_rows_in_any_order_is_what_was_received(readab
     latest = embedded_version(record) if entity == "models" else None
     made = {table: of_table[::-1] for table, of_table in _rows(readable).items()}
     rebuilt = rebuild(entity, made, latest and _rows(("model_versions", latest)))
-    assert _said(rebuilt) == _said(record)
+    assert said(rebuilt) == said(record)
 
 
 @thoroughly
@@ -78,7 +76,7 @@ def test_the_input_is_left_as_it_was(readable: Readable) -> None:
     entity, record = readable
     before = deepcopy(record)
     rebuild(entity, _rows(readable))
-    assert _said(record) == _said(before)
+    assert said(record) == said(before)
 
 
 @given(READABLE)
@@ -115,32 +113,6 @@ def test_the_way_back_tells_the_opposite(readable: Readable, data: st.DataObject
 
 def _rows(readable: Readable) -> Rows:
     return rows(sight(*readable))
-
-
-def _said(value: Any, *, is_record: bool = True) -> Any:
-    """What a value says, so that two that say the same are equal; written without the code under test."""
-    if isinstance(value, dict):
-        said = {key: _said(item, is_record=key == "latest_version") for key, item in value.items()}
-        if is_record:
-            said |= {key: _instant(value[key]) for key in TIMES if isinstance(value.get(key), str)}
-        return {key: item for key, item in said.items() if item is not None}
-    if isinstance(value, list):
-        return [_said(item, is_record=False) for item in value]
-    if isinstance(value, float) and math.isnan(value):
-        return ("not a number",)
-    # True == 1 in Python, but not here.
-    return (value,) if isinstance(value, bool) else value
-
-
-def _instant(text: str) -> Any:
-    whole = re.sub(r"\.\d+", "", text, count=1)
-    fraction = re.search(r"\.\d+", text)
-    try:
-        at = datetime.fromisoformat(whole)
-    except ValueError:
-        return text
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return Fraction((at - EPOCH) // timedelta(seconds=1)) + Fraction(fraction[0] if fraction else 0)
 
 
 def _respelt_record(record: Record, random: Random) -> Record:

@@ -29,5 +29,5 @@ def test_an_ml_repo_becomes_a_row_and_its_creator() -> None:
 
 def test_an_empty_manifest_an_odd_one_and_none_are_kept_apart() -> None:
     for manifest in ({}, {"name": 5}, {"name": "churn"}, {"name": "churn", "owner": "ada"}, ["odd"], None):
-        record = {"id": "12"} | ({} if manifest is None else {"manifest": manifest})
+        record = {"id": "12", "tenant_name": "acme"} | ({} if manifest is None else {"manifest": manifest})
         assert rebuild("ml_repos", rows(sight("ml_repos", record))) == record

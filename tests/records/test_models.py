@@ -33,11 +33,21 @@ def test_a_model_rebuilt_without_its_version_knows_the_id_of_it() -> None:
     assert rebuild("models", made)["latest_version"] == {"id": "v-3"}
 
 
-@pytest.mark.parametrize("latest", [a_version(model_id=None), a_version(id=""), "v-3", {}])
+@pytest.mark.parametrize(
+    "latest",
+    [
+        a_version(model_id=None),
+        a_version(id=""),
+        a_version(fqn=None, manifest=None),
+        {"id": "v", "model_id": "m"},
+        "v",
+        {},
+    ],
+)
 def test_an_embedded_version_that_cannot_stand_alone_is_kept_with_the_model(latest: object) -> None:
     model = a_model(latest_version=latest)
     assert embedded_version(model) is None
-    assert ModelRow._make(rows(sight("models", model))["models"][0]).extra == {"latest_version": latest}
+    assert rebuild("models", rows(sight("models", model)))["latest_version"] == latest
 
 
 @pytest.mark.parametrize(
@@ -52,6 +62,6 @@ def test_an_embedded_version_that_cannot_stand_alone_is_kept_with_the_model(late
 def test_run_steps_that_no_row_can_hold_are_kept_as_they_came(
     steps: object, stored: list[tuple[int, int]], kept: Record | None
 ) -> None:
-    made = rows(sight("models", {"id": "m-1", "run_steps": steps}))
+    made = rows(sight("models", {"id": "m-1", "name": "churn", "run_steps": steps}))
     assert [row[1:] for row in made["model_run_steps"]] == stored
     assert ModelRow._make(made["models"][0]).extra == kept

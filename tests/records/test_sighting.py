@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from etl.records import Entity, Unreadable, sight
+from etl.source.answer import Digits
 from tests.records.builders import a_metric, a_model, a_version, an_ml_repo
 
 
@@ -22,14 +23,47 @@ def test_an_ml_repo_is_in_itself() -> None:
 @pytest.mark.parametrize(
     ("entity", "record", "reason"),
     [
-        ("models", None, "it is null, not an object"),
-        ("models", [a_model()], "it is a list, not an object"),
+        ("models", None, "it is null, where an object with an id was expected"),
+        ("models", [a_model()], "it is a list, where an object with an id was expected"),
+        ("models", "m-1", "it is text, where an object with an id was expected"),
         ("models", {}, "it has no id"),
         ("models", a_model(id=None), "it has no id"),
-        ("models", a_model(id=""), "its id is neither text of 1 to 2000 bytes nor a whole number"),
-        ("models", a_model(id=True), "its id is neither text of 1 to 2000 bytes nor a whole number"),
+        ("models", a_model(id=""), "its id is empty"),
+        ("models", a_model(id=True), "its id is a boolean, where text or a whole number was expected"),
+        ("models", a_model(id=0.5), "its id is 0.5, where text or a whole number was expected"),
+        ("models", a_model(id="m" * 2001), "its id is longer than the 2000 bytes that every database can index"),
+        ("models", a_model(id=10**4000), "its id is longer than the 2000 bytes that every database can index"),
         ("model_versions", a_version(model_id=None), "it has no model_id"),
-        ("models", a_model(size=10**5000), "it holds a number of too many digits"),
+        (
+            "model_versions",
+            a_version(model_id={}),
+            "its model_id is an object, where text or a whole number was expected",
+        ),
+        (
+            "ml_repos",
+            {"id": "1", "account_id": "a"},
+            "it has neither tenant_name nor manifest, and every record of its kind has at least one",
+        ),
+        (
+            "models",
+            a_model(name=None, fqn=None),
+            "it has neither name nor fqn, and every record of its kind has at least one",
+        ),
+        (
+            "model_versions",
+            a_version(fqn=None, manifest=None),
+            "it has neither fqn nor manifest, and every record of its kind has at least one",
+        ),
+        (
+            "model_versions",
+            a_version(manifest={"metadata": [Digits("9" * 5000)]}),
+            "its manifest holds a whole number of more digits than can be read",
+        ),
+        (
+            "models",
+            a_model() | {"\n": Digits("9" * 5000)},
+            "a field of it holds a whole number of more digits than can be read",
+        ),
     ],
 )
 def test_a_record_that_cannot_be_read_is_refused_with_a_reason(entity: Entity, record: object, reason: str) -> None:
@@ -43,10 +77,15 @@ def test_endless_nesting_is_refused_wherever_it_is(field: str) -> None:
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]
-    with pytest.raises(Unreadable, match="it nests more than 200 levels deep"):
+    with pytest.raises(Unreadable, match=f"^its {field} nests lists and objects more than 200 levels deep$"):
         sight("models", a_model(**{field: deep}))
-    with pytest.raises(Unreadable, match="it nests more than 200 levels deep"):
-        sight("models", a_model(latest_version=a_version(**{field: deep})))
+
+
+def test_a_model_can_be_read_though_its_latest_version_cannot() -> None:
+    unfit = a_version(size=Digits("9" * 5000))
+    before, after = sight("models", a_model()), sight("models", a_model(latest_version=unfit))
+    assert before.content_hash == after.content_hash
+    assert before.fingerprint != after.fingerprint
 
 
 def test_what_moves_in_the_latest_version_moves_the_fingerprint_alone() -> None:
