@@ -27,9 +27,9 @@ _CONNECTION, _REQUESTS, _LOGS = "Control plane and database", "Requests", "Logs"
 _READ, _COMPARE, _DELETES, _RESULT = "What is read", "What is compared", "Deletes", "The run"
 
 
-def _setting(default: Any, help: str, *, env: tuple[str, ...] = (), **metadata: Any) -> Any:
+def _setting(default: Any, help: str, *, env: tuple[str, ...] = (), secret: bool = False, **metadata: Any) -> Any:
     """A field that is an option: `env` are names beside `TFY_ETL_<OPTION>`, first wins."""
-    return field(default=default, metadata={"help": help, "env": env, **metadata})
+    return field(default=default, repr=not secret, metadata={"help": help, "env": env, **metadata})
 
 
 def _global(group: str, default: Any, help: str, **metadata: Any) -> Any:
@@ -78,6 +78,7 @@ class Settings:
         "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE; a password is best given in "
         "TFY_ETL_DATABASE_URL, which no process list shows.",
         metavar="URL",
+        secret=True,
     )
     timeout: float = _global(_REQUESTS, 60.0, "Seconds to wait for an answer.", least=0.001, most=86_400)
     max_retries: int = _global(_REQUESTS, 5, "Further tries after a request failed in passing.", least=0)
@@ -105,6 +106,9 @@ class Settings:
         "Share of a table that may go in one run (0 to 1); more refuses the run.",
         least=0,
         most=1,
+    )
+    confirm_deletes: int = _sync(
+        _DELETES, 50, "Models missing in the lists, up to so many, are asked for one by one before they go.", least=0
     )
     allow_mass_delete: bool = _sync(_DELETES, False, "Mark deletes however many they are.")
     page_size: int = _sync(_REQUESTS, 500, "Records asked for in one request.", least=1)
@@ -151,7 +155,7 @@ class Settings:
     def open_token_file(self) -> Path | None:
         """The file that gives the token, when everybody on this machine may read it."""
         path = None if self.api_key else self.api_key_file
-        return path if path and path.exists() and path.stat().st_mode & stat.S_IROTH else None
+        return path if path and os.path.isfile(path) and path.stat().st_mode & stat.S_IROTH else None  # noqa: PTH113 it takes any name
 
     def ca_file(self) -> Path | None:
         """The CA file to trust instead of httpx's own choice (which honours SSL_CERT_FILE by itself)."""
@@ -195,8 +199,10 @@ def _token_of_file(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        # The cause of the second kind quotes what the file holds.
-        raise ConfigError(f"Cannot read the token from {path}: {reason}.") from None
+        # What names no file may be the token itself. The cause of the second kind quotes what the file holds.
+        found = os.path.exists(path) or len(path.parts) > 1  # noqa: PTH110 it takes any name
+        named = path if found else "the file that --api-key-file or TFY_API_KEY_FILE names"
+        raise ConfigError(f"Cannot read the token from {named}: {reason}.") from None
 
 
 def _bounds(setting: Field[Any]) -> str:
@@ -211,7 +217,7 @@ def _checked_url(host: str, *, allow_insecure_http: bool) -> str:
     if "://" not in url:
         url = f"https://{url}"
     # Before anything is quoted: these may hold secrets.
-    if re.search(r"//[^/?#]*@", url):
+    if "@" in url:
         raise ConfigError(f"The host must not hold a user or password: give the token by {TOKEN_ENV}.")
     if "?" in url or "#" in url:
         raise ConfigError("The host has a query or fragment: give the address up to the path alone.")

@@ -6,7 +6,7 @@ config_file  TOML into click's defaults
 logs         log lines for people and programs, scrubbed
 progress     bars on a terminal, lines elsewhere
 shown        what people wrote, made safe to show
-sync, check, status, db, demo, simulate    a command each
+sync, check, status, rejected, db, demo, simulate    a command each
 """
 
 from etl.cli.main import main

@@ -13,12 +13,14 @@ from etl.cli.check import check
 from etl.cli.db import db
 from etl.cli.demo import demo
 from etl.cli.options import HoistingGroup, add_options, settings_of
+from etl.cli.rejected import rejected
 from etl.cli.shown import shown
 from etl.cli.simulate import simulate
 from etl.cli.status import status
 from etl.cli.sync import sync
 from etl.errors import EtlError
-from etl.store import password_of
+from etl.settings import database_url_of_environment, token_of_environment
+from etl.store import passwords_of
 
 _log = logging.getLogger(__name__)
 
@@ -67,19 +69,21 @@ def cli(ctx: click.Context, /, **_options: object) -> None:
     """
     settings = settings_of(ctx)
     ctx.obj = settings.token_if_any()
-    logs.configure(settings.log_format, settings.log_level, [ctx.obj, password_of(settings.database_url)])
+    logs.configure(settings.log_format, settings.log_level, [ctx.obj, *passwords_of(settings.database_url)])
     if file := settings.open_token_file():
         _log.warning("everybody on this machine may read the token in %s: chmod go= %s", file, file)
 
 
 add_options("global")(cli)
-for command in (sync, check, status, db, demo, simulate):
+for command in (sync, check, status, rejected, db, demo, simulate):
     cli.add_command(command)
 
 
 def main() -> None:
     """Run the command line and end the process with the contract's exit code."""
     sys.excepthook = logs.unforeseen
+    # Until the settings are known: what is wrong with them is told, too.
+    logs.configure("console", "info", [token_of_environment(), *passwords_of(database_url_of_environment())])
     if isinstance(sys.stdout, io.TextIOWrapper):  # what the terminal's encoding lacks is shown escaped
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

@@ -91,6 +91,9 @@ class RejectedRecord(Base):
     # Pure ASCII JSON text: whatever came can be written to it, and read back by json.loads.
     payload: Mapped[str] = mapped_column(Text, comment="The record as received, as JSON text.")
     rejected_at: Mapped[datetime] = mapped_column(comment="When, UTC.")
+    resolved_at: Mapped[datetime | None] = mapped_column(
+        comment="When a later run could store the record, or found it gone; NULL while open."
+    )
 
     __table_args__ = (
         Index(None, "run_id"),

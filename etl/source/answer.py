@@ -37,6 +37,10 @@ class Malformed(Passing):
     """An answer that claims success and is not what was asked for."""
 
 
+class Foreign(Malformed):
+    """Something else than the API answers: a login, a proxy, another service, what a wrong path gives."""
+
+
 class Forbidden(TokenRefused):
     """403: the token is known, but may not read this."""
 
@@ -93,8 +97,10 @@ def envelope(answer: Answer, shape: Shape, secret: str) -> dict[str, Any]:
     content = _json(answer.body)
     if isinstance(content, dict) and isinstance(content.get("data"), shape):
         return content
-    kind = "an HTML page" if answer.body.lstrip().startswith(b"<") else "not the JSON that was expected"
-    raise Malformed(f"{answer.path} answered {answer.status} with {kind}")
+    if answer.body[:_EXCERPT].lstrip().startswith(b"<"):
+        raise Foreign(f"{answer.path} answered {answer.status} with an HTML page")
+    kind = Malformed if content is None else Foreign
+    raise kind(f"{answer.path} answered {answer.status} with not the JSON that was expected")
 
 
 def _json(body: bytes) -> Any:

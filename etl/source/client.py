@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import httpx
 
-from etl.errors import NotAControlPlane, RequestRefused, SourceError
+from etl.errors import NotAControlPlane, RequestRefused, SourceError, SourceUnavailable
 from etl.settings import Settings
-from etl.source.answer import Forbidden, Malformed, Shape, envelope
+from etl.source.answer import Forbidden, Foreign, Malformed, Shape, envelope
 from etl.source.paging import Page
 from etl.source.retry import Gate, Retry
 from etl.source.wire import Wire
@@ -76,6 +76,9 @@ class Client:
                 self._retry.call(partial(self._probe, f"{prefix}/models"))
             except NotAControlPlane:
                 continue
+            except SourceUnavailable as error:
+                if not isinstance(error.__cause__, Malformed):
+                    raise
             except Forbidden as refusal:
                 forbidden = forbidden or refusal
             else:
@@ -135,7 +138,7 @@ class Client:
         """Ask for one model. A wrong path gives 404 or, often, a page for browsers: final either way."""
         try:
             envelope(self._wire.get(path, (("offset", "0"), ("limit", "1"))), list, self._secret)
-        except Malformed as error:
+        except Foreign as error:
             raise NotAControlPlane(str(error)) from error
         except RequestRefused as refusal:
             if refusal.status in _NOT_HERE:

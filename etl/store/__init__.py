@@ -4,21 +4,27 @@ store       what a run uses: lock, staging, settling, the one commit
 staging     pages held against what is stored, in the temporary tables of `tables`
 settle      what is gone, what comes back, the counts, the guard
 merge       the one transaction
+abreast     what runs over other ML repos merged since this one compared
 runs        the run record and the scopes
+rejects     records that could not be stored
 schema      revisions, by Alembic
 engine      from a URL to an engine; sqlite and postgresql hold what differs by database
 """
 
-from etl.store import runs, schema
-from etl.store.engine import lock_is_free, open_engine, opened, password_of, server_of
+from etl.store import rejects, runs, schema
+from etl.store.engine import lock_is_free, open_engine, opened, passwords_of, server_of
+from etl.store.rejects import Gone, Reject
 from etl.store.runs import Advance
-from etl.store.settle import Tally
+from etl.store.settle import LostRepo, Tally
 from etl.store.staging import Known, Seen, Staging
 from etl.store.store import Store, reading
 
 __all__ = [
     "Advance",
+    "Gone",
     "Known",
+    "LostRepo",
+    "Reject",
     "Seen",
     "Staging",
     "Store",
@@ -26,8 +32,9 @@ __all__ = [
     "lock_is_free",
     "open_engine",
     "opened",
-    "password_of",
+    "passwords_of",
     "reading",
+    "rejects",
     "runs",
     "schema",
     "server_of",

@@ -16,6 +16,7 @@ from etl.store.tables import TEMPORARY
 _DATABASES: dict[str, ModuleType] = {"sqlite": sqlite, "postgresql": postgresql}
 _DRIVERS = {"postgresql": "psycopg"}
 _EXTRAS = {"postgresql": "postgres"}
+_PASSWORDS = ("password", "sslpassword")
 
 
 def parse_url(text: str) -> URL:
@@ -56,6 +57,8 @@ def open_engine(text: str, *, read_only: bool = False) -> Engine:
         engine = create_engine(
             url,
             poolclass=StaticPool if is_in_memory(url) else NullPool,
+            # What comes back is closed, which needs no rollback; one that a signal broke off could not even do that.
+            pool_reset_on_return=None,
             execution_options={"schema_translate_map": {TEMPORARY: database.TEMPORARY}},
         )
     except NoSuchModuleError as error:
@@ -116,14 +119,14 @@ def opened(text: str, *, read_only: bool = False) -> Iterator[Engine]:
         engine.dispose()
 
 
-def password_of(text: str) -> str | None:
-    """The password that a URL holds, if it is one and holds one: what must not show in a log."""
+def passwords_of(text: str) -> list[str]:
+    """The passwords that a URL holds, if it is one: what must not show in a log."""
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        return None
-    named = url.query.get("password")
-    return url.password or (named if isinstance(named, str) else None)
+        return []
+    named = [each for name in _PASSWORDS for each in url.normalized_query.get(name, ())]
+    return [url.password, *named] if url.password else named
 
 
 def server_of(engine: Engine, text: str) -> str:
@@ -132,7 +135,7 @@ def server_of(engine: Engine, text: str) -> str:
         return f"SQLite, {parse_url(text).database} is not there yet: sync creates it"
     with engine.connect() as connection:
         version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
-    address = engine.url.difference_update_query(["password", "sslpassword"])
+    address = engine.url.difference_update_query(_PASSWORDS)
     return f"{engine.dialect.name} {version}, {address.render_as_string(hide_password=True)}"
 
 

@@ -6,17 +6,23 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, exists, func, insert, literal, or_, select, true, update
 
+from etl.store import rejects
+from etl.store.abreast import catch_up
 from etl.store.engine import database_of
-from etl.store.settle import live_in
+from etl.store.rejects import Gone
 from etl.store.tables import CHILDREN, DOOMED, READ, REVIVED, SEEN, STAGES, TABLES, UNREAD
 
 
-def merge(connection: Connection, *, ml_repos: Sequence[str], run_id: str, now: datetime, log_changes: bool) -> None:
+def merge(  # noqa: PLR0913 all that a run knows of itself
+    connection: Connection, *, ml_repos: Sequence[str], run_id: str, now: datetime, log_changes: bool, gone: Gone
+) -> None:
     """Bring the registry's tables to what the run has staged. The caller begins and commits.
 
-    `now` becomes first_seen_at, last_changed_at and deleted_at; `log_changes` is off for a scope's first load.
+    `now` becomes first_seen_at, last_changed_at, deleted_at and resolved_at; `log_changes` is off for a scope's first
+    load; `gone` are rejected records that the source has no more.
     """
     database = database_of(connection.engine.url)
+    catch_up(connection, ml_repos)
     _merge_subjects(connection, database)
     for entity, children in CHILDREN.items():
         _drop_children(connection, entity, children)
@@ -25,16 +31,17 @@ def merge(connection: Connection, *, ml_repos: Sequence[str], run_id: str, now: 
             columns = [database.staged(TABLES[child].c[column.name], column) for column in STAGES[child].columns]
             names = [column.name for column in STAGES[child].columns]
             connection.execute(insert(TABLES[child]).from_select(names, select(*columns)))
-    _bury(connection, ml_repos, now)
+    _bury(connection, now)
     _restore(connection, now)
     _note_reads(connection, database)
     if log_changes:
         _log_changes(connection, run_id, now)
-    _keep_rejected(connection, run_id, now)
+    rejects.resolve(connection, gone, now)
+    rejects.keep(connection, run_id, now)
 
 
 def _merge_subjects(connection: Connection, database: Any) -> None:
-    """The newest sighting of each subject wins; ordered, so that runs side by side cannot deadlock."""
+    """The newest sighting of each subject wins."""
     stage, table = STAGES["subjects"], TABLES["subjects"]
     newest = func.row_number().over(
         partition_by=stage.c.id,
@@ -84,16 +91,11 @@ def _upsert(connection: Connection, database: Any, entity: str, now: datetime) -
     connection.execute(upsert.on_conflict_do_update(index_elements=["id"], set_=replaced | {"deleted_at": None}))
 
 
-def _bury(connection: Connection, ml_repos: Sequence[str], now: datetime) -> None:
-    """What a run over another ML repo took over since it was doomed lives on."""
+def _bury(connection: Connection, now: datetime) -> None:
     for entity in CHILDREN:
         table = TABLES[entity]
         doomed = select(DOOMED.c.id).where(DOOMED.c.entity == entity)
-        connection.execute(
-            update(table)
-            .where(table.c.id.in_(doomed), live_in(table, ml_repos))
-            .values(deleted_at=now, last_changed_at=now)
-        )
+        connection.execute(update(table).where(table.c.id.in_(doomed)).values(deleted_at=now, last_changed_at=now))
 
 
 def _restore(connection: Connection, now: datetime) -> None:
@@ -110,7 +112,14 @@ def _restore(connection: Connection, now: datetime) -> None:
 
 
 def _note_reads(connection: Connection, database: Any) -> None:
-    table = TABLES["version_reads"]
+    """A model that keeps a version which its reading did not bring, as nothing was deleted, is asked for again."""
+    table, versions, version = TABLES["version_reads"], TABLES["model_versions"], SEEN.alias()
+    brought = exists().where(version.c.entity == "model_versions", version.c.id == versions.c.id)
+    kept = select(versions.c.model_id).where(
+        versions.c.deleted_at.is_(None), versions.c.model_id.in_(select(READ.c.model_id)), ~brought
+    )
+    connection.execute(delete(table).where(table.c.model_id.in_(kept)))
+    connection.execute(delete(READ).where(READ.c.model_id.in_(kept)))
     still_unread = select(UNREAD.c.model_id).where(~exists().where(READ.c.model_id == UNREAD.c.model_id))
     connection.execute(delete(table).where(table.c.model_id.in_(still_unread)))
     read = (
@@ -138,16 +147,3 @@ def _log_changes(connection: Connection, run_id: str, now: datetime) -> None:
     back = select(*of_run, literal("model_versions"), REVIVED.c.id, literal("restored"))
     connection.execute(insert(table).from_select(whole, gone))
     connection.execute(insert(table).from_select(whole, back))
-
-
-def _keep_rejected(connection: Connection, run_id: str, now: datetime) -> None:
-    """A record that stays as unreadable as it was is kept once."""
-    table, stage = TABLES["rejected_records"], STAGES["rejected_records"]
-    names = [column.name for column in stage.columns]
-    kept = exists().where(
-        table.c.entity == stage.c.entity,
-        table.c.record_id.is_not_distinct_from(stage.c.record_id),
-        table.c.payload == stage.c.payload,
-    )
-    rows = select(literal(run_id), literal(now, table.c.rejected_at.type), *stage.columns).distinct().where(~kept)
-    connection.execute(insert(table).from_select(["run_id", "rejected_at", *names], rows))

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Dialect,
     Double,
     Engine,
     FromClause,
@@ -38,6 +39,8 @@ IS_OWN = False
 """A server's database is shared: its schema changes when its owner says so."""
 
 _LOCK_POLL_S = 0.2
+# A host that goes without a word, ours or the server's, is missed after a minute and a half; by default, after hours.
+_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 6}
 _INSUFFICIENT_PRIVILEGE = "42501"
 
 
@@ -46,11 +49,18 @@ def check_url(url: URL) -> None:
 
 
 def prepare(engine: Engine) -> None:
-    """Moments come and go in UTC: in a zone ahead of it, the last ones that Python can hold could not be read."""
+    """Set up each connection, at both of its ends: the server frees the locks of a client that it misses."""
+
+    @event.listens_for(engine, "do_connect")
+    def _dial(_dialect: Dialect, _record: object, _arguments: list[Any], options: dict[str, Any]) -> None:
+        for name, value in _KEEPALIVES.items():
+            options.setdefault(name, value)
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:
-        connection.execute("SET TIME ZONE 'UTC'")
+        # In a zone ahead of UTC, the last moments that Python can hold could not be read.
+        settings = ["TIME ZONE 'UTC'", *(f"tcp_{name} = {value}" for name, value in _KEEPALIVES.items())]
+        connection.execute("; ".join(f"SET {each}" for each in settings))
         connection.commit()
 
 
@@ -94,6 +104,12 @@ def _take_all(connection: Connection, ml_repos: Sequence[str]) -> bool:
             return True
         connection.execute(text("SELECT pg_advisory_unlock_all()"))
         return False
+
+
+def wait_for_merges(connection: Connection) -> None:
+    """Until the transaction ends, no other run over some ML repos merges."""
+    schema = connection.scalar(text("SELECT current_schema()"))
+    connection.execute(func.pg_advisory_xact_lock(_key(f"merge/{schema}")).select())
 
 
 def _key(name: str) -> int:

@@ -11,6 +11,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Table,
+    case,
+    delete,
     exists,
     func,
     insert,
@@ -22,6 +24,17 @@ from sqlalchemy import (
 
 from etl.errors import MassDelete
 from etl.store.tables import CHILDREN, DOOMED, READ, REVIVED, SEEN, TABLES
+
+_MOST_NAMED = 5
+
+
+class LostRepo(NamedTuple):
+    """An ML repo all of whose models are gone at once; `listed`: the ML repo itself is still there."""
+
+    id: str
+    name: str | None
+    models: int
+    listed: bool
 
 
 class Tally(NamedTuple):
@@ -57,6 +70,36 @@ def doom(
             table = TABLES[entity]
             gone = select(literal(entity), table.c.id).where(live_in(table, ml_repos), ~_was_seen(table), applies)
             connection.execute(insert(DOOMED).from_select(["entity", "id"], gone))
+
+
+def doomed(connection: Connection, entity: str) -> list[str]:
+    """Ids of what is to go from a table."""
+    with connection.begin():
+        return list(connection.scalars(select(DOOMED.c.id).where(DOOMED.c.entity == entity).order_by(DOOMED.c.id)))
+
+
+def reprieve(connection: Connection) -> None:
+    """Let nothing go after all."""
+    with connection.begin():
+        connection.execute(delete(DOOMED))
+
+
+def lost_repos(connection: Connection) -> list[LostRepo]:
+    """ML repos that lose every model they have, the largest first: a token that lost a permission looks like that."""
+    models, repos = TABLES["models"], TABLES["ml_repos"]
+    goes = exists().where((DOOMED.c.entity == "models") & (DOOMED.c.id == models.c.id))
+    listed = exists().where((SEEN.c.entity == "ml_repos") & (SEEN.c.id == models.c.ml_repo_id))
+    live = (
+        select(models.c.ml_repo_id, repos.c.name, func.count().label("models"), listed)
+        .outerjoin(repos, repos.c.id == models.c.ml_repo_id)
+        .where(models.c.deleted_at.is_(None), models.c.ml_repo_id.is_not(None))
+        .group_by(models.c.ml_repo_id, repos.c.name)
+    )
+    lost = live.having(func.count() == func.count(case((goes, 1)))).order_by(func.count().desc(), models.c.ml_repo_id)
+    with connection.begin():
+        if connection.scalar(select(DOOMED.c.id).where(DOOMED.c.entity == "models").limit(1)) is None:
+            return []  # as in most runs: spare them the count
+        return [LostRepo(*row) for row in connection.execute(lost)]
 
 
 def revive(connection: Connection) -> None:
@@ -105,9 +148,18 @@ def guard(connection: Connection, tallies: Mapping[str, Tally], ml_repos: Sequen
         if tally.deleted / live > max_share:
             raise MassDelete(
                 f"{tally.deleted} of {live} {entity} are gone at the source, more than {max_share:.0%} at once: "
-                "nothing was written. If that is right, run again with --allow-mass-delete; else look at the token's "
-                "permissions."
+                f"nothing was written. {_named(lost_repos(connection))}If that is right, run again with "
+                "--allow-mass-delete; else look at the token's permissions."
             )
+
+
+def _named(lost: Sequence[LostRepo]) -> str:
+    """The ML repos that would lose every model, the first few by name."""
+    if not lost:
+        return ""
+    more = f" and {len(lost) - _MOST_NAMED} more" if len(lost) > _MOST_NAMED else ""
+    names = ", ".join(f"{each.id} ({each.name or 'without a name'})" for each in lost[:_MOST_NAMED])
+    return f"Every model is gone of ML repo {names}{more}. "
 
 
 def _was_seen(table: Table) -> ColumnElement[bool]:

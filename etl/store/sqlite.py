@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Dialect,
     Engine,
     FromClause,
     Table,
@@ -43,6 +44,8 @@ def check_url(url: URL) -> None:
     path = file_of(url)
     if path is None:
         return
+    if url.host or url.username:
+        raise ConfigError("A SQLite URL names no host: write sqlite:///file.db, or four slashes before a full path.")
     if url.query:
         raise ConfigError("A SQLite URL takes nothing behind a question mark: write one in a file name as %3F.")
     try:
@@ -73,6 +76,12 @@ def file_of(url: URL) -> Path | None:
 def prepare(engine: Engine) -> None:
     """Set up each connection, and begin transactions as SQLAlchemy says rather than as the driver guesses."""
 
+    @event.listens_for(engine, "do_connect")
+    def _look(_dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
+        path = file_of(engine.url)
+        if path is not None and _can_only_be_looked_at(path):
+            arguments[0], options["uri"] = f"{path.resolve().as_uri()}?immutable=1", True
+
     @event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
@@ -84,6 +93,14 @@ def prepare(engine: Engine) -> None:
         # A merge takes the write lock at once: a reader turned writer halfway could not wait for it.
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _can_only_be_looked_at(path: Path) -> bool:
+    """Whether nobody writes the database, and SQLite could not make the file beside it that readers share in WAL mode.
+
+    Where a run left its `-wal` behind, the file alone is not the whole truth.
+    """
+    return path.exists() and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
 
 
 def create(engine: Engine) -> None:
@@ -119,6 +136,10 @@ def locked(engine: Engine, connect: Callable[[], Connection], ml_repos: Sequence
         lock.release()
 
 
+def wait_for_merges(connection: Connection) -> None:
+    """Whatever their scope, one run at a time has the file."""
+
+
 def ids(values: Sequence[str]) -> FromClause:
     """The values as a table with one column, `value`: an array bound once instead of a long IN list."""
     return func.json_each(bindparam(None, json.dumps(values), type_=Text)).table_valued("value")
@@ -150,6 +171,10 @@ def explain(error: Exception) -> StoreError | ConfigError:
         return StoreError("Another program holds the database locked: end its transaction, then run again.")
     if "full" in text:
         return StoreError("The disk is full: make room, then run again; nothing of this run was written.")
+    if "disk I/O" in text:  # so says, too, a disk without room for the first page of the log
+        return StoreError(
+            f"The disk is full or failing ({text}): see to it, then run again; nothing of this run was written."
+        )
     if "not a database" in text or "malformed" in text:
         return ConfigError(f"The file is no sound SQLite database ({text}): restore it, or name another file.")
     return StoreError(f"SQLite failed: {text}.")

@@ -13,6 +13,7 @@ from etl.errors import ConfigError, EtlError, StoreError
 from etl.store import runs, schema, settle
 from etl.store.engine import database_of, explained, is_in_memory, is_new_file, open_engine, opened, parse_url, writing
 from etl.store.merge import merge
+from etl.store.rejects import Gone
 from etl.store.settle import Tally
 from etl.store.staging import Staging
 from etl.store.tables import ALL
@@ -84,14 +85,29 @@ class Store:
         """The run's temporary tables."""
         return Staging(self._connection)
 
-    def settle(
-        self, ml_repos: Sequence[str], *, delete: bool, every_version_read: bool, spare: Collection[str]
-    ) -> dict[str, Tally]:
-        """Find what is gone and what comes back; the counts of the run, by table."""
+    def staged(self) -> None:
+        """Everything is staged: what follows is to be planned well."""
         with self._connection.begin():
             self._database.analyze(self._connection, ALL)
-        if delete:
-            settle.doom(self._connection, ml_repos, every_version_read=every_version_read, spare=spare)
+
+    def doom(self, ml_repos: Sequence[str], *, every_version_read: bool, spare: Collection[str]) -> None:
+        """Find what is gone."""
+        settle.doom(self._connection, ml_repos, every_version_read=every_version_read, spare=spare)
+
+    def doomed_models(self) -> list[str]:
+        """Ids of the models that are gone."""
+        return settle.doomed(self._connection, "models")
+
+    def lost_repos(self) -> list[settle.LostRepo]:
+        """ML repos of which every model is gone."""
+        return settle.lost_repos(self._connection)
+
+    def reprieve(self) -> None:
+        """Take nothing for gone after all."""
+        settle.reprieve(self._connection)
+
+    def tallies(self) -> dict[str, Tally]:
+        """Find what comes back; the counts of the run, by table."""
         settle.revive(self._connection)
         return settle.tallies(self._connection)
 
@@ -112,6 +128,7 @@ class Store:
         ml_repos: Sequence[str],
         now: datetime,
         log_changes: bool,
+        gone: Gone,
         advance: runs.Advance | None,
         held: AbstractContextManager[None],
     ) -> None:
@@ -120,7 +137,7 @@ class Store:
         `now` is the run's start. `held` keeps signals off while the commit is made.
         """
         with writing(self._connection) as transaction:
-            merge(self._connection, ml_repos=ml_repos, run_id=run_id, now=now, log_changes=log_changes)
+            merge(self._connection, ml_repos=ml_repos, run_id=run_id, now=now, log_changes=log_changes, gone=gone)
             if not runs.end(self._connection, run_id, outcome, tallies):
                 raise StoreError("Another run took this one for dead, and may have written since: run again.")
             if advance is not None:

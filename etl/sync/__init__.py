@@ -2,12 +2,14 @@
 
 run         from lock to commit                scope       which part of the registry a run is about
 intake      a page becomes staged rows         reading     which lists are read, and how versions are
-plan        pure: how versions are read        summary     what a run did, for people and programs
-interrupts  signals that wait for a commit
+plan        pure: how versions are read        rereading   rejected records, asked for again by themselves
+interrupts  signals that wait for a commit     doubt       is what is missing really gone
+summary     what a run did, for people and programs
 """
 
 from etl.sync.interrupts import Interrupts
+from etl.sync.rereading import Fate, Rereading
 from etl.sync.run import Progress, run
 from etl.sync.summary import Summary
 
-__all__ = ["Interrupts", "Progress", "Summary", "run"]
+__all__ = ["Fate", "Interrupts", "Progress", "Rereading", "Summary", "run"]

@@ -37,6 +37,9 @@ class Interrupts:
         for number, handler in self._before.items():
             ignored = self._last and self._settled
             signal.signal(number, signal.SIG_IGN if ignored else handler)  # type: ignore[arg-type]  # signal gave it
+        # Python notes a KeyboardInterrupt that leaves code made from text, such as SQLAlchemy's, and would in the end
+        # kill a process that -m started, whatever its exit code; unless other such code ended well since.
+        exec("")  # noqa: S102
 
     def check(self) -> None:
         """Raise KeyboardInterrupt if a signal came: the one that was raised at once may have been dropped."""

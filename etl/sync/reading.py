@@ -18,7 +18,8 @@ _log = logging.getLogger(__name__)
 
 # Statuses by which a server says that it does not know a listing, or wants a filter with it.
 _NOT_OFFERED = frozenset({400, 404, 405, 422, 501})
-_GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+# Those by which it keeps what belongs to one model or ML repo.
+_WITHHELD = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _MOST_WARNINGS = 20
 
 Advance = Callable[[str, int, int | None], None]
@@ -45,8 +46,8 @@ class Readings:
 
     @property
     def proof(self) -> str | None:
-        """The weakest proof that the run rests on; None when a list has none."""
-        if self.unproven:
+        """The weakest proof that the run rests on; None when a list has none, or none was read."""
+        if self.unproven or not self.proofs:
             return None
         return "confirmed" if "confirmed" in self.proofs else "anchored"
 
@@ -54,7 +55,7 @@ class Readings:
         """Read all ML repos. ConfigError when one that was asked for is not among them."""
         listed: dict[str | None, str] = {}
         for page in self._pages("ml_repos", Listing("ml-repos")):
-            self.intake.take("ml_repos", page.fresh)
+            self.intake.take("ml_repos", page.fresh, page.again)
             listed |= {identity(each.get("id")): _described(each) for each in page.fresh if isinstance(each, dict)}
         unknown = [each for each in self.scope.ml_repos if each not in listed]
         if unknown:
@@ -66,7 +67,7 @@ class Readings:
         found = 0
         for listing in self.scope.model_listings():
             for page in self._pages("models", listing):
-                self.intake.take("models", page.fresh)
+                self.intake.take("models", page.fresh, page.again)
                 found += len(page.fresh)
                 if self.scope.versions == "latest":
                     self._take_latest(page)
@@ -89,63 +90,93 @@ class Readings:
         elif plan.way in {"sweep", "by model"}:
             if full:
                 self.staging.mark_all_due()
-            self._versions_of(self.staging.due())
+            self._versions_of(self.staging.due(), every=full)
         return every
 
     def _sweep_versions(self) -> bool:
-        """Read all versions of the scope in as few lists as the server offers; False when it offers none."""
-        if not self.scope.ml_repos and self._swept([Listing("model-versions")]):
-            return True
+        """Read all versions of the scope in as few lists as the server offers; False when it offers none.
+
+        Forbidden when it offers the list of each ML repo, and allows none of them.
+        """
+        if not self.scope.ml_repos:
+            try:
+                if self._swept([Listing("model-versions")]):
+                    return True
+            except Forbidden as refusal:
+                _log.info("not allowed as a whole: %s", refusal)
         repos = self.scope.ml_repos or tuple(self.staging.seen_ids("ml_repos"))
-        if not self._swept([Listing("model-versions", (("ml_repo_id", repo),)) for repo in repos]):
-            return False
+        read = self._swept([Listing("model-versions", (("ml_repo_id", repo),)) for repo in repos])
+        if len(read) < len(repos):
+            if not read:
+                return False
+            allowed = [value for listing in read for _, value in listing.filters]
+            self.staging.mark_unread(list(self.staging.models_outside(allowed)))
         # A repo may be hidden, or unreadable, while its models are listed.
-        outside = list(self.staging.models_outside(repos))
-        self.staging.mark_unread(outside)
-        self._versions_of(iter(outside))
+        hidden = list(self.staging.models_outside(repos))
+        self.staging.mark_unread(hidden)
+        self._versions_of(iter(hidden))
         return True
 
-    def _swept(self, listings: Sequence[Listing]) -> bool:
-        """Read lists that together bring all versions; False when the server does not offer them."""
+    def _swept(self, listings: Sequence[Listing]) -> list[Listing]:
+        """Read lists that together bring all versions; those that were allowed, none when the server offers no such.
+
+        Forbidden when it allows none of them.
+        """
         before = self.unproven
-        try:
-            for listing in listings:
+        read: list[Listing] = []
+        withheld: dict[Listing, Forbidden] = {}
+        for listing in listings:
+            try:
                 for page in self._pages("model_versions", listing):
-                    self.intake.take("model_versions", page.fresh)
-        except (RequestRefused, Forbidden) as error:
-            if isinstance(error, RequestRefused) and error.status not in _NOT_OFFERED:
-                raise
-            _log.info("not offered here: %s", error)
-            return False
+                    self.intake.take("model_versions", page.fresh, page.again)
+                read.append(listing)
+            except Forbidden as refusal:
+                withheld[listing] = refusal
+            except RequestRefused as refusal:
+                if refusal.status not in _NOT_OFFERED:
+                    raise
+                _log.info("not offered here: %s", refusal)
+                return []
+        if withheld and not read:
+            raise next(iter(withheld.values()))
         unread = self.intake.unread_models
         if self.unproven == before and None not in unread:
             self.staging.mark_all_read()
             self.staging.mark_unread(sorted(filter(None, unread)))
-        return True
+        for listing in withheld:
+            self._not_had(listing, HTTPStatus.FORBIDDEN)
+        return read
 
-    def _versions_of(self, model_ids: Iterator[str]) -> None:
-        """Read the versions of each of these models."""
+    def _versions_of(self, model_ids: Iterator[str], *, every: bool = False) -> None:
+        """Read the versions of each of these models. Forbidden when they are `every` model, and none is allowed."""
         listings = (Listing("model-versions", (("model_id", model_id),)) for model_id in model_ids)
+        answered, refused = False, None
         for reading in self.reader.read_many(listings):
             model_id = dict(reading.listing.filters)["model_id"]
             readable = True
             try:
                 for page in reading:
                     self.advance("model_versions", len(page.fresh), None)
-                    readable &= self.intake.take("model_versions", page.fresh)
-            except RequestRefused as error:
-                if error.status not in _GONE:
+                    readable &= self.intake.take("model_versions", page.fresh, page.again)
+            except (RequestRefused, Forbidden) as refusal:
+                status = refusal.status if isinstance(refusal, RequestRefused) else HTTPStatus.FORBIDDEN
+                if status not in _WITHHELD:
                     raise
-                self.unproven += 1
+                refused = refusal if isinstance(refusal, Forbidden) else refused
+                self._not_had(reading.listing, status)
                 self.staging.mark_unread([model_id])
-                self.warn(
-                    f"The versions of model {model_id} are not to be had ({error.status}): asked again next time."
-                )
                 continue
+            answered = True
             if self._judge(reading) and readable:
                 self.staging.mark_read([model_id])
             else:
                 self.staging.mark_unread([model_id])
+        if every and refused and not answered:
+            raise refused
+
+    def _not_had(self, listing: Listing, status: int) -> None:
+        self.unproven += 1
+        self.warn(f"{_named(listing)} is not to be had ({status:d}): asked again next time, nothing is deleted.")
 
     def _pages(self, entity: Entity, listing: Listing) -> Iterator[Page]:
         reading = self.reader.read(listing)

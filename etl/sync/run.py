@@ -13,11 +13,13 @@ import etl
 from etl.errors import EtlError, Interrupted, MassDelete
 from etl.settings import Settings
 from etl.source import Client, Reader
-from etl.store import Advance, Store, Tally
+from etl.store import Advance, Gone, Store, Tally
+from etl.sync.doubt import doubt
 from etl.sync.intake import Intake
 from etl.sync.interrupts import Interrupts
 from etl.sync.plan import Plan, is_full, plan_versions
 from etl.sync.reading import Readings
+from etl.sync.rereading import Rereading
 from etl.sync.scope import Scope
 from etl.sync.summary import Summary
 
@@ -52,6 +54,7 @@ class _Run:
     began: float
     why_full: str | None
     first_load: bool
+    rereading: Rereading | None
 
     @property
     def mode(self) -> str:
@@ -83,6 +86,7 @@ class _Read:
     readings: Readings
     tallies: Mapping[str, Tally]
     every_version: bool
+    gone: Gone
     refusal: MassDelete | None
 
     @property
@@ -93,9 +97,14 @@ class _Read:
         return "succeeded" if self.readings.complete and not rejected else "partial"
 
 
-def run(settings: Settings, *, interrupts: Interrupts, progress: Progress) -> Summary:
-    """Bring the database to the registry's state, in one commit. Raises EtlError: then nothing was written."""
-    began, now = time.monotonic(), datetime.now(UTC)
+def run(
+    settings: Settings, *, interrupts: Interrupts, progress: Progress, rereading: Rereading | None = None
+) -> Summary:
+    """Bring the database to the registry's state, in one commit. Raises EtlError: then nothing was written.
+
+    With a `rereading` only the rejected records that it names are read.
+    """
+    began = time.monotonic()
     scope = Scope.of(settings)
     with (
         Client(settings, settings.token()) as client,
@@ -103,16 +112,10 @@ def run(settings: Settings, *, interrupts: Interrupts, progress: Progress) -> Su
     ):
         if not settings.dry_run:
             store.lock(scope.ml_repos, settings.lock_wait)
+        now = datetime.now(UTC)  # a run that waited starts only here
         store.ensure_schema()
         state = store.scope_state(scope.label())
-        why_full = None
-        if scope.versions == "all":
-            why_full = is_full(
-                asked=settings.full,
-                last_full_at=state.get("last_full_at"),
-                now=now,
-                full_every=settings.full_every,
-            )
+        compares = scope.versions == "all" and rereading is None
         this = _Run(
             settings,
             scope,
@@ -123,8 +126,9 @@ def run(settings: Settings, *, interrupts: Interrupts, progress: Progress) -> Su
             str(uuid.uuid4()),
             now,
             began,
-            why_full,
+            _why_full(settings, state, now) if compares else None,
             not state and store.is_empty(scope.ml_repos),
+            rereading,
         )
         if settings.dry_run:
             with _explained(this):
@@ -137,6 +141,11 @@ def run(settings: Settings, *, interrupts: Interrupts, progress: Progress) -> Su
         return _summary(this, read, run_id=this.id)
 
 
+def _why_full(settings: Settings, state: Mapping[str, Any], now: datetime) -> str | None:
+    last = state.get("last_full_at")
+    return is_full(asked=settings.full, last_full_at=last, now=now, full_every=settings.full_every)
+
+
 def _opening(this: _Run) -> dict[str, Any]:
     return {
         "id": this.id,
@@ -144,7 +153,7 @@ def _opening(this: _Run) -> dict[str, Any]:
         "status": "running",
         "complete": False,
         "mode": this.mode,
-        "scope": this.scope.as_json(),
+        "scope": (this.rereading or this.scope).as_json(),
         "host": this.settings.base_url(),
         "tool_version": etl.__version__,
         **this.traffic(),
@@ -193,20 +202,35 @@ def _read(this: _Run) -> _Read:
     intake = Intake(staging, scope, log_changes=not this.first_load)
     with Reader(this.client, settings.page_size, settings.concurrency, settings.max_sweeps) as reader:
         readings = Readings(reader, intake, staging, scope, this.advance)
-        this.phase("ML repos")
-        readings.ml_repos()
-        this.phase("models")
-        readings.models()
-        plan = _plan(this, readings)
-        _log.info("versions are read: %s, about %d requests, because %s", plan.way, plan.requests, plan.because)
-        this.phase("versions")
-        every_version = readings.versions(plan, full=this.why_full is not None)
+        if this.rereading is None:
+            plan, every_version = _read_lists(this, readings)
+        else:
+            this.phase("rejected records")
+            this.rereading.read(this.client, readings)
+            plan, every_version = Plan("none", 0, "only rejected records are asked for"), False
     this.phase("comparing")
-    delete = readings.complete and scope.lists_every_model and not settings.no_delete
-    tallies = store.settle(scope.ml_repos, delete=delete, every_version_read=every_version, spare=_spared(intake))
+    lists_all = scope.lists_every_model and this.rereading is None
+    store.staged()
+    if readings.complete and lists_all and not settings.no_delete:
+        store.doom(scope.ml_repos, every_version_read=every_version, spare=_spared(intake))
+        doubt(this.client, store, readings, settings.confirm_deletes)
+    tallies = store.tallies()
     if intake.stale:
         readings.warn(f"{intake.stale} records came older than they are stored: the newer ones were kept.")
-    return _Read(plan, readings, tallies, every_version, refusal=_refusal(this, tallies))
+    gone = _gone(this, readings, every_version=every_version)
+    return _Read(plan, readings, tallies, every_version, gone, refusal=_refusal(this, tallies))
+
+
+def _read_lists(this: _Run, readings: Readings) -> tuple[Plan, bool]:
+    """Read what the scope lists; how versions were read, and whether that brought every one of them."""
+    this.phase("ML repos")
+    readings.ml_repos()
+    this.phase("models")
+    readings.models()
+    plan = _plan(this, readings)
+    _log.info("versions are read: %s, about %d requests, because %s", plan.way, plan.requests, plan.because)
+    this.phase("versions")
+    return plan, readings.versions(plan, full=this.why_full is not None)
 
 
 def _refusal(this: _Run, tallies: Mapping[str, Tally]) -> MassDelete | None:
@@ -218,6 +242,16 @@ def _refusal(this: _Run, tallies: Mapping[str, Tally]) -> MassDelete | None:
     except MassDelete as error:
         return error
     return None
+
+
+def _gone(this: _Run, readings: Readings, *, every_version: bool) -> Gone:
+    """Rejected records that the source no longer has: nobody knows their ML repos, so only a run over all can tell."""
+    if this.rereading is not None:
+        return this.rereading.gone
+    if not readings.complete or not this.scope.lists_every_model or this.scope.ml_repos:
+        return Gone()
+    listed = {"ml_repos", "models"} | ({"model_versions"} if every_version else set())
+    return Gone(entities=listed - _spared(readings.intake))
 
 
 def _spared(intake: Intake) -> set[str]:
@@ -253,7 +287,8 @@ def _commit(this: _Run, read: _Read) -> None:
         ml_repos=this.scope.ml_repos,
         now=this.started_at,
         log_changes=not this.first_load,
-        advance=Advance(label, full=compared_all) if complete else None,
+        gone=read.gone,
+        advance=Advance(label, full=compared_all) if complete and this.rereading is None else None,
         held=this.interrupts.held(),
     )
 

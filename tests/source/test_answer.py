@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from etl.errors import ConfigError, RequestRefused, TokenRefused
-from etl.source.answer import Answer, Forbidden, LimitRefused, Malformed, envelope, scrub
+from etl.source.answer import Answer, Digits, Forbidden, LimitRefused, Malformed, envelope, scrub
 from etl.source.retry import Passing
 
 SECRET = "tok-123"
@@ -38,6 +38,12 @@ def test_numbers_that_are_no_json_arrive(number: str) -> None:
 )
 def test_odd_values_arrive_exactly(text: str, value: Any) -> None:
     assert opened(f'{{"data": [{text}]}}')["data"] == [value]
+
+
+def test_a_number_of_more_digits_than_python_reads_arrives_as_its_digits() -> None:
+    long, short = opened(f'{{"data": [-{"1" * 5000}, 1]}}')["data"]
+
+    assert (type(long), long, short) == (Digits, "-" + "1" * 5000, 1)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,17 @@ class TestDiscovery:
                 client.discover()
             assert client.requests == 1
 
+    def test_tries_again_where_an_answer_was_cut_short(self) -> None:
+        answers = iter([httpx.Response(200, content=b'{"data": ['), httpx.Response(200, json={"data": []})])
+        with client_of(lambda _: next(answers)) as client:
+            assert client.discover() == "/api/ml/v1"
+            assert client.retries == 1
+
+    def test_takes_what_is_never_json_for_no_control_plane(self) -> None:
+        cut = httpx.Response(200, content=b'{"data": [')
+        with client_of(lambda _: cut) as client, pytest.raises(NotAControlPlane):
+            client.discover()
+
     @pytest.mark.parametrize("answer", [HTML, httpx.Response(404), httpx.Response(200, json={"data": 1})])
     def test_tells_a_host_that_is_no_control_plane(self, answer: httpx.Response) -> None:
         with client_of(lambda _: answer) as client:

@@ -15,11 +15,11 @@ keys = st.integers(0, 2**64 - 1) | st.integers(0, 9) | st.integers(2**64 - 9, 2*
 @given(st.lists(keys), st.lists(keys))
 def test_an_id_set_is_a_set(left: list[int], right: list[int]) -> None:
     one, other = IdSet(), IdSet()
-    for key in left:
-        one.add(key)
+    news = [one.add(key) for key in left]
     for key in right:
         other.add(key)
 
+    assert news == [key not in left[:place] for place, key in enumerate(left)]
     assert len(one) == len(set(left))
     assert (one == other) == (set(left) == set(right))
 
@@ -44,6 +44,7 @@ def test_an_id_set_equals_nothing_else() -> None:
     [
         ({"id": "7", "name": "a"}, {"id": "7", "name": "b"}),
         ({"id": 7}, {"id": "7"}),
+        ({"id": 7.0}, {"id": "7"}),
         ({"name": "a", "step": 1}, {"step": 1, "name": "a"}),
         ({"id": "", "name": "a"}, {"name": "a", "id": ""}),
         ([1, 2], [1, 2]),

@@ -23,6 +23,14 @@ def taken(*pages: Page) -> Sweep:
     return sweep
 
 
+def test_an_id_that_comes_again_in_a_sweep_is_marked_but_for_the_overlap() -> None:
+    sweep = Sweep()
+    first = sweep.take(Page(0, 3, rows("a", "b", "a")))
+    second = sweep.take(Page(2, 3, rows("a", "c", "b")))
+
+    assert (first.again, second.overlap, second.again) == ({2}, 1, {1})
+
+
 class TestAListThatStandsStill:
     @given(st.integers(0, 60), st.integers(2, 70), st.integers(2, 70), st.sampled_from(ORDERS))
     def test_is_seen_whole_and_proven_in_one_sweep(self, count: int, limit: int, cap: int, order: Order) -> None:

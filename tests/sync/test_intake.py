@@ -100,12 +100,12 @@ def test_a_record_that_becomes_unreadable_in_a_second_sweep_is_rejected(mirror: 
     [
         ({"model_id": "m"}, None, "it has no id"),
         ({"id": "v", "tags": ["prod"]}, "v", "it has no model_id"),
-        ({"id": 7, "model_id": ""}, "7", "its model_id is neither text of 1 to 2000 bytes nor a whole number"),
-        ({"id": "x" * 5000}, None, "its id is neither text of 1 to 2000 bytes nor a whole number"),
+        ({"id": 7, "model_id": ""}, "7", "its model_id is empty"),
+        ({"id": "x" * 5000}, None, "its id is longer than the 2000 bytes that every database can index"),
         ({"id": "\x00\ud800", "model_id": None}, "\x00\ud800", "it has no model_id"),
-        ("no object", None, "it is text, not an object"),
-        (None, None, "it is null, not an object"),
-        ([float("inf")], None, "it is a list, not an object"),
+        ("no object", None, "it is text, where an object with an id was expected"),
+        (None, None, "it is null, where an object with an id was expected"),
+        ([float("inf")], None, "it is a list, where an object with an id was expected"),
     ],
     ids=lambda value: str(value)[:20],
 )

@@ -1,9 +1,11 @@
 import os
 import signal
+import subprocess
 import sys
 import threading
 import weakref
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +65,21 @@ def test_after_the_last_commit_of_a_process_signals_stay_ignored(*, last: bool) 
     after = [signal.signal(number, handler) for number, handler in zip(SIGNALS, before, strict=True)]
 
     assert after == ([signal.SIG_IGN, signal.SIG_IGN] if last else before)
+
+
+def test_a_signal_within_code_made_from_text_leaves_the_exit_code_alone(tmp_path: Path) -> None:
+    (tmp_path / "interrupted.py").write_text("""
+import os, signal, sys
+from etl.sync import Interrupts
+try:
+    with Interrupts(last=True) as interrupts:
+        exec("os.kill(os.getpid(), signal.SIGTERM)")
+except KeyboardInterrupt:
+    sys.exit(130)
+""")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, "-m", "interrupted"]
+    assert subprocess.run(command, env=environment, check=False).returncode == 130
 
 
 def lose(number: signal.Signals) -> None:

@@ -1,5 +1,6 @@
 """What a run says when its wire to PostgreSQL is disturbed at the worst moments."""
 
+import logging
 import os
 import signal
 import socket
@@ -139,7 +140,9 @@ def test_a_commit_that_nobody_can_ask_about_is_told_as_unknown(
     assert "nothing of this run was written" not in caplog.text
 
 
-def test_a_signal_while_rows_are_copied_is_an_interruption(mirror: Mirror, wire: Wire) -> None:
+def test_a_signal_while_rows_are_copied_is_an_interruption_and_nothing_else(
+    mirror: Mirror, wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
     def interrupt(_server: socket.socket) -> bool:
         os.kill(os.getpid(), signal.SIGINT)
         return True
@@ -147,5 +150,6 @@ def test_a_signal_while_rows_are_copied_is_an_interruption(mirror: Mirror, wire:
     with pytest.raises(Interrupted):
         sync(mirror, wire, b"COPY", "models", interrupt)
 
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
     assert mirror.row(SyncRun)["status"] == "interrupted"
     assert not any(mirror.registry_dump().values())

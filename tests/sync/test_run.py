@@ -195,6 +195,16 @@ def test_the_counts_of_a_run_add_up(mirror: Mirror) -> None:
     assert (counts["models"]["inserted"], counts["models"]["updated"], counts["models"]["rejected"]) == (1, 1, 1)
 
 
+def test_a_version_that_a_run_was_not_to_delete_is_deleted_by_the_next(mirror: Mirror) -> None:
+    mirror.sync()
+    mirror.registry.delete_version(mirror.registry.ids("model-versions")[0])
+    kept = [mirror.sync(no_delete=True).tallies["model_versions"].deleted for _ in range(2)]
+    then = [mirror.sync().tallies["model_versions"].deleted for _ in range(2)]
+
+    assert (kept, then) == ([0, 0], [1, 0])
+    assert mirror.held() == mirror.served()
+
+
 def test_the_watermark_is_the_newest_change_of_a_complete_run(mirror: Mirror) -> None:
     mirror.sync()
     scope = mirror.row(SyncScope)

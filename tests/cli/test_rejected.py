@@ -1,0 +1,184 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl.models import RejectedRecord, SyncRun
+from tests.blows import held_up
+from tests.mirror import Mirror, mirrored
+
+DEEP = json.loads("[" * 300 + "]" * 300)
+
+
+@pytest.fixture
+def mirror(migrated_url: str) -> Iterator[Mirror]:
+    with mirrored(migrated_url) as mirror:
+        yield mirror
+
+
+def rejected(mirror: Mirror, *arguments: str, exit_code: int = 0) -> list[str]:
+    """The lines that `tfy-etl rejected` prints."""
+    return mirror.command(*arguments, command="rejected", exit_code=exit_code).splitlines()
+
+
+def in_json(mirror: Mirror, *arguments: str, exit_code: int = 0) -> Any:
+    """The object that it prints."""
+    (line,) = rejected(mirror, *arguments, "--output", "json", exit_code=exit_code)
+    return json.loads(line)
+
+
+def spoil(mirror: Mirror, *ids: str) -> None:
+    """Make records of the source nest too deep to be stored."""
+    for each in ids:
+        mirror.registry.set_fields(each, {"deep": DEEP})
+
+
+def mend(mirror: Mirror, *ids: str) -> None:
+    """Make them as they were."""
+    for each in ids:
+        mirror.registry.set_fields(each, {"deep": None})
+
+
+def test_open_ones_are_listed_newest_first_and_shown_whole(mirror: Mirror) -> None:
+    model, version = mirror.registry.ids("models")[0], mirror.registry.ids("model-versions")[0]
+    spoil(mirror, version)
+    mirror.sync()
+    spoil(mirror, model)
+    mirror.sync()
+    row = mirror.row(RejectedRecord, RejectedRecord.record_id == version)
+    text = rejected(mirror, "list")
+    listed = in_json(mirror, "list", "--limit", "1")
+    shown = rejected(mirror, "show", str(row["id"]))
+    facts = dict(line.split(maxsplit=1) for line in shown[: shown.index("{")])
+
+    assert text[0].split() == ["id", "when,", "UTC", "entity", "record", "reason"]
+    assert [line.split()[3:5] for line in text if line[0].isdecimal()] == [
+        ["models", model],
+        ["model_versions", version],
+    ]
+    assert (listed["count"], [each["record_id"] for each in listed["rejected"]]) == (2, [model])
+    assert (facts["record"], facts["reason"], facts["run"]) == (version, row["reason"], row["run_id"])
+    assert (facts["host"], facts["resolved"]) == (mirror.plane.url, "no, it is open")
+    assert json.loads("".join(shown[shown.index("{") :])) == json.loads(row["payload"])
+
+
+def test_a_retry_tells_of_each_what_became_of_it(mirror: Mirror) -> None:
+    mended, gone, bad = mirror.registry.ids("models")[:3]
+    spoil(mirror, mended, gone, bad)
+    mirror.sync()
+    numbers = {row["record_id"]: row["id"] for row in mirror.rows(RejectedRecord)}
+    reason = mirror.rows(RejectedRecord)[0]["reason"]
+    mend(mirror, mended)
+    mirror.registry.delete_model(gone)
+    some = rejected(mirror, "retry", exit_code=3)
+    mend(mirror, bad)
+    rest = in_json(mirror, "retry")
+
+    assert sorted(some) == sorted(
+        [
+            f"{numbers[mended]}  models {mended}: stored",
+            f"{numbers[gone]}  models {gone}: gone at the source",
+            f"{numbers[bad]}  models {bad}: still rejected: {reason}",
+        ]
+    )
+    assert rest["records"] == [
+        {"id": numbers[bad], "entity": "models", "record_id": bad, "outcome": "stored", "reason": None}
+    ]
+    assert rest["status"] == mirror.row(SyncRun, SyncRun.id == rest["run_id"])["status"] == "succeeded"
+    assert rejected(mirror, "list") == ["No rejected record is open."]
+    assert in_json(mirror, "list", "--all")["count"] == 3
+    assert mirror.held()["models"] == mirror.served()["models"]
+
+
+def test_only_those_given_are_asked_for_and_those_resolved_are_not(mirror: Mirror) -> None:
+    first, second = mirror.registry.ids("models")[:2]
+    spoil(mirror, first, second)
+    mirror.sync()
+    number = str(mirror.row(RejectedRecord, RejectedRecord.record_id == first)["id"])
+    mend(mirror, first, second)
+    one = rejected(mirror, "retry", number)
+    asked = len(mirror.plane.log)
+    again = rejected(mirror, "retry", number)
+    unknown = rejected(mirror, "retry", number, "77", exit_code=2)
+
+    assert one == [f"{number}  models {first}: stored"]
+    assert again == [f"{number}  models {first}: was resolved before"]
+    assert unknown == ["Error: There is no rejected record 77: tfy-etl rejected list --all shows all."]
+    assert len(mirror.plane.log) == asked
+    assert mirror.row(RejectedRecord, RejectedRecord.resolved_at.is_(None))["record_id"] == second
+
+
+def test_where_nothing_is_open_nothing_is_asked(mirror: Mirror, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('output = "json"\nlock-wait = 5')
+
+    assert rejected(mirror, "list", "--all") == ["No record was ever rejected."]
+    assert rejected(mirror, "retry") == ["No rejected record is open."]
+    assert rejected(mirror, "retry", "--config", str(config)) == ['{"run_id": null, "status": null, "records": []}']
+    assert (mirror.plane.log, mirror.rows(SyncRun)) == ([], [])
+
+
+def test_a_token_that_is_refused_ends_it_before_anything_is_written(mirror: Mirror) -> None:
+    spoil(mirror, mirror.registry.ids("models")[0])
+    mirror.sync()
+    before = mirror.registry_dump()
+    mirror.plane.token = "another"
+    said = rejected(mirror, "retry", exit_code=2)
+
+    assert said[-1].startswith("Error: The control plane refused the token (401)")
+    assert mirror.registry_dump() == before
+    assert sorted(run["status"] for run in mirror.rows(SyncRun)) == ["failed", "partial"]
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["show", "1"], ["retry"]], ids=min)
+def test_without_a_database_there_is_nothing_to_look_at(database_url: str, arguments: list[str]) -> None:
+    with mirrored(database_url) as mirror:
+        (said,) = rejected(mirror, *arguments, exit_code=2)
+
+        assert "is not there" in said or "has no tables of tfy-etl yet" in said
+        assert mirror.plane.log == []
+
+
+def test_it_leaves_or_waits_while_a_run_is_at_work(mirror: Mirror) -> None:
+    model = mirror.registry.ids("models")[0]
+    spoil(mirror, model)
+    mirror.sync()
+    with held_up(mirror, "--ml-repo", "1") as (first, go_on):
+        refused = rejected(mirror, "retry", exit_code=4)
+        mend(mirror, model)
+        waiting = mirror.start("retry", "--lock-wait", "60", command="rejected")
+        go_on()
+        first.communicate(timeout=30)
+        waiting.communicate(timeout=60)
+
+    assert "Another run is at work" in refused[-1]
+    assert (first.returncode, waiting.returncode) == (0, 0)
+    assert mirror.held() == mirror.served()
+
+
+def test_what_the_registry_says_is_shown_harmless(mirror: Mirror) -> None:
+    hostile = "[red]\x1b[2J\u202e\x00 half \ud800\r"
+    record = {"id": hostile, hostile: DEEP, "del": "\x7f"}
+    mirror.registry.put_raw("models", "odd", record)
+    mirror.sync()
+    number = str(mirror.row(RejectedRecord)["id"])
+    printed = [
+        mirror.command(*arguments, command="rejected", exit_code=code)
+        for *arguments, code in (("list", 0), ("show", number, 0), ("retry", 3))
+    ]
+    shown = printed[1].split("\n")
+
+    assert all(line.isprintable() for text in printed for line in text.split("\n"))
+    assert r"[red]\x1b[2J\u202e\x00 half \ud800\r: still rejected" in printed[2]
+    assert json.loads("".join(shown[shown.index("{") :])) == record
+
+
+def test_a_payload_that_nests_too_deep_for_lines_is_shown_as_it_is_kept(mirror: Mirror) -> None:
+    payload = "[" * 20_000 + "]" * 20_000
+    mirror.registry.put_raw("models", "odd", {"name": "no id"})
+    mirror.sync()
+    mirror.execute(f"UPDATE rejected_records SET payload = '{payload}'")  # noqa: S608 brackets alone
+
+    assert rejected(mirror, "show", str(mirror.row(RejectedRecord)["id"]))[-1] == payload

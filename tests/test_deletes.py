@@ -1,0 +1,273 @@
+"""Deletes: only what is really gone, and what a lost permission looks like."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from etl.errors import MassDelete, TokenRefused
+from etl.models import Change, MlRepo, Model, ModelVersion
+from etl.simulator import Registry, fault
+from etl.simulator.exchange import Answer, Proceed, Request, refusal
+from etl.simulator.faults import Circumstances, Fault
+from etl.store import Tally
+from tests.mirror import Mirror, mirrored
+
+FORBIDDEN = refusal(403, "Forbidden: the token may not read this.")
+
+
+@pytest.fixture
+def mirror(migrated_url: str) -> Iterator[Mirror]:
+    """Six ML repos of two models of two versions each."""
+    registry = Registry.generate(seed=3, ml_repos=6, models=12, versions=2, metrics=1, empty_share=0)
+    with mirrored(migrated_url, registry) as mirror:
+        yield mirror
+
+
+def lists_without(hides: Callable[[dict[str, Any]], bool], single: Answer | None = None) -> Fault:
+    """Lists that leave records out; one that is asked for by itself is there, or answers otherwise."""
+
+    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
+        request = circumstances.request
+        if "offset" not in request.query:
+            answer = proceed()
+            hidden = answer.status == 200 and hides(json.loads(answer.body)["data"])
+            return single if single and hidden else answer
+        offset, limit = (int(request.query[name][0]) for name in ("offset", "limit"))
+        answer = circumstances.ask(all_of(request))
+        left = [record for record in json.loads(answer.body)["data"] if not hides(record)]
+        page = {"data": left[offset : offset + limit], "pagination": {"total": len(left)}}
+        return replace(answer, body=json.dumps(page).encode())
+
+    return Fault(strike)
+
+
+def all_of(request: Request) -> Request:
+    return replace(request, query=request.query | {"offset": ["0"], "limit": ["1000"]})
+
+
+def of_repo(ml_repo_id: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda record: record.get("ml_repo_id", record["id"]) == ml_repo_id
+
+
+def paths(mirror: Mirror) -> list[str]:
+    return [logged.path.rpartition("/api/ml/v1/")[2] for logged in mirror.plane.log]
+
+
+class TestAModelThatIsMissing:
+    def test_is_marked_once_the_control_plane_says_so_itself(self, mirror: Mirror) -> None:
+        mirror.sync()
+        gone = mirror.registry.ids("models")[4]
+        mirror.registry.delete_model(gone)
+        summary = mirror.sync()
+
+        assert f"models/{gone}" in paths(mirror)
+        assert summary.tallies["models"] == Tally(seen=11, unchanged=11, deleted=1)
+        assert (summary.complete, summary.exit_code) == (True, 0)
+        assert mirror.held() == mirror.served()
+
+    def test_is_kept_where_it_answers_by_itself(self, mirror: Mirror) -> None:
+        mirror.sync()
+        hidden = mirror.registry.ids("models")[4]
+        mirror.plane.faults = [lists_without(lambda record: record["id"] == hidden)]
+        mirror.registry.delete_version(mirror.registry.ids("model-versions")[0])
+        summary = mirror.sync(full=True)
+
+        assert (summary.complete, summary.exit_code) == (False, 3)
+        assert {tally.deleted for tally in summary.tallies.values()} == {0}
+        assert hidden in "".join(summary.warnings)
+        assert mirror.row(Model, Model.id == hidden)["deleted_at"] is None
+        mirror.plane.faults = []
+        assert mirror.sync(full=True).complete
+        assert mirror.held() == mirror.served()
+
+    def test_is_kept_where_the_token_may_not_ask_for_it(self, mirror: Mirror) -> None:
+        mirror.sync()
+        hidden = mirror.registry.ids("models")[4]
+        mirror.plane.faults = [lists_without(lambda record: record["id"] == hidden, single=FORBIDDEN)]
+        summary = mirror.sync()
+
+        assert (summary.complete, summary.tallies["models"].deleted) == (False, 0)
+
+    @pytest.mark.parametrize("unknown", [FORBIDDEN, Answer(body=b"<html>", content_type="text/html")])
+    def test_is_marked_where_no_single_record_is_told_of(self, mirror: Mirror, unknown: Answer) -> None:
+        mirror.sync()
+        gone = mirror.registry.ids("models")[4]
+        mirror.registry.delete_model(gone)
+        mirror.plane.faults = [
+            Fault(lambda at, proceed: proceed() if "offset" in at.request.query else unknown, endpoint="models")
+        ]
+        summary = mirror.sync()
+
+        assert (summary.complete, summary.tallies["models"].deleted) == (True, 1)
+        assert sum(path.startswith("models/") for path in paths(mirror)) == 2
+
+    def test_is_marked_unasked_where_too_many_are_missing(self, mirror: Mirror) -> None:
+        mirror.sync()
+        for gone in mirror.registry.ids("models")[:3]:
+            mirror.registry.delete_model(gone)
+        summary = mirror.sync(confirm_deletes=2, max_delete_share=1.0)
+
+        assert summary.tallies["models"].deleted == 3
+        assert not [path for path in paths(mirror) if path.startswith("models/")]
+
+    def test_is_asked_for_in_a_dry_run_too(self, mirror: Mirror) -> None:
+        mirror.sync()
+        hidden = mirror.registry.ids("models")[4]
+        mirror.plane.faults = [lists_without(lambda record: record["id"] == hidden)]
+
+        assert mirror.sync(dry_run=True).complete is False
+
+
+class TestAnMlRepoThatTheTokenLost:
+    def test_is_named_where_its_models_would_go(self, mirror: Mirror) -> None:
+        mirror.sync()
+        (repo,) = mirror.rows(MlRepo, MlRepo.id == "2")
+        mirror.plane.faults = [lists_without(of_repo("2"))]
+        summary = mirror.sync(confirm_deletes=0, max_delete_share=0.2)
+
+        assert summary.tallies["models"].deleted == 2
+        assert f"All 2 models of ML repo 2 ({repo['name']}) are gone, and so is the ML repo" in summary.warnings[0]
+
+    def test_is_named_too_where_the_ml_repo_is_still_listed(self, mirror: Mirror) -> None:
+        mirror.sync()
+        mirror.plane.faults = [lists_without(lambda record: record.get("ml_repo_id") == "2")]
+
+        assert "it is still listed itself" in mirror.sync(confirm_deletes=0).warnings[0]
+
+    def test_is_named_where_the_guard_refuses(self, mirror: Mirror) -> None:
+        mirror.sync()
+        (repo,) = mirror.rows(MlRepo, MlRepo.id == "2")
+        before = mirror.registry_dump()
+        mirror.plane.faults = [lists_without(of_repo("2"))]
+        with pytest.raises(MassDelete) as refused:
+            mirror.sync(max_delete_share=0.1, confirm_deletes=0)
+
+        assert f"Every model is gone of ML repo 2 ({repo['name']})." in str(refused.value)
+        assert mirror.registry_dump() == before
+
+    def test_keeps_its_models_where_each_answers_403(self, mirror: Mirror) -> None:
+        mirror.sync()
+        mirror.plane.faults = [lists_without(of_repo("2"), single=FORBIDDEN)]
+        summary = mirror.sync()
+
+        assert (summary.complete, summary.tallies["models"].deleted) == (False, 0)
+        assert mirror.held()["models"] == mirror.served()["models"]
+
+    def test_does_not_go_unnoticed_beside_others_that_lost_some_models(self, mirror: Mirror) -> None:
+        mirror.sync()
+        first_of_repo = {record["ml_repo_id"]: record["id"] for record in mirror.registry.records("models")}
+        mirror.registry.delete_model(first_of_repo["1"])
+        mirror.registry.delete_ml_repo("2")
+        told = [line for line in mirror.sync(max_delete_share=0.3).warnings if "ML repo" in line]
+
+        assert len(told) == 1
+        assert "ML repo 2 " in told[0]
+
+
+class TestVersionsThatTheTokenMayNotRead:
+    """403 for some of them holds up none of the others."""
+
+    def test_of_one_ml_repo_leave_the_run_unproven(self, mirror: Mirror) -> None:
+        models = {record["id"] for record in mirror.registry.records("models") if record["ml_repo_id"] == "2"}
+        mirror.plane.faults = [
+            fault("forbid_unfiltered"),
+            forbids("ml_repo_id", {"2"}),
+            forbids("model_id", models),
+        ]
+        summary = mirror.sync()
+
+        assert (summary.complete, summary.exit_code, summary.tallies["model_versions"].seen) == (False, 3, 20)
+        assert "ml_repo_id=2 is not to be had (403)" in summary.warnings[0]
+        again = mirror.sync()
+        assert again.plan.way in {"sweep", "by model"}
+        assert again.tallies["model_versions"].inserted == 0
+        mirror.plane.faults = []
+        assert mirror.sync().complete
+        assert mirror.held() == mirror.served()
+
+    def test_of_one_model_leave_the_run_unproven(self, mirror: Mirror) -> None:
+        mirror.sync()
+        first, second = mirror.registry.ids("models")[:2]
+        for model in (first, second):
+            mirror.registry.add_version(model)
+        mirror.plane.faults = [forbids("model_id", {first})]
+        mirror.plane.versions_listing = "model"
+        summary = mirror.sync()
+
+        assert (summary.complete, summary.tallies["model_versions"].inserted) == (False, 1)
+        mirror.plane.faults = []
+        assert mirror.sync().tallies["model_versions"].inserted == 1
+        assert mirror.held() == mirror.served()
+
+    @pytest.mark.parametrize("listing", ["tenant", "ml_repo", "model"])
+    def test_at_all_end_the_run(self, mirror: Mirror, listing: str) -> None:
+        mirror.plane.versions_listing = listing
+        mirror.plane.faults = [fault("forbid:model-versions")]
+        with pytest.raises(TokenRefused, match="403"):
+            mirror.sync()
+
+        assert not mirror.rows(Model)
+
+
+def forbids(parameter: str, values: set[str]) -> Fault:
+    """403 where a list is narrowed to one of these."""
+
+    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
+        return FORBIDDEN if values & set(circumstances.request.query.get(parameter, ())) else proceed()
+
+    return Fault(strike, endpoint="model-versions")
+
+
+class TestWhatComesBack:
+    def test_after_many_runs_is_restored_with_its_versions(self, mirror: Mirror) -> None:
+        mirror.sync()
+        gone, other = mirror.registry.ids("models")[:2]
+        first_seen = mirror.row(Model, Model.id == gone)["first_seen_at"]
+        mirror.registry.delete_model(gone)
+        mirror.sync()
+        for _ in range(5):
+            mirror.registry.add_version(other)
+            mirror.sync(full=True)
+        mirror.registry.restore(gone)
+        summary = mirror.sync()
+
+        assert summary.tallies["models"].restored == 1
+        assert summary.tallies["model_versions"].restored == 2
+        assert mirror.row(Model, Model.id == gone)["first_seen_at"] == first_seen
+        assert mirror.held() == mirror.served()
+
+    def test_under_a_used_id_is_another_record_and_not_the_old_one(self, mirror: Mirror) -> None:
+        mirror.sync()
+        used = mirror.registry.ids("models")[0]
+        old_versions = {row["id"] for row in mirror.rows(ModelVersion, ModelVersion.model_id == used)}
+        mirror.registry.delete_model(used)
+        mirror.sync()
+        born = mirror.registry.get("models", mirror.registry.add_model("3"))
+        mirror.registry.delete_model(born["id"])
+        mirror.registry.put_raw("models", used, born | {"id": used, "latest_version": None})
+        mirror.sync()
+
+        row = mirror.row(Model, Model.id == used)
+        assert (row["name"], row["ml_repo_id"], row["deleted_at"]) == (born["name"], "3", None)
+        live = mirror.rows(ModelVersion, ModelVersion.model_id == used, ModelVersion.deleted_at.is_(None))
+        assert not live
+        assert len(mirror.rows(ModelVersion, ModelVersion.id.in_(old_versions))) == 2
+        assert {"deleted", "restored"} <= {row["kind"] for row in mirror.rows(Change, Change.entity_id == used)}
+        assert mirror.held() == mirror.served()
+
+
+def test_an_empty_registry_takes_nothing_along_by_itself(mirror: Mirror) -> None:
+    mirror.sync()
+    for repo in mirror.registry.ids("ml-repos"):
+        mirror.registry.delete_ml_repo(repo)
+    before = mirror.registry_dump()
+
+    with pytest.raises(MassDelete, match="ml_repos"):
+        mirror.sync()
+
+    assert mirror.registry_dump() == before
+    assert mirror.sync(allow_mass_delete=True).tallies["models"].deleted == 12
+    assert mirror.held() == mirror.served()
