@@ -1,7 +1,9 @@
 """The parts of the README that are made from the code; `make format` renews them, `make lint` checks them."""
 
+import runpy
 from dataclasses import fields
 from datetime import timedelta
+from pathlib import Path
 
 import click
 from sqlalchemy import Table
@@ -11,6 +13,7 @@ from etl.models import Base, views
 from etl.settings import Settings, env_names, flag
 
 _WIDTH = 100
+_TABLES_OF_TESTS = Path(__file__).parents[1] / "tests"
 
 # Between repos, models and versions there are no foreign keys: the source may list one without the other.
 _JOINS = {
@@ -82,4 +85,17 @@ def tables() -> str:
     for table in (*Base.metadata.sorted_tables, *views.metadata.sorted_tables):
         columns = ", ".join(f"`{column.name}`" for column in table.columns)
         lines.append(f"| **{table.name}** | {table.comment} | {columns} |")
+    return "\n".join(lines)
+
+
+def bad_answers() -> str:
+    """Every bad answer that the tests have a control plane give, and what a run makes of it."""
+    lines = [
+        "| what comes | when | as a fault | the run | exit code | the database holds | requests, at most |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for bad in runpy.run_path(str(_TABLES_OF_TESTS / "bad_answers.py"))["BAD_ANSWERS"]:
+        faults = ", ".join(f"`{fault}`" for fault in bad.faults)
+        cells = (bad.name, bad.strikes, faults, bad.does, bad.exit_code, bad.holds, bad.requests)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)

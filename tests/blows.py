@@ -1,14 +1,19 @@
 """What can befall a run from outside: signals, waiting, and work in the registry meanwhile."""
 
+import re
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
 
 from etl.errors import LockHeld
+from etl.models import SyncRun
+from etl.simulator import Registry
 from etl.store import lock_is_free, open_engine
-from tests.mirror import Mirror
+from tests.mirror import Mirror, Row, Tables
 
 
 def at_request(mirror: Mirror, path: str, number: int, work: Callable[[], object]) -> list[int]:
@@ -51,17 +56,117 @@ def kill(process: subprocess.Popen[str], *, after: float) -> None:
     process.kill()
 
 
-def wait_for_the_lock(mirror: Mirror) -> None:
-    """A server notices only after a moment that a client died."""
+PARTS = (
+    "finding the API …",
+    "ML repos …",
+    "models …",
+    "versions …",
+    "comparing …",
+    "writing …",
+    "ended: succeeded",
+    "",
+)
+"""What a run says as each part of it begins; the last but one once it is committed, the last when it is gone."""
+
+LOGGED = re.compile(r"\d{4}-\d\d-\d\dT\S+ \[")
+"""How a line of the log begins."""
+
+READING = PARTS[:4]
+COMPARING, WRITING, ENDED = PARTS[4:7]
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a run ended that was struck: in which part it was by its own words, and all of them."""
+
+    code: int
+    part: str
+    lines: tuple[str, ...]
+
+    @property
+    def said(self) -> str:
+        """The one line that it left."""
+        (said,) = (line for line in self.lines if not LOGGED.match(line))
+        return said
+
+
+def parts_of(process: subprocess.Popen[str], begun: Callable[[str], object]) -> list[str]:
+    """Every line that a run says until it ends; `begun` is called as each part begins."""
+    said: list[str] = []
+    assert process.stderr is not None
+    for line in process.stderr:
+        said.append(line)
+        for part in PARTS[:-1]:
+            if part in line:
+                begun(part)
+    process.communicate(timeout=30)
+    return said
+
+
+def durations(mirror: Mirror, *arguments: str) -> dict[str, float]:
+    """How many seconds each part of a run takes that nobody strikes."""
+    moments: dict[str, float] = {}
+    process = mirror.start(*arguments)
+    parts_of(process, lambda part: moments.setdefault(part, time.monotonic()))
+    assert process.returncode == 0
+    moments[""] = time.monotonic()
+    return {part: moments[then] - moments[part] for part, then in pairwise(PARTS)}
+
+
+def strike_in(
+    mirror: Mirror, part: str, after: float, blow: Callable[[subprocess.Popen[str]], object], *arguments: str
+) -> Death:
+    """A run that is struck so many seconds after it began a part."""
+    process = mirror.start("--lock-wait", "30", *arguments)
+    seen: list[str] = []
+
+    def begun(now: str) -> None:
+        seen.append(now)
+        if now == part:
+            time.sleep(after)
+            blow(process)
+
+    said = parts_of(process, begun)
+    return Death(process.returncode, seen[-1], tuple(line.rstrip() for line in said))
+
+
+def stir(registry: Registry, word: str) -> None:
+    """Change every version, and some models: a merge that writes to every table."""
+    for version in registry.ids("model-versions"):
+        registry.set_fields(version, {"description": word, "tags": [word[:9], "kept"]}, touch=False)
+    model, gone = registry.ids("models")[:2]
+    registry.set_fields(model, {"run_steps": [len(word)]})
+    registry.add_version(model)
+    registry.delete_model(gone)
+    registry.restore(gone)
+
+
+def newest_run(mirror: Mirror) -> Row:
+    """The row of the run that was started last."""
+    return max(mirror.rows(SyncRun), key=lambda row: row["started_at"])
+
+
+def is_written(mirror: Mirror, before: Tables) -> bool:
+    """Whether the tables are as after a run; the other thing they may be is as before it, to the very row."""
+    if mirror.registry_dump() == before:
+        return False
+    assert mirror.held() == mirror.served()
+    return True
+
+
+def wait_for_the_lock(mirror: Mirror) -> float:
+    """A server notices only after a moment that a client died; gives how many seconds it took."""
+    began = time.monotonic()
     engine = open_engine(mirror.url)
-    for _ in range(200):
+    while True:
         try:
             lock_is_free(engine)
         except LockHeld:
-            time.sleep(0.05)
+            assert time.monotonic() < began + 20
+            time.sleep(0.02)
         else:
-            break
-    engine.dispose()
+            engine.dispose()
+            return time.monotonic() - began
 
 
 @contextmanager

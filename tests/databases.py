@@ -11,10 +11,10 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 from uuid import uuid4
 
 import psycopg
@@ -30,17 +30,84 @@ _START_SECONDS = 60
 # ever left behind. A zone that is not UTC makes a forgotten one show; written out, it needs no zone files.
 _SERVE = """
 set -e
-trap 'rm -rf "$2"' EXIT
-"$1/initdb" --pgdata="$2/data" --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync
-"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c synchronous_commit=off \
-    -c full_page_writes=off -c shared_buffers=32MB -c 'timezone=<+0545>-05:45' &
-trap 'kill -INT $! && wait $!; rm -rf "$2"' EXIT
-read -r _ || exit 0
+binaries=$1 directory=$2
+shift 2
+trap 'rm -rf "$directory"' EXIT
+"$binaries/initdb" --pgdata="$directory/data" --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync
+start() {
+    "$binaries/postgres" -D "$directory/data" -k "$directory" -c listen_addresses= -c fsync=off \
+        -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB -c 'timezone=<+0545>-05:45' "$@" &
+    server=$!
+}
+trap 'kill -INT $server && wait $server; rm -rf "$directory"' EXIT
+start "$@"
+while read -r order; do
+    case $order in
+        start) start "$@" ;;
+        *) kill -s "$order" "$server" || true; wait "$server" || true ;;
+    esac
+done
 """
 
 
 class PostgresMissing(Exception):
     """No server could be started; the message says what to do."""
+
+
+class OwnServer:
+    """A server that can be stopped, and started again."""
+
+    def __init__(self, directory: Path, log: IO[bytes], options: Sequence[str], port: int) -> None:
+        """Start it in the directory; `wait` tells when it is up."""
+        self.url = f"postgresql+psycopg://postgres@/postgres?host={directory}&port={port}"
+        self._log = log
+        self._shell = _start(directory, log, [*options, "-p", str(port)])
+
+    def stop(self, signal: Literal["INT", "QUIT"]) -> None:
+        """Fast, by INT, or at once and without any order, by QUIT: as `pg_ctl stop -m fast` and `-m immediate` do."""
+        self._order(signal)
+        while _answers(self.url):
+            time.sleep(0.01)
+
+    def start(self) -> None:
+        """Start it again; what the crash left is recovered when this returns."""
+        self._order("start")
+        self.wait()
+
+    def wait(self) -> None:
+        """Until it answers; PostgresMissing when it does not."""
+        deadline = time.monotonic() + _START_SECONDS
+        while not _answers(self.url):
+            if self._shell.poll() is not None or time.monotonic() > deadline:
+                self._log.seek(0)
+                said = self._log.read().decode(errors="replace").strip()
+                raise PostgresMissing(
+                    f"PostgreSQL did not start; set {OVERRIDE} to use another server. It said:\n{said}"
+                )
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        """Stop it and remove its directory."""
+        self._shell.communicate()
+
+    def _order(self, order: str) -> None:
+        assert self._shell.stdin is not None
+        self._shell.stdin.write(f"{order}\n".encode())
+        self._shell.stdin.flush()
+
+
+@contextmanager
+def own_server(*options: str, parent: Path = Path("/tmp"), port: int = 5432) -> Iterator[OwnServer]:  # noqa: S108 of mkdtemp
+    """A server in a directory of its own; PostgresMissing when there can be none."""
+    # The path of a socket must be short, which TMPDIR need not be.
+    directory = Path(tempfile.mkdtemp(prefix="tfy-etl-postgres-", dir=parent))
+    with tempfile.TemporaryFile() as log:
+        server = OwnServer(directory, log, options, port)
+        try:
+            server.wait()
+            yield server
+        finally:
+            server.close()
 
 
 @contextmanager
@@ -49,16 +116,8 @@ def postgres_server() -> Iterator[str]:
     if override := os.environ.get(OVERRIDE):
         yield override
         return
-    # The path of a socket must be short, which TMPDIR need not be.
-    directory = Path(tempfile.mkdtemp(prefix="tfy-etl-postgres-", dir="/tmp"))
-    with tempfile.TemporaryFile() as log:
-        shell = _start(directory, log)
-        try:
-            url = f"postgresql+psycopg://postgres@/postgres?host={directory}"
-            _wait_for(url, shell, log)
-            yield url
-        finally:
-            shell.communicate()
+    with own_server() as server:
+        yield server.url
 
 
 @contextmanager
@@ -67,12 +126,16 @@ def new_database(server: str, *, template: str = "template1") -> Iterator[str]:
     name = f"test_{uuid4().hex}"
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
     drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-    with psycopg.connect(_libpq(server), autocommit=True) as connection:
-        connection.execute(create)
-        try:
-            yield make_url(server).set(database=name).render_as_string(hide_password=False)
-        finally:
-            connection.execute(drop)
+    _execute(server, create)
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        _execute(server, drop)
+
+
+def _execute(server: str, statement: sql.Composed) -> None:
+    with psycopg.connect(libpq(server), autocommit=True) as connection:
+        connection.execute(statement)
 
 
 def migrate(url: str) -> None:
@@ -84,7 +147,7 @@ def migrate(url: str) -> None:
     engine.dispose()
 
 
-def _start(directory: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(directory: Path, log: IO[bytes], options: Sequence[str]) -> subprocess.Popen[bytes]:
     """The shell that keeps a server in the directory."""
     binaries = _binaries()
     owner = None
@@ -94,7 +157,7 @@ def _start(directory: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
             binaries = _copy_of_wheel(binaries, directory)
         subprocess.run(["chown", "-R", owner, directory], check=True)  # noqa: S607
     return subprocess.Popen(
-        ["/bin/sh", "-c", _SERVE, "sh", binaries, directory],
+        ["/bin/sh", "-c", _SERVE, "sh", binaries, directory, *options],
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=log,
@@ -140,20 +203,14 @@ def _unprivileged_user() -> str:
     raise PostgresMissing(f"PostgreSQL does not run as root: run the tests as another user, or set {OVERRIDE}.")
 
 
-def _wait_for(url: str, shell: subprocess.Popen[bytes], log: IO[bytes]) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while shell.poll() is None and time.monotonic() < deadline:
-        try:
-            psycopg.connect(_libpq(url)).close()
-        except psycopg.OperationalError:
-            time.sleep(0.05)
-        else:
-            return
-    log.seek(0)
-    said = log.read().decode(errors="replace").strip()
-    raise PostgresMissing(f"PostgreSQL did not start; set {OVERRIDE} to use another server. It said:\n{said}")
+def _answers(url: str) -> bool:
+    try:
+        psycopg.connect(libpq(url)).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
-def _libpq(url: str) -> str:
+def libpq(url: str) -> str:
     """The same address, as PostgreSQL's own library reads it."""
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

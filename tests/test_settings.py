@@ -133,8 +133,8 @@ def test_a_token_file_that_cannot_be_read_is_told(content: bytes | None, reason:
         Settings(api_key_file=tmp_path / "token").token()
 
 
-def test_the_token_is_not_in_the_settings_text() -> None:
-    assert TOKEN not in repr(Settings(api_key=TOKEN))
+def test_neither_token_nor_database_password_is_in_the_settings_text() -> None:
+    assert TOKEN not in repr(Settings(api_key=TOKEN, database_url=f"postgresql://u:{TOKEN}@host/db"))
     assert Settings(api_key=TOKEN).token_if_any() == TOKEN
 
 
@@ -149,7 +149,8 @@ def test_a_token_file_that_everybody_may_read_is_found(mode: int, open_to_all: b
 
 def test_without_a_token_file_none_is_open(tmp_path: Path) -> None:
     assert Settings().open_token_file() is None
-    assert Settings(api_key_file=tmp_path / "none").open_token_file() is None
+    for no_file in (tmp_path / "none", tmp_path, tmp_path / ("long" * 100)):
+        assert Settings(api_key_file=no_file).open_token_file() is None
 
 
 @pytest.mark.parametrize(

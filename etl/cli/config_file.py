@@ -29,7 +29,8 @@ def load(ctx: click.Context, path: Path, commands: Mapping[str, click.Command]) 
         raise ConfigError(f"The config file {path} is no TOML: {error}.") from error
     known = {each.name: each for each in ctx.command.params if each.name and each.name != "config"}
     of_sync = {each.name: each for each in commands["sync"].params if each.name}
-    defaults: dict[str, Any] = {"sync": {}}
+    own: dict[str, Any] = {}
+    defaults: dict[str, Any] = {"sync": own, "rejected": {"retry": own}}  # a retry is a run too
     for key, value in found.items():
         name, where = key.replace("-", "_"), f"{path}{_line(text, key)}"
         if name.lower() in _TOKENS:
@@ -45,7 +46,7 @@ def load(ctx: click.Context, path: Path, commands: Mapping[str, click.Command]) 
             raise ConfigError(f"{where}: {key}: {error.message}") from error
         except ConfigError as error:
             raise ConfigError(f"{where}: {key}: {error}") from error
-        (defaults if name in known else defaults["sync"])[name] = value
+        (defaults if name in known else own)[name] = value
     ctx.default_map = defaults
 
 

@@ -1,17 +1,15 @@
 """Log lines on stderr, for people or as JSON, with secrets taken out."""
 
-import json
 import logging
 import sys
 from collections.abc import Iterable
 from types import TracebackType
 from typing import TextIO
-from urllib.parse import quote
 
 import structlog
 from structlog.typing import EventDict, Processor
 
-from etl.cli.shown import shown
+from etl.cli.shown import hide, shown, without_secrets
 
 _CHATTY = {
     "httpx": logging.WARNING,
@@ -36,28 +34,16 @@ class _Stderr(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
-class _Scrub:
-    """Replaces the secrets in what an entry says; before it is rendered, so that JSON stays JSON."""
-
-    def __init__(self, secrets: Iterable[str | None]) -> None:
-        """A URL and JSON in a text hold a secret in spellings of their own."""
-        known = [secret for secret in secrets if secret]
-        forms = {form for each in known for form in (each, quote(each, safe=""), json.dumps(each)[1:-1])}
-        self._secrets = sorted(forms, key=len, reverse=True)
-
-    def text(self, text: str) -> str:
-        """The text without the secrets."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
-
-    def __call__(self, _logger: object, _name: str, entry: EventDict) -> EventDict:
-        """A processor of structlog."""
-        return {name: self.text(value) if isinstance(value, str) else value for name, value in entry.items()}
+def _scrub(_logger: object, _name: str, entry: EventDict) -> EventDict:
+    """Take the secrets out of what an entry says; before it is rendered, so that JSON stays JSON."""
+    return {name: without_secrets(value) if isinstance(value, str) else value for name, value in entry.items()}
 
 
 def configure(form: str, level: str, secrets: Iterable[str | None]) -> None:
     """Log to stderr from `level` on, as `console` lines or as `json` objects, without the secrets."""
+    hide(secrets)
+    # Python's own report of a line that cannot be made quotes what it was to say.
+    logging.raiseExceptions = False
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -69,7 +55,7 @@ def configure(form: str, level: str, secrets: Iterable[str | None]) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _Scrub(secrets), render],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _scrub, render],
         )
     )
     root = logging.getLogger()

@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from etl.cli.options import settings_of, span
-from etl.cli.shown import console, shown
+from etl.cli.shown import console, shown, without_secrets
 from etl.errors import EtlError
 from etl.store import reading, runs
 
@@ -25,7 +25,8 @@ def status(ctx: click.Context, max_age: timedelta | None, limit: int, output: st
     with reading(settings_of(ctx).database_url) as connection:
         last, scopes = runs.latest(connection, limit), runs.freshness(connection)
     if output == "json":
-        click.echo(json.dumps({"runs": last, "freshness": scopes}, default=_iso))
+        told = [run | {"error": run["error"] and without_secrets(run["error"])} for run in last]
+        click.echo(json.dumps({"runs": told, "freshness": scopes}, default=_iso))
     else:
         _show(last, scopes)
     age = _age(scopes)

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -12,7 +13,7 @@ from rich.table import Table
 
 from etl.cli.options import GroupedHelp, add_options, settings_of
 from etl.cli.progress import progress
-from etl.cli.shown import console, shown
+from etl.cli.shown import console, shown, without_secrets
 from etl.sync import Interrupts, Summary, run
 
 _log = logging.getLogger(__name__)
@@ -44,19 +45,25 @@ def sync(ctx: click.Context, /, **own: Any) -> None:
     with Interrupts(last=True) as interrupts:
         with progress(settings.progress) as told:
             summary = run(settings, interrupts=interrupts, progress=told)
-        _tell(summary, as_json=settings.output == "json")
+        as_json = settings.output == "json"
+        tell(lambda: _print(summary, as_json=as_json), written=summary.run_id is not None)
     sys.exit(summary.exit_code)
 
 
-def _tell(summary: Summary, *, as_json: bool) -> None:
-    """Print the result. That it cannot be printed changes nothing about a run that was written, nor its exit code."""
+def _print(summary: Summary, *, as_json: bool) -> None:
+    if as_json:
+        warnings = [without_secrets(each) for each in summary.warnings]
+        click.echo(json.dumps(summary.as_json() | {"warnings": warnings}))
+    else:
+        show(summary, console())
+
+
+def tell(result: Callable[[], None], *, written: bool) -> None:
+    """Print a result. That it cannot be printed changes nothing about a run that was written, nor its exit code."""
     try:
-        if as_json:
-            click.echo(json.dumps(summary.as_json()))
-        else:
-            show(summary, console())
+        result()
     except (OSError, SystemExit) as error:  # rich ends the process when its reader has left
-        if summary.run_id is None:  # printing is all that a dry run does
+        if not written:  # printing is all that a dry run does
             raise
         _log.error("the result could not be printed: %s", getattr(error, "strerror", "its reader has left"))
     for stream in filter(None, (sys.stdout, sys.stderr)):
@@ -87,5 +94,5 @@ def show(summary: Summary, out: Console) -> None:
         out.print(f"Warning: {shown(warning)}")
     if summary.rejected:
         out.print(
-            f"{summary.rejected} records could not be stored: table rejected_records holds them, each with its reason."
+            f"{summary.rejected} records could not be stored: tfy-etl rejected list shows them, each with its reason."
         )

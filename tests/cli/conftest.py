@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from etl.cli import main
+from etl.cli.shown import hide
 from etl.simulator import Registry, Simulator
 from tests.cli.commands import TOKEN, Done
 
@@ -20,6 +21,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory of every command."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def nothing_to_hide() -> Iterator[None]:
+    """What one test wants hidden, the next may well show."""
+    yield
+    hide([])
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def test_rejected_records_end_with_3_and_are_counted_for_people(
     done = tfy_etl("sync")
     assert done.code == 3
     assert done.out.startswith("partial, ")
-    assert "1 records could not be stored: table rejected_records holds them" in done.out.replace("\n", " ")
+    assert "1 records could not be stored: tfy-etl rejected list shows them" in done.out.replace("\n", " ")
 
 
 def test_what_cannot_be_proven_complete_ends_with_3_and_says_why(known: Simulator, tfy_etl: Cli) -> None:

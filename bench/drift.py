@@ -1,0 +1,138 @@
+"""What it costs to read lists that move: sweeps and requests, by order of the lists and pace of the work.
+
+The three lists of a registry are read as a first run reads them, while a record comes, goes or is touched before
+every nth request. Prints a Markdown table; `--json FILE` also writes the figures.
+"""
+
+import argparse
+import itertools
+import json
+import random
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from etl.settings import Settings
+from etl.simulator import Registry, Simulator
+from etl.source import Client, Listing, Reader, Reading
+
+ORDERS = {
+    "created": "by creation, oldest first",
+    "created_desc": "by creation, newest first",
+    "name": "by name",
+    "recent": "by recency",
+    "shuffled": "another at every request",
+}
+LISTINGS = ("ml-repos", "models", "model-versions")
+PACES = (0, 50, 10, 3, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What the readings of one order at one pace came to; `requests` is the median of all lists of a registry."""
+
+    order: str
+    pace: int
+    readings: int
+    in_sweeps: dict[int, int]
+    unproven: int
+    requests: int
+
+
+def main() -> None:
+    """Measure every order at every pace, a few times each."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--models", type=int, default=2000)
+    options.add_argument("--page-size", type=int, default=100)
+    options.add_argument("--workers", type=int, default=8)
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--json", type=Path)
+    given = options.parse_args()
+    figures = [measured(order, pace, given) for order in ORDERS for pace in PACES]
+    if given.json:
+        given.json.write_text(json.dumps([asdict(each) for each in figures], indent=1) + "\n", encoding="utf-8")
+    print(table(figures))
+
+
+def measured(order: str, pace: int, given: argparse.Namespace) -> Figures:
+    """Read all lists of a few registries, one change before every `pace`th request (0: none)."""
+    readings: list[Reading] = []
+    requests: list[int] = []
+    for seed in range(given.rounds):
+        registry = Registry.generate(seed, ml_repos=20, models=given.models, versions=5, metrics=0)
+        registry.order = order
+        with Simulator(registry) as plane:
+            plane.before_request = work(registry, pace, seed)
+            settings = Settings(host=plane.url, api_key=plane.token, concurrency=given.workers)
+            with (
+                Client(settings, plane.token) as client,
+                Reader(client, given.page_size, given.workers, settings.max_sweeps) as reader,
+            ):
+                client.discover()
+                for endpoint in LISTINGS:
+                    reading = reader.read(Listing(endpoint))
+                    deque(reading, maxlen=0)
+                    readings.append(reading)
+                requests.append(client.requests)
+    return Figures(
+        order=ORDERS[order],
+        pace=pace,
+        readings=len(readings),
+        in_sweeps=Counter(reading.sweeps for reading in readings),
+        unproven=sum(reading.proof is None for reading in readings),
+        requests=int(median(requests)),
+    )
+
+
+def work(registry: Registry, pace: int, seed: int) -> Callable[[int, str, dict[str, list[str]]], None]:
+    """Somebody who inserts, deletes or touches a record of the list that is being read."""
+    draw, numbers, lock = random.Random(seed), itertools.count(1), threading.Lock()  # noqa: S311 made-up work
+
+    def hook(_number: int, path: str, _query: dict[str, list[str]]) -> None:
+        with lock:
+            if not pace or next(numbers) % pace:
+                return
+            endpoint = path.rpartition("/")[2]
+            parents = {"models": "ml-repos", "model-versions": "models"}
+            ids = registry.ids(endpoint)
+            what = draw.choice(("insert", "delete", "touch"))
+            if endpoint == "ml-repos":
+                registry.add_ml_repo()
+            elif what == "insert":
+                insert = registry.add_model if endpoint == "models" else registry.add_version
+                insert(draw.choice(registry.ids(parents[endpoint])))
+            elif what == "delete":
+                (registry.delete_model if endpoint == "models" else registry.delete_version)(draw.choice(ids))
+            else:
+                registry.touch(draw.choice(ids))
+
+    return hook
+
+
+def table(figures: list[Figures]) -> str:
+    """The figures, and how many times the requests of a calm reading each took."""
+    calm = {each.order: each.requests for each in figures if not each.pace}
+    head = (
+        "order of the lists", "a change before", "lists read", "in one sweep", "in two", "in three", "unproven",
+        "requests", "of a calm reading",
+    )  # fmt: skip
+    rows = [
+        (
+            each.order,
+            f"every {each.pace}. request" if each.pace > 1 else "every request" if each.pace else "none",
+            each.readings,
+            *(each.in_sweeps.get(sweeps, 0) for sweeps in (1, 2, 3)),
+            each.unproven,
+            each.requests,
+            f"{each.requests / calm[each.order]:.2f}",
+        )
+        for each in figures
+    ]
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (head, ["---"] * len(head), *rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""A disk of a few megabytes, to fill up, or to make one that nobody can write."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+_AS_ROOT = () if os.geteuid() == 0 else ("sudo", "-n")
+
+
+class Disk:
+    """A disk of its own, mounted at `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        """It is mounted already."""
+        self.folder = folder
+        self._filler = folder / "filler"
+
+    def fill(self, but: int = 0) -> None:
+        """Leave only so many bytes free."""
+        free = os.statvfs(self.folder)
+        with self._filler.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_bsize - but)
+
+    def make_room(self) -> None:
+        """Undo `fill`."""
+        self._filler.unlink()
+
+    def forbid_writing(self) -> None:
+        """From now on nobody writes here, not even root."""
+        _mount("-o", "remount,ro", str(self.folder))
+
+    def forbid_writing_to(self, file: Path) -> None:
+        """The same of one of its files."""
+        _mount("--bind", str(file), str(file))
+        _mount("-o", "remount,bind,ro", str(file))
+
+
+@contextmanager
+def small_disk(megabytes: int) -> Iterator[Disk]:
+    """A disk in memory. Where none can be mounted, CI must mend that, and elsewhere the test is skipped."""
+    # The path of a socket in it must be short, which TMPDIR need not be.
+    folder = Path(tempfile.mkdtemp(prefix="tfy-etl-disk-", dir="/tmp"))
+    try:
+        _mount("-t", "tmpfs", "-o", f"size={megabytes}m,mode=0777", "tfy-etl", str(folder))
+        try:
+            yield Disk(folder)
+        finally:
+            subprocess.run([*_AS_ROOT, "umount", "--recursive", "--lazy", folder], check=True)
+    finally:
+        folder.rmdir()
+
+
+def _mount(*arguments: str) -> None:
+    try:
+        subprocess.run([*_AS_ROOT, "mount", *arguments], check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = f"A small disk needs mount, as root or by sudo without a password: {getattr(error, 'stderr', error)}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)

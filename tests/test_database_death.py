@@ -1,0 +1,154 @@
+"""The server dies, or ends a connection, while a run is at work."""
+
+import os
+import random
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from typing import Any, Literal
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from etl.models import SyncRun
+from etl.simulator import Registry
+from etl.store import opened
+from tests.blows import (
+    COMPARING,
+    ENDED,
+    READING,
+    WRITING,
+    Death,
+    durations,
+    is_written,
+    newest_run,
+    stir,
+    strike_in,
+    wait_for_the_lock,
+)
+from tests.databases import OwnServer, libpq, migrate, new_database, own_server
+from tests.disks import small_disk
+from tests.mirror import Mirror, mirrored
+from tests.scale import SCALE, report
+
+PAGES = ("--page-size", "100")
+HANG_UP = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry.generate(seed=7, models=50, versions=3, metrics=4)
+
+
+@pytest.fixture
+def mirror(registry: Registry, migrated_template: str, postgres_url: str) -> Iterator[Mirror]:
+    with new_database(postgres_url, template=migrated_template) as url, mirrored(url, registry) as mirror:
+        mirror.sync(page_size=100)
+        yield mirror
+
+
+@pytest.fixture
+def server() -> Iterator[OwnServer]:
+    """Its word counts: what it says is committed is in its log, and so survives it."""
+    with own_server("-c", "synchronous_commit=on") as server:
+        migrate(server.url)
+        yield server
+
+
+def endure(mirror: Mirror, part: str, after: float, blow: Callable[[], object], mend: Callable[[], object]) -> str:
+    """A run that loses its database somewhere; afterwards all is as it should be. Gives where it was."""
+    before = mirror.registry_dump()
+    death = strike_in(mirror, part, after, lambda _process: blow(), *PAGES)
+    mend()
+    wait_for_the_lock(mirror)
+    written, dead = is_written(mirror, before), newest_run(mirror)
+    told = f"{after:.3f} s after {part!r}: {death}"
+    assert (dead["status"] == "succeeded") == written, told
+    assert dead["status"] in {"succeeded", "failed", "running"}, told
+    assert says_the_truth(death, written=written), told
+    assert mirror.sync(page_size=100).complete, told
+    assert mirror.held() == mirror.served(), told
+    assert mirror.rows(SyncRun, SyncRun.status == "running") == [], told
+    return "once committed" if written else death.part.strip(" …")
+
+
+def says_the_truth(death: Death, *, written: bool) -> bool:
+    """In one line: that nothing was written, or that nobody knows; in none when it was and the run knows."""
+    if death.code == 0:
+        return written and death.lines[-1].endswith("[etl.sync.run]")
+    in_doubt = "It is unknown whether this run was written" in death.said
+    nothing = death.said.endswith("See to the server, then run again; nothing of this run was written.")
+    return death.code == 1 and death.said.startswith("Error: ") and (in_doubt or (nothing and not written))
+
+
+@pytest.mark.timeout(180 * SCALE)
+def test_a_run_whose_connection_the_server_ends_is_written_whole_or_not_at_all(mirror: Mirror) -> None:
+    draw = random.Random()  # noqa: S311 no secret
+    ends = Counter[str]()
+    stir(mirror.registry, "first")
+    lasting = durations(mirror, *PAGES)
+    for number in range(2 * SCALE):
+        stir(mirror.registry, f"word {number}")
+        part = (WRITING, draw.choice([*READING, COMPARING, ENDED]))[number % 2]
+        with closing(psycopg.connect(libpq(mirror.url), autocommit=True)) as connection:
+            ends[endure(mirror, part, draw.uniform(0, lasting[part]), partial(connection.execute, HANG_UP), list)] += 1
+    report("connections ended by the server", dialect="postgresql", rounds=ends.total(), by_part=ends)
+
+
+@pytest.mark.timeout(180 * SCALE)
+def test_a_run_whose_server_is_stopped_is_written_whole_or_not_at_all(registry: Registry, server: OwnServer) -> None:
+    draw = random.Random()  # noqa: S311 no secret
+    ends = Counter[str]()
+    with mirrored(server.url, registry) as mirror:
+        mirror.sync(page_size=100)
+        stir(registry, "first")
+        lasting = durations(mirror, *PAGES)
+        for number in range(2 * SCALE):
+            stir(registry, f"word {number}")
+            part = (WRITING, draw.choice([*READING, COMPARING, WRITING, ENDED]))[number % 2]
+            how: Literal["INT", "QUIT"] = draw.choice(["INT", "QUIT"])
+            where = endure(mirror, part, draw.uniform(0, lasting[part]), partial(server.stop, how), server.start)
+            ends[f"{'fast' if how == 'INT' else 'immediate'}, {where}"] += 1
+    report("servers stopped", dialect="postgresql", rounds=ends.total(), by_part=ends)
+
+
+@pytest.mark.timeout(180 * SCALE)
+def test_a_run_whose_server_has_no_room_left_writes_nothing(registry: Registry) -> None:
+    draw = random.Random()  # noqa: S311 no secret
+    ends = Counter[str]()
+    with small_disk(256) as disk, own_server("-c", "synchronous_commit=on", parent=disk.folder) as server:
+        migrate(server.url)
+        with mirrored(server.url, registry) as mirror:
+            mirror.sync(page_size=100)
+            for _ in range(SCALE):
+                stir(registry, draw.randbytes(10_000).hex())
+                room = draw.choice([0, 100_000, 1_000_000, 2_000_000])
+
+                def make_room() -> None:
+                    disk.make_room()
+                    server.stop("QUIT")  # if it did not fall by itself
+                    server.start()
+
+                ends[endure(mirror, READING[1], 0, partial(disk.fill, room), make_room)] += 1
+    assert "once committed" not in ends
+    report("server's disks filled", dialect="postgresql", rounds=ends.total(), by_part=ends)
+
+
+def test_a_host_that_goes_without_a_word_is_missed_at_either_end() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with (
+        own_server("-c", "listen_addresses=127.0.0.1", port=port),
+        opened(f"postgresql://postgres@127.0.0.1:{port}/postgres") as engine,
+        engine.connect() as connection,
+    ):
+        driver: Any = connection.connection.driver_connection
+        with socket.socket(fileno=os.dup(driver.fileno())) as ours:
+            assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+        assert connection.scalar(text("SHOW tcp_keepalives_idle")) == "30"

@@ -1,0 +1,244 @@
+"""Every byte that the real command writes, searched for the token and the password of the database."""
+
+import os
+import signal
+import socketserver
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from urllib.parse import quote
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import make_url
+
+from etl.simulator import fault
+from tests.blows import at_request, held_up
+from tests.databases import libpq, new_database
+from tests.mirror import TOKEN, Mirror, mirrored
+
+PASSWORD = 'hush-hush/"p@ss\\ %ü'
+ON_PATH = "sitecustomize.py"
+"""Python imports it before anything else: the place to break a library as a bad release would."""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where every command works, and leaves its temporary files."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def secret_url(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """An empty database; the URL of a server's one holds a password."""
+    if dialect == "sqlite":
+        yield f"sqlite:///{folder / 'registry.db'}"
+        return
+    server = request.getfixturevalue("postgres_url")
+    with role(server) as name, new_database(server) as url:
+        execute(server, "ALTER DATABASE {} OWNER TO {}", str(make_url(url).database), name)
+        yield make_url(url).set(username=name, password=PASSWORD).render_as_string(hide_password=False)
+
+
+@contextmanager
+def role(server: str) -> Iterator[str]:
+    """The name of a new role that has the password."""
+    name = f"role_{uuid4().hex}"
+    execute(server, "CREATE ROLE {} LOGIN", name)
+    try:
+        yield name
+    finally:
+        execute(server, "DROP ROLE {}", name)
+
+
+def execute(server: str, statement: str, *names: str) -> None:
+    with psycopg.connect(libpq(server), autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+@pytest.fixture
+def mirror(secret_url: str) -> Iterator[Mirror]:
+    with mirrored(secret_url) as mirror:
+        yield mirror
+
+
+def told(mirror: Mirror, *arguments: str, exit_code: int = 0) -> str:
+    """All that a command says, logs and all."""
+    command, *rest = arguments
+    process = mirror.start(*rest, "--log-level", "debug", command=command)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == exit_code, err
+    return out + err
+
+
+def left(folder: Path) -> str:
+    """All files below the folder, names and bytes."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ON_PATH]
+    return "".join(f"{path} {path.read_bytes().decode('latin-1')}" for path in files)
+
+
+def assert_hidden(text: str) -> None:
+    for secret in (TOKEN, PASSWORD, quote(PASSWORD, safe=""), "hush"):
+        assert secret not in text
+
+
+@pytest.mark.timeout(300)
+def test_no_command_shows_or_stores_a_secret(mirror: Mirror, folder: Path) -> None:
+    mirror.registry.put_raw("models", "odd", {"name": "no id"})
+    said = [
+        told(mirror, *command.split(), exit_code=code)
+        for command, code in (
+            ("db check", 2),
+            ("db upgrade", 0),
+            ("sync --dry-run", 3),
+            ("sync --output json --log-format json", 3),
+            ("check", 0),
+            ("status", 0),
+            ("rejected list", 0),
+            ("rejected retry", 3),
+        )
+    ]
+    assert_hidden("".join(said) + left(folder) + str(mirror.dump()))
+
+
+def test_a_run_shows_no_secret_to_who_looks_at_processes_and_files_while_it_works_and_after_its_death(
+    mirror: Mirror, folder: Path
+) -> None:
+    told(mirror, "db", "upgrade")
+    with held_up(mirror, "--log-level", "debug") as (process, go_on):
+        proc = Path(f"/proc/{process.pid}")
+        shown = (proc / "cmdline").read_text() + left(folder)
+        children = [path.read_text() for path in proc.glob("task/*/children")]
+        process.kill()
+        go_on()
+        out, err = process.communicate(timeout=30)
+    assert children
+    assert set(children) == {""}
+    assert_hidden(shown + out + err + left(folder) + str(mirror.dump()))
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+def test_an_interrupted_run_shows_no_secret_though_python_tells_all_it_can(
+    mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDEVMODE", "1")
+    monkeypatch.setenv("PYTHONWARNINGS", "always")
+    for number, code in ((signal.SIGINT, 130), (signal.SIGABRT, -signal.SIGABRT)):
+        with held_up(mirror, "--log-level", "debug") as (process, go_on):
+            process.send_signal(number)
+            go_on()
+            out, err = process.communicate(timeout=30)
+        assert process.returncode == code
+        assert_hidden(out + err + left(folder))
+
+
+BUGS = {
+    "crash": (
+        "import httpx\n"
+        "def stream(self, *_, **__):\n"
+        "    try: raise ValueError(repr(dict(self.headers)).encode())\n"
+        "    except ValueError as error:\n"
+        "        error.add_note(str(dict(self.headers)))\n"
+        "        raise RuntimeError('so') from error\n"
+    ),
+    "log line that cannot be made": (
+        "import httpx, logging\n"
+        "def stream(self, *_, **__):\n"
+        "    logging.getLogger('bad').warning('%d headers', dict(self.headers))\n"
+        "    raise RuntimeError('so')\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("form", ["console", "json"])
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_bug_is_reported_without_secrets(
+    bug: str, form: str, mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / ON_PATH).write_text(f"{BUGS[bug]}httpx.Client.stream = stream\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+    said = told(mirror, "sync", "--log-format", form, exit_code=1)
+    assert "this is a fault of tfy-etl, please report it" in said
+    assert "RuntimeError" in said
+    assert_hidden(said + left(folder))
+
+
+def test_libraries_that_tell_all_tell_no_secret(mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told(mirror, "db", "upgrade")
+    chatty = ("httpcore.http11", "httpcore.connection", "sqlalchemy.engine", "sqlalchemy.pool", "psycopg")
+    lines = ["import logging", *(f"logging.getLogger({name!r}).setLevel('DEBUG')" for name in chatty)]
+    (folder / ON_PATH).write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+    mirror.registry.set_fields(mirror.registry.ids("ml-repos")[0], {"nobody_knows": f"a {TOKEN}"})
+    said = told(mirror, "sync")
+    mirror.plane.faults = [fault(f"redirect:https://{TOKEN}.example/?token={TOKEN}")]
+    said += told(mirror, "sync", exit_code=2)
+    assert "[httpcore.http11]" in said
+    assert "[sqlalchemy.engine" in said
+    assert "https://***.example/?token=***" in said
+    assert_hidden(said)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+def test_demo_and_simulate_show_no_token_of_the_users_own(mirror: Mirror, folder: Path) -> None:
+    said = told(mirror, "demo")
+    process = mirror.start("--models", "1", command="simulate")
+    assert process.stdout is not None
+    said += process.stdout.readline()
+    process.terminate()
+    said += "".join(process.communicate(timeout=30))
+    assert "TFY_API_KEY=$TFY_API_KEY" in said
+    assert_hidden(said + left(folder))
+
+
+class _Repeats(socketserver.StreamRequestHandler):
+    """A PostgreSQL server that refuses everybody, and repeats the password for which it asked in plain text."""
+
+    def handle(self) -> None:
+        (size,) = struct.unpack("!I", self.rfile.read(4))
+        self.rfile.read(size - 4)
+        self.wfile.write(b"R" + struct.pack("!II", 8, 3))
+        (size,) = struct.unpack("!xI", self.rfile.read(5))
+        message = b'Mpassword authentication failed: "' + self.rfile.read(size - 4).rstrip(b"\0") + b'" is wrong'
+        fields = b"\0".join((b"SFATAL", b"C28P01", message, b"", b""))
+        self.wfile.write(b"E" + struct.pack("!I", len(fields) + 4) + fields)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+def test_a_database_server_that_repeats_the_password_does_not_make_it_show(mirror: Mirror) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Repeats) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        host, port = server.server_address[:2]
+        mirror.url = f"postgresql://u:{quote(PASSWORD, safe='')}@{host!s}:{port}/db?sslmode=disable&gssencmode=disable"
+        said = [told(mirror, command, exit_code=2) for command in ("sync", "check", "status")]
+        server.shutdown()
+    assert all('"***" is wrong: check user and password' in each for each in said)
+    assert_hidden("".join(said))
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_files_that_hold_no_secret_are_as_open_as_the_user_wants_them(
+    umask: int, mode: int, mirror: Mirror, folder: Path
+) -> None:
+    modes: dict[str, int] = {}
+    at_request(mirror, "/ml-repos", 1, lambda: modes.update(_modes(folder)))
+    before = os.umask(umask)
+    try:
+        told(mirror, "sync")
+    finally:
+        os.umask(before)
+    assert {"registry.db", "registry.db.lock"} <= modes.keys()
+    assert {*modes.values(), *_modes(folder).values()} == {mode}
+
+
+def _modes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.glob("registry.db*")}
