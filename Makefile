@@ -46,7 +46,7 @@ lint: .venv/dev.stamp  ## check style, types, the arrows between rooms, the sche
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cog --check -I docs README.md
+	$(BIN)/cog --check -I docs README.md docs/reliability.md
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	export TFY_ETL_DATABASE_URL="sqlite:///$$scratch/check.db" && \
 	$(BIN)/tfy-etl db upgrade && $(BIN)/alembic check
@@ -58,7 +58,7 @@ fuzz: .venv-fuzz/stamp  ## feed the reading of records inputs guided by coverage
 format: .venv/dev.stamp  ## put code and the generated parts of the README in order
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(BIN)/cog -r -I docs README.md
+	$(BIN)/cog -r -I docs README.md docs/reliability.md
 
 lock: .venv/dev.stamp  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) --extra postgres --group build --output-file requirements/runtime.txt

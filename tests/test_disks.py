@@ -148,9 +148,7 @@ def test_a_write_that_does_not_end_is_given_up(here: Mirror, monkeypatch: pytest
         sqlite3.connect(here.url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
     ) as analyst:
         begun = at_request(here, "/model-versions", 1, lambda: analyst.execute("BEGIN IMMEDIATE"))
-        with pytest.raises(
-            StoreError, match="Another program holds the database locked: end its transaction"
-        ) as error:
+        with pytest.raises(StoreError, match="Another program holds the database locked: end its transaction") as error:
             here.sync()
         with pytest.raises(StoreError, match="locked"):
             here.sync()

@@ -28,7 +28,7 @@ def test_an_id_that_comes_again_in_a_sweep_is_marked_but_for_the_overlap() -> No
     first = sweep.take(Page(0, 3, rows("a", "b", "a")))
     second = sweep.take(Page(2, 3, rows("a", "c", "b")))
 
-    assert (first.again, second.overlap, second.again) == ({2}, 1, {1})
+    assert (list(first.again), second.overlap, list(second.again)) == ([2], 1, [1])
 
 
 class TestAListThatStandsStill:

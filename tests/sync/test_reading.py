@@ -65,10 +65,11 @@ def test_a_model_that_goes_away_while_it_is_read_is_told_and_asked_for_again(mir
     mirror.plane.faults = []
     again = mirror.sync()
 
-    assert summary.warnings == [
+    (told,) = summary.warnings
+    assert told == (
         f"The list of model-versions with model_id={changed} is not to be had (404): "
         "asked again next time, nothing is deleted."
-    ]
+    )
     assert not summary.complete
     assert again.tallies["model_versions"] == Tally(seen=4, inserted=1, unchanged=3)
 

@@ -138,6 +138,9 @@ def test_one_that_is_not_told_stays_open_and_the_others_are_stored(mirror: Mirro
     assert fates[untold].outcome == "rejected"
     assert re.fullmatch(reason, str(fates[untold].reason))
     assert opened(mirror) == [untold]
+    assert [(row["status"], row["complete"]) for row in mirror.rows(SyncRun, SyncRun.proof.is_(None))] == [
+        ("partial", False)
+    ]
 
 
 def test_a_control_plane_that_is_down_ends_it_and_nothing_is_written(mirror: Mirror) -> None:
