@@ -1,7 +1,7 @@
 # Everything a newcomer runs. Needs make and Python 3.11 or later; the rest goes into .venv.
 
 BIN := .venv/bin
-LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --upgrade \
+LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --upgrade --no-strip-extras \
        --generate-hashes --no-emit-index-url --system-certs --custom-compile-command "make lock"
 
 # Later releases have no wheel for Python 3.11.

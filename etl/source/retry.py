@@ -123,7 +123,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _tell(details: RetryDetails) -> None:
-    _log.warning("%s; trying again in %.1f s", details.caused_by, details.wait_for)
+    # As text: who keeps the record of a line would keep the error's frames, with pages and token in them.
+    _log.warning("%s; trying again in %.1f s", str(details.caused_by), details.wait_for)
 
 
 # Left to itself stamina logs by structlog, which prints to stdout, and that belongs to the result.
