@@ -7,7 +7,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, select, text
@@ -74,6 +74,7 @@ class Mirror:
 
     plane: Simulator
     url: str
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def registry(self) -> Registry:
@@ -90,7 +91,7 @@ class Mirror:
     def start(self, *arguments: str, command: str = "sync") -> subprocess.Popen[str]:
         """The real command, at work."""
         named = {"TFY_HOST": self.plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_DATABASE_URL": self.url}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "etl", command, *arguments],
             env=os.environ | named | _QUICK,
             stdin=subprocess.DEVNULL,
@@ -98,6 +99,15 @@ class Mirror:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Leave no process behind, however the test went."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     def command(self, *arguments: str, exit_code: int = 0, command: str = "sync") -> str:
         """What the real command prints, once it has ended as it should."""
@@ -191,7 +201,11 @@ def mirrored(url: str, registry: Registry | None = None, **behaviour: Any) -> It
     if registry is None:
         registry = Registry.generate(seed=7, ml_repos=3, models=12, versions=3, metrics=2)
     with Simulator(registry, token=TOKEN, **behaviour) as plane:
-        yield Mirror(plane, url)
+        mirror = Mirror(plane, url)
+        try:
+            yield mirror
+        finally:
+            mirror.end()
 
 
 def _as(kind: type[Any], row: Row) -> Any:

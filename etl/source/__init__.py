@@ -6,7 +6,7 @@ retry    the one function that tries again, and the back-off that all workers sh
 client   the API: prefix, listings, single records
 ids      which records were seen, in eight bytes each
 paging   pure: which page to ask for next, and whether what came proves a complete sweep
-pool     daemon threads that fetch ahead
+pool     daemon threads that fetch, ahead and out of the reach of signals
 reading  several sweeps of one listing, pages in order, fetched ahead in parallel
 spellings    what a secret may look like in a text
 """

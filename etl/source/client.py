@@ -1,9 +1,9 @@
 """The API of a control plane: its prefix, its listings, single records."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -12,6 +12,7 @@ from etl.errors import NotAControlPlane, RequestRefused, SourceError, SourceUnav
 from etl.settings import Settings
 from etl.source.answer import Forbidden, Foreign, Malformed, Shape, envelope
 from etl.source.paging import Page
+from etl.source.pool import Pool
 from etl.source.retry import Gate, Retry
 from etl.source.wire import Wire
 
@@ -21,6 +22,8 @@ PREFIXES = ("/api/ml/v1", "/api/svc/v1")
 _NOT_HERE = frozenset({404, 405, 410})
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Client:
@@ -41,6 +44,7 @@ class Client:
         self._host = settings.base_url()
         self._wire = Wire(settings, self._secret, transport)
         self._retry = Retry(settings, gate or Gate())
+        self._apart = Pool(1)
 
     def __enter__(self) -> Self:
         """Nothing to do: connections open when they are needed."""
@@ -48,6 +52,7 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         """Drop the connections."""
+        self._apart.close()
         self._wire.close()
 
     @property
@@ -73,7 +78,7 @@ class Client:
         forbidden: Forbidden | None = None
         for prefix in self._candidates:
             try:
-                self._retry.call(partial(self._probe, f"{prefix}/models"))
+                self._patiently(partial(self._probe, f"{prefix}/models"))
             except NotAControlPlane:
                 continue
             except SourceUnavailable as error:
@@ -108,7 +113,7 @@ class Client:
         """One record by its id; None if the control plane has none."""
         path = f"{self.prefix}/{endpoint}/{quote(record_id, safe='')}"
         try:
-            content = self._retry.call(partial(self._offered, path))
+            content = self._patiently(partial(self._offered, path))
         except RequestRefused as refusal:
             if refusal.status in {404, 410}:
                 return None
@@ -116,13 +121,9 @@ class Client:
         record: dict[str, Any] = content["data"]
         return record
 
-    def has(self, endpoint: str, record_id: str) -> bool | None:
-        """Whether the control plane has a record, asked for by its id; None if it does not tell."""
-        try:
-            return self.one(endpoint, record_id) is not None
-        except (SourceError, Forbidden, UnicodeError) as error:  # an id may be no text that an address can hold
-            _log.info("it is not told whether %s has %r: %s", endpoint, record_id, error)
-            return None
+    def _patiently(self, request: Callable[[], T]) -> T:
+        """What the request gives, tried again as need be; asked for by a thread that no signal disturbs."""
+        return self._apart.submit(partial(self._retry.call, request)).result()
 
     def _offered(self, path: str) -> dict[str, Any]:
         """One record. A page for browsers means that the path is none of the API's: final, as a refusal is."""

@@ -3,7 +3,6 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
@@ -12,7 +11,7 @@ from typing import Literal, Self
 from etl.source.answer import LimitRefused, TooLarge
 from etl.source.client import Client
 from etl.source.paging import Page, Sweep, proof
-from etl.source.pool import Pool
+from etl.source.pool import Pool, Task
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ class Listing:
 class Reading:
     """One listing being read: iterate over its pages, then ask for the proof."""
 
-    def __init__(self, listing: Listing, fetch: Callable[[int], Future[Page]], ahead: int, max_sweeps: int) -> None:
+    def __init__(self, listing: Listing, fetch: Callable[[int], Task[Page]], ahead: int, max_sweeps: int) -> None:
         """Have the first page fetched; `fetch` takes an offset, and `ahead` pages are under way at most."""
         self.listing = listing
         self.proof: Literal["anchored", "confirmed"] | None = None
@@ -92,7 +91,7 @@ class Reader:
         self._client = client
         self._concurrency = concurrency
         self._max_sweeps = max_sweeps
-        self._pool: Pool[Page] = Pool(concurrency)
+        self._pool = Pool(concurrency)
         self._lock = Lock()
 
     def __enter__(self) -> Self:
@@ -128,7 +127,7 @@ class Reader:
             for reading in waiting:
                 reading.drop()
 
-    def _submit(self, listing: Listing, offset: int) -> Future[Page]:
+    def _submit(self, listing: Listing, offset: int) -> Task[Page]:
         return self._pool.submit(partial(self._fetch, listing, offset))
 
     def _fetch(self, listing: Listing, offset: int) -> Page:

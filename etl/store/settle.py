@@ -78,10 +78,18 @@ def doomed(connection: Connection, entity: str) -> list[str]:
         return list(connection.scalars(select(DOOMED.c.id).where(DOOMED.c.entity == entity).order_by(DOOMED.c.id)))
 
 
-def reprieve(connection: Connection) -> None:
-    """Let nothing go after all."""
+def reprieve(connection: Connection, model_ids: Sequence[str] | None = None) -> None:
+    """Let these models stay with their versions, or by default everything."""
+    of_these: list[ColumnElement[bool]] = [true()]
+    if model_ids is not None:
+        versions = TABLES["model_versions"]
+        theirs = select(versions.c.id).where(versions.c.model_id.in_(model_ids))
+        of_these = [
+            (DOOMED.c.entity == "models") & DOOMED.c.id.in_(model_ids),
+            (DOOMED.c.entity == "model_versions") & DOOMED.c.id.in_(theirs),
+        ]
     with connection.begin():
-        connection.execute(delete(DOOMED))
+        connection.execute(delete(DOOMED).where(or_(*of_these)))
 
 
 def lost_repos(connection: Connection) -> list[LostRepo]:

@@ -102,9 +102,9 @@ class Store:
         """ML repos of which every model is gone."""
         return settle.lost_repos(self._connection)
 
-    def reprieve(self) -> None:
-        """Take nothing for gone after all."""
-        settle.reprieve(self._connection)
+    def reprieve(self, model_ids: Sequence[str] | None = None) -> None:
+        """Take these models with their versions, or by default nothing at all, for gone after all."""
+        settle.reprieve(self._connection, model_ids)
 
     def tallies(self) -> dict[str, Tally]:
         """Find what comes back; the counts of the run, by table."""

@@ -1,8 +1,11 @@
 """What the lists no longer have is doubted before it is taken for deleted."""
 
 import logging
+from enum import Enum, auto
 
-from etl.source import Client
+from etl.errors import SourceError
+from etl.records import identity
+from etl.source import Client, Forbidden
 from etl.store import LostRepo, Store
 from etl.sync.reading import Readings
 
@@ -11,14 +14,35 @@ _MOST_NAMED = 5
 _log = logging.getLogger(__name__)
 
 
+class _Told(Enum):
+    """What the control plane tells of a model that is asked for by itself."""
+
+    GONE = auto()
+    HERE = auto()
+    ELSEWHERE = auto()
+    """It is in another ML repo than those of the run."""
+    NOTHING = auto()
+
+
 def doubt(client: Client, store: Store, readings: Readings, most: int) -> None:
-    """Ask for each missing model by itself, unless there are more than `most`: if one is still there, nothing goes."""
+    """Ask for each missing model by itself, unless there are more than `most`: if one is still there, nothing goes.
+
+    One that moved to an ML repo outside of the run's scope is missing there rightly, and stays as it is stored.
+    """
     for lost in store.lost_repos()[:_MOST_NAMED]:
-        readings.warn(_told(lost))
+        readings.warn(_named(lost))
     missing = store.doomed_models()
     if len(missing) > most:
         return
-    kept = _still_there(client, readings, missing)
+    told = _asked(client, readings, missing)
+    moved = [model_id for model_id, what in told.items() if what is _Told.ELSEWHERE]
+    if moved:
+        store.reprieve(moved)
+        readings.warn(
+            f"{len(moved)} models are in another ML repo now ({', '.join(moved[:_MOST_NAMED])}): they are kept as they "
+            "were until a run reads that one too."
+        )
+    kept = [model_id for model_id, what in told.items() if what in {_Told.HERE, _Told.NOTHING}]
     if kept:
         store.reprieve()
         readings.unproven += 1
@@ -28,25 +52,36 @@ def doubt(client: Client, store: Store, readings: Readings, most: int) -> None:
         )
 
 
-def _still_there(client: Client, readings: Readings, missing: list[str]) -> list[str]:
-    """Those that the control plane has, or of which it tells nothing though it tells of others."""
-    kept: list[str] = []
-    tells_of_others = False
+def _asked(client: Client, readings: Readings, missing: list[str]) -> dict[str, _Told]:
+    """What is told of each; nothing at all where the control plane tells of no single model."""
+    told: dict[str, _Told] = {}
+    tells = False
     for model_id in missing:
         readings.advance("models", 0, None)
-        has = client.has("models", model_id)
-        if has is None and not tells_of_others:
+        told[model_id] = _ask(client, readings, model_id)
+        if told[model_id] is _Told.NOTHING and not tells:
             witness = next(readings.staging.seen_ids("models"), None)
-            tells_of_others = witness is not None and client.has("models", witness) is True
-            if not tells_of_others:
+            tells = witness is not None and _ask(client, readings, witness) is _Told.HERE
+            if not tells:
                 _log.info("this control plane does not tell of single models: the lists alone say what is gone")
-                return kept
-        if has is not False:
-            kept.append(model_id)
-    return kept
+                return {}
+        tells |= told[model_id] is _Told.HERE
+    return told
 
 
-def _told(lost: LostRepo) -> str:
+def _ask(client: Client, readings: Readings, model_id: str) -> _Told:
+    try:
+        record = client.one("models", model_id)
+    except (SourceError, Forbidden, UnicodeError) as error:  # an id may be no text that an address can hold
+        _log.info("it is not told whether there is a model %r: %s", model_id, error)
+        return _Told.NOTHING
+    if record is None:
+        return _Told.GONE
+    ml_repo, asked_for = identity(record.get("ml_repo_id")), readings.scope.ml_repos
+    return _Told.ELSEWHERE if asked_for and ml_repo is not None and ml_repo not in asked_for else _Told.HERE
+
+
+def _named(lost: LostRepo) -> str:
     itself = "it is still listed itself" if lost.listed else "and so is the ML repo"
     return (
         f"All {lost.models} models of ML repo {lost.id} ({lost.name or 'without a name'}) are gone, {itself}: "

@@ -1,5 +1,6 @@
 """Prefix, listings and single records of a control plane."""
 
+import threading
 from typing import Any
 
 import httpx
@@ -208,6 +209,21 @@ class TestOneRecord:
     def test_that_is_refused_is_an_error(self) -> None:
         with client_of(lambda _: httpx.Response(409)) as client, pytest.raises(RequestRefused):
             client.one("models", "a")
+
+
+def test_the_thread_that_signals_come_to_speaks_no_http() -> None:
+    threads: set[threading.Thread] = set()
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        threads.add(threading.current_thread())
+        return envelope([]) if request.url.path.endswith("/models") else httpx.Response(404)
+
+    with client_of(handler) as client:
+        client.discover()
+        client.one("models", "a")
+
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 class TestSettings:

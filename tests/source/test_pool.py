@@ -10,7 +10,7 @@ from etl.source.pool import Pool
 
 
 def test_results_and_exceptions_wait_for_whoever_asks() -> None:
-    pool: Pool[float] = Pool(2)
+    pool = Pool(2)
 
     good, bad = pool.submit(lambda: 1 / 2), pool.submit(lambda: 1 / 0)
 
@@ -21,7 +21,7 @@ def test_results_and_exceptions_wait_for_whoever_asks() -> None:
 
 
 def test_what_is_cancelled_before_its_turn_is_never_called() -> None:
-    pool: Pool[object] = Pool(1)
+    pool = Pool(1)
     called: list[str] = []
     begun, go_on = Event(), Event()
     pool.submit(begun.set)
@@ -38,7 +38,7 @@ def test_what_is_cancelled_before_its_turn_is_never_called() -> None:
 
 
 def test_closing_cancels_what_waits_and_ends_the_threads() -> None:
-    pool: Pool[object] = Pool(1)
+    pool = Pool(1)
     go_on = Event()
     thread = pool.submit(current_thread).result()
     begun = Event()
@@ -50,8 +50,8 @@ def test_closing_cancels_what_waits_and_ends_the_threads() -> None:
     pool.close()
     go_on.set()
 
-    assert waiting.cancelled()
-    thread.join()  # type: ignore[attr-defined]
+    assert waiting.cancelled
+    thread.join()
 
 
 def test_a_call_under_way_does_not_keep_the_process_from_ending() -> None:
