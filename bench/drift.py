@@ -37,7 +37,7 @@ class Figures:
     order: str
     pace: int
     readings: int
-    in_sweeps: dict[int, int]
+    in_sweeps: dict[str, int]
     unproven: int
     requests: int
 
@@ -81,7 +81,7 @@ def measured(order: str, pace: int, given: argparse.Namespace) -> Figures:
         order=ORDERS[order],
         pace=pace,
         readings=len(readings),
-        in_sweeps=Counter(reading.sweeps for reading in readings),
+        in_sweeps=Counter(str(reading.sweeps) for reading in readings),
         unproven=sum(reading.proof is None for reading in readings),
         requests=int(median(requests)),
     )
@@ -124,7 +124,7 @@ def table(figures: list[Figures]) -> str:
             each.order,
             f"every {each.pace}. request" if each.pace > 1 else "every request" if each.pace else "none",
             each.readings,
-            *(each.in_sweeps.get(sweeps, 0) for sweeps in (1, 2, 3)),
+            *(each.in_sweeps.get(str(sweeps), 0) for sweeps in (1, 2, 3)),
             each.unproven,
             each.requests,
             f"{each.requests / calm[each.order]:.2f}",

@@ -1,9 +1,12 @@
 """The parts of the README that are made from the code; `make format` renews them, `make lint` checks them."""
 
+import json
 import runpy
+from collections.abc import Iterator
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 from sqlalchemy import Table
@@ -14,6 +17,7 @@ from etl.settings import Settings, env_names, flag
 
 _WIDTH = 100
 _TABLES_OF_TESTS = Path(__file__).parents[1] / "tests"
+_BENCH = Path(__file__).parents[1] / "bench"
 
 # Between repos, models and versions there are no foreign keys: the source may list one without the other.
 _JOINS = {
@@ -86,6 +90,34 @@ def tables() -> str:
         columns = ", ".join(f"`{column.name}`" for column in table.columns)
         lines.append(f"| **{table.name}** | {table.comment} | {columns} |")
     return "\n".join(lines)
+
+
+def drift() -> str:
+    """What bench/drift.py measured of lists that move."""
+    bench = runpy.run_path(str(_BENCH / "drift.py"))
+    measured = json.loads((_BENCH / "results" / "drift.json").read_text(encoding="utf-8"))
+    table: str = bench["table"]([bench["Figures"](**each) for each in measured])
+    return table
+
+
+def endurance() -> str:
+    """What `make endurance` and `make fuzz` counted."""
+    lines = ["| what | on | how many | in detail |", "| --- | --- | --- | --- |"]
+    for line in (_BENCH / "results" / "endurance.jsonl").read_text(encoding="utf-8").splitlines():
+        counted: dict[str, Any] = json.loads(line)
+        what, on, unit, *details = counted
+        cells = (counted[what], counted[on], f"{counted[unit]:,} {unit}", "; ".join(_told(counted, details)))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _told(counted: dict[str, Any], names: list[str]) -> Iterator[str]:
+    for name in names:
+        value = counted[name]
+        if isinstance(value, dict):
+            yield ", ".join(f"{key} {number}" for key, number in sorted(value.items()))
+        else:
+            yield f"{name.replace('_', ' ')} {value}"
 
 
 def bad_answers() -> str:

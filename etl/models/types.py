@@ -13,16 +13,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import DateTime, Dialect, Text, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 ESCAPE = "␛"
 _ODD = re.compile(f"[\x00{ESCAPE}\ud800-\udfff]")
-_ODD_IN_JSON = re.compile(f"[{ESCAPE}\ud800-\udfff]|\\\\u0000|e\\+")
+_ODD_IN_JSON = re.compile(f"{ESCAPE}|\\\\u0000")
+_PERHAPS_ODD_FLOAT = re.compile("null|[0-9]e[0-9]")
 _ESCAPED = re.compile(f"{ESCAPE}([0-9A-F]{{4}})")
 _FLOAT = re.compile(f"{ESCAPE}(NaN|-?Infinity|-?[1-9](?:\\.[0-9]+)?e\\+[0-9]+)")
 _WRITTEN_WITH_EXPONENT = 1e16
+_NESTED = frozenset({float, dict, list})
 
 Encoder = Callable[[Any], Any]
 """Takes a value that is not None to what the driver is given."""
@@ -115,15 +118,26 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_dump = msgspec.json.Encoder().encode
 
 
 def _encoded(value: Any) -> str:
     try:
-        text = _dump(value)
-    except ValueError:  # NaN or an infinity somewhere
-        return _dump(_escaped(value))
-    return _dump(_escaped(value)) if _ODD_IN_JSON.search(text) else text
+        text = _dump(value).decode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return _dump(_escaped(value)).decode()
+    # What is not finite is written as null, and a float that JSONB would not give back with an exponent.
+    is_odd = _ODD_IN_JSON.search(text) or (_PERHAPS_ODD_FLOAT.search(text) and _holds_odd_float(value))
+    return _dump(_escaped(value)).decode() if is_odd else text
+
+
+def _holds_odd_float(value: Any) -> bool:
+    kind = type(value)
+    if kind is float:
+        return not abs(value) < _WRITTEN_WITH_EXPONENT  # NaN is not less than anything
+    items = value.values() if kind is dict else value if kind is list else ()
+    # Most values are no such thing, and calls cost.
+    return any(type(item) in _NESTED and _holds_odd_float(item) for item in items)
 
 
 def _escaped(value: Any) -> Any:

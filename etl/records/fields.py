@@ -97,7 +97,8 @@ def own_identity(record: Record, key: str) -> str:
 
 def is_told(entity: Entity, record: Record) -> bool:
     """Whether a record is more than an id: stored, one that is not would blank out what is known of it."""
-    return any(record.get(mark) is not None for mark in MARKS[entity])
+    one, other = MARKS[entity]
+    return record.get(one) is not None or record.get(other) is not None
 
 
 def kind_of(value: Json) -> str:

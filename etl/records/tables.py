@@ -2,7 +2,7 @@
 
 Values are text, 64-bit int, finite float, bool, aware UTC datetime or None; `metadata`, `manifest` and
 `extra` hold JSON as Python objects, None when there is nothing. When a row was first seen, last changed
-and deleted is the store's to know.
+and deleted is the store's to know, and so is what it derives from other columns (`logged_at`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -114,7 +114,6 @@ class MetricRow(NamedTuple):
     value_special: str | None
     step: int | None
     timestamp_ms: int | None
-    logged_at: datetime | None
 
 
 class PackageRow(NamedTuple):

@@ -1,12 +1,11 @@
 """Instants: how the source writes them, and how we do."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.(?P<fraction>\d+))?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND_DIGITS = 6
 
 
@@ -27,7 +26,8 @@ def instant(text: str) -> Instant | None:
         return None
     try:
         at = datetime.fromisoformat(text)
-        at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        if at.tzinfo is not UTC:
+            at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
     finer = (match["fraction"] or "")[_MICROSECOND_DIGITS:].rstrip("0")
@@ -37,12 +37,3 @@ def instant(text: str) -> Instant | None:
 def iso(at: datetime) -> str:
     """The one way we write an instant: UTC, microseconds, Z."""
     return at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-
-
-@lru_cache(maxsize=8192)
-def from_epoch_ms(milliseconds: int) -> datetime | None:
-    """The instant so many milliseconds after 1970, None when datetime cannot hold it."""
-    try:
-        return _EPOCH + timedelta(milliseconds=milliseconds)
-    except OverflowError:
-        return None

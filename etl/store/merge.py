@@ -10,7 +10,7 @@ from etl.store import rejects
 from etl.store.abreast import catch_up
 from etl.store.engine import database_of
 from etl.store.rejects import Gone
-from etl.store.tables import CHILDREN, DOOMED, READ, REVIVED, SEEN, STAGES, TABLES, UNREAD
+from etl.store.tables import CHILDREN, DOOMED, LOGGED_AT, READ, REVIVED, SEEN, STAGES, TABLES, UNREAD
 
 
 def merge(  # noqa: PLR0913 all that a run knows of itself
@@ -28,9 +28,7 @@ def merge(  # noqa: PLR0913 all that a run knows of itself
         _drop_children(connection, entity, children)
         _upsert(connection, database, entity, now)
         for child in children:
-            columns = [database.staged(TABLES[child].c[column.name], column) for column in STAGES[child].columns]
-            names = [column.name for column in STAGES[child].columns]
-            connection.execute(insert(TABLES[child]).from_select(names, select(*columns)))
+            _insert_children(connection, database, child)
     _bury(connection, now)
     _restore(connection, now)
     _note_reads(connection, database)
@@ -49,11 +47,7 @@ def _merge_subjects(connection: Connection, database: Any) -> None:
     )
     ranked = select(stage, newest.label("rank")).subquery()
     names = [column.name for column in table.columns]
-    rows = (
-        select(*(database.staged(table.c[name], ranked.c[name]) for name in names))
-        .where(ranked.c.rank == 1)
-        .order_by(ranked.c.id)
-    )
+    rows = select(*(database.staged(table.c[name], ranked.c[name]) for name in names)).where(ranked.c.rank == 1)
     upsert = database.insert(table).from_select(names, rows)
     data = [name for name in names if name != "id"]
     differs = [table.c[name].is_distinct_from(upsert.excluded[name]) for name in data]
@@ -77,15 +71,21 @@ def _drop_children(connection: Connection, entity: str, children: Sequence[str])
         connection.execute(delete(table).where(table.columns[0].in_(changed)))
 
 
+def _insert_children(connection: Connection, database: Any, child: str) -> None:
+    stage, table = STAGES[child], TABLES[child]
+    columns = {column.name: database.staged(table.c[column.name], column) for column in stage.columns}
+    if table is LOGGED_AT.table:
+        columns[LOGGED_AT.name] = database.moment_of(stage.c.timestamp_ms)
+    connection.execute(insert(table).from_select(list(columns), select(*columns.values())))
+
+
 def _upsert(connection: Connection, database: Any, entity: str, now: datetime) -> None:
     stage, table = STAGES[entity], TABLES[entity]
     names = [column.name for column in stage.columns]
     stamp = literal(now, table.c.first_seen_at.type)
-    rows: Select[Any] = (
-        select(*(database.staged(table.c[name], stage.c[name]) for name in names), stamp, stamp)
-        .where(true())  # SQLite would take ON CONFLICT for a join without it
-        .order_by(stage.c.id)
-    )
+    rows: Select[Any] = select(*(database.staged(table.c[name], stage.c[name]) for name in names), stamp, stamp).where(
+        true()
+    )  # SQLite would take ON CONFLICT for a join without it
     upsert = database.insert(table).from_select([*names, "first_seen_at", "last_changed_at"], rows)
     replaced = {name: upsert.excluded[name] for name in (*names, "last_changed_at") if name != "id"}
     connection.execute(upsert.on_conflict_do_update(index_elements=["id"], set_=replaced | {"deleted_at": None}))

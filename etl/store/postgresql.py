@@ -17,18 +17,21 @@ from sqlalchemy import (
     Double,
     Engine,
     FromClause,
+    Integer,
     Table,
     bindparam,
+    case,
     cast,
     event,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, insert
 from sqlalchemy.types import Text
 
 from etl.errors import ConfigError, LockHeld, StoreError
 from etl.models.types import RegistryJson, UtcDateTime
+from etl.store.tables import MOMENTS_MS
 
 __all__ = ["insert"]
 
@@ -125,6 +128,15 @@ def ids(values: Sequence[str]) -> FromClause:
 def staged(column: Column[Any], staging: Column[Any]) -> ColumnElement[Any]:
     """The staged column as the table's own takes it: JSON is staged as text, which COPY takes in binary."""
     return cast(staging, JSONB) if isinstance(column.type, RegistryJson) else staging
+
+
+def moment_of(milliseconds: Column[int]) -> ColumnElement[Any]:
+    """The moment so many milliseconds after 1970; NULL outside the years 1 to 9999."""
+    day = 86_400_000
+    # Days apart: the seconds are a floating-point number, which is exact enough for a day, but not for ages.
+    since = func.make_interval(0, 0, 0, cast(milliseconds // day, Integer), 0, 0, milliseconds % day / 1000.0)
+    epoch = cast("epoch", TIMESTAMP(timezone=True))
+    return case((milliseconds.between(*MOMENTS_MS), epoch + since))
 
 
 def load(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:

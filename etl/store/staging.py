@@ -13,7 +13,7 @@ from sqlalchemy.schema import CreateTable
 
 from etl.models.types import Encoder, RegistryJson, RegistryText, UtcDateTime
 from etl.store.engine import database_of
-from etl.store.tables import ALL, CHILDREN, DUE, READ, SEEN, STAGES, STAMPS, TABLES, UNREAD
+from etl.store.tables import ALL, CHILDREN, DUE, OWN, READ, SEEN, STAGES, TABLES, UNREAD
 
 Row = tuple[Any, ...]
 
@@ -86,7 +86,7 @@ class Staging:
         with self._connection.begin():
             for name in (entity, *CHILDREN[entity]):
                 table = TABLES[name]
-                columns = [column for column in table.columns if column.name not in STAMPS]
+                columns = [column for column in table.columns if column.name not in OWN]
                 key = columns[0]
                 query: Select[Any] = select(*columns).join_from(wanted, table, key == wanted.c.value)
                 for row in self._connection.execute(query.order_by(*table.primary_key)):
@@ -267,10 +267,9 @@ def _encoders(table: Table, connection: Connection) -> list[tuple[int, Encoder]]
     return encoders
 
 
-def _encoded(rows: Iterable[Row], encoders: Sequence[tuple[int, Encoder]]) -> Iterator[list[Any]]:
-    for row in rows:
-        values = list(row)
-        for position, encode in encoders:
-            if values[position] is not None:
-                values[position] = encode(values[position])
-        yield values
+def _encoded(rows: Sequence[Row], encoders: Sequence[tuple[int, Encoder]]) -> Iterable[Row]:
+    """The rows as the driver takes them: column by column, for that takes the fewest calls."""
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for position, encode in encoders:
+        columns[position] = [None if value is None else encode(value) for value in columns[position]]
+    return zip(*columns, strict=True)

@@ -1,6 +1,6 @@
 """The run's temporary tables: where pages wait until the run is proven. Nobody else sees them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Column, MetaData, Table
@@ -21,6 +21,15 @@ CHILDREN: Mapping[str, tuple[str, ...]] = {
 STAMPS = ("first_seen_at", "last_changed_at", "deleted_at")
 """Columns of the registry's tables that the store sets itself."""
 
+LOGGED_AT = TABLES["model_version_metrics"].c.logged_at
+"""The one column that the database derives from another, `timestamp_ms`: there are ten million of it."""
+
+MOMENTS_MS = (-62_135_596_800_000, 253_402_300_799_999)
+"""The first and the last moment that a datetime can hold, in milliseconds since 1970."""
+
+OWN = frozenset({*STAMPS, LOGGED_AT.name})
+"""Columns that no record brings."""
+
 TEMPORARY = "pg_temp"
 """Schema of the temporary tables, named so that no table of somebody else's is taken for one; SQLite's is `temp`."""
 
@@ -28,10 +37,12 @@ _temporary = MetaData()
 
 
 def _temp(name: str, *columns: Column[Any]) -> Table:
-    return Table(name, _temporary, *columns, prefixes=["TEMPORARY"], schema=TEMPORARY)
+    keyed = any(column.primary_key for column in columns)
+    # In SQLite a table with a key of its own is then one tree, and not two.
+    return Table(name, _temporary, *columns, prefixes=["TEMPORARY"], schema=TEMPORARY, sqlite_with_rowid=not keyed)
 
 
-def _stage(name: str, *more: Column[Any], without: tuple[str, ...] = STAMPS) -> Table:
+def _stage(name: str, *more: Column[Any], without: Collection[str] = OWN) -> Table:
     """A bare copy of the table: no keys, no defaults, JSON as text."""
     columns = [
         Column(column.name, Text() if isinstance(column.type, RegistryJson) else column.type)

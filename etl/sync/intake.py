@@ -88,7 +88,9 @@ class Intake:
         staged: Rows = defaultdict(list)
         of_each = {each.id: rows(each) for each in changed}
         for each in changed:
-            _collect(staged, each, of_each[each.id])
+            for name, of_table in of_each[each.id].items():
+                staged[name] += of_table
+        staged["subjects"] = _subjects(changed, of_each)
         if self._log_changes:
             staged["changes"] = self._changes(entity, outcomes, of_each)
         self._staging.stage(staged, [_seen(each, outcomes[each.id]) for each in news])
@@ -187,9 +189,12 @@ def _seen(sighting: Sighting, outcome: str) -> Seen:
     )
 
 
-def _collect(staged: Rows, sighting: Sighting, of_record: Any) -> None:
-    for name, of_table in of_record.items():
-        if name == "subjects":  # shared between records: the newest sighting will win
-            staged[name] += [(*row, sighting.updated_at) for row in of_table]
-        else:
-            staged[name] += of_table
+def _subjects(sightings: Sequence[Sighting], of_each: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The subjects of a page, each with the moment of its newest sighting: the newest of all will win."""
+    newest: dict[Any, tuple[Any, ...]] = {}
+    for each in sightings:
+        for row in of_each[each.id]["subjects"]:
+            key = row if row.extra is None else (each.id, row.id)  # JSON has no hash: such are kept one by one
+            if key not in newest or newest[key][-1] is None or _before(newest[key][-1], each.updated_at):
+                newest[key] = (*row, each.updated_at)
+    return list(newest.values())

@@ -1,9 +1,12 @@
-"""Pure: how the versions are to be read, in the fewest requests."""
+"""Pure: how the versions are to be read, at the least cost."""
 
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+
+_REQUEST = 50
+"""What a request costs on its way and at both ends, in records that could be read instead."""
 
 Way = Literal["none", "embedded", "by model", "sweep"]
 
@@ -33,14 +36,14 @@ def plan_versions(  # noqa: PLR0913 each by its name
 ) -> Plan:
     """Choose between one request for each model due and one sweep of all versions.
 
-    `stored` versions tell how long a sweep would be; pages overlap by one record. Where the scope is neither the
-    whole registry nor whole ML repos (`can_sweep`), versions are read by model.
+    `stored` versions tell how long a sweep would be, and how many versions a model has; pages overlap by one record.
+    Where the scope is neither the whole registry nor whole ML repos (`can_sweep`), versions are read by model.
     """
     pages = math.ceil(max(stored, due) / max(page_size - 1, 1)) + 1
     if why_full is not None:
         return Plan("sweep", pages, why_full) if can_sweep else Plan("by model", models, why_full)
     if due == 0:
         return Plan("none", 0, "no model looks changed")
-    if can_sweep and stored and pages < due:
-        return Plan("sweep", pages, f"{due} models look changed, and one sweep takes fewer requests")
+    if can_sweep and stored and pages * _REQUEST + stored < due * (_REQUEST + stored / max(models, 1)):
+        return Plan("sweep", pages, f"{due} models look changed, and one sweep takes less than asking for each")
     return Plan("by model", due, f"{due} models look changed")

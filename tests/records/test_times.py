@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.records.times import from_epoch_ms, instant, iso
+from etl.records.times import instant, iso
 
 MORNING = datetime(2024, 5, 1, 10, 0, 0, 500000, tzinfo=UTC)
 
@@ -43,9 +43,3 @@ def test_what_is_no_time_that_we_can_hold_is_none(text: str) -> None:
 
 def test_an_instant_is_written_with_microseconds_and_z() -> None:
     assert iso(datetime(2024, 5, 1, tzinfo=UTC)) == "2024-05-01T00:00:00.000000Z"
-
-
-def test_milliseconds_are_exact_and_out_of_range_is_none() -> None:
-    assert from_epoch_ms(1714557600001) == datetime(2024, 5, 1, 10, 0, 0, 1000, tzinfo=UTC)
-    assert from_epoch_ms(-1) == datetime(1969, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)
-    assert from_epoch_ms(2**62) is None

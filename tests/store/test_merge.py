@@ -1,4 +1,5 @@
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -30,6 +31,26 @@ def test_the_stamps_tell_when_a_record_was_first_seen_and_last_changed(mirror: M
     assert before["first_seen_at"] == before["last_changed_at"] == after["first_seen_at"]
     assert after["last_changed_at"] > before["last_changed_at"]
     assert after["deleted_at"] is None
+
+
+@pytest.mark.parametrize("of", ["first load", "change"])
+def test_the_moment_of_a_metric_is_exact_wherever_a_datetime_can_hold_it(mirror: Mirror, of: str) -> None:
+    moments: dict[int, datetime | None] = {
+        each: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=each)
+        for each in (
+            -62_135_596_800_000, -62_135_596_799_999, -86_400_001, -86_400_000, -1001, -1000, -999, -1, 0, 1, 999, 1000,
+            1_714_557_600_001, 253_402_300_799_998, 253_402_300_799_999,
+        )
+    }  # fmt: skip
+    moments |= dict.fromkeys((-(2**63), -62_135_596_800_001, 253_402_300_800_000, 2**63 - 1))
+    version = mirror.registry.ids("model-versions")[0]
+    if of == "change":
+        mirror.sync()
+    mirror.registry.set_fields(version, {"metrics": [{"key": "k", "value": 1, "timestamp": each} for each in moments]})
+    mirror.sync()
+
+    rows = mirror.rows(ModelVersionMetric, ModelVersionMetric.model_version_id == version)
+    assert {row["timestamp_ms"]: row["logged_at"] for row in rows} == moments
 
 
 def test_the_lists_of_a_changed_record_are_replaced_whole(mirror: Mirror) -> None:

@@ -24,7 +24,7 @@ def test_few_changed_models_are_read_one_by_one() -> None:
 
 
 def test_many_changed_models_are_read_in_one_sweep() -> None:
-    assert _plan(due=5) == Plan("sweep", 4, "5 models look changed, and one sweep takes fewer requests")
+    assert _plan(due=5) == Plan("sweep", 4, "5 models look changed, and one sweep takes less than asking for each")
 
 
 def test_a_filtered_run_never_sweeps() -> None:
@@ -40,9 +40,19 @@ def test_pages_of_one_record_can_be_planned() -> None:
     assert _plan(why_full="asked", page_size=1).requests == 51
 
 
+def test_a_few_small_requests_are_less_than_a_sweep_of_large_pages() -> None:
+    large = {"models": 10_000, "stored": 50_000, "page_size": 1000}
+    assert _plan(due=100, **large).way == "by model"  # 100 requests for 500 records, not 51 for 50,000
+    assert _plan(due=2000, **large).way == "sweep"
+
+
 @given(due=st.integers(1, 10**6), stored=st.integers(0, 10**6), page_size=st.integers(1, 1000))
-def test_the_way_of_fewest_requests_is_taken(due: int, stored: int, page_size: int) -> None:
-    assert _plan(due=due, stored=stored, page_size=page_size).requests <= due
+def test_a_sweep_takes_neither_more_requests_nor_more_records_than_it_must(
+    due: int, stored: int, page_size: int
+) -> None:
+    plan = _plan(due=due, models=max(due, 10), stored=stored, page_size=page_size)
+    assert plan.requests <= due
+    assert plan.way == "by model" or stored <= due * (50 + stored / max(due, 10))
 
 
 def test_a_run_is_full_when_asked_first_or_after_too_long() -> None:
