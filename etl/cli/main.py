@@ -19,8 +19,8 @@ from etl.cli.simulate import simulate
 from etl.cli.status import status
 from etl.cli.sync import sync
 from etl.errors import EtlError
+from etl.secrecy import passwords_of
 from etl.settings import database_url_of_environment, token_of_environment
-from etl.store import passwords_of
 
 _log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from rich.console import Console
 
-from etl.source import spelled
+from etl.secrecy import spelled
 
 _WIDTH = 100
 

@@ -12,7 +12,7 @@ engine      from a URL to an engine; sqlite and postgresql hold what differs by 
 """
 
 from etl.store import rejects, runs, schema
-from etl.store.engine import lock_is_free, open_engine, opened, passwords_of, server_of
+from etl.store.engine import lock_is_free, open_engine, opened, server_of
 from etl.store.rejects import Gone, Reject
 from etl.store.runs import Advance
 from etl.store.settle import LostRepo, Tally
@@ -32,7 +32,6 @@ __all__ = [
     "lock_is_free",
     "open_engine",
     "opened",
-    "passwords_of",
     "reading",
     "rejects",
     "runs",
