@@ -7,7 +7,7 @@ merge       the one transaction
 abreast     what runs over other ML repos merged since this one compared
 runs        the run record and the scopes
 rejects     records that could not be stored
-schema      revisions, by Alembic
+schema      revisions: what the database has, what this release needs; migrate goes from one to another, by Alembic
 engine      from a URL to an engine; sqlite and postgresql hold what differs by database
 """
 
