@@ -5,7 +5,11 @@ fingers: none of them should wait for libraries of HTTP or databases that the an
 import, a command's own module imports what it needs as usual, and before it begins.
 """
 
+import gc
 import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,23 @@ _COUNT = click.IntRange(min=0)
 _output = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
 )
+
+
+@contextmanager
+def _importing() -> Iterator[None]:
+    """What is imported stays to the end: to search it for garbage, while it comes and ever after, is work for nothing.
+
+    It takes a quarter of a status, most of it when the process ends.
+    """
+    collects, known = gc.isenabled(), len(sys.modules)
+    gc.disable()
+    try:
+        yield
+    finally:
+        if len(sys.modules) > known:  # a caller in Python may come again, with garbage of its own by then
+            gc.freeze()
+        if collects:
+            gc.enable()
 
 
 @add_options("sync")
@@ -45,8 +66,8 @@ def sync(ctx: click.Context, /, **own: Any) -> None:
     becomes visible in one commit, or nothing does.
     """
     settings = settings_of(ctx, **own)  # first: what is wrong with them is told at once
-    from etl.cli.sync import run_and_tell
-
+    with _importing():
+        from etl.cli.sync import run_and_tell
     run_and_tell(settings)
 
 
@@ -58,8 +79,8 @@ def check(ctx: click.Context) -> None:
     Host, token, API, access, database, schema and lock get a line each. Writes nothing. The exit code is that of the
     first failure.
     """
-    from etl.cli.check import check_links
-
+    with _importing():
+        from etl.cli.check import check_links
     check_links(settings_of(ctx))
 
 
@@ -72,8 +93,8 @@ def check(ctx: click.Context) -> None:
 @click.pass_context
 def status(ctx: click.Context, max_age: timedelta | None, limit: int, output: str) -> None:
     """Show the last runs and how fresh the tables are."""
-    from etl.cli.status import show_status
-
+    with _importing():
+        from etl.cli.status import show_status
     show_status(settings_of(ctx), max_age, limit, output)
 
 
@@ -89,8 +110,8 @@ def rejected() -> None:
 @click.pass_context
 def list_(ctx: click.Context, *, also_resolved: bool, limit: int, output: str) -> None:
     """List the records that could not be stored, newest first."""
-    from etl.cli.rejected import show_all
-
+    with _importing():
+        from etl.cli.rejected import show_all
     show_all(settings_of(ctx), limit, output, also_resolved=also_resolved)
 
 
@@ -99,8 +120,8 @@ def list_(ctx: click.Context, *, also_resolved: bool, limit: int, output: str) -
 @click.pass_context
 def show(ctx: click.Context, reject_id: int) -> None:
     """Show one of them whole, as the control plane sent it."""
-    from etl.cli.rejected import show_one
-
+    with _importing():
+        from etl.cli.rejected import show_one
     show_one(settings_of(ctx), reject_id)
 
 
@@ -115,8 +136,8 @@ def retry(ctx: click.Context, /, reject_ids: tuple[int, ...], **own: Any) -> Non
     the others are those of sync.
     """
     settings = settings_of(ctx, **own)
-    from etl.cli.retry import ask_again
-
+    with _importing():
+        from etl.cli.retry import ask_again
     ask_again(settings, reject_ids)
 
 
@@ -132,8 +153,8 @@ def db() -> None:
 @click.pass_context
 def upgrade(ctx: click.Context) -> None:
     """Create the tables and views, or bring them to this release's revision."""
-    from etl.cli.db import upgrade_schema
-
+    with _importing():
+        from etl.cli.db import upgrade_schema
     upgrade_schema(settings_of(ctx).database_url)
 
 
@@ -141,8 +162,8 @@ def upgrade(ctx: click.Context) -> None:
 @click.pass_context
 def current(ctx: click.Context) -> None:
     """Print the revision of the database, none without a schema."""
-    from etl.cli.db import show_revision
-
+    with _importing():
+        from etl.cli.db import show_revision
     show_revision(settings_of(ctx).database_url)
 
 
@@ -150,8 +171,8 @@ def current(ctx: click.Context) -> None:
 @click.pass_context
 def check_(ctx: click.Context) -> None:
     """Tell whether the schema is as this release needs it; exit code 2 if not."""
-    from etl.cli.db import check_schema
-
+    with _importing():
+        from etl.cli.db import check_schema
     check_schema(settings_of(ctx).database_url)
 
 
@@ -169,8 +190,8 @@ def demo(ctx: click.Context, file: Path) -> None:
 
     It is synced into SQLite, changed, and synced again. No network is used beyond this machine.
     """
-    from etl.cli.demo import tell_the_story
-
+    with _importing():
+        from etl.cli.demo import tell_the_story
     if ctx.find_root().get_parameter_source("log_level") is ParameterSource.DEFAULT:
         logging.getLogger().setLevel(logging.WARNING)  # the story is told on stdout
     tell_the_story(file, progress=settings_of(ctx).progress)
@@ -211,6 +232,6 @@ def simulate(**own: Any) -> None:
 
     The token is what TFY_API_KEY holds, else demo-token.
     """
-    from etl.cli.simulate import serve
-
+    with _importing():
+        from etl.cli.simulate import serve
     serve(**own)
