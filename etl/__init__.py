@@ -3,6 +3,7 @@
 cli        click commands: wiring, exit codes
 settings   one frozen Settings; names of variables and defaults
 errors     the tree of errors, by what the operator should do next
+secrecy    what must not show, in every spelling
 source     the control plane, seen from here: HTTP, paging, the proof of completeness
 records    pure: JSON in, rows out
 models     SQLAlchemy mappings of every table and view

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from etl.errors import ConfigError
 
 DEFAULT_DATABASE_URL = "sqlite:///tfy-registry.db"
+DEMO_FILE = "tfy-etl-demo.db"
 TOKEN_ENV = "TFY_API_KEY"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import click
 
-from etl.cli.options import settings_of
 from etl.cli.shown import shown
 from etl.errors import EtlError
 from etl.settings import Settings
@@ -25,15 +24,8 @@ class Link(NamedTuple):
     probe: Callable[[], str]
 
 
-@click.command()
-@click.pass_context
-def check(ctx: click.Context) -> None:
-    """Test each link of the chain, and say what to do.
-
-    Host, token, API, access, database, schema and lock get a line each. Writes nothing. The exit code is that of the
-    first failure.
-    """
-    settings = settings_of(ctx)
+def check_links(settings: Settings) -> None:
+    """Probe each in turn, and end the process with the exit code of the first failure."""
     held, codes = set[str](), []
     with ExitStack() as stack:
         if settings.log_level != "debug":

@@ -2,20 +2,12 @@
 
 import click
 
-from etl.cli.options import settings_of
 from etl.store import opened, schema
 
 
-@click.group()
-def db() -> None:
-    """Create, migrate and check the database's schema."""
-
-
-@db.command()
-@click.pass_context
-def upgrade(ctx: click.Context) -> None:
-    """Create the tables and views, or bring them to this release's revision."""
-    with opened(settings_of(ctx).database_url) as engine:
+def upgrade_schema(database_url: str) -> None:
+    """Migrate, and say from where to where."""
+    with opened(database_url) as engine:
         before = schema.current(engine)
         schema.upgrade(engine)
         after = schema.current(engine)
@@ -25,18 +17,14 @@ def upgrade(ctx: click.Context) -> None:
         click.echo(f"Migrated from {before} to {after}." if before else f"Created at revision {after}.")
 
 
-@db.command()
-@click.pass_context
-def current(ctx: click.Context) -> None:
-    """Print the revision of the database, none without a schema."""
-    with opened(settings_of(ctx).database_url, read_only=True) as engine:
+def show_revision(database_url: str) -> None:
+    """Print where the database is."""
+    with opened(database_url, read_only=True) as engine:
         click.echo(schema.current(engine) or "none")
 
 
-@db.command()
-@click.pass_context
-def check(ctx: click.Context) -> None:
-    """Tell whether the schema is as this release needs it; exit code 2 if not."""
-    with opened(settings_of(ctx).database_url, read_only=True) as engine:
+def check_schema(database_url: str) -> None:
+    """Say that the schema is as it should be; else SchemaMismatch."""
+    with opened(database_url, read_only=True) as engine:
         schema.check(engine)
         click.echo(f"The schema is at revision {schema.head()}, as this release needs it.")

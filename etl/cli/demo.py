@@ -1,49 +1,30 @@
 """`tfy-etl demo`: a simulated control plane, two real syncs over HTTP into SQLite, and a look at what came."""
 
-import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import click
-from click.core import ParameterSource
 from rich.console import Console
-from rich.table import Table
 
-from etl.cli.options import settings_of
-from etl.cli.progress import progress
-from etl.cli.shown import console, shown
+from etl.cli.drawing import console, table
+from etl.cli.progress import progress as shown_progress
+from etl.cli.shown import shown
 from etl.cli.sync import show
 from etl.errors import ConfigError
-from etl.settings import Settings
+from etl.settings import DEMO_FILE, Settings
 from etl.simulator import ML_REPOS, MODELS, Registry, Simulator
 from etl.store import reading
 from etl.store.looks import changes_of, models_by_repo, tags_now
 from etl.sync import Interrupts, Summary, run
 
-FILE = "tfy-etl-demo.db"
 _TOKEN = "demo-token"  # noqa: S105 it opens nothing
 _LOOK = "SELECT * FROM current_models LIMIT 5"
 _LONGEST = 36
 
 
-@click.command()
-@click.option(
-    "--file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=FILE,
-    show_default=True,
-    help="SQLite file to make; only one that has the default's name is replaced.",
-)
-@click.pass_context
-def demo(ctx: click.Context, file: Path) -> None:
-    """See it work on a simulated registry; no account is needed.
-
-    It is synced into SQLite, changed, and synced again. No network is used beyond this machine.
-    """
+def tell_the_story(file: Path, *, progress: bool | None) -> None:
+    """Sync, change the registry, sync again, and show what that did to the tables."""
     _make_room(file)
-    if ctx.find_root().get_parameter_source("log_level") is ParameterSource.DEFAULT:
-        logging.getLogger().setLevel(logging.WARNING)  # the story is told on stdout
     out = console()
     registry = Registry.generate(seed=7, ml_repos=3, models=40, versions=5, metrics=6)
     with Simulator(registry, token=_TOKEN) as simulator:
@@ -51,7 +32,7 @@ def demo(ctx: click.Context, file: Path) -> None:
             host=simulator.url,
             api_key=_TOKEN,
             database_url=f"sqlite:///{file}",
-            progress=settings_of(ctx).progress,
+            progress=progress,
         )
         out.print(f"A simulated control plane listens at {simulator.url}. The first sync:\n")
         show(_sync(settings), out)
@@ -69,7 +50,7 @@ def demo(ctx: click.Context, file: Path) -> None:
 
 def _make_room(file: Path) -> None:
     """Remove the database of the demonstration before; nobody's other file."""
-    if file.name != FILE and file.exists():
+    if file.name != DEMO_FILE and file.exists():
         raise ConfigError(f"{file} is there already: name another --file, or remove it.")
     try:
         for stale in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
@@ -79,7 +60,7 @@ def _make_room(file: Path) -> None:
 
 
 def _sync(settings: Settings) -> Summary:
-    with Interrupts() as interrupts, progress(settings.progress) as told:
+    with Interrupts() as interrupts, shown_progress(settings.progress) as told:
         return run(settings, interrupts=interrupts, progress=told)
 
 
@@ -135,10 +116,10 @@ def _short(text: str) -> str:
 
 def _table(out: Console, title: str, headings: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
     out.print(f"\n{title}", style="bold")
-    table = Table(box=None, pad_edge=False)
+    drawn = table()
     for heading in headings[:-1]:
-        table.add_column(heading, no_wrap=True)
-    table.add_column(headings[-1], overflow="fold")
+        drawn.add_column(heading, no_wrap=True)
+    drawn.add_column(headings[-1], overflow="fold")
     for row in rows:
-        table.add_row(*map(shown, row))
-    out.print(table)
+        drawn.add_row(*map(shown, row))
+    out.print(drawn)

@@ -1,13 +1,12 @@
 """Log lines on stderr, for people or as JSON, with secrets taken out."""
 
+import json
 import logging
 import sys
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
-
-import structlog
-from structlog.typing import EventDict, Processor
 
 from etl.cli.shown import hide, shown, without_secrets
 
@@ -34,9 +33,25 @@ class _Stderr(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
-def _scrub(_logger: object, _name: str, entry: EventDict) -> EventDict:
-    """Take the secrets out of what an entry says; before it is rendered, so that JSON stays JSON."""
-    return {name: without_secrets(value) if isinstance(value, str) else value for name, value in entry.items()}
+class _Line(logging.Formatter):
+    """One line for people, a traceback below it; or one JSON object."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        """Whether it is for programs."""
+        super().__init__()
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        level, event = record.levelname.lower(), record.getMessage()
+        exception = self.formatException(record.exc_info) if record.exc_info else ""
+        if self._as_json:  # secrets go before it is put together, so that JSON stays JSON
+            said = {"event": event, "exception": exception} if exception else {"event": event}
+            told = {name: without_secrets(text) for name, text in said.items()}
+            return json.dumps(told | {"level": level, "logger": record.name, "timestamp": time})
+        # A line break belongs to a traceback; what else does not print was written by someone.
+        below = without_secrets(exception).split("\n") if exception else []
+        return "\n".join([f"{time} [{level}] {shown(event)} [{record.name}]", *map(shown, below)])
 
 
 def configure(form: str, level: str, secrets: Iterable[str | None]) -> None:
@@ -44,20 +59,8 @@ def configure(form: str, level: str, secrets: Iterable[str | None]) -> None:
     hide(secrets)
     # Python's own report of a line that cannot be made quotes what it was to say.
     logging.raiseExceptions = False
-    shared: list[Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
-    render: Processor = structlog.processors.JSONRenderer() if form == "json" else _console_line
     handler = _Stderr(form)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _scrub, render],
-        )
-    )
+    handler.setFormatter(_Line(as_json=form == "json"))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
@@ -68,18 +71,6 @@ def configure(form: str, level: str, secrets: Iterable[str | None]) -> None:
 def are_json() -> bool:
     """Whether `configure` was called for JSON lines."""
     return any(isinstance(each, _Stderr) and each.form == "json" for each in logging.getLogger().handlers)
-
-
-# Without a formatter of its own it would print the variables of each frame, the token among them.
-_plain_line = structlog.dev.ConsoleRenderer(
-    colors=False, pad_event_to=0, pad_level=False, exception_formatter=structlog.dev.plain_traceback
-)
-
-
-def _console_line(logger: structlog.typing.WrappedLogger, name: str, entry: EventDict) -> str:
-    """An entry for people. A line break belongs to a traceback; what else does not print was written by someone."""
-    entry["event"] = shown(entry["event"])
-    return "\n".join(shown(line) for line in str(_plain_line(logger, name, entry)).split("\n"))
 
 
 def unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

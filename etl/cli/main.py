@@ -8,19 +8,12 @@ from pathlib import Path
 import click
 
 import etl
-from etl.cli import config_file, logs
-from etl.cli.check import check
-from etl.cli.db import db
-from etl.cli.demo import demo
+from etl.cli import commands, config_file, logs
 from etl.cli.options import HoistingGroup, add_options, settings_of
-from etl.cli.rejected import rejected
 from etl.cli.shown import shown
-from etl.cli.simulate import simulate
-from etl.cli.status import status
-from etl.cli.sync import sync
 from etl.errors import EtlError
+from etl.secrecy import passwords_of
 from etl.settings import database_url_of_environment, token_of_environment
-from etl.store import passwords_of
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +68,9 @@ def cli(ctx: click.Context, /, **_options: object) -> None:
 
 
 add_options("global")(cli)
-for command in (sync, check, status, rejected, db, demo, simulate):
+for command in (
+    commands.sync, commands.check, commands.status, commands.rejected, commands.db, commands.demo, commands.simulate,
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -1,13 +1,8 @@
-"""What people wrote into the registry, made safe to show on a terminal, and where results are shown."""
+"""What people wrote into the registry, made safe to show on a terminal."""
 
-import sys
 from collections.abc import Iterable
 
-from rich.console import Console
-
-from etl.source import spelled
-
-_WIDTH = 100
+from etl.secrecy import spelled
 
 
 class _Secrets:
@@ -32,9 +27,3 @@ def shown(value: object) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-
-
-def console() -> Console:
-    """Standard output; nothing in a text is taken for markup. A file or a pipe is as wide every time."""
-    width = None if sys.stdout is not None and sys.stdout.isatty() else _WIDTH  # a closed one is None
-    return Console(file=sys.stdout, width=width, markup=False, emoji=False, highlight=False)

@@ -5,24 +5,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
-from rich.table import Table
 
-from etl.cli.options import settings_of, span
-from etl.cli.shown import console, shown, without_secrets
+from etl.cli.shown import shown, without_secrets
 from etl.errors import EtlError
+from etl.settings import Settings
 from etl.store import reading, runs
 
 
-@click.command()
-@click.option(
-    "--max-age", type=span, metavar="DURATION", help="Exit with 1 when the last complete run is older, such as 6h."
-)
-@click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="Runs to show.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
-@click.pass_context
-def status(ctx: click.Context, max_age: timedelta | None, limit: int, output: str) -> None:
-    """Show the last runs and how fresh the tables are."""
-    with reading(settings_of(ctx).database_url) as connection:
+def show_status(settings: Settings, max_age: timedelta | None, limit: int, output: str) -> None:
+    """Print the last runs and the age of the tables; EtlError when they are older than they should be."""
+    with reading(settings.database_url) as connection:
         last, scopes = runs.latest(connection, limit), runs.freshness(connection)
     if output == "json":
         told = [run | {"error": run["error"] and without_secrets(run["error"])} for run in last]
@@ -45,17 +37,19 @@ def _age(scopes: list[dict[str, Any]]) -> timedelta | None:
 
 
 def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]]) -> None:
+    from etl.cli.drawing import console, table  # noqa: PLC0415 JSON, which monitoring asks for, is not drawn
+
     out = console()
     if not last:
         out.print("No run yet: tfy-etl sync makes the first.")
         return
     # As narrow as it is, it fits 80 columns whatever the runs were like.
-    table = Table("started, UTC", "status", "mode", box=None, pad_edge=False, collapse_padding=True)
+    runs_told = table("started, UTC", "status", "mode", collapse_padding=True)
     for name in ("models\nread", "versions\nread", "changed", "rejected"):
-        table.add_column(name, justify="right")
+        runs_told.add_column(name, justify="right")
     for run in last:
-        table.add_row(_started(run), run["status"], run["mode"], *_counts(run["counts"]))
-    out.print(table)
+        runs_told.add_row(_started(run), run["status"], run["mode"], *_counts(run["counts"]))
+    out.print(runs_told)
     for run in last:
         if run["error"]:
             out.print(f"{_started(run)} {run['status']}: {shown(run['error'])}", soft_wrap=True)

@@ -1,47 +1,26 @@
-"""`tfy-etl sync`: the main job."""
+"""`tfy-etl sync`: the main job, and its result in words or as JSON."""
 
 import json
 import logging
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from etl.cli.options import GroupedHelp, add_options, settings_of
+from etl.cli.drawing import console, table
 from etl.cli.progress import progress
-from etl.cli.shown import console, shown, without_secrets
+from etl.cli.shown import shown, without_secrets
+from etl.settings import Settings
 from etl.sync import Interrupts, Summary, run
 
 _log = logging.getLogger(__name__)
 _COUNTS = ("seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected")
 
 
-@add_options("sync")
-@click.command(
-    cls=GroupedHelp,
-    epilog="""
-    \b
-    tfy-etl sync                          the usual run, by cron or by hand
-    tfy-etl sync --dry-run                what it would do, without writing
-    tfy-etl sync --full                   do not trust updated_at, compare all
-    tfy-etl sync --ml-repo 12             one ML repo alone
-    tfy-etl sync --output json | jq .models.inserted
-
-    Options of the connection, the database and the logs: tfy-etl --help. They may stand here too.
-    """,
-)
-@click.pass_context
-def sync(ctx: click.Context, /, **own: Any) -> None:
-    """Read the registry and bring the database to the same state.
-
-    A first run reads everything; later ones read all models, and the versions of those that look changed. Everything
-    becomes visible in one commit, or nothing does.
-    """
-    settings = settings_of(ctx, **own)
+def run_and_tell(settings: Settings) -> None:
+    """Run, print the result, and end the process with the run's exit code."""
     with Interrupts(last=True) as interrupts:
         with progress(settings.progress) as told:
             summary = run(settings, interrupts=interrupts, progress=told)
@@ -84,12 +63,12 @@ def show(summary: Summary, out: Console) -> None:
         f"{summary.bytes_received / 1e6:.1f} MB"
     )
     out.print(f"versions: {summary.plan.way}, because {shown(summary.plan.because)}")
-    table = Table("", box=None, pad_edge=False)
+    counts = table("")
     for name in _COUNTS:
-        table.add_column(name, justify="right")
+        counts.add_column(name, justify="right")
     for entity, tally in summary.tallies.items():
-        table.add_row(entity, *(str(getattr(tally, name)) for name in _COUNTS))
-    out.print(table)
+        counts.add_row(entity, *(str(getattr(tally, name)) for name in _COUNTS))
+    out.print(counts)
     for warning in summary.warnings:
         out.print(f"Warning: {shown(warning)}")
     if summary.rejected:

@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import DateTime, Dialect, Text, TypeDecorator
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 ESCAPE = "␛"
@@ -71,7 +70,11 @@ class RegistryJson(TypeDecorator[Any]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """JSONB where there is one."""
-        return dialect.type_descriptor(JSONB(none_as_null=True) if dialect.name == "postgresql" else Text())
+        if dialect.name != "postgresql":
+            return dialect.type_descriptor(Text())
+        from sqlalchemy.dialects.postgresql import JSONB  # noqa: PLC0415 costly, and here it was imported for the driver
+
+        return dialect.type_descriptor(JSONB(none_as_null=True))
 
     def encoder(self, dialect: Dialect) -> Encoder:  # noqa: ARG002 alike for all three types
         """What the hot path calls: the value as JSON text, escaped where it must be."""

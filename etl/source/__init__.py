@@ -8,13 +8,11 @@ ids      which records were seen, in eight bytes each
 paging   pure: which page to ask for next, and whether what came proves a complete sweep
 pool     daemon threads that fetch, ahead and out of the reach of signals
 reading  several sweeps of one listing, pages in order, fetched ahead in parallel
-spellings    what a secret may look like in a text
 """
 
 from etl.source.answer import Forbidden
 from etl.source.client import Client
 from etl.source.paging import Page
 from etl.source.reading import Listing, Reader, Reading
-from etl.source.spellings import spelled
 
-__all__ = ["Client", "Forbidden", "Listing", "Page", "Reader", "Reading", "spelled"]
+__all__ = ["Client", "Forbidden", "Listing", "Page", "Reader", "Reading"]

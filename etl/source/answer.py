@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from etl.errors import ConfigError, RequestRefused, SourceError, TokenRefused
+from etl.secrecy import spelled
 from etl.source.retry import Passing, retry_after
-from etl.source.spellings import spelled
 
 Shape = type[list[Any]] | type[dict[str, Any]]
 

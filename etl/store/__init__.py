@@ -7,12 +7,12 @@ merge       the one transaction
 abreast     what runs over other ML repos merged since this one compared
 runs        the run record and the scopes
 rejects     records that could not be stored
-schema      revisions, by Alembic
+schema      revisions: what the database has, what this release needs; migrate goes from one to another, by Alembic
 engine      from a URL to an engine; sqlite and postgresql hold what differs by database
 """
 
 from etl.store import rejects, runs, schema
-from etl.store.engine import lock_is_free, open_engine, opened, passwords_of, server_of
+from etl.store.engine import lock_is_free, open_engine, opened, server_of
 from etl.store.rejects import Gone, Reject
 from etl.store.runs import Advance
 from etl.store.settle import LostRepo, Tally
@@ -32,7 +32,6 @@ __all__ = [
     "lock_is_free",
     "open_engine",
     "opened",
-    "passwords_of",
     "reading",
     "rejects",
     "runs",

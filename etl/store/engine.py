@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from types import ModuleType
 
 from sqlalchemy import URL, Connection, Engine, Transaction, create_engine, make_url
@@ -9,14 +10,14 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from etl.errors import ConfigError
-from etl.store import postgresql, sqlite
+from etl.secrecy import PASSWORDS
+from etl.store import sqlite
 from etl.store.tables import TEMPORARY
 
-# What differs by database is a module each, with the same functions.
-_DATABASES: dict[str, ModuleType] = {"sqlite": sqlite, "postgresql": postgresql}
+# What differs by database is a module each, with the same functions; it is imported for who has that database.
+_DATABASES = {"sqlite": "etl.store.sqlite", "postgresql": "etl.store.postgresql"}
 _DRIVERS = {"postgresql": "psycopg"}
 _EXTRAS = {"postgresql": "postgres"}
-_PASSWORDS = ("password", "sslpassword")
 
 
 def parse_url(text: str) -> URL:
@@ -42,7 +43,7 @@ def parse_url(text: str) -> URL:
 
 def database_of(url: URL) -> ModuleType:
     """The module of what differs for this kind of database."""
-    return _DATABASES[url.get_backend_name()]
+    return import_module(_DATABASES[url.get_backend_name()])
 
 
 def open_engine(text: str, *, read_only: bool = False) -> Engine:
@@ -119,23 +120,13 @@ def opened(text: str, *, read_only: bool = False) -> Iterator[Engine]:
         engine.dispose()
 
 
-def passwords_of(text: str) -> list[str]:
-    """The passwords that a URL holds, if it is one: what must not show in a log."""
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        return []
-    named = [each for name in _PASSWORDS for each in url.normalized_query.get(name, ())]
-    return [url.password, *named] if url.password else named
-
-
 def server_of(engine: Engine, text: str) -> str:
     """Which database answers, in words."""
     if is_new_file(text):
         return f"SQLite, {parse_url(text).database} is not there yet: sync creates it"
     with engine.connect() as connection:
         version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
-    address = engine.url.difference_update_query(_PASSWORDS)
+    address = engine.url.difference_update_query(PASSWORDS)
     return f"{engine.dialect.name} {version}, {address.render_as_string(hide_password=True)}"
 
 

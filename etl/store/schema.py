@@ -1,14 +1,9 @@
-"""The schema's revision: create, migrate, tell. Alembic does the work, from wherever the package is installed."""
+"""The schema's revision: create, migrate, tell. To tell is for every command, and does without Alembic."""
 
 import logging
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Connection, Engine, column, inspect, select, table
 
 import etl
 from etl.errors import SchemaMismatch
@@ -22,6 +17,8 @@ _log = logging.getLogger(__name__)
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the schema to the newest revision, or to the one given."""
+    from etl.store import migrate  # noqa: PLC0415 most runs find nothing to migrate, and Alembic takes long to load
+
     with explained(engine), engine.connect() as connection:
         _refuse_unknown(connection)
         empty = not inspect(connection).get_table_names()
@@ -29,13 +26,15 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
         with explained(engine):
             database_of(engine.url).create(engine)
     with explained(engine), engine.begin() as connection:
-        command.upgrade(_config(connection), revision)
+        migrate.upgrade(connection, scripts(), revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
     """Take the schema back to a revision."""
+    from etl.store import migrate  # noqa: PLC0415 as above
+
     with explained(engine), engine.begin() as connection:
-        command.downgrade(_config(connection), revision)
+        migrate.downgrade(connection, scripts(), revision)
 
 
 def current(engine: Engine) -> str | None:
@@ -46,9 +45,7 @@ def current(engine: Engine) -> str | None:
 
 def head() -> str:
     """The revision that this release works with."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    assert revision is not None  # noqa: S101 the wheel carries the migrations
-    return revision
+    return revisions()[-1]
 
 
 def ensure(engine: Engine) -> None:
@@ -87,27 +84,28 @@ def describe(engine: Engine) -> str:
     return "sync creates it" if found is None else f"revision {found}: sync brings it to {head()}"
 
 
+def revisions() -> list[str]:
+    """The revisions that this release knows, oldest first: each is the first word of its file's name."""
+    return sorted(path.name.partition("_")[0] for path in (scripts() / "versions").glob("[0-9]*_*.py"))
+
+
+def scripts() -> Path:
+    """The folder of the migrations, wherever the package is installed."""
+    package = Path(etl.__file__).parent
+    shipped = package / "migrations"
+    return shipped if shipped.is_dir() else package.parent / "migrations"
+
+
 def _current(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar_one_or_none()
 
 
 def _refuse_unknown(connection: Connection) -> None:
     found = _current(connection)
-    if found is None:
-        return
-    try:
-        ScriptDirectory.from_config(_config()).get_revision(found)
-    except CommandError as error:
+    if found is not None and found not in revisions():
         raise SchemaMismatch(
             f"The database is at revision {found}, which this release ({etl.__version__}) does not know: "
             "upgrade tfy-etl to the release that wrote it."
-        ) from error
-
-
-def _config(connection: Connection | None = None) -> Config:
-    package = Path(etl.__file__).parent
-    shipped = package / "migrations"
-    config = Config()
-    config.set_main_option("script_location", str(shipped if shipped.is_dir() else package.parent / "migrations"))
-    config.attributes["connection"] = connection
-    return config
+        )

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.cli.shown import console, shown
+from etl.cli.drawing import console
+from etl.cli.shown import shown
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from etl.errors import ConfigError, LockHeld, StoreError
-from etl.store import lock_is_free, open_engine, opened, passwords_of, postgresql, server_of, sqlite
+from etl.store import lock_is_free, open_engine, opened, postgresql, server_of, sqlite
 from etl.store.engine import database_of, is_new_file
 
 
@@ -94,14 +94,6 @@ def test_a_server_is_named_without_its_password(migrated_url: str, dialect: str)
 def test_a_sqlite_url_with_a_host_is_refused(read_only: bool) -> None:  # noqa: FBT001
     with pytest.raises(ConfigError, match="names no host"):
         open_engine("sqlite://u:p@host/file.db", read_only=read_only)
-
-
-def test_a_password_is_found_wherever_a_url_may_hold_it() -> None:
-    assert passwords_of("postgresql://user:s3cret@host/db") == ["s3cret"]
-    assert passwords_of("postgresql://host/db?user=u&password=s3cret") == ["s3cret"]
-    assert passwords_of("postgresql://u:a@host/db?password=b&sslpassword=c&password=d") == ["a", "b", "d", "c"]
-    assert passwords_of("sqlite:///file.db") == []
-    assert passwords_of("nonsense") == []
 
 
 def test_what_the_database_complains_of_is_a_store_error(migrated_url: str) -> None:

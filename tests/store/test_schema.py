@@ -34,9 +34,8 @@ def migrated(migrated_url: str) -> Iterator[Engine]:
 
 
 def revisions() -> list[str]:
-    """All revisions, oldest first."""
-    scripts = ScriptDirectory.from_config(schema._config())
-    return [script.revision for script in scripts.walk_revisions()][::-1]
+    """All revisions as Alembic finds them, oldest first."""
+    return [script.revision for script in ScriptDirectory(schema.scripts()).walk_revisions()][::-1]
 
 
 def shape(engine: Engine) -> dict[str, list[str]]:
@@ -50,8 +49,11 @@ def shape(engine: Engine) -> dict[str, list[str]]:
 
 
 def test_there_is_one_head() -> None:
-    assert ScriptDirectory.from_config(schema._config()).get_heads() == [schema.head()]
-    assert revisions()[-1] == schema.head()
+    assert ScriptDirectory(schema.scripts()).get_heads() == [schema.head()]
+
+
+def test_the_files_of_the_migrations_are_named_and_ordered_as_alembic_reads_them() -> None:
+    assert schema.revisions() == revisions()
 
 
 def test_every_revision_goes_up_and_down_and_up_again(empty: Engine) -> None:

@@ -1,4 +1,4 @@
-"""A secret in every spelling in which an answer, a URL or an error may repeat it."""
+"""What must not show: passwords in a database URL, and a secret in every spelling in which a text may repeat it."""
 
 import base64
 import html
@@ -6,10 +6,23 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from urllib.parse import quote, quote_plus
+from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
+PASSWORDS = ("password", "sslpassword")
+"""Names of passwords in a database URL's query."""
+
+# As SQLAlchemy reads a URL; it takes long to import, and what must not show is to be known before anything is shown.
+_URL = re.compile(r"[\w+]+://(?:[^:/]*:(?P<password>[^@]*)@)?[^?]*(?:\?(?P<query>.*))?")
 _LONGEST_WORD = 12
 _SHORTEST_IN_BASE64 = 6  # of less, what is left after the ends are cut off stands in many texts
+
+
+def passwords_of(database_url: str) -> list[str]:
+    """The passwords that a database URL holds, if it is one."""
+    if not (parts := _URL.match(database_url)):
+        return []
+    before_host = [unquote(parts["password"])] if parts["password"] else []
+    return before_host + [value for name, value in parse_qsl(parts["query"] or "") if name in PASSWORDS]
 
 
 @lru_cache

@@ -1,0 +1,164 @@
+"""What a start of the command costs, beside a start of Python alone.
+
+    python bench/startup.py [--runs 25] [--json bench/results/startup.json]
+
+Whole processes are timed from outside. The commands take turns, so that a slow moment of the machine meets all of
+them, and the first turn, which may still have to compile modules, is not counted. Prints a table in Markdown, and
+writes its figures as JSON. The syncs ask a simulated control plane of 20 models on loopback, which shares the cores.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import etl
+from etl.simulator import Registry, Simulator
+
+RESULTS = Path(__file__).parent / "results" / "startup.json"
+COMMAND = str(Path(sys.executable).with_name("tfy-etl"))
+TOKEN = "bench-token"  # noqa: S105 it opens nothing
+HEAD = ("command", "modules imported", "ms", "ms more than Python", "times Python", "CPU ms")
+
+
+class Command(NamedTuple):
+    """What is started: without `arguments` Python alone; `fresh` is a database to be removed before each start."""
+
+    name: str
+    arguments: tuple[str, ...] | None
+    code: int = 0
+    fresh: str | None = None
+
+    def line(self, *options: str) -> list[str]:
+        """The command line; with options for Python, by Python, else as installed."""
+        if self.arguments is None:
+            return [sys.executable, *options, "-c", "pass"]
+        return [*((sys.executable, *options, "-m", "etl") if options else (COMMAND,)), *self.arguments]
+
+
+COMMANDS = (
+    Command("python -c pass", None),
+    Command("tfy-etl --version", ("--version",)),
+    Command("tfy-etl --help", ("--help",)),
+    Command("tfy-etl sync --help", ("sync", "--help")),
+    Command("tfy-etl status, a database that is not there", ("status", "--database-url", "sqlite:///none.db"), 2),
+    Command("tfy-etl status", ("status", "--database-url", "sqlite:///seen.db")),
+    Command("tfy-etl status --output json", ("status", "--output", "json", "--database-url", "sqlite:///seen.db")),
+    Command("tfy-etl sync, nothing new", ("sync", "--database-url", "sqlite:///synced.db")),
+    Command("tfy-etl sync, a first load", ("sync", "--database-url", "sqlite:///new.db"), fresh="new.db"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """Medians of one command; `modules` is a count that does not depend on the machine's mood."""
+
+    command: str
+    modules: int
+    wall_ms: float
+    over_python_ms: float
+    times_python: float
+    cpu_ms: float
+
+
+def main() -> None:
+    """Measure, print, and write the figures."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--runs", type=int, default=25)
+    options.add_argument("--json", type=Path, default=RESULTS)
+    given = options.parse_args()
+    figures = measured(given.runs)
+    print(table(figures))
+    told = {
+        "runs": given.runs,
+        "tfy_etl": etl.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "commands": [asdict(each) for each in figures],
+    }
+    given.json.parent.mkdir(exist_ok=True)
+    given.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def measured(runs: int) -> list[Figures]:
+    """Start every command in turn, so many times and once beforehand, in a folder of its own."""
+    walls: dict[str, list[float]] = {each.name: [] for each in COMMANDS}
+    cpus: dict[str, list[float]] = {each.name: [] for each in COMMANDS}
+    registry = Registry.generate(1, ml_repos=2, models=20, versions=3, metrics=3)
+    with tempfile.TemporaryDirectory() as folder, Simulator(registry, token=TOKEN) as plane:
+        for name in ("seen", "synced"):
+            start([COMMAND, "sync", "--database-url", f"sqlite:///{name}.db"], folder, plane)
+        for number in range(runs + 1):
+            for each in COMMANDS:
+                if each.fresh:
+                    Path(folder, each.fresh).unlink(missing_ok=True)
+                wall, cpu, _ = start(each.line(), folder, plane, code=each.code)
+                if number:
+                    walls[each.name].append(wall)
+                    cpus[each.name].append(cpu)
+        modules = {each.name: imported(each, folder, plane) for each in COMMANDS}
+    python = median(walls[COMMANDS[0].name])
+    return [
+        Figures(
+            command=name,
+            modules=modules[name],
+            wall_ms=round(median(taken), 1),
+            over_python_ms=round(median(taken) - python, 1),
+            times_python=round(median(taken) / python, 1),
+            cpu_ms=round(median(cpus[name]), 1),
+        )
+        for name, taken in walls.items()
+    ]
+
+
+def start(line: Sequence[str], folder: str, plane: Simulator, *, code: int = 0) -> tuple[float, float, str]:
+    """Run it to its end: milliseconds of the clock and of the processors, and its stderr."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("TFY_", "PYTHON"))}
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(  # noqa: S603 our own commands
+        line,
+        cwd=folder,
+        env=clean | {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    took, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode != code:
+        sys.exit(f"{' '.join(line)} ended with {done.returncode}: {done.stderr}")
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return 1000 * took, 1000 * used, done.stderr
+
+
+def imported(command: Command, folder: str, plane: Simulator) -> int:
+    """How many modules the command imports."""
+    if command.fresh:
+        Path(folder, command.fresh).unlink(missing_ok=True)
+    _, _, told = start(command.line("-X", "importtime"), folder, plane, code=command.code)
+    return len({line.rpartition("|")[2] for line in told.splitlines() if line.startswith("import time:")})
+
+
+def table(figures: Sequence[Figures]) -> str:
+    """The figures in Markdown."""
+    rows = [
+        (each.command, each.modules, f"{each.wall_ms:.0f}", f"{each.over_python_ms:.0f}", each.times_python,
+         f"{each.cpu_ms:.0f}")
+        for each in figures
+    ]  # fmt: skip
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (HEAD, ["---"] * len(HEAD), *rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+"""The commands as a user meets them: what each takes, and what it says of itself.
+
+What a command does is imported when it runs. Cron asks for a status often, and people for help or with a slip of the
+fingers: none of them should wait for libraries of HTTP or databases that the answer does not need. Behind that one
+import, a command's own module imports what it needs as usual, and before it begins.
+"""
+
+import gc
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from etl.cli.options import GroupedHelp, add_options, options, settings_of, span
+from etl.settings import DEMO_FILE
+
+_NUMBER = click.IntRange(1, 2**63 - 1)
+_COUNT = click.IntRange(min=0)
+_output = click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
+)
+
+
+@contextmanager
+def _importing() -> Iterator[None]:
+    """What is imported stays to the end: to search it for garbage, while it comes and ever after, is work for nothing.
+
+    It takes a quarter of a status, most of it when the process ends.
+    """
+    collects, known = gc.isenabled(), len(sys.modules)
+    gc.disable()
+    try:
+        yield
+    finally:
+        if len(sys.modules) > known:  # a caller in Python may come again, with garbage of its own by then
+            gc.freeze()
+        if collects:
+            gc.enable()
+
+
+@add_options("sync")
+@click.command(
+    cls=GroupedHelp,
+    epilog="""
+    \b
+    tfy-etl sync                          the usual run, by cron or by hand
+    tfy-etl sync --dry-run                what it would do, without writing
+    tfy-etl sync --full                   do not trust updated_at, compare all
+    tfy-etl sync --ml-repo 12             one ML repo alone
+    tfy-etl sync --output json | jq .models.inserted
+
+    Options of the connection, the database and the logs: tfy-etl --help. They may stand here too.
+    """,
+)
+@click.pass_context
+def sync(ctx: click.Context, /, **own: Any) -> None:
+    """Read the registry and bring the database to the same state.
+
+    A first run reads everything; later ones read all models, and the versions of those that look changed. Everything
+    becomes visible in one commit, or nothing does.
+    """
+    settings = settings_of(ctx, **own)  # first: what is wrong with them is told at once
+    with _importing():
+        from etl.cli.sync import run_and_tell
+    run_and_tell(settings)
+
+
+@click.command()
+@click.pass_context
+def check(ctx: click.Context) -> None:
+    """Test each link of the chain, and say what to do.
+
+    Host, token, API, access, database, schema and lock get a line each. Writes nothing. The exit code is that of the
+    first failure.
+    """
+    with _importing():
+        from etl.cli.check import check_links
+    check_links(settings_of(ctx))
+
+
+@click.command()
+@click.option(
+    "--max-age", type=span, metavar="DURATION", help="Exit with 1 when the last complete run is older, such as 6h."
+)
+@click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="Runs to show.")
+@_output
+@click.pass_context
+def status(ctx: click.Context, max_age: timedelta | None, limit: int, output: str) -> None:
+    """Show the last runs and how fresh the tables are."""
+    with _importing():
+        from etl.cli.status import show_status
+    show_status(settings_of(ctx), max_age, limit, output)
+
+
+@click.group()
+def rejected() -> None:
+    """Show what could not be stored, and ask for it again."""
+
+
+@rejected.command("list")
+@click.option("--all", "also_resolved", is_flag=True, help="Also those that were stored since, or went.")
+@click.option("--limit", type=click.IntRange(1, 2**31), default=50, show_default=True, help="Records to show.")
+@_output
+@click.pass_context
+def list_(ctx: click.Context, *, also_resolved: bool, limit: int, output: str) -> None:
+    """List the records that could not be stored, newest first."""
+    with _importing():
+        from etl.cli.rejected import show_all
+    show_all(settings_of(ctx), limit, output, also_resolved=also_resolved)
+
+
+@rejected.command()
+@click.argument("reject_id", metavar="ID", type=_NUMBER)
+@click.pass_context
+def show(ctx: click.Context, reject_id: int) -> None:
+    """Show one of them whole, as the control plane sent it."""
+    with _importing():
+        from etl.cli.rejected import show_one
+    show_one(settings_of(ctx), reject_id)
+
+
+@rejected.command()
+@click.argument("reject_ids", metavar="[ID]...", type=_NUMBER, nargs=-1)
+@click.pass_context
+def retry(ctx: click.Context, /, reject_ids: tuple[int, ...], **own: Any) -> None:
+    """Ask for them again, now, and store what can be read.
+
+    The control plane is asked for those of the numbers given, else for all that are open. It is a run of its own, and
+    deletes nothing. Exit code 0 means that each was stored or is gone at the source, 3 that some are still rejected;
+    the others are those of sync.
+    """
+    settings = settings_of(ctx, **own)
+    with _importing():
+        from etl.cli.retry import ask_again
+    ask_again(settings, reject_ids)
+
+
+retry.params[:0] = [each for each in options("sync") if each.name in {"lock_wait", "output"}]
+
+
+@click.group()
+def db() -> None:
+    """Create, migrate and check the database's schema."""
+
+
+@db.command()
+@click.pass_context
+def upgrade(ctx: click.Context) -> None:
+    """Create the tables and views, or bring them to this release's revision."""
+    with _importing():
+        from etl.cli.db import upgrade_schema
+    upgrade_schema(settings_of(ctx).database_url)
+
+
+@db.command()
+@click.pass_context
+def current(ctx: click.Context) -> None:
+    """Print the revision of the database, none without a schema."""
+    with _importing():
+        from etl.cli.db import show_revision
+    show_revision(settings_of(ctx).database_url)
+
+
+@db.command("check")
+@click.pass_context
+def check_(ctx: click.Context) -> None:
+    """Tell whether the schema is as this release needs it; exit code 2 if not."""
+    with _importing():
+        from etl.cli.db import check_schema
+    check_schema(settings_of(ctx).database_url)
+
+
+@click.command()
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=DEMO_FILE,
+    show_default=True,
+    help="SQLite file to make; only one that has the default's name is replaced.",
+)
+@click.pass_context
+def demo(ctx: click.Context, file: Path) -> None:
+    """See it work on a simulated registry; no account is needed.
+
+    It is synced into SQLite, changed, and synced again. No network is used beyond this machine.
+    """
+    with _importing():
+        from etl.cli.demo import tell_the_story
+    if ctx.find_root().get_parameter_source("log_level") is ParameterSource.DEFAULT:
+        logging.getLogger().setLevel(logging.WARNING)  # the story is told on stdout
+    tell_the_story(file, progress=settings_of(ctx).progress)
+
+
+class _NamesFaults(click.Command):
+    """A command whose help ends with the faults that there are."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from etl.simulator import FAULTS
+
+        self.epilog = f"Faults: {', '.join(sorted(FAULTS))}; such as --fault flaky_500:503,every=3,times=2."
+        super().format_epilog(ctx, formatter)
+
+
+@click.command(cls=_NamesFaults)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    show_default="a free one",
+    help="Port on the loopback address.",
+)
+@click.option("--ml-repos", type=click.IntRange(min=1), default=3, show_default=True, help="ML repos to make up.")
+@click.option("--models", type=_COUNT, default=40, show_default=True, help="Models to make up.")
+@click.option("--versions", type=_COUNT, default=5, show_default=True, help="Versions of each model.")
+@click.option("--metrics", type=_COUNT, default=10, show_default=True, help="Metrics of each version.")
+@click.option("--seed", default=0, show_default=True, help="The same seed makes the same registry.")
+@click.option(
+    "--latency", type=click.FloatRange(min=0), default=0.0, show_default=True, help="Seconds before each answer."
+)
+@click.option(
+    "--max-limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Largest page that is served."
+)
+@click.option("--fault", "faults", multiple=True, help="A fault by name; may be repeated.")
+def simulate(**own: Any) -> None:
+    """Serve a made-up registry over HTTP until stopped.
+
+    The token is what TFY_API_KEY holds, else demo-token.
+    """
+    with _importing():
+        from etl.cli.simulate import serve
+    serve(**own)

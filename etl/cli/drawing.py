@@ -1,0 +1,20 @@
+"""Results drawn for people: standard output, and the tables on it."""
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+_WIDTH = 100
+
+
+def console() -> Console:
+    """Standard output; nothing in a text is taken for markup. A file or a pipe is as wide every time."""
+    width = None if sys.stdout is not None and sys.stdout.isatty() else _WIDTH  # a closed one is None
+    return Console(file=sys.stdout, width=width, markup=False, emoji=False, highlight=False)
+
+
+def table(*headings: str, **looks: Any) -> Table:
+    """A table without lines."""
+    return Table(*headings, box=None, pad_edge=False, **looks)

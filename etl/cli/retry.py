@@ -1,0 +1,61 @@
+"""`tfy-etl rejected retry`: another try for what could not be stored."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+import click
+
+from etl.cli.progress import progress
+from etl.cli.rejected import NONE_OPEN
+from etl.cli.shown import shown, without_secrets
+from etl.cli.sync import tell
+from etl.settings import Settings
+from etl.store import Reject, reading, rejects
+from etl.sync import Fate, Interrupts, Rereading, Summary, run
+
+_WORDS = {
+    "stored": "stored",
+    "gone": "gone at the source",
+    "rejected": "still rejected",
+    "resolved": "was resolved before",
+}
+
+
+def ask_again(settings: Settings, reject_ids: Sequence[int]) -> None:
+    """Run over those of the numbers given, else over all that are open; end the process if there was a run."""
+    as_json = settings.output == "json"
+    with reading(settings.database_url) as connection:
+        found = (
+            rejects.numbered(connection, reject_ids) if reject_ids else rejects.listed(connection, also_resolved=False)
+        )
+    rereading = Rereading([each for each in found if each.resolved_at is None])
+    if not rereading.rejects:
+        _tell(found, rereading, None, as_json=as_json)
+        return
+    with Interrupts(last=True) as interrupts:
+        with progress(settings.progress) as told:
+            summary = run(settings, interrupts=interrupts, progress=told, rereading=rereading)
+        tell(lambda: _tell(found, rereading, summary, as_json=as_json), written=True)
+    sys.exit(summary.exit_code)
+
+
+def _tell(found: Sequence[Reject], rereading: Rereading, summary: Summary | None, *, as_json: bool) -> None:
+    """Say what became of each. Without a run there was nothing to ask for."""
+    before = {each.id: Fate("resolved") for each in found if each.resolved_at is not None}
+    fates = [(each, before.get(each.id) or rereading.fates[each.id]) for each in found]
+    if as_json:
+        records = [
+            {"id": each.id, "entity": each.entity, "record_id": each.record_id} | fate._asdict() for each, fate in fates
+        ]
+        ended = {"run_id": summary and summary.run_id, "status": summary and summary.status}
+        click.echo(without_secrets(json.dumps(ended | {"records": records})))
+        return
+    for each, fate in fates:
+        name = shown(each.record_id) or "without an id"
+        why = f": {shown(fate.reason)}" if fate.reason else ""
+        click.echo(f"{each.id}  {each.entity} {name}: {_WORDS[fate.outcome]}{why}")
+    for warning in summary.warnings if summary else ():
+        click.echo(f"Warning: {shown(warning)}")
+    if not found:
+        click.echo(NONE_OPEN)

@@ -1,0 +1,151 @@
+"""What is slow to import is not imported for who does not need it."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from etl.simulator import Simulator
+from tests.cli.commands import execute
+
+ROOMS = {"etl.models", "etl.records", "etl.simulator", "etl.source", "etl.store", "etl.sync"}
+HTTP = {"etl.source", "httpx", "httpcore", "stamina"}
+DATABASES = {"etl.store", "etl.models", "sqlalchemy", "filelock"}
+POSTGRESQL = {"etl.store.postgresql", "psycopg", "sqlalchemy.dialects.postgresql"}
+MIGRATIONS = {"alembic", "mako"}
+DRAWING = {"rich", "pygments"}
+EVERYTHING = ROOMS | HTTP | DATABASES | POSTGRESQL | MIGRATIONS | DRAWING | {"packaging"}
+
+
+class Started(NamedTuple):
+    """How a command ended, what it said, and every module that it imported."""
+
+    code: int
+    out: str
+    err: str
+    imported: set[str]
+
+
+def start(*arguments: str, folder: Path, **env: str) -> Started:
+    """Run `tfy-etl` in a process of its own, which lists what it imports."""
+    done = execute(sys.executable, "-X", "importtime", "-m", "etl", *arguments, cwd=folder, env=env)
+    said, imported = list[str](), set[str]()
+    for line in done.err.splitlines(keepends=True):
+        if line.startswith("import time:"):
+            imported.add(line.rpartition("|")[2].strip())
+        else:
+            said.append(line)
+    assert "etl.cli.main" in imported
+    return Started(done.code, done.out, "".join(said), imported)
+
+
+@pytest.fixture
+def database(migrated_file: Path, known: Simulator, folder: Path) -> str:
+    """The URL of a SQLite file that has seen a run; the control plane of that run still listens."""
+    url = f"sqlite:///{shutil.copy(migrated_file, folder / 'registry.db')}"
+    assert execute(sys.executable, "-m", "etl", "sync", "--database-url", url, cwd=folder).code == 0
+    return url
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ("--help", 0),
+        ("--version", 0),
+        ("", 2),
+        ("sync --help", 0),
+        ("status --help", 0),
+        ("rejected retry --help", 0),
+        ("db --help", 0),
+        ("synk", 2),
+        ("--host x", 2),
+        ("--no-such-option", 2),
+        ("--timeout 0 status", 2),
+        ("--config no-such.toml status", 2),
+        ("sync --page-size ten", 2),
+        ("sync --page-size 0", 2),
+        ("rejected retry --lock-wait nan", 2),
+        ("status --max-age soon", 2),
+    ],
+)
+def test_help_and_misuse_wait_for_no_library_of_http_or_databases(arguments: str, code: int, folder: Path) -> None:
+    done = start(*arguments.split(), folder=folder, TFY_ETL_DATABASE_URL="postgresql://user:s3cret@host/db")
+    assert done.code == code
+    assert done.imported & EVERYTHING == set()
+
+
+def test_a_password_is_hidden_though_no_library_of_databases_was_asked_for_it(folder: Path) -> None:
+    done = start("s3cret", folder=folder, TFY_ETL_DATABASE_URL="postgresql://user:s3cret@host/db")
+    assert (done.code, done.err) == (2, "Error: No such command '***'. See tfy-etl --help.\n")
+    assert done.imported & DATABASES == set()
+
+
+def test_only_help_of_simulate_asks_the_simulator_for_its_faults(folder: Path) -> None:
+    done = start("simulate", "--help", folder=folder)
+    assert "Faults: " in done.out
+    assert "flaky_500" in done.out.partition("Faults: ")[2]
+    assert done.imported & EVERYTHING == {"etl.simulator"}
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_status_asks_the_database_alone(output: str, database: str, folder: Path) -> None:
+    done = start("status", "--output", output, "--database-url", database, folder=folder)
+    assert (done.code, done.err) == (0, "")
+    assert "succeeded" in done.out
+    assert "sqlalchemy" in done.imported
+    assert done.imported & EVERYTHING <= DATABASES | ({"rich"} if output == "text" else set())
+
+
+def test_status_without_a_database_asks_nobody(folder: Path) -> None:
+    done = start("status", folder=folder)
+    assert done.code == 2
+    assert "tfy-registry.db is not there" in done.err
+    assert done.imported & EVERYTHING <= DATABASES
+
+
+def test_a_run_that_finds_its_schema_as_it_should_be_needs_no_migrations(database: str, folder: Path) -> None:
+    done = start("sync", "--database-url", database, folder=folder)
+    assert done.code == 0
+    assert done.imported >= HTTP | DATABASES | {"etl.sync", "etl.records"}
+    assert done.imported & (MIGRATIONS | POSTGRESQL | {"etl.simulator"}) == set()
+
+
+def test_a_check_needs_neither_migrations_nor_what_only_runs_need(database: str, folder: Path) -> None:
+    done = start("check", "--database-url", database, folder=folder)
+    assert done.code == 0
+    assert done.imported & (MIGRATIONS | POSTGRESQL | {"etl.sync", "etl.records", "etl.simulator"}) == set()
+
+
+def test_what_migrates_imports_what_migrates(folder: Path) -> None:
+    done = start("db", "upgrade", folder=folder)
+    assert done.code == 0
+    assert done.imported >= MIGRATIONS
+
+
+@pytest.mark.parametrize(("missing", "command"), [("sqlalchemy", "status"), ("httpx", "sync"), ("rich.table", "sync")])
+def test_a_library_that_cannot_be_imported_is_named_when_it_is_needed(missing: str, command: str, folder: Path) -> None:
+    script = f"import sys; sys.modules[{missing!r}] = None; from etl.cli import main; main()"
+    done = execute(sys.executable, "-c", script, command, cwd=folder)
+    assert done.code == 1
+    assert "Traceback" in done.err
+    assert f"import of {missing} halted" in done.err
+    assert execute(sys.executable, "-c", script, "--help", cwd=folder).code == 0
+
+
+def test_what_is_imported_is_never_searched_for_garbage_and_all_else_is(folder: Path) -> None:
+    script = (
+        "import gc, sys; from etl.cli import main\n"
+        "def kept(*arguments):\n"
+        "    sys.argv = ['tfy-etl', *arguments]\n"
+        "    try: main()\n"
+        "    except SystemExit: return gc.get_freeze_count()\n"
+        "print(kept('no-such'), gc.isenabled(), (first := kept('status')), gc.isenabled())\n"
+        "garbage = [[] for _ in range(100_000)]\n"
+        "print(kept('status') <= first)"
+    )
+    done = execute(sys.executable, "-c", script, cwd=folder)
+    before, still, kept, goes_on, none_more = done.out.split()
+    assert (before, still, goes_on, none_more) == ("0", "True", "True", "True")
+    assert int(kept) > 10_000
