@@ -16,6 +16,7 @@ import trustme
 from etl.errors import ConfigError, SourceError
 from etl.source import wire
 from etl.source.answer import Answer, TooLarge, Unaskable
+from etl.source.pace import Gate
 from etl.source.retry import Passing
 from etl.source.wire import Wire
 from tests.source.conftest import Respond, Serve
@@ -24,7 +25,7 @@ from tests.source.planes import TOKEN, settings
 
 def get(host: str, **given: Any) -> Answer:
     """One request for /models, and its answer."""
-    opened = Wire(settings(host=host, **given), TOKEN)
+    opened = Wire(settings(host=host, **given), TOKEN, Gate(1))
     try:
         return opened.get("/models")
     finally:
@@ -44,7 +45,7 @@ def responding(body: bytes, status: int = 200, **headers: str) -> Respond:
 
 def test_an_answer_is_unpacked_and_counted_as_it_came(serve: Serve) -> None:
     packed = gzip.compress(b"x" * 1000)
-    opened = Wire(settings(host=serve(responding(packed, Content_Encoding="gzip"))), TOKEN)
+    opened = Wire(settings(host=serve(responding(packed, Content_Encoding="gzip"))), TOKEN, Gate(1))
 
     assert opened.get("/models").body == b"x" * 1000
     assert (opened.requests, opened.bytes_received) == (1, len(packed))
@@ -273,7 +274,7 @@ def test_an_address_that_none_can_have_is_told(host: str) -> None:
 
 
 def test_a_filter_that_no_url_can_hold_is_told() -> None:
-    opened = Wire(settings(), TOKEN, httpx.MockTransport(lambda _: httpx.Response(200)))
+    opened = Wire(settings(), TOKEN, Gate(1), httpx.MockTransport(lambda _: httpx.Response(200)))
 
     with pytest.raises(Unaskable, match="odd characters"):
         opened.get("/models", [("name", "\udcff")])
@@ -290,7 +291,7 @@ def test_neither_errors_nor_logs_hold_the_token(
         raise fault(f"header b'Bearer {TOKEN}'")
 
     caplog.set_level(logging.DEBUG)
-    opened = Wire(settings(), TOKEN, httpx.MockTransport(handler))
+    opened = Wire(settings(), TOKEN, Gate(1), httpx.MockTransport(handler))
 
     with pytest.raises((ConfigError, Passing)) as caught:
         opened.get("/models")
