@@ -1,20 +1,10 @@
-"""How fast all workers together ask: the laws of the limit and of the gate."""
-
-import logging
-import time as real_time
-from contextlib import suppress
-from threading import Lock, Thread
+"""How many requests may be under way: laws of the limit."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.errors import SourceUnavailable
-from etl.source import pace
-from etl.source.pace import Gate, Limit, Turn
-from etl.source.retry import Passing, Retry
-from tests.source.conftest import Time
-from tests.source.planes import settings
+from etl.source.pace import Limit, Turn
 
 TOO_MUCH: list[tuple[int, bool]] = [(429, False), (503, False), (0, True), (200, True)]
 """Statuses, and whether the answer or its end did not come in time."""
@@ -29,10 +19,13 @@ def answer(limit: Limit, turn: Turn, status: int = 200, seconds: float = 0.1, **
     limit.end(turn, wanted=more.get("wanted", True))
 
 
-def ask(limit: Limit, times: int, *, kind: str | None = "models", **given: float) -> None:
-    """One request after the other."""
+def ask(limit: Limit, times: int, *, kind: str | None = "models", seconds: float = 0.1) -> int:
+    """One request after the other; gives the lowest limit that was."""
+    lowest = limit.now
     for _ in range(times):
-        answer(limit, sent(limit, kind), **given)  # type: ignore[arg-type]  # all of them are seconds
+        answer(limit, sent(limit, kind), seconds=seconds)
+        lowest = min(lowest, limit.now)
+    return lowest
 
 
 def fill(limit: Limit, status: int = 200, **more: bool) -> int:
@@ -88,12 +81,16 @@ class TestTheLimit:
     def test_does_not_grow_by_what_was_sent_before_it_was_cut(self) -> None:
         limit = grown(to=8)
         turns = [sent(limit) for _ in range(8)]
-        answer(limit, turns[0], 429)
-        for turn in turns[1:]:
+        for turn in turns[:4]:
+            answer(limit, turn)
+        answer(limit, turns[4], 429)
+        for turn in turns[5:]:
             answer(limit, turn)
 
+        ask(limit, 3)
         assert limit.now == 4
-        assert fill(limit) == 5
+        ask(limit, 1)
+        assert limit.now == 5
 
     def test_is_halved_when_the_latest_answers_come_clearly_later(self) -> None:
         limit = grown(to=8)
@@ -106,32 +103,29 @@ class TestTheLimit:
     def test_stands_while_some_answers_are_slow_and_others_are_not(self) -> None:
         limit = grown(to=8, most=8)
         for _ in range(9):
-            ask(limit, 7, seconds=5.0)
-            ask(limit, 1, seconds=0.1)
-
-        assert limit.now == 8
+            assert ask(limit, 7, seconds=5.0) == 8
+            assert ask(limit, 1, seconds=0.1) == 8
 
     def test_stands_when_answers_come_a_few_milliseconds_later(self) -> None:
-        limit = Limit(8)
-        ask(limit, 50, seconds=0.004)
-        ask(limit, 50, seconds=0.050)
+        limit = grown(to=8, most=8)
 
-        assert limit.now == 8
+        assert ask(limit, 50, seconds=0.004) == 8
+        assert ask(limit, 50, seconds=0.050) == 8
 
     def test_compares_only_what_should_take_the_same_time(self) -> None:
-        limit = Limit(8)
-        ask(limit, 50, kind="ml-repos", seconds=0.01)
-        ask(limit, 50, kind="models", seconds=1.0)
-        ask(limit, 50, kind=None, seconds=0.01)
-        ask(limit, 50, kind=None, seconds=1.0)
+        limit = grown(to=8, most=8)
 
-        assert limit.now == 8
+        assert ask(limit, 50, kind="ml-repos", seconds=0.01) == 8
+        assert ask(limit, 50, kind="versions", seconds=1.0) == 8
+        assert ask(limit, 50, kind="ml-repos", seconds=0.01) == 8
+        assert ask(limit, 50, kind=None, seconds=0.01) == 8
+        assert ask(limit, 50, kind=None, seconds=1.0) == 8
 
     def test_takes_no_page_with_hardly_a_record_for_the_measure(self) -> None:
         limit = Limit(8)
         for _ in range(9):
-            ask(limit, 20, seconds=1.0)
-            ask(limit, 1, seconds=0.01)
+            assert ask(limit, 20, seconds=1.0) >= 2
+            assert ask(limit, 1, seconds=0.01) >= 2
 
         assert limit.now == 8
 
@@ -152,7 +146,15 @@ class TestTheLimit:
             found.append(limit.now)
 
         assert found == [4, 2, 1, 2]
-        ask(limit, 50, seconds=0.9)
+        assert ask(limit, 50, seconds=0.9) == 2
+        assert limit.now == 8
+
+    def test_finds_the_new_measure_though_one_page_had_hardly_a_record(self) -> None:
+        limit = grown(to=8, most=8)
+        ask(limit, 31, seconds=0.9)
+        ask(limit, 1, seconds=0.01)
+
+        assert ask(limit, 50, seconds=0.9) == 2
         assert limit.now == 8
 
     @given(
@@ -183,145 +185,3 @@ class TestTheLimit:
             assert 1 <= limit.now <= most
             assert limit.now in {before, before + 1, max(1, before // 2)}
             assert limit.under_way == len(turns) <= most
-
-
-class TestTheGate:
-    def test_stays_shut_for_the_longest_pause(self, gate: Gate, time: Time) -> None:
-        gate.shut(9)
-        gate.shut(3)
-        with gate.turn():
-            assert time.now == 9
-
-    def test_has_nobody_hold_a_place_or_a_lock_while_it_is_shut(self, time: Time) -> None:
-        def sleep(seconds: float) -> None:
-            with free.turn():
-                gate.shut(0)  # which no two could at once
-                assert gate._limit.under_way == 0
-            time.sleep(seconds)
-
-        free, gate = Gate(1), Gate(1, clock=time.clock, sleep=sleep)
-        gate.shut(5)
-        with gate.turn():
-            assert gate._limit.under_way == 1
-
-        assert time.slept == [5]
-
-    def test_that_is_shut_while_somebody_waits_for_a_turn_is_waited_for(self, time: Time) -> None:
-        def sleep(seconds: float) -> None:
-            if time.now == 0:
-                gate.shut(60)
-            time.sleep(seconds)
-
-        gate = Gate(4, 0.1, clock=time.clock, sleep=sleep)
-        with gate.turn():
-            pass
-        with gate.turn():
-            assert time.now == 60
-
-    def test_spaces_requests_evenly_further_tries_among_them(self, time: Time) -> None:
-        gate = Gate(4, 2.0, clock=time.clock, sleep=time.sleep)
-        began = []
-
-        def request() -> None:
-            with gate.turn():
-                began.append(time.now)
-                raise Passing("stumbled")
-
-        with pytest.raises(SourceUnavailable):
-            Retry(settings(max_retries=3), gate).call(request)
-
-        assert began == [0, 0.5, 1, 1.5]
-
-    @given(
-        st.sampled_from([0.1, 0.3, 1.0, 7.0, 1000.0]),
-        st.lists(st.tuples(st.floats(0, 30), st.floats(0, 30), st.floats(0, 3)), min_size=1, max_size=40),
-    )
-    def test_lets_no_more_pass_in_any_window_than_a_second_may_have(
-        self, per_second: float, script: list[tuple[float, float, float]]
-    ) -> None:
-        time = Time()
-        gate = Gate(4, per_second, clock=time.clock, sleep=time.sleep)
-        began = []
-        for idle, shut, takes in script:
-            time.now += idle
-            gate.shut(shut)
-            with gate.turn() as turn:
-                began.append(turn.began)
-                time.now += takes
-
-        for first, start in enumerate(began):
-            for after, end in enumerate(began[first:]):
-                assert after <= (end - start) * per_second + 1e-6
-
-    @pytest.mark.parametrize("per_second", [1e-12, 5e-324])
-    def test_of_hardly_any_requests_a_second_is_waited_at_in_pauses_that_python_knows(self, per_second: float) -> None:
-        pauses: list[float] = []
-
-        def sleep(seconds: float) -> None:
-            pauses.append(seconds)
-            raise InterruptedError
-
-        gate = Gate(4, per_second, sleep=sleep)
-        with gate.turn():
-            pass
-        with suppress(InterruptedError), gate.turn():
-            pass
-
-        assert pauses == [pace._LONGEST_SLEEP]
-
-    @given(
-        st.integers(1, 5),
-        st.lists(st.lists(st.sampled_from([200, 404, 429, 503, -1, -2]), max_size=12), min_size=1, max_size=6),
-    )
-    def test_lets_no_more_pass_than_the_limit_and_gets_every_place_back(
-        self, most: int, scripts: list[list[int]]
-    ) -> None:
-        gate = Gate(most)
-        limit, lock = gate._limit, Lock()
-        places, there = [], [0]
-        begin = limit.begin
-
-        def watched() -> int:
-            places.append((limit.under_way, limit.now))
-            return begin()
-
-        limit.begin = watched  # type: ignore[method-assign]  # it is watched, not changed
-
-        def work(outcomes: list[int]) -> None:
-            for outcome in outcomes:
-                with suppress(ZeroDivisionError), gate.turn("models") as turn:
-                    with lock:
-                        there[0] += 1
-                        assert there[0] <= most
-                    real_time.sleep(0)
-                    with lock:
-                        there[0] -= 1
-                    turn.late = outcome == -2
-                    turn.answered(outcome if outcome > 0 else 1 // (outcome + 1))
-
-        workers = [Thread(target=work, args=[script]) for script in scripts]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-
-        assert len(places) == sum(map(len, scripts))
-        assert all(under_way < now for under_way, now in places)
-        assert (limit.under_way, gate._waiting, there) == (0, 0, [0])
-
-    def test_tells_when_the_server_had_too_much_to_do_and_to_who_looks_closer_every_change(
-        self, gate: Gate, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        caplog.set_level(logging.DEBUG)
-        for status in (429, 503, 404):
-            with gate.turn() as turn:
-                turn.answered(status)
-        with gate.turn() as turn, suppress(TimeoutError):
-            gate._limit.now = 4
-            turn.late = True
-            raise TimeoutError
-
-        assert [(record.levelname, record.message) for record in caplog.records] == [
-            ("INFO", "1 instead of 2 requests at once, because the server answered 429"),
-            ("DEBUG", "2 instead of 4 requests at once"),
-        ]

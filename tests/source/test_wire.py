@@ -19,8 +19,8 @@ from etl.source.answer import Answer, TooLarge, Unaskable
 from etl.source.pace import Gate
 from etl.source.retry import Passing
 from etl.source.wire import Wire
-from tests.source.conftest import Respond, Serve
-from tests.source.planes import TOKEN, settings
+from tests.source.conftest import Respond, Serve, Time
+from tests.source.planes import TOKEN, settings, transport_of
 
 
 def get(host: str, **given: Any) -> Answer:
@@ -148,6 +148,49 @@ def test_a_packed_body_that_holds_nothing_is_not_waited_for_for_ever(serve: Serv
     with pytest.raises(Passing, match="keeps dripping"):
         get(serve(respond), timeout=0.2)
     enough.set()
+
+
+def test_after_an_answer_that_does_not_come_in_time_fewer_are_asked_for(serve: Serve) -> None:
+    enough, gate = threading.Event(), Gate(4)
+    opened = Wire(settings(host=serve(lambda _: enough.wait(20)), timeout=0.1), TOKEN, gate)
+
+    with pytest.raises(Passing):
+        opened.get("/models")
+    enough.set()
+    opened.close()
+
+    assert gate._limit.now == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "limit"),
+    [
+        ("/models", [("offset", "40"), ("limit", "5")], 1),
+        ("/models", [("offset", "0"), ("limit", "500")], 4),
+        ("/model-versions", [("offset", "0"), ("limit", "5")], 4),
+        ("/models/id", [], 4),
+    ],
+)
+def test_what_comes_later_than_pages_of_the_same_list_and_size_did_is_no_longer_asked_for_so_often(
+    path: str, params: list[tuple[str, str]], limit: int, time: Time
+) -> None:
+    took = 0.1
+
+    def handler(_: httpx.Request) -> httpx.Response:
+        time.now += took
+        return httpx.Response(200, stream=httpx.ByteStream(b""))
+
+    gate = Gate(4, clock=time.clock, sleep=time.sleep)
+    gate._limit.now = 4
+    opened = Wire(settings(), TOKEN, gate, transport_of(handler))
+    for _ in range(8):
+        opened.get("/models/id")
+        opened.get("/models", [("offset", "0"), ("limit", "5")])
+    took = 1.0
+    for _ in range(16):
+        opened.get(path, params)
+
+    assert gate._limit.now == limit
 
 
 def test_nobody_there_may_pass() -> None:
