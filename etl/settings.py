@@ -82,7 +82,7 @@ class Settings:
     )
     timeout: float = _global(_REQUESTS, 60.0, "Seconds to wait for an answer.", least=0.001, most=86_400)
     max_retries: int = _global(_REQUESTS, 5, "Further tries after a request failed in passing.", least=0)
-    max_retry_time: float = _global(_REQUESTS, 300.0, "Seconds after which a request is tried no more.", least=0)
+    max_retry_time: float = _global(_REQUESTS, 300.0, "Seconds for which a failed request is tried again.", least=0)
     requests_per_second: float = _global(
         _REQUESTS, 0.0, "Requests sent in a second at most, further tries too; 0 is no bound.", least=0
     )

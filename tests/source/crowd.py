@@ -11,23 +11,28 @@ class Crowd:
     def __init__(self, enough: int) -> None:
         """Nobody is there yet."""
         self.together = Event()
-        self.most = 0
+        self.counts: list[int] = []
         self._enough = enough
         self._now = 0
         self._lock = Lock()
 
+    @property
+    def most(self) -> int:
+        """How many there were at once."""
+        return max(self.counts)
+
     @contextmanager
-    def joined(self) -> Iterator[int]:
-        """Be one of them; gives how many there are with this one."""
+    def joined(self) -> Iterator[None]:
+        """Be one of them."""
         with self._lock:
             self._now += 1
             now = self._now
-            self.most = max(self.most, now)
+            self.counts.append(now)
         if now >= self._enough:
             self.together.set()
         self.together.wait(0.05)
         try:
-            yield now
+            yield
         finally:
             with self._lock:
                 self._now -= 1
