@@ -83,7 +83,10 @@ class Settings:
     )
     timeout: float = _global(_REQUESTS, 60.0, "Seconds to wait for an answer.", least=0.001, most=86_400)
     max_retries: int = _global(_REQUESTS, 5, "Further tries after a request failed in passing.", least=0)
-    max_retry_time: float = _global(_REQUESTS, 300.0, "Seconds after which a request is tried no more.", least=0)
+    max_retry_time: float = _global(_REQUESTS, 300.0, "Seconds for which a failed request is tried again.", least=0)
+    requests_per_second: float = _global(
+        _REQUESTS, 0.0, "Requests sent in a second at most, further tries too; 0 is no bound.", least=0
+    )
     log_format: str = _global(_LOGS, "console", "How log lines look.", choices=("console", "json"))
     log_level: str = _global(
         _LOGS, "info", "Least level that is logged.", choices=("debug", "info", "warning", "error")
@@ -113,7 +116,7 @@ class Settings:
     )
     allow_mass_delete: bool = _sync(_DELETES, False, "Mark deletes however many they are.")
     page_size: int = _sync(_REQUESTS, 500, "Records asked for in one request.", least=1)
-    concurrency: int = _sync(_REQUESTS, 4, "Requests under way at once.", least=1, most=64)
+    concurrency: int = _sync(_REQUESTS, 4, "Requests under way at once, at most.", least=1, most=64)
     max_sweeps: int = _sync(_REQUESTS, 3, "Times a list is read until its completeness is proven.", least=1)
     dry_run: bool = _sync(_RESULT, False, "Print the plan and the counts; write nothing.")
     lock_wait: float = _sync(_RESULT, 0.0, "Seconds to wait while another run holds the lock.", least=0)

@@ -36,6 +36,9 @@ TOKEN = "secret-token-1234"
         ("max_retry_time", -0.1, "at least 0, and finite"),
         ("max_retry_time", math.nan, "at least 0, and finite"),
         ("max_retry_time", math.inf, "at least 0, and finite"),
+        ("requests_per_second", -0.1, "at least 0, and finite"),
+        ("requests_per_second", math.nan, "at least 0, and finite"),
+        ("requests_per_second", math.inf, "at least 0, and finite"),
         ("lock_wait", -1.0, "at least 0, and finite"),
         ("lock_wait", math.nan, "at least 0, and finite"),
         ("lock_wait", math.inf, "at least 0, and finite"),
@@ -50,7 +53,10 @@ def test_a_number_that_makes_no_sense_is_refused(name: str, value: Any, bounds: 
     assert str(error.value) == f"{flag(name)} must be {bounds}, not {value}."
 
 
-@pytest.mark.parametrize(("name", "value"), [("max_delete_share", 0.0), ("max_delete_share", 1.0), ("lock_wait", 0.0)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("max_delete_share", 0.0), ("max_delete_share", 1.0), ("requests_per_second", 0.0), ("lock_wait", 0.0)],
+)
 def test_a_bound_itself_is_allowed(name: str, value: Any) -> None:
     assert getattr(Settings(**{name: value}), name) == value
 

@@ -2,7 +2,8 @@
 
 wire     httpx, and nothing else that knows of it: one GET, bounded in time and size
 answer   status and body become the parsed envelope, or one of our errors
-retry    the one function that tries again, and the back-off that all workers share
+pace     how fast all workers together ask: when, how many requests at once, how many a second
+retry    the one function that tries again, and has all workers wait meanwhile
 client   the API: prefix, listings, single records
 ids      which records were seen, in eight bytes each
 paging   pure: which page to ask for next, and whether what came proves a complete sweep

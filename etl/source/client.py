@@ -11,9 +11,10 @@ import httpx
 from etl.errors import NotAControlPlane, RequestRefused, SourceError, SourceUnavailable
 from etl.settings import Settings
 from etl.source.answer import Forbidden, Foreign, Malformed, Shape, envelope
+from etl.source.pace import Gate
 from etl.source.paging import Page
 from etl.source.pool import Pool
-from etl.source.retry import Gate, Retry
+from etl.source.retry import Retry
 from etl.source.wire import Wire
 
 PREFIXES = ("/api/ml/v1", "/api/svc/v1")
@@ -42,8 +43,9 @@ class Client:
         self._candidates = (self.prefix,) if self.prefix else PREFIXES
         self._secret = settings.token() if token is None else token
         self._host = settings.base_url()
-        self._wire = Wire(settings, self._secret, transport)
-        self._retry = Retry(settings, gate or Gate())
+        gate = gate or Gate(settings.concurrency, settings.requests_per_second)
+        self._wire = Wire(settings, self._secret, gate, transport)
+        self._retry = Retry(settings, gate)
         self._apart = Pool(1)
 
     def __enter__(self) -> Self:

@@ -1,8 +1,7 @@
-"""The one function that tries again, and the back-off that all workers share."""
+"""The one function that tries again, and has all workers wait meanwhile."""
 
 import logging
 import re
-import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from threading import Lock
@@ -13,6 +12,7 @@ from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from etl.errors import SourceUnavailable
 from etl.settings import Settings
+from etl.source.pace import Gate
 
 MAX_RETRY_AFTER = 60.0
 """Seconds: a server that asks for a longer pause is asked again after this one."""
@@ -33,29 +33,6 @@ class Passing(Exception):
         self.retry_after = retry_after
 
 
-class Gate:
-    """What all workers pass before they ask: while it is shut, they wait."""
-
-    def __init__(
-        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        """Begin open."""
-        self.clock = clock
-        self._sleep = sleep
-        self._lock = Lock()
-        self._opens = clock()
-
-    def shut(self, seconds: float) -> None:
-        """Keep everybody waiting for that long, unless it is shut for longer already."""
-        with self._lock:
-            self._opens = max(self._opens, self.clock() + seconds)
-
-    def wait(self) -> None:
-        """Return once the gate is open."""
-        while (left := self._opens - self.clock()) > 0:
-            self._sleep(left)
-
-
 class Retry:
     """Tries again what failed in passing, bounded in attempts and in time."""
 
@@ -69,14 +46,17 @@ class Retry:
 
     def call(self, request: Callable[[], T]) -> T:
         """What the request gives, tried again as long as it raises Passing; then SourceUnavailable."""
-        began = self._gate.clock()
+        failed: float | None = None
 
         def pause(error: Exception) -> bool | float:
             """Whether to try again, and after how long if the server said so; else by stamina's back-off."""
             if not isinstance(error, Passing):
                 return False
+            nonlocal failed
+            now = self._gate.clock()
+            failed = now if failed is None else failed  # to wait for a turn is no failure
             wait = attempt.next_wait if error.retry_after is None else error.retry_after
-            if self._gate.clock() + wait > began + self._seconds:
+            if now + wait > failed + self._seconds:
                 return False
             self._gate.shut(wait)
             return True if error.retry_after is None else wait
@@ -88,7 +68,6 @@ class Retry:
             ):  # fmt: skip
                 with attempt:
                     self._count(attempt.num)
-                    self._gate.wait()
                     return request()
         except Passing as last:
             tries = "1 try" if attempt.num == 1 else f"{attempt.num} tries"

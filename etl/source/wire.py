@@ -4,7 +4,7 @@ import re
 import ssl
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from threading import Lock
 
 import httpx
@@ -13,6 +13,7 @@ import etl
 from etl.errors import ConfigError, SourceError
 from etl.settings import Settings
 from etl.source.answer import Answer, TooLarge, Unaskable, scrub
+from etl.source.pace import Gate, Turn
 from etl.source.retry import Passing
 
 MAX_RESPONSE_BYTES = 64 * 2**20
@@ -38,12 +39,15 @@ _IN_WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
 class Wire:
     """Sends the token to one address, and nowhere else."""
 
-    def __init__(self, settings: Settings, token: str, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self, settings: Settings, token: str, gate: Gate, transport: httpx.BaseTransport | None = None
+    ) -> None:
         """Open a connection pool; ConfigError if the CA file or the proxy settings cannot be used."""
         self.requests = 0
         self.bytes_received = 0
         self._lock = Lock()
         self._secret = token
+        self._gate = gate
         self._base = settings.base_url()
         self._deadline = settings.timeout * _MAX_TIMEOUTS
         connections = settings.concurrency + 1
@@ -73,21 +77,30 @@ class Wire:
         self._http.close()
 
     def get(self, path: str, params: Sequence[tuple[str, str]] = ()) -> Answer:
-        """The answer to one request, whatever its status.
+        """The answer to one request, whatever its status, once its turn has come.
 
         Raises Passing when none came but another try may bring it, TooLarge past the size bound, SourceError
         if the certificate is not trusted, ConfigError if nothing can be asked at this address.
         """
-        self._count(requests=1)
         try:
-            with self._http.stream("GET", self._base + path, params=list(params)) as response:
-                return Answer(path, response.status_code, response.headers, self._body(path, response))
+            with self._gate.turn(_kind(path, params)) as turn:
+                return self._answer(turn, path, params)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError) as error:
             # Their texts may quote headers, the token with them.
             kind = Unaskable if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8" else ConfigError
             raise kind(f"{self._base} cannot be asked for {path}: look for odd characters.") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise self._failure(path, error) from error
+
+    def _answer(self, turn: Turn, path: str, params: Sequence[tuple[str, str]]) -> Answer:
+        self._count(requests=1)
+        try:
+            with self._http.stream("GET", self._base + path, params=list(params)) as response:
+                turn.answered(response.status_code)
+                return Answer(path, response.status_code, response.headers, self._body(path, response))
+        except httpx.TimeoutException:
+            turn.late = True
+            raise
 
     def _body(self, path: str, response: httpx.Response) -> bytes:
         """The unpacked body, read piece by piece so that neither its size nor its slowness can hurt."""
@@ -123,6 +136,12 @@ class Wire:
         with self._lock:
             self.requests += requests
             self.bytes_received += received
+
+
+def _kind(path: str, params: Sequence[tuple[str, str]]) -> Hashable:
+    """What requests have in common that take about the same time: list and page size. No two records have."""
+    size = dict(params).get("limit")
+    return size and (path, size)
 
 
 def _unpacked(response: httpx.Response) -> Iterator[bytes]:

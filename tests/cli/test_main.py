@@ -30,6 +30,7 @@ def test_help_teaches_the_commands_the_options_in_groups_and_a_first_run(tfy_etl
         "--ca-bundle",
         "--timeout",
         "--max-retries",
+        "--requests-per-second",
     )
     for option in (*connection, "--log-format", "--log-level", "--progress / --no-progress", "--config"):
         assert f"  {option} " in done.out

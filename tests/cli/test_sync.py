@@ -171,6 +171,18 @@ def test_a_signal_ends_a_run_with_130_and_one_line(number: signal.Signals, plane
     assert (process.returncode, out, err) == (130, "", "Error: Interrupted: nothing was written.\n")
 
 
+def test_a_signal_ends_a_run_though_its_next_request_is_not_due_for_long(known: Simulator, folder: Path) -> None:
+    process = subprocess.Popen(
+        [COMMAND, "sync", "--requests-per-second", "0.001"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    next(line for line in process.stderr if "the API of " in line)  # one request was sent, the next waits
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, len(known.log)) == (130, "", 1)
+    assert err.splitlines()[-1] == "Error: Interrupted: nothing was written."
+
+
 @pytest.mark.parametrize("output", ["text", "json"])
 @pytest.mark.parametrize("to", ["> /dev/full", "> /dev/full 2>&1", ">&-"])
 def test_a_result_that_cannot_be_printed_changes_no_exit_code(

@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 import stamina
 
-from etl.source.retry import Gate
+from etl.source.pace import Gate
 
 Respond = Callable[[BaseHTTPRequestHandler], None]
 Serve = Callable[..., str]
@@ -43,7 +43,7 @@ def time() -> Time:
 
 @pytest.fixture
 def gate(time: Time) -> Gate:
-    return Gate(clock=time.clock, sleep=time.sleep)
+    return Gate(4, clock=time.clock, sleep=time.sleep)
 
 
 @pytest.fixture

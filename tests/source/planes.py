@@ -7,7 +7,7 @@ import httpx
 
 from etl.settings import Settings
 from etl.source import Client
-from etl.source.retry import Gate
+from etl.source.pace import Gate
 from tests.source.lists import MovingList
 
 TOKEN = "secret-token-1234"

@@ -15,7 +15,7 @@ from etl.errors import (
     TokenRefused,
 )
 from etl.source import Client
-from etl.source.retry import Gate
+from etl.source.pace import Gate
 from tests.source.conftest import Time
 from tests.source.planes import TOKEN, Handler, answers, client_of, envelope, settings, transport_of
 

@@ -1,7 +1,7 @@
 """Listings read page by page, ahead and in order, until they are proven."""
 
 from collections.abc import Callable, Iterator
-from threading import Barrier, Lock
+from threading import Lock
 from typing import Any
 
 import httpx
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from etl.errors import RequestRefused, SourceError
 from etl.source import Listing, Reader, wire
 from etl.source.answer import LimitRefused, TooLarge
+from tests.source.crowd import Crowd
 from tests.source.lists import ORDERS, Order, still_list
 from tests.source.planes import Handler, client_of, envelope, serving
 
@@ -105,20 +106,17 @@ class TestAReading:
         assert {request.url.params["run_id"] for request in requests.seen} == {"r"}
 
     def test_has_several_requests_under_way_at_once(self) -> None:
-        source = still_list(100)
-        together = Barrier(3)
+        crowd = Crowd(3)
 
         def handler(request: httpx.Request) -> httpx.Response:
-            offset = int(request.url.params["offset"])
-            if 0 < offset <= 6:
-                together.wait(20)  # breaks unless all three are here
-            return serving(source)(request)
+            with crowd.joined():
+                return serving(still_list(100))(request)
 
         with reader_of(handler, page_size=3, concurrency=3) as reader:
-            pages = iter(reader.read(MODELS))
-            first = [next(pages).offset for _ in range(4)]
+            offsets = [page.offset for page in reader.read(MODELS)]
 
-        assert first == [0, 2, 4, 6]
+        assert offsets == list(range(0, 99, 2))
+        assert crowd.most == 3
 
     def test_holds_no_more_pages_than_may_be_under_way(self) -> None:
         requests = Recorder(serving(still_list(500)))
@@ -191,17 +189,18 @@ class TestManyReadings:
             assert pulled == list(range(8))
 
     def test_have_the_first_pages_of_the_next_under_way(self) -> None:
-        together = Barrier(3)
+        crowd = Crowd(3)
 
         def handler(request: httpx.Request) -> httpx.Response:
-            together.wait(20)  # breaks unless three listings are asked for at once
-            return serving(still_list(1))(request)
+            with crowd.joined():
+                return serving(still_list(1))(request)
 
-        listings = [Listing("model-versions", (("model_id", str(number)),)) for number in range(6)]
+        listings = [Listing("model-versions", (("model_id", str(number)),)) for number in range(12)]
         with reader_of(handler, concurrency=3) as reader:
             proofs = [reading.proof for reading in reader.read_many(listings) if list(reading)]
 
-        assert proofs == ["anchored"] * 6
+        assert proofs == ["anchored"] * 12
+        assert crowd.most == 3
 
     def test_that_are_not_wanted_any_more_are_dropped(self) -> None:
         listings = (Listing("model-versions", (("model_id", str(number)),)) for number in range(100))

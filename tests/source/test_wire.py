@@ -16,15 +16,16 @@ import trustme
 from etl.errors import ConfigError, SourceError
 from etl.source import wire
 from etl.source.answer import Answer, TooLarge, Unaskable
+from etl.source.pace import Gate
 from etl.source.retry import Passing
 from etl.source.wire import Wire
-from tests.source.conftest import Respond, Serve
-from tests.source.planes import TOKEN, settings
+from tests.source.conftest import Respond, Serve, Time
+from tests.source.planes import TOKEN, settings, transport_of
 
 
 def get(host: str, **given: Any) -> Answer:
     """One request for /models, and its answer."""
-    opened = Wire(settings(host=host, **given), TOKEN)
+    opened = Wire(settings(host=host, **given), TOKEN, Gate(1))
     try:
         return opened.get("/models")
     finally:
@@ -44,7 +45,7 @@ def responding(body: bytes, status: int = 200, **headers: str) -> Respond:
 
 def test_an_answer_is_unpacked_and_counted_as_it_came(serve: Serve) -> None:
     packed = gzip.compress(b"x" * 1000)
-    opened = Wire(settings(host=serve(responding(packed, Content_Encoding="gzip"))), TOKEN)
+    opened = Wire(settings(host=serve(responding(packed, Content_Encoding="gzip"))), TOKEN, Gate(1))
 
     assert opened.get("/models").body == b"x" * 1000
     assert (opened.requests, opened.bytes_received) == (1, len(packed))
@@ -147,6 +148,49 @@ def test_a_packed_body_that_holds_nothing_is_not_waited_for_for_ever(serve: Serv
     with pytest.raises(Passing, match="keeps dripping"):
         get(serve(respond), timeout=0.2)
     enough.set()
+
+
+def test_after_an_answer_that_does_not_come_in_time_fewer_are_asked_for(serve: Serve) -> None:
+    enough, gate = threading.Event(), Gate(4)
+    opened = Wire(settings(host=serve(lambda _: enough.wait(20)), timeout=0.1), TOKEN, gate)
+
+    with pytest.raises(Passing):
+        opened.get("/models")
+    enough.set()
+    opened.close()
+
+    assert gate._limit.now == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "limit"),
+    [
+        ("/models", [("offset", "40"), ("limit", "5")], 1),
+        ("/models", [("offset", "0"), ("limit", "500")], 4),
+        ("/model-versions", [("offset", "0"), ("limit", "5")], 4),
+        ("/models/id", [], 4),
+    ],
+)
+def test_what_comes_later_than_pages_of_the_same_list_and_size_did_is_no_longer_asked_for_so_often(
+    path: str, params: list[tuple[str, str]], limit: int, time: Time
+) -> None:
+    took = 0.1
+
+    def handler(_: httpx.Request) -> httpx.Response:
+        time.now += took
+        return httpx.Response(200, stream=httpx.ByteStream(b""))
+
+    gate = Gate(4, clock=time.clock, sleep=time.sleep)
+    gate._limit.now = 4
+    opened = Wire(settings(), TOKEN, gate, transport_of(handler))
+    for _ in range(8):
+        opened.get("/models/id")
+        opened.get("/models", [("offset", "0"), ("limit", "5")])
+    took = 1.0
+    for _ in range(16):
+        opened.get(path, params)
+
+    assert gate._limit.now == limit
 
 
 def test_nobody_there_may_pass() -> None:
@@ -273,7 +317,7 @@ def test_an_address_that_none_can_have_is_told(host: str) -> None:
 
 
 def test_a_filter_that_no_url_can_hold_is_told() -> None:
-    opened = Wire(settings(), TOKEN, httpx.MockTransport(lambda _: httpx.Response(200)))
+    opened = Wire(settings(), TOKEN, Gate(1), httpx.MockTransport(lambda _: httpx.Response(200)))
 
     with pytest.raises(Unaskable, match="odd characters"):
         opened.get("/models", [("name", "\udcff")])
@@ -290,7 +334,7 @@ def test_neither_errors_nor_logs_hold_the_token(
         raise fault(f"header b'Bearer {TOKEN}'")
 
     caplog.set_level(logging.DEBUG)
-    opened = Wire(settings(), TOKEN, httpx.MockTransport(handler))
+    opened = Wire(settings(), TOKEN, Gate(1), httpx.MockTransport(handler))
 
     with pytest.raises((ConfigError, Passing)) as caught:
         opened.get("/models")

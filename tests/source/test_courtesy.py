@@ -1,0 +1,83 @@
+"""How many requests a control plane has at once, and how many a second, over real HTTP."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from etl.simulator import Fault, Registry, Simulator, fault
+from etl.simulator.exchange import Answer, Proceed
+from etl.simulator.faults import Circumstances
+from etl.source import Client, Listing, Reader
+from tests.source.crowd import Crowd
+from tests.source.planes import TOKEN, settings
+
+VERSIONS = Listing("model-versions")
+Strike = Callable[[Circumstances, Proceed], Answer]
+
+
+@contextmanager
+def reader_at(strike: Strike, concurrency: int) -> Iterator[Reader]:
+    """Reads some hundred pages from a control plane whose answers pass through a function."""
+    registry = Registry.generate(seed=7, ml_repos=2, models=60, versions=10, metrics=0, empty_share=0.0)
+    with Simulator(registry, token=TOKEN, faults=[Fault(strike)]) as plane:
+        given = settings(host=plane.url, api_prefix="/api/ml/v1", concurrency=concurrency, max_retries=99)
+        with Client(given) as client, Reader(client, 5, concurrency, 1) as reader:
+            yield reader
+
+
+def read(reader: Reader) -> int:
+    """How many versions the list has, in pages that joined."""
+    reading = reader.read(VERSIONS)
+    count = sum(len(page.fresh) for page in reading)
+    assert reading.proof == "anchored"
+    return count
+
+
+@pytest.mark.parametrize("most", [1, 3, 8])
+def test_a_calm_server_has_few_requests_at_first_and_as_many_as_are_allowed_in_the_end(most: int) -> None:
+    crowd = Crowd(most)
+
+    def strike(_: Circumstances, proceed: Proceed) -> Answer:
+        with crowd.joined():
+            return proceed()
+
+    with reader_at(strike, most) as reader:
+        assert read(reader) == 600
+
+    assert max(crowd.counts[:3]) <= 2
+    assert crowd.most == most
+
+
+def test_a_server_that_refuses_has_them_one_by_one_until_it_is_calm_again() -> None:
+    storm = fault("rate_limit:none,times=40")
+    before, meanwhile, after = Crowd(8), Crowd(8), Crowd(8)
+
+    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
+        if not before.together.is_set():
+            with before.joined():
+                return proceed()
+        answer = storm(circumstances, proceed)
+        with (meanwhile if answer.status == 429 else after).joined():
+            return answer
+
+    with reader_at(strike, 8) as reader:
+        assert read(reader) == 600
+
+    # Eight were under way, then four, then two.
+    assert meanwhile.counts[8 + 4 + 2 :] == [1] * 26
+    assert (before.most, after.most) == (8, 8)
+
+
+def test_a_server_gets_no_more_requests_in_a_second_than_the_setting_says() -> None:
+    began = time.monotonic()
+    with (
+        Simulator(Registry.generate(seed=7), token=TOKEN) as plane,
+        Client(settings(host=plane.url, requests_per_second=50.0)) as client,
+    ):
+        client.discover()
+        for _ in range(5):
+            client.list("models", (), 0, 5)
+
+    assert time.monotonic() - began >= 5 / 50  # a machine may be slower, but no sleep is shorter than asked for
