@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import (
@@ -27,6 +27,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, insert
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import Text
 
 from etl.errors import ConfigError, LockHeld, StoreError
@@ -42,6 +43,8 @@ IS_OWN = False
 """A server's database is shared: its schema changes when its owner says so."""
 
 _LOCK_POLL_S = 0.2
+# The server frees the locks of a client that has gone a moment later: it drops its temporary tables first.
+_LOCK_GRACE_S = 1.0
 # A host that goes without a word, ours or the server's, is missed after a minute and a half; by default, after hours.
 _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 6}
 _INSUFFICIENT_PRIVILEGE = "42501"
@@ -83,10 +86,10 @@ def locked(
     The server frees them when the connection closes, and so when the process dies. A run over everything takes the
     schema's lock alone; a run over some ML repos shares it and takes each repo's own, so that such runs go side by
     side. All are tried, none waited for: no deadlock can arise.
-    Raises LockHeld when another run still holds one after `wait` seconds.
+    Raises LockHeld when another run still holds one after `wait` seconds, or after one for a run that has just died.
     """
     connection = connect()
-    deadline = time.monotonic() + wait
+    deadline = time.monotonic() + max(wait, _LOCK_GRACE_S)
     while not _take_all(connection, ml_repos):
         if time.monotonic() >= deadline:
             raise LockHeld(
@@ -94,6 +97,10 @@ def locked(
             )
         time.sleep(_LOCK_POLL_S)
     yield
+    # Whoever comes next shall not have to wait for the server to tidy up. A connection that broke has no lock to free.
+    with suppress(DBAPIError):
+        connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock_all()"))
 
 
 def _take_all(connection: Connection, ml_repos: Sequence[str]) -> bool:
