@@ -18,11 +18,14 @@ PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test endurance lint fuzz format lock wheel clean
+.PHONY: help demo test endurance lint fuzz bench bench-curve bench-latency format lock wheel clean
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
-		printf 'make %-9s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
+		printf 'make %-13s %s\n' "$$name" "$$text"; done
+
+# Files with parts that are made from the code, or from what the bench has measured.
+GENERATED = README.md docs/reliability.md docs/performance.md
 
 demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, and show what came
 	@$(BIN)/tfy-etl demo
@@ -46,7 +49,7 @@ lint: .venv/dev.stamp  ## check style, types, the arrows between rooms, the sche
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cog --check -I docs README.md docs/reliability.md
+	$(BIN)/cog --check -I docs $(GENERATED)
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	export TFY_ETL_DATABASE_URL="sqlite:///$$scratch/check.db" && \
 	$(BIN)/tfy-etl db upgrade && $(BIN)/alembic check
@@ -55,21 +58,38 @@ fuzz: .venv-fuzz/stamp  ## feed the reading of records inputs guided by coverage
 	.venv-fuzz/bin/python -m tests.fuzz.fuzz_records .venv-fuzz/corpus -max_total_time=$(FUZZ_SECONDS) \
 		-max_len=6000 -print_final_stats=1 -artifact_prefix=.venv-fuzz/finding-
 
+# For a look at it: make bench BENCH="--models 500 --rounds 1". More options: python -m bench.compare --help
+BENCH =
+SHOW = .venv-bench/bin/python -m bench.plots && .venv-bench/bin/cog -r -I docs $(GENERATED)
+
+bench: .venv-bench/stamp  ## compare with dlt, Singer and two floors, on SQLite and PostgreSQL, for an hour or so
+	.venv-bench/bin/python -m bench.compare $(BENCH)
+	$(SHOW)
+
+bench-curve: .venv-bench/stamp  ## measure how it grows, up to a million versions
+	.venv-bench/bin/python -m bench.curve $(BENCH)
+	$(SHOW)
+
+bench-latency: .venv-bench/stamp  ## measure it where each answer takes its time
+	.venv-bench/bin/python -m bench.latency $(BENCH)
+	$(SHOW)
+
 format: .venv/dev.stamp  ## put code and the generated parts of the README in order
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(BIN)/cog -r -I docs README.md docs/reliability.md
+	$(BIN)/cog -r -I docs $(GENERATED)
 
 lock: .venv/dev.stamp  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) --extra postgres --group build --output-file requirements/runtime.txt
 	$(LOCK) --extra postgres --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	$(LOCK) --extra postgres --group bench --output-file requirements/bench.txt
 	echo '$(ATHERIS)' | $(LOCK) - --constraint requirements/runtime.txt --output-file requirements/fuzz.txt
 
 wheel: .venv/runtime.stamp  ## build dist/*.whl
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean:  ## remove everything that these targets made
-	rm -rf .venv .venv-fuzz dist build tfy-etl-demo.db* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench .venv-fuzz dist build tfy-etl-demo.db* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/runtime.stamp: requirements/runtime.txt pyproject.toml | $(BIN)/pip
@@ -85,6 +105,12 @@ clean:  ## remove everything that these targets made
 .venv-fuzz/stamp: requirements/fuzz.txt | $(BIN)/pip
 	$(BIN)/python -m venv --clear .venv-fuzz
 	.venv-fuzz/bin/pip install --quiet --require-hashes --requirement requirements/fuzz.txt
+	@touch $@
+
+.venv-bench/stamp: requirements/bench.txt pyproject.toml | $(BIN)/pip
+	$(BIN)/python -m venv --clear .venv-bench
+	.venv-bench/bin/pip install --quiet --require-hashes --requirement requirements/bench.txt
+	.venv-bench/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # pip comes last into an environment: where it stands, the environment is whole.

@@ -1,0 +1,116 @@
+"""Who is compared: the command of each, what has to be there before it, and where its rows are found."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bench import shelf
+from bench.databases import DATABASES, POSTGRESQL, Queries
+from bench.shelf import EDITED_TAG, EDITED_TEXT
+
+FIRST, AGAIN, CHANGED, DELETED = RUNS = ("first load", "nothing new", "1 % changed", "1 % deleted")
+STATES = {FIRST: shelf.BASE, AGAIN: shelf.BASE, CHANGED: shelf.CHANGED, DELETED: shelf.DELETED}
+"""What is served in each run."""
+
+PAGE_SIZE = 1000
+"""The largest that the API allows; each contender asks for it."""
+
+# The queries hold constants of the bench alone.
+# ruff: noqa: S608
+_LIVE = "WHERE model_version_id IN (SELECT id FROM model_versions WHERE deleted_at IS NULL)"
+OUR_TABLES: Queries = {
+    "ml_repos": "SELECT count(*) FROM ml_repos WHERE deleted_at IS NULL",
+    "models": "SELECT count(*) FROM models WHERE deleted_at IS NULL",
+    "model_versions": "SELECT count(*) FROM model_versions WHERE deleted_at IS NULL",
+    "tags": f"SELECT count(*) FROM model_version_tags {_LIVE}",
+    "metrics": f"SELECT count(*) FROM model_version_metrics {_LIVE}",
+    "packages": f"SELECT count(*) FROM model_version_packages {_LIVE}",
+    "edits told": f"SELECT count(*) FROM model_versions WHERE description = '{EDITED_TEXT}'",
+    "edits silent": f"SELECT count(*) FROM model_version_tags WHERE tag = '{EDITED_TAG}'",
+}
+_LISTS = {name: f"SELECT count(*) FROM {name}" for name in ("ml_repos", "models", "model_versions")}
+DLT_TABLES: Queries = {
+    **_LISTS,
+    "tags": "SELECT count(*) FROM model_versions__tags",
+    "metrics": "SELECT count(*) FROM model_versions__metrics",
+    "packages": "SELECT count(*) FROM model_versions__manifest__environment__pip_packages",
+    "edits told": f"SELECT count(*) FROM model_versions WHERE manifest__description = '{EDITED_TEXT}'",
+    "edits silent": f"SELECT count(*) FROM model_versions__tags WHERE value = '{EDITED_TAG}'",
+}
+_SINGER: Queries = {
+    **_LISTS,
+    "tags": "SELECT sum(cardinality(tags)) FROM model_versions",
+    "metrics": "SELECT sum(cardinality(metrics)) FROM model_versions",
+    "packages": (
+        "SELECT sum(jsonb_array_length(manifest #> '{environment,pip_packages}')) FROM model_versions "
+        "WHERE jsonb_typeof(manifest #> '{environment,pip_packages}') = 'array'"
+    ),
+    "edits told": f"SELECT count(*) FROM model_versions WHERE manifest ->> 'description' = '{EDITED_TEXT}'",
+    "edits silent": f"SELECT count(*) FROM model_versions WHERE '{EDITED_TAG}' = ANY (tags)",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """One of those compared. `{url}` in a command is the database's.
+
+    `before` is run once for a fresh database, outside of what is measured. `found` is asked of the database; without
+    queries the contender has none, and prints what it read. What is `ours` has to come through, and be right.
+    """
+
+    name: str
+    command: Sequence[str]
+    before: Sequence[str] = ()
+    found: Queries = field(default_factory=dict)
+    databases: Sequence[str] = DATABASES
+    runs: Sequence[str] = RUNS
+    ours: bool = False
+
+    def at(self, url: str) -> list[str]:
+        """The command, for this database."""
+        return _filled(self.command, url)
+
+    def before_at(self, url: str) -> list[str]:
+        """What comes before, for this database; empty when nothing does."""
+        return _filled(self.before, url)
+
+
+def _filled(command: Sequence[str], url: str) -> list[str]:
+    return [word.replace("{url}", url) for word in command]
+
+
+def peer(module: str, *options: str) -> tuple[str, ...]:
+    """A program of bench/peers."""
+    return (sys.executable, "-m", f"bench.peers.{module}", *options)
+
+
+def tfy_etl(*arguments: str) -> tuple[str, ...]:
+    """Our own command."""
+    return (sys.executable, "-m", "etl", "--database-url", "{url}", "--log-level", "error", *arguments)
+
+
+def sync(page_size: int, *options: str) -> tuple[str, ...]:
+    """Our own main job."""
+    return tfy_etl("sync", "--page-size", str(page_size), "--output", "json", *options)
+
+
+OURS = Contender(name="tfy-etl", before=tfy_etl("db", "upgrade"), command=sync(PAGE_SIZE), found=OUR_TABLES, ours=True)
+CONTENDERS = (
+    OURS,
+    Contender(name="dlt", command=peer("dlt_pipeline", "{url}"), found=DLT_TABLES),
+    Contender(
+        name="dlt, a worker for each core",
+        command=peer("dlt_pipeline", "{url}", "--workers", str(os.cpu_count())),
+        found=DLT_TABLES,
+    ),
+    Contender(name="Singer", command=peer("singer", "{url}"), found=_SINGER, databases=(POSTGRESQL,)),
+    Contender(
+        name="direct load",
+        before=tfy_etl("db", "upgrade"),
+        command=peer("direct", "{url}"),
+        found=OUR_TABLES,
+        runs=(FIRST,),
+    ),
+    Contender(name="fetch and parse", command=peer("fetch")),
+)

@@ -1,0 +1,54 @@
+"""How memory, time, requests and the database grow with the registry: our own runs from 1,000 to 1,000,000 versions.
+
+    python -m bench.curve [--versions N]… [--rounds 1] [--database NAME]…
+
+For each size a first load and a run with nothing new, on a fresh database. Results go to bench/results/curve.json. For
+the largest size 3 GB of pages are made on the disk first, which takes some minutes.
+"""
+
+import argparse
+
+from bench.contenders import AGAIN, FIRST, OURS, PAGE_SIZE
+from bench.databases import DATABASES
+from bench.plane import running
+from bench.runs import Bench, Result, circumstances, medians, tell, write
+from bench.shelf import BASE, METRICS, VERSIONS
+from tests.databases import postgres_server
+
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+
+
+def of_size(versions: int, server: str, asked: argparse.Namespace) -> list[Result]:
+    """What was measured with that many versions."""
+    tell(f"preparing {versions} versions")
+    results = []
+    with running(versions // VERSIONS, states=(BASE,)) as (plane, shelf):
+        bench = Bench(plane=plane, shelf=shelf, server=server)
+        for number in range(asked.rounds):
+            for database in asked.database or DATABASES:
+                for result in bench.runs(OURS, database, (FIRST, AGAIN)):
+                    tell(f"{versions} versions:", database, "·", result["run"], "·", f"{result['wall']:.1f} s")
+                    results.append({"versions": versions, "round": number, **result})
+    return results
+
+
+def main() -> None:
+    """Measure one size after the other, and keep the results after each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--versions", type=int, action="append", help="sizes, instead of 10^3 to 10^6")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--database", action="append", choices=DATABASES)
+    asked = parser.parse_args()
+    with postgres_server() as server:
+        result = circumstances(server) | {
+            "versions_each": VERSIONS, "metrics_each": METRICS, "page_size": PAGE_SIZE
+        }  # fmt: skip
+        measured: list[Result] = []
+        for versions in asked.versions or SIZES:
+            measured += of_size(versions, server, asked)
+            summary = medians(measured, ("versions", "database", "run"))
+            write("curve.json", result, summary, measured)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The databases that contenders load: a fresh one for each, and what is found in it afterwards."""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from tests.databases import libpq, new_database
+
+SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
+DATABASES = (SQLITE, POSTGRESQL)
+
+Queries = Mapping[str, str]
+"""Each gives one number."""
+
+_SCHEMAS = "registry, public"
+_SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+_POSTGRESQL_TABLES = (
+    "SELECT schemaname || '.' || tablename FROM pg_tables "
+    "WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
+)
+
+
+class Loaded:
+    """A database, by its URL, which begins with sqlite:/// or postgresql://."""
+
+    def __init__(self, url: str) -> None:
+        """Nothing is opened yet."""
+        self.url = url
+        self._file = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else None
+
+    def settle(self) -> None:
+        """Have what earlier runs wrote on the disk, so that nobody pays for others."""
+        os.sync()
+        if not self._file:
+            with psycopg.connect(self.url, autocommit=True) as connection:
+                connection.execute("CHECKPOINT")
+
+    def found(self, queries: Queries) -> dict[str, int]:
+        """The answer to each query."""
+        return {name: self._rows(query)[0][0] for name, query in queries.items()}
+
+    def rows(self) -> dict[str, int]:
+        """How many rows each table has; PostgreSQL's come with their schema."""
+        names = [name for (name,) in self._rows(_SQLITE_TABLES if self._file else _POSTGRESQL_TABLES)]
+        quoted = (".".join(f'"{part}"' for part in name.split(".")) for name in names)
+        return {
+            name: self._rows(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608 a name the catalogue gave
+            for name, table in zip(names, quoted, strict=True)
+        }
+
+    def size_mb(self) -> float:
+        """What it takes on the disk."""
+        if self._file:
+            files = self._file.parent.glob(f"{self._file.name}*")
+            return sum(file.stat().st_size for file in files) / 1e6
+        size: int = self._rows("SELECT pg_database_size(current_database())")[0][0]
+        return size / 1e6
+
+    def server_cpu(self) -> float | None:
+        """CPU seconds that the server has taken so far; None where there is no server, or it is out of sight."""
+        if self._file:
+            return None
+        pid = int(self._rows("SELECT pg_read_file('postmaster.pid')")[0][0].split("\n")[0])
+        with suppress(psutil.NoSuchProcess):
+            server = psutil.Process(pid)
+            if "postgres" in server.name():
+                return sum(map(_cpu, [server, *server.children()]))
+        return None
+
+    def _rows(self, query: str) -> list[Any]:
+        if self._file:
+            with closing(sqlite3.connect(self._file)) as connection:
+                return connection.execute(query).fetchall()
+        with psycopg.connect(self.url) as connection:
+            connection.execute(f"SET search_path TO {_SCHEMAS}")
+            return connection.execute(query).fetchall()
+
+
+@contextmanager
+def fresh(kind: str, folder: Path, server: str) -> Iterator[Loaded]:
+    """An empty database: a file in the folder, or one that `server` makes and drops."""
+    if kind == SQLITE:
+        yield Loaded(f"sqlite:///{folder}/registry.db")
+        return
+    with new_database(server) as url:
+        yield Loaded(libpq(url))
+
+
+def _cpu(process: psutil.Process) -> float:
+    try:
+        took = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    # What backends took that ended comes with their parent.
+    return float(took.user + took.system + took.children_user + took.children_system)

@@ -1,0 +1,94 @@
+"""What a command takes as a whole: wall and CPU seconds, and the peak memory of all its processes together.
+
+    python -m bench.measure REPORT COMMAND...
+
+A process of its own measures, for a child's peak memory starts at that of the process that forked it. CPU counts every
+process that ended below the command. Memory is what all of them held together, looked at twenty times a second;
+where that is less than the peak of the largest one, which the system tells exactly, that one counts.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+
+_LOOKS_A_SECOND = 20
+_MAXRSS_BYTES = 1024 if sys.platform == "linux" else 1
+_TAIL = 4000
+
+
+class Failed(Exception):
+    """A command ended with another code than 0; the message holds the end of what it said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a command took, and what it printed."""
+
+    wall: float
+    cpu: float
+    peak_mb: float
+    out: str
+
+
+def measured(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Measured:
+    """Run a command in a folder, and measure it; Failed when it ends with a code other than 0."""
+    report, out, err = (folder / f"measured.{kind}" for kind in ("json", "out", "err"))
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        subprocess.run(  # noqa: S603 our own command
+            [sys.executable, "-m", "bench.measure", str(report), *command],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            stdout=stdout,
+            stderr=stderr,
+            check=True,
+        )
+    told = json.loads(report.read_text(encoding="ascii"))
+    said = out.read_text(encoding="utf-8")
+    if code := told.pop("code"):
+        words = (said + err.read_text(encoding="utf-8", errors="replace"))[-_TAIL:]
+        raise Failed(f"{' '.join(command)} ended with {code}:\n{words}")
+    return Measured(**told, out=said)
+
+
+def _watch(ended: Event, peaks: list[int]) -> None:
+    """Note the most that all processes below this one held together."""
+    this = psutil.Process()
+    while not ended.wait(1 / _LOOKS_A_SECOND):
+        held = 0
+        for process in this.children(recursive=True):
+            with suppress(psutil.Error):
+                held += process.memory_info().rss
+        peaks[0] = max(peaks[0], held)
+
+
+def main() -> None:
+    """Run the command, and write the report."""
+    report, *command = sys.argv[1:]
+    ended, peaks = Event(), [0]
+    watching = Thread(target=_watch, args=(ended, peaks))
+    watching.start()
+    began = time.monotonic()
+    code = subprocess.run(command, check=False).returncode  # noqa: S603 our own command
+    wall = time.monotonic() - began
+    ended.set()
+    watching.join()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    peak = max(peaks[0], used.ru_maxrss * _MAXRSS_BYTES)
+    told = {"code": code, "wall": wall, "cpu": used.ru_utime + used.ru_stime, "peak_mb": peak / 1e6}
+    Path(report).write_text(json.dumps(told), encoding="ascii")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""The plainest load there is: fetch, parse, insert, commit. It keeps no promise, and says what keeping them costs.
+
+    TFY_HOST=… TFY_API_KEY=… python -m bench.peers.direct sqlite:///FILE | postgresql://…
+
+The tables are those of `tfy-etl db upgrade`, and empty. Nothing is checked, hashed, compared or staged, no page has to
+join another, subjects and the history are left out, and what JSON says is believed. One transaction; `executemany` of
+the driver on SQLite, COPY on PostgreSQL.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from psycopg import sql
+
+from bench.peers.fetch import LISTS, Pages, options
+
+Row = tuple[Any, ...]
+Rows = dict[str, list[Row]]
+Load = Callable[[str, tuple[str, ...], list[Row]], object]
+
+_NOW = datetime.now(UTC).isoformat(" ")[:26]
+_MIRRORED = ("content_hash", "first_seen_at", "last_changed_at")
+_MIRRORED_VALUES = ("", _NOW, _NOW)
+COLUMNS = {
+    "ml_repos": ("id", "tenant_name", "name", "description", "storage_integration_fqn", "created_by_id", "created_at"),
+    "models": (
+        "id", "ml_repo_id", "name", "fqn", "type", "created_by_id", "created_at", "updated_at", "latest_version_id",
+    ),
+    "model_versions": (
+        "id", "model_id", "ml_repo_id", "fqn", "version", "version_alias", "description", "source_type", "source_uri",
+        "framework_type", "library_name", "pipeline_tag", "base_model", "python_version", "step", "run_id",
+        "deployable", "artifact_size_bytes", "usage_code_snippet", "created_by_id", "created_at", "updated_at",
+        "metadata", "manifest",
+    ),
+    "model_version_tags": ("model_version_id", "position", "tag"),
+    "model_version_metrics": (
+        "model_version_id", "position", "key", "value", "step", "timestamp_ms", "logged_at",
+    ),
+    "model_version_packages": ("model_version_id", "position", "requirement", "name", "specifier"),
+}  # fmt: skip
+
+
+def moment(text: str) -> str:
+    """A time of the source as SQLite's tables hold it; PostgreSQL reads it as well."""
+    return f"{text[:10]} {text[11:26]}"
+
+
+def ml_repo_rows(record: dict[str, Any]) -> Rows:
+    """The row of an ML repo."""
+    manifest = record["manifest"]
+    row = (
+        record["id"],
+        record["tenant_name"],
+        manifest["name"],
+        manifest["description"],
+        manifest["storage_integration_fqn"],
+        record["created_by_subject"]["subjectId"],
+        moment(record["created_at"]),
+    )
+    return {"ml_repos": [row + _MIRRORED_VALUES]}
+
+
+def model_rows(record: dict[str, Any]) -> Rows:
+    """The row of a model."""
+    row = (
+        *(record[name] for name in ("id", "ml_repo_id", "name", "fqn", "type")),
+        record["created_by_subject"]["subjectId"],
+        moment(record["created_at"]),
+        moment(record["updated_at"]),
+        record["latest_version"]["id"],
+    )
+    return {"models": [row + _MIRRORED_VALUES]}
+
+
+def version_rows(record: dict[str, Any]) -> Rows:
+    """The rows of a version."""
+    version_id, manifest = record["id"], record["manifest"]
+    source, framework, environment = (manifest[part] or {} for part in ("source", "framework", "environment"))
+    row = (
+        *(record[name] for name in ("id", "model_id", "ml_repo_id", "fqn")),
+        *(manifest[name] for name in ("version", "version_alias", "description")),
+        source["type"],
+        source.get("uri") or source.get("file_or_folder"),
+        *(framework.get(name) for name in ("type", "library_name", "pipeline_tag", "base_model")),
+        environment.get("python_version"),
+        manifest["step"],
+        manifest["run_id"],
+        record["deployable"],
+        manifest["metadata"][".truefoundry"]["artifact_size"],
+        record["usage_code_snippet"],
+        record["created_by_subject"]["subjectId"],
+        moment(record["created_at"]),
+        moment(record["updated_at"]),
+        json.dumps(manifest["metadata"]),
+        json.dumps(manifest),
+    )
+    return {
+        "model_versions": [row + _MIRRORED_VALUES],
+        "model_version_tags": [(version_id, place, tag) for place, tag in enumerate(record["tags"] or ())],
+        "model_version_metrics": [
+            (version_id, place, each["key"], each["value"], int(each["step"]), each["timestamp"], _logged(each))
+            for place, each in enumerate(record["metrics"] or ())
+        ],
+        "model_version_packages": [
+            (version_id, place, text, *_parted(text)) for place, text in enumerate(environment.get("pip_packages", ()))
+        ],
+    }
+
+
+def _logged(metric: dict[str, Any]) -> str:
+    moment = datetime.fromtimestamp(metric["timestamp"] / 1000, UTC)
+    return moment.isoformat(" ", "microseconds")[:26]
+
+
+@lru_cache(maxsize=8192)
+def _parted(requirement: str) -> tuple[str, str]:
+    parsed = Requirement(requirement)
+    return canonicalize_name(parsed.name), str(parsed.specifier)
+
+
+def loaded(pages: Pages, load: Load) -> None:
+    """Put every page into the tables, as it comes."""
+    for endpoint, rows_of in zip(LISTS, (ml_repo_rows, model_rows, version_rows), strict=True):
+        for page in pages.of(endpoint):
+            for table, rows in _together(map(rows_of, page)):
+                mirrored = _MIRRORED if table in {"ml_repos", "models", "model_versions"} else ()
+                load(table, COLUMNS[table] + mirrored, rows)
+
+
+def _together(records: Iterable[Rows]) -> Iterator[tuple[str, list[Row]]]:
+    together: Rows = {}
+    for tables in records:
+        for table, rows in tables.items():
+            together.setdefault(table, []).extend(rows)
+    return iter(together.items())
+
+
+def into_sqlite(file: str, pages: Pages) -> None:
+    """Load a SQLite file."""
+    connection = sqlite3.connect(file)
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+    def load(table: str, columns: tuple[str, ...], rows: list[Row]) -> None:
+        marks = ", ".join("?" * len(columns))
+        names = ", ".join(f'"{column}"' for column in columns)
+        connection.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', rows)  # noqa: S608 names of our own
+
+    with connection:
+        loaded(pages, load)
+    connection.close()
+
+
+def into_postgresql(url: str, pages: Pages) -> None:
+    """Load a PostgreSQL database."""
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+
+        def load(table: str, columns: tuple[str, ...], rows: list[Row]) -> None:
+            names = sql.SQL(", ").join(map(sql.Identifier, columns))
+            statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
+            with cursor.copy(statement) as copy:
+                for row in rows:
+                    copy.write_row(row)
+
+        # As in the tables' own loads: times without a zone are UTC.
+        cursor.execute("SET TIME ZONE 'UTC'")
+        loaded(pages, load)
+
+
+def main() -> None:
+    """Load everything."""
+    parser = options(__doc__)
+    parser.add_argument("url")
+    asked = parser.parse_args()
+    pages = Pages(asked.page_size, asked.concurrency)
+    if asked.url.startswith("sqlite:///"):
+        into_sqlite(asked.url.removeprefix("sqlite:///"), pages)
+    else:
+        into_postgresql(asked.url, pages)
+
+
+if __name__ == "__main__":
+    main()

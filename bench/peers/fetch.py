@@ -1,0 +1,78 @@
+"""The floor: every page of the three lists, fetched and parsed, with no database.
+
+    TFY_HOST=… TFY_API_KEY=… python -m bench.peers.fetch [--page-size 1000] [--concurrency 4]
+
+As many requests are under way as in a run of tfy-etl, by the same HTTP library, and pages are parsed by its own
+decoder. They do not overlap, so nothing is proven. With --concurrency 1 nothing is fetched ahead: a page is asked for
+when the one before has been dealt with.
+"""
+
+import argparse
+import json
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import httpx
+
+from etl.source.answer import Answer, envelope
+
+LISTS = ("ml-repos", "models", "model-versions")
+PREFIX = "/api/ml/v1/"
+
+
+class Pages:
+    """Pages of lists, fetched ahead."""
+
+    def __init__(self, page_size: int, concurrency: int) -> None:
+        """Read address and token from the environment, as tfy-etl does."""
+        self._page_size = page_size
+        self._concurrency = concurrency
+        self._http = httpx.Client(
+            base_url=os.environ["TFY_HOST"],
+            headers={"Authorization": f"Bearer {os.environ['TFY_API_KEY']}"},
+            trust_env=False,
+        )
+
+    def of(self, endpoint: str) -> Iterator[list[dict[str, Any]]]:
+        """The records of each page, in order."""
+        first = self._page(endpoint, 0)
+        yield first["data"]
+        offsets = range(self._page_size, first["pagination"]["total"], self._page_size)
+        if self._concurrency == 1:
+            yield from (self._page(endpoint, offset)["data"] for offset in offsets)
+            return
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            waiting: deque[Future[dict[str, Any]]] = deque()
+            for offset in offsets:
+                waiting.append(pool.submit(self._page, endpoint, offset))
+                if len(waiting) > self._concurrency:
+                    yield waiting.popleft().result()["data"]
+            while waiting:
+                yield waiting.popleft().result()["data"]
+
+    def _page(self, endpoint: str, offset: int) -> dict[str, Any]:
+        answer = self._http.get(PREFIX + endpoint, params={"offset": offset, "limit": self._page_size})
+        received = Answer(endpoint, answer.status_code, answer.headers, answer.content)
+        return envelope(received, list, os.environ["TFY_API_KEY"])
+
+
+def options(description: str | None) -> argparse.ArgumentParser:
+    """The options that decide how pages are fetched."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--page-size", type=int, default=1000)
+    parser.add_argument("--concurrency", type=int, default=4)
+    return parser
+
+
+def main() -> None:
+    """Fetch, parse, and drop."""
+    asked = options(__doc__).parse_args()
+    pages = Pages(asked.page_size, asked.concurrency)
+    print(json.dumps({endpoint.replace("-", "_"): sum(map(len, pages.of(endpoint))) for endpoint in LISTS}))
+
+
+if __name__ == "__main__":
+    main()

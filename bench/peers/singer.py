@@ -1,0 +1,57 @@
+"""The Singer tap piped into target-postgres, and the state kept between runs, as a scheduler of Singer does it.
+
+    TFY_HOST=… TFY_API_KEY=… python -m bench.peers.singer postgresql://…
+
+The target is that of MeltanoLabs. `use_copy` is on, since its documentation calls that faster, and `load_method` is
+`upsert`; the rest is as it comes. Configuration and state are kept in the working directory.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TAP_CONFIG, TARGET_CONFIG, STATE = Path("tap.json"), Path("target.json"), Path("state.json")
+
+
+def configure(url: str) -> None:
+    """Write what tap and target are given."""
+    tap = {"host": os.environ["TFY_HOST"], "token": os.environ["TFY_API_KEY"]}
+    TAP_CONFIG.write_text(json.dumps(tap), encoding="utf-8")
+    target = {
+        "sqlalchemy_url": url.replace("postgresql://", "postgresql+psycopg://"),
+        "default_target_schema": "registry",
+        "load_method": "upsert",
+        "use_copy": True,
+    }
+    TARGET_CONFIG.write_text(json.dumps(target), encoding="utf-8")
+
+
+def piped() -> tuple[int, int, bytes]:
+    """Exit codes of tap and target, and the states that the target has confirmed, one a line."""
+    state = ["--state", str(STATE)] if STATE.exists() else []
+    tap = [sys.executable, "-m", "bench.peers.singer_tap", "--config", str(TAP_CONFIG), *state]
+    target = [str(Path(sys.executable).with_name("target-postgres")), "--config", str(TARGET_CONFIG)]
+    with (
+        subprocess.Popen(tap, stdout=subprocess.PIPE) as tapping,  # noqa: S603 our own command
+        subprocess.Popen(target, stdin=tapping.stdout, stdout=subprocess.PIPE) as targeting,  # noqa: S603 the same
+    ):
+        assert tapping.stdout is not None  # noqa: S101 it is a pipe
+        tapping.stdout.close()  # so that the tap notices when the target is gone
+        said, _ = targeting.communicate()
+    return tapping.returncode, targeting.returncode, said
+
+
+def main() -> None:
+    """Run both once."""
+    configure(sys.argv[1])
+    tap, target, said = piped()
+    if tap or target:
+        sys.exit(f"the tap ended with {tap}, the target with {target}")
+    if states := said.splitlines():
+        STATE.write_bytes(states[-1])
+
+
+if __name__ == "__main__":
+    main()

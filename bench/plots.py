@@ -1,0 +1,138 @@
+"""The plots of docs/performance.md, from bench/results.
+
+python -m bench.plots
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench.contenders import OURS, RUNS
+from bench.databases import DATABASES
+from bench.measure import ROOT
+from bench.runs import RESULTS, Result
+
+FOLDER = ROOT / "docs" / "performance"
+
+_OURS_COLOUR, _OTHERS_COLOUR = "#1f5fa8", "#b8bec6"
+_COLOURS = ("#1f5fa8", "#d97a1d", "#4c9a5b", "#8a4fa3")
+_STYLE = {
+    "figure.facecolor": "white",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e8eb",
+    "legend.frameon": False,
+    # The same figures give the same file.
+    "svg.hashsalt": "tfy-etl",
+}
+
+
+def told(name: str) -> Sequence[Result]:
+    """The medians of a bench."""
+    summary: list[Result] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["summary"]
+    return summary
+
+
+def compare() -> Figure:
+    """Wall seconds of every contender, run by run."""
+    figure, rows = plt.subplots(len(DATABASES), len(RUNS), figsize=(11, 5), layout="constrained", squeeze=False)
+    for database, row in zip(DATABASES, rows, strict=True):
+        for run, axes in zip(RUNS, row, strict=True):
+            bars(axes, [each for each in told("compare") if (each["database"], each["run"]) == (database, run)])
+            axes.set_title(f"{database}: {run}", loc="left")
+    figure.supxlabel("wall seconds (median)", size=9)
+    return figure
+
+
+def bars(axes: Axes, summary: Sequence[Result]) -> None:
+    """A bar for each contender that came through, the first one on top."""
+    sound = [each for each in reversed(summary) if "error" not in each]
+    names = [each["contender"] for each in sound]
+    drawn = axes.barh(
+        names,
+        [each["wall"] for each in sound],
+        color=[_OURS_COLOUR if name == OURS.name else _OTHERS_COLOUR for name in names],
+    )
+    axes.bar_label(drawn, fmt="%.1f", padding=3)
+    axes.margins(x=0.18)
+    axes.grid(visible=False, axis="y")
+
+
+def curve() -> Figure:
+    """Memory, time and requests by the size of the registry."""
+    figure, row = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
+    figures = (("peak_mb", "peak memory, MB"), ("wall", "wall seconds"), ("requests", "requests"))
+    for axes, (name, label) in zip(row, figures, strict=True):
+        for colour, (key, points) in zip(_COLOURS, lines(told("curve"), ("database", "run")), strict=False):
+            axes.plot(
+                *zip(*((each["versions"], each[name]) for each in points), strict=True), "o-", label=key, c=colour
+            )
+        axes.set(xscale="log", title=label, xlabel="versions")
+        if name == "peak_mb":
+            axes.set_ylim(bottom=0)
+        else:
+            axes.set_yscale("log")
+    row[0].legend(loc="lower right")
+    return figure
+
+
+def latency() -> Figure:
+    """Wall seconds by the requests under way, for each latency; those who go page by page are level lines."""
+    summary = told("latency")
+    latencies = sorted({each["latency_ms"] for each in summary})
+    figure, row = plt.subplots(1, len(latencies), figsize=(11, 3.6), layout="constrained", squeeze=False)
+    for axes, milliseconds in zip(row[0], latencies, strict=True):
+        here = [each for each in summary if each["latency_ms"] == milliseconds]
+        for colour, (key, points) in zip(_COLOURS, lines(here, ("contender",)), strict=False):
+            if key == OURS.name:
+                axes.plot(
+                    *zip(*((each["concurrency"], each["wall"]) for each in points), strict=True),
+                    "o-",
+                    label=key,
+                    c=colour,
+                )
+            else:
+                axes.axhline(points[0]["wall"], ls="--", c=colour, label=key)
+        axes.set(title=f"{milliseconds} ms before each answer", xlabel="requests under way")
+        axes.set_xscale("log", base=2)
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_formatter("{x:.0f}")
+    row[0][0].set_ylabel("wall seconds (median)")
+    row[0][-1].legend(loc="best")
+    return figure
+
+
+def lines(summary: Sequence[Result], keys: Sequence[str]) -> list[tuple[str, list[Result]]]:
+    """The points of each line, with its name."""
+    named: dict[str, list[Result]] = {}
+    for each in summary:
+        named.setdefault(", ".join(each[key] for key in keys), []).append(each)
+    return list(named.items())
+
+
+def main() -> None:
+    """Draw what there are results of."""
+    FOLDER.mkdir(exist_ok=True)
+    with mpl.rc_context(_STYLE):
+        for draw in (compare, curve, latency):
+            if (RESULTS / f"{draw.__name__}.json").exists():
+                save(draw(), FOLDER / f"{draw.__name__}.svg")
+
+
+def save(figure: Figure, file: Path) -> None:
+    """Write a plot, without the day on which it was drawn."""
+    figure.savefig(file, metadata={"Date": None})
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""One contender on one database: its runs, each measured from outside, and what they left in the database."""
+
+import json
+import os
+import platform
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psycopg
+
+from bench.contenders import STATES, Contender
+from bench.databases import Loaded, fresh
+from bench.measure import Failed, Measured, measured
+from bench.plane import TOKEN, Running
+from bench.shelf import expected
+from tests.databases import libpq
+
+RESULTS = Path(__file__).parent / "results"
+
+_PACKAGES = ("sqlalchemy", "httpx", "psycopg", "dlt", "singer-sdk", "meltanolabs-target-postgres")
+
+FIGURES = ("wall", "cpu", "server_cpu", "peak_mb", "requests", "bytes", "rows", "size_mb")
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """The plane, what it serves, and the server where databases are made."""
+
+    plane: Running
+    shelf: Path
+    server: str
+
+    def runs(self, contender: Contender, database: str, runs: Sequence[str]) -> Iterator[Result]:
+        """The contender's runs on a fresh database; after an error there are no more."""
+        with tempfile.TemporaryDirectory(prefix="tfy-etl-bench-") as folder, self._fresh(folder, database) as loaded:
+            environment = {"TFY_HOST": self.plane.url, "TFY_API_KEY": TOKEN}
+            if before := contender.before_at(loaded.url):
+                measured(before, Path(folder), environment)
+            for run in runs:
+                if run in contender.runs:
+                    result = {"contender": contender.name, "database": database, "run": run}
+                    try:
+                        yield result | self._run(contender, loaded, run, Path(folder), environment)
+                    except Failed as failure:
+                        if contender.ours:
+                            raise
+                        yield result | {"error": str(failure)}
+                        return
+
+    def _fresh(self, folder: str, database: str) -> Any:
+        return fresh(database, Path(folder), self.server)
+
+    def _run(
+        self, contender: Contender, loaded: Loaded, run: str, folder: Path, environment: Mapping[str, str]
+    ) -> Result:
+        state = STATES[run]
+        self.plane.switch(state=state)
+        loaded.settle()
+        server_cpu = loaded.server_cpu()
+        took = measured(contender.at(loaded.url), folder, environment)
+        served = self.plane.switch()
+        after = loaded.server_cpu()
+        result = {
+            "wall": round(took.wall, 3),
+            "cpu": round(took.cpu, 3),
+            "server_cpu": None if after is None or server_cpu is None else round(after - server_cpu, 2),
+            "peak_mb": round(took.peak_mb, 1),
+            "requests": served.requests,
+            "bytes": served.bytes,
+        }
+        return result | self._left(contender, loaded, state, took)
+
+    def _left(self, contender: Contender, loaded: Loaded, state: str, took: Measured) -> Result:
+        """What is in the database now, and how it differs from what was served."""
+        found = loaded.found(contender.found) if contender.found else json.loads(took.out)
+        truth = expected(self.shelf, state)
+        missing = {name: truth[name] - count for name, count in found.items() if count != truth[name]}
+        if missing and contender.ours:
+            raise Failed(f"{contender.name} does not hold what was served: {missing} on {loaded.url}")
+        rows = loaded.rows() if contender.found else {}
+        size = {"size_mb": round(loaded.size_mb(), 1)} if contender.found else {}
+        return {"found": found, "missing": missing, "tables": rows, "rows": sum(rows.values()), **size}
+
+
+def circumstances(server: str) -> Result:
+    """When and where it was measured, and with which versions of everything."""
+    with psycopg.connect(libpq(server)) as connection:
+        postgresql = connection.info.parameter_status("server_version")
+        settings = {name: connection.execute(f"SHOW {name}").fetchone() for name in ("fsync", "shared_buffers")}
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cores": os.cpu_count(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "versions": {
+            "Python": platform.python_version(),
+            "SQLite": sqlite3.sqlite_version,
+            "PostgreSQL": postgresql,
+            **{name: version(name) for name in _PACKAGES},
+        },
+        "postgresql_settings": {name: row and row[0] for name, row in settings.items()},
+    }
+
+
+def medians(measured: Sequence[Result], keys: Sequence[str]) -> list[Result]:
+    """What came, by these keys: the median of every figure, over the rounds that went well."""
+    groups: dict[tuple[Any, ...], list[Result]] = {}
+    for each in measured:
+        groups.setdefault(tuple(each[key] for key in keys), []).append(each)
+    return [dict(zip(keys, group, strict=True)) | _medians(results) for group, results in groups.items()]
+
+
+def _medians(results: Sequence[Result]) -> Result:
+    sound = [each for each in results if "error" not in each]
+    if not sound:
+        return {"rounds": 0, "error": results[0]["error"]}
+    figures = {name: [each[name] for each in sound if each.get(name) is not None] for name in FIGURES}
+    return (
+        {"rounds": len(sound)}
+        | {name: median(values) for name, values in figures.items() if values}
+        | {"wall_range": [min(figures["wall"]), max(figures["wall"])]}
+        | {name: sound[-1][name] for name in ("found", "missing", "tables")}
+    )
+
+
+def write(name: str, result: Result, summary: Sequence[Result], measured: Sequence[Result]) -> None:
+    """Keep the results, as data that the documentation is made from; a line for each measurement."""
+    parts = [f'"{key}": {json.dumps(value)}' for key, value in result.items()]
+    short = [{key: value for key, value in each.items() if key not in {"found", "tables"}} for each in measured]
+    for key, lines in (("summary", summary), ("measured", short)):
+        parts.append(f'"{key}": [\n' + ",\n".join(map(json.dumps, lines)) + "\n]")
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / name).write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
+
+
+def tell(*words: object) -> None:
+    """Say on stderr how far it is."""
+    print(*words, file=sys.stderr, flush=True)

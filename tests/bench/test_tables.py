@@ -1,0 +1,47 @@
+import json
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TABLES = Path(__file__).parents[2] / "docs" / "performance_tables.py"
+FIGURES = {
+    "database": "PostgreSQL", "run": "first load", "wall": 10.04, "cpu": 8.0, "server_cpu": 2.5, "peak_mb": 150.6,
+    "requests": 64, "bytes": 125_000_000, "rows": 123_456, "wall_range": [9.0, 11.0], "missing": {},
+}  # fmt: skip
+
+
+@pytest.fixture
+def comparison(tmp_path: Path) -> Callable[..., list[list[str]]]:
+    def made(*summary: dict[str, Any]) -> list[list[str]]:
+        (tmp_path / "compare.json").write_text(json.dumps({"summary": summary}), encoding="utf-8")
+        tables = runpy.run_path(str(TABLES))
+        tables["comparison"].__globals__["_RESULTS"] = tmp_path
+        lines = tables["comparison"]("first load").splitlines()
+        return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+    return made
+
+
+def test_a_row_tells_what_was_measured(comparison: Callable[..., list[list[str]]]) -> None:
+    (row,) = comparison(FIGURES | {"contender": "dlt", "ratios": {"wall": 2.345}})
+    assert row == [
+        "PostgreSQL", "dlt", "10.0", "9.0 to 11.0", "2.35", "8.0", "2.5", "151", "64", "125", "123,456", "",
+    ]  # fmt: skip
+
+
+def test_a_copy_that_lacks_something_or_has_too_much_is_told_of(comparison: Callable[..., list[list[str]]]) -> None:
+    (row,) = comparison(FIGURES | {"contender": "dlt", "missing": {"edits silent": 50, "models": -100}})
+    assert row[-1] == "50 of the new tags missing, 100 models too many"
+
+
+def test_a_contender_that_failed_stays_in_the_table(comparison: Callable[..., list[list[str]]]) -> None:
+    failed = {"database": "SQLite", "run": "first load", "contender": "dlt", "rounds": 0, "error": "no disk"}
+    (row,) = comparison(failed)
+    assert row[:3] == ["SQLite", "dlt", "failed"]
+
+
+def test_runs_of_another_kind_are_left_out(comparison: Callable[..., list[list[str]]]) -> None:
+    assert comparison(FIGURES | {"contender": "dlt", "run": "nothing new"}) == []
