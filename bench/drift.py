@@ -81,7 +81,7 @@ def measured(order: str, pace: int, given: argparse.Namespace) -> Figures:
         order=ORDERS[order],
         pace=pace,
         readings=len(readings),
-        in_sweeps=Counter(str(reading.sweeps) for reading in readings),
+        in_sweeps=dict(Counter(str(reading.sweeps) for reading in readings)),
         unproven=sum(reading.proof is None for reading in readings),
         requests=int(median(requests)),
     )

@@ -1,5 +1,6 @@
 """A disk of a few megabytes, to fill up, or to make one that nobody can write."""
 
+import errno
 import os
 import subprocess
 import tempfile
@@ -22,9 +23,16 @@ class Disk:
 
     def fill(self, but: int = 0) -> None:
         """Leave only so many bytes free."""
-        free = os.statvfs(self.folder)
         with self._filler.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_bsize - but)
+            while True:
+                free = os.statvfs(self.folder)
+                try:
+                    os.posix_fallocate(file.fileno(), 0, max(free.f_bavail * free.f_bsize - but, 1))
+                except OSError as error:
+                    if error.errno == errno.ENOSPC:  # somebody wrote in the meantime
+                        continue
+                    raise
+                return
 
     def make_room(self) -> None:
         """Undo `fill`."""

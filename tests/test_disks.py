@@ -23,7 +23,7 @@ from tests.scale import SCALE, report
 
 @pytest.fixture
 def disk() -> Iterator[Disk]:
-    with small_disk(16) as disk:
+    with small_disk(12 + 4 * SCALE) as disk:  # each round leaves its history behind
         yield disk
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Column, ColumnElement, Connection, Index, Select, Table, delete, exists, func, null, or_, select
 from sqlalchemy.schema import CreateTable
 
-from etl.models.types import Encoder, RegistryJson, RegistryText, UtcDateTime
+from etl.models.types import Encoder, RegistryJson, RegistryText, UtcDateTime, escaped_all
 from etl.store.engine import database_of
 from etl.store.tables import ALL, CHILDREN, DUE, OWN, READ, SEEN, STAGES, TABLES, UNREAD
 
@@ -51,7 +51,6 @@ class Staging:
         self._connection = connection
         self._database = database_of(connection.engine.url)
         self._encoders = {table.name: _encoders(table, connection) for table in ALL}
-        self._encode_id: Encoder = RegistryText().encoder(connection.dialect)
         self._indexed = False
         with connection.begin():
             for table in ALL:
@@ -75,7 +74,7 @@ class Staging:
             .outerjoin(SEEN, (SEEN.c.entity == entity) & (SEEN.c.id == wanted.c.value))
             .outerjoin(read, read.c.model_id == wanted.c.value)
         )
-        by_encoded = {self._encode_id(each): each for each in ids}
+        by_encoded = dict(zip(escaped_all(ids), ids, strict=True))
         with self._connection.begin():
             return {by_encoded[row[0]]: Known(*row[1:]) for row in self._connection.execute(query)}
 
@@ -232,7 +231,7 @@ class Staging:
             last = chunk[-1]
 
     def _wanted(self, ids: Sequence[str]) -> Any:
-        return self._database.ids([self._encode_id(each) for each in ids])
+        return self._database.ids(escaped_all(ids))
 
     def _load(self, table: Table, rows: Sequence[Row]) -> None:
         if rows:
@@ -271,5 +270,5 @@ def _encoded(rows: Sequence[Row], encoders: Sequence[tuple[int, Encoder]]) -> It
     """The rows as the driver takes them: column by column, for that takes the fewest calls."""
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
     for position, encode in encoders:
-        columns[position] = [None if value is None else encode(value) for value in columns[position]]
+        columns[position] = encode(columns[position])
     return zip(*columns, strict=True)

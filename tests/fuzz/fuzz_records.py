@@ -105,7 +105,7 @@ def _column(name: str, value: Any) -> Any:
     if value is None:
         return None
     if name in _JSON_COLUMNS:
-        text = _ENCODE(value)
+        (text,) = _ENCODE([value])
         assert "\\u0000" not in text.replace("\\\\", "")
         text.encode()
         return _JSON.process_result_value(text, _DIALECT)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
 from etl.models import ModelVersion, Subject
-from etl.models.types import ESCAPE, RegistryJson, UtcDateTime, escape, unescape
+from etl.models.types import ESCAPE, RegistryJson, UtcDateTime, escape, escaped_all, unescape
 from etl.records import SubjectRow
 from etl.store import Staging, open_engine
 from etl.store.tables import STAGES
@@ -73,17 +73,22 @@ def test_the_escape_is_as_the_docstring_says(text: str, stored: str) -> None:
 @given(value=OBJECTS)
 def test_every_json_value_becomes_json_and_comes_back(dialect: Dialect, value: Any) -> None:
     kind = RegistryJson()
-    text = kind.encoder(dialect)(value)
+    (text,) = kind.encoder(dialect)([value])
     json.loads(text, parse_constant=_refuse)
 
     assert _same(kind.process_result_value(json.loads(text) if dialect.name == "postgresql" else text, dialect), value)
+
+
+@given(st.lists(st.none() | TEXTS))
+def test_a_column_of_texts_is_escaped_as_each_of_them_is(column: list[str | None]) -> None:
+    assert list(escaped_all(column)) == [text and escape(text) for text in column]
 
 
 @given(TEXTS)
 def test_a_text_is_never_taken_for_a_number(text: str) -> None:
     kind, dialect = RegistryJson(), SQLITE
     for value in (text, f"{ESCAPE}{text}", f"{ESCAPE}NaN", f"{ESCAPE}1e+23", f"\x00e+5{text}"):
-        assert kind.process_result_value(kind.encoder(dialect)(value), dialect) == value
+        assert kind.process_result_value(kind.encoder(dialect)([value])[0], dialect) == value
 
 
 @of_a_database
@@ -156,10 +161,11 @@ def test_times_sort_as_text_in_sqlite() -> None:
     moments = [datetime(1, 1, 1, tzinfo=UTC), datetime(999, 1, 1, 0, 0, 0, 1, UTC), datetime(2024, 1, 1, tzinfo=UTC)]
 
     assert encode is not None
-    assert [encode(each) for each in moments] == [
+    assert encode([*moments, None]) == [
         "0001-01-01 00:00:00.000000",
         "0999-01-01 00:00:00.000001",
         "2024-01-01 00:00:00.000000",
+        None,
     ]
     assert UtcDateTime().encoder(POSTGRESQL) is None
 
