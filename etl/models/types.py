@@ -137,10 +137,11 @@ def _encoded(value: Any) -> str:
         text = _dump(value).decode()
     except UnicodeEncodeError:  # a lone surrogate
         return _dump(_escaped(value)).decode()
-    is_odd = ESCAPE in text or "\\u0000" in text
     # What is not finite is written as null, and a float that JSONB would not give back with an exponent.
-    is_odd = is_odd or (("null" in text or _EXPONENT.search(text)) and _holds_odd_float(value))
-    return _dump(_escaped(value)).decode() if is_odd else text
+    perhaps_odd_float = "null" in text or _EXPONENT.search(text)
+    if ESCAPE in text or "\\u0000" in text or (perhaps_odd_float and _holds_odd_float(value)):
+        return _dump(_escaped(value)).decode()
+    return text
 
 
 def _holds_odd_float(value: Any) -> bool:

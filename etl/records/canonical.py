@@ -1,6 +1,7 @@
 """The canonical form of JSON: one text for all spellings of the same content, and its hash."""
 
 import json
+from collections.abc import Sequence
 from hashlib import blake2b
 from types import NoneType
 
@@ -48,13 +49,20 @@ def canonical(value: Json) -> str:
     return _to_text(plain(value))
 
 
-def content_hash(plain_value: Json) -> str:
-    """32 hex digits for a value that `plain` made."""
-    try:
-        content = _to_bytes(plain_value)
-    except UnicodeEncodeError:  # a lone surrogate
-        content = b"null"
+def content_hash(plain_value: Json, rows: Sequence[tuple[Json, ...]] = ()) -> str:
+    """32 hex digits for a value that `plain` made, and rows that tell the rest of it."""
+    content = _written(plain_value)
     # Objects hold no null any more, so it is one of a list, or what NaN and the infinities are written as.
     if b"null" in content:
         content = _to_text(plain_value).encode("ascii")
-    return blake2b(content, digest_size=16).hexdigest()
+    digest = blake2b(content, digest_size=16)
+    if rows:  # in which nothing is but what both write
+        digest.update(_written(rows))
+    return digest.hexdigest()
+
+
+def _written(value: Json) -> bytes:
+    try:
+        return _to_bytes(value)
+    except UnicodeEncodeError:  # a lone surrogate
+        return _to_text(value).encode("ascii")

@@ -8,10 +8,10 @@ from etl.records.sighting import Sighting
 from etl.records.tables import Entity, Record, Rows
 from etl.records.versions import rebuilt_version, version_rows
 
-_ROWS: dict[Entity, Callable[[Record, str], Rows]] = {
-    "ml_repos": ml_repo_rows,
-    "models": model_rows,
-    "model_versions": version_rows,
+_ROWS: dict[Entity, Callable[[Sighting], Rows]] = {
+    "ml_repos": lambda sighting: ml_repo_rows(sighting.record, sighting.content_hash),
+    "models": lambda sighting: model_rows(sighting.record, sighting.content_hash),
+    "model_versions": lambda sighting: version_rows(sighting.record, sighting.content_hash, sighting.metrics),
 }
 _REBUILT: dict[Entity, Callable[[Rows], Record]] = {
     "ml_repos": rebuilt_ml_repo,
@@ -22,7 +22,7 @@ _REBUILT: dict[Entity, Callable[[Rows], Record]] = {
 
 def rows(sighting: Sighting) -> Rows:
     """The rows of a record, by table."""
-    return _ROWS[sighting.entity](sighting.record, sighting.content_hash)
+    return _ROWS[sighting.entity](sighting)
 
 
 def rebuild(entity: Entity, rows: Rows, latest_version: Rows | None = None) -> Record:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from math import isnan
-from typing import Any
+from typing import Any, NamedTuple
 
 from etl.records.fields import indexed, integer, without_nulls
 from etl.records.tables import Json, MetricRow, Record
@@ -11,13 +11,21 @@ _FIELDS = frozenset({"key", "value", "timestamp", "step"})
 _INT64 = 2**63
 
 
-def take_metrics(left: Record, version_id: str) -> list[MetricRow]:
-    """Take the metrics; the list stays as well when the rows do not tell all of it."""
-    listed = left.get("metrics")
-    if not isinstance(listed, list):
-        return []
+class Metrics(NamedTuple):
+    """The metrics of a version, as rows."""
+
+    rows: list[MetricRow]
+    told: bool
+    """Whether the rows tell all that the source's list says."""
+
+
+def metrics_of(record: Record, version_id: str) -> Metrics:
+    """The metrics that a column can hold each part of; the list tells of others."""
+    listed = record.get("metrics")
     rows: list[MetricRow] = []
-    told = True
+    if not isinstance(listed, list):
+        return Metrics(rows, told=False)
+    told = bool(listed)
     for position, metric in enumerate(listed):
         key = indexed(metric.get("key")) if isinstance(metric, dict) else None
         if key is None:
@@ -31,15 +39,13 @@ def take_metrics(left: Record, version_id: str) -> list[MetricRow]:
         rows.append(MetricRow(version_id, position, key, number, special, whole_step, milliseconds))
         told = (
             told
-            and metric.keys() <= _FIELDS
+            and (metric.keys() <= _FIELDS or without_nulls(metric).keys() <= _FIELDS)
             # A bool has no row value, and an int may be too fine for a float.
             and (special is not None or number == value)
             and (whole_step is not None or step is None)
             and (milliseconds is not None or timestamp is None)
         )
-    if rows and told:
-        del left["metrics"]
-    return rows
+    return Metrics(rows, told)
 
 
 def listed_metrics(rows: Iterable[tuple[Any, ...]]) -> list[Record]:

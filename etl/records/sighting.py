@@ -1,25 +1,28 @@
 """What a record says of itself before its rows are built: enough to know whether it changed."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from etl.records.canonical import MAX_NESTING, Unfit, content_hash, plain
 from etl.records.fields import MARKS, Unreadable, identity, is_told, kind_of, own_identity
+from etl.records.metrics import Metrics, metrics_of
 from etl.records.models import embedded_version
-from etl.records.tables import Entity, Json, Record
+from etl.records.tables import Entity, Json, MetricRow, Record
 from etl.records.times import Instant, instant
 from etl.records.versions import SNIPPET
 
 _TIMES = ("created_at", "updated_at")
 _READABLE = 60
+_NONE = Metrics([], told=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """A record, identified and hashed.
 
     `fingerprint` only models have: it moves with the content of the embedded latest version too, and so
-    tells when a model's versions must be read again.
+    tells when a model's versions must be read again. `metrics` are those of a version, which its hash is made from
+    before its rows are.
     """
 
     entity: Entity
@@ -29,6 +32,7 @@ class Sighting:
     ml_repo_id: str | None
     model_id: str | None
     fingerprint: str | None
+    metrics: Metrics
     record: Record
 
 
@@ -41,7 +45,8 @@ def sight(entity: Entity, raw: Json) -> Sighting:
     if not is_told(entity, raw):
         one, other = MARKS[entity]
         raise Unreadable(f"it has neither {one} nor {other}, and every record of its kind has at least one")
-    content, fingerprint = _hashes(entity, raw)
+    metrics = metrics_of(raw, own_id) if model_id else _NONE
+    content, fingerprint = _hashes(entity, raw, metrics)
     updated_at = _instant(raw.get("updated_at"))
     return Sighting(
         entity=entity,
@@ -51,12 +56,15 @@ def sight(entity: Entity, raw: Json) -> Sighting:
         ml_repo_id=own_id if entity == "ml_repos" else identity(raw.get("ml_repo_id")),
         model_id=model_id,
         fingerprint=fingerprint,
+        metrics=metrics,
         record=raw,
     )
 
 
-def _hashes(entity: Entity, raw: Record) -> tuple[str, str | None]:
+def _hashes(entity: Entity, raw: Record, metrics: Metrics) -> tuple[str, str | None]:
     """Content hash and, for a model, fingerprint. Raises Unreadable."""
+    if metrics.told:
+        return _hash(raw | {"metrics": None}, metrics.rows), None
     if entity != "models":
         return _hash(raw), None
     latest = embedded_version(raw)
@@ -70,10 +78,10 @@ def _hashes(entity: Entity, raw: Record) -> tuple[str, str | None]:
         return own, content_hash([own, str(error)])
 
 
-def _hash(record: Record) -> str:
+def _hash(record: Record, rows: Sequence[MetricRow] = ()) -> str:
     """The content hash. Raises Unreadable, which names the field that cannot be kept."""
     try:
-        return content_hash(_content(record))
+        return content_hash(_content(record), rows)
     except Unfit as error:
         field = next(key for key, value in record.items() if _is_unfit(value))
         named = f"its {field}" if field.isidentifier() and len(field) <= _READABLE else "a field of it"

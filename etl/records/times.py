@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.(?P<fraction>\d+))?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _MICROSECOND_DIGITS = 6
+_AS_WRITTEN = len("2024-05-01T10:00:00.123456Z")
 
 
 class Instant(NamedTuple):
@@ -30,6 +31,9 @@ def instant(text: str) -> Instant | None:
             at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
+    # Written as we do, most of them; an hour 24 is the next day's first.
+    if len(text) == _AS_WRITTEN and text[10] == "T" and text[-1] == "Z" and text[11:13] != "24":
+        return Instant(at, text, is_finer=False)
     finer = (match["fraction"] or "")[_MICROSECOND_DIGITS:].rstrip("0")
     return Instant(at, iso(at).replace("Z", finer + "Z"), bool(finer))
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from etl.records import fields
 from etl.records.fields import indexed, integer, member, text
-from etl.records.metrics import listed_metrics, take_metrics
+from etl.records.metrics import Metrics, listed_metrics
 from etl.records.packages import package_rows
 from etl.records.subjects import restore_creator, take_creator
 from etl.records.tables import Json, ModelVersionRow, Record, Rows, TagRow
@@ -14,14 +14,15 @@ SNIPPET = "usage_code_snippet"
 _INTERNAL = ".truefoundry"
 
 
-def version_rows(record: Record, content_hash: str) -> Rows:
+def version_rows(record: Record, content_hash: str, metrics: Metrics) -> Rows:
     """The rows of a model version, by table."""
     left = dict(record)
+    if metrics.told:
+        del left["metrics"]
     version_id = fields.take_own_identity(left, "id")
     manifest = left.pop("manifest", None)
     created_by_id, subjects = take_creator(left)
     tags = _take_tags(left, version_id)
-    metrics = take_metrics(left, version_id)
     row = ModelVersionRow(
         id=version_id,
         model_id=fields.take_own_identity(left, "model_id"),
@@ -40,7 +41,7 @@ def version_rows(record: Record, content_hash: str) -> Rows:
     return {
         "model_versions": [row],
         "model_version_tags": tags,
-        "model_version_metrics": metrics,
+        "model_version_metrics": metrics.rows,
         "model_version_packages": package_rows(version_id, manifest),
         "subjects": subjects,
     }

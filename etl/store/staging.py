@@ -76,7 +76,7 @@ class Staging:
         )
         by_encoded = dict(zip(escaped_all(ids), ids, strict=True))
         with self._connection.begin():
-            return {by_encoded[row[0]]: Known(*row[1:]) for row in self._connection.execute(query)}
+            return {by_encoded[row[0]]: Known(*row[1:]) for row in self._connection.execute(query).all()}
 
     def stored(self, entity: str, ids: Sequence[str]) -> dict[str, dict[str, list[Row]]]:
         """The stored rows of each id, by table, in the order of their keys, without the store's own columns."""

@@ -3,26 +3,26 @@ from typing import Any
 
 import pytest
 
-from etl.records.metrics import listed_metrics, take_metrics
+from etl.records.metrics import listed_metrics, metrics_of
 from tests.records.builders import a_metric
 
 
 def test_each_logged_value_is_a_row_in_the_order_of_the_source() -> None:
-    left = {"metrics": [a_metric(), a_metric(value=3, step=2.0), a_metric(key="f1", value=None, timestamp=None)]}
-    assert take_metrics(left, "v") == [
+    listed = [a_metric(note=None), a_metric(value=3, step=2.0), a_metric(key="f1", value=None, timestamp=None)]
+    rows, told = metrics_of({"metrics": listed}, "v")
+    assert told
+    assert rows == [
         ("v", 0, "loss", 0.25, None, 1, 1714557600000),
         ("v", 1, "loss", 3.0, None, 2, 1714557600000),
         ("v", 2, "f1", None, None, 1, None),
     ]
-    assert left == {}
 
 
 @pytest.mark.parametrize(("value", "special"), [(math.nan, "NaN"), (math.inf, "Infinity"), (-math.inf, "-Infinity")])
 def test_a_value_that_is_not_finite_is_named(value: float, special: str) -> None:
-    left = {"metrics": [a_metric(value=value)]}
-    rows = take_metrics(left, "v")
+    rows, told = metrics_of({"metrics": [a_metric(value=value)]}, "v")
+    assert told
     assert [(row.value, row.value_special) for row in rows] == [(None, special)]
-    assert left == {}
     assert str(listed_metrics(rows)[0]["value"]) == str(value)
 
 
@@ -42,24 +42,20 @@ def test_a_value_that_is_not_finite_is_named(value: float, special: str) -> None
         ({"timestamp": "2024-05-01"}, 0.25, 1, None),
     ],
 )
-def test_a_metric_that_its_row_does_not_tell_keeps_the_whole_list(
+def test_a_metric_that_its_row_does_not_tell_is_told_by_the_list(
     change: dict[str, Any], value: float | None, step: int | None, milliseconds: int | None
 ) -> None:
-    metrics = [a_metric(), a_metric(**change)]
-    left = {"metrics": metrics}
-    rows = take_metrics(left, "v")
-    assert left == {"metrics": metrics}
+    rows, told = metrics_of({"metrics": [a_metric(), a_metric(**change)]}, "v")
+    assert not told
     assert (rows[1].value, rows[1].step, rows[1].timestamp_ms) == (value, step, milliseconds)
 
 
 @pytest.mark.parametrize("metrics", [[], "none", [a_metric(key=None)], [a_metric(key=7)], ["loss"]])
 def test_what_has_no_key_is_no_row_and_is_not_lost(metrics: object) -> None:
-    left = {"metrics": metrics}
-    assert take_metrics(left, "v") == []
-    assert left == {"metrics": metrics}
+    assert metrics_of({"metrics": metrics}, "v") == ([], False)
 
 
 def test_a_time_past_what_datetime_holds_is_still_in_milliseconds() -> None:
-    left = {"metrics": [a_metric(timestamp=2**62)]}
-    assert [row.timestamp_ms for row in take_metrics(left, "v")] == [2**62]
-    assert left == {}
+    rows, told = metrics_of({"metrics": [a_metric(timestamp=2**62)]}, "v")
+    assert told
+    assert [row.timestamp_ms for row in rows] == [2**62]
