@@ -114,10 +114,13 @@ def endurance() -> str:
 def _told(counted: dict[str, Any], names: list[str]) -> Iterator[str]:
     for name in names:
         value = counted[name]
+        told = name.replace("_", " ")
         if isinstance(value, dict):
-            yield ", ".join(f"{key} {number}" for key, number in sorted(value.items()))
+            yield ", ".join(f"{key} ({number})" for key, number in sorted(value.items()))
+        elif isinstance(value, list):
+            yield f"{told} in MB, in order: {', '.join(f'{each / 1e6:.0f}' for each in value)}"
         else:
-            yield f"{name.replace('_', ' ')} {value}"
+            yield f"{told}: {value:,}"
 
 
 def bad_answers() -> str:

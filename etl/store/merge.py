@@ -61,11 +61,10 @@ def _merge_subjects(connection: Connection, database: Any) -> None:
 def _drop_children(connection: Connection, entity: str, children: Sequence[str]) -> None:
     """Lists of changed records are replaced whole."""
     stage = STAGES[entity]
-    changed = (
-        select(stage.c.id)
-        .join(SEEN, (SEEN.c.entity == entity) & (SEEN.c.id == stage.c.id))
-        .where(SEEN.c.outcome != "inserted")
-    )
+    stored_before = (SEEN.c.entity == entity) & SEEN.c.outcome.in_(("updated", "restored"))
+    if not connection.scalar(select(exists().where(stored_before))):
+        return
+    changed = select(stage.c.id).join(SEEN, SEEN.c.id == stage.c.id).where(stored_before)
     for child in children:
         table = TABLES[child]
         connection.execute(delete(table).where(table.columns[0].in_(changed)))
