@@ -110,6 +110,19 @@ def ours() -> str:
     return table(("database", "run", "wall s", "CPU s", "peak MB", "requests"), rows)
 
 
+def phases() -> str:
+    """Seconds of a first load by part, now and before."""
+    told = _told("phases")
+    first, *_ = told.values()
+    parts = list(first["SQLite"])
+    rows = (
+        (database, label, *(f"{measured[database][part]:.1f}" for part in parts))
+        for database in ("SQLite", "PostgreSQL")
+        for label, measured in told.items()
+    )
+    return table(("database", "", *parts), rows)
+
+
 def curve() -> str:
     """How it grows with the registry."""
     rows = (

@@ -8,8 +8,6 @@ from typing import Any
 
 from sqlalchemy import (
     URL,
-    BigInteger,
-    Boolean,
     Column,
     ColumnElement,
     Connection,
@@ -31,7 +29,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import Text
 
 from etl.errors import ConfigError, LockHeld, StoreError
-from etl.models.types import RegistryJson, UtcDateTime
+from etl.models.types import RegistryJson, RegistryText
 from etl.store.tables import MOMENTS_MS
 
 __all__ = ["insert"]
@@ -48,6 +46,10 @@ _LOCK_GRACE_S = 1.0
 # A host that goes without a word, ours or the server's, is missed after a minute and a half; by default, after hours.
 _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 6}
 _INSUFFICIENT_PRIVILEGE = "42501"
+
+_COPIED_NULL = "\\N"
+_READ_BY_COPY = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+"""What COPY does not take as it is, and how it is written; the backslash first."""
 
 
 def check_url(url: URL) -> None:
@@ -133,7 +135,7 @@ def ids(values: Sequence[str]) -> FromClause:
 
 
 def staged(column: Column[Any], staging: Column[Any]) -> ColumnElement[Any]:
-    """The staged column as the table's own takes it: JSON is staged as text, which COPY takes in binary."""
+    """The staged column as the table's own takes it: JSON is staged as text."""
     return cast(staging, JSONB) if isinstance(column.type, RegistryJson) else staging
 
 
@@ -147,30 +149,31 @@ def moment_of(milliseconds: Column[int]) -> ColumnElement[Any]:
 
 
 def load(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
-    """COPY rows, encoded already, into a staging table."""
+    """COPY rows, encoded already, into a staging table.
+
+    As text, which is written column by column in a tenth of the time that it takes to adapt each value.
+    """
     driver = connection.connection.driver_connection
     assert driver is not None  # noqa: S101 a connection in use has one
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    with (
-        driver.cursor() as cursor,
-        cursor.copy(f'COPY pg_temp."{table.name}" ({names}) FROM STDIN (FORMAT BINARY)') as copy,
-    ):
-        copy.set_types([_binary_type(column) for column in table.columns])
-        for row in rows:
-            copy.write_row(row)
+    columns = [_copied(column, values) for column, values in zip(table.columns, zip(*rows, strict=True), strict=True)]
+    with driver.cursor() as cursor, cursor.copy(f'COPY pg_temp."{table.name}" ({names}) FROM STDIN') as copy:
+        copy.write("\n".join(map("\t".join, zip(*columns, strict=True))) + "\n")
 
 
-def _binary_type(column: Column[Any]) -> str:
-    match column.type:
-        case UtcDateTime():
-            return "timestamptz"
-        case BigInteger():
-            return "int8"
-        case Double():
-            return "float8"
-        case Boolean():
-            return "bool"
-    return "text"
+def _copied(column: Column[Any], values: Sequence[Any]) -> list[str]:
+    """A column's values as COPY reads them."""
+    write: Callable[[Any], str] = repr if isinstance(column.type, Double) else str  # repr tells a float exactly
+    if isinstance(column.type, Text | RegistryText):
+        together = "".join(filter(None, values))
+        write = _shielded if any(each in together for each in _READ_BY_COPY) else str
+    return [_COPIED_NULL if value is None else write(value) for value in values]
+
+
+def _shielded(text: str) -> str:
+    for character, written in _READ_BY_COPY.items():
+        text = text.replace(character, written)
+    return text
 
 
 def analyze(connection: Connection, tables: Iterable[Table]) -> None:

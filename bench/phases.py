@@ -1,0 +1,173 @@
+"""Where the seconds of a first load go, on SQLite and on PostgreSQL.
+
+    python -m bench.phases [--models 10000] [--rounds 3] [--label now]
+
+One run in this process, its parts timed from outside of the code: what a part calls of another one counts there. The
+thread that works is told by the wall clock, the threads that fetch by the processor time they take from it (Python
+runs one thread at a time). `index` is what building every index of the loaded database anew takes, a part of `merge`.
+Results go to bench/results/phases.json; an earlier one of another label is kept there beside it.
+"""
+
+import argparse
+import gc
+import json
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import sqlalchemy as sa
+
+from bench.contenders import PAGE_SIZE
+from bench.databases import DATABASES, fresh
+from bench.plane import TOKEN, Running, running
+from bench.runs import RESULTS, circumstances, tell
+from bench.shelf import BASE
+from etl.settings import Settings
+from etl.source import client, pool
+from etl.store import open_engine, staging, store
+from etl.sync import Interrupts, intake, run
+from tests.databases import migrate, postgres_server
+
+PARTS: tuple[tuple[str, Any, str], ...] = (
+    ("wait", pool.Task, "result"),
+    ("parse", client, "envelope"),
+    ("hash", intake, "sight"),
+    ("transform", intake, "rows"),
+    ("stage", staging.Staging, "known"),
+    ("stage", staging.Staging, "stage"),
+    ("stage", staging.Staging, "mark_due"),
+    ("merge", store.Store, "tallies"),
+    ("merge", store.Store, "commit"),
+    ("close", store.Store, "__exit__"),
+)
+ORDER = ("wait", "parse", "hash", "transform", "stage", "merge", "close", "other", "wall", "index")
+
+
+class Clock:
+    """Seconds by part: of the main thread while it is in it and in no other, of other threads on the processor."""
+
+    def __init__(self) -> None:
+        """Nothing runs yet."""
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._within: list[str] = ["other"]
+        self._since = time.perf_counter()
+
+    def timed(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The same call, its time counted for a part."""
+
+        def timed_call(*arguments: Any, **named: Any) -> Any:
+            watch = self._main(part) if threading.current_thread() is threading.main_thread() else self._aside(part)
+            with watch:
+                return call(*arguments, **named)
+
+        return timed_call
+
+    @contextmanager
+    def _main(self, part: str) -> Iterator[None]:
+        self.turn()
+        self._within.append(part)
+        try:
+            yield
+        finally:
+            self.turn()
+            self._within.pop()
+
+    @contextmanager
+    def _aside(self, part: str) -> Iterator[None]:
+        began = time.thread_time()
+        try:
+            yield
+        finally:
+            self.seconds[part] += time.thread_time() - began
+
+    def turn(self) -> None:
+        """Count what has passed for the part that the main thread is in."""
+        now = time.perf_counter()
+        self.seconds[self._within[-1]] += now - self._since
+        self._since = now
+
+
+class Silence:
+    """Progress that nobody watches."""
+
+    def phase(self, name: str) -> None:
+        """Say nothing."""
+
+    def advance(self, entity: str, records: int, total: int | None) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def watched(clock: Clock) -> Iterator[None]:
+    """Every part is timed within."""
+    before = [(owner, name, getattr(owner, name)) for _, owner, name in PARTS]
+    for part, owner, name in PARTS:
+        setattr(owner, name, clock.timed(part, getattr(owner, name)))
+    try:
+        yield
+    finally:
+        for owner, name, call in before:
+            setattr(owner, name, call)
+
+
+def phases(plane: Running, database: str, server: str) -> dict[str, float]:
+    """Seconds by part of a first load into a fresh database."""
+    with (
+        tempfile.TemporaryDirectory(prefix="tfy-etl-bench-") as folder,
+        fresh(database, Path(folder), server) as loaded,
+    ):
+        settings = Settings(host=plane.url, api_key=TOKEN, database_url=loaded.url, page_size=PAGE_SIZE)
+        migrate(loaded.url)
+        gc.collect()
+        clock, began = Clock(), time.perf_counter()
+        with watched(clock), Interrupts() as interrupts:
+            done = run(settings, interrupts=interrupts, progress=Silence())
+        clock.turn()
+        wall = time.perf_counter() - began
+        assert done.complete  # noqa: S101 else there is nothing to measure
+        return dict(clock.seconds) | {"wall": wall, "index": reindexing(loaded.url)}
+
+
+def reindexing(url: str) -> float:
+    """Seconds that building all indexes anew takes."""
+    engine = open_engine(url)
+    name = sa.make_url(url).database
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        began = time.perf_counter()
+        connection.exec_driver_sql("REINDEX" if engine.dialect.name == "sqlite" else f'REINDEX DATABASE "{name}"')
+        seconds = time.perf_counter() - began
+    engine.dispose()
+    return seconds
+
+
+def main() -> None:
+    """Measure, and keep the medians."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--label", default="now")
+    asked = parser.parse_args()
+    measured: dict[str, list[dict[str, float]]] = defaultdict(list)
+    with running(asked.models, states=(BASE,)) as (plane, _), postgres_server() as server:
+        told = circumstances(server)
+        for _ in range(asked.rounds):
+            for database in DATABASES:
+                measured[database].append(phases(plane, database, server))
+                tell(database, {part: round(seconds, 2) for part, seconds in measured[database][-1].items()})
+    results = RESULTS / "phases.json"
+    kept = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
+    kept[asked.label] = {"at": told["at"], "models": asked.models, "rounds": asked.rounds} | {
+        database: {part: round(median(each.get(part, 0.0) for each in runs), 2) for part in ORDER}
+        for database, runs in measured.items()
+    }
+    results.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

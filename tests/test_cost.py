@@ -1,0 +1,95 @@
+"""What a run costs, counted: seconds depend on the machine, statements, requests and rows do not."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from etl.simulator import Registry
+from tests.mirror import BOOKKEEPING, Mirror, mirrored
+
+PAGE = 50
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """The statements that are sent; many sets of values sent with one count once."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(Engine, "before_cursor_execute", note)
+
+
+def statements(url: str, *, models: int, metrics: int, page_size: int) -> int:
+    """Those of a first load of models with four versions each."""
+    registry = Registry.generate(seed=1, ml_repos=2, models=models, versions=4, metrics=metrics, empty_share=0)
+    with mirrored(url, registry) as mirror, counted() as sent:
+        assert mirror.sync(page_size=page_size).complete
+    return len(sent)
+
+
+def test_statements_grow_with_pages_and_not_with_records(migrated_url: str) -> None:
+    few = statements(migrated_url, models=40, metrics=1, page_size=20)
+    with mirrored(migrated_url) as mirror:
+        empty(mirror)
+    many = statements(migrated_url, models=400, metrics=8, page_size=200)
+
+    assert many <= few + 40  # the rest of a table's rows, where they do not fill a statement, is one of its own
+
+
+def test_a_page_takes_a_handful_of_statements(migrated_url: str) -> None:
+    one_page = statements(migrated_url, models=40, metrics=2, page_size=500)
+    with mirrored(migrated_url) as mirror:
+        empty(mirror)
+    pages = statements(migrated_url, models=40, metrics=2, page_size=21)
+
+    more = 8 + 2 - 2  # pages of versions and of models; they overlap by one record
+    assert (pages - one_page) / more <= 15
+
+
+def empty(mirror: Mirror) -> None:
+    for name in ("models", "model_versions", "ml_repos", "version_reads", "subjects", *BOOKKEEPING):
+        mirror.execute(f"DELETE FROM {name}")  # noqa: S608 names of our own
+
+
+@pytest.fixture
+def mirror(migrated_url: str) -> Iterator[Mirror]:
+    registry = Registry.generate(seed=1, ml_repos=2, models=120, versions=3, metrics=2, empty_share=0)
+    with mirrored(migrated_url, registry) as mirror:
+        yield mirror
+
+
+def test_a_first_load_asks_for_each_page_once(mirror: Mirror) -> None:
+    summary = mirror.sync(page_size=PAGE)
+
+    probe, ml_repos, models, versions = 1, 1, -(-119 // (PAGE - 1)), -(-359 // (PAGE - 1))
+    assert summary.requests == probe + ml_repos + models + versions
+
+
+def test_a_run_with_nothing_new_asks_for_ml_repos_and_models_alone(mirror: Mirror) -> None:
+    mirror.sync(page_size=PAGE)
+    mirror.plane.log.clear()
+    summary = mirror.sync(page_size=PAGE)
+
+    assert not [path for path in mirror.plane.log if "model-versions" in str(path)]
+    assert summary.requests == len(mirror.plane.log) == 1 + 1 + -(-119 // (PAGE - 1))
+
+
+def test_a_run_writes_the_rows_of_what_changed_and_no_others(mirror: Mirror) -> None:
+    mirror.sync(page_size=PAGE)
+    before = mirror.registry_dump()
+    version = mirror.registry.ids("model-versions")[0]
+    mirror.registry.set_fields(version, {"description": "edited"})
+    mirror.sync(page_size=PAGE)
+
+    written = {name: set(rows) - set(before[name]) for name, rows in mirror.registry_dump().items()}
+    assert len(written["model_versions"]) == 1
+    lists = ("model_version_tags", "model_version_metrics", "model_version_packages")
+    assert all(version in row for name in lists for row in written[name])
+    assert not written["ml_repos"] | written["subjects"]
