@@ -26,6 +26,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 _CONNECTION, _REQUESTS, _LOGS = "Control plane and database", "Requests", "Logs"
 _READ, _COMPARE, _DELETES, _RESULT = "What is read", "What is compared", "Deletes", "The run"
+_KEPT = "What is kept"
 
 
 def _setting(default: Any, help: str, *, env: tuple[str, ...] = (), secret: bool = False, **metadata: Any) -> Any:
@@ -41,6 +42,11 @@ def _global(group: str, default: Any, help: str, **metadata: Any) -> Any:
 def _sync(group: str, default: Any, help: str, **metadata: Any) -> Any:
     """An option of `sync` alone, in a group of the help."""
     return _setting(default, help, scope="sync", group=group, **metadata)
+
+
+def _prune(group: str, default: Any, help: str, **metadata: Any) -> Any:
+    """An option of `prune` alone, in a group of the help."""
+    return _setting(default, help, scope="prune", group=group, **metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +127,8 @@ class Settings:
     dry_run: bool = _sync(_RESULT, False, "Print the plan and the counts; write nothing.")
     lock_wait: float = _sync(_RESULT, 0.0, "Seconds to wait while another run holds the lock.", least=0)
     output: str = _sync(_RESULT, "text", "How the result is printed.", choices=("text", "json"))
+
+    keep: timedelta | None = _prune(_KEPT, None, "What is younger than that is kept, such as 90d or 26w.")
 
     api_key: str | None = field(default=None, repr=False)
     """The token, given by a caller in Python; the command line has no such option."""

@@ -8,7 +8,7 @@ logs         log lines for people and programs, scrubbed
 progress     bars on a terminal, lines elsewhere
 shown        what people wrote, made safe to show
 drawing      tables for people
-sync, check, status, rejected, retry, db, demo, simulate    what the commands do
+sync, check, status, rejected, retry, prune, db, demo, simulate    what the commands do
 """
 
 from etl.cli.main import main

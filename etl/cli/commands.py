@@ -144,6 +144,25 @@ def retry(ctx: click.Context, /, reject_ids: tuple[int, ...], **own: Any) -> Non
 retry.params[:0] = [each for each in options("sync") if each.name in {"lock_wait", "output"}]
 
 
+@add_options("prune")
+@click.command(cls=GroupedHelp)
+@click.pass_context
+def prune(ctx: click.Context, /, **own: Any) -> None:
+    """Delete what is old in the records of runs.
+
+    Runs with their counts, changes, and rejected records that were resolved go once they are older than --keep. The
+    registry's own tables are not touched, and neither are open rejected records and the last complete run of each
+    scope. It may run beside a sync.
+    """
+    settings = settings_of(ctx, **own)
+    with _importing():
+        from etl.cli.prune import prune_and_tell
+    prune_and_tell(settings)
+
+
+prune.params[1:1] = [each for each in options("sync") if each.name in {"dry_run", "output"}]
+
+
 @click.group()
 def db() -> None:
     """Create, migrate and check the database's schema."""

@@ -18,6 +18,8 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "float": ((int, float), "a number"),
 }
 _TEXT = ((str,), "a text in quotes")
+_WITH_SETTINGS = ("sync", "prune")
+"""Commands that have settings of their own."""
 
 
 def load(ctx: click.Context, path: Path, commands: Mapping[str, click.Command]) -> None:
@@ -28,16 +30,17 @@ def load(ctx: click.Context, path: Path, commands: Mapping[str, click.Command]) 
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"The config file {path} is no TOML: {error}.") from error
     known = {each.name: each for each in ctx.command.params if each.name and each.name != "config"}
-    of_sync = {each.name: each for each in commands["sync"].params if each.name}
+    of_commands = {each.name: each for name in _WITH_SETTINGS for each in commands[name].params if each.name}
     own: dict[str, Any] = {}
-    defaults: dict[str, Any] = {"sync": own, "rejected": {"retry": own}}  # a retry is a run too
+    defaults: dict[str, Any] = {"rejected": {"retry": own}}  # a retry is a run too
+    defaults |= dict.fromkeys(_WITH_SETTINGS, own)
     for key, value in found.items():
         name, where = key.replace("-", "_"), f"{path}{_line(text, key)}"
         if name.lower() in _TOKENS:
             raise ConfigError(
                 f"{where}: the token does not belong here: set {TOKEN_ENV}, or name its file in api-key-file."
             )
-        option = known.get(name) or of_sync.get(name)
+        option = known.get(name) or of_commands.get(name)
         if option is None:
             raise ConfigError(f"{where}: there is no setting {key!r}; the names are those of the options.")
         try:

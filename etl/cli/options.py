@@ -29,6 +29,7 @@ _TYPES: dict[Any, Any] = {
     Path | None: click.Path(path_type=Path),
     tuple[str, ...]: str,
     timedelta: span,
+    timedelta | None: span,
 }
 
 
@@ -42,7 +43,7 @@ class Option(click.Option):
 
 
 def options(scope: str) -> list[Option]:
-    """The options of one scope of settings: `global` or `sync`."""
+    """The options of one scope of settings: `global`, `sync` or `prune`."""
     hints = get_type_hints(Settings)
     return [_option(each, hints[each.name]) for each in fields(Settings) if each.metadata.get("scope") == scope]
 
@@ -64,7 +65,7 @@ def _option(setting: Field[Any], hint: Any) -> Option:
         return Option([f"{name}/--{negative}" if negative else name], is_flag=True, type=bool, **common)
     if choices := setting.metadata.get("choices"):
         return Option([name], type=click.Choice(choices), **common)
-    metavar = setting.metadata.get("metavar") or ("DURATION" if hint is timedelta else None)
+    metavar = setting.metadata.get("metavar") or ("DURATION" if hint in (timedelta, timedelta | None) else None)
     return Option([name], type=_TYPES[hint], multiple=hint == tuple[str, ...], metavar=metavar, **common)
 
 

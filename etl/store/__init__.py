@@ -7,12 +7,14 @@ merge       the one transaction
 abreast     what runs over other ML repos merged since this one compared
 runs        the run record and the scopes
 rejects     records that could not be stored
+prune       what is old in the runs' own tables
 schema      revisions: what the database has, what this release needs; migrate goes from one to another, by Alembic
 engine      from a URL to an engine; sqlite and postgresql hold what differs by database
 """
 
 from etl.store import rejects, runs, schema
 from etl.store.engine import lock_is_free, open_engine, opened, server_of
+from etl.store.prune import PRUNED, Old
 from etl.store.rejects import Gone, Reject
 from etl.store.runs import Advance
 from etl.store.settle import LostRepo, Tally
@@ -20,10 +22,12 @@ from etl.store.staging import Known, Seen, Staging
 from etl.store.store import Store, reading
 
 __all__ = [
+    "PRUNED",
     "Advance",
     "Gone",
     "Known",
     "LostRepo",
+    "Old",
     "Reject",
     "Seen",
     "Staging",

@@ -175,7 +175,7 @@ class Store:
 
 @contextmanager
 def reading(url: str) -> Iterator[Connection]:
-    """A connection that only looks; ConfigError when there is nothing to look at."""
+    """A connection for a look, or for housekeeping; ConfigError when there is nothing to look at."""
     if is_new_file(url):
         raise ConfigError(f"{parse_url(url).database} is not there: tfy-etl sync creates it, or change --database-url.")
     with opened(url, read_only=True) as engine:

@@ -1,0 +1,21 @@
+"""`tfy-etl prune`: housekeeping, and what it deleted in words or as JSON."""
+
+import json
+
+import click
+
+from etl.settings import Settings
+from etl.sync import prune
+
+
+def prune_and_tell(settings: Settings) -> None:
+    """Delete what is old, and say how much it was."""
+    pruned = prune(settings)
+    if settings.output == "json":
+        click.echo(json.dumps(pruned.as_json()))
+        return
+    if pruned.dry_run:
+        click.echo("Dry run: nothing was deleted. This is what would be.")
+    click.echo(f"From before {pruned.before:%Y-%m-%d %H:%M:%S} UTC:")
+    for name, number in pruned.rows.items():
+        click.echo(f"{name:<16} {number:>10}")

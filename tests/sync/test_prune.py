@@ -1,0 +1,230 @@
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, update
+
+from etl.errors import ConfigError, MassDelete
+from etl.models import Base, Change, RejectedRecord, SyncRun, SyncRunCount, SyncScope
+from etl.simulator import fault
+from etl.store import Old, reading
+from etl.sync import Summary, prune
+from tests.mirror import Mirror
+
+PRUNED = {"changes", "rejected_records", "sync_run_counts", "sync_runs"}
+AGES = timedelta(days=3650)
+DAY = timedelta(days=1)
+
+
+def no_pause(_seconds: float) -> None:
+    pass
+
+
+def pruned(mirror: Mirror, keep: timedelta = DAY, batch: int = 1000, **given: Any) -> dict[str, int]:
+    """What went, by table."""
+    return prune(mirror.settings(keep=keep, **given), batch=batch, sleep=no_pause).rows
+
+
+def age(mirror: Mirror, *run_ids: str | None) -> None:
+    """Make it look as if these runs, or all, had been ages ago, in the same order."""
+    for of, run_id, times in (
+        (SyncRun, "id", ("started_at", "finished_at")),
+        (Change, "run_id", ("observed_at",)),
+        (RejectedRecord, "run_id", ("rejected_at", "resolved_at")),
+    ):
+        for row in mirror.rows(of):
+            if row[run_id] in (run_ids or {row[run_id]}):
+                aged = {time: row[time] and row[time] - AGES for time in times}
+                with mirror.connection() as connection:
+                    connection.execute(update(of).where(of.__table__.c.id == row["id"]).values(aged))
+
+
+def counted(mirror: Mirror) -> dict[str, int]:
+    """How many rows each of the runs' tables has."""
+    return {name: len(mirror.rows(Base.metadata.tables[name])) for name in PRUNED}
+
+
+def kept(mirror: Mirror) -> set[str]:
+    """Ids of the runs that there are."""
+    return {row["id"] for row in mirror.rows(SyncRun)}
+
+
+def changing(mirror: Mirror, times: int) -> Iterator[Summary]:
+    """A first load, then runs that each find two fields of a model changed."""
+    yield mirror.sync()
+    for number in range(times):
+        mirror.registry.set_fields(mirror.registry.ids("models")[number], {"type": f"other-{number}"})
+        yield mirror.sync()
+
+
+def test_runs_counts_and_changes_go_when_they_are_old_and_the_registry_stays(mirror: Mirror) -> None:
+    runs = [each.run_id for each in changing(mirror, 3)]
+    age(mirror, *runs[:3])
+    before = {name: mirror.rows(table) for name, table in Base.metadata.tables.items() if name not in PRUNED}
+    young = [row for row in mirror.rows(Change) if row["run_id"] == runs[3]]
+    gone = pruned(mirror)
+
+    assert gone == {"changes": 4, "rejected_records": 0, "sync_run_counts": 9, "sync_runs": 3}
+    assert kept(mirror) == {runs[3]}
+    assert mirror.rows(Change) == young
+    assert len(mirror.rows(SyncRunCount)) == 3
+    for name, rows in before.items():
+        assert mirror.rows(Base.metadata.tables[name]) == rows, name
+
+
+def test_the_last_complete_run_of_each_scope_stays_however_old(mirror: Mirror) -> None:
+    (_, whole), of_repo = changing(mirror, 1), mirror.sync(ml_repo=("1",))
+    mirror.plane.faults = [fault("moving")]
+    partial = mirror.sync(max_sweeps=1, page_size=2)
+    age(mirror)
+    gone = pruned(mirror)
+
+    assert partial.complete is False
+    assert kept(mirror) == {whole.run_id, of_repo.run_id}
+    assert gone["sync_runs"] == 2
+    assert {row["last_complete_run_id"] for row in mirror.rows(SyncScope)} == kept(mirror)
+
+
+def test_what_a_scope_points_to_stays_though_its_own_runs_row_tells_of_no_such_scope(mirror: Mirror) -> None:
+    pointed = mirror.sync()
+    mirror.sync()
+    with mirror.connection() as connection:
+        connection.execute(update(SyncScope).values(last_complete_run_id=pointed.run_id))
+    age(mirror)
+
+    assert pruned(mirror)["sync_runs"] == 0
+
+
+def test_failed_and_refused_runs_go_and_those_at_work_stay(mirror: Mirror) -> None:
+    mirror.sync()
+    for model in mirror.registry.ids("models")[:6]:
+        mirror.registry.delete_model(model)
+    with pytest.raises(MassDelete):
+        mirror.sync()
+    with mirror.connection() as connection:
+        connection.execute(update(SyncRun).where(SyncRun.status == "refused").values(status="running"))
+    age(mirror)
+    assert pruned(mirror)["sync_runs"] == 0
+    with mirror.connection() as connection:
+        connection.execute(update(SyncRun).where(SyncRun.status == "running").values(status="failed"))
+    assert pruned(mirror)["sync_runs"] == 1
+
+
+def test_rejects_go_once_they_were_resolved_for_long_and_open_ones_stay_with_their_run(mirror: Mirror) -> None:
+    mirror.registry.put_raw("models", "odd", None)
+    first = mirror.sync().run_id
+    mirror.registry.put_raw("models", "odder", 1)
+    mirror.sync()
+    mirror.sync()
+    with mirror.connection() as connection:
+        of_first = update(RejectedRecord).where(RejectedRecord.run_id == first)
+        connection.execute(of_first.values(resolved_at=datetime.now(UTC) - AGES))
+    age(mirror)
+    gone = pruned(mirror)
+
+    assert (gone["rejected_records"], gone["sync_runs"]) == (1, 1)
+    assert [row["resolved_at"] for row in mirror.rows(RejectedRecord)] == [None]
+    assert first not in kept(mirror)
+
+
+def test_a_reject_that_was_resolved_lately_keeps_its_run(mirror: Mirror) -> None:
+    mirror.registry.put_raw("models", "odd", None)
+    mirror.sync()
+    mirror.sync()
+    age(mirror)
+    with mirror.connection() as connection:
+        connection.execute(update(RejectedRecord).values(resolved_at=datetime.now(UTC)))
+
+    assert sum(pruned(mirror).values()) == 0
+    assert pruned(mirror, keep=timedelta())["rejected_records"] == 1
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 1000])
+def test_any_size_of_batch_deletes_the_same(batch: int, mirror: Mirror) -> None:
+    list(changing(mirror, 4))
+    age(mirror)
+    assert pruned(mirror, batch=batch) == {
+        "changes": 8, "rejected_records": 0, "sync_run_counts": 12, "sync_runs": 4,
+    }  # fmt: skip
+    assert counted(mirror) == {"changes": 0, "rejected_records": 0, "sync_run_counts": 3, "sync_runs": 1}
+
+
+def test_what_a_batch_deleted_is_gone_for_good_before_the_next(mirror: Mirror) -> None:
+    list(changing(mirror, 4))
+    age(mirror)
+    left = []
+
+    def stop(_seconds: float) -> None:
+        left.append(counted(mirror))
+        if len(left) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prune(mirror.settings(keep=DAY), batch=4, sleep=stop)
+    assert [(each["changes"], each["sync_runs"]) for each in left] == [(4, 5), (0, 5), (0, 1)]
+    assert counted(mirror) == left[-1]
+
+
+def test_a_dry_run_counts_what_would_go_and_writes_nothing(mirror: Mirror) -> None:
+    mirror.registry.put_raw("models", "odd", None)
+    list(changing(mirror, 2))
+    with mirror.connection() as connection:
+        connection.execute(update(RejectedRecord).values(resolved_at=datetime.now(UTC) - AGES))
+    age(mirror)
+    before = counted(mirror)
+    would_go = pruned(mirror, dry_run=True)
+    assert counted(mirror) == before
+    assert would_go == pruned(mirror)
+    assert min(would_go.values()) > 0
+    assert counted(mirror) == {name: before[name] - would_go[name] for name in PRUNED}
+
+
+def test_nothing_is_older_than_the_calendar(mirror: Mirror) -> None:
+    mirror.sync()
+    mirror.sync()
+    age(mirror)
+    assert sum(pruned(mirror, keep=timedelta(days=999_999_999)).values()) == 0
+
+
+def test_how_much_is_kept_must_be_said(mirror: Mirror) -> None:
+    with pytest.raises(ConfigError, match="--keep 90d"):
+        prune(mirror.settings())
+
+
+def test_it_works_beside_a_run_that_holds_the_lock(mirror: Mirror) -> None:
+    list(changing(mirror, 2))
+    age(mirror)
+    gone: list[dict[str, int]] = []
+
+    def housekeeping(*_: object) -> None:
+        if not gone:
+            gone.append(pruned(mirror))
+
+    mirror.plane.before_request = housekeeping
+    assert mirror.sync().status == "succeeded"
+    assert gone == [{"changes": 4, "rejected_records": 0, "sync_run_counts": 6, "sync_runs": 2}]
+
+
+def test_runs_get_their_turn_while_much_is_deleted_in_small_batches(mirror: Mirror) -> None:
+    (first, *_) = changing(mirror, 1)
+    with mirror.connection() as connection:
+        row = mirror.rows(Change)[0]
+        rows = [row | {"id": number, "run_id": first.run_id} for number in range(1000, 1200)]
+        connection.execute(insert(Change), rows)
+    age(mirror)
+    with ThreadPoolExecutor(1) as pool:
+        housekeeping = pool.submit(prune, mirror.settings(keep=DAY), batch=1)
+        runs = [mirror.sync() for _ in range(5)]
+        assert housekeeping.result().rows["changes"] == 202
+    assert {each.status for each in runs} == {"succeeded"}
+
+
+def test_nothing_is_looked_at_twice(mirror: Mirror) -> None:
+    list(changing(mirror, 5))
+    age(mirror)
+    with reading(mirror.url) as connection:
+        told = list(Old(connection, datetime.now(UTC)).delete(4))
+    assert [each.get("changes") for each in told] == [4, 4, 2, None, None]
+    assert [each.get("sync_runs") for each in told[3:]] == [4, 1]
