@@ -4,10 +4,12 @@ cli        click commands: wiring, exit codes
 settings   one frozen Settings; names of variables and defaults
 errors     the tree of errors, by what the operator should do next
 secrecy    what must not show, in every spelling
+current    which run the code is at work for
 source     the control plane, seen from here: HTTP, paging, the proof of completeness
 records    pure: JSON in, rows out
 models     SQLAlchemy mappings of every table and view
 store      all SQL that writes: staging, merge, tombstones, lock
+telemetry  what a run tells to those who watch over it
 sync       the run: plan, pages, rows, staging, proof, merge
 simulator  a control plane to develop, demonstrate and test against
 """

@@ -1,4 +1,4 @@
-"""What must not show: passwords in a database URL, and a secret in every spelling in which a text may repeat it."""
+"""What must not show: passwords and keys in addresses, and a secret in every spelling in which a text may repeat it."""
 
 import base64
 import html
@@ -13,6 +13,8 @@ PASSWORDS = ("password", "sslpassword")
 
 # As SQLAlchemy reads a URL; it takes long to import, and what must not show is to be known before anything is shown.
 _URL = re.compile(r"[\w+]+://(?:[^:/]*:(?P<password>[^@]*)@)?[^?]*(?:\?(?P<query>.*))?")
+_WEBHOOK = re.compile(r"\w+://(?:(?P<user>[^/?#]*)@)?[^/?#]*/*(?P<rest>.*)")
+_SHORTEST_REST = 9  # shorter ones, such as hook or api/v1, are no secrets, and stand in many texts
 _LONGEST_WORD = 12
 _SHORTEST_IN_BASE64 = 6  # of less, what is left after the ends are cut off stands in many texts
 
@@ -23,6 +25,13 @@ def passwords_of(database_url: str) -> list[str]:
         return []
     before_host = [unquote(parts["password"])] if parts["password"] else []
     return before_host + [value for name, value in parse_qsl(parts["query"] or "") if name in PASSWORDS]
+
+
+def secrets_of_webhook(url: str | None) -> list[str]:
+    """What lets anybody post to an address: whatever stands before and behind its host."""
+    if not (parts := _WEBHOOK.match(url or "")):
+        return []
+    return [unquote(each) for each in (parts["user"], parts["rest"]) if each and len(each) >= _SHORTEST_REST]
 
 
 @lru_cache

@@ -26,7 +26,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 _CONNECTION, _REQUESTS, _LOGS = "Control plane and database", "Requests", "Logs"
 _READ, _COMPARE, _DELETES, _RESULT = "What is read", "What is compared", "Deletes", "The run"
-_KEPT = "What is kept"
+_KEPT, _WATCH = "What is kept", "Watching over sync"
 
 
 def _setting(default: Any, help: str, *, env: tuple[str, ...] = (), secret: bool = False, **metadata: Any) -> Any:
@@ -98,6 +98,20 @@ class Settings:
         _LOGS, "info", "Least level that is logged.", choices=("debug", "info", "warning", "error")
     )
     progress: bool | None = _global(_LOGS, None, "Progress bars on stderr; by itself on a terminal only.")
+    metrics_file: Path | None = _global(
+        _WATCH,
+        None,
+        "Add metrics of the run to this file, for Prometheus' textfile collector (*.prom).",
+        metavar="FILE",
+    )
+    notify_url: str | None = _global(
+        _WATCH,
+        None,
+        "Post a message in JSON when a run ends with another code than 0 or 4; an address that is a secret is best "
+        "given in TFY_ETL_NOTIFY_URL.",
+        metavar="URL",
+        secret=True,
+    )
 
     ml_repo: tuple[str, ...] = _sync(_READ, (), "Only this ML repo, by id; may be repeated.", metavar="ID")
     fqn: str | None = _sync(_READ, None, "Only the model of this fqn.")
@@ -146,6 +160,25 @@ class Settings:
         if not self.host:
             raise ConfigError("No host: set TFY_HOST or give --host https://your-control-plane.example.")
         return _checked_url(self.host, allow_insecure_http=self.allow_insecure_http)
+
+    def webhook(self) -> str | None:
+        """Where a message goes when a run did not go well; ConfigError if that cannot be an address."""
+        if self.notify_url is None:
+            return None
+        try:
+            parts = urlsplit(self.notify_url)
+            name, _port = parts.hostname, parts.port
+        except ValueError:
+            name = None
+        # What it is, is not told: it may be a secret.
+        if not name or parts.scheme not in {"http", "https"} or not _is_one_word(self.notify_url):
+            raise ConfigError("--notify-url is no address: write https://your-chat.example/hook.")
+        if parts.scheme == "http" and not self.allow_insecure_http and not _is_loopback(name):
+            raise ConfigError(
+                f"Plain http to {name} would show the message to the network: use https in --notify-url, or "
+                "--allow-insecure-http."
+            )
+        return self.notify_url
 
     def token(self) -> str:
         """The token, read now: from the caller, the named file or the environment. ConfigError without one."""
@@ -259,6 +292,30 @@ def _is_loopback(name: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def otlp_signals() -> frozenset[str]:
+    """Which of traces and metrics OpenTelemetry's standard variables ask for: those with an endpoint, and not off.
+
+    ConfigError for a protocol that is not spoken.
+    """
+    asked = set[str]()
+    for signal in ("traces", "metrics") if os.environ.get("OTEL_SDK_DISABLED", "").lower() != "true" else ():
+        named = [f"OTEL_EXPORTER_OTLP_{signal.upper()}_{{}}", "OTEL_EXPORTER_OTLP_{}"]
+        endpoint, protocol = (
+            next(filter(None, (os.environ.get(each.format(what)) for each in named)), "")
+            for what in ("ENDPOINT", "PROTOCOL")
+        )
+        if endpoint and os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "") in {"", "otlp"}:
+            if protocol not in {"", "http/protobuf"}:
+                raise ConfigError(f"OTLP is spoken by http/protobuf alone, not by {protocol!r}.")
+            asked.add(signal)
+    return frozenset(asked)
+
+
+def notify_url_of_environment() -> str:
+    """What must not show, before all settings are known."""
+    return os.environ.get("TFY_ETL_NOTIFY_URL", "")
 
 
 def database_url_of_environment() -> str:

@@ -88,14 +88,29 @@ def check(ctx: click.Context) -> None:
 @click.option(
     "--max-age", type=span, metavar="DURATION", help="Exit with 1 when the last complete run is older, such as 6h."
 )
+@click.option("--critical-age", type=span, metavar="DURATION", help="With --output nagios: CRITICAL when it is older.")
 @click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="Runs to show.")
-@_output
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json", "nagios"]),
+    default="text",
+    show_default=True,
+    help="How to print; nagios: the one line, and the exit codes, of a plugin.",
+)
 @click.pass_context
-def status(ctx: click.Context, max_age: timedelta | None, limit: int, output: str) -> None:
-    """Show the last runs and how fresh the tables are."""
+def status(ctx: click.Context, /, limit: int, output: str, **ages: timedelta | None) -> None:
+    """Show the last runs and how fresh the tables are.
+
+    As a plugin of Nagios it ends with 0 when they are fresh, 1 (WARNING) when they are older than --max-age, 2
+    (CRITICAL) when older than --critical-age, and 3 (UNKNOWN) when the database does not tell.
+    """
+    if ages["critical_age"] is not None and output != "nagios":
+        raise click.BadOptionUsage("--critical-age", "--critical-age goes with --output nagios", ctx)
     with _importing():
-        from etl.cli.status import show_status
-    show_status(settings_of(ctx), max_age, limit, output)
+        from etl.cli.status import check_like_nagios, show_status
+    if output == "nagios":
+        check_like_nagios(settings_of(ctx), **ages)
+    show_status(settings_of(ctx), limit, output, max_age=ages["max_age"])
 
 
 @click.group()

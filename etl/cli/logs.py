@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
 
+from etl import current
 from etl.cli.shown import hide, shown, without_secrets
 
 _CHATTY = {
@@ -15,6 +16,8 @@ _CHATTY = {
     "httpcore": logging.WARNING,
     "alembic": logging.WARNING,
     "filelock": logging.WARNING,
+    "opentelemetry": logging.WARNING,
+    "urllib3": logging.WARNING,
 }
 
 _log = logging.getLogger(__name__)
@@ -34,7 +37,7 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
 
 class _Line(logging.Formatter):
-    """One line for people, a traceback below it; or one JSON object."""
+    """One line for people, a traceback below it; or one JSON object, which also names the run that it is about."""
 
     def __init__(self, *, as_json: bool) -> None:
         """Whether it is for programs."""
@@ -48,7 +51,8 @@ class _Line(logging.Formatter):
         if self._as_json:  # secrets go before it is put together, so that JSON stays JSON
             said = {"event": event, "exception": exception} if exception else {"event": event}
             told = {name: without_secrets(text) for name, text in said.items()}
-            return json.dumps(told | {"level": level, "logger": record.name, "timestamp": time})
+            of_run = {} if (run_id := current.run_id()) is None else {"run_id": run_id}
+            return json.dumps(told | {"level": level, "logger": record.name, **of_run, "timestamp": time})
         # A line break belongs to a traceback; what else does not print was written by someone.
         below = without_secrets(exception).split("\n") if exception else []
         return "\n".join([f"{time} [{level}] {shown(event)} [{record.name}]", *map(shown, below)])

@@ -12,8 +12,8 @@ from etl.cli import commands, config_file, logs
 from etl.cli.options import HoistingGroup, add_options, settings_of
 from etl.cli.shown import shown
 from etl.errors import EtlError
-from etl.secrecy import passwords_of
-from etl.settings import database_url_of_environment, token_of_environment
+from etl.secrecy import passwords_of, secrets_of_webhook
+from etl.settings import database_url_of_environment, notify_url_of_environment, token_of_environment
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,8 @@ def cli(ctx: click.Context, /, **_options: object) -> None:
     """
     settings = settings_of(ctx)
     ctx.obj = settings.token_if_any()
-    logs.configure(settings.log_format, settings.log_level, [ctx.obj, *passwords_of(settings.database_url)])
+    secrets = [ctx.obj, *passwords_of(settings.database_url), *secrets_of_webhook(settings.notify_url)]
+    logs.configure(settings.log_format, settings.log_level, secrets)
     if file := settings.open_token_file():
         _log.warning("everybody on this machine may read the token in %s: chmod go= %s", file, file)
 
@@ -79,7 +80,8 @@ def main() -> None:
     """Run the command line and end the process with the contract's exit code."""
     sys.excepthook = logs.unforeseen
     # Until the settings are known: what is wrong with them is told, too.
-    logs.configure("console", "info", [token_of_environment(), *passwords_of(database_url_of_environment())])
+    secrets = [*passwords_of(database_url_of_environment()), *secrets_of_webhook(notify_url_of_environment())]
+    logs.configure("console", "info", [token_of_environment(), *secrets])
     if isinstance(sys.stdout, io.TextIOWrapper):  # what the terminal's encoding lacks is shown escaped
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import click
 
+from etl import current
 from etl.cli.progress import progress
 from etl.cli.rejected import NONE_OPEN
 from etl.cli.shown import shown, without_secrets
 from etl.cli.sync import tell
 from etl.settings import Settings
 from etl.store import Reject, reading, rejects
-from etl.sync import Fate, Interrupts, Rereading, Summary, run
+from etl.sync import Fate, Interrupts, Rereading, Summary, Watch, run
 
 _WORDS = {
     "stored": "stored",
@@ -33,9 +34,11 @@ def ask_again(settings: Settings, reject_ids: Sequence[int]) -> None:
     if not rereading.rejects:
         _tell(found, rereading, None, as_json=as_json)
         return
+    watch = Watch()
+    current.process_is_for(watch.run_id)
     with Interrupts(last=True) as interrupts:
         with progress(settings.progress) as told:
-            summary = run(settings, interrupts=interrupts, progress=told, rereading=rereading)
+            summary = run(settings, interrupts=interrupts, progress=told, rereading=rereading, watch=watch)
         tell(lambda: _tell(found, rereading, summary, as_json=as_json), written=True)
     sys.exit(summary.exit_code)
 

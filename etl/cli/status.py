@@ -1,8 +1,9 @@
 """`tfy-etl status`: the last runs, and how fresh the tables are."""
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -11,8 +12,11 @@ from etl.errors import EtlError
 from etl.settings import Settings
 from etl.store import reading, runs
 
+_STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+"""Of plugins of Nagios, by exit code."""
 
-def show_status(settings: Settings, max_age: timedelta | None, limit: int, output: str) -> None:
+
+def show_status(settings: Settings, limit: int, output: str, *, max_age: timedelta | None) -> None:
     """Print the last runs and the age of the tables; EtlError when they are older than they should be."""
     with reading(settings.database_url) as connection:
         last, scopes = runs.latest(connection, limit), runs.freshness(connection)
@@ -23,11 +27,32 @@ def show_status(settings: Settings, max_age: timedelta | None, limit: int, outpu
         _show(last, scopes)
     age = _age(scopes)
     if max_age is not None and (age is None or age > max_age):
-        found = "there is none" if age is None else f"it is {_whole(age)} old"
         raise EtlError(
-            f"The last complete run should be at most {_whole(max_age)} old, but {found}: "
+            f"The last complete run should be at most {_whole(max_age)} old, but {_found(age)}: "
             "look at the errors above, or run tfy-etl sync."
         )
+
+
+def check_like_nagios(settings: Settings, *, max_age: timedelta | None, critical_age: timedelta | None) -> None:
+    """Print one line as plugins of Nagios and its kin do, and end the process with their exit code."""
+    try:
+        with reading(settings.database_url) as connection:
+            scopes = runs.freshness(connection)
+    except EtlError as error:
+        _end_check("UNKNOWN", str(error), "")
+    age = _age(scopes)
+    limits = ";".join("" if each is None else f"{each.total_seconds():.0f}" for each in (max_age, critical_age))
+    performance = "" if age is None else f" | age={age.total_seconds():.0f}s;{limits};0"
+    told = "there is no complete run" if age is None else f"the last complete run is {_whole(age)} old"
+    for state, limit in (("CRITICAL", critical_age), ("WARNING", max_age)):
+        if limit is not None and (age is None or age > limit):
+            _end_check(state, f"{told}, where at most {_whole(limit)} is wanted", performance)
+    _end_check("OK", told, performance)
+
+
+def _end_check(state: str, told: str, performance: str) -> NoReturn:
+    click.echo(f"TFY-ETL {state} - {shown(told).replace('|', '/')}{performance}")  # what follows a bar is numbers
+    sys.exit(_STATES.index(state))
 
 
 def _age(scopes: list[dict[str, Any]]) -> timedelta | None:
@@ -74,6 +99,10 @@ def _counts(counts: dict[str, Any]) -> tuple[str, ...]:
     return tuple(
         str(number) for number in (counts["models"]["seen"], counts["model_versions"]["seen"], changed, rejected)
     )
+
+
+def _found(age: timedelta | None) -> str:
+    return "there is none" if age is None else f"it is {_whole(age)} old"
 
 
 def _whole(span: timedelta) -> str:

@@ -12,6 +12,7 @@ from rich.console import Console
 from etl.cli.drawing import console, table
 from etl.cli.progress import progress
 from etl.cli.shown import shown, without_secrets
+from etl.cli.watching import watched
 from etl.settings import Settings
 from etl.sync import Interrupts, Summary, run
 
@@ -21,9 +22,10 @@ _COUNTS = ("seen", "inserted", "updated", "unchanged", "deleted", "restored", "r
 
 def run_and_tell(settings: Settings) -> None:
     """Run, print the result, and end the process with the run's exit code."""
-    with Interrupts(last=True) as interrupts:
+    with watched(settings) as eyes, Interrupts(last=True) as interrupts:
         with progress(settings.progress) as told:
-            summary = run(settings, interrupts=interrupts, progress=told)
+            summary = run(settings, interrupts=interrupts, progress=eyes.on(told), watch=eyes.watch)
+        eyes.summary = summary
         as_json = settings.output == "json"
         tell(lambda: _print(summary, as_json=as_json), written=summary.run_id is not None)
     sys.exit(summary.exit_code)

@@ -3,10 +3,13 @@
 concurrent.futures waits for its threads when the process ends; an interrupt should end it at once, requests
 under way or not. And signals come to the main thread, at any moment: were it to speak HTTP itself, or to wait by
 locks that are made in Python, one could leave a lock held for ever. So it waits in a queue, and for nothing else.
+
+A call is made in the context of who submitted it: what it logs tells of the same run.
 """
 
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Generic, TypeVar
@@ -21,6 +24,7 @@ class Task(Generic[T]):
         """Nothing is called yet."""
         self.cancelled = False
         self._call = call
+        self._context = copy_context()
         self._done: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
 
     def cancel(self) -> None:
@@ -30,7 +34,7 @@ class Task(Generic[T]):
     def run(self) -> None:
         """Call it."""
         try:
-            self._done.put((self._call(), None))
+            self._done.put((self._context.run(self._call), None))
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where the result is awaited
             self._done.put((None, error))
 

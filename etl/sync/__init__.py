@@ -5,6 +5,7 @@ intake      a page becomes staged rows         reading     which lists are read,
 plan        pure: how versions are read        rereading   rejected records, asked for again by themselves
 interrupts  signals that wait for a commit     doubt       is what is missing really gone
 summary     what a run did, for people and programs
+watch       what is known of a run however it ends
 prune       housekeeping in what runs wrote down of themselves
 """
 
@@ -12,6 +13,8 @@ from etl.sync.interrupts import Interrupts
 from etl.sync.prune import Pruned, prune
 from etl.sync.rereading import Fate, Rereading
 from etl.sync.run import Progress, run
+from etl.sync.scope import Scope
 from etl.sync.summary import Summary
+from etl.sync.watch import Watch
 
-__all__ = ["Fate", "Interrupts", "Progress", "Pruned", "Rereading", "Summary", "prune", "run"]
+__all__ = ["Fate", "Interrupts", "Progress", "Pruned", "Rereading", "Scope", "Summary", "Watch", "prune", "run"]

@@ -12,7 +12,7 @@ from etl.settings import Settings
 from etl.store import PRUNED, Old, reading
 
 _BATCH = 5_000
-"""Rows in one transaction: some tens of milliseconds, for which a run that writes may have to wait."""
+"""Rows in one transaction: tenths of a second at most, for which a run that writes may have to wait."""
 
 _PAUSE_S = 0.05
 """Between two of them: SQLite hands its write lock to whoever asks at the right moment, not to who waits longest."""
@@ -45,7 +45,7 @@ def prune(settings: Settings, *, batch: int = _BATCH, sleep: Callable[[float], N
         rows = dict.fromkeys(PRUNED, 0)
         for gone in old.delete(batch):
             rows |= {name: rows[name] + number for name, number in gone.items()}
-            _log.info("deleted so far: %s", ", ".join(f"{number} {name}" for name, number in rows.items()))
+            _log.debug("deleted so far: %s", ", ".join(f"{number} {name}" for name, number in rows.items()))
             sleep(_PAUSE_S)
         return Pruned(before, dry_run=False, rows=rows)
 

@@ -2,8 +2,6 @@
 
 import gc
 import logging
-import time
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +20,8 @@ from etl.sync.plan import Plan, is_full, plan_versions
 from etl.sync.reading import Readings
 from etl.sync.rereading import Rereading
 from etl.sync.scope import Scope
-from etl.sync.summary import Summary
+from etl.sync.summary import Summary, counts_of
+from etl.sync.watch import Watch
 
 _log = logging.getLogger(__name__)
 
@@ -55,12 +54,15 @@ class _Run:
     client: Client
     interrupts: Interrupts
     progress: Progress
-    id: str
+    watch: Watch
     started_at: datetime
-    began: float
     why_full: str | None
     first_load: bool
     rereading: Rereading | None
+
+    @property
+    def id(self) -> str:
+        return self.watch.run_id
 
     @property
     def mode(self) -> str:
@@ -104,24 +106,33 @@ class _Read:
 
 
 def run(
-    settings: Settings, *, interrupts: Interrupts, progress: Progress, rereading: Rereading | None = None
+    settings: Settings,
+    *,
+    interrupts: Interrupts,
+    progress: Progress,
+    rereading: Rereading | None = None,
+    watch: Watch | None = None,
 ) -> Summary:
     """Bring the database to the registry's state, in one commit. Raises EtlError: then nothing was written.
 
-    With a `rereading` only the rejected records that it names are read.
+    With a `rereading` only the rejected records that it names are read. The `watch` knows in the end what the run was
+    like, however it ended.
     """
-    began = time.monotonic()
     scope = Scope.of(settings)
+    watch = watch or Watch()
     with (
+        watch,
         _few_looks_for_garbage(),
         Client(settings, settings.token()) as client,
         Store(settings.database_url, read_only=settings.dry_run) as store,
     ):
+        watch.client = client
         if not settings.dry_run:
             store.lock(scope.ml_repos, settings.lock_wait)
         now = datetime.now(UTC)  # a run that waited starts only here
         store.ensure_schema()
         state = store.scope_state(scope.label())
+        watch.last_complete_at = state.get("last_complete_at")
         compares = scope.versions == "all" and rereading is None
         this = _Run(
             settings,
@@ -130,22 +141,28 @@ def run(
             client,
             interrupts,
             progress,
-            str(uuid.uuid4()),
+            watch,
             now,
-            began,
             _why_full(settings, state, now) if compares else None,
             not state and store.is_empty(scope.ml_repos),
             rereading,
         )
-        if settings.dry_run:
-            with _explained(this):
-                return _summary(this, _read(this), run_id=None)
-        store.begin(_opening(this))
-        with _recorded(this):
-            read = _read(this)
-            _commit(this, read)
-        _log.info("run %s ended: %s; %s", this.id, read.status, _counts(read.tallies))
-        return _summary(this, read, run_id=this.id)
+        return _made(this)
+
+
+def _made(this: _Run) -> Summary:
+    """The run itself, once it has the lock and its tables."""
+    if this.settings.dry_run:
+        with _explained(this):
+            return _summary(this, _read(this), run_id=None)
+    this.store.begin(_opening(this))
+    with _recorded(this):
+        read = _read(this)
+        _commit(this, read)
+    if _advances(this, read):
+        this.watch.last_complete_at = this.started_at
+    _log.info("run %s ended: %s; %s", this.id, read.status, counts_of(read.tallies))
+    return _summary(this, read, run_id=this.id)
 
 
 @contextmanager
@@ -294,29 +311,24 @@ def _commit(this: _Run, read: _Read) -> None:
     if read.refusal is not None:
         raise read.refusal
     this.phase("writing")
-    complete = read.readings.complete
     label = this.scope.label()
     compared_all = this.scope.versions == "all" and (this.why_full is not None or read.every_version)
     this.store.commit(
         this.id,
-        _ending(this, read.status, None) | {"complete": complete, "proof": read.readings.proof},
+        _ending(this, read.status, None) | {"complete": read.readings.complete, "proof": read.readings.proof},
         read.tallies,
         ml_repos=this.scope.ml_repos,
         now=this.started_at,
         log_changes=not this.first_load,
         gone=read.gone,
-        advance=Advance(label, full=compared_all) if complete and this.rereading is None else None,
+        advance=Advance(label, full=compared_all) if _advances(this, read) else None,
         held=this.interrupts.held(),
     )
 
 
-def _counts(tallies: Mapping[str, Tally]) -> str:
-    """The counts in one line: `models: 12 seen, 1 updated, 11 unchanged; …`."""
-    parts = (
-        (entity, ", ".join(f"{count} {name}" for name, count in tally._asdict().items() if count))
-        for entity, tally in tallies.items()
-    )
-    return "; ".join(f"{entity}: {counts or 'none seen'}" for entity, counts in parts)
+def _advances(this: _Run, read: _Read) -> bool:
+    """Whether its scope is as fresh as this run: it was read in full, and not only what had been rejected."""
+    return read.readings.complete and this.rereading is None
 
 
 def _summary(this: _Run, read: _Read, *, run_id: str | None) -> Summary:
@@ -326,7 +338,7 @@ def _summary(this: _Run, read: _Read, *, run_id: str | None) -> Summary:
         complete=read.readings.complete,
         mode=this.mode,
         proof=read.readings.proof,
-        duration_s=time.monotonic() - this.began,
+        duration_s=this.watch.elapsed(),
         requests=this.client.requests,
         retries=this.client.retries,
         bytes_received=this.client.bytes_received,

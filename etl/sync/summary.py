@@ -56,3 +56,12 @@ class Summary:
             "plan": {"versions": self.plan.way, "requests": self.plan.requests, "because": self.plan.because},
             "warnings": self.warnings,
         }
+
+
+def counts_of(tallies: Mapping[str, Tally]) -> str:
+    """The counts in one line: `models: 12 seen, 1 updated, 11 unchanged; …`."""
+    parts = (
+        (entity, ", ".join(f"{count} {name}" for name, count in tally._asdict().items() if count))
+        for entity, tally in tallies.items()
+    )
+    return "; ".join(f"{entity}: {counts or 'none seen'}" for entity, counts in parts)

@@ -11,6 +11,15 @@ TOKEN = "token-that-nobody-may-see"
 COMMAND = str(Path(sys.executable).with_name("tfy-etl"))
 _SECONDS = 60
 
+# A run in which something breaks that nobody foresaw.
+FAULTY = """
+import sys
+from etl.cli import main, sync
+def broken(*_): raise RuntimeError("a fault")
+sys.modules["etl.sync.run"].plan_versions = broken
+main()
+"""
+
 
 class Done(NamedTuple):
     """How a command ended, and what it said."""

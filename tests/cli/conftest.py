@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from etl import current
 from etl.cli import main
 from etl.cli.shown import hide
 from etl.simulator import Registry, Simulator
@@ -25,9 +26,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def nothing_to_hide() -> Iterator[None]:
-    """What one test wants hidden, the next may well show."""
+    """What one test wants hidden, the next may well show; and its run is over."""
     yield
     hide([])
+    current.process_is_for(None)
 
 
 @pytest.fixture

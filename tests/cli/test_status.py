@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
@@ -108,3 +109,55 @@ def test_an_error_that_quotes_the_registry_is_shown_harmless(known: Simulator, t
     out = tfy_etl("status").out
     assert r"'[red]" in out
     assert all(line.isprintable() for line in out.splitlines())
+
+
+def nagios(tfy_etl: Cli, *arguments: str) -> tuple[int, str]:
+    """Exit code and the one line of the plugin."""
+    done = tfy_etl("status", "--output", "nagios", *arguments)
+    (line,) = done.out.splitlines()
+    assert done.err == ""
+    return done.code, line
+
+
+def test_as_a_plugin_it_says_ok_with_the_age_and_the_limits(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    for limits, told in (
+        (("--max-age", "1h", "--critical-age", "6h"), "3600;21600"),
+        (("--max-age", "1h"), "3600;"),
+        ((), ";"),
+    ):
+        code, line = nagios(tfy_etl, *limits)
+        assert code == 0
+        assert re.fullmatch(rf"TFY-ETL OK - the last complete run is 0:\d\d:\d\d old \| age=\d+s;{told};0", line)
+
+
+def test_as_a_plugin_it_warns_and_then_turns_critical(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    set_in_database("UPDATE sync_scopes SET last_complete_at = '2024-01-01 00:00:00.000000'")
+    code, line = nagios(tfy_etl, "--max-age", "1h", "--critical-age", "9000w")
+    assert code == 1
+    assert line.startswith("TFY-ETL WARNING - the last complete run is ")
+    assert " old, where at most 1:00:00 is wanted | age=" in line
+    code, line = nagios(tfy_etl, "--max-age", "1h", "--critical-age", "6h")
+    assert code == 2
+    assert line.startswith("TFY-ETL CRITICAL - ")
+    assert "at most 6:00:00" in line
+
+
+def test_as_a_plugin_it_minds_that_no_run_was_ever_complete(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync", "--ml-repo", "no-such")
+    assert nagios(tfy_etl, "--max-age", "1h") == (
+        1, "TFY-ETL WARNING - there is no complete run, where at most 1:00:00 is wanted",
+    )  # fmt: skip
+
+
+def test_as_a_plugin_it_does_not_know_what_the_database_does_not_tell(tfy_etl: Cli) -> None:
+    code, line = nagios(tfy_etl, "--max-age", "1h")
+    assert code == 3
+    assert line.startswith("TFY-ETL UNKNOWN - tfy-registry.db is not there")
+
+
+def test_a_critical_age_is_one_of_plugins(tfy_etl: Cli) -> None:
+    done = tfy_etl("status", "--critical-age", "6h")
+    assert done.code == 2
+    assert "--critical-age goes with --output nagios" in done.err

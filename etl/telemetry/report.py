@@ -1,0 +1,32 @@
+"""How a run ended, in the form that all who tell of it share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+STATUSES = ("succeeded", "partial", "failed", "refused", "interrupted", "locked")
+"""Those of `sync_runs`, and `locked`: another run was at work, and this one left."""
+
+OUTCOMES = ("inserted", "updated", "unchanged", "deleted", "restored", "rejected")
+"""What became of a record."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run that has ended. `error` is one line, without secrets; `records` counts by entity and outcome."""
+
+    run_id: str
+    scope: str
+    status: str
+    exit_code: int
+    host: str
+    started_at: datetime
+    finished_at: datetime
+    duration_s: float
+    requests: int = 0
+    retries: int = 0
+    bytes_received: int = 0
+    last_complete_at: datetime | None = None
+    error: str | None = None
+    warnings: tuple[str, ...] = ()
+    records: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

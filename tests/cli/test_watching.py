@@ -1,0 +1,328 @@
+"""What a run tells to those who watch over it, from the command line to the far end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from etl.simulator import MODELS, Registry, Simulator, fault
+from etl.store import Store
+from tests.cli.commands import COMMAND, FAULTY, TOKEN, execute
+from tests.cli.conftest import Cli
+from tests.receivers import Receiver, metrics, receiver, spans
+
+SECRET = "T0001/B0002/key-that-nobody-may-see"
+
+
+@pytest.fixture
+def far_end() -> Iterator[Receiver]:
+    with receiver() as listening:
+        yield listening
+
+
+@pytest.fixture
+def collector(far_end: Receiver, monkeypatch: pytest.MonkeyPatch) -> Receiver:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", far_end.url)
+    return far_end
+
+
+@pytest.fixture
+def hook(far_end: Receiver, monkeypatch: pytest.MonkeyPatch) -> Receiver:
+    monkeypatch.setenv("TFY_ETL_NOTIFY_URL", f"{far_end.url}/{SECRET}")
+    return far_end
+
+
+@pytest.fixture
+def prom(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TFY_ETL_METRICS_FILE", "tfy-etl.prom")
+    return folder / "tfy-etl.prom"
+
+
+def values(path: Path) -> dict[str, float]:
+    """The samples of the whole registry's scope, by name and the labels beside the scope."""
+    found = {}
+    for family in text_string_to_metric_families(path.read_text()):
+        for sample in family.samples:
+            labels = {**sample.labels}
+            if labels.pop("scope", None) == "all":
+                found[" ".join([sample.name, *labels.values()])] = sample.value
+    return found
+
+
+def log_lines(err: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in err.splitlines()]
+
+
+# Metrics in a file
+
+
+def test_a_run_adds_its_metrics_to_the_file(prom: Path, known: Simulator, tfy_etl: Cli) -> None:
+    result = json.loads(tfy_etl("sync", "--output", "json").out)
+    told = values(prom)
+    assert told["tfy_etl_runs_total succeeded"] == 1
+    assert told["tfy_etl_records_total model_versions inserted"] == 12
+    assert told["tfy_etl_http_requests_total"] == result["requests"]
+    assert told["tfy_etl_http_received_bytes_total"] == result["bytes"]
+    assert told["tfy_etl_last_run_exit_code"] == 0
+
+
+def test_the_file_is_written_after_failed_runs_too(
+    prom: Path, known: Simulator, registry: Registry, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tfy_etl("sync").code == 0
+    first = values(prom)
+    for model in registry.ids(MODELS)[:4]:
+        registry.delete_model(model)
+    assert tfy_etl("sync", "--full").code == 5
+    assert values(prom)["tfy_etl_last_run_exit_code"] == 5
+    monkeypatch.setenv("TFY_API_KEY", "not-the-token")
+    assert tfy_etl("sync").code == 2
+    monkeypatch.delenv("TFY_API_KEY")
+    assert tfy_etl("sync").code == 2
+    told = values(prom)
+    assert (told["tfy_etl_runs_total succeeded"], told["tfy_etl_runs_total refused"]) == (1, 1)
+    assert told["tfy_etl_runs_total failed"] == 2
+    assert told["tfy_etl_last_run_exit_code"] == 2
+    unmoved = "tfy_etl_last_complete_run_timestamp_seconds"
+    assert told[unmoved] == first[unmoved]
+
+
+def test_a_run_that_nobody_foresaw_the_end_of_is_a_failed_one(prom: Path, known: Simulator, folder: Path) -> None:
+    assert execute(sys.executable, "-c", FAULTY, "sync", cwd=folder).code == 1
+    assert values(prom)["tfy_etl_runs_total failed"] == 1
+
+
+def test_an_interrupted_run_is_told(prom: Path, plane: Simulator, folder: Path) -> None:
+    asked, leave = threading.Event(), threading.Event()
+
+    def hold(request: int, *_: object) -> None:
+        if request > 1:
+            asked.set()
+            leave.wait(30)
+
+    plane.before_request = hold
+    environment = os.environ | {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN}
+    process = subprocess.Popen([COMMAND, "sync"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert asked.wait(30)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    leave.set()
+    assert process.returncode == 130
+    assert (values(prom)["tfy_etl_runs_total interrupted"], values(prom)["tfy_etl_last_run_exit_code"]) == (1, 130)
+
+
+def test_who_finds_the_lock_held_says_so_and_when_the_tables_were_fresh(
+    prom: Path, known: Simulator, tfy_etl: Cli
+) -> None:
+    tfy_etl("sync")
+    with Store("sqlite:///tfy-registry.db") as store:
+        store.lock((), 0)
+        assert tfy_etl("sync").code == 4
+    told = values(prom)
+    assert (told["tfy_etl_runs_total locked"], told["tfy_etl_last_run_exit_code"]) == (1, 0)
+
+
+def test_when_the_last_complete_run_was_is_known_from_the_database_too(
+    prom: Path, known: Simulator, tfy_etl: Cli
+) -> None:
+    tfy_etl("sync")
+    before = values(prom)
+    prom.unlink()
+    assert tfy_etl("sync", "--ml-repo", "no-such").code == 2
+    text = prom.read_text()
+    line = next(each for each in text.splitlines() if each.startswith("tfy_etl_last_complete_run_timestamp_seconds{"))
+    assert float(line.split()[-1]) == pytest.approx(before["tfy_etl_last_complete_run_timestamp_seconds"])
+
+
+def test_a_file_that_cannot_be_written_changes_no_exit_code(known: Simulator, tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "--metrics-file", "no/such/folder.prom", "--log-level", "error")
+    assert done.code == 0
+    assert "the metrics could not be written to no/such/folder.prom: there is no such folder" in done.err
+
+
+def test_a_dry_run_tells_nobody(
+    prom: Path, known: Simulator, hook: Receiver, collector: Receiver, tfy_etl: Cli
+) -> None:
+    assert tfy_etl("sync", "--dry-run").code == 0
+    assert not prom.exists()
+    assert hook.posts == collector.posts == []
+
+
+# Messages
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_failed_run_is_notified_with_the_line_that_the_operator_sees(
+    output: str, known: Simulator, hook: Receiver, tfy_etl: Cli
+) -> None:
+    done = tfy_etl("sync", "--output", output, "--ml-repo", "no-such")
+    assert done.code == 2
+    (post,) = hook.posts
+    told = post.json()
+    assert post.path == f"/{SECRET}"
+    assert done.err.splitlines()[-1] == f"Error: {told['error']}"
+    assert (told["status"], told["exit_code"], told["scope"]) == ("failed", 2, '{"ml_repos":["no-such"]}')
+    assert told["host"] == known.url
+
+
+def test_a_partial_run_is_notified_with_its_warnings(known: Simulator, hook: Receiver, tfy_etl: Cli) -> None:
+    known.faults = [fault("moving")]
+    assert tfy_etl("sync", "--max-sweeps", "1", "--page-size", "2").code == 3
+    told = hook.posts[0].json()
+    assert (told["status"], told["exit_code"], told["error"]) == ("partial", 3, None)
+    assert "could not be proven complete" in told["text"]
+
+
+def test_nobody_is_notified_of_a_complete_run_or_of_a_lock_that_is_held(
+    known: Simulator, hook: Receiver, tfy_etl: Cli
+) -> None:
+    assert tfy_etl("sync").code == 0
+    with Store("sqlite:///tfy-registry.db") as store:
+        store.lock((), 0)
+        assert tfy_etl("sync").code == 4
+    assert hook.posts == []
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_that_nobody_could_be_notified_is_logged_and_changes_no_exit_code(
+    status: int, known: Simulator, hook: Receiver, tfy_etl: Cli
+) -> None:
+    hook.status = status
+    done = tfy_etl("sync", "--ml-repo", "no-such", "--log-level", "debug")
+    assert done.code == 2
+    assert f"nobody could be notified by --notify-url: it answered {status}" in done.err
+
+
+def test_no_secret_is_in_the_message_and_the_address_in_no_line(known: Simulator, hook: Receiver, tfy_etl: Cli) -> None:
+    hook.status = 500
+    done = tfy_etl("sync", "--ml-repo", f"{TOKEN} {SECRET}", "--log-level", "debug")
+    (post,) = hook.posts
+    body = post.body.decode()
+    assert "***" in body
+    for secret in (TOKEN, SECRET, "key-that-nobody"):
+        assert secret not in body
+    assert SECRET not in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("ftp://host.example/key-of-mine", "is no address"),
+        ("https:///key-of-mine", "is no address"),
+        ("http://host.example:port/key-of-mine", "is no address"),
+        ("http://host.example/key-of-mine", "Plain http to host.example would show the message"),
+    ],
+)
+def test_an_address_that_cannot_be_one_ends_with_2_before_the_run(
+    url: str, said: str, known: Simulator, tfy_etl: Cli
+) -> None:
+    done = tfy_etl("sync", "--notify-url", url)
+    assert done.code == 2
+    assert said in done.err
+    assert "key-of-mine" not in done.err
+    assert known.log == []
+
+
+def test_the_address_is_taken_from_option_environment_or_file_in_this_order(
+    known: Simulator, hook: Receiver, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "etl.toml").write_text(f'notify-url = "{hook.url}/of-file"\nmetrics-file = "of-file.prom"')
+    failing = ("sync", "--ml-repo", "no-such", "--config", "etl.toml")
+    tfy_etl(*failing, "--notify-url", f"{hook.url}/of-option")
+    tfy_etl(*failing)
+    monkeypatch.delenv("TFY_ETL_NOTIFY_URL")
+    tfy_etl(*failing)
+    assert [post.path for post in hook.posts] == ["/of-option", f"/{SECRET}", "/of-file"]
+    assert (folder / "of-file.prom").exists()
+
+
+# OpenTelemetry
+
+
+def test_a_run_sends_its_traces_and_metrics(known: Simulator, collector: Receiver, tfy_etl: Cli) -> None:
+    result = json.loads(tfy_etl("sync", "--output", "json").out)
+    run, *parts = spans(collector)
+    assert run.attributes["tfy_etl.run_id"] == result["run_id"]
+    assert [part.name for part in parts] == [
+        "finding the API", "ML repos", "models", "versions", "comparing", "writing",
+    ]  # fmt: skip
+    assert {part.parent for part in parts} == {run.id}
+    assert {part.name: part.attributes["tfy_etl.records"] for part in parts}["versions"] == 12
+    found = metrics(collector)
+    assert found["tfy_etl.http.requests {request}"] == {(("tfy_etl.scope", "all"),): result["requests"]}
+    of_models = (("tfy_etl.entity", "models"), ("tfy_etl.outcome", "inserted"), ("tfy_etl.scope", "all"))
+    assert found["tfy_etl.records {record}"][of_models] == 6
+
+
+def test_a_failed_run_sends_them_too(known: Simulator, collector: Receiver, tfy_etl: Cli) -> None:
+    known.faults = [fault("flaky_500:503,every=1")]
+    assert tfy_etl("sync", "--max-retries", "0").code == 1
+    run, part = spans(collector)
+    assert run.error == part.error != ""
+    assert run.attributes["tfy_etl.status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("variables", "paths"),
+    [
+        ({"OTEL_SDK_DISABLED": "true"}, set()),
+        ({"OTEL_TRACES_EXPORTER": "none"}, {"/v1/metrics"}),
+        ({"OTEL_METRICS_EXPORTER": "none"}, {"/v1/traces"}),
+        (
+            {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"},
+            {"/v1/traces", "/v1/metrics"},
+        ),
+    ],
+)
+def test_the_standard_variables_say_what_is_sent(
+    *,
+    variables: dict[str, str],
+    paths: set[str],
+    known: Simulator,
+    collector: Receiver,
+    tfy_etl: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert tfy_etl("sync").code == 0
+    assert {post.path for post in collector.posts} == paths
+
+
+def test_a_protocol_that_is_not_spoken_is_told_and_the_run_goes_on(
+    known: Simulator, collector: Receiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    done = tfy_etl("sync")
+    assert done.code == 0
+    assert "no traces and metrics are sent: OTLP is spoken by http/protobuf alone, not by 'grpc'" in done.err
+    assert collector.posts == []
+
+
+def test_without_the_extra_the_run_goes_on_and_says_what_to_install(
+    known: Simulator, collector: Receiver, folder: Path
+) -> None:
+    script = "import sys; sys.modules['opentelemetry'] = None; from etl.cli import main; main()"
+    done = execute(sys.executable, "-c", script, "sync", cwd=folder)
+    assert done.code == 0
+    assert "no traces and metrics are sent: install tfy-etl with its extra, tfy-etl[otel]" in done.err
+
+
+def test_a_collector_that_is_not_there_changes_no_exit_code(
+    known: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    done = tfy_etl("sync", "--log-format", "json", "--output", "json")
+    assert done.code == 0
+    lines = log_lines(done.err)
+    assert any("Failed to export" in line["event"] for line in lines)
+    assert {line.get("run_id") for line in lines} == {json.loads(done.out)["run_id"]}

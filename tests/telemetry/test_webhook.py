@@ -1,0 +1,113 @@
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+import trustme
+
+from etl.telemetry.webhook import send
+from tests.receivers import Receiver, receiver
+from tests.telemetry.reports import report
+
+FAILED = {"status": "failed", "exit_code": 1, "error": "The database failed.", "records": {}}
+
+
+@pytest.fixture
+def hook() -> Iterator[Receiver]:
+    with receiver() as listening:
+        yield listening
+
+
+def test_a_message_is_one_object_that_says_what_happened(hook: Receiver) -> None:
+    assert send(f"{hook.url}/hook?key=1", report(**FAILED), None) is None
+    (post,) = hook.posts
+    assert (post.path, post.headers["Content-Type"]) == ("/hook?key=1", "application/json")
+    assert post.headers["User-Agent"].startswith("tfy-etl/")
+    told = post.json()
+    assert told.pop("version")
+    assert told == {
+        "text": "tfy-etl sync of https://plane.example: failed (exit code 1): The database failed.",
+        "tool": "tfy-etl",
+        "run_id": "1f0c",
+        "scope": "all",
+        "host": "https://plane.example",
+        "status": "failed",
+        "exit_code": 1,
+        "error": "The database failed.",
+        "warnings": [],
+        "rejected": 0,
+        "started_at": "2026-11-01T12:00:00+00:00",
+        "finished_at": "2026-11-01T12:00:30+00:00",
+        "last_complete_at": "2026-11-01T12:00:00+00:00",
+    }
+
+
+def test_a_partial_run_tells_what_was_rejected_and_its_warnings(hook: Receiver) -> None:
+    partial = report(status="partial", exit_code=3, warnings=("one", "two"), last_complete_at=None)
+    assert send(hook.url, partial, None) is None
+    told = hook.posts[0].json()
+    assert told["text"] == "tfy-etl sync of https://plane.example: partial (exit code 3): one; two"
+    assert (told["rejected"], told["warnings"], told["last_complete_at"]) == (1, ["one", "two"], None)
+
+
+@pytest.mark.parametrize("status", [400, 404, 500, 503])
+def test_an_answer_that_is_no_success_is_told_and_not_asked_again(status: int, hook: Receiver) -> None:
+    hook.status = status
+    assert send(hook.url, report(**FAILED), None) == f"it answered {status}"
+    assert len(hook.posts) == 1
+
+
+def test_a_redirect_is_not_followed(hook: Receiver) -> None:
+    with receiver() as elsewhere:
+        hook.status, hook.location = 307, elsewhere.url
+        assert send(hook.url, report(**FAILED), None) == "it answered 307"
+        assert elsewhere.posts == []
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/secret-hook", "http://no-such-host.invalid/secret-hook", "http://[::1/secret-hook"]
+)
+def test_why_nobody_was_reached_is_told_without_the_address(url: str) -> None:
+    failed = send(url, report(**FAILED), None)
+    assert failed
+    assert "secret-hook" not in failed
+
+
+def test_an_answer_that_drips_for_ever_is_not_waited_for(hook: Receiver) -> None:
+    hook.drips = True
+    assert send(hook.url, report(**FAILED), None, seconds=0.5) == "no answer in 0.5 s"
+
+
+def test_a_certificate_must_be_trusted_and_may_be_by_the_ca_file_of_the_settings(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    ca_file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca_file))
+    bodies = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        url = f"https://127.0.0.1:{server.server_port}"
+        try:
+            assert send(url, report(**FAILED), None) == "ConnectError"
+            assert bodies == []
+            assert send(url, report(**FAILED), ca_file) is None
+            assert send(url, report(**FAILED), tmp_path / "no-such.pem") == "FileNotFoundError"
+        finally:
+            server.shutdown()
+            thread.join()
+    assert len(bodies) == 1
