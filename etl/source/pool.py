@@ -16,6 +16,9 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
+_LOOK_UP_S = 0.2
+"""Seconds after which who waits for a result looks whether a signal came."""
+
 
 class Task(Generic[T]):
     """A call that a thread makes when its turn comes."""
@@ -40,7 +43,11 @@ class Task(Generic[T]):
 
     def result(self) -> T:
         """What the call gave or raised, once it has; to be asked for once."""
-        value, error = self._done.get()
+        while True:
+            # A signal that comes just before the wait does not end it, nor one that another thread was given.
+            with suppress(Empty):
+                value, error = self._done.get(timeout=_LOOK_UP_S)
+                break
         if error is not None:
             raise error
         return value  # type: ignore[return-value]  # without an error it is what the call gave

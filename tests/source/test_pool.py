@@ -6,6 +6,7 @@ from threading import Event, current_thread
 
 import pytest
 
+from etl import current
 from etl.source.pool import Pool
 
 
@@ -60,3 +61,31 @@ def test_a_call_under_way_does_not_keep_the_process_from_ending() -> None:
     ended = subprocess.run([sys.executable, "-c", script], timeout=60, check=False)
 
     assert ended.returncode == 0
+
+
+def test_a_call_is_made_for_the_run_of_who_submitted_it() -> None:
+    pool = Pool(1)
+    with current.run_of("one"):
+        first = pool.submit(current.run_id)
+        with current.run_of("another"):
+            second = pool.submit(current.run_id)
+    third = pool.submit(current.run_id)
+    assert [first.result(), second.result(), third.result()] == ["one", "another", None]
+    pool.close()
+
+
+def test_a_signal_that_another_thread_was_given_ends_the_wait_too() -> None:
+    """As one does that comes just before the wait: in neither case does the system wake who waits."""
+    script = (
+        "import signal, sys, threading\n"
+        "from etl.source.pool import Pool\n"
+        "def stop(*_): print('stopped', flush=True); sys.exit(3)\n"
+        "signal.signal(signal.SIGUSR1, stop)\n"
+        "def raise_it():\n"
+        "    import time; time.sleep(0.3)\n"
+        "    signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)\n"
+        "    threading.Event().wait()\n"
+        "Pool(1).submit(raise_it).result()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (3, "stopped\n")
