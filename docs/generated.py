@@ -14,6 +14,7 @@ from sqlalchemy import Table
 from etl.cli.main import cli
 from etl.models import Base, views
 from etl.settings import Settings, env_names, flag
+from etl.telemetry.metrics_file import COUNTERS, GAUGES
 
 _WIDTH = 100
 _TABLES_OF_TESTS = Path(__file__).parents[1] / "tests"
@@ -89,6 +90,15 @@ def tables() -> str:
     for table in (*Base.metadata.sorted_tables, *views.metadata.sorted_tables):
         columns = ", ".join(f"`{column.name}`" for column in table.columns)
         lines.append(f"| **{table.name}** | {table.comment} | {columns} |")
+    return "\n".join(lines)
+
+
+def metrics() -> str:
+    """What `--metrics-file` writes."""
+    lines = ["| metric | type | labels | is |", "| --- | --- | --- | --- |"]
+    for kind, suffix, declared in (("counter", "_total", COUNTERS), ("gauge", "", GAUGES)):
+        for name, (what, labels) in declared.items():
+            lines.append(f"| `{name}{suffix}` | {kind} | {', '.join(f'`{each}`' for each in labels)} | {what} |")
     return "\n".join(lines)
 
 

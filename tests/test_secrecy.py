@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from etl.secrecy import PASSWORDS, passwords_of, spelled
+from etl.secrecy import PASSWORDS, passwords_of, secrets_of_webhook, spelled
 
 SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=12).filter(lambda text: not text.isalpha())
 
@@ -86,3 +86,20 @@ def test_what_sqlalchemy_takes_for_a_password_is_one(url: str) -> None:
         return
     named = [each for name in PASSWORDS for each in read.normalized_query.get(name, ())]
     assert sorted(found) == sorted(filter(None, [read.password, *named]))
+
+
+@pytest.mark.parametrize(
+    ("url", "secrets"),
+    [
+        ("https://chat.example/hooks/T0/B0/k3y", ["hooks/T0/B0/k3y"]),
+        ("https://chat.example:8443/x?token=abc%2Fdef", ["x?token=abc/def"]),
+        ("https://user:p%40ssword@chat.example/hook", ["user:p@ssword"]),
+        ("https://chat.example/hook", []),
+        ("https://chat.example", []),
+        ("no address", []),
+        ("", []),
+        (None, []),
+    ],
+)
+def test_what_lets_anybody_post_to_an_address_is_a_secret(url: str | None, secrets: list[str]) -> None:
+    assert secrets_of_webhook(url) == secrets

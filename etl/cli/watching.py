@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from etl import current
-from etl.cli.shown import without_secrets
+from etl.cli.shown import shown, without_secrets
 from etl.errors import ConfigError, EtlError, Interrupted, LockHeld, MassDelete
 from etl.settings import Settings, otlp_signals
 from etl.sync import Progress, Scope, Summary, Watch
@@ -105,8 +105,8 @@ class Eyes:
             retries=client.retries if client else 0,
             bytes_received=client.bytes_received if client else 0,
             last_complete_at=watch.last_complete_at,
-            error=None if summary else without_secrets(why),
-            warnings=tuple(map(without_secrets, summary.warnings)) if summary else (),
+            error=None if summary else shown(why),
+            warnings=tuple(map(shown, summary.warnings)) if summary else (),
             records={entity: _outcomes(tally._asdict()) for entity, tally in summary.tallies.items()}
             if summary
             else {},
@@ -138,13 +138,13 @@ def _otlp(run_id: str, scope: str) -> "Telling | None":
         if not signals:
             return None
         from etl.telemetry.otlp import Telling  # noqa: PLC0415 an extra, and it takes long to import
-    except ConfigError as error:
-        _log.warning("no traces and metrics are sent: %s", error)
-        return None
+
+        return Telling(signals, run_id, scope)
     except ImportError:
         _log.warning("no traces and metrics are sent: install tfy-etl with its extra, tfy-etl[otel]")
-        return None
-    return Telling(signals, run_id, scope)
+    except (ConfigError, ValueError, OSError, RuntimeError) as error:  # of the SDK, where a variable makes no sense
+        _log.warning("no traces and metrics are sent: %s", error)
+    return None
 
 
 def _host(settings: Settings) -> str:

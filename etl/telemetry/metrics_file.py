@@ -20,7 +20,7 @@ import etl
 from etl.telemetry.report import OUTCOMES, STATUSES, Report
 
 COUNTERS = {
-    "tfy_etl_runs": ("Runs that ended, by status.", ("scope", "status")),
+    "tfy_etl_runs": ("Runs that ended, by status; locked: another was at work.", ("scope", "status")),
     "tfy_etl_records": ("Records, by what became of them.", ("scope", "entity", "outcome")),
     "tfy_etl_http_requests": ("HTTP requests sent, further tries included.", ("scope",)),
     "tfy_etl_http_retries": ("HTTP requests that were further tries.", ("scope",)),
@@ -28,7 +28,7 @@ COUNTERS = {
 }
 GAUGES = {
     "tfy_etl_last_run_timestamp_seconds": ("When the last run ended.", ("scope",)),
-    "tfy_etl_last_run_duration_seconds": ("How long the last run took.", ("scope",)),
+    "tfy_etl_last_run_duration_seconds": ("How long the last run took, with its wait for the lock.", ("scope",)),
     "tfy_etl_last_run_exit_code": ("Exit code of the last run.", ("scope",)),
     "tfy_etl_last_complete_run_timestamp_seconds": ("When the last complete run began.", ("scope",)),
     "tfy_etl_build_info": ("Release that wrote the file.", ("version",)),

@@ -16,7 +16,14 @@ DATABASES = {"etl.store", "etl.models", "sqlalchemy", "filelock"}
 POSTGRESQL = {"etl.store.postgresql", "psycopg", "sqlalchemy.dialects.postgresql"}
 MIGRATIONS = {"alembic", "mako"}
 DRAWING = {"rich", "pygments"}
-EVERYTHING = ROOMS | HTTP | DATABASES | POSTGRESQL | MIGRATIONS | DRAWING | {"packaging"}
+WATCHING = {
+    "prometheus_client",
+    "opentelemetry",
+    "etl.telemetry.metrics_file",
+    "etl.telemetry.otlp",
+    "etl.telemetry.webhook",
+}
+EVERYTHING = WATCHING | ROOMS | HTTP | DATABASES | POSTGRESQL | MIGRATIONS | DRAWING | {"packaging"}
 
 
 class Started(NamedTuple):
@@ -109,7 +116,13 @@ def test_a_run_that_finds_its_schema_as_it_should_be_needs_no_migrations(databas
     done = start("sync", "--database-url", database, folder=folder)
     assert done.code == 0
     assert done.imported >= HTTP | DATABASES | {"etl.sync", "etl.records"}
-    assert done.imported & (MIGRATIONS | POSTGRESQL | {"etl.simulator"}) == set()
+    assert done.imported & (MIGRATIONS | POSTGRESQL | WATCHING | {"etl.simulator"}) == set()
+
+
+def test_what_watches_over_a_run_is_imported_for_who_asks_for_it(database: str, folder: Path) -> None:
+    done = start("sync", "--database-url", database, "--metrics-file", "tfy-etl.prom", folder=folder)
+    assert done.code == 0
+    assert done.imported & WATCHING == {"prometheus_client", "etl.telemetry.metrics_file"}
 
 
 def test_a_check_needs_neither_migrations_nor_what_only_runs_need(database: str, folder: Path) -> None:

@@ -307,6 +307,17 @@ def test_a_protocol_that_is_not_spoken_is_told_and_the_run_goes_on(
     assert collector.posts == []
 
 
+@pytest.mark.parametrize("name", ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_METRICS_EXEMPLAR_FILTER"])
+def test_a_variable_that_makes_no_sense_is_told_and_the_run_goes_on(
+    name: str, known: Simulator, collector: Receiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "-1")
+    done = tfy_etl("sync")
+    assert done.code == 0
+    assert "no traces and metrics are sent: " in done.err
+    assert collector.posts == []
+
+
 def test_without_the_extra_the_run_goes_on_and_says_what_to_install(
     known: Simulator, collector: Receiver, folder: Path
 ) -> None:

@@ -27,10 +27,11 @@ EXPRESSIONS = [target["expr"] for _, target in TARGETS if "expr" in target]
 
 @pytest.fixture(scope="module")
 def url(postgres_url: str, migrated_template: str) -> Iterator[str]:
-    """A database that has seen a first load, and a run that found changes and a record that cannot be stored."""
+    """A database that has seen a first load, a run that found changes, and one that met a record it could not store."""
     with new_database(postgres_url, template=migrated_template) as url, mirrored(url) as mirror:
         mirror.sync()
         mirror.registry.delete_model(mirror.registry.ids("models")[0])
+        mirror.sync()
         mirror.registry.put_raw("models", "odd", None)
         mirror.sync()
         yield url
