@@ -12,14 +12,14 @@ from etl.simulator import Simulator
 from tests.cli.commands import COMMAND, execute
 from tests.cli.conftest import Cli
 
-COMMANDS = ["check", "db", "demo", "rejected", "simulate", "status", "sync"]
+COMMANDS = ["check", "db", "demo", "prune", "rejected", "simulate", "status", "sync"]
 
 
 def test_help_teaches_the_commands_the_options_in_groups_and_a_first_run(tfy_etl: Cli) -> None:
     done = tfy_etl("--help")
     assert (done.code, done.err) == (0, "")
     assert [line.split()[0] for line in _section(done.out, "Commands:")] == COMMANDS
-    order = ["Commands:", "Control plane and database:", "Requests:", "Logs:", "Other options:"]
+    order = ["Commands:", "Control plane and database:", "Requests:", "Logs:", "Watching over sync:", "Other options:"]
     assert [line.strip() for line in done.out.splitlines() if line.strip() in order] == order
     assert "...\n" not in done.out.partition("\n")[2]
     connection = (
@@ -32,7 +32,15 @@ def test_help_teaches_the_commands_the_options_in_groups_and_a_first_run(tfy_etl
         "--max-retries",
         "--requests-per-second",
     )
-    for option in (*connection, "--log-format", "--log-level", "--progress / --no-progress", "--config"):
+    for option in (
+        *connection,
+        "--log-format",
+        "--log-level",
+        "--progress / --no-progress",
+        "--metrics-file",
+        "--notify-url",
+        "--config",
+    ):
         assert f"  {option} " in done.out
 
 
