@@ -117,6 +117,8 @@ class Staging:
 
     def mark_unread(self, model_ids: Sequence[str]) -> None:
         """Take models back: not all of their versions could be read or stored, so they are asked for again."""
+        if not model_ids:
+            return
         self._mark(UNREAD, model_ids)
         with self._connection.begin():
             wanted = self._wanted(model_ids)
