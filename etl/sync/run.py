@@ -30,7 +30,7 @@ _STATUSES: dict[type[EtlError], str] = {Interrupted: "interrupted", MassDelete: 
 """How a run ended, by its error; any other means that it failed."""
 
 
-_GARBAGE_THRESHOLD = 200_000
+_GARBAGE_THRESHOLD = 500_000
 """New objects between two looks for garbage. Pages under way are some hundred thousand, none of them garbage of that
 kind: with the default of 700, a third of a run went into looking through them."""
 
