@@ -12,6 +12,7 @@ from rich.console import Console
 from etl.cli.drawing import console, table
 from etl.cli.progress import progress
 from etl.cli.shown import shown, without_secrets
+from etl.errors import EtlError
 from etl.settings import Settings
 from etl.sync import Interrupts, Summary, run
 
@@ -22,9 +23,14 @@ _COUNTS = ("seen", "inserted", "updated", "unchanged", "deleted", "restored", "r
 def run_and_tell(settings: Settings) -> None:
     """Run, print the result, and end the process with the run's exit code."""
     with Interrupts(last=True) as interrupts:
-        with progress(settings.progress) as told:
-            summary = run(settings, interrupts=interrupts, progress=told)
         as_json = settings.output == "json"
+        try:
+            with progress(settings.progress) as told:
+                summary = run(settings, interrupts=interrupts, progress=told)
+        except EtlError as error:
+            if as_json:
+                _print_failure(error)
+            raise
         tell(lambda: _print(summary, as_json=as_json), written=summary.run_id is not None)
     sys.exit(summary.exit_code)
 
@@ -35,6 +41,12 @@ def _print(summary: Summary, *, as_json: bool) -> None:
         click.echo(json.dumps(summary.as_json() | {"warnings": warnings}))
     else:
         show(summary, console())
+
+
+def _print_failure(error: EtlError) -> None:
+    """What is known of a run that wrote nothing: whoever reads the result shall find one."""
+    told = {"run_id": None, "status": error.run_status, "complete": False, "error": without_secrets(str(error))}
+    click.echo(json.dumps(told))
 
 
 def tell(result: Callable[[], None], *, written: bool) -> None:

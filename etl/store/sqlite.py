@@ -66,6 +66,8 @@ def check_url(url: URL) -> None:
 def _check_file(path: Path) -> None:
     if path.is_dir():
         raise ConfigError(f"{path} is a folder: name a file in --database-url.")
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path} is no file: name one in --database-url.")
     if not path.parent.is_dir():
         raise ConfigError(f"The folder {path.parent} does not exist: create it, or change --database-url.")
     if path.exists():
@@ -143,7 +145,8 @@ def locked(engine: Engine, connect: Callable[[], Connection], ml_repos: Sequence
             f"Another run is at work on {path}: wait for it to end; sync --lock-wait 600 waits by itself."
         ) from error
     except OSError as error:
-        raise ConfigError(f"Cannot write beside {path}: {error.strerror or error}.") from error
+        reason = error.strerror or error
+        raise ConfigError(f"Cannot write beside {path} ({reason}): name a file elsewhere in --database-url.") from error
     try:
         yield
     finally:

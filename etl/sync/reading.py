@@ -73,6 +73,8 @@ class Readings:
     advance: Advance
     proofs: set[str] = field(default_factory=set)
     unproven: int = 0
+    found_models: bool = False
+    """Whether a model came: filters that nothing passes are perhaps misspelt."""
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -96,18 +98,17 @@ class Readings:
         unknown = [each for each in self.scope.ml_repos if each not in listed]
         if unknown:
             some = ", ".join(list(listed.values())[:10]) or "none at all"
-            raise ConfigError(f"ML repo {unknown[0]!r} is not known to the control plane: it lists {some}.")
+            raise ConfigError(f"The control plane knows no ML repo of the id {unknown[0]!r}: it lists {some}.")
 
     def models(self) -> None:
         """Read every model of the scope, and keep the latest version that comes along when that is wanted."""
-        found = 0
         for listing in self.scope.model_listings():
             for page in self._pages("models", listing):
                 self.intake.take("models", page.fresh, page.again)
-                found += len(page.fresh)
+                self.found_models |= bool(page.fresh)
                 if self.scope.versions == "latest":
                     self._take_latest(page)
-        if not found and not self.scope.lists_every_model:
+        if not self.found_models and not self.scope.lists_every_model:
             self.warn("No model matches the filters of this run.")
 
     def _take_latest(self, page: Page) -> None:

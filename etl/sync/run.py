@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import etl
-from etl.errors import EtlError, Interrupted, MassDelete
+from etl.errors import ConfigError, EtlError, Interrupted, MassDelete
 from etl.settings import Settings
 from etl.source import Client, Reader
 from etl.store import Advance, Gone, Store, Tally
@@ -25,10 +25,6 @@ from etl.sync.scope import Scope
 from etl.sync.summary import Summary
 
 _log = logging.getLogger(__name__)
-
-_STATUSES: dict[type[EtlError], str] = {Interrupted: "interrupted", MassDelete: "refused"}
-"""How a run ended, by its error; any other means that it failed."""
-
 
 _GARBAGE_THRESHOLD = 500_000
 """New objects between two looks for garbage. Pages under way are some hundred thousand, none of them garbage of that
@@ -121,6 +117,7 @@ def run(
             store.lock(scope.ml_repos, settings.lock_wait)
         now = datetime.now(UTC)  # a run that waited starts only here
         store.ensure_schema()
+        _stay_with(store.last_host(), settings)
         state = store.scope_state(scope.label())
         compares = scope.versions == "all" and rereading is None
         this = _Run(
@@ -146,6 +143,16 @@ def run(
             _commit(this, read)
         _log.info("run %s ended: %s; %s", this.id, read.status, _counts(read.tallies))
         return _summary(this, read, run_id=this.id)
+
+
+def _stay_with(before: str | None, settings: Settings) -> None:
+    """ConfigError when the tables were filled from another control plane, whose ids may be the same."""
+    host = settings.base_url()
+    if before not in {None, host} and not settings.accept_host:
+        raise ConfigError(
+            f"This database was filled from {before}, and not from {host}: name another --database-url for another "
+            "control plane. If it is the same one at a new address, run once with --accept-host."
+        )
 
 
 @contextmanager
@@ -184,12 +191,11 @@ def _recorded(this: _Run) -> Iterator[None]:
         with _explained(this):
             yield
     except EtlError as error:
-        status = _STATUSES.get(type(error), "failed")
-        this.store.abandon(this.id, _ending(this, status, str(error)))
+        this.store.abandon(this.id, _ending(this, error.run_status, str(error)))
         if this.store.is_written(this.id):
             _log.warning("the database failed at the commit, but made it: only the answer was lost")
             return
-        _log.info("run %s ended: %s", this.id, status)
+        _log.info("run %s ended: %s", this.id, error.run_status)
         raise
 
 
@@ -286,7 +292,7 @@ def _plan(this: _Run, readings: Readings) -> Plan:
         models=readings.staging.count_seen("models"),
         stored=this.store.stored_versions(this.scope.ml_repos),
         page_size=readings.reader.page_size,
-        can_sweep=this.scope.lists_every_model,
+        can_sweep=this.scope.covers_every_version,
     )
 
 
@@ -295,6 +301,8 @@ def _commit(this: _Run, read: _Read) -> None:
         raise read.refusal
     this.phase("writing")
     complete = read.readings.complete
+    # A scope that nothing is in is none to be fresh: its filter may be misspelt.
+    advances = complete and this.rereading is None and (read.readings.found_models or this.scope.lists_every_model)
     label = this.scope.label()
     compared_all = this.scope.versions == "all" and (this.why_full is not None or read.every_version)
     this.store.commit(
@@ -305,7 +313,7 @@ def _commit(this: _Run, read: _Read) -> None:
         now=this.started_at,
         log_changes=not this.first_load,
         gone=read.gone,
-        advance=Advance(label, full=compared_all) if complete and this.rereading is None else None,
+        advance=Advance(label, full=compared_all) if advances else None,
         held=this.interrupts.held(),
     )
 
