@@ -123,9 +123,7 @@ def test_what_cannot_be_proven_complete_ends_with_3_and_says_why(known: Simulato
     assert "Warning: " in done.out
 
 
-def test_of_a_run_that_wrote_nothing_json_is_one_object_too(
-    known: Simulator, registry: Registry, tfy_etl: Cli
-) -> None:
+def test_of_a_run_that_wrote_nothing_json_is_one_object_too(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     for model in registry.ids(MODELS)[:4]:
         registry.delete_model(model)
