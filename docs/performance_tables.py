@@ -141,6 +141,16 @@ def curve() -> str:
     return table(("versions", "database", "run", "wall s", "CPU s", "peak MB", "requests", "database MB"), rows)
 
 
+def startup() -> str:
+    """What a start of each command costs."""
+    told = _told("startup")
+    rows = (
+        (each["command"], each["modules"], f"{each['wall_ms']:.0f}", f"{each['over_python_ms']:.0f}")
+        for each in told["commands"]
+    )
+    return table(("command", "modules", "ms", "ms over Python alone"), rows)
+
+
 def latency() -> str:
     """Wall seconds by latency and requests under way."""
     told = _told("latency")["summary"]

@@ -307,7 +307,7 @@ def _commit(this: _Run, read: _Read) -> None:
     compared_all = this.scope.versions == "all" and (this.why_full is not None or read.every_version)
     this.store.commit(
         this.id,
-        _ending(this, read.status, None) | {"complete": complete, "proof": read.readings.proof},
+        lambda: _ending(this, read.status, None) | {"complete": complete, "proof": read.readings.proof},
         read.tallies,
         ml_repos=this.scope.ml_repos,
         now=this.started_at,
