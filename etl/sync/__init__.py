@@ -5,6 +5,7 @@ intake      a page becomes staged rows         reading     which lists are read,
 plan        pure: how versions are read        rereading   rejected records, asked for again by themselves
 interrupts  signals that wait for a commit     doubt       is what is missing really gone
 summary     what a run did, for people and programs
+garbage     when Python looks for what refers to itself
 """
 
 from etl.sync.interrupts import Interrupts

@@ -1,6 +1,5 @@
 """One run, from the lock to the commit."""
 
-import gc
 import logging
 import time
 import uuid
@@ -16,6 +15,7 @@ from etl.settings import Settings
 from etl.source import Client, Reader
 from etl.store import Advance, Gone, Store, Tally
 from etl.sync.doubt import doubt
+from etl.sync.garbage import Garbage
 from etl.sync.intake import Intake
 from etl.sync.interrupts import Interrupts
 from etl.sync.plan import Plan, is_full, plan_versions
@@ -25,11 +25,6 @@ from etl.sync.scope import Scope
 from etl.sync.summary import Summary
 
 _log = logging.getLogger(__name__)
-
-_GARBAGE_THRESHOLD = 500_000
-"""New objects between two looks for garbage. Pages under way are some hundred thousand, none of them garbage of that
-kind: with the default of 700, a third of a run went into looking through them."""
-
 
 class Progress(Protocol):
     """Is told what a run is at."""
@@ -51,6 +46,7 @@ class _Run:
     client: Client
     interrupts: Interrupts
     progress: Progress
+    garbage: Garbage
     id: str
     started_at: datetime
     began: float
@@ -68,6 +64,7 @@ class _Run:
 
     def advance(self, entity: str, records: int, total: int | None) -> None:
         self.interrupts.check()
+        self.garbage.page(records)
         self.progress.advance(entity, records, total)
 
     def traffic(self) -> dict[str, Any]:
@@ -109,7 +106,7 @@ def run(
     began = time.monotonic()
     scope = Scope.of(settings)
     with (
-        _few_looks_for_garbage(),
+        Garbage() as garbage,
         Client(settings, settings.token()) as client,
         Store(settings.database_url, read_only=settings.dry_run) as store,
     ):
@@ -127,6 +124,7 @@ def run(
             client,
             interrupts,
             progress,
+            garbage,
             str(uuid.uuid4()),
             now,
             began,
@@ -153,16 +151,6 @@ def _stay_with(before: str | None, settings: Settings) -> None:
             f"This database was filled from {before}, and not from {host}: name another --database-url for another "
             "control plane. If it is the same one at a new address, run once with --accept-host."
         )
-
-
-@contextmanager
-def _few_looks_for_garbage() -> Iterator[None]:
-    before = gc.get_threshold()
-    gc.set_threshold(_GARBAGE_THRESHOLD, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _why_full(settings: Settings, state: Mapping[str, Any], now: datetime) -> str | None:
