@@ -10,6 +10,7 @@ class Knot:
     """An object that refers to itself."""
 
     def __init__(self) -> None:
+        """Tie it."""
         self.itself = self
 
 
