@@ -26,6 +26,7 @@ from etl.sync.summary import Summary
 
 _log = logging.getLogger(__name__)
 
+
 class Progress(Protocol):
     """Is told what a run is at."""
 
