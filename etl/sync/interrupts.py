@@ -27,8 +27,9 @@ class Interrupts:
     def __enter__(self) -> Self:
         """Install the handlers; outside the main thread Python allows none, and the caller's rule."""
         if threading.current_thread() is threading.main_thread():
-            # What is ignored stays so: nohup has SIGHUP ignored.
-            heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            # nohup has SIGHUP ignored, and means it; a shell's background has SIGINT ignored, where a kill means it.
+            spared = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+            heard = [number for number in _SIGNALS if number not in spared]
             self._before = {number: signal.signal(number, self._handle) for number in heard}
         return self
 

@@ -39,7 +39,7 @@ def test_each_signal_interrupts_and_is_given_back(number: signal.Signals) -> Non
     assert [signal.getsignal(each) for each in SIGNALS] == before
 
 
-def test_what_was_ignored_before_is_ignored_still() -> None:
+def test_a_hangup_that_was_ignored_before_is_ignored_still() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
         with Interrupts() as interrupts:
