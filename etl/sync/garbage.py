@@ -8,10 +8,10 @@ import gc
 from types import TracebackType
 from typing import Self
 
-_BETWEEN = 4000
-"""Records between two looks: a look costs a hundredth of what they take, and what waits for it stays below a few MB."""
+_BETWEEN = 20_000
+"""Records between two looks: a look costs a hundredth of what they take, and what waits for it stays below 10 MB."""
 
-_OF_A_PAGE = 100
+_OF_A_PAGE = 500
 """What a page leaves behind, in records: of pages with few records there are many."""
 
 

@@ -22,9 +22,9 @@ def usual() -> None:
 def test_garbage_goes_once_enough_records_came_and_not_before() -> None:
     with Garbage() as garbage:
         gone = weakref.ref(Knot())
-        garbage.page(3000)
+        garbage.page(15_000)
         assert gone() is not None
-        garbage.page(1000)
+        garbage.page(5_000)
         assert gone() is None
 
 
