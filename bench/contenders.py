@@ -1,6 +1,5 @@
 """Who is compared: the command of each, what has to be there before it, and where its rows are found."""
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -100,11 +99,12 @@ CONTENDERS = (
     OURS,
     Contender(name="dlt", command=peer("dlt_pipeline", "{url}"), found=DLT_TABLES),
     Contender(
-        name="dlt, a worker for each core",
-        command=peer("dlt_pipeline", "{url}", "--workers", str(os.cpu_count())),
-        found=DLT_TABLES,
+        name="Singer",
+        command=peer("singer", "{url}"),
+        found=_SINGER,
+        databases=(POSTGRESQL,),
+        runs=(FIRST, AGAIN, CHANGED),
     ),
-    Contender(name="Singer", command=peer("singer", "{url}"), found=_SINGER, databases=(POSTGRESQL,)),
     Contender(
         name="direct load",
         before=tfy_etl("db", "upgrade"),

@@ -2,19 +2,22 @@
 
     python -m bench.curve [--versions N]… [--rounds 1] [--database NAME]…
 
-For each size a first load and a run with nothing new, on a fresh database. Results go to bench/results/curve.json. For
-the largest size 3 GB of pages are made on the disk first, which takes some minutes.
+For each size a first load and a run with nothing new, on a fresh database, with the page size as it comes. Results go
+to bench/results/curve.json. For the largest size 3 GB of pages are made on the disk first, which takes some minutes.
 """
 
 import argparse
+from dataclasses import replace
 
-from bench.contenders import AGAIN, FIRST, OURS, PAGE_SIZE
+from bench.contenders import AGAIN, FIRST, OURS, sync
 from bench.databases import DATABASES
 from bench.plane import running
 from bench.runs import Bench, Result, circumstances, medians, tell, write
 from bench.shelf import BASE, METRICS, VERSIONS
+from etl.settings import Settings
 from tests.databases import postgres_server
 
+AS_IT_COMES = replace(OURS, command=sync(Settings().page_size))
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 
 
@@ -26,7 +29,7 @@ def of_size(versions: int, server: str, asked: argparse.Namespace) -> list[Resul
         bench = Bench(plane=plane, shelf=shelf, server=server)
         for number in range(asked.rounds):
             for database in asked.database or DATABASES:
-                for result in bench.runs(OURS, database, (FIRST, AGAIN)):
+                for result in bench.runs(AS_IT_COMES, database, (FIRST, AGAIN)):
                     tell(f"{versions} versions:", database, "·", result["run"], "·", f"{result['wall']:.1f} s")
                     results.append({"versions": versions, "round": number, **result})
     return results
@@ -41,7 +44,7 @@ def main() -> None:
     asked = parser.parse_args()
     with postgres_server() as server:
         result = circumstances(server) | {
-            "versions_each": VERSIONS, "metrics_each": METRICS, "page_size": PAGE_SIZE
+            "versions_each": VERSIONS, "metrics_each": METRICS, "page_size": Settings().page_size
         }  # fmt: skip
         measured: list[Result] = []
         for versions in asked.versions or SIZES:

@@ -129,8 +129,10 @@ def _told(counted: dict[str, Any], names: list[str]) -> Iterator[str]:
             yield ", ".join(f"{key} ({number})" for key, number in sorted(value.items()))
         elif isinstance(value, list):
             yield f"{told} in MB, in order: {', '.join(f'{each / 1e6:.0f}' for each in value)}"
+        elif name == "seed":
+            yield f"{told} {value}"
         else:
-            yield f"{told}: {value:,}"
+            yield f"{told}: {value:,}{' s' if 'wait' in name else ''}"
 
 
 def bad_answers() -> str:

@@ -60,6 +60,23 @@ def comparison(run: str) -> str:
     return table(head, rows)
 
 
+def in_short() -> str:
+    """The ratios that matter, from the medians."""
+    told = {(each["database"], each["run"], each["contender"]): each["wall"] for each in _told("compare")["summary"]}
+    databases = ("SQLite", "PostgreSQL")
+    rows = (
+        (what, *(f"{told[database, *above] / told[database, *below]:.2f}" for database in databases))
+        for what, above, below in (
+            ("first load: dlt's time over ours", ("first load", "dlt"), ("first load", _OURS)),
+            ("first load: ours over the plainest direct load's", ("first load", _OURS), ("first load", "direct load")),
+            ("nothing new: dlt's over ours", ("nothing new", "dlt"), ("nothing new", _OURS)),
+            ("nothing new: ours over fetch and parse", ("nothing new", _OURS), ("nothing new", "fetch and parse")),
+            ("ours: 1 % changed over nothing new", ("1 % changed", _OURS), ("nothing new", _OURS)),
+        )
+    )
+    return table(("", *databases), rows)
+
+
 def _compared(each: Result) -> tuple[object, ...]:
     name = f"**{_OURS}**" if each["contender"] == _OURS else each["contender"]
     if "error" in each:
@@ -139,6 +156,16 @@ def curve() -> str:
         for each in _told("curve")["summary"]
     )
     return table(("versions", "database", "run", "wall s", "CPU s", "peak MB", "requests", "database MB"), rows)
+
+
+def startup() -> str:
+    """What a start of each command costs."""
+    told = _told("startup")
+    rows = (
+        (each["command"], each["modules"], f"{each['wall_ms']:.0f}", f"{each['over_python_ms']:.0f}")
+        for each in told["commands"]
+    )
+    return table(("command", "modules", "ms", "ms over Python alone"), rows)
 
 
 def latency() -> str:

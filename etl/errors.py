@@ -18,9 +18,13 @@ A message is one line, says what happened and what to do, and never holds the to
 
 
 class EtlError(Exception):
-    """Root of the tree: `str(error)` is the one line shown, `exit_code` what the process ends with."""
+    """Root of the tree: `str(error)` is the one line shown, `exit_code` what the process ends with.
+
+    `run_status` is how the row of a run tells that it ended so.
+    """
 
     exit_code = 1
+    run_status = "failed"
 
 
 class ConfigError(EtlError):
@@ -76,9 +80,11 @@ class MassDelete(EtlError):
     """The deletes of this run would pass the limit: nothing was written."""
 
     exit_code = 5
+    run_status = "refused"
 
 
 class Interrupted(EtlError):
-    """SIGINT or SIGTERM: the run ended cleanly and wrote nothing."""
+    """SIGINT, SIGTERM or SIGHUP: the run ended cleanly and wrote nothing."""
 
     exit_code = 130
+    run_status = "interrupted"

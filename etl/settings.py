@@ -140,6 +140,9 @@ class Settings:
     max_sweeps: int = _sync(_REQUESTS, 3, "Times a list is read until its completeness is proven.", least=1)
     dry_run: bool = _sync(_RESULT, False, "Print the plan and the counts; write nothing.")
     lock_wait: float = _sync(_RESULT, 0.0, "Seconds to wait while another run holds the lock.", least=0)
+    accept_host: bool = _sync(
+        _RESULT, False, "Go on though the database was filled from another address: the control plane has moved."
+    )
     output: str = _sync(_RESULT, "text", "How the result is printed.", choices=("text", "json"))
 
     keep: timedelta | None = _prune(_KEPT, None, "What is younger than that is kept, such as 90d or 26w.")
@@ -184,6 +187,8 @@ class Settings:
         """The token, read now: from the caller, the named file or the environment. ConfigError without one."""
         token = self.api_key or (_token_of_file(self.api_key_file) if self.api_key_file else "")
         token = token.strip()
+        if not token and self.api_key_file:
+            raise ConfigError("The file that --api-key-file or TFY_API_KEY_FILE names is empty: put the token into it.")
         if not token:
             raise ConfigError(f"No token: set {TOKEN_ENV}, or name a file that holds it with --api-key-file.")
         if not (token.isascii() and _is_one_word(token)):
@@ -241,7 +246,7 @@ def duration(text: str) -> timedelta:
 
 def _token_of_file(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # editors on Windows put a mark in front
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         # What names no file may be the token itself. The cause of the second kind quotes what the file holds.

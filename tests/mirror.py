@@ -107,7 +107,10 @@ class Mirror:
         for process in self.started:
             if process.poll() is None:
                 process.kill()
-                process.communicate()
+                process.wait()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
 
     def command(self, *arguments: str, exit_code: int = 0, command: str = "sync") -> str:
         """What the real command prints, once it has ended as it should."""

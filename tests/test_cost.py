@@ -93,3 +93,17 @@ def test_a_run_writes_the_rows_of_what_changed_and_no_others(mirror: Mirror) -> 
     lists = ("model_version_tags", "model_version_metrics", "model_version_packages")
     assert all(version in row for name in lists for row in written[name])
     assert not written["ml_repos"] | written["subjects"]
+
+
+def test_models_read_one_by_one_are_taken_together(migrated_url: str) -> None:
+    sent_for = []
+    registry = Registry.generate(seed=1, ml_repos=2, models=120, versions=3, metrics=2, empty_share=0)
+    with mirrored(migrated_url, registry) as mirror:
+        mirror.sync(page_size=500)
+        for models in (2, 20):
+            for model_id in registry.ids("models")[:models]:
+                registry.add_version(model_id)
+            with counted() as sent:
+                mirror.sync(page_size=500, max_delete_share=1.0)
+            sent_for.append(len(sent))
+    assert sent_for[1] <= sent_for[0] + 20

@@ -128,7 +128,11 @@ def leave(process: subprocess.Popen[str], file: Path, folders: Iterator[Path], d
 
 
 def state_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    """T for one that stands still, Z for one that has ended, whether somebody waited for it or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except FileNotFoundError:
+        return "Z"
 
 
 def tear(file: Path, unchanged: bytes, draw: random.Random) -> str:

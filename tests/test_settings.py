@@ -139,6 +139,17 @@ def test_a_token_file_that_cannot_be_read_is_told(content: bytes | None, reason:
         Settings(api_key_file=tmp_path / "token").token()
 
 
+def test_a_mark_in_front_and_line_ends_of_windows_are_no_part_of_the_token(tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(b"\xef\xbb\xbfsecret\r\n")
+    assert Settings(api_key_file=tmp_path / "token").token() == "secret"
+
+
+def test_an_empty_token_file_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("\n")
+    with pytest.raises(ConfigError, match="names is empty"):
+        Settings(api_key_file=tmp_path / "token").token()
+
+
 def test_neither_token_nor_database_password_is_in_the_settings_text() -> None:
     assert TOKEN not in repr(Settings(api_key=TOKEN, database_url=f"postgresql://u:{TOKEN}@host/db"))
     assert Settings(api_key=TOKEN).token_if_any() == TOKEN

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import click
 
 from etl.cli.shown import shown
-from etl.errors import EtlError
+from etl.errors import EtlError, RequestRefused
 from etl.settings import Settings
-from etl.source import Client
+from etl.source import Client, Forbidden
 from etl.store import lock_is_free, opened, schema, server_of
 
 
@@ -73,9 +73,14 @@ def _source_links(settings: Settings, stack: ExitStack) -> list[Link]:
         return f"{clients[0].discover()} answers"
 
     def access() -> str:
-        for endpoint in ("ml-repos", "models"):
-            clients[0].list(endpoint, (), offset=0, limit=1)
-        return "may list ML repos and models"
+        clients[0].list("ml-repos", (), offset=0, limit=1)
+        models = clients[0].list("models", (), offset=0, limit=1).records
+        try:
+            clients[0].list("model-versions", (), offset=0, limit=1)
+        except (Forbidden, RequestRefused):  # some give them model by model alone
+            for model in models:
+                clients[0].list("model-versions", (("model_id", str(model["id"])),), offset=0, limit=1)
+        return "may list ML repos, models and versions"
 
     return [
         Link("host", (), settings.base_url),

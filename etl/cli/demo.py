@@ -44,12 +44,14 @@ def tell_the_story(file: Path, *, progress: bool | None) -> None:
         show(summary, out)
         with reading(settings.database_url) as connection:
             _show_changes(out, changes_of(connection, str(summary.run_id), limit=30))
-            _show_tags(out, tags_now(connection, "prod", limit=8))
+            _show_tags(out, tags_now(connection, "eu", limit=8))
     out.print(f"\nThe database is {shown(file)}. Look around:\n  sqlite3 -box {shown(file)} '{_LOOK}'")
 
 
 def _make_room(file: Path) -> None:
     """Remove the database of the demonstration before; nobody's other file."""
+    if not file.parent.is_dir():
+        raise ConfigError(f"The folder {file.parent} does not exist: create it, or name another --file.")
     if file.name != DEMO_FILE and file.exists():
         raise ConfigError(f"{file} is there already: name another --file, or remove it.")
     try:
@@ -99,7 +101,7 @@ def _show_changes(out: Console, rows: list[dict[str, Any]]) -> None:
 
 def _show_tags(out: Console, rows: list[dict[str, Any]]) -> None:
     cells = ((row["ml_repo"], row["model"], row["version"]) for row in rows)
-    _table(out, "Who carries the tag prod (view tag_assignments)", ("ML repo", "model", "version"), cells)
+    _table(out, "Who carries the tag eu (view tag_assignments)", ("ML repo", "model", "version"), cells)
 
 
 def _move(row: dict[str, Any]) -> str:

@@ -6,11 +6,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-_WIDTH = 100
+_WIDTH = 10_000  # of a line that nobody has to scroll
 
 
 def console() -> Console:
-    """Standard output; nothing in a text is taken for markup. A file or a pipe is as wide every time."""
+    """Standard output; nothing in a text is taken for markup. In a file or a pipe no line is folded."""
     width = None if sys.stdout is not None and sys.stdout.isatty() else _WIDTH  # a closed one is None
     return Console(file=sys.stdout, width=width, markup=False, emoji=False, highlight=False)
 

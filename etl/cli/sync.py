@@ -13,6 +13,7 @@ from etl.cli.drawing import console, table
 from etl.cli.progress import progress
 from etl.cli.shown import shown, without_secrets
 from etl.cli.watching import watched
+from etl.errors import EtlError
 from etl.settings import Settings
 from etl.sync import Interrupts, Summary, run
 
@@ -23,10 +24,15 @@ _COUNTS = ("seen", "inserted", "updated", "unchanged", "deleted", "restored", "r
 def run_and_tell(settings: Settings) -> None:
     """Run, print the result, and end the process with the run's exit code."""
     with watched(settings) as eyes, Interrupts(last=True) as interrupts:
-        with progress(settings.progress) as told:
-            summary = run(settings, interrupts=interrupts, progress=eyes.on(told), watch=eyes.watch)
-        eyes.summary = summary
         as_json = settings.output == "json"
+        try:
+            with progress(settings.progress) as told:
+                summary = run(settings, interrupts=interrupts, progress=eyes.on(told), watch=eyes.watch)
+        except EtlError as error:
+            if as_json:
+                _print_failure(error)
+            raise
+        eyes.summary = summary
         tell(lambda: _print(summary, as_json=as_json), written=summary.run_id is not None)
     sys.exit(summary.exit_code)
 
@@ -37,6 +43,12 @@ def _print(summary: Summary, *, as_json: bool) -> None:
         click.echo(json.dumps(summary.as_json() | {"warnings": warnings}))
     else:
         show(summary, console())
+
+
+def _print_failure(error: EtlError) -> None:
+    """What is known of a run that wrote nothing: whoever reads the result shall find one."""
+    told = {"run_id": None, "status": error.run_status, "complete": False, "error": without_secrets(str(error))}
+    click.echo(json.dumps(told))
 
 
 def tell(result: Callable[[], None], *, written: bool) -> None:

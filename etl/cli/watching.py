@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from etl import current
 from etl.cli.shown import shown, without_secrets
-from etl.errors import ConfigError, EtlError, Interrupted, LockHeld, MassDelete
+from etl.errors import ConfigError, EtlError, Interrupted, LockHeld
 from etl.settings import Settings, otlp_signals
 from etl.sync import Progress, Scope, Summary, Watch
 from etl.telemetry import Report
@@ -18,7 +18,6 @@ from etl.telemetry import Report
 if TYPE_CHECKING:  # an extra, which need not be there
     from etl.telemetry.otlp import Telling
 
-_STATUSES: dict[type[EtlError], str] = {LockHeld: "locked", MassDelete: "refused", Interrupted: "interrupted"}
 _NO_NEWS = frozenset({0, LockHeld.exit_code})
 """Exit codes that nobody is told of: complete, and another run is at work."""
 
@@ -90,7 +89,8 @@ class Eyes:
         if summary is not None:
             status, code = summary.status, summary.exit_code
         elif error is not None:
-            status, code, why = _STATUSES.get(type(error), "failed"), error.exit_code, str(error)
+            status = "locked" if isinstance(error, LockHeld) else error.run_status
+            code, why = error.exit_code, str(error)
         client = watch.client
         return Report(
             run_id=watch.run_id,

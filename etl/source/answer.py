@@ -26,6 +26,7 @@ _EXCERPTED = 32_768
 _BEARER = re.compile(r"(?i)(?<=bearer )\S+")
 _DEEPEST = 400  # far more than a record may nest, and less than Python can read
 _STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+_SLOWER = "run again later, or ask for less at a time by --requests-per-second"
 _RETRIED = frozenset({408, 425, 429})
 _ADVICE = {
     400: "check the filters and options given",
@@ -162,7 +163,8 @@ def _refusal(answer: Answer, secret: str) -> Exception:
     excerpt = scrub(answer.body[: 5 * _EXCERPTED].decode("utf-8", "replace"), secret)
     said = f"{_named(status)}: {excerpt}" if excerpt else _named(status)
     if status in _RETRIED or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Passing(f"{path} answered {said}", retry_after=retry_after(answer.headers))
+        advice = {"advice": _SLOWER} if status == HTTPStatus.TOO_MANY_REQUESTS else {}
+        return Passing(f"{path} answered {said}", retry_after=retry_after(answer.headers), **advice)
     if status < HTTPStatus.BAD_REQUEST:
         target = scrub(_host(answer.headers.get("location", "")), secret)
         return ConfigError(

@@ -41,6 +41,11 @@ class Task(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where the result is awaited
             self._done.put((None, error))
 
+    @property
+    def ready(self) -> bool:
+        """Whether the result would be given at once."""
+        return not self._done.empty()
+
     def result(self) -> T:
         """What the call gave or raised, once it has; to be asked for once."""
         while True:

@@ -15,6 +15,9 @@ from etl.source.pool import Pool, Task
 
 _log = logging.getLogger(__name__)
 
+_FEWEST_AHEAD = 2
+"""Pages under way while one is taken: one to come, and one in case."""
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -33,13 +36,17 @@ class Reading:
     """One listing being read: iterate over its pages, then ask for the proof."""
 
     def __init__(self, listing: Listing, fetch: Callable[[int], Task[Page]], ahead: int, max_sweeps: int) -> None:
-        """Have the first page fetched; `fetch` takes an offset, and `ahead` pages are under way at most."""
+        """Have the first page fetched; `fetch` takes an offset, and `ahead` pages are under way at most.
+
+        Where pages come as fast as they are taken, fewer are: each that waits takes the memory of all its records.
+        """
         self.listing = listing
         self.proof: Literal["anchored", "confirmed"] | None = None
         self.sweeps = 0
         self.total: int | None = None
         self._fetch = fetch
-        self._ahead = ahead
+        self._most_ahead = ahead
+        self._ahead = min(_FEWEST_AHEAD, ahead)
         self._max_sweeps = max_sweeps
         self._pages = {0: fetch(0)}
 
@@ -64,13 +71,21 @@ class Reading:
         try:
             self._look_ahead(sweep)
             while not sweep.ended:
-                page = sweep.take(self._pages.pop(sweep.offset).result())
+                next_page = self._pages.pop(sweep.offset)
+                self._ahead = self._as_many_as_it_takes(is_early=next_page.ready)
+                page = sweep.take(next_page.result())
                 self._look_ahead(sweep)
                 yield page
                 while sweep.wanted is not None:
                     yield sweep.mend(self._fetch(sweep.wanted).result())
         finally:
             self.drop()
+
+    def _as_many_as_it_takes(self, *, is_early: bool) -> int:
+        """How many pages to have under way from now on, after one that was early, or that had to be waited for."""
+        if is_early:
+            return max(self._ahead - 1, min(_FEWEST_AHEAD, self._most_ahead))
+        return min(2 * self._ahead, self._most_ahead)
 
     def _look_ahead(self, sweep: Sweep) -> None:
         """Have the next pages fetched, and forget those that were foretold wrongly."""

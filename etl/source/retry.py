@@ -25,12 +25,22 @@ T = TypeVar("T")
 
 
 class Passing(Exception):
-    """A failure that may pass, in words; `retry_after` is the pause in seconds that the server asked for."""
+    """A failure that may pass, in words; `retry_after` is the pause in seconds that the server asked for.
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    `advice` is what to do should it not pass.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        advice: str = "see that it is up and reachable, then run again",
+    ) -> None:
         """Keep the pause for the back-off."""
         super().__init__(message)
         self.retry_after = retry_after
+        self.advice = advice
 
 
 class Retry:
@@ -73,7 +83,7 @@ class Retry:
             tries = "1 try" if attempt.num == 1 else f"{attempt.num} tries"
             raise SourceUnavailable(
                 f"The control plane gave no good answer in {tries}; the last: {last}. "
-                "See that it is up and reachable, then run again."
+                f"{last.advice[0].upper()}{last.advice[1:]}."
             ) from last
         raise AssertionError  # for the type checker: the loop returns or raises
 

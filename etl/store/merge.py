@@ -117,8 +117,9 @@ def _note_reads(connection: Connection, database: Any) -> None:
     kept = select(versions.c.model_id).where(
         versions.c.deleted_at.is_(None), versions.c.model_id.in_(select(READ.c.model_id)), ~brought
     )
-    connection.execute(delete(table).where(table.c.model_id.in_(kept)))
-    connection.execute(delete(READ).where(READ.c.model_id.in_(kept)))
+    not_read = connection.scalars(delete(READ).where(READ.c.model_id.in_(kept)).returning(READ.c.model_id)).all()
+    if not_read:
+        connection.execute(delete(table).where(table.c.model_id.in_(select(database.ids(not_read).c.value))))
     still_unread = select(UNREAD.c.model_id).where(~exists().where(READ.c.model_id == UNREAD.c.model_id))
     connection.execute(delete(table).where(table.c.model_id.in_(still_unread)))
     read = (

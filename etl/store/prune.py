@@ -29,7 +29,7 @@ class Old:
     def __init__(self, connection: Connection, before: datetime) -> None:
         """Look which runs stay whatever their age."""
         self._connection = connection
-        kept = database_of(connection.engine.url).ids(_last_complete(connection))
+        kept = database_of(connection.engine.url).ids(_rested_on(connection))
         self._changes = _CHANGES.c.observed_at < before
         self._rejects = _REJECTS.c.resolved_at < before
         self._runs = and_(
@@ -86,13 +86,18 @@ class Old:
             old = and_(old, key > last)
 
 
-def _last_complete(connection: Connection) -> list[str]:
-    """The last complete run of each scope, and those that the scopes name as such: plans and `status` rest on them."""
+def _rested_on(connection: Connection) -> list[str]:
+    """Runs that plans, `status` and the next run's look at its host rest on.
+
+    The last complete one of each scope, those that the scopes name as such, and the last of all that wrote.
+    """
     newest_first = func.row_number().over(partition_by=_RUNS.c.scope, order_by=(_RUNS.c.started_at.desc(), _RUNS.c.id))
     complete = select(_RUNS.c.id, newest_first.label("place")).where(_RUNS.c.complete).subquery()
+    wrote = select(_RUNS.c.id).where(_RUNS.c.status.in_(("succeeded", "partial")))
     with connection.begin():
         last = connection.scalars(select(complete.c.id).where(complete.c.place == 1)).all()
         named = connection.scalars(
             select(_SCOPES.c.last_complete_run_id).where(_SCOPES.c.last_complete_run_id.is_not(None))
         ).all()
-    return sorted({*last, *named})
+        newest = connection.scalars(wrote.order_by(_RUNS.c.started_at.desc()).limit(1)).all()
+    return sorted({*last, *named, *newest})

@@ -44,6 +44,13 @@ def end(connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies
     return True
 
 
+def last_host(connection: Connection) -> str | None:
+    """The address that the newest run was given of those that wrote; None when there was none."""
+    wrote = SyncRun.status.in_(("succeeded", "partial"))
+    with connection.begin():
+        return connection.scalar(select(SyncRun.host).where(wrote).order_by(SyncRun.started_at.desc()).limit(1))
+
+
 def status(connection: Connection, run_id: str) -> str | None:
     """What the run's row says of how it ended."""
     with connection.begin():

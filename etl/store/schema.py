@@ -6,7 +6,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, column, inspect, select, table
 
 import etl
-from etl.errors import SchemaMismatch
+from etl.errors import ConfigError, SchemaMismatch
+from etl.models import Base
 from etl.store.engine import database_of, explained, is_in_memory
 
 VERSION_TABLE = "tfy_etl_version"
@@ -104,6 +105,10 @@ def _current(connection: Connection) -> str | None:
 
 def _refuse_unknown(connection: Connection) -> None:
     found = _current(connection)
+    if found is None and (strange := Base.metadata.tables.keys() & set(inspect(connection).get_table_names())):
+        raise ConfigError(
+            f"The database has a table {min(strange)} already, which tfy-etl did not make: name another database."
+        )
     if found is not None and found not in revisions():
         raise SchemaMismatch(
             f"The database is at revision {found}, which this release ({etl.__version__}) does not know: "

@@ -117,6 +117,8 @@ class Staging:
 
     def mark_unread(self, model_ids: Sequence[str]) -> None:
         """Take models back: not all of their versions could be read or stored, so they are asked for again."""
+        if not model_ids:
+            return
         self._mark(UNREAD, model_ids)
         with self._connection.begin():
             wanted = self._wanted(model_ids)
@@ -268,7 +270,13 @@ def _encoders(table: Table, connection: Connection) -> list[tuple[int, Encoder]]
 
 def _encoded(rows: Sequence[Row], encoders: Sequence[tuple[int, Encoder]]) -> Iterable[Row]:
     """The rows as the driver takes them: column by column, for that takes the fewest calls."""
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    written: dict[int, Sequence[Any]] = {}
     for position, encode in encoders:
-        columns[position] = encode(columns[position])
+        values = [row[position] for row in rows]
+        as_taken = encode(values)
+        if as_taken is not values:
+            written[position] = as_taken
+    if not written:
+        return rows
+    columns = (written.get(position, values) for position, values in enumerate(zip(*rows, strict=True)))
     return zip(*columns, strict=True)

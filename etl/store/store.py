@@ -1,7 +1,7 @@
 """The store as a run uses it: one engine, one connection, the lock, the run's record and its one commit."""
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from types import TracebackType
@@ -73,6 +73,10 @@ class Store:
         """What is known of a scope from its complete runs, else of the whole registry; empty when there was none."""
         return runs.scope_state(self._connection, label) or runs.scope_state(self._connection, runs.WHOLE) or {}
 
+    def last_host(self) -> str | None:
+        """The address of the control plane that the tables were last filled from, None for empty ones."""
+        return runs.last_host(self._connection)
+
     def is_empty(self, ml_repos: Sequence[str]) -> bool:
         """Whether nothing of the ML repos given (of any, when there are none) was ever stored."""
         return runs.is_empty(self._connection, ml_repos)
@@ -122,7 +126,7 @@ class Store:
     def commit(  # noqa: PLR0913 all that becomes visible at once
         self,
         run_id: str,
-        outcome: Mapping[str, Any],
+        outcome: Callable[[], Mapping[str, Any]],
         tallies: Mapping[str, Tally],
         *,
         ml_repos: Sequence[str],
@@ -134,11 +138,11 @@ class Store:
     ) -> None:
         """Merge what is staged, close the run's row and move its scope on: one transaction, no network but its own.
 
-        `now` is the run's start. `held` keeps signals off while the commit is made.
+        `now` is the run's start; `outcome` is asked once everything is merged; `held` keeps signals off the commit.
         """
         with writing(self._connection) as transaction:
             merge(self._connection, ml_repos=ml_repos, run_id=run_id, now=now, log_changes=log_changes, gone=gone)
-            if not runs.end(self._connection, run_id, outcome, tallies):
+            if not runs.end(self._connection, run_id, outcome(), tallies):
                 raise StoreError("Another run took this one for dead, and may have written since: run again.")
             if advance is not None:
                 runs.advance(self._connection, advance, run_id=run_id, started_at=now)

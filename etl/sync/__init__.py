@@ -7,6 +7,7 @@ interrupts  signals that wait for a commit     doubt       is what is missing re
 summary     what a run did, for people and programs
 watch       what is known of a run however it ends
 prune       housekeeping in what runs wrote down of themselves
+garbage     when Python looks for what refers to itself
 """
 
 from etl.sync.interrupts import Interrupts

@@ -39,12 +39,12 @@ class Intake:
         self.stale = 0
         """Records that came older than they are stored."""
 
-    def take(self, entity: Entity, records: Sequence[Any], again: Container[int] = ()) -> bool:
+    def take(self, entity: Entity, records: Sequence[Any], again: Container[int] = ()) -> list[Any]:
         """Stage what is new or changed among the records of a page; a record may come again.
 
         `again` are the places of those whose id came before in the same sweep. What an id brings twice in one sweep
         are two states of a record if `updated_at` differs, else two records, of which only the first can be kept.
-        Returns whether all of them could be read.
+        Returns those that could not be read, or not be told apart.
         """
         sightings: dict[str, Sighting] = {}
         twins: set[str] = set()
@@ -68,7 +68,7 @@ class Intake:
             rejects += self._stage(entity, sightings, twins)
         for reject in rejects:
             self._reject(entity, reject)
-        return not rejects
+        return [reject.record for reject in rejects]
 
     def _stage(self, entity: Entity, sightings: dict[str, Sighting], again: set[str]) -> list[_Reject]:
         """Stage what is news; gives back the twins of what an earlier page of the sweep brought."""

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end a run cleanly, and never between a commit and the knowledge that it was made."""
+"""SIGINT, SIGTERM and SIGHUP end a run cleanly, and never between a commit and the knowledge that it was made."""
 
 import signal
 import threading
@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """While entered, both signals raise KeyboardInterrupt in the main thread, until the run's end is settled.
+    """While entered, these signals raise KeyboardInterrupt in the main thread, until the run's end is settled.
 
     KeyboardInterrupt, because database drivers know it and cancel what the server is doing. Python drops it
     where nobody can catch it, as in a weakref's callback: hence `requested`, and `check` now and then.
@@ -27,7 +27,10 @@ class Interrupts:
     def __enter__(self) -> Self:
         """Install the handlers; outside the main thread Python allows none, and the caller's rule."""
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
+            # nohup has SIGHUP ignored, and means it; a shell's background has SIGINT ignored, where a kill means it.
+            spared = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+            heard = [number for number in _SIGNALS if number not in spared]
+            self._before = {number: signal.signal(number, self._handle) for number in heard}
         return self
 
     def __exit__(

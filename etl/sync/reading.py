@@ -27,6 +27,42 @@ Advance = Callable[[str, int, int | None], None]
 
 
 @dataclass
+class _Batch:
+    """Versions of several models, taken together: most models have few, and a page takes as many statements as one."""
+
+    records: list[Any] = field(default_factory=list)
+    again: set[int] = field(default_factory=set)
+    ids: set[str | None] = field(default_factory=set)
+    owners: dict[int, set[str]] = field(default_factory=dict)
+    """Of each record, by its place in memory, the model that it was asked for with; what is no object has several."""
+    ended: dict[str, bool] = field(default_factory=dict)
+    """Models of which the last version has come, and whether it is proven that all have."""
+    unreadable: set[str] = field(default_factory=set)
+    """Models of which a version could not be read."""
+
+    def has_room_for(self, page: Page, most: int) -> bool:
+        """Whether the page may come in: what comes a second time is held against what is staged already."""
+        return len(self.records) + len(page.fresh) <= most and self.ids.isdisjoint(_ids(page))
+
+    def add(self, page: Page, model_id: str) -> None:
+        """Take the page in."""
+        self.again |= {len(self.records) + place for place in page.again}
+        self.records += page.fresh
+        self.ids |= _ids(page)
+        for record in page.fresh:
+            self.owners.setdefault(id(record), set()).add(model_id)
+
+    def clear(self) -> None:
+        """Everything was taken; what could not be read is remembered."""
+        for gathered in (self.records, self.again, self.ids, self.owners, self.ended):
+            gathered.clear()
+
+
+def _ids(page: Page) -> set[str | None]:
+    return {identity(each.get("id")) for each in page.fresh if isinstance(each, dict)} - {None}
+
+
+@dataclass
 class Readings:
     """Reads lists into the intake and remembers what was proven."""
 
@@ -37,6 +73,8 @@ class Readings:
     advance: Advance
     proofs: set[str] = field(default_factory=set)
     unproven: int = 0
+    found_models: bool = False
+    """Whether a model came: filters that nothing passes are perhaps misspelt."""
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -60,18 +98,17 @@ class Readings:
         unknown = [each for each in self.scope.ml_repos if each not in listed]
         if unknown:
             some = ", ".join(list(listed.values())[:10]) or "none at all"
-            raise ConfigError(f"ML repo {unknown[0]!r} is not known to the control plane: it lists {some}.")
+            raise ConfigError(f"The control plane knows no ML repo of the id {unknown[0]!r}: it lists {some}.")
 
     def models(self) -> None:
         """Read every model of the scope, and keep the latest version that comes along when that is wanted."""
-        found = 0
         for listing in self.scope.model_listings():
             for page in self._pages("models", listing):
                 self.intake.take("models", page.fresh, page.again)
-                found += len(page.fresh)
+                self.found_models |= bool(page.fresh)
                 if self.scope.versions == "latest":
                     self._take_latest(page)
-        if not found and not self.scope.lists_every_model:
+        if not self.found_models and not self.scope.lists_every_model:
             self.warn("No model matches the filters of this run.")
 
     def _take_latest(self, page: Page) -> None:
@@ -151,13 +188,15 @@ class Readings:
         """Read the versions of each of these models. Forbidden when they are `every` model, and none is allowed."""
         listings = (Listing("model-versions", (("model_id", model_id),)) for model_id in model_ids)
         answered, refused = False, None
+        batch = _Batch()
         for reading in self.reader.read_many(listings):
             model_id = dict(reading.listing.filters)["model_id"]
-            readable = True
             try:
                 for page in reading:
                     self.advance("model_versions", len(page.fresh), None)
-                    readable &= self.intake.take("model_versions", page.fresh, page.again)
+                    if not batch.has_room_for(page, self.reader.page_size):
+                        self._take_versions(batch)
+                    batch.add(page, model_id)
             except (RequestRefused, Forbidden) as refusal:
                 status = refusal.status if isinstance(refusal, RequestRefused) else HTTPStatus.FORBIDDEN
                 if status not in _WITHHELD:
@@ -167,12 +206,19 @@ class Readings:
                 self.staging.mark_unread([model_id])
                 continue
             answered = True
-            if self._judge(reading) and readable:
-                self.staging.mark_read([model_id])
-            else:
-                self.staging.mark_unread([model_id])
+            batch.ended[model_id] = self._judge(reading)
+        self._take_versions(batch)
         if every and refused and not answered:
             raise refused
+
+    def _take_versions(self, batch: _Batch) -> None:
+        """Take what was gathered, and note which of the models that ended were read in full."""
+        rejected = self.intake.take("model_versions", batch.records, batch.again)
+        batch.unreadable |= {owner for record in rejected for owner in batch.owners[id(record)]}
+        read = {model_id for model_id, proven in batch.ended.items() if proven} - batch.unreadable
+        self.staging.mark_read(sorted(read))
+        self.staging.mark_unread(sorted(batch.ended.keys() - read))
+        batch.clear()
 
     def _not_had(self, listing: Listing, status: int) -> None:
         self.unproven += 1

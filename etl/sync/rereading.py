@@ -70,8 +70,8 @@ def _fate(readings: Readings, entity: Entity, record_id: str | None, ask: _Ask) 
     if record is None:
         return Fate("gone")
     if readings.intake.take(entity, [record]):
-        return Fate("stored")
-    return Fate("rejected", _why(entity, record))
+        return Fate("rejected", _why(entity, record))
+    return Fate("stored")
 
 
 def _named(record_id: str | None) -> str:

@@ -1,6 +1,5 @@
 """One run, from the lock to the commit."""
 
-import gc
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import etl
-from etl.errors import EtlError, Interrupted, MassDelete
+from etl.errors import ConfigError, EtlError, Interrupted, MassDelete
 from etl.settings import Settings
 from etl.source import Client, Reader
 from etl.store import Advance, Gone, Store, Tally
 from etl.sync.doubt import doubt
+from etl.sync.garbage import Garbage
 from etl.sync.intake import Intake
 from etl.sync.interrupts import Interrupts
 from etl.sync.plan import Plan, is_full, plan_versions
@@ -24,14 +24,6 @@ from etl.sync.summary import Summary, counts_of
 from etl.sync.watch import Watch
 
 _log = logging.getLogger(__name__)
-
-_STATUSES: dict[type[EtlError], str] = {Interrupted: "interrupted", MassDelete: "refused"}
-"""How a run ended, by its error; any other means that it failed."""
-
-
-_GARBAGE_THRESHOLD = 200_000
-"""New objects between two looks for garbage. Pages under way are some hundred thousand, none of them garbage of that
-kind: with the default of 700, a third of a run went into looking through them."""
 
 
 class Progress(Protocol):
@@ -54,6 +46,7 @@ class _Run:
     client: Client
     interrupts: Interrupts
     progress: Progress
+    garbage: Garbage
     watch: Watch
     started_at: datetime
     why_full: str | None
@@ -74,6 +67,7 @@ class _Run:
 
     def advance(self, entity: str, records: int, total: int | None) -> None:
         self.interrupts.check()
+        self.garbage.page(records)
         self.progress.advance(entity, records, total)
 
     def traffic(self) -> dict[str, Any]:
@@ -122,7 +116,7 @@ def run(
     watch = watch or Watch()
     with (
         watch,
-        _few_looks_for_garbage(),
+        Garbage() as garbage,
         Client(settings, settings.token()) as client,
         Store(settings.database_url, read_only=settings.dry_run) as store,
     ):
@@ -131,6 +125,7 @@ def run(
             store.lock(scope.ml_repos, settings.lock_wait)
         now = datetime.now(UTC)  # a run that waited starts only here
         store.ensure_schema()
+        _stay_with(store.last_host(), settings)
         state = store.scope_state(scope.label())
         watch.last_complete_at = state.get("last_complete_at")
         compares = scope.versions == "all" and rereading is None
@@ -141,6 +136,7 @@ def run(
             client,
             interrupts,
             progress,
+            garbage,
             watch,
             now,
             _why_full(settings, state, now) if compares else None,
@@ -165,14 +161,14 @@ def _made(this: _Run) -> Summary:
     return _summary(this, read, run_id=this.id)
 
 
-@contextmanager
-def _few_looks_for_garbage() -> Iterator[None]:
-    before = gc.get_threshold()
-    gc.set_threshold(_GARBAGE_THRESHOLD, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
+def _stay_with(before: str | None, settings: Settings) -> None:
+    """ConfigError when the tables were filled from another control plane, whose ids may be the same."""
+    host = settings.base_url()
+    if before not in {None, host} and not settings.accept_host:
+        raise ConfigError(
+            f"This database was filled from {before}, and not from {host}: name another --database-url for another "
+            "control plane. If it is the same one at a new address, run once with --accept-host."
+        )
 
 
 def _why_full(settings: Settings, state: Mapping[str, Any], now: datetime) -> str | None:
@@ -201,12 +197,11 @@ def _recorded(this: _Run) -> Iterator[None]:
         with _explained(this):
             yield
     except EtlError as error:
-        status = _STATUSES.get(type(error), "failed")
-        this.store.abandon(this.id, _ending(this, status, str(error)))
+        this.store.abandon(this.id, _ending(this, error.run_status, str(error)))
         if this.store.is_written(this.id):
             _log.warning("the database failed at the commit, but made it: only the answer was lost")
             return
-        _log.info("run %s ended: %s", this.id, status)
+        _log.info("run %s ended: %s", this.id, error.run_status)
         raise
 
 
@@ -303,7 +298,7 @@ def _plan(this: _Run, readings: Readings) -> Plan:
         models=readings.staging.count_seen("models"),
         stored=this.store.stored_versions(this.scope.ml_repos),
         page_size=readings.reader.page_size,
-        can_sweep=this.scope.lists_every_model,
+        can_sweep=this.scope.covers_every_version,
     )
 
 
@@ -315,7 +310,7 @@ def _commit(this: _Run, read: _Read) -> None:
     compared_all = this.scope.versions == "all" and (this.why_full is not None or read.every_version)
     this.store.commit(
         this.id,
-        _ending(this, read.status, None) | {"complete": read.readings.complete, "proof": read.readings.proof},
+        lambda: _ending(this, read.status, None) | {"complete": read.readings.complete, "proof": read.readings.proof},
         read.tallies,
         ml_repos=this.scope.ml_repos,
         now=this.started_at,
@@ -328,7 +323,9 @@ def _commit(this: _Run, read: _Read) -> None:
 
 def _advances(this: _Run, read: _Read) -> bool:
     """Whether its scope is as fresh as this run: it was read in full, and not only what had been rejected."""
-    return read.readings.complete and this.rereading is None
+    # A scope that nothing is in is none to be fresh: its filter may be misspelt.
+    found = read.readings.found_models or this.scope.lists_every_model
+    return read.readings.complete and this.rereading is None and found
 
 
 def _summary(this: _Run, read: _Read, *, run_id: str | None) -> Summary:

@@ -57,7 +57,12 @@ class Scope:
     @property
     def lists_every_model(self) -> bool:
         """Whether a model that is not listed is gone: in the whole registry, or in whole ML repos."""
-        return self.include_empty and not (self.fqn or self.name or self.run_id)
+        return self.include_empty and self.covers_every_version
+
+    @property
+    def covers_every_version(self) -> bool:
+        """Whether all versions of the registry, or of whole ML repos, are meant: empty models have none."""
+        return not (self.fqn or self.name or self.run_id)
 
     def covers(self, sighting: Sighting) -> bool:
         """Whether a record that came is within the ML repos asked for: a server may ignore a filter.

@@ -134,7 +134,7 @@ def test_a_host_that_is_no_control_plane(plane: Simulator) -> None:
 
 def test_an_ml_repo_that_is_not_there(plane: Simulator) -> None:
     done = sync("--ml-repo", "no-such", TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
-    assert_told(done, 2, "ML repo 'no-such' is not known to the control plane: it lists 1 (risk), 2 (marketing).")
+    assert_told(done, 2, "The control plane knows no ML repo of the id 'no-such': it lists 1 (risk), 2 (marketing).")
 
 
 @pytest.mark.parametrize(

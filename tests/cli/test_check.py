@@ -1,5 +1,7 @@
 import logging
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,7 @@ def test_the_api_is_looked_for_once_and_each_list_asked_once(known: Simulator, t
         "/api/ml/v1/models",  # the prefix is found
         "/api/ml/v1/ml-repos",
         "/api/ml/v1/models",
+        "/api/ml/v1/model-versions",
     ]
 
 
@@ -91,6 +94,33 @@ def test_a_token_that_may_not_list_ml_repos_is_told_of(known: Simulator, tfy_etl
     done = tfy_etl("check")
     assert done.code == 2
     assert marks(done.out) == HELD | {"access": "FAILED"}
+
+
+def test_a_token_that_may_list_no_versions_is_told_of(known: Simulator, tfy_etl: Cli) -> None:
+    known.faults = [fault("forbid:model-versions")]
+    done = tfy_etl("check")
+    assert (done.code, marks(done.out)["access"]) == (2, "FAILED")
+
+
+def test_versions_may_be_offered_model_by_model_alone(known: Simulator, tfy_etl: Cli) -> None:
+    known.faults = [fault("forbid_unfiltered")]
+    done = tfy_etl("check")
+    assert (done.code, marks(done.out)) == (0, HELD)
+
+
+@pytest.mark.parametrize("command", ["check", "sync"])
+def test_tables_of_something_else_are_told_of(command: str, known: Simulator, folder: Path, tfy_etl: Cli) -> None:
+    with closing(sqlite3.connect(folder / "tfy-registry.db")) as database:
+        database.execute("CREATE TABLE models (x)")
+    done = tfy_etl(command)
+    assert done.code == 2
+    assert "has a table models already, which tfy-etl did not make" in done.out + done.err
+
+
+def test_what_is_no_file_is_told_of(known: Simulator, tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "--database-url", "sqlite:////dev/null")
+    assert (done.code, done.err) == (2, "Error: /dev/null is no file: name one in --database-url.\n")
+    assert not Path("/dev/null.lock").exists()
 
 
 def test_a_held_lock_is_told_of(known: Simulator, tfy_etl: Cli) -> None:

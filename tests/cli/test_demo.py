@@ -23,7 +23,7 @@ def test_it_tells_the_story_on_stdout_and_leaves_a_database(folder: Path, tfy_et
         "succeeded, proven complete (anchored)\nincremental, ",
         "tags: candidate",
         "description: Trained on week 5. → Retrained on",
-        "Who carries the tag prod",
+        "Who carries the tag eu",
         "sqlite3 -box tfy-etl-demo.db 'SELECT * FROM current_models LIMIT 5'",
     ):
         assert said in done.out
@@ -80,7 +80,7 @@ def test_tables_are_readable_at_any_usual_width(width: int, tfy_etl: Cli) -> Non
         last = runs.latest(connection, 1)[0]["id"]
         module._show_repos(out, models_by_repo(connection))
         module._show_changes(out, changes_of(connection, last, limit=30))
-        module._show_tags(out, tags_now(connection, "prod", limit=8))
+        module._show_tags(out, tags_now(connection, "eu", limit=8))
     text = file.getvalue()
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text

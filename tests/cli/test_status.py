@@ -25,7 +25,7 @@ def test_runs_are_listed_newest_first_and_the_age_is_told(known: Simulator, tfy_
     assert lines[1].split() == ["started,", "UTC", "status", "mode", "read", "read", "changed", "rejected"]
     assert lines[2].split()[2:] == ["succeeded", "full", "6", "12", "20", "0"]
     assert lines[3].split()[2:] == ["failed", "full"]
-    assert lines[4].endswith("'no-such' is not known to the control plane: it lists 1 (risk), 2 (marketing).")
+    assert lines[4].endswith("of the id 'no-such': it lists 1 (risk), 2 (marketing).")
     assert lines[5].startswith("Scope all: the last complete run was 0:00:0")
 
 

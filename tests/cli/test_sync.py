@@ -123,6 +123,29 @@ def test_what_cannot_be_proven_complete_ends_with_3_and_says_why(known: Simulato
     assert "Warning: " in done.out
 
 
+def test_of_a_run_that_wrote_nothing_json_is_one_object_too(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    for model in registry.ids(MODELS)[:4]:
+        registry.delete_model(model)
+    done = tfy_etl("sync", "--output", "json")
+    told = json.loads(done.out)
+    assert (done.code, told["status"], told["complete"]) == (5, "refused", False)
+    assert done.err.endswith(f"Error: {told['error']}\n")
+
+    known.faults = [fault("expired_token_after:0")]
+    failed = json.loads(tfy_etl("sync", "--output", "json").out)
+    assert failed["status"] == "failed"
+    assert "401" in failed["error"]
+
+
+def test_a_filter_that_no_model_passes_leaves_no_scope_behind(known: Simulator, tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "--name", "mispelt")
+    assert done.code == 0
+    assert "No model matches the filters of this run." in done.out
+    assert json.loads(tfy_etl("status", "--output", "json").out)["freshness"] == []
+    assert tfy_etl("status", "--max-age", "1h").code == 1
+
+
 def test_too_many_deletes_end_with_5_and_may_be_allowed(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     for model in registry.ids(MODELS)[:4]:

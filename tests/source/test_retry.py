@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from threading import Thread
+from typing import Any
 
 import pytest
 import stamina
@@ -16,7 +17,7 @@ from tests.source.conftest import Time
 from tests.source.planes import settings
 
 
-def failing(gate: Gate, times: int, **pause: float) -> Callable[[], str]:
+def failing(gate: Gate, times: int, **pause: Any) -> Callable[[], str]:
     """Fails so often before it gives an answer, each time when its turn has come."""
     left = [times]
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,15 @@ from etl.models import SyncRun
 from etl.sync import Interrupts, run
 from tests.mirror import Mirror, Silent
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.fixture(autouse=True)
+def hearing() -> Iterator[None]:
+    """The tests may run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def send(number: signal.Signals) -> None:
@@ -22,12 +31,23 @@ def send(number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_both_signals_interrupt_and_are_given_back(number: signal.Signals) -> None:
+def test_each_signal_interrupts_and_is_given_back(number: signal.Signals) -> None:
     before = [signal.getsignal(each) for each in SIGNALS]
     with Interrupts(), pytest.raises(KeyboardInterrupt):
         send(number)
 
     assert [signal.getsignal(each) for each in SIGNALS] == before
+
+
+def test_a_hangup_that_was_ignored_before_is_ignored_still() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with Interrupts() as interrupts:
+            send(signal.SIGHUP)
+        assert not interrupts.requested
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_every_signal_is_told_until_the_end_is_settled() -> None:
@@ -64,7 +84,7 @@ def test_after_the_last_commit_of_a_process_signals_stay_ignored(*, last: bool) 
         pass
     after = [signal.signal(number, handler) for number, handler in zip(SIGNALS, before, strict=True)]
 
-    assert after == ([signal.SIG_IGN, signal.SIG_IGN] if last else before)
+    assert after == ([signal.SIG_IGN] * len(SIGNALS) if last else before)
 
 
 def test_a_signal_within_code_made_from_text_leaves_the_exit_code_alone(tmp_path: Path) -> None:

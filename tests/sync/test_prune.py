@@ -75,16 +75,29 @@ def test_runs_counts_and_changes_go_when_they_are_old_and_the_registry_stays(mir
 
 
 def test_the_last_complete_run_of_each_scope_stays_however_old(mirror: Mirror) -> None:
-    (_, whole), of_repo = changing(mirror, 1), mirror.sync(ml_repo=("1",))
+    _, whole = changing(mirror, 1)
+    mirror.sync(ml_repo=("1",))
     mirror.plane.faults = [fault("moving")]
-    partial = mirror.sync(max_sweeps=1, page_size=2)
+    partials = [mirror.sync(max_sweeps=1, page_size=2) for _ in range(2)]
+    mirror.plane.faults = []
+    mirror.sync(ml_repo=("1",))
+    of_repo = mirror.sync(ml_repo=("1",))
     age(mirror)
     gone = pruned(mirror)
 
-    assert partial.complete is False
+    assert [each.complete for each in partials] == [False, False]
     assert kept(mirror) == {whole.run_id, of_repo.run_id}
-    assert gone["sync_runs"] == 2
+    assert gone["sync_runs"] == 5
     assert {row["last_complete_run_id"] for row in mirror.rows(SyncScope)} == kept(mirror)
+
+
+def test_the_last_run_that_wrote_stays_though_none_was_complete_for_it_tells_the_host(mirror: Mirror) -> None:
+    mirror.plane.faults = [fault("moving")]
+    mirror.sync(max_sweeps=1, page_size=2)
+    last = mirror.sync(max_sweeps=1, page_size=2)
+    age(mirror)
+    assert pruned(mirror)["sync_runs"] == 1
+    assert kept(mirror) == {last.run_id}
 
 
 def test_what_a_scope_points_to_stays_though_its_own_runs_row_tells_of_no_such_scope(mirror: Mirror) -> None:

@@ -302,8 +302,27 @@ def test_a_run_of_an_ml_repo_takes_only_runs_of_the_same_repo_for_dead(mirror: M
     ]
 
 
+def test_another_control_plane_is_not_mixed_in_unless_it_is_the_same_at_a_new_address(mirror: Mirror) -> None:
+    mirror.sync()
+    held, dump = mirror.held(), mirror.dump()
+    with mirrored(mirror.url) as other:
+        with pytest.raises(ConfigError, match=f"was filled from {mirror.plane.url}, and not from {other.plane.url}"):
+            other.sync()
+        assert mirror.dump() == dump
+    with mirrored(mirror.url, mirror.registry) as moved:
+        assert moved.sync(accept_host=True).complete
+        assert moved.held() == held
+        assert moved.sync().complete
+
+
+def test_without_empty_models_every_version_is_read_in_one_sweep_all_the_same(mirror: Mirror) -> None:
+    summary = mirror.sync(include_empty=False, full=True)
+    assert summary.plan.way == "sweep"
+    assert len(mirror.held()["model_versions"]) == len(mirror.registry.ids("model-versions"))
+
+
 def test_an_unknown_ml_repo_is_refused_with_the_ones_there_are(mirror: Mirror) -> None:
-    with pytest.raises(ConfigError, match=r"\'77\' is not known to the control plane: it lists 1 \(risk\), 2"):
+    with pytest.raises(ConfigError, match=r"of the id '77': it lists 1 \(risk\), 2"):
         mirror.sync(ml_repo=("77",))
 
     assert mirror.row(SyncRun)["status"] == "failed"

@@ -12,6 +12,8 @@ from etl.simulator.faults.schedule import Circumstances, Fault, always
 
 def rate_limit(retry_after: str = "0") -> Fault:
     """429 with a `Retry-After` of so many seconds, of a `date` one second ahead, or with `none`."""
+    if retry_after not in {"date", "none"}:
+        float(retry_after)
 
     def strike(_: Circumstances, __: Proceed) -> Answer:
         asked = formatdate(time.time() + 1, usegmt=True) if retry_after == "date" else retry_after
