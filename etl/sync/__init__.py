@@ -8,8 +8,9 @@ summary     what a run did, for people and programs
 """
 
 from etl.sync.interrupts import Interrupts
+from etl.sync.plan import NEVER
 from etl.sync.rereading import Fate, Rereading
 from etl.sync.run import Progress, run
 from etl.sync.summary import Summary
 
-__all__ = ["Fate", "Interrupts", "Progress", "Rereading", "Summary", "run"]
+__all__ = ["NEVER", "Fate", "Interrupts", "Progress", "Rereading", "Summary", "run"]
