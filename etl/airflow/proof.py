@@ -1,6 +1,6 @@
 """The task that ends the DAG: every ML repo was synced in this DAG run, and the whole is what the source has."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.exceptions import AirflowFailException
@@ -33,7 +33,7 @@ class TrueFoundryProofOperator(TrueFoundrySyncOperator):
     template_fields: ClassVar[Sequence[str]] = (*TrueFoundrySyncOperator.template_fields, "listed", "synced")
 
     def __init__(
-        self, *, listed: Sequence[Sequence[str]], synced: Iterable[Mapping[str, Any] | None], **kwargs: Any
+        self, *, listed: Sequence[Sequence[str]], synced: Sequence[Mapping[str, Any] | None], **kwargs: Any
     ) -> None:
         """Both come from tasks before this one."""
         super().__init__(**kwargs)
@@ -64,7 +64,8 @@ class TrueFoundryProofOperator(TrueFoundrySyncOperator):
         from etl.store import reading, runs
 
         hook, url = TrueFoundryHook(self.truefoundry_conn_id), self.database()
-        ids = [each["run_id"] for each in self.synced or () if each and each["run_id"]]
+        # As a slice, all of them come in one request; Airflow would fetch one after another.
+        ids = [each["run_id"] for each in (self.synced or ())[:] if each and each["run_id"]]
         listed = {ml_repo for batch in self.listed or () for ml_repo in batch}
         with as_task([hook.connection.password or "", *passwords_of(url)]):
             with reading(url) as connection:
