@@ -41,7 +41,7 @@ ENDURANCE = tests/test_death.py tests/test_database_death.py tests/test_disks.py
             tests/test_soak.py
 COUNTED = $(CURDIR)/.pytest_cache/endurance.jsonl
 
-test-airflow: .venv-airflow/stamp  ## run the DAG on a real Airflow: scheduler, REST, executors; in an environment of its own
+test-airflow: .venv-airflow/stamp .venv-airflow/redis.stamp  ## run the DAG on a real Airflow: scheduler, REST, executors; in an environment of its own
 	.venv-airflow/bin/pytest -n 0 tests/airflow --cov --cov-config=tests/airflow/coverage.toml
 
 endurance: .venv/dev.stamp  ## kill, stop, fill and crowd it, and let it run for long; counts at the end
@@ -113,6 +113,17 @@ clean:  ## remove everything that these targets made
 	$(BIN)/python -m venv --clear .venv-airflow
 	$(AIRFLOW_UV) --require-hashes --requirement requirements/airflow.txt
 	$(AIRFLOW_UV) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The broker of the Celery workers.
+.venv-airflow/redis.stamp: | .venv-airflow/stamp
+	@command -v redis-server >/dev/null || { \
+		echo "Installing redis-server, which the test of the Celery executor needs"; \
+		as_root=; test "$$(id -u)" = 0 || as_root="sudo -n"; \
+		{ $$as_root apt-get update -qq && \
+		  $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends redis-server; \
+		} >/dev/null 2>&1 || { echo "Install redis-server, then run make again." >&2; exit 1; }; \
+	}
 	@touch $@
 
 .venv-fuzz/stamp: requirements/fuzz.txt | $(BIN)/pip

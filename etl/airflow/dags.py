@@ -54,7 +54,7 @@ def registry_dag(  # noqa: PLR0913 each by its name
         synced = TrueFoundrySyncOperator.partial(
             task_id="sync",
             max_active_tis_per_dag=at_once,
-            map_index_template="{{ task.ml_repos | join(', ') }}",
+            map_index_template="{{ (task.ml_repos | join(', '))[:200] }}",  # Airflow keeps 250 characters
             skip_unknown_ml_repos=True,
             **usual,
         ).expand(ml_repos=listed.output)

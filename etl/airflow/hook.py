@@ -4,6 +4,7 @@ What does the work is imported when there is work: Airflow imports this module w
 """
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import Field, fields
 from datetime import timedelta
 from functools import cached_property
@@ -70,8 +71,10 @@ class TrueFoundryHook(BaseHook):
         """A client of the control plane's API, to be used within a `with`. EtlError when nobody answers as it does."""
         from etl.source import Client
 
-        client = Client(self.settings())
-        client.discover()
+        with ExitStack() as stack:
+            client = stack.enter_context(Client(self.settings()))
+            client.discover()
+            stack.pop_all()  # from here on it is the caller's to close
         return client
 
     def ml_repos(self) -> list[str]:

@@ -57,7 +57,7 @@ class TrueFoundryProofOperator(TrueFoundrySyncOperator):
         found = super().result(summary, settings)
         if not summary.complete or summary.run_id is None:
             return found
-        return found | {"proof": self._proven | _compared(summary, settings.database_url)}
+        return found | {"whole": self._proven | _compared(summary, settings.database_url)}
 
     def _refuse_gaps(self) -> dict[str, Any]:
         """What the database says of the runs before. An ML repo that went meanwhile is no gap."""

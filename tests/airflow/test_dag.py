@@ -19,10 +19,14 @@ from etl.airflow.dags import registry_dag
 from etl.airflow.lineage import TABLES
 from etl.models import MlRepo, Model, SyncRun, SyncScope
 from etl.simulator import Registry
+from etl.store import Store
 from tests.airflow.conftest import Connect
 from tests.mirror import TOKEN, Mirror
 
 EXAMPLE = Path(str(example_dags.__file__)).with_name("truefoundry_registry.py")
+OTHER_PYTHON = Path(__file__).parents[2] / ".venv" / "bin" / "python"
+"""Of an environment that has tfy-etl, and no Airflow."""
+
 HEAVY = {"sqlalchemy", "alembic", "psycopg", "msgspec", "stamina", "etl.sync", "etl.store", "etl.source", "etl.records"}
 
 HOME = Path(os.environ["AIRFLOW_HOME"])
@@ -59,6 +63,10 @@ def dags() -> DagBag:
     upgradedb()
     (HOME / "dags").mkdir()
     shutil.copy(EXAMPLE, HOME / "dags")
+    elsewhere = EXAMPLE.with_name("truefoundry_registry_elsewhere.py").read_text(encoding="utf-8")
+    (HOME / "dags" / "elsewhere.py").write_text(
+        elsewhere.replace("/opt/tfy-etl/bin/python", str(OTHER_PYTHON)), encoding="utf-8"
+    )
     (HOME / "dags" / "quick.py").write_text(_QUICK, encoding="utf-8")
     bag = DagBag(HOME / "dags", bundle_name="dags-folder")
     assert bag.import_errors == {}
@@ -119,7 +127,7 @@ def test_the_example_syncs_each_ml_repo_by_itself_and_proves_the_whole(mirror: M
     assert {task: state for task, state in ended.tasks.items() if state != "success"} == {}
     assert ended.tasks.keys() == {("list_ml_repos", -1), ("sync", 0), ("sync", 1), ("sync", 2), ("prove", -1)}
     assert mirror.held() == mirror.served()
-    proof = ended.xcoms["prove", -1]["proof"]
+    proof = ended.xcoms["prove", -1]["whole"]
     assert (proof["ml_repos"], proof["vanished"], proof["compared"]) == (3, [], True)
     assert (proof["models"], proof["model_versions"]) == (12, 36)
     assert {row["scope"] for row in mirror.rows(SyncScope)} == {"all", *(f'{{"ml_repos":["{n}"]}}' for n in (1, 2, 3))}
@@ -170,7 +178,7 @@ def test_an_ml_repo_that_goes_after_the_list_is_no_gap(mirror: Mirror, run_dag: 
     mirror.plane.before_request = work
     ended = run_dag()
     assert (ended.tasks["sync", 2], ended.tasks["prove", -1]) == ("skipped", "success")
-    assert ended.xcoms["prove", -1]["proof"]["vanished"] == ["3"]
+    assert ended.xcoms["prove", -1]["whole"]["vanished"] == ["3"]
     assert mirror.held() == mirror.served()
 
 
@@ -200,7 +208,24 @@ def test_a_registry_without_ml_repos_is_proven_too(run_dag: RunDag, mirror: Mirr
     mirror.plane.registry = Registry(0)
     ended = run_dag()
     assert (ended.state, ended.tasks["prove", -1]) == ("success", "success")
-    assert ended.xcoms["prove", -1]["proof"]["ml_repos"] == 0
+    assert ended.xcoms["prove", -1]["whole"]["ml_repos"] == 0
+
+
+def test_where_airflow_and_tfy_etl_cannot_share_an_environment_it_runs_in_its_own(
+    mirror: Mirror, run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
+    monkeypatch.setenv("TFY_HOST", mirror.plane.url)
+    monkeypatch.setenv("TFY_API_KEY_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("TFY_ETL_DATABASE_URL", mirror.url)
+    ended = run_dag("truefoundry_registry_elsewhere")
+    assert ended.state == "success"
+    assert ended.xcoms["sync", -1]["models"]["inserted"] == 12
+    assert mirror.held() == mirror.served()
+
+    with Store(mirror.url) as store:
+        store.lock((), 0)
+        assert run_dag("truefoundry_registry_elsewhere").tasks == {("sync", -1): "skipped"}
 
 
 def test_the_token_is_nowhere_in_airflow(

@@ -2,6 +2,7 @@ import json
 import logging
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,6 +76,14 @@ def test_a_sync_of_some_ml_repos_reads_no_other(ml_repos: Any, mirror: Mirror) -
     assert run(ml_repos=ml_repos)["ml_repos"] == ["2", "3"]
     assert {row["ml_repo_id"] for row in mirror.rows(Model)} == {"2", "3"}
     assert mirror.row(SyncRun)["scope"] == {"ml_repos": ["2", "3"]}
+
+
+def test_a_database_may_be_named_by_a_url_without_a_password(mirror: Mirror, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/registry.db"
+    told, given = sync(database_conn_id=None, database_url=url, outlets=[Asset("anything")]), context()
+    assert told.execute(given)["models"]["inserted"] == 12
+    assert given["outlet_events"][Asset("anything")].extra["database"] == f"file/{tmp_path}/registry.db"
+    assert mirror.rows(Model) == []
 
 
 def test_what_stands_in_no_template_and_no_log_is_the_token(mirror: Mirror, caplog: pytest.LogCaptureFixture) -> None:
