@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from etl.models import Model, SyncRun
 from etl.simulator import Registry
@@ -21,6 +22,10 @@ from tests.mirror import TOKEN, Mirror, mirrored
 
 # Two executors, a few dozen tasks of some seconds each, and an Airflow that takes its time to start.
 pytestmark = pytest.mark.timeout(600)
+
+CHROMIUM = shutil.which("chromium")
+SCREENSHOT = os.environ.get("TFY_ETL_TEST_SCREENSHOT")
+"""Where to keep what the page looked like: docs/airflow.png came so."""
 
 _DAGS = """
 from datetime import timedelta
@@ -159,6 +164,21 @@ class TestByLocalExecutor:
         assert [each["run_type"] for each in runs] == ["asset_triggered"]
         assert local.ended("starts_on_data", runs[0]["dag_run_id"]) == "success"
         assert local.xcom("starts_on_data", runs[0]["dag_run_id"], "look")[0]["run_id"] == proof["run_id"]
+
+    @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to look at the page with")
+    def test_the_page_of_the_run_shows_each_task_and_that_it_succeeded(self, local: Installation) -> None:
+        (run,) = local.call("GET", "dags/registry/dagRuns?state=success")["dag_runs"]
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": 1400, "height": 760})
+            page.goto(f"{local.url}/dags/registry/runs/{run['dag_run_id']}")
+            shown = [page.get_by_text(name).first for name in ("list_ml_repos", "sync", "prove", "Success")]
+            for each in shown:
+                each.wait_for()
+            page.wait_for_load_state("networkidle")
+            if SCREENSHOT:
+                page.screenshot(path=SCREENSHOT)
+            browser.close()
 
     def test_a_task_whose_process_dies_is_tried_again_and_nothing_is_half_done(
         self, local: Installation, plane: Mirror
