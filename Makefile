@@ -4,6 +4,8 @@ BIN := .venv/bin
 LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --upgrade --no-strip-extras \
        --generate-hashes --no-emit-index-url --system-certs --custom-compile-command "make lock"
 
+AIRFLOW_UV = $(BIN)/uv pip install --quiet --system-certs --python .venv-airflow/bin/python
+
 # Later releases have no wheel for Python 3.11.
 ATHERIS = atheris<3.1
 FUZZ_SECONDS = 600
@@ -18,7 +20,7 @@ PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test endurance lint fuzz bench bench-curve bench-latency format lock wheel clean
+.PHONY: help demo test test-airflow endurance lint fuzz bench bench-curve bench-latency format lock wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -38,6 +40,9 @@ SCALE = 30
 ENDURANCE = tests/test_death.py tests/test_database_death.py tests/test_disks.py tests/test_many_at_once.py \
             tests/test_soak.py
 COUNTED = $(CURDIR)/.pytest_cache/endurance.jsonl
+
+test-airflow: .venv-airflow/stamp .venv-airflow/redis.stamp  ## run the DAG on a real Airflow: scheduler, REST, executors; in an environment of its own
+	.venv-airflow/bin/pytest -n 0 tests/airflow --cov --cov-config=tests/airflow/coverage.toml
 
 endurance: .venv/dev.stamp  ## kill, stop, fill and crowd it, and let it run for long; counts at the end
 	@mkdir -p $(dir $(COUNTED)) && rm -f $(COUNTED)
@@ -85,13 +90,14 @@ lock: .venv/dev.stamp  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) --extra postgres --extra otel --group build --constraint requirements/dev.txt \
 		--output-file requirements/container.txt
 	$(LOCK) --extra postgres --group bench --output-file requirements/bench.txt
+	$(LOCK) --extra postgres --extra airflow --group airflow --output-file requirements/airflow.txt
 	echo '$(ATHERIS)' | $(LOCK) - --constraint requirements/runtime.txt --output-file requirements/fuzz.txt
 
 wheel: .venv/runtime.stamp  ## build dist/*.whl
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean:  ## remove everything that these targets made
-	rm -rf .venv .venv-bench .venv-fuzz dist build tfy-etl-demo.db* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-airflow .venv-bench .venv-fuzz dist build tfy-etl-demo.db* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/runtime.stamp: requirements/runtime.txt pyproject.toml | $(BIN)/pip
@@ -103,6 +109,24 @@ clean:  ## remove everything that these targets made
 	$(BIN)/pip install --quiet --require-hashes --requirement requirements/dev.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch .venv/runtime.stamp $@
+
+# By uv, which takes seconds for what takes pip minutes.
+.venv-airflow/stamp: requirements/airflow.txt pyproject.toml | .venv/dev.stamp
+	$(BIN)/python -m venv --clear .venv-airflow
+	$(AIRFLOW_UV) --require-hashes --requirement requirements/airflow.txt
+	$(AIRFLOW_UV) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The broker of the Celery workers.
+.venv-airflow/redis.stamp: | .venv-airflow/stamp
+	@command -v redis-server >/dev/null || { \
+		echo "Installing redis-server, which the test of the Celery executor needs"; \
+		as_root=; test "$$(id -u)" = 0 || as_root="sudo -n"; \
+		{ $$as_root apt-get update -qq && \
+		  $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends redis-server; \
+		} >/dev/null 2>&1 || { echo "Install redis-server, then run make again." >&2; exit 1; }; \
+	}
+	@touch $@
 
 .venv-fuzz/stamp: requirements/fuzz.txt | $(BIN)/pip
 	$(BIN)/python -m venv --clear .venv-fuzz

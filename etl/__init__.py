@@ -1,6 +1,7 @@
 """Copies a TrueFoundry control plane's model registry into a relational database.
 
 cli        click commands: wiring, exit codes
+airflow    the same for Airflow: connection, operators, a DAG
 settings   one frozen Settings; names of variables and defaults
 errors     the tree of errors, by what the operator should do next
 secrecy    what must not show, in every spelling

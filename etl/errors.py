@@ -4,6 +4,7 @@ EtlError                      exit 1   read the line; trying again later may hel
 ├── ConfigError               exit 2   change a setting or an option; trying again will not help
 │   ├── TokenRefused                   give a token that the control plane accepts (401) or allows (403)
 │   ├── NotAControlPlane               give the address of a control plane
+│   ├── UnknownMlRepo                  name ML repos that there are; it carries those that there are not
 │   └── SchemaMismatch                 migrate the database, or upgrade tfy-etl
 ├── SourceError               exit 1   the control plane did not answer as it should
 │   ├── SourceUnavailable              every retry failed; try again later
@@ -39,6 +40,18 @@ class TokenRefused(ConfigError):
 
 class NotAControlPlane(ConfigError):
     """The host answers, but not as a TrueFoundry control plane does."""
+
+
+class UnknownMlRepo(ConfigError):
+    """The run was asked for ML repos that the control plane does not list.
+
+    `ml_repos` are their ids.
+    """
+
+    def __init__(self, message: str, *, ml_repos: tuple[str, ...]) -> None:
+        """Keep the ids for callers that know that an ML repo may have gone meanwhile."""
+        super().__init__(message)
+        self.ml_repos = ml_repos
 
 
 class SchemaMismatch(ConfigError):

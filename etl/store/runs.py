@@ -129,6 +129,13 @@ def latest(connection: Connection, limit: int) -> list[dict[str, Any]]:
     return runs
 
 
+def by_ids(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of these runs, in no order; there is none for an id that no run here has."""
+    with connection.begin():
+        found = connection.execute(select(*SyncRun.__table__.columns).where(SyncRun.id.in_(ids)))
+        return [dict(row) for row in found.mappings()]
+
+
 def freshness(connection: Connection) -> list[dict[str, Any]]:
     """The rows of the view `sync_freshness`."""
     with connection.begin():

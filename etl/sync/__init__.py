@@ -11,6 +11,7 @@ garbage     when Python looks for what refers to itself
 """
 
 from etl.sync.interrupts import Interrupts
+from etl.sync.plan import NEVER
 from etl.sync.prune import Pruned, prune
 from etl.sync.rereading import Fate, Rereading
 from etl.sync.run import Progress, run
@@ -18,4 +19,16 @@ from etl.sync.scope import Scope
 from etl.sync.summary import Summary
 from etl.sync.watch import Watch
 
-__all__ = ["Fate", "Interrupts", "Progress", "Pruned", "Rereading", "Scope", "Summary", "Watch", "prune", "run"]
+__all__ = [
+    "NEVER",
+    "Fate",
+    "Interrupts",
+    "Progress",
+    "Pruned",
+    "Rereading",
+    "Scope",
+    "Summary",
+    "Watch",
+    "prune",
+    "run",
+]

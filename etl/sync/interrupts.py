@@ -65,6 +65,10 @@ class Interrupts:
         finally:
             self._settled = made
 
+    def interrupt(self) -> None:
+        """What a signal does, for callers whose handlers are their own. In the main thread, which is interrupted."""
+        self._handle(0, None)
+
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         if not self._settled:
             self.requested = True

@@ -8,6 +8,9 @@ from typing import Literal
 _REQUEST = 50
 """What a request costs on its way and at both ends, in records that could be read instead."""
 
+NEVER = timedelta.max
+"""For `full_every`: no run compares every version by itself; what the models' marks do not show stays for another."""
+
 Way = Literal["none", "embedded", "by model", "sweep"]
 
 
@@ -24,6 +27,8 @@ def is_full(*, asked: bool, last_full_at: datetime | None, now: datetime, full_e
     """Why every version must be compared in this run, or None when changed models will do."""
     if asked:
         return "--full was given"
+    if full_every == NEVER:
+        return None
     if last_full_at is None:
         return "no run has compared every version yet"
     if now - last_full_at >= full_every:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from etl.errors import ConfigError, RequestRefused
+from etl.errors import RequestRefused, UnknownMlRepo
 from etl.records import Entity, embedded_version, identity
 from etl.source import Forbidden, Listing, Page, Reader, Reading
 from etl.store import Staging
@@ -90,7 +90,7 @@ class Readings:
         return "confirmed" if "confirmed" in self.proofs else "anchored"
 
     def ml_repos(self) -> None:
-        """Read all ML repos. ConfigError when one that was asked for is not among them."""
+        """Read all ML repos. UnknownMlRepo when one that was asked for is not among them."""
         listed: dict[str | None, str] = {}
         for page in self._pages("ml_repos", Listing("ml-repos")):
             self.intake.take("ml_repos", page.fresh, page.again)
@@ -98,7 +98,8 @@ class Readings:
         unknown = [each for each in self.scope.ml_repos if each not in listed]
         if unknown:
             some = ", ".join(list(listed.values())[:10]) or "none at all"
-            raise ConfigError(f"The control plane knows no ML repo of the id {unknown[0]!r}: it lists {some}.")
+            message = f"The control plane knows no ML repo of the id {unknown[0]!r}: it lists {some}."
+            raise UnknownMlRepo(message, ml_repos=tuple(unknown))
 
     def models(self) -> None:
         """Read every model of the scope, and keep the latest version that comes along when that is wanted."""

@@ -17,6 +17,14 @@ def test_the_last_runs_come_newest_first_with_their_counts(mirror: Mirror) -> No
     assert latest[0]["counts"].keys() == {"ml_repos", "models", "model_versions"}
 
 
+def test_runs_are_found_by_their_ids_and_others_are_not(mirror: Mirror) -> None:
+    ids = [mirror.sync(ml_repo=(repo,)).run_id or "" for repo in ("1", "2", "3")]
+    with reading(mirror.url) as connection:
+        found = {run["id"]: run["scope"] for run in runs.by_ids(connection, [ids[0], ids[2], "no-such"])}
+
+    assert found == {ids[0]: {"ml_repos": ["1"]}, ids[2]: {"ml_repos": ["3"]}}
+
+
 def test_freshness_tells_the_age_of_each_scope(mirror: Mirror) -> None:
     mirror.sync()
     mirror.sync(ml_repo=("1",))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from etl.errors import Interrupted, StoreError
-from etl.models import SyncRun
+from etl.models import Model, SyncRun
 from etl.sync import Interrupts, run
 from tests.mirror import Mirror, Silent
 
@@ -48,6 +48,22 @@ def test_a_hangup_that_was_ignored_before_is_ignored_still() -> None:
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_caller_with_handlers_of_its_own_interrupts_as_a_signal_does(mirror: Mirror) -> None:
+    interrupts = Interrupts()
+
+    class Stopping(Silent):
+        def phase(self, name: str) -> None:
+            if name == "versions":
+                interrupts.interrupt()
+
+    with pytest.raises(Interrupted):
+        run(mirror.settings(), interrupts=interrupts, progress=Stopping())
+    interrupts.interrupt()  # the end is settled: nothing happens
+
+    assert mirror.row(SyncRun)["status"] == "interrupted"
+    assert mirror.rows(Model) == []
 
 
 def test_every_signal_is_told_until_the_end_is_settled() -> None:

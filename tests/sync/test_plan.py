@@ -4,7 +4,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.sync.plan import Plan, is_full, plan_versions
+from etl.sync.plan import NEVER, Plan, is_full, plan_versions
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -64,3 +64,9 @@ def test_a_run_is_full_when_asked_first_or_after_too_long() -> None:
     assert why(last=NOW - DAY) == "the last full comparison is older than 1 day, 0:00:00"
     assert why(last=None) == "no run has compared every version yet"
     assert why(asked=True) == "--full was given"
+
+
+def test_a_run_that_is_never_full_by_itself_is_full_when_asked() -> None:
+    assert is_full(asked=False, last_full_at=None, now=NOW, full_every=NEVER) is None
+    assert is_full(asked=False, last_full_at=NOW - 1000 * DAY, now=NOW, full_every=NEVER) is None
+    assert is_full(asked=True, last_full_at=None, now=NOW, full_every=NEVER) == "--full was given"

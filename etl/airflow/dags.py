@@ -1,0 +1,69 @@
+"""The DAG that maps one sync over each ML repo, and proves the whole at its end."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, TriggerRule
+
+from etl.airflow.hook import TrueFoundryHook
+from etl.airflow.lineage import registry_assets
+from etl.airflow.operators import TrueFoundryListMlReposOperator, TrueFoundrySyncOperator
+from etl.airflow.proof import TrueFoundryProofOperator
+
+_ALLOW = "{{ params.allow_mass_delete }}"
+
+
+def registry_dag(  # noqa: PLR0913 each by its name
+    dag_id: str = "truefoundry_registry",
+    *,
+    database_conn_id: str,
+    truefoundry_conn_id: str = TrueFoundryHook.default_conn_name,
+    schedule: Any = "@hourly",
+    repos_per_task: int = 1,
+    at_once: int = 16,
+    pool: str = "default_pool",
+    retries: int = 3,
+    retry_delay: timedelta = timedelta(minutes=1),
+    lock_retry_delay: timedelta = timedelta(minutes=1),
+    fail_on_partial: bool = True,
+    options: Mapping[str, Any] | None = None,
+    **dag_arguments: Any,
+) -> DAG:
+    """`list_ml_repos`, one `sync` for each (or for about `repos_per_task` of them), then `prove`.
+
+    No more than `at_once` syncs run at a time, over all runs of the DAG, and no more than `pool` has slots. `options`
+    are settings of every run, by their names. Who triggers the DAG may allow a mass delete, once, as its parameter.
+    """
+    connections = {"truefoundry_conn_id": truefoundry_conn_id}
+    usual = connections | {
+        "database_conn_id": database_conn_id,
+        "options": {"allow_mass_delete": _ALLOW} | dict(options or {}),
+        "fail_on_partial": fail_on_partial,
+        "lock_retry_delay": lock_retry_delay,
+    }
+    allow = Param(default=False, type="boolean", title="Mark deletes however many they are")
+    with DAG(
+        dag_id,
+        schedule=schedule,
+        default_args={"retries": retries, "retry_delay": retry_delay, "retry_exponential_backoff": True, "pool": pool},
+        params={"allow_mass_delete": allow},
+        **{"start_date": datetime(2026, 1, 1), "catchup": False, "max_active_runs": 1} | dag_arguments,  # noqa: DTZ001 UTC
+    ) as dag:
+        listed = TrueFoundryListMlReposOperator(task_id="list_ml_repos", repos_per_task=repos_per_task, **connections)
+        synced = TrueFoundrySyncOperator.partial(
+            task_id="sync",
+            max_active_tis_per_dag=at_once,
+            map_index_template="{{ (task.ml_repos | join(', '))[:200] }}",  # Airflow keeps 250 characters
+            skip_unknown_ml_repos=True,
+            **usual,
+        ).expand(ml_repos=listed.output)
+        TrueFoundryProofOperator(
+            task_id="prove",
+            trigger_rule=TriggerRule.ALL_DONE,
+            listed=listed.output,
+            synced=synced.output,
+            outlets=registry_assets(database_conn_id),
+            **usual,
+        )
+    return dag

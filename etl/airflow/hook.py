@@ -1,0 +1,172 @@
+"""The connection: where the control plane is, its token, the settings of a run, and the list of ML repos.
+
+What does the work is imported when there is work: Airflow imports this module whenever it looks at DAGs.
+"""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import Field, fields
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from airflow.sdk import BaseHook
+from airflow.sdk.log import mask_secret
+
+from etl.airflow import CONNECTION_TYPE
+from etl.errors import ConfigError, EtlError, SourceError
+from etl.secrecy import passwords_of
+from etl.settings import Settings, duration
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from etl.source import Client
+
+# What libpq may be told in a connection's extra; the rest there is for other hooks.
+_LIBPQ = frozenset({"application_name", "connect_timeout", "options", "sslcert", "sslkey", "sslmode", "sslrootcert"})
+_OWN = frozenset(
+    {"host", "api_key", "api_key_file", "database_url", "log_format", "log_level", "ml_repo", "output", "progress"}
+)
+_TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "none": False, "": False}
+
+
+class TrueFoundryHook(BaseHook):
+    """A connection of the type `truefoundry`: host, the token as password, prefix and CA file as extras."""
+
+    conn_name_attr = "truefoundry_conn_id"
+    default_conn_name = "truefoundry_default"
+    conn_type = CONNECTION_TYPE
+    hook_name = "TrueFoundry"
+
+    def __init__(self, truefoundry_conn_id: str = default_conn_name) -> None:
+        """The connection is read when it is needed."""
+        super().__init__()
+        self.truefoundry_conn_id = truefoundry_conn_id
+
+    @cached_property
+    def connection(self) -> "Connection":
+        """The connection; from here on its token shows in no log."""
+        connection = self.get_connection(self.truefoundry_conn_id)
+        if connection.password:
+            mask_secret(connection.password)
+        return connection
+
+    def settings(self, options: Mapping[str, Any] | None = None, *, database_url: str | None = None) -> Settings:
+        """What a run is told; `options` are settings by their names. ConfigError where one makes no sense."""
+        connection, extra = self.connection, self.connection.extra_dejson
+        of_connection = {
+            "host": _address(connection),
+            "api_key": connection.password,
+            "api_prefix": extra.get("api_prefix") or None,
+            "ca_bundle": extra.get("ca_bundle") or None,
+            "allow_insecure_http": extra.get("allow_insecure_http") or False,
+        }
+        told = of_connection | dict(options or {}) | ({"database_url": database_url} if database_url else {})
+        return Settings(**{name: _typed(name, value) for name, value in told.items()})
+
+    def get_conn(self) -> "Client":
+        """A client of the control plane's API, to be used within a `with`. EtlError when nobody answers as it does."""
+        from etl.source import Client
+
+        with ExitStack() as stack:
+            client = stack.enter_context(Client(self.settings()))
+            client.discover()
+            stack.pop_all()  # from here on it is the caller's to close
+        return client
+
+    def ml_repos(self) -> list[str]:
+        """The ids of all ML repos, from a list that was proven to be read in full. EtlError without such a proof."""
+        from etl.records import identity
+        from etl.source import Listing, Reader
+
+        settings, found = self.settings(), set[str]()
+        with (
+            self.get_conn() as client,
+            Reader(client, settings.page_size, settings.concurrency, settings.max_sweeps) as reader,
+        ):
+            reading = reader.read(Listing("ml-repos"))
+            for page in reading:
+                ids = (identity(record.get("id")) for record in page.fresh if isinstance(record, dict))
+                found.update(filter(None, ids))
+        if reading.proof is None:
+            raise SourceError("The list of ML repos could not be proven complete: it moves, or the server is unsteady.")
+        return sorted(found, key=lambda ml_repo: (len(ml_repo), ml_repo))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Whether the control plane answers and lets this token list ML repos and models: for Airflow's own button."""
+        try:
+            with self.get_conn() as client:
+                for endpoint in ("ml-repos", "models"):
+                    client.list(endpoint, (), offset=0, limit=1)
+                return True, f"{self.settings().base_url()}{client.prefix} answers, and lists ML repos and models"
+        except EtlError as error:
+            return False, str(error)
+
+
+def database_url_of(conn_id: str) -> str:
+    """The database that a connection of Airflow's names, `postgres` or `sqlite`; its passwords show in no log."""
+    connection = BaseHook.get_connection(conn_id)
+    if connection.conn_type == "sqlite":
+        return f"sqlite:///{connection.host or ''}"
+    if connection.conn_type not in {"postgres", "postgresql"}:
+        raise ConfigError(
+            f"The connection {conn_id!r} is of the type {connection.conn_type!r}: take one of postgres or sqlite."
+        )
+    url = _postgresql(connection)
+    for password in passwords_of(url):
+        mask_secret(password)
+    return url
+
+
+def refuse_password(database_url: str) -> str:
+    """The URL, if it may stand in a DAG: Airflow keeps what stands there, and shows it. ConfigError otherwise."""
+    if passwords_of(database_url):
+        raise ConfigError("A DAG is no place for a password: put the database into a connection, and name that.")
+    return database_url
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """ConfigError when one of the names is no setting, or one that a connection or Airflow gives."""
+    known = {each.name for each in fields(Settings)} - _OWN
+    if unknown := sorted(options.keys() - known):
+        raise ConfigError(f"{', '.join(unknown)} cannot be set here: take of {', '.join(sorted(known))}.")
+
+
+def _address(connection: "Connection") -> str | None:
+    host = connection.host
+    if not host or not connection.port:
+        return host or None
+    return f"{host.rstrip('/')}:{connection.port}"
+
+
+def _postgresql(connection: "Connection") -> str:
+    host, query = connection.host or "", {}
+    if host.startswith("/"):  # the folder of a socket
+        host, query = "", {"host": host} | ({"port": str(connection.port)} if connection.port else {})
+    query |= {name: str(value) for name, value in connection.extra_dejson.items() if name in _LIBPQ}
+    login = quote(connection.login or "", safe="")
+    password = f":{quote(connection.password, safe='')}" if connection.password else ""
+    port = f":{connection.port}" if connection.port and host else ""
+    database = quote(connection.schema or "", safe="")
+    return f"postgresql://{login}{password}@{host}{port}/{database}{'?' if query else ''}{urlencode(query)}"
+
+
+def _typed(name: str, value: Any) -> Any:
+    """A setting as Settings wants it: what a template gives is text."""
+    setting: Field[Any] = next(each for each in fields(Settings) if each.name == name)
+    if name == "ca_bundle" and value:
+        return Path(value)
+    if not isinstance(value, str):
+        return tuple(value) if isinstance(value, list) else value
+    kind: type[Any] = type(setting.default)
+    try:
+        if kind is bool:
+            return _TRUTHS[value.strip().lower()]
+        if kind is timedelta:
+            return duration(value)
+        return kind(value) if kind in {int, float} else value
+    except (KeyError, ValueError) as error:
+        raise ConfigError(f"{name} cannot be {value!r}.") from error

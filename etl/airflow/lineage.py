@@ -1,0 +1,68 @@
+"""What others start on and look at: assets for the tables, and the datasets and facets of OpenLineage."""
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from airflow.sdk import Asset
+
+if TYPE_CHECKING:
+    from etl.settings import Settings
+    from etl.sync import Summary
+
+TABLES = (
+    "ml_repos",
+    "models",
+    "model_versions",
+    "model_version_tags",
+    "model_version_metrics",
+    "model_version_packages",
+    "model_run_steps",
+    "subjects",
+)
+"""The tables that a complete run brings to the registry's state."""
+
+
+def registry_assets(database: str) -> list[Asset]:
+    """An asset for each table of the registry, in the database of this name: that of its connection, say.
+
+    A DAG that is to start on new data takes `schedule=registry_assets("registry_db")`, or some of them.
+    """
+    return [Asset(name=f"{database}/{table}", uri=f"tfy-etl://{database}/{table}") for table in TABLES]
+
+
+def registry_asset(database: str, table: str) -> Asset:
+    """The asset of one table."""
+    return registry_assets(database)[TABLES.index(table)]
+
+
+def name_of(settings: "Settings") -> str:
+    """The database by its address, without user and password."""
+    namespace, database = _address(settings.database_url)
+    return f"{namespace}/{database}"
+
+
+def facets(settings: "Settings", summary: "Summary") -> Any:
+    """OpenLineage's own object: the registry as input, the tables as outputs with rows written, the run's end."""
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from openlineage.client.event_v2 import InputDataset, OutputDataset
+    from openlineage.client.generated.output_statistics_output_dataset import OutputStatisticsOutputDatasetFacet
+
+    namespace, database = _address(settings.database_url)
+    outputs = []
+    for table in TABLES if summary.run_id is not None else ():
+        tally = summary.tallies.get(table)
+        written = tally and tally.inserted + tally.updated + tally.deleted + tally.restored
+        told = {} if written is None else {"outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=written)}
+        outputs.append(OutputDataset(namespace=namespace, name=f"{database}.{table}", outputFacets=told))
+    return OperatorLineage(inputs=[InputDataset(namespace=settings.base_url(), name="model-registry")], outputs=outputs)
+
+
+def _address(database_url: str) -> tuple[str, str]:
+    """Namespace and name of a database, as OpenLineage writes them: of the schema, where there is one."""
+    parts = urlsplit(database_url)
+    if parts.scheme.startswith("sqlite"):
+        return "file", parts.path.removeprefix("/")
+    query = parse_qs(parts.query)
+    host = parts.hostname or query.get("host", ["localhost"])[0]
+    port = parts.port or query.get("port", ["5432"])[0]
+    return f"postgres://{host}:{port}", f"{parts.path.strip('/')}.public"

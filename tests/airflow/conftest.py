@@ -1,0 +1,67 @@
+"""Airflow for these tests: a home of its own, connections in the environment, a registry and its PostgreSQL."""
+
+import importlib.util
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+
+from tests.databases import new_database
+from tests.mirror import TOKEN, Mirror, mirrored
+
+# `make test` runs where Airflow is not; `make test-airflow` names this folder, and fails when nothing is in it.
+collect_ignore_glob = [] if importlib.util.find_spec("airflow") else ["test_*.py"]
+
+# Airflow reads its configuration when it is imported.
+_HOME = tempfile.mkdtemp(prefix="tfy-etl-airflow-")
+os.environ |= {
+    "AIRFLOW_HOME": _HOME,
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__DAGS_FOLDER": f"{_HOME}/dags",
+    "AIRFLOW__OPENLINEAGE__DISABLED": "True",
+}
+
+Connect = Callable[..., str]
+
+
+def pytest_sessionfinish() -> None:
+    """Leave no home behind."""
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
+    """Make a connection known to Airflow: its id is what this gives."""
+
+    def connect(conn_id: str, **fields: Any) -> str:
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(fields))
+        return conn_id
+
+    return connect
+
+
+@pytest.fixture
+def mirror(postgres_url: str, migrated_template: str, connect: Connect) -> Iterator[Mirror]:
+    """Three ML repos behind a control plane, an empty PostgreSQL, and the connections `plane` and `registry_db`."""
+    with new_database(postgres_url, template=migrated_template) as url, mirrored(url) as mirror:
+        connect("plane", conn_type="truefoundry", host=mirror.plane.url, password=TOKEN)
+        connect("registry_db", **postgres_connection(url))
+        yield mirror
+
+
+def postgres_connection(url: str) -> dict[str, Any]:
+    """The fields of a connection to the database of a URL, which is behind a socket."""
+    parts = make_url(url)
+    return {
+        "conn_type": "postgres",
+        "host": parts.query.get("host") or parts.host,
+        "port": int(str(parts.query.get("port") or parts.port or 5432)),
+        "login": parts.username,
+        "password": parts.password,
+        "schema": parts.database,
+    }

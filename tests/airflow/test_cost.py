@@ -1,0 +1,77 @@
+"""What the DAG asks of the control plane and of the database at a thousand ML repos; docs/airflow.md tells it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from airflow.sdk.execution_time.context import OutletEventAccessors
+from sqlalchemy import text
+
+from etl.airflow.operators import TrueFoundryListMlReposOperator, TrueFoundrySyncOperator
+from etl.airflow.proof import TrueFoundryProofOperator
+from etl.simulator import Registry
+from etl.store import open_engine
+from tests.airflow.conftest import Connect, postgres_connection
+from tests.databases import new_database
+from tests.mirror import TOKEN, Mirror, mirrored
+
+_CONNECTIONS: dict[str, Any] = {"truefoundry_conn_id": "plane", "database_conn_id": "registry_db"}
+
+
+@pytest.fixture
+def thousand(postgres_url: str, migrated_template: str, connect: Connect) -> Iterator[Mirror]:
+    """A thousand ML repos, each with two models of one version."""
+    registry = Registry.generate(seed=3, ml_repos=1000, models=2000, versions=1, metrics=0, empty_share=0)
+    with new_database(postgres_url, template=migrated_template) as url, mirrored(url, registry) as mirror:
+        connect("plane", conn_type="truefoundry", host=mirror.plane.url, password=TOKEN)
+        connect("registry_db", **postgres_connection(url))
+        yield mirror
+
+
+@pytest.fixture(autouse=True)
+def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
+
+
+def asked(mirror: Mirror) -> dict[str, int]:
+    """How many requests for what came since this was last looked at."""
+    found = Counter(entry.path.rsplit("/", 1)[-1] for entry in mirror.plane.log)
+    mirror.plane.log.clear()
+    return dict(found)
+
+
+def test_at_a_thousand_ml_repos_each_task_asks_for_little_and_the_proof_for_pages(thousand: Mirror) -> None:
+    context: Any = {"ti": None, "outlet_events": OutletEventAccessors()}
+    batches = TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane").execute(context)
+    assert (len(batches), asked(thousand)) == (1000, {"models": 1, "ml-repos": 3})
+
+    TrueFoundrySyncOperator(task_id="one", ml_repos=batches[0], **_CONNECTIONS).execute(context)
+    assert asked(thousand) == {"models": 2, "ml-repos": 3, "model-versions": 1}
+    TrueFoundrySyncOperator(task_id="again", ml_repos=batches[0], **_CONNECTIONS).execute(context)
+    assert asked(thousand) == {"models": 2, "ml-repos": 3}
+
+    TrueFoundrySyncOperator(task_id="all", **_CONNECTIONS).execute(context)
+    asked(thousand)
+    proof = TrueFoundryProofOperator(task_id="prove", listed=[], synced=[], **_CONNECTIONS).execute(context)
+    assert (proof["models"]["seen"], asked(thousand)) == (2000, {"models": 6, "ml-repos": 3})
+
+
+def test_a_task_works_over_one_connection(thousand: Mirror) -> None:
+    seen = []
+    engine = open_engine(thousand.url)
+
+    def look(_number: int, _path: str, _query: dict[str, list[str]]) -> None:
+        with engine.connect() as connection:
+            others = (
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            seen.append(connection.scalar(text(others)))
+
+    thousand.plane.before_request = look
+    context: Any = {"ti": None, "outlet_events": OutletEventAccessors()}
+    options = {"concurrency": 1}
+    TrueFoundrySyncOperator(task_id="one", ml_repos=["1"], options=options, **_CONNECTIONS).execute(context)
+    engine.dispose()
+    assert len(seen) == 6
+    assert set(seen) == {1}

@@ -1,0 +1,240 @@
+"""The example DAG by `dag.test()`: every task in this process, over the simulator, into PostgreSQL."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.utils.db import upgradedb
+
+from etl.airflow import example_dags
+from etl.airflow.dags import registry_dag
+from etl.airflow.lineage import TABLES
+from etl.models import MlRepo, Model, SyncRun, SyncScope
+from etl.simulator import Registry
+from etl.store import Store
+from tests.airflow.conftest import Connect
+from tests.mirror import TOKEN, Mirror
+
+EXAMPLE = Path(str(example_dags.__file__)).with_name("truefoundry_registry.py")
+OTHER_PYTHON = Path(__file__).parents[2] / ".venv" / "bin" / "python"
+"""Of an environment that has tfy-etl, and no Airflow."""
+
+HEAVY = {"sqlalchemy", "alembic", "psycopg", "msgspec", "stamina", "etl.sync", "etl.store", "etl.source", "etl.records"}
+
+HOME = Path(os.environ["AIRFLOW_HOME"])
+# Without the pauses between tries, and over pages so small that lists have many.
+_QUICK = """
+from etl.airflow.dags import registry_dag
+dag = registry_dag("quick", truefoundry_conn_id="plane", database_conn_id="registry_db", retries=0)
+batched = registry_dag("batched", truefoundry_conn_id="plane", database_conn_id="registry_db", repos_per_task=2)
+"""
+
+_IMPORTED = """
+import sys, airflow.sdk, airflow.sdk.log, airflow.sdk.exceptions
+before = set(sys.modules)
+import etl.airflow.example_dags.truefoundry_registry as example
+print(example.dag.dag_id, *sorted(set(sys.modules) - before))
+"""
+
+
+class Ended(NamedTuple):
+    """A run of the DAG that has ended, as Airflow's own database tells it."""
+
+    state: str
+    tasks: dict[tuple[str, int], str]
+    xcoms: dict[tuple[str, int], Any]
+    events: dict[str, Any]
+
+
+RunDag = Callable[..., Ended]
+
+
+@pytest.fixture(scope="session")
+def dags() -> DagBag:
+    """The example and a few like it, in the folder that Airflow is told of, and Airflow's own database."""
+    upgradedb()
+    (HOME / "dags").mkdir()
+    shutil.copy(EXAMPLE, HOME / "dags")
+    elsewhere = EXAMPLE.with_name("truefoundry_registry_elsewhere.py").read_text(encoding="utf-8")
+    (HOME / "dags" / "elsewhere.py").write_text(
+        elsewhere.replace("/opt/tfy-etl/bin/python", str(OTHER_PYTHON)), encoding="utf-8"
+    )
+    (HOME / "dags" / "quick.py").write_text(_QUICK, encoding="utf-8")
+    bag = DagBag(HOME / "dags", bundle_name="dags-folder")
+    assert bag.import_errors == {}
+    return bag
+
+
+@pytest.fixture
+def run_dag(dags: DagBag, mirror: Mirror, connect: Connect) -> RunDag:
+    """Run a DAG in this process."""
+    connect("truefoundry_default", conn_type="truefoundry", host=mirror.plane.url, password=TOKEN)
+
+    def run_dag(dag_id: str = "quick", **conf: Any) -> Ended:
+        run = dags.dags[dag_id].test(run_conf=conf)
+        of_run = (dag_id, run.run_id)
+        with sqlite3.connect(HOME / "airflow.db") as airflow:
+            tasks = airflow.execute(
+                "SELECT task_id, map_index, state FROM task_instance WHERE dag_id = ? AND run_id = ?", of_run
+            )
+            xcoms = airflow.execute(
+                "SELECT task_id, map_index, value FROM xcom WHERE dag_id = ? AND run_id = ? AND key = 'return_value'",
+                of_run,
+            )
+            events = airflow.execute(
+                "SELECT asset.name, asset_event.extra FROM asset_event JOIN asset ON asset.id = asset_id "
+                "WHERE source_dag_id = ? AND source_run_id = ?",
+                of_run,
+            )
+            return Ended(
+                str(run.state),
+                {(task, index): state for task, index, state in tasks},
+                {(task, index): json.loads(value) for task, index, value in xcoms},
+                {name: json.loads(extra) for name, extra in events},
+            )
+
+    return run_dag
+
+
+def test_reading_the_dag_imports_nothing_that_only_a_run_needs() -> None:
+    done = subprocess.run([sys.executable, "-c", _IMPORTED], capture_output=True, text=True, check=True)
+    dag_id, *modules = done.stdout.split()
+    assert dag_id == "truefoundry_registry"
+    assert HEAVY & set(modules) == set()
+    assert {"etl.airflow.dags", "etl.airflow.operators"} <= set(modules)
+
+
+def test_the_dag_is_three_tasks_of_which_one_is_mapped() -> None:
+    dag = registry_dag(database_conn_id="registry_db", at_once=4, pool="registry")
+    assert set(dag.task_ids) == {"list_ml_repos", "sync", "prove"}
+    assert dag.get_task("sync").is_mapped
+    assert dag.get_task("sync").upstream_task_ids == {"list_ml_repos"}
+    assert dag.get_task("prove").upstream_task_ids == {"list_ml_repos", "sync"}
+    assert (dag.get_task("sync").max_active_tis_per_dag, dag.get_task("sync").pool) == (4, "registry")
+
+
+def test_the_example_syncs_each_ml_repo_by_itself_and_proves_the_whole(mirror: Mirror, run_dag: RunDag) -> None:
+    ended = run_dag("truefoundry_registry")
+    assert ended.state == "success"
+    assert {task: state for task, state in ended.tasks.items() if state != "success"} == {}
+    assert ended.tasks.keys() == {("list_ml_repos", -1), ("sync", 0), ("sync", 1), ("sync", 2), ("prove", -1)}
+    assert mirror.held() == mirror.served()
+    proof = ended.xcoms["prove", -1]["whole"]
+    assert (proof["ml_repos"], proof["vanished"], proof["compared"]) == (3, [], True)
+    assert (proof["models"], proof["model_versions"]) == (12, 36)
+    assert {row["scope"] for row in mirror.rows(SyncScope)} == {"all", *(f'{{"ml_repos":["{n}"]}}' for n in (1, 2, 3))}
+
+
+def test_the_proof_reads_no_version_again(mirror: Mirror, run_dag: RunDag) -> None:
+    proof = run_dag().xcoms["prove", -1]
+    assert (proof["plan"]["versions"], proof["model_versions"]["seen"], proof["models"]["unchanged"]) == ("none", 0, 12)
+
+
+def test_assets_are_told_of_by_the_proof_alone(mirror: Mirror, run_dag: RunDag) -> None:
+    ended = run_dag()
+    assert ended.events.keys() == {f"registry_db/{table}" for table in TABLES}
+    assert {extra["run_id"] for extra in ended.events.values()} == {ended.xcoms["prove", -1]["run_id"]}
+
+
+def test_a_second_run_brings_what_changed(mirror: Mirror, run_dag: RunDag) -> None:
+    run_dag()
+    mirror.registry.add_version(mirror.registry.ids("models")[0])
+    mirror.registry.delete_version(mirror.registry.ids("model-versions")[3])
+    fourth = mirror.registry.add_ml_repo()
+    mirror.registry.add_version(mirror.registry.add_model(fourth))
+    ended = run_dag()
+    assert ended.state == "success"
+    assert mirror.held() == mirror.served()
+    assert ended.xcoms["sync", 3]["ml_repos"] == [fourth]
+
+
+def test_an_ml_repo_that_vanished_is_marked_as_deleted_once_that_is_allowed(mirror: Mirror, run_dag: RunDag) -> None:
+    run_dag()
+    mirror.registry.delete_ml_repo("2")
+    refused = run_dag()
+    assert (refused.state, refused.tasks["prove", -1], refused.events) == ("failed", "failed", {})
+    assert len(mirror.rows(Model, Model.deleted_at.is_not(None))) == 0
+    allowed = run_dag(allow_mass_delete=True)
+    assert allowed.state == "success"
+    assert mirror.row(MlRepo, MlRepo.deleted_at.is_not(None))["id"] == "2"
+    assert mirror.held() == mirror.served()
+
+
+def test_an_ml_repo_that_goes_after_the_list_is_no_gap(mirror: Mirror, run_dag: RunDag) -> None:
+    lists = iter(range(100))
+
+    def work(_number: int, path: str, _query: dict[str, list[str]]) -> None:
+        if path.endswith("/ml-repos") and next(lists) == 1:  # 0 is the task that lists them
+            mirror.registry.delete_ml_repo("3")
+
+    mirror.plane.before_request = work
+    ended = run_dag()
+    assert (ended.tasks["sync", 2], ended.tasks["prove", -1]) == ("skipped", "success")
+    assert ended.xcoms["prove", -1]["whole"]["vanished"] == ["3"]
+    assert mirror.held() == mirror.served()
+
+
+def test_an_ml_repo_that_was_not_synced_fails_the_proof_and_nothing_is_deleted(mirror: Mirror, run_dag: RunDag) -> None:
+    run_dag()
+    mirror.registry.delete_model(mirror.registry.ids("models")[0])
+    mirror.registry.put_raw("models", "odd", {"id": "odd", "ml_repo_id": "2", "updated_at": 5})
+    before = len(mirror.rows(SyncRun))
+    ended = run_dag()
+    assert (ended.state, ended.tasks["sync", 1], ended.tasks["prove", -1]) == ("failed", "failed", "failed")
+    assert (ended.tasks["sync", 0], ended.tasks["sync", 2], ended.events) == ("success", "success", {})
+    assert len(mirror.rows(SyncRun)) == before + 3  # the proof made no run of its own
+
+
+def test_several_ml_repos_can_share_a_task(mirror: Mirror, run_dag: RunDag) -> None:
+    for _ in range(5):
+        mirror.registry.add_ml_repo()
+    ended = run_dag("batched")
+    batches = [told["ml_repos"] for (task, _), told in ended.xcoms.items() if task == "sync"]
+    assert ended.state == "success"
+    assert sorted(each for batch in batches for each in batch) == ["1", "2", "3", "4", "5", "6", "7", "8"]
+    assert 1 < len(batches) < 8
+    assert mirror.held() == mirror.served()
+
+
+def test_a_registry_without_ml_repos_is_proven_too(run_dag: RunDag, mirror: Mirror) -> None:
+    mirror.plane.registry = Registry(0)
+    ended = run_dag()
+    assert (ended.state, ended.tasks["prove", -1]) == ("success", "success")
+    assert ended.xcoms["prove", -1]["whole"]["ml_repos"] == 0
+
+
+def test_where_airflow_and_tfy_etl_cannot_share_an_environment_it_runs_in_its_own(
+    mirror: Mirror, run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
+    monkeypatch.setenv("TFY_HOST", mirror.plane.url)
+    monkeypatch.setenv("TFY_API_KEY_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("TFY_ETL_DATABASE_URL", mirror.url)
+    ended = run_dag("truefoundry_registry_elsewhere")
+    assert ended.state == "success"
+    assert ended.xcoms["sync", -1]["models"]["inserted"] == 12
+    assert mirror.held() == mirror.served()
+
+    with Store(mirror.url) as store:
+        store.lock((), 0)
+        assert run_dag("truefoundry_registry_elsewhere").tasks == {("sync", -1): "skipped"}
+
+
+def test_the_token_is_nowhere_in_airflow(
+    run_dag: RunDag, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    run_dag()
+    kept = b"".join(path.read_bytes() for path in HOME.rglob("*") if path.is_file())
+    said = "".join(capfd.readouterr())
+    assert b"list_ml_repos" in kept
+    assert "now: versions" in said
+    assert TOKEN.encode() not in kept
+    assert TOKEN not in said + caplog.text

@@ -1,0 +1,262 @@
+import json
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import Asset
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSkipException,
+)
+from airflow.sdk.execution_time.context import OutletEventAccessors
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.airflow.lineage import registry_asset, registry_assets
+from etl.airflow.operators import TrueFoundryListMlReposOperator, TrueFoundrySyncOperator, batches
+from etl.errors import ConfigError
+from etl.models import Model, SyncRun
+from etl.simulator import fault
+from etl.store import Store
+from tests.airflow.conftest import Connect
+from tests.mirror import TOKEN, Mirror
+
+
+class Instance:
+    """What an operator is given of its task instance."""
+
+    def __init__(self) -> None:
+        """Nothing is pushed yet."""
+        self.pushed: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+
+def sync(**given: Any) -> TrueFoundrySyncOperator:
+    usual: dict[str, Any] = {"task_id": "sync", "truefoundry_conn_id": "plane", "database_conn_id": "registry_db"}
+    options = {"max_retries": 0, "page_size": 20} | given.pop("options", {})
+    return TrueFoundrySyncOperator(**usual | given, options=options)
+
+
+def context() -> Any:
+    return {"ti": Instance(), "outlet_events": OutletEventAccessors()}
+
+
+def run(**given: Any) -> dict[str, Any]:
+    return sync(**given).execute(context())
+
+
+@pytest.fixture(autouse=True)
+def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow refuses, rightly, to have one operator executed by another."""
+    monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
+
+
+def test_a_sync_brings_the_database_to_the_registrys_state_and_gives_its_summary(mirror: Mirror) -> None:
+    told = run()
+    assert (told["status"], told["complete"], told["models"]["inserted"], told["ml_repos"]) == (
+        "succeeded",
+        True,
+        12,
+        [],
+    )
+    assert mirror.held() == mirror.served()
+    assert mirror.row(SyncRun)["id"] == told["run_id"]
+    json.dumps(told)
+
+
+@pytest.mark.parametrize("ml_repos", [["2", "3"], "2,3", " 2 , 3 "])
+def test_a_sync_of_some_ml_repos_reads_no_other(ml_repos: Any, mirror: Mirror) -> None:
+    assert run(ml_repos=ml_repos)["ml_repos"] == ["2", "3"]
+    assert {row["ml_repo_id"] for row in mirror.rows(Model)} == {"2", "3"}
+    assert mirror.row(SyncRun)["scope"] == {"ml_repos": ["2", "3"]}
+
+
+def test_a_database_may_be_named_by_a_url_without_a_password(mirror: Mirror, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/registry.db"
+    told, given = sync(database_conn_id=None, database_url=url, outlets=[Asset("anything")]), context()
+    assert told.execute(given)["models"]["inserted"] == 12
+    assert given["outlet_events"][Asset("anything")].extra["database"] == f"file/{tmp_path}/registry.db"
+    assert mirror.rows(Model) == []
+
+
+def test_what_stands_in_no_template_and_no_log_is_the_token(mirror: Mirror, caplog: pytest.LogCaptureFixture) -> None:
+    mirror.plane.faults = [fault("flaky_500:503")]
+    operator = sync()
+    with caplog.at_level(logging.DEBUG), pytest.raises(AirflowException) as told:
+        operator.execute(context())
+    shown = {name: getattr(operator, name) for name in operator.template_fields}
+    assert TOKEN not in f"{shown} {caplog.text} {told.value}"
+    assert caplog.text
+
+
+def test_a_refused_token_fails_without_another_try(mirror: Mirror, connect: Connect) -> None:
+    connect("plane", conn_type="truefoundry", host=mirror.plane.url, password="another-token")
+    with pytest.raises(AirflowFailException) as told:
+        run()
+    assert "another-token" not in str(told.value)
+
+
+def test_a_control_plane_that_is_down_is_tried_again(mirror: Mirror) -> None:
+    mirror.plane.stop()
+    with pytest.raises(AirflowException) as told:
+        run()
+    assert type(told.value) is AirflowException
+
+
+def test_rejected_records_fail_the_task_without_another_try_and_its_summary_stays(mirror: Mirror) -> None:
+    mirror.registry.put_raw("models", "odd", None)
+    given = context()
+    with pytest.raises(AirflowFailException, match="1 records could not be stored"):
+        sync().execute(given)
+    assert given["ti"].pushed["return_value"]["rejected"] == 1
+    assert mirror.row(SyncRun)["status"] == "partial"
+
+
+def test_a_partial_run_may_be_let_pass(mirror: Mirror) -> None:
+    mirror.registry.put_raw("models", "odd", None)
+    assert run(fail_on_partial=False)["status"] == "partial"
+
+
+def test_a_run_without_a_proof_is_tried_again(mirror: Mirror) -> None:
+    mirror.registry.order = "shuffled"
+    with pytest.raises(AirflowException, match="could not be proven complete") as told:
+        run(options={"page_size": 5})
+    assert type(told.value) is AirflowException
+
+
+def test_too_many_deletes_fail_without_another_try_and_can_be_allowed(mirror: Mirror) -> None:
+    run()
+    mirror.registry.delete_ml_repo("1")
+    with pytest.raises(AirflowFailException, match="gone at the source"):
+        run()
+    assert run(options={"allow_mass_delete": "True"})["models"]["deleted"] == 4
+
+
+@pytest.mark.parametrize(
+    ("on_lock_held", "ending"),
+    [("skip", AirflowSkipException), ("reschedule", AirflowRescheduleException), ("retry", AirflowException)],
+)
+def test_a_lock_that_another_run_holds_ends_the_task_as_it_was_told(
+    on_lock_held: str, ending: type[Exception], mirror: Mirror
+) -> None:
+    with Store(mirror.url) as store:
+        store.lock((), 0)
+        with pytest.raises(AirflowException) as told:
+            run(on_lock_held=on_lock_held)
+    assert type(told.value) is ending
+
+
+def test_an_ml_repo_that_is_gone_by_now_is_left_out_and_the_others_are_synced(mirror: Mirror) -> None:
+    mirror.registry.delete_ml_repo("2")
+    with pytest.raises(AirflowFailException, match="not known to the control plane"):
+        run(ml_repos=["2", "3"])
+    assert run(ml_repos=["2", "3"], skip_unknown_ml_repos=True)["ml_repos"] == ["3"]
+    with pytest.raises(AirflowSkipException, match="ML repos 2"):
+        run(ml_repos=["2"], skip_unknown_ml_repos=True)
+
+
+def test_a_kill_ends_the_run_cleanly_and_frees_the_lock(mirror: Mirror) -> None:
+    operator = sync()
+
+    def kill(_number: int, path: str, _query: dict[str, list[str]]) -> None:
+        if path.endswith("/model-versions"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    mirror.plane.before_request = kill
+    before = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())  # as Airflow's own does
+    try:
+        with pytest.raises(AirflowException, match="Interrupted: nothing was written"):
+            operator.execute(context())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        mirror.plane.before_request = None
+    operator.on_kill()  # there is nothing left to end
+
+    assert mirror.rows(Model) == []
+    assert mirror.row(SyncRun)["status"] == "interrupted"
+    assert run()["complete"]
+
+
+def test_a_complete_run_tells_each_asset_which_run_it_was(mirror: Mirror) -> None:
+    given, operator = context(), sync(outlets=registry_assets("registry_db"))
+    told = operator.execute(given)
+    extra = given["outlet_events"][registry_asset("registry_db", "models")].extra
+    assert extra["run_id"] == told["run_id"]
+    assert extra["database"].startswith("postgres://")
+    assert TOKEN not in str(extra)
+    assert len(operator.outlets) == 8
+
+
+def test_a_run_that_was_not_complete_tells_no_asset(mirror: Mirror) -> None:
+    mirror.registry.order = "shuffled"
+    operator = sync(outlets=[Asset("anything")], fail_on_partial=False, options={"page_size": 5})
+    assert not operator.execute(context())["complete"]
+    assert operator.outlets == []
+
+
+def test_a_run_that_wrote_nothing_tells_no_asset(mirror: Mirror) -> None:
+    operator = sync(outlets=[Asset("anything")], options={"dry_run": True})
+    assert operator.execute(context())["models"]["inserted"] == 12
+    assert operator.outlets == []
+    assert mirror.rows(Model) == []
+
+
+def test_lineage_names_the_registry_the_tables_and_the_rows_written(mirror: Mirror) -> None:
+    operator = sync()
+    assert operator.get_openlineage_facets_on_complete(None) is None
+    operator.execute(context())
+    told = operator.get_openlineage_facets_on_complete(None)
+    (source,) = told.inputs
+    written = {each.name.rsplit(".", 1)[-1]: each for each in told.outputs}
+    assert (source.namespace, source.name) == (mirror.plane.url, "model-registry")
+    assert written["models"].namespace.startswith("postgres://")
+    assert written["models"].outputFacets["outputStatistics"].rowCount == 12
+    assert written["model_versions"].outputFacets["outputStatistics"].rowCount == 36
+    assert len(written) == 8
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"database_conn_id": None}, "Name one database"),
+        ({"database_url": "sqlite:///x.db"}, "Name one database"),
+        ({"database_conn_id": None, "database_url": "postgresql://a:secret@b/c"}, "no place for a password"),
+        ({"on_lock_held": "panic"}, "on_lock_held cannot be 'panic'"),
+        ({"options": {"api_key": "x"}}, "api_key cannot be set here"),
+    ],
+)
+def test_a_dag_that_is_wrong_is_told_so_when_it_is_read(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        sync(**given)
+
+
+def test_ml_repos_are_listed_one_to_a_task(mirror: Mirror) -> None:
+    listing = TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane")
+    assert listing.execute(context()) == [["1"], ["2"], ["3"]]
+
+
+def test_ml_repos_are_not_listed_with_a_refused_token(mirror: Mirror, connect: Connect) -> None:
+    connect("plane", conn_type="truefoundry", host=mirror.plane.url, password="another-token")
+    with pytest.raises(AirflowFailException):
+        TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane").execute(context())
+
+
+@given(ml_repos=st.sets(st.integers(1, 5000).map(str), max_size=300), size=st.integers(-1, 50))
+def test_every_ml_repo_is_in_one_batch_and_batches_are_few(ml_repos: set[str], size: int) -> None:
+    found = batches(sorted(ml_repos), size)
+    assert sorted(each for batch in found for each in batch) == sorted(ml_repos)
+    assert all(found)
+    assert size <= 1 or len(found) <= max(1, 2 * len(ml_repos) / size)
+
+
+def test_an_ml_repo_that_comes_changes_one_batch() -> None:
+    ml_repos = [str(number) for number in range(100)]
+    before, after = batches(ml_repos, 10), batches([*ml_repos, "500"], 10)
+    assert len([batch for batch in after if batch not in before]) == 1

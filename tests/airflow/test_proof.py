@@ -1,0 +1,83 @@
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.execution_time.context import OutletEventAccessors
+
+from etl.airflow.proof import TrueFoundryProofOperator
+from tests.mirror import Mirror
+
+# What a database that loses a row while a run commits looks like.
+_LOSES_A_MODEL = """
+CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    UPDATE models SET deleted_at = now() WHERE id = (SELECT min(id) FROM models); RETURN NEW;
+END $$
+"""
+_WHEN_IT_COMMITS = "CREATE TRIGGER lose AFTER UPDATE ON sync_runs FOR EACH ROW EXECUTE FUNCTION lose()"
+
+
+def prove(synced: Any, *, listed: Any = (["1"], ["2"], ["3"]), **given: Any) -> dict[str, Any]:
+    usual: dict[str, Any] = {"truefoundry_conn_id": "plane", "database_conn_id": "registry_db"}
+    options = {"max_retries": 0, "page_size": 20} | given.pop("options", {})
+    operator = TrueFoundryProofOperator(task_id="prove", listed=listed, synced=synced, options=options, **usual | given)
+    return operator.execute({"ti": None, "outlet_events": OutletEventAccessors()})
+
+
+def synced(mirror: Mirror, *ml_repos: str, **given: Any) -> list[dict[str, Any] | None]:
+    """The summaries of runs over each of these, and that of a task which gave none."""
+    return [*(mirror.sync(ml_repo=(each,), **given).as_json() for each in ml_repos), None]
+
+
+@pytest.fixture(autouse=True)
+def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
+
+
+def test_a_proof_counts_what_the_tables_have_and_says_how_old_it_is(mirror: Mirror) -> None:
+    told = prove(synced(mirror, "1", "2", "3"))
+    proof = told["whole"]
+    assert (proof["ml_repos"], proof["vanished"], proof["models"], proof["model_versions"]) == (3, [], 12, 36)
+    assert proof["last_complete_run_id"] == told["run_id"]
+    assert proof["compared"]
+    assert proof["age_seconds"] >= 0
+    assert proof["oldest_sync_at"] is not None
+
+
+def test_an_ml_repo_that_no_task_synced_is_named(mirror: Mirror) -> None:
+    with pytest.raises(AirflowFailException, match=r"1 of 3 ML repos were not synced in this DAG run.*: 2\."):
+        prove(synced(mirror, "1", "3"))
+
+
+def test_a_run_of_another_dag_run_does_not_count(mirror: Mirror) -> None:
+    synced(mirror, "2")
+    with pytest.raises(AirflowFailException, match=r": 2\."):
+        prove(synced(mirror, "1", "3"))
+
+
+def test_a_run_that_rejected_records_counts_only_if_that_may_pass(mirror: Mirror) -> None:
+    mirror.registry.put_raw("models", "odd", {"id": "odd", "ml_repo_id": "2", "updated_at": 5})
+    runs = synced(mirror, "1", "2", "3")
+    with pytest.raises(AirflowFailException, match=r": 2\."):
+        prove(runs)
+    assert prove(runs, fail_on_partial=False)["rejected"] == 1
+
+
+def test_a_dry_run_counts_for_nothing_and_proves_nothing(mirror: Mirror) -> None:
+    with pytest.raises(AirflowFailException, match="3 of 3 ML repos"):
+        prove(synced(mirror, "1", "2", "3", dry_run=True))
+    assert "whole" not in prove(synced(mirror, "1", "2", "3"), options={"dry_run": True})
+
+
+def test_lists_that_were_not_proven_prove_nothing(mirror: Mirror) -> None:
+    runs = synced(mirror, "1", "2", "3")
+    mirror.registry.order = "shuffled"
+    told = prove(runs, fail_on_partial=False, options={"page_size": 4})
+    assert (told["complete"], "whole" in told) == (False, False)
+
+
+def test_tables_that_do_not_hold_what_the_lists_have_fail_the_proof(mirror: Mirror) -> None:
+    runs = synced(mirror, "1", "2", "3")
+    mirror.execute(_LOSES_A_MODEL)
+    mirror.execute(_WHEN_IT_COMMITS)
+    with pytest.raises(AirflowException, match="The lists have 12 models, the tables 11"):
+        prove(runs)
