@@ -19,11 +19,11 @@ from tests.airflow.conftest import postgres_connection
 from tests.airflow.installation import Installation, end, free_port
 from tests.databases import new_database
 from tests.mirror import TOKEN, Mirror, mirrored
+from tests.tools import needed
 
 # Two executors, a few dozen tasks of some seconds each, and an Airflow that takes its time to start.
 pytestmark = pytest.mark.timeout(600)
 
-CHROMIUM = shutil.which("chromium")
 SCREENSHOT = os.environ.get("TFY_ETL_TEST_SCREENSHOT")
 """Where to keep what the page looked like: docs/airflow.png came so."""
 
@@ -165,11 +165,10 @@ class TestByLocalExecutor:
         assert local.ended("starts_on_data", runs[0]["dag_run_id"]) == "success"
         assert local.xcom("starts_on_data", runs[0]["dag_run_id"], "look")[0]["run_id"] == proof["run_id"]
 
-    @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to look at the page with")
     def test_the_page_of_the_run_shows_each_task_and_that_it_succeeded(self, local: Installation) -> None:
         (run,) = local.call("GET", "dags/registry/dagRuns?state=success")["dag_runs"]
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path=needed("chromium", "chromium"), args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1400, "height": 760})
             page.goto(f"{local.url}/dags/registry/runs/{run['dag_run_id']}")
             shown = [page.get_by_text(name).first for name in ("list_ml_repos", "sync", "prove", "Success")]
