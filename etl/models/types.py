@@ -23,6 +23,8 @@ _EXPONENT = re.compile("[0-9]e[0-9]")
 _ESCAPED = re.compile(f"{ESCAPE}([0-9A-F]{{4}})")
 _FLOAT = re.compile(f"{ESCAPE}(NaN|-?Infinity|-?[1-9](?:\\.[0-9]+)?e\\+[0-9]+)")
 _WRITTEN_WITH_EXPONENT = 1e16
+_PACKED_ODD_FLOAT = re.compile(b"\xcb[\x43-\x7f\xc3-\xff]")
+"""The mark of a float, and the first byte of one from 2**49 or not finite. In text, 0xCB is followed by other bytes."""
 _NESTED = frozenset({float, dict, list})
 
 Encoder = Callable[[Sequence[Any]], Sequence[Any]]
@@ -130,6 +132,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 _dump = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
 
 
 def _encoded(value: Any) -> str:
@@ -145,11 +148,18 @@ def _encoded(value: Any) -> str:
 
 
 def _holds_odd_float(value: Any) -> bool:
+    try:  # in MessagePack each float stands as it is, so that a glance tells nearly all others apart
+        return _PACKED_ODD_FLOAT.search(_pack(value)) is not None and _is_odd_float_in(value)
+    except OverflowError:  # for which a whole number may be too long
+        return _is_odd_float_in(value)
+
+
+def _is_odd_float_in(value: Any) -> bool:
     kind = type(value)
     if kind is float:
         return not abs(value) < _WRITTEN_WITH_EXPONENT  # NaN is not less than anything
     for item in value.values() if kind is dict else value if kind is list else ():
-        if type(item) in _NESTED and _holds_odd_float(item):  # most values are no such thing, and calls cost
+        if type(item) in _NESTED and _is_odd_float_in(item):  # most values are no such thing, and calls cost
             return True
     return False
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from etl.records.canonical import MAX_NESTING, Unfit, content_hash, plain
 from etl.records.fields import MARKS, Unreadable, identity, is_told, kind_of, own_identity
 from etl.records.metrics import Metrics, metrics_of
 from etl.records.models import embedded_version
-from etl.records.tables import Entity, Json, MetricRow, Record
+from etl.records.tables import Entity, Json, Record
 from etl.records.times import Instant, instant
 from etl.records.versions import SNIPPET
 
@@ -78,7 +78,7 @@ def _hashes(entity: Entity, raw: Record, metrics: Metrics) -> tuple[str, str | N
         return own, content_hash([own, str(error)])
 
 
-def _hash(record: Record, rows: Sequence[MetricRow] = ()) -> str:
+def _hash(record: Record, rows: Sequence[tuple[Any, ...]] = ()) -> str:
     """The content hash. Raises Unreadable, which names the field that cannot be kept."""
     try:
         return content_hash(_content(record), rows)

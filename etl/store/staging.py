@@ -270,13 +270,10 @@ def _encoders(table: Table, connection: Connection) -> list[tuple[int, Encoder]]
 
 def _encoded(rows: Sequence[Row], encoders: Sequence[tuple[int, Encoder]]) -> Iterable[Row]:
     """The rows as the driver takes them: column by column, for that takes the fewest calls."""
-    written: dict[int, Sequence[Any]] = {}
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    changed = False
     for position, encode in encoders:
-        values = [row[position] for row in rows]
-        as_taken = encode(values)
-        if as_taken is not values:
-            written[position] = as_taken
-    if not written:
-        return rows
-    columns = (written.get(position, values) for position, values in enumerate(zip(*rows, strict=True)))
-    return zip(*columns, strict=True)
+        values = columns[position]
+        columns[position] = encode(values)
+        changed = changed or columns[position] is not values
+    return zip(*columns, strict=True) if changed else rows
