@@ -20,6 +20,8 @@ from etl.errors import ConfigError
 DEFAULT_DATABASE_URL = "sqlite:///tfy-registry.db"
 DEMO_FILE = "tfy-etl-demo.db"
 TOKEN_ENV = "TFY_API_KEY"
+CONFIG_ENV = "TFY_ETL_CONFIG"
+_OWN_PREFIX = "TFY_ETL_"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -225,7 +227,19 @@ def flag(name: str) -> str:
 def env_names(name: str) -> tuple[str, ...]:
     """The variables that set a field, the one users already have first."""
     own = {f.name: f.metadata.get("env", ()) for f in fields(Settings)}[name]
-    return (*own, f"TFY_ETL_{name.upper()}")
+    return (*own, f"{_OWN_PREFIX}{name.upper()}")
+
+
+def unknown_names() -> dict[str, str | None]:
+    """Variables of the environment that look like ours and set nothing, each with the name that may be meant."""
+    known = {CONFIG_ENV}.union(*(env_names(each.name) for each in fields(Settings) if each.metadata))
+    own = {name for name in os.environ if name.startswith(_OWN_PREFIX) and not name.startswith(f"{_OWN_PREFIX}TEST_")}
+    unknown = sorted(own - known)
+    if not unknown:
+        return {}
+    from difflib import get_close_matches  # noqa: PLC0415 seldom needed
+
+    return {name: next(iter(get_close_matches(name, known, 1, cutoff=0.85)), None) for name in unknown}
 
 
 def token_of_environment() -> str | None:

@@ -13,7 +13,13 @@ from etl.cli.options import HoistingGroup, add_options, settings_of
 from etl.cli.shown import shown
 from etl.errors import EtlError
 from etl.secrecy import passwords_of, secrets_of_webhook
-from etl.settings import database_url_of_environment, notify_url_of_environment, token_of_environment
+from etl.settings import (
+    CONFIG_ENV,
+    database_url_of_environment,
+    notify_url_of_environment,
+    token_of_environment,
+    unknown_names,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +51,7 @@ def _read_config(ctx: click.Context, _param: click.Parameter, path: Path | None)
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
-    envvar="TFY_ETL_CONFIG",
+    envvar=CONFIG_ENV,
     show_envvar=True,
     metavar="FILE",
     is_eager=True,
@@ -66,6 +72,8 @@ def cli(ctx: click.Context, /, **_options: object) -> None:
     logs.configure(settings.log_format, settings.log_level, secrets)
     if file := settings.open_token_file():
         _log.warning("everybody on this machine may read the token in %s: chmod go= %s", file, file)
+    for name, meant in unknown_names().items():
+        _log.warning("%s sets nothing here%s", name, f": did you mean {meant}?" if meant else "")
 
 
 add_options("global")(cli)

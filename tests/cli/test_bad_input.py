@@ -132,6 +132,19 @@ def test_a_host_that_is_no_control_plane(plane: Simulator) -> None:
     assert_told(done, 2, "does not answer as a control plane does below /api/ml/v1 or /api/svc/v1")
 
 
+def test_a_host_with_the_prefix_of_the_api_in_it(plane: Simulator) -> None:
+    done = sync(TFY_HOST=f"{plane.url}/api/ml/v1", TFY_API_KEY=TOKEN)
+    assert_told(done, 2, "does not answer as a control plane does", "leave /api/ml/v1 out of --host")
+
+
+def test_a_variable_that_is_misspelt_is_told_and_changes_nothing(plane: Simulator) -> None:
+    misspelt = {"TFY_ETL_PAGESIZE": "5", "TFY_ETL_QQQ": "1", "TFY_ETL_LOG_LEVEL": "warning"}
+    done = sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN, **misspelt)
+    assert done.code == 0
+    assert "TFY_ETL_PAGESIZE sets nothing here: did you mean TFY_ETL_PAGE_SIZE?" in done.err
+    assert "TFY_ETL_QQQ sets nothing here [" in done.err
+
+
 def test_an_ml_repo_that_is_not_there(plane: Simulator) -> None:
     done = sync("--ml-repo", "no-such", TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
     assert_told(done, 2, "The control plane knows no ML repo of the id 'no-such': it lists 1 (risk), 2 (marketing).")
