@@ -35,8 +35,8 @@ def registry_dag(  # noqa: PLR0913 each by its name
     No more than `at_once` syncs run at a time, over all runs of the DAG, and no more than `pool` has slots. `options`
     are settings of every run, by their names. Who triggers the DAG may allow a mass delete, once, as its parameter.
     """
-    connections = {"truefoundry_conn_id": truefoundry_conn_id}
-    usual = connections | {
+    usual = {
+        "truefoundry_conn_id": truefoundry_conn_id,
         "database_conn_id": database_conn_id,
         "options": {"allow_mass_delete": _ALLOW} | dict(options or {}),
         "fail_on_partial": fail_on_partial,
@@ -50,20 +50,26 @@ def registry_dag(  # noqa: PLR0913 each by its name
         params={"allow_mass_delete": allow},
         **{"start_date": datetime(2026, 1, 1), "catchup": False, "max_active_runs": 1} | dag_arguments,  # noqa: DTZ001 UTC
     ) as dag:
-        listed = TrueFoundryListMlReposOperator(task_id="list_ml_repos", repos_per_task=repos_per_task, **connections)
-        synced = TrueFoundrySyncOperator.partial(
-            task_id="sync",
-            max_active_tis_per_dag=at_once,
-            map_index_template="{{ (task.ml_repos | join(', '))[:200] }}",  # Airflow keeps 250 characters
-            skip_unknown_ml_repos=True,
-            **usual,
-        ).expand(ml_repos=listed.output)
-        TrueFoundryProofOperator(
-            task_id="prove",
-            trigger_rule=TriggerRule.ALL_DONE,
-            listed=listed.output,
-            synced=synced.output,
-            outlets=registry_assets(database_conn_id),
-            **usual,
-        )
+        _tasks(usual, repos_per_task=repos_per_task, at_once=at_once)
     return dag
+
+
+def _tasks(usual: dict[str, Any], *, repos_per_task: int, at_once: int) -> None:
+    listed = TrueFoundryListMlReposOperator(
+        task_id="list_ml_repos", repos_per_task=repos_per_task, truefoundry_conn_id=usual["truefoundry_conn_id"]
+    )
+    synced = TrueFoundrySyncOperator.partial(
+        task_id="sync",
+        max_active_tis_per_dag=at_once,
+        map_index_template="{{ (task.ml_repos | join(', '))[:200] }}",  # Airflow keeps 250 characters
+        skip_unknown_ml_repos=True,
+        **usual,
+    ).expand(ml_repos=listed.output)
+    TrueFoundryProofOperator(
+        task_id="prove",
+        trigger_rule=TriggerRule.ALL_DONE,
+        listed=listed.output,
+        synced=synced.output,
+        outlets=registry_assets(usual["database_conn_id"]),
+        **usual,
+    )

@@ -27,7 +27,7 @@ def test_the_line_that_tells_why_a_run_failed_names_it_too(known: Simulator, tfy
     done = tfy_etl("sync", "--log-format", "json", "--ml-repo", "no-such")
     last = json.loads(tfy_etl("status", "--output", "json").out)["runs"][0]
     lines = log_lines(done.err)
-    assert lines[-1]["event"].startswith("ML repo 'no-such' is not known")
+    assert lines[-1]["event"].startswith("The control plane knows no ML repo of the id 'no-such'")
     assert {line.get("run_id") for line in lines} == {last["id"]}
 
 

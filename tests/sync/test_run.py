@@ -4,11 +4,10 @@ from pathlib import Path
 import pytest
 
 import etl
-from etl.errors import ConfigError, MassDelete, SchemaMismatch, SourceError, StoreError, UnknownMlRepo
+from etl.errors import ConfigError, MassDelete, SchemaMismatch, SourceError, StoreError
 from etl.models import Change, Model, ModelVersion, SyncRun, SyncRunCount, SyncScope
 from etl.simulator import Registry, fault
 from etl.store import Tally
-from etl.sync import NEVER
 from tests.mirror import BOOKKEEPING, Mirror, Row, mirrored
 
 
@@ -314,34 +313,6 @@ def test_another_control_plane_is_not_mixed_in_unless_it_is_the_same_at_a_new_ad
         assert moved.sync(accept_host=True).complete
         assert moved.held() == held
         assert moved.sync().complete
-
-
-def test_without_empty_models_every_version_is_read_in_one_sweep_all_the_same(mirror: Mirror) -> None:
-    summary = mirror.sync(include_empty=False, full=True)
-    assert summary.plan.way == "sweep"
-    assert len(mirror.held()["model_versions"]) == len(mirror.registry.ids("model-versions"))
-
-
-def test_a_run_over_all_that_is_never_full_asks_for_no_version_that_runs_over_each_ml_repo_have_read(
-    mirror: Mirror,
-) -> None:
-    for repo in ("1", "2", "3"):
-        mirror.sync(ml_repo=(repo,))
-    before = len(mirror.plane.log)
-    over_all = mirror.sync(full_every=NEVER)
-    asked = {entry.path.rsplit("/", 1)[-1] for entry in mirror.plane.log[before:]}
-
-    assert (over_all.mode, over_all.complete, over_all.plan.way) == ("incremental", True, "none")
-    assert asked == {"ml-repos", "models"}
-    assert mirror.held() == mirror.served()
-
-
-def test_an_unknown_ml_repo_is_refused_with_the_ones_there_are(mirror: Mirror) -> None:
-    with pytest.raises(UnknownMlRepo, match=r"of the id '77': it lists 1 \(risk\), 2") as told:
-        mirror.sync(ml_repo=("77", "1", "78"))
-
-    assert told.value.ml_repos == ("77", "78")
-    assert mirror.row(SyncRun)["status"] == "failed"
 
 
 def _by_start(mirror: Mirror) -> list[Row]:
