@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 # What libpq may be told in a connection's extra; the rest there is for other hooks.
 _LIBPQ = frozenset({"application_name", "connect_timeout", "options", "sslcert", "sslkey", "sslmode", "sslrootcert"})
+# What connections and operators give, and what the command line does beside a run.
 _OWN = frozenset(
-    {"host", "api_key", "api_key_file", "database_url", "log_format", "log_level", "ml_repo", "output", "progress"}
+    {"host", "api_key", "api_key_file", "database_url", "ml_repo"}
+    | {"log_format", "log_level", "output", "progress", "metrics_file", "notify_url", "keep"}
 )
 _TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "none": False, "": False}
 

@@ -60,10 +60,10 @@ def test_an_option_that_makes_no_sense_is_a_configuration_error(name: str, value
         settings_of(connect, {name: value})
 
 
-@pytest.mark.parametrize("name", ["api_key", "database_url", "host", "ml_repo", "output", "colour"])
+@pytest.mark.parametrize("name", ["api_key", "database_url", "host", "ml_repo", "notify_url", "colour"])
 def test_what_a_connection_or_airflow_gives_is_no_option(name: str) -> None:
     check_options({"full": True})
-    with pytest.raises(ConfigError, match=f"{name} cannot be set here: take of allow_insecure_http"):
+    with pytest.raises(ConfigError, match=f"{name} cannot be set here: take of accept_host"):
         check_options({"full": True, name: "x"})
 
 

@@ -155,7 +155,7 @@ def test_a_lock_that_another_run_holds_ends_the_task_as_it_was_told(
 
 def test_an_ml_repo_that_is_gone_by_now_is_left_out_and_the_others_are_synced(mirror: Mirror) -> None:
     mirror.registry.delete_ml_repo("2")
-    with pytest.raises(AirflowFailException, match="not known to the control plane"):
+    with pytest.raises(AirflowFailException, match="knows no ML repo of the id"):
         run(ml_repos=["2", "3"])
     assert run(ml_repos=["2", "3"], skip_unknown_ml_repos=True)["ml_repos"] == ["3"]
     with pytest.raises(AirflowSkipException, match="ML repos 2"):
