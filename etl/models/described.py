@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Column, Dialect, Table, make_url
 
-from etl.models import views
+from etl.models import views as read_only
 from etl.models.base import Base
 
 _POSTGRESQL, _SQLITE = (make_url(url).get_dialect()() for url in ("postgresql+psycopg://", "sqlite://"))
@@ -56,9 +56,9 @@ def tables() -> Iterator[Described]:
     return (_described(table, is_view=False) for table in Base.metadata.sorted_tables)
 
 
-def views_() -> Iterator[Described]:
+def views() -> Iterator[Described]:
     """Every view."""
-    return (_described(table, is_view=True) for table in views.metadata.sorted_tables)
+    return (_described(table, is_view=True) for table in read_only.metadata.sorted_tables)
 
 
 def _described(table: Table, *, is_view: bool) -> Described:

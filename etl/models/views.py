@@ -115,7 +115,7 @@ sync_freshness = Table(
     _moment("last_complete_at", "Start of that run, UTC."),
     _real("age_seconds", "Seconds since then."),
     _moment("last_full_at", "Start of the last complete run that compared every version, UTC."),
-    _moment("watermark", "Largest updated_at of a complete run, never past its start."),
+    _moment("watermark", "Largest updated_at of a complete run, never past its start, UTC."),
     _whole("models", "Models that the source has now, in all scopes."),
     _whole("model_versions", "Versions that the source has now, in all scopes."),
     _whole("rejected", "Records that the last complete run could not store."),
@@ -177,7 +177,7 @@ inventory = Table(
     _text("owner", "Who created the model, else who created the version: display name, else slug, else id."),
     _text("framework_type", "Framework of the versions; NULL for versions without one and for empty models."),
     _whole("models", "Models that have such versions, or none at all; one with two frameworks counts at each."),
-    _whole("versions", "Versions."),
+    _whole("versions", "Versions that the three have in common."),
     _whole("artifact_size_bytes", "Size of their files, in bytes, as far as it is known."),
     comment="Models and versions by ML repo, owner and framework.",
 )
