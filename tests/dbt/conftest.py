@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import make_url
 
 from tests.analysts import shared_database
 from tests.databases import migrate
-from tests.mirror import Mirror, mirrored
+from tests.mirror import Mirror, Tables, mirrored
 
 # Where it is, `make test-dbt` says; `make test` runs without one.
 DBT = os.environ.get("DBT")
@@ -54,12 +54,37 @@ class Project:
         return json.loads((self.folder / "target" / f"{name}.json").read_text(encoding="utf-8"))
 
 
+class Built(NamedTuple):
+    """What a build of a project said and did; `before`: the registry's tables as they were."""
+
+    project: Project
+    said: str
+    results: list[dict[str, Any]]
+    before: Tables
+
+
 @pytest.fixture
-def project(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]:
-    """The registry was loaded, and has moved since."""
-    folder = tmp_path / "project"
+def project(dialect: str, postgres_url: str, tmp_path: Path) -> Iterator[Project]:
+    """A project, and a registry that was loaded and has moved since."""
+    with _project(dialect, postgres_url, tmp_path / "project") as project:
+        yield project
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def built(
+    request: pytest.FixtureRequest, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Built]:
+    """The same, built once; for tests that change nothing."""
+    with _project(request.param, postgres_url, tmp_path_factory.mktemp("built") / "project") as project:
+        before = project.mirror.dump()
+        said = project.run("--warn-error", "build")
+        yield Built(project, said, project.artifact("run_results")["results"], before)
+
+
+@contextmanager
+def _project(dialect: str, server: str, folder: Path) -> Iterator[Project]:
     shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("target", "logs"))
-    with (_on_sqlite if dialect == "sqlite" else _on_postgresql)(request, folder) as project:
+    with _on_sqlite(folder) if dialect == "sqlite" else _on_postgresql(folder, server) as project:
         _live(project.mirror)
         yield project
 
@@ -75,7 +100,7 @@ def _live(mirror: Mirror) -> None:
 
 
 @contextmanager
-def _on_sqlite(_request: pytest.FixtureRequest, folder: Path) -> Iterator[Project]:
+def _on_sqlite(folder: Path) -> Iterator[Project]:
     registry, marts = folder / "tfy-registry.db", folder / "analytics.db"
     migrate(f"sqlite:///{registry}")
     with mirrored(f"sqlite:///{registry}") as mirror:
@@ -83,8 +108,8 @@ def _on_sqlite(_request: pytest.FixtureRequest, folder: Path) -> Iterator[Projec
 
 
 @contextmanager
-def _on_postgresql(request: pytest.FixtureRequest, folder: Path) -> Iterator[Project]:
-    with shared_database(request.getfixturevalue("postgres_url")) as shared:
+def _on_postgresql(folder: Path, server: str) -> Iterator[Project]:
+    with shared_database(server) as shared:
         shared.make_roles()
         with mirrored(shared.url_of("etl")) as mirror:
             url = make_url(shared.url_of("dbt"))
