@@ -18,7 +18,7 @@ def table(of: Any, name: str) -> Any:
     return only
 
 
-def tested(of: Any) -> dict[str, Any]:
+def data_tests(of: Any) -> dict[str, Any]:
     return {column["name"]: column.get("data_tests", []) for column in of["columns"]}
 
 
@@ -36,8 +36,8 @@ def test_descriptions_come_through_as_they_are() -> None:
 
 def test_keys_nulls_references_and_values_become_tests() -> None:
     to = {"to": "source('tfy_registry', 'teams')", "field": "id"}
-    assert tested(table(WRITTEN, "teams")) == {"id": ["unique", "not_null"]}
-    assert tested(table(WRITTEN, "pets")) == {
+    assert data_tests(table(WRITTEN, "teams")) == {"id": ["unique", "not_null"]}
+    assert data_tests(table(WRITTEN, "pets")) == {
         "team_id": ["not_null", {"relationships": {"arguments": to}}],
         "place": ["not_null"],
         "mood": [{"accepted_values": {"arguments": {"values": ["happy", "null"]}}}],
@@ -54,7 +54,7 @@ def test_a_key_of_several_columns_is_unique_as_a_whole() -> None:
 
 
 def test_of_a_view_nothing_is_tested() -> None:
-    assert tested(table(WRITTEN, "pet_counts")) == {"pets": []}
+    assert data_tests(table(WRITTEN, "pet_counts")) == {"pets": []}
 
 
 def test_the_age_of_the_last_complete_run_is_told_by_two_sources() -> None:
@@ -65,7 +65,7 @@ def test_the_age_of_the_last_complete_run_is_told_by_two_sources() -> None:
         "sync_freshness": {"loaded_at_field": "last_complete_at", "freshness": ages},
     }
     for name, config in aged.items():
-        assert config["loaded_at_field"] in tested(table(REAL, name))
+        assert config["loaded_at_field"] in data_tests(table(REAL, name))
 
 
 def test_no_description_is_taken_for_a_template() -> None:
