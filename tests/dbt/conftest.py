@@ -104,7 +104,8 @@ def _on_sqlite(folder: Path) -> Iterator[Project]:
     registry, marts = folder / "tfy-registry.db", folder / "analytics.db"
     migrate(f"sqlite:///{registry}")
     with mirrored(f"sqlite:///{registry}") as mirror:
-        yield Project(folder, {}, mirror, f"sqlite:///{marts}")
+        environment = {"DBT_TARGET": "sqlite", "REGISTRY_FILE": str(registry), "ANALYTICS_FILE": str(marts)}
+        yield Project(folder, environment, mirror, f"sqlite:///{marts}")
 
 
 @contextmanager
