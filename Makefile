@@ -28,7 +28,7 @@ help:  ## show this list
 		printf 'make %-13s %s\n' "$$name" "$$text"; done
 
 # Files with parts that are made from the code, or from what the bench has measured.
-GENERATED = README.md docs/operations.md docs/reliability.md docs/performance.md docs/schema.md \
+GENERATED = README.md docs/history.md docs/operations.md docs/reliability.md docs/performance.md docs/schema.md \
             docs/dbt/models/sources.yml
 
 demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, and show what came
