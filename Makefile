@@ -1,8 +1,9 @@
 # Everything a newcomer runs. Needs make and Python 3.11 or later; the rest goes into .venv.
 
 BIN := .venv/bin
-LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --upgrade --no-strip-extras \
-       --generate-hashes --no-emit-index-url --system-certs --custom-compile-command "make lock"
+PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-strip-extras \
+      --generate-hashes --no-emit-index-url --system-certs --custom-compile-command "make lock"
+LOCK = $(PIN) pyproject.toml
 
 AIRFLOW_UV = $(BIN)/uv pip install --quiet --system-certs --python .venv-airflow/bin/python
 
@@ -20,14 +21,15 @@ PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-airflow endurance lint fuzz bench bench-curve bench-latency format lock wheel clean
+.PHONY: help demo test test-airflow test-dbt endurance lint fuzz bench bench-curve bench-latency format lock wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
 		printf 'make %-13s %s\n' "$$name" "$$text"; done
 
 # Files with parts that are made from the code, or from what the bench has measured.
-GENERATED = README.md docs/operations.md docs/reliability.md docs/performance.md
+GENERATED = README.md docs/history.md docs/operations.md docs/reliability.md docs/performance.md docs/schema.md \
+            docs/dbt/models/sources.yml
 
 demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, and show what came
 	@$(BIN)/tfy-etl demo
@@ -43,6 +45,9 @@ COUNTED = $(CURDIR)/.pytest_cache/endurance.jsonl
 
 test-airflow: .venv-airflow/stamp .venv-airflow/redis.stamp  ## run the DAG on a real Airflow: scheduler, REST, executors; in an environment of its own
 	.venv-airflow/bin/pytest -n 0 tests/airflow --cov --cov-config=tests/airflow/coverage.toml
+
+test-dbt: .venv/dev.stamp .venv-dbt/stamp  ## build docs/dbt by a real dbt, on SQLite and PostgreSQL; in an environment of its own
+	DBT=$(CURDIR)/.venv-dbt/bin/dbt $(BIN)/pytest -n 0 tests/dbt
 
 endurance: .venv/dev.stamp  ## kill, stop, fill and crowd it, and let it run for long; counts at the end
 	@mkdir -p $(dir $(COUNTED)) && rm -f $(COUNTED)
@@ -91,13 +96,14 @@ lock: .venv/dev.stamp  ## pin the newest versions that pyproject.toml allows
 		--output-file requirements/container.txt
 	$(LOCK) --extra postgres --group bench --output-file requirements/bench.txt
 	$(LOCK) --extra postgres --extra airflow --group airflow --output-file requirements/airflow.txt
+	$(PIN) --group dbt --output-file requirements/dbt.txt
 	echo '$(ATHERIS)' | $(LOCK) - --constraint requirements/runtime.txt --output-file requirements/fuzz.txt
 
 wheel: .venv/runtime.stamp  ## build dist/*.whl
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean:  ## remove everything that these targets made
-	rm -rf .venv .venv-airflow .venv-bench .venv-fuzz dist build tfy-etl-demo.db* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-airflow .venv-bench .venv-dbt .venv-fuzz dist build tfy-etl-demo.db* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/runtime.stamp: requirements/runtime.txt pyproject.toml | $(BIN)/pip
@@ -115,6 +121,11 @@ clean:  ## remove everything that these targets made
 	$(BIN)/python -m venv --clear .venv-airflow
 	$(AIRFLOW_UV) --require-hashes --requirement requirements/airflow.txt
 	$(AIRFLOW_UV) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-dbt/stamp: requirements/dbt.txt | .venv/dev.stamp
+	$(BIN)/python -m venv --clear .venv-dbt
+	$(BIN)/uv pip install --quiet --system-certs --python .venv-dbt/bin/python --require-hashes --requirement $<
 	@touch $@
 
 # The broker of the Celery workers.

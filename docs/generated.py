@@ -1,32 +1,25 @@
-"""The parts of the README that are made from the code; `make format` renews them, `make lint` checks them."""
+"""The parts of README and docs that are made from the code; `make format` renews them, `make lint` checks them."""
 
 import json
 import runpy
 from collections.abc import Iterator
 from dataclasses import fields
 from datetime import timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy import Table
 
+from etl import dictionary
 from etl.cli.main import cli
-from etl.models import Base, views
+from etl.dictionary import mermaid
 from etl.settings import Settings, env_names, flag
 from etl.telemetry.metrics_file import COUNTERS, GAUGES
 
 _WIDTH = 100
 _TABLES_OF_TESTS = Path(__file__).parents[1] / "tests"
 _BENCH = Path(__file__).parents[1] / "bench"
-
-# Between repos, models and versions there are no foreign keys: the source may list one without the other.
-_JOINS = {
-    ("ml_repos", "models"): "ml_repo_id",
-    ("models", "model_versions"): "model_id",
-    ("subjects", "models"): "created_by_id",
-    ("subjects", "model_versions"): "created_by_id",
-}
 
 
 def help_of(*names: str) -> str:
@@ -62,35 +55,23 @@ def _default(value: object) -> str:
 
 def diagram() -> str:
     """The tables, their keys and how they hang together, as a Mermaid diagram."""
-    tables = Base.metadata.sorted_tables
-    lines = ["```mermaid", "erDiagram"]
-    lines += [f"    {one} ||--o{{ {many} : {column}" for (one, many), column in _JOINS.items()]
-    for table in tables:
-        lines += [
-            f"    {key.column.table.name} ||--o{{ {table.name} : {key.parent.name}"
-            for key in sorted(table.foreign_keys, key=str)
-        ]
-    lines += [line for table in tables for line in _entity(table)]
-    return "\n".join([*lines, "```"])
-
-
-def _entity(table: Table) -> list[str]:
-    joins = {column for (_, many), column in _JOINS.items() if many == table.name}
-    keys = [
-        f"        {column.type.python_type.__name__} {column.name} {'PK' if column.primary_key else 'FK'}"
-        for column in table.columns
-        if column.primary_key or column.foreign_keys or column.name in joins
-    ]
-    return [f"    {table.name} {{", *keys, "    }"]
+    return f"```mermaid\n{mermaid.write(dictionary.contents(), keys_only=True)}\n```"
 
 
 def tables() -> str:
     """Tables and views with what they hold."""
-    lines = ["| table or view | holds | columns |", "| --- | --- | --- |"]
-    for table in (*Base.metadata.sorted_tables, *views.metadata.sorted_tables):
-        columns = ", ".join(f"`{column.name}`" for column in table.columns)
-        lines.append(f"| **{table.name}** | {table.comment} | {columns} |")
+    contents = dictionary.contents()
+    lines = ["| table or view | holds |", "| --- | --- |"]
+    lines += [
+        f"| [{each.name}](docs/schema.md#{each.name}) | {each.description} |"
+        for each in (*contents.tables, *contents.views)
+    ]
     return "\n".join(lines)
+
+
+def as_of() -> str:
+    """The query that tells how things were at a moment."""
+    return f"```sql\n{files('etl.models').joinpath('as_of.sql').read_text(encoding='utf-8')}```"
 
 
 def metrics() -> str:

@@ -212,6 +212,25 @@ def check_(ctx: click.Context) -> None:
 
 @click.command()
 @click.option(
+    "--format",
+    type=click.Choice(["markdown", "json", "mermaid", "dbt"]),
+    default="markdown",
+    show_default=True,
+    help="How to write it down.",
+)
+def schema(format: str) -> None:
+    """Print what each table, view and column is.
+
+    As markdown it is a data dictionary to read, as json the same for programs, as mermaid an entity-relationship
+    diagram, as dbt a sources.yml with tests and freshness. No database is asked.
+    """
+    with _importing():
+        from etl.cli.schema import write_down
+    write_down(format)
+
+
+@click.command()
+@click.option(
     "--file",
     type=click.Path(path_type=Path, dir_okay=False),
     default=DEMO_FILE,

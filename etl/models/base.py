@@ -1,10 +1,10 @@
-"""The one declarative base: naming convention, and which column type an annotation means."""
+"""The one declarative base: naming convention, which column type an annotation means, what a column says of itself."""
 
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Double, MetaData
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 from etl.models.types import RegistryJson, RegistryText, UtcDateTime
 
@@ -28,3 +28,18 @@ class Base(DeclarativeBase):
         datetime: UtcDateTime,
         dict[str, Any]: RegistryJson,
     }
+
+
+def said(comment: str, *types: Any, **kwargs: Any) -> Any:
+    """A column with the sentence that analysts see: in their database tool, in the data dictionary, in dbt."""
+    return mapped_column(*types, comment=comment, **kwargs)
+
+
+def refers_to(column: str) -> dict[str, Any]:
+    """`info` of a column that holds values of another, `table.column`, where no foreign key can hold it to that."""
+    return {"refers_to": column}
+
+
+def one_of(*values: str) -> dict[str, Any]:
+    """`info` of a column that holds only these, or NULL."""
+    return {"values": values}

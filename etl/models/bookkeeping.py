@@ -4,12 +4,14 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped
 
-from etl.models.base import Base
+from etl.models.base import Base, one_of, said
 
 # SQLite counts up only a key that is declared INTEGER.
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
+_ENTITIES = one_of("ml_repos", "models", "model_versions")
 
 
 class SyncRun(Base):
@@ -17,23 +19,29 @@ class SyncRun(Base):
 
     __tablename__ = "sync_runs"
 
-    id: Mapped[str] = mapped_column(primary_key=True, comment="UUID of the run.")
-    started_at: Mapped[datetime] = mapped_column(comment="Start, UTC.")
-    finished_at: Mapped[datetime | None] = mapped_column(comment="End, UTC; NULL while running.")
-    status: Mapped[str] = mapped_column(comment="running, succeeded, partial, failed, refused or interrupted.")
-    complete: Mapped[bool] = mapped_column(comment="Whether everything in scope was proven to be read.")
-    mode: Mapped[str] = mapped_column(comment="incremental or full (every version compared).")
-    proof: Mapped[str | None] = mapped_column(comment="How completeness was proven: anchored or confirmed.")
-    scope: Mapped[dict[str, Any]] = mapped_column(comment="The filters of the run, as JSON.")
-    host: Mapped[str] = mapped_column(comment="Address of the control plane.")
-    api_prefix: Mapped[str | None] = mapped_column(comment="Path of the API below the host.")
-    tool_version: Mapped[str] = mapped_column(comment="Release of tfy-etl.")
-    requests: Mapped[int] = mapped_column(comment="HTTP requests sent, retries included.")
-    retries: Mapped[int] = mapped_column(comment="Requests that were sent again.")
-    bytes_received: Mapped[int] = mapped_column(comment="Bytes of all answers, decoded.")
-    error: Mapped[str | None] = mapped_column(comment="Why it failed, in one line.")
+    id: Mapped[str] = said("UUID of the run.", primary_key=True)
+    started_at: Mapped[datetime] = said("Start, UTC.")
+    finished_at: Mapped[datetime | None] = said("End, UTC; NULL while running.")
+    status: Mapped[str] = said(
+        "running; succeeded or partial, which wrote records; failed, refused or interrupted, which wrote none.",
+        info=one_of("running", "succeeded", "partial", "failed", "refused", "interrupted"),
+    )
+    complete: Mapped[bool] = said("Whether everything in scope was proven to be read.")
+    mode: Mapped[str] = said("incremental, or full: every version compared.", info=one_of("incremental", "full"))
+    proof: Mapped[str | None] = said(
+        "How it was proven: anchored, every page joined the one before; confirmed, two readings agree; NULL if not.",
+        info=one_of("anchored", "confirmed"),
+    )
+    scope: Mapped[dict[str, Any]] = said("The filters of the run, as JSON; {} for the whole registry.")
+    host: Mapped[str] = said("Address of the control plane.")
+    api_prefix: Mapped[str | None] = said("Path of the API below the host; NULL until it is found.")
+    tool_version: Mapped[str] = said("Release of tfy-etl.")
+    requests: Mapped[int] = said("HTTP requests sent, retries included.")
+    retries: Mapped[int] = said("Requests that were sent again.")
+    bytes_received: Mapped[int] = said("Bytes of all answers, decoded.")
+    error: Mapped[str | None] = said("Why it failed, in one line; NULL if it did not.")
 
-    __table_args__ = (Index(None, "started_at"), {"comment": "One row for each run."})
+    __table_args__ = (Index(None, "started_at"), {"comment": "One row for each run of tfy-etl."})
 
 
 class SyncRunCount(Base):
@@ -41,19 +49,19 @@ class SyncRunCount(Base):
 
     __tablename__ = "sync_run_counts"
 
-    run_id: Mapped[str] = mapped_column(
-        ForeignKey("sync_runs.id", ondelete="CASCADE"), primary_key=True, comment="sync_runs.id"
+    run_id: Mapped[str] = said(
+        "sync_runs.id of the run.", ForeignKey("sync_runs.id", ondelete="CASCADE"), primary_key=True
     )
-    entity: Mapped[str] = mapped_column(primary_key=True, comment="ml_repos, models or model_versions.")
-    seen: Mapped[int] = mapped_column(comment="Distinct records that the source showed.")
-    inserted: Mapped[int] = mapped_column(comment="Stored for the first time.")
-    updated: Mapped[int] = mapped_column(comment="Found changed.")
-    unchanged: Mapped[int] = mapped_column(comment="Found as stored, or older than stored.")
-    deleted: Mapped[int] = mapped_column(comment="Marked as deleted.")
-    restored: Mapped[int] = mapped_column(comment="Came back after a delete.")
-    rejected: Mapped[int] = mapped_column(comment="Could not be stored; see rejected_records.")
+    entity: Mapped[str] = said("Table: ml_repos, models or model_versions.", primary_key=True, info=_ENTITIES)
+    seen: Mapped[int] = said("Distinct records that the source showed.")
+    inserted: Mapped[int] = said("Records stored for the first time.")
+    updated: Mapped[int] = said("Records found changed.")
+    unchanged: Mapped[int] = said("Records found as stored, or older than stored.")
+    deleted: Mapped[int] = said("Records marked as deleted.")
+    restored: Mapped[int] = said("Records that came back after a delete.")
+    rejected: Mapped[int] = said("Records that could not be stored; see rejected_records.")
 
-    __table_args__ = ({"comment": "Counts of each run, by table."},)
+    __table_args__ = ({"comment": "What each run that wrote records did, counted by table."},)
 
 
 class SyncScope(Base):
@@ -61,19 +69,22 @@ class SyncScope(Base):
 
     __tablename__ = "sync_scopes"
 
-    scope: Mapped[str] = mapped_column(primary_key=True, comment="all, or the filters as canonical JSON.")
-    watermark: Mapped[datetime | None] = mapped_column(
-        comment="Largest updated_at of a complete run, never past its start."
+    scope: Mapped[str] = said(
+        "all, or the filters as canonical JSON, cut and hashed where that is long.", primary_key=True
     )
-    last_complete_run_id: Mapped[str | None] = mapped_column(
-        ForeignKey("sync_runs.id", ondelete="SET NULL"), comment="sync_runs.id"
+    watermark: Mapped[datetime | None] = said(
+        "Largest updated_at of a complete run, never past its start, UTC; NULL if no record had one."
     )
-    last_complete_at: Mapped[datetime | None] = mapped_column(comment="Start of the last complete run, UTC.")
-    last_full_at: Mapped[datetime | None] = mapped_column(
-        comment="Start of the last complete run that compared every version, UTC."
+    last_complete_run_id: Mapped[str | None] = said(
+        "sync_runs.id of the last complete run; NULL if its row was deleted.",
+        ForeignKey("sync_runs.id", ondelete="SET NULL"),
+    )
+    last_complete_at: Mapped[datetime | None] = said("Start of the last complete run, UTC; no run writes NULL.")
+    last_full_at: Mapped[datetime | None] = said(
+        "Start of the last complete run that compared every version, UTC; NULL if there was none."
     )
 
-    __table_args__ = ({"comment": "State of each scope that runs were given."},)
+    __table_args__ = ({"comment": "How far the complete runs of each scope got; no row before the first one."},)
 
 
 class RejectedRecord(Base):
@@ -81,24 +92,24 @@ class RejectedRecord(Base):
 
     __tablename__ = "rejected_records"
 
-    id: Mapped[int] = mapped_column(_RowNumber, primary_key=True, comment="Row number.")
-    run_id: Mapped[str] = mapped_column(
-        ForeignKey("sync_runs.id", ondelete="CASCADE"), comment="sync_runs.id of the run that first met it."
+    id: Mapped[int] = said("Row number.", _RowNumber, primary_key=True)
+    run_id: Mapped[str] = said(
+        "sync_runs.id of the run that first met it.", ForeignKey("sync_runs.id", ondelete="CASCADE")
     )
-    entity: Mapped[str] = mapped_column(comment="ml_repos, models or model_versions.")
-    record_id: Mapped[str | None] = mapped_column(comment="Its id, where it has one.")
-    reason: Mapped[str] = mapped_column(comment="Why it could not be stored.")
+    entity: Mapped[str] = said("Table that it was meant for: ml_repos, models or model_versions.", info=_ENTITIES)
+    record_id: Mapped[str | None] = said("The record's id; NULL if it has none that can be read.")
+    reason: Mapped[str] = said("Why it could not be stored.")
     # Pure ASCII JSON text: whatever came can be written to it, and read back by json.loads.
-    payload: Mapped[str] = mapped_column(Text, comment="The record as received, as JSON text.")
-    rejected_at: Mapped[datetime] = mapped_column(comment="When, UTC.")
-    resolved_at: Mapped[datetime | None] = mapped_column(
-        comment="When a later run could store the record, or found it gone; NULL while open."
+    payload: Mapped[str] = said("The record as received, as JSON text.", Text)
+    rejected_at: Mapped[datetime] = said("Start of that run, UTC.")
+    resolved_at: Mapped[datetime | None] = said(
+        "Start of the run that could store the record, or found it gone, UTC; NULL while open."
     )
 
     __table_args__ = (
         Index(None, "run_id"),
         Index(None, "entity", "record_id"),
-        {"comment": "Records that could not be stored."},
+        {"comment": "Records that could not be stored, whole, with the reason; open ones have no resolved_at."},
     )
 
 
@@ -107,20 +118,27 @@ class Change(Base):
 
     __tablename__ = "changes"
 
-    id: Mapped[int] = mapped_column(_RowNumber, primary_key=True, comment="Row number, in the order of writing.")
-    run_id: Mapped[str] = mapped_column(ForeignKey("sync_runs.id", ondelete="CASCADE"), comment="sync_runs.id")
-    observed_at: Mapped[datetime] = mapped_column(comment="Start of the run that saw it, UTC.")
-    entity: Mapped[str] = mapped_column(comment="ml_repos, models or model_versions.")
-    entity_id: Mapped[str] = mapped_column(comment="Id of the record.")
-    kind: Mapped[str] = mapped_column(comment="created, updated, deleted, restored, tag_added or tag_removed.")
-    field: Mapped[str | None] = mapped_column(comment="Column, or path such as metadata.team or metrics.auc.")
-    old_value: Mapped[str | None] = mapped_column(comment="Before.")
-    new_value: Mapped[str | None] = mapped_column(comment="After.")
+    id: Mapped[int] = said("Row number, in the order of writing.", _RowNumber, primary_key=True)
+    run_id: Mapped[str] = said("sync_runs.id of the run that saw it.", ForeignKey("sync_runs.id", ondelete="CASCADE"))
+    observed_at: Mapped[datetime] = said("Start of that run, UTC: the change was made before its end.")
+    entity: Mapped[str] = said("Table of the record: ml_repos, models or model_versions.", info=_ENTITIES)
+    entity_id: Mapped[str] = said("Id of the record in that table.")
+    kind: Mapped[str] = said(
+        "created, updated, deleted, restored, tag_added or tag_removed.",
+        info=one_of("created", "updated", "deleted", "restored", "tag_added", "tag_removed"),
+    )
+    field: Mapped[str | None] = said(
+        "Column, or path such as metadata.team or metrics.auc; NULL where the whole record came, went or came back."
+    )
+    old_value: Mapped[str | None] = said("Value before, as text; NULL if there was none.")
+    new_value: Mapped[str | None] = said("Value after, as text; NULL if there is none.")
 
     __table_args__ = (
         Index(None, "run_id"),
         Index(None, "entity", "entity_id"),
-        {"comment": "Every change that a run found, field by field."},
+        Index(None, "kind", "field"),
+        Index(None, "observed_at"),
+        {"comment": "Every change that a run found, field by field; the first load of a scope writes none."},
     )
 
 
@@ -129,9 +147,11 @@ class VersionRead(Base):
 
     __tablename__ = "version_reads"
 
-    model_id: Mapped[str] = mapped_column(
-        ForeignKey("models.id", ondelete="CASCADE"), primary_key=True, comment="models.id"
+    model_id: Mapped[str] = said(
+        "models.id of the model.", ForeignKey("models.id", ondelete="CASCADE"), primary_key=True
     )
-    fingerprint: Mapped[str] = mapped_column(comment="Hash of the model as listed, its latest version included.")
+    fingerprint: Mapped[str] = said("Hash of the model as it was listed then, its latest version included.")
 
-    __table_args__ = ({"comment": "State of each model when its versions were last read in full."},)
+    __table_args__ = (
+        {"comment": "State of each model when its versions were last read in full; the next run plans by it."},
+    )

@@ -1,34 +1,36 @@
 """The registry's tables: ML repos, subjects, models, versions and what hangs on them.
 
 Ids are the source's own. There is no foreign key between repos, models and versions: the source may list a
-version whose model it does not list, and both must be kept. Rows of a version or model that are lists at the
-source (`tags`, `metrics`, packages, run steps) hang on it by key and position.
+version whose model it does not list, and both must be kept; `refers_to` tells what joins what all the same. Rows
+of a version or model that are lists at the source (`tags`, `metrics`, packages, run steps) hang on it by key and
+position.
 """
 
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, relationship
 
-from etl.models.base import Base
+from etl.models.base import Base, one_of, refers_to, said
 from etl.models.types import RegistryJson
-
-
-def _said(comment: str, **kwargs: Any) -> Any:
-    """A column with the sentence that analysts see in their database tool."""
-    return mapped_column(comment=comment, **kwargs)
 
 
 class Mirrored:
     """What `ml_repos`, `models` and `model_versions` carry beside the source's fields."""
 
-    extra: Mapped[dict[str, Any] | None] = _said("Fields of the record that have no column, as JSON.", sort_order=90)
-    content_hash: Mapped[str] = _said("Hash of the record's content, in canonical form.", sort_order=91)
-    first_seen_at: Mapped[datetime] = _said("When a run first stored this record.", sort_order=92)
-    last_changed_at: Mapped[datetime] = _said("When a run last found it changed, deleted or restored.", sort_order=93)
-    deleted_at: Mapped[datetime | None] = _said(
-        "When a run found it gone; NULL while the source has it.", sort_order=94
+    extra: Mapped[dict[str, Any] | None] = said(
+        "Fields of the record that no column holds exactly, as JSON; NULL if columns hold all.", sort_order=90
+    )
+    content_hash: Mapped[str] = said(
+        "Hash of the record's content in canonical form: equal as long as nothing moves.", sort_order=91
+    )
+    first_seen_at: Mapped[datetime] = said("Start of the run that first stored the record, UTC.", sort_order=92)
+    last_changed_at: Mapped[datetime] = said(
+        "Start of the last run that found the record new, changed, deleted or restored, UTC.", sort_order=93
+    )
+    deleted_at: Mapped[datetime | None] = said(
+        "Start of the run that found it gone at the source, UTC; NULL while the source has it.", sort_order=94
     )
 
 
@@ -37,15 +39,22 @@ class MlRepo(Mirrored, Base):
 
     __tablename__ = "ml_repos"
 
-    id: Mapped[str] = _said("The source's id, a number as text.", primary_key=True)
-    tenant_name: Mapped[str | None] = _said("Tenant that owns the repo.")
-    name: Mapped[str | None] = _said("Name within the tenant.")
-    description: Mapped[str | None] = _said("What its owner wrote about it.")
-    storage_integration_fqn: Mapped[str | None] = _said("Blob storage that holds its artifacts.")
-    created_by_id: Mapped[str | None] = _said("subjects.id of who created it.")
-    created_at: Mapped[datetime | None] = _said("When it was created, UTC.")
+    id: Mapped[str] = said("The source's id, a number as text.", primary_key=True)
+    tenant_name: Mapped[str | None] = said("Tenant that owns the repo; NULL if the source does not say.")
+    name: Mapped[str | None] = said("Name within the tenant; NULL if the source does not say.")
+    description: Mapped[str | None] = said("What its owner wrote about it; NULL if nothing.")
+    storage_integration_fqn: Mapped[str | None] = said(
+        "Blob storage that holds its artifacts; NULL if the source does not say."
+    )
+    created_by_id: Mapped[str | None] = said(
+        "subjects.id of who created it; NULL if the source does not say.", info=refers_to("subjects.id")
+    )
+    created_at: Mapped[datetime | None] = said("When it was created, UTC; NULL if the source does not say.")
 
-    __table_args__ = (Index(None, "deleted_at"), {"comment": "ML repos of the control plane."})
+    __table_args__ = (
+        Index(None, "deleted_at"),
+        {"comment": "ML repos of the control plane: folders of models, each with permissions of its own."},
+    )
 
 
 class Subject(Base):
@@ -53,14 +62,16 @@ class Subject(Base):
 
     __tablename__ = "subjects"
 
-    id: Mapped[str] = _said("The source's subjectId.", primary_key=True)
-    type: Mapped[str | None] = _said("user, team, serviceaccount, virtualaccount, …; unknown types as they came.")
-    slug: Mapped[str | None] = _said("Often the e-mail address.")
-    display_name: Mapped[str | None] = _said("Name to show to people.")
-    pat_name: Mapped[str | None] = _said("Name of the personal access token used.")
-    extra: Mapped[dict[str, Any] | None] = _said("Fields that have no column, as JSON.")
+    id: Mapped[str] = said("The source's subjectId.", primary_key=True)
+    type: Mapped[str | None] = said(
+        "user, team, serviceaccount, virtualaccount, …; unknown types as they came; NULL if the source does not say."
+    )
+    slug: Mapped[str | None] = said("Often the e-mail address; NULL if the source does not say.")
+    display_name: Mapped[str | None] = said("Name to show to people; NULL if the source does not say.")
+    pat_name: Mapped[str | None] = said("Name of the personal access token used; NULL if none was.")
+    extra: Mapped[dict[str, Any] | None] = said("Fields that have no column, as JSON; NULL if there are none.")
 
-    __table_args__ = ({"comment": "Who created repos, models and versions."},)
+    __table_args__ = ({"comment": "Who created repos, models and versions: people, teams and accounts."},)
 
 
 class Model(Mirrored, Base):
@@ -68,15 +79,24 @@ class Model(Mirrored, Base):
 
     __tablename__ = "models"
 
-    id: Mapped[str] = _said("The source's id.", primary_key=True)
-    ml_repo_id: Mapped[str | None] = _said("ml_repos.id of its repo.")
-    name: Mapped[str | None] = _said("Name within its repo.")
-    fqn: Mapped[str | None] = _said("model:{tenant}/{ml_repo}/{model}")
-    type: Mapped[str | None] = _said("Kind of artifact: model.")
-    created_by_id: Mapped[str | None] = _said("subjects.id of who created it.")
-    created_at: Mapped[datetime | None] = _said("When it was created, UTC.")
-    updated_at: Mapped[datetime | None] = _said("When the source says it last changed, UTC: a hint.")
-    latest_version_id: Mapped[str | None] = _said("model_versions.id that the source calls the latest; NULL if empty.")
+    id: Mapped[str] = said("The source's id.", primary_key=True)
+    ml_repo_id: Mapped[str | None] = said(
+        "ml_repos.id of its repo; NULL if the source does not say.", info=refers_to("ml_repos.id")
+    )
+    name: Mapped[str | None] = said("Name within its repo; NULL if the source does not say.")
+    fqn: Mapped[str | None] = said("model:{tenant}/{ml_repo}/{model}; NULL if the source does not say.")
+    type: Mapped[str | None] = said("Kind of artifact: model; NULL if the source does not say.")
+    created_by_id: Mapped[str | None] = said(
+        "subjects.id of who created it; NULL if the source does not say.", info=refers_to("subjects.id")
+    )
+    created_at: Mapped[datetime | None] = said("When it was created, UTC; NULL if the source does not say.")
+    updated_at: Mapped[datetime | None] = said(
+        "When the source says that it last changed, UTC: a hint, not every change moves it; NULL if it does not say."
+    )
+    latest_version_id: Mapped[str | None] = said(
+        "model_versions.id of the version that the source calls the latest; NULL for a model without versions.",
+        info=refers_to("model_versions.id"),
+    )
 
     run_steps: Mapped[list["ModelRunStep"]] = relationship(order_by="ModelRunStep.position", viewonly=True)
     versions: Mapped[list["ModelVersion"]] = relationship(
@@ -87,7 +107,7 @@ class Model(Mirrored, Base):
         Index(None, "ml_repo_id"),
         Index(None, "updated_at"),
         Index(None, "deleted_at"),
-        {"comment": "Models of the registry."},
+        {"comment": "Models of the registry, those that are gone included: see deleted_at."},
     )
 
 
@@ -96,33 +116,49 @@ class ModelVersion(Mirrored, Base):
 
     __tablename__ = "model_versions"
 
-    id: Mapped[str] = _said("The source's id.", primary_key=True)
-    model_id: Mapped[str] = _said("models.id of its model.")
-    ml_repo_id: Mapped[str | None] = _said("ml_repos.id of its repo.")
-    fqn: Mapped[str | None] = _said("model:{tenant}/{ml_repo}/{model}:{version}")
-    version: Mapped[int | None] = _said("Number: the manifest's, else the end of the fqn.")
-    version_alias: Mapped[str | None] = _said("Readable alias such as v1-prod.")
-    description: Mapped[str | None] = _said("What its author wrote about it.")
-    source_type: Mapped[str | None] = _said("truefoundry, external, local; unknown types as they came.")
-    source_uri: Mapped[str | None] = _said("Where the files are.")
-    framework_type: Mapped[str | None] = _said("transformers, sklearn, xgboost, …; unknown types as they came.")
-    library_name: Mapped[str | None] = _said("Library of a transformers model.")
-    pipeline_tag: Mapped[str | None] = _said("Task of a transformers model.")
-    base_model: Mapped[str | None] = _said("Model that it was made from.")
-    python_version: Mapped[str | None] = _said("Python of its environment.")
-    step: Mapped[int | None] = _said("Training step at which it was logged.")
-    run_id: Mapped[str | None] = _said("Run that logged it.")
-    deployable: Mapped[bool | None] = _said("Whether the control plane can deploy it.")
-    artifact_size_bytes: Mapped[int | None] = _said("Size of its files, in bytes.")
-    usage_code_snippet: Mapped[str | None] = _said("Code that the control plane shows for using it.")
-    created_by_id: Mapped[str | None] = _said("subjects.id of who created it.")
-    created_at: Mapped[datetime | None] = _said("When it was created, UTC.")
-    updated_at: Mapped[datetime | None] = _said("When the source says it last changed, UTC: a hint.")
-    # `metadata` is taken by the declarative base.
-    metadata_: Mapped[Any | None] = _said(
-        "Free metadata of the manifest, as JSON.", name="metadata", type_=RegistryJson()
+    id: Mapped[str] = said("The source's id.", primary_key=True)
+    model_id: Mapped[str] = said("models.id of its model.", info=refers_to("models.id"))
+    ml_repo_id: Mapped[str | None] = said(
+        "ml_repos.id of its repo; NULL if the source does not say.", info=refers_to("ml_repos.id")
     )
-    manifest: Mapped[Any | None] = _said("The whole manifest, as JSON.", type_=RegistryJson())
+    fqn: Mapped[str | None] = said("model:{tenant}/{ml_repo}/{model}:{version}; NULL if the source does not say.")
+    version: Mapped[int | None] = said("Its number: the manifest's, else the end of the fqn; NULL if neither has one.")
+    version_alias: Mapped[str | None] = said("Readable alias such as v1-prod; NULL if it has none.")
+    description: Mapped[str | None] = said("What its author wrote about it; NULL if nothing.")
+    source_type: Mapped[str | None] = said(
+        "truefoundry, external, local; unknown types as they came; NULL if the manifest does not say."
+    )
+    source_uri: Mapped[str | None] = said("Where the files are; NULL if the manifest does not say.")
+    framework_type: Mapped[str | None] = said(
+        "transformers, sklearn, xgboost, …; unknown types as they came; NULL if the manifest names none."
+    )
+    library_name: Mapped[str | None] = said("Library of a transformers model; NULL for others.")
+    pipeline_tag: Mapped[str | None] = said("Task of a transformers model; NULL for others.")
+    base_model: Mapped[str | None] = said(
+        "Model that it was made from, of a transformers model; NULL if the manifest names none."
+    )
+    python_version: Mapped[str | None] = said("Python of its environment; NULL if the manifest does not say.")
+    step: Mapped[int | None] = said("Training step at which it was logged; NULL if the manifest does not say.")
+    run_id: Mapped[str | None] = said(
+        "The source's id of the training run that logged it, no sync_runs.id; NULL if the manifest does not say."
+    )
+    deployable: Mapped[bool | None] = said("Whether the control plane can deploy it; NULL if the source does not say.")
+    artifact_size_bytes: Mapped[int | None] = said("Size of its files in bytes; NULL if the source does not say.")
+    usage_code_snippet: Mapped[str | None] = said("Code that the control plane shows for using it; NULL if none.")
+    created_by_id: Mapped[str | None] = said(
+        "subjects.id of who created it; NULL if the source does not say.", info=refers_to("subjects.id")
+    )
+    created_at: Mapped[datetime | None] = said("When it was created, UTC; NULL if the source does not say.")
+    updated_at: Mapped[datetime | None] = said(
+        "When the source says that it last changed, UTC: a hint, not every change moves it; NULL if it does not say."
+    )
+    # `metadata` is taken by the declarative base.
+    metadata_: Mapped[Any | None] = said(
+        "Free metadata of the manifest, as JSON; NULL if there is none.", name="metadata", type_=RegistryJson()
+    )
+    manifest: Mapped[Any | None] = said(
+        "The whole manifest, as JSON; NULL if the record came without one.", type_=RegistryJson()
+    )
 
     tags: Mapped[list["ModelVersionTag"]] = relationship(order_by="ModelVersionTag.position", viewonly=True)
     metrics: Mapped[list["ModelVersionMetric"]] = relationship(order_by="ModelVersionMetric.position", viewonly=True)
@@ -134,25 +170,21 @@ class ModelVersion(Mirrored, Base):
         Index(None, "framework_type"),
         Index(None, "updated_at"),
         Index(None, "deleted_at"),
-        {"comment": "Versions of the models."},
+        {"comment": "Versions of the models, those that are gone included: see deleted_at."},
     )
 
 
 class OfVersion:
     """A row of a list that a version carries."""
 
-    model_version_id: Mapped[str] = mapped_column(
+    model_version_id: Mapped[str] = said(
+        "model_versions.id of the version that carries it.",
         ForeignKey("model_versions.id", ondelete="CASCADE"),
         primary_key=True,
-        comment="model_versions.id",
         sort_order=-2,
     )
-    position: Mapped[int] = mapped_column(
-        BigInteger,
-        primary_key=True,
-        autoincrement=False,
-        comment="Place in the source's list, from 0.",
-        sort_order=-1,
+    position: Mapped[int] = said(
+        "Place in the source's list, from 0.", BigInteger, primary_key=True, autoincrement=False, sort_order=-1
     )
 
 
@@ -161,9 +193,9 @@ class ModelVersionTag(OfVersion, Base):
 
     __tablename__ = "model_version_tags"
 
-    tag: Mapped[str] = _said("The tag, case kept.")
+    tag: Mapped[str] = said("The tag, case kept.")
 
-    __table_args__ = (Index(None, "tag"), {"comment": "Tags of the versions, each once."})
+    __table_args__ = (Index(None, "tag"), {"comment": "Tags that the versions carry now, each once for a version."})
 
 
 class ModelVersionMetric(OfVersion, Base):
@@ -171,14 +203,23 @@ class ModelVersionMetric(OfVersion, Base):
 
     __tablename__ = "model_version_metrics"
 
-    key: Mapped[str] = _said("Name of the metric.")
-    value: Mapped[float | None] = _said("The value; NULL where it was null or not finite.")
-    value_special: Mapped[str | None] = _said("NaN, Infinity or -Infinity where the value was that.")
-    step: Mapped[int | None] = _said("Training step of the value.")
-    timestamp_ms: Mapped[int | None] = _said("When it was logged, milliseconds since 1970, as the source has it.")
-    logged_at: Mapped[datetime | None] = _said("The same moment, UTC.")
+    key: Mapped[str] = said("Name of the metric; may come several times for a version, step by step.")
+    value: Mapped[float | None] = said(
+        "The value, in the unit of who logged it; NULL if it was null, not finite or no number."
+    )
+    value_special: Mapped[str | None] = said(
+        "NaN, Infinity or -Infinity if the value was that; NULL for anything else.",
+        info=one_of("NaN", "Infinity", "-Infinity"),
+    )
+    step: Mapped[int | None] = said("Training step of the value; NULL if it has none.")
+    timestamp_ms: Mapped[int | None] = said(
+        "When it was logged, in milliseconds since 1970, as the source has it; NULL if it does not say."
+    )
+    logged_at: Mapped[datetime | None] = said(
+        "The same moment, UTC; NULL if the source does not say, or outside of the years 1 to 9999."
+    )
 
-    __table_args__ = (Index(None, "key"), {"comment": "Metrics logged for the versions."})
+    __table_args__ = (Index(None, "key"), {"comment": "Metrics logged for the versions: one row for each value."})
 
 
 class ModelVersionPackage(OfVersion, Base):
@@ -186,9 +227,11 @@ class ModelVersionPackage(OfVersion, Base):
 
     __tablename__ = "model_version_packages"
 
-    requirement: Mapped[str] = _said("The requirement as written.")
-    name: Mapped[str | None] = _said("Normalised name of the package; NULL if the requirement does not parse.")
-    specifier: Mapped[str | None] = _said("Version specifier, such as ==1.4.2.")
+    requirement: Mapped[str] = said("The requirement as written, such as scikit-learn==1.4.2.")
+    name: Mapped[str | None] = said("Normalised name of the package; NULL if the requirement does not parse.")
+    specifier: Mapped[str | None] = said(
+        "Version specifier, such as ==1.4.2, empty for any version; NULL if the requirement does not parse."
+    )
 
     __table_args__ = (Index(None, "name"), {"comment": "Python packages that the versions ask for."})
 
@@ -198,12 +241,12 @@ class ModelRunStep(Base):
 
     __tablename__ = "model_run_steps"
 
-    model_id: Mapped[str] = mapped_column(
-        ForeignKey("models.id", ondelete="CASCADE"), primary_key=True, comment="models.id"
+    model_id: Mapped[str] = said(
+        "models.id of the model.", ForeignKey("models.id", ondelete="CASCADE"), primary_key=True
     )
-    position: Mapped[int] = mapped_column(
-        BigInteger, primary_key=True, autoincrement=False, comment="Place in the source's list, from 0."
+    position: Mapped[int] = said(
+        "Place in the source's list, from 0.", BigInteger, primary_key=True, autoincrement=False
     )
-    step: Mapped[int | None] = _said("The step.")
+    step: Mapped[int | None] = said("The training step; no run writes NULL.")
 
-    __table_args__ = ({"comment": "Run steps of the models."},)
+    __table_args__ = ({"comment": "Run steps of the models: training steps at which runs logged them."},)

@@ -8,7 +8,8 @@ abreast     what runs over other ML repos merged since this one compared
 runs        the run record and the scopes
 rejects     records that could not be stored
 prune       what is old in the runs' own tables
-schema      revisions: what the database has, what this release needs; migrate goes from one to another, by Alembic
+schema      revisions: what the database has, what this release needs; migrate goes from one to another, by Alembic;
+            comments says in the database what each table and column is
 engine      from a URL to an engine; sqlite and postgresql hold what differs by database
 """
 

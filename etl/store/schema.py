@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the schema to the newest revision, or to the one given."""
-    from etl.store import migrate  # noqa: PLC0415 most runs find nothing to migrate, and Alembic takes long to load
+    from etl.store import comments, migrate  # noqa: PLC0415 most runs find nothing to migrate, and Alembic takes long to load
 
     with explained(engine), engine.connect() as connection:
         _refuse_unknown(connection)
@@ -28,6 +28,8 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
             database_of(engine.url).create(engine)
     with explained(engine), engine.begin() as connection:
         migrate.upgrade(connection, scripts(), revision)
+        if _current(connection) == head():  # the words are those of the newest revision
+            comments.write(connection)
 
 
 def downgrade(engine: Engine, revision: str) -> None:

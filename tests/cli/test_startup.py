@@ -10,7 +10,7 @@ import pytest
 from etl.simulator import Simulator
 from tests.cli.commands import execute
 
-ROOMS = {"etl.models", "etl.records", "etl.simulator", "etl.source", "etl.store", "etl.sync"}
+ROOMS = {"etl.dictionary", "etl.models", "etl.records", "etl.simulator", "etl.source", "etl.store", "etl.sync"}
 HTTP = {"etl.source", "httpx", "httpcore", "stamina"}
 DATABASES = {"etl.store", "etl.models", "sqlalchemy", "filelock"}
 POSTGRESQL = {"etl.store.postgresql", "psycopg", "sqlalchemy.dialects.postgresql"}
@@ -135,6 +135,16 @@ def test_what_migrates_imports_what_migrates(folder: Path) -> None:
     done = start("db", "upgrade", folder=folder)
     assert done.code == 0
     assert done.imported >= MIGRATIONS
+
+
+def test_to_write_the_schema_down_takes_neither_a_driver_nor_http_nor_migrations(folder: Path) -> None:
+    done = start("schema", "--format", "json", folder=folder)
+    assert done.code == 0
+    assert done.imported >= {"sqlalchemy", "etl.dictionary"}
+    assert (
+        done.imported & (HTTP | MIGRATIONS | WATCHING | {"psycopg", "etl.sync", "etl.records", "etl.simulator"})
+        == set()
+    )
 
 
 @pytest.mark.parametrize(("missing", "command"), [("sqlalchemy", "status"), ("httpx", "sync"), ("rich.table", "sync")])

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, Table, inspect, text
 from etl.errors import SchemaMismatch
 from etl.models import Base, views
 from etl.store import open_engine, schema
-from tests.databases import migrate
+from tests.databases import migrate, new_database
 
 VIEWS = list(views.metadata.tables.values())
 ROOT = Path(__file__).parents[2]
@@ -86,18 +86,65 @@ def test_the_columns_of_a_view_are_those_of_its_mapping(migrated: Engine, view: 
     assert found == [column.name for column in view.columns]
 
 
-def test_postgresql_tells_what_each_table_view_and_column_is(postgres_url: str, migrated_template: str) -> None:
-    engine = open_engine(postgres_url.replace("/postgres?", f"/{migrated_template}?"))
-    inspector = inspect(engine)
-    for table in Base.metadata.tables.values():
-        assert inspector.get_table_comment(table.name)["text"] == table.comment
-        assert table.comment
-        comments = {column["name"]: column["comment"] for column in inspector.get_columns(table.name)}
-        assert comments == {column.name: column.comment for column in table.columns}
-        assert all(comments.values())
-    for view in VIEWS:
-        assert inspector.get_table_comment(view.name)["text"] == view.comment
-    engine.dispose()
+@pytest.fixture
+def postgresql(postgres_url: str, migrated_template: str) -> Iterator[Engine]:
+    """A migrated PostgreSQL, of which comments can be asked and changed."""
+    with new_database(postgres_url, template=migrated_template) as url:
+        engine = open_engine(url)
+        yield engine
+        engine.dispose()
+
+
+def comments(engine: Engine) -> dict[str, str | None]:
+    """What a browser shows of each table and view, and of each column as `table.column`."""
+    query = """
+        SELECT c.relname || COALESCE('.' || a.attname, '') AS name, obj_description(c.oid, 'pg_class') AS of_relation,
+               col_description(c.oid, a.attnum) AS of_column, a.attname
+        FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname <> :ours
+    """
+    with engine.connect() as connection:
+        rows = connection.execute(text(query), {"ours": schema.VERSION_TABLE}).all()
+    of_columns = {row.name: row.of_column for row in rows}
+    return of_columns | {row.name.split(".")[0]: row.of_relation for row in rows}
+
+
+def said() -> dict[str, str | None]:
+    """The same, as the mappings say it."""
+    relations = (*Base.metadata.tables.values(), *VIEWS)
+    of_columns = {f"{table.name}.{column.name}": column.comment for table in relations for column in table.columns}
+    return of_columns | {table.name: table.comment for table in relations}
+
+
+def test_postgresql_tells_what_each_table_view_and_column_is(postgresql: Engine) -> None:
+    assert comments(postgresql) == said()
+
+
+def test_an_upgrade_renews_the_comments_and_leaves_those_that_are_right(postgresql: Engine) -> None:
+    def written() -> set[tuple[int, ...]]:
+        with postgresql.connect() as connection:
+            found = connection.execute(text("SELECT objoid, objsubid, xmin::text::bigint FROM pg_description"))
+            return {tuple(row) for row in found}
+
+    before = written()
+    with postgresql.begin() as connection:
+        connection.execute(text("COMMENT ON TABLE models IS 'as an older release said it'"))
+        connection.execute(text("COMMENT ON VIEW current_models IS NULL"))
+        connection.execute(text("COMMENT ON COLUMN models.name IS NULL"))
+    assert comments(postgresql) != said()
+    schema.upgrade(postgresql)
+
+    assert comments(postgresql) == said()
+    assert len(written() - before) == 3
+
+
+def test_comments_are_not_written_below_the_newest_revision(postgresql: Engine) -> None:
+    schema.downgrade(postgresql, schema.revisions()[-2])
+    with postgresql.begin() as connection:
+        connection.execute(text("COMMENT ON TABLE models IS 'as that release said it'"))
+    schema.upgrade(postgresql, schema.revisions()[-2])
+
+    assert comments(postgresql)["models"] == "as that release said it"
 
 
 def test_a_new_sqlite_file_is_made_for_readers_beside_a_writer(tmp_path: Path) -> None:

@@ -1,0 +1,9 @@
+-- What moved in the models and their versions, by day.
+select
+    {{ day_of('observed_at') }} as day,
+    model_id,
+    model_name,
+    entity,
+    kind,
+    field
+from {{ source('tfy_registry', 'model_timeline') }}

@@ -1,0 +1,36 @@
+"""The tables, and what refers to what, as an entity-relationship diagram that Mermaid draws.
+
+A line is dashed where no foreign key holds the reference.
+"""
+
+from collections.abc import Iterator
+
+from etl.dictionary.contents import Contents
+from etl.models.described import Described, DescribedColumn
+
+# Mermaid takes one word.
+_TYPES = {"timestamp with time zone": "timestamptz", "double precision": "double"}
+
+
+def write(contents: Contents, *, keys_only: bool = False) -> str:
+    """The diagram, of every column or of those that are keys or refer to one."""
+    lines = ["erDiagram"]
+    for table in contents.tables:
+        lines += _lines_to_others(table)
+    for table in contents.tables:
+        shown = [column for column in table.columns if column.key or column.refers_to or not keys_only]
+        lines += [f"    {table.name} {{", *map(_attribute, shown), "    }"]
+    return "\n".join(lines)
+
+
+def _lines_to_others(table: Described) -> Iterator[str]:
+    for column in table.columns:
+        if to := column.refers_to:
+            one = "|o" if column.nullable else "||"
+            many = "o|" if table.key == (column.name,) else "o{"
+            yield f"    {to.table} {one}{'--' if to.enforced else '..'}{many} {table.name} : {column.name}"
+
+
+def _attribute(column: DescribedColumn) -> str:
+    keys = ", ".join([*(["PK"] if column.key else []), *(["FK"] if column.refers_to else [])])
+    return f"        {_TYPES.get(column.postgresql, column.postgresql)} {column.name} {keys}".rstrip()

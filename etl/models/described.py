@@ -1,0 +1,92 @@
+"""What the mappings say of each table and view, as plain data: for who writes it down and knows no SQLAlchemy."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Column, Dialect, Table, make_url
+
+from etl.models import views as read_only
+from etl.models.base import Base
+
+_POSTGRESQL, _SQLITE = (make_url(url).get_dialect()() for url in ("postgresql+psycopg://", "sqlite://"))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The column whose values another one holds; `enforced`: by a foreign key."""
+
+    table: str
+    column: str
+    enforced: bool
+
+
+@dataclass(frozen=True)
+class DescribedColumn:
+    """A column: its type in each kind of database, whether it may be NULL, what it refers to, what it is.
+
+    Of a view nobody knows what may be NULL: there `nullable` is None.
+    """
+
+    name: str
+    postgresql: str
+    sqlite: str
+    nullable: bool | None
+    key: bool
+    refers_to: Reference | None
+    one_of: tuple[str, ...]
+    description: str
+
+
+@dataclass(frozen=True)
+class Described:
+    """A table or view, and what it is for."""
+
+    name: str
+    description: str
+    columns: tuple[DescribedColumn, ...]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns of the primary key, in their order; none of a view."""
+        return tuple(column.name for column in self.columns if column.key)
+
+
+def tables() -> Iterator[Described]:
+    """Every table, those that others refer to first."""
+    return (_described(table, is_view=False) for table in Base.metadata.sorted_tables)
+
+
+def views() -> Iterator[Described]:
+    """Every view."""
+    return (_described(table, is_view=True) for table in read_only.metadata.sorted_tables)
+
+
+def _described(table: Table, *, is_view: bool) -> Described:
+    columns = tuple(_column(column, is_view=is_view) for column in table.columns)
+    return Described(table.name, table.comment or "", columns)
+
+
+def _column(column: Column[object], *, is_view: bool) -> DescribedColumn:
+    return DescribedColumn(
+        name=column.name,
+        postgresql=_type(column, _POSTGRESQL),
+        sqlite=_type(column, _SQLITE),
+        nullable=None if is_view else bool(column.nullable),
+        key=column.primary_key,
+        refers_to=_reference(column),
+        one_of=column.info.get("values", ()),
+        description=column.comment or "",
+    )
+
+
+def _type(column: Column[object], dialect: Dialect) -> str:
+    return column.type.compile(dialect).lower()
+
+
+def _reference(column: Column[object]) -> Reference | None:
+    for key in column.foreign_keys:
+        return Reference(key.column.table.name, key.column.name, enforced=True)
+    if told := column.info.get("refers_to"):
+        table, name = told.split(".")
+        return Reference(table, name, enforced=False)
+    return None

@@ -1,0 +1,38 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from etl.dictionary import WRITERS, written
+from tests.cli.conftest import Cli
+
+
+def test_a_data_dictionary_is_printed_without_a_database(folder: Path, tfy_etl: Cli) -> None:
+    done = tfy_etl("schema")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == f"{written('markdown')}\n"
+    assert "### model_versions" in done.out
+    assert list(folder.iterdir()) == []
+
+
+def test_each_format_is_printed_by_its_name(tfy_etl: Cli) -> None:
+    printed = {name: tfy_etl("schema", "--format", name).out for name in WRITERS}
+    assert printed["markdown"].startswith("# The schema")
+    assert printed["mermaid"].startswith("erDiagram\n")
+    names = {table["name"] for table in json.loads(printed["json"])["tables"]}
+    (source,) = yaml.safe_load(printed["dbt"])["sources"]
+    assert {"models", "model_versions", "sync_runs"} <= names <= {table["name"] for table in source["tables"]}
+
+
+@pytest.mark.parametrize("file", ["docs/schema.md", "docs/dbt/models/sources.yml"])
+def test_what_is_kept_in_docs_is_what_is_printed(file: str, tfy_etl: Cli) -> None:
+    kept = (Path(__file__).parents[2] / file).read_text(encoding="utf-8")
+    printed = tfy_etl("schema", "--format", "dbt" if file.endswith("yml") else "markdown").out
+    assert f"\n{printed}" in kept
+
+
+def test_another_format_is_refused_with_those_that_there_are(tfy_etl: Cli) -> None:
+    done = tfy_etl("schema", "--format", "xml")
+    assert (done.code, done.out) == (2, "")
+    assert "'markdown', 'json', 'mermaid', 'dbt'" in done.err

@@ -1,0 +1,73 @@
+from itertools import chain
+
+import pytest
+
+from etl.models import Base, described, views
+from etl.models.described import Described, DescribedColumn
+
+TABLES = {table.name: table for table in described.tables()}
+VIEWS = {view.name: view for view in described.views()}
+COLUMNS = [
+    pytest.param(column, id=f"{relation.name}.{column.name}")
+    for relation in (*TABLES.values(), *VIEWS.values())
+    for column in relation.columns
+]
+
+
+def test_every_mapping_is_described_with_all_of_its_columns() -> None:
+    described_ones = {name: [each.name for each in one.columns] for name, one in (TABLES | VIEWS).items()}
+    assert described_ones == {
+        table.name: [column.name for column in table.columns]
+        for table in chain(Base.metadata.tables.values(), views.metadata.tables.values())
+    }
+
+
+@pytest.mark.parametrize("relation", (TABLES | VIEWS).values(), ids=lambda relation: relation.name)
+def test_every_table_and_view_says_in_a_sentence_what_it_is_for(relation: Described) -> None:
+    assert relation.description.endswith(".")
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_every_column_says_what_it_is_in_other_words_than_its_name(column: DescribedColumn) -> None:
+    assert column.description.rstrip(".").lower() not in {"", column.name, column.name.replace("_", " ")}
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_column_that_may_be_null_says_what_that_means_and_no_other_does(column: DescribedColumn) -> None:
+    assert column.nullable is None or column.nullable == ("NULL" in column.description)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_column_of_moments_says_in_which_zone_they_are(column: DescribedColumn) -> None:
+    assert column.postgresql != "timestamp with time zone" or "UTC" in column.description
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_column_that_holds_only_some_values_names_them(column: DescribedColumn) -> None:
+    assert [value for value in column.one_of if value not in column.description] == []
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_what_a_column_refers_to_is_there_is_of_its_type_and_is_named(column: DescribedColumn) -> None:
+    if to := column.refers_to:
+        (target,) = (each for each in TABLES[to.table].columns if each.name == to.column)
+        assert (target.postgresql, target.key) == (column.postgresql, True)
+        assert f"{to.table}.{to.column}" in column.description
+
+
+def test_types_keys_and_references_are_told_as_the_databases_have_them() -> None:
+    columns = {column.name: column for column in TABLES["model_versions"].columns}
+    assert TABLES["model_versions"].key == ("id",)
+    assert (columns["created_at"].postgresql, columns["created_at"].sqlite) == ("timestamp with time zone", "datetime")
+    assert (columns["manifest"].postgresql, columns["manifest"].sqlite) == ("jsonb", "text")
+    assert columns["model_id"].refers_to == described.Reference("models", "id", enforced=False)
+    assert (columns["model_id"].nullable, columns["version"].nullable) == (False, True)
+    tags = TABLES["model_version_tags"]
+    assert tags.key == ("model_version_id", "position")
+    assert tags.columns[0].refers_to == described.Reference("model_versions", "id", enforced=True)
+
+
+def test_of_a_view_only_the_database_knows_keys_and_nulls() -> None:
+    view = VIEWS["current_models"]
+    assert view.key == ()
+    assert {column.nullable for column in view.columns} == {None}
