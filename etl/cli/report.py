@@ -10,6 +10,7 @@ from etl.cli.shown import shown, without_secrets
 from etl.errors import ConfigError
 from etl.settings import Settings
 
+_EXTRA = {"jinja2", "markupsafe", "pygal"}
 _STDOUT = Path("-")
 
 
@@ -18,6 +19,8 @@ def make_and_tell(settings: Settings, out: Path, *, stale_after: timedelta, max_
     try:
         from etl.report import made, replace  # noqa: PLC0415 what it needs may not be installed
     except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
         raise ConfigError(f"{error.name} is not installed: install tfy-etl with its extra, tfy-etl[report].") from error
     page = made(settings.database_url, stale_after=stale_after, max_age=max_age, hide=without_secrets)
     if out == _STDOUT:

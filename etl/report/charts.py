@@ -39,8 +39,15 @@ def spark(values: Sequence[float], marked: Callable[[int], bool]) -> Markup:
     """A line as small as a word; the values whose place is `marked` get a dot."""
     chart = _line(*_SPARK, margin=4, show_x_labels=False, show_y_labels=False, show_y_guides=False)
     dots = ({"r": 3.5 if marked(place) else 0} for place in range(len(values)))
-    chart.add("", [{"value": value, "node": dot} for value, dot in zip(values, dots, strict=True)])
+    chart.add("", [{"value": value, "node": dot} for value, dot in zip(_between_0_and_1(values), dots, strict=True)])
     return _svg(chart, "spark", {"aria-hidden": "true"})
+
+
+def _between_0_and_1(values: Sequence[float]) -> list[float]:
+    """The same line in a range that can be drawn, whatever the values."""
+    halves = [value / 2 for value in values]  # the span of the values themselves may be too large for a number
+    least, most = min(halves), max(halves)
+    return [(half - least) / (most - least) if most > least else 0.5 for half in halves]
 
 
 def _line(width: int, height: int, **looks: object) -> pygal.Line:

@@ -1,7 +1,8 @@
 """From facts to what the page shows of them: headline, growth, mixes, metrics. Pure."""
 
 from collections import defaultdict
-from datetime import date
+from collections.abc import Iterable
+from datetime import date, timedelta
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -11,7 +12,8 @@ from etl.report import charts
 from etl.report.facts import LATELY, NAMES, Changes, Facts, Series
 from etl.report.words import number, plural, size
 
-_DAYS_DRAWN = 62  # of a longer time months are drawn
+_DRAWN = timedelta(days=3652)
+_DRAWN_BY_DAY = timedelta(days=62)  # of a longer time months are drawn
 _MINUS = "\N{MINUS SIGN}"
 
 KINDS = (
@@ -45,7 +47,7 @@ def headline(facts: Facts) -> list[Headline]:
         moved = (moves(found, entity) for found in (facts.changed_last, facts.changed_lately))
         return Headline(label, number(counts[entity]), *moved)
 
-    entered = f"+{number(production['entered'])} came there" if production["entered"] else "nothing came there"
+    entered = f"+{number(production['entered'])} entered" if production["entered"] else "none entered"
     return [
         counted("Models", "models"),
         counted("Versions", "model_versions"),
@@ -95,34 +97,33 @@ class Growth(NamedTuple):
 
 
 def growth(facts: Facts) -> Growth:
-    """Running totals of what is there now."""
-    days = facts.growth
-    by_month = bool(days) and (_number_of(days[-1]["day"]) - _number_of(days[0]["day"])) > _DAYS_DRAWN
-    created: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for row in days:
-        made = created[row["day"][:7] if by_month else row["day"]]
-        made[0] += row["models_created"]
-        made[1] += row["versions_created"]
-    labels = _every(list(created), by_month=by_month)
-    models, versions = (list(accumulate(created[label][of] for label in labels)) for of in (0, 1))
-    dated = sum(row["models_created"] + row["versions_created"] for row in days)
-    undated = facts.counts["models"] + facts.counts["model_versions"] - dated
-    return Growth("month" if by_month else "day", labels, models, versions, undated)
+    """Running totals of what is there now, of the last ten years: what is older was there at their beginning."""
+    today = facts.made_at.date()
+    created: dict[date, list[int]] = defaultdict(lambda: [0, 0])
+    for row in facts.growth:
+        day = max(date.fromisoformat(row["day"]), today - _DRAWN)
+        if day <= today:
+            created[day][0] += row["models_created"]
+            created[day][1] += row["versions_created"]
+    by_month = bool(created) and max(created) - min(created) > _DRAWN_BY_DAY
+    sums: dict[str, list[int]] = {label: [0, 0] for label in _labels(created, by_month=by_month)}
+    for day, made in created.items():
+        label = _label(day, by_month=by_month)
+        sums[label] = [before + more for before, more in zip(sums[label], made, strict=True)]
+    models, versions = (list(accumulate(made[of] for made in sums.values())) for of in (0, 1))
+    undated = facts.counts["models"] + facts.counts["model_versions"] - sum(map(sum, created.values()))
+    return Growth("month" if by_month else "day", list(sums), models, versions, undated)
 
 
-def _number_of(day: str) -> int:
-    year, month, of_month = map(int, day.split("-"))
-    return date(year, month, of_month).toordinal()
-
-
-def _every(labels: list[str], *, by_month: bool) -> list[str]:
+def _labels(days: Iterable[date], *, by_month: bool) -> list[str]:
     """All days or months from the first to the last: where nothing was made a total stands still."""
-    if not labels:
-        return []
-    if by_month:
-        first, last = (int(label[:4]) * 12 + int(label[5:]) - 1 for label in (labels[0], labels[-1]))
-        return [f"{month // 12:04}-{month % 12 + 1:02}" for month in range(first, last + 1)]
-    return [f"{date.fromordinal(each)}" for each in range(_number_of(labels[0]), _number_of(labels[-1]) + 1)]
+    numbers = [day.toordinal() for day in days]
+    every = range(min(numbers), max(numbers) + 1) if numbers else ()
+    return list(dict.fromkeys(_label(date.fromordinal(each), by_month=by_month) for each in every))
+
+
+def _label(day: date, *, by_month: bool) -> str:
+    return day.isoformat()[: len("2026-11") if by_month else None]
 
 
 class Mix(NamedTuple):

@@ -21,6 +21,12 @@ END_OF_LIFE = {
 }
 """When Python's minor versions cease to get security fixes: the last day of the month that their PEPs name."""
 
+_LACKS = (
+    ("owner", "an owner", "Nobody answers for them. Name somebody, or delete them."),
+    ("description", "a description", "Let their owners write a sentence: what it predicts, from what, for whom."),
+    ("tags", "a tag", "A tag tells what a version is for. Without one nobody sees what may be used."),
+    ("empty", "any version", "Left over from a first try, most likely. Delete those that nobody is about to fill."),
+)
 _ENDED = {
     "failed": "failed",
     "refused": "was refused, because too much would have been deleted",
@@ -118,53 +124,36 @@ def attention(facts: Facts) -> list[Item]:
 
 def _in_production(facts: Facts) -> Iterator[Item]:
     old = sum(found for python, found in facts.production_pythons.items() if ended(python, facts.made_at.date()))
-    yield Item(
+    yield _item(
         old,
-        "production versions on a Python past its end of life",
+        "production version",
+        "on a Python past its end of life",
         "They get no security fixes any more. Rebuild them on a supported Python, then move the tag.",
         "production",
     )
-    yield Item(
+    yield _item(
         facts.production_counts["not_deployable"],
-        "production versions that the control plane cannot deploy",
+        "production version",
+        "that the control plane cannot deploy",
         "Should they serve, log them again with a framework; should they not, take the tag away.",
         "production",
     )
 
 
 def _in_general(facts: Facts) -> Iterator[Item]:
-    lacking = facts.undocumented_counts
-    days = number(facts.stale_after.days)
-    yield Item(
+    yield _item(
         facts.stale.total,
-        f"models without a new version for more than {days} days",
+        "model",
+        f"without a new version for more than {number(facts.stale_after.days)} days",
         "Ask their owners: retrain those in use, delete the others.",
         "stale",
     )
-    yield Item(
-        lacking["owner"],
-        "models without an owner",
-        "Nobody answers for them. Name somebody, or delete them.",
-        "undocumented",
-    )
-    yield Item(
-        lacking["description"],
-        "models without a description",
-        "Let their owners write a sentence: what it predicts, from what, for whom.",
-        "undocumented",
-    )
-    yield Item(
-        lacking["tags"],
-        "models without a tag",
-        "A tag tells what a version is for. Without one nobody sees what may be used.",
-        "undocumented",
-    )
-    yield Item(
-        lacking["empty"],
-        "models without any version",
-        "Left over from a first try, most likely. Delete those that nobody is about to fill.",
-        "undocumented",
-    )
+    for lack, what, advice in _LACKS:
+        yield _item(facts.undocumented_counts[lack], "model", f"without {what}", advice, "undocumented")
+
+
+def _item(count: int, noun: str, which: str, advice: str, anchor: str) -> Item:
+    return Item(count, f"{noun if count == 1 else noun + 's'} {which}", advice, anchor)
 
 
 def _known(minor: str) -> tuple[int, int]:

@@ -9,12 +9,12 @@ function keyOf(row, column) {
   return told === undefined ? cell.textContent.trim() : told;
 }
 
-function compare(one, other, descending) {
-  if (one === "" || one === "–" || other === "" || other === "–") {
-    return Number(one === "" || one === "–") - Number(other === "" || other === "–"); // what is not known comes last
-  }
-  const numbers = [one, other].map((text) => Number(text.replaceAll(",", "").replace("−", "-")));
-  const order = numbers.some(Number.isNaN) ? collator.compare(one, other) : numbers[0] - numbers[1];
+const unknown = (told) => told === "" || told === "–";
+const numberOf = (told) => Number(told.replaceAll(",", "").replace("−", "-"));
+
+function compare(one, other, numeric, descending) {
+  if (unknown(one) || unknown(other)) return Number(unknown(one)) - Number(unknown(other)); // last, either way
+  const order = numeric ? numberOf(one) - numberOf(other) : collator.compare(one, other);
   return descending ? -order : order;
 }
 
@@ -26,7 +26,7 @@ function sort(table, heading) {
   }
   heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
   const rows = Array.from(table.tBodies[0].rows, (row) => [keyOf(row, column), row]);
-  rows.sort((one, other) => compare(one[0], other[0], descending));
+  rows.sort((one, other) => compare(one[0], other[0], heading.classList.contains("n"), descending));
   table.tBodies[0].append(...rows.map((pair) => pair[1]));
 }
 

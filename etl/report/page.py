@@ -71,10 +71,10 @@ def _mixes(facts: Facts) -> list[tuple[str, str, figures.Mix, str, str]]:
     pythons = [row | {"ended": judgement.ended(row["name"], today)} for row in facts.pythons]
     having = "Models with a version"
     return [
-        ("frameworks", "Framework", figures.mix(facts.frameworks), f"{having} of it, and versions", "none"),
-        ("packages", "Package", figures.mix(facts.packages), f"{having} that asks for it, and versions", "none"),
-        ("pythons", "Python", figures.mix(pythons), f"{having} on it, and versions", "unreadable"),
-        ("bases", "Base model", figures.mix(facts.base_models), f"{having} made from it, and versions", "none"),
+        ("frameworks", "Framework", figures.mix(facts.frameworks), f"{having} of it, and such versions", "none"),
+        ("packages", "Package", figures.mix(facts.packages), f"{having} that asks for it, and such versions", "none"),
+        ("pythons", "Python", figures.mix(pythons), f"{having} on it, and such versions", "unreadable"),
+        ("bases", "Base model", figures.mix(facts.base_models), f"{having} made from it, and such versions", "none"),
     ]
 
 

@@ -32,7 +32,7 @@ def _spelled_out(text: str) -> Markup:
 
 def number(value: float) -> str:
     """A count, or a metric's value in the digits that tell."""
-    if isinstance(value, int) or (value == int(value) and abs(value) < _THOUSAND**2):
+    if isinstance(value, int) or (abs(value) < _THOUSAND**2 and value == int(value)):
         return f"{int(value):,}".replace("-", "\N{MINUS SIGN}")
     return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
 
@@ -59,12 +59,12 @@ def size(count: int | None) -> str:
 
 def moment(at: datetime) -> str:
     """A time to the minute, in UTC."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "minutes")
 
 
 def day(at: datetime) -> str:
     """The day of a time, in UTC."""
-    return f"{at.astimezone(UTC):%Y-%m-%d}"
+    return at.astimezone(UTC).date().isoformat()
 
 
 def span(seconds: float) -> str:
