@@ -42,15 +42,16 @@ def files(wheel: Path) -> Iterator[ZipFile]:
         yield archive
 
 
-def test_the_wheel_carries_every_module_migration_and_the_mark_of_types(files: ZipFile) -> None:
+def test_the_wheel_carries_every_module_migration_page_and_the_mark_of_types(files: ZipFile) -> None:
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "etl").rglob("*.py")}
     migrations = {
         f"etl/{path.relative_to(ROOT).as_posix()}"
         for path in (ROOT / "migrations").rglob("*")
         if path.suffix in {".py", ".mako"}
     }
+    pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "etl" / "report").glob("page.*")}
     carried = {name for name in files.namelist() if ".dist-info/" not in name}
-    assert carried == modules | migrations | {"etl/py.typed"}
+    assert carried == modules | migrations | pages | {"etl/py.typed"}
 
 
 def test_the_wheel_names_its_command_licence_and_version(files: ZipFile) -> None:

@@ -64,8 +64,8 @@ def gather(database_url: str, made_at: datetime, stale_after: timedelta) -> Fact
             return None
         counts = overview.counts(connection)
         since = max(made_at - LATELY, counts["first_run_at"])
-        production = overview.production(connection, PRODUCTION)
-        model_ids = list(dict.fromkeys(row["model_id"] for row in production.rows))[:_METRIC_MODELS]
+        production = overview.production(connection, since, PRODUCTION)
+        model_ids = list(dict.fromkeys(row["model_id"] for row in production.part.rows))[:_METRIC_MODELS]
         return Facts(
             made_at=made_at,
             since=since,
@@ -84,9 +84,9 @@ def gather(database_url: str, made_at: datetime, stale_after: timedelta) -> Fact
             base_models=overview.base_models(connection),
             pythons=overview.pythons(connection),
             packages=overview.packages(connection),
-            production_counts=overview.production_counts(connection, since),
-            production_pythons=overview.production_pythons(connection),
-            production=production,
+            production_counts=production.counts,
+            production_pythons=production.pythons,
+            production=production.part,
             metrics=_series(overview.metrics_over_versions(connection, model_ids, _METRIC_VERSIONS), model_ids),
             stale=overview.stale(connection, stale_after / timedelta(days=1), MODELS),
             undocumented_counts=overview.undocumented_counts(connection),

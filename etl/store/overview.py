@@ -3,6 +3,7 @@
 Each function is one look inside the transaction of `one_moment`, so that all of them tell of the same state.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,6 +17,7 @@ from etl.store.store import reading
 
 Row = dict[str, Any]
 
+_IDS = 900  # what every SQLite takes in one statement
 _VERSIONS = func.count().label("versions")
 _WRITTEN = ("inserted", "updated", "deleted", "restored")
 
@@ -25,6 +27,14 @@ class Part(NamedTuple):
 
     rows: list[Row]
     total: int
+
+
+class Production(NamedTuple):
+    """The first entries of the list, counts of all, and versions by Python as written."""
+
+    part: Part
+    counts: Row
+    pythons: dict[str, int]
 
 
 @contextmanager
@@ -172,57 +182,51 @@ def packages(connection: Connection) -> list[Row]:
     return _by_size(connection, query.where(usage.name.is_not(None)).group_by(usage.name))
 
 
-def production_counts(connection: Connection, since: datetime) -> Row:
-    """Versions and models in production, and how many versions came there since and are still there."""
-    view = views.production_versions.c
-    entered = case(((view.since_at >= since) & view.since_is_exact, view.model_version_id))
-    unfit = case((view.deployable.is_(False), view.model_version_id))
-    query = select(
-        func.count(distinct(view.model_version_id)).label("versions"),
-        func.count(distinct(view.model_id)).label("models"),
-        func.count(distinct(entered)).label("entered"),
-        func.count(distinct(unfit)).label("not_deployable"),
-    )
-    return _rows(connection, query)[0]
-
-
-def production_pythons(connection: Connection) -> dict[str, int]:
-    """Versions in production by Python's version as written."""
-    view = views.production_versions.c
-    number = func.count(distinct(view.model_version_id)).label("number")
-    query = select(view.python_version, number).where(view.python_version.is_not(None)).group_by(view.python_version)
-    return {row["python_version"]: row["number"] for row in _rows(connection, query)}
-
-
-def production(connection: Connection, limit: int) -> Part:
-    """What is in production, the newest there first."""
+def production(connection: Connection, since: datetime, limit: int) -> Production:
+    """What is in production, the newest there first; `entered` came there since, and is still there."""
     view = views.production_versions
     order = (view.c.since_at.desc().nulls_last(), view.c.ml_repo_name, view.c.model_name, view.c.version.desc())
-    return _part(connection, select(view).order_by(*order, view.c.tag), limit)
+    rows, entries, models, entered = list[Row](), 0, set[str](), set[str]()
+    versions = dict[str, tuple[str | None, bool]]()
+    # Once through all of them: to find them costs more than to count.
+    for row in connection.execute(select(view).order_by(*order, view.c.tag)).mappings():
+        rows += [dict(row)] if entries < limit else []
+        entries += 1
+        models.add(row["model_id"])
+        versions[row["model_version_id"]] = row["python_version"], row["deployable"] is False
+        if row["since_at"] >= since and row["since_is_exact"]:
+            entered.add(row["model_version_id"])
+    counts = {
+        "versions": len(versions),
+        "models": len(models),
+        "entered": len(entered),
+        "not_deployable": sum(unfit for _python, unfit in versions.values()),
+    }
+    return Production(Part(rows, entries), counts, Counter(python for python, _unfit in versions.values() if python))
 
 
 def metrics_over_versions(connection: Connection, model_ids: Sequence[str], versions: int) -> list[Row]:
     """The last value of each metric of the last so many versions of these models, by model, metric and version."""
     place = func.row_number().over(partition_by=ModelVersion.model_id, order_by=ModelVersion.version.desc())
-    live = (ModelVersion.deleted_at.is_(None), ModelVersion.version.is_not(None))
-    last = (
+    ranked = (
         select(ModelVersion.id, ModelVersion.model_id, ModelVersion.version, place.label("place"))
-        .where(ModelVersion.model_id.in_(model_ids), *live)
+        .where(ModelVersion.model_id.in_(model_ids))
+        .where(ModelVersion.deleted_at.is_(None), ModelVersion.version.is_not(None))
         .subquery()
     )
-    metric = views.latest_metrics
-    query = (
-        select(last.c.model_id, last.c.version, metric.c.key, metric.c.value)
-        .join(metric, metric.c.model_version_id == last.c.id)
-        .where(
-            last.c.place <= versions,
-            metric.c.value.is_not(None),
-            # Said once more, so that the database need not rank the metrics of all versions first.
-            metric.c.model_version_id.in_(select(ModelVersion.id).where(ModelVersion.model_id.in_(model_ids))),
-        )
-        .order_by(last.c.model_id, metric.c.key, last.c.version)
+    found = _rows(
+        connection, select(ranked.c.id, ranked.c.model_id, ranked.c.version).where(ranked.c.place <= versions)
     )
-    return _rows(connection, query)
+    by_id = {row["id"]: row for row in found}
+    metric = views.latest_metrics.c
+    values = list[Row]()
+    # By a list of ids, the database ranks the metrics of these versions and not of all.
+    for start in range(0, len(by_id), _IDS):
+        ids = list(by_id)[start : start + _IDS]
+        query = select(metric.model_version_id, metric.key, metric.value).where(metric.model_version_id.in_(ids))
+        values += _rows(connection, query.where(metric.value.is_not(None)))
+    rows = [by_id[row["model_version_id"]] | {"key": row["key"], "value": row["value"]} for row in values]
+    return sorted(rows, key=lambda row: (row["model_id"], row["key"], row["version"], row["id"]))
 
 
 def stale(connection: Connection, days: float, limit: int) -> Part:

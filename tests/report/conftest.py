@@ -9,7 +9,7 @@ import pytest
 from etl.report.facts import Facts, gather
 from tests.mirror import Mirror, mirrored
 
-Gathered = Callable[[], Facts]
+Gathered = Callable[..., Facts]
 
 
 @pytest.fixture
