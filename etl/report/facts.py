@@ -15,7 +15,7 @@ LATELY = timedelta(days=30)
 
 # What a page can show without becoming a nuisance; the views have the rest.
 RUNS, CHANGES, REPOS, NAMES, PRODUCTION, MODELS = 10, 40, 15, 12, 150, 100
-_METRIC_MODELS, _METRIC_ROWS, _METRIC_VERSIONS = 40, 60, 24
+METRIC_MODELS, METRIC_ROWS, METRIC_VERSIONS = 40, 60, 24
 
 
 class Series(NamedTuple):
@@ -65,7 +65,7 @@ def gather(database_url: str, made_at: datetime, stale_after: timedelta) -> Fact
         counts = overview.counts(connection)
         since = max(made_at - LATELY, counts["first_run_at"])
         production = overview.production(connection, since, PRODUCTION)
-        model_ids = list(dict.fromkeys(row["model_id"] for row in production.part.rows))[:_METRIC_MODELS]
+        model_ids = list(dict.fromkeys(row["model_id"] for row in production.part.rows))[:METRIC_MODELS]
         return Facts(
             made_at=made_at,
             since=since,
@@ -87,7 +87,7 @@ def gather(database_url: str, made_at: datetime, stale_after: timedelta) -> Fact
             production_counts=production.counts,
             production_pythons=production.pythons,
             production=production.part,
-            metrics=_series(overview.metrics_over_versions(connection, model_ids, _METRIC_VERSIONS), model_ids),
+            metrics=_series(overview.metrics_over_versions(connection, model_ids, METRIC_VERSIONS), model_ids),
             stale=overview.stale(connection, stale_after / timedelta(days=1), MODELS),
             undocumented_counts=overview.undocumented_counts(connection),
             undocumented=overview.undocumented(connection, MODELS),
@@ -101,4 +101,4 @@ def _series(rows: list[Row], model_ids: list[str]) -> list[Series]:
         for (model_id, key), group in groupby(rows, key=lambda row: (row["model_id"], row["key"]))
     ]
     series.sort(key=lambda each: model_ids.index(each.model_id))
-    return series[:_METRIC_ROWS]
+    return series[:METRIC_ROWS]

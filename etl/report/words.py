@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import groupby
 
 from markupsafe import Markup, escape
 
@@ -24,10 +25,11 @@ def visible(value: object, hide: Callable[[str], str]) -> Markup:
 
 
 def _spelled_out(text: str) -> Markup:
-    return Markup("").join(
-        each if each.isprintable() else Markup('<span class="code-point">U+{:04X}</span>').format(ord(each))
-        for each in text
-    )
+    told = Markup("")
+    for printable, group in groupby(text, str.isprintable):
+        run = "".join(group)
+        told += run if printable else Markup("<i>{}</i>").format(" ".join(f"U+{ord(each):04X}" for each in run))
+    return told
 
 
 def number(value: float) -> str:
