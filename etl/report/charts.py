@@ -25,7 +25,9 @@ def growth(days: Sequence[str], totals: Sequence[int], told: str) -> Markup:
 
 def _running_total(labels: Sequence[str], totals: Sequence[int], told: str, shape: str) -> Markup:
     width, height = _SIZES[shape]
-    chart = _line(width, height, margin=6, show_dots=False, range=(0, max(totals, default=0) or 1))
+    chart = _line(
+        width, height, margin=6, margin_right=_LETTER * 2, show_dots=False, range=(0, max(totals, default=0) or 1)
+    )
     chart.x_labels = labels
     chart.x_labels_major = _spread(labels, _LABELS[shape])
     chart.y_labels = _round_steps(max(totals, default=0))

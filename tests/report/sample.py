@@ -57,6 +57,7 @@ def with_history(mirror: Mirror) -> None:
     registry.set_tags(newest, ["prod"])
     registry.set_description(newest, "Chance that a customer leaves within a quarter, by region.")
     mirror.sync()
+    mirror.execute("UPDATE sync_runs SET host = 'https://acme.example'")
 
 
 def _move_back(mirror: Mirror, by: timedelta) -> None:

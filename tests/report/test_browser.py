@@ -120,6 +120,9 @@ def test_charts_have_data_and_are_seen(opened: Opened) -> None:
         box = box_of(chart.locator(".serie-1 path"))
         assert box["width"] > 300
         assert box["height"] > 100
+        frame = box_of(chart)
+        for label in map(box_of, chart.locator("text").all()):
+            assert frame["x"] <= label["x"] < label["x"] + label["width"] <= frame["x"] + frame["width"]
     assert opened.page.locator("svg.spark path").count() > 20
     bars = opened.page.locator(".bar rect").all()
     assert max(box_of(bar)["width"] for bar in bars) > 50
