@@ -12,6 +12,7 @@ import pytest
 import etl
 
 ROOT = Path(__file__).parents[1]
+SUFFIXES = {".py", ".sql", ".j2", ".css", ".js"}
 
 # One worker builds and installs, for all of these.
 pytestmark = [pytest.mark.xdist_group("package"), pytest.mark.timeout(300)]
@@ -42,10 +43,8 @@ def files(wheel: Path) -> Iterator[ZipFile]:
         yield archive
 
 
-def test_the_wheel_carries_every_module_migration_query_and_the_mark_of_types(files: ZipFile) -> None:
-    modules = {
-        path.relative_to(ROOT).as_posix() for path in (ROOT / "etl").rglob("*") if path.suffix in {".py", ".sql"}
-    }
+def test_the_wheel_carries_every_module_query_page_migration_and_the_mark_of_types(files: ZipFile) -> None:
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "etl").rglob("*") if path.suffix in SUFFIXES}
     migrations = {
         f"etl/{path.relative_to(ROOT).as_posix()}"
         for path in (ROOT / "migrations").rglob("*")

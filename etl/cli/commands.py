@@ -113,6 +113,42 @@ def status(ctx: click.Context, /, limit: int, output: str, **ages: timedelta | N
     show_status(settings_of(ctx), limit, output, max_age=ages["max_age"])
 
 
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, allow_dash=True),
+    required=True,
+    metavar="FILE",
+    help="HTML file to write, replaced in one step; - is stdout.",
+)
+@click.option(
+    "--stale-after",
+    type=span,
+    default="180d",
+    show_default=True,
+    metavar="DURATION",
+    help="A model without a new version for longer is stale.",
+)
+@click.option(
+    "--max-age",
+    type=span,
+    default="24h",
+    show_default=True,
+    metavar="DURATION",
+    help="The page warns when the last complete run is older.",
+)
+@click.pass_context
+def report(ctx: click.Context, /, out: Path, **spans: timedelta) -> None:
+    """Make a page on the registry, for people who do not write SQL.
+
+    One file of HTML that needs nothing beside itself: what there is and how it moved, what is in production, what is
+    stale or undocumented and what to do about it, and whether the figures can be trusted.
+    """
+    with _importing():
+        from etl.cli.report import make_and_tell
+    make_and_tell(settings_of(ctx), out, **spans)
+
+
 @click.group()
 def rejected() -> None:
     """Show what could not be stored, and ask for it again."""

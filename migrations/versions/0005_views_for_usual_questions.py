@@ -79,9 +79,8 @@ FROM (
     FROM alias_history h
     WHERE h.to_at IS NULL
       AND (REPLACE(LOWER(h.version_alias{plain}), '=', ':') IN ({means_production}) OR {alias_means_production})
-      AND NOT EXISTS (
-          SELECT 1 FROM model_version_tags t
-          WHERE t.model_version_id = h.model_version_id AND t.tag = h.version_alias
+      AND h.version_alias NOT IN (
+          SELECT t.tag FROM model_version_tags t WHERE t.model_version_id = h.model_version_id
       )
 ) h
 JOIN model_versions v ON v.id = h.model_version_id AND v.deleted_at IS NULL

@@ -10,11 +10,21 @@ import pytest
 from etl.simulator import Simulator
 from tests.cli.commands import execute
 
-ROOMS = {"etl.dictionary", "etl.models", "etl.records", "etl.simulator", "etl.source", "etl.store", "etl.sync"}
+ROOMS = {
+    "etl.dictionary",
+    "etl.models",
+    "etl.records",
+    "etl.report",
+    "etl.simulator",
+    "etl.source",
+    "etl.store",
+    "etl.sync",
+}
 HTTP = {"etl.source", "httpx", "httpcore", "stamina"}
 DATABASES = {"etl.store", "etl.models", "sqlalchemy", "filelock"}
 POSTGRESQL = {"etl.store.postgresql", "psycopg", "sqlalchemy.dialects.postgresql"}
 MIGRATIONS = {"alembic", "mako"}
+PAGES = {"jinja2", "pygal"}
 DRAWING = {"rich", "pygments"}
 WATCHING = {
     "prometheus_client",
@@ -23,7 +33,7 @@ WATCHING = {
     "etl.telemetry.otlp",
     "etl.telemetry.webhook",
 }
-EVERYTHING = WATCHING | ROOMS | HTTP | DATABASES | POSTGRESQL | MIGRATIONS | DRAWING | {"packaging"}
+EVERYTHING = PAGES | WATCHING | ROOMS | HTTP | DATABASES | POSTGRESQL | MIGRATIONS | DRAWING | {"packaging"}
 
 
 class Started(NamedTuple):
@@ -116,13 +126,20 @@ def test_a_run_that_finds_its_schema_as_it_should_be_needs_no_migrations(databas
     done = start("sync", "--database-url", database, folder=folder)
     assert done.code == 0
     assert done.imported >= HTTP | DATABASES | {"etl.sync", "etl.records"}
-    assert done.imported & (MIGRATIONS | POSTGRESQL | WATCHING | {"etl.simulator"}) == set()
+    assert done.imported & (MIGRATIONS | POSTGRESQL | WATCHING | PAGES | {"etl.simulator"}) == set()
 
 
 def test_what_watches_over_a_run_is_imported_for_who_asks_for_it(database: str, folder: Path) -> None:
     done = start("sync", "--database-url", database, "--metrics-file", "tfy-etl.prom", folder=folder)
     assert done.code == 0
     assert done.imported & WATCHING == {"prometheus_client", "etl.telemetry.metrics_file"}
+
+
+def test_a_report_asks_the_database_alone(database: str, folder: Path) -> None:
+    done = start("report", "--out", "report.html", "--database-url", database, folder=folder)
+    assert done.code == 0
+    assert done.imported & EVERYTHING <= DATABASES | PAGES | {"etl.report"}
+    assert done.imported >= PAGES
 
 
 def test_a_check_needs_neither_migrations_nor_what_only_runs_need(database: str, folder: Path) -> None:

@@ -1,0 +1,104 @@
+"""Everything that the page tells, read in one moment."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from etl.store import overview
+from etl.store.overview import Part
+
+Row = dict[str, Any]
+Changes = dict[tuple[str, str], int]
+
+LATELY = timedelta(days=30)
+
+# What a page can show without becoming a nuisance; the views have the rest.
+RUNS, CHANGES, REPOS, NAMES, PRODUCTION, MODELS = 10, 40, 15, 12, 150, 100
+METRIC_MODELS, METRIC_ROWS, METRIC_VERSIONS = 40, 60, 24
+
+
+class Series(NamedTuple):
+    """A metric of a model over its versions: `points` are (version, value), by version."""
+
+    model_id: str
+    key: str
+    points: list[tuple[int, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """The state of the registry's copy at `made_at`; `since` is where "lately" begins."""
+
+    made_at: datetime
+    since: datetime
+    stale_after: timedelta
+    tenant: str | None
+    counts: Row
+    runs: list[Row]
+    scopes: list[Row]
+    last_written: Row
+    changed_last: Changes
+    changed_lately: Changes
+    newest_changes: Part
+    growth: list[Row]
+    ml_repos: Part
+    frameworks: list[Row]
+    base_models: list[Row]
+    pythons: list[Row]
+    packages: list[Row]
+    production_counts: Row
+    production_pythons: dict[str, int]
+    production: Part
+    metrics: list[Series]
+    stale: Part
+    undocumented_counts: Row
+    undocumented: Part
+
+
+def gather(database_url: str, made_at: datetime, stale_after: timedelta) -> Facts | None:
+    """Read them; None where no run has written anything yet."""
+    with overview.one_moment(database_url) as connection:
+        last = overview.last_written(connection)
+        if last is None:
+            return None
+        counts = overview.counts(connection)
+        since = max(made_at - LATELY, counts["first_run_at"])
+        production = overview.production(connection, since, PRODUCTION)
+        model_ids = list(dict.fromkeys(row["model_id"] for row in production.part.rows))[:METRIC_MODELS]
+        return Facts(
+            made_at=made_at,
+            since=since,
+            stale_after=stale_after,
+            tenant=overview.tenant(connection),
+            counts=counts,
+            runs=overview.last_runs(connection, RUNS),
+            scopes=overview.freshness(connection),
+            last_written=last,
+            changed_last=overview.changed_in_run(connection, last["id"]),
+            changed_lately=overview.changed_since(connection, since),
+            newest_changes=overview.newest_changes(connection, CHANGES),
+            growth=overview.growth(connection),
+            ml_repos=overview.ml_repos(connection, REPOS),
+            frameworks=overview.frameworks(connection),
+            base_models=overview.base_models(connection),
+            pythons=overview.pythons(connection),
+            packages=overview.packages(connection),
+            production_counts=production.counts,
+            production_pythons=production.pythons,
+            production=production.part,
+            metrics=_series(overview.metrics_over_versions(connection, model_ids, METRIC_VERSIONS), model_ids),
+            stale=overview.stale(connection, stale_after / timedelta(days=1), MODELS),
+            undocumented_counts=overview.undocumented_counts(connection),
+            undocumented=overview.undocumented(connection, MODELS),
+        )
+
+
+def _series(rows: list[Row], model_ids: list[str]) -> list[Series]:
+    """The metrics of these models, in their order."""
+    series = [
+        Series(model_id, key, [(row["version"], row["value"]) for row in group])
+        for (model_id, key), group in groupby(rows, key=lambda row: (row["model_id"], row["key"]))
+    ]
+    series.sort(key=lambda each: model_ids.index(each.model_id))
+    return series[:METRIC_ROWS]

@@ -1,0 +1,173 @@
+"""From facts to what the page shows of them: headline, growth, mixes, metrics. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, timedelta
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from etl.report import charts
+from etl.report.facts import LATELY, NAMES, Changes, Facts, Series
+from etl.report.words import number, plural, size
+
+_DRAWN = timedelta(days=3652)
+_DRAWN_BY_DAY = timedelta(days=62)  # of a longer time months are drawn
+_MINUS = "\N{MINUS SIGN}"
+
+KINDS = (
+    ("Models created", "models", "created"),
+    ("Models changed", "models", "updated"),
+    ("Models deleted", "models", "deleted"),
+    ("Models restored", "models", "restored"),
+    ("Versions created", "model_versions", "created"),
+    ("Versions changed", "model_versions", "updated"),
+    ("Versions deleted", "model_versions", "deleted"),
+    ("Versions restored", "model_versions", "restored"),
+    ("Tags given", "model_versions", "tag_added"),
+    ("Tags taken", "model_versions", "tag_removed"),
+)
+
+
+class Headline(NamedTuple):
+    """A figure, and how it moved in the last run and lately; empty where that is not known."""
+
+    label: str
+    value: str
+    last: str = ""
+    lately: str = ""
+
+
+def headline(facts: Facts) -> list[Headline]:
+    """The figures at a glance."""
+    counts, production = facts.counts, facts.production_counts
+
+    def counted(label: str, entity: str) -> Headline:
+        moved = (moves(found, entity) for found in (facts.changed_last, facts.changed_lately))
+        return Headline(label, number(counts[entity]), *moved)
+
+    entered = f"+{number(production['entered'])} entered" if production["entered"] else "none entered"
+    return [
+        counted("Models", "models"),
+        counted("Versions", "model_versions"),
+        Headline("Versions in production", number(production["versions"]), lately=entered),
+        counted("ML repos", "ml_repos"),
+        Headline("Size of artifacts", size(counts["bytes"])),
+    ]
+
+
+def moves(found: Changes, entity: str) -> str:
+    """How many records came and went, such as +3 and then -1."""
+    came = found.get((entity, "created"), 0) + found.get((entity, "restored"), 0)
+    went = found.get((entity, "deleted"), 0)
+    told = [f"+{number(came)}"] * bool(came) + [f"{_MINUS}{number(went)}"] * bool(went)
+    return " ".join(told) or "no change"
+
+
+def lately(facts: Facts) -> str:
+    """The time that counts as lately, in words."""
+    if facts.since > facts.made_at - LATELY:
+        return "on record"
+    return f"last {LATELY.days} days"
+
+
+class Growth(NamedTuple):
+    """Running totals at the end of each day or month."""
+
+    unit: str
+    labels: list[str]
+    models: list[int]
+    versions: list[int]
+    undated: int
+
+    def rows(self) -> list[tuple[str, int, int]]:
+        """The same as a table."""
+        return list(zip(self.labels, self.models, self.versions, strict=True))
+
+    def told(self, totals: list[int], noun: str) -> str:
+        """One of the totals in a sentence."""
+        if len(totals) == 1:
+            return f"{plural(totals[0], noun)}, all of {self.labels[0]}."
+        return f"{number(totals[0])} at the end of {self.labels[0]}, {number(totals[-1])} by {self.labels[-1]}."
+
+    def chart(self, totals: list[int], noun: str) -> Markup:
+        """One of the totals as a picture."""
+        return charts.growth(self.labels, totals, f"{noun.capitalize()}s: {self.told(totals, noun)}")
+
+
+def growth(facts: Facts) -> Growth:
+    """Running totals of what is there now, of the last ten years: what is older was there at their beginning."""
+    today = facts.made_at.date()
+    created: dict[date, list[int]] = defaultdict(lambda: [0, 0])
+    for row in facts.growth:
+        day = max(date.fromisoformat(row["day"]), today - _DRAWN)
+        if day <= today:
+            created[day][0] += row["models_created"]
+            created[day][1] += row["versions_created"]
+    by_month = bool(created) and max(created) - min(created) > _DRAWN_BY_DAY
+    sums: dict[str, list[int]] = {label: [0, 0] for label in _labels(created, by_month=by_month)}
+    for day, made in created.items():
+        label = _label(day, by_month=by_month)
+        sums[label] = [before + more for before, more in zip(sums[label], made, strict=True)]
+    models, versions = (list(accumulate(made[of] for made in sums.values())) for of in (0, 1))
+    undated = facts.counts["models"] + facts.counts["model_versions"] - sum(map(sum, created.values()))
+    return Growth("month" if by_month else "day", list(sums), models, versions, undated)
+
+
+def _labels(days: Iterable[date], *, by_month: bool) -> list[str]:
+    """All days or months from the first to the last: where nothing was made a total stands still."""
+    numbers = [day.toordinal() for day in days]
+    every = range(min(numbers), max(numbers) + 1) if numbers else ()
+    return list(dict.fromkeys(_label(date.fromordinal(each), by_month=by_month) for each in every))
+
+
+def _label(day: date, *, by_month: bool) -> str:
+    return day.isoformat()[: len("2026-11") if by_month else None]
+
+
+class Mix(NamedTuple):
+    """The first rows of a list by size, and what to say of the others."""
+
+    rows: list[dict[str, Any]]
+    rest: str
+
+
+def mix(rows: list[dict[str, Any]]) -> Mix:
+    """As many as make sense side by side."""
+    others = len(rows) - NAMES
+    return Mix(rows[:NAMES], f"; {number(others)} more are not shown" if others > 0 else "")
+
+
+class MetricRow(NamedTuple):
+    """A metric of a model in production: what it is there, what it was in the version before."""
+
+    model_name: str | None
+    key: str
+    chart: Markup
+    told: str
+    now: float | None
+    before: float | None
+    change: float | None
+
+
+def metric_rows(facts: Facts) -> list[MetricRow]:
+    """Each metric of the models that came to production last."""
+    names = {row["model_id"]: row["model_name"] for row in facts.production.rows}
+    marked = defaultdict[str, set[int]](set)
+    for row in facts.production.rows:
+        marked[row["model_id"]].add(row["version"])
+    return [_metric_row(each, names[each.model_id], marked[each.model_id]) for each in facts.metrics]
+
+
+def _metric_row(series: Series, name: str | None, in_production: set[int]) -> MetricRow:
+    versions = [version for version, _value in series.points]
+    values = [value for _version, value in series.points]
+    place = next((place for place in reversed(range(len(versions))) if versions[place] in in_production), None)
+    now = None if place is None else values[place]
+    before = values[place - 1] if place else None
+    picture = charts.spark(values, lambda at: versions[at] in in_production)
+    told = ", ".join(f"version {version}: {number(value)}" for version, value in series.points)
+    return MetricRow(
+        name, series.key, picture, told, now, before, None if now is None or before is None else now - before
+    )

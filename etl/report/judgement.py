@@ -1,0 +1,167 @@
+"""What the facts ask for: warnings that stand above everything, and what needs attention, with what to do."""
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from etl.report.facts import Facts
+from etl.report.words import moment, number, plural, span
+
+WHOLE = "all"
+"""Name of the scope without a filter, as runs write it."""
+
+END_OF_LIFE = {
+    "3.8": date(2024, 10, 31),
+    "3.9": date(2025, 10, 31),
+    "3.10": date(2026, 10, 31),
+    "3.11": date(2027, 10, 31),
+    "3.12": date(2028, 10, 31),
+    "3.13": date(2029, 10, 31),
+    "3.14": date(2030, 10, 31),
+}
+"""When Python's minor versions cease to get security fixes: the last day of the month that their PEPs name."""
+
+_LACKS = (
+    ("owner", "an owner", "Nobody answers for them. Name somebody, or delete them."),
+    ("description", "a description", "Let their owners write a sentence: what it predicts, from what, for whom."),
+    ("tags", "a tag", "A tag tells what a version is for. Without one nobody sees what may be used."),
+    ("empty", "any version", "Left over from a first try, most likely. Delete those that nobody is about to fill."),
+)
+_ENDED = {
+    "failed": "failed",
+    "refused": "was refused, because too much would have been deleted",
+    "interrupted": "was interrupted",
+    "partial": "ended, but some records were rejected or a list was not proven complete",
+}
+
+
+class Warned(NamedTuple):
+    """Why the page may not tell the truth of now; `quoted` is a run's own error."""
+
+    text: str
+    quoted: str
+    advice: str
+
+
+class Item(NamedTuple):
+    """Something to see to: how many, what, why it matters and what to do, and the id of the section that lists them."""
+
+    number: int
+    what: str
+    advice: str
+    anchor: str
+
+
+def age(facts: Facts) -> float | None:
+    """Seconds since the last complete run over everything, else since that of the scope left alone for longest."""
+    ages: dict[str, float] = {row["scope"]: row["age_seconds"] for row in facts.scopes}
+    return ages.get(WHOLE, max(ages.values())) if ages else None
+
+
+def ended(python: str | None, today: date) -> bool:
+    """Whether a version of Python, such as 3.9 or 3.9.18, is past its end of life."""
+    minor = _minor(python or "")
+    if minor is None:
+        return False
+    return minor < min(map(_known, END_OF_LIFE)) or today > END_OF_LIFE.get(f"{minor[0]}.{minor[1]}", today)
+
+
+def warnings(facts: Facts, max_age: timedelta) -> list[Warned]:
+    """Plain words on what makes the figures doubtful; none when they are fresh and proven."""
+    return list(filter(None, (_of_last_run(facts), _of_age(facts, max_age), _of_rejects(facts))))
+
+
+def _of_last_run(facts: Facts) -> Warned | None:
+    run = next((each for each in facts.runs if each["status"] != "running"), None)
+    if run is None or run["complete"]:
+        return None
+    how = _ENDED.get(run["status"], "ended without a proof of completeness")
+    shown = (
+        "The figures below may lack records, and hold records that are gone at the source."
+        if run["status"] in {"partial", "succeeded"}
+        else f"The figures below are those of the run before, of {moment(facts.last_written['started_at'])} UTC."
+    )
+    return Warned(
+        f"The last run, of {moment(run['started_at'])} UTC, {how}. {shown}",
+        run["error"] or "",
+        "Run tfy-etl sync again; tfy-etl check tests the links one by one.",
+    )
+
+
+def _of_age(facts: Facts, max_age: timedelta) -> Warned | None:
+    seconds = age(facts)
+    if seconds is None:
+        return Warned(
+            "No run was complete yet. What is missing here may well exist at the source.",
+            "",
+            "Run tfy-etl sync without a filter, and see how it ends.",
+        )
+    if seconds <= max_age.total_seconds():
+        return None
+    return Warned(
+        f"The last complete run was {span(seconds)} ago, where at most {span(max_age.total_seconds())} is wanted.",
+        "",
+        "See whether the scheduled runs still happen; tfy-etl status shows the last ones.",
+    )
+
+
+def _of_rejects(facts: Facts) -> Warned | None:
+    rejects = facts.counts["open_rejects"]
+    if not rejects:
+        return None
+    return Warned(
+        f"{plural(rejects, 'record')} of the source could not be stored and {'is' if rejects == 1 else 'are'} not "
+        "counted below.",
+        "",
+        "tfy-etl rejected list says why; tfy-etl rejected retry asks for them again.",
+    )
+
+
+def attention(facts: Facts) -> list[Item]:
+    """What to see to, what runs in production first; nothing that there is none of."""
+    return [item for look in (_in_production, _in_general) for item in look(facts) if item.number]
+
+
+def _in_production(facts: Facts) -> Iterator[Item]:
+    old = sum(found for python, found in facts.production_pythons.items() if ended(python, facts.made_at.date()))
+    yield _item(
+        old,
+        "production version",
+        "on a Python past its end of life",
+        "They get no security fixes any more. Rebuild them on a supported Python, then move the tag.",
+        "production",
+    )
+    yield _item(
+        facts.production_counts["not_deployable"],
+        "production version",
+        "that the control plane cannot deploy",
+        "Should they serve, log them again with a framework; should they not, take the tag away.",
+        "production",
+    )
+
+
+def _in_general(facts: Facts) -> Iterator[Item]:
+    yield _item(
+        facts.stale.total,
+        "model",
+        f"without a new version for more than {number(facts.stale_after.days)} days",
+        "Ask their owners: retrain those in use, delete the others.",
+        "stale",
+    )
+    for lack, what, advice in _LACKS:
+        yield _item(facts.undocumented_counts[lack], "model", f"without {what}", advice, "undocumented")
+
+
+def _item(count: int, noun: str, which: str, advice: str, anchor: str) -> Item:
+    return Item(count, f"{noun if count == 1 else noun + 's'} {which}", advice, anchor)
+
+
+def _known(minor: str) -> tuple[int, int]:
+    major, _, rest = minor.partition(".")
+    return int(major), int(rest)
+
+
+def _minor(python: str) -> tuple[int, int] | None:
+    parts = python.strip().split(".")
+    wanted: Callable[[str], bool] = lambda part: part.isascii() and part.isdigit() and len(part) < 4  # noqa: E731, PLR2004
+    return (int(parts[0]), int(parts[1])) if len(parts) > 1 and all(map(wanted, parts[:2])) else None

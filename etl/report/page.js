@@ -1,0 +1,88 @@
+"use strict";
+// Without this script every table is there in full; with it each can be sorted by a column, and filtered.
+
+const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+
+function keyOf(row, column) {
+  const cell = row.cells[column];
+  const told = cell.dataset.sort;
+  return told === undefined ? cell.textContent.trim() : told;
+}
+
+const unknown = (told) => told === "" || told === "–";
+const numberOf = (told) => Number(told.replaceAll(",", "").replace("−", "-"));
+
+function compare(one, other, numeric, descending) {
+  if (unknown(one) || unknown(other)) return Number(unknown(one)) - Number(unknown(other)); // last, either way
+  const order = numeric ? numberOf(one) - numberOf(other) : collator.compare(one, other);
+  return descending ? -order : order;
+}
+
+function sort(table, heading) {
+  const descending = heading.getAttribute("aria-sort") === "ascending";
+  const column = heading.cellIndex;
+  for (const each of table.tHead.rows[0].cells) {
+    if (each.hasAttribute("aria-sort")) each.setAttribute("aria-sort", "none");
+  }
+  heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
+  const rows = Array.from(table.tBodies[0].rows, (row) => [keyOf(row, column), row]);
+  rows.sort((one, other) => compare(one[0], other[0], heading.classList.contains("n"), descending));
+  table.tBodies[0].append(...rows.map((pair) => pair[1]));
+}
+
+function makeSortable(table) {
+  for (const heading of table.tHead.rows[0].cells) {
+    if (heading.dataset.unsorted !== undefined) continue;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...heading.childNodes);
+    button.addEventListener("click", () => sort(table, heading));
+    heading.append(button);
+    heading.setAttribute("aria-sort", "none");
+  }
+}
+
+function makeFilterable(table, number) {
+  const rows = Array.from(table.tBodies[0].rows);
+  const label = document.createElement("label");
+  const field = document.createElement("input");
+  const count = document.createElement("output");
+  label.className = "filter";
+  field.type = "search";
+  field.id = `filter-${number}`;
+  label.htmlFor = field.id;
+  count.htmlFor = field.id;
+  label.append(`Filter ${table.dataset.name} `, field, " ", count);
+  field.addEventListener("input", () => {
+    const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every((word) => text.includes(word));
+    }
+    const left = rows.filter((row) => !row.hidden).length;
+    table.classList.toggle("filtered", words.length > 0);
+    count.textContent = words.length ? `${left} of ${rows.length} rows` : "";
+  });
+  table.closest(".scroll").before(label);
+}
+
+function makeFoldable(table) {
+  const rows = table.tBodies[0].rows.length;
+  const button = document.createElement("button");
+  const show = (all) => {
+    table.classList.toggle("folded", !all);
+    button.setAttribute("aria-expanded", String(all));
+    button.textContent = all ? "Show the first 15 rows" : `Show all ${rows} rows`;
+  };
+  button.type = "button";
+  button.className = "unfold";
+  button.addEventListener("click", () => show(table.classList.contains("folded")));
+  table.closest(".scroll").after(button);
+  show(false);
+}
+
+document.querySelectorAll("table.sortable").forEach((table, number) => {
+  makeSortable(table);
+  if (table.tBodies[0].rows.length > 5) makeFilterable(table, number);
+  if (table.tBodies[0].rows.length > 20) makeFoldable(table);
+});

@@ -1,0 +1,108 @@
+"""The page: facts put into the template, with a policy that lets nothing in or out."""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+import etl
+from etl.report import figures, judgement, words
+from etl.report.facts import Facts
+
+_SECTIONS = {
+    "figures": "At a glance",
+    "attention": "Attention",
+    "changes": "Changes",
+    "growth": "Growth",
+    "mix": "Make-up",
+    "production": "Production",
+    "stale": "Stale",
+    "undocumented": "Undocumented",
+    "runs": "Runs",
+}
+_MAY_BE_MISSING = {"has_description": "description", "has_owner": "owner", "has_tags": "tags", "is_empty": "versions"}
+
+
+def page(facts: Facts, *, max_age: timedelta, hide: Callable[[str], str]) -> str:
+    """The whole page as HTML; `hide` takes secrets out of a text."""
+    environment = _environment(facts, hide)
+    # Ours, and never with anything of the registry in it.
+    style, script = (Markup(_source(environment, name)) for name in ("page.css", "page.js"))  # noqa: S704
+    growth = figures.growth(facts)
+    return environment.get_template("page.html.j2").render(
+        facts=facts,
+        style=style,
+        script=script,
+        policy=policy(style, script),
+        version=etl.__version__,
+        sections=_SECTIONS.items(),
+        host=facts.runs[0]["host"],
+        age=judgement.age(facts),
+        warnings=judgement.warnings(facts, max_age),
+        attention=judgement.attention(facts),
+        headline=figures.headline(facts),
+        lately=figures.lately(facts),
+        kinds=figures.KINDS,
+        growth=growth,
+        mixes=_mixes(facts),
+        metrics=figures.metric_rows(facts),
+    )
+
+
+def policy(style: str, script: str) -> str:
+    """Content-Security-Policy: nothing is fetched or sent, and no other script or style than these is heeded."""
+    allowed = {"style-src": _hashed(style), "script-src": _hashed(script), "img-src": "data:"}
+    nothing = "default-src 'none'; base-uri 'none'; form-action 'none'"
+    return "; ".join([nothing, *(f"{kind} {what}" for kind, what in allowed.items())])
+
+
+def _hashed(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _mixes(facts: Facts) -> list[tuple[str, str, figures.Mix, str, str]]:
+    """Id, heading, rows, what they count, and the word for those that say nothing."""
+    today = facts.made_at.date()
+    pythons = [row | {"ended": judgement.ended(row["name"], today)} for row in facts.pythons]
+    having = "Models with a version"
+    return [
+        ("frameworks", "Framework", figures.mix(facts.frameworks), f"{having} of it, and such versions", "none"),
+        ("packages", "Package", figures.mix(facts.packages), f"{having} that asks for it, and such versions", "none"),
+        ("pythons", "Python", figures.mix(pythons), f"{having} on it, and such versions", "unreadable"),
+        ("bases", "Base model", figures.mix(facts.base_models), f"{having} made from it, and such versions", "none"),
+    ]
+
+
+def _environment(facts: Facts, hide: Callable[[str], str]) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("etl.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {
+        "text": partial(words.visible, hide=hide),
+        "number": words.number,
+        "signed": words.change,
+        "size": words.size,
+        "moment": words.moment,
+        "day": words.day,
+        "span": words.span,
+        "plural": words.plural,
+        "ended": partial(judgement.ended, today=facts.made_at.date()),
+        "lacking": _lacking,
+        "largest": lambda rows: max(row["models"] for row in rows),
+    }
+    return environment
+
+
+def _lacking(row: dict[str, Any]) -> list[str]:
+    """What a model lacks, in words."""
+    return [word for name, word in _MAY_BE_MISSING.items() if row[name] is (name == "is_empty")]
+
+
+def _source(environment: Environment, name: str) -> str:
+    assert environment.loader is not None  # noqa: S101 it was just given
+    return environment.loader.get_source(environment, name)[0]

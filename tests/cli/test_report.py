@@ -1,0 +1,123 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from etl.simulator import Simulator
+from tests.cli.commands import TOKEN, execute
+from tests.cli.conftest import Cli
+from tests.cli.test_status import set_in_database
+
+PAGE = "<!DOCTYPE html>"
+
+
+def test_the_page_is_written_and_where_it_is_is_said(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+    tfy_etl("sync")
+    done = tfy_etl("report", "--out", "report.html")
+    assert (done.code, done.out) == (0, "")
+    assert done.err.startswith("Wrote report.html, ")
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert html.lstrip().startswith(PAGE)
+    assert TOKEN not in html
+
+
+def test_the_page_of_each_database_tells_the_same(
+    migrated_url: str, known: Simulator, tfy_etl: Cli, folder: Path
+) -> None:
+    url = ("--database-url", migrated_url)
+    tfy_etl("sync", *url)
+    assert tfy_etl("report", "--out", "report.html", *url).code == 0
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert '<dt>Models</dt><dd class="value">6</dd>' in html
+    assert '<dt>Versions</dt><dd class="value">12</dd>' in html
+
+
+def test_the_page_may_go_to_stdout_and_nothing_else_does(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+    tfy_etl("sync")
+    done = execute(sys.executable, "-m", "etl", "report", "--out", "-", cwd=folder, env={"PYTHONIOENCODING": "ascii"})
+    assert (done.code, done.err) == (0, "")
+    assert done.out.lstrip().startswith(PAGE)
+    assert done.out.rstrip().endswith("</html>")
+    assert "−" in done.out
+    assert not (folder / "-").exists()
+
+
+def test_a_reader_that_leaves_is_no_fault(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+    tfy_etl("sync")
+    command = f"{sys.executable} -m etl report --out - | head -c 10"
+    done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S607
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_is_asked_for(tfy_etl: Cli) -> None:
+    done = tfy_etl("report")
+    assert done.code == 2
+    assert "Missing option '--out'" in done.err
+
+
+def test_a_path_that_cannot_be_written_is_told_in_a_line(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    done = tfy_etl("report", "--out", "no-such/report.html")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "Error: Cannot write no-such/report.html (No such file or directory): "
+        "mend its folder, or name another file in --out.\n"
+    )
+
+
+def test_a_database_that_no_run_wrote_is_told_in_a_line(migrated_url: str, tfy_etl: Cli, folder: Path) -> None:
+    done = tfy_etl("report", "--out", "report.html", "--database-url", migrated_url)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "Error: No run has written anything yet: run tfy-etl sync, then tfy-etl report.\n"
+    assert not (folder / "report.html").exists()
+
+
+def test_a_database_that_is_not_there_is_told_in_a_line(tfy_etl: Cli) -> None:
+    done = tfy_etl("report", "--out", "report.html")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "Error: tfy-registry.db is not there: tfy-etl sync creates it, or change --database-url.\n"
+
+
+def test_a_schema_that_is_behind_is_told_and_the_old_page_stays(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+    tfy_etl("sync")
+    set_in_database("UPDATE tfy_etl_version SET version_num = '0001'")
+    (folder / "report.html").write_text("old", encoding="utf-8")
+    done = tfy_etl("report", "--out", "report.html")
+    assert (done.code, done.out) == (2, "")
+    assert "tfy-etl db upgrade" in done.err
+    assert (folder / "report.html").read_text(encoding="utf-8") == "old"
+
+
+def test_its_options_reach_the_page(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+    tfy_etl("sync")
+    assert tfy_etl("report", "--out", "report.html").code == 0
+    assert "Read with care" not in (folder / "report.html").read_text(encoding="utf-8")
+    assert tfy_etl("report", "--out", "report.html", "--max-age", "0s", "--stale-after", "7d").code == 0
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Read with care" in html
+    assert "No new version for more than 7 days." in html
+
+
+def test_a_run_that_failed_is_told_above_everything(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+    tfy_etl("sync")
+    tfy_etl("sync", "--ml-repo", "<b>no-such</b>")
+    assert tfy_etl("report", "--out", "report.html").code == 0
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert "UTC, failed. The figures below are those of the run before" in html
+    assert "&lt;b&gt;no-such&lt;/b&gt;" in html
+
+
+@pytest.mark.parametrize("missing", ["jinja2", "pygal"])
+def test_a_library_that_is_not_installed_is_told_with_the_extra_that_brings_it(missing: str, folder: Path) -> None:
+    script = (
+        "import importlib.abc, sys\n"
+        "class Absent(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {missing!r}: raise ModuleNotFoundError('gone', name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "from etl.cli import main; main()"
+    )
+    done = execute(sys.executable, "-c", script, "report", "--out", "report.html", cwd=folder)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"Error: {missing} is not installed: install tfy-etl with its extra, tfy-etl[report].\n"

@@ -1,0 +1,30 @@
+"""A registry that is read into each kind of database, and the facts that a page would tell of it."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from etl.report.facts import Facts, gather
+from tests.mirror import Mirror, mirrored
+
+Gathered = Callable[..., Facts]
+
+
+@pytest.fixture
+def mirror(migrated_url: str) -> Iterator[Mirror]:
+    with mirrored(migrated_url) as mirror:
+        yield mirror
+
+
+@pytest.fixture
+def gathered(mirror: Mirror) -> Gathered:
+    """Reads what a page would tell now."""
+
+    def read(**given: Any) -> Facts:
+        facts = gather(mirror.url, datetime.now(UTC), given.get("stale_after", timedelta(days=180)))
+        assert facts is not None
+        return facts
+
+    return read

@@ -1,0 +1,81 @@
+"""A registry with a history of two and a half years and two runs before the last, to look at and to test with."""
+
+import itertools
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from etl.simulator import MODELS, Registry
+from etl.simulator.data import logical_clock
+from tests.mirror import Mirror
+
+HISTORY = timedelta(days=900)
+_TAGS = ("candidate", "baseline", "needs-review")
+_METRICS = {"val/accuracy": (0.71, 0.035), "val/auc": (0.78, 0.03), "val/loss": (0.62, -0.06)}
+
+
+def grown_registry(models: int = 60, versions: int = 6) -> Registry:
+    """A registry whose records were made one after the other, from long ago until now; metrics get better, mostly."""
+    dials: dict[str, Any] = {"ml_repos": 6, "models": models, "versions": versions, "metrics": 0, "tags": _TAGS}
+    ticks = itertools.count()
+    Registry.generate(4, **dials, clock=lambda: datetime.fromtimestamp(next(ticks), UTC))
+    start = datetime.now(UTC) - HISTORY - timedelta(days=40)  # changes to come let the clock go on
+    registry = Registry.generate(4, **dials, clock=logical_clock(start, HISTORY / next(ticks)))
+    for model in registry.records(MODELS):
+        if model["latest_version"]:
+            _train(registry, model["id"])
+    return registry
+
+
+def _train(registry: Registry, model_id: str) -> None:
+    """Metrics of all versions of a model, and a place in production for the last or the one before."""
+    draw = random.Random(model_id)  # noqa: S311 made-up data
+    versions = [each for each in registry.records("model-versions") if each["model_id"] == model_id]
+    for place, version in enumerate(versions):
+        metrics = [
+            {"key": key, "value": round(begin + place * step * draw.uniform(0.1, 1.2), 4), "timestamp": 0, "step": 1}
+            for key, (begin, step) in _METRICS.items()
+        ]
+        registry.set_fields(version["id"], {"metrics": metrics}, touch=False)
+    if draw.random() < 0.3:
+        registry.set_tags(draw.choice(versions[-2:])["id"], ["prod"], touch=False)
+
+
+def with_history(mirror: Mirror) -> None:
+    """Three runs: one 44 days ago, one 9 days ago, one now."""
+    registry = mirror.registry
+    mirror.sync()
+    _move_back(mirror, timedelta(days=35))
+    models = registry.ids(MODELS)
+    for model_id in models[3:12]:
+        registry.add_version(model_id)
+    registry.delete_model(models[0])
+    mirror.sync()
+    _move_back(mirror, timedelta(days=9))
+    fresh = registry.add_model("1", "churn-by-region")
+    newest = registry.add_version(fresh)
+    registry.set_tags(newest, ["prod"])
+    registry.set_description(newest, "Chance that a customer leaves within a quarter, by region.")
+    mirror.sync()
+    mirror.execute("UPDATE sync_runs SET host = 'https://acme.example'")
+
+
+def _move_back(mirror: Mirror, by: timedelta) -> None:
+    """Let all runs so far have happened earlier."""
+    moments = {
+        "sync_runs": ("started_at", "finished_at"),
+        "changes": ("observed_at",),
+        "sync_scopes": ("last_complete_at", "last_full_at"),
+        "ml_repos": ("first_seen_at", "last_changed_at", "deleted_at"),
+        "models": ("first_seen_at", "last_changed_at", "deleted_at"),
+        "model_versions": ("first_seen_at", "last_changed_at", "deleted_at"),
+    }
+    for table, columns in moments.items():
+        moved = ", ".join(f"{column} = {_earlier(mirror, column, by)}" for column in columns)
+        mirror.execute(f"UPDATE {table} SET {moved}")  # noqa: S608 names of our own
+
+
+def _earlier(mirror: Mirror, column: str, by: timedelta) -> str:
+    if mirror.url.startswith("postgresql"):
+        return f"{column} - interval '{by.days} days'"
+    return f"strftime('%Y-%m-%d %H:%M:%f000', {column}, '-{by.days} days')"

@@ -1,0 +1,66 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from etl.errors import ConfigError
+from etl.report.files import replace
+
+
+def test_a_file_is_made_or_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    for text in ("long " * 1000, "short é"):
+        replace(file, text)
+        assert file.read_text(encoding="utf-8") == text
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_who_reads_the_old_file_while_it_is_replaced_reads_it_to_its_end(tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    replace(file, "old")
+    with file.open() as reader:
+        replace(file, "new")
+        assert reader.read() == "old"
+
+
+def test_the_file_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        replace(tmp_path / "report.html", "text")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "report.html").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_link_stays_one_and_the_file_behind_it_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    link = tmp_path / "report.html"
+    link.symlink_to("shared/report.html")
+    replace(link, "text")
+    assert link.is_symlink()
+    assert (tmp_path / "shared" / "report.html").read_text(encoding="utf-8") == "text"
+
+
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    replace(Path("/dev/null"), "text")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_as_long_a_name_as_there_can_be_is_good(tmp_path: Path) -> None:
+    replace(tmp_path / ("n" * 255), "text")
+
+
+@pytest.mark.parametrize("name", ["no-such-folder/report.html", ".", "n" * 256])
+def test_what_cannot_be_written_is_told_in_a_line_and_leaves_nothing(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^Cannot write .*: mend its folder, or name another file in --out\.$"):
+        replace(tmp_path / name, "text")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_write_that_fails_halfway_leaves_the_old_file(tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    replace(file, "old")
+    with pytest.raises(UnicodeEncodeError):
+        replace(file, "lone \ud800")
+    assert file.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [file]
