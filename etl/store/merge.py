@@ -34,6 +34,9 @@ def merge(  # noqa: PLR0913 all that a run knows of itself
     _note_reads(connection, database)
     if log_changes:
         _log_changes(connection, run_id, now)
+    else:
+        names = ("subjects", *(name for entity, children in CHILDREN.items() for name in (entity, *children)))
+        database.analyze_new(connection, [TABLES[name] for name in names])
     rejects.resolve(connection, gone, now)
     rejects.keep(connection, run_id, now)
 

@@ -194,6 +194,9 @@ def analyze(connection: Connection, tables: Iterable[Table]) -> None:
     """SQLite plans well enough by the indexes alone."""
 
 
+analyze_new = analyze
+
+
 def explain(error: Exception) -> StoreError | ConfigError:
     """The driver's complaint as one line with the next step."""
     text = str(error)
