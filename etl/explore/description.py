@@ -21,6 +21,7 @@ _LABELS = {
 # What people count by, wherever it is a column; the more telling first.
 _FACETS = (
     "tag",
+    "key",
     "kind",
     "entity",
     "status",

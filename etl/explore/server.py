@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import uvicorn
 from datasette.app import Datasette
 from datasette.database import Database
+from datasette.plugins import pm
 from datasette.utils.asgi import Response
 
 from etl.errors import ConfigError
@@ -59,6 +60,8 @@ def listen(port: int) -> Listener:
 
 def serve(path: Path, listener: Listener) -> None:
     """Answer until SIGINT or SIGTERM comes."""
+    # Else each slip in somebody's SQL is printed on stdout, with all variables of every function that is at work.
+    pm.get_plugin("datasette.handle_exception").rich = None
     datasette = Datasette(settings=_SETTINGS, metadata=description.metadata(NAME))
     datasette.remove_database("_memory")  # it adds one where no file is named
     registry = datasette.add_database(_Registry(datasette, path), name=NAME)

@@ -14,10 +14,7 @@ def file_to_browse(url: str) -> Path:
     address = parse_url(url)
     path = sqlite.file_of(address) if address.get_backend_name() == "sqlite" else None
     if path is None:
-        raise ConfigError(
-            "tfy-etl explore shows a SQLite file: how to look at PostgreSQL, docs/postgresql.md tells, "
-            "read-only role and all."
-        )
+        raise ConfigError("tfy-etl explore shows a SQLite file: docs/postgresql.md tells how to look at PostgreSQL.")
     with reading(url):
         return path
 
