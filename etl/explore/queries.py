@@ -1,5 +1,6 @@
 """Questions that are asked often, of the views. What a parameter that is left empty means, each says of itself."""
 
+from importlib.resources import files
 from typing import NamedTuple
 
 
@@ -34,6 +35,12 @@ WHERE :tag IN ('', tag)
   AND from_at <= strftime('%Y-%m-%d %H:%M:%f', COALESCE(NULLIF(:at, ''), 'now'))
   AND (to_at IS NULL OR to_at > strftime('%Y-%m-%d %H:%M:%f', COALESCE(NULLIF(:at, ''), 'now')))
 ORDER BY tag, ml_repo_name, model_name, version""",
+    ),
+    Query(
+        "registry_at",
+        "Which versions were there at a time, under which tags?",
+        "at: a time in UTC, such as 2026-05-01 or 2026-05-01 12:30.",
+        files("etl.models").joinpath("as_of.sql").read_text(encoding="utf-8"),
     ),
     Query(
         "stale_for_days",

@@ -64,6 +64,8 @@ def test_questions_are_answered_by_their_parameters(explored: Explored) -> None:
     assert answers(explored, "tags_at", tag="given-lately", at="2020-01-01") == []
     assert answers(explored, "tags_at", tag="given-lately", at="2099-01-01T00:00") == [given]
     assert answers(explored, "tags_at", tag="given-lately", at="no time") == []
+    assert [row["tag"] for row in answers(explored, "registry_at", at="2099-01-01")].count("given-lately") == 1
+    assert answers(explored, "registry_at", at="2020-01-01") == []
     assert [row["new_value"] for row in answers(explored, "what_changed") if row["kind"] == "tag_added"] != []
     assert answers(explored, "what_changed", model="no such") == []
     repos = {record["manifest"]["name"] for record in registry.records("ml-repos")}
