@@ -20,14 +20,14 @@ PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-airflow endurance lint fuzz bench bench-curve bench-latency format lock wheel clean
+.PHONY: help demo test test-airflow endurance lint docs fuzz bench bench-curve bench-latency format lock wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
 		printf 'make %-13s %s\n' "$$name" "$$text"; done
 
 # Files with parts that are made from the code, or from what the bench has measured.
-GENERATED = README.md docs/operations.md docs/reliability.md docs/performance.md
+GENERATED = README.md docs/commands.md docs/settings.md docs/explore.md docs/operations.md docs/reliability.md docs/performance.md
 
 demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, and show what came
 	@$(BIN)/tfy-etl demo
@@ -58,6 +58,10 @@ lint: .venv/dev.stamp  ## check style, types, the arrows between rooms, the sche
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	export TFY_ETL_DATABASE_URL="sqlite:///$$scratch/check.db" && \
 	$(BIN)/tfy-etl db upgrade && $(BIN)/alembic check
+
+docs: .venv/dev.stamp  ## build the docs into site/, and check every link
+	PYTHONPATH=docs $(BIN)/zensical build --clean --strict
+	$(BIN)/python docs/site_parts.py site
 
 fuzz: .venv-fuzz/stamp  ## feed the reading of records inputs guided by coverage, for FUZZ_SECONDS
 	.venv-fuzz/bin/python -m tests.fuzz.fuzz_records .venv-fuzz/corpus -max_total_time=$(FUZZ_SECONDS) \
@@ -97,7 +101,7 @@ wheel: .venv/runtime.stamp  ## build dist/*.whl
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean:  ## remove everything that these targets made
-	rm -rf .venv .venv-airflow .venv-bench .venv-fuzz dist build tfy-etl-demo.db* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-airflow .venv-bench .venv-fuzz dist build site .cache tfy-etl-demo.db* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/runtime.stamp: requirements/runtime.txt pyproject.toml | $(BIN)/pip

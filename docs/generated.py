@@ -1,4 +1,4 @@
-"""The parts of the README that are made from the code; `make format` renews them, `make lint` checks them."""
+"""The parts of README and docs that are made from the code; `make format` renews them, `make lint` checks them."""
 
 import json
 import runpy
@@ -12,6 +12,7 @@ import click
 from sqlalchemy import Table
 
 from etl.cli.main import cli
+from etl.explore.queries import QUERIES
 from etl.models import Base, views
 from etl.settings import Settings, env_names, flag
 from etl.telemetry.metrics_file import COUNTERS, GAUGES
@@ -39,6 +40,24 @@ def help_of(*names: str) -> str:
         command = command.commands[name]
         context = click.Context(command, parent=context, info_name=name, terminal_width=_WIDTH)
     return f"```text\n{command.get_help(context)}\n```"
+
+
+def every_help() -> str:
+    """What each command prints as its help, under its name."""
+    return "\n\n".join(f"## {' '.join(('tfy-etl', *names))}\n\n{help_of(*names)}" for names in _commands(cli))
+
+
+def _commands(command: click.Command, *names: str) -> Iterator[tuple[str, ...]]:
+    yield names
+    if isinstance(command, click.Group):
+        for name in sorted(command.commands):
+            yield from _commands(command.commands[name], *names, name)
+
+
+def questions() -> str:
+    """What `tfy-etl explore` has ready to be asked."""
+    lines = ["| question | parameters |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| {each.title} | {each.about} |" for each in QUERIES)])
 
 
 def settings_table() -> str:

@@ -12,7 +12,7 @@ def show_in_browser(database_url: str, port: int, *, open_browser: bool) -> None
     """Serve the file until a signal comes."""
     path = browsing.file_to_browse(database_url)
     try:
-        from etl.explore import listen, serve  # noqa: PLC0415 an extra, and it takes long to import
+        from etl.explore.server import listen, serve  # noqa: PLC0415 an extra, and it takes long to import
     except ModuleNotFoundError as error:
         raise ConfigError(
             "Datasette is not installed: install tfy-etl with its extra, pip install 'tfy-etl[explore]'."

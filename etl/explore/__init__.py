@@ -2,9 +2,5 @@
 
 description  what Datasette is told of tables and views, from what the mappings say of themselves
 queries      questions that are asked often, some with a parameter
-server       Datasette on the loopback address, until it is stopped
+server       Datasette on the loopback address, until it is stopped; it alone needs the extra
 """
-
-from etl.explore.server import NAME, Listener, listen, serve
-
-__all__ = ["NAME", "Listener", "listen", "serve"]

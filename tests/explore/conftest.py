@@ -4,7 +4,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from shutil import copy
 from typing import Any
@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from etl.simulator import MODEL_VERSIONS, MODELS, Registry
+from tests.browser import Window, chromium
 from tests.cli.commands import COMMAND, TOKEN
 from tests.mirror import Mirror, mirrored
-from tests.tools import needed
 
 MARKUP = "</td></table></script><script>window.hacked=1</script><img src=x onerror=window.hacked=1>"
 NASTY = (
@@ -37,24 +37,6 @@ class Explored:
     @property
     def file(self) -> Path:
         return Path(self.mirror.url.removeprefix("sqlite:///"))
-
-
-@dataclass
-class Window:
-    """A page of a browser, and all that went wrong in it or left for another host."""
-
-    page: Any
-    errors: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-    def go(self, url: str) -> None:
-        """Open an address, and wait until it is quiet."""
-        assert self.page.goto(url).status == 200, url
-        self.page.wait_for_load_state("networkidle")
-
-    def text(self, selector: str) -> list[str]:
-        """What each element shows."""
-        return [text.strip() for text in self.page.locator(selector).all_inner_texts()]
 
 
 @contextmanager
@@ -102,28 +84,15 @@ def explored(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> I
             yield Explored(process, mirror, address)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Debian's Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = needed("chromium", "chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture
 def window(browser: Any, explored: Explored) -> Iterator[Window]:
-    """An empty page. Whatever it tried to ask of another host, and whatever it complained of, fails the test."""
-    page = browser.new_page()
-    window = Window(page)
-    page.on("console", lambda said: window.errors.append(said.text) if said.type in {"error", "warning"} else None)
-    page.on("pageerror", lambda error: window.errors.append(str(error)))
-    page.on("request", lambda request: window.requests.append(request.url))
-    yield window
-    page.close()
-    host = explored.url.rpartition("/")[0] + "/"
-    assert [each for each in window.requests if not each.startswith(host)] == []
-    assert window.errors == []
+    """An empty page; a request to another host or a complaint fails the test."""
+    with Window.of(browser, explored.url.rpartition("/")[0]) as window:
+        yield window

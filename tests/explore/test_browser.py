@@ -5,7 +5,8 @@ import pytest
 
 from etl.explore.description import TABLES, VIEWS
 from etl.explore.queries import QUERIES
-from tests.explore.conftest import MARKUP, NASTY, Explored, Window
+from tests.browser import Window
+from tests.explore.conftest import MARKUP, NASTY, Explored
 
 # One worker has the browser and the registry.
 pytestmark = pytest.mark.xdist_group("explore")
