@@ -17,7 +17,7 @@ from etl.models import Base, views
 from etl.settings import Settings, env_names, flag
 from etl.telemetry.metrics_file import COUNTERS, GAUGES
 
-_WIDTH = 100
+_WIDTH = 84
 _TABLES_OF_TESTS = Path(__file__).parents[1] / "tests"
 _BENCH = Path(__file__).parents[1] / "bench"
 

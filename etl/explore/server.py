@@ -66,7 +66,12 @@ def serve(path: Path, listener: Listener) -> None:
     datasette.remove_database("_memory")  # it adds one where no file is named
     registry = datasette.add_database(_Registry(datasette, path), name=NAME)
     config = uvicorn.Config(
-        _guarded(datasette.app()), log_config=None, log_level="critical", access_log=False, timeout_graceful_shutdown=0
+        _guarded(datasette.app()),
+        ws="none",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        timeout_graceful_shutdown=0,
     )
     # It raises a signal once more when it is done: then there is nothing left to do.
     for number in (signal.SIGINT, signal.SIGTERM):
