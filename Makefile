@@ -21,15 +21,15 @@ PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-airflow test-dbt endurance lint fuzz bench bench-curve bench-latency format lock wheel clean
+.PHONY: help demo test test-airflow test-dbt endurance lint docs fuzz bench bench-curve bench-latency format lock wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
 		printf 'make %-13s %s\n' "$$name" "$$text"; done
 
 # Files with parts that are made from the code, or from what the bench has measured.
-GENERATED = README.md docs/history.md docs/operations.md docs/reliability.md docs/performance.md docs/schema.md \
-            docs/dbt/models/sources.yml
+GENERATED = README.md docs/commands.md docs/settings.md docs/schema.md docs/dbt/models/sources.yml docs/history.md \
+            docs/explore.md docs/operations.md docs/reliability.md docs/performance.md
 
 demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, and show what came
 	@$(BIN)/tfy-etl demo
@@ -64,6 +64,10 @@ lint: .venv/dev.stamp  ## check style, types, the arrows between rooms, the sche
 	export TFY_ETL_DATABASE_URL="sqlite:///$$scratch/check.db" && \
 	$(BIN)/tfy-etl db upgrade && $(BIN)/alembic check
 
+docs: .venv/dev.stamp  ## build the docs into site/, and check every link
+	PYTHONPATH=docs $(BIN)/zensical build --clean --strict
+	$(BIN)/python docs/site_parts.py site
+
 fuzz: .venv-fuzz/stamp  ## feed the reading of records inputs guided by coverage, for FUZZ_SECONDS
 	.venv-fuzz/bin/python -m tests.fuzz.fuzz_records .venv-fuzz/corpus -max_total_time=$(FUZZ_SECONDS) \
 		-max_len=6000 -print_final_stats=1 -artifact_prefix=.venv-fuzz/finding-
@@ -91,7 +95,8 @@ format: .venv/dev.stamp  ## put code and the generated parts of the README in or
 
 lock: .venv/dev.stamp  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) --extra postgres --group build --output-file requirements/runtime.txt
-	$(LOCK) --extra postgres --extra otel --extra report --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	$(LOCK) --extra postgres --extra otel --extra report --extra explore --group dev --constraint requirements/runtime.txt \
+		--output-file requirements/dev.txt
 	$(LOCK) --extra postgres --extra otel --extra report --group build --constraint requirements/dev.txt \
 		--output-file requirements/container.txt
 	$(LOCK) --extra postgres --group bench --output-file requirements/bench.txt
@@ -103,7 +108,8 @@ wheel: .venv/runtime.stamp  ## build dist/*.whl
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean:  ## remove everything that these targets made
-	rm -rf .venv .venv-airflow .venv-bench .venv-dbt .venv-fuzz dist build tfy-etl-demo.db* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-airflow .venv-bench .venv-dbt .venv-fuzz dist build site .cache tfy-etl-demo.db* .coverage* .hypothesis \
+		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/runtime.stamp: requirements/runtime.txt pyproject.toml | $(BIN)/pip

@@ -14,10 +14,11 @@ import click
 from etl import dictionary
 from etl.cli.main import cli
 from etl.dictionary import mermaid
+from etl.explore.queries import QUERIES
 from etl.settings import Settings, env_names, flag
 from etl.telemetry.metrics_file import COUNTERS, GAUGES
 
-_WIDTH = 100
+_WIDTH = 84
 _TABLES_OF_TESTS = Path(__file__).parents[1] / "tests"
 _BENCH = Path(__file__).parents[1] / "bench"
 
@@ -32,6 +33,24 @@ def help_of(*names: str) -> str:
         command = command.commands[name]
         context = click.Context(command, parent=context, info_name=name, terminal_width=_WIDTH)
     return f"```text\n{command.get_help(context)}\n```"
+
+
+def every_help() -> str:
+    """What each command prints as its help, under its name."""
+    return "\n\n".join(f"## {' '.join(('tfy-etl', *names))}\n\n{help_of(*names)}" for names in _commands(cli))
+
+
+def _commands(command: click.Command, *names: str) -> Iterator[tuple[str, ...]]:
+    yield names
+    if isinstance(command, click.Group):
+        for name in sorted(command.commands):
+            yield from _commands(command.commands[name], *names, name)
+
+
+def questions() -> str:
+    """What `tfy-etl explore` has ready to be asked."""
+    lines = ["| question | parameters |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| {each.title} | {each.about} |" for each in QUERIES)])
 
 
 def settings_table() -> str:

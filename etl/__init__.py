@@ -12,6 +12,7 @@ models     SQLAlchemy mappings of every table and view
 store      all SQL that writes: staging, merge, tombstones, lock
 telemetry  what a run tells to those who watch over it
 report     a page on the registry for people
+explore    the database in a browser, by Datasette
 sync       the run: plan, pages, rows, staging, proof, merge
 dictionary the schema written down: markdown, JSON, Mermaid, dbt
 simulator  a control plane to develop, demonstrate and test against

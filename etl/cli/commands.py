@@ -214,6 +214,27 @@ def prune(ctx: click.Context, /, **own: Any) -> None:
 prune.params[1:1] = [each for each in options("sync") if each.name in {"dry_run", "output"}]
 
 
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8001,
+    show_default=True,
+    help="Port on the loopback address; 0 takes a free one.",
+)
+@click.option("--open/--no-open", "open_browser", default=False, help="Open it in the browser at once.")
+@click.pass_context
+def explore(ctx: click.Context, port: int, *, open_browser: bool) -> None:
+    """Look at a SQLite database in the browser, until stopped.
+
+    Tables and views with what their columns mean, links from each record to those that belong to it, and questions
+    that are asked often. Nothing can be written, and only this machine can look. Runs may write meanwhile.
+    """
+    with _importing():
+        from etl.cli.explore import show_in_browser
+    show_in_browser(settings_of(ctx).database_url, port, open_browser=open_browser)
+
+
 @click.group()
 def db() -> None:
     """Create, migrate and check the database's schema."""

@@ -78,9 +78,8 @@ def cli(ctx: click.Context, /, **_options: object) -> None:
 
 add_options("global")(cli)
 for command in (
-    commands.sync, commands.check, commands.status, commands.report, commands.rejected, commands.prune, commands.db,
-    commands.schema,
-    commands.demo, commands.simulate,
+    commands.sync, commands.check, commands.status, commands.report, commands.explore, commands.rejected,
+    commands.prune, commands.db, commands.schema, commands.demo, commands.simulate,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -8,12 +8,13 @@ abreast     what runs over other ML repos merged since this one compared
 runs        the run record and the scopes
 rejects     records that could not be stored
 prune       what is old in the runs' own tables
+browsing    a SQLite file for Datasette, which brings queries of its own
 schema      revisions: what the database has, what this release needs; migrate goes from one to another, by Alembic;
             comments says in the database what each table and column is
 engine      from a URL to an engine; sqlite and postgresql hold what differs by database
 """
 
-from etl.store import rejects, runs, schema
+from etl.store import browsing, rejects, runs, schema
 from etl.store.engine import lock_is_free, open_engine, opened, server_of
 from etl.store.prune import PRUNED, Old
 from etl.store.rejects import Gone, Reject
@@ -34,6 +35,7 @@ __all__ = [
     "Staging",
     "Store",
     "Tally",
+    "browsing",
     "lock_is_free",
     "open_engine",
     "opened",

@@ -91,7 +91,7 @@ def prepare(engine: Engine) -> None:
     def _look(_dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
         path = file_of(engine.url)
         if path is not None and _can_only_be_looked_at(path):
-            arguments[0], options["uri"] = f"{path.resolve().as_uri()}?immutable=1", True
+            arguments[0], options["uri"] = address_for_a_look(path), True
 
     @event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, _record: object) -> None:
@@ -109,6 +109,11 @@ def prepare(engine: Engine) -> None:
         # A merge takes the write lock at once: a reader turned writer halfway could not wait for it.
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def address_for_a_look(path: Path) -> str:
+    """What SQLite opens for a reader, who sees what a run commits meanwhile."""
+    return f"{path.resolve().as_uri()}?{'immutable=1' if _can_only_be_looked_at(path) else 'mode=ro'}"
 
 
 def _can_only_be_looked_at(path: Path) -> bool:

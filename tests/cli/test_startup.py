@@ -34,6 +34,8 @@ WATCHING = {
     "etl.telemetry.webhook",
 }
 EVERYTHING = PAGES | WATCHING | ROOMS | HTTP | DATABASES | POSTGRESQL | MIGRATIONS | DRAWING | {"packaging"}
+EXPLORING = {"etl.explore", "datasette", "uvicorn", "jinja2"}
+EVERYTHING = EXPLORING | WATCHING | ROOMS | HTTP | DATABASES | POSTGRESQL | MIGRATIONS | DRAWING | {"packaging"}
 
 
 class Started(NamedTuple):
@@ -146,6 +148,12 @@ def test_a_check_needs_neither_migrations_nor_what_only_runs_need(database: str,
     done = start("check", "--database-url", database, folder=folder)
     assert done.code == 0
     assert done.imported & (MIGRATIONS | POSTGRESQL | {"etl.sync", "etl.records", "etl.simulator"}) == set()
+
+
+def test_who_explores_needs_neither_migrations_nor_what_only_runs_need(folder: Path) -> None:
+    done = start("explore", "--database-url", "postgresql://user:s3cret@host/db", folder=folder)
+    assert done.code == 2
+    assert done.imported & EVERYTHING <= DATABASES
 
 
 def test_what_migrates_imports_what_migrates(folder: Path) -> None:

@@ -1,0 +1,24 @@
+"""`tfy-etl explore`: the SQLite file in a browser."""
+
+import webbrowser
+
+import click
+
+from etl.errors import ConfigError
+from etl.store import browsing
+
+
+def show_in_browser(database_url: str, port: int, *, open_browser: bool) -> None:
+    """Serve the file until a signal comes."""
+    path = browsing.file_to_browse(database_url)
+    try:
+        from etl.explore.server import listen, serve  # noqa: PLC0415 an extra, and it takes long to import
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "Datasette is not installed: install tfy-etl with its extra, pip install 'tfy-etl[explore]'."
+        ) from error
+    listener = listen(port)
+    click.echo(f"The registry is at {listener.url} until this is stopped, by Ctrl+C.")
+    if open_browser:
+        webbrowser.open(listener.url)
+    serve(path, listener)

@@ -1,0 +1,98 @@
+"""What Datasette is told of tables and views: all of it from what the mappings say of themselves."""
+
+from typing import Any
+
+from etl.explore.queries import QUERIES
+from etl.models import Base, views
+from etl.store.schema import VERSION_TABLE
+
+TABLES = Base.metadata.tables
+VIEWS = views.metadata.tables
+
+# What a row is called where another one names it.
+_LABELS = {
+    "ml_repos": "name",
+    "models": "name",
+    "model_versions": "fqn",
+    "subjects": "display_name",
+    "sync_runs": "started_at",
+}
+
+# What people count by, wherever it is a column; the more telling first.
+_FACETS = (
+    "tag",
+    "kind",
+    "entity",
+    "status",
+    "ml_repo_name",
+    "ml_repo_id",
+    "framework_type",
+    "author_kind",
+    "owner",
+    "created_by",
+    "python_version",
+    "minor",
+    "deployable",
+    "is_latest",
+    "mode",
+)
+_FACETS_AT_ONCE = 4
+# Each facet asks the whole view once more, which takes seconds where there are half a million metrics.
+_WITHOUT_FACETS = {"latest_metrics", "metric_leaderboard", "metric_regressions"}
+
+_NEWEST_FIRST = {
+    "changes": "id",
+    "model_timeline": "observed_at",
+    "rejected_records": "id",
+    "sync_runs": "started_at",
+}
+
+# Between repos, models, versions and subjects there are no foreign keys: the source may list one without the other.
+_IDS = {
+    "ml_repo_id": "ml_repos",
+    "model_id": "models",
+    "model_version_id": "model_versions",
+    "latest_version_id": "model_versions",
+    "created_by_id": "subjects",
+    "subject_id": "subjects",
+}
+# In the registry's own tables, `run_id` is a training run of the source.
+_IDS_IN_VIEWS = _IDS | {"run_id": "sync_runs", "last_complete_run_id": "sync_runs"}
+
+
+def metadata(database: str) -> dict[str, Any]:
+    """Datasette's metadata for the database under that name."""
+    tables = {name: _of(name) for name in (*TABLES, *VIEWS)} | {VERSION_TABLE: {"hidden": True}}
+    queries = {each.name: {"title": each.title, "description": each.about, "sql": each.sql} for each in QUERIES}
+    return {
+        "title": "Model registry",
+        "databases": {database: {"title": "Model registry", "tables": tables, "queries": queries}},
+    }
+
+
+def joins() -> dict[str, dict[str, str]]:
+    """By table or view and column: the table whose `id` the column holds."""
+    found = {}
+    for name, table in TABLES.items():
+        declared = {key.parent.name: key.column.table.name for key in table.foreign_keys}
+        found[name] = {column.name: _IDS[column.name] for column in table.columns if column.name in _IDS} | declared
+    for name, view in VIEWS.items():
+        found[name] = {
+            column.name: _IDS_IN_VIEWS[column.name] for column in view.columns if column.name in _IDS_IN_VIEWS
+        }
+    return found
+
+
+def _of(name: str) -> dict[str, Any]:
+    table = TABLES[name] if name in TABLES else VIEWS[name]
+    facets = [] if name in _WITHOUT_FACETS else [column for column in _FACETS if column in table.columns]
+    told: dict[str, Any] = {
+        "description": table.comment,
+        "columns": {column.name: column.comment for column in table.columns if column.comment},
+        "facets": facets[:_FACETS_AT_ONCE],
+    }
+    if name in _LABELS:
+        told["label_column"] = _LABELS[name]
+    if name in _NEWEST_FIRST:
+        told["sort_desc"] = _NEWEST_FIRST[name]
+    return told

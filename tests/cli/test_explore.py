@@ -1,0 +1,78 @@
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.commands import COMMAND, execute
+from tests.cli.conftest import Cli
+from tests.explore.conftest import exploring
+
+
+def test_postgresql_is_referred_to_what_shows_it(tfy_etl: Cli) -> None:
+    done = tfy_etl("explore", "--database-url", "postgresql://user:s3cret@db.example/registry")
+    assert (done.code, done.out, done.err) == (
+        2,
+        "",
+        "Error: tfy-etl explore shows a SQLite file: docs/postgresql.md tells how to look at PostgreSQL.\n",
+    )
+
+
+def test_a_file_that_is_not_there_is_told_and_not_made(tfy_etl: Cli, folder: Path) -> None:
+    done = tfy_etl("explore")
+    assert (done.code, done.out, done.err) == (
+        2,
+        "",
+        "Error: tfy-registry.db is not there: tfy-etl sync creates it, or change --database-url.\n",
+    )
+    assert list(folder.iterdir()) == []
+
+
+def test_a_file_of_an_older_release_is_left_as_it_is(tfy_etl: Cli, folder: Path) -> None:
+    (folder / "tfy-registry.db").touch()
+    done = tfy_etl("explore")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "Error: The database has no tables of tfy-etl yet: run tfy-etl db upgrade.\n"
+    assert (folder / "tfy-registry.db").read_bytes() == b""
+
+
+@pytest.mark.parametrize("missing", ["datasette", "uvicorn"])
+def test_a_missing_extra_is_named(missing: str, migrated_file: Path, folder: Path) -> None:
+    script = f"import sys; sys.modules[{missing!r}] = None; from etl.cli import main; main()"
+    done = execute(sys.executable, "-c", script, "explore", "--database-url", f"sqlite:///{migrated_file}", cwd=folder)
+    assert (done.code, done.out, done.err) == (
+        2,
+        "",
+        "Error: Datasette is not installed: install tfy-etl with its extra, pip install 'tfy-etl[explore]'.\n",
+    )
+
+
+def test_a_port_that_is_taken_is_told(migrated_file: Path, folder: Path) -> None:
+    database = f"sqlite:///{migrated_file}"
+    with exploring(database) as (_, url):
+        port = url.rpartition(":")[2].partition("/")[0]
+        done = execute(COMMAND, "explore", "--port", port, "--database-url", database, cwd=folder)
+    assert (done.code, done.out, done.err) == (
+        2,
+        "",
+        f"Error: Cannot listen on port {port} (Address already in use): name another one with --port.\n",
+    )
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_what_is_no_port_is_refused_in_one_line(port: str, tfy_etl: Cli) -> None:
+    done = tfy_etl("explore", "--port", port)
+    assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
+
+
+def test_the_browser_is_opened_for_who_asks(migrated_file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = folder / "opened"
+    opener = folder / "browser.sh"
+    opener.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    opener.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{opener} %s")
+    for arguments, asked in ((["--no-open"], False), (["--open"], True)):
+        with exploring(f"sqlite:///{migrated_file}", *arguments) as (_, url):
+            assert httpx.get(url).status_code == 200  # by then it has done what it was asked
+        assert opened.exists() == asked
+    assert opened.read_text() == f"{url}\n"

@@ -1,0 +1,98 @@
+"""A registry full of markup, explored by the real command, and a browser to look at it with."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copy
+from typing import Any
+
+import pytest
+
+from etl.simulator import MODEL_VERSIONS, MODELS, Registry
+from tests.browser import Window, chromium
+from tests.cli.commands import COMMAND, TOKEN
+from tests.mirror import Mirror, mirrored
+
+MARKUP = "</td></table></script><script>window.hacked=1</script><img src=x onerror=window.hacked=1>"
+NASTY = (
+    MARKUP,
+    "<style>* {display: none}</style>",
+    "\"><a href='javascript:window.hacked=1'>",
+    "{{ 7 * 7 }} \u202egnihton\u202c =cmd|'/c calc'!A1",
+    "https://elsewhere.example/pixel.png",
+)
+
+
+@dataclass
+class Explored:
+    """The command at work on a file."""
+
+    process: subprocess.Popen[str]
+    mirror: Mirror
+    url: str
+
+    @property
+    def file(self) -> Path:
+        return Path(self.mirror.url.removeprefix("sqlite:///"))
+
+
+@contextmanager
+def exploring(url: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process, and the address that it printed. It knows the token, which nobody may see."""
+    process = subprocess.Popen(
+        [COMMAND, "explore", "--port", "0", "--database-url", url, *arguments],
+        env=os.environ | {"TFY_API_KEY": TOKEN},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().split()[4]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def nasty_registry() -> Registry:
+    """Markup wherever people write, and a description of 300 kB."""
+    registry = Registry.generate(seed=7, ml_repos=2, models=12, versions=2, metrics=2, empty_share=0)
+    for each, nasty in zip(registry.ids(MODELS), NASTY, strict=False):
+        registry.set_fields(each, {"name": nasty})
+    for each, nasty in zip(registry.ids(MODEL_VERSIONS), NASTY, strict=False):
+        registry.set_tags(each, [nasty, "prod"])
+        registry.set_alias(each, nasty)
+        registry.set_framework(each, {"type": nasty})
+        registry.set_description(each, nasty * 4000)
+        registry.add_metric(each, nasty, 0.5)
+    return registry
+
+
+@pytest.fixture(scope="session")
+def explored(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explored]:
+    """A file whose name no address could hold as it is, after a run, and one that moved tags."""
+    path = copy(migrated_file, tmp_path_factory.mktemp("explored") / "odd #1%41&?.db")
+    url = f"sqlite:///{path}".replace("?", "%3F")
+    with mirrored(url, nasty_registry()) as mirror:
+        mirror.sync()
+        mirror.registry.set_tags(mirror.registry.ids(MODEL_VERSIONS)[-1], ["prod", "given-lately"])
+        mirror.sync()
+        with exploring(url) as (process, address):
+            yield Explored(process, mirror, address)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def window(browser: Any, explored: Explored) -> Iterator[Window]:
+    """An empty page; a request to another host or a complaint fails the test."""
+    with Window.of(browser, explored.url.rpartition("/")[0]) as window:
+        yield window
