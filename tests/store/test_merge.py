@@ -202,3 +202,17 @@ def test_a_reader_never_sees_half_a_run(mirror: Mirror) -> None:
 
     assert seen <= {(0, 36, 0), (12, 48, 12)}
     assert (0, 36, 0) in seen
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+def test_a_first_load_leaves_statistics_behind_without_which_views_are_planned_badly(mirror: Mirror) -> None:
+    tables = {"model_version_metrics": ModelVersionMetric, "models": Model, "subjects": Subject}
+
+    def counted() -> dict[str, float]:
+        with mirror.connection() as connection:
+            found = connection.execute(text("SELECT relname, reltuples FROM pg_class WHERE relkind = 'r'"))
+            return {name: tuples for name, tuples in found if name in tables}
+
+    assert {*counted().values()} <= {-1.0, 0.0}
+    mirror.sync()
+    assert counted() == {name: len(mirror.rows(table)) for name, table in tables.items()}
