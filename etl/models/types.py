@@ -8,6 +8,7 @@ or `␛1e+23`. Reading through these types undoes it.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -100,6 +101,22 @@ class RegistryJson(TypeDecorator[Any]):
         return _unescaped(value if dialect.name == "postgresql" else json.loads(value))
 
 
+class JsonText(TypeDecorator[str]):
+    """What a column of `RegistryJson`, cast to text, says: JSON text that every parser reads, with the escapes undone.
+
+    A float that JSON does not have is the text `NaN`, `Infinity` or `-Infinity`.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 SQLAlchemy's signature
+        """Most text holds no escape, and is handed on as it is."""
+        if value is None or ESCAPE not in value:
+            return value
+        return json.dumps(_named(_unescaped(json.loads(value))), ensure_ascii=False, separators=(",", ":"))
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment, aware and in UTC: `timestamptz`, or text `YYYY-MM-DD HH:MM:SS.ffffff` in SQLite."""
 
@@ -164,6 +181,18 @@ def _escaped(value: Any) -> Any:
             return [_escaped(item) for item in value]
         case float() if not abs(value) < _WRITTEN_WITH_EXPONENT:  # NaN is not less than anything
             return f"{ESCAPE}{json.dumps(value)}"
+    return value
+
+
+def _named(value: Any) -> Any:
+    """The value with each float that JSON does not have as its name."""
+    match value:
+        case dict():
+            return {key: _named(item) for key, item in value.items()}
+        case list():
+            return [_named(item) for item in value]
+        case float() if not math.isfinite(value):
+            return json.dumps(value)
     return value
 
 

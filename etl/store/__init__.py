@@ -1,4 +1,4 @@
-"""All SQL that writes: staging, merge, tombstones, the run record, the lock, the schema's revision.
+"""All SQL: staging, merge, tombstones, the run record, the lock, the schema's revision, and what others read.
 
 store       what a run uses: lock, staging, settling, the one commit
 staging     pages held against what is stored, in the temporary tables of `tables`
@@ -6,13 +6,14 @@ settle      what is gone, what comes back, the counts, the guard
 merge       the one transaction
 abreast     what runs over other ML repos merged since this one compared
 runs        the run record and the scopes
+contents    all tables and views, read row by row in one snapshot
 rejects     records that could not be stored
 prune       what is old in the runs' own tables
 schema      revisions: what the database has, what this release needs; migrate goes from one to another, by Alembic
 engine      from a URL to an engine; sqlite and postgresql hold what differs by database
 """
 
-from etl.store import rejects, runs, schema
+from etl.store import contents, rejects, runs, schema
 from etl.store.engine import lock_is_free, open_engine, opened, server_of
 from etl.store.prune import PRUNED, Old
 from etl.store.rejects import Gone, Reject
@@ -33,6 +34,7 @@ __all__ = [
     "Staging",
     "Store",
     "Tally",
+    "contents",
     "lock_is_free",
     "open_engine",
     "opened",
