@@ -11,6 +11,7 @@ records    pure: JSON in, rows out
 models     SQLAlchemy mappings of every table and view
 store      all SQL that writes: staging, merge, tombstones, lock
 telemetry  what a run tells to those who watch over it
+export     tables and views as files, for a lake or a warehouse
 sync       the run: plan, pages, rows, staging, proof, merge
 simulator  a control plane to develop, demonstrate and test against
 """

@@ -9,7 +9,7 @@ progress     bars on a terminal, lines elsewhere
 shown        what people wrote, made safe to show
 watching     how a run went, told to metrics, traces and webhook
 drawing      tables for people
-sync, check, status, rejected, retry, prune, db, demo, simulate    what the commands do
+sync, check, status, rejected, retry, prune, export, db, demo, simulate    what the commands do
 """
 
 from etl.cli.main import main

@@ -178,6 +178,41 @@ def prune(ctx: click.Context, /, **own: Any) -> None:
 prune.params[1:1] = [each for each in options("sync") if each.name in {"dry_run", "output"}]
 
 
+@click.command(
+    epilog="""
+    \b
+    tfy-etl export exports/registry                   Parquet, a file for each table and view
+    tfy-etl export --format duckdb exports/registry   one file, typed and commented
+    tfy-etl export --format csv --table production_versions exports/prod
+    """,
+)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    type=click.Choice(["parquet", "csv", "jsonl", "duckdb"]),
+    default="parquet",
+    show_default=True,
+    help="What kind of files; parquet and duckdb need tfy-etl[export].",
+)
+@click.option(
+    "--table", "tables", multiple=True, metavar="NAME", help="Only this table or view; may be repeated. All by default."
+)
+@click.option("--raw", is_flag=True, help="With csv: leave text as it is that a spreadsheet takes for a formula.")
+@_output
+@click.pass_context
+def export(ctx: click.Context, /, folder: Path, format: str, output: str, **how: Any) -> None:
+    """Write all tables and views into files in a new folder.
+
+    The files are of one moment, whatever runs meanwhile, and manifest.json beside them tells what they are. The
+    folder appears whole or not at all; an older export in its place is replaced, and nothing else is.
+    """
+    if how["raw"] and format != "csv":
+        raise click.BadOptionUsage("--raw", "--raw goes with --format csv", ctx)
+    with _importing():
+        from etl.cli.export import export_and_tell
+    export_and_tell(settings_of(ctx), folder, format, output, **how)
+
+
 @click.group()
 def db() -> None:
     """Create, migrate and check the database's schema."""

@@ -70,8 +70,8 @@ def cli(ctx: click.Context, /, **_options: object) -> None:
 
 add_options("global")(cli)
 for command in (
-    commands.sync, commands.check, commands.status, commands.rejected, commands.prune, commands.db, commands.demo,
-    commands.simulate,
+    commands.sync, commands.check, commands.status, commands.rejected, commands.prune, commands.export, commands.db,
+    commands.demo, commands.simulate,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -20,6 +20,7 @@ from sqlalchemy.types import TypeEngine
 
 ESCAPE = "␛"
 _ODD = re.compile(f"[\x00{ESCAPE}\ud800-\udfff]")
+_NOT_UNICODE = re.compile(f"[{ESCAPE}\ud800-\udfff]")
 _EXPONENT = re.compile("[0-9]e[0-9]")
 _ESCAPED = re.compile(f"{ESCAPE}([0-9A-F]{{4}})")
 _FLOAT = re.compile(f"{ESCAPE}(NaN|-?Infinity|-?[1-9](?:\\.[0-9]+)?e\\+[0-9]+)")
@@ -30,9 +31,13 @@ Encoder = Callable[[Sequence[Any]], Sequence[Any]]
 """Takes a column of values, None among them, to what the driver is given: one call for many values."""
 
 
+def _escape(match: re.Match[str]) -> str:
+    return f"{ESCAPE}{ord(match[0]):04X}"
+
+
 def escape(text: str) -> str:
     """The text with every character that a database may refuse written as U+241B and four hexadecimal digits."""
-    return _ODD.sub(lambda match: f"{ESCAPE}{ord(match[0]):04X}", text) if _ODD.search(text) else text
+    return _ODD.sub(_escape, text) if _ODD.search(text) else text
 
 
 def escaped_all(texts: Sequence[str | None]) -> Sequence[str | None]:
@@ -46,6 +51,18 @@ def escaped_all(texts: Sequence[str | None]) -> Sequence[str | None]:
 def unescape(text: str) -> str:
     """What `escape` was given."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if ESCAPE in text else text
+
+
+def as_unicode(text: str) -> str:
+    """The text with lone surrogates, which no Unicode holds, escaped; and U+241B itself, so that it can be undone."""
+    return _NOT_UNICODE.sub(_escape, text) if _NOT_UNICODE.search(text) else text
+
+
+def all_unicode(texts: Sequence[str | None]) -> Sequence[str | None]:
+    """Each text as `as_unicode` gives it; None stays None."""
+    if "".join(filter(None, texts)).isascii():
+        return texts
+    return [text and as_unicode(text) for text in texts]
 
 
 class RegistryText(TypeDecorator[str]):
