@@ -120,6 +120,8 @@ class Change(Base):
     __table_args__ = (
         Index(None, "run_id"),
         Index(None, "entity", "entity_id"),
+        Index(None, "kind", "field"),
+        Index(None, "observed_at"),
         {"comment": "Every change that a run found, field by field."},
     )
 

@@ -1,4 +1,9 @@
-"""The views for analysts, as read-only tables: migrations create them, tests hold both against each other."""
+"""The views for analysts, as read-only tables: migrations create them, tests hold both against each other.
+
+The comments of columns stand here alone. Except for those of history, views tell what the source has now.
+"""
+
+from datetime import datetime
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, MetaData, Table
 
@@ -7,91 +12,335 @@ from etl.models.types import RegistryText, UtcDateTime
 # Their own MetaData: Alembic compares Base.metadata with the tables, and a view is none.
 metadata = MetaData()
 
+
+def _text(name: str, comment: str) -> Column[str]:
+    return Column(name, RegistryText, comment=comment)
+
+
+def _whole(name: str, comment: str) -> Column[int]:
+    return Column(name, BigInteger, comment=comment)
+
+
+def _real(name: str, comment: str) -> Column[float]:
+    return Column(name, Double, comment=comment)
+
+
+def _flag(name: str, comment: str) -> Column[bool]:
+    return Column(name, Boolean, comment=comment)
+
+
+def _moment(name: str, comment: str) -> Column[datetime]:
+    return Column(name, UtcDateTime, comment=comment)
+
+
 current_models = Table(
     "current_models",
     metadata,
-    Column("id", RegistryText),
-    Column("ml_repo_id", RegistryText),
-    Column("ml_repo_name", RegistryText),
-    Column("name", RegistryText),
-    Column("fqn", RegistryText),
-    Column("created_by_id", RegistryText),
-    Column("created_by", RegistryText),
-    Column("created_at", UtcDateTime),
-    Column("updated_at", UtcDateTime),
-    Column("latest_version_id", RegistryText),
-    Column("latest_version", BigInteger),
-    Column("version_alias", RegistryText),
-    Column("framework_type", RegistryText),
-    Column("tags", RegistryText),
-    Column("version_count", BigInteger),
+    _text("id", "models.id"),
+    _text("ml_repo_id", "ml_repos.id of its repo."),
+    _text("ml_repo_name", "Name of its repo."),
+    _text("name", "Name within its repo."),
+    _text("fqn", "model:{tenant}/{ml_repo}/{model}"),
+    _text("created_by_id", "subjects.id of who created it."),
+    _text("created_by", "Who created it: display name, else slug, else id."),
+    _moment("created_at", "When it was created, UTC."),
+    _moment("updated_at", "When the source says it last changed, UTC: a hint."),
+    _text("latest_version_id", "model_versions.id that the source calls the latest; NULL if empty."),
+    _whole("latest_version", "Number of that version."),
+    _text("version_alias", "Alias of that version."),
+    _text("framework_type", "Framework of that version."),
+    _text("tags", "Tags of that version, parted by commas."),
+    _whole("version_count", "How many versions it has now."),
     comment="Models that the source has now, with repo, creator and latest version.",
 )
 
 current_model_versions = Table(
     "current_model_versions",
     metadata,
-    Column("id", RegistryText),
-    Column("model_id", RegistryText),
-    Column("model_name", RegistryText),
-    Column("ml_repo_id", RegistryText),
-    Column("ml_repo_name", RegistryText),
-    Column("fqn", RegistryText),
-    Column("version", BigInteger),
-    Column("version_alias", RegistryText),
-    Column("description", RegistryText),
-    Column("source_type", RegistryText),
-    Column("source_uri", RegistryText),
-    Column("framework_type", RegistryText),
-    Column("base_model", RegistryText),
-    Column("python_version", RegistryText),
-    Column("deployable", Boolean),
-    Column("artifact_size_bytes", BigInteger),
-    Column("created_by_id", RegistryText),
-    Column("created_by", RegistryText),
-    Column("created_at", UtcDateTime),
-    Column("updated_at", UtcDateTime),
-    Column("is_latest", Boolean),
-    Column("tags", RegistryText),
+    _text("id", "model_versions.id"),
+    _text("model_id", "models.id of its model."),
+    _text("model_name", "Name of its model."),
+    _text("ml_repo_id", "ml_repos.id of its repo."),
+    _text("ml_repo_name", "Name of its repo."),
+    _text("fqn", "model:{tenant}/{ml_repo}/{model}:{version}"),
+    _whole("version", "Number of the version."),
+    _text("version_alias", "Readable alias such as v1-prod."),
+    _text("description", "What its author wrote about it."),
+    _text("source_type", "truefoundry, external, local; unknown types as they came."),
+    _text("source_uri", "Where the files are."),
+    _text("framework_type", "transformers, sklearn, xgboost, …; unknown types as they came."),
+    _text("base_model", "Model that it was made from."),
+    _text("python_version", "Python of its environment, as written."),
+    _flag("deployable", "Whether the control plane can deploy it; NULL where it does not say."),
+    _whole("artifact_size_bytes", "Size of its files, in bytes."),
+    _text("created_by_id", "subjects.id of who created it."),
+    _text("created_by", "Who created it: display name, else slug, else id."),
+    _moment("created_at", "When it was created, UTC."),
+    _moment("updated_at", "When the source says it last changed, UTC: a hint."),
+    _flag("is_latest", "Whether the source calls it the latest of its model."),
+    _text("tags", "Its tags, parted by commas."),
     comment="Versions that the source has now, with model, repo, creator and tags.",
 )
 
 tag_assignments = Table(
     "tag_assignments",
     metadata,
-    Column("tag", RegistryText),
-    Column("model_version_id", RegistryText),
-    Column("model_id", RegistryText),
-    Column("model_name", RegistryText),
-    Column("ml_repo_name", RegistryText),
-    Column("version", BigInteger),
-    Column("fqn", RegistryText),
+    _text("tag", "The tag, case kept."),
+    _text("model_version_id", "model_versions.id of a version that carries it."),
+    _text("model_id", "models.id of its model."),
+    _text("model_name", "Name of its model."),
+    _text("ml_repo_name", "Name of its repo."),
+    _whole("version", "Number of the version."),
+    _text("fqn", "model:{tenant}/{ml_repo}/{model}:{version}"),
     comment="Each tag with the versions that carry it now.",
 )
 
 latest_metrics = Table(
     "latest_metrics",
     metadata,
-    Column("model_version_id", RegistryText),
-    Column("key", RegistryText),
-    Column("value", Double),
-    Column("value_special", RegistryText),
-    Column("step", BigInteger),
-    Column("logged_at", UtcDateTime),
+    _text("model_version_id", "model_versions.id"),
+    _text("key", "Name of the metric."),
+    _real("value", "Its last value; NULL where that was null or not finite."),
+    _text("value_special", "NaN, Infinity or -Infinity where the last value was that."),
+    _whole("step", "Training step of that value."),
+    _moment("logged_at", "When it was logged, UTC."),
     comment="The last value of each metric of each version that the source has now.",
 )
 
 sync_freshness = Table(
     "sync_freshness",
     metadata,
-    Column("scope", RegistryText),
-    Column("last_complete_run_id", RegistryText),
-    Column("last_complete_at", UtcDateTime),
-    Column("age_seconds", Double),
-    Column("last_full_at", UtcDateTime),
-    Column("watermark", UtcDateTime),
-    Column("models", BigInteger),
-    Column("model_versions", BigInteger),
-    Column("rejected", BigInteger),
+    _text("scope", "all, or the filters as canonical JSON."),
+    _text("last_complete_run_id", "sync_runs.id of the last complete run."),
+    _moment("last_complete_at", "Start of that run, UTC."),
+    _real("age_seconds", "Seconds since then."),
+    _moment("last_full_at", "Start of the last complete run that compared every version, UTC."),
+    _moment("watermark", "Largest updated_at of a complete run, never past its start."),
+    _whole("models", "Models that the source has now, in all scopes."),
+    _whole("model_versions", "Versions that the source has now, in all scopes."),
+    _whole("rejected", "Records that the last complete run could not store."),
     comment="Age of the last complete run of each scope, and what is live in the tables.",
+)
+
+tag_history = Table(
+    "tag_history",
+    metadata,
+    _text("model_id", "models.id"),
+    _text("model_name", "Name of the model, as it is now."),
+    _text("ml_repo_name", "Name of its repo, as it is now."),
+    _text("model_version_id", "model_versions.id"),
+    _whole("version", "Number of the version."),
+    _text("tag", "The tag, case kept."),
+    _moment("from_at", "Start of the run that first saw it there, UTC."),
+    _flag("from_is_exact", "False where nobody saw it come: it was there at a first load, or the change was pruned."),
+    _moment("to_at", "Start of the run that saw it gone, or its version deleted, UTC; NULL while it is there."),
+    comment="Each stretch of time in which a version carried a tag.",
+)
+
+alias_history = Table(
+    "alias_history",
+    metadata,
+    _text("model_id", "models.id"),
+    _text("model_name", "Name of the model, as it is now."),
+    _text("ml_repo_name", "Name of its repo, as it is now."),
+    _text("model_version_id", "model_versions.id"),
+    _whole("version", "Number of the version."),
+    _text("version_alias", "The alias, case kept."),
+    _moment("from_at", "Start of the run that first saw it there, UTC."),
+    _flag("from_is_exact", "False where nobody saw it come: it was there at a first load, or the change was pruned."),
+    _moment("to_at", "Start of the run that saw another or none, or its version deleted, UTC; NULL while it is there."),
+    comment="Each stretch of time in which a version had an alias.",
+)
+
+model_timeline = Table(
+    "model_timeline",
+    metadata,
+    _text("model_id", "models.id"),
+    _text("model_name", "Name of the model, as it is now."),
+    _moment("observed_at", "Start of the run that saw the change, UTC."),
+    _text("run_id", "sync_runs.id of that run."),
+    _text("entity", "models or model_versions."),
+    _text("entity_id", "Id of the model or version that changed."),
+    _whole("version", "Number of the version; NULL where the model itself changed."),
+    _text("kind", "created, updated, deleted, restored, tag_added or tag_removed."),
+    _text("field", "Column, or path such as metadata.team or metrics.auc."),
+    _text("old_value", "Before."),
+    _text("new_value", "After."),
+    comment="All changes of a model and of its versions, in one list.",
+)
+
+inventory = Table(
+    "inventory",
+    metadata,
+    _text("ml_repo_id", "ml_repos.id"),
+    _text("ml_repo_name", "Name of the repo."),
+    _text("owner", "Who created the model, else who created the version: display name, else slug, else id."),
+    _text("framework_type", "Framework of the versions; NULL for versions without one and for empty models."),
+    _whole("models", "Models that have such versions, or none at all; one with two frameworks counts at each."),
+    _whole("versions", "Versions."),
+    _whole("artifact_size_bytes", "Size of their files, in bytes, as far as it is known."),
+    comment="Models and versions by ML repo, owner and framework.",
+)
+
+production_versions = Table(
+    "production_versions",
+    metadata,
+    _text("tag", "The tag or alias that says so, such as prod, Production, env:live, stage=champion, v1-prod."),
+    _text("model_version_id", "model_versions.id"),
+    _text("model_id", "models.id of its model."),
+    _text("model_name", "Name of its model."),
+    _text("ml_repo_name", "Name of its repo."),
+    _whole("version", "Number of the version."),
+    _text("version_alias", "Its alias, whatever it is."),
+    _text("framework_type", "Its framework."),
+    _text("base_model", "Model that it was made from."),
+    _text("python_version", "Python of its environment, as written."),
+    _flag("deployable", "Whether the control plane can deploy it; NULL where it does not say."),
+    _text("owner", "Who created the version: display name, else slug, else id."),
+    _moment("created_at", "When it was created, UTC."),
+    _moment("updated_at", "When the source says it last changed, UTC: a hint."),
+    _moment("since_at", "Since when it carries the tag or alias, UTC."),
+    _flag("since_is_exact", "False where nobody saw it come; see tag_history."),
+    comment="Versions that a tag or alias says are in production.",
+)
+
+undocumented_models = Table(
+    "undocumented_models",
+    metadata,
+    _text("model_id", "models.id"),
+    _text("model_name", "Name within its repo."),
+    _text("ml_repo_name", "Name of its repo."),
+    _text("owner", "Who created it: display name, else slug, else id."),
+    _flag("has_description", "Whether its latest version has one that is not blank."),
+    _flag("has_owner", "Whether the source says who created it."),
+    _flag("has_tags", "Whether one of its versions carries a tag."),
+    _flag("is_empty", "Whether it has no version."),
+    _moment("created_at", "When it was created, UTC."),
+    comment="Models without a description, an owner or tags.",
+)
+
+stale_models = Table(
+    "stale_models",
+    metadata,
+    _text("model_id", "models.id"),
+    _text("model_name", "Name within its repo."),
+    _text("ml_repo_name", "Name of its repo."),
+    _text("owner", "Who created it: display name, else slug, else id."),
+    _whole("version_count", "How many versions it has now."),
+    _moment(
+        "last_version_at", "When the newest of them was created, or first seen where the source does not say, UTC."
+    ),
+    _whole("days_since_last_version", "Whole days since then; NULL for an empty model."),
+    comment="Every model with the days since its last version.",
+)
+
+deployability = Table(
+    "deployability",
+    metadata,
+    _text("ml_repo_id", "ml_repos.id"),
+    _text("ml_repo_name", "Name of the repo."),
+    _flag("deployable", "Whether they can be deployed; NULL where the source does not say."),
+    _whole("models", "Models whose latest version is so."),
+    _whole("versions", "Versions that are so."),
+    comment="How many models and versions the control plane can deploy.",
+)
+
+base_model_usage = Table(
+    "base_model_usage",
+    metadata,
+    _text("base_model", "Model that versions were made from."),
+    _whole("models", "Models with such versions."),
+    _whole("versions", "Versions made from it."),
+    comment="Base models in use.",
+)
+
+python_usage = Table(
+    "python_usage",
+    metadata,
+    _text("python_version", "Python of the environment, as written."),
+    _text("minor", "Its first two numbers, such as 3.9; NULL where it does not begin with them."),
+    _whole("models", "Models with such versions."),
+    _whole("versions", "Versions with it."),
+    comment="Python versions in use.",
+)
+
+package_usage = Table(
+    "package_usage",
+    metadata,
+    _text("name", "Normalised name of the package; NULL if the requirement does not parse."),
+    _text("specifier", "Version specifier, such as ==1.4.2."),
+    _text("model_version_id", "model_versions.id of the version that asks for it."),
+    _text("model_id", "models.id of its model."),
+    _text("model_name", "Name of its model."),
+    _text("ml_repo_name", "Name of its repo."),
+    _whole("version", "Number of the version."),
+    _flag("is_latest", "Whether the source calls it the latest of its model."),
+    _text("requirement", "The requirement as written."),
+    comment="Which versions ask for which package.",
+)
+
+metric_leaderboard = Table(
+    "metric_leaderboard",
+    metadata,
+    _text("key", "Name of the metric."),
+    _whole("position", "Rank among all versions, 1 for the largest value; equal values share one."),
+    _text("model_version_id", "model_versions.id"),
+    _text("model_id", "models.id of its model."),
+    _text("model_name", "Name of its model."),
+    _text("ml_repo_name", "Name of its repo."),
+    _whole("version", "Number of the version."),
+    _real("value", "The last value, always finite."),
+    _whole("position_from_least", "Rank where less is better, 1 for the least value."),
+    comment="The last finite value of each metric of each version, ranked.",
+)
+
+metric_regressions = Table(
+    "metric_regressions",
+    metadata,
+    _text("model_id", "models.id"),
+    _text("model_name", "Name of the model."),
+    _text("ml_repo_name", "Name of its repo."),
+    _text("key", "Name of the metric."),
+    _whole("from_version", "Number of the earlier version."),
+    _whole("to_version", "Number of the later version."),
+    _real("from_value", "Last value at the earlier version."),
+    _real("to_value", "Last value at the later version."),
+    _real("change", "The later value less the earlier; NULL beyond 8e307."),
+    _real("change_share", "That as a share of the earlier value; NULL from 0, and beyond 1e150."),
+    comment="What each metric of a version became since the version before that has it too.",
+)
+
+storage_by_ml_repo = Table(
+    "storage_by_ml_repo",
+    metadata,
+    _text("ml_repo_id", "ml_repos.id"),
+    _text("ml_repo_name", "Name of the repo."),
+    _whole("models", "Models in it."),
+    _whole("versions", "Versions in it."),
+    _whole("versions_without_size", "Versions whose size is not known, or no size: less than 0, or above 1e15."),
+    _whole("artifact_size_bytes", "Size of the others, in bytes."),
+    comment="Size of the artifacts in each ML repo.",
+)
+
+authorship = Table(
+    "authorship",
+    metadata,
+    _text("author_kind", "person, service account, unknown, or the source word for another type."),
+    _text("subject_id", "subjects.id; NULL where the source does not say who."),
+    _text("display_name", "Display name, else slug, else id."),
+    _whole("models", "Models created."),
+    _whole("versions", "Versions created."),
+    _moment("last_created_at", "When the newest of them was created, UTC."),
+    comment="Who created the models and versions: people and service accounts.",
+)
+
+growth = Table(
+    "growth",
+    metadata,
+    _text("day", "Day in UTC, YYYY-MM-DD."),
+    _text("ml_repo_id", "ml_repos.id"),
+    _text("ml_repo_name", "Name of the repo."),
+    _whole("models_created", "Models created on it that the source has now."),
+    _whole("versions_created", "Versions created on it that the source has now."),
+    comment="Models and versions by the day on which they were created.",
 )
