@@ -12,7 +12,7 @@ from etl.export import arrow
 from etl.store.contents import Content, Field, Kind, Row
 
 _NAME = "registry.duckdb"
-_SETTINGS: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "256MB", "threads": 1}
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "128MB", "threads": 1}
 """By itself it would take most of the machine's memory for its cache."""
 
 _TYPES: Mapping[Kind, str] = {
@@ -36,16 +36,13 @@ class _DuckDb:
         """Write a table or view; gives the name of the file."""
         schema = arrow.schema(content)
         with _explained():
-            self._connection.begin()
             for statement in _created(content):
                 self._connection.execute(statement)
         for rows in chunks:
-            with _explained():
+            with _explained():  # each chunk is committed: a transaction takes memory for all that is in it
                 self._connection.register("incoming", arrow.batch(schema, content, rows))
                 self._connection.execute(f"INSERT INTO {_name(content.name)} SELECT * FROM incoming")  # noqa: S608 a name of ours
                 self._connection.unregister("incoming")
-        with _explained():
-            self._connection.commit()
         return _NAME
 
 

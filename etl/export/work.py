@@ -62,7 +62,7 @@ def _counted(chunks: Iterator[list[Row]], content: Content, counts: Counter[str]
     for chunk in chunks:
         counts[content.name] += len(chunk)
         yield chunk
-    _log.info("%s: %d rows", content.name, counts[content.name])
+    _log.debug("%s: %d rows", content.name, counts[content.name])
 
 
 def _format(name: str) -> Format:
