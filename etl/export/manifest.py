@@ -61,11 +61,9 @@ def files_of(folder: Path) -> set[str] | None:
     """The names of what an export put into this folder; None where that holds none."""
     try:
         manifest = json.loads((folder / NAME).read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError, ValueError):
+        return {NAME, *(each["file"] for each in manifest["files"])} if manifest["kind"] == _KIND else None
+    except (FileNotFoundError, IsADirectoryError, LookupError, TypeError, ValueError):  # somebody else's
         return None
-    if not isinstance(manifest, dict) or manifest.get("kind") != _KIND:
-        return None
-    return {NAME, *(each["file"] for each in manifest["files"])}
 
 
 def _run(run: contents.RunTold | None) -> dict[str, Any] | None:

@@ -23,7 +23,8 @@ WATCHING = {
     "etl.telemetry.otlp",
     "etl.telemetry.webhook",
 }
-EVERYTHING = WATCHING | ROOMS | HTTP | DATABASES | POSTGRESQL | MIGRATIONS | DRAWING | {"packaging"}
+FILES = {"duckdb", "pyarrow", "etl.export.duckdb_file", "etl.export.parquet"}
+EVERYTHING = FILES | WATCHING | ROOMS | HTTP | DATABASES | POSTGRESQL | MIGRATIONS | DRAWING | {"packaging"}
 
 
 class Started(NamedTuple):
@@ -65,6 +66,8 @@ def database(migrated_file: Path, known: Simulator, folder: Path) -> str:
         ("sync --help", 0),
         ("status --help", 0),
         ("rejected retry --help", 0),
+        ("export --help", 0),
+        ("export --format xlsx out", 2),
         ("db --help", 0),
         ("synk", 2),
         ("--host x", 2),
@@ -123,6 +126,19 @@ def test_what_watches_over_a_run_is_imported_for_who_asks_for_it(database: str, 
     done = start("sync", "--database-url", database, "--metrics-file", "tfy-etl.prom", folder=folder)
     assert done.code == 0
     assert done.imported & WATCHING == {"prometheus_client", "etl.telemetry.metrics_file"}
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+def test_an_export_as_text_needs_no_library_of_files(format: str, database: str, folder: Path) -> None:
+    done = start("export", "--format", format, "out", "--database-url", database, folder=folder)
+    assert (done.code, done.err) == (0, "")
+    assert done.imported & EVERYTHING <= DATABASES
+
+
+def test_an_export_as_parquet_needs_no_duckdb(database: str, folder: Path) -> None:
+    done = start("export", "out", "--database-url", database, folder=folder)
+    assert (done.code, done.err) == (0, "")
+    assert done.imported & FILES == {"pyarrow", "etl.export.parquet"}
 
 
 def test_a_check_needs_neither_migrations_nor_what_only_runs_need(database: str, folder: Path) -> None:
