@@ -22,7 +22,7 @@ def test_it_tells_what_was_written(synced: None, folder: Path, tfy_etl: Cli) -> 
     manifest = json.loads((folder / "out" / "manifest.json").read_text())
     *tables, last = done.out.splitlines()
 
-    assert [line.split() for line in tables] == [["models", "6"], ["model_versions", "12"]]
+    assert [line.split() for line in tables] == [["model_versions", "12"], ["models", "6"]]
     assert last == (
         f"out: parquet, 0.0 MB, as of {manifest['exported_at']}; "
         f"the last complete run is {manifest['last_complete_run']['id']}"
@@ -87,5 +87,5 @@ def test_a_library_that_is_not_installed_is_told_with_what_to_do(library: str, s
         "tfy-etl[export], or take --format csv or jsonl.\n"
     )
     assert not (folder / "out").exists()
-    for format in ("csv", "jsonl"):
-        assert execute(sys.executable, "-c", script, "export", "--format", format, format, cwd=folder).code == 0
+    for kind in ("csv", "jsonl"):
+        assert execute(sys.executable, "-c", script, "export", "--format", kind, kind, cwd=folder).code == 0

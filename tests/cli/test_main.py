@@ -12,7 +12,7 @@ from etl.simulator import Simulator
 from tests.cli.commands import COMMAND, execute
 from tests.cli.conftest import Cli
 
-COMMANDS = ["check", "db", "demo", "prune", "rejected", "simulate", "status", "sync"]
+COMMANDS = ["check", "db", "demo", "export", "prune", "rejected", "simulate", "status", "sync"]
 
 
 def test_help_teaches_the_commands_the_options_in_groups_and_a_first_run(tfy_etl: Cli) -> None:

@@ -23,7 +23,7 @@ WATCHING = {
     "etl.telemetry.otlp",
     "etl.telemetry.webhook",
 }
-FILES = {"duckdb", "pyarrow", "etl.export.duckdb_file", "etl.export.parquet"}
+FILES = {"duckdb", "pyarrow"}
 EVERYTHING = FILES | WATCHING | ROOMS | HTTP | DATABASES | POSTGRESQL | MIGRATIONS | DRAWING | {"packaging"}
 
 
@@ -138,7 +138,7 @@ def test_an_export_as_text_needs_no_library_of_files(format: str, database: str,
 def test_an_export_as_parquet_needs_no_duckdb(database: str, folder: Path) -> None:
     done = start("export", "out", "--database-url", database, folder=folder)
     assert (done.code, done.err) == (0, "")
-    assert done.imported & FILES == {"pyarrow", "etl.export.parquet"}
+    assert done.imported & FILES == {"pyarrow"}
 
 
 def test_a_check_needs_neither_migrations_nor_what_only_runs_need(database: str, folder: Path) -> None:
