@@ -181,9 +181,9 @@ prune.params[1:1] = [each for each in options("sync") if each.name in {"dry_run"
 @click.command(
     epilog="""
     \b
-    tfy-etl export exports/registry                   Parquet, a file for each table and view
-    tfy-etl export --format duckdb exports/registry   one file, typed and commented
-    tfy-etl export --format csv --table production_versions exports/prod
+    tfy-etl export out                   Parquet, a file for each table and view
+    tfy-etl export --format duckdb out   one file, typed and commented
+    tfy-etl export --format csv --table production_versions out
     """,
 )
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))

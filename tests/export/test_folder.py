@@ -1,3 +1,4 @@
+import ctypes
 import fcntl
 import json
 import os
@@ -7,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from etl.errors import ConfigError, EtlError
-from etl.export import folder
 from etl.export.folder import in_place_of
 
 LEFT = ".export.tfy-etl-0123"
@@ -71,7 +71,7 @@ def test_an_export_is_replaced_whole_and_keeps_its_permissions(target: Path) -> 
 def test_where_the_system_cannot_exchange_folders_an_export_is_replaced_too(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder.ctypes, "CDLL", lambda *_arguments, **_options: object())
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_arguments, **_options: object())
     put(target, a="1", b="2")
     put(target, b="3")
 
