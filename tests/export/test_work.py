@@ -60,7 +60,7 @@ def test_all_files_are_of_one_moment_though_a_run_commits_meanwhile(small: Mirro
         if "FROM model_run_steps" in arguments[2] and not runs:
             runs.append("at work")
             small.registry.add_version(small.registry.ids("models")[0])
-            runs[:] = [small.sync().run_id]
+            runs[:] = [str(small.sync().run_id)]
 
     event.listen(Engine, "before_cursor_execute", run_meanwhile)
     try:
