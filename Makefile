@@ -27,7 +27,7 @@ help:  ## show this list
 		printf 'make %-13s %s\n' "$$name" "$$text"; done
 
 # Files with parts that are made from the code, or from what the bench has measured.
-GENERATED = README.md docs/operations.md docs/reliability.md docs/performance.md
+GENERATED = README.md docs/history.md docs/operations.md docs/reliability.md docs/performance.md
 
 demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, and show what came
 	@$(BIN)/tfy-etl demo

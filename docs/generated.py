@@ -5,6 +5,7 @@ import runpy
 from collections.abc import Iterator
 from dataclasses import fields
 from datetime import timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,11 @@ def tables() -> str:
         columns = ", ".join(f"`{column.name}`" for column in table.columns)
         lines.append(f"| **{table.name}** | {table.comment} | {columns} |")
     return "\n".join(lines)
+
+
+def as_of() -> str:
+    """The query that tells how things were at a moment."""
+    return f"```sql\n{files('etl.models').joinpath('as_of.sql').read_text(encoding='utf-8')}```"
 
 
 def metrics() -> str:

@@ -42,8 +42,10 @@ def files(wheel: Path) -> Iterator[ZipFile]:
         yield archive
 
 
-def test_the_wheel_carries_every_module_migration_and_the_mark_of_types(files: ZipFile) -> None:
-    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "etl").rglob("*.py")}
+def test_the_wheel_carries_every_module_migration_query_and_the_mark_of_types(files: ZipFile) -> None:
+    modules = {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "etl").rglob("*") if path.suffix in {".py", ".sql"}
+    }
     migrations = {
         f"etl/{path.relative_to(ROOT).as_posix()}"
         for path in (ROOT / "migrations").rglob("*")

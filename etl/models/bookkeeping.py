@@ -119,8 +119,8 @@ class Change(Base):
 
     __table_args__ = (
         Index(None, "run_id"),
-        Index(None, "entity", "entity_id"),
-        Index(None, "kind", "field"),
+        Index(None, "entity", "entity_id", "kind"),
+        Index(None, "entity", "kind", "field"),
         Index(None, "observed_at"),
         {"comment": "Every change that a run found, field by field."},
     )

@@ -131,7 +131,4 @@ def _selected(column: Column[Any]) -> ColumnElement[Any]:
     if isinstance(column.type, RegistryJson):
         # As text it need be neither parsed nor written again.
         return cast(column, JsonText).label(column.name)
-    if column.table.metadata is views.metadata and isinstance(column.type, BigInteger | Double):
-        # What a view computes may be of another type than the view promises: PostgreSQL sums up to a numeric.
-        return cast(column, column.type).label(column.name)
     return column

@@ -10,81 +10,70 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# Changes are put in order by their number and not by time: clocks are set back now and then.
-
-# The stretches in which the source had a version. `from_id` and `to_id` are the numbers of the changes at their ends;
-# 0 is before all of them. A version that a first load brought has no `created`; one of which only a return is kept
-# was there before, but nobody knows until when.
-LIVES = """
-    SELECT model_version_id, kind <> 'first seen' AS from_is_exact, id AS from_id, observed_at AS from_at, to_id, to_at
-    FROM (
-        SELECT model_version_id, id, observed_at, kind,
-               LEAD(id) OVER story AS to_id, LEAD(observed_at) OVER story AS to_at, LEAD(kind) OVER story AS next_kind
-        FROM (
-            SELECT v.id AS model_version_id, 0 AS id, v.first_seen_at AS observed_at, 'first seen' AS kind
-            FROM model_versions v
-            UNION ALL
-            SELECT c.entity_id, c.id, c.observed_at, c.kind
-            FROM changes c
-            WHERE c.entity = 'model_versions' AND c.kind IN ('created', 'deleted', 'restored')
-        ) moments
-        WINDOW story AS (PARTITION BY model_version_id ORDER BY id)
-    ) stretches
-    WHERE kind <> 'deleted' AND NOT (kind = 'first seen' AND COALESCE(next_kind, '') IN ('created', 'restored'))
+# When a version came to hold a tag and when it lost it; and what it holds now.
+TAGS_MOVED = """
+    SELECT c.entity_id AS model_version_id, COALESCE(c.new_value, c.old_value) AS held, c.id, c.observed_at,
+           CASE c.kind WHEN 'tag_added' THEN 'got' ELSE 'lost' END AS kind
+    FROM changes c
+    WHERE c.entity = 'model_versions' AND c.kind IN ('tag_added', 'tag_removed')
 """
+TAGS_NOW = "SELECT model_version_id, tag AS held FROM model_version_tags"
 
-# The stretches in which the rows of a version held a tag. Each is closed by a removal, or by its being there now; the
-# change before that is the one that brought it, unless it was there from the beginning.
-TAGS_HELD = """
-    SELECT model_version_id, tag AS held, from_id, from_at, to_id, to_at
-    FROM (
-        SELECT model_version_id, tag, kind, id AS to_id, observed_at AS to_at,
-               COALESCE(LAG(id) OVER story, 0) AS from_id, LAG(observed_at) OVER story AS from_at
-        FROM (
-            SELECT c.entity_id AS model_version_id, COALESCE(c.new_value, c.old_value) AS tag, c.kind, c.id,
-                   c.observed_at
-            FROM changes c
-            WHERE c.entity = 'model_versions' AND c.kind IN ('tag_added', 'tag_removed')
-            UNION ALL
-            SELECT t.model_version_id, t.tag, 'there now', NULL, NULL FROM model_version_tags t
-        ) moments
-        WINDOW story AS (PARTITION BY model_version_id, tag ORDER BY id NULLS LAST)
-    ) stretches
-    WHERE kind <> 'tag_added'
+# The same of aliases, of which one takes the place of another.
+ALIASES_MOVED = """
+    SELECT c.entity_id AS model_version_id, c.new_value AS held, c.id, c.observed_at, 'got' AS kind
+    FROM changes c
+    WHERE c.entity = 'model_versions' AND c.kind = 'updated' AND c.field = 'version_alias' AND c.new_value IS NOT NULL
+    UNION ALL
+    SELECT c.entity_id, c.old_value, c.id, c.observed_at, 'lost'
+    FROM changes c
+    WHERE c.entity = 'model_versions' AND c.kind = 'updated' AND c.field = 'version_alias' AND c.old_value IS NOT NULL
 """
+ALIASES_NOW = "SELECT id AS model_version_id, version_alias AS held FROM model_versions WHERE version_alias IS NOT NULL"
 
-# The same of the alias, of which a version has one at most: what puts another in its place closes it.
-ALIASES_HELD = """
-    SELECT model_version_id, version_alias AS held, from_id, from_at, to_id, to_at
-    FROM (
-        SELECT model_version_id, version_alias, id AS to_id, observed_at AS to_at,
-               COALESCE(LAG(id) OVER story, 0) AS from_id, LAG(observed_at) OVER story AS from_at
-        FROM (
-            SELECT c.entity_id AS model_version_id, c.old_value AS version_alias, c.id, c.observed_at
-            FROM changes c
-            WHERE c.entity = 'model_versions' AND c.kind = 'updated' AND c.field = 'version_alias'
-            UNION ALL
-            SELECT v.id, v.version_alias, NULL, NULL FROM model_versions v
-        ) moments
-        WINDOW story AS (PARTITION BY model_version_id ORDER BY id NULLS LAST)
-    ) stretches
-    WHERE version_alias IS NOT NULL
-"""
+EVER_HELD = "SELECT model_version_id, held FROM ({moved}) moved UNION {now}"
 
-# Where both meet. What a run restored and took the tag of had it at no time; a delete may have been pruned.
+# All that happened to a version and a tag, put in order by the number of the change and not by time: clocks are set
+# back now and then. Each moment is looked at with what comes after it, as that is never pruned before it is. What is
+# lost next was held from there on; and the source had the version from there on, unless it comes back next. Each
+# moment turns one of the two, so a stretch lasts until the next. In one run a version may come back and lose a tag: it
+# was held at no time then. CROSS JOIN has SQLite begin with the few that were ever held.
 HISTORY = """
 SELECT v.model_id, m.name AS model_name, r.name AS ml_repo_name, v.id AS model_version_id, v.version,
-       h.held AS {name},
-       CASE WHEN h.from_id > l.from_id THEN h.from_at ELSE l.from_at END AS from_at,
-       (h.from_id > l.from_id OR l.from_is_exact) AS from_is_exact,
-       CASE WHEN h.to_id IS NULL OR h.to_id > l.to_id THEN COALESCE(l.to_at, v.deleted_at) ELSE h.to_at END AS to_at
-FROM ({held}) h
-JOIN ({lives}) l ON l.model_version_id = h.model_version_id
-JOIN model_versions v ON v.id = h.model_version_id
+       x.held AS {name}, x.observed_at AS from_at, x.kind <> 'first seen' AS from_is_exact,
+       COALESCE(x.to_at, v.deleted_at) AS to_at
+FROM (
+    SELECT model_version_id, held, kind, observed_at, LAG(observed_at) OVER later AS to_at,
+           MIN(CASE WHEN kind = 'got' THEN id END) OVER later AS got,
+           MIN(CASE WHEN kind IN ('lost', 'there now') THEN id END) OVER later AS lost,
+           MIN(CASE WHEN kind IN ('created', 'restored') THEN id END) OVER later AS back,
+           MIN(CASE WHEN kind = 'deleted' THEN id END) OVER later AS gone
+    FROM (
+        SELECT model_version_id, held, id, observed_at, kind FROM ({moved}) moved
+        UNION ALL
+        SELECT model_version_id, held, 9223372036854775807, NULL, 'there now' FROM ({now}) there
+        UNION ALL
+        SELECT e.model_version_id, e.held, c.id, c.observed_at, c.kind
+        FROM ({ever_held}) e
+        CROSS JOIN changes c
+        WHERE c.entity = 'model_versions' AND c.entity_id = e.model_version_id
+          AND c.kind IN ('created', 'deleted', 'restored')
+        UNION ALL
+        SELECT e.model_version_id, e.held, 0, v.first_seen_at, 'first seen'
+        FROM ({ever_held}) e
+        CROSS JOIN model_versions v
+        WHERE v.id = e.model_version_id
+    ) moments
+    WINDOW later AS (
+        PARTITION BY model_version_id, held ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+) x
+JOIN model_versions v ON v.id = x.model_version_id
 LEFT JOIN models m ON m.id = v.model_id
 LEFT JOIN ml_repos r ON r.id = COALESCE(v.ml_repo_id, m.ml_repo_id)
-WHERE (l.to_id IS NULL OR h.from_id < l.to_id)
-  AND (h.to_id IS NULL OR (l.from_id < h.to_id AND l.from_at <> h.to_at))
+WHERE x.lost IS NOT NULL AND (x.got IS NULL OR x.lost < x.got)
+  AND x.kind <> 'deleted' AND (x.back IS NULL OR x.gone < x.back)
+  AND (x.to_at IS NULL OR x.to_at <> x.observed_at)
 """
 
 MODEL_TIMELINE = """
@@ -102,13 +91,18 @@ LEFT JOIN models m ON m.id = v.model_id
 WHERE c.entity = 'model_versions'
 """
 
+
+def _history(name: str, moved: str, now: str) -> str:
+    return HISTORY.format(name=name, moved=moved, now=now, ever_held=EVER_HELD.format(moved=moved, now=now))
+
+
 VIEWS = {
     "tag_history": (
-        HISTORY.format(name="tag", held=TAGS_HELD, lives=LIVES),
+        _history("tag", TAGS_MOVED, TAGS_NOW),
         "Each stretch of time in which a version carried a tag.",
     ),
     "alias_history": (
-        HISTORY.format(name="version_alias", held=ALIASES_HELD, lives=LIVES),
+        _history("version_alias", ALIASES_MOVED, ALIASES_NOW),
         "Each stretch of time in which a version had an alias.",
     ),
     "model_timeline": (MODEL_TIMELINE, "All changes of a model and of its versions, in one list."),
@@ -117,7 +111,10 @@ VIEWS = {
 
 def upgrade() -> None:
     """Create the indexes and the views."""
-    op.create_index(op.f("ix_changes_kind_field"), "changes", ["kind", "field"])
+    # With the kind in it, SQLite never looks for the few changes of a version among all of a kind.
+    op.drop_index(op.f("ix_changes_entity_entity_id"), "changes")
+    op.create_index(op.f("ix_changes_entity_entity_id_kind"), "changes", ["entity", "entity_id", "kind"])
+    op.create_index(op.f("ix_changes_entity_kind_field"), "changes", ["entity", "kind", "field"])
     op.create_index(op.f("ix_changes_observed_at"), "changes", ["observed_at"])
     for name, (query, comment) in VIEWS.items():
         op.execute(f"CREATE VIEW {name} AS {query}")
@@ -130,4 +127,6 @@ def downgrade() -> None:
     for name in reversed(VIEWS):
         op.execute(f"DROP VIEW {name}")
     op.drop_index(op.f("ix_changes_observed_at"), "changes")
-    op.drop_index(op.f("ix_changes_kind_field"), "changes")
+    op.drop_index(op.f("ix_changes_entity_kind_field"), "changes")
+    op.drop_index(op.f("ix_changes_entity_entity_id_kind"), "changes")
+    op.create_index(op.f("ix_changes_entity_entity_id"), "changes", ["entity", "entity_id"])

@@ -79,9 +79,8 @@ FROM (
     FROM alias_history h
     WHERE h.to_at IS NULL
       AND (REPLACE(LOWER(h.version_alias{plain}), '=', ':') IN ({means_production}) OR {alias_means_production})
-      AND NOT EXISTS (
-          SELECT 1 FROM model_version_tags t
-          WHERE t.model_version_id = h.model_version_id AND t.tag = h.version_alias
+      AND h.version_alias NOT IN (
+          SELECT t.tag FROM model_version_tags t WHERE t.model_version_id = h.model_version_id
       )
 ) h
 JOIN model_versions v ON v.id = h.model_version_id AND v.deleted_at IS NULL
@@ -262,6 +261,17 @@ FROM (
 LEFT JOIN ml_repos r ON r.id = n.ml_repo_id
 """
 
+# PostgreSQL makes the sum of 64-bit numbers one of any length, and the mapping promises 64 bits: made anew there.
+SYNC_FRESHNESS = """
+SELECT f.scope, f.last_complete_run_id, f.last_complete_at,
+       EXTRACT(EPOCH FROM now() - f.last_complete_at)::double precision AS age_seconds, f.last_full_at, f.watermark,
+       (SELECT COUNT(*) FROM models m WHERE m.deleted_at IS NULL) AS models,
+       (SELECT COUNT(*) FROM model_versions v WHERE v.deleted_at IS NULL) AS model_versions,
+       {rejected} AS rejected
+FROM sync_scopes f
+"""
+REJECTED = "COALESCE((SELECT SUM(c.rejected) FROM sync_run_counts c WHERE c.run_id = f.last_complete_run_id), 0)"
+
 VIEWS = {
     "inventory": (INVENTORY, "n.owner_id", "Models and versions by ML repo, owner and framework."),
     "production_versions": (
@@ -319,9 +329,22 @@ def upgrade() -> None:
         op.execute(f"CREATE VIEW {name} AS {_query(text, owner_id, dialect)}")
         if dialect == "postgresql":
             op.execute(f"COMMENT ON VIEW {name} IS '{comment}'")
+    if dialect == "postgresql":
+        _replace_sync_freshness(f"CAST({REJECTED} AS BIGINT)")
 
 
 def downgrade() -> None:
     """Drop them."""
+    if op.get_bind().dialect.name == "postgresql":
+        _replace_sync_freshness(REJECTED)
     for name in reversed(VIEWS):
         op.execute(f"DROP VIEW {name}")
+
+
+def _replace_sync_freshness(rejected: str) -> None:
+    op.execute("DROP VIEW sync_freshness")
+    op.execute(f"CREATE VIEW sync_freshness AS {SYNC_FRESHNESS.format(rejected=rejected)}")
+    op.execute(
+        "COMMENT ON VIEW sync_freshness IS "
+        "'Age of the last complete run of each scope, and what is live in the tables.'"
+    )

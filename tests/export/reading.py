@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Double, Table
@@ -31,8 +30,6 @@ def stored(mirror: Mirror, table: Table, spelled: Callable[[str], str]) -> list[
                 row[column.name] = _each_text(named(value))
             elif isinstance(value, str):
                 row[column.name] = spelled(value)
-            elif isinstance(value, Decimal):  # PostgreSQL sums up to one
-                row[column.name] = int(value)
     return rows
 
 

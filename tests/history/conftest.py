@@ -1,0 +1,18 @@
+"""A small registry without tags and aliases, to give them by hand, and each kind of database."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from etl.simulator import Registry
+from tests.mirror import Mirror, mirrored
+
+
+@pytest.fixture
+def mirror(migrated_url: str) -> Iterator[Mirror]:
+    registry = Registry.generate(seed=2, ml_repos=2, models=2, versions=2, metrics=1, empty_share=0)
+    for version in registry.ids("model-versions"):
+        registry.set_tags(version, [])
+        registry.set_alias(version, None)
+    with mirrored(migrated_url, registry) as mirror:
+        yield mirror
