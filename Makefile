@@ -95,8 +95,8 @@ format: .venv/dev.stamp  ## put code and the generated parts of the README in or
 
 lock: .venv/dev.stamp  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) --extra postgres --group build --output-file requirements/runtime.txt
-	$(LOCK) --extra postgres --extra otel --extra report --extra explore --group dev --constraint requirements/runtime.txt \
-		--output-file requirements/dev.txt
+	$(LOCK) --extra postgres --extra otel --extra report --extra explore --extra export --group dev \
+		--constraint requirements/runtime.txt --output-file requirements/dev.txt
 	$(LOCK) --extra postgres --extra otel --extra report --group build --constraint requirements/dev.txt \
 		--output-file requirements/container.txt
 	$(LOCK) --extra postgres --group bench --output-file requirements/bench.txt

@@ -9,10 +9,11 @@ current    which run the code is at work for
 source     the control plane, seen from here: HTTP, paging, the proof of completeness
 records    pure: JSON in, rows out
 models     SQLAlchemy mappings of every table and view
-store      all SQL that writes: staging, merge, tombstones, lock
+store      all SQL: staging, merge, tombstones, lock, and what others read
 telemetry  what a run tells to those who watch over it
 report     a page on the registry for people
 explore    the database in a browser, by Datasette
+export     tables and views as files, for a lake or a warehouse
 sync       the run: plan, pages, rows, staging, proof, merge
 dictionary the schema written down: markdown, JSON, Mermaid, dbt
 simulator  a control plane to develop, demonstrate and test against

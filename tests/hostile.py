@@ -1,13 +1,14 @@
 """Hostile records: what a control plane may serve though nobody should, and what becomes of it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
 from etl.records import Entity
+from tests.mirror import Mirror
 from tests.records.builders import a_manifest, a_metric, a_model, a_subject, a_version, an_ml_repo
 from tests.records.strategies import ANY_JSON, TEXTS, Record
 from tests.scale import SCALE
@@ -177,6 +178,12 @@ def served(name: str, hostile: Hostile) -> Any:
     if isinstance(record, dict) and hostile.reason != _NO_ID and record.get("id", usual[0]) in usual:
         return record | {"id": name}
     return record
+
+
+def serve(mirror: Mirror, hostile: Mapping[str, Hostile]) -> None:
+    """Let the control plane serve hostile records beside its good ones."""
+    for name, each in hostile.items():
+        mirror.registry.put_raw(each.entity.replace("_", "-"), name, served(name, each))
 
 
 @st.composite

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from etl.models import Base, Model, ModelVersion, RejectedRecord
 from etl.records import Entity, embedded_version, identity
-from tests.hostile import KEPT, LARGE, REFUSED, Hostile, mutated, nested, served
+from tests.hostile import KEPT, LARGE, REFUSED, Hostile, mutated, nested, serve, served
 from tests.mirror import ENTITIES, Mirror, mirrored
 from tests.records.builders import a_model, a_version
 from tests.records.meaning import said
@@ -214,12 +214,6 @@ def serve_model(mirror: Mirror, model_id: str, *, tag: str) -> None:
     version = a_version(id=f"of {model_id}"[:20], model_id=model_id, tags=[tag])
     mirror.registry.put_raw("model-versions", version["id"], version)
     mirror.registry.put_raw("models", model_id, a_model(id=model_id, latest_version=version))
-
-
-def serve(mirror: Mirror, hostile: Mapping[str, Hostile]) -> None:
-    """Let the control plane serve hostile records beside its good ones."""
-    for name, each in hostile.items():
-        mirror.registry.put_raw(each.entity.replace("_", "-"), name, served(name, each))
 
 
 def lost(mirror: Mirror) -> list[Any]:

@@ -1,15 +1,6 @@
-"""The commands as a user meets them: what each takes, and what it says of itself.
+"""The commands as a user meets them: what each takes, and what it says of itself."""
 
-What a command does is imported when it runs. Cron asks for a status often, and people for help or with a slip of the
-fingers: none of them should wait for libraries of HTTP or databases that the answer does not need. Behind that one
-import, a command's own module imports what it needs as usual, and before it begins.
-"""
-
-import gc
 import logging
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,31 +8,12 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from etl.cli.options import GroupedHelp, add_options, options, settings_of, span
+from etl.cli.late import importing
+from etl.cli.options import GroupedHelp, add_options, options, output_option, settings_of, span
 from etl.settings import DEMO_FILE
 
 _NUMBER = click.IntRange(1, 2**63 - 1)
 _COUNT = click.IntRange(min=0)
-_output = click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
-)
-
-
-@contextmanager
-def _importing() -> Iterator[None]:
-    """What is imported stays to the end: to search it for garbage, while it comes and ever after, is work for nothing.
-
-    It takes a quarter of a status, most of it when the process ends.
-    """
-    collects, known = gc.isenabled(), len(sys.modules)
-    gc.disable()
-    try:
-        yield
-    finally:
-        if len(sys.modules) > known:  # a caller in Python may come again, with garbage of its own by then
-            gc.freeze()
-        if collects:
-            gc.enable()
 
 
 @add_options("sync")
@@ -66,7 +38,7 @@ def sync(ctx: click.Context, /, **own: Any) -> None:
     becomes visible in one commit, or nothing does.
     """
     settings = settings_of(ctx, **own)  # first: what is wrong with them is told at once
-    with _importing():
+    with importing():
         from etl.cli.sync import run_and_tell
     run_and_tell(settings)
 
@@ -79,7 +51,7 @@ def check(ctx: click.Context) -> None:
     Host, token, API, access, database, schema and lock get a line each. Writes nothing. The exit code is that of the
     first failure.
     """
-    with _importing():
+    with importing():
         from etl.cli.check import check_links
     check_links(settings_of(ctx))
 
@@ -106,47 +78,11 @@ def status(ctx: click.Context, /, limit: int, output: str, **ages: timedelta | N
     """
     if ages["critical_age"] is not None and output != "nagios":
         raise click.BadOptionUsage("--critical-age", "--critical-age goes with --output nagios", ctx)
-    with _importing():
+    with importing():
         from etl.cli.status import check_like_nagios, show_status
     if output == "nagios":
         check_like_nagios(settings_of(ctx), **ages)
     show_status(settings_of(ctx), limit, output, max_age=ages["max_age"])
-
-
-@click.command()
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, allow_dash=True),
-    required=True,
-    metavar="FILE",
-    help="HTML file to write, replaced in one step; - is stdout.",
-)
-@click.option(
-    "--stale-after",
-    type=span,
-    default="180d",
-    show_default=True,
-    metavar="DURATION",
-    help="A model without a new version for longer is stale.",
-)
-@click.option(
-    "--max-age",
-    type=span,
-    default="24h",
-    show_default=True,
-    metavar="DURATION",
-    help="The page warns when the last complete run is older.",
-)
-@click.pass_context
-def report(ctx: click.Context, /, out: Path, **spans: timedelta) -> None:
-    """Make a page on the registry, for people who do not write SQL.
-
-    One file of HTML that needs nothing beside itself: what there is and how it moved, what is in production, what is
-    stale or undocumented and what to do about it, and whether the figures can be trusted.
-    """
-    with _importing():
-        from etl.cli.report import make_and_tell
-    make_and_tell(settings_of(ctx), out, **spans)
 
 
 @click.group()
@@ -157,11 +93,11 @@ def rejected() -> None:
 @rejected.command("list")
 @click.option("--all", "also_resolved", is_flag=True, help="Also those that were stored since, or went.")
 @click.option("--limit", type=click.IntRange(1, 2**31), default=50, show_default=True, help="Records to show.")
-@_output
+@output_option
 @click.pass_context
 def list_(ctx: click.Context, *, also_resolved: bool, limit: int, output: str) -> None:
     """List the records that could not be stored, newest first."""
-    with _importing():
+    with importing():
         from etl.cli.rejected import show_all
     show_all(settings_of(ctx), limit, output, also_resolved=also_resolved)
 
@@ -171,7 +107,7 @@ def list_(ctx: click.Context, *, also_resolved: bool, limit: int, output: str) -
 @click.pass_context
 def show(ctx: click.Context, reject_id: int) -> None:
     """Show one of them whole, as the control plane sent it."""
-    with _importing():
+    with importing():
         from etl.cli.rejected import show_one
     show_one(settings_of(ctx), reject_id)
 
@@ -187,7 +123,7 @@ def retry(ctx: click.Context, /, reject_ids: tuple[int, ...], **own: Any) -> Non
     the others are those of sync.
     """
     settings = settings_of(ctx, **own)
-    with _importing():
+    with importing():
         from etl.cli.retry import ask_again
     ask_again(settings, reject_ids)
 
@@ -206,33 +142,12 @@ def prune(ctx: click.Context, /, **own: Any) -> None:
     scope. It may run beside a sync.
     """
     settings = settings_of(ctx, **own)
-    with _importing():
+    with importing():
         from etl.cli.prune import prune_and_tell
     prune_and_tell(settings)
 
 
 prune.params[1:1] = [each for each in options("sync") if each.name in {"dry_run", "output"}]
-
-
-@click.command()
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65_535),
-    default=8001,
-    show_default=True,
-    help="Port on the loopback address; 0 takes a free one.",
-)
-@click.option("--open/--no-open", "open_browser", default=False, help="Open it in the browser at once.")
-@click.pass_context
-def explore(ctx: click.Context, port: int, *, open_browser: bool) -> None:
-    """Look at a SQLite database in the browser, until stopped.
-
-    Tables and views with what their columns mean, links from each record to those that belong to it, and questions
-    that are asked often. Nothing can be written, and only this machine can look. Runs may write meanwhile.
-    """
-    with _importing():
-        from etl.cli.explore import show_in_browser
-    show_in_browser(settings_of(ctx).database_url, port, open_browser=open_browser)
 
 
 @click.group()
@@ -244,7 +159,7 @@ def db() -> None:
 @click.pass_context
 def upgrade(ctx: click.Context) -> None:
     """Create the tables and views, or bring them to this release's revision."""
-    with _importing():
+    with importing():
         from etl.cli.db import upgrade_schema
     upgrade_schema(settings_of(ctx).database_url)
 
@@ -253,7 +168,7 @@ def upgrade(ctx: click.Context) -> None:
 @click.pass_context
 def current(ctx: click.Context) -> None:
     """Print the revision of the database, none without a schema."""
-    with _importing():
+    with importing():
         from etl.cli.db import show_revision
     show_revision(settings_of(ctx).database_url)
 
@@ -262,28 +177,9 @@ def current(ctx: click.Context) -> None:
 @click.pass_context
 def check_(ctx: click.Context) -> None:
     """Tell whether the schema is as this release needs it; exit code 2 if not."""
-    with _importing():
+    with importing():
         from etl.cli.db import check_schema
     check_schema(settings_of(ctx).database_url)
-
-
-@click.command()
-@click.option(
-    "--format",
-    type=click.Choice(["markdown", "json", "mermaid", "dbt"]),
-    default="markdown",
-    show_default=True,
-    help="How to write it down.",
-)
-def schema(format: str) -> None:
-    """Print what each table, view and column is.
-
-    As markdown it is a data dictionary to read, as json the same for programs, as mermaid an entity-relationship
-    diagram, as dbt a sources.yml with tests and freshness. No database is asked.
-    """
-    with _importing():
-        from etl.cli.schema import write_down
-    write_down(format)
 
 
 @click.command()
@@ -300,7 +196,7 @@ def demo(ctx: click.Context, file: Path) -> None:
 
     It is synced into SQLite, changed, and synced again. No network is used beyond this machine.
     """
-    with _importing():
+    with importing():
         from etl.cli.demo import tell_the_story
     if ctx.find_root().get_parameter_source("log_level") is ParameterSource.DEFAULT:
         logging.getLogger().setLevel(logging.WARNING)  # the story is told on stdout
@@ -342,6 +238,6 @@ def simulate(**own: Any) -> None:
 
     The token is what TFY_API_KEY holds, else demo-token.
     """
-    with _importing():
+    with importing():
         from etl.cli.simulate import serve
     serve(**own)

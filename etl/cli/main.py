@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 import etl
-from etl.cli import commands, config_file, logs
+from etl.cli import commands, commands_for_readers, config_file, logs
 from etl.cli.options import HoistingGroup, add_options, settings_of
 from etl.cli.shown import shown
 from etl.errors import EtlError
@@ -78,8 +78,9 @@ def cli(ctx: click.Context, /, **_options: object) -> None:
 
 add_options("global")(cli)
 for command in (
-    commands.sync, commands.check, commands.status, commands.report, commands.explore, commands.rejected,
-    commands.prune, commands.db, commands.schema, commands.demo, commands.simulate,
+    commands.sync, commands.check, commands.status, commands.rejected, commands.prune, commands.db, commands.demo,
+    commands.simulate, commands_for_readers.report, commands_for_readers.export, commands_for_readers.explore,
+    commands_for_readers.schema,
 ):  # fmt: skip
     cli.add_command(command)
 

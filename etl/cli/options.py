@@ -90,6 +90,11 @@ def settings_of(ctx: click.Context, **own: Any) -> Settings:
     return Settings(**given, api_key=root.obj or (None if asked else token_of_environment()))
 
 
+output_option = click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
+)
+
+
 class GroupedHelp(click.Command):
     """A command whose help shows the options in their groups."""
 

@@ -8,6 +8,7 @@ or `␛1e+23`. Reading through these types undoes it.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from sqlalchemy.types import TypeEngine
 
 ESCAPE = "␛"
 _ODD = re.compile(f"[\x00{ESCAPE}\ud800-\udfff]")
+_NOT_UNICODE = re.compile(f"[{ESCAPE}\ud800-\udfff]")
 _EXPONENT = re.compile("[0-9]e[0-9]")
 _ESCAPED = re.compile(f"{ESCAPE}([0-9A-F]{{4}})")
 _FLOAT = re.compile(f"{ESCAPE}(NaN|-?Infinity|-?[1-9](?:\\.[0-9]+)?e\\+[0-9]+)")
@@ -31,9 +33,13 @@ Encoder = Callable[[Sequence[Any]], Sequence[Any]]
 """Takes a column of values, None among them, to what the driver is given: one call for many values."""
 
 
+def _escape(match: re.Match[str]) -> str:
+    return f"{ESCAPE}{ord(match[0]):04X}"
+
+
 def escape(text: str) -> str:
     """The text with every character that a database may refuse written as U+241B and four hexadecimal digits."""
-    return _ODD.sub(lambda match: f"{ESCAPE}{ord(match[0]):04X}", text) if _ODD.search(text) else text
+    return _ODD.sub(_escape, text) if _ODD.search(text) else text
 
 
 def escaped_all(texts: Sequence[str | None]) -> Sequence[str | None]:
@@ -47,6 +53,18 @@ def escaped_all(texts: Sequence[str | None]) -> Sequence[str | None]:
 def unescape(text: str) -> str:
     """What `escape` was given."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if ESCAPE in text else text
+
+
+def as_unicode(text: str) -> str:
+    """The text with lone surrogates, which no Unicode holds, escaped; and U+241B itself, so that it can be undone."""
+    return _NOT_UNICODE.sub(_escape, text) if _NOT_UNICODE.search(text) else text
+
+
+def all_unicode(texts: Sequence[str | None]) -> Sequence[str | None]:
+    """Each text as `as_unicode` gives it; None stays None."""
+    if "".join(filter(None, texts)).isascii():
+        return texts
+    return [text and as_unicode(text) for text in texts]
 
 
 class RegistryText(TypeDecorator[str]):
@@ -100,6 +118,22 @@ class RegistryJson(TypeDecorator[Any]):
         if value is None:
             return None
         return _unescaped(value if dialect.name == "postgresql" else json.loads(value))
+
+
+class JsonText(TypeDecorator[str]):
+    """What a column of `RegistryJson`, cast to text, says: JSON text that every parser reads, with the escapes undone.
+
+    A float that JSON does not have is the text `NaN`, `Infinity` or `-Infinity`.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 SQLAlchemy's signature
+        """Most text holds no escape, and is handed on as it is."""
+        if value is None or ESCAPE not in value:
+            return value
+        return json.dumps(_named(_unescaped(json.loads(value))), ensure_ascii=False, separators=(",", ":"))
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -174,6 +208,18 @@ def _escaped(value: Any) -> Any:
             return [_escaped(item) for item in value]
         case float() if not abs(value) < _WRITTEN_WITH_EXPONENT:  # NaN is not less than anything
             return f"{ESCAPE}{json.dumps(value)}"
+    return value
+
+
+def _named(value: Any) -> Any:
+    """The value with each float that JSON does not have as its name."""
+    match value:
+        case dict():
+            return {key: _named(item) for key, item in value.items()}
+        case list():
+            return [_named(item) for item in value]
+        case float() if not math.isfinite(value):
+            return json.dumps(value)
     return value
 
 

@@ -1,4 +1,4 @@
-"""All SQL that writes: staging, merge, tombstones, the run record, the lock, the schema's revision.
+"""All SQL: staging, merge, tombstones, the run record, the lock, the schema's revision, and what others read.
 
 store       what a run uses: lock, staging, settling, the one commit
 staging     pages held against what is stored, in the temporary tables of `tables`
@@ -6,6 +6,7 @@ settle      what is gone, what comes back, the counts, the guard
 merge       the one transaction
 abreast     what runs over other ML repos merged since this one compared
 runs        the run record and the scopes
+contents    all tables and views, read row by row in one snapshot
 rejects     records that could not be stored
 prune       what is old in the runs' own tables
 browsing    a SQLite file for Datasette, which brings queries of its own
@@ -14,7 +15,7 @@ schema      revisions: what the database has, what this release needs; migrate g
 engine      from a URL to an engine; sqlite and postgresql hold what differs by database
 """
 
-from etl.store import browsing, rejects, runs, schema
+from etl.store import browsing, contents, rejects, runs, schema
 from etl.store.engine import lock_is_free, open_engine, opened, server_of
 from etl.store.prune import PRUNED, Old
 from etl.store.rejects import Gone, Reject
@@ -36,6 +37,7 @@ __all__ = [
     "Store",
     "Tally",
     "browsing",
+    "contents",
     "lock_is_free",
     "open_engine",
     "opened",

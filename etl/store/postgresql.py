@@ -118,6 +118,13 @@ def _take_all(connection: Connection, ml_repos: Sequence[str]) -> bool:
         return False
 
 
+def begin_snapshot(connection: Connection) -> None:
+    """The transaction that has begun only reads, and sees one state until it ends."""
+    connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    # Whoever reads by a cursor is taken to want a tenth of the rows.
+    connection.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
+
+
 def wait_for_merges(connection: Connection) -> None:
     """Until the transaction ends, no other run over some ML repos merges."""
     schema = connection.scalar(text("SELECT current_schema()"))

@@ -158,6 +158,10 @@ def locked(engine: Engine, connect: Callable[[], Connection], ml_repos: Sequence
         lock.release()
 
 
+def begin_snapshot(connection: Connection) -> None:
+    """A transaction sees one state of the file by itself."""
+
+
 def wait_for_merges(connection: Connection) -> None:
     """Whatever their scope, one run at a time has the file."""
 

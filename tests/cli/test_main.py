@@ -12,7 +12,9 @@ from etl.simulator import Simulator
 from tests.cli.commands import COMMAND, execute
 from tests.cli.conftest import Cli
 
-COMMANDS = ["check", "db", "demo", "explore", "prune", "rejected", "report", "schema", "simulate", "status", "sync"]
+COMMANDS = [
+    "check", "db", "demo", "explore", "export", "prune", "rejected", "report", "schema", "simulate", "status", "sync",
+]  # fmt: skip
 
 
 def test_help_teaches_the_commands_the_options_in_groups_and_a_first_run(tfy_etl: Cli) -> None:

@@ -12,6 +12,7 @@ from tests.cli.commands import execute
 
 ROOMS = {
     "etl.dictionary",
+    "etl.export",
     "etl.models",
     "etl.records",
     "etl.report",
@@ -33,9 +34,11 @@ WATCHING = {
     "etl.telemetry.otlp",
     "etl.telemetry.webhook",
 }
-EVERYTHING = PAGES | WATCHING | ROOMS | HTTP | DATABASES | POSTGRESQL | MIGRATIONS | DRAWING | {"packaging"}
+FILES = {"duckdb", "pyarrow"}
 EXPLORING = {"etl.explore", "datasette", "uvicorn", "jinja2"}
-EVERYTHING = EXPLORING | WATCHING | ROOMS | HTTP | DATABASES | POSTGRESQL | MIGRATIONS | DRAWING | {"packaging"}
+EVERYTHING = (
+    EXPLORING | PAGES | FILES | WATCHING | ROOMS | HTTP | DATABASES | POSTGRESQL | MIGRATIONS | DRAWING | {"packaging"}
+)
 
 
 class Started(NamedTuple):
@@ -77,6 +80,8 @@ def database(migrated_file: Path, known: Simulator, folder: Path) -> str:
         ("sync --help", 0),
         ("status --help", 0),
         ("rejected retry --help", 0),
+        ("export --help", 0),
+        ("export --format xlsx out", 2),
         ("db --help", 0),
         ("synk", 2),
         ("--host x", 2),
@@ -142,6 +147,19 @@ def test_a_report_asks_the_database_alone(database: str, folder: Path) -> None:
     assert done.code == 0
     assert done.imported & EVERYTHING <= DATABASES | PAGES | {"etl.report"}
     assert done.imported >= PAGES
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+def test_an_export_as_text_needs_no_library_of_files(format: str, database: str, folder: Path) -> None:
+    done = start("export", "--format", format, "out", "--database-url", database, folder=folder)
+    assert (done.code, done.err) == (0, "")
+    assert done.imported & EVERYTHING <= DATABASES | {"etl.export"}
+
+
+def test_an_export_as_parquet_needs_no_duckdb(database: str, folder: Path) -> None:
+    done = start("export", "out", "--database-url", database, folder=folder)
+    assert (done.code, done.err) == (0, "")
+    assert done.imported & FILES == {"pyarrow"}
 
 
 def test_a_check_needs_neither_migrations_nor_what_only_runs_need(database: str, folder: Path) -> None:

@@ -18,8 +18,10 @@ from tests.databases import libpq, new_database
 from tests.mirror import mirrored
 
 ROOT = Path(__file__).parents[2]
-HAS_ROLES = ROOT / "docs" / "postgresql.md"
-"""Its blocks make roles and are asked by them: tests/store/test_readers.py runs them, each as who it is for."""
+RUN_ELSEWHERE = {
+    ROOT / "docs" / "postgresql.md",  # by tests/store/test_readers.py, each block as the role that it is for
+    ROOT / "docs" / "export.md",  # by tests/export/test_docs.py, in DuckDB
+}
 
 POSTGRESQL_ONLY = "<!-- PostgreSQL only -->"
 _BLOCK = re.compile(rf"({POSTGRESQL_ONLY}\s*)?^```sql\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -35,7 +37,7 @@ class Block(NamedTuple):
 
 
 def blocks() -> Iterator[Block]:
-    for path in (ROOT / "README.md", *sorted({*(ROOT / "docs").rglob("*.md")} - {HAS_ROLES})):
+    for path in (ROOT / "README.md", *sorted({*(ROOT / "docs").rglob("*.md")} - RUN_ELSEWHERE)):
         found = _BLOCK.finditer(path.read_text(encoding="utf-8"))
         for number, match in enumerate(found, start=1):
             yield Block(path.relative_to(ROOT).as_posix(), number, match[2], match[1] is not None)
@@ -88,7 +90,7 @@ def fill(url: str) -> None:
 
 def run(url: str, sql: str) -> list[Any]:
     """What the last statement finds; nothing that a block writes stays."""
-    now = {"at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S+00")} if ":at" in sql else None
+    now = {"at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")} if ":at" in sql else None
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(str(make_url(url).database))) as file:
             return file.execute(sql, now or {}).fetchall()

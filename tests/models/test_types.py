@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Dialect, cast, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,7 +13,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
 from etl.models import ModelVersion, Subject
-from etl.models.types import ESCAPE, RegistryJson, UtcDateTime, escape, escaped_all, unescape
+from etl.models.types import ESCAPE, JsonText, RegistryJson, UtcDateTime, escape, escaped_all, unescape
 from etl.records import SubjectRow
 from etl.store import Staging, open_engine
 from etl.store.tables import STAGES
@@ -89,6 +89,15 @@ def test_a_text_is_never_taken_for_a_number(text: str) -> None:
     kind, dialect = RegistryJson(), SQLITE
     for value in (text, f"{ESCAPE}{text}", f"{ESCAPE}NaN", f"{ESCAPE}1e+23", f"\x00e+5{text}"):
         assert kind.process_result_value(kind.encoder(dialect)([value])[0], dialect) == value
+
+
+@given(JSON)
+@example([float("nan"), float("inf"), {"\ud800": float("-inf")}, 1e23])
+def test_json_read_as_text_names_what_json_has_no_number_for(value: Any) -> None:
+    (stored,) = RegistryJson().encoder(SQLITE)([value])
+    text = JsonText().process_result_value(stored, SQLITE)
+
+    assert text is None or repr(json.loads(text, parse_constant=_refuse)) == repr(named(value))
 
 
 @of_a_database
@@ -212,3 +221,12 @@ def _plain(value: Any) -> Any:
 
 def _refuse(constant: str) -> None:
     raise AssertionError(f"{constant} is no JSON")
+
+
+def named(value: Any) -> Any:
+    """The value with each float that JSON does not have as its name."""
+    if isinstance(value, dict):
+        return {key: named(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [named(item) for item in value]
+    return json.dumps(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,28 @@
+"""`tfy-etl export`: tables and views as files, and what was written in words or as JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from etl.export import export
+from etl.settings import Settings
+
+
+def export_and_tell(settings: Settings, folder: Path, format: str, output: str, **how: Any) -> None:
+    """Write the files, and say what is in them; `how` as `export` takes it."""
+    manifest = export(settings.database_url, folder, format, **how)
+    if output == "json":
+        click.echo(json.dumps(manifest))
+        return
+    for file in manifest["files"]:
+        for table in file["tables"]:
+            click.echo(f"{table['table']:<24} {table['rows']:>10}")
+    size = sum(file["bytes"] for file in manifest["files"])
+    click.echo(f"{folder}: {format}, {size / 1e6:.1f} MB, as of {manifest['exported_at']}; {_of(manifest)}")
+
+
+def _of(manifest: dict[str, Any]) -> str:
+    run = manifest["last_complete_run"]
+    return f"the last complete run is {run['id']}" if run else "no run was complete yet"

@@ -1,0 +1,46 @@
+"""Tables as Arrow has them: what Parquet and DuckDB are written from."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from etl.models.types import all_unicode
+from etl.store.contents import Content, Field, Kind, Row
+
+_TYPES: Mapping[Kind, Any] = {
+    "text": pa.string(),
+    "json": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+    "moment": pa.timestamp("us", tz="UTC"),
+}
+
+
+def schema(content: Content) -> pa.Schema:
+    """The table's columns; what they and the table are stands in the metadata, and which of them are JSON as text."""
+    told = {
+        "table": content.name,
+        "comment": content.comment,
+        "json_columns": json.dumps([field.name for field in content.fields if field.kind == "json"]),
+    }
+    return pa.schema([_field(each) for each in content.fields], metadata=told)
+
+
+def batch(schema: pa.Schema, content: Content, rows: list[Row]) -> pa.RecordBatch:
+    """Rows of the table, column by column. Text holds no lone surrogates."""
+    columns = zip(content.fields, zip(*rows, strict=True), strict=True)
+    return pa.record_batch(
+        [
+            pa.array(all_unicode(values) if field.kind in {"text", "json"} else values, _TYPES[field.kind])
+            for field, values in columns
+        ],
+        schema=schema,
+    )
+
+
+def _field(field: Field) -> pa.Field:
+    told = {"comment": field.comment} | ({"content": "json"} if field.kind == "json" else {})
+    return pa.field(field.name, _TYPES[field.kind], field.nullable, told)

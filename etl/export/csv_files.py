@@ -1,0 +1,69 @@
+"""CSV as RFC 4180 has it, in UTF-8 with a line of names; NULL is nothing, and text is always in quotes.
+
+What a spreadsheet would take for a formula gets an apostrophe in front.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from etl.export.plain import moment, number
+from etl.models.types import escape
+from etl.store.contents import Content, Kind, Row
+
+_SUFFIX = ".csv"
+
+# Some programs take their full-width forms for them. An apostrophe before them gets one more, so that all can go again.
+_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+
+
+class _Csv:
+    """A file for each table."""
+
+    def __init__(self, folder: Path, *, raw: bool) -> None:
+        """Nothing is written yet."""
+        text = _quoted if raw else _guarded
+        self._folder = folder
+        self._write: Mapping[Kind, Callable[[Any], str]] = {
+            "text": text,
+            "json": text,
+            "integer": str,
+            "number": number,
+            "boolean": lambda value: "true" if value else "false",
+            "moment": moment,
+        }
+
+    def add(self, content: Content, chunks: Iterator[list[Row]]) -> str:
+        """Write a table or view; gives the name of its file."""
+        path = self._folder / f"{content.name}{_SUFFIX}"
+        write = [self._write[field.kind] for field in content.fields]
+        with path.open("w", encoding="utf-8", newline="") as file:
+            file.write(",".join(field.name for field in content.fields) + "\r\n")
+            for rows in chunks:
+                file.writelines(
+                    ",".join("" if value is None else of(value) for of, value in zip(write, row, strict=True)) + "\r\n"
+                    for row in rows
+                )
+        return path.name
+
+
+@contextmanager
+def files(folder: Path, *, raw: bool) -> Iterator[_Csv]:
+    """CSV into this folder."""
+    yield _Csv(folder, raw=raw)
+
+
+def guarded(text: str) -> str:
+    """The text, so that no spreadsheet takes it for a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def _guarded(text: str) -> str:
+    return _quoted(guarded(text))
+
+
+def _quoted(text: str) -> str:
+    # Few readers of CSV bear a NUL.
+    return '"' + escape(text).replace('"', '""') + '"'

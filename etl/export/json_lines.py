@@ -1,0 +1,58 @@
+"""JSON Lines: an object for each row, with every column in it; JSON columns as JSON."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from etl.export.plain import moment, number
+from etl.models.types import as_unicode
+from etl.store.contents import Content, Kind, Row
+
+_SUFFIX = ".jsonl"
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _number(value: float) -> str:
+    text = number(value)
+    return f'"{text}"' if text[-1].isalpha() else text  # what JSON has no number for
+
+
+_WRITE: Mapping[Kind, Callable[[Any], str]] = {
+    "text": lambda value: _quoted(as_unicode(value)),
+    "json": as_unicode,
+    "integer": str,
+    "number": _number,
+    "boolean": lambda value: "true" if value else "false",
+    "moment": lambda value: f'"{moment(value)}"',
+}
+
+
+class _JsonLines:
+    """A file for each table."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing is written yet."""
+        self._folder = folder
+
+    def add(self, content: Content, chunks: Iterator[list[Row]]) -> str:
+        """Write a table or view; gives the name of its file."""
+        path = self._folder / f"{content.name}{_SUFFIX}"
+        fields = [(_quoted(field.name), _WRITE[field.kind]) for field in content.fields]
+        with path.open("w", encoding="utf-8", newline="") as file:
+            for rows in chunks:
+                file.writelines(_object(fields, row) for row in rows)
+        return path.name
+
+
+def _object(fields: list[tuple[str, Callable[[Any], str]]], row: Row) -> str:
+    pairs = zip(fields, row, strict=True)
+    told = (f"{name}:{'null' if value is None else write(value)}" for (name, write), value in pairs)
+    return f"{{{','.join(told)}}}\n"
+
+
+@contextmanager
+def files(folder: Path, *, raw: bool) -> Iterator[_JsonLines]:  # noqa: ARG001 text is always as it is
+    """JSON Lines into this folder."""
+    yield _JsonLines(folder)

@@ -1,0 +1,91 @@
+"""What stands beside the files: what they are, of which run, and their hashes. By it an export knows another."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import etl
+from etl.export.plain import moment
+from etl.store import contents, schema
+from etl.store.contents import Content, Kind
+
+NAME = "manifest.json"
+_KIND = "tfy-etl export"
+
+TYPES: Mapping[Kind, str] = {
+    "text": "text",
+    "json": "json",
+    "integer": "int64",
+    "number": "double",
+    "boolean": "boolean",
+    "moment": "timestamp",
+}
+"""What a manifest calls the types; a timestamp is in UTC, with microseconds."""
+
+
+def begun(connection: Any, format: str, at: datetime) -> dict[str, Any]:
+    """What is known before the first file is written; `connection` is one within a snapshot."""
+    return {
+        "kind": _KIND,
+        "format": format,
+        "tool_version": etl.__version__,
+        "schema_revision": schema.head(),
+        "exported_at": moment(at),
+        "last_complete_run": _run(contents.newest_run(connection, complete=True)),
+        "newest_run": _run(contents.newest_run(connection)),
+    }
+
+
+def files(folder: Path, names: Mapping[Content, str], counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Each file with what is in it."""
+    return [
+        {
+            "file": name,
+            "bytes": (folder / name).stat().st_size,
+            "sha256": _sha256(folder / name),
+            "tables": [_table(content, counts[content.name]) for content, in_ in names.items() if in_ == name],
+        }
+        for name in dict.fromkeys(names.values())
+    ]
+
+
+def write(folder: Path, manifest: dict[str, Any]) -> None:
+    """Put it beside its files."""
+    (folder / NAME).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def files_of(folder: Path) -> set[str] | None:
+    """The names of what an export put into this folder; None where that holds none."""
+    try:
+        manifest = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        return {NAME, *(each["file"] for each in manifest["files"])} if manifest["kind"] == _KIND else None
+    except (FileNotFoundError, IsADirectoryError, LookupError, TypeError, ValueError):  # somebody else's
+        return None
+
+
+def _run(run: contents.RunTold | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    times = {"started_at": moment(run.started_at), "finished_at": run.finished_at and moment(run.finished_at)}
+    return run._asdict() | times
+
+
+def _table(content: Content, rows: int) -> dict[str, Any]:
+    return {
+        "table": content.name,
+        "is_view": content.is_view,
+        "description": content.comment,
+        "rows": rows,
+        "columns": [
+            {"name": each.name, "type": TYPES[each.kind], "nullable": each.nullable, "description": each.comment}
+            for each in content.fields
+        ],
+    }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

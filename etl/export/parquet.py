@@ -1,0 +1,34 @@
+"""Parquet: a file for each table, a row group for each chunk."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow.parquet
+
+from etl.export import arrow
+from etl.store.contents import Content, Row
+
+_SUFFIX = ".parquet"
+
+
+class _Parquet:
+    """A file for each table."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing is written yet."""
+        self._folder = folder
+
+    def add(self, content: Content, chunks: Iterator[list[Row]]) -> str:
+        """Write a table or view; gives the name of its file."""
+        path, schema = self._folder / f"{content.name}{_SUFFIX}", arrow.schema(content)
+        with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+            for rows in chunks:
+                writer.write_batch(arrow.batch(schema, content, rows))
+        return path.name
+
+
+@contextmanager
+def files(folder: Path, *, raw: bool) -> Iterator[_Parquet]:  # noqa: ARG001 text is always as it is
+    """Parquet into this folder."""
+    yield _Parquet(folder)

@@ -1,0 +1,90 @@
+"""The export: one snapshot, table by table, into a folder that appears whole or not at all."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from etl.errors import ConfigError
+from etl.export import folder, manifest
+from etl.store import contents, reading
+from etl.store.contents import Content, Row
+
+_MODULES = {"parquet": "parquet", "csv": "csv_files", "jsonl": "json_lines", "duckdb": "duckdb_file"}
+"""Each format's own; two of them need libraries that are not always there, and that take long to load."""
+
+FORMATS = tuple(_MODULES)
+
+_log = logging.getLogger(__name__)
+
+
+class Files(Protocol):
+    """Files of one format that are being written into a folder."""
+
+    def add(self, content: Content, chunks: Iterator[list[Row]]) -> str:
+        """Write a table or view, of which there is a chunk at a time; gives the name of its file."""
+
+
+class Format(Protocol):
+    """The module of a format."""
+
+    def files(self, folder: Path, *, raw: bool) -> AbstractContextManager[Files]:
+        """Files that are whole once the context is left; `raw`: text is written as it is."""
+
+
+def export(url: str, target: Path, format: str, *, tables: Sequence[str] = (), raw: bool = False) -> dict[str, Any]:
+    """Write the tables and views of these names, or all, into a folder; gives its manifest.
+
+    `raw` is for CSV: text that a spreadsheet would take for a formula is left as it is. Raises EtlError; the folder
+    is then as it was.
+    """
+    module, chosen = _format(format), _chosen(tables)
+    with folder.in_place_of(target) as scratch:
+        with reading(url) as connection, contents.snapshot(connection) as moment:
+            told = manifest.begun(connection, format, moment)
+            with module.files(scratch, raw=raw) as files:
+                counts = Counter[str]()
+                names = {
+                    content: files.add(content, _counted(contents.rows(connection, content.name), content, counts))
+                    for content in chosen
+                }
+        told |= {"files": manifest.files(scratch, names, counts)}
+        manifest.write(scratch, told)
+    return told
+
+
+def _counted(chunks: Iterator[list[Row]], content: Content, counts: Counter[str]) -> Iterator[list[Row]]:
+    """The same chunks; counts their rows."""
+    for chunk in chunks:
+        counts[content.name] += len(chunk)
+        yield chunk
+    _log.debug("%s: %d rows", content.name, counts[content.name])
+
+
+def _format(name: str) -> Format:
+    """The format's module; ConfigError where its library is not installed."""
+    try:
+        module: Any = import_module(f"etl.export.{_MODULES[name]}")
+    except ModuleNotFoundError as error:
+        if error.name not in {"pyarrow", "duckdb"}:
+            raise
+        raise ConfigError(
+            f"The format {name} needs {error.name}, which is not installed: install tfy-etl with its extra, "
+            "tfy-etl[export], or take --format csv or jsonl."
+        ) from error
+    found: Format = module
+    return found
+
+
+def _chosen(names: Sequence[str]) -> list[Content]:
+    """What is asked for, in the order of all; ConfigError for a name that is none."""
+    known = contents.tables_and_views()
+    if unknown := next((name for name in names if name not in known), None):
+        near = get_close_matches(unknown, known, n=1)
+        meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
+        raise ConfigError(f"There is no table or view {unknown!r}: {meant}")
+    return [content for name, content in known.items() if not names or name in names]

@@ -1,0 +1,91 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from etl.simulator import Simulator
+from tests.cli.commands import execute
+from tests.cli.conftest import Cli
+
+
+@pytest.fixture
+def synced(known: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database after a run, and no account any more: an export needs none."""
+    assert tfy_etl("sync").code == 0
+    for name in ("TFY_HOST", "TFY_API_KEY"):
+        monkeypatch.delenv(name)
+
+
+def test_it_tells_what_was_written(synced: None, folder: Path, tfy_etl: Cli) -> None:
+    done = tfy_etl("export", "out", "--table", "models", "--table", "model_versions")
+    manifest = json.loads((folder / "out" / "manifest.json").read_text())
+    *tables, last = done.out.splitlines()
+
+    assert [line.split() for line in tables] == [["model_versions", "12"], ["models", "6"]]
+    assert last == (
+        f"out: parquet, 0.0 MB, as of {manifest['exported_at']}; "
+        f"the last complete run is {manifest['last_complete_run']['id']}"
+    )
+    assert (done.code, done.err) == (0, "")
+
+
+def test_json_is_the_manifest(synced: None, folder: Path, tfy_etl: Cli) -> None:
+    done = tfy_etl("export", "--format", "csv", "--output", "json", "out")
+
+    assert done.code == 0
+    assert json.loads(done.out) == json.loads((folder / "out" / "manifest.json").read_text())
+
+
+def test_before_the_first_run_it_says_that_there_was_none(folder: Path, tfy_etl: Cli) -> None:
+    assert tfy_etl("db", "upgrade").code == 0
+    assert tfy_etl("export", "--format", "csv", "out").out.endswith("; no run was complete yet\n")
+
+
+@pytest.mark.parametrize("format", ["parquet", "csv", "jsonl", "duckdb"])
+def test_an_older_export_is_replaced_by_one_of_any_format(
+    format: str, synced: None, folder: Path, tfy_etl: Cli
+) -> None:
+    assert tfy_etl("export", "--format", "jsonl", "out").code == 0
+    assert tfy_etl("export", "--format", format, "--table", "models", "out").code == 0
+    name = "registry.duckdb" if format == "duckdb" else f"models.{format}"
+    assert {each.name for each in (folder / "out").iterdir()} == {"manifest.json", name}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["out", "--format", "csv"], "out is not empty, and holds no export of tfy-etl: name another folder."),
+        (["file", "--format", "csv"], "file is no folder: name another, or one that is not there yet."),
+        (["none/out", "--format", "csv"], "none does not exist: create it, or name another."),
+        (["new", "--format", "csv", "--table", "modells"], "no table or view 'modells': did you mean models?"),
+        (["new", "--raw"], "--raw goes with --format csv. See tfy-etl export --help."),
+        (["new", "--format", "xlsx"], "'xlsx' is not one of 'parquet', 'csv', 'jsonl', 'duckdb'."),
+        ([], "Missing argument 'DIR'. See tfy-etl export --help."),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line_with_code_2(
+    arguments: list[str], line: str, synced: None, folder: Path, tfy_etl: Cli
+) -> None:
+    (folder / "out").mkdir()
+    (folder / "out" / "notes.txt").write_text("mine")
+    (folder / "file").write_text("mine")
+    done = tfy_etl("export", *arguments)
+
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert line in done.err
+    assert not (folder / "new").exists()
+
+
+@pytest.mark.parametrize("library", ["pyarrow", "duckdb"])
+def test_a_library_that_is_not_installed_is_told_with_what_to_do(library: str, synced: None, folder: Path) -> None:
+    script = f"import sys; sys.modules[{library!r}] = None; from etl.cli import main; main()"
+    done = execute(sys.executable, "-c", script, "export", "--format", "duckdb", "out", cwd=folder)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"Error: The format duckdb needs {library}, which is not installed: install tfy-etl with its extra, "
+        "tfy-etl[export], or take --format csv or jsonl.\n"
+    )
+    assert not (folder / "out").exists()
+    for kind in ("csv", "jsonl"):
+        assert execute(sys.executable, "-c", script, "export", "--format", kind, kind, cwd=folder).code == 0

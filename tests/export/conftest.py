@@ -1,0 +1,28 @@
+"""A small registry with odd records in it, in each kind of database."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hostile import KEPT, ODD, REFUSED, serve
+from tests.mirror import Mirror, mirrored
+from tests.records.builders import a_manifest, a_version
+
+FORMULAS = ["=1+1", "+1", "-1", "@sum", "\tx", "\rx", "\nx", "\uff1d1", "'=1", "''=1", "'tis", "a=1", "", ODD]
+QUOTED = 'say "hi", twice;\r\nand in a line\nof its own \\ \u2028 \U0001f600'
+
+
+@pytest.fixture
+def mirror(migrated_url: str) -> Iterator[Mirror]:
+    """Odd records beside good ones, in two runs between which something changed."""
+    with mirrored(migrated_url) as mirror:
+        serve(mirror, KEPT | REFUSED)
+        odd = a_version(id="formulas", tags=FORMULAS, manifest=a_manifest(description='=HYPERLINK("http://x")'))
+        mirror.registry.put_raw("model-versions", "formulas", odd)
+        mirror.registry.put_raw("model-versions", "quoted", a_version(id="quoted", usage_code_snippet=QUOTED))
+        mirror.sync()
+        mirror.registry.set_fields(
+            mirror.registry.ids("model-versions")[0], {"tags": ["prod", ODD], "deployable": None}
+        )
+        mirror.sync(full=True)
+        yield mirror
