@@ -85,7 +85,7 @@ def fill(url: str) -> None:
 
 def run(url: str, sql: str) -> list[Any]:
     """What the last statement finds; nothing that a block writes stays."""
-    now = {"at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S+00")} if ":at" in sql else None
+    now = {"at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")} if ":at" in sql else None
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(str(make_url(url).database))) as file:
             return file.execute(sql, now or {}).fetchall()
