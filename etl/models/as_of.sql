@@ -1,10 +1,10 @@
 -- The versions that the source had at a moment, one row for each tag that they carried then; tag is NULL for one without.
 -- The moment is bound to the parameter "at", in UTC. docs/history.md says how, and what pruning takes away.
 WITH later AS (  -- what was changed after the moment, each thing's first change first
-    SELECT entity, entity_id, thing, kind, old_value,
+    SELECT entity, entity_id, thing, kind, old_value, new_value,
            ROW_NUMBER() OVER (PARTITION BY entity, entity_id, thing ORDER BY id) AS place
     FROM (
-        SELECT id, entity, entity_id, kind, old_value,
+        SELECT id, entity, entity_id, kind, old_value, new_value,
                CASE WHEN kind IN ('tag_added', 'tag_removed') THEN 'tag ' || COALESCE(new_value, old_value)
                     WHEN kind = 'updated' THEN field
                     ELSE 'life'
@@ -16,14 +16,12 @@ WITH later AS (  -- what was changed after the moment, each thing's first change
     ) changed
 ),
 undone AS (  -- as a thing was before that change, so it was at the moment
-    SELECT entity, entity_id, thing, kind, old_value FROM later WHERE place = 1
+    SELECT entity, entity_id, thing, kind, old_value, new_value FROM later WHERE place = 1
 ),
 tags AS (
-    SELECT t.model_version_id, t.tag
-    FROM model_version_tags t
-    LEFT JOIN undone u
-        ON u.entity = 'model_versions' AND u.entity_id = t.model_version_id AND u.thing = 'tag ' || t.tag
-    WHERE COALESCE(u.kind, '') <> 'tag_added'
+    SELECT model_version_id, tag FROM model_version_tags
+    EXCEPT
+    SELECT entity_id, new_value FROM undone WHERE kind = 'tag_added'
     UNION
     SELECT entity_id, old_value FROM undone WHERE kind = 'tag_removed'
 )
