@@ -16,6 +16,7 @@ _ATOMS = frozenset({str, int, bool, NoneType})
 # ASCII only, so that a lone surrogate becomes an escape instead of an encoding error.
 _to_text = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False).encode
 _to_bytes = msgspec.json.Encoder(order="sorted").encode  # several times as fast, but it cannot write everything
+_to_packed = msgspec.msgpack.Encoder(order="sorted").encode  # tells null from NaN
 
 
 class Unfit(ValueError):
@@ -58,6 +59,21 @@ def content_hash(plain_value: Json, rows: Sequence[tuple[Json, ...]] = ()) -> st
     digest = blake2b(content, digest_size=16)
     if rows:  # in which nothing is but what both write
         digest.update(_written(rows))
+    return digest.hexdigest()
+
+
+def quick_hash(value: Json, *others: str) -> str:
+    """32 hex digits that move whenever the content does, and when a null, number or time is only spelt otherwise.
+
+    In a fifth of the time of the other, for what asks no more than whether to look again. Raises Unfit.
+    """
+    try:
+        content = _to_packed(value)
+    except (OverflowError, RecursionError, TypeError, UnicodeEncodeError):  # what cannot be packed, or not be kept
+        content = canonical(value).encode("ascii")
+    digest = blake2b(content, digest_size=16)
+    for other in others:
+        digest.update(other.encode())
     return digest.hexdigest()
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
-from etl.records.canonical import MAX_NESTING, Unfit, content_hash, plain
+from etl.records.canonical import MAX_NESTING, Unfit, content_hash, plain, quick_hash
 from etl.records.fields import MARKS, Unreadable, identity, is_told, kind_of, own_identity
 from etl.records.metrics import Metrics, metrics_of
 from etl.records.models import embedded_version
@@ -20,9 +20,9 @@ _NONE = Metrics([], told=False)
 class Sighting(NamedTuple):
     """A record, identified and hashed.
 
-    `fingerprint` only models have: it moves with the content of the embedded latest version too, and so
-    tells when a model's versions must be read again. `metrics` are those of a version, which its hash is made from
-    before its rows are.
+    `fingerprint` only models have: it moves with the content of the embedded latest version too, and so tells when a
+    model's versions must be read again; so does another spelling of it, which costs no more than that. `metrics` are
+    those of a version, which its hash is made from before its rows are.
     """
 
     entity: Entity
@@ -73,9 +73,18 @@ def _hashes(entity: Entity, raw: Record, metrics: Metrics) -> tuple[str, str | N
         return own, content_hash([own])
     own = _hash(raw | {"latest_version": {"id": latest["id"]}})
     try:
-        return own, content_hash([own, _content(latest)])
+        return own, quick_hash(_in_order(latest), own)
     except Unfit as error:  # the version will be refused, which is no fault of its model
         return own, content_hash([own, str(error)])
+
+
+def _in_order(version: Record) -> Record:
+    """A version as it came, but for what its content hash leaves out, and the order of its tags."""
+    return {
+        key: sorted(value) if key == "tags" and _are_texts(value) else value
+        for key, value in version.items()
+        if key != SNIPPET
+    }
 
 
 def _hash(record: Record, rows: Sequence[tuple[Any, ...]] = ()) -> str:
@@ -104,9 +113,13 @@ def _content(record: Record) -> Record:
         if read := _instant(content.get(key)):
             content[key] = read.text
     tags = content.get("tags")
-    if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
+    if _are_texts(tags):
         content["tags"] = sorted(set(tags))
     return content
+
+
+def _are_texts(value: Json) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _instant(value: Json) -> Instant | None:

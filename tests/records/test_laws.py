@@ -35,9 +35,17 @@ def test_a_record_rebuilt_from_its_rows_in_any_order_is_what_was_received(readab
 
 @thoroughly
 @given(READABLE, st.randoms(use_true_random=False))
-def test_the_same_said_otherwise_has_the_same_hashes(readable: Readable, random: Random) -> None:
+def test_the_same_said_otherwise_has_the_same_content(readable: Readable, random: Random) -> None:
     entity, record = readable
     before, after = sight(entity, record), sight(entity, _respelt_record(record, random))
+    assert after.content_hash == before.content_hash
+
+
+@thoroughly
+@given(READABLE, st.randoms(use_true_random=False))
+def test_the_same_in_another_order_is_no_reason_to_look_again(readable: Readable, random: Random) -> None:
+    entity, record = readable
+    before, after = sight(entity, record), sight(entity, _reordered(record, random))
     assert (after.content_hash, after.fingerprint) == (before.content_hash, before.fingerprint)
 
 
@@ -140,6 +148,23 @@ def _respelt(value: Any, random: Random) -> Any:
     if type(value) is int and abs(value) <= 2**53:
         return float(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _reordered(record: Record, random: Random) -> Record:
+    """The record with its fields, those of what is in it, and the tags of a version in another order."""
+    reordered: Record = _shuffled(record, random)
+    for version in (reordered, embedded_version(reordered) or {}):
+        tags = version.get("tags")
+        if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
+            random.shuffle(tags)
+    return reordered
+
+
+def _shuffled(value: Any, random: Random) -> Any:
+    if isinstance(value, dict):
+        items = [(key, _shuffled(item, random)) for key, item in value.items()]
+        return dict(random.sample(items, len(items)))
+    return [_shuffled(item, random) for item in value] if isinstance(value, list) else value
 
 
 def _respelt_time(value: Any) -> Any:

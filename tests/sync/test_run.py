@@ -102,6 +102,18 @@ def test_a_tag_of_an_older_version_is_found_by_a_full_run_though_no_time_moved(m
     assert mirror.held() == mirror.served()
 
 
+def test_the_same_spelt_otherwise_is_looked_at_once_and_written_nowhere(mirror: Mirror) -> None:
+    mirror.sync()
+    before = {table: mirror.rows(table) for table in (Model, ModelVersion, Change)}
+    latest = mirror.registry.records("models")[1]["latest_version"]["id"]
+    mirror.registry.set_fields(latest, {"not_told": None}, touch=False)
+    looked, after = mirror.sync(), mirror.sync()
+
+    assert (looked.plan.way, looked.tallies["model_versions"].updated) == ("by model", 0)
+    assert {table: mirror.rows(table) for table in before} == before
+    assert after.plan.way == "none"
+
+
 def test_a_full_run_of_some_models_compares_every_version_of_theirs(mirror: Mirror) -> None:
     mirror.sync()
     version = mirror.registry.records("model-versions")[0]
