@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Dialog, Locator, Page, sync_playwright
 
-from etl.cli.main import cli
+from tests.cli.commands import COMMAND, execute
 from tests.mirror import mirrored
 from tests.report.sample import grown_registry, with_history
 from tests.report.test_page import TRICKS, made
@@ -39,8 +39,8 @@ def report(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     database.write_bytes(migrated_file.read_bytes())
     with mirrored(f"sqlite:///{database}", grown_registry()) as mirror:
         with_history(mirror)
-    arguments = ["report", "--out", str(folder / "report.html"), "--database-url", f"sqlite:///{database}"]
-    cli.main(arguments, standalone_mode=False)
+    done = execute(COMMAND, "report", "--out", "report.html", "--database-url", f"sqlite:///{database}", cwd=folder)
+    assert (done.code, done.err) == (0, "")
     return folder / "report.html"
 
 

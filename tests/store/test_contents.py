@@ -53,7 +53,10 @@ def test_tables_and_columns_are_described_as_the_mappings_do() -> None:
     versions = contents.tables_and_views()["model_versions"]
     fields = {field.name: field for field in versions.fields}
 
-    assert (versions.is_view, versions.comment) == (False, "Versions of the models.")
+    assert (versions.is_view, versions.comment) == (
+        False,
+        "Versions of the models, those that are gone included: see deleted_at.",
+    )
     assert fields["id"] == ("id", "text", False, "The source's id.")
     assert {name: fields[name].kind for name in ("version", "deployable", "created_at", "metadata", "extra")} == {
         "version": "integer",
