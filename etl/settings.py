@@ -22,6 +22,7 @@ DEMO_FILE = "tfy-etl-demo.db"
 TOKEN_ENV = "TFY_API_KEY"
 CONFIG_ENV = "TFY_ETL_CONFIG"
 _OWN_PREFIX = "TFY_ETL_"
+_API_PREFIX = re.compile(r"/api/(ml|svc)/v1$")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -239,7 +240,11 @@ def unknown_names() -> dict[str, str | None]:
         return {}
     from difflib import get_close_matches  # noqa: PLC0415 seldom needed
 
-    return {name: next(iter(get_close_matches(name, known, 1, cutoff=0.85)), None) for name in unknown}
+    # The token's variable has no prefix of ours.
+    near = {f"{_OWN_PREFIX}API_KEY": TOKEN_ENV}
+    return {
+        name: near.get(name) or next(iter(get_close_matches(name, known, 1, cutoff=0.85)), None) for name in unknown
+    }
 
 
 def token_of_environment() -> str | None:
@@ -293,6 +298,8 @@ def _checked_url(host: str, *, allow_insecure_http: bool) -> str:
     # A colon at the end is what is left of a slip such as `http:/plane.example`.
     if not name or parts.scheme not in {"http", "https"} or parts.netloc.endswith(":") or not _is_one_word(url):
         raise ConfigError(f"{host!r} is no address: write https://your-control-plane.example.")
+    if doubled := _API_PREFIX.search(url):
+        raise ConfigError(f"Leave {doubled[0]} out of --host: it is found by itself, or named by --api-prefix.")
     if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(name):
         raise ConfigError(
             f"Plain http to {name} would show the token to the network: use https, or --allow-insecure-http."

@@ -13,7 +13,7 @@ from etl.cli.shown import shown
 from etl.errors import EtlError, RequestRefused
 from etl.settings import Settings
 from etl.source import Client, Forbidden
-from etl.store import lock_is_free, opened, schema, server_of
+from etl.store import lock_is_free, opened, runs, schema, server_of
 
 
 class Link(NamedTuple):
@@ -105,8 +105,17 @@ def _store_links(settings: Settings) -> list[Link]:
         with opened(url, read_only=True) as engine:
             return lock_is_free(engine)
 
+    def copy() -> str:
+        with opened(url, read_only=True) as engine:
+            if schema.current(engine) is None:
+                return "nothing is copied yet"
+            with engine.connect() as connection:
+                runs.stay_with(connection, settings.base_url())
+            return "of this control plane"
+
     return [
         Link("database", (), database),
         Link("schema", ("database",), revision),
+        Link("copy", ("host", "schema"), copy),
         Link("lock", ("database",), lock),
     ]

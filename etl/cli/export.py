@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from etl.cli.telling import tell
 from etl.export import export
 from etl.settings import Settings
 
@@ -13,14 +14,18 @@ from etl.settings import Settings
 def export_and_tell(settings: Settings, folder: Path, format: str, output: str, **how: Any) -> None:
     """Write the files, and say what is in them; `how` as `export` takes it."""
     manifest = export(settings.database_url, folder, format, **how)
-    if output == "json":
+    tell(lambda: _print(manifest, folder, as_json=output == "json"), written=True)
+
+
+def _print(manifest: dict[str, Any], folder: Path, *, as_json: bool) -> None:
+    if as_json:
         click.echo(json.dumps(manifest))
         return
     for file in manifest["files"]:
         for table in file["tables"]:
             click.echo(f"{table['table']:<24} {table['rows']:>10}")
     size = sum(file["bytes"] for file in manifest["files"])
-    click.echo(f"{folder}: {format}, {size / 1e6:.1f} MB, as of {manifest['exported_at']}; {_of(manifest)}")
+    click.echo(f"{folder}: {manifest['format']}, {size / 1e6:.1f} MB, as of {manifest['exported_at']}; {_of(manifest)}")
 
 
 def _of(manifest: dict[str, Any]) -> str:

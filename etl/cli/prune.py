@@ -4,14 +4,19 @@ import json
 
 import click
 
+from etl.cli.telling import tell
 from etl.settings import Settings
-from etl.sync import prune
+from etl.sync import Pruned, prune
 
 
 def prune_and_tell(settings: Settings) -> None:
     """Delete what is old, and say how much it was."""
     pruned = prune(settings)
-    if settings.output == "json":
+    tell(lambda: _print(pruned, as_json=settings.output == "json"), written=not pruned.dry_run)
+
+
+def _print(pruned: Pruned, *, as_json: bool) -> None:
+    if as_json:
         click.echo(json.dumps(pruned.as_json()))
         return
     if pruned.dry_run:

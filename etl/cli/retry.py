@@ -10,7 +10,7 @@ from etl import current
 from etl.cli.progress import progress
 from etl.cli.rejected import NONE_OPEN
 from etl.cli.shown import shown, without_secrets
-from etl.cli.sync import tell
+from etl.cli.telling import tell
 from etl.settings import Settings
 from etl.store import Reject, reading, rejects
 from etl.sync import Fate, Interrupts, Rereading, Summary, Watch, run

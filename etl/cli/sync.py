@@ -1,10 +1,7 @@
 """`tfy-etl sync`: the main job, and its result in words or as JSON."""
 
 import json
-import logging
-import os
 import sys
-from collections.abc import Callable
 
 import click
 from rich.console import Console
@@ -12,12 +9,12 @@ from rich.console import Console
 from etl.cli.drawing import console, table
 from etl.cli.progress import progress
 from etl.cli.shown import shown, without_secrets
-from etl.cli.watching import watched
+from etl.cli.telling import tell
+from etl.cli.watching import Eyes, status_of, watched
 from etl.errors import EtlError
 from etl.settings import Settings
 from etl.sync import Interrupts, Summary, run
 
-_log = logging.getLogger(__name__)
 _COUNTS = ("seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected")
 
 
@@ -30,7 +27,7 @@ def run_and_tell(settings: Settings) -> None:
                 summary = run(settings, interrupts=interrupts, progress=eyes.on(told), watch=eyes.watch)
         except EtlError as error:
             if as_json:
-                _print_failure(error)
+                _print_failure(error, eyes)
             raise
         eyes.summary = summary
         tell(lambda: _print(summary, as_json=as_json), written=summary.run_id is not None)
@@ -45,25 +42,11 @@ def _print(summary: Summary, *, as_json: bool) -> None:
         show(summary, console())
 
 
-def _print_failure(error: EtlError) -> None:
+def _print_failure(error: EtlError, eyes: Eyes) -> None:
     """What is known of a run that wrote nothing: whoever reads the result shall find one."""
-    told = {"run_id": None, "status": error.run_status, "complete": False, "error": without_secrets(str(error))}
+    run_id = eyes.watch.run_id if eyes.watch.is_recorded else None
+    told = {"run_id": run_id, "status": status_of(error), "complete": False, "error": without_secrets(str(error))}
     click.echo(json.dumps(told))
-
-
-def tell(result: Callable[[], None], *, written: bool) -> None:
-    """Print a result. That it cannot be printed changes nothing about a run that was written, nor its exit code."""
-    try:
-        result()
-    except (OSError, SystemExit) as error:  # rich ends the process when its reader has left
-        if not written:  # printing is all that a dry run does
-            raise
-        _log.error("the result could not be printed: %s", getattr(error, "strerror", "its reader has left"))
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        try:
-            stream.flush()
-        except OSError:  # Python would try once more when it ends, and exit with a code of its own
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def show(summary: Summary, out: Console) -> None:

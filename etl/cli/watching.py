@@ -89,8 +89,7 @@ class Eyes:
         if summary is not None:
             status, code = summary.status, summary.exit_code
         elif error is not None:
-            status = "locked" if isinstance(error, LockHeld) else error.run_status
-            code, why = error.exit_code, str(error)
+            status, code, why = status_of(error), error.exit_code, str(error)
         client = watch.client
         return Report(
             run_id=watch.run_id,
@@ -111,6 +110,11 @@ class Eyes:
             if summary
             else {},
         )
+
+
+def status_of(error: EtlError) -> str:
+    """How a run ended that ended so, in a word; of one that found the lock held there is no row to say it."""
+    return "locked" if isinstance(error, LockHeld) else error.run_status
 
 
 @contextmanager

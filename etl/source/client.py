@@ -92,11 +92,9 @@ class Client:
                 self.prefix = prefix
                 _log.info("the API of %s is at %s", self._host, prefix)
                 return prefix
-        advice = "it may be a login page or another service; check --host and --api-prefix."
-        if doubled := [prefix for prefix in self._candidates if self._host.endswith(prefix)]:
-            advice = f"leave {doubled[0]} out of --host, for it is looked for by itself."
         raise forbidden or NotAControlPlane(
-            f"{self._host} does not answer as a control plane does below {' or '.join(self._candidates)}: {advice}"
+            f"{self._host} does not answer as a control plane does below {' or '.join(self._candidates)}: "
+            "it may be a login page or another service; check --host and --api-prefix."
         )
 
     def list(self, endpoint: str, filters: Sequence[tuple[str, str]], offset: int, limit: int) -> Page:

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Connection, Double, Table, cast, func, select
+from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Connection, Double, Table, cast, select, type_coerce
 from sqlalchemy.types import TypeEngine
 
 from etl.models import Base, SyncRun, views
@@ -84,10 +84,11 @@ def tables_and_views() -> Mapping[str, Content]:
 def snapshot(connection: Connection) -> Iterator[datetime]:
     """One transaction that only reads: all that is read in it agrees. Tells the moment, by the database's clock."""
     with connection.begin():
-        database_of(connection.engine.url).begin_snapshot(connection)
+        database = database_of(connection.engine.url)
+        database.begin_snapshot(connection)
         # SQLite fixes what is seen at the first look, and this is one.
         any_run = select(SyncRun.id).limit(1).scalar_subquery()
-        now, _ = connection.execute(select(func.now(type_=UtcDateTime), any_run)).one()
+        now, _ = connection.execute(select(type_coerce(database.NOW, UtcDateTime), any_run)).one()
         yield now
 
 

@@ -37,6 +37,9 @@ __all__ = ["insert"]
 TEMPORARY = "pg_temp"
 """Schema of temporary tables."""
 
+NOW = func.now()
+"""The moment by the database's clock."""
+
 IS_OWN = False
 """A server's database is shared: its schema changes when its owner says so."""
 
@@ -46,6 +49,7 @@ _LOCK_GRACE_S = 1.0
 # A host that goes without a word, ours or the server's, is missed after a minute and a half; by default, after hours.
 _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 6}
 _INSUFFICIENT_PRIVILEGE = "42501"
+_READ_ONLY = "25006"
 
 _COPIED_NULL = "\\N"
 _READ_BY_COPY = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
@@ -204,6 +208,8 @@ def explain(error: Exception) -> StoreError | ConfigError:
     text = " ".join(str(error).split())[:300].rstrip("?.")
     if getattr(error, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
         return ConfigError(f"PostgreSQL refused: {text}: grant the role what it lacks.")
+    if getattr(error, "sqlstate", None) == _READ_ONLY:
+        return ConfigError(f"PostgreSQL refused: {text}: take a role, and a server, that may write.")
     if getattr(error, "sqlstate", None) is None:  # a connection failed before there was a session
         for sign, advice in (
             ("authentication failed", "check user and password in TFY_ETL_DATABASE_URL"),

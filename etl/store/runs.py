@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from etl.errors import ConfigError
 from etl.models import SyncRun, SyncRunCount, SyncScope, views
 from etl.store.engine import database_of
 from etl.store.settle import Tally
@@ -49,6 +50,16 @@ def last_host(connection: Connection) -> str | None:
     wrote = SyncRun.status.in_(("succeeded", "partial"))
     with connection.begin():
         return connection.scalar(select(SyncRun.host).where(wrote).order_by(SyncRun.started_at.desc()).limit(1))
+
+
+def stay_with(connection: Connection, host: str) -> None:
+    """ConfigError when the tables were filled from another control plane, whose ids may be the same."""
+    before = last_host(connection)
+    if before not in {None, host}:
+        raise ConfigError(
+            f"This database was filled from {before}, and not from {host}: name another --database-url for another "
+            "control plane. If it is the same one at a new address, run once with --accept-host."
+        )
 
 
 def status(connection: Connection, run_id: str) -> str | None:

@@ -35,6 +35,9 @@ __all__ = ["insert"]
 TEMPORARY = "temp"
 """Schema of temporary tables."""
 
+NOW = func.strftime("%Y-%m-%d %H:%M:%f000", "now")
+"""The moment by the database's clock, which CURRENT_TIMESTAMP tells to the second alone."""
+
 IS_OWN = True
 """A file belongs to who runs the command: it is created and migrated without asking."""
 

@@ -73,9 +73,9 @@ class Store:
         """What is known of a scope from its complete runs, else of the whole registry; empty when there was none."""
         return runs.scope_state(self._connection, label) or runs.scope_state(self._connection, runs.WHOLE) or {}
 
-    def last_host(self) -> str | None:
-        """The address of the control plane that the tables were last filled from, None for empty ones."""
-        return runs.last_host(self._connection)
+    def stay_with(self, host: str) -> None:
+        """ConfigError when the tables were filled from another control plane."""
+        runs.stay_with(self._connection, host)
 
     def is_empty(self, ml_repos: Sequence[str]) -> bool:
         """Whether nothing of the ML repos given (of any, when there are none) was ever stored."""

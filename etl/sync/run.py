@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import etl
-from etl.errors import ConfigError, EtlError, Interrupted, MassDelete
+from etl.errors import EtlError, Interrupted, MassDelete
 from etl.settings import Settings
 from etl.source import Client, Reader
 from etl.store import Advance, Gone, Store, Tally
@@ -125,7 +125,8 @@ def run(
             store.lock(scope.ml_repos, settings.lock_wait)
         now = datetime.now(UTC)  # a run that waited starts only here
         store.ensure_schema()
-        _stay_with(store.last_host(), settings)
+        if not settings.accept_host:
+            store.stay_with(settings.base_url())
         state = store.scope_state(scope.label())
         watch.last_complete_at = state.get("last_complete_at")
         compares = scope.versions == "all" and rereading is None
@@ -152,6 +153,7 @@ def _made(this: _Run) -> Summary:
         with _explained(this):
             return _summary(this, _read(this), run_id=None)
     this.store.begin(_opening(this))
+    this.watch.is_recorded = True
     with _recorded(this):
         read = _read(this)
         _commit(this, read)
@@ -159,16 +161,6 @@ def _made(this: _Run) -> Summary:
         this.watch.last_complete_at = this.started_at
     _log.info("run %s ended: %s; %s", this.id, read.status, counts_of(read.tallies))
     return _summary(this, read, run_id=this.id)
-
-
-def _stay_with(before: str | None, settings: Settings) -> None:
-    """ConfigError when the tables were filled from another control plane, whose ids may be the same."""
-    host = settings.base_url()
-    if before not in {None, host} and not settings.accept_host:
-        raise ConfigError(
-            f"This database was filled from {before}, and not from {host}: name another --database-url for another "
-            "control plane. If it is the same one at a new address, run once with --accept-host."
-        )
 
 
 def _why_full(settings: Settings, state: Mapping[str, Any], now: datetime) -> str | None:

@@ -22,6 +22,8 @@ class Watch:
     """From the start to the end, the wait for the lock included."""
     client: Client | None = None
     """Counts requests; None where a run failed before it had any use for one."""
+    is_recorded: bool = False
+    """Whether there is a row of the run: none tells of those that ended before they had the lock, or of dry ones."""
     last_complete_at: datetime | None = None
     """Start of the last complete run of the scope, this one included; None where none is known."""
 

@@ -17,7 +17,7 @@ def marks(out: str) -> dict[str, str]:
     return {line.split()[1]: line.split()[0] for line in out.splitlines()}
 
 
-HELD = dict.fromkeys(("host", "token", "API", "access", "database", "schema", "lock"), "ok")
+HELD = dict.fromkeys(("host", "token", "API", "access", "database", "schema", "copy", "lock"), "ok")
 
 
 def test_before_the_first_run_every_link_holds_and_nothing_is_written(
@@ -74,6 +74,7 @@ def test_what_follows_from_a_failure_is_skipped_and_the_first_failure_decides(tf
         "access": "skipped",
         "database": "FAILED",
         "schema": "skipped",
+        "copy": "skipped",
         "lock": "skipped",
     }
     assert "API       needs host and token" in done.out
@@ -161,3 +162,11 @@ def test_a_path_prefix_and_the_newer_api_are_found(
         done = tfy_etl("check", "--host", plane.url)
     assert done.code == 0
     assert "/api/svc/v1 answers" in done.out
+
+
+def test_a_copy_of_another_control_plane_is_told_of(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    with Simulator(registry, token=TOKEN) as other:
+        done = tfy_etl("check", "--host", other.url)
+    assert (done.code, marks(done.out)) == (2, HELD | {"copy": "FAILED"})
+    assert f"was filled from {known.url}, and not from {other.url}" in done.out
