@@ -43,11 +43,12 @@ def registry_dag(  # noqa: PLR0913 each by its name
         "lock_retry_delay": lock_retry_delay,
     }
     allow = Param(default=False, type="boolean", title="Mark deletes however many they are")
+    tries = {"retries": retries, "retry_delay": retry_delay, "retry_exponential_backoff": True, "pool": pool}
     with DAG(
         dag_id,
         schedule=schedule,
-        default_args={"retries": retries, "retry_delay": retry_delay, "retry_exponential_backoff": True, "pool": pool},
-        params={"allow_mass_delete": allow},
+        default_args=tries | dag_arguments.pop("default_args", {}),
+        params={"allow_mass_delete": allow} | dag_arguments.pop("params", {}),
         **{"start_date": datetime(2026, 1, 1), "catchup": False, "max_active_runs": 1} | dag_arguments,  # noqa: DTZ001 UTC
     ) as dag:
         _tasks(usual, repos_per_task=repos_per_task, at_once=at_once)

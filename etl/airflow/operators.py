@@ -174,7 +174,7 @@ class TrueFoundrySyncOperator(BaseOperator):
         self._told = (settings, summary)
         if self.fail_on_partial and summary.exit_code:
             context["ti"].xcom_push("return_value", result)
-            refuse_partial(summary)
+            refuse_partial(summary, result["warnings"])
 
 
 class _Logged:

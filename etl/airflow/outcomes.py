@@ -48,10 +48,13 @@ def as_task(secrets: Sequence[str], *, on_lock_held: str = "retry", wait: timede
         raise AirflowException(line) from None
 
 
-def refuse_partial(summary: "Summary") -> None:
-    """End the task when the run was partial: another try may prove what this one could not, but mends no record."""
+def refuse_partial(summary: "Summary", warnings: Sequence[str]) -> None:
+    """End the task when the run was partial: another try may prove what this one could not, but mends no record.
+
+    The `warnings` are the summary's, without secrets.
+    """
     if not summary.complete:
-        raise AirflowException(f"The run could not be proven complete: {' '.join(summary.warnings)}")
+        raise AirflowException(f"The run could not be proven complete: {' '.join(warnings)}")
     if summary.rejected:
         raise AirflowFailException(
             f"{summary.rejected} records could not be stored: tfy-etl rejected list shows them, each with its reason."

@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from etl.airflow.hook import TrueFoundryHook
 from etl.airflow.operators import TrueFoundrySyncOperator
 from etl.airflow.outcomes import as_task
-from etl.errors import StoreError
+from etl.errors import ConfigError, StoreError
 from etl.secrecy import passwords_of
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from etl.sync import Summary
 
 _MOST_NAMED = 10
+_NARROWING = frozenset({"fqn", "include_empty", "name", "run_id", "versions"})
 
 
 class TrueFoundryProofOperator(TrueFoundrySyncOperator):
@@ -35,8 +36,10 @@ class TrueFoundryProofOperator(TrueFoundrySyncOperator):
     def __init__(
         self, *, listed: Sequence[Sequence[str]], synced: Sequence[Mapping[str, Any] | None], **kwargs: Any
     ) -> None:
-        """Both come from tasks before this one."""
+        """Both come from tasks before this one. ConfigError for options by which a run is over less than the whole."""
         super().__init__(**kwargs)
+        if narrowing := sorted(_NARROWING & self.options.keys()):
+            raise ConfigError(f"A proof is of the whole: {', '.join(narrowing)} cannot be among its options.")
         self.listed = listed
         self.synced = synced
         self._proven: dict[str, Any] = {}
@@ -63,10 +66,12 @@ class TrueFoundryProofOperator(TrueFoundrySyncOperator):
         """What the database says of the runs before. An ML repo that went meanwhile is no gap."""
         from etl.store import reading, runs
 
+        if self.listed is None:
+            raise AirflowFailException("No ML repos were listed in this DAG run: clear the task that lists them.")
         hook, url = TrueFoundryHook(self.truefoundry_conn_id), self.database()
         # As a slice, all of them come in one request; Airflow would fetch one after another.
         ids = [each["run_id"] for each in (self.synced or ())[:] if each and each["run_id"]]
-        listed = {ml_repo for batch in self.listed or () for ml_repo in batch}
+        listed = {ml_repo for batch in self.listed for ml_repo in batch}
         with as_task([hook.connection.password or "", *passwords_of(url)]):
             with reading(url) as connection:
                 rows = [row for row in runs.by_ids(connection, ids) if self._is_done(row)]
@@ -82,7 +87,8 @@ class TrueFoundryProofOperator(TrueFoundrySyncOperator):
 
     def _is_done(self, row: Mapping[str, Any]) -> bool:
         """Whether a run counts: a partial one that was complete rejected records, which may be let pass."""
-        return bool(row["complete"]) and (row["status"] == "succeeded" or not self.fail_on_partial)
+        whole = row["scope"].keys() == {"ml_repos"}  # and not some of its models alone
+        return whole and bool(row["complete"]) and (row["status"] == "succeeded" or not self.fail_on_partial)
 
 
 def _compared(summary: "Summary", url: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def check_like_nagios(settings: Settings, *, max_age: timedelta | None, critical
     for state, limit in (("CRITICAL", critical_age), ("WARNING", max_age)):
         if limit is not None and (age is None or age > limit):
             _end_check(state, f"{told}, where at most {_whole(limit)} is wanted", performance)
-    _end_check("OK", told, performance)
+    _end_check("UNKNOWN" if age is None else "OK", told, performance)
 
 
 def _end_check(state: str, told: str, performance: str) -> NoReturn:

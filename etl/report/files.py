@@ -1,6 +1,7 @@
 """The file that a report goes into: whole, or as it was before."""
 
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,13 +15,26 @@ def replace(path: Path, text: str) -> None:
         if target.exists() and not target.is_file():  # a pipe or a device cannot be replaced
             target.write_text(text, encoding="utf-8")
             return
-        beside = target.with_name(f".tfy-etl-report-{os.getpid()}.tmp")  # short, however long the name is
+        handle, beside = tempfile.mkstemp(prefix=".tfy-etl-report-", dir=target.parent)
         try:
-            beside.write_text(text, encoding="utf-8")
-            beside.replace(target)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fchmod(handle, _mode(target))
+                os.fsync(handle)
+            Path(beside).replace(target)
         finally:
             with suppress(OSError):  # after a replacement it is gone
-                beside.unlink()
+                Path(beside).unlink()
     except OSError as error:
         reason = error.strerror or error
         raise ConfigError(f"Cannot write {path} ({reason}): mend its folder, or name another file in --out.") from error
+
+
+def _mode(target: Path) -> int:
+    """Who may read it: as before, else as any new file."""
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -155,9 +155,15 @@ def ml_repos(connection: Connection, limit: int) -> Part:
 
 def frameworks(connection: Connection) -> list[Row]:
     """Models that have a version of a framework, and such versions; also of the empty ones, which have none."""
-    view = views.inventory
-    sums = (func.sum(view.c[name]).label(name) for name in ("models", "versions"))
-    query = select(view.c.framework_type.label("name"), *sums).group_by(view.c.framework_type)
+    # Not from `inventory`, whose rows are also by owner, who differ within a model that has none of its own.
+    version = (ModelVersion.model_id == Model.id) & ModelVersion.deleted_at.is_(None)
+    versions = func.count(ModelVersion.id).label("versions")
+    query = (
+        select(ModelVersion.framework_type.label("name"), func.count(distinct(Model.id)).label("models"), versions)
+        .outerjoin_from(Model, ModelVersion, version)
+        .where(Model.deleted_at.is_(None))
+        .group_by(ModelVersion.framework_type)
+    )
     return _by_size(connection, query)
 
 

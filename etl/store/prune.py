@@ -30,11 +30,12 @@ class Old:
         """Look which runs stay whatever their age."""
         self._connection = connection
         kept = database_of(connection.engine.url).ids(_rested_on(connection))
-        self._changes = _CHANGES.c.observed_at < before
+        ended = _RUNS.c.finished_at < before  # one that is at work, or ends only now, is not old however it began
+        self._changes = and_(_CHANGES.c.observed_at < before, exists().where(_RUNS.c.id == _CHANGES.c.run_id, ended))
         self._rejects = _REJECTS.c.resolved_at < before
         self._runs = and_(
-            _RUNS.c.started_at < before,
-            _RUNS.c.status != "running",  # it may be at work
+            ended,
+            _RUNS.c.status != "running",
             _RUNS.c.id.not_in(select(kept.c.value)),
             # What stays of a run's would go with it.
             ~exists().where(_CHANGES.c.run_id == _RUNS.c.id, _CHANGES.c.observed_at >= before),
@@ -76,14 +77,15 @@ class Old:
     def _batches(self, table: Table, old: ColumnElement[bool], size: int) -> Iterator[ColumnElement[bool]]:
         """Stretches of the key that hold so many old rows each: in the end each row was looked at once."""
         key: Column[Any] = table.c.id
+        left = old
         while True:
-            chunk = select(key).where(old).order_by(key).limit(size).subquery()
+            chunk = select(key).where(left).order_by(key).limit(size).subquery()
             with self._connection.begin():
                 last = self._connection.scalar(select(func.max(chunk.c.id)))
             if last is None:
                 return
-            yield and_(old, key <= last)
-            old = and_(old, key > last)
+            yield and_(left, key <= last)
+            left = and_(old, key > last)
 
 
 def _rested_on(connection: Connection) -> list[str]:

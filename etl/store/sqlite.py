@@ -94,7 +94,7 @@ def prepare(engine: Engine) -> None:
     def _look(_dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
         path = file_of(engine.url)
         if path is not None and _can_only_be_looked_at(path):
-            arguments[0], options["uri"] = address_for_a_look(path), True
+            arguments[0], options["uri"] = f"{path.resolve().as_uri()}?immutable=1", True  # see `unmoved`
 
     @event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, _record: object) -> None:
@@ -115,12 +115,37 @@ def prepare(engine: Engine) -> None:
 
 
 def address_for_a_look(path: Path) -> str:
-    """What SQLite opens for a reader, who sees what a run commits meanwhile."""
-    return f"{path.resolve().as_uri()}?{'immutable=1' if _can_only_be_looked_at(path) else 'mode=ro'}"
+    """What SQLite opens for a reader, who sees what a run commits meanwhile; ConfigError where it could not."""
+    if _can_only_be_looked_at(path):
+        raise ConfigError(f"The folder of {path} cannot be written, which SQLite needs to follow runs: look at a copy.")
+    return f"{path.resolve().as_uri()}?mode=ro"
+
+
+@contextmanager
+def unmoved(url: URL) -> Iterator[None]:
+    """StoreError when a run wrote, in here, a file that SQLite was told is not written: what was read is no one state.
+
+    It is told so where there is no other way to read it.
+    """
+    path = file_of(url)
+    if path is None or not _can_only_be_looked_at(path):
+        yield
+        return
+    before = _state(path)
+    try:
+        yield
+    finally:
+        if _state(path) != before or Path(f"{path}-wal").exists():
+            raise StoreError(f"A run wrote {path} meanwhile, and its folder lets nobody follow: try again.")
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _can_only_be_looked_at(path: Path) -> bool:
-    """Whether nobody writes the database, and SQLite could not make the file beside it that readers share in WAL mode.
+    """Whether SQLite could not make the file beside the database that its readers share in WAL mode.
 
     Where a run left its `-wal` behind, the file alone is not the whole truth.
     """

@@ -182,7 +182,7 @@ def reading(url: str) -> Iterator[Connection]:
     """A connection for a look, or for housekeeping; ConfigError when there is nothing to look at."""
     if is_new_file(url):
         raise ConfigError(f"{parse_url(url).database} is not there: tfy-etl sync creates it, or change --database-url.")
-    with opened(url, read_only=True) as engine:
+    with opened(url, read_only=True) as engine, database_of(engine.url).unmoved(engine.url):
         schema.check(engine)
         with engine.connect() as connection:
             yield connection

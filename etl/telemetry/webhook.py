@@ -6,6 +6,7 @@ for minutes. A message goes elsewhere, carries nothing of the kind, and is sent 
 
 import json
 import ssl
+from html import escape
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -37,7 +38,11 @@ def body(report: Report) -> dict[str, Any]:
     """The message. `text` is for those who show only that."""
     why = report.error or "; ".join(report.warnings[:_MOST_WARNINGS])
     return {
-        "text": f"tfy-etl sync of {report.host}: {report.status} (exit code {report.exit_code})" + (why and f": {why}"),
+        # Chats take what stands in angle brackets for links and mentions, and people name ML repos.
+        "text": escape(
+            f"tfy-etl sync of {report.host}: {report.status} (exit code {report.exit_code})" + (why and f": {why}"),
+            quote=False,
+        ),
         "tool": "tfy-etl",
         "version": etl.__version__,
         "run_id": report.run_id,

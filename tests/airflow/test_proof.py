@@ -5,6 +5,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from etl.airflow.proof import TrueFoundryProofOperator
+from etl.errors import ConfigError
 from tests.mirror import Mirror
 
 # What a database that loses a row while a run commits looks like.
@@ -81,3 +82,20 @@ def test_tables_that_do_not_hold_what_the_lists_have_fail_the_proof(mirror: Mirr
     mirror.execute(_WHEN_IT_COMMITS)
     with pytest.raises(AirflowException, match="The lists have 12 models, the tables 11"):
         prove(runs)
+
+
+def test_without_a_list_of_ml_repos_there_is_nothing_to_prove(mirror: Mirror) -> None:
+    with pytest.raises(AirflowFailException, match="No ML repos were listed"):
+        prove(synced(mirror, "1", "2", "3"), listed=None)
+
+
+def test_a_run_over_some_models_of_an_ml_repo_is_no_sync_of_it(mirror: Mirror) -> None:
+    runs = [*synced(mirror, "1", "3"), mirror.sync(ml_repo=("2",), name="no-such-model").as_json()]
+    with pytest.raises(AirflowFailException, match=r": 2\."):
+        prove(runs)
+
+
+@pytest.mark.parametrize("option", [{"versions": "latest"}, {"name": "a"}, {"include_empty": False}])
+def test_a_proof_is_of_the_whole(option: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="A proof is of the whole"):
+        prove([], options=option)

@@ -203,3 +203,18 @@ def test_all_of_it_tells_of_one_moment_though_a_run_commits_meanwhile(mirror: Mi
         assert overview.changed_since(connection, datetime(2000, 1, 1, tzinfo=UTC)) == {}
     with overview.one_moment(mirror.url) as connection:
         assert overview.counts(connection)["models"] == before["models"] + 1
+
+
+def test_a_model_that_several_people_made_versions_of_is_one_of_its_framework(
+    mirror: Mirror, gathered: Gathered
+) -> None:
+    model = mirror.registry.ids("models")[0]
+    mirror.registry.set_fields(model, {"created_by_subject": None})
+    for who in ("a", "b"):
+        version = mirror.registry.add_version(model)
+        author = {"subjectId": who, "subjectType": "user", "subjectSlug": who}
+        manifest = mirror.registry.get("model-versions", version)["manifest"] | {"framework": {"type": "rare"}}
+        mirror.registry.set_fields(version, {"created_by_subject": author, "manifest": manifest})
+    mirror.sync()
+    (rare,) = (row for row in gathered().frameworks if row["name"] == "rare")
+    assert (rare["models"], rare["versions"]) == (1, 2)

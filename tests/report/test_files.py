@@ -64,3 +64,11 @@ def test_a_write_that_fails_halfway_leaves_the_old_file(tmp_path: Path) -> None:
         replace(file, "lone \ud800")
     assert file.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_who_could_not_read_the_old_file_cannot_read_the_new_one(tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text("old")
+    file.chmod(0o600)
+    replace(file, "new")
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("new", 0o600)

@@ -241,3 +241,29 @@ def test_nothing_is_looked_at_twice(mirror: Mirror) -> None:
         told = list(Old(connection, datetime.now(UTC)).delete(4))
     assert [each.get("changes") for each in told] == [4, 4, 2, None, None]
     assert [each.get("sync_runs") for each in told[3:]] == [4, 1]
+
+
+def test_a_run_that_ends_only_now_is_not_old_though_it_began_before(mirror: Mirror) -> None:
+    _, last = changing(mirror, 1)
+    age(mirror)
+    mirror.execute("UPDATE sync_runs SET finished_at = '2999-01-01 00:00:00.000000'")
+    before = mirror.rows(Change)
+
+    assert pruned(mirror) == dict.fromkeys(pruned(mirror), 0)
+    assert mirror.rows(Change) == before != []
+    assert last.run_id in kept(mirror)
+
+
+def test_batches_may_be_many(mirror: Mirror) -> None:
+    _, last = changing(mirror, 1)
+    changes = [
+        {"run_id": last.run_id, "observed_at": datetime(2020, 1, 1, tzinfo=UTC), "entity": "models", "kind": "updated"}
+        | {"entity_id": str(number)}
+        for number in range(1100)
+    ]
+    with mirror.connection() as connection:
+        connection.execute(insert(Change), changes)
+    age(mirror, last.run_id)
+    with reading(mirror.url) as connection:
+        gone = sum(each.get("changes", 0) for each in Old(connection, datetime.now(UTC) - DAY).delete(1))
+    assert gone >= 1100

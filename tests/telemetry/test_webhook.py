@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from etl.telemetry.webhook import send
+from etl.telemetry.webhook import body, send
 from tests.receivers import Receiver, receiver
 from tests.telemetry.reports import report
 
@@ -111,3 +111,9 @@ def test_a_certificate_must_be_trusted_and_may_be_by_the_ca_file_of_the_settings
             server.shutdown()
             thread.join()
     assert len(bodies) == 1
+
+
+def test_what_people_wrote_is_neither_a_link_nor_a_mention_in_a_chat() -> None:
+    told = body(report(status="failed", exit_code=1, error="<!channel> <https://evil.example|see> & more"))
+    assert told["text"].endswith("&lt;!channel&gt; &lt;https://evil.example|see&gt; &amp; more")
+    assert told["error"] == "<!channel> <https://evil.example|see> & more"
