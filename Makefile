@@ -64,7 +64,7 @@ lint: .venv/dev.stamp  ## check style, types, the arrows between rooms, the sche
 	export TFY_ETL_DATABASE_URL="sqlite:///$$scratch/check.db" && \
 	$(BIN)/tfy-etl db upgrade && $(BIN)/alembic check
 
-docs: .venv/dev.stamp  ## build the docs into site/, and check every link
+docs: .venv/dev.stamp  ## build the docs into site/, and check every link; python3 -m http.server -d site shows them
 	PYTHONPATH=docs $(BIN)/zensical build --clean --strict
 	$(BIN)/python docs/site_parts.py site
 
