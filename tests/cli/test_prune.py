@@ -14,7 +14,7 @@ from tests.cli.test_status import set_in_database
 def aged(known: Simulator, tfy_etl: Cli) -> None:
     """Two runs, the first of them old."""
     tfy_etl("sync")
-    set_in_database("UPDATE sync_runs SET started_at = '2020-01-01 00:00:00.000000'")
+    set_in_database("UPDATE sync_runs SET started_at = '2020-01-01 00:00:00', finished_at = '2020-01-01 00:00:01'")
     tfy_etl("sync")
 
 
