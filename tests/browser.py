@@ -15,6 +15,7 @@ def chromium() -> Iterator[Any]:
 
     path = needed("chromium", "chromium")
     with sync_playwright() as playwright:
+        # Chromium's own sandbox does not work as root, nor in most containers.
         started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield started
         started.close()

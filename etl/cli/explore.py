@@ -14,6 +14,8 @@ def show_in_browser(database_url: str, port: int, *, open_browser: bool) -> None
     try:
         from etl.explore.server import listen, serve  # noqa: PLC0415 an extra, and it takes long to import
     except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"datasette", "uvicorn"}:
+            raise
         raise ConfigError(
             "Datasette is not installed: install tfy-etl with its extra, pip install 'tfy-etl[explore]'."
         ) from error

@@ -56,9 +56,8 @@ def _end_check(state: str, told: str, performance: str) -> NoReturn:
 
 
 def _age(scopes: list[dict[str, Any]]) -> timedelta | None:
-    """The age of the tables: of the last run over everything, else of the scope that was longest left alone."""
-    ages = {row["scope"]: row["age_seconds"] for row in scopes}
-    return timedelta(seconds=ages.get(runs.WHOLE, max(ages.values()))) if ages else None
+    seconds = runs.age_of(scopes)
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]]) -> None:

@@ -6,9 +6,7 @@ from typing import NamedTuple
 
 from etl.report.facts import Facts
 from etl.report.words import moment, number, plural, span
-
-WHOLE = "all"
-"""Name of the scope without a filter, as runs write it."""
+from etl.store.runs import age_of
 
 END_OF_LIFE = {
     "3.8": date(2024, 10, 31),
@@ -52,12 +50,6 @@ class Item(NamedTuple):
     anchor: str
 
 
-def age(facts: Facts) -> float | None:
-    """Seconds since the last complete run over everything, else since that of the scope left alone for longest."""
-    ages: dict[str, float] = {row["scope"]: row["age_seconds"] for row in facts.scopes}
-    return ages.get(WHOLE, max(ages.values())) if ages else None
-
-
 def ended(python: str | None, today: date) -> bool:
     """Whether a version of Python, such as 3.9 or 3.9.18, is past its end of life."""
     minor = _minor(python or "")
@@ -89,7 +81,7 @@ def _of_last_run(facts: Facts) -> Warned | None:
 
 
 def _of_age(facts: Facts, max_age: timedelta) -> Warned | None:
-    seconds = age(facts)
+    seconds = age_of(facts.scopes)
     if seconds is None:
         return Warned(
             "No run was complete yet. What is missing here may well exist at the source.",

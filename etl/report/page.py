@@ -13,6 +13,7 @@ from markupsafe import Markup
 import etl
 from etl.report import figures, judgement, words
 from etl.report.facts import Facts
+from etl.store.runs import age_of
 
 _SECTIONS = {
     "figures": "At a glance",
@@ -42,7 +43,7 @@ def page(facts: Facts, *, max_age: timedelta, hide: Callable[[str], str]) -> str
         version=etl.__version__,
         sections=_SECTIONS.items(),
         host=facts.runs[0]["host"],
-        age=judgement.age(facts),
+        age=age_of(facts.scopes),
         warnings=judgement.warnings(facts, max_age),
         attention=judgement.attention(facts),
         headline=figures.headline(facts),

@@ -10,9 +10,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, case, distinct, func, literal, select, text
+from sqlalchemy import ColumnElement, Connection, Select, case, distinct, func, literal, select
 
 from etl.models import Change, MlRepo, Model, ModelVersion, RejectedRecord, SyncRun, SyncRunCount, views
+from etl.store.contents import snapshot
 from etl.store.store import reading
 
 Row = dict[str, Any]
@@ -43,16 +44,8 @@ def one_moment(url: str) -> Iterator[Connection]:
 
     ConfigError when there is nothing to look at.
     """
-    with reading(url) as connection:
-        on_postgresql = connection.dialect.name == "postgresql"
-        if on_postgresql:  # SQLite does so by itself
-            connection.execution_options(isolation_level="REPEATABLE READ")
-        with connection.begin():
-            if on_postgresql:
-                # All rows are looked at, and just after a first load PostgreSQL takes tables for small: it would look
-                # through one of them for each row of another, for half a minute.
-                connection.execute(text("SET LOCAL enable_nestloop = off"))
-            yield connection
+    with reading(url) as connection, snapshot(connection):
+        yield connection
 
 
 def counts(connection: Connection) -> Row:

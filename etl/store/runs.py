@@ -1,6 +1,6 @@
 """The run record: written when a run starts, closed when it ends, read by `status` and by the next run's plan."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -145,6 +145,12 @@ def by_ids(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
     with connection.begin():
         found = connection.execute(select(*SyncRun.__table__.columns).where(SyncRun.id.in_(ids)))
         return [dict(row) for row in found.mappings()]
+
+
+def age_of(scopes: Iterable[Mapping[str, Any]]) -> float | None:
+    """The age of the tables in seconds: of the last run over everything, else of the scope longest left alone."""
+    ages: dict[str, float] = {row["scope"]: row["age_seconds"] for row in scopes}
+    return ages.get(WHOLE, max(ages.values())) if ages else None
 
 
 def freshness(connection: Connection) -> list[dict[str, Any]]:

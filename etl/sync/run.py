@@ -128,7 +128,8 @@ def run(
         if not settings.accept_host:
             store.stay_with(settings.base_url())
         state = store.scope_state(scope.label())
-        watch.last_complete_at = state.get("last_complete_at")
+        if state.get("scope") == scope.label():  # and not that of the whole registry, which stands in for it
+            watch.last_complete_at = state["last_complete_at"]
         compares = scope.versions == "all" and rereading is None
         this = _Run(
             settings,

@@ -3,11 +3,16 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+import click
 import pytest
 
 import etl
+from etl.cli.main import cli
+from etl.dictionary import WRITERS
+from etl.export import FORMATS
 from etl.simulator import Simulator
 from tests.cli.commands import COMMAND, execute
 from tests.cli.conftest import Cli
@@ -179,3 +184,10 @@ def test_a_fault_of_the_program_is_reported_without_the_token(folder: Path) -> N
 def _section(text: str, title: str) -> list[str]:
     """The lines below a heading, up to the next empty one."""
     return text.split(f"{title}\n", 1)[1].split("\n\n", 1)[0].splitlines()
+
+
+@pytest.mark.parametrize(("command", "formats"), [("export", FORMATS), ("schema", WRITERS)])
+def test_every_format_that_there_is_can_be_asked_for(command: str, formats: Iterable[str]) -> None:
+    (option,) = (each for each in cli.commands[command].params if each.name == "format")
+    assert isinstance(option.type, click.Choice)
+    assert sorted(option.type.choices) == sorted(formats)

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Dialog, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Locator, Page
 
+from tests.browser import chromium
 from tests.cli.commands import COMMAND, execute
 from tests.mirror import mirrored
 from tests.report.sample import grown_registry, with_history
 from tests.report.test_page import TRICKS, made
-from tests.tools import needed
 
 # One worker starts the browser, for all of these.
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
@@ -46,12 +46,8 @@ def report(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = needed("chromium", "chromium")
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox does not work as root, nor in most containers.
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with chromium() as started:
+        yield started
 
 
 class Opened:

@@ -5,6 +5,7 @@ import pytest
 from etl.report import judgement
 from etl.report.judgement import END_OF_LIFE, Item, ended
 from etl.store.overview import Part
+from etl.store.runs import age_of
 from tests.report.builders import NOW, a_run, a_scope, facts
 
 DAY = timedelta(days=1)
@@ -55,9 +56,9 @@ def test_that_no_run_was_complete_is_told() -> None:
 
 def test_of_several_scopes_the_whole_one_counts_else_the_oldest() -> None:
     some = [a_scope(scope="one", age_seconds=5.0), a_scope(scope="two", age_seconds=9.0)]
-    assert judgement.age(facts(scopes=some)) == 9.0
-    assert judgement.age(facts(scopes=[*some, a_scope(age_seconds=1.0)])) == 1.0
-    assert judgement.age(facts(scopes=[])) is None
+    assert age_of(facts(scopes=some).scopes) == 9.0
+    assert age_of(facts(scopes=[*some, a_scope(age_seconds=1.0)]).scopes) == 1.0
+    assert age_of(facts(scopes=[]).scopes) is None
 
 
 def test_records_that_could_not_be_stored_are_told() -> None:

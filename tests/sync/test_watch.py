@@ -77,3 +77,12 @@ def test_a_run_that_never_came_to_its_work_has_a_start_and_an_end(mirror: Mirror
     for each in (without_token, locked):
         assert each.started_at is not None
         assert each.finished_at is not None
+
+
+def test_a_scope_that_was_never_complete_has_not_the_time_of_the_whole_registry(mirror: Mirror) -> None:
+    mirror.sync()
+    mirror.plane.faults = [fault("flaky_500:503,every=1")]
+    watch = Watch()
+    with pytest.raises(SourceUnavailable):
+        watched(mirror, watch, ml_repo=("1",), max_retries=0)
+    assert watch.last_complete_at is None
