@@ -1,8 +1,10 @@
 """The tables of docs/performance.md, and that of the README, from what the bench has measured (bench/results)."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 _RESULTS = Path(__file__).parents[1] / "bench" / "results"
@@ -61,11 +63,18 @@ def comparison(run: str) -> str:
 
 
 def in_short() -> str:
-    """The ratios that matter, from the medians."""
-    told = {(each["database"], each["run"], each["contender"]): each["wall"] for each in _told("compare")["summary"]}
+    """The ratios that matter: of two runs of the same round, and the median of the rounds."""
+    walls: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for each in _told("compare")["measured"]:  # in the order of the rounds
+        walls[each["database"], each["run"], each["contender"]].append(each["wall"])
     databases = ("SQLite", "PostgreSQL")
+
+    def ratio(database: str, above: tuple[str, str], below: tuple[str, str]) -> str:
+        pairs = zip(walls[database, *above], walls[database, *below], strict=True)
+        return f"{median(one / other for one, other in pairs):.2f}"
+
     rows = (
-        (what, *(f"{told[database, *above] / told[database, *below]:.2f}" for database in databases))
+        (what, *(ratio(database, above, below) for database in databases))
         for what, above, below in (
             ("first load: dlt's time over ours", ("first load", "dlt"), ("first load", _OURS)),
             ("first load: ours over the plainest direct load's", ("first load", _OURS), ("first load", "direct load")),
