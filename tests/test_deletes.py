@@ -104,6 +104,19 @@ class TestAModelThatIsMissing:
         assert (summary.complete, summary.tallies["models"].deleted) == (True, 1)
         assert sum(path.startswith("models/") for path in paths(mirror)) == 2
 
+    def test_is_marked_though_the_first_answer_about_it_went_wrong_in_passing(self, mirror: Mirror) -> None:
+        mirror.sync()
+        gone = mirror.registry.ids("models")[4]
+        mirror.registry.delete_model(gone)
+        wrong = iter([Answer(body=b"<html>", content_type="text/html")])
+        mirror.plane.faults = [
+            Fault(lambda at, go: go() if "offset" in at.request.query else next(wrong, None) or go(), endpoint="models")
+        ]
+        summary = mirror.sync()
+
+        assert (summary.complete, summary.tallies["models"].deleted) == (True, 1)
+        assert paths(mirror).count(f"models/{gone}") == 2
+
     def test_is_marked_unasked_where_too_many_are_missing(self, mirror: Mirror) -> None:
         mirror.sync()
         for gone in mirror.registry.ids("models")[:3]:

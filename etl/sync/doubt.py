@@ -59,14 +59,20 @@ def _asked(client: Client, readings: Readings, missing: list[str]) -> dict[str, 
     for model_id in missing:
         readings.advance("models", 0, None)
         told[model_id] = _ask(client, readings, model_id)
-        if told[model_id] is _Told.NOTHING and not tells:
-            witness = next(readings.staging.seen_ids("models"), None)
-            tells = witness is not None and _ask(client, readings, witness) is _Told.HERE
+        if told[model_id] is _Told.NOTHING:
+            tells = tells or _tells_of_one(client, readings)
             if not tells:
                 _log.info("this control plane does not tell of single models: the lists alone say what is gone")
                 return {}
+            told[model_id] = _ask(client, readings, model_id)  # since it does, that may have gone wrong in passing
         tells |= told[model_id] is _Told.HERE
     return told
+
+
+def _tells_of_one(client: Client, readings: Readings) -> bool:
+    """Whether the control plane tells of a model that its lists have."""
+    witness = next(readings.staging.seen_ids("models"), None)
+    return witness is not None and _ask(client, readings, witness) is _Told.HERE
 
 
 def _ask(client: Client, readings: Readings, model_id: str) -> _Told:

@@ -131,12 +131,13 @@ def test_who_finds_the_lock_held_says_so_and_when_the_tables_were_fresh(
 
 
 def test_when_the_last_complete_run_was_is_known_from_the_database_too(
-    prom: Path, known: Simulator, tfy_etl: Cli
+    prom: Path, known: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tfy_etl("sync")
     before = values(prom)
     prom.unlink()
-    assert tfy_etl("sync", "--ml-repo", "no-such").code == 2
+    monkeypatch.setenv("TFY_API_KEY", "wrong")
+    assert tfy_etl("sync").code == 2
     text = prom.read_text()
     line = next(each for each in text.splitlines() if each.startswith("tfy_etl_last_complete_run_timestamp_seconds{"))
     assert float(line.split()[-1]) == pytest.approx(before["tfy_etl_last_complete_run_timestamp_seconds"])
