@@ -197,9 +197,12 @@ def _shielded(text: str) -> str:
 
 
 def analyze(connection: Connection, tables: Iterable[Table]) -> None:
-    """Nobody gathers statistics of temporary tables by itself, and without them the merge is planned badly."""
+    """Nobody gathers statistics of temporary tables by itself, and without them the merge is planned badly.
+
+    Those without a key of their own are joined by their first column alone.
+    """
     for table in tables:
-        connection.exec_driver_sql(f'ANALYZE pg_temp."{table.name}"')
+        _analyze(connection, f'pg_temp."{table.name}"', table.columns if table.primary_key else table.columns[:1])
 
 
 def analyze_new(connection: Connection, tables: Iterable[Table]) -> None:
@@ -208,8 +211,16 @@ def analyze_new(connection: Connection, tables: Iterable[Table]) -> None:
     The server leaves out, with no more than a warning, what the role may not analyze.
     """
     unknown = text("SELECT relname FROM pg_class WHERE oid = ANY (CAST(:names AS regclass[])) AND reltuples <= 0")
-    for name in connection.scalars(unknown, {"names": [table.name for table in tables]}).all():
-        connection.exec_driver_sql(f'ANALYZE "{name}"')
+    of_name = {table.name: table for table in tables}
+    for name in connection.scalars(unknown, {"names": list(of_name)}).all():
+        # Documents are what takes the time, and nobody joins by them.
+        columns = [column for column in of_name[name].columns if not isinstance(column.type, RegistryJson)]
+        _analyze(connection, f'"{name}"', columns)
+
+
+def _analyze(connection: Connection, name: str, columns: Iterable[Column[Any]]) -> None:
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    connection.exec_driver_sql(f"ANALYZE {name} ({names})")
 
 
 def explain(error: Exception) -> StoreError | ConfigError:

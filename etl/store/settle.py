@@ -59,10 +59,9 @@ def doom(
     which nothing may go: an unreadable record without an id may be any of theirs.
     """
     versions, model = TABLES["model_versions"], SEEN.alias()
-    model_doomed = exists().where((DOOMED.c.entity == "models") & (DOOMED.c.id == versions.c.model_id))
-    model_read = exists().where(READ.c.model_id == versions.c.model_id)
+    told_of = select(DOOMED.c.id).where(DOOMED.c.entity == "models").union_all(select(READ.c.model_id))
     orphaned = ~exists().where((model.c.entity == "models") & (model.c.id == versions.c.model_id))
-    read_in_full = or_(model_doomed, model_read, *([orphaned] if every_version_read else []))
+    read_in_full = or_(versions.c.model_id.in_(told_of), *([orphaned] if every_version_read else []))
     with connection.begin():
         for entity, applies in (("ml_repos", true()), ("models", true()), ("model_versions", read_in_full)):
             if entity in spare:

@@ -80,6 +80,8 @@ class Staging:
 
     def stored(self, entity: str, ids: Sequence[str]) -> dict[str, dict[str, list[Row]]]:
         """The stored rows of each id, by table, in the order of their keys, without the store's own columns."""
+        if not ids:  # as of most pages: spare them the queries
+            return {}
         found: dict[str, dict[str, list[Row]]] = defaultdict(lambda: {name: [] for name in (entity, *CHILDREN[entity])})
         wanted = self._wanted(ids)
         with self._connection.begin():
