@@ -12,6 +12,7 @@ from etl.models.base import Base, one_of, said
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 _ENTITIES = one_of("ml_repos", "models", "model_versions")
+_COVERAGE = one_of("all", "latest")
 
 
 class SyncRun(Base):
@@ -27,6 +28,10 @@ class SyncRun(Base):
         info=one_of("running", "succeeded", "partial", "failed", "refused", "interrupted"),
     )
     complete: Mapped[bool] = said("Whether everything in scope was proven to be read.")
+    coverage: Mapped[str | None] = said(
+        "all, every version; latest, only the latest version of each model; NULL if the run ended before it was known.",
+        info=_COVERAGE,
+    )
     mode: Mapped[str] = said("incremental, or full: every version compared.", info=one_of("incremental", "full"))
     proof: Mapped[str | None] = said(
         "How it was proven: anchored, every page joined the one before; confirmed, two readings agree; NULL if not.",
@@ -83,6 +88,10 @@ class SyncScope(Base):
     last_full_at: Mapped[datetime | None] = said(
         "Start of the last complete run that compared every version, UTC; NULL if there was none."
     )
+    coverage: Mapped[str] = said(
+        "Of the last complete run: all, every version; latest, only the latest version of each model.", info=_COVERAGE
+    )
+    lists_ml_repos: Mapped[bool] = said("Whether the control plane listed ML repos in the last complete run.")
 
     __table_args__ = ({"comment": "How far the complete runs of each scope got; no row before the first one."},)
 

@@ -50,6 +50,7 @@ class MlRepo(Mirrored, Base):
         "subjects.id of who created it; NULL if the source does not say.", info=refers_to("subjects.id")
     )
     created_at: Mapped[datetime | None] = said("When it was created, UTC; NULL if the source does not say.")
+    is_derived: Mapped[bool] = said("Whether the source does not list it: then its models say what is known of it.")
 
     __table_args__ = (
         Index(None, "deleted_at"),
@@ -158,6 +159,10 @@ class ModelVersion(Mirrored, Base):
     )
     manifest: Mapped[Any | None] = said(
         "The whole manifest, as JSON; NULL if the record came without one.", type_=RegistryJson()
+    )
+    superseded_at: Mapped[datetime | None] = said(
+        "Start of the run that found it no longer the latest of its model, UTC, where only latest versions are copied: "
+        "the row is as it was last seen; NULL while it is kept up to date."
     )
 
     tags: Mapped[list["ModelVersionTag"]] = relationship(order_by="ModelVersionTag.position", viewonly=True)

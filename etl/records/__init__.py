@@ -13,8 +13,9 @@ together again, and `changes` tells what moved between two states of its rows.
 from etl.records.families import rebuild, rows
 from etl.records.fields import Unreadable, identity
 from etl.records.history import Change, changes
+from etl.records.ml_repos import derived_ml_repo
 from etl.records.models import embedded_version
-from etl.records.sighting import Sighting, sight
+from etl.records.sighting import Sighting, sight, sight_derived
 from etl.records.tables import (
     Entity,
     MetricRow,
@@ -45,9 +46,11 @@ __all__ = [
     "TagRow",
     "Unreadable",
     "changes",
+    "derived_ml_repo",
     "embedded_version",
     "identity",
     "rebuild",
     "rows",
     "sight",
+    "sight_derived",
 ]

@@ -9,7 +9,7 @@ from etl.records.tables import Entity, Record, Rows
 from etl.records.versions import rebuilt_version, version_rows
 
 _ROWS: dict[Entity, Callable[[Sighting], Rows]] = {
-    "ml_repos": lambda sighting: ml_repo_rows(sighting.record, sighting.content_hash),
+    "ml_repos": lambda sighting: ml_repo_rows(sighting.record, sighting.content_hash, is_derived=sighting.is_derived),
     "models": lambda sighting: model_rows(sighting.record, sighting.content_hash),
     "model_versions": lambda sighting: version_rows(sighting.record, sighting.content_hash, sighting.metrics),
 }

@@ -1,12 +1,43 @@
 """ML repos: their fields lie in a manifest, of which the rest goes to `extra`."""
 
-from etl.records.fields import leftover, take_own_identity, take_text, take_time, without_nulls
+from etl.records.fields import (
+    identity,
+    leftover,
+    member,
+    take_own_identity,
+    take_text,
+    take_time,
+    text,
+    without_nulls,
+)
 from etl.records.subjects import restore_creator, take_creator
 from etl.records.tables import MlRepoRow, Record, Rows
 from etl.records.times import iso
 
+_FQN_PARTS = 3
+"""Tenant, ML repo and model, at least: a model's name may hold slashes."""
 
-def ml_repo_rows(record: Record, content_hash: str) -> Rows:
+
+def derived_ml_repo(model: Record) -> Record | None:
+    """The ML repo that a model belongs to, as far as the model tells; None if it names none.
+
+    Tenant and name are those of the model's fqn, `model:{tenant}/{ml_repo}/{model}`, else the name is that of its
+    latest version's manifest.
+    """
+    repo_id = identity(model.get("ml_repo_id"))
+    if repo_id is None:
+        return None
+    kind, _, path = (text(model.get("fqn")) or "").partition(":")
+    parts = path.split("/")
+    tenant: str | None = None
+    if kind == "model" and len(parts) >= _FQN_PARTS and all(parts):
+        tenant, name = parts[:2]
+    else:
+        name = text(member(member(model.get("latest_version"), "manifest"), "ml_repo")) or ""
+    return without_nulls({"id": repo_id, "tenant_name": tenant, "manifest": {"name": name} if name else None})
+
+
+def ml_repo_rows(record: Record, content_hash: str, *, is_derived: bool = False) -> Rows:
     """The rows of an ML repo, by table."""
     left = dict(record)
     manifest = _take_manifest(left)
@@ -19,6 +50,7 @@ def ml_repo_rows(record: Record, content_hash: str) -> Rows:
         storage_integration_fqn=manifest.get("storage_integration_fqn"),
         created_by_id=created_by_id,
         created_at=take_time(left, "created_at"),
+        is_derived=is_derived,
         extra=leftover(left),
         content_hash=content_hash,
     )

@@ -34,6 +34,8 @@ class Sighting(NamedTuple):
     fingerprint: str | None
     metrics: Metrics
     record: Record
+    is_derived: bool = False
+    """Whether this is an ML repo that the source does not list, and its models alone tell of."""
 
 
 def sight(entity: Entity, raw: Json) -> Sighting:
@@ -58,6 +60,23 @@ def sight(entity: Entity, raw: Json) -> Sighting:
         fingerprint=fingerprint,
         metrics=metrics,
         record=raw,
+    )
+
+
+def sight_derived(ml_repo: Record) -> Sighting:
+    """Identify and hash an ML repo that models tell of; never equal in content to one that is listed."""
+    repo_id = own_identity(ml_repo, "id")
+    return Sighting(
+        entity="ml_repos",
+        id=repo_id,
+        updated_at=None,
+        content_hash=content_hash(["derived", _content(ml_repo)]),
+        ml_repo_id=repo_id,
+        model_id=None,
+        fingerprint=None,
+        metrics=_NONE,
+        record=ml_repo,
+        is_derived=True,
     )
 
 

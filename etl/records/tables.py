@@ -26,6 +26,7 @@ class MlRepoRow(NamedTuple):
     storage_integration_fqn: str | None
     created_by_id: str | None
     created_at: datetime | None
+    is_derived: bool
     extra: Record | None
     content_hash: str
 

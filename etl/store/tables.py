@@ -18,7 +18,7 @@ CHILDREN: Mapping[str, tuple[str, ...]] = {
 }
 """Each entity, in the order in which it is merged, with the tables that hang on it."""
 
-STAMPS = ("first_seen_at", "last_changed_at", "deleted_at")
+STAMPS = ("superseded_at", "first_seen_at", "last_changed_at", "deleted_at")
 """Columns of the registry's tables that the store sets itself."""
 
 LOGGED_AT = TABLES["model_version_metrics"].c.logged_at

@@ -16,6 +16,7 @@ def test_an_ml_repo_becomes_a_row_and_its_creator() -> None:
             storage_integration_fqn="acme:s3",
             created_by_id="user-1",
             created_at=datetime(2024, 5, 1, 10, tzinfo=UTC),
+            is_derived=False,
             extra={
                 "manifest": {"collaborators": [{"subject": "team:ml", "role_id": "admin"}]},
                 "account_id": "a-1",

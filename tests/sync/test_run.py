@@ -179,6 +179,7 @@ def test_the_row_of_a_run_says_what_it_did(mirror: Mirror) -> None:
         "id": summary.run_id,
         "status": "succeeded",
         "complete": True,
+        "coverage": None,
         "mode": "full",
         "proof": "anchored",
         "scope": {},
@@ -229,6 +230,8 @@ def test_the_watermark_is_the_newest_change_of_a_complete_run(mirror: Mirror) ->
         "last_complete_run_id": run["id"],
         "last_complete_at": run["started_at"],
         "last_full_at": run["started_at"],
+        "coverage": "all",
+        "lists_ml_repos": True,
     }
 
 
