@@ -209,7 +209,11 @@ class _NamesFaults(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from etl.simulator import FAULTS
 
-        self.epilog = f"Faults: {', '.join(sorted(FAULTS))}; such as --fault flaky_500:503,every=3,times=2."
+        self.epilog = (
+            f"Faults: {', '.join(sorted(FAULTS))}; such as --fault flaky_500:503,every=3,times=2. With after=5, a "
+            "fault spares the first five requests to its endpoint: "
+            "--fault not_offered:404,endpoint=model-versions,after=5."
+        )
         super().format_epilog(ctx, formatter)
 
 
@@ -231,6 +235,23 @@ class _NamesFaults(click.Command):
 )
 @click.option(
     "--max-limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Largest page that is served."
+)
+@click.option(
+    "--offers",
+    metavar="LISTS",
+    default="ml-repos,models,model-versions",
+    show_default=True,
+    help="Lists that the control plane offers, separated by commas.",
+)
+@click.option(
+    "--forbids", metavar="LISTS", default="", help="Lists that the token may not read (403), separated by commas."
+)
+@click.option(
+    "--not-offered",
+    type=click.Choice(("404", "405", "410", "501", "html")),
+    default="404",
+    show_default=True,
+    help="Status with which other lists answer; html is an HTML page with status 200.",
 )
 @click.option("--fault", "faults", multiple=True, help="A fault by name; may be repeated.")
 def simulate(**own: Any) -> None:

@@ -8,7 +8,7 @@ import click
 
 from etl.errors import ConfigError
 from etl.settings import TOKEN_ENV, token_of_environment
-from etl.simulator import Registry, Simulator, fault
+from etl.simulator import ENTITIES, Registry, Simulator, fault
 
 DEFAULT_TOKEN = "demo-token"  # noqa: S105 it opens nothing
 
@@ -23,13 +23,24 @@ def serve(  # noqa: PLR0913 an option each
     seed: int,
     latency: float,
     max_limit: int,
+    offers: str,
+    forbids: str,
+    not_offered: str,
     faults: tuple[str, ...],
 ) -> None:
     """Make up a registry, and answer until a signal comes."""
     registry = Registry.generate(seed, ml_repos=ml_repos, models=models, versions=versions, metrics=metrics)
     token = token_of_environment() or DEFAULT_TOKEN
     simulator = Simulator(
-        registry, token=token, port=port, latency=latency, max_limit=max_limit, faults=[fault(each) for each in faults]
+        registry,
+        token=token,
+        port=port,
+        latency=latency,
+        max_limit=max_limit,
+        offers=_lists("--offers", offers),
+        forbids=_lists("--forbids", forbids),
+        not_offered=None if not_offered == "html" else int(not_offered),
+        faults=[fault(each) for each in faults],
     )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -41,3 +52,11 @@ def serve(  # noqa: PLR0913 an option each
     click.echo(f"TFY_HOST={simulator.url} TFY_API_KEY={DEFAULT_TOKEN if token == DEFAULT_TOKEN else f'${TOKEN_ENV}'}")
     stop.wait()
     simulator.stop()
+
+
+def _lists(option: str, written: str) -> frozenset[str]:
+    """The lists that an option names, separated by commas. Raises ConfigError."""
+    names = frozenset(filter(None, (name.strip() for name in written.split(","))))
+    if unknown := sorted(names - set(ENTITIES)):
+        raise ConfigError(f"{option} names an unknown list {unknown[0]!r}: use {', '.join(ENTITIES)}.")
+    return names

@@ -58,6 +58,16 @@ def refusal(status: int, message: str, *, headers: tuple[tuple[str, str], ...] =
     return json_answer({"statusCode": status, "message": message}, status, headers=headers)
 
 
+def not_offered_answer(status: int | None) -> Answer:
+    """The answer for a list that this control plane does not have; without a status, the HTML page with 200."""
+    return html_answer() if status is None else refusal(status, "This control plane does not offer the list.")
+
+
+def forbidden_answer() -> Answer:
+    """403: the token may not read the list."""
+    return refusal(403, "Forbidden: the token may not read this.")
+
+
 def html_answer() -> Answer:
     """The page that the edge serves, with status 200, for every path it does not know."""
     return Answer(body=HTML_PAGE, content_type="text/html; charset=utf-8")

@@ -6,7 +6,16 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from etl.simulator.entry import ENTITIES, MODEL_VERSIONS, MODELS, Filters, step_text
-from etl.simulator.exchange import Answer, Request, dumps, html_answer, json_answer, refusal
+from etl.simulator.exchange import (
+    Answer,
+    Request,
+    dumps,
+    forbidden_answer,
+    html_answer,
+    json_answer,
+    not_offered_answer,
+    refusal,
+)
 from etl.simulator.registry import MUTATIONS, Registry
 
 DEFAULT_LIMIT = 100
@@ -33,6 +42,11 @@ class Api:
     `cap_silently` serves `max_limit` records where more are asked for, and says so in `pagination.limit`;
     otherwise that is a 422. `versions_listing` is what `/model-versions` wants to be narrowed to: tenant,
     ml_repo or model.
+
+    `offers` names the lists that this control plane has. Any other list answers with the status `not_offered`, or
+    with the HTML page when that is None. `forbids` names the lists that the token may not read (403). Both hold for
+    the single records of a list too, except that `/models/{id}` is served without the list of models. Without
+    `single_records`, every path of a single record answers 404. Each request reads these fields anew.
     """
 
     registry: Registry
@@ -44,6 +58,10 @@ class Api:
     cap_silently: bool = False
     total: bool = True
     versions_listing: str = "tenant"
+    offers: frozenset[str] = frozenset(ENTITIES)
+    not_offered: int | None = 404
+    forbids: frozenset[str] = frozenset()
+    single_records: bool = True
 
     def endpoint(self, path: str) -> tuple[str, str]:
         """The list that a path is of, and the id below it; both may be empty."""
@@ -66,7 +84,17 @@ class Api:
             return self._mutate(mutation.removeprefix(CONTROL_PATH), request)
         if request.method != "GET":
             return refusal(405, "Method not allowed.")
+        if (refused := self._refused(entity, single=bool(record_id))) is not None:
+            return refused
         return self._one(entity, record_id) if record_id else self._list(entity, request.query)
+
+    def _refused(self, entity: str, *, single: bool) -> Answer | None:
+        """The answer for a list, or a single record of it, that is not offered or not allowed; None for any other."""
+        if single and not self.single_records:
+            return refusal(404, "This control plane does not offer single records.")
+        if entity not in self.offers and not (single and entity == MODELS):
+            return not_offered_answer(self.not_offered)
+        return forbidden_answer() if entity in self.forbids else None
 
     def _one(self, entity: str, id: str) -> Answer:
         text = self.registry.text(entity, id)

@@ -47,6 +47,44 @@ def test_a_token_of_the_users_own_is_taken_and_not_shown(monkeypatch: pytest.Mon
         ]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "statuses"),
+    [
+        ((), {"ml-repos": 200, "models": 200, "model-versions": 200}),
+        (("--offers", "models"), {"ml-repos": 404, "models": 200, "model-versions": 404}),
+        (
+            ("--offers", "models, model-versions", "--not-offered", "501"),
+            {"ml-repos": 501, "models": 200, "model-versions": 200},
+        ),
+        (("--forbids", "model-versions,ml-repos"), {"ml-repos": 403, "models": 200, "model-versions": 403}),
+    ],
+)
+def test_lists_that_are_not_offered_or_forbidden_answer_so(
+    arguments: tuple[str, ...], statuses: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TFY_API_KEY", raising=False)
+    with simulating("--models", "1", *arguments) as (_, environment):
+        headers = {"Authorization": "Bearer demo-token"}
+        prefix = f"{environment['TFY_HOST']}/api/ml/v1"
+        assert {each: httpx.get(f"{prefix}/{each}", headers=headers).status_code for each in statuses} == statuses
+
+
+def test_html_page_for_lists_not_offered_comes_with_status_200(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TFY_API_KEY", raising=False)
+    with simulating("--models", "1", "--offers", "models", "--not-offered", "html") as (_, environment):
+        address = f"{environment['TFY_HOST']}/api/ml/v1/ml-repos"
+        answer = httpx.get(address, headers={"Authorization": "Bearer demo-token"})
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "text/html")
+
+
+@pytest.mark.parametrize("option", ["--offers", "--forbids"])
+def test_unknown_list_is_refused_with_the_known_ones(option: str, tfy_etl: Cli) -> None:
+    done = tfy_etl("simulate", option, "models,versions")
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"Error: {option} names an unknown list 'versions': use ml-repos, models, model-versions.\n"
+
+
 def test_a_port_that_is_taken_is_told(tfy_etl: Cli) -> None:
     with simulating("--models", "0") as (_, environment):
         port = environment["TFY_HOST"].rpartition(":")[2]
@@ -65,6 +103,7 @@ def test_a_port_that_is_taken_is_told(tfy_etl: Cli) -> None:
         ["--max-limit", "0"],
         ["--fault", "no-such"],
         ["--fault", "slow,every=0"],
+        ["--not-offered", "403"],
     ],
 )
 def test_what_cannot_be_simulated_is_refused_in_one_line(arguments: list[str], tfy_etl: Cli) -> None:

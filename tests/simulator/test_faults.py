@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -5,11 +6,66 @@ import pytest
 
 from etl.errors import ConfigError
 from etl.simulator import FAULTS, fault
-from tests.simulator.strikes import statuses, struck
+from etl.simulator.exchange import Request
+from tests.simulator.strikes import GOOD, circumstances, statuses, struck
 
 
 def test_a_fault_strikes_each_nth_request_and_no_more_often_than_told() -> None:
     assert statuses("flaky_500,every=2,times=2", 7) == [200, 500, 200, 500, 200, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("after=2", [200, 200, 500, 500, 500, 500, 500]),
+        ("after=0", [500] * 7),
+        ("after=2,times=1", [200, 200, 500, 200, 200, 200, 200]),
+        ("after=2,every=2", [200, 200, 200, 500, 200, 500, 200]),
+        ("after=1,every=2,times=2", [200, 200, 500, 200, 500, 200, 200]),
+    ],
+)
+def test_fault_with_after_spares_the_first_requests_and_counts_from_there(schedule: str, expected: list[int]) -> None:
+    assert statuses(f"flaky_500,{schedule}", 7) == expected
+
+
+def test_requests_to_other_endpoints_do_not_count_for_after() -> None:
+    late = fault("forbid:models,after=1")
+
+    seen = [
+        late(circumstances(endpoint), lambda: GOOD).status
+        for endpoint in ("ml-repos", "ml-repos", "models", "ml-repos", "models")
+    ]
+
+    assert seen == [200, 200, 200, 200, 403]
+
+
+def test_list_is_not_offered_from_a_request_on() -> None:
+    written = "not_offered:405,endpoint=model-versions,after=1"
+
+    assert statuses(written, 3, endpoint="model-versions") == [200, 405, 405]
+    assert statuses(written, 3, endpoint="models") == [200, 200, 200]
+    assert statuses("not_offered", 1) == [404]
+
+
+def test_list_not_offered_can_answer_with_the_html_page() -> None:
+    (answer,) = struck("not_offered:html")
+
+    assert (answer.status, answer.content_type.partition(";")[0]) == (200, "text/html")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "path", "status"),
+    [
+        ("models", "/api/ml/v1/models", 404),
+        ("models", "/api/ml/v1/models/", 404),
+        ("models", "/api/ml/v1/models/m-1", 200),
+        ("model-versions", "/api/ml/v1/model-versions/v-1", 404),
+    ],
+)
+def test_list_not_offered_still_serves_single_models(endpoint: str, path: str, status: int) -> None:
+    here = replace(circumstances(endpoint), request=Request(path=path))
+
+    assert fault("not_offered")(here, lambda: GOOD).status == status
 
 
 def test_a_fault_of_one_endpoint_leaves_the_others_alone() -> None:
@@ -64,6 +120,10 @@ def test_every_fault_can_be_had_by_its_name_alone(name: str) -> None:
         "flaky_500,every=x",
         "html_page:too-much",
         "flaky_500,every=0",
+        "flaky_500,after=-1",
+        "flaky_500,after=x",
+        "not_offered:teapot",
+        "not_offered:200",
         "slow:soon",
         "total_is:many",
     ],

@@ -160,6 +160,81 @@ def test_versions_can_be_had_only_as_narrowly_as_the_control_plane_wants(
     assert ask(api, "/api/ml/v1/model-versions", **accepted).status == 200
 
 
+PLACES = {
+    "ml-repos": "/api/ml/v1/ml-repos",
+    "models": "/api/ml/v1/models",
+    "model-versions": "/api/svc/v1/model-versions",
+}
+
+
+def single(registry: Registry, entity: str) -> str:
+    """The path of one record that is there."""
+    return f"{PLACES[entity]}/{registry.ids(entity)[0]}"
+
+
+@pytest.mark.parametrize("entity", PLACES)
+@pytest.mark.parametrize("status", [404, 405, 410, 501])
+def test_list_that_is_not_offered_answers_with_the_chosen_status(registry: Registry, entity: str, status: int) -> None:
+    api = Api(registry, offers=frozenset(PLACES) - {entity}, not_offered=status)
+
+    answers = {each: ask(api, place).status for each, place in PLACES.items()}
+
+    assert answers == dict.fromkeys(PLACES, 200) | {entity: status}
+
+
+def test_list_that_is_not_offered_can_answer_with_the_html_page(registry: Registry) -> None:
+    answer = ask(Api(registry, offers=frozenset(), not_offered=None), PLACES["models"])
+
+    assert (answer.status, answer.content_type.partition(";")[0]) == (200, "text/html")
+
+
+def test_single_records_of_lists_not_offered_are_not_offered_but_for_models(registry: Registry) -> None:
+    api = Api(registry, offers=frozenset(), not_offered=405)
+
+    answers = {each: ask(api, single(registry, each)).status for each in PLACES}
+
+    assert answers == {"ml-repos": 405, "models": 200, "model-versions": 405}
+
+
+@pytest.mark.parametrize("entity", PLACES)
+def test_without_single_records_only_the_lists_answer(registry: Registry, entity: str) -> None:
+    api = Api(registry, single_records=False)
+
+    assert ask(api, single(registry, entity)).status == 404
+    assert ask(api, PLACES[entity]).status == 200
+
+
+@pytest.mark.parametrize("entity", PLACES)
+def test_forbidden_list_and_its_single_records_answer_403_and_the_others_200(registry: Registry, entity: str) -> None:
+    api = Api(registry, forbids=frozenset({entity}))
+
+    lists = {each: ask(api, place).status for each, place in PLACES.items()}
+    records = {each: ask(api, single(registry, each)).status for each in PLACES}
+
+    assert lists == records == dict.fromkeys(PLACES, 200) | {entity: 403}
+
+
+def test_wrong_token_is_401_before_any_list_is_refused(registry: Registry) -> None:
+    api = Api(registry, offers=frozenset({"models"}), forbids=frozenset({"models"}))
+
+    for place in PLACES.values():
+        assert api.answer(Request(path=place, authorization="Bearer other")).status == 401
+
+
+def test_offers_and_permissions_changed_between_requests_apply_to_the_next_one(registry: Registry) -> None:
+    api = Api(registry)
+    assert ask(api, PLACES["model-versions"]).status == 200
+
+    api.forbids = frozenset({"model-versions"})
+    assert ask(api, PLACES["model-versions"]).status == 403
+
+    api.offers, api.not_offered = frozenset({"models"}), 501
+    assert ask(api, PLACES["model-versions"]).status == 501
+
+    api.offers, api.forbids = frozenset(PLACES), frozenset()
+    assert ask(api, PLACES["model-versions"]).status == 200
+
+
 def test_the_api_is_only_read(registry: Registry) -> None:
     request = Request(method="DELETE", path="/api/ml/v1/models/any", authorization=BEARER)
 

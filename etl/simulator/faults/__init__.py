@@ -2,7 +2,8 @@
 
 A fault stands between the request and the answer: it may answer itself, change the answer, or change the
 registry first. On a command line it is written `name` or `name:argument`, and then `,every=3` (each third
-request), `,times=2` (twice at most) and `,endpoint=models`.
+request), `,times=2` (twice at most), `,after=5` (not at the first five requests) and `,endpoint=models`. The
+requests of `after` are those to the endpoint; `every` and `times` count from the one behind them.
 
 schedule  one fault, and at which requests it strikes
 refusals  another answer than the one asked for
@@ -24,7 +25,7 @@ FAULTS: dict[str, Callable[..., Fault]] = {
     made.__name__: made
     for made in (
         refusals.rate_limit, refusals.flaky_500, refusals.html_page, refusals.redirect, refusals.forbid,
-        refusals.forbid_unfiltered, refusals.expired_token_after,
+        refusals.forbid_unfiltered, refusals.not_offered, refusals.expired_token_after,
         bodies.reset, bodies.reset_inside, bodies.slow, bodies.stall, bodies.drip, bodies.truncated_body,
         bodies.bad_json, bodies.wrong_type, bodies.broken_gzip, bodies.gzip_bomb, bodies.huge_body,
         bodies.deep_record, bodies.deep_body,
@@ -32,7 +33,7 @@ FAULTS: dict[str, Callable[..., Fault]] = {
         lists.moving,
     )
 }  # fmt: skip
-_SCHEDULE: dict[str, Callable[[str], Any]] = {"every": int, "times": int, "endpoint": str}
+_SCHEDULE: dict[str, Callable[[str], Any]] = {"every": int, "times": int, "after": int, "endpoint": str}
 
 
 def fault(written: str) -> Fault:
@@ -46,5 +47,5 @@ def fault(written: str) -> Fault:
         schedule = {key: _SCHEDULE[key](value) for key, _, value in pairs}
         return replace(FAULTS[name](*filter(None, [argument])), **schedule)
     except (KeyError, TypeError, ValueError) as error:
-        message = f"Cannot read the fault {written!r}: write name:argument,every=3,times=2."
+        message = f"Cannot read the fault {written!r}: write name:argument,every=3,times=2,after=5,endpoint=models."
         raise ConfigError(message) from error

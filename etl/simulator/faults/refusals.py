@@ -5,8 +5,8 @@ import time
 from dataclasses import replace
 from email.utils import formatdate
 
-from etl.simulator.entry import MODEL_VERSIONS
-from etl.simulator.exchange import Answer, Proceed, html_answer, refusal
+from etl.simulator.entry import MODEL_VERSIONS, MODELS
+from etl.simulator.exchange import Answer, Proceed, forbidden_answer, html_answer, not_offered_answer, refusal
 from etl.simulator.faults.schedule import Circumstances, Fault, always
 
 
@@ -40,7 +40,29 @@ def redirect(target: str = "https://elsewhere.example/login") -> Fault:
 
 def forbid(endpoint: str = "") -> Fault:
     """403 for everything, or for one endpoint."""
-    return replace(always(refusal(403, "Forbidden: the token may not read this.")), endpoint=endpoint)
+    return replace(always(forbidden_answer()), endpoint=endpoint)
+
+
+def not_offered(status: str = "404") -> Fault:
+    """A list that this control plane does not have: this status, or `html` for the HTML page with 200.
+
+    Single models stay, as at a control plane without the list of models.
+    """
+    answer = not_offered_answer(None if status == "html" else _error_status(status))
+
+    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
+        parent = circumstances.request.path.rstrip("/").rpartition("/")[0]
+        single_model = circumstances.endpoint == MODELS and parent.endswith(f"/{MODELS}")
+        return proceed() if single_model else answer
+
+    return Fault(strike)
+
+
+def _error_status(written: str) -> int:
+    """An HTTP status of an error. Raises ValueError."""
+    if int(written) not in range(400, 600):
+        raise ValueError(f"{written} is no HTTP status of an error.")
+    return int(written)
 
 
 def forbid_unfiltered(endpoint: str = MODEL_VERSIONS) -> Fault:

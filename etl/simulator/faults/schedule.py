@@ -26,12 +26,16 @@ Strike = Callable[[Circumstances, Proceed], Answer]
 
 @dataclass
 class Fault:
-    """Something that goes wrong at each `every`th request to `endpoint` (to any, if empty), `times` times."""
+    """Something that goes wrong at each `every`th request to `endpoint` (to any, if empty), `times` times.
+
+    The first `after` requests to the endpoint pass, and count for nothing: `every` counts from there.
+    """
 
     strike: Strike
     every: int = 1
     times: int | None = None
     endpoint: str = ""
+    after: int = 0
     _seen: int = field(default=0, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
@@ -39,6 +43,8 @@ class Fault:
         """Refuse a schedule that cannot be kept."""
         if self.every < 1:
             raise ValueError(f"A fault cannot strike every {self.every} requests.")
+        if self.after < 0:
+            raise ValueError(f"A fault cannot start after {self.after} requests.")
 
     def __call__(self, circumstances: Circumstances, proceed: Proceed) -> Answer:
         """The answer that the client gets; `proceed` is what it would get without this fault."""
@@ -49,8 +55,8 @@ class Fault:
             return False
         with self._lock:
             self._seen += 1
-            struck, early = divmod(self._seen, self.every)
-            return not early and (self.times is None or struck <= self.times)
+            struck, early = divmod(self._seen - self.after, self.every)
+            return struck > 0 and not early and (self.times is None or struck <= self.times)
 
 
 def always(answer: Answer) -> Fault:
