@@ -122,6 +122,9 @@ class Settings:
     run_id: str | None = _sync(_READ, None, "Only models that this run logged.", metavar="ID")
     include_empty: bool = _sync(_READ, True, "Also models without a version.", negative="exclude-empty")
     versions: str = _sync(_READ, "all", "All versions of a model, or its latest alone.", choices=("all", "latest"))
+    accept_coverage: bool = _sync(
+        _READ, False, "Go on though the control plane offers fewer lists than in the last complete run."
+    )
     full: bool = _sync(_COMPARE, False, "Compare every version, not only those that look changed.")
     full_every: timedelta = _sync(
         _COMPARE, timedelta(hours=24), "Compare every version when the last such run is older (24h, 7d)."

@@ -23,7 +23,7 @@ from etl.settings import Settings, duration
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from etl.source import Client
+    from etl.source import Client, Reader
 
 # What libpq may be told in a connection's extra; the rest there is for other hooks.
 _LIBPQ = frozenset({"application_name", "connect_timeout", "options", "sslcert", "sslkey", "sslmode", "sslrootcert"})
@@ -80,32 +80,51 @@ class TrueFoundryHook(BaseHook):
         return client
 
     def ml_repos(self) -> list[str]:
-        """The ids of all ML repos, from a list that was proven to be read in full. EtlError without such a proof."""
-        from etl.records import identity
-        from etl.source import Listing, Reader
+        """The ids of all ML repos, from a list that was proven to be read in full. EtlError without such a proof.
 
-        settings, found = self.settings(), set[str]()
+        Where ML repos are not listed, those of all models are taken.
+        """
+        from etl.errors import RequestRefused
+        from etl.source import Forbidden, Reader
+        from etl.sync import is_withheld
+
+        settings = self.settings()
         with (
             self.get_conn() as client,
             Reader(client, settings.page_size, settings.concurrency, settings.max_sweeps) as reader,
         ):
-            reading = reader.read(Listing("ml-repos"))
-            for page in reading:
-                ids = (identity(record.get("id")) for record in page.fresh if isinstance(record, dict))
-                found.update(filter(None, ids))
-        if reading.proof is None:
-            raise SourceError("The list of ML repos could not be proven complete: it moves, or the server is unsteady.")
+            try:
+                found = _ids(reader, "ml-repos", "id")
+            except (Forbidden, RequestRefused) as refusal:
+                if not is_withheld(refusal):
+                    raise
+                self.log.info("ML repos are not listed, so those of all models are taken: %s", refusal)
+                found = _ids(reader, "models", "ml_repo_id")
         return sorted(found, key=lambda ml_repo: (len(ml_repo), ml_repo))
 
     def test_connection(self) -> tuple[bool, str]:
-        """Whether the control plane answers and lets this token list ML repos and models: for Airflow's own button."""
+        """Whether the control plane answers and lets this token list models: for Airflow's own button."""
         try:
             with self.get_conn() as client:
-                for endpoint in ("ml-repos", "models"):
-                    client.list(endpoint, (), offset=0, limit=1)
-                return True, f"{self.settings().base_url()}{client.prefix} answers, and lists ML repos and models"
+                client.list("models", (), offset=0, limit=1)
+                return True, f"{self.settings().base_url()}{client.prefix} answers, and lists models"
         except EtlError as error:
             return False, str(error)
+
+
+def _ids(reader: "Reader", endpoint: str, field: str) -> set[str]:
+    """The values of an id field in a list that was proven to be read in full; SourceError without such a proof."""
+    from etl.records import identity
+    from etl.source import Listing
+
+    found = set[str]()
+    reading = reader.read(Listing(endpoint, optional=endpoint != "models"))
+    for page in reading:
+        ids = (identity(record.get(field)) for record in page.fresh if isinstance(record, dict))
+        found.update(filter(None, ids))
+    if reading.proof is None:
+        raise SourceError(f"The list of {endpoint} could not be proven complete: it moves, or the server is unsteady.")
+    return found
 
 
 def database_url_of(conn_id: str) -> str:

@@ -5,15 +5,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
 from etl.cli.shown import shown
 from etl.errors import EtlError, RequestRefused
+from etl.records import identity
 from etl.settings import Settings
 from etl.source import Client, Forbidden
 from etl.store import lock_is_free, opened, runs, schema, server_of
+from etl.sync import is_withheld, refusal_of_versions, why
 
 
 class Link(NamedTuple):
@@ -72,21 +74,37 @@ def _source_links(settings: Settings, stack: ExitStack) -> list[Link]:
         clients.append(stack.enter_context(Client(once, settings.token())))
         return f"{clients[0].discover()} answers"
 
-    def access() -> str:
-        clients[0].list("ml-repos", (), offset=0, limit=1)
-        models = clients[0].list("models", (), offset=0, limit=1).records
+    found: list[Any] = []
+
+    def models() -> str:
+        found.extend(clients[0].list("models", (), offset=0, limit=1).records)
+        return "listed, each with its latest version"
+
+    def ml_repos() -> str:
         try:
-            clients[0].list("model-versions", (), offset=0, limit=1)
-        except (Forbidden, RequestRefused):  # some give them model by model alone
-            for model in models:
-                clients[0].list("model-versions", (("model_id", str(model["id"])),), offset=0, limit=1)
-        return "may list ML repos, models and versions"
+            clients[0].probe("ml-repos")
+        except (Forbidden, RequestRefused) as refusal:
+            if not is_withheld(refusal):
+                raise
+            return f"{why('ML repos', refusal)}: ML repos will be derived from their models"
+        return "listed"
+
+    def versions() -> str:
+        known = [each for each in found if isinstance(each, dict)]
+        repos = [repo for each in known if (repo := identity(each.get("ml_repo_id")))]
+        model_id = next((found_id for each in known if (found_id := identity(each.get("id")))), None)
+        refusal = refusal_of_versions(clients[0], repos, model_id)
+        if refusal is not None:
+            return f"{why('model versions', refusal)}: only latest versions will be copied"
+        return "listed: every version will be copied"
 
     return [
         Link("host", (), settings.base_url),
         Link("token", (), token),
         Link("API", ("host", "token"), api),
-        Link("access", ("API",), access),
+        Link("models", ("API",), models),
+        Link("ML repos", ("models",), ml_repos),
+        Link("versions", ("models",), versions),
     ]
 
 

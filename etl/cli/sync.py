@@ -15,6 +15,7 @@ from etl.errors import EtlError
 from etl.settings import Settings
 from etl.sync import Interrupts, Summary, run
 
+_COVERAGE = {"all": "every version of each model", "latest": "only the latest version of each model"}
 _COUNTS = ("seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected")
 
 
@@ -59,6 +60,8 @@ def show(summary: Summary, out: Console) -> None:
         f"{summary.mode}, {summary.duration_s:.1f} s, {summary.requests} requests, {summary.retries} retries, "
         f"{summary.bytes_received / 1e6:.1f} MB"
     )
+    if summary.coverage is not None:
+        out.print(f"coverage: {_COVERAGE[summary.coverage]}")
     out.print(f"versions: {summary.plan.way}, because {shown(summary.plan.because)}")
     counts = table("")
     for name in _COUNTS:

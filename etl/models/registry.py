@@ -9,7 +9,7 @@ position.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy import BigInteger, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, relationship
 
 from etl.models.base import Base, one_of, refers_to, said
@@ -175,6 +175,13 @@ class ModelVersion(Mirrored, Base):
         Index(None, "framework_type"),
         Index(None, "updated_at"),
         Index(None, "deleted_at"),
+        # Few rows have it, in most databases none: the others cost nothing.
+        Index(
+            None,
+            "superseded_at",
+            sqlite_where=text("superseded_at IS NOT NULL"),
+            postgresql_where=text("superseded_at IS NOT NULL"),
+        ),
         {"comment": "Versions of the models, those that are gone included: see deleted_at."},
     )
 

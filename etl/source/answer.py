@@ -28,6 +28,8 @@ _DEEPEST = 400  # far more than a record may nest, and less than Python can read
 _STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 _SLOWER = "run again later, or ask for less at a time by --requests-per-second"
 _RETRIED = frozenset({408, 425, 429})
+_NOT_OFFERED = frozenset({404, 405, 410, 501})
+_PAGE = re.compile(rb"(?!\s*null\s*$)\s*([<A-Za-z])")
 _ADVICE = {
     400: "check the filters and options given",
     401: "it may have expired; give a valid one by TFY_API_KEY or --api-key-file",
@@ -42,6 +44,14 @@ class Malformed(Passing):
 
 class Foreign(Malformed):
     """Something else than the API answers: a login, a proxy, another service, what a wrong path gives."""
+
+
+class NotJson(Foreign):
+    """A page of HTML or plain text, as a path gives that is none of the API's."""
+
+
+class NotOffered(RequestRefused):
+    """404, 405, 410, 501 or a page that is not JSON: the control plane does not have what was asked for."""
 
 
 class Forbidden(TokenRefused):
@@ -100,8 +110,9 @@ def envelope(answer: Answer, shape: Shape, secret: str) -> dict[str, Any]:
     content = _json(answer.body)
     if isinstance(content, dict) and isinstance(content.get("data"), shape):
         return content
-    if answer.body[:_EXCERPT].lstrip().startswith(b"<"):
-        raise Foreign(f"{answer.path} answered {answer.status} with an HTML page")
+    if content is None and (page := _PAGE.match(answer.body)):
+        what = "an HTML page" if page[1] == b"<" else "text that is not JSON"
+        raise NotJson(f"{answer.path} answered {answer.status} with {what}")
     kind = Malformed if content is None else Foreign
     raise kind(f"{answer.path} answered {answer.status} with not the JSON that was expected")
 
@@ -162,7 +173,7 @@ def _refusal(answer: Answer, secret: str) -> Exception:
     status, path = answer.status, answer.path
     excerpt = scrub(answer.body[: 5 * _EXCERPTED].decode("utf-8", "replace"), secret)
     said = f"{_named(status)}: {excerpt}" if excerpt else _named(status)
-    if status in _RETRIED or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status in _RETRIED or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in _NOT_OFFERED):
         advice = {"advice": _SLOWER} if status == HTTPStatus.TOO_MANY_REQUESTS else {}
         return Passing(f"{path} answered {said}", retry_after=retry_after(answer.headers), **advice)
     if status < HTTPStatus.BAD_REQUEST:
@@ -181,7 +192,8 @@ def _refusal(answer: Answer, secret: str) -> Exception:
         if re.search(r"\blimit\b", objections):
             named = tuple(int(number) for number in re.findall(r"\b\d{1,9}\b", objections))
             return LimitRefused(message, status=status, body=excerpt, named=named)
-    return RequestRefused(message, status=status, body=excerpt)
+    kind = NotOffered if status in _NOT_OFFERED else RequestRefused
+    return kind(message, status=status, body=excerpt)
 
 
 def _objections(value: Any) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
@@ -10,7 +12,16 @@ import httpx
 
 from etl.errors import NotAControlPlane, RequestRefused, SourceError, SourceUnavailable
 from etl.settings import Settings
-from etl.source.answer import Forbidden, Foreign, Malformed, Shape, envelope
+from etl.source.answer import (
+    Forbidden,
+    Foreign,
+    LimitRefused,
+    Malformed,
+    NotJson,
+    NotOffered,
+    TooLarge,
+    envelope,
+)
 from etl.source.pace import Gate
 from etl.source.paging import Page
 from etl.source.pool import Pool
@@ -19,8 +30,6 @@ from etl.source.wire import Wire
 
 PREFIXES = ("/api/ml/v1", "/api/svc/v1")
 """The documented prefix, and the one that control planes from 0.157 on have."""
-
-_NOT_HERE = frozenset({404, 405, 410})
 
 _log = logging.getLogger(__name__)
 
@@ -97,10 +106,18 @@ class Client:
             "it may be a login page or another service; check --host and --api-prefix."
         )
 
-    def list(self, endpoint: str, filters: Sequence[tuple[str, str]], offset: int, limit: int) -> Page:
-        """One page of a listing."""
+    def list(
+        self, endpoint: str, filters: Sequence[tuple[str, str]], offset: int, limit: int, *, patient: bool = True
+    ) -> Page:
+        """One page of a list.
+
+        Raises NotOffered for 404, 405, 410 and 501, and where models come from another list than theirs. A page that is
+        not JSON means the same, once every retry gave one; where this is not `patient`, at once.
+        """
         params = (*filters, ("offset", str(offset)), ("limit", str(limit)))
-        content = self._get(f"{self.prefix}/{endpoint}", list, params)
+        content = self._get(f"{self.prefix}/{endpoint}", params, patient=patient)
+        if endpoint != "models" and content["data"] and all(map(_is_model, content["data"])):
+            raise NotOffered(f"{self.prefix}/{endpoint} answered with models.", status=HTTPStatus.OK)
         paging = content.get("pagination")
         paging = paging if isinstance(paging, dict) else {}
         return Page(
@@ -110,6 +127,15 @@ class Client:
             total=_whole(paging.get("total"), 0),
             limit=_whole(paging.get("limit"), 1),
         )
+
+    def probe(self, endpoint: str, filters: Sequence[tuple[str, str]] = ()) -> None:
+        """Ask for one record of a list that may not be offered.
+
+        Raises NotOffered or Forbidden where it is not, RequestRefused where the request is not accepted so.
+        """
+        # A server that objects to the limit, or to the size of one record, has the list.
+        with suppress(LimitRefused, TooLarge):
+            self._apart.submit(partial(self.list, endpoint, filters, 0, 1, patient=False)).result()
 
     def one(self, endpoint: str, record_id: str) -> dict[str, Any] | None:
         """One record by its id; None if the control plane has none."""
@@ -134,8 +160,21 @@ class Client:
         except Malformed as error:
             raise SourceError(f"{error}: single records are not to be had.") from error
 
-    def _get(self, path: str, shape: Shape, params: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
-        return self._retry.call(lambda: envelope(self._wire.get(path, params), shape, self._secret))
+    def _get(self, path: str, params: Sequence[tuple[str, str]], *, patient: bool) -> dict[str, Any]:
+        def request() -> dict[str, Any]:
+            try:
+                return envelope(self._wire.get(path, params), list, self._secret)
+            except NotJson as error:
+                if patient:
+                    raise
+                raise _not_offered(error) from error
+
+        try:
+            return self._retry.call(request)
+        except SourceUnavailable as error:
+            if isinstance(error.__cause__, NotJson):
+                raise _not_offered(error.__cause__) from error
+            raise
 
     def _probe(self, path: str) -> None:
         """Ask for one model. A wrong path gives 404 or, often, a page for browsers: final either way."""
@@ -143,10 +182,16 @@ class Client:
             envelope(self._wire.get(path, (("offset", "0"), ("limit", "1"))), list, self._secret)
         except Foreign as error:
             raise NotAControlPlane(str(error)) from error
-        except RequestRefused as refusal:
-            if refusal.status in _NOT_HERE:
-                raise NotAControlPlane(str(refusal)) from refusal
-            raise
+        except NotOffered as refusal:
+            raise NotAControlPlane(str(refusal)) from refusal
+
+
+def _is_model(record: Any) -> bool:
+    return isinstance(record, dict) and "latest_version" in record
+
+
+def _not_offered(error: NotJson) -> NotOffered:
+    return NotOffered(f"{error}.", status=HTTPStatus.OK)
 
 
 def _whole(value: Any, least: int) -> int | None:

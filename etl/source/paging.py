@@ -33,6 +33,9 @@ MAX_REPETITION = 8
 MAX_SHORT_PAGES = 100
 """Pages in a row, each less than half as long as the longest, until a list is taken to grow as fast as it is read."""
 
+MAX_REPEATED = 2
+"""Times in a row that a page of one record comes again, until the server is taken to ignore the offset."""
+
 _FIRST_CHECK = 64
 
 Anchor = tuple[int, Any]
@@ -74,6 +77,7 @@ class Sweep:
         self.offset = 0
         self.ended = False
         self.total: int | None = None  # of the first page
+        self.repeats = False  # the same page came for another offset
         self._joined = True  # every page began with the anchor
         self._steady = True  # every page named the same total
         self._whole = True  # no hole, no circle
@@ -83,6 +87,7 @@ class Sweep:
         self._longest = 0
         self._fresh = 0
         self._empty = 0
+        self._repeated = 0  # times in a row that the same page came
         self._short = 0
         self._next_check = _FIRST_CHECK
         self._seams = Seams()
@@ -118,7 +123,8 @@ class Sweep:
         again = [place for place, key in enumerate(keys[page.overlap :]) if not self.ids.add(key)]
         page = replace(page, again=frozenset(again)) if again else page
         self._fresh += len(page.fresh)
-        if self._goes_in_circles(keys) or self._runs_away(len(keys)):
+        self.repeats = self._is_repeated(page, keys)
+        if self.repeats or self._goes_in_circles() or self._runs_away(len(keys)):
             self._whole, self.ended = False, True
         self._advance(page, keys[-1])
         self._last, self._last_keys = page, keys
@@ -139,6 +145,8 @@ class Sweep:
             return []
         last = self._last
         if last is None or self._empty or (last.total is None and not last.full):
+            return [self.offset]
+        if self._longest == 1 < last.asked:  # perhaps the server ignores the offset: see first
             return [self.offset]
         # Pages may have grown smaller on our side, hence the limit asked for last.
         step = max(min(self._longest, last.asked) - 1, 1)
@@ -193,10 +201,14 @@ class Sweep:
         self._empty += 1
         self.offset = page.offset + length
 
-    def _goes_in_circles(self, keys: list[int]) -> bool:
-        """Whether the list cannot be trusted to end: the same page again, or ids over and over."""
-        if len(keys) > 1 and keys == self._last_keys:
-            return True
+    def _is_repeated(self, page: Page, keys: list[int]) -> bool:
+        """Whether the last page came again, though `total` stood still; one record may repeat once by chance."""
+        stands_still = self._last is not None and page.total == self._last.total
+        self._repeated = self._repeated + 1 if keys == self._last_keys and stands_still else 0
+        return self._repeated >= (1 if len(keys) > 1 else MAX_REPEATED)
+
+    def _goes_in_circles(self) -> bool:
+        """Whether the list cannot be trusted to end: ids come over and over."""
         if self._fresh < self._next_check:
             return False
         self._next_check = self._fresh * 2

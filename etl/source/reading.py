@@ -21,10 +21,14 @@ _FEWEST_AHEAD = 2
 
 @dataclass(frozen=True)
 class Listing:
-    """What to page: an endpoint (`ml-repos`, `models`, `model-versions`) and filters, as query parameters."""
+    """What to page: an endpoint (`ml-repos`, `models`, `model-versions`) and filters, as query parameters.
+
+    A list that is `optional` is not offered if its first page is not JSON; any other list is asked for again.
+    """
 
     endpoint: str
     filters: tuple[tuple[str, str], ...] = ()
+    optional: bool = False
 
     def __str__(self) -> str:
         """As it may stand in a message."""
@@ -44,6 +48,8 @@ class Reading:
         self.proof: Literal["anchored", "confirmed"] | None = None
         self.sweeps = 0
         self.total: int | None = None
+        self.repeats = False
+        """Whether the server gives the same page whatever offset is asked for: another sweep would, too."""
         self._fetch = fetch
         self._most_ahead = ahead
         self._ahead = min(_FEWEST_AHEAD, ahead)
@@ -53,11 +59,12 @@ class Reading:
     def __iter__(self) -> Iterator[Page]:
         """The pages of the first sweep, and of further ones while there is no proof. To be exhausted once."""
         previous: Sweep | None = None
-        while self.proof is None and self.sweeps < self._max_sweeps:
+        while self.proof is None and self.sweeps < self._max_sweeps and not self.repeats:
             sweep = Sweep()
             yield from self._sweep(sweep)
             self.sweeps += 1
             self.total = sweep.total
+            self.repeats = sweep.repeats
             self.proof = proof(previous, sweep)
             previous = sweep
 
@@ -150,7 +157,8 @@ class Reader:
         while True:
             size = self.page_size
             try:
-                return self._client.list(listing.endpoint, listing.filters, offset, size)
+                patient = offset > 0 or not listing.optional
+                return self._client.list(listing.endpoint, listing.filters, offset, size, patient=patient)
             except (LimitRefused, TooLarge) as refusal:
                 if size == 1:
                     raise

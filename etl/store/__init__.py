@@ -17,9 +17,10 @@ engine      from a URL to an engine; sqlite and postgresql hold what differs by 
 
 from etl.store import browsing, contents, rejects, runs, schema
 from etl.store.engine import lock_is_free, open_engine, opened, server_of
+from etl.store.merge import Supersede
 from etl.store.prune import PRUNED, Old
 from etl.store.rejects import Gone, Reject
-from etl.store.runs import Advance
+from etl.store.runs import Advance, Coverage
 from etl.store.settle import LostRepo, Tally
 from etl.store.staging import Known, Seen, Staging
 from etl.store.store import Store, reading
@@ -27,6 +28,7 @@ from etl.store.store import Store, reading
 __all__ = [
     "PRUNED",
     "Advance",
+    "Coverage",
     "Gone",
     "Known",
     "LostRepo",
@@ -35,6 +37,7 @@ __all__ = [
     "Seen",
     "Staging",
     "Store",
+    "Supersede",
     "Tally",
     "browsing",
     "contents",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, exists, func, insert, literal, or_, select, true, update
@@ -13,13 +14,32 @@ from etl.store.rejects import Gone
 from etl.store.tables import CHILDREN, DOOMED, LOGGED_AT, READ, REVIVED, SEEN, STAGES, TABLES, UNREAD
 
 
+class Supersede(Enum):
+    """What a run does to `superseded_at`."""
+
+    NOTHING = auto()
+    CLEAR = auto()
+    """It read lists of versions: what it read is up to date."""
+    CHANGED = auto()
+    """It read latest versions alone: of models that changed every other version is superseded."""
+    EVERY = auto()
+    """It read latest versions alone, and the run before did not: of all models every other version is superseded."""
+
+
 def merge(  # noqa: PLR0913 all that a run knows of itself
-    connection: Connection, *, ml_repos: Sequence[str], run_id: str, now: datetime, log_changes: bool, gone: Gone
+    connection: Connection,
+    *,
+    ml_repos: Sequence[str],
+    run_id: str,
+    now: datetime,
+    log_changes: bool,
+    gone: Gone,
+    supersede: Supersede,
 ) -> None:
     """Bring the registry's tables to what the run has staged. The caller begins and commits.
 
-    `now` becomes first_seen_at, last_changed_at, deleted_at and resolved_at; `log_changes` is off for a scope's first
-    load; `gone` are rejected records that the source has no more.
+    `now` becomes first_seen_at, last_changed_at, deleted_at, superseded_at and resolved_at; `log_changes` is off for a
+    scope's first load; `gone` are rejected records that the source has no more.
     """
     database = database_of(connection.engine.url)
     catch_up(connection, ml_repos)
@@ -31,6 +51,7 @@ def merge(  # noqa: PLR0913 all that a run knows of itself
             _insert_children(connection, database, child)
     _bury(connection, now)
     _restore(connection, now)
+    _supersede(connection, supersede, now)
     _note_reads(connection, database)
     if log_changes:
         _log_changes(connection, run_id, now)
@@ -113,6 +134,30 @@ def _restore(connection: Connection, now: datetime) -> None:
             .where(table.c.deleted_at.is_not(None), table.c.id.in_(back))
             .values(deleted_at=None, last_changed_at=now)
         )
+
+
+def _supersede(connection: Connection, what: Supersede, now: datetime) -> None:
+    """Mark versions that are no longer kept up to date, and clear the mark of those that are."""
+    versions, models = TABLES["model_versions"], TABLES["models"]
+    seen = (SEEN.c.entity == "models") & (SEEN.c.outcome != "rejected")
+    if what is Supersede.CHANGED:
+        seen &= SEEN.c.outcome != "unchanged"
+    marked = versions.c.superseded_at.is_not(None)
+    of_seen = versions.c.model_id.in_(select(SEEN.c.id).where(seen))
+    is_latest = exists().where(models.c.id == versions.c.model_id, models.c.latest_version_id == versions.c.id)
+    clear = update(versions).values(superseded_at=None, last_changed_at=now)
+    if what is Supersede.CLEAR:
+        read = select(SEEN.c.id).where(SEEN.c.entity == "model_versions", SEEN.c.outcome != "rejected")
+        is_read = versions.c.id.in_(read) | versions.c.model_id.in_(select(READ.c.model_id))
+        connection.execute(clear.where(marked, is_read | versions.c.deleted_at.is_not(None)))
+    elif what is not Supersede.NOTHING:
+        connection.execute(clear.where(marked, of_seen, is_latest))
+        mark = update(versions).values(superseded_at=now, last_changed_at=now)
+        connection.execute(mark.where(~marked, versions.c.deleted_at.is_(None), of_seen, ~is_latest))
+        # The next run that can list versions reads all of these models.
+        reads = TABLES["version_reads"]
+        superseded = select(versions.c.model_id).where(versions.c.superseded_at == now)
+        connection.execute(delete(reads).where(reads.c.model_id.in_(superseded)))
 
 
 def _note_reads(connection: Connection, database: Any) -> None:

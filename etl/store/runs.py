@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -14,6 +15,13 @@ from etl.store.tables import SEEN, TABLES
 
 WHOLE = "all"
 """Name of the scope without a filter."""
+
+
+class Coverage(StrEnum):
+    """Which versions a run can copy."""
+
+    ALL = "all"
+    LATEST = "latest"
 
 
 def begin(connection: Connection, run: Mapping[str, Any]) -> None:
@@ -82,6 +90,8 @@ class Advance(NamedTuple):
 
     scope: str
     full: bool
+    coverage: Coverage
+    lists_ml_repos: bool
 
 
 def advance(connection: Connection, to: Advance, *, run_id: str, started_at: datetime) -> None:
@@ -95,6 +105,8 @@ def advance(connection: Connection, to: Advance, *, run_id: str, started_at: dat
         "watermark": max(marks, default=None),
         "last_complete_run_id": run_id,
         "last_complete_at": started_at,
+        "coverage": to.coverage,
+        "lists_ml_repos": to.lists_ml_repos,
         **({"last_full_at": started_at} if to.full else {}),
     }
     upsert = database.insert(SyncScope).values(values)

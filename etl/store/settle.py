@@ -67,7 +67,11 @@ def doom(
             if entity in spare:
                 continue
             table = TABLES[entity]
-            gone = select(literal(entity), table.c.id).where(live_in(table, ml_repos), ~_was_seen(table), applies)
+            # An ML repo that no list ever had is not missing in one.
+            listed = ~table.c.is_derived if entity == "ml_repos" else true()
+            gone = select(literal(entity), table.c.id).where(
+                live_in(table, ml_repos), ~_was_seen(table), applies, listed
+            )
             connection.execute(insert(DOOMED).from_select(["entity", "id"], gone))
 
 

@@ -8,7 +8,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, Index, Select, Table, delete, exists, func, null, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Select,
+    Table,
+    delete,
+    exists,
+    false,
+    func,
+    null,
+    or_,
+    select,
+)
 from sqlalchemy.schema import CreateTable
 
 from etl.models.types import Encoder, RegistryJson, RegistryText, UtcDateTime, escaped_all
@@ -24,6 +38,7 @@ class Known(NamedTuple):
     stored_hash: str | None
     stored_updated_at: datetime | None
     deleted: bool
+    is_derived: bool
     seen_hash: str | None
     seen_updated_at: datetime | None
     versions_read_as: str | None
@@ -66,6 +81,7 @@ class Staging:
                 table.c.content_hash,
                 table.c.get("updated_at", null()),
                 table.c.deleted_at.is_not(None) & table.c.id.is_not(None),
+                table.c.get("is_derived", false()),
                 SEEN.c.content_hash,
                 SEEN.c.updated_at,
                 read.c.fingerprint,
@@ -125,6 +141,25 @@ class Staging:
         with self._connection.begin():
             wanted = self._wanted(model_ids)
             self._connection.execute(delete(READ).where(READ.c.model_id.in_(select(wanted.c.value))))
+
+    def mark_due_unread(self) -> None:
+        """Note the models that are due and were not read: they are asked for again."""
+        known = select(UNREAD.c.model_id).union_all(select(READ.c.model_id))
+        with self._connection.begin():
+            left = select(DUE.c.model_id).where(DUE.c.model_id.not_in(known))
+            self._connection.execute(UNREAD.insert().from_select(["model_id"], left))
+
+    def lacks_latest(self) -> bool:
+        """Whether a model whose versions could not all be read lacks its latest one."""
+        with self._connection.begin():
+            return self._connection.scalar(_unread_without_latest().limit(1)) is not None
+
+    def lack_latest(self, model_ids: Sequence[str]) -> set[str]:
+        """Those of the models whose versions could not all be read, the latest one among them."""
+        wanted = self._wanted(model_ids)
+        with self._connection.begin():
+            query = _unread_without_latest().join(wanted, SEEN.c.id == wanted.c.value)
+            return set(self._connection.scalars(query))
 
     def mark_unread_without_latest(self) -> None:
         """Take back the models of which a sweep of all versions did not bring the latest."""
@@ -246,6 +281,10 @@ def _without_latest() -> Select[Any]:
     version = SEEN.alias()
     arrived = exists().where((version.c.entity == "model_versions") & (version.c.id == SEEN.c.latest_version_id))
     return select(SEEN.c.id).where(SEEN.c.entity == "models", SEEN.c.latest_version_id.is_not(None), ~arrived)
+
+
+def _unread_without_latest() -> Select[Any]:
+    return _without_latest().join(UNREAD, UNREAD.c.model_id == SEEN.c.id)
 
 
 def _unmarked(table: Table) -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from etl.errors import ConfigError, EtlError, StoreError
 from etl.store import runs, schema, settle
 from etl.store.engine import database_of, explained, is_in_memory, is_new_file, open_engine, opened, parse_url, writing
-from etl.store.merge import merge
+from etl.store.merge import Supersede, merge
 from etl.store.rejects import Gone
 from etl.store.settle import Tally
 from etl.store.staging import Staging
@@ -133,6 +133,7 @@ class Store:
         now: datetime,
         log_changes: bool,
         gone: Gone,
+        supersede: Supersede,
         advance: runs.Advance | None,
         held: AbstractContextManager[None],
     ) -> None:
@@ -141,7 +142,15 @@ class Store:
         `now` is the run's start; `outcome` is asked once everything is merged; `held` keeps signals off the commit.
         """
         with writing(self._connection) as transaction:
-            merge(self._connection, ml_repos=ml_repos, run_id=run_id, now=now, log_changes=log_changes, gone=gone)
+            merge(
+                self._connection,
+                ml_repos=ml_repos,
+                run_id=run_id,
+                now=now,
+                log_changes=log_changes,
+                gone=gone,
+                supersede=supersede,
+            )
             if not runs.end(self._connection, run_id, outcome(), tallies):
                 raise StoreError("Another run took this one for dead, and may have written since: run again.")
             if advance is not None:

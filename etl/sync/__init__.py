@@ -3,6 +3,7 @@
 run         from lock to commit                scope       which part of the registry a run is about
 intake      a page becomes staged rows         reading     which lists are read, and how versions are
 plan        pure: how versions are read        rereading   rejected records, asked for again by themselves
+coverage    which versions the control plane offers this token
 interrupts  signals that wait for a commit     doubt       is what is missing really gone
 summary     what a run did, for people and programs
 watch       what is known of a run however it ends
@@ -10,6 +11,7 @@ prune       housekeeping in what runs wrote down of themselves
 garbage     when Python looks for what refers to itself
 """
 
+from etl.sync.coverage import is_withheld, refusal_of_versions, why
 from etl.sync.interrupts import Interrupts
 from etl.sync.plan import NEVER
 from etl.sync.prune import Pruned, prune
@@ -29,6 +31,9 @@ __all__ = [
     "Scope",
     "Summary",
     "Watch",
+    "is_withheld",
     "prune",
+    "refusal_of_versions",
     "run",
+    "why",
 ]

@@ -53,26 +53,34 @@ def doubt(client: Client, store: Store, readings: Readings, most: int) -> None:
 
 
 def _asked(client: Client, readings: Readings, missing: list[str]) -> dict[str, _Told]:
-    """What is told of each; nothing at all where the control plane tells of no single model."""
+    """What is told of each; nothing at all where the control plane tells of no single model.
+
+    Such a control plane answers 404 for everything, which confirms nothing: a model that is listed is asked for first.
+    """
+    if not missing:
+        return {}
+    offered = _offers_single_models(client, readings)
+    if offered is False:
+        _log.info("this control plane offers no single models (GET /models/ID): the lists alone say what is missing")
+        return {}
     told: dict[str, _Told] = {}
-    tells = False
     for model_id in missing:
         readings.advance("models", 0, None)
         told[model_id] = _ask(client, readings, model_id)
-        if told[model_id] is _Told.NOTHING:
-            tells = tells or _tells_of_one(client, readings)
-            if not tells:
-                _log.info("this control plane does not tell of single models: the lists alone say what is gone")
-                return {}
-            told[model_id] = _ask(client, readings, model_id)  # since it does, that may have gone wrong in passing
-        tells |= told[model_id] is _Told.HERE
+        if offered and told[model_id] is _Told.NOTHING:  # that may have gone wrong in passing
+            told[model_id] = _ask(client, readings, model_id)
+    if offered is None:  # no model is listed, so that only those which are there after all say something
+        told = {each: what for each, what in told.items() if what in {_Told.HERE, _Told.ELSEWHERE}}
     return told
 
 
-def _tells_of_one(client: Client, readings: Readings) -> bool:
-    """Whether the control plane tells of a model that its lists have."""
+def _offers_single_models(client: Client, readings: Readings) -> bool | None:
+    """Whether a model that is listed can be asked for by itself; None where none is listed."""
     witness = next(readings.staging.seen_ids("models"), None)
-    return witness is not None and _ask(client, readings, witness) is _Told.HERE
+    if witness is None:
+        return None
+    # Once more where that went wrong in passing: what no model is asked for cannot be taken back.
+    return any(_ask(client, readings, witness) in {_Told.HERE, _Told.ELSEWHERE} for _ in range(2))
 
 
 def _ask(client: Client, readings: Readings, model_id: str) -> _Told:

@@ -7,7 +7,18 @@ from collections.abc import Container, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from etl.records import Entity, Sighting, Unreadable, changes, embedded_version, identity, rows, sight
+from etl.records import (
+    Entity,
+    Record,
+    Sighting,
+    Unreadable,
+    changes,
+    embedded_version,
+    identity,
+    rows,
+    sight,
+    sight_derived,
+)
 from etl.store import Known, Seen, Staging
 from etl.sync.scope import Scope
 
@@ -70,6 +81,11 @@ class Intake:
             self._reject(entity, reject)
         return [reject.record for reject in rejects]
 
+    def take_derived(self, ml_repos: Sequence[Record]) -> None:
+        """Stage ML repos that no list has and models tell of; one that is stored from a list stays as it is."""
+        if ml_repos:
+            self._stage("ml_repos", {each.id: each for each in map(sight_derived, ml_repos)}, set())
+
     def _stage(self, entity: Entity, sightings: dict[str, Sighting], again: set[str]) -> list[_Reject]:
         """Stage what is news; gives back the twins of what an earlier page of the sweep brought."""
         known = self._staging.known(entity, list(sightings))
@@ -84,7 +100,8 @@ class Intake:
         outcomes = {each.id: _outcome(each, known[each.id]) for each in news}
         stale = {each.id for each in news if _is_stale(each, known[each.id])}
         self.stale += len(stale)
-        changed = [each for each in news if outcomes[each.id] != "unchanged" and each.id not in stale]
+        kept = stale | {each.id for each in news if _yields(each, known[each.id])}
+        changed = [each for each in news if outcomes[each.id] != "unchanged" and each.id not in kept]
         staged: Rows = defaultdict(list)
         of_each = {each.id: rows(each) for each in changed}
         for each in changed:
@@ -166,12 +183,17 @@ def _is_stale(sighting: Sighting, known: Known) -> bool:
     return _before(sighting.updated_at, known.stored_updated_at)
 
 
+def _yields(sighting: Sighting, known: Known) -> bool:
+    """What models tell of an ML repo never overwrites what a list said of it."""
+    return sighting.is_derived and known.stored_hash is not None and not known.is_derived
+
+
 def _outcome(sighting: Sighting, known: Known) -> str:
     if known.stored_hash is None:
         return "inserted"
     if known.deleted:
         return "restored"
-    same = known.stored_hash == sighting.content_hash or _is_stale(sighting, known)
+    same = known.stored_hash == sighting.content_hash or _is_stale(sighting, known) or _yields(sighting, known)
     return "unchanged" if same else "updated"
 
 

@@ -23,10 +23,17 @@ class Plan:
     because: str
 
 
-def is_full(*, asked: bool, last_full_at: datetime | None, now: datetime, full_every: timedelta) -> str | None:
-    """Why every version must be compared in this run, or None when changed models will do."""
+def is_full(
+    *, asked: bool, grew: bool, last_full_at: datetime | None, now: datetime, full_every: timedelta
+) -> str | None:
+    """Why every version must be compared in this run, or None when changed models will do.
+
+    `grew`: the last run could read the latest versions alone, and this one can read all.
+    """
     if asked:
         return "--full was given"
+    if grew:
+        return "only the latest versions are stored, and the control plane offers all now"
     if full_every == NEVER:
         return None
     if last_full_at is None:

@@ -8,8 +8,9 @@ from typing import Any, Literal, NamedTuple, cast
 
 from etl.errors import SourceError, SourceUnavailable
 from etl.records import Entity, Unreadable, identity, sight
-from etl.source import Client, Forbidden, Listing
+from etl.source import Client, Forbidden, Listing, NotOffered
 from etl.store import Gone, Reject
+from etl.sync.coverage import why
 from etl.sync.reading import Readings
 
 # The row of a run names so many rejected records at most.
@@ -56,7 +57,7 @@ class Rereading:
         for entity, record_id in dict.fromkeys((each.entity, each.record_id) for each in self.rejects):
             readings.advance(entity, 1, None)
             if entity not in ask:
-                ask[entity] = _in_list(readings) if entity == "ml_repos" else partial(_by_itself, client, entity)
+                ask[entity] = _ml_repo_of(readings) if entity == "ml_repos" else partial(_by_itself, client, entity)
             fates[entity, record_id] = _fate(readings, cast("Entity", entity), record_id, ask[entity])
         self.fates = {each.id: fates[each.entity, each.record_id] for each in self.rejects}
 
@@ -80,10 +81,13 @@ def _named(record_id: str | None) -> str:
     return record_id
 
 
-def _in_list(readings: Readings) -> _Ask:
+def _ml_repo_of(readings: Readings) -> _Ask:
     """ML repos are listed, and not told one by one."""
-    reading = readings.reader.read(Listing("ml-repos"))
-    listed = {identity(each.get("id")): each for page in reading for each in page.fresh if isinstance(each, dict)}
+    reading = readings.reader.read(Listing("ml-repos", optional=True))
+    try:
+        listed = {identity(each.get("id")): each for page in reading for each in page.fresh if isinstance(each, dict)}
+    except (Forbidden, NotOffered) as refusal:
+        return partial(_refuse, why("ML repos", refusal))
 
     def ask(record_id: str) -> Any:
         if record_id not in listed and reading.proof is None:
@@ -91,6 +95,10 @@ def _in_list(readings: Readings) -> _Ask:
         return listed.get(record_id)
 
     return ask
+
+
+def _refuse(reason: str, _record_id: str) -> Any:
+    raise _NotTold(reason)
 
 
 def _by_itself(client: Client, entity: str, record_id: str) -> Any:

@@ -11,7 +11,7 @@ import etl
 from etl.errors import EtlError, Interrupted, MassDelete
 from etl.settings import Settings
 from etl.source import Client, Reader
-from etl.store import Advance, Gone, Store, Tally
+from etl.store import Advance, Coverage, Gone, Store, Supersede, Tally
 from etl.sync.doubt import doubt
 from etl.sync.garbage import Garbage
 from etl.sync.intake import Intake
@@ -49,9 +49,11 @@ class _Run:
     garbage: Garbage
     watch: Watch
     started_at: datetime
+    state: Mapping[str, Any]
     why_full: str | None
     first_load: bool
     rereading: Rereading | None
+    coverage: Coverage | None = None
 
     @property
     def id(self) -> str:
@@ -60,6 +62,11 @@ class _Run:
     @property
     def mode(self) -> str:
         return "incremental" if self.why_full is None else "full"
+
+    @property
+    def own_state(self) -> Mapping[str, Any]:
+        """What is known of the scope itself: the whole registry's state may stand in for it."""
+        return self.state if self.state.get("scope") == self.scope.label() else {}
 
     def phase(self, name: str) -> None:
         self.interrupts.check()
@@ -70,10 +77,12 @@ class _Run:
         self.garbage.page(records)
         self.progress.advance(entity, records, total)
 
-    def traffic(self) -> dict[str, Any]:
-        """What went over the wire so far, as the run's row has it."""
+    def so_far(self) -> dict[str, Any]:
+        """What is known of the run by now, as its row has it."""
         return {
             "api_prefix": self.client.prefix,
+            "mode": self.mode,
+            "coverage": self.coverage,
             "requests": self.client.requests,
             "retries": self.client.retries,
             "bytes_received": self.client.bytes_received,
@@ -128,9 +137,6 @@ def run(
         if not settings.accept_host:
             store.stay_with(settings.base_url())
         state = store.scope_state(scope.label())
-        if state.get("scope") == scope.label():  # and not that of the whole registry, which stands in for it
-            watch.last_complete_at = state["last_complete_at"]
-        compares = scope.versions == "all" and rereading is None
         this = _Run(
             settings,
             scope,
@@ -141,10 +147,13 @@ def run(
             garbage,
             watch,
             now,
-            _why_full(settings, state, now) if compares else None,
+            state,
+            None,
             not state and store.is_empty(scope.ml_repos),
             rereading,
         )
+        this.why_full = _why_full(this, scope.versions)
+        watch.last_complete_at = this.own_state.get("last_complete_at")
         return _made(this)
 
 
@@ -164,9 +173,17 @@ def _made(this: _Run) -> Summary:
     return _summary(this, read, run_id=this.id)
 
 
-def _why_full(settings: Settings, state: Mapping[str, Any], now: datetime) -> str | None:
-    last = state.get("last_full_at")
-    return is_full(asked=settings.full, last_full_at=last, now=now, full_every=settings.full_every)
+def _why_full(this: _Run, coverage: str) -> str | None:
+    """Why every version is compared; None where they cannot all be read."""
+    if coverage != Coverage.ALL or this.rereading is not None:
+        return None
+    return is_full(
+        asked=this.settings.full,
+        grew=this.own_state.get("coverage") == Coverage.LATEST,
+        last_full_at=this.state.get("last_full_at"),
+        now=this.started_at,
+        full_every=this.settings.full_every,
+    )
 
 
 def _opening(this: _Run) -> dict[str, Any]:
@@ -175,11 +192,10 @@ def _opening(this: _Run) -> dict[str, Any]:
         "started_at": this.started_at,
         "status": "running",
         "complete": False,
-        "mode": this.mode,
         "scope": (this.rereading or this.scope).as_json(),
         "host": this.settings.base_url(),
         "tool_version": etl.__version__,
-        **this.traffic(),
+        **this.so_far(),
     }
 
 
@@ -212,7 +228,7 @@ def _explained(this: _Run) -> Iterator[None]:
 
 
 def _ending(this: _Run, status: str, error: str | None) -> dict[str, Any]:
-    return {"status": status, "finished_at": datetime.now(UTC), "error": error, **this.traffic()}
+    return {"status": status, "finished_at": datetime.now(UTC), "error": error, **this.so_far()}
 
 
 def _read(this: _Run) -> _Read:
@@ -223,7 +239,16 @@ def _read(this: _Run) -> _Read:
     staging = store.staging()
     intake = Intake(staging, scope, log_changes=not this.first_load)
     with Reader(this.client, settings.page_size, settings.concurrency, settings.max_sweeps) as reader:
-        readings = Readings(reader, intake, staging, scope, this.advance)
+        readings = Readings(
+            this.client,
+            reader,
+            intake,
+            staging,
+            scope,
+            this.advance,
+            before=this.own_state,
+            accept_coverage=settings.accept_coverage,
+        )
         if this.rereading is None:
             plan, every_version = _read_lists(this, readings)
         else:
@@ -234,7 +259,7 @@ def _read(this: _Run) -> _Read:
     lists_all = scope.lists_every_model and this.rereading is None
     store.staged()
     if readings.complete and lists_all and not settings.no_delete:
-        store.doom(scope.ml_repos, every_version_read=every_version, spare=_spared(intake))
+        store.doom(scope.ml_repos, every_version_read=every_version, spare=_spared(readings))
         doubt(this.client, store, readings, settings.confirm_deletes)
     tallies = store.tallies()
     if intake.stale:
@@ -249,10 +274,14 @@ def _read_lists(this: _Run, readings: Readings) -> tuple[Plan, bool]:
     readings.ml_repos()
     this.phase("models")
     readings.models()
+    this.coverage = readings.coverage
+    this.why_full = _why_full(this, readings.coverage or "")
     plan = _plan(this, readings)
     _log.info("versions are read: %s, about %d requests, because %s", plan.way, plan.requests, plan.because)
     this.phase("versions")
-    return plan, readings.versions(plan, full=this.why_full is not None)
+    every_version = readings.versions(plan, full=this.why_full is not None)
+    this.coverage = readings.coverage
+    return plan, every_version
 
 
 def _refusal(this: _Run, tallies: Mapping[str, Tally]) -> MassDelete | None:
@@ -273,18 +302,22 @@ def _gone(this: _Run, readings: Readings, *, every_version: bool) -> Gone:
     if not readings.complete or not this.scope.lists_every_model or this.scope.ml_repos:
         return Gone()
     listed = {"ml_repos", "models"} | ({"model_versions"} if every_version else set())
-    return Gone(entities=listed - _spared(readings.intake))
+    return Gone(entities=listed - _spared(readings))
 
 
-def _spared(intake: Intake) -> set[str]:
-    """A record without an id may be any of those stored; a model without one takes its versions along."""
-    spared = set[str](intake.nameless)
+def _spared(readings: Readings) -> set[str]:
+    """Tables of which nothing may be marked as deleted.
+
+    A record without an id may be any of those stored; a model without one takes its versions along. ML repos that are
+    not listed are missing in no list.
+    """
+    spared = set[str](readings.intake.nameless) | (set() if readings.lists_ml_repos else {"ml_repos"})
     return spared | {"model_versions"} if "models" in spared else spared
 
 
 def _plan(this: _Run, readings: Readings) -> Plan:
-    if this.scope.versions == "latest":
-        return Plan("embedded", 0, "only the latest versions are wanted, and they come with the models")
+    if readings.coverage is Coverage.LATEST:
+        return Plan("embedded", 0, readings.why_latest)
     return plan_versions(
         why_full=this.why_full,
         due=readings.staging.count_due(),
@@ -299,8 +332,6 @@ def _commit(this: _Run, read: _Read) -> None:
     if read.refusal is not None:
         raise read.refusal
     this.phase("writing")
-    label = this.scope.label()
-    compared_all = this.scope.versions == "all" and (this.why_full is not None or read.every_version)
     this.store.commit(
         this.id,
         lambda: _ending(this, read.status, None) | {"complete": read.readings.complete, "proof": read.readings.proof},
@@ -309,9 +340,30 @@ def _commit(this: _Run, read: _Read) -> None:
         now=this.started_at,
         log_changes=not this.first_load,
         gone=read.gone,
-        advance=Advance(label, full=compared_all) if _advances(this, read) else None,
+        supersede=_supersede(this, read.readings),
+        advance=_advance(this, read) if _advances(this, read) else None,
         held=this.interrupts.held(),
     )
+
+
+def _advance(this: _Run, read: _Read) -> Advance:
+    return Advance(
+        this.scope.label(),
+        full=this.coverage is Coverage.ALL and (this.why_full is not None or read.every_version),
+        coverage=this.coverage or Coverage.ALL,
+        lists_ml_repos=read.readings.lists_ml_repos,
+    )
+
+
+def _supersede(this: _Run, readings: Readings) -> Supersede:
+    """Which versions are kept up to date no longer, or again."""
+    if this.rereading is not None or readings.shrank:
+        return Supersede.NOTHING
+    if this.coverage is Coverage.ALL:
+        return Supersede.CLEAR
+    was_all = this.own_state.get("coverage") != Coverage.LATEST
+    # Where latest versions alone are wanted, other runs may keep the rest up to date.
+    return Supersede.EVERY if was_all and this.scope.versions == "all" else Supersede.CHANGED
 
 
 def _advances(this: _Run, read: _Read) -> bool:
@@ -326,6 +378,7 @@ def _summary(this: _Run, read: _Read, *, run_id: str | None) -> Summary:
         run_id=run_id,
         status=read.status,
         complete=read.readings.complete,
+        coverage=this.coverage,
         mode=this.mode,
         proof=read.readings.proof,
         duration_s=this.watch.elapsed(),

@@ -5,17 +5,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from etl.errors import MassDelete
-from etl.store import Tally
+from etl.store import Coverage, Tally
 from etl.sync.plan import Plan
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The result of a run. `plan` says how versions were read; in a dry run `run_id` is None."""
+    """The result of a run. `plan` says how versions were read; in a dry run `run_id` is None.
+
+    `coverage` is None for a run that asked for rejected records alone.
+    """
 
     run_id: str | None
     status: str
     complete: bool
+    coverage: Coverage | None
     mode: str
     proof: str | None
     duration_s: float
@@ -45,6 +49,7 @@ class Summary:
             "run_id": self.run_id,
             "status": self.status,
             "complete": self.complete,
+            "coverage": self.coverage,
             "mode": self.mode,
             "proof": self.proof,
             "duration_s": round(self.duration_s, 3),

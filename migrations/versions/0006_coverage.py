@@ -24,9 +24,17 @@ def upgrade() -> None:
     """Add the columns."""
     for table, column in COLUMNS:
         op.add_column(table, column)
+    op.create_index(
+        op.f("ix_model_versions_superseded_at"),
+        "model_versions",
+        ["superseded_at"],
+        sqlite_where=sa.text("superseded_at IS NOT NULL"),
+        postgresql_where=sa.text("superseded_at IS NOT NULL"),
+    )
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_index(op.f("ix_model_versions_superseded_at"), "model_versions")
     for table, column in reversed(COLUMNS):
         op.drop_column(table, column.name)

@@ -55,18 +55,19 @@ def test_a_sweep_takes_neither_more_requests_nor_more_records_than_it_must(
     assert plan.way == "by model" or stored <= due * (50 + stored / max(due, 10))
 
 
-def test_a_run_is_full_when_asked_first_or_after_too_long() -> None:
-    def why(*, asked: bool = False, last: datetime | None = NOW) -> str | None:
-        return is_full(asked=asked, last_full_at=last, now=NOW, full_every=DAY)
+def test_a_run_is_full_when_asked_first_after_too_long_or_when_coverage_grew() -> None:
+    def why(*, asked: bool = False, grew: bool = False, last: datetime | None = NOW) -> str | None:
+        return is_full(asked=asked, grew=grew, last_full_at=last, now=NOW, full_every=DAY)
 
     assert why() is None
     assert why(last=NOW - DAY + timedelta(microseconds=1)) is None
     assert why(last=NOW - DAY) == "the last full comparison is older than 1 day, 0:00:00"
     assert why(last=None) == "no run has compared every version yet"
     assert why(asked=True) == "--full was given"
+    assert why(grew=True) == "only the latest versions are stored, and the control plane offers all now"
 
 
 def test_a_run_that_is_never_full_by_itself_is_full_when_asked() -> None:
-    assert is_full(asked=False, last_full_at=None, now=NOW, full_every=NEVER) is None
-    assert is_full(asked=False, last_full_at=NOW - 1000 * DAY, now=NOW, full_every=NEVER) is None
-    assert is_full(asked=True, last_full_at=None, now=NOW, full_every=NEVER) == "--full was given"
+    assert is_full(asked=False, grew=False, last_full_at=None, now=NOW, full_every=NEVER) is None
+    assert is_full(asked=False, grew=False, last_full_at=NOW - 1000 * DAY, now=NOW, full_every=NEVER) is None
+    assert is_full(asked=True, grew=False, last_full_at=None, now=NOW, full_every=NEVER) == "--full was given"

@@ -179,7 +179,7 @@ def test_the_row_of_a_run_says_what_it_did(mirror: Mirror) -> None:
         "id": summary.run_id,
         "status": "succeeded",
         "complete": True,
-        "coverage": None,
+        "coverage": "all",
         "mode": "full",
         "proof": "anchored",
         "scope": {},

@@ -1,0 +1,61 @@
+"""How much of the registry a control plane offers this token: every version, or only the latest of each model."""
+
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+
+from etl.errors import RequestRefused
+from etl.source import Client, Forbidden, NotOffered
+
+Refusal = Forbidden | RequestRefused
+"""Why a list cannot be read."""
+
+VERSIONS = "model-versions"
+
+_NEEDS_A_FILTER = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
+
+
+def is_withheld(refusal: Refusal) -> bool:
+    """Whether the list is not offered, not allowed, or not without a filter; any other refusal is a fault."""
+    return isinstance(refusal, Forbidden | NotOffered) or refusal.status in _NEEDS_A_FILTER
+
+
+def refusal_of_versions(
+    client: Client, ml_repos: Sequence[str], model_id: str | None, *, within: bool = False
+) -> Refusal | None:
+    """Why model versions cannot be listed in any form; None if they can.
+
+    Asks for all, unless only those `within` the ML repos are wanted, then by ML repo, then by the model. A control
+    plane may offer one form alone, and a token may read some ML repos alone.
+    """
+    refusals: list[Refusal] = []
+    for form in _forms(ml_repos, model_id, within=within):
+        for filters in form:
+            try:
+                client.probe(VERSIONS, filters)
+            except (Forbidden, RequestRefused) as refusal:
+                if not is_withheld(refusal):
+                    raise
+                refusals.append(refusal)
+                if isinstance(refusal, NotOffered):
+                    break
+            else:
+                return None
+    return next((each for each in refusals if isinstance(each, Forbidden)), refusals[0])
+
+
+def _forms(
+    ml_repos: Sequence[str], model_id: str | None, *, within: bool
+) -> Iterator[list[tuple[tuple[str, str], ...]]]:
+    if not within:
+        yield [()]
+    yield [(("ml_repo_id", each),) for each in ml_repos]
+    if model_id is not None:
+        yield [(("model_id", model_id),)]
+
+
+def why(what: str, refusal: Refusal) -> str:
+    """A refusal of a list of `what`, in words."""
+    if isinstance(refusal, Forbidden):
+        return f"the token may not list {what} (403): grant it permission to read them"
+    found = "something else answers at its address" if refusal.status == HTTPStatus.OK else refusal.status
+    return f"the list of {what} is not offered here ({found})"
