@@ -79,6 +79,10 @@ current_model_versions = Table(
     _moment("updated_at", "When the source says it last changed, UTC: a hint."),
     _flag("is_latest", "Whether the source calls it the latest of its model."),
     _text("tags", "Its tags, parted by commas."),
+    _moment(
+        "superseded_at",
+        "Start of the run that found a later version, UTC, where only latest versions are copied; else NULL.",
+    ),
     comment="Versions that the source has now, with model, repo, creator and tags.",
 )
 
@@ -92,6 +96,10 @@ tag_assignments = Table(
     _text("ml_repo_name", "Name of its repo."),
     _whole("version", "Number of the version."),
     _text("fqn", "model:{tenant}/{ml_repo}/{model}:{version}"),
+    _moment(
+        "superseded_at",
+        "Start of the run that found a later version, UTC, where only latest versions are copied; else NULL.",
+    ),
     comment="Each tag with the versions that carry it now.",
 )
 
@@ -201,6 +209,10 @@ production_versions = Table(
     _moment("updated_at", "When the source says it last changed, UTC: a hint."),
     _moment("since_at", "Since when it carries the tag or alias, UTC."),
     _flag("since_is_exact", "False where nobody saw it come; see tag_history."),
+    _moment(
+        "superseded_at",
+        "Start of the run that found a later version, UTC, where only latest versions are copied; else NULL.",
+    ),
     comment="Versions that a tag or alias says are in production.",
 )
 
@@ -343,4 +355,17 @@ growth = Table(
     _whole("models_created", "Models created on it that the source has now."),
     _whole("versions_created", "Versions created on it that the source has now."),
     comment="Models and versions by the day on which they were created.",
+)
+
+version_coverage = Table(
+    "version_coverage",
+    metadata,
+    _text("model_id", "models.id"),
+    _text("model_name", "Name within its ML repo."),
+    _text("ml_repo_name", "Name of its ML repo."),
+    _whole("highest_version", "Largest number among its stored versions, deleted ones included; NULL if none has one."),
+    _whole("stored_versions", "Stored versions that the source has now."),
+    _whole("missing_versions", "Numbers from 1 to the largest of which no version was ever stored."),
+    comment="How many versions of each model are stored, and how many are missing by the gaps in their numbers. "
+    "Versions that were deleted before the first run count as missing too.",
 )

@@ -244,6 +244,15 @@ def test_growth_counts_by_the_day_in_utc(known: Mirror) -> None:
     ]
 
 
+def test_version_coverage_counts_numbers_that_were_never_stored(known: Mirror) -> None:
+    assert told(known, views.version_coverage) == [
+        ("m-churn", "churn", "risk", 5, 4, 1),
+        ("m-empty", "empty", "risk", None, 0, 0),
+        ("m-fraud", "fraud", "risk", None, 1, 0),
+        ("m-lost", None, None, None, 0, 0),
+    ]
+
+
 def test_no_view_shows_what_is_gone_but_those_of_history(known: Mirror) -> None:
     shown = {
         view.name
