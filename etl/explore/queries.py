@@ -29,11 +29,11 @@ ORDER BY ml_repo_name, model_name, version""",
         "Which version carried which tag at a time?",
         "at: a time in UTC, such as 2026-05-01 or 2026-05-01 12:30; empty for now. tag: one tag; empty for all.",
         """\
-SELECT tag, ml_repo_name, model_name, version, from_at, from_is_exact, to_at
+SELECT tag, ml_repo_name, model_name, version, valid_from, valid_from_is_exact, valid_to
 FROM tag_history
 WHERE :tag IN ('', tag)
-  AND from_at <= strftime('%Y-%m-%d %H:%M:%f', COALESCE(NULLIF(:at, ''), 'now'))
-  AND (to_at IS NULL OR to_at > strftime('%Y-%m-%d %H:%M:%f', COALESCE(NULLIF(:at, ''), 'now')))
+  AND valid_from <= strftime('%Y-%m-%d %H:%M:%f', COALESCE(NULLIF(:at, ''), 'now'))
+  AND (valid_to IS NULL OR valid_to > strftime('%Y-%m-%d %H:%M:%f', COALESCE(NULLIF(:at, ''), 'now')))
 ORDER BY tag, ml_repo_name, model_name, version""",
     ),
     Query(

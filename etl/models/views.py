@@ -139,9 +139,11 @@ tag_history = Table(
     _text("model_version_id", "model_versions.id"),
     _whole("version", "Number of the version."),
     _text("tag", "The tag, case kept."),
-    _moment("from_at", "Start of the run that first saw it there, UTC."),
-    _flag("from_is_exact", "False where nobody saw it come: it was there at a first load, or the change was pruned."),
-    _moment("to_at", "Start of the run that saw it gone, or its version deleted, UTC; NULL while it is there."),
+    _moment("valid_from", "Start of the run that first saw it there, UTC."),
+    _flag(
+        "valid_from_is_exact", "False where nobody saw it come: it was there at a first load, or the change was pruned."
+    ),
+    _moment("valid_to", "Start of the run that saw it gone, or its version deleted, UTC; NULL while it is there."),
     comment="Each stretch of time in which a version carried a tag.",
 )
 
@@ -154,9 +156,13 @@ alias_history = Table(
     _text("model_version_id", "model_versions.id"),
     _whole("version", "Number of the version."),
     _text("version_alias", "The alias, case kept."),
-    _moment("from_at", "Start of the run that first saw it there, UTC."),
-    _flag("from_is_exact", "False where nobody saw it come: it was there at a first load, or the change was pruned."),
-    _moment("to_at", "Start of the run that saw another or none, or its version deleted, UTC; NULL while it is there."),
+    _moment("valid_from", "Start of the run that first saw it there, UTC."),
+    _flag(
+        "valid_from_is_exact", "False where nobody saw it come: it was there at a first load, or the change was pruned."
+    ),
+    _moment(
+        "valid_to", "Start of the run that saw another or none, or its version deleted, UTC; NULL while it is there."
+    ),
     comment="Each stretch of time in which a version had an alias.",
 )
 

@@ -2,9 +2,9 @@
 WITH
 -- LOWER() must change ASCII letters only, as in SQLite, whatever the locale of the PostgreSQL database.
 tags AS (
-    SELECT h.tag AS label, h.model_version_id, h.from_at, h.from_is_exact
+    SELECT h.tag AS label, h.model_version_id, h.valid_from, h.valid_from_is_exact
     FROM tag_history h
-    WHERE h.to_at IS NULL
+    WHERE h.valid_to IS NULL
       AND REPLACE(LOWER(h.tag{ascii}), '=', ':') IN (
           'prod', 'production', 'live', 'champion',
           'env:prod', 'env:production', 'env:live', 'env:champion',
@@ -13,9 +13,9 @@ tags AS (
       )
 ),
 aliases AS (
-    SELECT h.version_alias AS label, h.model_version_id, h.from_at, h.from_is_exact
+    SELECT h.version_alias AS label, h.model_version_id, h.valid_from, h.valid_from_is_exact
     FROM alias_history h
-    WHERE h.to_at IS NULL
+    WHERE h.valid_to IS NULL
       AND (
           REPLACE(LOWER(h.version_alias{ascii}), '=', ':') IN (
               'prod', 'production', 'live', 'champion',
@@ -37,9 +37,9 @@ aliases AS (
       )
 ),
 labels AS (
-    SELECT label, model_version_id, from_at, from_is_exact FROM tags
+    SELECT label, model_version_id, valid_from, valid_from_is_exact FROM tags
     UNION ALL
-    SELECT label, model_version_id, from_at, from_is_exact FROM aliases
+    SELECT label, model_version_id, valid_from, valid_from_is_exact FROM aliases
 )
 SELECT
     l.label AS tag,
@@ -56,8 +56,8 @@ SELECT
     COALESCE(s.display_name, s.slug, v.created_by_id) AS owner,
     v.created_at,
     v.updated_at,
-    l.from_at AS since_at,
-    l.from_is_exact AS since_is_exact,
+    l.valid_from AS since_at,
+    l.valid_from_is_exact AS since_is_exact,
     v.superseded_at
 FROM labels l
 JOIN model_versions v ON v.id = l.model_version_id AND v.deleted_at IS NULL

@@ -67,9 +67,9 @@ SELECT
     v.id AS model_version_id,
     v.version,
     x.held AS tag,
-    x.observed_at AS from_at,
-    x.kind <> 'first seen' AS from_is_exact,
-    COALESCE(x.next_at, v.deleted_at) AS to_at
+    x.observed_at AS valid_from,
+    x.kind <> 'first seen' AS valid_from_is_exact,
+    COALESCE(x.next_at, v.deleted_at) AS valid_to
 FROM with_next x
 JOIN model_versions v ON v.id = x.model_version_id
 LEFT JOIN models m ON m.id = v.model_id
