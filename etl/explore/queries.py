@@ -78,10 +78,10 @@ ORDER BY specifier, ml_repo_name, model_name, version""",
         "Which versions are best by a metric?",
         "metric: its name, such as auc. less_is_better: 1 to begin with the least.",
         """\
-SELECT position, position_from_least, value, ml_repo_name, model_name, version
+SELECT position, rank_ascending, value, ml_repo_name, model_name, version
 FROM metric_leaderboard
 WHERE key = :metric
-ORDER BY CASE :less_is_better WHEN '1' THEN position_from_least ELSE position END, ml_repo_name, model_name, version
+ORDER BY CASE :less_is_better WHEN '1' THEN rank_ascending ELSE position END, ml_repo_name, model_name, version
 LIMIT 100""",
     ),
     Query(

@@ -308,7 +308,7 @@ metric_leaderboard = Table(
     _text("ml_repo_name", "Name of its repo."),
     _whole("version", "Number of the version."),
     _real("value", "The last value, always finite."),
-    _whole("position_from_least", "Rank where less is better, 1 for the least value."),
+    _whole("rank_ascending", "Rank where smaller values are better, 1 for the smallest."),
     comment="The last finite value of each metric of each version, ranked.",
 )
 

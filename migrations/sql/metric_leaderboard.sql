@@ -6,7 +6,7 @@ WITH ranked AS (
         key,
         value,
         RANK() OVER (PARTITION BY key ORDER BY value DESC) AS position,
-        RANK() OVER (PARTITION BY key ORDER BY value) AS position_from_least
+        RANK() OVER (PARTITION BY key ORDER BY value) AS rank_ascending
     FROM latest_metrics
     WHERE value IS NOT NULL
 )
@@ -19,7 +19,7 @@ SELECT
     r.name AS ml_repo_name,
     v.version,
     x.value,
-    x.position_from_least
+    x.rank_ascending
 FROM ranked x
 JOIN model_versions v ON v.id = x.model_version_id
 LEFT JOIN models m ON m.id = v.model_id

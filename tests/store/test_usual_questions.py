@@ -186,7 +186,7 @@ def test_package_usage_shows_also_what_does_not_parse(known: Mirror) -> None:
 
 
 def test_the_leaderboard_ranks_last_finite_values_both_ways_and_equal_ones_alike(known: Mirror) -> None:
-    names = ("key", "position", "position_from_least", "model_version_id", "version", "value")
+    names = ("key", "position", "rank_ascending", "model_version_id", "version", "value")
 
     assert told(known, views.metric_leaderboard, *names) == [
         ("auc", 1, 4, "v-1", 1, 0.9),
