@@ -89,10 +89,10 @@ LIMIT 100""",
         "Which metrics fell from one version to the next?",
         "metric: its name; empty for all. The largest falls come first, as a share of what was before.",
         """\
-SELECT key, ml_repo_name, model_name, from_version, to_version, from_value, to_value, change, change_share
-FROM metric_regressions
+SELECT key, ml_repo_name, model_name, from_version, to_version, from_value, to_value, change, relative_change
+FROM metric_changes
 WHERE change < 0 AND :metric IN ('', key)
-ORDER BY change_share
+ORDER BY relative_change
 LIMIT 500""",
     ),
     Query(

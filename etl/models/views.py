@@ -312,8 +312,8 @@ metric_leaderboard = Table(
     comment="The last finite value of each metric of each version, ranked.",
 )
 
-metric_regressions = Table(
-    "metric_regressions",
+metric_changes = Table(
+    "metric_changes",
     metadata,
     _text("model_id", "models.id"),
     _text("model_name", "Name of the model."),
@@ -324,8 +324,11 @@ metric_regressions = Table(
     _real("from_value", "Last value at the earlier version."),
     _real("to_value", "Last value at the later version."),
     _real("change", "The later value less the earlier; NULL beyond 8e307."),
-    _real("change_share", "That as a share of the earlier value; NULL from 0, and beyond 1e150."),
-    comment="What each metric of a version became since the version before that has it too.",
+    _real(
+        "relative_change",
+        "The change divided by the earlier value, without its sign; NULL if that is 0, and beyond 1e150.",
+    ),
+    comment="Each metric of a version compared with the previous version, by number, that has it too.",
 )
 
 storage_by_ml_repo = Table(

@@ -34,7 +34,7 @@ VIEWS = (
     "python_usage",
     "package_usage",
     "metric_leaderboard",
-    "metric_regressions",
+    "metric_changes",
     "storage_by_ml_repo",
     "authorship",
     "growth",

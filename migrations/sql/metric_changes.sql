@@ -27,7 +27,7 @@ SELECT
     CASE
         WHEN ABS(x.from_value) > 1e-150 AND ABS(x.from_value) < 1e150 AND ABS(x.to_value) < 1e150
         THEN (x.to_value - x.from_value) / ABS(x.from_value)
-    END AS change_share
+    END AS relative_change
 FROM with_previous x
 LEFT JOIN models m ON m.id = x.model_id
 LEFT JOIN ml_repos r ON r.id = COALESCE(x.ml_repo_id, m.ml_repo_id)
