@@ -48,7 +48,7 @@ def test_the_wheel_carries_every_module_query_page_migration_and_the_mark_of_typ
     migrations = {
         f"etl/{path.relative_to(ROOT).as_posix()}"
         for path in (ROOT / "migrations").rglob("*")
-        if path.suffix in {".py", ".mako"}
+        if path.suffix in {".py", ".mako", ".sql"}
     }
     carried = {name for name in files.namelist() if ".dist-info/" not in name}
     assert carried == modules | migrations | {"etl/py.typed"}

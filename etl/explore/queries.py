@@ -29,11 +29,11 @@ ORDER BY ml_repo_name, model_name, version""",
         "Which version carried which tag at a time?",
         "at: a time in UTC, such as 2026-05-01 or 2026-05-01 12:30; empty for now. tag: one tag; empty for all.",
         """\
-SELECT tag, ml_repo_name, model_name, version, from_at, from_is_exact, to_at
+SELECT tag, ml_repo_name, model_name, version, valid_from, valid_from_is_exact, valid_to
 FROM tag_history
 WHERE :tag IN ('', tag)
-  AND from_at <= strftime('%Y-%m-%d %H:%M:%f', COALESCE(NULLIF(:at, ''), 'now'))
-  AND (to_at IS NULL OR to_at > strftime('%Y-%m-%d %H:%M:%f', COALESCE(NULLIF(:at, ''), 'now')))
+  AND valid_from <= strftime('%Y-%m-%d %H:%M:%f', COALESCE(NULLIF(:at, ''), 'now'))
+  AND (valid_to IS NULL OR valid_to > strftime('%Y-%m-%d %H:%M:%f', COALESCE(NULLIF(:at, ''), 'now')))
 ORDER BY tag, ml_repo_name, model_name, version""",
     ),
     Query(
@@ -78,10 +78,10 @@ ORDER BY specifier, ml_repo_name, model_name, version""",
         "Which versions are best by a metric?",
         "metric: its name, such as auc. less_is_better: 1 to begin with the least.",
         """\
-SELECT position, position_from_least, value, ml_repo_name, model_name, version
+SELECT position, rank_ascending, value, ml_repo_name, model_name, version
 FROM metric_leaderboard
 WHERE key = :metric
-ORDER BY CASE :less_is_better WHEN '1' THEN position_from_least ELSE position END, ml_repo_name, model_name, version
+ORDER BY CASE :less_is_better WHEN '1' THEN rank_ascending ELSE position END, ml_repo_name, model_name, version
 LIMIT 100""",
     ),
     Query(
@@ -89,10 +89,10 @@ LIMIT 100""",
         "Which metrics fell from one version to the next?",
         "metric: its name; empty for all. The largest falls come first, as a share of what was before.",
         """\
-SELECT key, ml_repo_name, model_name, from_version, to_version, from_value, to_value, change, change_share
-FROM metric_regressions
+SELECT key, ml_repo_name, model_name, from_version, to_version, from_value, to_value, change, relative_change
+FROM metric_changes
 WHERE change < 0 AND :metric IN ('', key)
-ORDER BY change_share
+ORDER BY relative_change
 LIMIT 500""",
     ),
     Query(

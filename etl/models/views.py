@@ -79,6 +79,10 @@ current_model_versions = Table(
     _moment("updated_at", "When the source says it last changed, UTC: a hint."),
     _flag("is_latest", "Whether the source calls it the latest of its model."),
     _text("tags", "Its tags, parted by commas."),
+    _moment(
+        "superseded_at",
+        "Start of the run that found a later version, UTC, where only latest versions are copied; else NULL.",
+    ),
     comment="Versions that the source has now, with model, repo, creator and tags.",
 )
 
@@ -92,6 +96,10 @@ tag_assignments = Table(
     _text("ml_repo_name", "Name of its repo."),
     _whole("version", "Number of the version."),
     _text("fqn", "model:{tenant}/{ml_repo}/{model}:{version}"),
+    _moment(
+        "superseded_at",
+        "Start of the run that found a later version, UTC, where only latest versions are copied; else NULL.",
+    ),
     comment="Each tag with the versions that carry it now.",
 )
 
@@ -131,9 +139,11 @@ tag_history = Table(
     _text("model_version_id", "model_versions.id"),
     _whole("version", "Number of the version."),
     _text("tag", "The tag, case kept."),
-    _moment("from_at", "Start of the run that first saw it there, UTC."),
-    _flag("from_is_exact", "False where nobody saw it come: it was there at a first load, or the change was pruned."),
-    _moment("to_at", "Start of the run that saw it gone, or its version deleted, UTC; NULL while it is there."),
+    _moment("valid_from", "Start of the run that first saw it there, UTC."),
+    _flag(
+        "valid_from_is_exact", "False where nobody saw it come: it was there at a first load, or the change was pruned."
+    ),
+    _moment("valid_to", "Start of the run that saw it gone, or its version deleted, UTC; NULL while it is there."),
     comment="Each stretch of time in which a version carried a tag.",
 )
 
@@ -146,9 +156,13 @@ alias_history = Table(
     _text("model_version_id", "model_versions.id"),
     _whole("version", "Number of the version."),
     _text("version_alias", "The alias, case kept."),
-    _moment("from_at", "Start of the run that first saw it there, UTC."),
-    _flag("from_is_exact", "False where nobody saw it come: it was there at a first load, or the change was pruned."),
-    _moment("to_at", "Start of the run that saw another or none, or its version deleted, UTC; NULL while it is there."),
+    _moment("valid_from", "Start of the run that first saw it there, UTC."),
+    _flag(
+        "valid_from_is_exact", "False where nobody saw it come: it was there at a first load, or the change was pruned."
+    ),
+    _moment(
+        "valid_to", "Start of the run that saw another or none, or its version deleted, UTC; NULL while it is there."
+    ),
     comment="Each stretch of time in which a version had an alias.",
 )
 
@@ -201,6 +215,10 @@ production_versions = Table(
     _moment("updated_at", "When the source says it last changed, UTC: a hint."),
     _moment("since_at", "Since when it carries the tag or alias, UTC."),
     _flag("since_is_exact", "False where nobody saw it come; see tag_history."),
+    _moment(
+        "superseded_at",
+        "Start of the run that found a later version, UTC, where only latest versions are copied; else NULL.",
+    ),
     comment="Versions that a tag or alias says are in production.",
 )
 
@@ -290,12 +308,12 @@ metric_leaderboard = Table(
     _text("ml_repo_name", "Name of its repo."),
     _whole("version", "Number of the version."),
     _real("value", "The last value, always finite."),
-    _whole("position_from_least", "Rank where less is better, 1 for the least value."),
+    _whole("rank_ascending", "Rank where smaller values are better, 1 for the smallest."),
     comment="The last finite value of each metric of each version, ranked.",
 )
 
-metric_regressions = Table(
-    "metric_regressions",
+metric_changes = Table(
+    "metric_changes",
     metadata,
     _text("model_id", "models.id"),
     _text("model_name", "Name of the model."),
@@ -306,8 +324,11 @@ metric_regressions = Table(
     _real("from_value", "Last value at the earlier version."),
     _real("to_value", "Last value at the later version."),
     _real("change", "The later value less the earlier; NULL beyond 8e307."),
-    _real("change_share", "That as a share of the earlier value; NULL from 0, and beyond 1e150."),
-    comment="What each metric of a version became since the version before that has it too.",
+    _real(
+        "relative_change",
+        "The change divided by the earlier value, without its sign; NULL if that is 0, and beyond 1e150.",
+    ),
+    comment="Each metric of a version compared with the previous version, by number, that has it too.",
 )
 
 storage_by_ml_repo = Table(
@@ -343,4 +364,17 @@ growth = Table(
     _whole("models_created", "Models created on it that the source has now."),
     _whole("versions_created", "Versions created on it that the source has now."),
     comment="Models and versions by the day on which they were created.",
+)
+
+version_coverage = Table(
+    "version_coverage",
+    metadata,
+    _text("model_id", "models.id"),
+    _text("model_name", "Name within its ML repo."),
+    _text("ml_repo_name", "Name of its ML repo."),
+    _whole("highest_version", "Largest number among its stored versions, deleted ones included; NULL if none has one."),
+    _whole("stored_versions", "Stored versions that the source has now."),
+    _whole("missing_versions", "Numbers from 1 to the largest of which no version was ever stored."),
+    comment="How many versions of each model are stored, and how many are missing by the gaps in their numbers. "
+    "Versions that were deleted before the first run count as missing too.",
 )

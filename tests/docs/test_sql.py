@@ -71,6 +71,7 @@ def fill(url: str) -> None:
     registry = Registry.generate(seed=3, models=20, versions=2, metrics=4)
     model = registry.add_model("1", "fraud-scorer")
     registry.add_model("1", "empty")
+    registry.delete_version(registry.add_version(model))  # its number stays missing
     versions = [registry.add_version(model) for _ in range(2)]
     for number, version in enumerate(versions):
         registry.set_fields(version, {"metrics": [{"key": "val/auc", "value": 0.9 - number / 2}], "tags": ["prod"]})

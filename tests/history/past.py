@@ -132,8 +132,8 @@ def as_of(mirror: Mirror, moment: datetime) -> Pointers:
 def stretches(mirror: Mirror, version_id: str, view: Any = views.tag_history) -> list[tuple[Any, ...]]:
     """What, from when, whether that is exact, until when: of one version, in order of time."""
     what = view.c.get("tag", view.c.get("version_alias"))
-    columns = (what, view.c.from_at, view.c.from_is_exact, view.c.to_at)
-    query = select(*columns).where(view.c.model_version_id == version_id).order_by(view.c.from_at, what)
+    columns = (what, view.c.valid_from, view.c.valid_from_is_exact, view.c.valid_to)
+    query = select(*columns).where(view.c.model_version_id == version_id).order_by(view.c.valid_from, what)
     with mirror.connection() as connection:
         return [tuple(row) for row in connection.execute(query)]
 
@@ -142,7 +142,7 @@ def held_at(rows: Iterable[Row], moment: datetime, name: str) -> dict[str, set[s
     """What the rows of a view of history tell of a moment: tags or aliases by version, one stretch each."""
     found: dict[str, set[str]] = {}
     for row in rows:
-        if row["from_at"] <= moment and (row["to_at"] is None or moment < row["to_at"]):
+        if row["valid_from"] <= moment and (row["valid_to"] is None or moment < row["valid_to"]):
             held = found.setdefault(row["model_version_id"], set())
             assert row[name] not in held
             held.add(row[name])

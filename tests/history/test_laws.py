@@ -211,9 +211,9 @@ def assert_starts_are_exact_or_said_not_to_be(mirror: Mirror, moments: dict[date
     """What is exact was not there just before; of the rest nothing is known but since when there is the version."""
     first_seen = {row["id"]: row["first_seen_at"] for row in mirror.rows(ModelVersion)}
     for row in mirror.rows(views.tag_history):
-        before = row["from_at"] - _INSTANT
-        if not row["from_is_exact"]:
-            assert row["from_at"] == first_seen[row["model_version_id"]]
+        before = row["valid_from"] - _INSTANT
+        if not row["valid_from_is_exact"]:
+            assert row["valid_from"] == first_seen[row["model_version_id"]]
         elif before in moments:
             version = moments[before].get(row["model_version_id"])
             assert version is None or row["tag"] not in version.tags

@@ -207,8 +207,8 @@ def test_the_order_of_changes_is_that_in_which_they_were_written_though_the_cloc
     removed = given - timedelta(hours=1)
     mirror.execute(f"UPDATE changes SET observed_at = '{removed:%Y-%m-%d %H:%M:%S.%f}' WHERE kind = 'tag_removed'")  # noqa: S608 a time
 
-    ((what, from_at, is_exact, to_at),) = stretches(mirror, version)
-    assert (what, from_at, is_exact, to_at is None) == ("prod", given, True, False)
+    ((what, valid_from, is_exact, valid_to),) = stretches(mirror, version)
+    assert (what, valid_from, is_exact, valid_to is None) == ("prod", given, True, False)
 
 
 def test_the_timeline_of_a_model_has_its_own_changes_and_those_of_its_versions(mirror: Mirror) -> None:

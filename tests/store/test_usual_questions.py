@@ -186,7 +186,7 @@ def test_package_usage_shows_also_what_does_not_parse(known: Mirror) -> None:
 
 
 def test_the_leaderboard_ranks_last_finite_values_both_ways_and_equal_ones_alike(known: Mirror) -> None:
-    names = ("key", "position", "position_from_least", "model_version_id", "version", "value")
+    names = ("key", "position", "rank_ascending", "model_version_id", "version", "value")
 
     assert told(known, views.metric_leaderboard, *names) == [
         ("auc", 1, 4, "v-1", 1, 0.9),
@@ -200,10 +200,10 @@ def test_the_leaderboard_ranks_last_finite_values_both_ways_and_equal_ones_alike
     ]
 
 
-def test_regressions_hold_each_version_against_the_one_before_that_has_the_metric(known: Mirror) -> None:
+def test_metric_changes_compare_each_version_with_the_previous_one_that_has_the_metric(known: Mirror) -> None:
     names = ("model_name", "key", "from_version", "to_version", "from_value", "to_value")
 
-    assert told(known, views.metric_regressions, *names) == [
+    assert told(known, views.metric_changes, *names) == [
         ("churn", "auc", 1, 2, 0.9, 0.8),
         ("churn", "auc", 2, 3, 0.8, 0.0),
         ("churn", "auc", 3, 5, 0.0, 0.5),
@@ -211,13 +211,13 @@ def test_regressions_hold_each_version_against_the_one_before_that_has_the_metri
     ]
 
 
-def test_the_change_of_a_metric_is_told_as_far_as_a_double_can(known: Mirror) -> None:
-    rows = {(row["key"], row["from_version"]): row for row in known.rows(views.metric_regressions)}
+def test_the_change_of_a_metric_is_null_where_a_double_cannot_hold_it(known: Mirror) -> None:
+    rows = {(row["key"], row["from_version"]): row for row in known.rows(views.metric_changes)}
 
     assert rows["auc", 1]["change"] == pytest.approx(-0.1)
-    assert rows["auc", 1]["change_share"] == pytest.approx(-1 / 9)
-    assert (rows["auc", 3]["change"], rows["auc", 3]["change_share"]) == (0.5, None)
-    assert (rows["up", 3]["change"], rows["up", 3]["change_share"]) == (None, None)
+    assert rows["auc", 1]["relative_change"] == pytest.approx(-1 / 9)
+    assert (rows["auc", 3]["change"], rows["auc", 3]["relative_change"]) == (0.5, None)
+    assert (rows["up", 3]["change"], rows["up", 3]["relative_change"]) == (None, None)
 
 
 def test_storage_shows_every_ml_repo_and_counts_no_impossible_size(known: Mirror) -> None:
@@ -241,6 +241,15 @@ def test_growth_counts_by_the_day_in_utc(known: Mirror) -> None:
         ("2024-01-02", "1", "risk", 0, 2),
         ("2024-01-03", "1", "risk", 0, 1),
         ("2024-01-04", None, None, 1, 0),
+    ]
+
+
+def test_version_coverage_counts_numbers_that_were_never_stored(known: Mirror) -> None:
+    assert told(known, views.version_coverage) == [
+        ("m-churn", "churn", "risk", 5, 4, 1),
+        ("m-empty", "empty", "risk", None, 0, 0),
+        ("m-fraud", "fraud", "risk", None, 1, 0),
+        ("m-lost", None, None, None, 0, 0),
     ]
 
 

@@ -1,5 +1,15 @@
-from etl.models import ModelVersion, views
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, update
+
+from etl.models import Model, ModelVersion, views
+from etl.store import opened
 from tests.mirror import Mirror
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+STORED: dict[str, Any] = {"content_hash": "", "first_seen_at": NOW, "last_changed_at": NOW}
 
 
 def test_current_models_show_repo_creator_and_latest_version(mirror: Mirror) -> None:
@@ -80,3 +90,53 @@ def test_latest_metrics_show_the_last_value_of_each_key(mirror: Mirror) -> None:
         "auc": (0.6, None, None),
     }
     assert {row["model_version_id"] for row in mirror.rows(view)} == {row["id"] for row in mirror.rows(ModelVersion)}
+
+
+@pytest.mark.parametrize(
+    ("live", "deleted", "expected"),
+    [
+        ([1, 2, 3], [], (3, 3, 0)),
+        ([2, 4], [], (4, 2, 2)),
+        ([7], [], (7, 1, 6)),
+        ([1, 4], [2], (4, 2, 1)),
+        ([1], [3], (3, 1, 1)),
+        ([], [2], (2, 0, 1)),
+        ([1, 1, 3], [3], (3, 3, 1)),
+        ([0, -5], [], (0, 2, 0)),
+        ([-(2**63)], [], (-(2**63), 1, 0)),
+        ([2**63 - 1], [], (2**63 - 1, 1, 2**63 - 2)),
+        ([None, 2], [], (2, 2, 1)),
+        ([None], [], (None, 1, 0)),
+        ([], [], (None, 0, 0)),
+    ],
+)
+def test_version_coverage_counts_the_gaps_among_all_numbers_ever_stored(
+    migrated_url: str, live: list[int | None], deleted: list[int], expected: tuple[int | None, int, int]
+) -> None:
+    numbers = [(number, None) for number in live] + [(number, NOW) for number in deleted]
+    versions = [
+        STORED | {"id": f"v{place}", "model_id": "m", "version": number, "deleted_at": deleted_at}
+        for place, (number, deleted_at) in enumerate(numbers)
+    ]
+    with opened(migrated_url) as engine, engine.connect() as connection:
+        connection.execute(insert(Model).values(STORED | {"id": "m"}))
+        for version in versions:
+            connection.execute(insert(ModelVersion).values(version))
+        row = connection.execute(views.version_coverage.select()).one()
+
+    assert (row.model_id, row.highest_version, row.stored_versions, row.missing_versions) == ("m", *expected)
+
+
+def test_a_superseded_version_says_since_when_in_each_view_of_live_versions(mirror: Mirror) -> None:
+    superseded, kept = mirror.registry.ids("model-versions")[:2]
+    for each in (superseded, kept):
+        mirror.registry.set_tags(each, ["prod"])
+    mirror.sync()
+    with mirror.connection() as connection:
+        connection.execute(update(ModelVersion).where(ModelVersion.id == superseded).values(superseded_at=NOW))
+    rows = mirror.rows(views.current_model_versions)
+
+    assert {row["id"]: row["superseded_at"] for row in rows if row["superseded_at"]} == {superseded: NOW}
+    for view in (views.production_versions, views.tag_assignments):
+        found = {row["model_version_id"]: row["superseded_at"] for row in mirror.rows(view, view.c.tag == "prod")}
+        assert (found[superseded], found[kept]) == (NOW, None)

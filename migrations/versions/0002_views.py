@@ -1,0 +1,79 @@
+"""All views.
+
+Revision 0002, after 0001. Each view is a query in migrations/sql. A file that has been released stays as it is:
+a later revision that changes a view brings a file of its own.
+"""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+QUERIES = Path(__file__).parents[1] / "sql"
+
+# In an order in which they can be created: production_versions reads the views of history, for example.
+VIEWS = (
+    "current_models",
+    "current_model_versions",
+    "tag_assignments",
+    "latest_metrics",
+    "sync_freshness",
+    "tag_history",
+    "alias_history",
+    "model_timeline",
+    "inventory",
+    "production_versions",
+    "undocumented_models",
+    "stale_models",
+    "deployability",
+    "base_model_usage",
+    "python_usage",
+    "package_usage",
+    "metric_leaderboard",
+    "metric_changes",
+    "storage_by_ml_repo",
+    "authorship",
+    "growth",
+    "version_coverage",
+)
+
+# Placeholders of the queries: everything in which SQLite and PostgreSQL differ.
+DIFFERENCES = {
+    "sqlite": {
+        # SQLite before 3.44 cannot order within an aggregate.
+        "tags_of_v": "(SELECT GROUP_CONCAT(tag, ', ') FROM (SELECT t.tag FROM model_version_tags t "
+        "WHERE t.model_version_id = v.id ORDER BY t.position))",
+        "seconds_since_last_complete": "(julianday('now') - julianday(f.last_complete_at)) * 86400.0",
+        "days_since_last_version": "CAST(julianday('now') - julianday(n.last_version_at) AS INTEGER)",
+        "day_of_creation": "SUBSTR(n.created_at, 1, 10)",
+        "ascii": "",
+        "blanks": "CHAR(32, 9, 10, 13)",
+    },
+    "postgresql": {
+        "tags_of_v": "(SELECT STRING_AGG(t.tag, ', ' ORDER BY t.position) FROM model_version_tags t "
+        "WHERE t.model_version_id = v.id)",
+        "seconds_since_last_complete": "EXTRACT(EPOCH FROM now() - f.last_complete_at)::double precision",
+        "days_since_last_version": "CAST(TRUNC(EXTRACT(EPOCH FROM now() - n.last_version_at) / 86400) AS BIGINT)",
+        "day_of_creation": "TO_CHAR(n.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+        "ascii": ' COLLATE "C"',
+        "blanks": r"E' \t\n\r'",
+    },
+}
+
+
+def upgrade() -> None:
+    """Create the views."""
+    differences = DIFFERENCES[op.get_bind().dialect.name]
+    for name in VIEWS:
+        query = (QUERIES / f"{name}.sql").read_text(encoding="utf-8").format(**differences)
+        op.execute(f"CREATE VIEW {name} AS\n{query}")
+
+
+def downgrade() -> None:
+    """Drop the views."""
+    for name in reversed(VIEWS):
+        op.execute(f"DROP VIEW {name}")
