@@ -260,6 +260,7 @@ def test_what_people_wrote_is_shown_harmless_in_warnings_and_plans(capsys: pytes
             run_id=None,
             status="succeeded",
             complete=True,
+            coverage=Coverage.ALL,
             mode="full",
             proof="confirmed",
             duration_s=1.0,
