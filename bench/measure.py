@@ -8,7 +8,6 @@ where that is less than the peak of the largest one, which the system tells exac
 """
 
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -20,6 +19,8 @@ from pathlib import Path
 from threading import Event, Thread
 
 import psutil
+
+from bench.environment import BARE
 
 ROOT = Path(__file__).parents[1]
 
@@ -49,7 +50,7 @@ def measured(command: Sequence[str], folder: Path, environment: Mapping[str, str
         subprocess.run(  # noqa: S603 our own command
             [sys.executable, "-m", "bench.measure", str(report), *command],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            env={**BARE, "PYTHONPATH": str(ROOT), **environment},
             stdout=stdout,
             stderr=stderr,
             check=True,

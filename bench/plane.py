@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs
 from urllib.request import ProxyHandler, build_opener
 
+from bench.environment import BARE
 from bench.shelf import BASE, STATES, VERSIONS, Shelf, prepare
 from etl.simulator import ENTITIES, ML_REPOS, MODEL_VERSIONS, MODELS
 
@@ -189,7 +190,7 @@ class Running:
         """Start it."""
         command = [sys.executable, "-m", "bench.plane", str(shelf)]
         self._process = subprocess.Popen(  # noqa: S603 our own command
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, env=BARE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None  # noqa: S101 it is a pipe
         self.url = self._process.stdout.readline().strip()

@@ -23,6 +23,7 @@ from statistics import median
 from typing import NamedTuple
 
 import etl
+from bench.environment import BARE
 from etl.simulator import Registry, Simulator
 
 RESULTS = Path(__file__).parent / "results" / "startup.json"
@@ -123,12 +124,11 @@ def measured(runs: int) -> list[Figures]:
 
 def start(line: Sequence[str], folder: str, plane: Simulator, *, code: int = 0) -> tuple[float, float, str]:
     """Run it to its end: milliseconds of the clock and of the processors, and its stderr."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("TFY_", "PYTHON"))}
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(  # noqa: S603 our own commands
         line,
         cwd=folder,
-        env=clean | {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN},
+        env=BARE | {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -10,6 +10,9 @@ from hypothesis import settings
 from sqlalchemy import make_url
 
 from tests.databases import OVERRIDE, migrate, new_database, postgres_server
+from tests.environment import make_bare
+
+make_bare()
 
 # How long an example takes says more of the machine than of the code.
 # CI looks at the same examples every time.

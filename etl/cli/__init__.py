@@ -8,7 +8,7 @@ config_file  TOML into click's defaults
 logs         log lines for people and programs, scrubbed
 progress     bars on a terminal, lines elsewhere
 shown        what people wrote, made safe to show
-telling      results that cannot be printed
+output       stdout and stderr, and results that cannot be printed
 watching     how a run went, told to metrics, traces and webhook
 drawing      tables for people
 sync, check, status, rejected, retry, prune, report, export, explore, schema, db, demo, simulate

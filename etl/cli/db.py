@@ -2,6 +2,7 @@
 
 import click
 
+from etl.cli.output import print_result
 from etl.store import opened, schema
 
 
@@ -11,10 +12,10 @@ def upgrade_schema(database_url: str) -> None:
         before = schema.current(engine)
         schema.upgrade(engine)
         after = schema.current(engine)
+    done = f"Migrated from {before} to {after}." if before else f"Created at revision {after}."
     if before == after:
-        click.echo(f"The schema is at revision {after} already.")
-    else:
-        click.echo(f"Migrated from {before} to {after}." if before else f"Created at revision {after}.")
+        done = f"The schema is at revision {after} already."
+    print_result(lambda: click.echo(done), work_done=True)
 
 
 def show_revision(database_url: str) -> None:

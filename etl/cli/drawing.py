@@ -11,7 +11,7 @@ _WIDTH = 10_000  # of a line that nobody has to scroll
 
 def console() -> Console:
     """Standard output; nothing in a text is taken for markup. In a file or a pipe no line is folded."""
-    width = None if sys.stdout is not None and sys.stdout.isatty() else _WIDTH  # a closed one is None
+    width = None if sys.stdout.isatty() else _WIDTH
     return Console(file=sys.stdout, width=width, markup=False, emoji=False, highlight=False)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from etl.cli.telling import tell
+from etl.cli.output import print_result
 from etl.export import export
 from etl.settings import Settings
 
@@ -14,7 +14,7 @@ from etl.settings import Settings
 def export_and_tell(settings: Settings, folder: Path, format: str, output: str, **how: Any) -> None:
     """Write the files, and say what is in them; `how` as `export` takes it."""
     manifest = export(settings.database_url, folder, format, **how)
-    tell(lambda: _print(manifest, folder, as_json=output == "json"), written=True)
+    print_result(lambda: _print(manifest, folder, as_json=output == "json"), work_done=True)
 
 
 def _print(manifest: dict[str, Any], folder: Path, *, as_json: bool) -> None:

@@ -1,6 +1,5 @@
 """The group of commands, and the way from an exception to one line and an exit code."""
 
-import io
 import logging
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import click
 import etl
 from etl.cli import commands, commands_for_readers, config_file, logs
 from etl.cli.options import HoistingGroup, add_options, settings_of
+from etl.cli.output import Unprintable, guard_streams
 from etl.cli.shown import shown
 from etl.errors import EtlError
 from etl.secrecy import passwords_of, secrets_of_webhook
@@ -88,11 +88,10 @@ for command in (
 def main() -> None:
     """Run the command line and end the process with the contract's exit code."""
     sys.excepthook = logs.unforeseen
+    guard_streams()
     # Until the settings are known: what is wrong with them is told, too.
     secrets = [*passwords_of(database_url_of_environment()), *secrets_of_webhook(notify_url_of_environment())]
     logs.configure("console", "info", [token_of_environment(), *secrets])
-    if isinstance(sys.stdout, io.TextIOWrapper):  # what the terminal's encoding lacks is shown escaped
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         cli.main(prog_name="tfy-etl", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -106,6 +105,8 @@ def main() -> None:
         _fail("Interrupted.", 130)
     except EtlError as error:
         _fail(str(error), error.exit_code)
+    except Unprintable as error:
+        _fail(f"The result could not be printed: {error.strerror}. Check where stdout goes, then run again.", 1)
     except OSError as error:  # but for a reader of our output that left: of that click takes care
         _fail(f"{error}: see to it, then run again.", 1)
 

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from etl.cli.telling import tell
+from etl.cli.output import print_result
 from etl.settings import Settings
 from etl.sync import Pruned, prune
 
@@ -12,7 +12,7 @@ from etl.sync import Pruned, prune
 def prune_and_tell(settings: Settings) -> None:
     """Delete what is old, and say how much it was."""
     pruned = prune(settings)
-    tell(lambda: _print(pruned, as_json=settings.output == "json"), written=not pruned.dry_run)
+    print_result(lambda: _print(pruned, as_json=settings.output == "json"), work_done=not pruned.dry_run)
 
 
 def _print(pruned: Pruned, *, as_json: bool) -> None:

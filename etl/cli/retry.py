@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import click
 
 from etl import current
+from etl.cli.output import print_result
 from etl.cli.progress import progress
 from etl.cli.rejected import NONE_OPEN
 from etl.cli.shown import shown, without_secrets
-from etl.cli.telling import tell
 from etl.settings import Settings
 from etl.store import Reject, reading, rejects
 from etl.sync import Fate, Interrupts, Rereading, Summary, Watch, run
@@ -39,7 +39,7 @@ def ask_again(settings: Settings, reject_ids: Sequence[int]) -> None:
     with Interrupts(last=True) as interrupts:
         with progress(settings.progress) as told:
             summary = run(settings, interrupts=interrupts, progress=told, rereading=rereading, watch=watch)
-        tell(lambda: _tell(found, rereading, summary, as_json=as_json), written=True)
+        print_result(lambda: _tell(found, rereading, summary, as_json=as_json), work_done=True)
     sys.exit(summary.exit_code)
 
 

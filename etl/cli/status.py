@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
+from etl.cli.output import print_result
 from etl.cli.shown import shown, without_secrets
 from etl.errors import EtlError
 from etl.settings import Settings
@@ -51,7 +52,8 @@ def check_like_nagios(settings: Settings, *, max_age: timedelta | None, critical
 
 
 def _end_check(state: str, told: str, performance: str) -> NoReturn:
-    click.echo(f"TFY-ETL {state} - {shown(told).replace('|', '/')}{performance}")  # what follows a bar is numbers
+    line = f"TFY-ETL {state} - {shown(told).replace('|', '/')}{performance}"  # what follows a bar is numbers
+    print_result(lambda: click.echo(line), work_done=True)  # the exit code is the answer, printed or not
     sys.exit(_STATES.index(state))
 
 

@@ -2,14 +2,15 @@
 
 import json
 import sys
+from functools import partial
 
 import click
 from rich.console import Console
 
 from etl.cli.drawing import console, table
+from etl.cli.output import print_result
 from etl.cli.progress import progress
 from etl.cli.shown import shown, without_secrets
-from etl.cli.telling import tell
 from etl.cli.watching import Eyes, status_of, watched
 from etl.errors import EtlError
 from etl.settings import Settings
@@ -28,10 +29,10 @@ def run_and_tell(settings: Settings) -> None:
                 summary = run(settings, interrupts=interrupts, progress=eyes.on(told), watch=eyes.watch)
         except EtlError as error:
             if as_json:
-                _print_failure(error, eyes)
+                print_result(partial(_print_failure, error, eyes), work_done=True)
             raise
         eyes.summary = summary
-        tell(lambda: _print(summary, as_json=as_json), written=summary.run_id is not None)
+        print_result(lambda: _print(summary, as_json=as_json), work_done=summary.run_id is not None)
     sys.exit(summary.exit_code)
 
 

@@ -13,7 +13,7 @@ import pytest
 from etl.cli.drawing import console
 from etl.cli.sync import show
 from etl.simulator import MODELS, Registry, Simulator, fault
-from etl.store import Store, Tally
+from etl.store import Coverage, Store, Tally
 from etl.sync import Summary
 from etl.sync.plan import Plan
 from tests.cli.commands import COMMAND, TOKEN, execute
@@ -231,7 +231,9 @@ def test_a_reader_that_left_changes_no_exit_code(output: str, known: Simulator, 
 def test_a_dry_run_that_cannot_be_printed_fails(known: Simulator, folder: Path) -> None:
     done = execute("/bin/sh", "-c", f"{COMMAND} sync --dry-run > /dev/full", cwd=folder)
     assert done.code != 0
-    assert done.err.splitlines()[-1] == "Error: [Errno 28] No space left on device: see to it, then run again."
+    assert done.err.splitlines()[-1] == (
+        "Error: The result could not be printed: No space left on device. Check where stdout goes, then run again."
+    )
 
 
 def test_after_the_commit_no_signal_changes_how_a_run_ends(known: Simulator, folder: Path) -> None:

@@ -1,0 +1,98 @@
+"""Standard output and standard error that fail once and clearly, whatever is behind them.
+
+Python flushes both streams when it exits. Where one still holds text that cannot be written, Python prints a report of
+its own and exits with 120. So neither stream holds any text here: each write goes to the file descriptor at once.
+
+stdout  holds the result. The first write that fails raises, and every later one is discarded.
+stderr  holds messages. A write that fails is discarded: there is nowhere left to report it.
+"""
+
+import errno
+import io
+import logging
+import os
+import select
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_log = logging.getLogger(__name__)
+
+
+class Unprintable(OSError):
+    """The result could not be written to stdout, and its reader is still there."""
+
+
+class _Descriptor(io.FileIO):
+    """A file descriptor whose `write` writes everything."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream.fileno(), "w", closefd=False)
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        while rest:
+            written: int | None = super().write(rest)
+            if written is None:  # not ready: another process has made the pipe non-blocking
+                select.select((), (self,), ())
+            else:
+                rest = rest[written:]
+        return size
+
+
+class _Results(_Descriptor):
+    """Standard output. After a failure it discards: half of a result helps nobody, and Python flushes at exit."""
+
+    _failed = False
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        if self._failed:
+            return memoryview(data).nbytes
+        try:
+            return super().write(data)
+        except OSError as error:
+            self._failed = True
+            if error.errno == errno.EPIPE:  # click and rich know what to do when the reader has left
+                raise
+            raise Unprintable(error.errno, error.strerror) from error
+
+
+class _Messages(_Descriptor):
+    """Standard error. It tries again each time, for the disk below a log may have room again."""
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def guard_streams() -> None:
+    """Replace the streams of this process; those that a caller in Python has set stay."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # escape what the terminal's encoding lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = _guarded(sys.stdout, _Results)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _guarded(sys.stderr, _Messages)
+
+
+def _guarded(stream: TextIO | None, kind: type[_Descriptor]) -> Any:
+    if stream is None:  # closed: its descriptor must not go to a database or a socket either
+        return Path(os.devnull).open("w", encoding="utf-8")
+    return io.TextIOWrapper(kind(stream), encoding=stream.encoding, errors=stream.errors, write_through=True)
+
+
+def print_result(show: Callable[[], None], *, work_done: bool) -> None:
+    """Print a result. Where the work is done, a failure to print it is logged and changes no exit code."""
+    try:
+        show()
+    except (OSError, SystemExit) as error:  # rich ends the process when its reader has left
+        if not work_done:
+            raise
+        _log.error("the result could not be printed: %s", getattr(error, "strerror", "its reader has left"))

@@ -1,0 +1,127 @@
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from etl.simulator import Simulator
+from tests.cli.commands import COMMAND, FAULTY, TOKEN, Done, execute
+from tests.cli.conftest import Cli
+
+FULL = "Error: The result could not be printed: No space left on device. Check where stdout goes, then run again.\n"
+PRINTERS = [
+    "status",
+    "status --output json",
+    "check",
+    "db current",
+    "rejected list",
+    "rejected retry",
+    "report --out -",
+    "schema",
+    "simulate",
+    "sync --dry-run",
+    "sync --help",
+    "--version",
+]
+"""Commands of which printing is all the work."""
+
+
+@pytest.fixture
+def synced(known: Simulator, tfy_etl: Cli) -> None:
+    """The working directory holds a database that is up to date."""
+    tfy_etl("sync")
+
+
+def shell(line: str, folder: Path, **env: str) -> Done:
+    """Run a line of shell in which `tfy-etl` is the command, logging errors only."""
+    return execute("/bin/sh", "-c", line.replace("tfy-etl", f"{COMMAND} --log-level error"), cwd=folder, env=env)
+
+
+@pytest.mark.parametrize("command", PRINTERS)
+def test_a_result_on_a_full_disk_fails_with_one_line(command: str, synced: None, folder: Path) -> None:
+    assert shell(f"tfy-etl {command} > /dev/full", folder) == (1, "", FULL)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["LANG=C", "LC_ALL=POSIX", "LC_ALL=xx_YY", "PYTHONIOENCODING=ascii", "PYTHONUTF8=0", "PYTHONUNBUFFERED=1"],
+)
+def test_a_full_disk_is_one_line_whatever_the_locale_and_the_buffering(
+    variable: str, synced: None, folder: Path
+) -> None:
+    name, _, value = variable.partition("=")
+    assert shell("tfy-etl status > /dev/full", folder, **{name: value}) == (1, "", FULL)
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("status > /dev/full 2>&1", 1),
+        ("status 2> /dev/full", 0),
+        ("status > /dev/full 2>&-", 1),
+        ("status >&-", 0),
+        ("status >&- 2>&-", 0),
+        ("report --out - >&-", 0),
+        ("synk 2> /dev/full", 2),
+        ("synk 2>&-", 2),
+        ("2> /dev/full", 2),
+        ("sync --api-key-file none 2>&-", 2),
+        ("sync --full > /dev/full 2>&1", 0),
+        ("sync --full --progress 2> /dev/full", 0),
+        ("sync --full --output json >&- 2>&-", 0),
+        ("db upgrade > /dev/full", 0),
+        ("status --output nagios --max-age 0s > /dev/full", 1),
+        ("status --output nagios --critical-age 0s > /dev/full", 2),
+    ],
+)
+def test_no_stream_that_fails_or_is_closed_changes_the_exit_code_to_another(
+    line: str, code: int, synced: None, folder: Path
+) -> None:
+    assert shell(f"tfy-etl {line}", folder).code == code
+
+
+@pytest.mark.parametrize("command", ["status", "schema", "--help", "report --out -"])
+def test_a_reader_that_has_left_ends_it_with_1_and_no_line(command: str, synced: None, folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.run([COMMAND, *command.split()], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (process.returncode, process.stderr) == (1, b"")
+
+
+def test_a_failed_run_keeps_its_exit_code_where_its_json_cannot_be_printed(synced: None, folder: Path) -> None:
+    done = shell("tfy-etl sync --host http://127.0.0.1:1/ --output json > /dev/full", folder)
+    first, last = done.err.splitlines()
+    assert "the result could not be printed: No space left on device" in first
+    assert (done.code, last.startswith("Error: ")) == (2, True)
+    assert "could not be printed" not in last
+
+
+def test_a_fault_of_the_program_on_full_disks_ends_with_1(known: Simulator, folder: Path) -> None:
+    line = f"{sys.executable} -c '{FAULTY}' sync > /dev/full 2>&1"
+    done = execute("/bin/sh", "-c", line, cwd=folder, env={"TFY_HOST": known.url, "TFY_API_KEY": TOKEN})
+    assert done.code == 1
+
+
+def test_a_pipe_that_does_not_block_gets_all_of_a_long_result(folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    holds = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    whole = execute(COMMAND, "schema", cwd=folder).out.encode()
+    process = subprocess.Popen([COMMAND, "schema"], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    parts = list[bytes]()
+
+    def read() -> None:
+        with os.fdopen(reader, "rb") as pipe:
+            parts.append(pipe.read())
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    _, err = process.communicate()
+    thread.join()
+    assert (process.returncode, err, b"".join(parts)) == (0, b"", whole)
+    assert len(whole) > holds
