@@ -34,7 +34,9 @@ def rows(url: str, query: str) -> list[dict[str, Any]]:
 
 def test_the_readme_has_three_queries_and_each_finds_something(url: str) -> None:
     production, packages, moved = (rows(url, query) for query in QUERIES)
-    assert {tuple(row) for row in production} == {("ml_repo_name", "model_name", "version", "tag", "owner", "since_at")}
+    assert {tuple(row) for row in production} == {
+        ("ml_repo_name", "model_name", "version", "tag", "created_by", "since_at")
+    }
     assert all(row["requirement"].startswith("scikit-learn") for row in packages)
     assert packages
     assert {row["kind"] for row in moved} == {"deleted"}

@@ -28,7 +28,6 @@ _FACETS = (
     "ml_repo_id",
     "framework_type",
     "author_kind",
-    "owner",
     "created_by",
     "python_version",
     "minor",

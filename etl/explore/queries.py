@@ -19,7 +19,7 @@ QUERIES = (
         "What is in production, and since when?",
         "ml_repo: name of an ML repo; empty for all. A since_at that is not exact is when it was first seen.",
         """\
-SELECT ml_repo_name, model_name, version, tag, since_at, since_is_exact, owner, framework_type, python_version
+SELECT ml_repo_name, model_name, version, tag, since_at, since_is_exact, created_by, framework_type, python_version
 FROM production_versions
 WHERE :ml_repo IN ('', ml_repo_name)
 ORDER BY ml_repo_name, model_name, version""",
@@ -47,7 +47,7 @@ ORDER BY tag, ml_repo_name, model_name, version""",
         "Which models have had no version for so many days?",
         "days: 180 if empty. Empty models come last.",
         """\
-SELECT ml_repo_name, model_name, owner, version_count, last_version_at, days_since_last_version
+SELECT ml_repo_name, model_name, created_by, version_count, last_version_at, days_since_last_version
 FROM stale_models
 WHERE days_since_last_version IS NULL
    OR days_since_last_version > CAST(COALESCE(NULLIF(:days, ''), '180') AS INTEGER)
@@ -55,10 +55,10 @@ ORDER BY days_since_last_version DESC, ml_repo_name, model_name""",
     ),
     Query(
         "undocumented",
-        "Which models lack a description, an owner or tags?",
+        "Which models lack a description, a creator or tags?",
         "ml_repo: name of an ML repo; empty for all.",
         """\
-SELECT ml_repo_name, model_name, owner, has_description, has_owner, has_tags, is_empty, created_at
+SELECT ml_repo_name, model_name, created_by, has_description, has_creator, has_tags, is_empty, created_at
 FROM undocumented_models
 WHERE :ml_repo IN ('', ml_repo_name)
 ORDER BY ml_repo_name, model_name""",

@@ -188,12 +188,12 @@ inventory = Table(
     metadata,
     _text("ml_repo_id", "ml_repos.id"),
     _text("ml_repo_name", "Name of the repo."),
-    _text("owner", "Who created the model, else who created the version: display name, else slug, else id."),
+    _text("created_by", "Who created the model, else who created the version: display name, else slug, else id."),
     _text("framework_type", "Framework of the versions; NULL for versions without one and for empty models."),
     _whole("models", "Models that have such versions, or none at all; one with two frameworks counts at each."),
     _whole("versions", "Versions that the three have in common."),
     _whole("artifact_size_bytes", "Size of their files, in bytes, as far as it is known."),
-    comment="Models and versions by ML repo, owner and framework.",
+    comment="Models and versions by ML repo, creator and framework.",
 )
 
 production_versions = Table(
@@ -210,7 +210,7 @@ production_versions = Table(
     _text("base_model", "Model that it was made from."),
     _text("python_version", "Python of its environment, as written."),
     _flag("deployable", "Whether the control plane can deploy it; NULL where it does not say."),
-    _text("owner", "Who created the version: display name, else slug, else id."),
+    _text("created_by", "Who created the version: display name, else slug, else id."),
     _moment("created_at", "When it was created, UTC."),
     _moment("updated_at", "When the source says it last changed, UTC: a hint."),
     _moment("since_at", "Since when it carries the tag or alias, UTC."),
@@ -228,13 +228,13 @@ undocumented_models = Table(
     _text("model_id", "models.id"),
     _text("model_name", "Name within its repo."),
     _text("ml_repo_name", "Name of its repo."),
-    _text("owner", "Who created it: display name, else slug, else id."),
+    _text("created_by", "Who created it: display name, else slug, else id."),
     _flag("has_description", "Whether its latest version has one that is not blank."),
-    _flag("has_owner", "Whether the source says who created it."),
+    _flag("has_creator", "Whether the source says who created it."),
     _flag("has_tags", "Whether one of its versions carries a tag."),
     _flag("is_empty", "Whether it has no version."),
     _moment("created_at", "When it was created, UTC."),
-    comment="Models without a description, an owner or tags.",
+    comment="Models without a description, a creator or tags.",
 )
 
 stale_models = Table(
@@ -243,7 +243,7 @@ stale_models = Table(
     _text("model_id", "models.id"),
     _text("model_name", "Name within its repo."),
     _text("ml_repo_name", "Name of its repo."),
-    _text("owner", "Who created it: display name, else slug, else id."),
+    _text("created_by", "Who created it: display name, else slug, else id."),
     _whole("version_count", "How many versions it has now."),
     _moment(
         "last_version_at", "When the newest of them was created, or first seen where the source does not say, UTC."

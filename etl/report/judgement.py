@@ -20,8 +20,8 @@ END_OF_LIFE = {
 """When Python's minor versions cease to get security fixes: the last day of the month that their PEPs name."""
 
 _LACKS = (
-    ("owner", "an owner", "Nobody answers for them. Name somebody, or delete them."),
-    ("description", "a description", "Let their owners write a sentence: what it predicts, from what, for whom."),
+    ("creator", "a creator", "The source does not say who created them. Find somebody responsible, or delete them."),
+    ("description", "a description", "Ask their creators for a sentence: what it predicts, from what, for whom."),
     ("tags", "a tag", "A tag tells what a version is for. Without one nobody sees what may be used."),
     ("empty", "any version", "Left over from a first try, most likely. Delete those that nobody is about to fill."),
 )
@@ -137,7 +137,7 @@ def _in_general(facts: Facts) -> Iterator[Item]:
         facts.stale.total,
         "model",
         f"without a new version for more than {number(facts.stale_after.days)} days",
-        "Ask their owners: retrain those in use, delete the others.",
+        "Ask their creators: retrain those in use, delete the others.",
         "stale",
     )
     for lack, what, advice in _LACKS:

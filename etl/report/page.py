@@ -26,7 +26,12 @@ _SECTIONS = {
     "undocumented": "Undocumented",
     "runs": "Runs",
 }
-_MAY_BE_MISSING = {"has_description": "description", "has_owner": "owner", "has_tags": "tags", "is_empty": "versions"}
+_MAY_BE_MISSING = {
+    "has_description": "description",
+    "has_creator": "creator",
+    "has_tags": "tags",
+    "is_empty": "versions",
+}
 
 
 def page(facts: Facts, *, max_age: timedelta, hide: Callable[[str], str]) -> str:

@@ -148,7 +148,7 @@ def ml_repos(connection: Connection, limit: int) -> Part:
 
 def frameworks(connection: Connection) -> list[Row]:
     """Models that have a version of a framework, and such versions; also of the empty ones, which have none."""
-    # Not from `inventory`, whose rows are also by owner, who differ within a model that has none of its own.
+    # Not from `inventory`, whose rows are also by creator: in a model without one, each version has its own.
     version = (ModelVersion.model_id == Model.id) & ModelVersion.deleted_at.is_(None)
     versions = func.count(ModelVersion.id).label("versions")
     query = (
@@ -241,18 +241,18 @@ def stale(connection: Connection, days: float, limit: int) -> Part:
 
 
 def undocumented_counts(connection: Connection) -> Row:
-    """How many models lack a description, an owner, tags, or have no version at all."""
+    """How many models lack a description, a creator, tags, or have no version at all."""
     view = views.undocumented_models.c
-    lacks = {"description": ~view.has_description, "owner": ~view.has_owner, "tags": ~view.has_tags}
+    lacks = {"description": ~view.has_description, "creator": ~view.has_creator, "tags": ~view.has_tags}
     sums = {name: func.coalesce(func.sum(case((lack, 1), else_=0)), 0) for name, lack in lacks.items()}
     sums["empty"] = func.coalesce(func.sum(case((view.is_empty, 1), else_=0)), 0)
     return _rows(connection, select(*(number.label(name) for name, number in sums.items())))[0]
 
 
 def undocumented(connection: Connection, limit: int) -> Part:
-    """Models that lack a description, an owner or tags, those that lack the most first."""
+    """Models that lack a description, a creator or tags, those that lack the most first."""
     view = views.undocumented_models
-    has = sum((case((view.c[name], 1), else_=0) for name in ("has_description", "has_owner", "has_tags")), literal(0))
+    has = sum((case((view.c[name], 1), else_=0) for name in ("has_description", "has_creator", "has_tags")), literal(0))
     return _part(connection, select(view).order_by(has, view.c.ml_repo_name, view.c.model_name), limit)
 
 

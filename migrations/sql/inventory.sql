@@ -1,10 +1,10 @@
--- Models and versions by ML repo, owner and framework.
+-- Models and versions by ML repo, creator and framework.
 WITH
 counted AS (
     SELECT
         -- A version that does not name its ML repo is in that of its model.
         COALESCE(v.ml_repo_id, m.ml_repo_id) AS ml_repo_id,
-        COALESCE(m.created_by_id, v.created_by_id) AS owner_id,
+        COALESCE(m.created_by_id, v.created_by_id) AS created_by_id,
         v.framework_type,
         CASE WHEN m.deleted_at IS NULL THEN m.id END AS model_id,
         v.id AS version_id,
@@ -24,22 +24,22 @@ named AS (
     SELECT
         c.ml_repo_id,
         r.name AS ml_repo_name,
-        COALESCE(s.display_name, s.slug, c.owner_id) AS owner,
+        COALESCE(s.display_name, s.slug, c.created_by_id) AS created_by,
         c.framework_type,
         c.model_id,
         c.version_id,
         c.size
     FROM counted c
     LEFT JOIN ml_repos r ON r.id = c.ml_repo_id
-    LEFT JOIN subjects s ON s.id = c.owner_id
+    LEFT JOIN subjects s ON s.id = c.created_by_id
 )
 SELECT
     ml_repo_id,
     ml_repo_name,
-    owner,
+    created_by,
     framework_type,
     COUNT(DISTINCT model_id) AS models,
     COUNT(version_id) AS versions,
     CAST(COALESCE(SUM(size), 0) AS BIGINT) AS artifact_size_bytes
 FROM named
-GROUP BY ml_repo_id, ml_repo_name, owner, framework_type
+GROUP BY ml_repo_id, ml_repo_name, created_by, framework_type

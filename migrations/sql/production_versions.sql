@@ -53,7 +53,7 @@ SELECT
     v.base_model,
     v.python_version,
     v.deployable,
-    COALESCE(s.display_name, s.slug, v.created_by_id) AS owner,
+    COALESCE(s.display_name, s.slug, v.created_by_id) AS created_by,
     v.created_at,
     v.updated_at,
     l.valid_from AS since_at,

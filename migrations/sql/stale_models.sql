@@ -9,7 +9,7 @@ SELECT
     m.id AS model_id,
     m.name AS model_name,
     r.name AS ml_repo_name,
-    COALESCE(s.display_name, s.slug, m.created_by_id) AS owner,
+    COALESCE(s.display_name, s.slug, m.created_by_id) AS created_by,
     COALESCE(n.version_count, 0) AS version_count,
     n.last_version_at,
     {days_since_last_version} AS days_since_last_version

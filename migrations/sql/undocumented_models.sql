@@ -1,12 +1,12 @@
--- Models without a description, an owner or tags.
+-- Models without a description, a creator or tags.
 WITH judged AS (
     SELECT
         m.id AS model_id,
         m.name AS model_name,
         r.name AS ml_repo_name,
-        COALESCE(s.display_name, s.slug, m.created_by_id) AS owner,
+        COALESCE(s.display_name, s.slug, m.created_by_id) AS created_by,
         COALESCE(TRIM(v.description, {blanks}) <> '', FALSE) AS has_description,
-        m.created_by_id IS NOT NULL AS has_owner,
+        m.created_by_id IS NOT NULL AS has_creator,
         EXISTS (
             SELECT 1
             FROM model_versions a
@@ -21,6 +21,6 @@ WITH judged AS (
     LEFT JOIN subjects s ON s.id = m.created_by_id
     WHERE m.deleted_at IS NULL
 )
-SELECT model_id, model_name, ml_repo_name, owner, has_description, has_owner, has_tags, is_empty, created_at
+SELECT model_id, model_name, ml_repo_name, created_by, has_description, has_creator, has_tags, is_empty, created_at
 FROM judged
-WHERE NOT (has_description AND has_owner AND has_tags)
+WHERE NOT (has_description AND has_creator AND has_tags)

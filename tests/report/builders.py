@@ -32,7 +32,7 @@ def a_mix(name: str | None) -> dict[str, Any]:
 
 def facts(text: str = NAME, **changes: Any) -> Facts:
     """Facts in which every text of the registry is `text`."""
-    of_model = {"model_id": "m-1", "model_name": text, "ml_repo_name": text, "owner": text}
+    of_model = {"model_id": "m-1", "model_name": text, "ml_repo_name": text, "created_by": text}
     usual = Facts(
         made_at=NOW,
         since=NOW - timedelta(days=30),
@@ -65,9 +65,9 @@ def facts(text: str = NAME, **changes: Any) -> Facts:
         ),
         metrics=[Series("m-1", text, [(1, 0.5), (2, 0.75)])],
         stale=Part([{**of_model, "version_count": 2, "last_version_at": NOW, "days_since_last_version": 181}], 1),
-        undocumented_counts={"description": 0, "owner": 0, "tags": 0, "empty": 0},
+        undocumented_counts={"description": 0, "creator": 0, "tags": 0, "empty": 0},
         undocumented=Part(
-            [{**of_model, "has_description": False, "has_owner": True, "has_tags": True, "is_empty": False,
+            [{**of_model, "has_description": False, "has_creator": True, "has_tags": True, "is_empty": False,
               "created_at": NOW}], 1,
         ),
     )  # fmt: skip

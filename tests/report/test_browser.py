@@ -203,11 +203,11 @@ def test_every_control_is_reached_by_the_tab_key_and_its_focus_is_seen(opened: O
 
 
 def test_a_column_sorts_by_the_keyboard(opened: Opened) -> None:
-    button = opened.table("stale models").get_by_role("button", name="Owner", exact=True)
+    button = opened.table("stale models").get_by_role("button", name="Created by", exact=True)
     button.focus()
     opened.page.keyboard.press("Enter")
-    owners = opened.column("stale models", 3)
-    assert owners == sorted(owners, key=str.lower)
+    creators = opened.column("stale models", 3)
+    assert creators == sorted(creators, key=str.lower)
 
 
 @pytest.mark.parametrize("looks", LOOKS)

@@ -159,7 +159,7 @@ def test_undocumented_models_are_counted_by_what_they_lack(mirror: Mirror, gathe
     empty = registry.add_model("1", "empty")
     mirror.sync()
     facts = gathered()
-    assert facts.undocumented_counts == {"description": 2, "owner": 1, "tags": 2, "empty": 1}
+    assert facts.undocumented_counts == {"description": 2, "creator": 1, "tags": 2, "empty": 1}
     assert facts.undocumented.rows[0]["model_id"] == empty
     assert facts.undocumented.total == 4
 

@@ -75,13 +75,13 @@ def test_all_that_needs_attention_is_told_with_its_number_and_nothing_else() -> 
             production_pythons={"3.9.2": 2, "3.8": 1, "3.12.1": 7, "": 3},
             production_counts=facts().production_counts | {"not_deployable": 1},
             stale=Part([], 0),
-            undocumented_counts={"description": 5, "owner": 1, "tags": 0, "empty": 2},
+            undocumented_counts={"description": 5, "creator": 1, "tags": 0, "empty": 2},
         )
     )
     assert [(item.number, item.what, item.anchor) for item in found] == [
         (3, "production versions on a Python past its end of life", "production"),
         (1, "production version that the control plane cannot deploy", "production"),
-        (1, "model without an owner", "undocumented"),
+        (1, "model without a creator", "undocumented"),
         (5, "models without a description", "undocumented"),
         (2, "models without any version", "undocumented"),
     ]

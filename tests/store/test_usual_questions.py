@@ -124,7 +124,7 @@ def test_inventory_counts_each_version_once_and_shows_empty_models(known: Mirror
 
 
 def test_production_versions_say_by_which_tag_or_alias_and_since_when(known: Mirror) -> None:
-    names = ("tag", "model_version_id", "model_name", "ml_repo_name", "version", "version_alias", "owner",
+    names = ("tag", "model_version_id", "model_name", "ml_repo_name", "version", "version_alias", "created_by",
              "python_version", "base_model", "deployable", "created_at", "since_is_exact")  # fmt: skip
 
     assert told(known, views.production_versions, *names) == [
@@ -139,7 +139,7 @@ def test_production_versions_say_by_which_tag_or_alias_and_since_when(known: Mir
 
 
 def test_undocumented_models_lack_one_of_three_and_blanks_are_no_description(known: Mirror) -> None:
-    names = ("model_id", "owner", "has_description", "has_owner", "has_tags", "is_empty")
+    names = ("model_id", "created_by", "has_description", "has_creator", "has_tags", "is_empty")
 
     assert told(known, views.undocumented_models, *names) == [
         ("m-churn", "Ada", False, True, True, False),

@@ -30,7 +30,7 @@ select
     newest.newest_version,
     newest.newest_version - versions.version as versions_behind,
     versions.framework_type,
-    versions.owner,
+    versions.created_by,
     tagged.tag,
     tagged.tags,
     tagged.in_production_since

@@ -7,7 +7,7 @@ select
     ml_repo_name,
     version,
     framework_type,
-    created_by as owner,
+    created_by,
     is_latest,
     created_at
 from {{ source('tfy_registry', 'current_model_versions') }}
