@@ -54,7 +54,7 @@ def test_a_number_of_more_digits_than_python_reads_arrives_as_its_digits() -> No
     ],
 )  # fmt: skip
 def test_a_success_of_another_shape_may_pass(body: str | bytes) -> None:
-    with pytest.raises(Malformed, match="answered 200 with (not the JSON that was expected|text that is not JSON)"):
+    with pytest.raises(Malformed, match=r"answered 200 with (not the JSON that was expected|text that is not JSON)"):
         opened(body)
 
 

@@ -122,7 +122,9 @@ def test_a_run_over_all_that_is_never_full_asks_for_no_version_that_runs_over_ea
     before = len(mirror.plane.log)
     over_all = mirror.sync(full_every=NEVER)
     asked = {
-        entry.path.rsplit("/", 1)[-1] for entry in mirror.plane.log[before:] if entry.query["limit"] != "1"  # no probe
+        entry.path.rsplit("/", 1)[-1]
+        for entry in mirror.plane.log[before:]
+        if entry.query["limit"] != "1"  # no probe
     }
 
     assert (over_all.mode, over_all.complete, over_all.plan.way) == ("incremental", True, "none")
