@@ -1,4 +1,8 @@
-"""SQLAlchemy mappings of every table and view: registry tables, bookkeeping tables, views."""
+"""SQLAlchemy mappings of every table and view: registry tables, bookkeeping tables, views.
+
+Use them to read: only the sync writes these tables. `etl.models.registry` says how its relationships load;
+docs/orm.md has examples.
+"""
 
 from etl.models import views
 from etl.models.base import Base

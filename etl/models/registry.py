@@ -4,6 +4,16 @@ Ids are the source's own. There is no foreign key between repos, models and vers
 version whose model it does not list, and both must be kept; `refers_to` tells what joins what all the same. Rows
 of a version or model that are lists at the source (`tags`, `metrics`, packages, run steps) hang on it by key and
 position.
+
+The relationships are for reading, hence `viewonly=True`: only the sync writes these tables, by Core statements.
+A relationship ignores `deleted_at`: it also gives rows that are soft-deleted. One to a single row is None where the
+id is NULL, and where no row has that id.
+
+A relationship loads when it is first read (`lazy="select"`), which suits a single row. A query over many rows names
+what it needs: `selectinload` for lists, `joinedload` for single rows, `raiseload("*")` to refuse anything else.
+No column is deferred by default. `select(ModelVersion)` then gives whole rows, to pandas as well, and no loop that
+reads `manifest` runs a statement for each row. Where the large columns are not needed (`manifest`, `metadata`,
+`extra`, `usage_code_snippet`), `load_only` names those that are. docs/orm.md has examples.
 """
 
 from datetime import datetime
@@ -52,6 +62,16 @@ class MlRepo(Mirrored, Base):
     created_at: Mapped[datetime | None] = said("When it was created, UTC; NULL if the source does not say.")
     is_derived: Mapped[bool] = said("Whether the source does not list it: then its models say what is known of it.")
 
+    creator: Mapped["Subject | None"] = relationship(
+        primaryjoin="foreign(MlRepo.created_by_id) == Subject.id", viewonly=True
+    )
+    models: Mapped[list["Model"]] = relationship(
+        primaryjoin="foreign(Model.ml_repo_id) == MlRepo.id",
+        order_by="(Model.name.nulls_last(), Model.id)",
+        back_populates="ml_repo",
+        viewonly=True,
+    )
+
     __table_args__ = (
         Index(None, "deleted_at"),
         {"comment": "ML repos of the control plane: folders of models, each with permissions of its own."},
@@ -99,9 +119,24 @@ class Model(Mirrored, Base):
         info=refers_to("model_versions.id"),
     )
 
-    run_steps: Mapped[list["ModelRunStep"]] = relationship(order_by="ModelRunStep.position", viewonly=True)
+    ml_repo: Mapped[MlRepo | None] = relationship(
+        primaryjoin="foreign(Model.ml_repo_id) == MlRepo.id", back_populates="models", viewonly=True
+    )
+    creator: Mapped[Subject | None] = relationship(
+        primaryjoin="foreign(Model.created_by_id) == Subject.id", viewonly=True
+    )
+    # A version without a number is first, so that the last one is always the newest numbered one.
     versions: Mapped[list["ModelVersion"]] = relationship(
-        primaryjoin="foreign(ModelVersion.model_id) == Model.id", viewonly=True
+        primaryjoin="foreign(ModelVersion.model_id) == Model.id",
+        order_by="(ModelVersion.version.nulls_first(), ModelVersion.id)",
+        back_populates="model",
+        viewonly=True,
+    )
+    latest_version: Mapped["ModelVersion | None"] = relationship(
+        primaryjoin="foreign(Model.latest_version_id) == ModelVersion.id", viewonly=True
+    )
+    run_steps: Mapped[list["ModelRunStep"]] = relationship(
+        order_by="ModelRunStep.position", back_populates="model", viewonly=True
     )
 
     __table_args__ = (
@@ -165,9 +200,21 @@ class ModelVersion(Mirrored, Base):
         "the row is as it was last seen; NULL while it is kept up to date."
     )
 
-    tags: Mapped[list["ModelVersionTag"]] = relationship(order_by="ModelVersionTag.position", viewonly=True)
-    metrics: Mapped[list["ModelVersionMetric"]] = relationship(order_by="ModelVersionMetric.position", viewonly=True)
-    packages: Mapped[list["ModelVersionPackage"]] = relationship(order_by="ModelVersionPackage.position", viewonly=True)
+    model: Mapped[Model | None] = relationship(
+        primaryjoin="foreign(ModelVersion.model_id) == Model.id", back_populates="versions", viewonly=True
+    )
+    creator: Mapped[Subject | None] = relationship(
+        primaryjoin="foreign(ModelVersion.created_by_id) == Subject.id", viewonly=True
+    )
+    tags: Mapped[list["ModelVersionTag"]] = relationship(
+        order_by="ModelVersionTag.position", back_populates="model_version", viewonly=True
+    )
+    metrics: Mapped[list["ModelVersionMetric"]] = relationship(
+        order_by="ModelVersionMetric.position", back_populates="model_version", viewonly=True
+    )
+    packages: Mapped[list["ModelVersionPackage"]] = relationship(
+        order_by="ModelVersionPackage.position", back_populates="model_version", viewonly=True
+    )
 
     __table_args__ = (
         Index(None, "model_id"),
@@ -207,6 +254,8 @@ class ModelVersionTag(OfVersion, Base):
 
     tag: Mapped[str] = said("The tag, case kept.")
 
+    model_version: Mapped[ModelVersion] = relationship(back_populates="tags", viewonly=True)
+
     __table_args__ = (Index(None, "tag"), {"comment": "Tags that the versions carry now, each once for a version."})
 
 
@@ -231,6 +280,8 @@ class ModelVersionMetric(OfVersion, Base):
         "The same moment, UTC; NULL if the source does not say, or outside of the years 1 to 9999."
     )
 
+    model_version: Mapped[ModelVersion] = relationship(back_populates="metrics", viewonly=True)
+
     __table_args__ = (Index(None, "key"), {"comment": "Metrics logged for the versions: one row for each value."})
 
 
@@ -244,6 +295,8 @@ class ModelVersionPackage(OfVersion, Base):
     specifier: Mapped[str | None] = said(
         "Version specifier, such as ==1.4.2, empty for any version; NULL if the requirement does not parse."
     )
+
+    model_version: Mapped[ModelVersion] = relationship(back_populates="packages", viewonly=True)
 
     __table_args__ = (Index(None, "name"), {"comment": "Python packages that the versions ask for."})
 
@@ -260,5 +313,7 @@ class ModelRunStep(Base):
         "Place in the source's list, from 0.", BigInteger, primary_key=True, autoincrement=False
     )
     step: Mapped[int | None] = said("The training step; no run writes NULL.")
+
+    model: Mapped[Model] = relationship(back_populates="run_steps", viewonly=True)
 
     __table_args__ = ({"comment": "Run steps of the models: training steps at which runs logged them."},)

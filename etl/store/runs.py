@@ -8,10 +8,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, func, insert, select, update
 
 from etl.errors import ConfigError
-from etl.models import SyncRun, SyncRunCount, SyncScope, views
+from etl.models import views
 from etl.store.engine import database_of
 from etl.store.settle import Tally
 from etl.store.tables import SEEN, TABLES
+
+# Plain tables: a statement over the mapped classes would configure every mapper, at the start of each run.
+_RUNS, _COUNTS, _SCOPES = (TABLES[name] for name in ("sync_runs", "sync_run_counts", "sync_scopes"))
 
 WHOLE = "all"
 """Name of the scope without a filter."""
@@ -29,12 +32,12 @@ def begin(connection: Connection, run: Mapping[str, Any]) -> None:
 
     The caller holds the lock, so no such run lives; a run over everything excludes all others.
     """
-    left = update(SyncRun).where(SyncRun.status == "running")
+    left = update(_RUNS).where(_RUNS.c.status == "running")
     if run["scope"].get("ml_repos"):
-        left = left.where(SyncRun.scope == run["scope"])
+        left = left.where(_RUNS.c.scope == run["scope"])
     with connection.begin():
         connection.execute(left.values(status="interrupted", finished_at=run["started_at"], error="The process died."))
-        connection.execute(insert(SyncRun), [dict(run)])
+        connection.execute(insert(_RUNS), [dict(run)])
 
 
 def end(connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies: Mapping[str, Tally]) -> bool:
@@ -43,21 +46,21 @@ def end(connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies
     The caller commits: with the data, if there is any.
     """
     closed = connection.execute(
-        update(SyncRun).where(SyncRun.id == run_id, SyncRun.status == "running").values(**outcome)
+        update(_RUNS).where(_RUNS.c.id == run_id, _RUNS.c.status == "running").values(**outcome)
     )
     if not closed.rowcount:
         return False
     if tallies:
         rows = [{"run_id": run_id, "entity": entity, **tally._asdict()} for entity, tally in tallies.items()]
-        connection.execute(insert(SyncRunCount), rows)
+        connection.execute(insert(_COUNTS), rows)
     return True
 
 
 def last_host(connection: Connection) -> str | None:
     """The address that the newest run was given of those that wrote; None when there was none."""
-    wrote = SyncRun.status.in_(("succeeded", "partial"))
+    wrote = _RUNS.c.status.in_(("succeeded", "partial"))
     with connection.begin():
-        return connection.scalar(select(SyncRun.host).where(wrote).order_by(SyncRun.started_at.desc()).limit(1))
+        return connection.scalar(select(_RUNS.c.host).where(wrote).order_by(_RUNS.c.started_at.desc()).limit(1))
 
 
 def stay_with(connection: Connection, host: str) -> None:
@@ -73,15 +76,13 @@ def stay_with(connection: Connection, host: str) -> None:
 def status(connection: Connection, run_id: str) -> str | None:
     """What the run's row says of how it ended."""
     with connection.begin():
-        return connection.scalar(select(SyncRun.status).where(SyncRun.id == run_id))
+        return connection.scalar(select(_RUNS.c.status).where(_RUNS.c.id == run_id))
 
 
 def scope_state(connection: Connection, scope: str) -> Mapping[str, Any] | None:
     """The row of the scope, if a run of it was ever complete."""
     with connection.begin():
-        row = (
-            connection.execute(select(*SyncScope.__table__.columns).where(SyncScope.scope == scope)).mappings().first()
-        )
+        row = connection.execute(select(_SCOPES).where(_SCOPES.c.scope == scope)).mappings().first()
     return None if row is None else dict(row)
 
 
@@ -98,7 +99,7 @@ def advance(connection: Connection, to: Advance, *, run_id: str, started_at: dat
     """Move the scope on after a complete run. The watermark never passes the run's start, nor goes back."""
     database = database_of(connection.engine.url)
     newest = connection.scalar(select(func.max(SEEN.c.updated_at)).where(SEEN.c.outcome != "rejected"))
-    before = connection.scalar(select(SyncScope.watermark).where(SyncScope.scope == to.scope))
+    before = connection.scalar(select(_SCOPES.c.watermark).where(_SCOPES.c.scope == to.scope))
     marks = [mark for mark in (newest and min(newest, started_at), before) if mark is not None]
     values = {
         "scope": to.scope,
@@ -109,7 +110,7 @@ def advance(connection: Connection, to: Advance, *, run_id: str, started_at: dat
         "lists_ml_repos": to.lists_ml_repos,
         **({"last_full_at": started_at} if to.full else {}),
     }
-    upsert = database.insert(SyncScope).values(values)
+    upsert = database.insert(_SCOPES).values(values)
     connection.execute(
         upsert.on_conflict_do_update(
             index_elements=["scope"], set_={name: upsert.excluded[name] for name in values if name != "scope"}
@@ -142,12 +143,10 @@ def stored_versions(connection: Connection, ml_repos: Sequence[str]) -> int:
 def latest(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """The last runs, newest first, each with its counts by table under `counts`."""
     with connection.begin():
-        rows = connection.execute(
-            select(*SyncRun.__table__.columns).order_by(SyncRun.started_at.desc(), SyncRun.id).limit(limit)
-        )
+        rows = connection.execute(select(_RUNS).order_by(_RUNS.c.started_at.desc(), _RUNS.c.id).limit(limit))
         runs = [dict(row) for row in rows.mappings()]
         for run in runs:
-            counts = connection.execute(select(*SyncRunCount.__table__.columns).where(SyncRunCount.run_id == run["id"]))
+            counts = connection.execute(select(_COUNTS).where(_COUNTS.c.run_id == run["id"]))
             run["counts"] = {row["entity"]: dict(row) for row in counts.mappings()}
     return runs
 
@@ -155,7 +154,7 @@ def latest(connection: Connection, limit: int) -> list[dict[str, Any]]:
 def by_ids(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
     """The rows of these runs, in no order; there is none for an id that no run here has."""
     with connection.begin():
-        found = connection.execute(select(*SyncRun.__table__.columns).where(SyncRun.id.in_(ids)))
+        found = connection.execute(select(_RUNS).where(_RUNS.c.id.in_(ids)))
         return [dict(row) for row in found.mappings()]
 
 
