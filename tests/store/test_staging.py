@@ -19,7 +19,9 @@ def staging(migrated_url: str) -> Iterator[Staging]:
 
 
 def test_of_a_new_record_nothing_is_known(staging: Staging) -> None:
-    nothing = Known(None, None, False, None, None, None)
+    nothing = Known(
+        None, None, deleted=False, is_derived=False, seen_hash=None, seen_updated_at=None, versions_read_as=None
+    )
 
     assert staging.known("models", ODD) == dict.fromkeys(ODD, nothing)
     assert staging.stored("models", ODD) == {}
