@@ -147,6 +147,20 @@ def migrate(url: str) -> None:
     engine.dispose()
 
 
+def wait_for_waiting_locks(url: str, count: int) -> None:
+    """Until so many sessions of the database wait for an advisory lock."""
+    query = """
+        SELECT count(*) FROM pg_locks
+        WHERE locktype = 'advisory' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    """
+    deadline = time.monotonic() + 2 * _START_SECONDS
+    with psycopg.connect(libpq(url), autocommit=True) as connection:
+        while (row := connection.execute(query).fetchone()) != (count,):
+            assert time.monotonic() < deadline, f"{row} instead of {count} sessions wait"
+            time.sleep(0.05)
+
+
 def _start(directory: Path, log: IO[bytes], options: Sequence[str]) -> subprocess.Popen[bytes]:
     """The shell that keeps a server in the directory."""
     binaries = _binaries()

@@ -40,8 +40,8 @@ TEMPORARY = "pg_temp"
 NOW = func.now()
 """The moment by the database's clock."""
 
-IS_OWN = False
-"""A server's database is shared: its schema changes when its owner says so."""
+AUTO_MIGRATE = False
+"""Whether `sync` migrates an older schema: other people use these tables, so `db upgrade` alone does."""
 
 _LOCK_POLL_S = 0.2
 # The server frees the locks of a client that has gone a moment later: it drops its temporary tables first.
@@ -74,6 +74,49 @@ def prepare(engine: Engine) -> None:
         settings = ["TIME ZONE 'UTC'", *(f"tcp_{name} = {value}" for name, value in _KEEPALIVES.items())]
         connection.execute("; ".join(f"SET {each}" for each in settings))
         connection.commit()
+
+
+_USER_TABLES = text("""
+    SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND NOT EXISTS (
+        SELECT FROM pg_depend d
+        WHERE d.classid = CAST('pg_class' AS regclass) AND d.objid = c.oid AND d.objsubid = 0 AND d.deptype = 'e'
+    )
+""")
+_MAY_CREATE = text("""
+    SELECT current_schema() IS NOT NULL AS has_schema, has_schema_privilege(current_schema(), 'CREATE') AS may_create,
+           quote_ident(current_schema()) AS schema, quote_ident(current_user) AS role
+""")
+
+
+def user_tables(connection: Connection) -> set[str]:
+    """Names of the tables in the schema where new tables are created, except those of extensions."""
+    return set(connection.scalars(_USER_TABLES))
+
+
+def lock_schema(connection: Connection) -> None:
+    """Wait until no other process migrates this schema, and exclude others until the transaction ends.
+
+    Call it first in a transaction. Later statements see what the other process committed, whatever isolation level
+    the server sets by default.
+    """
+    connection.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
+    schema = connection.scalar(text("SELECT current_schema()"))
+    connection.execute(func.pg_advisory_xact_lock(_key(f"migrate/{schema}")).select())
+
+
+def check_may_create(connection: Connection) -> None:
+    """Raise ConfigError, with the fix, when the role cannot create tables."""
+    found = connection.execute(_MAY_CREATE).one()
+    if not found.has_schema:
+        raise ConfigError(
+            "The role can use no schema of its search_path: create the schema, or grant USAGE and CREATE on it."
+        )
+    if not found.may_create:
+        raise ConfigError(
+            f"The role {found.role} cannot create tables in the schema {found.schema}: "
+            f"run GRANT CREATE ON SCHEMA {found.schema} TO {found.role}."
+        )
 
 
 def create(engine: Engine) -> None:

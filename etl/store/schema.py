@@ -1,7 +1,9 @@
 """The schema's revision: create, migrate, tell. To tell is for every command, and does without Alembic."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, column, inspect, select, table
 
@@ -16,20 +18,46 @@ VERSION_TABLE = "tfy_etl_version"
 _log = logging.getLogger(__name__)
 
 
+class _State(NamedTuple):
+    """What a schema holds: the revision of tfy-etl's tables, if any, and the names of all other tables."""
+
+    revision: str | None
+    tables: frozenset[str]
+    auto_migrate: bool
+
+    @property
+    def is_for_sync(self) -> bool:
+        """Whether `sync` itself creates or migrates the tables."""
+        return self.auto_migrate and self.revision != head() if self.revision else not self.tables
+
+
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the schema to the newest revision, or to the one given."""
+    _upgrade(engine, revision, only_if=lambda _: True)
+
+
+def _upgrade(engine: Engine, revision: str, only_if: Callable[[_State], bool]) -> bool:
+    """Upgrade a schema that passes `only_if`, which is asked again once no other process can migrate it."""
+    database = database_of(engine.url)
+    with explained(engine), engine.connect() as connection:
+        state = _state(connection)
+    if not only_if(state):
+        return False
     from etl.store import comments, migrate  # noqa: PLC0415 most runs find nothing to migrate, and Alembic takes long to load
 
-    with explained(engine), engine.connect() as connection:
-        _refuse_unknown(connection)
-        empty = not inspect(connection).get_table_names()
-    if empty:
-        with explained(engine):
-            database_of(engine.url).create(engine)
-    with explained(engine), engine.begin() as connection:
-        migrate.upgrade(connection, scripts(), revision)
-        if _current(connection) == head():  # the words are those of the newest revision
-            comments.write(connection)
+    with explained(engine):
+        if not state.tables:
+            database.create(engine)
+        with engine.begin() as connection:
+            database.lock_schema(connection)
+            if not only_if(state := _state(connection)):
+                return False
+            if state.revision is None:
+                database.check_may_create(connection)
+            migrate.upgrade(connection, scripts(), revision)
+            if _current(connection) == head():  # the words are those of the newest revision
+                comments.write(connection)
+    return True
 
 
 def downgrade(engine: Engine, revision: str) -> None:
@@ -52,39 +80,49 @@ def head() -> str:
 
 
 def ensure(engine: Engine) -> None:
-    """The schema is as this release needs it when this returns.
+    """Create or migrate the tables where that is for `sync` to do; else SchemaMismatch says what to do.
 
-    A SQLite file of the user's own is created and migrated; a shared database is left alone and SchemaMismatch says
-    what to do.
+    A schema without any table is filled. An older revision is migrated in a SQLite file only.
     """
-    if database_of(engine.url).IS_OWN and current(engine) != head():
-        if not is_in_memory(engine.url):
-            _log.info("the database's schema is brought to revision %s", head())
-        upgrade(engine)
+    if current(engine) != head():
+        changed = _upgrade(engine, "head", only_if=lambda state: state.is_for_sync)
+        if changed and not is_in_memory(engine.url):
+            _log.info("sync created or migrated the tables: they are at revision %s", head())
     check(engine)
 
 
 def check(engine: Engine) -> None:
     """SchemaMismatch, with what to do, unless the schema is as this release needs it."""
-    found = current(engine)
-    if found == head():
+    if current(engine) == head():
         return
     with explained(engine), engine.connect() as connection:
-        _refuse_unknown(connection)
-    state = "has no tables of tfy-etl yet" if found is None else f"is at revision {found}, this release needs {head()}"
-    raise SchemaMismatch(f"The database {state}: run tfy-etl db upgrade.")
+        state = _state(connection)
+    if state.revision == head():  # another process has just created it
+        return
+    if state.revision is not None:
+        raise SchemaMismatch(
+            f"The database is at revision {state.revision}, this release needs {head()}: run tfy-etl db upgrade."
+        )
+    if state.tables:
+        raise SchemaMismatch(
+            "The schema has tables already, and none of tfy-etl: run tfy-etl db upgrade to create them beside those, "
+            "or name another database."
+        )
+    raise SchemaMismatch(
+        "The database has no tables of tfy-etl yet: run tfy-etl sync without --dry-run to create them."
+    )
 
 
 def describe(engine: Engine) -> str:
-    """The state of the schema in words; SchemaMismatch when a sync would refuse it."""
-    found = current(engine)
-    if found is not None and found == head():
-        return f"revision {found}, as this release needs it"
-    if not database_of(engine.url).IS_OWN:
-        check(engine)
+    """The state of the schema in words; SchemaMismatch or ConfigError when a sync would refuse it."""
     with explained(engine), engine.connect() as connection:
-        _refuse_unknown(connection)
-    return "sync creates it" if found is None else f"revision {found}: sync brings it to {head()}"
+        state = _state(connection)
+        if state.is_for_sync and state.revision is None:
+            database_of(engine.url).check_may_create(connection)
+    if state.is_for_sync:
+        return f"revision {state.revision}: sync brings it to {head()}" if state.revision else "sync creates it"
+    check(engine)
+    return f"revision {head()}, as this release needs it"
 
 
 def revisions() -> list[str]:
@@ -105,9 +143,13 @@ def _current(connection: Connection) -> str | None:
     return connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar_one_or_none()
 
 
-def _refuse_unknown(connection: Connection) -> None:
+def _state(connection: Connection) -> _State:
+    """Look at a schema; raise ConfigError or SchemaMismatch when no command can work with it."""
+    database = database_of(connection.engine.url)
+    # Before the revision: another process creates both at once, so these tables have a revision by now.
+    tables = database.user_tables(connection) - {VERSION_TABLE}
     found = _current(connection)
-    if found is None and (strange := Base.metadata.tables.keys() & set(inspect(connection).get_table_names())):
+    if found is None and (strange := Base.metadata.tables.keys() & tables):
         raise ConfigError(
             f"The database has a table {min(strange)} already, which tfy-etl did not make: name another database."
         )
@@ -116,3 +158,4 @@ def _refuse_unknown(connection: Connection) -> None:
             f"The database is at revision {found}, which this release ({etl.__version__}) does not know: "
             "upgrade tfy-etl to the release that wrote it."
         )
+    return _State(found, frozenset(tables), database.AUTO_MIGRATE)

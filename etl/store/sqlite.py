@@ -23,6 +23,7 @@ from sqlalchemy import (
     case,
     event,
     func,
+    inspect,
 )
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.types import Text
@@ -38,8 +39,8 @@ TEMPORARY = "temp"
 NOW = func.strftime("%Y-%m-%d %H:%M:%f000", "now")
 """The moment by the database's clock, which CURRENT_TIMESTAMP tells to the second alone."""
 
-IS_OWN = True
-"""A file belongs to who runs the command: it is created and migrated without asking."""
+AUTO_MIGRATE = True
+"""Whether `sync` migrates an older schema: a file belongs to the user who runs the command."""
 
 # Long enough for an analyst's own write to end, short enough to notice one that does not.
 BUSY_TIMEOUT_MS = 30_000
@@ -150,6 +151,19 @@ def _can_only_be_looked_at(path: Path) -> bool:
     Where a run left its `-wal` behind, the file alone is not the whole truth.
     """
     return path.exists() and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+
+
+def user_tables(connection: Connection) -> set[str]:
+    """Names of the tables in the file."""
+    return set(inspect(connection).get_table_names())
+
+
+def lock_schema(connection: Connection) -> None:
+    """Do nothing: SQLite lets one connection at a time write."""
+
+
+def check_may_create(connection: Connection) -> None:
+    """Do nothing: whoever writes the file may create tables in it."""
 
 
 def create(engine: Engine) -> None:

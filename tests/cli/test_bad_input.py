@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import trustme
-from sqlalchemy import column, table, update
+from sqlalchemy import column, table, text, update
 
 from etl.simulator import Registry, Simulator, fault
-from etl.store import open_engine, schema
+from etl.store import open_engine, opened, schema
 from tests.cli.commands import COMMAND, TOKEN, Done, execute
 from tests.cli.conftest import Cli
 
@@ -224,14 +224,13 @@ def test_a_server_that_is_not_there(known: Simulator, tfy_etl: Cli) -> None:
     assert "hush" not in done.err
 
 
-def test_an_empty_database_of_a_server_is_refused_and_one_file_is_made(
-    database_url: str, known: Simulator, tfy_etl: Cli
-) -> None:
+def test_a_database_that_holds_other_tables_alone(database_url: str, known: Simulator, tfy_etl: Cli) -> None:
+    with opened(database_url) as engine, engine.begin() as connection:
+        connection.execute(text("CREATE TABLE theirs (id INTEGER)"))
     done = tfy_etl("sync", "--log-level", "error", "--database-url", database_url)
-    if database_url.startswith("sqlite"):
-        assert done.code == 0
-    else:
-        assert_told(done, 2, "The database has no tables of tfy-etl yet: run tfy-etl db upgrade.")
+    assert_told(done, 2, "The schema has tables already, and none of tfy-etl: run tfy-etl db upgrade")
+    assert tfy_etl("db", "upgrade", "--database-url", database_url).code == 0
+    assert tfy_etl("sync", "--log-level", "error", "--database-url", database_url).code == 0
 
 
 def test_a_schema_that_is_behind_is_migrated_in_a_file_and_refused_on_a_server(

@@ -155,17 +155,6 @@ def test_a_new_sqlite_file_is_made_for_readers_beside_a_writer(tmp_path: Path) -
     engine.dispose()
 
 
-def test_a_new_database_is_migrated_when_it_is_our_own(empty: Engine, dialect: str) -> None:
-    if dialect == "sqlite":
-        assert schema.describe(empty) == "sync creates it"
-        schema.ensure(empty)
-        assert schema.current(empty) == schema.head()
-    else:
-        for ask in (schema.ensure, schema.describe, schema.check):
-            with pytest.raises(SchemaMismatch, match="has no tables of tfy-etl yet: run tfy-etl db upgrade"):
-                ask(empty)
-
-
 def test_a_database_behind_is_migrated_when_it_is_our_own(empty: Engine, dialect: str) -> None:
     schema.upgrade(empty, "0001")
     with pytest.raises(SchemaMismatch, match=f"is at revision 0001, this release needs {schema.head()}: run"):
