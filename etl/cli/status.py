@@ -11,7 +11,7 @@ from etl.cli.output import print_result
 from etl.cli.shown import shown, without_secrets
 from etl.errors import EtlError
 from etl.settings import Settings
-from etl.store import reading, runs
+from etl.store import Coverage, reading, runs
 
 _STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 """Of plugins of Nagios, by exit code."""
@@ -21,11 +21,13 @@ def show_status(settings: Settings, limit: int, output: str, *, max_age: timedel
     """Print the last runs and the age of the tables; EtlError when they are older than they should be."""
     with reading(settings.database_url) as connection:
         last, scopes = runs.latest(connection, limit), runs.freshness(connection)
+        with connection.begin():
+            missing = runs.missing_versions(connection, scopes)
     if output == "json":
         told = [run | {"error": run["error"] and without_secrets(run["error"])} for run in last]
         click.echo(json.dumps({"runs": told, "freshness": scopes}, default=_iso))
     else:
-        _show(last, scopes)
+        _show(last, scopes, missing)
     age = _age(scopes)
     if max_age is not None and (age is None or age > max_age):
         raise EtlError(
@@ -62,7 +64,7 @@ def _age(scopes: list[dict[str, Any]]) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=seconds)
 
 
-def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]]) -> None:
+def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]], missing: int | None) -> None:
     from etl.cli.drawing import console, table  # noqa: PLC0415 JSON, which monitoring asks for, is not drawn
 
     out = console()
@@ -83,7 +85,11 @@ def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]]) -> None:
         out.print("No run was complete yet.")
     for row in scopes:
         age = timedelta(seconds=row["age_seconds"])
-        out.print(f"Scope {shown(row['scope'])}: the last complete run was {_whole(age)} ago.")
+        covered = "every version" if row["coverage"] == Coverage.ALL else "only the latest version of each model"
+        out.print(f"Scope {shown(row['scope'])}: the last complete run was {_whole(age)} ago, and copied {covered}.")
+    if missing:
+        noun = "version is" if missing == 1 else "versions are"
+        out.print(f"{missing} older {noun} not copied: SELECT * FROM version_coverage shows of which models.")
 
 
 def _started(run: dict[str, Any]) -> str:

@@ -123,6 +123,7 @@ sync_freshness = Table(
     _moment("last_complete_at", "Start of that run, UTC."),
     _real("age_seconds", "Seconds since then."),
     _moment("last_full_at", "Start of the last complete run that compared every version, UTC."),
+    _text("coverage", "Of that run: all, every version; latest, only the latest version of each model."),
     _moment("watermark", "Largest updated_at of a complete run, never past its start, UTC."),
     _whole("models", "Models that the source has now, in all scopes."),
     _whole("model_versions", "Versions that the source has now, in all scopes."),

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from etl.store import overview
+from etl.store import overview, runs
 from etl.store.overview import Part
 
 Row = dict[str, Any]
@@ -37,6 +37,8 @@ class Facts:
     counts: Row
     runs: list[Row]
     scopes: list[Row]
+    missing_versions: int | None
+    """None where every version is copied."""
     last_written: Row
     changed_last: Changes
     changed_lately: Changes
@@ -66,6 +68,7 @@ def gather(database_url: str, made_at: datetime, stale_after: timedelta) -> Fact
         since = max(made_at - LATELY, counts["first_run_at"])
         production = overview.production(connection, since, PRODUCTION)
         model_ids = list(dict.fromkeys(row["model_id"] for row in production.part.rows))[:METRIC_MODELS]
+        scopes = overview.freshness(connection)
         return Facts(
             made_at=made_at,
             since=since,
@@ -73,7 +76,8 @@ def gather(database_url: str, made_at: datetime, stale_after: timedelta) -> Fact
             tenant=overview.tenant(connection),
             counts=counts,
             runs=overview.last_runs(connection, RUNS),
-            scopes=overview.freshness(connection),
+            scopes=scopes,
+            missing_versions=runs.missing_versions(connection, scopes),
             last_written=last,
             changed_last=overview.changed_in_run(connection, last["id"]),
             changed_lately=overview.changed_since(connection, since),

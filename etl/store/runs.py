@@ -168,3 +168,14 @@ def freshness(connection: Connection) -> list[dict[str, Any]]:
     """The rows of the view `sync_freshness`."""
     with connection.begin():
         return [dict(row) for row in connection.execute(select(views.sync_freshness)).mappings()]
+
+
+def missing_versions(connection: Connection, scopes: Iterable[Mapping[str, Any]]) -> int | None:
+    """How many versions are not stored, as far as their numbers tell; None where all `scopes` copy every version.
+
+    The caller has begun.
+    """
+    if all(row["coverage"] == Coverage.ALL for row in scopes):
+        return None
+    view = views.version_coverage
+    return int(connection.scalar(select(func.coalesce(func.sum(view.c.missing_versions), 0))) or 0)

@@ -5,6 +5,7 @@ SELECT
     f.last_complete_at,
     {seconds_since_last_complete} AS age_seconds,
     f.last_full_at,
+    f.coverage,
     f.watermark,
     (SELECT COUNT(*) FROM models m WHERE m.deleted_at IS NULL) AS models,
     (SELECT COUNT(*) FROM model_versions v WHERE v.deleted_at IS NULL) AS model_versions,
