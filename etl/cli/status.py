@@ -89,7 +89,7 @@ def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]], missing: int
         out.print(f"Scope {shown(row['scope'])}: the last complete run was {_whole(age)} ago, and copied {covered}.")
     if missing:
         noun = "version is" if missing == 1 else "versions are"
-        out.print(f"{missing} older {noun} not copied: SELECT * FROM version_coverage shows of which models.")
+        out.print(f"{missing} older {noun} not copied; the view version_coverage names their models.")
 
 
 def _started(run: dict[str, Any]) -> str:

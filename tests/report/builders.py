@@ -44,6 +44,7 @@ def facts(text: str = NAME, **changes: Any) -> Facts:
         },
         runs=[a_run()],
         scopes=[a_scope(scope=text), a_scope()],
+        missing_versions=None,
         last_written={"id": "run-2", "started_at": NOW - timedelta(hours=1)},
         changed_last={("models", "created"): 1},
         changed_lately={("models", "created"): 4, ("models", "deleted"): 2, ("models", "restored"): 1},

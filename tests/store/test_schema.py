@@ -2,22 +2,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, Table, inspect, make_url, text
+from sqlalchemy import Engine, Table, inspect, text
 
-from etl.errors import ConfigError, SchemaMismatch
+from etl.errors import SchemaMismatch
 from etl.models import Base, views
-from etl.store import migrate as migrate_store
-from etl.store import open_engine, opened, schema
-from etl.store import postgresql as postgresql_store
-from tests.databases import migrate, new_database, wait_for_waiting_locks
+from etl.store import open_engine, schema
+from tests.databases import migrate, new_database
 
 VIEWS = list(views.metadata.tables.values())
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,109 @@
+"""Whatever is edited, and whichever lists come and go: no model is lost, and nothing stale looks current."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from etl.models import Model, ModelVersion
+from etl.simulator import ENTITIES, Registry
+from tests.mirror import Mirror, mirrored
+
+EVERY_LIST = frozenset(ENTITIES)
+COVERAGES: tuple[frozenset[str], ...] = (EVERY_LIST, frozenset({"models"}), EVERY_LIST - {"model-versions"})
+
+EDITS = st.tuples(
+    st.sampled_from(
+        ["add model", "add version", "tag", "tag silently", "describe", "delete version", "delete model", "restore"]
+    ),
+    st.integers(0, 50),
+)
+STEPS = st.tuples(st.lists(EDITS, max_size=4), st.sampled_from(COVERAGES), st.booleans())
+
+
+class Editor:
+    """Edits a registry; `updated_at` of the model moves with each edit but a silent one."""
+
+    def __init__(self, registry: Registry) -> None:
+        """Nothing is deleted yet."""
+        self.registry = registry
+        self.deleted: list[str] = []
+
+    def edit(self, what: str, place: int) -> None:
+        registry = self.registry
+        models, versions = registry.ids("models"), registry.ids("model-versions")
+        if what == "add model":
+            registry.add_model("1")
+        elif what == "restore":
+            if self.deleted:
+                registry.restore(self.deleted.pop())
+        elif what in {"add version", "delete model"} and models:
+            self._on_model(what, models[place % len(models)])
+        elif versions:
+            self._on_version(what, versions[place % len(versions)], place)
+
+    def _on_model(self, what: str, model: str) -> None:
+        if what == "add version":
+            self.registry.add_version(model, metrics=1)
+        else:
+            self.registry.delete_model(model)
+            self.deleted.append(model)
+
+    def _on_version(self, what: str, version: str, place: int) -> None:
+        if what == "delete version":
+            self.registry.delete_version(version)
+        elif what == "describe":
+            self.registry.set_description(version, f"text {place}")
+        else:
+            self.registry.set_tags(version, [f"tag-{place}"], touch=what == "tag")
+
+
+def latest(mirror: Mirror) -> set[str]:
+    return {model["latest_version"]["id"] for model in mirror.registry.records("models") if model["latest_version"]}
+
+
+def live(mirror: Mirror, table: Any, *where: Any) -> set[str]:
+    return {row["id"] for row in mirror.rows(table, table.deleted_at.is_(None), *where)}
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEPS, min_size=1, max_size=6))
+def test_no_model_is_lost_and_every_latest_version_is_stored_as_it_was_embedded(
+    migrated_file: Path, tmp_path: Path, steps: list[tuple[list[tuple[str, int]], frozenset[str], bool]]
+) -> None:
+    path = shutil.copy(migrated_file, tmp_path / "registry.db")
+    registry = Registry.generate(seed=3, ml_repos=2, models=4, versions=2, metrics=1)
+    editor = Editor(registry)
+    with mirrored(f"sqlite:///{path}", registry) as mirror:
+        for edits, offers, accepts in steps:
+            for edit in edits:
+                editor.edit(*edit)
+            mirror.plane.offers = offers
+            before = live(mirror, Model), live(mirror, ModelVersion)
+            summary = mirror.sync(accept_coverage=accepts, allow_mass_delete=True, page_size=50)
+            check(mirror, complete=summary.complete, coverage=str(summary.coverage), before=before)
+        mirror.plane.offers = EVERY_LIST
+        mirror.sync(full=True, allow_mass_delete=True, page_size=50)
+
+        assert mirror.held() == mirror.served()
+        assert live(mirror, ModelVersion, ModelVersion.superseded_at.is_not(None)) == set()
+
+
+def check(mirror: Mirror, *, complete: bool, coverage: str, before: tuple[set[str], set[str]]) -> None:
+    served = set(mirror.registry.ids("models"))
+    models, versions = live(mirror, Model), live(mirror, ModelVersion)
+    assert served <= models
+    held, source = mirror.held()["model_versions"], mirror.served()["model_versions"]
+    assert {each: held[each] for each in latest(mirror)} == {each: source[each] for each in latest(mirror)}
+    if complete:
+        assert models == served
+    else:
+        assert before[0] <= models
+        assert before[1] <= versions
+    if coverage == "latest":
+        of_live = {row["id"] for row in mirror.rows(ModelVersion) if row["model_id"] in served}
+        assert before[1] & of_live <= versions
+    if complete and coverage == "latest":
+        assert live(mirror, ModelVersion, ModelVersion.superseded_at.is_(None)) == latest(mirror)

@@ -1,0 +1,97 @@
+"""Coverage through the real command: each way in which a list can be missing, from the first run to the last."""
+
+from typing import Any
+
+import pytest
+
+from etl.models import MlRepo, Model, ModelVersion
+from etl.simulator import ENTITIES, Registry
+from tests.mirror import Mirror, mirrored
+
+EVERY_LIST = frozenset(ENTITIES)
+MODELS_ALONE = frozenset({"models"})
+
+
+def missing(answer: str, lists: frozenset[str]) -> dict[str, Any]:
+    """How a control plane behaves that answers so for these lists."""
+    if answer == "403":
+        return {"forbids": lists}
+    return {"offers": EVERY_LIST - lists, "not_offered": None if answer == "html" else int(answer)}
+
+
+def behave(mirror: Mirror, behaviour: dict[str, Any]) -> None:
+    usual: dict[str, Any] = {"offers": EVERY_LIST, "not_offered": 404, "forbids": frozenset()}
+    for name, value in (usual | behaviour).items():
+        setattr(mirror.plane, name, value)
+
+
+def latest(mirror: Mirror) -> set[str]:
+    return {model["latest_version"]["id"] for model in mirror.registry.records("models") if model["latest_version"]}
+
+
+def stored(mirror: Mirror) -> set[str]:
+    return {row["id"] for row in mirror.rows(ModelVersion, ModelVersion.deleted_at.is_(None))}
+
+
+@pytest.mark.parametrize(
+    ("answer", "prefix"),
+    [
+        ("404", "/api/ml/v1"),
+        ("405", "/api/svc/v1"),
+        ("410", "/api/ml/v1"),
+        ("501", "/api/svc/v1"),
+        ("403", "/api/ml/v1"),
+        ("html", "/api/svc/v1"),
+    ],
+)
+def test_lists_that_are_missing_at_first_then_come_go_and_are_given_up(
+    migrated_url: str, answer: str, prefix: str
+) -> None:
+    registry = Registry.generate(seed=5, ml_repos=2, models=8, versions=3, metrics=1)
+    behaviour = missing(answer, EVERY_LIST - MODELS_ALONE)
+    with mirrored(migrated_url, registry, prefixes=(prefix,), **behaviour) as mirror:
+        first = mirror.result()
+        requests = len(mirror.plane.log)
+        assert (first["complete"], first["coverage"], first["retries"]) == (True, "latest", 0)
+        assert len(first["warnings"]) == 1
+        assert stored(mirror) == latest(mirror)
+        assert {row["is_derived"] for row in mirror.rows(MlRepo)} == {True}
+        assert requests <= 10
+
+        before = mirror.registry_dump()
+        second = mirror.result()
+        assert (second["coverage"], second["warnings"]) == ("latest", [])
+        assert mirror.registry_dump() == before
+
+        behave(mirror, {})
+        grown = mirror.result()
+        assert (grown["coverage"], grown["mode"]) == ("all", "full")
+        assert mirror.held() == mirror.served()
+        assert {row["is_derived"] for row in mirror.rows(MlRepo)} == {False}
+
+        behave(mirror, behaviour)
+        mirror.registry.delete_model(mirror.registry.ids("models")[0])
+        shrunk = mirror.result(exit_code=3)
+        assert (shrunk["status"], shrunk["coverage"]) == ("partial", "latest")
+        assert "--accept-coverage" in shrunk["warnings"][0]
+        assert mirror.rows(Model, Model.deleted_at.is_not(None)) == []
+
+        accepted = mirror.result("--accept-coverage")
+        assert (accepted["coverage"], accepted["models"]["deleted"]) == ("latest", 1)
+        current = mirror.rows(ModelVersion, ModelVersion.deleted_at.is_(None), ModelVersion.superseded_at.is_(None))
+        assert {row["id"] for row in current} == latest(mirror)
+
+
+@pytest.mark.parametrize("answer", ["404", "405", "501", "403", "html"])
+@pytest.mark.parametrize(
+    ("endpoint", "coverage", "derived"), [("ml-repos", "all", True), ("model-versions", "latest", False)]
+)
+def test_one_list_that_is_missing_leaves_the_others_whole(
+    migrated_url: str, *, endpoint: str, coverage: str, derived: bool, answer: str
+) -> None:
+    with mirrored(migrated_url, **missing(answer, frozenset({endpoint}))) as mirror:
+        summary = mirror.sync()
+
+        assert (summary.exit_code, summary.coverage) == (0, coverage)
+        assert {row["is_derived"] for row in mirror.rows(MlRepo)} == {derived}
+        assert stored(mirror) == (set(mirror.registry.ids("model-versions")) if coverage == "all" else latest(mirror))
