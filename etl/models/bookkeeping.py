@@ -24,17 +24,17 @@ class SyncRun(Base):
     started_at: Mapped[datetime] = said("Start, UTC.")
     finished_at: Mapped[datetime | None] = said("End, UTC; NULL while running.")
     status: Mapped[str] = said(
-        "running; succeeded or partial, which wrote records; failed, refused or interrupted, which wrote none.",
+        "running; succeeded or partial: records were written; failed, refused or interrupted: none were written.",
         info=one_of("running", "succeeded", "partial", "failed", "refused", "interrupted"),
     )
-    complete: Mapped[bool] = said("Whether everything in scope was proven to be read.")
+    complete: Mapped[bool] = said("Whether the run proved that it read everything in its scope.")
     coverage: Mapped[str | None] = said(
-        "all, every version; latest, only the latest version of each model; NULL if the run ended before it was known.",
+        "all: every version; latest: only the latest version of each model; NULL if the run ended before it knew.",
         info=_COVERAGE,
     )
-    mode: Mapped[str] = said("incremental, or full: every version compared.", info=one_of("incremental", "full"))
+    mode: Mapped[str] = said("incremental; or full: every version was compared.", info=one_of("incremental", "full"))
     proof: Mapped[str | None] = said(
-        "How it was proven: anchored, every page joined the one before; confirmed, two readings agree; NULL if not.",
+        "Proof of completeness: anchored, pages overlap by one record; confirmed, two sweeps agree; NULL if none.",
         info=one_of("anchored", "confirmed"),
     )
     scope: Mapped[dict[str, Any]] = said("The filters of the run, as JSON; {} for the whole registry.")
@@ -43,7 +43,7 @@ class SyncRun(Base):
     tool_version: Mapped[str] = said("Release of tfy-etl.")
     requests: Mapped[int] = said("HTTP requests sent, retries included.")
     retries: Mapped[int] = said("Requests that were sent again.")
-    bytes_received: Mapped[int] = said("Bytes of all answers, decoded.")
+    bytes_received: Mapped[int] = said("Bytes of all responses, decoded.")
     error: Mapped[str | None] = said("Why it failed, in one line; NULL if it did not.")
 
     __table_args__ = (Index(None, "started_at"), {"comment": "One row for each run of tfy-etl."})
@@ -58,15 +58,15 @@ class SyncRunCount(Base):
         "sync_runs.id of the run.", ForeignKey("sync_runs.id", ondelete="CASCADE"), primary_key=True
     )
     entity: Mapped[str] = said("Table: ml_repos, models or model_versions.", primary_key=True, info=_ENTITIES)
-    seen: Mapped[int] = said("Distinct records that the source showed.")
+    seen: Mapped[int] = said("Distinct records that the source returned.")
     inserted: Mapped[int] = said("Records stored for the first time.")
     updated: Mapped[int] = said("Records found changed.")
     unchanged: Mapped[int] = said("Records found as stored, or older than stored.")
     deleted: Mapped[int] = said("Records marked as deleted.")
-    restored: Mapped[int] = said("Records that came back after a delete.")
+    restored: Mapped[int] = said("Records that the source has again after a delete.")
     rejected: Mapped[int] = said("Records that could not be stored; see rejected_records.")
 
-    __table_args__ = ({"comment": "What each run that wrote records did, counted by table."},)
+    __table_args__ = ({"comment": "Counts of records by run and table, for runs that wrote records."},)
 
 
 class SyncScope(Base):
@@ -74,26 +74,27 @@ class SyncScope(Base):
 
     __tablename__ = "sync_scopes"
 
-    scope: Mapped[str] = said(
-        "all, or the filters as canonical JSON, cut and hashed where that is long.", primary_key=True
-    )
+    scope: Mapped[str] = said("all, or the filters as canonical JSON; long JSON is cut and hashed.", primary_key=True)
     watermark: Mapped[datetime | None] = said(
-        "Largest updated_at of a complete run, never past its start, UTC; NULL if no record had one."
+        "Largest updated_at of a complete run, never after its start, UTC; NULL if no record had one."
     )
     last_complete_run_id: Mapped[str | None] = said(
         "sync_runs.id of the last complete run; NULL if its row was deleted.",
         ForeignKey("sync_runs.id", ondelete="SET NULL"),
     )
-    last_complete_at: Mapped[datetime | None] = said("Start of the last complete run, UTC; no run writes NULL.")
+    last_complete_at: Mapped[datetime | None] = said(
+        "Start of the last complete run, UTC; never NULL as tfy-etl writes it."
+    )
     last_full_at: Mapped[datetime | None] = said(
         "Start of the last complete run that compared every version, UTC; NULL if there was none."
     )
     coverage: Mapped[str] = said(
-        "Of the last complete run: all, every version; latest, only the latest version of each model.", info=_COVERAGE
+        "Coverage of the last complete run. all: every version; latest: only the latest version of each model.",
+        info=_COVERAGE,
     )
     lists_ml_repos: Mapped[bool] = said("Whether the control plane listed ML repos in the last complete run.")
 
-    __table_args__ = ({"comment": "How far the complete runs of each scope got; no row before the first one."},)
+    __table_args__ = ({"comment": "State of each scope after its last complete run; no row before the first one."},)
 
 
 class RejectedRecord(Base):
@@ -103,22 +104,22 @@ class RejectedRecord(Base):
 
     id: Mapped[int] = said("Row number.", _RowNumber, primary_key=True)
     run_id: Mapped[str] = said(
-        "sync_runs.id of the run that first met it.", ForeignKey("sync_runs.id", ondelete="CASCADE")
+        "sync_runs.id of the run that first received it.", ForeignKey("sync_runs.id", ondelete="CASCADE")
     )
-    entity: Mapped[str] = said("Table that it was meant for: ml_repos, models or model_versions.", info=_ENTITIES)
-    record_id: Mapped[str | None] = said("The record's id; NULL if it has none that can be read.")
+    entity: Mapped[str] = said("Table it belongs in: ml_repos, models or model_versions.", info=_ENTITIES)
+    record_id: Mapped[str | None] = said("The record's id; NULL if it has no readable one.")
     reason: Mapped[str] = said("Why it could not be stored.")
     # Pure ASCII JSON text: whatever came can be written to it, and read back by json.loads.
     payload: Mapped[str] = said("The record as received, as JSON text.", Text)
     rejected_at: Mapped[datetime] = said("Start of that run, UTC.")
     resolved_at: Mapped[datetime | None] = said(
-        "Start of the run that could store the record, or found it gone, UTC; NULL while open."
+        "Start of the run that stored the record or found it missing, UTC; NULL while it is unresolved."
     )
 
     __table_args__ = (
         Index(None, "run_id"),
         Index(None, "entity", "record_id"),
-        {"comment": "Records that could not be stored, whole, with the reason; open ones have no resolved_at."},
+        {"comment": "Records that could not be stored, in full and with the reason; resolved_at is NULL at first."},
     )
 
 
@@ -128,8 +129,8 @@ class Change(Base):
     __tablename__ = "changes"
 
     id: Mapped[int] = said("Row number, in the order of writing.", _RowNumber, primary_key=True)
-    run_id: Mapped[str] = said("sync_runs.id of the run that saw it.", ForeignKey("sync_runs.id", ondelete="CASCADE"))
-    observed_at: Mapped[datetime] = said("Start of that run, UTC: the change was made before its end.")
+    run_id: Mapped[str] = said("sync_runs.id of the run that found it.", ForeignKey("sync_runs.id", ondelete="CASCADE"))
+    observed_at: Mapped[datetime] = said("Start of that run, UTC: the change happened before the run ended.")
     entity: Mapped[str] = said("Table of the record: ml_repos, models or model_versions.", info=_ENTITIES)
     entity_id: Mapped[str] = said("Id of the record in that table.")
     kind: Mapped[str] = said(
@@ -137,7 +138,7 @@ class Change(Base):
         info=one_of("created", "updated", "deleted", "restored", "tag_added", "tag_removed"),
     )
     field: Mapped[str | None] = said(
-        "Column, or path such as metadata.team or metrics.auc; NULL where the whole record came, went or came back."
+        "Column, or path such as metadata.team or metrics.auc; NULL if the record was created, deleted or restored."
     )
     old_value: Mapped[str | None] = said("Value before, as text; NULL if there was none.")
     new_value: Mapped[str | None] = said("Value after, as text; NULL if there is none.")

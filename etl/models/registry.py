@@ -30,17 +30,17 @@ class Mirrored:
     """What `ml_repos`, `models` and `model_versions` carry beside the source's fields."""
 
     extra: Mapped[dict[str, Any] | None] = said(
-        "Fields of the record that no column holds exactly, as JSON; NULL if columns hold all.", sort_order=90
+        "Fields of the record that have no exact column, as JSON; NULL if there are none.", sort_order=90
     )
     content_hash: Mapped[str] = said(
-        "Hash of the record's content in canonical form: equal as long as nothing moves.", sort_order=91
+        "Hash of the record's content in canonical form: it changes only with the content.", sort_order=91
     )
     first_seen_at: Mapped[datetime] = said("Start of the run that first stored the record, UTC.", sort_order=92)
     last_changed_at: Mapped[datetime] = said(
         "Start of the last run that found the record new, changed, deleted or restored, UTC.", sort_order=93
     )
     deleted_at: Mapped[datetime | None] = said(
-        "Start of the run that found it gone at the source, UTC; NULL while the source has it.", sort_order=94
+        "Start of the run that found it missing at the source, UTC; NULL while the source has it.", sort_order=94
     )
 
 
@@ -52,15 +52,17 @@ class MlRepo(Mirrored, Base):
     id: Mapped[str] = said("The source's id, a number as text.", primary_key=True)
     tenant_name: Mapped[str | None] = said("Tenant that owns the repo; NULL if the source does not say.")
     name: Mapped[str | None] = said("Name within the tenant; NULL if the source does not say.")
-    description: Mapped[str | None] = said("What its owner wrote about it; NULL if nothing.")
+    description: Mapped[str | None] = said("Free-text description; NULL if there is none.")
     storage_integration_fqn: Mapped[str | None] = said(
-        "Blob storage that holds its artifacts; NULL if the source does not say."
+        "Blob storage of its artifacts; NULL if the source does not say."
     )
     created_by_id: Mapped[str | None] = said(
-        "subjects.id of who created it; NULL if the source does not say.", info=refers_to("subjects.id")
+        "subjects.id of its creator; NULL if the source does not say.", info=refers_to("subjects.id")
     )
     created_at: Mapped[datetime | None] = said("When it was created, UTC; NULL if the source does not say.")
-    is_derived: Mapped[bool] = said("Whether the source does not list it: then its models say what is known of it.")
+    is_derived: Mapped[bool] = said(
+        "True if the source does not list it: id, name and tenant are then those that its models name."
+    )
 
     creator: Mapped["Subject | None"] = relationship(
         primaryjoin="foreign(MlRepo.created_by_id) == Subject.id", viewonly=True
@@ -74,7 +76,7 @@ class MlRepo(Mirrored, Base):
 
     __table_args__ = (
         Index(None, "deleted_at"),
-        {"comment": "ML repos of the control plane: folders of models, each with permissions of its own."},
+        {"comment": "ML repos of the control plane: each holds models and has its own permissions."},
     )
 
 
@@ -85,14 +87,14 @@ class Subject(Base):
 
     id: Mapped[str] = said("The source's subjectId.", primary_key=True)
     type: Mapped[str | None] = said(
-        "user, team, serviceaccount, virtualaccount, …; unknown types as they came; NULL if the source does not say."
+        "user, team, serviceaccount, virtualaccount or another type of the source; NULL if the source does not say."
     )
-    slug: Mapped[str | None] = said("Often the e-mail address; NULL if the source does not say.")
-    display_name: Mapped[str | None] = said("Name to show to people; NULL if the source does not say.")
-    pat_name: Mapped[str | None] = said("Name of the personal access token used; NULL if none was.")
+    slug: Mapped[str | None] = said("Short name, often the e-mail address; NULL if the source does not say.")
+    display_name: Mapped[str | None] = said("Name for display; NULL if the source does not say.")
+    pat_name: Mapped[str | None] = said("Name of the personal access token used; NULL if none was used.")
     extra: Mapped[dict[str, Any] | None] = said("Fields that have no column, as JSON; NULL if there are none.")
 
-    __table_args__ = ({"comment": "Who created repos, models and versions: people, teams and accounts."},)
+    __table_args__ = ({"comment": "Creators of ML repos, models and versions: people, teams and accounts."},)
 
 
 class Model(Mirrored, Base):
@@ -102,20 +104,20 @@ class Model(Mirrored, Base):
 
     id: Mapped[str] = said("The source's id.", primary_key=True)
     ml_repo_id: Mapped[str | None] = said(
-        "ml_repos.id of its repo; NULL if the source does not say.", info=refers_to("ml_repos.id")
+        "ml_repos.id of its ML repo; NULL if the source does not say.", info=refers_to("ml_repos.id")
     )
-    name: Mapped[str | None] = said("Name within its repo; NULL if the source does not say.")
+    name: Mapped[str | None] = said("Name within its ML repo; NULL if the source does not say.")
     fqn: Mapped[str | None] = said("model:{tenant}/{ml_repo}/{model}; NULL if the source does not say.")
-    type: Mapped[str | None] = said("Kind of artifact: model; NULL if the source does not say.")
+    type: Mapped[str | None] = said("Type of artifact: model; NULL if the source does not say.")
     created_by_id: Mapped[str | None] = said(
-        "subjects.id of who created it; NULL if the source does not say.", info=refers_to("subjects.id")
+        "subjects.id of its creator; NULL if the source does not say.", info=refers_to("subjects.id")
     )
     created_at: Mapped[datetime | None] = said("When it was created, UTC; NULL if the source does not say.")
     updated_at: Mapped[datetime | None] = said(
-        "When the source says that it last changed, UTC: a hint, not every change moves it; NULL if it does not say."
+        "Last change according to the source, UTC; some changes do not update it. NULL if the source does not say."
     )
     latest_version_id: Mapped[str | None] = said(
-        "model_versions.id of the version that the source calls the latest; NULL for a model without versions.",
+        "model_versions.id of the latest version, according to the source; NULL for a model without versions.",
         info=refers_to("model_versions.id"),
     )
 
@@ -143,7 +145,7 @@ class Model(Mirrored, Base):
         Index(None, "ml_repo_id"),
         Index(None, "updated_at"),
         Index(None, "deleted_at"),
-        {"comment": "Models of the registry, those that are gone included: see deleted_at."},
+        {"comment": "Models of the registry, deleted ones included: see deleted_at."},
     )
 
 
@@ -155,49 +157,51 @@ class ModelVersion(Mirrored, Base):
     id: Mapped[str] = said("The source's id.", primary_key=True)
     model_id: Mapped[str] = said("models.id of its model.", info=refers_to("models.id"))
     ml_repo_id: Mapped[str | None] = said(
-        "ml_repos.id of its repo; NULL if the source does not say.", info=refers_to("ml_repos.id")
+        "ml_repos.id of its ML repo; NULL if the source does not say.", info=refers_to("ml_repos.id")
     )
     fqn: Mapped[str | None] = said("model:{tenant}/{ml_repo}/{model}:{version}; NULL if the source does not say.")
-    version: Mapped[int | None] = said("Its number: the manifest's, else the end of the fqn; NULL if neither has one.")
-    version_alias: Mapped[str | None] = said("Readable alias such as v1-prod; NULL if it has none.")
-    description: Mapped[str | None] = said("What its author wrote about it; NULL if nothing.")
-    source_type: Mapped[str | None] = said(
-        "truefoundry, external, local; unknown types as they came; NULL if the manifest does not say."
+    version: Mapped[int | None] = said(
+        "Version number: from the manifest, else from the end of the fqn; NULL if neither has one."
     )
-    source_uri: Mapped[str | None] = said("Where the files are; NULL if the manifest does not say.")
+    version_alias: Mapped[str | None] = said("Readable alias such as v1-prod; NULL if it has none.")
+    description: Mapped[str | None] = said("Free-text description; NULL if there is none.")
+    source_type: Mapped[str | None] = said(
+        "truefoundry, external, local or another type of the source; NULL if the manifest does not say."
+    )
+    source_uri: Mapped[str | None] = said("Location of its files; NULL if the manifest does not say.")
     framework_type: Mapped[str | None] = said(
-        "transformers, sklearn, xgboost, …; unknown types as they came; NULL if the manifest names none."
+        "transformers, sklearn, xgboost or another type of the source; NULL if the manifest names none."
     )
     library_name: Mapped[str | None] = said("Library of a transformers model; NULL for others.")
     pipeline_tag: Mapped[str | None] = said("Task of a transformers model; NULL for others.")
-    base_model: Mapped[str | None] = said(
-        "Model that it was made from, of a transformers model; NULL if the manifest names none."
-    )
+    base_model: Mapped[str | None] = said("Base model of a transformers model; NULL if the manifest names none.")
     python_version: Mapped[str | None] = said("Python of its environment; NULL if the manifest does not say.")
     step: Mapped[int | None] = said("Training step at which it was logged; NULL if the manifest does not say.")
     run_id: Mapped[str | None] = said(
-        "The source's id of the training run that logged it, no sync_runs.id; NULL if the manifest does not say."
+        "Id of the training run that logged it, not a sync_runs.id; NULL if the manifest does not say."
     )
     deployable: Mapped[bool | None] = said("Whether the control plane can deploy it; NULL if the source does not say.")
     artifact_size_bytes: Mapped[int | None] = said("Size of its files in bytes; NULL if the source does not say.")
-    usage_code_snippet: Mapped[str | None] = said("Code that the control plane shows for using it; NULL if none.")
+    usage_code_snippet: Mapped[str | None] = said(
+        "Example code for using it, from the control plane; NULL if there is none."
+    )
     created_by_id: Mapped[str | None] = said(
-        "subjects.id of who created it; NULL if the source does not say.", info=refers_to("subjects.id")
+        "subjects.id of its creator; NULL if the source does not say.", info=refers_to("subjects.id")
     )
     created_at: Mapped[datetime | None] = said("When it was created, UTC; NULL if the source does not say.")
     updated_at: Mapped[datetime | None] = said(
-        "When the source says that it last changed, UTC: a hint, not every change moves it; NULL if it does not say."
+        "Last change according to the source, UTC; some changes do not update it. NULL if the source does not say."
     )
     # `metadata` is taken by the declarative base.
     metadata_: Mapped[Any | None] = said(
         "Free metadata of the manifest, as JSON; NULL if there is none.", name="metadata", type_=RegistryJson()
     )
     manifest: Mapped[Any | None] = said(
-        "The whole manifest, as JSON; NULL if the record came without one.", type_=RegistryJson()
+        "The whole manifest, as JSON; NULL if the record has none.", type_=RegistryJson()
     )
     superseded_at: Mapped[datetime | None] = said(
-        "Start of the run that found it no longer the latest of its model, UTC, where only latest versions are copied: "
-        "the row is as it was last seen; NULL while it is kept up to date."
+        "Start of the run that found a later version, UTC, where the source lists only latest versions: the row keeps "
+        "its last known state. NULL while the row is kept up to date."
     )
 
     model: Mapped[Model | None] = relationship(
@@ -229,7 +233,7 @@ class ModelVersion(Mirrored, Base):
             sqlite_where=text("superseded_at IS NOT NULL"),
             postgresql_where=text("superseded_at IS NOT NULL"),
         ),
-        {"comment": "Versions of the models, those that are gone included: see deleted_at."},
+        {"comment": "Versions of the models, deleted ones included: see deleted_at."},
     )
 
 
@@ -237,13 +241,13 @@ class OfVersion:
     """A row of a list that a version carries."""
 
     model_version_id: Mapped[str] = said(
-        "model_versions.id of the version that carries it.",
+        "model_versions.id of its version.",
         ForeignKey("model_versions.id", ondelete="CASCADE"),
         primary_key=True,
         sort_order=-2,
     )
     position: Mapped[int] = said(
-        "Place in the source's list, from 0.", BigInteger, primary_key=True, autoincrement=False, sort_order=-1
+        "Position in the source's list, from 0.", BigInteger, primary_key=True, autoincrement=False, sort_order=-1
     )
 
 
@@ -252,11 +256,14 @@ class ModelVersionTag(OfVersion, Base):
 
     __tablename__ = "model_version_tags"
 
-    tag: Mapped[str] = said("The tag, case kept.")
+    tag: Mapped[str] = said("The tag, in its original case.")
 
     model_version: Mapped[ModelVersion] = relationship(back_populates="tags", viewonly=True)
 
-    __table_args__ = (Index(None, "tag"), {"comment": "Tags that the versions carry now, each once for a version."})
+    __table_args__ = (
+        Index(None, "tag"),
+        {"comment": "Current tags of the versions: one row for each tag of a version."},
+    )
 
 
 class ModelVersionMetric(OfVersion, Base):
@@ -264,20 +271,18 @@ class ModelVersionMetric(OfVersion, Base):
 
     __tablename__ = "model_version_metrics"
 
-    key: Mapped[str] = said("Name of the metric; may come several times for a version, step by step.")
-    value: Mapped[float | None] = said(
-        "The value, in the unit of who logged it; NULL if it was null, not finite or no number."
-    )
+    key: Mapped[str] = said("Name of the metric; a version can have several rows for it, one for each step.")
+    value: Mapped[float | None] = said("The value as logged; NULL if it was null, not finite or not a number.")
     value_special: Mapped[str | None] = said(
-        "NaN, Infinity or -Infinity if the value was that; NULL for anything else.",
+        "NaN, Infinity or -Infinity if that was the value; otherwise NULL.",
         info=one_of("NaN", "Infinity", "-Infinity"),
     )
     step: Mapped[int | None] = said("Training step of the value; NULL if it has none.")
     timestamp_ms: Mapped[int | None] = said(
-        "When it was logged, in milliseconds since 1970, as the source has it; NULL if it does not say."
+        "When it was logged, in milliseconds since 1970, as the source has it; NULL if the source does not say."
     )
     logged_at: Mapped[datetime | None] = said(
-        "The same moment, UTC; NULL if the source does not say, or outside of the years 1 to 9999."
+        "When it was logged, UTC; NULL if the source does not say, or outside the years 1 to 9999."
     )
 
     model_version: Mapped[ModelVersion] = relationship(back_populates="metrics", viewonly=True)
@@ -298,7 +303,7 @@ class ModelVersionPackage(OfVersion, Base):
 
     model_version: Mapped[ModelVersion] = relationship(back_populates="packages", viewonly=True)
 
-    __table_args__ = (Index(None, "name"), {"comment": "Python packages that the versions ask for."})
+    __table_args__ = (Index(None, "name"), {"comment": "Python packages that the versions require."})
 
 
 class ModelRunStep(Base):
@@ -310,10 +315,10 @@ class ModelRunStep(Base):
         "models.id of the model.", ForeignKey("models.id", ondelete="CASCADE"), primary_key=True
     )
     position: Mapped[int] = said(
-        "Place in the source's list, from 0.", BigInteger, primary_key=True, autoincrement=False
+        "Position in the source's list, from 0.", BigInteger, primary_key=True, autoincrement=False
     )
-    step: Mapped[int | None] = said("The training step; no run writes NULL.")
+    step: Mapped[int | None] = said("The training step; never NULL as tfy-etl writes it.")
 
     model: Mapped[Model] = relationship(back_populates="run_steps", viewonly=True)
 
-    __table_args__ = ({"comment": "Run steps of the models: training steps at which runs logged them."},)
+    __table_args__ = ({"comment": "Run steps of the models: the training steps at which runs logged them."},)

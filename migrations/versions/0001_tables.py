@@ -253,8 +253,8 @@ def upgrade() -> None:
         sa.Column("last_complete_run_id", sa.Text()),
         sa.Column("last_complete_at", TIMESTAMP),
         sa.Column("last_full_at", TIMESTAMP),
-        sa.Column("coverage", sa.Text(), nullable=False, server_default="all"),
-        sa.Column("lists_ml_repos", sa.Boolean(), nullable=False, server_default=sa.true()),
+        sa.Column("coverage", sa.Text(), nullable=False),
+        sa.Column("lists_ml_repos", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["last_complete_run_id"],
             ["sync_runs.id"],

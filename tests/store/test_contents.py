@@ -55,7 +55,7 @@ def test_tables_and_columns_are_described_as_the_mappings_do() -> None:
 
     assert (versions.is_view, versions.comment) == (
         False,
-        "Versions of the models, those that are gone included: see deleted_at.",
+        "Versions of the models, deleted ones included: see deleted_at.",
     )
     assert fields["id"] == ("id", "text", False, "The source's id.")
     assert {name: fields[name].kind for name in ("version", "deployable", "created_at", "metadata", "extra")} == {
