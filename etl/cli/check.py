@@ -58,7 +58,7 @@ def _only_warnings() -> Iterator[None]:
 
 
 def _say(mark: str, link: Link, told: str) -> None:
-    click.echo(f"{mark:<7}  {link.name:<8}  {shown(told)}")
+    click.echo(f"{mark:<7}  {link.name:<14}  {shown(told)}")
 
 
 def _source_links(settings: Settings, stack: ExitStack) -> list[Link]:
@@ -103,8 +103,8 @@ def _source_links(settings: Settings, stack: ExitStack) -> list[Link]:
         Link("token", (), token),
         Link("API", ("host", "token"), api),
         Link("models", ("API",), models),
-        Link("ML repos", ("models",), ml_repos),
-        Link("versions", ("models",), versions),
+        Link("ml-repos", ("models",), ml_repos),
+        Link("model-versions", ("models",), versions),
     ]
 
 

@@ -48,8 +48,9 @@ def sync(ctx: click.Context, /, **own: Any) -> None:
 def check(ctx: click.Context) -> None:
     """Test each link of the chain, and say what to do.
 
-    Host, token, API, access, database, schema and lock get a line each. Writes nothing. The exit code is that of the
-    first failure.
+    Host, token, API, each of the three lists, database, schema, copy and lock get a line each. A list that is not
+    offered, or not allowed, is no failure: the line says what will not be copied. Writes nothing. The exit code is
+    that of the first failure.
     """
     with importing():
         from etl.cli.check import check_links

@@ -56,6 +56,6 @@ def _forms(
 def why(what: str, refusal: Refusal) -> str:
     """A refusal of a list of `what`, in words."""
     if isinstance(refusal, Forbidden):
-        return f"the token may not list {what} (403): grant it permission to read them"
+        return f"the token may not list {what} (403; grant it permission to read them)"
     found = "something else answers at its address" if refusal.status == HTTPStatus.OK else refusal.status
     return f"the list of {what} is not offered here ({found})"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from etl.simulator import Registry, Simulator, fault
+from etl.simulator import Fault, Registry, Simulator, fault
+from etl.simulator.exchange import Answer
 from etl.store import Store
 from tests.cli.commands import TOKEN
 from tests.cli.conftest import Cli
@@ -17,7 +18,11 @@ def marks(out: str) -> dict[str, str]:
     return {line.split()[1]: line.split()[0] for line in out.splitlines()}
 
 
-HELD = dict.fromkeys(("host", "token", "API", "access", "database", "schema", "copy", "lock"), "ok")
+GRANT = "(403; grant it permission to read them)"
+LISTS = ("models", "ml-repos", "model-versions")
+HELD = dict.fromkeys(
+    ("host", "token", "API", "models", "ml-repos", "model-versions", "database", "schema", "copy", "lock"), "ok"
+)
 
 
 def test_before_the_first_run_every_link_holds_and_nothing_is_written(
@@ -58,8 +63,8 @@ def test_the_api_is_looked_for_once_and_each_list_asked_once(known: Simulator, t
     tfy_etl("check")
     assert [each.path for each in known.log] == [
         "/api/ml/v1/models",  # the prefix is found
-        "/api/ml/v1/ml-repos",
         "/api/ml/v1/models",
+        "/api/ml/v1/ml-repos",
         "/api/ml/v1/model-versions",
     ]
 
@@ -71,13 +76,15 @@ def test_what_follows_from_a_failure_is_skipped_and_the_first_failure_decides(tf
         "host": "FAILED",
         "token": "FAILED",
         "API": "skipped",
-        "access": "skipped",
+        "models": "skipped",
+        "ml-repos": "skipped",
+        "model-versions": "skipped",
         "database": "FAILED",
         "schema": "skipped",
         "copy": "skipped",
         "lock": "skipped",
     }
-    assert "API       needs host and token" in done.out
+    assert "API             needs host and token" in done.out
 
 
 def test_a_source_that_fails_in_passing_is_tried_once_and_the_store_is_looked_at_all_the_same(
@@ -86,21 +93,49 @@ def test_a_source_that_fails_in_passing_is_tried_once_and_the_store_is_looked_at
     known.faults = [fault("flaky_500:503")]
     done = tfy_etl("check")
     assert done.code == 1
-    assert marks(done.out) == HELD | {"API": "FAILED", "access": "skipped"}
+    assert marks(done.out) == HELD | {"API": "FAILED"} | dict.fromkeys(LISTS, "skipped")
     assert len(known.log) == 1
 
 
-def test_a_token_that_may_not_list_ml_repos_is_told_of(known: Simulator, tfy_etl: Cli) -> None:
-    known.faults = [fault("forbid,endpoint=ml-repos")]
-    done = tfy_etl("check")
-    assert done.code == 2
-    assert marks(done.out) == HELD | {"access": "FAILED"}
+def said(out: str, name: str) -> str:
+    """The sentence behind a link's name."""
+    (line,) = [line for line in out.splitlines() if line.split()[1] == name]
+    return line.partition(name)[2].strip()
 
 
-def test_a_token_that_may_list_no_versions_is_told_of(known: Simulator, tfy_etl: Cli) -> None:
-    known.faults = [fault("forbid:model-versions")]
+@pytest.mark.parametrize(
+    ("behaviour", "ml_repos", "versions"),
+    [
+        (
+            {"offers": frozenset({"models"})},
+            "the list of ML repos is not offered here (404): ML repos will be derived from their models",
+            "the list of model versions is not offered here (404): only latest versions will be copied",
+        ),
+        (
+            {"forbids": frozenset({"ml-repos", "model-versions"})},
+            f"the token may not list ML repos {GRANT}: ML repos will be derived from their models",
+            f"the token may not list model versions {GRANT}: only latest versions will be copied",
+        ),
+        ({}, "listed", "listed: every version will be copied"),
+    ],
+)
+def test_each_list_is_tested_by_itself_and_what_follows_is_said(
+    known: Simulator, tfy_etl: Cli, behaviour: dict[str, frozenset[str]], ml_repos: str, versions: str
+) -> None:
+    for name, value in behaviour.items():
+        setattr(known, name, value)
     done = tfy_etl("check")
-    assert (done.code, marks(done.out)["access"]) == (2, "FAILED")
+    assert (done.code, marks(done.out)) == (0, HELD)
+    assert (said(done.out, "ml-repos"), said(done.out, "model-versions")) == (ml_repos, versions)
+
+
+@pytest.mark.parametrize("first", [b"7", b"null", b'{"name":"without an id"}', b'{"id":[],"ml_repo_id":{}}'])
+def test_a_first_model_that_is_odd_is_no_obstacle(known: Simulator, tfy_etl: Cli, first: bytes) -> None:
+    known.faults = [
+        Fault(lambda _, __: Answer(body=b'{"data":[%b],"pagination":{"total":1}}' % first), endpoint="models")
+    ]
+    done = tfy_etl("check")
+    assert (done.code, marks(done.out)) == (0, HELD)
 
 
 def test_versions_may_be_offered_model_by_model_alone(known: Simulator, tfy_etl: Cli) -> None:
