@@ -28,7 +28,7 @@ PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-airflow test-dbt endurance lint docs fuzz bench bench-curve bench-latency format lock wheel clean
+.PHONY: help demo test test-fast coverage test-airflow test-dbt endurance lint docs fuzz bench bench-curve bench-latency format lock wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -41,7 +41,14 @@ GENERATED = README.md docs/commands.md docs/settings.md docs/schema.md docs/dbt/
 demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, and show what came
 	@$(BIN)/tfy-etl demo
 
-test: .venv/dev.stamp  ## run every test, on SQLite and PostgreSQL, with branch coverage
+test: .venv/dev.stamp  ## run every test, on SQLite and PostgreSQL
+	$(BIN)/pytest
+
+test-fast: .venv/dev.stamp  ## run the tests that take less than a minute together
+	$(BIN)/pytest -m "not e2e and not slow and not bench"
+
+# Of its own, since on Python 3.11 measuring makes every process of the suite several times as slow.
+coverage: .venv/dev.stamp  ## run every test with branch coverage, in every process that it starts
 	$(BIN)/pytest --cov
 
 # How many times as much as `make test` takes on; 30 is an hour or two.
