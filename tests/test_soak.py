@@ -26,6 +26,7 @@ from etl.errors import EtlError
 from etl.simulator import Registry, fault
 from tests.databases import libpq, migrate, new_database
 from tests.mirror import Mirror, mirrored
+from tests.patience import patience
 from tests.scale import SCALE, report
 
 ROUNDS = 10 * SCALE
@@ -189,7 +190,7 @@ class Soak:
         try:
             if as_command:
                 process = mirror.start("--allow-mass-delete", "--max-retries", str(retries))
-                process.communicate(timeout=60)
+                process.communicate(timeout=patience())
                 return process.returncode
             return mirror.sync(allow_mass_delete=True, max_retries=retries).exit_code
         except EtlError as error:

@@ -22,12 +22,13 @@ from typing import Any, TypeVar
 import httpx
 
 from tests.databases import libpq
+from tests.patience import patience
 
 T = TypeVar("T")
 
 BIN = Path(sys.executable).parent
-_PATIENCE_S = 120
-_END_S = 20
+_START_S = 120
+_END_S = 30
 
 
 class NeverHappened(Exception):
@@ -124,9 +125,9 @@ class Installation:
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """What the REST API answers."""
-        token = httpx.get(f"{self.url}/auth/token").json()["access_token"]
+        token = httpx.get(f"{self.url}/auth/token", timeout=patience()).json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        answer = httpx.request(method, f"{self.url}/api/v2/{path}", json=body, headers=headers, timeout=30)
+        answer = httpx.request(method, f"{self.url}/api/v2/{path}", json=body, headers=headers, timeout=patience())
         assert answer.is_success, f"{method} {path}: {answer.text}"
         return answer.json()
 
@@ -163,7 +164,7 @@ class Installation:
 
     def until(self, happened: Callable[[], T | None]) -> T:
         """Wait until this gives something; NeverHappened when it does not, or a part has died."""
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + patience(_START_S)
         while True:
             if found := happened():
                 return found
@@ -186,7 +187,7 @@ class Installation:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/api/v2/monitor/health").is_success
+            return httpx.get(f"{self.url}/api/v2/monitor/health", timeout=patience(30)).is_success
         except httpx.TransportError:
             return False
 
@@ -200,7 +201,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(_END_S)
+            process.wait(patience(_END_S))
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -19,6 +19,7 @@ from tests.airflow.conftest import postgres_connection
 from tests.airflow.installation import Installation, end, free_port
 from tests.databases import new_database
 from tests.mirror import TOKEN, Mirror, mirrored
+from tests.patience import patience
 from tests.tools import needed
 
 # Two executors, a few dozen tasks of some seconds each, and an Airflow that takes its time to start.
@@ -125,7 +126,7 @@ def held_up(plane: Mirror, ml_repo: str) -> Iterator[threading.Event]:
     def work(_number: int, path: str, query: dict[str, list[str]]) -> None:
         if path.endswith("/models") and query.get("ml_repo_id") == [ml_repo] and not waits.is_set():
             waits.set()
-            go_on.wait(60)
+            go_on.wait(patience())
 
     plane.plane.before_request = work
     try:

@@ -9,6 +9,7 @@ import pytest
 from bench import shelf
 from bench.plane import MAX_LIMIT, PREFIX, TOKEN, Running, running
 from etl.simulator import ML_REPOS, MODEL_VERSIONS, MODELS, Registry, Simulator
+from tests.patience import patience
 
 LISTS = (ML_REPOS, MODELS, MODEL_VERSIONS)
 
@@ -33,7 +34,7 @@ def registry() -> Registry:
 
 def asked(url: str, path: str, *, token: str = TOKEN, **query: str | int) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}"}
-    return httpx.get(f"{url}{PREFIX}{path}", params=query, headers=headers, trust_env=False)
+    return httpx.get(f"{url}{PREFIX}{path}", params=query, headers=headers, trust_env=False, timeout=patience())
 
 
 def listed(url: str, path: str, **query: str) -> list[Any]:

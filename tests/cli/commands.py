@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.patience import patience
+
 TOKEN = "token-that-nobody-may-see"
 COMMAND = str(Path(sys.executable).with_name("tfy-etl"))
-_SECONDS = 60
 
 # A run in which something breaks that nobody foresaw.
 FAULTY = """
@@ -38,7 +39,7 @@ def execute(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = Non
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        timeout=_SECONDS,
+        timeout=patience(),
         check=False,
     )
     return Done(ended.returncode, ended.stdout, ended.stderr)

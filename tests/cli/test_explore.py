@@ -7,6 +7,7 @@ import pytest
 from tests.cli.commands import COMMAND, execute
 from tests.cli.conftest import Cli
 from tests.explore.conftest import exploring
+from tests.patience import patience
 
 
 def test_postgresql_is_referred_to_what_shows_it(tfy_etl: Cli) -> None:
@@ -76,6 +77,6 @@ def test_the_browser_is_opened_for_who_asks(migrated_file: Path, folder: Path, m
     monkeypatch.setenv("BROWSER", f"{opener} %s")
     for arguments, asked in ((["--no-open"], False), (["--open"], True)):
         with exploring(f"sqlite:///{migrated_file}", *arguments) as (_, url):
-            assert httpx.get(url).status_code == 200  # by then it has done what it was asked
+            assert httpx.get(url, timeout=patience()).status_code == 200  # by then it has done what it was asked
         assert opened.exists() == asked
     assert opened.read_text() == f"{url}\n"

@@ -16,6 +16,7 @@ from etl.export import FORMATS
 from etl.simulator import Simulator
 from tests.cli.commands import COMMAND, execute
 from tests.cli.conftest import Cli
+from tests.patience import patience
 
 COMMANDS = [
     "check", "db", "demo", "explore", "export", "prune", "rejected", "report", "schema", "simulate", "status", "sync",
@@ -138,7 +139,7 @@ def test_a_reader_that_leaves_ends_it_quietly(known: Simulator, tfy_etl: Cli) ->
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
-    assert (process.wait(30), process.stderr.read()) == (1, b"")
+    assert (process.wait(patience()), process.stderr.read()) == (1, b"")
     process.stderr.close()
 
 

@@ -8,6 +8,7 @@ import pytest
 from etl.models import RejectedRecord, SyncRun
 from tests.blows import held_up
 from tests.mirror import Mirror, mirrored
+from tests.patience import patience
 
 DEEP = json.loads("[" * 300 + "]" * 300)
 
@@ -150,8 +151,8 @@ def test_it_leaves_or_waits_while_a_run_is_at_work(mirror: Mirror) -> None:
         mend(mirror, model)
         waiting = mirror.start("retry", "--lock-wait", "60", command="rejected")
         go_on()
-        first.communicate(timeout=30)
-        waiting.communicate(timeout=60)
+        first.communicate(timeout=patience())
+        waiting.communicate(timeout=patience())
 
     assert "Another run is at work" in refused[-1]
     assert (first.returncode, waiting.returncode) == (0, 0)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.commands import COMMAND, TOKEN, execute
 from tests.cli.conftest import Cli
+from tests.patience import patience
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def test_it_serves_what_it_says_until_it_is_told_to_stop(number: signal.Signals,
         assert done.code == 0
         assert "models             5" in done.out
         process.send_signal(number)
-        assert process.wait(30) == 0
+        assert process.wait(patience()) == 0
 
 
 def test_a_token_of_the_users_own_is_taken_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +41,8 @@ def test_a_token_of_the_users_own_is_taken_and_not_shown(monkeypatch: pytest.Mon
         assert environment["TFY_API_KEY"] == "$TFY_API_KEY"
         address = f"{environment['TFY_HOST']}/api/ml/v1/models"
         assert [
-            httpx.get(address, headers={"Authorization": f"Bearer {each}"}).status_code for each in (TOKEN, "no")
+            httpx.get(address, headers={"Authorization": f"Bearer {each}"}, timeout=patience()).status_code
+            for each in (TOKEN, "no")
         ] == [
             200,
             401,

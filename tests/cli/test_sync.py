@@ -18,6 +18,7 @@ from etl.sync import Summary
 from etl.sync.plan import Plan
 from tests.cli.commands import COMMAND, TOKEN, execute
 from tests.cli.conftest import Cli
+from tests.patience import patience
 
 KEYS = {
     "run_id", "status", "complete", "mode", "proof", "duration_s", "requests", "retries", "bytes",
@@ -180,16 +181,16 @@ def test_a_signal_ends_a_run_with_130_and_one_line(number: signal.Signals, plane
     def hold(request: int, *_: object) -> None:
         if request > 1:
             asked.set()
-            leave.wait(30)
+            leave.wait(patience())
 
     plane.before_request = hold
     environment = os.environ | {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_LOG_LEVEL": "error"}
     process = subprocess.Popen(
         [COMMAND, "sync"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert asked.wait(30)
+    assert asked.wait(patience())
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=patience())
     leave.set()
     assert (process.returncode, out, err) == (130, "", "Error: Interrupted: nothing was written.\n")
 
@@ -201,7 +202,7 @@ def test_a_signal_ends_a_run_though_its_next_request_is_not_due_for_long(known: 
     assert process.stderr is not None
     next(line for line in process.stderr if "the API of " in line)  # one request was sent, the next waits
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=patience())
     assert (process.returncode, out, len(known.log)) == (130, "", 1)
     assert err.splitlines()[-1] == "Error: Interrupted: nothing was written."
 
@@ -225,7 +226,7 @@ def test_a_reader_that_left_changes_no_exit_code(output: str, known: Simulator, 
     os.close(reader)
     process = subprocess.Popen([COMMAND, "sync", "--output", output], stdout=writer, stderr=subprocess.DEVNULL)
     os.close(writer)
-    assert process.wait(30) == 0
+    assert process.wait(patience()) == 0
 
 
 def test_a_dry_run_that_cannot_be_printed_fails(known: Simulator, folder: Path) -> None:

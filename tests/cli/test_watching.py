@@ -17,6 +17,7 @@ from etl.simulator import MODELS, Registry, Simulator, fault
 from etl.store import Store
 from tests.cli.commands import COMMAND, FAULTY, TOKEN, execute
 from tests.cli.conftest import Cli
+from tests.patience import patience
 from tests.receivers import Receiver, metrics, receiver, spans
 
 SECRET = "T0001/B0002/key-that-nobody-may-see"
@@ -106,14 +107,14 @@ def test_an_interrupted_run_is_told(prom: Path, plane: Simulator, folder: Path) 
     def hold(request: int, *_: object) -> None:
         if request > 1:
             asked.set()
-            leave.wait(30)
+            leave.wait(patience())
 
     plane.before_request = hold
     environment = os.environ | {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN}
     process = subprocess.Popen([COMMAND, "sync"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert asked.wait(30)
+    assert asked.wait(patience())
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=patience())
     leave.set()
     assert process.returncode == 130
     assert (values(prom)["tfy_etl_runs_total interrupted"], values(prom)["tfy_etl_last_run_exit_code"]) == (1, 130)

@@ -7,6 +7,7 @@ from etl.explore.description import TABLES, VIEWS
 from etl.explore.queries import QUERIES
 from tests.browser import Window
 from tests.explore.conftest import MARKUP, NASTY, Explored
+from tests.patience import patience
 
 # One worker has the browser and the registry.
 pytestmark = pytest.mark.xdist_group("explore")
@@ -87,4 +88,7 @@ def test_an_open_page_shows_what_a_run_commits_meanwhile(explored: Explored, win
     explored.mirror.sync()
     window.page.reload()
     assert len(window.text("td.col-status")) == before + 1
-    assert httpx.get(f"{explored.url}/sync_runs.json?_size=0").json()["filtered_table_rows_count"] == before + 1
+    assert (
+        httpx.get(f"{explored.url}/sync_runs.json?_size=0", timeout=patience()).json()["filtered_table_rows_count"]
+        == before + 1
+    )

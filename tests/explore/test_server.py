@@ -16,6 +16,7 @@ from etl.store import browsing
 from tests.cli.commands import TOKEN
 from tests.explore.conftest import MARKUP as MARKED_METRIC
 from tests.explore.conftest import Explored, exploring
+from tests.patience import patience
 
 pytestmark = pytest.mark.xdist_group("explore")
 
@@ -23,7 +24,7 @@ ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELEC
 
 
 def answers(explored: Explored, name: str, **parameters: str) -> list[dict[str, object]]:
-    found = httpx.get(f"{explored.url}/{name}.json", params={"_shape": "array", **parameters})
+    found = httpx.get(f"{explored.url}/{name}.json", params={"_shape": "array", **parameters}, timeout=patience())
     assert found.status_code == 200, found.text
     return list(found.json())
 
@@ -87,8 +88,10 @@ def test_nothing_can_be_written(explored: Explored) -> None:
         "VACUUM INTO '/tmp/elsewhere.db'",
         "SELECT 1; DELETE FROM models",
     ):
-        assert httpx.get(f"{explored.url}.json", params={"sql": sql}).status_code == 400, sql
-    assert httpx.post(f"{explored.url}/models", data={"sql": "DELETE FROM models"}).status_code >= 400
+        assert httpx.get(f"{explored.url}.json", params={"sql": sql}, timeout=patience()).status_code == 400, sql
+    assert (
+        httpx.post(f"{explored.url}/models", data={"sql": "DELETE FROM models"}, timeout=patience()).status_code >= 400
+    )
     assert explored.mirror.dump() == before
 
 
@@ -104,21 +107,21 @@ def test_the_connection_itself_can_neither_write_nor_open_another_file(migrated_
 def test_no_address_shows_the_token_or_a_file(explored: Explored) -> None:
     host = explored.url.rpartition("/")[0]
     for path in ("versions", "plugins", "settings", "threads", "databases", "metadata", "actor"):
-        assert TOKEN not in httpx.get(f"{host}/-/{path}.json").text
+        assert TOKEN not in httpx.get(f"{host}/-/{path}.json", timeout=patience()).text
     for path in (
         "-/static/../../../../../../etc/passwd",
         "-/static/%2e%2e/%2e%2e/app.py",
         "odd%20%231.db",
         "registry.db",
     ):
-        assert httpx.get(f"{host}/{path}").status_code in {403, 404}
+        assert httpx.get(f"{host}/{path}", timeout=patience()).status_code in {403, 404}
 
 
 def test_only_who_calls_this_machine_by_its_own_name_is_answered(explored: Explored) -> None:
     host = explored.url.rpartition("/")[0]
     port = host.rpartition(":")[2]
     for name, status in ((f"localhost:{port}", 200), ("localhost", 200), ("evil.example", 403), (f"a.b:{port}", 403)):
-        assert httpx.get(host, headers={"Host": name}).status_code == status
+        assert httpx.get(host, headers={"Host": name}, timeout=patience()).status_code == status
     with socket.socket() as other:
         other.bind(("127.0.0.2", 0))  # an address of this machine at which nobody listens for us
         assert other.connect_ex(("127.0.0.2", int(port))) != 0
@@ -128,12 +131,12 @@ def test_only_who_calls_this_machine_by_its_own_name_is_answered(explored: Explo
 @pytest.mark.parametrize("busy", [False, True])
 def test_a_signal_ends_it_whatever_it_is_at(number: signal.Signals, *, busy: bool, explored: Explored) -> None:
     with exploring(explored.mirror.url) as (process, url):
-        assert httpx.get(f"{url}.json").status_code == 200
+        assert httpx.get(f"{url}.json", timeout=patience()).status_code == 200
         asked = threading.Thread(target=ask, args=(url,)) if busy else None
         if asked:
             asked.start()
         process.send_signal(number)
-        assert process.wait(30) == 0
+        assert process.wait(patience()) == 0
         if asked:
             asked.join()
         assert process.stderr is not None
@@ -143,4 +146,4 @@ def test_a_signal_ends_it_whatever_it_is_at(number: signal.Signals, *, busy: boo
 def ask(url: str) -> None:
     """A question without end, whose asker is left without an answer."""
     with suppress(httpx.HTTPError):
-        httpx.get(f"{url}.json", params={"sql": ENDLESS}, timeout=30)
+        httpx.get(f"{url}.json", params={"sql": ENDLESS}, timeout=patience())

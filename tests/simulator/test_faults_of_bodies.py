@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from etl.simulator import Registry, Simulator, fault
+from tests.patience import patience
 from tests.simulator.strikes import GOOD, struck
 
 
@@ -17,7 +18,7 @@ from tests.simulator.strikes import GOOD, struck
 def asked(written: str) -> Iterator[tuple[Simulator, http.client.HTTPResponse]]:
     """A simulator with this fault, and the head of its answer to one request."""
     with Simulator(Registry.generate(models=3, versions=1), faults=[fault(written)]) as simulator:
-        connection = http.client.HTTPConnection(simulator.host, simulator.port, timeout=10)
+        connection = http.client.HTTPConnection(simulator.host, simulator.port, timeout=patience())
         connection.request("GET", "/api/ml/v1/models", headers={"Authorization": f"Bearer {simulator.token}"})
         yield simulator, connection.getresponse()
         connection.close()
@@ -102,15 +103,15 @@ def test_a_body_that_does_not_end_keeps_nobody_from_stopping(written: str) -> No
         with pytest.raises((http.client.IncompleteRead, ConnectionError)):
             answer.read()
         for each in serving:
-            each.join(5)
-        assert time.monotonic() - began < 5
+            each.join(patience())
+        assert time.monotonic() - began < patience()
         assert not any(each.is_alive() for each in serving)
 
 
 def test_who_was_left_hanging_is_served_again_on_another_connection() -> None:
     with asked("stall,times=1") as (simulator, answer):
         assert length(answer) > 0
-        connection = http.client.HTTPConnection(simulator.host, simulator.port, timeout=10)
+        connection = http.client.HTTPConnection(simulator.host, simulator.port, timeout=patience())
         connection.request("GET", "/api/ml/v1/models", headers={"Authorization": f"Bearer {simulator.token}"})
         assert len(json.loads(connection.getresponse().read())["data"]) == 3
         connection.close()

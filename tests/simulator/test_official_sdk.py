@@ -11,6 +11,7 @@ from truefoundry_sdk import TrueFoundry
 from truefoundry_sdk.errors import NotFoundError
 
 from etl.simulator import Registry, Simulator
+from tests.patience import patience
 
 TOKEN = "demo-token"
 
@@ -18,7 +19,7 @@ TOKEN = "demo-token"
 @contextmanager
 def sdk_client(url: str, token: str = TOKEN) -> Iterator[TrueFoundry]:
     """The official client of the control plane at `url`, on connections that are closed afterwards."""
-    with httpx.Client(timeout=30, trust_env=False) as connections:
+    with httpx.Client(timeout=patience(), trust_env=False) as connections:
         yield TrueFoundry(base_url=url, api_key=token, httpx_client=connections)
 
 

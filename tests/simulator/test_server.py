@@ -13,6 +13,7 @@ import trustme
 
 from etl.simulator import Registry, Simulator, fault
 from etl.simulator.faults import Fault
+from tests.patience import patience
 
 MODELS = "/api/ml/v1/models"
 
@@ -24,7 +25,7 @@ def registry() -> Registry:
 
 def client(simulator: Simulator, *, verify: ssl.SSLContext | bool = True) -> httpx.Client:
     headers = {"Authorization": f"Bearer {simulator.token}"}
-    return httpx.Client(base_url=simulator.url, headers=headers, trust_env=False, verify=verify)
+    return httpx.Client(base_url=simulator.url, headers=headers, trust_env=False, verify=verify, timeout=patience())
 
 
 def failing(registry: Registry, *faults: Fault) -> Simulator:
@@ -54,7 +55,7 @@ def test_a_connection_is_kept_for_the_next_request(registry: Registry) -> None:
 def test_the_log_keeps_each_request_but_no_token(registry: Registry) -> None:
     with Simulator(registry) as simulator, client(simulator) as http:
         http.get(MODELS, params={"offset": 1, "limit": 5000}, headers={"User-Agent": "tfy-etl/1"})
-        httpx.get(simulator.url + "/", trust_env=False)
+        httpx.get(simulator.url + "/", trust_env=False, timeout=patience())
 
     assert simulator.log == [
         ("GET", MODELS, {"offset": "1", "limit": "5000"}, 422),

@@ -13,6 +13,7 @@ from etl.errors import SourceUnavailable
 from etl.source import pace
 from etl.source.pace import Gate
 from etl.source.retry import Passing, Retry
+from tests.patience import patience
 from tests.source.conftest import Time
 from tests.source.planes import settings
 
@@ -152,7 +153,7 @@ def test_all_pass_that_a_grown_limit_has_places_for() -> None:
         with gate.turn() as turn:
             done[number].wait()
             if number >= 2:
-                together.wait(20)  # breaks unless all three are here
+                together.wait(patience())  # breaks unless all three are here
             turn.answered(200)
 
     workers = [Thread(target=work, args=[number]) for number in range(5)]

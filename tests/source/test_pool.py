@@ -8,6 +8,7 @@ import pytest
 
 from etl import current
 from etl.source.pool import Pool
+from tests.patience import patience
 
 
 def test_results_and_exceptions_wait_for_whoever_asks() -> None:
@@ -58,7 +59,7 @@ def test_closing_cancels_what_waits_and_ends_the_threads() -> None:
 def test_a_call_under_way_does_not_keep_the_process_from_ending() -> None:
     script = "from etl.source.pool import Pool; from time import sleep; Pool(1).submit(lambda: sleep(3600))"
 
-    ended = subprocess.run([sys.executable, "-c", script], timeout=60, check=False)
+    ended = subprocess.run([sys.executable, "-c", script], timeout=patience(), check=False)
 
     assert ended.returncode == 0
 
@@ -87,5 +88,7 @@ def test_a_signal_that_another_thread_was_given_ends_the_wait_too() -> None:
         "    threading.Event().wait()\n"
         "Pool(1).submit(raise_it).result()"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=patience()
+    )
     assert (done.returncode, done.stdout) == (3, "stopped\n")

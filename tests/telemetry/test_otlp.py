@@ -5,6 +5,7 @@ import pytest
 
 from etl.telemetry import otlp
 from etl.telemetry.otlp import Telling
+from tests.patience import patience
 from tests.receivers import Receiver, metrics, receiver, spans
 from tests.telemetry.reports import report
 
@@ -106,4 +107,4 @@ def test_a_collector_that_does_not_answer_holds_nobody_up(collector: Receiver, m
     collector.stopped.set()
     for sending in threading.enumerate():  # what it logs would show among other tests' lines
         if sending.name == "otlp":
-            sending.join(30)
+            sending.join(patience())
