@@ -19,7 +19,8 @@ _KINDS = {
         "test_secrets.py",
     ],
     "slow": [
-        "docs/test_sql.py", "export", "history", "report", "simulator/test_official_sdk.py", "store", "sync",
+        "docs/test_sql.py", "export", "history", "records/test_laws.py", "report", "simulator/test_official_sdk.py",
+        "source/test_paging_laws.py", "source/test_reading.py", "store", "sync",
         "test_against_sdk.py", "test_bad_answers.py", "test_bad_records.py", "test_cost.py", "test_deletes.py",
         "test_moving_lists.py", "test_soak.py",
     ],

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from tests import kinds
+
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path.relative_to(ROOT) for room in ("etl", "bench", "tests") for path in (ROOT / room).rglob("*.py"))
 OURS = [path for path in MODULES if path.parts[0] == "etl"]
@@ -44,6 +46,10 @@ def test_only_settings_reads_the_environment() -> None:
 def test_only_the_run_reads_the_clock() -> None:
     used = {str(path): _uses(path) & CLOCKS for path in OURS if path.parts[1].removesuffix(".py") not in CLOCK_ROOMS}
     assert {path: names for path, names in used.items() if names} == {}
+
+
+def test_every_place_that_decides_the_kind_of_a_test_is_there() -> None:
+    assert kinds.missing() == []
 
 
 def _nodes(path: Path) -> Iterator[ast.AST]:

@@ -16,6 +16,8 @@ from bench.plane import TOKEN, running
 from bench.runs import Bench
 from etl.store import opened
 
+pytestmark = pytest.mark.timeout(300)
+
 DIRECT = Contender(
     name="direct load",
     before=tfy_etl("db", "upgrade"),

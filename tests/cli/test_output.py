@@ -1,15 +1,16 @@
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from etl.simulator import Simulator
+from etl.simulator import Registry, Simulator
 from tests.cli.commands import COMMAND, FAULTY, TOKEN, Done, execute
-from tests.cli.conftest import Cli
 
 FULL = "Error: The result could not be printed: No space left on device. Check where stdout goes, then run again.\n"
 PRINTERS = [
@@ -29,10 +30,23 @@ PRINTERS = [
 """Commands of which printing is all the work."""
 
 
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator, Path]]:
+    """A control plane that listens, and a database that is up to date, to copy."""
+    folder = tmp_path_factory.mktemp("synced")
+    with Simulator(Registry.generate(1, ml_repos=1, models=2, versions=1, metrics=1), token=TOKEN) as plane:
+        done = execute(COMMAND, "sync", cwd=folder, env={"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN})
+        assert done.code == 0, done.err
+        yield plane, folder / "tfy-registry.db"
+
+
 @pytest.fixture
-def synced(known: Simulator, tfy_etl: Cli) -> None:
+def synced(source: tuple[Simulator, Path], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The working directory holds a database that is up to date."""
-    tfy_etl("sync")
+    plane, file = source
+    monkeypatch.setenv("TFY_HOST", plane.url)
+    monkeypatch.setenv("TFY_API_KEY", TOKEN)
+    shutil.copy(file, folder)
 
 
 def shell(line: str, folder: Path, **env: str) -> Done:
