@@ -17,7 +17,7 @@ from statistics import median
 
 from etl.settings import Settings
 from etl.simulator import Registry, Simulator
-from etl.source import Client, Listing, Reader, Reading
+from etl.source import Client, Listing, ListingRead, ListingReader
 
 ORDERS = {
     "created": "by creation, oldest first",
@@ -59,7 +59,7 @@ def main() -> None:
 
 def measured(order: str, pace: int, given: argparse.Namespace) -> Figures:
     """Read all lists of a few registries, one change before every `pace`th request (0: none)."""
-    readings: list[Reading] = []
+    readings: list[ListingRead] = []
     requests: list[int] = []
     for seed in range(given.rounds):
         registry = Registry.generate(seed, ml_repos=20, models=given.models, versions=5, metrics=0)
@@ -69,7 +69,7 @@ def measured(order: str, pace: int, given: argparse.Namespace) -> Figures:
             settings = Settings(host=plane.url, api_key=plane.token, concurrency=given.workers)
             with (
                 Client(settings, plane.token) as client,
-                Reader(client, given.page_size, given.workers, settings.max_sweeps) as reader,
+                ListingReader(client, given.page_size, given.workers, settings.max_sweeps) as reader,
             ):
                 client.discover()
                 for endpoint in LISTINGS:

@@ -29,16 +29,16 @@ from bench.plane import TOKEN, Running, running
 from bench.runs import RESULTS, circumstances, tell
 from bench.shelf import BASE
 from etl.settings import Settings
-from etl.source import client, pool
+from etl.source import client, fetch_pool
 from etl.store import open_engine, staging, store
-from etl.sync import Interrupts, intake, run
+from etl.sync import Interrupts, run, stage_pages
 from tests.databases import migrate, postgres_server
 
 PARTS: tuple[tuple[str, Any, str], ...] = (
-    ("wait", pool.Task, "result"),
-    ("parse", client, "envelope"),
-    ("hash", intake, "sight"),
-    ("transform", intake, "rows"),
+    ("wait", fetch_pool.Task, "result"),
+    ("parse", client, "parse_envelope"),
+    ("hash", stage_pages, "identify"),
+    ("transform", stage_pages, "to_rows"),
     ("stage", staging.Staging, "known"),
     ("stage", staging.Staging, "stage"),
     ("stage", staging.Staging, "mark_due"),

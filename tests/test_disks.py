@@ -14,7 +14,7 @@ import pytest
 from etl.errors import StoreError
 from etl.models import Model, SyncRun
 from etl.simulator import Registry
-from etl.store import sqlite
+from etl.store.dialects import sqlite
 from tests.blows import COMPARING, LOGGED, at_request, is_written, stir, strike_in
 from tests.disks import Disk, small_disk
 from tests.mirror import Mirror, mirrored

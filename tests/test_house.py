@@ -12,7 +12,7 @@ MODULES = sorted(path.relative_to(ROOT) for room in ("etl", "bench", "tests") fo
 OURS = [path for path in MODULES if path.parts[0] == "etl"]
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}
 ENVIRONMENT = {"os.environ", "os.getenv", "os.putenv"}
-HANDS_ON_ALL_ERRORS = {Path("etl/source/pool.py")}  # to who awaits the result
+HANDS_ON_ALL_ERRORS = {Path("etl/source/fetch_pool.py")}  # to who awaits the result
 CLOCK_ROOMS = {"sync", "report", "simulator"}  # a page says when it was made; the far side of the wire has its own
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from etl.source.answer import Answer, envelope
+from etl.source.responses import Answer, parse_envelope
 
 LISTS = ("ml-repos", "models", "model-versions")
 PREFIX = "/api/ml/v1/"
@@ -56,7 +56,7 @@ class Pages:
     def _page(self, endpoint: str, offset: int) -> dict[str, Any]:
         answer = self._http.get(PREFIX + endpoint, params={"offset": offset, "limit": self._page_size})
         received = Answer(endpoint, answer.status_code, answer.headers, answer.content)
-        return envelope(received, list, os.environ["TFY_API_KEY"])
+        return parse_envelope(received, list, os.environ["TFY_API_KEY"])
 
 
 def options(description: str | None) -> argparse.ArgumentParser:

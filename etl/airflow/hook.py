@@ -23,7 +23,7 @@ from etl.settings import Settings, duration
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from etl.source import Client, Reader
+    from etl.source import Client, ListingReader
 
 # What libpq may be told in a connection's extra; the rest there is for other hooks.
 _LIBPQ = frozenset({"application_name", "connect_timeout", "options", "sslcert", "sslkey", "sslmode", "sslrootcert"})
@@ -85,13 +85,13 @@ class TrueFoundryHook(BaseHook):
         Where ML repos are not listed, those of all models are taken.
         """
         from etl.errors import RequestRefused
-        from etl.source import Forbidden, Reader
+        from etl.source import Forbidden, ListingReader
         from etl.sync import is_withheld
 
         settings = self.settings()
         with (
             self.get_conn() as client,
-            Reader(client, settings.page_size, settings.concurrency, settings.max_sweeps) as reader,
+            ListingReader(client, settings.page_size, settings.concurrency, settings.max_sweeps) as reader,
         ):
             try:
                 found = _ids(reader, "ml-repos", "id")
@@ -106,13 +106,13 @@ class TrueFoundryHook(BaseHook):
         """Whether the control plane answers and lets this token list models: for Airflow's own button."""
         try:
             with self.get_conn() as client:
-                client.list("models", (), offset=0, limit=1)
+                client.list_page("models", (), offset=0, limit=1)
                 return True, f"{self.settings().base_url()}{client.prefix} answers, and lists models"
         except EtlError as error:
             return False, str(error)
 
 
-def _ids(reader: "Reader", endpoint: str, field: str) -> set[str]:
+def _ids(reader: "ListingReader", endpoint: str, field: str) -> set[str]:
     """The values of an id field in a list that was proven to be read in full; SourceError without such a proof."""
     from etl.records import identity
     from etl.source import Listing

@@ -64,7 +64,7 @@ class TrueFoundryProofOperator(TrueFoundrySyncOperator):
 
     def _refuse_gaps(self) -> dict[str, Any]:
         """What the database says of the runs before. An ML repo that went meanwhile is no gap."""
-        from etl.store import reading, runs
+        from etl.store import open_readonly, runs
 
         if self.listed is None:
             raise AirflowFailException("No ML repos were listed in this DAG run: clear the task that lists them.")
@@ -73,7 +73,7 @@ class TrueFoundryProofOperator(TrueFoundrySyncOperator):
         ids = [each["run_id"] for each in (self.synced or ())[:] if each and each["run_id"]]
         listed = {ml_repo for batch in self.listed for ml_repo in batch}
         with as_task([hook.connection.password or "", *passwords_of(url)]):
-            with reading(url) as connection:
+            with open_readonly(url) as connection:
                 rows = [row for row in runs.by_ids(connection, ids) if self._is_done(row)]
             left = listed - {ml_repo for row in rows for ml_repo in row["scope"].get("ml_repos", ())}
             missing = left & set(hook.ml_repos()) if left else left
@@ -93,9 +93,9 @@ class TrueFoundryProofOperator(TrueFoundrySyncOperator):
 
 def _compared(summary: "Summary", url: str) -> dict[str, Any]:
     """The tables against the lists, unless another run has written since; their counts and age."""
-    from etl.store import reading, runs
+    from etl.store import open_readonly, runs
 
-    with reading(url) as connection:
+    with open_readonly(url) as connection:
         (newest,) = runs.latest(connection, 1)
         fresh = {row["scope"]: row for row in runs.freshness(connection)}[runs.WHOLE]
     alone, seen = newest["id"] == summary.run_id, summary.tallies["models"].seen

@@ -77,7 +77,7 @@ def _source_links(settings: Settings, stack: ExitStack) -> list[Link]:
     found: list[Any] = []
 
     def models() -> str:
-        found.extend(clients[0].list("models", (), offset=0, limit=1).records)
+        found.extend(clients[0].list_page("models", (), offset=0, limit=1).records)
         return "listed, each with its latest version"
 
     def ml_repos() -> str:
@@ -128,7 +128,7 @@ def _store_links(settings: Settings) -> list[Link]:
             if schema.current(engine) is None:
                 return "nothing is copied yet"
             with engine.connect() as connection:
-                runs.stay_with(connection, settings.base_url())
+                runs.check_same_host(connection, settings.base_url())
             return "of this control plane"
 
     return [

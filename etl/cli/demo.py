@@ -13,8 +13,8 @@ from etl.cli.sync import show
 from etl.errors import ConfigError
 from etl.settings import DEMO_FILE, Settings
 from etl.simulator import ML_REPOS, MODELS, Registry, Simulator
-from etl.store import reading
-from etl.store.looks import changes_of, models_by_repo, tags_now
+from etl.store import open_readonly
+from etl.store.queries.demo import changes_of, models_by_repo, tags_now
 from etl.sync import Interrupts, Summary, run
 
 _TOKEN = "demo-token"  # noqa: S105 it opens nothing
@@ -36,13 +36,13 @@ def tell_the_story(file: Path, *, progress: bool | None) -> None:
         )
         out.print(f"A simulated control plane listens at {simulator.url}. The first sync:\n")
         show(_sync(settings), out)
-        with reading(settings.database_url) as connection:
+        with open_readonly(settings.database_url) as connection:
             _show_repos(out, models_by_repo(connection))
         out.print("\nNow the registry changes:", *(f"- {each}" for each in change(registry)), sep="\n")
         out.print("\nThe second sync:\n")
         summary = _sync(settings)
         show(summary, out)
-        with reading(settings.database_url) as connection:
+        with open_readonly(settings.database_url) as connection:
             _show_changes(out, changes_of(connection, str(summary.run_id), limit=30))
             _show_tags(out, tags_now(connection, "eu", limit=8))
     out.print(f"\nThe database is {shown(file)}. Look around:\n  sqlite3 -box {shown(file)} '{_LOOK}'")

@@ -5,12 +5,12 @@ import webbrowser
 import click
 
 from etl.errors import ConfigError
-from etl.store import browsing
+from etl.store import queries
 
 
 def show_in_browser(database_url: str, port: int, *, open_browser: bool) -> None:
     """Serve the file until a signal comes."""
-    path = browsing.file_to_browse(database_url)
+    path = queries.explore.file_to_browse(database_url)
     try:
         from etl.explore.server import listen, serve  # noqa: PLC0415 an extra, and it takes long to import
     except ModuleNotFoundError as error:

@@ -9,16 +9,16 @@ import click
 
 from etl.cli.shown import shown, without_secrets
 from etl.settings import Settings
-from etl.store import Reject, reading, rejects
+from etl.store import Reject, open_readonly, rejected_records
 
 NONE_OPEN = "No rejected record is open."
 
 
 def show_all(settings: Settings, limit: int, output: str, *, also_resolved: bool) -> None:
     """Print the newest of them."""
-    with reading(settings.database_url) as connection:
-        found = rejects.listed(connection, also_resolved=also_resolved, limit=limit)
-        number = rejects.count(connection, also_resolved=also_resolved)
+    with open_readonly(settings.database_url) as connection:
+        found = rejected_records.listed(connection, also_resolved=also_resolved, limit=limit)
+        number = rejected_records.count(connection, also_resolved=also_resolved)
     if output == "json":
         click.echo(without_secrets(json.dumps({"count": number, "rejected": [_as_json(each) for each in found]})))
     elif not found:
@@ -55,9 +55,9 @@ def _draw(found: list[Reject], number: int, *, also_resolved: bool) -> None:
 
 def show_one(settings: Settings, reject_id: int) -> None:
     """Print one of them, field by field, and as it was received."""
-    with reading(settings.database_url) as connection:
-        (found,) = rejects.numbered(connection, [reject_id])
-        payload, host = rejects.payload_and_host(connection, reject_id)
+    with open_readonly(settings.database_url) as connection:
+        (found,) = rejected_records.numbered(connection, [reject_id])
+        payload, host = rejected_records.payload_and_host(connection, reject_id)
     for name, value in (
         ("id", found.id),
         ("entity", found.entity),

@@ -12,8 +12,8 @@ from etl.cli.progress import progress
 from etl.cli.rejected import NONE_OPEN
 from etl.cli.shown import shown, without_secrets
 from etl.settings import Settings
-from etl.store import Reject, reading, rejects
-from etl.sync import Fate, Interrupts, Rereading, Summary, Watch, run
+from etl.store import Reject, open_readonly, rejected_records
+from etl.sync import Fate, Interrupts, RejectedRetry, RunMonitor, Summary, run
 
 _WORDS = {
     "stored": "stored",
@@ -26,27 +26,29 @@ _WORDS = {
 def ask_again(settings: Settings, reject_ids: Sequence[int]) -> None:
     """Run over those of the numbers given, else over all that are open; end the process if there was a run."""
     as_json = settings.output == "json"
-    with reading(settings.database_url) as connection:
+    with open_readonly(settings.database_url) as connection:
         found = (
-            rejects.numbered(connection, reject_ids) if reject_ids else rejects.listed(connection, also_resolved=False)
+            rejected_records.numbered(connection, reject_ids)
+            if reject_ids
+            else rejected_records.listed(connection, also_resolved=False)
         )
-    rereading = Rereading([each for each in found if each.resolved_at is None])
-    if not rereading.rejects:
-        _tell(found, rereading, None, as_json=as_json)
+    retry = RejectedRetry([each for each in found if each.resolved_at is None])
+    if not retry.rejects:
+        _tell(found, retry, None, as_json=as_json)
         return
-    watch = Watch()
+    watch = RunMonitor()
     current.process_is_for(watch.run_id)
     with Interrupts(last=True) as interrupts:
         with progress(settings.progress) as told:
-            summary = run(settings, interrupts=interrupts, progress=told, rereading=rereading, watch=watch)
-        print_result(lambda: _tell(found, rereading, summary, as_json=as_json), work_done=True)
+            summary = run(settings, interrupts=interrupts, progress=told, retry=retry, watch=watch)
+        print_result(lambda: _tell(found, retry, summary, as_json=as_json), work_done=True)
     sys.exit(summary.exit_code)
 
 
-def _tell(found: Sequence[Reject], rereading: Rereading, summary: Summary | None, *, as_json: bool) -> None:
+def _tell(found: Sequence[Reject], retry: RejectedRetry, summary: Summary | None, *, as_json: bool) -> None:
     """Say what became of each. Without a run there was nothing to ask for."""
     before = {each.id: Fate("resolved") for each in found if each.resolved_at is not None}
-    fates = [(each, before.get(each.id) or rereading.fates[each.id]) for each in found]
+    fates = [(each, before.get(each.id) or retry.fates[each.id]) for each in found]
     if as_json:
         records = [
             {"id": each.id, "entity": each.entity, "record_id": each.record_id} | fate._asdict() for each, fate in fates

@@ -11,7 +11,7 @@ from etl.cli.output import print_result
 from etl.cli.shown import shown, without_secrets
 from etl.errors import EtlError
 from etl.settings import Settings
-from etl.store import Coverage, reading, runs
+from etl.store import Coverage, open_readonly, runs
 
 _STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 """Of plugins of Nagios, by exit code."""
@@ -19,7 +19,7 @@ _STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 
 def show_status(settings: Settings, limit: int, output: str, *, max_age: timedelta | None) -> None:
     """Print the last runs and the age of the tables; EtlError when they are older than they should be."""
-    with reading(settings.database_url) as connection:
+    with open_readonly(settings.database_url) as connection:
         last, scopes = runs.latest(connection, limit), runs.freshness(connection)
         with connection.begin():
             missing = runs.missing_versions(connection, scopes)
@@ -39,7 +39,7 @@ def show_status(settings: Settings, limit: int, output: str, *, max_age: timedel
 def check_like_nagios(settings: Settings, *, max_age: timedelta | None, critical_age: timedelta | None) -> None:
     """Print one line as plugins of Nagios and its kin do, and end the process with their exit code."""
     try:
-        with reading(settings.database_url) as connection:
+        with open_readonly(settings.database_url) as connection:
             scopes = runs.freshness(connection)
     except EtlError as error:
         _end_check("UNKNOWN", str(error), "")

@@ -12,7 +12,7 @@ from etl import current
 from etl.cli.shown import shown, without_secrets
 from etl.errors import ConfigError, EtlError, Interrupted, LockHeld
 from etl.settings import Settings, otlp_signals
-from etl.sync import Progress, Scope, Summary, Watch
+from etl.sync import Progress, RunMonitor, Scope, Summary
 from etl.telemetry import Report
 
 if TYPE_CHECKING:  # an extra, which need not be there
@@ -47,7 +47,7 @@ class Eyes:
 
     def __init__(self, settings: Settings) -> None:
         """ConfigError where it could not be told where the settings say."""
-        self.watch = Watch()
+        self.watch = RunMonitor()
         self.summary: Summary | None = None
         self._settings = settings
         self._scope = without_secrets(Scope.of(settings).label())

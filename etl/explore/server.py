@@ -15,7 +15,7 @@ from datasette.utils.asgi import Response
 
 from etl.errors import ConfigError
 from etl.explore import description
-from etl.store import browsing
+from etl.store import queries
 
 NAME = "registry"
 """Of the database in every address, whatever its file is called."""
@@ -91,7 +91,7 @@ class _Registry(Database):
         self._connections: list[Any] = []
 
     def connect(self, write: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002 so it is called; nobody writes
-        connection = browsing.connect(Path(self.path))
+        connection = queries.explore.connect(Path(self.path))
         self._connections.append(connection)
         return connection
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from etl.models.types import all_unicode
-from etl.store.contents import Content, Field, Kind, Row
+from etl.store.queries.export import Content, Field, Kind, Row
 
 _TYPES: Mapping[Kind, Any] = {
     "text": pa.string(),

@@ -11,7 +11,7 @@ from typing import Any
 
 from etl.export.plain import moment, number
 from etl.models.types import escape
-from etl.store.contents import Content, Kind, Row
+from etl.store.queries.export import Content, Kind, Row
 
 _SUFFIX = ".csv"
 

@@ -9,7 +9,7 @@ import duckdb
 
 from etl.errors import EtlError
 from etl.export import arrow
-from etl.store.contents import Content, Field, Kind, Row
+from etl.store.queries.export import Content, Field, Kind, Row
 
 _NAME = "registry.duckdb"
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "128MB", "threads": 1}

@@ -8,7 +8,7 @@ from typing import Any
 
 from etl.export.plain import moment, number
 from etl.models.types import as_unicode
-from etl.store.contents import Content, Kind, Row
+from etl.store.queries.export import Content, Kind, Row
 
 _SUFFIX = ".jsonl"
 _quoted = json.JSONEncoder(ensure_ascii=False).encode

@@ -9,8 +9,8 @@ from typing import Any
 
 import etl
 from etl.export.plain import moment
-from etl.store import contents, schema
-from etl.store.contents import Content, Kind
+from etl.store import queries, schema
+from etl.store.queries.export import Content, Kind
 
 NAME = "manifest.json"
 _KIND = "tfy-etl export"
@@ -34,8 +34,8 @@ def begun(connection: Any, format: str, at: datetime) -> dict[str, Any]:
         "tool_version": etl.__version__,
         "schema_revision": schema.head(),
         "exported_at": moment(at),
-        "last_complete_run": _run(contents.newest_run(connection, complete=True)),
-        "newest_run": _run(contents.newest_run(connection)),
+        "last_complete_run": _run(queries.export.newest_run(connection, complete=True)),
+        "newest_run": _run(queries.export.newest_run(connection)),
     }
 
 
@@ -66,7 +66,7 @@ def files_of(folder: Path) -> set[str] | None:
         return None
 
 
-def _run(run: contents.RunTold | None) -> dict[str, Any] | None:
+def _run(run: queries.export.RunTold | None) -> dict[str, Any] | None:
     if run is None:
         return None
     times = {"started_at": moment(run.started_at), "finished_at": run.finished_at and moment(run.finished_at)}

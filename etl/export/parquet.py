@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet
 
 from etl.export import arrow
-from etl.store.contents import Content, Row
+from etl.store.queries.export import Content, Row
 
 _SUFFIX = ".parquet"
 

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from etl.errors import ConfigError
 from etl.export import folder, manifest
-from etl.store import contents, reading
-from etl.store.contents import Content, Row
+from etl.store import open_readonly, queries
+from etl.store.queries.export import Content, Row
 
 _MODULES = {"parquet": "parquet", "csv": "csv_files", "jsonl": "json_lines", "duckdb": "duckdb_file"}
 """Each format's own; two of them need libraries that are not always there, and that take long to load."""
@@ -44,12 +44,14 @@ def export(url: str, target: Path, format: str, *, tables: Sequence[str] = (), r
     """
     module, chosen = _format(format), _chosen(tables)
     with folder.in_place_of(target) as scratch:
-        with reading(url) as connection, contents.snapshot(connection) as moment:
+        with open_readonly(url) as connection, queries.export.snapshot(connection) as moment:
             told = manifest.begun(connection, format, moment)
             with module.files(scratch, raw=raw) as files:
                 counts = Counter[str]()
                 names = {
-                    content: files.add(content, _counted(contents.rows(connection, content.name), content, counts))
+                    content: files.add(
+                        content, _counted(queries.export.rows(connection, content.name), content, counts)
+                    )
                     for content in chosen
                 }
         told |= {"files": manifest.files(scratch, names, counts)}
@@ -82,7 +84,7 @@ def _format(name: str) -> Format:
 
 def _chosen(names: Sequence[str]) -> list[Content]:
     """What is asked for, in the order of all; ConfigError for a name that is none."""
-    known = contents.tables_and_views()
+    known = queries.export.tables_and_views()
     if unknown := next((name for name in names if name not in known), None):
         near = get_close_matches(unknown, known, n=1)
         meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."

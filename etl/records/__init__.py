@@ -10,13 +10,12 @@ together again, and `changes` tells what moved between two states of its rows.
     history     what moved, field by field
 """
 
-from etl.records.families import rebuild, rows
-from etl.records.fields import Unreadable, identity
-from etl.records.history import Change, changes
+from etl.records.diff import FieldChange, changes
+from etl.records.fields import InvalidRecord, identity
+from etl.records.identify import IdentifiedRecord, identify, identify_derived
 from etl.records.ml_repos import derived_ml_repo
 from etl.records.models import embedded_version
-from etl.records.sighting import Sighting, sight, sight_derived
-from etl.records.tables import (
+from etl.records.rows import (
     Entity,
     MetricRow,
     MlRepoRow,
@@ -29,10 +28,13 @@ from etl.records.tables import (
     SubjectRow,
     TagRow,
 )
+from etl.records.transform import rebuild, to_rows
 
 __all__ = [
-    "Change",
     "Entity",
+    "FieldChange",
+    "IdentifiedRecord",
+    "InvalidRecord",
     "MetricRow",
     "MlRepoRow",
     "ModelRow",
@@ -41,16 +43,14 @@ __all__ = [
     "PackageRow",
     "Record",
     "Rows",
-    "Sighting",
     "SubjectRow",
     "TagRow",
-    "Unreadable",
     "changes",
     "derived_ml_repo",
     "embedded_version",
+    "identify",
+    "identify_derived",
     "identity",
     "rebuild",
-    "rows",
-    "sight",
-    "sight_derived",
+    "to_rows",
 ]

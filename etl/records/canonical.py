@@ -7,7 +7,7 @@ from types import NoneType
 
 import msgspec
 
-from etl.records.tables import Json
+from etl.records.rows import Json
 
 MAX_NESTING = 200
 """Levels a record may nest: far beyond any real one, well below what Python and the databases can take."""
@@ -19,11 +19,11 @@ _to_bytes = msgspec.json.Encoder(order="sorted").encode  # several times as fast
 _to_packed = msgspec.msgpack.Encoder(order="sorted").encode  # tells null from NaN
 
 
-class Unfit(ValueError):
+class UnstorableValue(ValueError):
     """The value cannot be kept; the error says why, to be read after the name of a field."""
 
 
-def plain(value: Json, room: int = MAX_NESTING) -> Json:
+def normalize(value: Json, room: int = MAX_NESTING) -> Json:
     """The value as a copy without what makes no difference: nulls in objects are gone, 1.0 is 1. Raises Unfit."""
     kind = type(value)
     if kind is float:
@@ -31,23 +31,23 @@ def plain(value: Json, room: int = MAX_NESTING) -> Json:
     if kind in _ATOMS:
         return value
     if kind is not dict and kind is not list:  # all that the parser leaves otherwise
-        raise Unfit("holds a whole number of more digits than can be read")
+        raise UnstorableValue("holds a whole number of more digits than can be read")
     if not room:
-        raise Unfit(f"nests lists and objects more than {MAX_NESTING} levels deep")
+        raise UnstorableValue(f"nests lists and objects more than {MAX_NESTING} levels deep")
     room -= 1
     # Atoms and fractions are told apart here, though the call would return them too: most values are, and calls cost.
     if kind is dict:
         return {
-            key: item if (of := type(item)) in _ATOMS or (of is float and item % 1 > 0) else plain(item, room)
+            key: item if (of := type(item)) in _ATOMS or (of is float and item % 1 > 0) else normalize(item, room)
             for key, item in value.items()
             if item is not None
         }
-    return [item if type(item) in _ATOMS else plain(item, room) for item in value]
+    return [item if type(item) in _ATOMS else normalize(item, room) for item in value]
 
 
 def canonical(value: Json) -> str:
     """The canonical text; NaN and Infinity stand as the standard library writes them."""
-    return _to_text(plain(value))
+    return _to_text(normalize(value))
 
 
 def content_hash(plain_value: Json, rows: Sequence[tuple[Json, ...]] = ()) -> str:
@@ -62,7 +62,7 @@ def content_hash(plain_value: Json, rows: Sequence[tuple[Json, ...]] = ()) -> st
     return digest.hexdigest()
 
 
-def quick_hash(value: Json, *others: str) -> str:
+def change_hash(value: Json, *others: str) -> str:
     """32 hex digits that move whenever the content does, and when a null, number or time is only spelt otherwise.
 
     In a fifth of the time of the other, for what asks no more than whether to look again. Raises Unfit.

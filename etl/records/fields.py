@@ -10,13 +10,13 @@ from datetime import datetime
 from types import NoneType
 from typing import Any
 
-from etl.records.tables import Entity, Json, Record
+from etl.records.rows import Entity, Json, Record
 from etl.records.times import instant
 
 MAX_INDEXED = 2000
 """Bytes that every database can keep in an index; PostgreSQL's limit is some 2,700."""
 
-MARKS: dict[Entity, tuple[str, str]] = {
+REQUIRED_ANY: dict[Entity, tuple[str, str]] = {
     "ml_repos": ("tenant_name", "manifest"),
     "models": ("name", "fqn"),
     "model_versions": ("fqn", "manifest"),
@@ -39,7 +39,7 @@ _KINDS: dict[type[Json], str] = {
 }
 
 
-class Unreadable(ValueError):
+class InvalidRecord(ValueError):
     """The record cannot be stored; `reason` tells a person why."""
 
     def __init__(self, reason: str) -> None:
@@ -87,17 +87,17 @@ def own_identity(record: Record, key: str) -> str:
     if found is not None:
         return found
     if value is None:
-        raise Unreadable(f"it has no {key}")
+        raise InvalidRecord(f"it has no {key}")
     if value == "":
-        raise Unreadable(f"its {key} is empty")
+        raise InvalidRecord(f"its {key} is empty")
     if isinstance(value, str) or type(value) is int:
-        raise Unreadable(f"its {key} is longer than the {MAX_INDEXED} bytes that every database can index")
-    raise Unreadable(f"its {key} is {_said(value)}, where text or a whole number was expected")
+        raise InvalidRecord(f"its {key} is longer than the {MAX_INDEXED} bytes that every database can index")
+    raise InvalidRecord(f"its {key} is {_said(value)}, where text or a whole number was expected")
 
 
-def is_told(entity: Entity, record: Record) -> bool:
+def has_content(entity: Entity, record: Record) -> bool:
     """Whether a record is more than an id: stored, one that is not would blank out what is known of it."""
-    one, other = MARKS[entity]
+    one, other = REQUIRED_ANY[entity]
     return record.get(one) is not None or record.get(other) is not None
 
 

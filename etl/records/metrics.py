@@ -5,7 +5,7 @@ from math import isnan
 from typing import Any, NamedTuple
 
 from etl.records.fields import indexed, integer, without_nulls
-from etl.records.tables import Json, MetricRow, Record
+from etl.records.rows import Json, MetricRow, Record
 
 _FIELDS = frozenset({"key", "value", "timestamp", "step"})
 _INT64 = 2**63
@@ -16,7 +16,7 @@ class Metrics(NamedTuple):
 
     rows: list[tuple[Any, ...]]
     """What a MetricRow holds, without its names, which take a quarter of the time to make."""
-    told: bool
+    is_listed: bool
     """Whether the rows tell all that the source's list says."""
 
 
@@ -25,12 +25,12 @@ def metrics_of(record: Record, version_id: str) -> Metrics:
     listed = record.get("metrics")
     rows: list[tuple[Any, ...]] = []
     if not isinstance(listed, list):
-        return Metrics(rows, told=False)
-    told = bool(listed)
+        return Metrics(rows, is_listed=False)
+    is_listed = bool(listed)
     for position, metric in enumerate(listed):
         key = indexed(metric.get("key")) if isinstance(metric, dict) else None
         if key is None:
-            told = False
+            is_listed = False
             continue
         # What is usual is told apart here, though the calls would do the same: there are ten million of it.
         value, timestamp, step = metric.get("value"), metric.get("timestamp"), metric.get("step")
@@ -38,15 +38,15 @@ def metrics_of(record: Record, version_id: str) -> Metrics:
         milliseconds = timestamp if type(timestamp) is int and -_INT64 <= timestamp < _INT64 else integer(timestamp)
         whole_step = int(step) if type(step) is float and step % 1 == 0 and abs(step) < _INT64 else integer(step)
         rows.append((version_id, position, key, number, special, whole_step, milliseconds))
-        told = (
-            told
+        is_listed = (
+            is_listed
             and (metric.keys() <= _FIELDS or without_nulls(metric).keys() <= _FIELDS)
             # A bool has no row value, and an int may be too fine for a float.
             and (special is not None or number == value)
             and (whole_step is not None or step is None)
             and (milliseconds is not None or timestamp is None)
         )
-    return Metrics(rows, told)
+    return Metrics(rows, is_listed)
 
 
 def listed_metrics(rows: Iterable[tuple[Any, ...]]) -> list[Record]:

@@ -10,8 +10,8 @@ from etl.records.fields import (
     text,
     without_nulls,
 )
+from etl.records.rows import MlRepoRow, Record, Rows
 from etl.records.subjects import restore_creator, take_creator
-from etl.records.tables import MlRepoRow, Record, Rows
 from etl.records.times import iso
 
 _FQN_PARTS = 3
@@ -57,7 +57,7 @@ def ml_repo_rows(record: Record, content_hash: str, *, is_derived: bool = False)
     return {"ml_repos": [row], "subjects": subjects}
 
 
-def rebuilt_ml_repo(rows: Rows) -> Record:
+def rebuild_ml_repo(rows: Rows) -> Record:
     """The record of an ML repo, from its rows."""
     row = MlRepoRow._make(rows["ml_repos"][0])
     manifest = {

@@ -1,15 +1,15 @@
 """Models, with the steps of the runs that logged them and a pointer to their latest version."""
 
 from etl.records import fields
+from etl.records.rows import ModelRow, ModelRunStepRow, Record, Rows
 from etl.records.subjects import restore_creator, take_creator
-from etl.records.tables import ModelRow, ModelRunStepRow, Record, Rows
 from etl.records.times import iso
 
 
 def embedded_version(raw: Record) -> Record | None:
     """A model's latest version if it can stand as a record of its own; else it is a field like others."""
     latest = raw.get("latest_version")
-    if not isinstance(latest, dict) or not fields.is_told("model_versions", latest):
+    if not isinstance(latest, dict) or not fields.has_content("model_versions", latest):
         return None
     return latest if fields.identity(latest.get("id")) and fields.identity(latest.get("model_id")) else None
 
@@ -38,7 +38,7 @@ def model_rows(record: Record, content_hash: str) -> Rows:
     return {"models": [row], "model_run_steps": run_steps, "subjects": subjects}
 
 
-def rebuilt_model(rows: Rows) -> Record:
+def rebuild_model(rows: Rows) -> Record:
     """The record of a model, from its rows; of its latest version it knows the id."""
     row = ModelRow._make(rows["models"][0])
     steps = sorted(ModelRunStepRow._make(step) for step in rows.get("model_run_steps", ()))

@@ -6,7 +6,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from etl.records.fields import indexed, member
-from etl.records.tables import Json, PackageRow
+from etl.records.rows import Json, PackageRow
 
 
 def package_rows(version_id: str, manifest: Json) -> list[PackageRow]:

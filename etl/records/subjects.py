@@ -5,7 +5,7 @@ another, such as the access token that was used, stays with each record, in its 
 """
 
 from etl.records.fields import leftover, take_identity, take_text, without_nulls
-from etl.records.tables import Record, Rows, SubjectRow
+from etl.records.rows import Record, Rows, SubjectRow
 
 _FIELD = "created_by_subject"
 

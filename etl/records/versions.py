@@ -6,8 +6,8 @@ from etl.records import fields
 from etl.records.fields import indexed, integer, member, text
 from etl.records.metrics import Metrics, listed_metrics
 from etl.records.packages import package_rows
+from etl.records.rows import Json, ModelVersionRow, Record, Rows, TagRow
 from etl.records.subjects import restore_creator, take_creator
-from etl.records.tables import Json, ModelVersionRow, Record, Rows, TagRow
 from etl.records.times import iso
 
 SNIPPET = "usage_code_snippet"
@@ -17,7 +17,7 @@ _INTERNAL = ".truefoundry"
 def version_rows(record: Record, content_hash: str, metrics: Metrics) -> Rows:
     """The rows of a model version, by table."""
     left = dict(record)
-    if metrics.told:
+    if metrics.is_listed:
         del left["metrics"]
     version_id = fields.take_own_identity(left, "id")
     manifest = left.pop("manifest", None)
@@ -47,7 +47,7 @@ def version_rows(record: Record, content_hash: str, metrics: Metrics) -> Rows:
     }
 
 
-def rebuilt_version(rows: Rows) -> Record:
+def rebuild_version(rows: Rows) -> Record:
     """The record of a model version, from its rows."""
     row = ModelVersionRow._make(rows["model_versions"][0])
     record = {

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from etl.store import overview, runs
-from etl.store.overview import Part
+from etl.store import queries, runs
+from etl.store.queries.report import Part
 
 Row = dict[str, Any]
 Changes = dict[tuple[str, str], int]
@@ -60,41 +60,41 @@ class Facts:
 
 def gather(database_url: str, made_at: datetime, stale_after: timedelta) -> Facts | None:
     """Read them; None where no run has written anything yet."""
-    with overview.one_moment(database_url) as connection:
-        last = overview.last_written(connection)
+    with queries.report.one_moment(database_url) as connection:
+        last = queries.report.last_written(connection)
         if last is None:
             return None
-        counts = overview.counts(connection)
+        counts = queries.report.counts(connection)
         since = max(made_at - LATELY, counts["first_run_at"])
-        production = overview.production(connection, since, PRODUCTION)
+        production = queries.report.production(connection, since, PRODUCTION)
         model_ids = list(dict.fromkeys(row["model_id"] for row in production.part.rows))[:METRIC_MODELS]
-        scopes = overview.freshness(connection)
+        scopes = queries.report.freshness(connection)
         return Facts(
             made_at=made_at,
             since=since,
             stale_after=stale_after,
-            tenant=overview.tenant(connection),
+            tenant=queries.report.tenant(connection),
             counts=counts,
-            runs=overview.last_runs(connection, RUNS),
+            runs=queries.report.last_runs(connection, RUNS),
             scopes=scopes,
             missing_versions=runs.missing_versions(connection, scopes),
             last_written=last,
-            changed_last=overview.changed_in_run(connection, last["id"]),
-            changed_lately=overview.changed_since(connection, since),
-            newest_changes=overview.newest_changes(connection, CHANGES),
-            growth=overview.growth(connection),
-            ml_repos=overview.ml_repos(connection, REPOS),
-            frameworks=overview.frameworks(connection),
-            base_models=overview.base_models(connection),
-            pythons=overview.pythons(connection),
-            packages=overview.packages(connection),
+            changed_last=queries.report.changed_in_run(connection, last["id"]),
+            changed_lately=queries.report.changed_since(connection, since),
+            newest_changes=queries.report.newest_changes(connection, CHANGES),
+            growth=queries.report.growth(connection),
+            ml_repos=queries.report.ml_repos(connection, REPOS),
+            frameworks=queries.report.frameworks(connection),
+            base_models=queries.report.base_models(connection),
+            pythons=queries.report.pythons(connection),
+            packages=queries.report.packages(connection),
             production_counts=production.counts,
             production_pythons=production.pythons,
             production=production.part,
-            metrics=_series(overview.metrics_over_versions(connection, model_ids, METRIC_VERSIONS), model_ids),
-            stale=overview.stale(connection, stale_after / timedelta(days=1), MODELS),
-            undocumented_counts=overview.undocumented_counts(connection),
-            undocumented=overview.undocumented(connection, MODELS),
+            metrics=_series(queries.report.metrics_over_versions(connection, model_ids, METRIC_VERSIONS), model_ids),
+            stale=queries.report.stale(connection, stale_after / timedelta(days=1), MODELS),
+            undocumented_counts=queries.report.undocumented_counts(connection),
+            undocumented=queries.report.undocumented(connection, MODELS),
         )
 
 

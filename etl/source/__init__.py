@@ -11,9 +11,9 @@ pool     daemon threads that fetch, ahead and out of the reach of signals
 reading  several sweeps of one listing, pages in order, fetched ahead in parallel
 """
 
-from etl.source.answer import Forbidden, NotOffered
 from etl.source.client import Client
-from etl.source.paging import Page
-from etl.source.reading import Listing, Reader, Reading
+from etl.source.completeness.page import Page
+from etl.source.exceptions import Forbidden, NotOffered
+from etl.source.listing import Listing, ListingRead, ListingReader
 
-__all__ = ["Client", "Forbidden", "Listing", "NotOffered", "Page", "Reader", "Reading"]
+__all__ = ["Client", "Forbidden", "Listing", "ListingRead", "ListingReader", "NotOffered", "Page"]

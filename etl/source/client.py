@@ -12,21 +12,21 @@ import httpx
 
 from etl.errors import NotAControlPlane, RequestRefused, SourceError, SourceUnavailable
 from etl.settings import Settings
-from etl.source.answer import (
+from etl.source.completeness.page import Page
+from etl.source.exceptions import (
     Forbidden,
-    Foreign,
     LimitRefused,
-    Malformed,
+    MalformedResponse,
+    NotApiResponse,
     NotJson,
     NotOffered,
     TooLarge,
-    envelope,
 )
-from etl.source.pace import Gate
-from etl.source.paging import Page
-from etl.source.pool import Pool
+from etl.source.fetch_pool import FetchPool
+from etl.source.responses import parse_envelope
 from etl.source.retry import Retry
-from etl.source.wire import Wire
+from etl.source.throttle import Throttle
+from etl.source.transport import Transport
 
 PREFIXES = ("/api/ml/v1", "/api/svc/v1")
 """The documented prefix, and the one that control planes from 0.157 on have."""
@@ -45,17 +45,17 @@ class Client:
         token: str | None = None,
         *,
         transport: httpx.BaseTransport | None = None,
-        gate: Gate | None = None,
+        gate: Throttle | None = None,
     ) -> None:
         """Take address and token from the settings; ConfigError where they cannot be used."""
         self.prefix = "/" + settings.api_prefix.strip("/") if settings.api_prefix else ""
         self._candidates = (self.prefix,) if self.prefix else PREFIXES
         self._secret = settings.token() if token is None else token
         self._host = settings.base_url()
-        gate = gate or Gate(settings.concurrency, settings.requests_per_second)
-        self._wire = Wire(settings, self._secret, gate, transport)
+        gate = gate or Throttle(settings.concurrency, settings.requests_per_second)
+        self._wire = Transport(settings, self._secret, gate, transport)
         self._retry = Retry(settings, gate)
-        self._apart = Pool(1)
+        self._worker = FetchPool(1)
 
     def __enter__(self) -> Self:
         """Nothing to do: connections open when they are needed."""
@@ -63,7 +63,7 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         """Drop the connections."""
-        self._apart.close()
+        self._worker.close()
         self._wire.close()
 
     @property
@@ -89,11 +89,11 @@ class Client:
         forbidden: Forbidden | None = None
         for prefix in self._candidates:
             try:
-                self._patiently(partial(self._probe, f"{prefix}/models"))
+                self._with_retry(partial(self._probe, f"{prefix}/models"))
             except NotAControlPlane:
                 continue
             except SourceUnavailable as error:
-                if not isinstance(error.__cause__, Malformed):
+                if not isinstance(error.__cause__, MalformedResponse):
                     raise
             except Forbidden as refusal:
                 forbidden = forbidden or refusal
@@ -106,7 +106,7 @@ class Client:
             "it may be a login page or another service; check --host and --api-prefix."
         )
 
-    def list(
+    def list_page(
         self, endpoint: str, filters: Sequence[tuple[str, str]], offset: int, limit: int, *, patient: bool = True
     ) -> Page:
         """One page of a list.
@@ -135,13 +135,13 @@ class Client:
         """
         # A server that objects to the limit, or to the size of one record, has the list.
         with suppress(LimitRefused, TooLarge):
-            self._apart.submit(partial(self.list, endpoint, filters, 0, 1, patient=False)).result()
+            self._worker.submit(partial(self.list_page, endpoint, filters, 0, 1, patient=False)).result()
 
-    def one(self, endpoint: str, record_id: str) -> dict[str, Any] | None:
+    def get(self, endpoint: str, record_id: str) -> dict[str, Any] | None:
         """One record by its id; None if the control plane has none."""
         path = f"{self.prefix}/{endpoint}/{quote(record_id, safe='')}"
         try:
-            content = self._patiently(partial(self._offered, path))
+            content = self._with_retry(partial(self._get_record, path))
         except RequestRefused as refusal:
             if refusal.status in {404, 410}:
                 return None
@@ -149,21 +149,21 @@ class Client:
         record: dict[str, Any] = content["data"]
         return record
 
-    def _patiently(self, request: Callable[[], T]) -> T:
+    def _with_retry(self, request: Callable[[], T]) -> T:
         """What the request gives, tried again as need be; asked for by a thread that no signal disturbs."""
-        return self._apart.submit(partial(self._retry.call, request)).result()
+        return self._worker.submit(partial(self._retry.call, request)).result()
 
-    def _offered(self, path: str) -> dict[str, Any]:
+    def _get_record(self, path: str) -> dict[str, Any]:
         """One record. A page for browsers means that the path is none of the API's: final, as a refusal is."""
         try:
-            return envelope(self._wire.get(path), dict, self._secret)
-        except Malformed as error:
+            return parse_envelope(self._wire.get(path), dict, self._secret)
+        except MalformedResponse as error:
             raise SourceError(f"{error}: single records are not to be had.") from error
 
     def _get(self, path: str, params: Sequence[tuple[str, str]], *, patient: bool) -> dict[str, Any]:
         def request() -> dict[str, Any]:
             try:
-                return envelope(self._wire.get(path, params), list, self._secret)
+                return parse_envelope(self._wire.get(path, params), list, self._secret)
             except NotJson as error:
                 if patient:
                     raise
@@ -179,8 +179,8 @@ class Client:
     def _probe(self, path: str) -> None:
         """Ask for one model. A wrong path gives 404 or, often, a page for browsers: final either way."""
         try:
-            envelope(self._wire.get(path, (("offset", "0"), ("limit", "1"))), list, self._secret)
-        except Foreign as error:
+            parse_envelope(self._wire.get(path, (("offset", "0"), ("limit", "1"))), list, self._secret)
+        except NotApiResponse as error:
             raise NotAControlPlane(str(error)) from error
         except NotOffered as refusal:
             raise NotAControlPlane(str(refusal)) from refusal

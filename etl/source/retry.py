@@ -12,7 +12,8 @@ from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from etl.errors import SourceUnavailable
 from etl.settings import Settings
-from etl.source.pace import Gate
+from etl.source.exceptions import TransientError
+from etl.source.throttle import Throttle
 
 MAX_RETRY_AFTER = 60.0
 """Seconds: a server that asks for a longer pause is asked again after this one."""
@@ -24,29 +25,10 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Passing(Exception):
-    """A failure that may pass, in words; `retry_after` is the pause in seconds that the server asked for.
-
-    `advice` is what to do should it not pass.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        retry_after: float | None = None,
-        advice: str = "see that it is up and reachable, then run again",
-    ) -> None:
-        """Keep the pause for the back-off."""
-        super().__init__(message)
-        self.retry_after = retry_after
-        self.advice = advice
-
-
 class Retry:
     """Tries again what failed in passing, bounded in attempts and in time."""
 
-    def __init__(self, settings: Settings, gate: Gate) -> None:
+    def __init__(self, settings: Settings, gate: Throttle) -> None:
         """Take the bounds from the settings; all workers share the gate."""
         self.retries = 0
         self._attempts = settings.max_retries + 1
@@ -60,7 +42,7 @@ class Retry:
 
         def pause(error: Exception) -> bool | float:
             """Whether to try again, and after how long if the server said so; else by stamina's back-off."""
-            if not isinstance(error, Passing):
+            if not isinstance(error, TransientError):
                 return False
             nonlocal failed
             now = self._gate.clock()
@@ -79,7 +61,7 @@ class Retry:
                 with attempt:
                     self._count(attempt.num)
                     return request()
-        except Passing as last:
+        except TransientError as last:
             tries = "1 try" if attempt.num == 1 else f"{attempt.num} tries"
             raise SourceUnavailable(
                 f"The control plane gave no good answer in {tries}; the last: {last}. "

@@ -15,37 +15,36 @@ schema      revisions: what the database has, what this release needs; migrate g
 engine      from a URL to an engine; sqlite and postgresql hold what differs by database
 """
 
-from etl.store import browsing, contents, rejects, runs, schema
+from etl.store import queries, rejected_records, runs, schema
 from etl.store.engine import lock_is_free, open_engine, opened, server_of
 from etl.store.merge import Supersede
-from etl.store.prune import PRUNED, Old
-from etl.store.rejects import Gone, Reject
+from etl.store.reconcile import EmptiedRepo, Tally
+from etl.store.rejected_records import Gone, Reject
+from etl.store.retention import PRUNED, Old
 from etl.store.runs import Advance, Coverage
-from etl.store.settle import LostRepo, Tally
-from etl.store.staging import Known, Seen, Staging
-from etl.store.store import Store, reading
+from etl.store.staging import Known, Observed, Staging
+from etl.store.store import Store, open_readonly
 
 __all__ = [
     "PRUNED",
     "Advance",
     "Coverage",
+    "EmptiedRepo",
     "Gone",
     "Known",
-    "LostRepo",
+    "Observed",
     "Old",
     "Reject",
-    "Seen",
     "Staging",
     "Store",
     "Supersede",
     "Tally",
-    "browsing",
-    "contents",
     "lock_is_free",
     "open_engine",
+    "open_readonly",
     "opened",
-    "reading",
-    "rejects",
+    "queries",
+    "rejected_records",
     "runs",
     "schema",
     "server_of",

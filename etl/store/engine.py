@@ -11,11 +11,11 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from etl.errors import ConfigError
 from etl.secrecy import PASSWORDS
-from etl.store import sqlite
-from etl.store.tables import TEMPORARY
+from etl.store.dialects import sqlite
+from etl.store.staging_tables import TEMPORARY
 
 # What differs by database is a module each, with the same functions; it is imported for who has that database.
-_DATABASES = {"sqlite": "etl.store.sqlite", "postgresql": "etl.store.postgresql"}
+_DATABASES = {"sqlite": "etl.store.dialects.sqlite", "postgresql": "etl.store.dialects.postgresql"}
 _DRIVERS = {"postgresql": "psycopg"}
 _EXTRAS = {"postgresql": "postgres"}
 
@@ -74,15 +74,15 @@ def open_engine(text: str, *, read_only: bool = False) -> Engine:
 
 
 @contextmanager
-def explained(engine: Engine) -> Iterator[None]:
+def translate_errors(engine: Engine) -> Iterator[None]:
     """Turn what the database complains of into one line with the next step."""
     driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
     try:
         yield
     except DBAPIError as error:
-        raise database_of(engine.url).explain(error.orig or error) from error
+        raise database_of(engine.url).translate_error(error.orig or error) from error
     except driver_error as error:  # from COPY, which goes past SQLAlchemy
-        raise database_of(engine.url).explain(error) from error
+        raise database_of(engine.url).translate_error(error) from error
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def opened(text: str, *, read_only: bool = False) -> Iterator[Engine]:
     """An engine for as long as it is needed; see `open_engine`."""
     engine = open_engine(text, read_only=read_only)
     try:
-        with explained(engine):
+        with translate_errors(engine):
             yield engine
     finally:
         engine.dispose()
@@ -134,6 +134,6 @@ def lock_is_free(engine: Engine) -> str:
     """Take the lock of everything and let it go; LockHeld when a run has it."""
     with ExitStack() as stack:
         stack.enter_context(
-            database_of(engine.url).locked(engine, lambda: stack.enter_context(engine.connect()), (), 0)
+            database_of(engine.url).run_lock(engine, lambda: stack.enter_context(engine.connect()), (), 0)
         )
         return "no other run is at work"

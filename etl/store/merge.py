@@ -7,11 +7,21 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, exists, func, insert, literal, or_, select, true, update
 
-from etl.store import rejects
-from etl.store.abreast import catch_up
+from etl.store import rejected_records
+from etl.store.concurrent_runs import rebase_staging
 from etl.store.engine import database_of
-from etl.store.rejects import Gone
-from etl.store.tables import CHILDREN, DOOMED, LOGGED_AT, READ, REVIVED, SEEN, STAGES, TABLES, UNREAD
+from etl.store.rejected_records import Gone
+from etl.store.staging_tables import (
+    CHILDREN,
+    LOGGED_AT,
+    OBSERVED,
+    STAGES,
+    TABLES,
+    TO_DELETE,
+    TO_RESTORE,
+    VERSIONS_INCOMPLETE,
+    VERSIONS_READ,
+)
 
 
 class Supersede(Enum):
@@ -42,14 +52,14 @@ def merge(  # noqa: PLR0913 all that a run knows of itself
     scope's first load; `gone` are rejected records that the source has no more.
     """
     database = database_of(connection.engine.url)
-    catch_up(connection, ml_repos)
+    rebase_staging(connection, ml_repos)
     _merge_subjects(connection, database)
     for entity, children in CHILDREN.items():
         _drop_children(connection, entity, children)
         _upsert(connection, database, entity, now)
         for child in children:
             _insert_children(connection, database, child)
-    _bury(connection, now)
+    _soft_delete(connection, now)
     _restore(connection, now)
     _supersede(connection, supersede, now)
     _note_reads(connection, database)
@@ -58,8 +68,8 @@ def merge(  # noqa: PLR0913 all that a run knows of itself
     else:
         names = ("subjects", *(name for entity, children in CHILDREN.items() for name in (entity, *children)))
         database.analyze_new(connection, [TABLES[name] for name in names])
-    rejects.resolve(connection, gone, now)
-    rejects.keep(connection, run_id, now)
+    rejected_records.resolve(connection, gone, now)
+    rejected_records.keep(connection, run_id, now)
 
 
 def _merge_subjects(connection: Connection, database: Any) -> None:
@@ -71,7 +81,7 @@ def _merge_subjects(connection: Connection, database: Any) -> None:
     )
     ranked = select(stage, newest.label("rank")).subquery()
     names = [column.name for column in table.columns]
-    rows = select(*(database.staged(table.c[name], ranked.c[name]) for name in names)).where(ranked.c.rank == 1)
+    rows = select(*(database.cast_staged(table.c[name], ranked.c[name]) for name in names)).where(ranked.c.rank == 1)
     upsert = database.insert(table).from_select(names, rows)
     data = [name for name in names if name != "id"]
     differs = [table.c[name].is_distinct_from(upsert.excluded[name]) for name in data]
@@ -85,10 +95,10 @@ def _merge_subjects(connection: Connection, database: Any) -> None:
 def _drop_children(connection: Connection, entity: str, children: Sequence[str]) -> None:
     """Lists of changed records are replaced whole."""
     stage = STAGES[entity]
-    stored_before = (SEEN.c.entity == entity) & SEEN.c.outcome.in_(("updated", "restored"))
+    stored_before = (OBSERVED.c.entity == entity) & OBSERVED.c.outcome.in_(("updated", "restored"))
     if not connection.scalar(select(exists().where(stored_before))):
         return
-    changed = select(stage.c.id).join(SEEN, SEEN.c.id == stage.c.id).where(stored_before)
+    changed = select(stage.c.id).join(OBSERVED, OBSERVED.c.id == stage.c.id).where(stored_before)
     for child in children:
         table = TABLES[child]
         connection.execute(delete(table).where(table.columns[0].in_(changed)))
@@ -96,9 +106,9 @@ def _drop_children(connection: Connection, entity: str, children: Sequence[str])
 
 def _insert_children(connection: Connection, database: Any, child: str) -> None:
     stage, table = STAGES[child], TABLES[child]
-    columns = {column.name: database.staged(table.c[column.name], column) for column in stage.columns}
+    columns = {column.name: database.cast_staged(table.c[column.name], column) for column in stage.columns}
     if table is LOGGED_AT.table:
-        columns[LOGGED_AT.name] = database.moment_of(stage.c.timestamp_ms)
+        columns[LOGGED_AT.name] = database.from_epoch_ms(stage.c.timestamp_ms)
     # In the order of the key, whose index then grows at one end instead of everywhere.
     rows = select(*columns.values()).order_by(*(stage.c[key.name] for key in table.primary_key))
     connection.execute(insert(table).from_select(list(columns), rows))
@@ -108,27 +118,27 @@ def _upsert(connection: Connection, database: Any, entity: str, now: datetime) -
     stage, table = STAGES[entity], TABLES[entity]
     names = [column.name for column in stage.columns]
     stamp = literal(now, table.c.first_seen_at.type)
-    rows: Select[Any] = select(*(database.staged(table.c[name], stage.c[name]) for name in names), stamp, stamp).where(
-        true()
-    )  # SQLite would take ON CONFLICT for a join without it
+    rows: Select[Any] = select(
+        *(database.cast_staged(table.c[name], stage.c[name]) for name in names), stamp, stamp
+    ).where(true())  # SQLite would take ON CONFLICT for a join without it
     upsert = database.insert(table).from_select([*names, "first_seen_at", "last_changed_at"], rows)
     replaced = {name: upsert.excluded[name] for name in (*names, "last_changed_at") if name != "id"}
     connection.execute(upsert.on_conflict_do_update(index_elements=["id"], set_=replaced | {"deleted_at": None}))
 
 
-def _bury(connection: Connection, now: datetime) -> None:
+def _soft_delete(connection: Connection, now: datetime) -> None:
     for entity in CHILDREN:
         table = TABLES[entity]
-        doomed = select(DOOMED.c.id).where(DOOMED.c.entity == entity)
-        connection.execute(update(table).where(table.c.id.in_(doomed)).values(deleted_at=now, last_changed_at=now))
+        missing_ids = select(TO_DELETE.c.id).where(TO_DELETE.c.entity == entity)
+        connection.execute(update(table).where(table.c.id.in_(missing_ids)).values(deleted_at=now, last_changed_at=now))
 
 
 def _restore(connection: Connection, now: datetime) -> None:
     """Also records that came back older than they were stored, and versions that come with their model."""
     for entity in CHILDREN:
         table = TABLES[entity]
-        read = select(SEEN.c.id).where(SEEN.c.entity == entity, SEEN.c.outcome == "restored")
-        back = read.union_all(select(REVIVED.c.id)) if entity == "model_versions" else read
+        read = select(OBSERVED.c.id).where(OBSERVED.c.entity == entity, OBSERVED.c.outcome == "restored")
+        back = read.union_all(select(TO_RESTORE.c.id)) if entity == "model_versions" else read
         connection.execute(
             update(table)
             .where(table.c.deleted_at.is_not(None), table.c.id.in_(back))
@@ -139,16 +149,16 @@ def _restore(connection: Connection, now: datetime) -> None:
 def _supersede(connection: Connection, what: Supersede, now: datetime) -> None:
     """Mark versions that are no longer kept up to date, and clear the mark of those that are."""
     versions, models = TABLES["model_versions"], TABLES["models"]
-    seen = (SEEN.c.entity == "models") & (SEEN.c.outcome != "rejected")
+    seen = (OBSERVED.c.entity == "models") & (OBSERVED.c.outcome != "rejected")
     if what is Supersede.CHANGED:
-        seen &= SEEN.c.outcome != "unchanged"
+        seen &= OBSERVED.c.outcome != "unchanged"
     marked = versions.c.superseded_at.is_not(None)
-    of_seen = versions.c.model_id.in_(select(SEEN.c.id).where(seen))
+    of_seen = versions.c.model_id.in_(select(OBSERVED.c.id).where(seen))
     is_latest = exists().where(models.c.id == versions.c.model_id, models.c.latest_version_id == versions.c.id)
     clear = update(versions).values(superseded_at=None, last_changed_at=now)
     if what is Supersede.CLEAR:
-        read = select(SEEN.c.id).where(SEEN.c.entity == "model_versions", SEEN.c.outcome != "rejected")
-        is_read = versions.c.id.in_(read) | versions.c.model_id.in_(select(READ.c.model_id))
+        read = select(OBSERVED.c.id).where(OBSERVED.c.entity == "model_versions", OBSERVED.c.outcome != "rejected")
+        is_read = versions.c.id.in_(read) | versions.c.model_id.in_(select(VERSIONS_READ.c.model_id))
         connection.execute(clear.where(marked, is_read | versions.c.deleted_at.is_not(None)))
     elif what is not Supersede.NOTHING:
         connection.execute(clear.where(marked, of_seen, is_latest))
@@ -162,20 +172,24 @@ def _supersede(connection: Connection, what: Supersede, now: datetime) -> None:
 
 def _note_reads(connection: Connection, database: Any) -> None:
     """A model that keeps a version which its reading did not bring, as nothing was deleted, is asked for again."""
-    table, versions, version = TABLES["version_reads"], TABLES["model_versions"], SEEN.alias()
+    table, versions, version = TABLES["version_reads"], TABLES["model_versions"], OBSERVED.alias()
     brought = exists().where(version.c.entity == "model_versions", version.c.id == versions.c.id)
     kept = select(versions.c.model_id).where(
-        versions.c.deleted_at.is_(None), versions.c.model_id.in_(select(READ.c.model_id)), ~brought
+        versions.c.deleted_at.is_(None), versions.c.model_id.in_(select(VERSIONS_READ.c.model_id)), ~brought
     )
-    not_read = connection.scalars(delete(READ).where(READ.c.model_id.in_(kept)).returning(READ.c.model_id)).all()
+    not_read = connection.scalars(
+        delete(VERSIONS_READ).where(VERSIONS_READ.c.model_id.in_(kept)).returning(VERSIONS_READ.c.model_id)
+    ).all()
     if not_read:
         connection.execute(delete(table).where(table.c.model_id.in_(select(database.ids(not_read).c.value))))
-    still_unread = select(UNREAD.c.model_id).where(~exists().where(READ.c.model_id == UNREAD.c.model_id))
+    still_unread = select(VERSIONS_INCOMPLETE.c.model_id).where(
+        ~exists().where(VERSIONS_READ.c.model_id == VERSIONS_INCOMPLETE.c.model_id)
+    )
     connection.execute(delete(table).where(table.c.model_id.in_(still_unread)))
     read = (
-        select(SEEN.c.id, SEEN.c.fingerprint)
-        .join(READ, READ.c.model_id == SEEN.c.id)
-        .where(SEEN.c.entity == "models", SEEN.c.fingerprint.is_not(None))
+        select(OBSERVED.c.id, OBSERVED.c.fingerprint)
+        .join(VERSIONS_READ, VERSIONS_READ.c.model_id == OBSERVED.c.id)
+        .where(OBSERVED.c.entity == "models", OBSERVED.c.fingerprint.is_not(None))
     )
     upsert = database.insert(table).from_select(["model_id", "fingerprint"], read)
     connection.execute(
@@ -193,7 +207,7 @@ def _log_changes(connection: Connection, run_id: str, now: datetime) -> None:
     names = [column.name for column in stage.columns]
     connection.execute(insert(table).from_select(["run_id", "observed_at", *names], select(*of_run, *stage.columns)))
     whole = ["run_id", "observed_at", "entity", "entity_id", "kind"]
-    gone = select(*of_run, DOOMED.c.entity, DOOMED.c.id, literal("deleted"))
-    back = select(*of_run, literal("model_versions"), REVIVED.c.id, literal("restored"))
+    gone = select(*of_run, TO_DELETE.c.entity, TO_DELETE.c.id, literal("deleted"))
+    back = select(*of_run, literal("model_versions"), TO_RESTORE.c.id, literal("restored"))
     connection.execute(insert(table).from_select(whole, gone))
     connection.execute(insert(table).from_select(whole, back))

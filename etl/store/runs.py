@@ -10,8 +10,8 @@ from sqlalchemy import Connection, func, insert, select, update
 from etl.errors import ConfigError
 from etl.models import views
 from etl.store.engine import database_of
-from etl.store.settle import Tally
-from etl.store.tables import SEEN, TABLES
+from etl.store.reconcile import Tally
+from etl.store.staging_tables import OBSERVED, TABLES
 
 # Plain tables: a statement over the mapped classes would configure every mapper, at the start of each run.
 _RUNS, _COUNTS, _SCOPES = (TABLES[name] for name in ("sync_runs", "sync_run_counts", "sync_scopes"))
@@ -63,7 +63,7 @@ def last_host(connection: Connection) -> str | None:
         return connection.scalar(select(_RUNS.c.host).where(wrote).order_by(_RUNS.c.started_at.desc()).limit(1))
 
 
-def stay_with(connection: Connection, host: str) -> None:
+def check_same_host(connection: Connection, host: str) -> None:
     """ConfigError when the tables were filled from another control plane, whose ids may be the same."""
     before = last_host(connection)
     if before not in {None, host}:
@@ -98,7 +98,7 @@ class Advance(NamedTuple):
 def advance(connection: Connection, to: Advance, *, run_id: str, started_at: datetime) -> None:
     """Move the scope on after a complete run. The watermark never passes the run's start, nor goes back."""
     database = database_of(connection.engine.url)
-    newest = connection.scalar(select(func.max(SEEN.c.updated_at)).where(SEEN.c.outcome != "rejected"))
+    newest = connection.scalar(select(func.max(OBSERVED.c.updated_at)).where(OBSERVED.c.outcome != "rejected"))
     before = connection.scalar(select(_SCOPES.c.watermark).where(_SCOPES.c.scope == to.scope))
     marks = [mark for mark in (newest and min(newest, started_at), before) if mark is not None]
     values = {

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, column, inspect, select, table
 import etl
 from etl.errors import ConfigError, SchemaMismatch
 from etl.models import Base
-from etl.store.engine import database_of, explained, is_in_memory
+from etl.store.engine import database_of, is_in_memory, translate_errors
 
 VERSION_TABLE = "tfy_etl_version"
 """Not Alembic's own name: a shared database may hold other projects' migrations too."""
@@ -39,13 +39,13 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
 def _upgrade(engine: Engine, revision: str, only_if: Callable[[_State], bool]) -> bool:
     """Upgrade a schema that passes `only_if`, which is asked again once no other process can migrate it."""
     database = database_of(engine.url)
-    with explained(engine), engine.connect() as connection:
+    with translate_errors(engine), engine.connect() as connection:
         state = _state(connection)
     if not only_if(state):
         return False
     from etl.store import comments, migrate  # noqa: PLC0415 most runs find nothing to migrate, and Alembic takes long to load
 
-    with explained(engine):
+    with translate_errors(engine):
         if not state.tables:
             database.create(engine)
         with engine.begin() as connection:
@@ -64,13 +64,13 @@ def downgrade(engine: Engine, revision: str) -> None:
     """Take the schema back to a revision."""
     from etl.store import migrate  # noqa: PLC0415 as above
 
-    with explained(engine), engine.begin() as connection:
+    with translate_errors(engine), engine.begin() as connection:
         migrate.downgrade(connection, scripts(), revision)
 
 
 def current(engine: Engine) -> str | None:
     """The revision of the database, None when it has no schema of ours."""
-    with explained(engine), engine.connect() as connection:
+    with translate_errors(engine), engine.connect() as connection:
         return _current(connection)
 
 
@@ -95,7 +95,7 @@ def check(engine: Engine) -> None:
     """SchemaMismatch, with what to do, unless the schema is as this release needs it."""
     if current(engine) == head():
         return
-    with explained(engine), engine.connect() as connection:
+    with translate_errors(engine), engine.connect() as connection:
         state = _state(connection)
     if state.revision == head():  # another process has just created it
         return
@@ -115,7 +115,7 @@ def check(engine: Engine) -> None:
 
 def describe(engine: Engine) -> str:
     """The state of the schema in words; SchemaMismatch or ConfigError when a sync would refuse it."""
-    with explained(engine), engine.connect() as connection:
+    with translate_errors(engine), engine.connect() as connection:
         state = _state(connection)
         if state.is_for_sync and state.revision is None:
             database_of(engine.url).check_may_create(connection)

@@ -27,7 +27,17 @@ from sqlalchemy.schema import CreateTable
 
 from etl.models.types import Encoder, RegistryJson, RegistryText, UtcDateTime, escaped_all
 from etl.store.engine import database_of
-from etl.store.tables import ALL, CHILDREN, DUE, OWN, READ, SEEN, STAGES, TABLES, UNREAD
+from etl.store.staging_tables import (
+    ALL,
+    CHILDREN,
+    OBSERVED,
+    OWN,
+    STAGES,
+    TABLES,
+    VERSIONS_DUE,
+    VERSIONS_INCOMPLETE,
+    VERSIONS_READ,
+)
 
 Row = tuple[Any, ...]
 
@@ -44,7 +54,7 @@ class Known(NamedTuple):
     versions_read_as: str | None
 
 
-class Seen(NamedTuple):
+class Observed(NamedTuple):
     """One row of the table `seen`."""
 
     entity: str
@@ -82,12 +92,12 @@ class Staging:
                 table.c.get("updated_at", null()),
                 table.c.deleted_at.is_not(None) & table.c.id.is_not(None),
                 table.c.get("is_derived", false()),
-                SEEN.c.content_hash,
-                SEEN.c.updated_at,
+                OBSERVED.c.content_hash,
+                OBSERVED.c.updated_at,
                 read.c.fingerprint,
             )
             .outerjoin_from(wanted, table, table.c.id == wanted.c.value)
-            .outerjoin(SEEN, (SEEN.c.entity == entity) & (SEEN.c.id == wanted.c.value))
+            .outerjoin(OBSERVED, (OBSERVED.c.entity == entity) & (OBSERVED.c.id == wanted.c.value))
             .outerjoin(read, read.c.model_id == wanted.c.value)
         )
         by_encoded = dict(zip(escaped_all(ids), ids, strict=True))
@@ -110,44 +120,44 @@ class Staging:
                     found[row[0]][name].append(tuple(row))
         return dict(found)
 
-    def stage(self, rows: Mapping[str, Sequence[Row]], seen: Sequence[Seen] = ()) -> None:
+    def stage(self, rows: Mapping[str, Sequence[Row]], seen: Sequence[Observed] = ()) -> None:
         """Keep rows for the tables they are named by, and what becomes of the records they are of."""
         with self._connection.begin():
-            self._load(SEEN, seen)
+            self._load(OBSERVED, seen)
             for name, of_table in rows.items():
                 self._load(STAGES[name], of_table)
 
     def mark_due(self, model_ids: Sequence[str]) -> None:
         """Note models whose versions are to be read; an id may be noted twice."""
-        self._mark(DUE, model_ids)
+        self._mark(VERSIONS_DUE, model_ids)
 
     def mark_read(self, model_ids: Sequence[str]) -> None:
         """Note models whose versions were all read, provably."""
-        self._mark(READ, model_ids)
+        self._mark(VERSIONS_READ, model_ids)
 
     def mark_all_due(self) -> None:
         """Note every model seen as due."""
-        self._mark_seen_models(DUE)
+        self._mark_seen_models(VERSIONS_DUE)
 
     def mark_all_read(self) -> None:
         """Note every model seen as read: all versions were read in one sweep."""
-        self._mark_seen_models(READ)
+        self._mark_seen_models(VERSIONS_READ)
 
     def mark_unread(self, model_ids: Sequence[str]) -> None:
         """Take models back: not all of their versions could be read or stored, so they are asked for again."""
         if not model_ids:
             return
-        self._mark(UNREAD, model_ids)
+        self._mark(VERSIONS_INCOMPLETE, model_ids)
         with self._connection.begin():
             wanted = self._wanted(model_ids)
-            self._connection.execute(delete(READ).where(READ.c.model_id.in_(select(wanted.c.value))))
+            self._connection.execute(delete(VERSIONS_READ).where(VERSIONS_READ.c.model_id.in_(select(wanted.c.value))))
 
     def mark_due_unread(self) -> None:
         """Note the models that are due and were not read: they are asked for again."""
-        known = select(UNREAD.c.model_id).union_all(select(READ.c.model_id))
+        known = select(VERSIONS_INCOMPLETE.c.model_id).union_all(select(VERSIONS_READ.c.model_id))
         with self._connection.begin():
-            left = select(DUE.c.model_id).where(DUE.c.model_id.not_in(known))
-            self._connection.execute(UNREAD.insert().from_select(["model_id"], left))
+            left = select(VERSIONS_DUE.c.model_id).where(VERSIONS_DUE.c.model_id.not_in(known))
+            self._connection.execute(VERSIONS_INCOMPLETE.insert().from_select(["model_id"], left))
 
     def lacks_latest(self) -> bool:
         """Whether a model whose versions could not all be read lacks its latest one."""
@@ -158,71 +168,81 @@ class Staging:
         """Those of the models whose versions could not all be read, the latest one among them."""
         wanted = self._wanted(model_ids)
         with self._connection.begin():
-            query = _unread_without_latest().join(wanted, SEEN.c.id == wanted.c.value)
+            query = _unread_without_latest().join(wanted, OBSERVED.c.id == wanted.c.value)
             return set(self._connection.scalars(query))
 
     def mark_unread_without_latest(self) -> None:
         """Take back the models of which a sweep of all versions did not bring the latest."""
         with self._connection.begin():
             missing = _without_latest()
-            self._connection.execute(UNREAD.insert().from_select(["model_id"], missing.where(_unmarked(UNREAD))))
-            self._connection.execute(delete(READ).where(READ.c.model_id.in_(missing)))
+            self._connection.execute(
+                VERSIONS_INCOMPLETE.insert().from_select(["model_id"], missing.where(_unmarked(VERSIONS_INCOMPLETE)))
+            )
+            self._connection.execute(delete(VERSIONS_READ).where(VERSIONS_READ.c.model_id.in_(missing)))
 
     def due_among(self, model_ids: Sequence[str]) -> set[str]:
         """Those of the models that are due."""
         wanted = self._wanted(model_ids)
         with self._connection.begin():
-            return set(self._connection.scalars(select(DUE.c.model_id).join(wanted, DUE.c.model_id == wanted.c.value)))
+            return set(
+                self._connection.scalars(
+                    select(VERSIONS_DUE.c.model_id).join(wanted, VERSIONS_DUE.c.model_id == wanted.c.value)
+                )
+            )
 
     def due(self) -> Iterator[str]:
         """The models whose versions are to be read, in the order of their ids, a thousand at a time."""
-        return self._chunks(lambda last: select(DUE.c.model_id).where(DUE.c.model_id > last).order_by(DUE.c.model_id))
+        return self._chunks(
+            lambda last: (
+                select(VERSIONS_DUE.c.model_id).where(VERSIONS_DUE.c.model_id > last).order_by(VERSIONS_DUE.c.model_id)
+            )
+        )
 
     def without_latest(self) -> Iterator[str]:
         """Models seen whose latest version, as listed, did not come when versions were read, in order."""
-        return self._chunks(lambda last: _without_latest().where(SEEN.c.id > last).order_by(SEEN.c.id))
+        return self._chunks(lambda last: _without_latest().where(OBSERVED.c.id > last).order_by(OBSERVED.c.id))
 
     def seen_ids(self, entity: str) -> Iterator[str]:
         """The ids of the readable records seen, in order."""
         return self._chunks(
             lambda last: (
-                select(SEEN.c.id)
-                .where(SEEN.c.entity == entity, SEEN.c.outcome != "rejected", SEEN.c.id > last)
-                .order_by(SEEN.c.id)
+                select(OBSERVED.c.id)
+                .where(OBSERVED.c.entity == entity, OBSERVED.c.outcome != "rejected", OBSERVED.c.id > last)
+                .order_by(OBSERVED.c.id)
             )
         )
 
     def models_outside(self, ml_repos: Sequence[str]) -> Iterator[str]:
         """The readable models seen that are in none of these ML repos, in order."""
-        inside = SEEN.c.ml_repo_id.in_(select(self._wanted(ml_repos).c.value))
+        inside = OBSERVED.c.ml_repo_id.in_(select(self._wanted(ml_repos).c.value))
         return self._chunks(
             lambda last: (
-                select(SEEN.c.id)
+                select(OBSERVED.c.id)
                 .where(
-                    SEEN.c.entity == "models",
-                    SEEN.c.outcome != "rejected",
-                    or_(SEEN.c.ml_repo_id.is_(None), ~inside),
-                    SEEN.c.id > last,
+                    OBSERVED.c.entity == "models",
+                    OBSERVED.c.outcome != "rejected",
+                    or_(OBSERVED.c.ml_repo_id.is_(None), ~inside),
+                    OBSERVED.c.id > last,
                 )
-                .order_by(SEEN.c.id)
+                .order_by(OBSERVED.c.id)
             )
         )
 
     def count_seen(self, entity: str) -> int:
         """How many distinct records were seen."""
-        return self._count(select(func.count()).select_from(SEEN).where(SEEN.c.entity == entity))
+        return self._count(select(func.count()).select_from(OBSERVED).where(OBSERVED.c.entity == entity))
 
     def count_due(self) -> int:
         """How many models are due."""
-        return self._count(select(func.count()).select_from(DUE))
+        return self._count(select(func.count()).select_from(VERSIONS_DUE))
 
     def forget(self, entity: str, ids: Sequence[str]) -> None:
         """Take back what was staged of records that came again, changed in between."""
         with self._connection.begin():
             self._index()
             wanted = select(self._wanted(ids).c.value)
-            about = SEEN.c.id.in_(wanted) | SEEN.c.twin_of.in_(wanted)
-            self._connection.execute(delete(SEEN).where(SEEN.c.entity == entity, about))
+            about = OBSERVED.c.id.in_(wanted) | OBSERVED.c.twin_of.in_(wanted)
+            self._connection.execute(delete(OBSERVED).where(OBSERVED.c.entity == entity, about))
             changes, rejected = STAGES["changes"], STAGES["rejected_records"]
             self._connection.execute(delete(changes).where(changes.c.entity == entity, changes.c.entity_id.in_(wanted)))
             self._connection.execute(
@@ -241,9 +261,9 @@ class Staging:
             self._indexed = True
 
     def _mark_seen_models(self, table: Table) -> None:
-        unmarked = select(SEEN.c.id).where(
-            SEEN.c.entity == "models",
-            SEEN.c.outcome != "rejected",
+        unmarked = select(OBSERVED.c.id).where(
+            OBSERVED.c.entity == "models",
+            OBSERVED.c.outcome != "rejected",
             _unmarked(table),
         )
         with self._connection.begin():
@@ -278,17 +298,19 @@ class Staging:
 
 
 def _without_latest() -> Select[Any]:
-    version = SEEN.alias()
-    arrived = exists().where((version.c.entity == "model_versions") & (version.c.id == SEEN.c.latest_version_id))
-    return select(SEEN.c.id).where(SEEN.c.entity == "models", SEEN.c.latest_version_id.is_not(None), ~arrived)
+    version = OBSERVED.alias()
+    arrived = exists().where((version.c.entity == "model_versions") & (version.c.id == OBSERVED.c.latest_version_id))
+    return select(OBSERVED.c.id).where(
+        OBSERVED.c.entity == "models", OBSERVED.c.latest_version_id.is_not(None), ~arrived
+    )
 
 
 def _unread_without_latest() -> Select[Any]:
-    return _without_latest().join(UNREAD, UNREAD.c.model_id == SEEN.c.id)
+    return _without_latest().join(VERSIONS_INCOMPLETE, VERSIONS_INCOMPLETE.c.model_id == OBSERVED.c.id)
 
 
 def _unmarked(table: Table) -> ColumnElement[bool]:
-    return ~exists().where(table.c.model_id == SEEN.c.id)
+    return ~exists().where(table.c.model_id == OBSERVED.c.id)
 
 
 def _key(stage: Table) -> Column[Any]:

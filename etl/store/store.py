@@ -10,13 +10,22 @@ from typing import Any, Self
 from sqlalchemy import Connection
 
 from etl.errors import ConfigError, EtlError, StoreError
-from etl.store import runs, schema, settle
-from etl.store.engine import database_of, explained, is_in_memory, is_new_file, open_engine, opened, parse_url, writing
+from etl.store import reconcile, runs, schema
+from etl.store.engine import (
+    database_of,
+    is_in_memory,
+    is_new_file,
+    open_engine,
+    opened,
+    parse_url,
+    translate_errors,
+    writing,
+)
 from etl.store.merge import Supersede, merge
-from etl.store.rejects import Gone
-from etl.store.settle import Tally
+from etl.store.reconcile import Tally
+from etl.store.rejected_records import Gone
 from etl.store.staging import Staging
-from etl.store.tables import ALL
+from etl.store.staging_tables import ALL
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +45,7 @@ class Store:
     def __enter__(self) -> Self:
         """Nothing is connected before it is needed."""
         self._stack.callback(self._engine.dispose)
-        self._stack.enter_context(self.explained())
+        self._stack.enter_context(self.translate_errors())
         return self
 
     def __exit__(
@@ -51,16 +60,16 @@ class Store:
             self._open = self._stack.enter_context(self._engine.connect())
         return self._open
 
-    def explained(self) -> AbstractContextManager[None]:
+    def translate_errors(self) -> AbstractContextManager[None]:
         """Within it, too, failures of the database are EtlErrors: before who records them sees them."""
-        return explained(self._engine)
+        return translate_errors(self._engine)
 
     def lock(self, ml_repos: Sequence[str], wait: float) -> None:
         """Hold the lock of everything, or of some ML repos, until the store is closed.
 
         LockHeld when another run still holds it after `wait` seconds.
         """
-        self._stack.enter_context(self._database.locked(self._engine, lambda: self._connection, ml_repos, wait))
+        self._stack.enter_context(self._database.run_lock(self._engine, lambda: self._connection, ml_repos, wait))
 
     def ensure_schema(self) -> None:
         """The schema is as this release needs it when this returns; SchemaMismatch says what to do."""
@@ -73,9 +82,9 @@ class Store:
         """What is known of a scope from its complete runs, else of the whole registry; empty when there was none."""
         return runs.scope_state(self._connection, label) or runs.scope_state(self._connection, runs.WHOLE) or {}
 
-    def stay_with(self, host: str) -> None:
+    def check_same_host(self, host: str) -> None:
         """ConfigError when the tables were filled from another control plane."""
-        runs.stay_with(self._connection, host)
+        runs.check_same_host(self._connection, host)
 
     def is_empty(self, ml_repos: Sequence[str]) -> bool:
         """Whether nothing of the ML repos given (of any, when there are none) was ever stored."""
@@ -89,35 +98,35 @@ class Store:
         """The run's temporary tables."""
         return Staging(self._connection)
 
-    def staged(self) -> None:
+    def analyze_staging(self) -> None:
         """Everything is staged: what follows is to be planned well."""
         with self._connection.begin():
             self._database.analyze(self._connection, ALL)
 
-    def doom(self, ml_repos: Sequence[str], *, every_version_read: bool, spare: Collection[str]) -> None:
+    def find_missing(self, ml_repos: Sequence[str], *, every_version_read: bool, spare: Collection[str]) -> None:
         """Find what is gone."""
-        settle.doom(self._connection, ml_repos, every_version_read=every_version_read, spare=spare)
+        reconcile.find_missing(self._connection, ml_repos, every_version_read=every_version_read, spare=spare)
 
-    def doomed_models(self) -> list[str]:
+    def missing_models(self) -> list[str]:
         """Ids of the models that are gone."""
-        return settle.doomed(self._connection, "models")
+        return reconcile.missing_ids(self._connection, "models")
 
-    def lost_repos(self) -> list[settle.LostRepo]:
+    def emptied_repos(self) -> list[reconcile.EmptiedRepo]:
         """ML repos of which every model is gone."""
-        return settle.lost_repos(self._connection)
+        return reconcile.emptied_repos(self._connection)
 
-    def reprieve(self, model_ids: Sequence[str] | None = None) -> None:
+    def cancel_deletes(self, model_ids: Sequence[str] | None = None) -> None:
         """Take these models with their versions, or by default nothing at all, for gone after all."""
-        settle.reprieve(self._connection, model_ids)
+        reconcile.cancel_deletes(self._connection, model_ids)
 
     def tallies(self) -> dict[str, Tally]:
         """Find what comes back; the counts of the run, by table."""
-        settle.revive(self._connection)
-        return settle.tallies(self._connection)
+        reconcile.find_restored(self._connection)
+        return reconcile.tallies(self._connection)
 
-    def guard(self, tallies: Mapping[str, Tally], ml_repos: Sequence[str], max_share: float) -> None:
+    def check_delete_limit(self, tallies: Mapping[str, Tally], ml_repos: Sequence[str], max_share: float) -> None:
         """MassDelete when too much would go at once."""
-        settle.guard(self._connection, tallies, ml_repos, max_share)
+        reconcile.check_delete_limit(self._connection, tallies, ml_repos, max_share)
 
     def begin(self, run: Mapping[str, Any]) -> None:
         """Write the row of a run that starts."""
@@ -163,7 +172,7 @@ class Store:
     def abandon(self, run_id: str, outcome: Mapping[str, Any]) -> None:
         """Close the row of a run that failed, on a connection of its own; if that fails too, the next run does it."""
         try:
-            with explained(self._engine), self._engine.connect() as connection, writing(connection):
+            with translate_errors(self._engine), self._engine.connect() as connection, writing(connection):
                 runs.end(connection, run_id, outcome, {})
         except EtlError as error:
             if not self._in_doubt:  # else `is_written` has more to say
@@ -177,7 +186,7 @@ class Store:
         if not self._in_doubt:
             return False
         try:
-            with explained(self._engine), self._engine.connect() as connection:
+            with translate_errors(self._engine), self._engine.connect() as connection:
                 return runs.status(connection, run_id) in {"succeeded", "partial"}
         except EtlError as error:
             raise StoreError(
@@ -187,11 +196,11 @@ class Store:
 
 
 @contextmanager
-def reading(url: str) -> Iterator[Connection]:
+def open_readonly(url: str) -> Iterator[Connection]:
     """A connection for a look, or for housekeeping; ConfigError when there is nothing to look at."""
     if is_new_file(url):
         raise ConfigError(f"{parse_url(url).database} is not there: tfy-etl sync creates it, or change --database-url.")
-    with opened(url, read_only=True) as engine, database_of(engine.url).unmoved(engine.url):
+    with opened(url, read_only=True) as engine, database_of(engine.url).verify_unchanged(engine.url):
         schema.check(engine)
         with engine.connect() as connection:
             yield connection

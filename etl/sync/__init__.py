@@ -12,14 +12,14 @@ garbage     when Python looks for what refers to itself
 """
 
 from etl.sync.coverage import is_withheld, refusal_of_versions, why
-from etl.sync.interrupts import Interrupts
+from etl.sync.monitor import RunMonitor
 from etl.sync.plan import NEVER
 from etl.sync.prune import Pruned, prune
-from etl.sync.rereading import Fate, Rereading
+from etl.sync.retry_rejected import Fate, RejectedRetry
 from etl.sync.run import Progress, run
 from etl.sync.scope import Scope
+from etl.sync.signals import Interrupts
 from etl.sync.summary import Summary
-from etl.sync.watch import Watch
 
 __all__ = [
     "NEVER",
@@ -27,10 +27,10 @@ __all__ = [
     "Interrupts",
     "Progress",
     "Pruned",
-    "Rereading",
+    "RejectedRetry",
+    "RunMonitor",
     "Scope",
     "Summary",
-    "Watch",
     "is_withheld",
     "prune",
     "refusal_of_versions",

@@ -9,7 +9,7 @@ from typing import Any
 
 from etl.errors import ConfigError
 from etl.settings import Settings
-from etl.store import PRUNED, Old, reading
+from etl.store import PRUNED, Old, open_readonly
 
 _BATCH = 5_000
 """Rows in one transaction: tenths of a second at most, for which a run that writes may have to wait."""
@@ -38,7 +38,7 @@ def prune(settings: Settings, *, batch: int = _BATCH, sleep: Callable[[float], N
     if settings.keep is None:
         raise ConfigError("How much is to be kept? Give it as --keep 90d: what is older goes.")
     before = _ago(settings.keep)
-    with reading(settings.database_url) as connection:
+    with open_readonly(settings.database_url) as connection:
         old = Old(connection, before)
         if settings.dry_run:
             return Pruned(before, dry_run=True, rows=old.count())

@@ -10,18 +10,18 @@ from typing import Any, Protocol
 import etl
 from etl.errors import EtlError, Interrupted, MassDelete
 from etl.settings import Settings
-from etl.source import Client, Reader
+from etl.source import Client, ListingReader
 from etl.store import Advance, Coverage, Gone, Store, Supersede, Tally
-from etl.sync.doubt import doubt
-from etl.sync.garbage import Garbage
-from etl.sync.intake import Intake
-from etl.sync.interrupts import Interrupts
+from etl.sync.confirm_deletes import confirm_deletes
+from etl.sync.extract import Extraction
+from etl.sync.gc_control import GcControl
+from etl.sync.monitor import RunMonitor
 from etl.sync.plan import Plan, is_full, plan_versions
-from etl.sync.reading import Readings
-from etl.sync.rereading import Rereading
+from etl.sync.retry_rejected import RejectedRetry
 from etl.sync.scope import Scope
+from etl.sync.signals import Interrupts
+from etl.sync.stage_pages import PageStager
 from etl.sync.summary import Summary, counts_of
-from etl.sync.watch import Watch
 
 _log = logging.getLogger(__name__)
 
@@ -46,13 +46,13 @@ class _Run:
     client: Client
     interrupts: Interrupts
     progress: Progress
-    garbage: Garbage
-    watch: Watch
+    gc_control: GcControl
+    watch: RunMonitor
     started_at: datetime
     state: Mapping[str, Any]
     why_full: str | None
     first_load: bool
-    rereading: Rereading | None
+    retry: RejectedRetry | None
     coverage: Coverage | None = None
 
     @property
@@ -74,7 +74,7 @@ class _Run:
 
     def advance(self, entity: str, records: int, total: int | None) -> None:
         self.interrupts.check()
-        self.garbage.page(records)
+        self.gc_control.page(records)
         self.progress.advance(entity, records, total)
 
     def so_far(self) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class _Read:
     """What reading brought: the plan that was followed, what was proven, and the counts that follow."""
 
     plan: Plan
-    readings: Readings
+    extraction: Extraction
     tallies: Mapping[str, Tally]
     every_version: bool
     gone: Gone
@@ -105,7 +105,7 @@ class _Read:
         if self.refusal is not None:
             return "refused"
         rejected = any(tally.rejected for tally in self.tallies.values())
-        return "succeeded" if self.readings.complete and not rejected else "partial"
+        return "succeeded" if self.extraction.complete and not rejected else "partial"
 
 
 def run(
@@ -113,8 +113,8 @@ def run(
     *,
     interrupts: Interrupts,
     progress: Progress,
-    rereading: Rereading | None = None,
-    watch: Watch | None = None,
+    retry: RejectedRetry | None = None,
+    watch: RunMonitor | None = None,
 ) -> Summary:
     """Bring the database to the registry's state, in one commit. Raises EtlError: then nothing was written.
 
@@ -122,10 +122,10 @@ def run(
     like, however it ended.
     """
     scope = Scope.of(settings)
-    watch = watch or Watch()
+    watch = watch or RunMonitor()
     with (
         watch,
-        Garbage() as garbage,
+        GcControl() as gc_control,
         Client(settings, settings.token()) as client,
         Store(settings.database_url, read_only=settings.dry_run) as store,
     ):
@@ -135,257 +135,260 @@ def run(
         now = datetime.now(UTC)  # a run that waited starts only here
         store.ensure_schema()
         if not settings.accept_host:
-            store.stay_with(settings.base_url())
+            store.check_same_host(settings.base_url())
         state = store.scope_state(scope.label())
-        this = _Run(
+        context = _Run(
             settings,
             scope,
             store,
             client,
             interrupts,
             progress,
-            garbage,
+            gc_control,
             watch,
             now,
             state,
             None,
             not state and store.is_empty(scope.ml_repos),
-            rereading,
+            retry,
         )
-        this.why_full = _why_full(this, scope.versions)
-        watch.last_complete_at = this.own_state.get("last_complete_at")
-        return _made(this)
+        context.why_full = _why_full(context, scope.versions)
+        watch.last_complete_at = context.own_state.get("last_complete_at")
+        return _execute(context)
 
 
-def _made(this: _Run) -> Summary:
+def _execute(context: _Run) -> Summary:
     """The run itself, once it has the lock and its tables."""
-    if this.settings.dry_run:
-        with _explained(this):
-            return _summary(this, _read(this), run_id=None)
-    this.store.begin(_opening(this))
-    this.watch.is_recorded = True
-    with _recorded(this):
-        read = _read(this)
-        _commit(this, read)
-    if _advances(this, read):
-        this.watch.last_complete_at = this.started_at
-    _log.info("run %s ended: %s; %s", this.id, read.status, counts_of(read.tallies))
-    return _summary(this, read, run_id=this.id)
+    if context.settings.dry_run:
+        with _translate_errors(context):
+            return _summary(context, _read(context), run_id=None)
+    context.store.begin(_start_row(context))
+    context.watch.is_recorded = True
+    with _record_failure(context):
+        read = _read(context)
+        _commit(context, read)
+    if _advances(context, read):
+        context.watch.last_complete_at = context.started_at
+    _log.info("run %s ended: %s; %s", context.id, read.status, counts_of(read.tallies))
+    return _summary(context, read, run_id=context.id)
 
 
-def _why_full(this: _Run, coverage: str) -> str | None:
+def _why_full(context: _Run, coverage: str) -> str | None:
     """Why every version is compared; None where they cannot all be read."""
-    if coverage != Coverage.ALL or this.rereading is not None:
+    if coverage != Coverage.ALL or context.retry is not None:
         return None
     return is_full(
-        asked=this.settings.full,
-        grew=this.own_state.get("coverage") == Coverage.LATEST,
-        last_full_at=this.state.get("last_full_at"),
-        now=this.started_at,
-        full_every=this.settings.full_every,
+        asked=context.settings.full,
+        grew=context.own_state.get("coverage") == Coverage.LATEST,
+        last_full_at=context.state.get("last_full_at"),
+        now=context.started_at,
+        full_every=context.settings.full_every,
     )
 
 
-def _opening(this: _Run) -> dict[str, Any]:
+def _start_row(context: _Run) -> dict[str, Any]:
     return {
-        "id": this.id,
-        "started_at": this.started_at,
+        "id": context.id,
+        "started_at": context.started_at,
         "status": "running",
         "complete": False,
-        "scope": (this.rereading or this.scope).as_json(),
-        "host": this.settings.base_url(),
+        "scope": (context.retry or context.scope).as_json(),
+        "host": context.settings.base_url(),
         "tool_version": etl.__version__,
-        **this.so_far(),
+        **context.so_far(),
     }
 
 
 @contextmanager
-def _recorded(this: _Run) -> Iterator[None]:
+def _record_failure(context: _Run) -> Iterator[None]:
     """However the run ends short of its commit, its row says so. Where the row says that it was written, it was."""
     try:
-        with _explained(this):
+        with _translate_errors(context):
             yield
     except EtlError as error:
-        this.store.abandon(this.id, _ending(this, error.run_status, str(error)))
-        if this.store.is_written(this.id):
+        context.store.abandon(context.id, _end_row(context, error.run_status, str(error)))
+        if context.store.is_written(context.id):
             _log.warning("the database failed at the commit, but made it: only the answer was lost")
             return
-        _log.info("run %s ended: %s", this.id, error.run_status)
+        _log.info("run %s ended: %s", context.id, error.run_status)
         raise
 
 
 @contextmanager
-def _explained(this: _Run) -> Iterator[None]:
+def _translate_errors(context: _Run) -> Iterator[None]:
     """What ends the run is an EtlError: Interrupted after a signal, whatever a driver that it disturbed made of it."""
     try:
-        with this.store.explained():
+        with context.store.translate_errors():
             yield
     except (KeyboardInterrupt, EtlError) as error:
-        this.interrupts.settle()
-        if isinstance(error, EtlError) and not this.interrupts.requested:
+        context.interrupts.settle()
+        if isinstance(error, EtlError) and not context.interrupts.requested:
             raise
         raise Interrupted("Interrupted: nothing was written.") from error
 
 
-def _ending(this: _Run, status: str, error: str | None) -> dict[str, Any]:
-    return {"status": status, "finished_at": datetime.now(UTC), "error": error, **this.so_far()}
+def _end_row(context: _Run, status: str, error: str | None) -> dict[str, Any]:
+    return {"status": status, "finished_at": datetime.now(UTC), "error": error, **context.so_far()}
 
 
-def _read(this: _Run) -> _Read:
+def _read(context: _Run) -> _Read:
     """Read the registry into staging, and settle what it means. Writes no table of the database."""
-    settings, scope, store = this.settings, this.scope, this.store
-    this.phase("finding the API")
-    this.client.discover()
+    settings, scope, store = context.settings, context.scope, context.store
+    context.phase("finding the API")
+    context.client.discover()
     staging = store.staging()
-    intake = Intake(staging, scope, log_changes=not this.first_load)
-    with Reader(this.client, settings.page_size, settings.concurrency, settings.max_sweeps) as reader:
-        readings = Readings(
-            this.client,
+    stager = PageStager(staging, scope, log_changes=not context.first_load)
+    with ListingReader(context.client, settings.page_size, settings.concurrency, settings.max_sweeps) as reader:
+        extraction = Extraction(
+            context.client,
             reader,
-            intake,
+            stager,
             staging,
             scope,
-            this.advance,
-            before=this.own_state,
+            context.advance,
+            before=context.own_state,
             accept_coverage=settings.accept_coverage,
         )
-        if this.rereading is None:
-            plan, every_version = _read_lists(this, readings)
+        if context.retry is None:
+            plan, every_version = _read_lists(context, extraction)
         else:
-            this.phase("rejected records")
-            this.rereading.read(this.client, readings)
+            context.phase("rejected records")
+            context.retry.read(context.client, extraction)
             plan, every_version = Plan("none", 0, "only rejected records are asked for"), False
-    this.phase("comparing")
-    lists_all = scope.lists_every_model and this.rereading is None
-    store.staged()
-    if readings.complete and lists_all and not settings.no_delete:
-        store.doom(scope.ml_repos, every_version_read=every_version, spare=_spared(readings))
-        doubt(this.client, store, readings, settings.confirm_deletes)
+    context.phase("comparing")
+    lists_all = scope.lists_every_model and context.retry is None
+    store.analyze_staging()
+    if extraction.complete and lists_all and not settings.no_delete:
+        store.find_missing(scope.ml_repos, every_version_read=every_version, spare=_spared(extraction))
+        confirm_deletes(context.client, store, extraction, settings.confirm_deletes)
     tallies = store.tallies()
-    if intake.stale:
-        readings.warn(f"{intake.stale} records came older than they are stored: the newer ones were kept.")
-    gone = _gone(this, readings, every_version=every_version)
-    return _Read(plan, readings, tallies, every_version, gone, refusal=_refusal(this, tallies))
+    if stager.stale:
+        extraction.warn(f"{stager.stale} records came older than they are stored: the newer ones were kept.")
+    gone = _gone(context, extraction, every_version=every_version)
+    return _Read(plan, extraction, tallies, every_version, gone, refusal=_refusal(context, tallies))
 
 
-def _read_lists(this: _Run, readings: Readings) -> tuple[Plan, bool]:
+def _read_lists(context: _Run, extraction: Extraction) -> tuple[Plan, bool]:
     """Read what the scope lists; how versions were read, and whether that brought every one of them."""
-    this.phase("ML repos")
-    readings.ml_repos()
-    this.phase("models")
-    readings.models()
-    this.coverage = readings.coverage
-    this.why_full = _why_full(this, readings.coverage or "")
-    plan = _plan(this, readings)
+    context.phase("ML repos")
+    extraction.ml_repos()
+    context.phase("models")
+    extraction.models()
+    context.coverage = extraction.coverage
+    context.why_full = _why_full(context, extraction.coverage or "")
+    plan = _plan(context, extraction)
     _log.info("versions are read: %s, about %d requests, because %s", plan.way, plan.requests, plan.because)
-    this.phase("versions")
-    every_version = readings.versions(plan, full=this.why_full is not None)
-    this.coverage = readings.coverage
+    context.phase("versions")
+    every_version = extraction.versions(plan, full=context.why_full is not None)
+    context.coverage = extraction.coverage
     return plan, every_version
 
 
-def _refusal(this: _Run, tallies: Mapping[str, Tally]) -> MassDelete | None:
+def _refusal(context: _Run, tallies: Mapping[str, Tally]) -> MassDelete | None:
     """Why the run may not be written; a dry run tells it beside the counts."""
-    if this.settings.allow_mass_delete:
+    if context.settings.allow_mass_delete:
         return None
     try:
-        this.store.guard(tallies, this.scope.ml_repos, this.settings.max_delete_share)
+        context.store.check_delete_limit(tallies, context.scope.ml_repos, context.settings.max_delete_share)
     except MassDelete as error:
         return error
     return None
 
 
-def _gone(this: _Run, readings: Readings, *, every_version: bool) -> Gone:
+def _gone(context: _Run, extraction: Extraction, *, every_version: bool) -> Gone:
     """Rejected records that the source no longer has: nobody knows their ML repos, so only a run over all can tell."""
-    if this.rereading is not None:
-        return this.rereading.gone
-    if not readings.complete or not this.scope.lists_every_model or this.scope.ml_repos:
+    if context.retry is not None:
+        return context.retry.gone
+    if not extraction.complete or not context.scope.lists_every_model or context.scope.ml_repos:
         return Gone()
     listed = {"ml_repos", "models"} | ({"model_versions"} if every_version else set())
-    return Gone(entities=listed - _spared(readings))
+    return Gone(entities=listed - _spared(extraction))
 
 
-def _spared(readings: Readings) -> set[str]:
+def _spared(extraction: Extraction) -> set[str]:
     """Tables of which nothing may be marked as deleted.
 
     A record without an id may be any of those stored; a model without one takes its versions along. ML repos that are
     not listed are missing in no list.
     """
-    spared = set[str](readings.intake.nameless) | (set() if readings.lists_ml_repos else {"ml_repos"})
+    spared = set[str](extraction.stager.nameless) | (set() if extraction.lists_ml_repos else {"ml_repos"})
     return spared | {"model_versions"} if "models" in spared else spared
 
 
-def _plan(this: _Run, readings: Readings) -> Plan:
-    if readings.coverage is Coverage.LATEST:
-        return Plan("embedded", 0, readings.why_latest)
+def _plan(context: _Run, extraction: Extraction) -> Plan:
+    if extraction.coverage is Coverage.LATEST:
+        return Plan("embedded", 0, extraction.why_latest)
     return plan_versions(
-        why_full=this.why_full,
-        due=readings.staging.count_due(),
-        models=readings.staging.count_seen("models"),
-        stored=this.store.stored_versions(this.scope.ml_repos),
-        page_size=readings.reader.page_size,
-        can_sweep=this.scope.covers_every_version,
+        why_full=context.why_full,
+        due=extraction.staging.count_due(),
+        models=extraction.staging.count_seen("models"),
+        stored=context.store.stored_versions(context.scope.ml_repos),
+        page_size=extraction.reader.page_size,
+        can_sweep=context.scope.covers_every_version,
     )
 
 
-def _commit(this: _Run, read: _Read) -> None:
+def _commit(context: _Run, read: _Read) -> None:
     if read.refusal is not None:
         raise read.refusal
-    this.phase("writing")
-    this.store.commit(
-        this.id,
-        lambda: _ending(this, read.status, None) | {"complete": read.readings.complete, "proof": read.readings.proof},
+    context.phase("writing")
+    context.store.commit(
+        context.id,
+        lambda: (
+            _end_row(context, read.status, None)
+            | {"complete": read.extraction.complete, "proof": read.extraction.proof}
+        ),
         read.tallies,
-        ml_repos=this.scope.ml_repos,
-        now=this.started_at,
-        log_changes=not this.first_load,
+        ml_repos=context.scope.ml_repos,
+        now=context.started_at,
+        log_changes=not context.first_load,
         gone=read.gone,
-        supersede=_supersede(this, read.readings),
-        advance=_advance(this, read) if _advances(this, read) else None,
-        held=this.interrupts.held(),
+        supersede=_supersede(context, read.extraction),
+        advance=_advance(context, read) if _advances(context, read) else None,
+        held=context.interrupts.held(),
     )
 
 
-def _advance(this: _Run, read: _Read) -> Advance:
+def _advance(context: _Run, read: _Read) -> Advance:
     return Advance(
-        this.scope.label(),
-        full=this.coverage is Coverage.ALL and (this.why_full is not None or read.every_version),
-        coverage=this.coverage or Coverage.ALL,
-        lists_ml_repos=read.readings.lists_ml_repos,
+        context.scope.label(),
+        full=context.coverage is Coverage.ALL and (context.why_full is not None or read.every_version),
+        coverage=context.coverage or Coverage.ALL,
+        lists_ml_repos=read.extraction.lists_ml_repos,
     )
 
 
-def _supersede(this: _Run, readings: Readings) -> Supersede:
+def _supersede(context: _Run, extraction: Extraction) -> Supersede:
     """Which versions are kept up to date no longer, or again."""
-    if this.rereading is not None or readings.shrank:
+    if context.retry is not None or extraction.shrank:
         return Supersede.NOTHING
-    if this.coverage is Coverage.ALL:
+    if context.coverage is Coverage.ALL:
         return Supersede.CLEAR
-    was_all = this.own_state.get("coverage") != Coverage.LATEST
+    was_all = context.own_state.get("coverage") != Coverage.LATEST
     # Where latest versions alone are wanted, other runs may keep the rest up to date.
-    return Supersede.EVERY if was_all and this.scope.versions == "all" else Supersede.CHANGED
+    return Supersede.EVERY if was_all and context.scope.versions == "all" else Supersede.CHANGED
 
 
-def _advances(this: _Run, read: _Read) -> bool:
+def _advances(context: _Run, read: _Read) -> bool:
     """Whether its scope is as fresh as this run: it was read in full, and not only what had been rejected."""
     # A scope that nothing is in is none to be fresh: its filter may be misspelt.
-    found = read.readings.found_models or this.scope.lists_every_model
-    return read.readings.complete and this.rereading is None and found
+    found = read.extraction.found_models or context.scope.lists_every_model
+    return read.extraction.complete and context.retry is None and found
 
 
-def _summary(this: _Run, read: _Read, *, run_id: str | None) -> Summary:
+def _summary(context: _Run, read: _Read, *, run_id: str | None) -> Summary:
     return Summary(
         run_id=run_id,
         status=read.status,
-        complete=read.readings.complete,
-        coverage=this.coverage,
-        mode=this.mode,
-        proof=read.readings.proof,
-        duration_s=this.watch.elapsed(),
-        requests=this.client.requests,
-        retries=this.client.retries,
-        bytes_received=this.client.bytes_received,
+        complete=read.extraction.complete,
+        coverage=context.coverage,
+        mode=context.mode,
+        proof=read.extraction.proof,
+        duration_s=context.watch.elapsed(),
+        requests=context.client.requests,
+        retries=context.client.retries,
+        bytes_received=context.client.bytes_received,
         tallies=read.tallies,
         plan=read.plan,
-        warnings=[*read.readings.warnings, *([str(read.refusal)] if read.refusal else [])],
+        warnings=[*read.extraction.warnings, *([str(read.refusal)] if read.refusal else [])],
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from etl.records import Sighting
+from etl.records import IdentifiedRecord
 from etl.settings import Settings
 from etl.source import Listing
 from etl.store.runs import WHOLE
@@ -64,12 +64,12 @@ class Scope:
         """Whether all versions of the registry, or of whole ML repos, are meant: empty models have none."""
         return not (self.fqn or self.name or self.run_id)
 
-    def covers(self, sighting: Sighting) -> bool:
+    def covers(self, identified: IdentifiedRecord) -> bool:
         """Whether a record that came is within the ML repos asked for: a server may ignore a filter.
 
         One that does not say its repo is taken at the server's word.
         """
-        return not self.ml_repos or sighting.ml_repo_id is None or sighting.ml_repo_id in self.ml_repos
+        return not self.ml_repos or identified.ml_repo_id is None or identified.ml_repo_id in self.ml_repos
 
     def model_listings(self) -> Iterator[Listing]:
         """The lists of models to read, one for each ML repo that was asked for."""

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import inspect
 
 from etl.simulator import Simulator
-from etl.store import open_engine, opened, postgresql, schema
+from etl.store import open_engine, opened, schema
+from etl.store.dialects import postgresql
 from tests.cli.commands import COMMAND
 from tests.cli.conftest import Cli
 from tests.databases import new_database, wait_for_waiting_locks

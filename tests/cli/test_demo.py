@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from etl.cli import demo as module
-from etl.store import reading, runs
-from etl.store.looks import changes_of, models_by_repo, tags_now
+from etl.store import open_readonly, runs
+from etl.store.queries.demo import changes_of, models_by_repo, tags_now
 from tests.cli.conftest import Cli
 
 
@@ -76,7 +76,7 @@ def test_tables_are_readable_at_any_usual_width(width: int, tfy_etl: Cli) -> Non
     tfy_etl("demo")
     file = io.StringIO()
     out = Console(file=file, width=width, markup=False, emoji=False, highlight=False)
-    with reading("sqlite:///tfy-etl-demo.db") as connection:
+    with open_readonly("sqlite:///tfy-etl-demo.db") as connection:
         last = runs.latest(connection, 1)[0]["id"]
         module._show_repos(out, models_by_repo(connection))
         module._show_changes(out, changes_of(connection, last, limit=30))

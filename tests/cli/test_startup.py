@@ -23,7 +23,7 @@ ROOMS = {
 }
 HTTP = {"etl.source", "httpx", "httpcore", "stamina"}
 DATABASES = {"etl.store", "etl.models", "sqlalchemy", "filelock"}
-POSTGRESQL = {"etl.store.postgresql", "psycopg", "sqlalchemy.dialects.postgresql"}
+POSTGRESQL = {"etl.store.dialects.postgresql", "psycopg", "sqlalchemy.dialects.postgresql"}
 MIGRATIONS = {"alembic", "mako"}
 PAGES = {"jinja2", "pygal"}
 DRAWING = {"rich", "pygments"}

@@ -92,8 +92,8 @@ def test_the_file_is_written_after_failed_runs_too(
     assert (told["tfy_etl_runs_total succeeded"], told["tfy_etl_runs_total refused"]) == (1, 1)
     assert told["tfy_etl_runs_total failed"] == 2
     assert told["tfy_etl_last_run_exit_code"] == 2
-    unmoved = "tfy_etl_last_complete_run_timestamp_seconds"
-    assert told[unmoved] == first[unmoved]
+    verify_unchanged = "tfy_etl_last_complete_run_timestamp_seconds"
+    assert told[verify_unchanged] == first[verify_unchanged]
 
 
 def test_a_run_that_nobody_foresaw_the_end_of_is_a_failed_one(prom: Path, known: Simulator, folder: Path) -> None:

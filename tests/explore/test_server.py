@@ -12,7 +12,7 @@ import pytest
 
 from etl.explore.description import TABLES, VIEWS, joins, metadata
 from etl.explore.queries import QUERIES
-from etl.store import browsing
+from etl.store import queries
 from tests.cli.commands import TOKEN
 from tests.explore.conftest import MARKUP as MARKED_METRIC
 from tests.explore.conftest import Explored, exploring
@@ -96,7 +96,7 @@ def test_nothing_can_be_written(explored: Explored) -> None:
 
 
 def test_the_connection_itself_can_neither_write_nor_open_another_file(migrated_file: Path, tmp_path: Path) -> None:
-    connection = browsing.connect(migrated_file)
+    connection = queries.explore.connect(migrated_file)
     for sql in ("DELETE FROM models", f"ATTACH '{tmp_path / 'other.db'}' AS other", f"VACUUM INTO '{tmp_path / 'x'}'"):
         with pytest.raises(sqlite3.OperationalError):
             connection.execute(sql)

@@ -17,7 +17,7 @@ from etl.errors import ConfigError, EtlError
 from etl.export import FORMATS, export
 from etl.models import Base, ModelVersion, SyncRun
 from etl.simulator import Registry
-from etl.store import reading, schema
+from etl.store import open_readonly, schema
 from tests.disks import Disk, small_disk
 from tests.export.reading import EVERYTHING
 from tests.mirror import Mirror, mirrored
@@ -230,5 +230,5 @@ def test_the_database_is_not_written(small: Mirror, folder: Path) -> None:
     export(small.url, folder, "csv")
 
     assert small.dump() == before
-    with reading(small.url) as connection:
+    with open_readonly(small.url) as connection:
         assert connection.execute(text("SELECT COUNT(*) FROM sync_runs")).scalar() == 1

@@ -15,12 +15,15 @@ from typing import Any
 import atheris
 from sqlalchemy.dialects import sqlite
 
-with atheris.instrument_imports(include=["etl.records", "etl.source.answer", "etl.source.ids", "etl.models.types"]):
+with atheris.instrument_imports(
+    include=["etl.records", "etl.source.responses", "etl.source.completeness.id_set", "etl.models.types"]
+):
     from etl.models.types import RegistryJson, escape, unescape
-    from etl.records import Entity, Rows, Unreadable, changes, embedded_version, rebuild, rows, sight
-    from etl.source.answer import Answer, Malformed, envelope
-    from etl.source.ids import key_of
+    from etl.records import Entity, InvalidRecord, Rows, changes, embedded_version, identify, rebuild, to_rows
+    from etl.source.completeness.id_set import key_of
+    from etl.source.exceptions import MalformedResponse
 from etl.simulator import Registry
+from etl.source.responses import Answer, parse_envelope
 from tests.records.meaning import said
 
 Record = dict[str, Any]
@@ -59,8 +62,8 @@ def fuzz(data: bytes) -> None:
     entity = ENTITIES[data[0] % 3] if data else ENTITIES[0]
     if data[:1] < b"\x80":
         try:
-            content = envelope(Answer("/", 200, {}, b'{"data": [%b]}' % data[1:]), list, "secret")["data"]
-        except Malformed:
+            content = parse_envelope(Answer("/", 200, {}, b'{"data": [%b]}' % data[1:]), list, "secret")["data"]
+        except MalformedResponse:
             return
     else:
         source = atheris.FuzzedDataProvider(data[1:])
@@ -74,21 +77,21 @@ def _read(entity: Entity, raw: Any) -> Rows | None:
     """The rows of a record, proven to be the record."""
     key_of(raw)
     try:
-        sighting = sight(entity, raw)
-    except Unreadable as refusal:
+        identified = identify(entity, raw)
+    except InvalidRecord as refusal:
         if not refusal.reason.isprintable():
             raise
         return None
-    made = rows(sighting)
+    made = to_rows(identified)
     kept = _kept(made)
     assert changes(entity, "1", made, kept) == []
     latest = embedded_version(raw) if entity == "models" else None
     try:
-        rebuilt = rebuild(entity, kept, latest and _kept(rows(sight("model_versions", latest))))
-    except Unreadable:  # a model can be kept without its latest version
+        rebuilt = rebuild(entity, kept, latest and _kept(to_rows(identify("model_versions", latest))))
+    except InvalidRecord:  # a model can be kept without its latest version
         return made
     assert said(rebuilt) == said(raw), f"{raw!r} came back as {rebuilt!r}"
-    assert sight(entity, rebuilt).content_hash == sighting.content_hash
+    assert identify(entity, rebuilt).content_hash == identified.content_hash
     return made
 
 

@@ -13,8 +13,8 @@ from etl.models import Change, ModelVersion, views
 from etl.models.types import unescape
 from etl.records import MetricRow, ModelVersionRow, PackageRow
 from etl.records.canonical import canonical
-from etl.records.history import _text
-from etl.store import Old, reading
+from etl.records.diff import _text
+from etl.store import Old, open_readonly
 from tests.mirror import ENTITIES, ROWS, Mirror, Row
 
 AS_OF = files("etl.models").joinpath("as_of.sql").read_text(encoding="utf-8")
@@ -151,6 +151,6 @@ def held_at(rows: Iterable[Row], moment: datetime, name: str) -> dict[str, set[s
 
 def prune(mirror: Mirror, before: datetime) -> None:
     """Forget what was written of runs before a moment, as `tfy-etl prune` does."""
-    with reading(mirror.url) as connection:
+    with open_readonly(mirror.url) as connection:
         for _ in Old(connection, before).delete(1000):
             pass

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from etl.models import ModelVersion, SyncRun, views
-from etl.records import rows, sight
+from etl.records import identify, to_rows
 from etl.simulator import Registry
 from tests.databases import new_database
 from tests.history.past import Pointers, State, Version, as_of, held_at, prune, undone
@@ -132,7 +132,7 @@ def truth(registry: Registry, before: State, homes: Homes, ml_repos: tuple[str, 
         unseen = record is None and model in hidden
         unread = bool(ml_repos) and ml_repo not in ml_repos
         if record and not record.get("deep") and not unread:
-            after[each] = Version.of(rows(sight("model_versions", record)))
+            after[each] = Version.of(to_rows(identify("model_versions", record)))
         elif each in before and (record or unseen or unread):
             after[each] = before[each]
     return deepcopy(after)

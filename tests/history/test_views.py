@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import make_url
 
 from etl.models import Change, ModelVersion, SyncRun, views
-from etl.store import reading, rejects
-from etl.sync import Interrupts, Rereading, run
+from etl.store import open_readonly, rejected_records
+from etl.sync import Interrupts, RejectedRetry, run
 from tests.databases import libpq
 from tests.history.past import AS_OF, as_of, prune, stretches
 from tests.history.test_laws import DEEP
@@ -90,15 +90,15 @@ def test_a_version_that_comes_later_brings_its_tags_and_alias_exactly(mirror: Mi
 @pytest.mark.parametrize("what", ["version", "model"])
 def test_a_delete_ends_what_is_held_and_a_restore_begins_it_again(mirror: Mirror, what: str) -> None:
     version = versions(mirror)[0]
-    doomed = version if what == "version" else mirror.registry.ids("models")[0]
+    missing_ids = version if what == "version" else mirror.registry.ids("models")[0]
     tag(mirror, version, "prod")
     mirror.registry.set_alias(version, "v1-best")
     first = synced(mirror)
-    (mirror.registry.delete_version if what == "version" else mirror.registry.delete_model)(doomed)
+    (mirror.registry.delete_version if what == "version" else mirror.registry.delete_model)(missing_ids)
     gone = synced(mirror)
     while_gone = stretches(mirror, version)
-    mirror.registry.restore(doomed)
-    mirror.registry.touch(doomed)
+    mirror.registry.restore(missing_ids)
+    mirror.registry.touch(missing_ids)
     back = synced(mirror)
 
     assert while_gone == [("prod", first, False, gone)]
@@ -254,9 +254,11 @@ def test_every_move_has_its_row_also_when_a_version_comes_back_or_could_not_be_s
             "environment": {"python_version": "3.13", "pip_packages": ["new==1"]},
         }  # fmt: skip
         mirror.registry.set_fields(version, {"manifest": manifest})
-    with reading(mirror.url) as connection:
-        of_retried = [each for each in rejects.listed(connection, also_resolved=False) if each.record_id == retried]
-    run(mirror.settings(), interrupts=Interrupts(), progress=Silent(), rereading=Rereading(of_retried))
+    with open_readonly(mirror.url) as connection:
+        of_retried = [
+            each for each in rejected_records.listed(connection, also_resolved=False) if each.record_id == retried
+        ]
+    run(mirror.settings(), interrupts=Interrupts(), progress=Silent(), retry=RejectedRetry(of_retried))
     synced(mirror)
 
     moved = {"tags", "metrics.new", "description", "version_alias", "framework_type", "packages.new"}

@@ -16,7 +16,7 @@ from etl.models import ModelVersion, Subject
 from etl.models.types import ESCAPE, JsonText, RegistryJson, UtcDateTime, escape, escaped_all, unescape
 from etl.records import SubjectRow
 from etl.store import Staging, open_engine
-from etl.store.tables import STAGES
+from etl.store.staging_tables import STAGES
 
 SQLITE: Dialect = sqlite.dialect()
 POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's

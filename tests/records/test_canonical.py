@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from etl.records.canonical import MAX_NESTING, Unfit, canonical, content_hash, plain
+from etl.records.canonical import MAX_NESTING, UnstorableValue, canonical, content_hash, normalize
 
 
 @pytest.mark.parametrize(
@@ -18,13 +18,13 @@ def test_the_canonical_text(value: object, text: str) -> None:
 
 
 def test_the_hash_is_128_bit_and_does_not_change_between_releases() -> None:
-    assert content_hash(plain({"b": 1, "a": [1.5, None]})) == "cc344d1ab9f207d04dadc186e6a3b78d"
+    assert content_hash(normalize({"b": 1, "a": [1.5, None]})) == "cc344d1ab9f207d04dadc186e6a3b78d"
 
 
 def test_nesting_is_bounded() -> None:
     deep: object = 1
     for _ in range(MAX_NESTING):
         deep = {"in": deep}
-    plain(deep)
-    with pytest.raises(Unfit, match="more than 200 levels"):
-        plain([deep])
+    normalize(deep)
+    with pytest.raises(UnstorableValue, match="more than 200 levels"):
+        normalize([deep])

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from etl.records import Entity, Rows, Unreadable, changes, embedded_version, rebuild, rows, sight
+from etl.records import Entity, InvalidRecord, Rows, changes, embedded_version, identify, rebuild, to_rows
 from tests.records.meaning import TIMES, said
 from tests.records.strategies import ANYTHING, READABLE, VERSIONS, Record
 
@@ -37,7 +37,7 @@ def test_a_record_rebuilt_from_its_rows_in_any_order_is_what_was_received(readab
 @given(READABLE, st.randoms(use_true_random=False))
 def test_the_same_said_otherwise_has_the_same_content(readable: Readable, random: Random) -> None:
     entity, record = readable
-    before, after = sight(entity, record), sight(entity, _respelt_record(record, random))
+    before, after = identify(entity, record), identify(entity, _respelt_record(record, random))
     assert after.content_hash == before.content_hash
 
 
@@ -45,7 +45,7 @@ def test_the_same_said_otherwise_has_the_same_content(readable: Readable, random
 @given(READABLE, st.randoms(use_true_random=False))
 def test_the_same_in_another_order_is_no_reason_to_look_again(readable: Readable, random: Random) -> None:
     entity, record = readable
-    before, after = sight(entity, record), sight(entity, _reordered(record, random))
+    before, after = identify(entity, record), identify(entity, _reordered(record, random))
     assert (after.content_hash, after.fingerprint) == (before.content_hash, before.fingerprint)
 
 
@@ -54,7 +54,7 @@ def test_the_same_in_another_order_is_no_reason_to_look_again(readable: Readable
 def test_one_other_leaf_is_another_hash(readable: Readable, data: st.DataObject) -> None:
     entity, record = readable
     path = data.draw(st.sampled_from(list(_leaves(record))))
-    before, after = sight(entity, record), sight(entity, _with(record, path, OTHER))
+    before, after = identify(entity, record), identify(entity, _with(record, path, OTHER))
     embeds = entity == "models" and embedded_version(record) is not None
     in_latest = embeds and path[0] == "latest_version"
     own = path[1:] if in_latest else path
@@ -70,10 +70,10 @@ def test_anything_is_stored_in_the_types_of_its_columns_or_refused_as_unreadable
 ) -> None:
     entity, value = anything
     try:
-        sighting = sight(entity, value)
-    except Unreadable:
+        identified = identify(entity, value)
+    except InvalidRecord:
         return
-    for table in rows(sighting).values():
+    for table in to_rows(identified).values():
         for row in table:
             hints = get_type_hints(type(row))
             assert all(_fits(hint, item) for hint, item in zip(hints.values(), row, strict=True))
@@ -120,7 +120,7 @@ def test_the_way_back_tells_the_opposite(readable: Readable, data: st.DataObject
 
 
 def _rows(readable: Readable) -> Rows:
-    return rows(sight(*readable))
+    return to_rows(identify(*readable))
 
 
 def _respelt_record(record: Record, random: Random) -> Record:

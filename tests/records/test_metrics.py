@@ -4,14 +4,14 @@ from typing import Any
 import pytest
 
 from etl.records.metrics import listed_metrics, metrics_of
-from etl.records.tables import MetricRow
+from etl.records.rows import MetricRow
 from tests.records.builders import a_metric
 
 
 def test_each_logged_value_is_a_row_in_the_order_of_the_source() -> None:
     listed = [a_metric(note=None), a_metric(value=3, step=2.0), a_metric(key="f1", value=None, timestamp=None)]
-    rows, told = metrics_of({"metrics": listed}, "v")
-    assert told
+    rows, is_listed = metrics_of({"metrics": listed}, "v")
+    assert is_listed
     assert rows == [
         ("v", 0, "loss", 0.25, None, 1, 1714557600000),
         ("v", 1, "loss", 3.0, None, 2, 1714557600000),
@@ -21,8 +21,8 @@ def test_each_logged_value_is_a_row_in_the_order_of_the_source() -> None:
 
 @pytest.mark.parametrize(("value", "special"), [(math.nan, "NaN"), (math.inf, "Infinity"), (-math.inf, "-Infinity")])
 def test_a_value_that_is_not_finite_is_named(value: float, special: str) -> None:
-    rows, told = metrics_of({"metrics": [a_metric(value=value)]}, "v")
-    assert told
+    rows, is_listed = metrics_of({"metrics": [a_metric(value=value)]}, "v")
+    assert is_listed
     assert [row[3:5] for row in rows] == [(None, special)]
     assert str(listed_metrics(rows)[0]["value"]) == str(value)
 
@@ -46,8 +46,8 @@ def test_a_value_that_is_not_finite_is_named(value: float, special: str) -> None
 def test_a_metric_that_its_row_does_not_tell_is_told_by_the_list(
     change: dict[str, Any], value: float | None, step: int | None, milliseconds: int | None
 ) -> None:
-    rows, told = metrics_of({"metrics": [a_metric(), a_metric(**change)]}, "v")
-    assert not told
+    rows, is_listed = metrics_of({"metrics": [a_metric(), a_metric(**change)]}, "v")
+    assert not is_listed
     row = MetricRow._make(rows[1])
     assert (row.value, row.step, row.timestamp_ms) == (value, step, milliseconds)
 
@@ -58,6 +58,6 @@ def test_what_has_no_key_is_no_row_and_is_not_lost(metrics: object) -> None:
 
 
 def test_a_time_past_what_datetime_holds_is_still_in_milliseconds() -> None:
-    rows, told = metrics_of({"metrics": [a_metric(timestamp=2**62)]}, "v")
-    assert told
+    rows, is_listed = metrics_of({"metrics": [a_metric(timestamp=2**62)]}, "v")
+    assert is_listed
     assert [row[-1] for row in rows] == [2**62]

@@ -1,12 +1,12 @@
 from datetime import UTC, datetime
 
-from etl.records import MlRepoRow, rebuild, rows, sight
+from etl.records import MlRepoRow, identify, rebuild, to_rows
 from tests.records.builders import an_ml_repo
 
 
 def test_an_ml_repo_becomes_a_row_and_its_creator() -> None:
-    sighting = sight("ml_repos", an_ml_repo())
-    made = rows(sighting)
+    identified = identify("ml_repos", an_ml_repo())
+    made = to_rows(identified)
     assert made["ml_repos"] == [
         MlRepoRow(
             id="12",
@@ -22,7 +22,7 @@ def test_an_ml_repo_becomes_a_row_and_its_creator() -> None:
                 "account_id": "a-1",
                 "num_runs": 7,
             },
-            content_hash=sighting.content_hash,
+            content_hash=identified.content_hash,
         )
     ]
     assert made["subjects"] == [("user-1", "user", "ada@example.com", "Ada", None, None)]
@@ -31,4 +31,4 @@ def test_an_ml_repo_becomes_a_row_and_its_creator() -> None:
 def test_an_empty_manifest_an_odd_one_and_none_are_kept_apart() -> None:
     for manifest in ({}, {"name": 5}, {"name": "churn"}, {"name": "churn", "owner": "ada"}, ["odd"], None):
         record = {"id": "12", "tenant_name": "acme"} | ({} if manifest is None else {"manifest": manifest})
-        assert rebuild("ml_repos", rows(sight("ml_repos", record))) == record
+        assert rebuild("ml_repos", to_rows(identify("ml_repos", record))) == record

@@ -2,13 +2,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.records import ModelRow, embedded_version, rebuild, rows, sight
+from etl.records import ModelRow, embedded_version, identify, rebuild, to_rows
 from tests.records.builders import Record, a_model, a_version
 
 
 def test_a_model_becomes_a_row_its_run_steps_and_its_creator() -> None:
-    sighting = sight("models", a_model(labels=["new"]))
-    made = rows(sighting)
+    identified = identify("models", a_model(labels=["new"]))
+    made = to_rows(identified)
     assert made["models"] == [
         ModelRow(
             id="m-1",
@@ -21,7 +21,7 @@ def test_a_model_becomes_a_row_its_run_steps_and_its_creator() -> None:
             updated_at=datetime(2024, 5, 2, 10, tzinfo=UTC),
             latest_version_id="v-3",
             extra={"labels": ["new"]},
-            content_hash=sighting.content_hash,
+            content_hash=identified.content_hash,
         )
     ]
     assert made["model_run_steps"] == [("m-1", 0, 1), ("m-1", 1, 2)]
@@ -29,7 +29,7 @@ def test_a_model_becomes_a_row_its_run_steps_and_its_creator() -> None:
 
 
 def test_a_model_rebuilt_without_its_version_knows_the_id_of_it() -> None:
-    made = rows(sight("models", a_model()))
+    made = to_rows(identify("models", a_model()))
     assert rebuild("models", made)["latest_version"] == {"id": "v-3"}
 
 
@@ -47,7 +47,7 @@ def test_a_model_rebuilt_without_its_version_knows_the_id_of_it() -> None:
 def test_an_embedded_version_that_cannot_stand_alone_is_kept_with_the_model(latest: object) -> None:
     model = a_model(latest_version=latest)
     assert embedded_version(model) is None
-    assert rebuild("models", rows(sight("models", model)))["latest_version"] == latest
+    assert rebuild("models", to_rows(identify("models", model)))["latest_version"] == latest
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,6 @@ def test_an_embedded_version_that_cannot_stand_alone_is_kept_with_the_model(late
 def test_run_steps_that_no_row_can_hold_are_kept_as_they_came(
     steps: object, stored: list[tuple[int, int]], kept: Record | None
 ) -> None:
-    made = rows(sight("models", {"id": "m-1", "name": "churn", "run_steps": steps}))
+    made = to_rows(identify("models", {"id": "m-1", "name": "churn", "run_steps": steps}))
     assert [row[1:] for row in made["model_run_steps"]] == stored
     assert ModelRow._make(made["models"][0]).extra == kept

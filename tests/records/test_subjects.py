@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.records import Entity, ModelRow, rebuild, rows, sight
+from etl.records import Entity, ModelRow, identify, rebuild, to_rows
 from etl.records.canonical import canonical
 from etl.records.subjects import restore_creator, take_creator
 from tests.records.builders import Record, a_model, a_subject, a_version, an_ml_repo
@@ -42,7 +42,7 @@ def test_what_may_differ_from_record_to_record_is_in_both() -> None:
 
 
 def test_a_subject_that_says_no_more_than_its_columns_leaves_nothing_with_the_record() -> None:
-    assert ModelRow._make(rows(sight("models", a_model()))["models"][0]).extra is None
+    assert ModelRow._make(to_rows(identify("models", a_model()))["models"][0]).extra is None
 
 
 @pytest.mark.parametrize("subject", [a_subject(subjectId=None), a_subject(subjectId=""), {}, "ada", ["ada"]])
@@ -77,7 +77,7 @@ def test_records_that_share_the_row_of_a_subject_are_each_rebuilt(
 ) -> None:
     entity, build = family
     received = [build(created_by_subject=a_subject(**own)) for own in (one, other)]
-    made = [rows(sight(entity, record)) for record in received]
+    made = [to_rows(identify(entity, record)) for record in received]
     for shared in (made[0]["subjects"], made[1]["subjects"]):
         for own_rows, record in zip(made, received, strict=True):
             rebuilt = rebuild(entity, {**own_rows, "subjects": shared})

@@ -3,13 +3,13 @@ from typing import Any
 
 import pytest
 
-from etl.records import ModelVersionRow, rebuild, rows, sight
+from etl.records import ModelVersionRow, identify, rebuild, to_rows
 from tests.records.builders import Record, a_manifest, a_version
 
 
 def test_a_version_becomes_a_row_and_those_of_its_children() -> None:
-    sighting = sight("model_versions", a_version())
-    made = rows(sighting)
+    identified = identify("model_versions", a_version())
+    made = to_rows(identified)
     assert made["model_versions"] == [
         ModelVersionRow(
             id="v-3",
@@ -37,7 +37,7 @@ def test_a_version_becomes_a_row_and_those_of_its_children() -> None:
             metadata={"accuracy": 0.93, ".truefoundry": {"artifact_size": 1024}},
             manifest=a_manifest(),
             extra=None,
-            content_hash=sighting.content_hash,
+            content_hash=identified.content_hash,
         )
     ]
     assert made["model_version_tags"] == [("v-3", 0, "champion"), ("v-3", 1, "prod")]
@@ -101,7 +101,7 @@ def test_an_alias_beside_the_manifest_counts_when_the_manifest_has_none() -> Non
 def test_tags_are_distinct_rows_and_a_list_that_they_do_not_tell_is_kept(
     tags: object, stored: list[tuple[int, str]], kept: Record | None
 ) -> None:
-    made = rows(sight("model_versions", a_version(tags=tags)))
+    made = to_rows(identify("model_versions", a_version(tags=tags)))
     assert [row[1:] for row in made["model_version_tags"]] == stored
     assert ModelVersionRow._make(made["model_versions"][0]).extra == kept
 
@@ -112,7 +112,7 @@ def test_what_no_index_can_keep_has_no_row_and_is_not_lost() -> None:
     record = a_version(
         tags=[long, "prod"], metrics=metrics, manifest=a_manifest(framework={"type": long, "library_name": "x"})
     )
-    made = rows(sight("model_versions", record))
+    made = to_rows(identify("model_versions", record))
     assert made["model_version_tags"] == [("v-3", 0, "prod")]
     assert [row[2] for row in made["model_version_metrics"]] == ["auc"]
     assert ModelVersionRow._make(made["model_versions"][0]).framework_type is None
@@ -123,4 +123,4 @@ def test_what_no_index_can_keep_has_no_row_and_is_not_lost() -> None:
 
 
 def _row(**changes: Any) -> ModelVersionRow:
-    return ModelVersionRow._make(rows(sight("model_versions", a_version(**changes)))["model_versions"][0])
+    return ModelVersionRow._make(to_rows(identify("model_versions", a_version(**changes)))["model_versions"][0])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from etl.report.facts import gather
-from etl.store import overview
+from etl.store import queries
 from tests.mirror import Mirror
 from tests.report.conftest import Gathered
 
@@ -128,8 +128,8 @@ def test_of_a_model_with_many_versions_the_last_are_told(mirror: Mirror) -> None
     for _ in range(6):
         mirror.registry.add_version(model, metrics=1)
     mirror.sync()
-    with overview.one_moment(mirror.url) as connection:
-        rows = overview.metrics_over_versions(connection, [model], 2)
+    with queries.report.one_moment(mirror.url) as connection:
+        rows = queries.report.metrics_over_versions(connection, [model], 2)
     assert {row["version"] for row in rows} <= {8, 9}
     assert rows
 
@@ -195,14 +195,14 @@ def test_the_mix_counts_a_model_once_whatever_its_patch_releases(mirror: Mirror,
 
 def test_all_of_it_tells_of_one_moment_though_a_run_commits_meanwhile(mirror: Mirror) -> None:
     mirror.sync()
-    with overview.one_moment(mirror.url) as connection:
-        before = overview.counts(connection)
+    with queries.report.one_moment(mirror.url) as connection:
+        before = queries.report.counts(connection)
         mirror.registry.add_model("1", "appears")
         mirror.sync()
-        assert overview.counts(connection) == before
-        assert overview.changed_since(connection, datetime(2000, 1, 1, tzinfo=UTC)) == {}
-    with overview.one_moment(mirror.url) as connection:
-        assert overview.counts(connection)["models"] == before["models"] + 1
+        assert queries.report.counts(connection) == before
+        assert queries.report.changed_since(connection, datetime(2000, 1, 1, tzinfo=UTC)) == {}
+    with queries.report.one_moment(mirror.url) as connection:
+        assert queries.report.counts(connection)["models"] == before["models"] + 1
 
 
 def test_a_model_that_several_people_made_versions_of_is_one_of_its_framework(

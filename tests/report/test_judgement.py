@@ -4,7 +4,7 @@ import pytest
 
 from etl.report import judgement
 from etl.report.judgement import END_OF_LIFE, Item, ended
-from etl.store.overview import Part
+from etl.store.queries.report import Part
 from etl.store.runs import age_of
 from tests.report.builders import NOW, a_run, a_scope, facts
 

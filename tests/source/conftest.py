@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 import stamina
 
-from etl.source.pace import Gate
+from etl.source.throttle import Throttle
 
 Respond = Callable[[BaseHTTPRequestHandler], None]
 Serve = Callable[..., str]
@@ -42,8 +42,8 @@ def time() -> Time:
 
 
 @pytest.fixture
-def gate(time: Time) -> Gate:
-    return Gate(4, clock=time.clock, sleep=time.sleep)
+def gate(time: Time) -> Throttle:
+    return Throttle(4, clock=time.clock, sleep=time.sleep)
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Literal
 
-from etl.source.paging import Page, Sweep
+from etl.source.completeness.page import Page
+from etl.source.completeness.sweep import Sweep
 
 Order = Literal[
     "oldest first", "newest first", "by name", "last touched first", "first touched first",

@@ -7,7 +7,7 @@ import httpx
 
 from etl.settings import Settings
 from etl.source import Client
-from etl.source.pace import Gate
+from etl.source.throttle import Throttle
 from tests.source.lists import MovingList
 
 TOKEN = "secret-token-1234"
@@ -19,7 +19,7 @@ def settings(**given: Any) -> Settings:
     return Settings(**{"host": "https://plane.example", "api_key": TOKEN, **given})
 
 
-def client_of(handler: Handler, *, gate: Gate | None = None, **given: Any) -> Client:
+def client_of(handler: Handler, *, gate: Throttle | None = None, **given: Any) -> Client:
     return Client(settings(**given), transport=transport_of(handler), gate=gate)
 
 
@@ -39,7 +39,7 @@ def answers(*responses: httpx.Response) -> Handler:
     return lambda _request: next(coming)
 
 
-def envelope(records: list[Any], total: int | None = None) -> httpx.Response:
+def parse_envelope(records: list[Any], total: int | None = None) -> httpx.Response:
     return httpx.Response(200, json={"data": records, "pagination": {"total": total}})
 
 
@@ -48,6 +48,6 @@ def serving(source: MovingList) -> Handler:
 
     def handler(request: httpx.Request) -> httpx.Response:
         page = source.page(int(request.url.params["offset"]), int(request.url.params["limit"]))
-        return envelope(page.records, page.total)
+        return parse_envelope(page.records, page.total)
 
     return handler

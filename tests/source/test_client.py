@@ -15,16 +15,16 @@ from etl.errors import (
     TokenRefused,
 )
 from etl.source import Client
-from etl.source.pace import Gate
+from etl.source.throttle import Throttle
 from tests.source.conftest import Time
-from tests.source.planes import TOKEN, Handler, answers, client_of, envelope, settings, transport_of
+from tests.source.planes import TOKEN, Handler, answers, client_of, parse_envelope, settings, transport_of
 
 HTML = httpx.Response(200, html="<html><body>Log in</body></html>")
 
 
 def below(prefix: str, elsewhere: httpx.Response) -> Handler:
     """A control plane that answers below one prefix."""
-    return lambda request: envelope([]) if request.url.path.startswith(prefix) else elsewhere
+    return lambda request: parse_envelope([]) if request.url.path.startswith(prefix) else elsewhere
 
 
 class TestDiscovery:
@@ -41,7 +41,7 @@ class TestDiscovery:
 
         def handler(request: httpx.Request) -> httpx.Response:
             seen.append(request.url)
-            return envelope([])
+            return parse_envelope([])
 
         with client_of(handler) as client:
             client.discover()
@@ -107,7 +107,7 @@ class TestDiscovery:
         with client_of(lambda _: httpx.Response(409)) as client, pytest.raises(RequestRefused, match="409"):
             client.discover()
 
-    def test_tries_an_unreachable_host_again_and_then_gives_up(self, gate: Gate) -> None:
+    def test_tries_an_unreachable_host_again_and_then_gives_up(self, gate: Throttle) -> None:
         def handler(_: httpx.Request) -> httpx.Response:
             raise httpx.ConnectError("[Errno 111] Connection refused")
 
@@ -123,10 +123,10 @@ class TestListing:
 
         def handler(request: httpx.Request) -> httpx.Response:
             seen.append(request)
-            return envelope([{"id": "a"}], total=7)
+            return parse_envelope([{"id": "a"}], total=7)
 
         with client_of(handler, host="https://corp.example/tfy/", api_prefix="/api/ml/v1") as client:
-            page = client.list("models", (("fqn", "model:t/r/m&n"), ("include_empty_models", "true")), 4, 3)
+            page = client.list_page("models", (("fqn", "model:t/r/m&n"), ("include_empty_models", "true")), 4, 3)
 
         assert (page.offset, page.asked, page.records, page.total) == (4, 3, [{"id": "a"}], 7)
         assert str(seen[0].url) == (
@@ -157,20 +157,20 @@ class TestListing:
     ) -> None:
         response = httpx.Response(200, json={"data": [], "pagination": pagination})
         with client_of(lambda _: response) as client:
-            page = client.list("models", (), 0, 5)
+            page = client.list_page("models", (), 0, 5)
 
         assert (page.total, page.limit) == (total, limit)
 
-    def test_tries_again_after_an_answer_that_is_none(self, gate: Gate) -> None:
-        coming = answers(HTML, httpx.Response(503), httpx.Response(200, json={}), envelope([1]))
+    def test_tries_again_after_an_answer_that_is_none(self, gate: Throttle) -> None:
+        coming = answers(HTML, httpx.Response(503), httpx.Response(200, json={}), parse_envelope([1]))
         with client_of(coming, gate=gate) as client:
-            assert client.list("models", (), 0, 5).records == [1]
+            assert client.list_page("models", (), 0, 5).records == [1]
             assert (client.requests, client.retries) == (4, 3)
 
-    def test_waits_as_long_as_it_is_told_to(self, gate: Gate, time: Time) -> None:
-        coming = answers(httpx.Response(429, headers={"Retry-After": "8"}), envelope([]))
+    def test_waits_as_long_as_it_is_told_to(self, gate: Throttle, time: Time) -> None:
+        coming = answers(httpx.Response(429, headers={"Retry-After": "8"}), parse_envelope([]))
         with client_of(coming, gate=gate) as client:
-            client.list("models", (), 0, 5)
+            client.list_page("models", (), 0, 5)
 
         assert time.slept == [8]
 
@@ -178,13 +178,13 @@ class TestListing:
     def test_does_not_try_again_what_was_refused(self, status: int) -> None:
         with client_of(lambda _: httpx.Response(status)) as client:
             with pytest.raises((RequestRefused, TokenRefused), match=str(status)):
-                client.list("models", (), 0, 5)
+                client.list_page("models", (), 0, 5)
             assert client.requests == 1
 
     def test_counts_the_bytes_that_came(self) -> None:
         body = b'{"data": []}'
         with client_of(lambda _: httpx.Response(200, content=iter([body]))) as client:
-            client.list("models", (), 0, 5)
+            client.list_page("models", (), 0, 5)
 
             assert client.bytes_received == len(body)
 
@@ -198,17 +198,17 @@ class TestOneRecord:
             return httpx.Response(200, json={"data": {"id": "a/b?c"}})
 
         with client_of(handler, api_prefix="/api") as client:
-            assert client.one("models", "a/b?c") == {"id": "a/b?c"}
+            assert client.get("models", "a/b?c") == {"id": "a/b?c"}
         assert seen == ["/api/models/a%2Fb%3Fc"]
 
     @pytest.mark.parametrize("status", [404, 410])
     def test_that_is_gone_is_none(self, status: int) -> None:
         with client_of(lambda _: httpx.Response(status)) as client:
-            assert client.one("models", "a") is None
+            assert client.get("models", "a") is None
 
     def test_that_is_refused_is_an_error(self) -> None:
         with client_of(lambda _: httpx.Response(409)) as client, pytest.raises(RequestRefused):
-            client.one("models", "a")
+            client.get("models", "a")
 
 
 def test_the_thread_that_signals_come_to_speaks_no_http() -> None:
@@ -216,11 +216,11 @@ def test_the_thread_that_signals_come_to_speaks_no_http() -> None:
 
     def handler(request: httpx.Request) -> httpx.Response:
         threads.add(threading.current_thread())
-        return envelope([]) if request.url.path.endswith("/models") else httpx.Response(404)
+        return parse_envelope([]) if request.url.path.endswith("/models") else httpx.Response(404)
 
     with client_of(handler) as client:
         client.discover()
-        client.one("models", "a")
+        client.get("models", "a")
 
     assert threads
     assert threading.main_thread() not in threads
@@ -237,7 +237,7 @@ class TestSettings:
 
     def test_the_token_may_be_given_apart(self) -> None:
         def handler(request: httpx.Request) -> httpx.Response:
-            return envelope([request.headers["authorization"]])
+            return parse_envelope([request.headers["authorization"]])
 
         with Client(settings(api_key=None), "other", transport=transport_of(handler)) as client:
-            assert client.list("models", (), 0, 1).records == ["Bearer other"]
+            assert client.list_page("models", (), 0, 1).records == ["Bearer other"]

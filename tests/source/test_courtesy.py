@@ -9,7 +9,7 @@ import pytest
 from etl.simulator import Fault, Registry, Simulator, fault
 from etl.simulator.exchange import Answer, Proceed
 from etl.simulator.faults import Circumstances
-from etl.source import Client, Listing, Reader
+from etl.source import Client, Listing, ListingReader
 from tests.source.crowd import Crowd
 from tests.source.planes import TOKEN, settings
 
@@ -18,16 +18,16 @@ Strike = Callable[[Circumstances, Proceed], Answer]
 
 
 @contextmanager
-def reader_at(strike: Strike, concurrency: int) -> Iterator[Reader]:
+def reader_at(strike: Strike, concurrency: int) -> Iterator[ListingReader]:
     """Reads some hundred pages from a control plane whose answers pass through a function."""
     registry = Registry.generate(seed=7, ml_repos=2, models=60, versions=10, metrics=0, empty_share=0.0)
     with Simulator(registry, token=TOKEN, faults=[Fault(strike)]) as plane:
         given = settings(host=plane.url, api_prefix="/api/ml/v1", concurrency=concurrency, max_retries=99)
-        with Client(given) as client, Reader(client, 5, concurrency, 1) as reader:
+        with Client(given) as client, ListingReader(client, 5, concurrency, 1) as reader:
             yield reader
 
 
-def read(reader: Reader) -> int:
+def read(reader: ListingReader) -> int:
     """How many versions the list has, in pages that joined."""
     reading = reader.read(VERSIONS)
     count = sum(len(page.fresh) for page in reading)
@@ -78,6 +78,6 @@ def test_a_server_gets_no_more_requests_in_a_second_than_the_setting_says() -> N
     ):
         client.discover()
         for _ in range(5):
-            client.list("models", (), 0, 5)
+            client.list_page("models", (), 0, 5)
 
     assert time.monotonic() - began >= 5 / 50  # a machine may be slower, but no sleep is shorter than asked for

@@ -11,13 +11,14 @@ import pytest
 import stamina
 
 from etl.errors import SourceUnavailable
-from etl.source.pace import Gate
-from etl.source.retry import Passing, Retry, retry_after
+from etl.source.exceptions import TransientError
+from etl.source.retry import Retry, retry_after
+from etl.source.throttle import Throttle
 from tests.source.conftest import Time
 from tests.source.planes import settings
 
 
-def failing(gate: Gate, times: int, **pause: Any) -> Callable[[], str]:
+def failing(gate: Throttle, times: int, **pause: Any) -> Callable[[], str]:
     """Fails so often before it gives an answer, each time when its turn has come."""
     left = [times]
 
@@ -25,32 +26,32 @@ def failing(gate: Gate, times: int, **pause: Any) -> Callable[[], str]:
         with gate.turn():
             if left[0]:
                 left[0] -= 1
-                raise Passing(f"stumbled, {left[0]} to go", **pause)
+                raise TransientError(f"stumbled, {left[0]} to go", **pause)
             return "answer"
 
     return request
 
 
-def test_what_fails_in_passing_is_tried_again(gate: Gate) -> None:
+def test_what_fails_in_passing_is_tried_again(gate: Throttle) -> None:
     retry = Retry(settings(max_retries=3), gate)
 
     assert retry.call(failing(gate, 3)) == "answer"
     assert retry.retries == 3
 
 
-def test_tries_are_bounded_and_the_error_says_how_many_and_why(gate: Gate) -> None:
+def test_tries_are_bounded_and_the_error_says_how_many_and_why(gate: Throttle) -> None:
     retry = Retry(settings(max_retries=2), gate)
 
     with pytest.raises(SourceUnavailable, match=r"no good answer in 3 tries; the last: stumbled, 7 to go\. See"):
         retry.call(failing(gate, 10))
 
 
-def test_without_retries_there_is_one_try(gate: Gate) -> None:
+def test_without_retries_there_is_one_try(gate: Throttle) -> None:
     with pytest.raises(SourceUnavailable, match="in 1 try;"):
         Retry(settings(max_retries=0), gate).call(failing(gate, 1))
 
 
-def test_what_is_no_passing_failure_is_not_tried_again(gate: Gate) -> None:
+def test_what_is_no_passing_failure_is_not_tried_again(gate: Throttle) -> None:
     retry = Retry(settings(), gate)
 
     with pytest.raises(ZeroDivisionError):
@@ -58,7 +59,7 @@ def test_what_is_no_passing_failure_is_not_tried_again(gate: Gate) -> None:
     assert retry.retries == 0
 
 
-def test_time_is_bounded_as_well_as_tries(gate: Gate, time: Time) -> None:
+def test_time_is_bounded_as_well_as_tries(gate: Throttle, time: Time) -> None:
     retry = Retry(settings(max_retries=99, max_retry_time=100), gate)
 
     with pytest.raises(SourceUnavailable, match="in 4 tries"):
@@ -66,20 +67,20 @@ def test_time_is_bounded_as_well_as_tries(gate: Gate, time: Time) -> None:
     assert time.now == 90
 
 
-def test_a_pause_that_would_outlast_the_time_is_not_begun(gate: Gate, time: Time) -> None:
+def test_a_pause_that_would_outlast_the_time_is_not_begun(gate: Throttle, time: Time) -> None:
     with pytest.raises(SourceUnavailable, match="in 1 try"):
         Retry(settings(max_retry_time=10), gate).call(failing(gate, 1, retry_after=11.0))
     assert time.slept == []
 
 
-def test_waiting_for_the_first_turn_takes_nothing_of_the_time(gate: Gate, time: Time) -> None:
+def test_waiting_for_the_first_turn_takes_nothing_of_the_time(gate: Throttle, time: Time) -> None:
     gate.shut(1000)
 
     assert Retry(settings(max_retry_time=10), gate).call(failing(gate, 1, retry_after=10.0)) == "answer"
     assert time.slept == [1000, 10]
 
 
-def test_the_server_says_how_long_to_wait(gate: Gate, time: Time) -> None:
+def test_the_server_says_how_long_to_wait(gate: Throttle, time: Time) -> None:
     Retry(settings(), gate).call(failing(gate, 2, retry_after=7.0))
 
     assert time.slept == [7, 7]
@@ -89,7 +90,7 @@ def test_pauses_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(real_time, "sleep", slept.append)
     steps = iter(range(0, 10_000, 31)).__next__  # a clock that steps over every shut gate
-    gate = Gate(4, clock=steps, sleep=slept.append)
+    gate = Throttle(4, clock=steps, sleep=slept.append)
 
     with stamina.set_testing(False):
         Retry(settings(max_retries=8, max_retry_time=2000), gate).call(failing(gate, 8))
@@ -100,7 +101,7 @@ def test_pauses_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_further_try_is_told_with_its_cause_and_nowhere_but_in_the_log(
-    gate: Gate, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    gate: Throttle, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Retry(settings(), gate).call(failing(gate, 2))
 
@@ -111,7 +112,7 @@ def test_each_further_try_is_told_with_its_cause_and_nowhere_but_in_the_log(
     assert capsys.readouterr() == ("", "")
 
 
-def test_all_workers_wait_when_one_is_told_to(gate: Gate, time: Time) -> None:
+def test_all_workers_wait_when_one_is_told_to(gate: Throttle, time: Time) -> None:
     retry = Retry(settings(max_retries=1), gate)
     with pytest.raises(SourceUnavailable):
         retry.call(failing(gate, 2, retry_after=20.0))

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from etl.errors import ConfigError, LockHeld, StoreError
-from etl.store import lock_is_free, open_engine, opened, postgresql, server_of, sqlite
+from etl.store import lock_is_free, open_engine, opened, server_of
+from etl.store.dialects import postgresql, sqlite
 from etl.store.engine import database_of, is_new_file
 
 
@@ -125,7 +126,7 @@ def test_what_the_driver_complains_of_is_a_store_error(migrated_url: str) -> Non
     ],
 )
 def test_sqlite_says_what_to_do(message: str, error: type[Exception], advice: str) -> None:
-    found = sqlite.explain(Complaint(message))
+    found = sqlite.translate_error(Complaint(message))
 
     assert type(found) is error
     assert advice in str(found)
@@ -145,31 +146,31 @@ def test_sqlite_says_what_to_do(message: str, error: type[Exception], advice: st
 def test_postgresql_says_what_to_do(message: str, state: str | None, error: type[Exception], advice: str) -> None:
     complaint = Complaint(message)
     complaint.sqlstate = state
-    found = postgresql.explain(complaint)
+    found = postgresql.translate_error(complaint)
 
     assert type(found) is error
     assert advice in str(found)
 
 
 @contextmanager
-def locked(engine: Engine, ml_repos: tuple[str, ...] = (), wait: float = 0) -> Iterator[None]:
+def run_lock(engine: Engine, ml_repos: tuple[str, ...] = (), wait: float = 0) -> Iterator[None]:
     """What a run holds, on a connection of its own."""
     with (
         ExitStack() as stack,
-        database_of(engine.url).locked(engine, lambda: stack.enter_context(engine.connect()), ml_repos, wait),
+        database_of(engine.url).run_lock(engine, lambda: stack.enter_context(engine.connect()), ml_repos, wait),
     ):
         yield
 
 
 def test_a_lock_is_held_by_one_run_at_a_time(migrated_url: str) -> None:
     with opened(migrated_url) as engine:
-        with locked(engine), pytest.raises(LockHeld, match="--lock-wait"):
+        with run_lock(engine), pytest.raises(LockHeld, match="--lock-wait"):
             lock_is_free(engine)
         assert lock_is_free(engine) == "no other run is at work"
 
 
 def test_a_lock_is_waited_for_as_long_as_told(migrated_url: str) -> None:
-    with opened(migrated_url) as engine, locked(engine), pytest.raises(LockHeld), locked(engine, wait=0.3):
+    with opened(migrated_url) as engine, run_lock(engine), pytest.raises(LockHeld), run_lock(engine, wait=0.3):
         pass
 
 
@@ -178,9 +179,9 @@ def test_a_file_is_locked_under_whatever_name(tmp_path: Path) -> None:
     with (
         opened(f"sqlite:///{tmp_path / 'registry.db'}") as engine,
         opened(f"sqlite:///{tmp_path / 'link.db'}") as other,
-        locked(engine),
+        run_lock(engine),
         pytest.raises(LockHeld),
-        locked(other),
+        run_lock(other),
     ):
         pass
 
@@ -193,11 +194,11 @@ def test_ml_repos_of_a_server_are_locked_each_for_itself(
     migrated_template: str, postgres_url: str, held: tuple[str, ...], wanted: tuple[str, ...], *, free: bool
 ) -> None:
     url = postgres_url.replace("/postgres?", f"/{migrated_template}?")
-    with opened(url) as engine, locked(engine, held):
+    with opened(url) as engine, run_lock(engine, held):
         if free:
-            with locked(engine, wanted):
+            with run_lock(engine, wanted):
                 return
-        with pytest.raises(LockHeld), locked(engine, wanted):
+        with pytest.raises(LockHeld), run_lock(engine, wanted):
             pass
 
 

@@ -3,13 +3,13 @@ from datetime import timedelta
 import pytest
 
 from etl.errors import ConfigError
-from etl.store import reading, runs
+from etl.store import open_readonly, runs
 from tests.mirror import Mirror
 
 
 def test_the_last_runs_come_newest_first_with_their_counts(mirror: Mirror) -> None:
     ids = [mirror.sync().run_id for _ in range(3)]
-    with reading(mirror.url) as connection:
+    with open_readonly(mirror.url) as connection:
         latest = runs.latest(connection, 2)
 
     assert [run["id"] for run in latest] == [ids[2], ids[1]]
@@ -19,7 +19,7 @@ def test_the_last_runs_come_newest_first_with_their_counts(mirror: Mirror) -> No
 
 def test_runs_are_found_by_their_ids_and_others_are_not(mirror: Mirror) -> None:
     ids = [mirror.sync(ml_repo=(repo,)).run_id or "" for repo in ("1", "2", "3")]
-    with reading(mirror.url) as connection:
+    with open_readonly(mirror.url) as connection:
         found = {run["id"]: run["scope"] for run in runs.by_ids(connection, [ids[0], ids[2], "no-such"])}
 
     assert found == {ids[0]: {"ml_repos": ["1"]}, ids[2]: {"ml_repos": ["3"]}}
@@ -30,7 +30,7 @@ def test_freshness_tells_the_age_of_each_scope(mirror: Mirror) -> None:
     mirror.sync(ml_repo=("1",))
     mirror.registry.put_raw("models", "odd", None)
     run = mirror.sync(full=True)
-    with reading(mirror.url) as connection:
+    with open_readonly(mirror.url) as connection:
         fresh = {row["scope"]: row for row in runs.freshness(connection)}
 
     assert fresh.keys() == {"all", '{"ml_repos":["1"]}'}
@@ -43,7 +43,7 @@ def test_freshness_tells_the_age_of_each_scope(mirror: Mirror) -> None:
 def test_a_partial_run_that_was_complete_moves_its_scope_on(mirror: Mirror) -> None:
     mirror.registry.put_raw("models", "odd", None)
     run = mirror.sync()
-    with reading(mirror.url) as connection:
+    with open_readonly(mirror.url) as connection:
         state = runs.scope_state(connection, runs.WHOLE)
 
     assert run.status == "partial"
@@ -52,5 +52,5 @@ def test_a_partial_run_that_was_complete_moves_its_scope_on(mirror: Mirror) -> N
 
 
 def test_there_is_nothing_to_look_at_before_the_first_run(database_url: str) -> None:
-    with pytest.raises(ConfigError, match=r"has no tables of tfy-etl yet|is not there"), reading(database_url):
+    with pytest.raises(ConfigError, match=r"has no tables of tfy-etl yet|is not there"), open_readonly(database_url):
         pass

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.store import Known, Seen, Staging, open_engine
+from etl.store import Known, Observed, Staging, open_engine
 from tests.mirror import Mirror
 
 ODD = ["plain", "NUL \x00", "lone \ud800", "escape ␛0000", "astral \U0001f600", "quote ' \" \\", "%s :x {}"]
@@ -28,7 +28,9 @@ def test_of_a_new_record_nothing_is_known(staging: Staging) -> None:
 
 
 def test_a_record_that_was_seen_is_known_whatever_its_id(staging: Staging) -> None:
-    staging.stage({}, [Seen("models", each, "inserted", NOON, f"hash of {place}") for place, each in enumerate(ODD)])
+    staging.stage(
+        {}, [Observed("models", each, "inserted", NOON, f"hash of {place}") for place, each in enumerate(ODD)]
+    )
     known = staging.known("models", ODD)
 
     assert {each: (known[each].seen_hash, known[each].seen_updated_at) for each in ODD} == {
@@ -39,7 +41,7 @@ def test_a_record_that_was_seen_is_known_whatever_its_id(staging: Staging) -> No
 
 def test_more_ids_than_fit_a_chunk_come_each_once_and_in_order(staging: Staging) -> None:
     ids = [f"{number:05}" for number in range(2000)]
-    staging.stage({}, [Seen("models", each, "unchanged", ml_repo_id="1") for each in ids])
+    staging.stage({}, [Observed("models", each, "unchanged", ml_repo_id="1") for each in ids])
     staging.mark_due(ids[::2])
     staging.mark_due(ids)
 
@@ -53,7 +55,11 @@ def test_more_ids_than_fit_a_chunk_come_each_once_and_in_order(staging: Staging)
 def test_every_readable_model_can_be_marked_at_once(staging: Staging) -> None:
     staging.stage(
         {},
-        [Seen("models", "a", "inserted"), Seen("models", "b", "rejected"), Seen("ml_repos", "c", "inserted")],
+        [
+            Observed("models", "a", "inserted"),
+            Observed("models", "b", "rejected"),
+            Observed("ml_repos", "c", "inserted"),
+        ],
     )
     staging.mark_due(["a"])
     staging.mark_all_due()
@@ -66,10 +72,10 @@ def test_a_model_whose_latest_version_did_not_come_is_found(staging: Staging) ->
     staging.stage(
         {},
         [
-            Seen("models", "arrived", "inserted", latest_version_id="v1"),
-            Seen("models", "empty", "inserted"),
-            Seen("models", "missing", "inserted", latest_version_id="v2"),
-            Seen("model_versions", "v1", "inserted"),
+            Observed("models", "arrived", "inserted", latest_version_id="v1"),
+            Observed("models", "empty", "inserted"),
+            Observed("models", "missing", "inserted", latest_version_id="v2"),
+            Observed("model_versions", "v1", "inserted"),
         ],
     )
     assert list(staging.without_latest()) == ["missing"]

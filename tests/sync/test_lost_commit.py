@@ -19,7 +19,7 @@ from tests.databases import new_database
 from tests.mirror import Mirror, Silent, mirrored
 
 
-class Wire:
+class Transport:
     """Passes on what client and server say; of the words it is told to watch for, the first make trouble."""
 
     def __init__(self, url: str) -> None:
@@ -96,25 +96,27 @@ def mirror(migrated_template: str, postgres_url: str) -> Iterator[Mirror]:
 
 
 @pytest.fixture
-def wire(mirror: Mirror) -> Iterator[Wire]:
-    wire = Wire(mirror.url)
+def wire(mirror: Mirror) -> Iterator[Transport]:
+    wire = Transport(mirror.url)
     yield wire
     wire.cut()
 
 
-def sync(mirror: Mirror, wire: Wire, words: bytes, phase: str, trouble: Callable[[socket.socket], bool]) -> Summary:
+def sync(
+    mirror: Mirror, wire: Transport, words: bytes, phase: str, trouble: Callable[[socket.socket], bool]
+) -> Summary:
     """A run over the wire, which looks for the words from a phase on."""
 
-    class Watch(Silent):
+    class RunMonitor(Silent):
         def phase(self, name: str) -> None:
             if name == phase:
                 wire.watch(words, trouble)
 
     with Interrupts() as interrupts:
-        return run(mirror.settings(database_url=wire.url), interrupts=interrupts, progress=Watch())
+        return run(mirror.settings(database_url=wire.url), interrupts=interrupts, progress=RunMonitor())
 
 
-def test_a_commit_whose_answer_is_lost_was_made(mirror: Mirror, wire: Wire) -> None:
+def test_a_commit_whose_answer_is_lost_was_made(mirror: Mirror, wire: Transport) -> None:
     summary = sync(mirror, wire, b"COMMIT", "writing", wire.lose_the_answer)
 
     assert (summary.status, summary.exit_code) == ("succeeded", 0)
@@ -122,7 +124,7 @@ def test_a_commit_whose_answer_is_lost_was_made(mirror: Mirror, wire: Wire) -> N
     assert mirror.held() == mirror.served()
 
 
-def test_a_commit_that_never_arrived_failed(mirror: Mirror, wire: Wire) -> None:
+def test_a_commit_that_never_arrived_failed(mirror: Mirror, wire: Transport) -> None:
     with pytest.raises(StoreError) as failure:
         sync(mirror, wire, b"COMMIT", "writing", wire.lose_the_question)
 
@@ -132,7 +134,7 @@ def test_a_commit_that_never_arrived_failed(mirror: Mirror, wire: Wire) -> None:
 
 
 def test_a_commit_that_nobody_can_ask_about_is_told_as_unknown(
-    mirror: Mirror, wire: Wire, caplog: pytest.LogCaptureFixture
+    mirror: Mirror, wire: Transport, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(StoreError, match="It is unknown whether this run was written: tfy-etl status tells"):
         sync(mirror, wire, b"COMMIT", "writing", wire.cut)
@@ -141,7 +143,7 @@ def test_a_commit_that_nobody_can_ask_about_is_told_as_unknown(
 
 
 def test_a_signal_while_rows_are_copied_is_an_interruption_and_nothing_else(
-    mirror: Mirror, wire: Wire, caplog: pytest.LogCaptureFixture
+    mirror: Mirror, wire: Transport, caplog: pytest.LogCaptureFixture
 ) -> None:
     def interrupt(_server: socket.socket) -> bool:
         os.kill(os.getpid(), signal.SIGINT)

@@ -9,7 +9,7 @@ from sqlalchemy import insert, update
 from etl.errors import ConfigError, MassDelete
 from etl.models import Base, Change, RejectedRecord, SyncRun, SyncRunCount, SyncScope
 from etl.simulator import fault
-from etl.store import Old, reading
+from etl.store import Old, open_readonly
 from etl.sync import Summary, prune
 from tests.mirror import Mirror
 
@@ -237,7 +237,7 @@ def test_runs_get_their_turn_while_much_is_deleted_in_small_batches(mirror: Mirr
 def test_nothing_is_looked_at_twice(mirror: Mirror) -> None:
     list(changing(mirror, 5))
     age(mirror)
-    with reading(mirror.url) as connection:
+    with open_readonly(mirror.url) as connection:
         told = list(Old(connection, datetime.now(UTC)).delete(4))
     assert [each.get("changes") for each in told] == [4, 4, 2, None, None]
     assert [each.get("sync_runs") for each in told[3:]] == [4, 1]
@@ -264,6 +264,6 @@ def test_batches_may_be_many(mirror: Mirror) -> None:
     with mirror.connection() as connection:
         connection.execute(insert(Change), changes)
     age(mirror, last.run_id)
-    with reading(mirror.url) as connection:
+    with open_readonly(mirror.url) as connection:
         gone = sum(each.get("changes", 0) for each in Old(connection, datetime.now(UTC) - DAY).delete(1))
     assert gone >= 1100

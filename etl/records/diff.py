@@ -1,0 +1,184 @@
+"""What moved between two states of a record's rows, told field by field for the table `changes`."""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple, TypeVar
+
+from etl.records.canonical import canonical
+from etl.records.rows import (
+    Entity,
+    Json,
+    MetricRow,
+    MlRepoRow,
+    ModelRow,
+    ModelRunStepRow,
+    ModelVersionRow,
+    PackageRow,
+    Record,
+    Rows,
+)
+from etl.records.times import iso
+from etl.records.versions import SNIPPET
+
+_ROW_TYPES: dict[Entity, type[MlRepoRow | ModelRow | ModelVersionRow]] = {
+    "ml_repos": MlRepoRow,
+    "models": ModelRow,
+    "model_versions": ModelVersionRow,
+}
+_JSON_COLUMNS = ("metadata", "manifest", "extra")
+_UNTOLD = (SNIPPET, "content_hash")
+
+# Where a column or another table tells of a part of the manifest, the manifest does not tell it again.
+_TOLD_BY = {
+    ("version",): "version",
+    ("version_alias",): "version_alias",
+    ("description",): "description",
+    ("step",): "step",
+    ("run_id",): "run_id",
+    ("source", "type"): "source_type",
+    ("source", "uri"): "source_uri",
+    ("source", "file_or_folder"): "source_uri",
+    ("framework", "type"): "framework_type",
+    ("framework", "library_name"): "library_name",
+    ("framework", "pipeline_tag"): "pipeline_tag",
+    ("framework", "base_model"): "base_model",
+    ("environment", "python_version"): "python_version",
+    ("environment", "pip_packages"): "packages",
+}
+
+Path = tuple[str, ...]
+K = TypeVar("K")
+
+
+class FieldChange(NamedTuple):
+    """What a row of `changes` says, of kind `created`, `updated`, `tag_added` or `tag_removed`."""
+
+    entity: Entity
+    entity_id: str
+    kind: str
+    field: str | None
+    old_value: str | None
+    new_value: str | None
+
+
+class _Move(NamedTuple):
+    field: str
+    old: str | None
+    new: str | None
+    kind: str = "updated"
+
+
+def changes(entity: Entity, entity_id: str, old: Rows | None, new: Rows) -> list[FieldChange]:
+    """What moved from the old rows to the new: one `created` without old ones, else field by field.
+
+    A field inside JSON is named by its path (`metadata.accuracy`), a metric or package by its name
+    (`metrics.loss`). `manifest` and `extra` tell only what no column and no other table has told.
+    """
+    if old is None:
+        return [FieldChange(entity, entity_id, "created", None, None, None)]
+    before, after = (_ROW_TYPES[entity]._make(rows[entity][0])._asdict() for rows in (old, new))
+    moves = [
+        *_columns(before, after),
+        *_tags(old, new),
+        *_run_steps(old, new),
+        *_metrics(old, new),
+        *_packages(old, new),
+    ]
+    moves += _json_columns(before, after, is_listed={SNIPPET, *(move.field.split(".")[0] for move in moves)})
+    return [FieldChange(entity, entity_id, move.kind, move.field, move.old, move.new) for move in moves]
+
+
+def _columns(before: Record, after: Record) -> Iterator[_Move]:
+    for name, value in before.items():
+        if name not in _UNTOLD and name not in _JSON_COLUMNS and value != after[name]:
+            yield _Move(name, _text(value), _text(after[name]))
+
+
+def _json_columns(before: Record, after: Record, is_listed: set[str]) -> Iterator[_Move]:
+    for name in _JSON_COLUMNS:
+        for path, old, new in _leaves((), before.get(name), after.get(name)):
+            if not _is_told(name, path, is_listed):
+                yield _Move(".".join((name, *path)), _text(old), _text(new))
+
+
+def _is_told(column: str, path: Path, is_listed: set[str]) -> bool:
+    if column == "manifest":
+        return path[:1] == ("metadata",) or _TOLD_BY.get(path) in is_listed
+    return column == "extra" and path[0] in is_listed
+
+
+def _leaves(path: Path, old: Json, new: Json) -> Iterator[tuple[Path, Json, Json]]:
+    """The leaves that differ; a list is one leaf, and so is an empty object."""
+    if not (old and isinstance(old, dict)) and not (new and isinstance(new, dict)):
+        if canonical(old) != canonical(new):
+            yield path, old, new
+        return
+    before, old = (old, None) if isinstance(old, dict) else ({}, old)
+    after, new = (new, None) if isinstance(new, dict) else ({}, new)
+    for key in sorted(before.keys() | after.keys()):
+        yield from _leaves((*path, key), before.get(key), after.get(key))
+    if old is not None or new is not None:  # a value gave way to an object, or came instead of one
+        yield path, old, new
+
+
+def _tags(old: Rows, new: Rows) -> Iterator[_Move]:
+    before, after = ({tag for _, _, tag in rows.get("model_version_tags", ())} for rows in (old, new))
+    for tag in sorted(before - after):
+        yield _Move("tags", tag, None, "tag_removed")
+    for tag in sorted(after - before):
+        yield _Move("tags", None, tag, "tag_added")
+
+
+def _run_steps(old: Rows, new: Rows) -> Iterator[_Move]:
+    before, after = (
+        [step.step for step in sorted(map(ModelRunStepRow._make, rows.get("model_run_steps", ())))]
+        for rows in (old, new)
+    )
+    if before != after:
+        yield _Move("run_steps", _text(before or None), _text(after or None))
+
+
+def _metrics(old: Rows, new: Rows) -> Iterator[_Move]:
+    before, after = (
+        [
+            ((row.key, row.step, row.timestamp_ms), row.value_special or canonical(row.value))
+            for row in map(MetricRow._make, rows.get("model_version_metrics", ()))
+        ]
+        for rows in (old, new)
+    )
+    for (key, _, _), was, now in _pairs(before, after):
+        yield _Move(f"metrics.{key}", was, now)
+
+
+def _packages(old: Rows, new: Rows) -> Iterator[_Move]:
+    before, after = (
+        [
+            (row.name or row.requirement, row.requirement)
+            for row in map(PackageRow._make, rows.get("model_version_packages", ()))
+        ]
+        for rows in (old, new)
+    )
+    for name, was, now in _pairs(before, after):
+        yield _Move(f"packages.{name}", was, now)
+
+
+def _pairs(old: list[tuple[K, str]], new: list[tuple[K, str]]) -> Iterator[tuple[K, str | None, str | None]]:
+    """What is gone and what came, paired by what identifies it; what stayed is left out, however often."""
+    gone, came = Counter(old), Counter(new)
+    gone, came = gone - came, came - gone
+    waiting: defaultdict[K, deque[str]] = defaultdict(deque)
+    for key, text in came.elements():
+        waiting[key].append(text)
+    for key, text in gone.elements():
+        yield key, text, waiting[key].popleft() if waiting[key] else None
+    for key, texts in waiting.items():
+        for text in texts:
+            yield key, None, text
+
+
+def _text(value: Json) -> str | None:
+    """A value as `changes` shows it."""
+    if value is None or isinstance(value, str):
+        return value
+    return iso(value) if isinstance(value, datetime) else canonical(value)

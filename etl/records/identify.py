@@ -1,0 +1,145 @@
+"""What a record says of itself before its rows are built: enough to know whether it changed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypeGuard
+
+from etl.records.canonical import MAX_NESTING, UnstorableValue, change_hash, content_hash, normalize
+from etl.records.fields import REQUIRED_ANY, InvalidRecord, has_content, identity, kind_of, own_identity
+from etl.records.metrics import Metrics, metrics_of
+from etl.records.models import embedded_version
+from etl.records.rows import Entity, Json, Record
+from etl.records.times import Instant, instant
+from etl.records.versions import SNIPPET
+
+_TIMES = ("created_at", "updated_at")
+_READABLE = 60
+_NONE = Metrics([], is_listed=False)
+
+
+class IdentifiedRecord(NamedTuple):
+    """A record, identified and hashed.
+
+    `fingerprint` only models have: it moves with the content of the embedded latest version too, and so tells when a
+    model's versions must be read again; so does another spelling of it, which costs no more than that. `metrics` are
+    those of a version, which its hash is made from before its rows are.
+    """
+
+    entity: Entity
+    id: str
+    updated_at: datetime | None
+    content_hash: str
+    ml_repo_id: str | None
+    model_id: str | None
+    fingerprint: str | None
+    metrics: Metrics
+    record: Record
+    is_derived: bool = False
+    """Whether this is an ML repo that the source does not list, and its models alone tell of."""
+
+
+def identify(entity: Entity, raw: Json) -> IdentifiedRecord:
+    """Identify and hash a record. Raises Unreadable when it is none, is not named, or cannot be kept whole."""
+    if not isinstance(raw, dict):
+        raise InvalidRecord(f"it is {kind_of(raw)}, where an object with an id was expected")
+    own_id = own_identity(raw, "id")
+    model_id = own_identity(raw, "model_id") if entity == "model_versions" else None
+    if not has_content(entity, raw):
+        one, other = REQUIRED_ANY[entity]
+        raise InvalidRecord(f"it has neither {one} nor {other}, and every record of its kind has at least one")
+    metrics = metrics_of(raw, own_id) if model_id else _NONE
+    content, fingerprint = _hashes(entity, raw, metrics)
+    updated_at = _instant(raw.get("updated_at"))
+    return IdentifiedRecord(
+        entity=entity,
+        id=own_id,
+        updated_at=updated_at.at if updated_at else None,
+        content_hash=content,
+        ml_repo_id=own_id if entity == "ml_repos" else identity(raw.get("ml_repo_id")),
+        model_id=model_id,
+        fingerprint=fingerprint,
+        metrics=metrics,
+        record=raw,
+    )
+
+
+def identify_derived(ml_repo: Record) -> IdentifiedRecord:
+    """Identify and hash an ML repo that models tell of; never equal in content to one that is listed."""
+    repo_id = own_identity(ml_repo, "id")
+    return IdentifiedRecord(
+        entity="ml_repos",
+        id=repo_id,
+        updated_at=None,
+        content_hash=content_hash(["derived", _content(ml_repo)]),
+        ml_repo_id=repo_id,
+        model_id=None,
+        fingerprint=None,
+        metrics=_NONE,
+        record=ml_repo,
+        is_derived=True,
+    )
+
+
+def _hashes(entity: Entity, raw: Record, metrics: Metrics) -> tuple[str, str | None]:
+    """Content hash and, for a model, fingerprint. Raises Unreadable."""
+    if metrics.is_listed:
+        return _hash(raw | {"metrics": None}, metrics.rows), None
+    if entity != "models":
+        return _hash(raw), None
+    latest = embedded_version(raw)
+    if latest is None:
+        own = _hash(raw)
+        return own, content_hash([own])
+    own = _hash(raw | {"latest_version": {"id": latest["id"]}})
+    try:
+        return own, change_hash(_in_order(latest), own)
+    except UnstorableValue as error:  # the version will be refused, which is no fault of its model
+        return own, content_hash([own, str(error)])
+
+
+def _in_order(version: Record) -> Record:
+    """A version as it came, but for what its content hash leaves out, and the order of its tags."""
+    return {
+        key: sorted(value) if key == "tags" and _are_texts(value) else value
+        for key, value in version.items()
+        if key != SNIPPET
+    }
+
+
+def _hash(record: Record, rows: Sequence[tuple[Any, ...]] = ()) -> str:
+    """The content hash. Raises Unreadable, which names the field that cannot be kept."""
+    try:
+        return content_hash(_content(record), rows)
+    except UnstorableValue as error:
+        field = next(key for key, value in record.items() if _is_unfit(value))
+        named = f"its {field}" if field.isidentifier() and len(field) <= _READABLE else "a field of it"
+        raise InvalidRecord(f"{named} {error}") from error
+
+
+def _is_unfit(value: Json) -> bool:
+    try:
+        normalize(value, MAX_NESTING - 1)
+    except UnstorableValue:
+        return True
+    return False
+
+
+def _content(record: Record) -> Record:
+    """The record in plain form, without what may differ while it says the same."""
+    content: Record = normalize(record)
+    content.pop(SNIPPET, None)
+    for key in _TIMES:
+        if read := _instant(content.get(key)):
+            content[key] = read.text
+    tags = content.get("tags")
+    if _are_texts(tags):
+        content["tags"] = sorted(set(tags))
+    return content
+
+
+def _are_texts(value: Json) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _instant(value: Json) -> Instant | None:
+    return instant(value) if isinstance(value, str) else None

@@ -1,0 +1,184 @@
+"""httpx, and nothing else that knows of it: one GET, its answer bounded in time and size."""
+
+import re
+import ssl
+import time
+import zlib
+from collections.abc import Hashable, Iterator, Sequence
+from threading import Lock
+
+import httpx
+
+import etl
+from etl.errors import ConfigError, SourceError
+from etl.settings import Settings
+from etl.source.exceptions import InvalidPath, TooLarge, TransientError
+from etl.source.responses import Answer, redact_excerpt
+from etl.source.throttle import Slot, Throttle
+
+MAX_RESPONSE_BYTES = 64 * 2**20
+"""Of one answer, as it came and unpacked."""
+
+_PIECE = 2**20
+
+_CONNECT_TIMEOUT = 10.0
+_MAX_TIMEOUTS = 5  # of a whole answer: each read has its own, but a body may drip for ever
+
+_LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+
+_IN_WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
+    (httpx.ConnectTimeout, "no connection in time"),
+    (httpx.TimeoutException, "no answer in time"),
+    (httpx.ConnectError, "no connection"),
+    (httpx.ProxyError, "the proxy failed"),
+    (httpx.DecodingError, "the answer could not be unpacked"),
+    (httpx.TransportError, "the connection broke off"),
+)
+
+
+class Transport:
+    """Sends the token to one address, and nowhere else."""
+
+    def __init__(
+        self, settings: Settings, token: str, gate: Throttle, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        """Open a connection pool; ConfigError if the CA file or the proxy settings cannot be used."""
+        self.requests = 0
+        self.bytes_received = 0
+        self._lock = Lock()
+        self._secret = token
+        self._gate = gate
+        self._base = settings.base_url()
+        self._deadline = settings.timeout * _MAX_TIMEOUTS
+        connections = settings.concurrency + 1
+        verify = _trust(settings)
+        try:
+            self._http = httpx.Client(
+                headers={
+                    "Authorization": f"Bearer {token}",
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip",
+                    "User-Agent": f"tfy-etl/{etl.__version__}",
+                },
+                timeout=httpx.Timeout(settings.timeout, connect=min(_CONNECT_TIMEOUT, settings.timeout)),
+                limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+                follow_redirects=False,
+                verify=verify,
+                transport=transport,
+                # What listens on this machine is not behind the proxy of the company.
+                mounts=dict.fromkeys(_LOOPBACK),
+            )
+        except (ValueError, ImportError, httpx.InvalidURL):
+            # Their texts may quote the address, a password with it.
+            raise ConfigError("The proxy that HTTPS_PROXY or ALL_PROXY names cannot be used.") from None
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._http.close()
+
+    def get(self, path: str, params: Sequence[tuple[str, str]] = ()) -> Answer:
+        """The answer to one request, whatever its status, once its turn has come.
+
+        Raises Passing when none came but another try may bring it, TooLarge past the size bound, SourceError
+        if the certificate is not trusted, ConfigError if nothing can be asked at this address.
+        """
+        try:
+            with self._gate.turn(_kind(path, params)) as turn:
+                return self._answer(turn, path, params)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError) as error:
+            # Their texts may quote headers, the token with them.
+            kind = InvalidPath if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8" else ConfigError
+            raise kind(f"{self._base} cannot be asked for {path}: look for odd characters.") from None
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise self._failure(path, error) from error
+
+    def _answer(self, turn: Slot, path: str, params: Sequence[tuple[str, str]]) -> Answer:
+        self._count(requests=1)
+        try:
+            with self._http.stream("GET", self._base + path, params=list(params)) as response:
+                turn.answered(response.status_code)
+                return Answer(path, response.status_code, response.headers, self._body(path, response))
+        except httpx.TimeoutException:
+            turn.late = True
+            raise
+
+    def _body(self, path: str, response: httpx.Response) -> bytes:
+        """The unpacked body, read piece by piece so that neither its size nor its slowness can hurt."""
+        chunks, size, began = [], 0, time.monotonic()
+        try:
+            for chunk in _unpacked(response):
+                chunks.append(chunk)
+                size += len(chunk)
+                if max(size, response.num_bytes_downloaded) > MAX_RESPONSE_BYTES:
+                    raise TooLarge(f"{path} answered more than {MAX_RESPONSE_BYTES} bytes: lower --page-size.")
+                if time.monotonic() - began > self._deadline:
+                    raise httpx.ReadTimeout("the body keeps dripping")
+            return b"".join(chunks)
+        finally:
+            chunks.clear()  # who keeps an error keeps this frame
+            self._count(received=response.num_bytes_downloaded)
+
+    def _failure(self, path: str, error: httpx.HTTPError) -> Exception:
+        """Our error for what kept the answer from coming."""
+        distrust = _certificate_fault(error)
+        if distrust is not None:
+            return SourceError(
+                f"The certificate of {self._base} is not trusted ({distrust.verify_message}): "
+                "name the CA that signed it with --ca-bundle."
+            )
+        words = next(words for kind, words in _IN_WORDS if isinstance(error, kind))
+        detail = redact_excerpt(re.sub(r"\[Errno -?\d+\] ", "", str(error)), self._secret)
+        if "WRONG_VERSION_NUMBER" in detail:
+            detail = "it does not speak https; write http:// if that is meant"
+        return TransientError(f"{self._base}{path}: {words}" + (f" ({detail})" if detail else ""))
+
+    def _count(self, requests: int = 0, received: int = 0) -> None:
+        with self._lock:
+            self.requests += requests
+            self.bytes_received += received
+
+
+def _kind(path: str, params: Sequence[tuple[str, str]]) -> Hashable:
+    """What requests have in common that take about the same time: list and page size. No two records have."""
+    size = dict(params).get("limit")
+    return size and (path, size)
+
+
+def _unpacked(response: httpx.Response) -> Iterator[bytes]:
+    """The body in pieces of bounded size, an empty one where nothing was to unpack. Raises httpx.DecodingError.
+
+    httpx would unpack at once whatever came, and as many layers as the server names: a kilobyte packed twice may
+    hold a gigabyte. What is packed in a way that was not asked for stays as it is, and is no JSON.
+    """
+    if response.headers.get("content-encoding", "").strip().lower() not in {"gzip", "x-gzip"}:
+        yield from response.iter_raw()
+        return
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        for packed in response.iter_raw():
+            yield unpacker.decompress(packed, _PIECE)
+            while unpacker.unconsumed_tail:
+                yield unpacker.decompress(unpacker.unconsumed_tail, _PIECE)
+    except zlib.error as error:
+        raise httpx.DecodingError(str(error)) from error
+    if response.num_bytes_downloaded and not unpacker.eof:
+        raise httpx.DecodingError("it ends too early")
+
+
+def _trust(settings: Settings) -> ssl.SSLContext:
+    """The certificates to trust: of the file the settings name, else httpx's choice."""
+    file = settings.ca_file()
+    try:
+        return ssl.create_default_context(cafile=file) if file else httpx.create_ssl_context()
+    except OSError as error:
+        named = file or "named by SSL_CERT_FILE or SSL_CERT_DIR"
+        reason = "it holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigError(f"Cannot read the CA file {named}: {reason}.") from None
+
+
+def _certificate_fault(error: BaseException) -> ssl.SSLCertVerificationError | None:
+    """The distrust at the root of a failed connection, if that is what it was."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    return cause

@@ -1,0 +1,1 @@
+"""What differs by database: one module for each, with the same functions."""

@@ -1,0 +1,284 @@
+"""What PostgreSQL does in its own way: advisory locks, COPY, lists of ids."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Double,
+    Engine,
+    FromClause,
+    Integer,
+    Table,
+    bindparam,
+    case,
+    cast,
+    event,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import Text
+
+from etl.errors import ConfigError, LockHeld, StoreError
+from etl.models.types import RegistryJson, RegistryText
+from etl.store.staging_tables import MOMENTS_MS
+
+__all__ = ["insert"]
+
+TEMPORARY = "pg_temp"
+"""Schema of temporary tables."""
+
+NOW = func.now()
+"""The moment by the database's clock."""
+
+AUTO_MIGRATE = False
+"""Whether `sync` migrates an older schema: other people use these tables, so `db upgrade` alone does."""
+
+_LOCK_POLL_S = 0.2
+# The server frees the locks of a client that has gone a moment later: it drops its temporary tables first.
+_LOCK_GRACE_S = 1.0
+# A host that goes without a word, ours or the server's, is missed after a minute and a half; by default, after hours.
+_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 6}
+_INSUFFICIENT_PRIVILEGE = "42501"
+_READ_ONLY = "25006"
+
+_COPIED_NULL = "\\N"
+_READ_BY_COPY = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+"""What COPY does not take as it is, and how it is written; the backslash first."""
+
+
+def check_url(url: URL) -> None:
+    """A server tells what is wrong with its address when it is asked."""
+
+
+def prepare(engine: Engine) -> None:
+    """Set up each connection, at both of its ends: the server frees the locks of a client that it misses."""
+
+    @event.listens_for(engine, "do_connect")
+    def _dial(_dialect: Dialect, _record: object, _arguments: list[Any], options: dict[str, Any]) -> None:
+        for name, value in _KEEPALIVES.items():
+            options.setdefault(name, value)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        # In a zone ahead of UTC, the last moments that Python can hold could not be read.
+        settings = ["TIME ZONE 'UTC'", *(f"tcp_{name} = {value}" for name, value in _KEEPALIVES.items())]
+        connection.execute("; ".join(f"SET {each}" for each in settings))
+        connection.commit()
+
+
+_USER_TABLES = text("""
+    SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND NOT EXISTS (
+        SELECT FROM pg_depend d
+        WHERE d.classid = CAST('pg_class' AS regclass) AND d.objid = c.oid AND d.objsubid = 0 AND d.deptype = 'e'
+    )
+""")
+_MAY_CREATE = text("""
+    SELECT current_schema() IS NOT NULL AS has_schema, has_schema_privilege(current_schema(), 'CREATE') AS may_create,
+           quote_ident(current_schema()) AS schema, quote_ident(current_user) AS role
+""")
+
+
+def user_tables(connection: Connection) -> set[str]:
+    """Names of the tables in the schema where new tables are created, except those of extensions."""
+    return set(connection.scalars(_USER_TABLES))
+
+
+def lock_schema(connection: Connection) -> None:
+    """Wait until no other process migrates this schema, and exclude others until the transaction ends.
+
+    Call it first in a transaction. Later statements see what the other process committed, whatever isolation level
+    the server sets by default.
+    """
+    connection.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
+    schema = connection.scalar(text("SELECT current_schema()"))
+    connection.execute(func.pg_advisory_xact_lock(_key(f"migrate/{schema}")).select())
+
+
+def check_may_create(connection: Connection) -> None:
+    """Raise ConfigError, with the fix, when the role cannot create tables."""
+    found = connection.execute(_MAY_CREATE).one()
+    if not found.has_schema:
+        raise ConfigError(
+            "The role can use no schema of its search_path: create the schema, or grant USAGE and CREATE on it."
+        )
+    if not found.may_create:
+        raise ConfigError(
+            f"The role {found.role} cannot create tables in the schema {found.schema}: "
+            f"run GRANT CREATE ON SCHEMA {found.schema} TO {found.role}."
+        )
+
+
+def create(engine: Engine) -> None:
+    """A database that is there needs nothing."""
+
+
+@contextmanager
+def verify_unchanged(url: URL) -> Iterator[None]:  # noqa: ARG001 for files
+    """A server keeps its readers apart from who writes."""
+    yield
+
+
+@contextmanager
+def run_lock(
+    engine: Engine,  # noqa: ARG001 SQLite locks before it connects
+    connect: Callable[[], Connection],
+    ml_repos: Sequence[str],
+    wait: float,
+) -> Iterator[None]:
+    """Hold advisory locks on the connection that works: who loses the lock has lost the run with it.
+
+    The server frees them when the connection closes, and so when the process dies. A run over everything takes the
+    schema's lock alone; a run over some ML repos shares it and takes each repo's own, so that such runs go side by
+    side. All are tried, none waited for: no deadlock can arise.
+    Raises LockHeld when another run still holds one after `wait` seconds, or after one for a run that has just died.
+    """
+    connection = connect()
+    deadline = time.monotonic() + max(wait, _LOCK_GRACE_S)
+    while not _take_all(connection, ml_repos):
+        if time.monotonic() >= deadline:
+            raise LockHeld(
+                "Another run is at work on this database: wait for it to end; sync --lock-wait 600 waits by itself."
+            )
+        time.sleep(_LOCK_POLL_S)
+    yield
+    # Whoever comes next shall not have to wait for the server to tidy up. A connection that broke has no lock to free.
+    with suppress(DBAPIError):
+        connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock_all()"))
+
+
+def _take_all(connection: Connection, ml_repos: Sequence[str]) -> bool:
+    """Take every lock, or none."""
+    with connection.begin():
+        schema = connection.scalar(text("SELECT current_schema()"))
+        whole = func.pg_try_advisory_lock_shared if ml_repos else func.pg_try_advisory_lock
+        tries = [whole(_key(f"{schema}"))]
+        tries += [func.pg_try_advisory_lock(_key(f"{schema}/{repo}")) for repo in sorted(set(ml_repos))]
+        if all(connection.scalar(each.select()) for each in tries):
+            return True
+        connection.execute(text("SELECT pg_advisory_unlock_all()"))
+        return False
+
+
+def begin_snapshot(connection: Connection) -> None:
+    """The transaction that has begun only reads, and sees one state until it ends."""
+    connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    # Whoever reads by a cursor is taken to want a tenth of the rows.
+    connection.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
+    # All of them are wanted. Where statistics are old, the server takes tables for small, and would look through one
+    # for each row of another, for half a minute.
+    connection.execute(text("SET LOCAL enable_nestloop = off"))
+
+
+def wait_for_merges(connection: Connection) -> None:
+    """Until the transaction ends, no other run over some ML repos merges."""
+    schema = connection.scalar(text("SELECT current_schema()"))
+    connection.execute(func.pg_advisory_xact_lock(_key(f"merge/{schema}")).select())
+
+
+def _key(name: str) -> int:
+    digest = hashlib.blake2b(f"tfy-etl/{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def ids(values: Sequence[str]) -> FromClause:
+    """The values as a table with one column, `value`."""
+    return func.unnest(bindparam(None, list(values), type_=ARRAY(Text))).table_valued("value").render_derived()
+
+
+def cast_staged(column: Column[Any], staging: Column[Any]) -> ColumnElement[Any]:
+    """The staged column as the table's own takes it: JSON is staged as text."""
+    return cast(staging, JSONB) if isinstance(column.type, RegistryJson) else staging
+
+
+def from_epoch_ms(milliseconds: Column[int]) -> ColumnElement[Any]:
+    """The moment so many milliseconds after 1970; NULL outside the years 1 to 9999."""
+    day = 86_400_000
+    # Days apart: the seconds are a floating-point number, which is exact enough for a day, but not for ages.
+    since = func.make_interval(0, 0, 0, cast(milliseconds // day, Integer), 0, 0, milliseconds % day / 1000.0)
+    epoch = cast("epoch", TIMESTAMP(timezone=True))
+    return case((milliseconds.between(*MOMENTS_MS), epoch + since))
+
+
+def load(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+    """COPY rows, encoded already, into a staging table.
+
+    As text, which is written column by column in a tenth of the time that it takes to adapt each value.
+    """
+    driver = connection.connection.driver_connection
+    assert driver is not None  # noqa: S101 a connection in use has one
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    columns = [_copied(column, values) for column, values in zip(table.columns, zip(*rows, strict=True), strict=True)]
+    with driver.cursor() as cursor, cursor.copy(f'COPY pg_temp."{table.name}" ({names}) FROM STDIN') as copy:
+        copy.write("\n".join(map("\t".join, zip(*columns, strict=True))) + "\n")
+
+
+def _copied(column: Column[Any], values: Sequence[Any]) -> list[str]:
+    """A column's values as COPY reads them."""
+    write: Callable[[Any], str] = repr if isinstance(column.type, Double) else str  # repr tells a float exactly
+    if isinstance(column.type, Text | RegistryText):
+        together = "".join(filter(None, values))
+        write = _shielded if any(each in together for each in _READ_BY_COPY) else str
+    return [_COPIED_NULL if value is None else write(value) for value in values]
+
+
+def _shielded(text: str) -> str:
+    for character, written in _READ_BY_COPY.items():
+        text = text.replace(character, written)
+    return text
+
+
+def analyze(connection: Connection, tables: Iterable[Table]) -> None:
+    """Nobody gathers statistics of temporary tables by itself, and without them the merge is planned badly.
+
+    Those without a key of their own are joined by their first column alone.
+    """
+    for table in tables:
+        _analyze(connection, f'pg_temp."{table.name}"', table.columns if table.primary_key else table.columns[:1])
+
+
+def analyze_new(connection: Connection, tables: Iterable[Table]) -> None:
+    """Gather statistics of tables that have none: within minutes the server would, and plan every view badly till then.
+
+    The server leaves out, with no more than a warning, what the role may not analyze.
+    """
+    unknown = text("SELECT relname FROM pg_class WHERE oid = ANY (CAST(:names AS regclass[])) AND reltuples <= 0")
+    of_name = {table.name: table for table in tables}
+    for name in connection.scalars(unknown, {"names": list(of_name)}).all():
+        # Documents are what takes the time, and nobody joins by them.
+        columns = [column for column in of_name[name].columns if not isinstance(column.type, RegistryJson)]
+        _analyze(connection, f'"{name}"', columns)
+
+
+def _analyze(connection: Connection, name: str, columns: Iterable[Column[Any]]) -> None:
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    connection.exec_driver_sql(f"ANALYZE {name} ({names})")
+
+
+def translate_error(error: Exception) -> StoreError | ConfigError:
+    """The driver's complaint as one line with the next step."""
+    text = " ".join(str(error).split())[:300].rstrip("?.")
+    if getattr(error, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
+        return ConfigError(f"PostgreSQL refused: {text}: grant the role what it lacks.")
+    if getattr(error, "sqlstate", None) == _READ_ONLY:
+        return ConfigError(f"PostgreSQL refused: {text}: take a role, and a server, that may write.")
+    if getattr(error, "sqlstate", None) is None:  # a connection failed before there was a session
+        for sign, advice in (
+            ("authentication failed", "check user and password in TFY_ETL_DATABASE_URL"),
+            ("no password supplied", "give a password in TFY_ETL_DATABASE_URL"),
+            ("does not exist", "create it, or change TFY_ETL_DATABASE_URL"),
+        ):
+            if sign in text:
+                return ConfigError(f"PostgreSQL refused: {text}: {advice}.")
+    return StoreError(f"PostgreSQL failed: {text}. See to the server, then run again; nothing of this run was written.")

@@ -1,0 +1,115 @@
+"""Records that could not be stored: kept whole, looked up, and resolved once a run can read them or finds them gone."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, bindparam, func, insert, literal, or_, select, update
+
+from etl.errors import ConfigError
+from etl.models import RejectedRecord, SyncRun
+from etl.store.staging_tables import OBSERVED, STAGES, TABLES
+
+
+class Reject(NamedTuple):
+    """A row of `rejected_records` without its payload, which may be long."""
+
+    id: int
+    run_id: str
+    entity: str
+    record_id: str | None
+    reason: str
+    rejected_at: datetime
+    resolved_at: datetime | None
+
+
+class Gone(NamedTuple):
+    """What a run found gone: of some entities each record that it did not meet, and some by entity and id."""
+
+    entities: Collection[str] = ()
+    records: Collection[tuple[str, str]] = ()
+
+
+def listed(connection: Connection, *, also_resolved: bool, limit: int | None = None) -> list[Reject]:
+    """The open ones, or all, newest first."""
+    query = _which(_rejects(), also_resolved=also_resolved).order_by(RejectedRecord.id.desc()).limit(limit)
+    with connection.begin():
+        return [Reject(*row) for row in connection.execute(query)]
+
+
+def count(connection: Connection, *, also_resolved: bool) -> int:
+    """How many are open, or were ever rejected."""
+    with connection.begin():
+        return connection.scalar(_which(select(func.count(RejectedRecord.id)), also_resolved=also_resolved)) or 0
+
+
+def numbered(connection: Connection, ids: Collection[int]) -> list[Reject]:
+    """Those of these numbers, newest first. ConfigError when there is no such number."""
+    query = _rejects().where(RejectedRecord.id.in_(ids)).order_by(RejectedRecord.id.desc())
+    with connection.begin():
+        found = [Reject(*row) for row in connection.execute(query)]
+    if unknown := sorted(set(ids) - {each.id for each in found}):
+        raise ConfigError(f"There is no rejected record {unknown[0]}: tfy-etl rejected list --all shows all.")
+    return found
+
+
+def payload_and_host(connection: Connection, reject_id: int) -> tuple[str, str]:
+    """One record as it was received, as JSON text, and the control plane that it came from."""
+    query = (
+        select(RejectedRecord.payload, SyncRun.host)
+        .join(SyncRun, SyncRun.id == RejectedRecord.run_id)
+        .where(RejectedRecord.id == reject_id)
+    )
+    with connection.begin():
+        payload, host = connection.execute(query).one()
+    return payload, host
+
+
+def resolve(connection: Connection, gone: Gone, now: datetime) -> None:
+    """Close what the run could read, and what it found gone. What came again as it was stays open."""
+    table, stage = TABLES["rejected_records"], STAGES["rejected_records"]
+    came_again = (stage.c.entity == table.c.entity) & (stage.c.payload == table.c.payload)
+    # Joins, because SQLite would go through the whole stage for each row that `exists` asks for.
+    done = (
+        select(table.c.id)
+        .outerjoin(stage, came_again)
+        .outerjoin(OBSERVED, (OBSERVED.c.entity == table.c.entity) & (OBSERVED.c.id == table.c.record_id))
+        .where(
+            table.c.resolved_at.is_(None),
+            stage.c.entity.is_(None),
+            or_(OBSERVED.c.outcome != "rejected", OBSERVED.c.id.is_(None) & table.c.entity.in_(gone.entities)),
+        )
+    )
+    connection.execute(update(table).where(table.c.id.in_(done)).values(resolved_at=now))
+    if gone.records:
+        this_one = (table.c.entity == bindparam("of"), table.c.record_id == bindparam("named"))
+        connection.execute(
+            update(table).where(table.c.resolved_at.is_(None), *this_one).values(resolved_at=now),
+            [{"of": entity, "named": named} for entity, named in gone.records],
+        )
+
+
+def keep(connection: Connection, run_id: str, now: datetime) -> None:
+    """Write down what was rejected; a record that stays as unreadable as it was is kept once."""
+    table, stage = TABLES["rejected_records"], STAGES["rejected_records"]
+    # By itself SQLite would join by the index of the entity, and read the payload of every record of that.
+    known = (
+        select(table.c.entity, table.c.payload).where(table.c.resolved_at.is_(None)).cte().prefix_with("MATERIALIZED")
+    )
+    rows = (
+        select(literal(run_id), literal(now, table.c.rejected_at.type), *stage.columns)
+        .distinct()
+        .outerjoin_from(stage, known, (known.c.entity == stage.c.entity) & (known.c.payload == stage.c.payload))
+        .where(known.c.entity.is_(None))
+    )
+    names = [column.name for column in stage.columns]
+    connection.execute(insert(table).from_select(["run_id", "rejected_at", *names], rows))
+
+
+def _rejects() -> Select[Any]:
+    columns: Sequence[Any] = [RejectedRecord.__table__.c[name] for name in Reject._fields]
+    return select(*columns)
+
+
+def _which(query: Select[Any], *, also_resolved: bool) -> Select[Any]:
+    return query if also_resolved else query.where(RejectedRecord.resolved_at.is_(None))

@@ -1,0 +1,103 @@
+"""What the lists no longer have is doubted before it is taken for deleted."""
+
+import logging
+from enum import Enum, auto
+
+from etl.errors import SourceError
+from etl.records import identity
+from etl.source import Client, Forbidden
+from etl.store import EmptiedRepo, Store
+from etl.sync.extract import Extraction
+
+_MOST_NAMED = 5
+
+_log = logging.getLogger(__name__)
+
+
+class _Told(Enum):
+    """What the control plane tells of a model that is asked for by itself."""
+
+    GONE = auto()
+    HERE = auto()
+    ELSEWHERE = auto()
+    """It is in another ML repo than those of the run."""
+    NOTHING = auto()
+
+
+def confirm_deletes(client: Client, store: Store, extraction: Extraction, most: int) -> None:
+    """Ask for each missing model by itself, unless there are more than `most`: if one is still there, nothing goes.
+
+    One that moved to an ML repo outside of the run's scope is missing there rightly, and stays as it is stored.
+    """
+    for lost in store.emptied_repos()[:_MOST_NAMED]:
+        extraction.warn(_named(lost))
+    missing = store.missing_models()
+    if len(missing) > most:
+        return
+    told = _asked(client, extraction, missing)
+    moved = [model_id for model_id, what in told.items() if what is _Told.ELSEWHERE]
+    if moved:
+        store.cancel_deletes(moved)
+        extraction.warn(
+            f"{len(moved)} models are in another ML repo now ({', '.join(moved[:_MOST_NAMED])}): they are kept as they "
+            "were until a run reads that one too."
+        )
+    kept = [model_id for model_id, what in told.items() if what in {_Told.HERE, _Told.NOTHING}]
+    if kept:
+        store.cancel_deletes()
+        extraction.unproven += 1
+        extraction.warn(
+            f"{len(kept)} models are in no list, but asked for by itself the control plane has each of them, or does "
+            f"not say that it is gone ({', '.join(kept[:_MOST_NAMED])}): nothing is deleted."
+        )
+
+
+def _asked(client: Client, extraction: Extraction, missing: list[str]) -> dict[str, _Told]:
+    """What is told of each; nothing at all where the control plane tells of no single model.
+
+    Such a control plane answers 404 for everything, which confirms nothing: a model that is listed is asked for first.
+    """
+    if not missing:
+        return {}
+    offered = _offers_single_models(client, extraction)
+    if offered is False:
+        _log.info("this control plane offers no single models (GET /models/ID): the lists alone say what is missing")
+        return {}
+    told: dict[str, _Told] = {}
+    for model_id in missing:
+        extraction.advance("models", 0, None)
+        told[model_id] = _ask(client, extraction, model_id)
+        if offered and told[model_id] is _Told.NOTHING:  # that may have gone wrong in passing
+            told[model_id] = _ask(client, extraction, model_id)
+    if offered is None:  # no model is listed, so that only those which are there after all say something
+        told = {each: what for each, what in told.items() if what in {_Told.HERE, _Told.ELSEWHERE}}
+    return told
+
+
+def _offers_single_models(client: Client, extraction: Extraction) -> bool | None:
+    """Whether a model that is listed can be asked for by itself; None where none is listed."""
+    witness = next(extraction.staging.seen_ids("models"), None)
+    if witness is None:
+        return None
+    # Once more where that went wrong in passing: what no model is asked for cannot be taken back.
+    return any(_ask(client, extraction, witness) in {_Told.HERE, _Told.ELSEWHERE} for _ in range(2))
+
+
+def _ask(client: Client, extraction: Extraction, model_id: str) -> _Told:
+    try:
+        record = client.get("models", model_id)
+    except (SourceError, Forbidden, UnicodeError) as error:  # an id may be no text that an address can hold
+        _log.info("it is not told whether there is a model %r: %s", model_id, error)
+        return _Told.NOTHING
+    if record is None:
+        return _Told.GONE
+    ml_repo, asked_for = identity(record.get("ml_repo_id")), extraction.scope.ml_repos
+    return _Told.ELSEWHERE if asked_for and ml_repo is not None and ml_repo not in asked_for else _Told.HERE
+
+
+def _named(lost: EmptiedRepo) -> str:
+    itself = "it is still listed itself" if lost.listed else "and so is the ML repo"
+    return (
+        f"All {lost.models} models of ML repo {lost.id} ({lost.name or 'without a name'}) are gone, {itself}: "
+        "a token that lost a permission looks the same."
+    )

@@ -1,0 +1,386 @@
+"""Which lists a run reads, in which order, and where the versions come from."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from etl.errors import RequestRefused, UnknownMlRepo
+from etl.records import Entity, Record, derived_ml_repo, embedded_version, identity
+from etl.source import Client, Forbidden, Listing, ListingRead, ListingReader, NotOffered, Page
+from etl.store import Coverage, Staging
+from etl.sync.coverage import VERSIONS, Refusal, is_withheld, refusal_of_versions, why
+from etl.sync.plan import Plan
+from etl.sync.scope import Scope
+from etl.sync.stage_pages import PageStager
+
+_log = logging.getLogger(__name__)
+
+_MOST_WARNINGS = 20
+_REFUSED_IN_A_ROW = 3
+"""Models whose versions are refused one after another, until the list of versions is probed again."""
+
+Advance = Callable[[str, int, int | None], None]
+"""Told of each page: which entity, how many records came, how many the list has (None where nobody says)."""
+
+
+@dataclass
+class _Batch:
+    """Versions of several models, taken together: most models have few, and a page takes as many statements as one."""
+
+    records: list[Any] = field(default_factory=list)
+    again: set[int] = field(default_factory=set)
+    ids: set[str | None] = field(default_factory=set)
+    owners: dict[int, set[str]] = field(default_factory=dict)
+    """Of each record, by its place in memory, the model that it was asked for with; what is no object has several."""
+    ended: dict[str, bool] = field(default_factory=dict)
+    """Models of which the last version has come, and whether it is proven that all have."""
+    unreadable: set[str] = field(default_factory=set)
+    """Models of which a version could not be read."""
+
+    def has_room_for(self, page: Page, most: int) -> bool:
+        """Whether the page may come in: what comes a second time is held against what is staged already."""
+        return len(self.records) + len(page.fresh) <= most and self.ids.isdisjoint(_ids(page))
+
+    def add(self, page: Page, model_id: str) -> None:
+        """Take the page in."""
+        self.again |= {len(self.records) + place for place in page.again}
+        self.records += page.fresh
+        self.ids |= _ids(page)
+        for record in page.fresh:
+            self.owners.setdefault(id(record), set()).add(model_id)
+
+    def clear(self) -> None:
+        """Everything was taken; what could not be read is remembered."""
+        for gathered in (self.records, self.again, self.ids, self.owners, self.ended):
+            gathered.clear()
+
+
+def _ids(page: Page) -> set[str | None]:
+    return {identity(each.get("id")) for each in page.fresh if isinstance(each, dict)} - {None}
+
+
+@dataclass
+class Extraction:
+    """Reads lists into the intake and remembers what was proven.
+
+    `before` is the row of the scope in `sync_scopes`, empty before its first complete run; `accept_coverage` says that
+    the control plane may offer less than it did then.
+    """
+
+    client: Client
+    reader: ListingReader
+    stager: PageStager
+    staging: Staging
+    scope: Scope
+    advance: Advance
+    before: Mapping[str, Any]
+    accept_coverage: bool
+    coverage: Coverage | None = None
+    """None until the first page of models."""
+    why_latest: str = "only the latest versions are wanted, and they come with the models"
+    lists_ml_repos: bool = True
+    shrank: bool = False
+    """Whether the control plane offers less than before, and nobody has accepted that."""
+    proofs: set[str] = field(default_factory=set)
+    unproven: int = 0
+    found_models: bool = False
+    """Whether a model came: filters that nothing passes are perhaps misspelt."""
+    warnings: list[str] = field(default_factory=list)
+    _missing: dict[str, Refusal] = field(default_factory=dict)
+    """Lists that cannot be read, by what they are of."""
+    _listed: AbstractSet[str] = frozenset()
+    """Ids of the ML repos that are listed."""
+    _derived: dict[str, Record] = field(default_factory=dict)
+    """ML repos that models tell of, by id."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every list that was read was proven to be read in full."""
+        return not self.unproven
+
+    @property
+    def proof(self) -> str | None:
+        """The weakest proof that the run rests on; None when a list has none, or none was read."""
+        if self.unproven or not self.proofs:
+            return None
+        return "confirmed" if "confirmed" in self.proofs else "anchored"
+
+    def ml_repos(self) -> None:
+        """Read all ML repos, if they are listed. UnknownMlRepo when one that was asked for is not among them."""
+        listed: dict[str | None, str] = {}
+        try:
+            for page in self._pages("ml_repos", Listing("ml-repos", optional=True)):
+                self.stager.take("ml_repos", page.fresh, page.again)
+                listed |= {identity(each.get("id")): _described(each) for each in page.fresh if isinstance(each, dict)}
+        except (Forbidden, RequestRefused) as refusal:
+            if not is_withheld(refusal):
+                raise
+            self.lists_ml_repos = False
+            self._missing["ML repos"] = refusal
+            return
+        self._listed = frozenset(filter(None, listed))
+        unknown = [each for each in self.scope.ml_repos if each not in listed]
+        if unknown:
+            some = ", ".join(list(listed.values())[:10]) or "none at all"
+            message = f"The control plane knows no ML repo of the id {unknown[0]!r}: it lists {some}."
+            raise UnknownMlRepo(message, ml_repos=tuple(unknown))
+
+    def models(self) -> None:
+        """Read every model of the scope, with the latest version inside it where versions are not listed."""
+        for listing in self.scope.model_listings():
+            found = False
+            for page in self._pages("models", listing):
+                if self.coverage is None:
+                    self._find_coverage(page.fresh)
+                self.stager.take("models", page.fresh, page.again)
+                self._derive_ml_repos(page.fresh)
+                found |= bool(page.fresh)
+                if self.coverage is Coverage.LATEST:
+                    self._take_latest(page)
+            self.found_models |= found
+            if not found and not self.lists_ml_repos and self.scope.ml_repos:
+                self.warn(f"ML repo {dict(listing.filters)['ml_repo_id']!r} has no models, or does not exist.")
+        if self.coverage is None:
+            self._find_coverage(())
+        self.stager.take_derived([each for key, each in self._derived.items() if key not in self._listed])
+        self._compare_coverage()
+        if not self.found_models and not self.scope.lists_every_model:
+            self.warn("No model matches the filters of this run.")
+
+    def _find_coverage(self, models: Sequence[Any]) -> None:
+        """Find out whether versions can be listed, by the first models."""
+        if self.scope.versions == "latest":
+            self.coverage = Coverage.LATEST
+            return
+        known = [each for each in models if isinstance(each, dict)]
+        of_models = (identity(each.get("ml_repo_id")) for each in known)
+        repos = self.scope.ml_repos or self._listed or dict.fromkeys(filter(None, of_models))
+        model_id = next(filter(None, (identity(each.get("id")) for each in known)), None)
+        refusal = refusal_of_versions(self.client, sorted(repos), model_id, within=bool(self.scope.ml_repos))
+        self.coverage = Coverage.ALL if refusal is None else Coverage.LATEST
+        if refusal is not None:
+            self.why_latest = why("model versions", refusal)
+            self._missing["model versions"] = refusal
+
+    def _compare_coverage(self) -> None:
+        """Warn of lists that are missing: in the first run of a scope, and when the last complete run had them."""
+        had = {
+            "ML repos": self.before.get("lists_ml_repos", False),
+            "model versions": self.before.get("coverage") == Coverage.ALL,
+        }
+        lost = [why(what, refusal) for what, refusal in self._missing.items() if had[what]]
+        if lost and not self.accept_coverage:
+            self.shrank = True
+            self.unproven += 1
+            self.warn(
+                f"The control plane offers less than in the last complete run: {'; '.join(lost)}. Nothing is deleted. "
+                "If that is right, run once with --accept-coverage."
+            )
+        elif lost or (self._missing and not self.before):
+            missing = "; ".join(why(what, refusal) for what, refusal in self._missing.items())
+            self.warn(f"{missing[0].upper()}{missing[1:]}. {self._consequence()}")
+
+    def _consequence(self) -> str:
+        parts = []
+        if "model versions" in self._missing:
+            parts.append("only the latest version of each model is copied")
+        if "ML repos" in self._missing:
+            parts.append("ML repos are derived from their models")
+        text = ", and ".join(parts)
+        return f"{text[0].upper()}{text[1:]}."
+
+    def _derive_ml_repos(self, models: Sequence[Any]) -> None:
+        """Remember the ML repos of models, each as the same of its models tells it in every run."""
+        for model in models:
+            derived = derived_ml_repo(model) if isinstance(model, dict) else None
+            if derived is None or (self.scope.ml_repos and derived["id"] not in self.scope.ml_repos):
+                continue
+            other = self._derived.setdefault(derived["id"], derived)
+            if _rank(derived) > _rank(other):
+                self._derived[derived["id"]] = derived
+
+    def _take_latest(self, page: Page, model_ids: Callable[[Sequence[str]], set[str]] | None = None) -> None:
+        """Take the versions that come with models; those of a model that is as it was when all were read say less.
+
+        Such a model is no longer known by all of its versions: where versions are listed, the next run reads them.
+        """
+        latest = [embedded_version(each) for each in page.fresh if isinstance(each, dict)]
+        of_model = {identity(each["model_id"]): each for each in latest if each is not None}
+        wanted = (model_ids or self.staging.due_among)([each for each in of_model if each is not None])
+        self.stager.take("model_versions", [each for model_id, each in of_model.items() if model_id in wanted])
+        self.staging.mark_unread(sorted(wanted))
+
+    def versions(self, plan: Plan, *, full: bool) -> bool:
+        """Read versions as planned, those of every model when `full`; whether a sweep brought all of the scope."""
+        if plan.way not in {"sweep", "by model"}:
+            return False
+        every = plan.way == "sweep" and self._sweep_versions()
+        if every:  # what a model names as its latest and the sweep did not bring casts doubt on the sweep
+            self.staging.mark_unread_without_latest()
+            self._versions_of(self.staging.without_latest())
+        else:
+            if full:
+                self.staging.mark_all_due()
+            self._versions_of(self.staging.due())
+        if self.staging.lacks_latest():
+            self._take_missing_latest()
+        return every
+
+    def _take_missing_latest(self) -> None:
+        """Read the models again for latest versions that no list of versions brought: nothing that came is lost."""
+        for listing in self.scope.model_listings():
+            for page in self.reader.read(listing):
+                self.advance("models", 0, page.total)
+                self._take_latest(page, self.staging.lack_latest)
+
+    def _sweep_versions(self) -> bool:
+        """Read all versions of the scope in as few lists as the server offers; False when it offers none."""
+        if not self.scope.ml_repos and self._swept([Listing(VERSIONS)]):
+            return True
+        repos = self.scope.ml_repos or tuple(self.staging.seen_ids("ml_repos"))
+        read = self._swept([Listing(VERSIONS, (("ml_repo_id", repo),)) for repo in repos])
+        if not read and repos:
+            return False
+        if len(read) < len(repos):
+            allowed = [value for listing in read for _, value in listing.filters]
+            self.staging.mark_unread(list(self.staging.models_outside(allowed)))
+        # A repo may be hidden, or unreadable, while its models are listed.
+        hidden = list(self.staging.models_outside(repos))
+        self.staging.mark_unread(hidden)
+        self._versions_of(iter(hidden))
+        return True
+
+    def _swept(self, listings: Sequence[Listing]) -> list[Listing]:
+        """Read lists that together bring all versions; those that were allowed, none when the server offers no such."""
+        before = self.unproven
+        read: list[Listing] = []
+        withheld: list[tuple[Listing, Refusal]] = []
+        for listing in listings:
+            try:
+                for page in self._pages("model_versions", listing):
+                    self.stager.take("model_versions", page.fresh, page.again)
+                read.append(listing)
+            except (Forbidden, RequestRefused) as refusal:
+                if not is_withheld(refusal):
+                    raise
+                _log.info("no list of all versions: %s", refusal)
+                withheld.append((listing, refusal))
+                if not isinstance(refusal, Forbidden):
+                    break
+        if len(read) + len(withheld) < len(listings) or not read:
+            return []
+        unread = self.stager.unread_models
+        if self.unproven == before and None not in unread:
+            self.staging.mark_all_read()
+            self.staging.mark_unread(sorted(filter(None, unread)))
+        for listing, why_not in withheld:
+            self._not_had(listing, why_not)
+        return read
+
+    def _versions_of(self, model_ids: Iterator[str]) -> None:
+        """Read the versions of each of these models."""
+        listings = (Listing(VERSIONS, (("model_id", model_id),)) for model_id in model_ids)
+        refused = 0
+        batch = _Batch()
+        for reading in self.reader.read_many(listings):
+            model_id = dict(reading.listing.filters)["model_id"]
+            try:
+                for page in reading:
+                    self.advance("model_versions", len(page.fresh), None)
+                    if not batch.has_room_for(page, self.reader.page_size):
+                        self._take_versions(batch)
+                    batch.add(page, model_id)
+            except (RequestRefused, Forbidden) as refusal:
+                if not isinstance(refusal, Forbidden | NotOffered):
+                    raise
+                refused += 1
+                if refused >= _REFUSED_IN_A_ROW and self._are_refused_by_now(model_id):
+                    break
+                self._not_had(reading.listing, refusal)
+                self.staging.mark_unread([model_id])
+                continue
+            refused = 0
+            batch.ended[model_id] = self._judge(reading)
+        self._take_versions(batch)
+
+    def _are_refused_by_now(self, model_id: str) -> bool:
+        """Whether the control plane stopped listing versions since the run began."""
+        repos = sorted(self.scope.ml_repos or self._listed)
+        refusal = refusal_of_versions(self.client, repos, model_id, within=bool(self.scope.ml_repos))
+        if refusal is None:
+            return False
+        self.coverage, self.shrank = Coverage.LATEST, True
+        self.unproven += 1
+        self.staging.mark_due_unread()
+        self.warn(
+            f"The versions of the other models cannot be read: {why('model versions', refusal)}. Their latest versions "
+            "are copied, nothing is deleted."
+        )
+        return True
+
+    def _take_versions(self, batch: _Batch) -> None:
+        """Take what was gathered, and note which of the models that ended were read in full."""
+        rejected = self.stager.take("model_versions", batch.records, batch.again)
+        batch.unreadable |= {owner for record in rejected for owner in batch.owners[id(record)]}
+        read = {model_id for model_id, proven in batch.ended.items() if proven} - batch.unreadable
+        self.staging.mark_read(sorted(read))
+        self.staging.mark_unread(sorted(batch.ended.keys() - read))
+        batch.clear()
+
+    def _not_had(self, listing: Listing, refusal: Refusal) -> None:
+        status = HTTPStatus.FORBIDDEN if isinstance(refusal, Forbidden) else refusal.status
+        self.unproven += 1
+        self.warn(f"{_named(listing)} cannot be read ({status:d}): the next run tries again, nothing is deleted.")
+
+    def _pages(self, entity: Entity, listing: Listing) -> Iterator[Page]:
+        reading = self.reader.read(listing)
+        for page in reading:
+            self.advance(entity, len(page.fresh), page.total)
+            yield page
+        self._judge(reading)
+
+    def _judge(self, reading: ListingRead) -> bool:
+        if reading.repeats:
+            self.unproven += 1
+            self.warn(
+                f"{_named(reading.listing)} is the same page at every offset: the server ignores `offset`, or serves "
+                "a sample. What came is stored, nothing is deleted."
+            )
+            return False
+        if reading.proof is None:
+            self.unproven += 1
+            self.warn(
+                f"{_named(reading.listing)} could not be proven complete in {reading.sweeps} sweeps: it moves, or the "
+                "server answers unsteadily. What came is stored, nothing is deleted."
+            )
+            return False
+        self.proofs.add(reading.proof)
+        return True
+
+    def warn(self, message: str) -> None:
+        """Tell it now, and in the result, which stays of a readable length."""
+        _log.warning(message)
+        if len(self.warnings) < _MOST_WARNINGS:
+            self.warnings.append(message)
+        elif len(self.warnings) == _MOST_WARNINGS:
+            self.warnings.append("There were more warnings: the log has them all.")
+
+
+def _named(listing: Listing) -> str:
+    filters = " and ".join(f"{name}={value}" for name, value in listing.filters)
+    return f"The list of {listing.endpoint}{' with ' if filters else ''}{filters}"
+
+
+def _rank(ml_repo: Record) -> tuple[str, str]:
+    """By which one of several derived records of an ML repo is chosen: any order will do, if it is always the same."""
+    return (str(ml_repo.get("tenant_name", "")), str(ml_repo.get("manifest", {}).get("name", "")))
+
+
+def _described(ml_repo: dict[str, Any]) -> str:
+    """An ML repo by its id, and its name if it has one."""
+    manifest = ml_repo.get("manifest")
+    name = manifest.get("name") if isinstance(manifest, dict) else None
+    return f"{ml_repo.get('id')} ({name})" if name else str(ml_repo.get("id"))

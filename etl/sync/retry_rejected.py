@@ -1,0 +1,123 @@
+"""Rejected records are asked for again, one by one. Nothing else is read, so nothing is taken for deleted."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal, NamedTuple, cast
+
+from etl.errors import SourceError, SourceUnavailable
+from etl.records import Entity, InvalidRecord, identify, identity
+from etl.source import Client, Forbidden, Listing, NotOffered
+from etl.store import Gone, Reject
+from etl.sync.coverage import why
+from etl.sync.extract import Extraction
+
+# The row of a run names so many rejected records at most.
+_MOST_NAMED = 100
+# Dots are folders in an address, and half a surrogate pair is no character.
+_NO_NAME = re.compile("\\.{1,2}|.*[\ud800-\udfff].*", re.DOTALL)
+
+_Ask = Callable[[str], Any]
+"""Gives the record of an id as it is now, None when there is none. Raises _NotTold."""
+
+
+class Fate(NamedTuple):
+    """What became of a rejected record and, if it is still rejected, why; `resolved` is one that was so before."""
+
+    outcome: Literal["stored", "gone", "rejected", "resolved"]
+    reason: str | None = None
+
+
+class _NotTold(Exception):
+    """The control plane did not tell what the record is now; why, in words."""
+
+
+@dataclass
+class RejectedRetry:
+    """The rejected records to ask for and, once they were, what became of each, by its number."""
+
+    rejects: Sequence[Reject]
+    fates: dict[int, Fate] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The scope, for the run's row."""
+        return {"rejected": [each.id for each in self.rejects[:_MOST_NAMED]]}
+
+    @property
+    def gone(self) -> Gone:
+        """Those that the control plane no longer has."""
+        gone = [each for each in self.rejects if self.fates[each.id].outcome == "gone"]
+        return Gone(records={(each.entity, each.record_id) for each in gone if each.record_id is not None})
+
+    def read(self, client: Client, extraction: Extraction) -> None:
+        """Ask for each record once, and take what comes. One that is not told leaves the run incomplete."""
+        ask: dict[str, _Ask] = {}
+        fates: dict[tuple[str, str | None], Fate] = {}
+        for entity, record_id in dict.fromkeys((each.entity, each.record_id) for each in self.rejects):
+            extraction.advance(entity, 1, None)
+            if entity not in ask:
+                ask[entity] = _ml_repo_of(extraction) if entity == "ml_repos" else partial(_by_itself, client, entity)
+            fates[entity, record_id] = _fate(extraction, cast("Entity", entity), record_id, ask[entity])
+        self.fates = {each.id: fates[each.entity, each.record_id] for each in self.rejects}
+
+
+def _fate(extraction: Extraction, entity: Entity, record_id: str | None, ask: _Ask) -> Fate:
+    try:
+        record = ask(_named(record_id))
+    except _NotTold as error:
+        extraction.unproven += 1
+        return Fate("rejected", str(error))
+    if record is None:
+        return Fate("gone")
+    if extraction.stager.take(entity, [record]):
+        return Fate("rejected", _why(entity, record))
+    return Fate("stored")
+
+
+def _named(record_id: str | None) -> str:
+    if record_id is None:
+        raise _NotTold("it has no id to ask for, the next sync meets it again")
+    return record_id
+
+
+def _ml_repo_of(extraction: Extraction) -> _Ask:
+    """ML repos are listed, and not told one by one."""
+    reading = extraction.reader.read(Listing("ml-repos", optional=True))
+    try:
+        listed = {identity(each.get("id")): each for page in reading for each in page.fresh if isinstance(each, dict)}
+    except (Forbidden, NotOffered) as refusal:
+        return partial(_refuse, why("ML repos", refusal))
+
+    def ask(record_id: str) -> Any:
+        if record_id not in listed and reading.proof is None:
+            raise _NotTold("the list of ML repos could not be proven complete")
+        return listed.get(record_id)
+
+    return ask
+
+
+def _refuse(reason: str, _record_id: str) -> Any:
+    raise _NotTold(reason)
+
+
+def _by_itself(client: Client, entity: str, record_id: str) -> Any:
+    if _NO_NAME.fullmatch(record_id):
+        raise _NotTold("its id cannot stand in an address, the next sync meets it again")
+    try:
+        record = client.get(entity.replace("_", "-"), record_id)
+    except SourceUnavailable:  # it is not this record that is the matter
+        raise
+    except (SourceError, Forbidden) as error:
+        raise _NotTold(str(error)) from error
+    if record is not None and identity(record.get("id")) != record_id:
+        raise _NotTold("the control plane told another record in its place")
+    return record
+
+
+def _why(entity: Entity, record: Any) -> str | None:
+    try:
+        identify(entity, record)
+    except InvalidRecord as error:
+        return error.reason
+    return None

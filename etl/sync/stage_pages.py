@@ -1,0 +1,220 @@
+"""A page becomes staged rows: each record is held against what is known of it, and only what changed goes on."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Container, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from etl.records import (
+    Entity,
+    IdentifiedRecord,
+    InvalidRecord,
+    Record,
+    changes,
+    embedded_version,
+    identify,
+    identify_derived,
+    identity,
+    to_rows,
+)
+from etl.store import Known, Observed, Staging
+from etl.sync.scope import Scope
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+_TWIN = "another record with the same id came before it, and updated_at does not tell which is newer"
+
+
+class _Reject(NamedTuple):
+    """A record that cannot be stored, and why; `is_twin`: its id came before in the same sweep."""
+
+    record: Any
+    reason: str
+    is_twin: bool
+
+
+class PageStager:
+    """Takes pages of one run into its staging tables."""
+
+    def __init__(self, staging: Staging, scope: Scope, *, log_changes: bool) -> None:
+        """`log_changes` is off for the first load of a scope."""
+        self._staging = staging
+        self._scope = scope
+        self._log_changes = log_changes
+        self.nameless: set[Entity] = set()
+        """Entities of which a record came that has no id: it may be any of those stored."""
+        self.unread_models: set[str | None] = set()
+        """Models of which a version was rejected: their versions are not all read. None stands for any model."""
+        self.stale = 0
+        """Records that came older than they are stored."""
+
+    def take(self, entity: Entity, records: Sequence[Any], again: Container[int] = ()) -> list[Any]:
+        """Stage what is new or changed among the records of a page; a record may come again.
+
+        `again` are the places of those whose id came before in the same sweep. What an id brings twice in one sweep
+        are two states of a record if `updated_at` differs, else two records, of which only the first can be kept.
+        Returns those that could not be read, or not be told apart.
+        """
+        by_id: dict[str, IdentifiedRecord] = {}
+        twins: set[str] = set()
+        rejects: list[_Reject] = []
+        for place, record in enumerate(records):
+            try:
+                identified = identify(entity, record)
+            except InvalidRecord as error:
+                rejects.append(_Reject(record, error.reason, place in again))
+                continue
+            other = by_id.get(identified.id)
+            if not self._scope.covers(identified) or _is_older(identified, other):
+                continue
+            if other is not None and _is_twin(identified, other.content_hash, other.updated_at):
+                rejects.append(_Reject(record, _TWIN, is_twin=True))
+                continue
+            by_id[identified.id] = identified
+            if place in again:
+                twins.add(identified.id)
+        if by_id:
+            rejects += self._stage(entity, by_id, twins)
+        for reject in rejects:
+            self._reject(entity, reject)
+        return [reject.record for reject in rejects]
+
+    def take_derived(self, ml_repos: Sequence[Record]) -> None:
+        """Stage ML repos that no list has and models tell of; one that is stored from a list stays as it is."""
+        if ml_repos:
+            self._stage("ml_repos", {each.id: each for each in map(identify_derived, ml_repos)}, set())
+
+    def _stage(self, entity: Entity, by_id: dict[str, IdentifiedRecord], again: set[str]) -> list[_Reject]:
+        """Stage what is news; gives back the twins of what an earlier page of the sweep brought."""
+        known = self._staging.known(entity, list(by_id))
+        seen = {each: (known[each].seen_hash, known[each].seen_updated_at) for each in again}
+        twins = [by_id.pop(each) for each, was in seen.items() if was[0] is not None and _is_twin(by_id[each], *was)]
+        news = [each for each in by_id.values() if not _came_before(each, known[each.id])]
+        observed_before = [each.id for each in news if known[each.id].seen_hash is not None]
+        if observed_before:
+            self._staging.forget(entity, observed_before)
+        outcomes = {each.id: _outcome(each, known[each.id]) for each in news}
+        stale = {each.id for each in news if _is_stale(each, known[each.id])}
+        self.stale += len(stale)
+        kept = stale | {each.id for each in news if _yields(each, known[each.id])}
+        changed = [each for each in news if outcomes[each.id] != "unchanged" and each.id not in kept]
+        staged: Rows = defaultdict(list)
+        of_each = {each.id: to_rows(each) for each in changed}
+        for each in changed:
+            for name, of_table in of_each[each.id].items():
+                staged[name] += of_table
+        staged["subjects"] = _subjects(changed, of_each)
+        if self._log_changes:
+            staged["changes"] = self._changes(entity, outcomes, of_each)
+        self._staging.stage(staged, [_observed(each, outcomes[each.id]) for each in news])
+        if entity == "models":
+            self._staging.mark_due(
+                [
+                    each.id
+                    for each in by_id.values()
+                    if each.fingerprint != known[each.id].versions_read_as or known[each.id].deleted
+                ]
+            )
+        return [_Reject(each.record, _TWIN, is_twin=True) for each in twins]
+
+    def _changes(self, entity: Entity, outcomes: dict[str, str], of_each: dict[str, Any]) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = []
+        before = self._staging.stored(entity, [each for each in of_each if outcomes[each] != "inserted"])
+        for record_id, outcome in outcomes.items():
+            if outcome == "restored":
+                found.append((entity, record_id, "restored", None, None, None))
+            if record_id in of_each:
+                found += changes(entity, record_id, before.get(record_id), of_each[record_id])
+        return found
+
+    def _reject(self, entity: Entity, reject: _Reject) -> None:
+        payload = json.dumps(reject.record)
+        digest = hashlib.blake2b(payload.encode(), digest_size=16).hexdigest()
+        said = reject.record if isinstance(reject.record, dict) else {}
+        record_id = identity(said.get("id"))
+        if record_id is None:
+            self.nameless.add(entity)
+        if entity == "model_versions":
+            self.unread_models.add(identity(said.get("model_id")))
+        by_digest = f"unreadable:{digest}"
+        keys = [by_digest] if record_id is None else [record_id, by_digest]
+        known = self._staging.known(entity, keys)
+        if digest in {known[key].seen_hash for key in keys}:
+            return
+        key, twin_of = keys[0], None
+        if known[key].seen_hash is not None:
+            if reject.is_twin:
+                key, twin_of = by_digest, record_id
+            else:
+                self._staging.forget(entity, [key])
+        self._staging.stage(
+            {"rejected_records": [(entity, record_id, reject.reason, payload)]},
+            [Observed(entity, key, "rejected", content_hash=digest, twin_of=twin_of)],
+        )
+
+
+def _is_twin(identified: IdentifiedRecord, content_hash: str | None, updated_at: datetime | None) -> bool:
+    """Whether this is another record than the one of the same id, rather than an earlier or later state of it."""
+    moved = _before(identified.updated_at, updated_at) or _before(updated_at, identified.updated_at)
+    return identified.content_hash != content_hash and not moved
+
+
+def _is_older(one: IdentifiedRecord, other: IdentifiedRecord | None) -> bool:
+    return other is not None and _before(one.updated_at, other.updated_at)
+
+
+def _before(one: Any, other: Any) -> bool:
+    return one is not None and other is not None and one < other
+
+
+def _came_before(identified: IdentifiedRecord, known: Known) -> bool:
+    """Whether this run has met the record already, as it is now or newer."""
+    return known.seen_hash == identified.content_hash or (
+        known.seen_hash is not None and _before(identified.updated_at, known.seen_updated_at)
+    )
+
+
+def _is_stale(identified: IdentifiedRecord, known: Known) -> bool:
+    """An older record never overwrites a newer one; at equal times the content decides."""
+    return _before(identified.updated_at, known.stored_updated_at)
+
+
+def _yields(identified: IdentifiedRecord, known: Known) -> bool:
+    """What models tell of an ML repo never overwrites what a list said of it."""
+    return identified.is_derived and known.stored_hash is not None and not known.is_derived
+
+
+def _outcome(identified: IdentifiedRecord, known: Known) -> str:
+    if known.stored_hash is None:
+        return "inserted"
+    if known.deleted:
+        return "restored"
+    same = known.stored_hash == identified.content_hash or _is_stale(identified, known) or _yields(identified, known)
+    return "unchanged" if same else "updated"
+
+
+def _observed(identified: IdentifiedRecord, outcome: str) -> Observed:
+    latest = embedded_version(identified.record) if identified.entity == "models" else None
+    return Observed(
+        entity=identified.entity,
+        id=identified.id,
+        outcome=outcome,
+        updated_at=identified.updated_at,
+        content_hash=identified.content_hash,
+        ml_repo_id=identified.ml_repo_id,
+        latest_version_id=None if latest is None else identity(latest["id"]),
+        fingerprint=identified.fingerprint,
+    )
+
+
+def _subjects(by_id: Sequence[IdentifiedRecord], of_each: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The subjects of a page, each with the moment of its newest sighting: the newest of all will win."""
+    newest: dict[Any, tuple[Any, ...]] = {}
+    for each in by_id:
+        for row in of_each[each.id]["subjects"]:
+            key = row if row.extra is None else (each.id, row.id)  # JSON has no hash: such are kept one by one
+            if key not in newest or newest[key][-1] is None or _before(newest[key][-1], each.updated_at):
+                newest[key] = (*row, each.updated_at)
+    return list(newest.values())

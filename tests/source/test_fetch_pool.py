@@ -1,0 +1,94 @@
+"""Threads that fetch ahead."""
+
+import subprocess
+import sys
+from threading import Event, current_thread
+
+import pytest
+
+from etl import current
+from etl.source.fetch_pool import FetchPool
+from tests.patience import patience
+
+
+def test_results_and_exceptions_wait_for_whoever_asks() -> None:
+    pool = FetchPool(2)
+
+    good, bad = pool.submit(lambda: 1 / 2), pool.submit(lambda: 1 / 0)
+
+    assert good.result() == 0.5
+    with pytest.raises(ZeroDivisionError):
+        bad.result()
+    pool.close()
+
+
+def test_what_is_cancelled_before_its_turn_is_never_called() -> None:
+    pool = FetchPool(1)
+    called: list[str] = []
+    begun, go_on = Event(), Event()
+    pool.submit(begun.set)
+    pool.submit(go_on.wait)
+    begun.wait()
+
+    pool.submit(lambda: called.append("cancelled")).cancel()
+    last = pool.submit(lambda: called.append("last"))
+    go_on.set()
+
+    last.result()
+    assert called == ["last"]
+    pool.close()
+
+
+def test_closing_cancels_what_waits_and_ends_the_threads() -> None:
+    pool = FetchPool(1)
+    go_on = Event()
+    thread = pool.submit(current_thread).result()
+    begun = Event()
+    pool.submit(begun.set)
+    pool.submit(go_on.wait)
+    begun.wait()
+    waiting = pool.submit(lambda: None)
+
+    pool.close()
+    go_on.set()
+
+    assert waiting.cancelled
+    thread.join()
+
+
+def test_a_call_under_way_does_not_keep_the_process_from_ending() -> None:
+    script = "from etl.source.fetch_pool import FetchPool; from time import sleep; FetchPool(1).submit(lambda: sleep(3600))"
+
+    ended = subprocess.run([sys.executable, "-c", script], timeout=patience(), check=False)
+
+    assert ended.returncode == 0
+
+
+def test_a_call_is_made_for_the_run_of_who_submitted_it() -> None:
+    pool = FetchPool(1)
+    with current.run_of("one"):
+        first = pool.submit(current.run_id)
+        with current.run_of("another"):
+            second = pool.submit(current.run_id)
+    third = pool.submit(current.run_id)
+    assert [first.result(), second.result(), third.result()] == ["one", "another", None]
+    pool.close()
+
+
+def test_a_signal_that_another_thread_was_given_ends_the_wait_too() -> None:
+    """As one does that comes just before the wait: in neither case does the system wake who waits."""
+    script = (
+        "import signal, sys, threading\n"
+        "from etl.source.fetch_pool import FetchPool\n"
+        "def stop(*_): print('stopped', flush=True); sys.exit(3)\n"
+        "signal.signal(signal.SIGUSR1, stop)\n"
+        "def raise_it():\n"
+        "    import time; time.sleep(0.3)\n"
+        "    signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)\n"
+        "    threading.Event().wait()\n"
+        "FetchPool(1).submit(raise_it).result()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=patience()
+    )
+    assert (done.returncode, done.stdout) == (3, "stopped\n")

@@ -1,0 +1,209 @@
+"""What a status and a body mean."""
+
+import json
+import math
+import time
+from typing import Any
+
+import pytest
+
+from etl.errors import ConfigError, RequestRefused, TokenRefused
+from etl.source.exceptions import Forbidden, LimitRefused, MalformedResponse, TransientError
+from etl.source.responses import Answer, LongInteger, parse_envelope, redact_excerpt
+from tests.patience import patience
+
+SECRET = "tok-123"
+
+
+def opened(body: str | bytes, status: int = 200, **headers: str) -> dict[str, Any]:
+    raw = body.encode() if isinstance(body, str) else body
+    return parse_envelope(Answer("/api/ml/v1/models", status, headers, raw), list, SECRET)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_no_json_arrive(number: str) -> None:
+    value = opened(f'{{"data": [{number}]}}')["data"][0]
+
+    assert not math.isfinite(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('"\\ud800"', "\ud800"),
+        ('"a\\u0000b"', "a\0b"),
+        ('"a\nb\tc"', "a\nb\tc"),
+        ("123456789012345678901234567890", 123456789012345678901234567890),
+        ('{"a": 1, "b": null}', {"a": 1, "b": None}),
+    ],
+)
+def test_odd_values_arrive_exactly(text: str, value: Any) -> None:
+    assert opened(f'{{"data": [{text}]}}')["data"] == [value]
+
+
+def test_a_number_of_more_digits_than_python_reads_arrives_as_its_digits() -> None:
+    long, short = opened(f'{{"data": [-{"1" * 5000}, 1]}}')["data"]
+
+    assert (type(long), long, short) == (LongInteger, "-" + "1" * 5000, 1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "", "null", "[]", "{}", '{"data": null}', '{"data": {}}', '{"data": []', "plain", b"\xff\xfe\xff",
+        "[" * 100_000, "[" * 100_000 + "]" * 100_000,
+    ],
+)  # fmt: skip
+def test_a_success_of_another_shape_may_pass(body: str | bytes) -> None:
+    with pytest.raises(
+        MalformedResponse, match=r"answered 200 with (not the JSON that was expected|text that is not JSON)"
+    ):
+        opened(body)
+
+
+def test_a_record_that_nests_too_deep_costs_the_others_nothing_and_arrives_whole() -> None:
+    levels = 100_000
+    deep = "[" * levels + r'"]\"[", {"a": 1}' + "]" * levels
+    first, second = opened(f'{{"data": [{{"id": "a", "deep": {deep}, "b": [{{"c": "}}"}}]}}, {{"id": "d"}}]}}')["data"]
+    value, seen = first.pop("deep"), 0
+    while isinstance(value, list):
+        (value,), seen = value, seen + 1
+
+    assert (first, second) == ({"id": "a", "b": [{"c": "}"}]}, {"id": "d"})
+    assert 200 < seen < 500
+    assert value == deep[seen : len(deep) - seen]
+
+
+def test_what_nests_as_deep_as_can_be_read_can_be_written_from_further_down_the_stack() -> None:
+    def written(value: Any, frames: int) -> str:
+        return written(value, frames - 1) if frames else json.dumps(value)
+
+    for levels in range(500, 1000, 7):
+        (record,) = opened('{"data": [' + "[" * levels + "]" * levels + "]}")["data"]
+        assert written(record, 200)
+
+
+def test_deep_text_without_an_end_is_not_read_again_and_again() -> None:
+    body = "[" * 100_000 + '"' + r"\"" * 2_000_000
+    began = time.monotonic()
+
+    with pytest.raises(MalformedResponse):
+        opened(body)
+    assert time.monotonic() - began < patience()
+
+
+def test_of_an_endless_error_only_the_beginning_is_read() -> None:
+    began = time.monotonic()
+
+    with pytest.raises(TransientError, match="503 Service Unavailable: xxx"):
+        opened("x" * 60_000_000, 503)
+    assert time.monotonic() - began < patience()
+
+
+def test_a_page_for_browsers_is_called_one() -> None:
+    with pytest.raises(MalformedResponse, match="with an HTML page"):
+        opened("\n<!doctype html><title>Log in</title>")
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
+def test_what_may_pass_is_told_from_what_does_not(status: int) -> None:
+    with pytest.raises(TransientError, match=str(status)) as caught:
+        opened("busy", status, **{"retry-after": "3"})
+    assert caught.value.retry_after == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "400 Bad Request: no such thing.*check the filters"),
+        (404, "404 Not Found.*check the ids and filters"),
+        (409, "409 Conflict.*check the filters"),
+        (422, "422 Unprocessable.*check the filters"),
+        (418, "418"),
+        (499, "499"),
+    ],
+)
+def test_what_no_retry_mends_keeps_status_and_body_and_says_what_to_do(status: int, said: str) -> None:
+    with pytest.raises(RequestRefused, match=said) as caught:
+        opened("no such\nthing", status)
+    assert (caught.value.status, caught.value.body) == (status, "no such thing")
+
+
+def test_a_refused_token_is_told_with_what_to_do() -> None:
+    with pytest.raises(TokenRefused, match=r"^The control plane refused the token \(401\): .*TFY_API_KEY"):
+        opened("<html>anything</html>", 401)
+
+
+def test_what_the_token_may_not_do_is_named() -> None:
+    with pytest.raises(Forbidden, match=r"refused /api/ml/v1/models \(403 Forbidden: no permission\).*allow it"):
+        opened("no permission", 403)
+
+
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("https://login.example/oauth?state=abc", "login.example"),
+        ("/login", "another path of the same host"),
+        ("https://[", "an unreadable address"),
+    ],
+)
+def test_a_redirect_names_the_host_and_no_more(location: str, target: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        opened("", 302, location=location)
+
+    assert f"to {target} (302)" in str(caught.value)
+    assert "abc" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"detail": [{"loc": ["query", "limit"], "msg": "too much", "input": "5000", "ctx": {"le": 1000}}]}, (1000,)),
+        ({"statusCode": 422, "message": "limit must not be greater than 100"}, (100,)),
+        ({"statusCode": 422, "message": ["limit must not be greater than 100"], "error": "Bad Request"}, (100,)),
+        ({"message": "limit too large"}, ()),
+        ({"detail": "limit must lie between 1 and 250"}, (1, 250)),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_refused_page_size_gives_the_numbers_that_the_answer_names(
+    status: int, body: Any, named: tuple[int, ...]
+) -> None:
+    with pytest.raises(LimitRefused) as caught:
+        opened(json.dumps(body), status)
+
+    assert caught.value.named == named
+
+
+def test_a_refused_page_size_may_be_told_in_plain_text() -> None:
+    with pytest.raises(LimitRefused) as caught:
+        opened("limit: at most 50", 400)
+
+    assert caught.value.named == (50,)
+
+
+@pytest.mark.parametrize("body", ['{"message": "ml_repo_id is needed"}', '{"message": "limitless"}', "[[]]"])
+def test_other_refusals_do_not_shrink_pages(body: str) -> None:
+    with pytest.raises(RequestRefused) as caught:
+        opened(body, 422)
+
+    assert not isinstance(caught.value, LimitRefused)
+
+
+def test_quoted_text_is_short_printable_and_without_the_token() -> None:
+    text = f"a\x1b[31m\r\n b\u202e Bearer other-token {SECRET}{SECRET} " + "x" * 500
+
+    line = redact_excerpt(text, SECRET)
+
+    assert line.startswith("a [31m b Bearer *** ****** xxx")
+    assert len(line) == 200
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 409, 422, 429, 500])
+def test_no_error_holds_the_token(status: int) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - of whatever kind it is
+        opened(f"echo: Bearer {SECRET}", status, location=f"https://{SECRET}.example/")
+
+    assert SECRET not in str(caught.value)
+    assert SECRET not in getattr(caught.value, "body", "")

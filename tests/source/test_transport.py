@@ -1,0 +1,343 @@
+"""What can happen between us and a server that really listens."""
+
+import gzip
+import logging
+import ssl
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+
+from etl.errors import ConfigError, SourceError
+from etl.source import transport
+from etl.source.exceptions import InvalidPath, TooLarge, TransientError
+from etl.source.responses import Answer
+from etl.source.throttle import Throttle
+from etl.source.transport import Transport
+from tests.source.conftest import Respond, Serve, Time
+from tests.source.planes import TOKEN, settings, transport_of
+
+
+def get(host: str, **given: Any) -> Answer:
+    """One request for /models, and its answer."""
+    opened = Transport(settings(host=host, **given), TOKEN, Throttle(1))
+    try:
+        return opened.get("/models")
+    finally:
+        opened.close()
+
+
+def responding(body: bytes, status: int = 200, **headers: str) -> Respond:
+    def respond(server: BaseHTTPRequestHandler) -> None:
+        server.send_response(status)
+        for name, value in headers.items():
+            server.send_header(name.replace("_", "-"), value)
+        server.end_headers()
+        server.wfile.write(body)
+
+    return respond
+
+
+def test_an_answer_is_unpacked_and_counted_as_it_came(serve: Serve) -> None:
+    packed = gzip.compress(b"x" * 1000)
+    opened = Transport(settings(host=serve(responding(packed, Content_Encoding="gzip"))), TOKEN, Throttle(1))
+
+    assert opened.get("/models").body == b"x" * 1000
+    assert (opened.requests, opened.bytes_received) == (1, len(packed))
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("respond", "words"),
+    [
+        (responding(b'{"da', Content_Length="100"), "broke off"),
+        (responding(b"5\r\nabc", Transfer_Encoding="chunked"), "broke off"),
+        (responding(b"no gzip at all", Content_Encoding="gzip"), "could not be unpacked"),
+        (responding(gzip.compress(b"{}")[:-9], Content_Encoding="gzip"), "could not be unpacked.*too early"),
+        (lambda server: server.connection.close(), "broke off"),
+        (lambda server: server.wfile.write(b"nonsense\r\n\r\n"), "broke off"),
+    ],
+)
+def test_an_answer_that_breaks_off_may_come_whole_the_next_time(serve: Serve, respond: Respond, words: str) -> None:
+    with pytest.raises(TransientError, match=f"/models: .*{words}"):
+        get(serve(respond))
+
+
+def test_a_server_that_says_nothing_is_not_waited_for_for_ever(serve: Serve) -> None:
+    enough = threading.Event()
+
+    with pytest.raises(TransientError, match="no answer in time"):
+        get(serve(lambda _: enough.wait(20)), timeout=0.1)
+    enough.set()
+
+
+def test_a_body_that_stalls_is_not_waited_for_for_ever(serve: Serve) -> None:
+    enough = threading.Event()
+
+    def respond(server: BaseHTTPRequestHandler) -> None:
+        responding(b'{"data"', Content_Length="100")(server)
+        enough.wait(20)
+
+    with pytest.raises(TransientError, match="no answer in time"):
+        get(serve(respond), timeout=0.1)
+    enough.set()
+
+
+def test_a_body_that_drips_is_not_waited_for_for_ever(serve: Serve) -> None:
+    enough = threading.Event()
+
+    def respond(server: BaseHTTPRequestHandler) -> None:
+        responding(b"")(server)
+        while not enough.wait(0.02):
+            server.wfile.write(b" ")
+
+    with pytest.raises(TransientError, match=r"no answer in time \(the body keeps dripping\)"):
+        get(serve(respond), timeout=0.2)
+    enough.set()
+
+
+def test_an_answer_is_cut_at_the_size_bound(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "MAX_RESPONSE_BYTES", 10_000)
+    bomb = gzip.compress(b" " * 1_000_000)
+
+    with pytest.raises(TooLarge, match="lower --page-size"):
+        get(serve(responding(bomb, Content_Encoding="gzip")))
+
+
+def test_an_answer_is_cut_at_the_size_bound_before_it_is_unpacked(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "MAX_RESPONSE_BYTES", 10_000)
+    and_more = gzip.compress(b"{}") + bytes(1_000_000)
+
+    with pytest.raises(TooLarge, match="lower --page-size"):
+        get(serve(responding(and_more, Content_Encoding="gzip")))
+
+
+def test_what_is_packed_in_layers_or_in_a_way_not_asked_for_stays_packed(serve: Serve) -> None:
+    packed = gzip.compress(gzip.compress(b"{}"))
+
+    for coding in ("gzip, gzip", "br", "deflate"):
+        assert get(serve(responding(packed, Content_Encoding=coding))).body == packed
+
+
+@pytest.mark.parametrize("length", [0, 1, 2**20 - 1, 2**20, 2**20 + 1, 3 * 2**20 + 7])
+def test_a_packed_answer_of_any_length_comes_whole(serve: Serve, length: int) -> None:
+    body = bytes(length)
+
+    assert get(serve(responding(gzip.compress(body), Content_Encoding="X-GZIP"))).body == body
+
+
+def test_nothing_at_all_need_not_be_packed(serve: Serve) -> None:
+    assert get(serve(responding(b"", status=401, Content_Encoding="gzip"))).status == 401
+
+
+def test_a_packed_body_that_holds_nothing_is_not_waited_for_for_ever(serve: Serve) -> None:
+    head, nothing, enough = gzip.compress(b"")[:10], b"\0\0\0\xff\xff", threading.Event()
+
+    def respond(server: BaseHTTPRequestHandler) -> None:
+        responding(head, Content_Encoding="gzip")(server)
+        while not enough.wait(0.02):
+            server.wfile.write(nothing)
+
+    with pytest.raises(TransientError, match="keeps dripping"):
+        get(serve(respond), timeout=0.2)
+    enough.set()
+
+
+def test_after_an_answer_that_does_not_come_in_time_fewer_are_asked_for(serve: Serve) -> None:
+    enough, gate = threading.Event(), Throttle(4)
+    opened = Transport(settings(host=serve(lambda _: enough.wait(20)), timeout=0.1), TOKEN, gate)
+
+    with pytest.raises(TransientError):
+        opened.get("/models")
+    enough.set()
+    opened.close()
+
+    assert gate._limit.now == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "limit"),
+    [
+        ("/models", [("offset", "40"), ("limit", "5")], 1),
+        ("/models", [("offset", "0"), ("limit", "500")], 4),
+        ("/model-versions", [("offset", "0"), ("limit", "5")], 4),
+        ("/models/id", [], 4),
+    ],
+)
+def test_what_comes_later_than_pages_of_the_same_list_and_size_did_is_no_longer_asked_for_so_often(
+    path: str, params: list[tuple[str, str]], limit: int, time: Time
+) -> None:
+    took = 0.1
+
+    def handler(_: httpx.Request) -> httpx.Response:
+        time.now += took
+        return httpx.Response(200, stream=httpx.ByteStream(b""))
+
+    gate = Throttle(4, clock=time.clock, sleep=time.sleep)
+    gate._limit.now = 4
+    opened = Transport(settings(), TOKEN, gate, transport_of(handler))
+    for _ in range(8):
+        opened.get("/models/id")
+        opened.get("/models", [("offset", "0"), ("limit", "5")])
+    took = 1.0
+    for _ in range(16):
+        opened.get(path, params)
+
+    assert gate._limit.now == limit
+
+
+def test_nobody_there_may_pass() -> None:
+    with pytest.raises(TransientError, match=r"no connection \(.*refused\)"):
+        get("http://127.0.0.1:1")
+
+
+def test_a_redirect_carries_the_token_nowhere(serve: Serve) -> None:
+    asked: list[str | None] = []
+
+    def elsewhere(server: BaseHTTPRequestHandler) -> None:
+        asked.append(server.headers["authorization"])
+
+    target = serve(elsewhere)
+
+    answer = get(serve(responding(b"", status=302, Location=f"{target}/models")))
+
+    assert (answer.status, asked) == (302, [])
+
+
+class TestCertificates:
+    @pytest.fixture
+    def authority(self) -> trustme.CA:
+        return trustme.CA()
+
+    @pytest.fixture
+    def secure(self, serve: Serve, authority: trustme.CA) -> str:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        return serve(responding(b"seen"), tls=context)
+
+    @pytest.fixture
+    def bundle(self, authority: trustme.CA, tmp_path: Path) -> Path:
+        authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        return tmp_path / "ca.pem"
+
+    def test_of_an_unknown_authority_are_refused_and_the_option_named(self, secure: str) -> None:
+        with pytest.raises(SourceError, match=r"is not trusted \(.*--ca-bundle"):
+            get(secure)
+
+    def test_of_another_host_are_refused(self, serve: Serve, authority: trustme.CA, bundle: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("other.example").configure_cert(context)
+
+        with pytest.raises(SourceError, match="is not trusted"):
+            get(serve(responding(b""), tls=context), ca_bundle=bundle)
+
+    def test_of_a_given_authority_are_trusted(self, secure: str, bundle: Path) -> None:
+        assert get(secure, ca_bundle=bundle).body == b"seen"
+
+    @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+    def test_of_an_authority_that_the_environment_names_are_trusted(
+        self, secure: str, bundle: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(name, str(bundle))
+
+        assert get(secure).body == b"seen"
+
+    @pytest.mark.parametrize(
+        ("content", "reason"), [(None, "No such file"), (b"", "PEM form"), (b"not a certificate", "PEM form")]
+    )
+    def test_file_that_cannot_be_used_is_named(self, tmp_path: Path, content: bytes | None, reason: str) -> None:
+        path = tmp_path / "broken.pem"
+        if content is not None:
+            path.write_bytes(content)
+
+        with pytest.raises(ConfigError, match=rf"broken\.pem: .*{reason}"):
+            get("https://plane.example", ca_bundle=path)
+
+    def test_file_of_the_environment_that_cannot_be_used_is_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+
+        with pytest.raises(ConfigError, match="SSL_CERT_FILE"):
+            get("https://plane.example")
+
+    def test_plain_http_where_tls_is_expected_may_pass(self, serve: Serve) -> None:
+        with pytest.raises(TransientError, match="no connection"):
+            get(serve(responding(b"")).replace("http:", "https:"))
+
+
+class TestProxies:
+    def test_for_https_are_asked_to_connect(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[tuple[str, str]] = []
+
+        def respond(server: BaseHTTPRequestHandler) -> None:
+            asked.append((server.command, server.path))
+            server.send_error(502)
+
+        monkeypatch.setenv("HTTPS_PROXY", serve(respond))
+
+        with pytest.raises(TransientError, match="the proxy failed"):
+            get("https://plane.example")
+        assert asked == [("CONNECT", "plane.example:443")]
+
+    def test_are_passed_by_where_no_proxy_says_so(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[str] = []
+        monkeypatch.setenv("HTTPS_PROXY", serve(lambda server: asked.append(server.path)))
+        monkeypatch.setenv("NO_PROXY", "plane.invalid")
+
+        with pytest.raises(TransientError, match="no connection"):
+            get("https://plane.invalid")
+        assert asked == []
+
+    def test_are_not_asked_for_this_machine(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+
+        assert get(serve(responding(b"direct"))).body == b"direct"
+
+    @pytest.mark.parametrize("proxy", ["gopher://user:password@proxy.example", "http://proxy.example:port"])
+    def test_that_are_none_are_told_without_their_password(self, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+
+        with pytest.raises(ConfigError, match="HTTPS_PROXY") as caught:
+            get("https://plane.example")
+        assert "password" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", [f"http://{'a' * 64}.localhost", "https://xn--a.example", "https://exämple..de"])
+def test_an_address_that_none_can_have_is_told(host: str) -> None:
+    with pytest.raises(ConfigError, match="odd characters"):
+        get(host, allow_insecure_http=True)
+
+
+def test_a_filter_that_no_url_can_hold_is_told() -> None:
+    opened = Transport(settings(), TOKEN, Throttle(1), httpx.MockTransport(lambda _: httpx.Response(200)))
+
+    with pytest.raises(InvalidPath, match="odd characters"):
+        opened.get("/models", [("name", "\udcff")])
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [httpx.LocalProtocolError, httpx.ReadError, httpx.ConnectTimeout, httpx.DecodingError, httpx.ProxyError],
+)
+def test_neither_errors_nor_logs_hold_the_token(
+    fault: Callable[[str], Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    def handler(_: httpx.Request) -> httpx.Response:
+        raise fault(f"header b'Bearer {TOKEN}'")
+
+    caplog.set_level(logging.DEBUG)
+    opened = Transport(settings(), TOKEN, Throttle(1), httpx.MockTransport(handler))
+
+    with pytest.raises((ConfigError, TransientError)) as caught:
+        opened.get("/models")
+
+    assert TOKEN not in str(caught.value)
+    assert TOKEN not in caplog.text

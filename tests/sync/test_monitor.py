@@ -1,0 +1,88 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from etl import current
+from etl.errors import ConfigError, LockHeld, SourceUnavailable
+from etl.models import SyncRun
+from etl.simulator import fault
+from etl.store import Store
+from etl.sync import Interrupts, RunMonitor, Summary, run
+from tests.mirror import Mirror, Silent
+
+
+def watched(mirror: Mirror, watch: RunMonitor, **given: object) -> Summary:
+    return run(mirror.settings(**given), interrupts=Interrupts(), progress=Silent(), watch=watch)
+
+
+def test_a_run_has_the_id_that_its_watch_names_and_only_as_long_as_it_lasts(mirror: Mirror) -> None:
+    seen = set()
+
+    class Asking(Silent):
+        def phase(self, name: str) -> None:  # noqa: ARG002 of progress
+            seen.add(current.run_id())
+
+    settings, watch = mirror.settings(), RunMonitor("of-mine")
+    assert run(settings, interrupts=Interrupts(), progress=Asking(), watch=watch).run_id == "of-mine"
+    assert mirror.row(SyncRun)["id"] == "of-mine"
+    assert (seen, current.run_id()) == ({"of-mine"}, None)
+
+
+def test_after_a_complete_run_all_is_known(mirror: Mirror) -> None:
+    before = datetime.now(UTC)
+    watch = RunMonitor()
+    summary = watched(mirror, watch)
+    assert watch.client is not None
+    assert (watch.client.requests, watch.client.bytes_received) == (summary.requests, summary.bytes_received)
+    assert watch.last_complete_at == mirror.row(SyncRun)["started_at"]
+    assert watch.started_at is not None
+    assert watch.finished_at is not None
+    assert before <= watch.started_at <= watch.last_complete_at <= watch.finished_at <= datetime.now(UTC)
+    assert watch.duration_s >= summary.duration_s > 0
+
+
+def test_of_a_failed_run_it_is_known_what_it_asked_for_and_when_the_last_was_complete(mirror: Mirror) -> None:
+    mirror.sync()
+    complete = mirror.row(SyncRun)["started_at"]
+    mirror.plane.faults = [fault("flaky_500:503,every=1")]
+    watch = RunMonitor()
+    with pytest.raises(SourceUnavailable):
+        watched(mirror, watch)
+    assert watch.client is not None
+    assert watch.client.requests > 0
+    assert watch.last_complete_at == complete
+    assert watch.finished_at is not None
+
+
+def test_a_partial_run_and_a_dry_one_leave_the_last_complete_one_as_it_was(mirror: Mirror) -> None:
+    dry = RunMonitor()
+    watched(mirror, dry, dry_run=True)
+    assert dry.last_complete_at is None
+    mirror.plane.faults = [fault("moving")]
+    partial = RunMonitor()
+    assert not watched(mirror, partial, max_sweeps=1, page_size=2).complete
+    assert partial.last_complete_at is None
+
+
+def test_a_run_that_never_came_to_its_work_has_a_start_and_an_end(mirror: Mirror) -> None:
+    without_token, locked = RunMonitor(), RunMonitor()
+    with pytest.raises(ConfigError):
+        watched(mirror, without_token, api_key=None)
+    with Store(mirror.url) as store:
+        store.lock((), 0)
+        with pytest.raises(LockHeld):
+            watched(mirror, locked)
+    assert without_token.client is None
+    assert locked.client is not None
+    for each in (without_token, locked):
+        assert each.started_at is not None
+        assert each.finished_at is not None
+
+
+def test_a_scope_that_was_never_complete_has_not_the_time_of_the_whole_registry(mirror: Mirror) -> None:
+    mirror.sync()
+    mirror.plane.faults = [fault("flaky_500:503,every=1")]
+    watch = RunMonitor()
+    with pytest.raises(SourceUnavailable):
+        watched(mirror, watch, ml_repo=("1",), max_retries=0)
+    assert watch.last_complete_at is None
