@@ -29,7 +29,8 @@ _NOW = datetime.now(UTC).isoformat(" ")[:26]
 _MIRRORED = ("content_hash", "first_seen_at", "last_changed_at")
 _MIRRORED_VALUES = ("", _NOW, _NOW)
 COLUMNS = {
-    "ml_repos": ("id", "tenant_name", "name", "description", "storage_integration_fqn", "created_by_id", "created_at"),
+    "ml_repos": ("id", "tenant_name", "name", "description", "storage_integration_fqn", "created_by_id", "created_at",
+                 "is_derived"),
     "models": (
         "id", "ml_repo_id", "name", "fqn", "type", "created_by_id", "created_at", "updated_at", "latest_version_id",
     ),
@@ -63,6 +64,7 @@ def ml_repo_rows(record: dict[str, Any]) -> Rows:
         manifest["storage_integration_fqn"],
         record["created_by_subject"]["subjectId"],
         moment(record["created_at"]),
+        False,
     )
     return {"ml_repos": [row + _MIRRORED_VALUES]}
 

@@ -85,8 +85,7 @@ class TrueFoundryHook(BaseHook):
         Where ML repos are not listed, those of all models are taken.
         """
         from etl.errors import RequestRefused
-        from etl.source import Forbidden, ListingReader
-        from etl.sync import is_withheld
+        from etl.source import Forbidden, ListingReader, is_withheld
 
         settings = self.settings()
         with (

@@ -11,11 +11,9 @@ import click
 
 from etl.cli.shown import shown
 from etl.errors import EtlError, RequestRefused
-from etl.records import identity
 from etl.settings import Settings
-from etl.source import Client, Forbidden
+from etl.source import Client, Forbidden, is_withheld, refusal_of_versions, why
 from etl.store import lock_is_free, opened, runs, schema, server_of
-from etl.sync import is_withheld, refusal_of_versions, why
 
 
 class Link(NamedTuple):
@@ -91,8 +89,8 @@ def _source_links(settings: Settings, stack: ExitStack) -> list[Link]:
 
     def versions() -> str:
         known = [each for each in found if isinstance(each, dict)]
-        repos = [repo for each in known if (repo := identity(each.get("ml_repo_id")))]
-        model_id = next((found_id for each in known if (found_id := identity(each.get("id")))), None)
+        repos = [repo for each in known if isinstance(repo := each.get("ml_repo_id"), str)]
+        model_id = next((own for each in known if isinstance(own := each.get("id"), str)), None)
         refusal = refusal_of_versions(clients[0], repos, model_id)
         if refusal is not None:
             return f"{why('model versions', refusal)}: only latest versions will be copied"

@@ -19,7 +19,7 @@ reads `manifest` runs a statement for each row. Where the large columns are not 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, text
+from sqlalchemy import BigInteger, ForeignKey, Index
 from sqlalchemy.orm import Mapped, relationship
 
 from etl.models.base import Base, one_of, refers_to, said
@@ -226,13 +226,7 @@ class ModelVersion(Mirrored, Base):
         Index(None, "framework_type"),
         Index(None, "updated_at"),
         Index(None, "deleted_at"),
-        # Few rows have it, in most databases none: the others cost nothing.
-        Index(
-            None,
-            "superseded_at",
-            sqlite_where=text("superseded_at IS NOT NULL"),
-            postgresql_where=text("superseded_at IS NOT NULL"),
-        ),
+        Index(None, "superseded_at"),
         {"comment": "Versions of the models, deleted ones included: see deleted_at."},
     )
 

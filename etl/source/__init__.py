@@ -15,5 +15,18 @@ from etl.source.client import Client
 from etl.source.completeness.page import Page
 from etl.source.exceptions import Forbidden, NotOffered
 from etl.source.listing import Listing, ListingRead, ListingReader
+from etl.source.offered import Refusal, is_withheld, refusal_of_versions, why
 
-__all__ = ["Client", "Forbidden", "Listing", "ListingRead", "ListingReader", "NotOffered", "Page"]
+__all__ = [
+    "Client",
+    "Forbidden",
+    "Listing",
+    "ListingRead",
+    "ListingReader",
+    "NotOffered",
+    "Page",
+    "Refusal",
+    "is_withheld",
+    "refusal_of_versions",
+    "why",
+]

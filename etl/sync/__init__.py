@@ -3,7 +3,6 @@
 run         from lock to commit                scope       which part of the registry a run is about
 intake      a page becomes staged rows         reading     which lists are read, and how versions are
 plan        pure: how versions are read        rereading   rejected records, asked for again by themselves
-coverage    which versions the control plane offers this token
 interrupts  signals that wait for a commit     doubt       is what is missing really gone
 summary     what a run did, for people and programs
 watch       what is known of a run however it ends
@@ -11,7 +10,6 @@ prune       housekeeping in what runs wrote down of themselves
 garbage     when Python looks for what refers to itself
 """
 
-from etl.sync.coverage import is_withheld, refusal_of_versions, why
 from etl.sync.monitor import RunMonitor
 from etl.sync.plan import NEVER
 from etl.sync.prune import Pruned, prune
@@ -31,9 +29,6 @@ __all__ = [
     "RunMonitor",
     "Scope",
     "Summary",
-    "is_withheld",
     "prune",
-    "refusal_of_versions",
     "run",
-    "why",
 ]

@@ -10,8 +10,8 @@ from typing import Any
 from etl.errors import RequestRefused, UnknownMlRepo
 from etl.records import Entity, Record, derived_ml_repo, embedded_version, identity
 from etl.source import Client, Forbidden, Listing, ListingRead, ListingReader, NotOffered, Page
+from etl.source.offered import VERSIONS, Refusal, is_withheld, refusal_of_versions, why
 from etl.store import Coverage, Staging
-from etl.sync.coverage import VERSIONS, Refusal, is_withheld, refusal_of_versions, why
 from etl.sync.plan import Plan
 from etl.sync.scope import Scope
 from etl.sync.stage_pages import PageStager

@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple, cast
 from etl.errors import SourceError, SourceUnavailable
 from etl.records import Entity, InvalidRecord, identify, identity
 from etl.source import Client, Forbidden, Listing, NotOffered
+from etl.source.offered import why
 from etl.store import Gone, Reject
-from etl.sync.coverage import why
 from etl.sync.extract import Extraction
 
 # The row of a run names so many rejected records at most.

@@ -76,13 +76,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_model_versions_framework_type"), "model_versions", ["framework_type"])
     op.create_index(op.f("ix_model_versions_ml_repo_id"), "model_versions", ["ml_repo_id"])
     op.create_index(op.f("ix_model_versions_model_id"), "model_versions", ["model_id"])
-    op.create_index(
-        op.f("ix_model_versions_superseded_at"),
-        "model_versions",
-        ["superseded_at"],
-        sqlite_where=sa.text("superseded_at IS NOT NULL"),
-        postgresql_where=sa.text("superseded_at IS NOT NULL"),
-    )
+    op.create_index(op.f("ix_model_versions_superseded_at"), "model_versions", ["superseded_at"])
     op.create_index(op.f("ix_model_versions_updated_at"), "model_versions", ["updated_at"])
     op.create_table(
         "models",

@@ -21,7 +21,7 @@ from tests.cli.conftest import Cli
 from tests.patience import patience
 
 KEYS = {
-    "run_id", "status", "complete", "mode", "proof", "duration_s", "requests", "retries", "bytes",
+    "run_id", "status", "complete", "coverage", "mode", "proof", "duration_s", "requests", "retries", "bytes",
     "ml_repos", "models", "model_versions", "rejected", "plan", "warnings",
 }  # fmt: skip
 COUNTS = {"seen", "inserted", "updated", "unchanged", "deleted", "restored"}
@@ -48,7 +48,7 @@ def test_json_is_one_object_with_the_keys_of_the_contract(known: Simulator, tfy_
 def test_the_result_for_people_fits_a_narrow_terminal(known: Simulator, tfy_etl: Cli) -> None:
     lines = tfy_etl("sync").out.splitlines()
     assert lines[0] == "succeeded, proven complete (anchored)"
-    assert re.fullmatch(r"full, \d\.\d s, 4 requests, 0 retries, \d\.\d MB", lines[1])
+    assert re.fullmatch(r"full, \d\.\d s, 5 requests, 0 retries, \d\.\d MB", lines[1])
     assert lines[2] == "versions: sweep, because no run has compared every version yet"
     assert lines[3].split() == ["seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected"]
     assert [line.split() for line in lines[4:]] == [

@@ -57,7 +57,9 @@ def test_closing_cancels_what_waits_and_ends_the_threads() -> None:
 
 
 def test_a_call_under_way_does_not_keep_the_process_from_ending() -> None:
-    script = "from etl.source.fetch_pool import FetchPool; from time import sleep; FetchPool(1).submit(lambda: sleep(3600))"
+    script = (
+        "from etl.source.fetch_pool import FetchPool; from time import sleep; FetchPool(1).submit(lambda: sleep(3600))"
+    )
 
     ended = subprocess.run([sys.executable, "-c", script], timeout=patience(), check=False)
 

@@ -68,7 +68,7 @@ def live(mirror: Mirror, table: Any, *where: Any) -> set[str]:
     return {row["id"] for row in mirror.rows(table, table.deleted_at.is_(None), *where)}
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=1, max_size=6))
 def test_no_model_is_lost_and_every_latest_version_is_stored_as_it_was_embedded(
     migrated_file: Path, tmp_path: Path, steps: list[tuple[list[tuple[str, int]], frozenset[str], bool]]

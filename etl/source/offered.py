@@ -1,10 +1,11 @@
-"""How much of the registry a control plane offers this token: every version, or only the latest of each model."""
+"""Which lists a control plane offers this token, beside the list of models."""
 
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 
 from etl.errors import RequestRefused
-from etl.source import Client, Forbidden, NotOffered
+from etl.source.client import Client
+from etl.source.exceptions import Forbidden, NotOffered
 
 Refusal = Forbidden | RequestRefused
 """Why a list cannot be read."""
