@@ -49,9 +49,10 @@ def test_the_result_for_people_fits_a_narrow_terminal(known: Simulator, tfy_etl:
     lines = tfy_etl("sync").out.splitlines()
     assert lines[0] == "succeeded, proven complete (anchored)"
     assert re.fullmatch(r"full, \d\.\d s, 5 requests, 0 retries, \d\.\d MB", lines[1])
-    assert lines[2] == "versions: sweep, because no run has compared every version yet"
-    assert lines[3].split() == ["seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected"]
-    assert [line.split() for line in lines[4:]] == [
+    assert lines[2] == "coverage: every version of each model"
+    assert lines[3] == "versions: sweep, because no run has compared every version yet"
+    assert lines[4].split() == ["seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected"]
+    assert [line.split() for line in lines[5:]] == [
         ["ml_repos", "2", "2", "0", "0", "0", "0", "0"],
         ["models", "6", "6", "0", "0", "0", "0", "0"],
         ["model_versions", "12", "12", "0", "0", "0", "0", "0"],
