@@ -10,11 +10,12 @@ prune       housekeeping in what runs wrote down of themselves
 garbage     when Python looks for what refers to itself
 """
 
+from etl.sync.context import Progress
 from etl.sync.monitor import RunMonitor
 from etl.sync.plan import NEVER
 from etl.sync.prune import Pruned, prune
 from etl.sync.retry_rejected import Fate, RejectedRetry
-from etl.sync.run import Progress, run
+from etl.sync.run import run
 from etl.sync.scope import Scope
 from etl.sync.signals import Interrupts
 from etl.sync.summary import Summary

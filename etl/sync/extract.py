@@ -15,6 +15,7 @@ from etl.store import Coverage, Staging
 from etl.sync.plan import Plan
 from etl.sync.scope import Scope
 from etl.sync.stage_pages import PageStager
+from etl.sync.version_batch import VersionBatch
 
 _log = logging.getLogger(__name__)
 
@@ -24,42 +25,6 @@ _REFUSED_IN_A_ROW = 3
 
 Advance = Callable[[str, int, int | None], None]
 """Told of each page: which entity, how many records came, how many the list has (None where nobody says)."""
-
-
-@dataclass
-class _Batch:
-    """Versions of several models, taken together: most models have few, and a page takes as many statements as one."""
-
-    records: list[Any] = field(default_factory=list)
-    again: set[int] = field(default_factory=set)
-    ids: set[str | None] = field(default_factory=set)
-    owners: dict[int, set[str]] = field(default_factory=dict)
-    """Of each record, by its place in memory, the model that it was asked for with; what is no object has several."""
-    ended: dict[str, bool] = field(default_factory=dict)
-    """Models of which the last version has come, and whether it is proven that all have."""
-    unreadable: set[str] = field(default_factory=set)
-    """Models of which a version could not be read."""
-
-    def has_room_for(self, page: Page, most: int) -> bool:
-        """Whether the page may come in: what comes a second time is held against what is staged already."""
-        return len(self.records) + len(page.fresh) <= most and self.ids.isdisjoint(_ids(page))
-
-    def add(self, page: Page, model_id: str) -> None:
-        """Take the page in."""
-        self.again |= {len(self.records) + place for place in page.again}
-        self.records += page.fresh
-        self.ids |= _ids(page)
-        for record in page.fresh:
-            self.owners.setdefault(id(record), set()).add(model_id)
-
-    def clear(self) -> None:
-        """Everything was taken; what could not be read is remembered."""
-        for gathered in (self.records, self.again, self.ids, self.owners, self.ended):
-            gathered.clear()
-
-
-def _ids(page: Page) -> set[str | None]:
-    return {identity(each.get("id")) for each in page.fresh if isinstance(each, dict)} - {None}
 
 
 @dataclass
@@ -284,7 +249,7 @@ class Extraction:
         """Read the versions of each of these models."""
         listings = (Listing(VERSIONS, (("model_id", model_id),)) for model_id in model_ids)
         refused = 0
-        batch = _Batch()
+        batch = VersionBatch()
         for reading in self.reader.read_many(listings):
             model_id = dict(reading.listing.filters)["model_id"]
             try:
@@ -321,7 +286,7 @@ class Extraction:
         )
         return True
 
-    def _take_versions(self, batch: _Batch) -> None:
+    def _take_versions(self, batch: VersionBatch) -> None:
         """Take what was gathered, and note which of the models that ended were read in full."""
         rejected = self.stager.take("model_versions", batch.records, batch.again)
         batch.unreadable |= {owner for record in rejected for owner in batch.owners[id(record)]}

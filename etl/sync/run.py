@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import etl
 from etl.errors import EtlError, Interrupted, MassDelete
@@ -13,6 +13,7 @@ from etl.settings import Settings
 from etl.source import Client, ListingReader
 from etl.store import Advance, Coverage, Gone, Store, Supersede, Tally
 from etl.sync.confirm_deletes import confirm_deletes
+from etl.sync.context import Context, Progress
 from etl.sync.extract import Extraction
 from etl.sync.gc_control import GcControl
 from etl.sync.monitor import RunMonitor
@@ -26,72 +27,9 @@ from etl.sync.summary import Summary, counts_of
 _log = logging.getLogger(__name__)
 
 
-class Progress(Protocol):
-    """Is told what a run is at."""
-
-    def phase(self, name: str) -> None:
-        """A new part of the run begins."""
-
-    def advance(self, entity: str, records: int, total: int | None) -> None:
-        """Records came; `total` is how many the list says it has."""
-
-
-@dataclass
-class _Run:
-    """What stays the same from a run's start to its end."""
-
-    settings: Settings
-    scope: Scope
-    store: Store
-    client: Client
-    interrupts: Interrupts
-    progress: Progress
-    gc_control: GcControl
-    watch: RunMonitor
-    started_at: datetime
-    state: Mapping[str, Any]
-    why_full: str | None
-    first_load: bool
-    retry: RejectedRetry | None
-    coverage: Coverage | None = None
-
-    @property
-    def id(self) -> str:
-        return self.watch.run_id
-
-    @property
-    def mode(self) -> str:
-        return "incremental" if self.why_full is None else "full"
-
-    @property
-    def own_state(self) -> Mapping[str, Any]:
-        """What is known of the scope itself: the whole registry's state may stand in for it."""
-        return self.state if self.state.get("scope") == self.scope.label() else {}
-
-    def phase(self, name: str) -> None:
-        self.interrupts.check()
-        self.progress.phase(name)
-
-    def advance(self, entity: str, records: int, total: int | None) -> None:
-        self.interrupts.check()
-        self.gc_control.page(records)
-        self.progress.advance(entity, records, total)
-
-    def so_far(self) -> dict[str, Any]:
-        """What is known of the run by now, as its row has it."""
-        return {
-            "api_prefix": self.client.prefix,
-            "mode": self.mode,
-            "coverage": self.coverage,
-            "requests": self.client.requests,
-            "retries": self.client.retries,
-            "bytes_received": self.client.bytes_received,
-        }
-
-
 @dataclass
 class _Read:
-    """What reading brought: the plan that was followed, what was proven, and the counts that follow."""
+    """The result of reading: the plan that was followed, the proofs, and the counts."""
 
     plan: Plan
     extraction: Extraction
@@ -116,10 +54,9 @@ def run(
     retry: RejectedRetry | None = None,
     watch: RunMonitor | None = None,
 ) -> Summary:
-    """Bring the database to the registry's state, in one commit. Raises EtlError: then nothing was written.
+    """Bring the database to the registry's state, in one commit. Raises EtlError if nothing was written.
 
-    With a `rereading` only the rejected records that it names are read. The `watch` knows in the end what the run was
-    like, however it ended.
+    With `retry`, only the rejected records that it names are read. `watch` describes the run however it ends.
     """
     scope = Scope.of(settings)
     watch = watch or RunMonitor()
@@ -137,28 +74,27 @@ def run(
         if not settings.accept_host:
             store.check_same_host(settings.base_url())
         state = store.scope_state(scope.label())
-        context = _Run(
-            settings,
-            scope,
-            store,
-            client,
-            interrupts,
-            progress,
-            gc_control,
-            watch,
-            now,
-            state,
-            None,
-            not state and store.is_empty(scope.ml_repos),
-            retry,
+        context = Context(
+            settings=settings,
+            scope=scope,
+            store=store,
+            client=client,
+            interrupts=interrupts,
+            progress=progress,
+            gc_control=gc_control,
+            watch=watch,
+            started_at=now,
+            state=state,
+            first_load=not state and store.is_empty(scope.ml_repos),
+            retry=retry,
         )
         context.why_full = _why_full(context, scope.versions)
         watch.last_complete_at = context.own_state.get("last_complete_at")
         return _execute(context)
 
 
-def _execute(context: _Run) -> Summary:
-    """The run itself, once it has the lock and its tables."""
+def _execute(context: Context) -> Summary:
+    """Read and write, with the lock held and the tables in place."""
     if context.settings.dry_run:
         with _translate_errors(context):
             return _summary(context, _read(context), run_id=None)
@@ -173,7 +109,7 @@ def _execute(context: _Run) -> Summary:
     return _summary(context, read, run_id=context.id)
 
 
-def _why_full(context: _Run, coverage: str) -> str | None:
+def _why_full(context: Context, coverage: str) -> str | None:
     """Why every version is compared; None where they cannot all be read."""
     if coverage != Coverage.ALL or context.retry is not None:
         return None
@@ -186,7 +122,7 @@ def _why_full(context: _Run, coverage: str) -> str | None:
     )
 
 
-def _start_row(context: _Run) -> dict[str, Any]:
+def _start_row(context: Context) -> dict[str, Any]:
     return {
         "id": context.id,
         "started_at": context.started_at,
@@ -200,7 +136,7 @@ def _start_row(context: _Run) -> dict[str, Any]:
 
 
 @contextmanager
-def _record_failure(context: _Run) -> Iterator[None]:
+def _record_failure(context: Context) -> Iterator[None]:
     """However the run ends short of its commit, its row says so. Where the row says that it was written, it was."""
     try:
         with _translate_errors(context):
@@ -215,7 +151,7 @@ def _record_failure(context: _Run) -> Iterator[None]:
 
 
 @contextmanager
-def _translate_errors(context: _Run) -> Iterator[None]:
+def _translate_errors(context: Context) -> Iterator[None]:
     """What ends the run is an EtlError: Interrupted after a signal, whatever a driver that it disturbed made of it."""
     try:
         with context.store.translate_errors():
@@ -227,11 +163,11 @@ def _translate_errors(context: _Run) -> Iterator[None]:
         raise Interrupted("Interrupted: nothing was written.") from error
 
 
-def _end_row(context: _Run, status: str, error: str | None) -> dict[str, Any]:
+def _end_row(context: Context, status: str, error: str | None) -> dict[str, Any]:
     return {"status": status, "finished_at": datetime.now(UTC), "error": error, **context.so_far()}
 
 
-def _read(context: _Run) -> _Read:
+def _read(context: Context) -> _Read:
     """Read the registry into staging, and settle what it means. Writes no table of the database."""
     settings, scope, store = context.settings, context.scope, context.store
     context.phase("finding the API")
@@ -268,7 +204,7 @@ def _read(context: _Run) -> _Read:
     return _Read(plan, extraction, tallies, every_version, gone, refusal=_refusal(context, tallies))
 
 
-def _read_lists(context: _Run, extraction: Extraction) -> tuple[Plan, bool]:
+def _read_lists(context: Context, extraction: Extraction) -> tuple[Plan, bool]:
     """Read what the scope lists; how versions were read, and whether that brought every one of them."""
     context.phase("ML repos")
     extraction.ml_repos()
@@ -284,7 +220,7 @@ def _read_lists(context: _Run, extraction: Extraction) -> tuple[Plan, bool]:
     return plan, every_version
 
 
-def _refusal(context: _Run, tallies: Mapping[str, Tally]) -> MassDelete | None:
+def _refusal(context: Context, tallies: Mapping[str, Tally]) -> MassDelete | None:
     """Why the run may not be written; a dry run tells it beside the counts."""
     if context.settings.allow_mass_delete:
         return None
@@ -295,7 +231,7 @@ def _refusal(context: _Run, tallies: Mapping[str, Tally]) -> MassDelete | None:
     return None
 
 
-def _gone(context: _Run, extraction: Extraction, *, every_version: bool) -> Gone:
+def _gone(context: Context, extraction: Extraction, *, every_version: bool) -> Gone:
     """Rejected records that the source no longer has: nobody knows their ML repos, so only a run over all can tell."""
     if context.retry is not None:
         return context.retry.gone
@@ -315,7 +251,7 @@ def _spared(extraction: Extraction) -> set[str]:
     return spared | {"model_versions"} if "models" in spared else spared
 
 
-def _plan(context: _Run, extraction: Extraction) -> Plan:
+def _plan(context: Context, extraction: Extraction) -> Plan:
     if extraction.coverage is Coverage.LATEST:
         return Plan("embedded", 0, extraction.why_latest)
     return plan_versions(
@@ -328,7 +264,7 @@ def _plan(context: _Run, extraction: Extraction) -> Plan:
     )
 
 
-def _commit(context: _Run, read: _Read) -> None:
+def _commit(context: Context, read: _Read) -> None:
     if read.refusal is not None:
         raise read.refusal
     context.phase("writing")
@@ -349,7 +285,7 @@ def _commit(context: _Run, read: _Read) -> None:
     )
 
 
-def _advance(context: _Run, read: _Read) -> Advance:
+def _advance(context: Context, read: _Read) -> Advance:
     return Advance(
         context.scope.label(),
         full=context.coverage is Coverage.ALL and (context.why_full is not None or read.every_version),
@@ -358,7 +294,7 @@ def _advance(context: _Run, read: _Read) -> Advance:
     )
 
 
-def _supersede(context: _Run, extraction: Extraction) -> Supersede:
+def _supersede(context: Context, extraction: Extraction) -> Supersede:
     """Which versions are kept up to date no longer, or again."""
     if context.retry is not None or extraction.shrank:
         return Supersede.NOTHING
@@ -369,14 +305,14 @@ def _supersede(context: _Run, extraction: Extraction) -> Supersede:
     return Supersede.EVERY if was_all and context.scope.versions == "all" else Supersede.CHANGED
 
 
-def _advances(context: _Run, read: _Read) -> bool:
+def _advances(context: Context, read: _Read) -> bool:
     """Whether its scope is as fresh as this run: it was read in full, and not only what had been rejected."""
     # A scope that nothing is in is none to be fresh: its filter may be misspelt.
     found = read.extraction.found_models or context.scope.lists_every_model
     return read.extraction.complete and context.retry is None and found
 
 
-def _summary(context: _Run, read: _Read, *, run_id: str | None) -> Summary:
+def _summary(context: Context, read: _Read, *, run_id: str | None) -> Summary:
     return Summary(
         run_id=run_id,
         status=read.status,

@@ -1,0 +1,82 @@
+"""What a run knows and holds from its start to its end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from etl.settings import Settings
+from etl.source import Client
+from etl.store import Coverage, Store
+from etl.sync.gc_control import GcControl
+from etl.sync.monitor import RunMonitor
+from etl.sync.retry_rejected import RejectedRetry
+from etl.sync.scope import Scope
+from etl.sync.signals import Interrupts
+
+
+class Progress(Protocol):
+    """Receives the progress of a run."""
+
+    def phase(self, name: str) -> None:
+        """A part of the run begins."""
+
+    def advance(self, entity: str, records: int, total: int | None) -> None:
+        """So many records were read; `total` is the length of the list, if it says."""
+
+
+@dataclass
+class Context:
+    """One run; `why_full` and `coverage` are settled once the models are read."""
+
+    settings: Settings
+    scope: Scope
+    store: Store
+    client: Client
+    interrupts: Interrupts
+    progress: Progress
+    gc_control: GcControl
+    watch: RunMonitor
+    started_at: datetime
+    state: Mapping[str, Any]
+    first_load: bool
+    retry: RejectedRetry | None
+    why_full: str | None = None
+    coverage: Coverage | None = None
+
+    @property
+    def id(self) -> str:
+        """Id of the run."""
+        return self.watch.run_id
+
+    @property
+    def mode(self) -> str:
+        """`full` if every version is compared, else `incremental`."""
+        return "incremental" if self.why_full is None else "full"
+
+    @property
+    def own_state(self) -> Mapping[str, Any]:
+        """The state of the scope itself, empty before its first complete run."""
+        return self.state if self.state.get("scope") == self.scope.label() else {}
+
+    def phase(self, name: str) -> None:
+        """Begin a part of the run."""
+        self.interrupts.check()
+        self.progress.phase(name)
+
+    def advance(self, entity: str, records: int, total: int | None) -> None:
+        """Count records that were read."""
+        self.interrupts.check()
+        self.gc_control.page(records)
+        self.progress.advance(entity, records, total)
+
+    def so_far(self) -> dict[str, Any]:
+        """The columns of the run's row that are known by now."""
+        return {
+            "api_prefix": self.client.prefix,
+            "mode": self.mode,
+            "coverage": self.coverage,
+            "requests": self.client.requests,
+            "retries": self.client.retries,
+            "bytes_received": self.client.bytes_received,
+        }
