@@ -139,5 +139,5 @@ def test_what_is_searched_for_is_found(window: Window, address: str) -> None:
     window.go(address)
     window.page.keyboard.press("/")
     window.page.keyboard.type("anchored")
-    window.page.get_by_role("link", name="How completeness is proven").last.wait_for()
+    window.page.get_by_role("link", name="Completeness proof").last.wait_for()
     window.page.locator("a[href*='completeness']", has_text="anchor").first.wait_for()
