@@ -73,14 +73,14 @@ lint: .venv/dev.stamp  ## check style, types, the arrows between rooms, the sche
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cog --check -I docs $(GENERATED)
+	$(BIN)/cog --check -I tools/docs $(GENERATED)
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	export TFY_ETL_DATABASE_URL="sqlite:///$$scratch/check.db" && \
 	$(BIN)/tfy-etl db upgrade && $(BIN)/alembic check
 
 docs: .venv/dev.stamp  ## build the docs into site/, and check every link; python3 -m http.server -d site shows them
-	PYTHONPATH=docs $(BIN)/zensical build --clean --strict
-	$(BIN)/python docs/site_parts.py site
+	PYTHONPATH=tools/docs $(BIN)/zensical build --clean --strict
+	$(BIN)/python tools/docs/check_site.py site
 
 fuzz: .venv-fuzz/stamp  ## feed the reading of records inputs guided by coverage, for FUZZ_SECONDS
 	.venv-fuzz/bin/python -m tests.fuzz.fuzz_records .venv-fuzz/corpus -max_total_time=$(FUZZ_SECONDS) \
@@ -88,7 +88,7 @@ fuzz: .venv-fuzz/stamp  ## feed the reading of records inputs guided by coverage
 
 # For a look at it: make bench BENCH="--models 500 --rounds 1". More options: python -m bench.compare --help
 BENCH =
-SHOW = .venv-bench/bin/python -m bench.plots && .venv-bench/bin/cog -r -I docs $(GENERATED)
+SHOW = .venv-bench/bin/python -m bench.plots && .venv-bench/bin/cog -r -I tools/docs $(GENERATED)
 
 bench: .venv-bench/stamp  ## compare with dlt, Singer and two floors, on SQLite and PostgreSQL, for an hour or so
 	.venv-bench/bin/python -m bench.compare $(BENCH)
@@ -105,7 +105,7 @@ bench-latency: .venv-bench/stamp  ## measure it where each answer takes its time
 format: .venv/dev.stamp  ## put code and the generated parts of the README in order
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(BIN)/cog -r -I docs $(GENERATED)
+	$(BIN)/cog -r -I tools/docs $(GENERATED)
 
 lock: .venv/dev.stamp  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) --extra postgres --group build --output-file requirements/runtime.txt

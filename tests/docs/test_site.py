@@ -1,4 +1,4 @@
-"""The docs site: whole by itself, in Chromium too."""
+"""The built docs site has no broken link and fetches nothing from other hosts, in Chromium too."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from tests.browser import Window, chromium
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md"))
-PARTS = run_path(str(ROOT / "docs" / "site_parts.py"))
+CHECKS = run_path(str(ROOT / "tools" / "docs" / "check_site.py"))
 
 # One worker builds it.
 pytestmark = pytest.mark.xdist_group("site")
@@ -35,13 +35,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = subprocess.run(
         [str(Path(sys.executable).with_name("zensical")), "build", "--clean", "--strict"],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": "docs"},
+        env=os.environ | {"PYTHONPATH": str(ROOT / "tools" / "docs")},
         capture_output=True,
         text=True,
         check=False,
     )
     assert built.returncode == 0, built.stdout + built.stderr
-    PARTS["bring_files"](folder / "site")
+    CHECKS["copy_linked_files"](folder / "site")
     return folder / "site"
 
 
@@ -89,16 +89,16 @@ def test_every_page_of_docs_is_in_the_navigation() -> None:
 
 
 def test_no_link_is_broken_and_nothing_is_fetched_from_another_host(site: Path) -> None:
-    assert list(PARTS["broken"](site)) == []
+    assert list(CHECKS["problems"](site)) == []
 
 
-def test_what_is_linked_outside_of_docs_comes_along(site: Path) -> None:
+def test_linked_files_outside_of_docs_are_copied_into_the_site(site: Path) -> None:
     text = (site / "performance" / "index.html").read_text(encoding="utf-8")
     (address,) = re.findall(r'href="([^"]*plane\.py)"', text)
     assert (site / "performance" / address).read_text() == (ROOT / "bench" / "plane.py").read_text()
 
 
-def test_what_is_broken_is_found(tmp_path: Path) -> None:
+def test_broken_links_and_foreign_requests_are_reported(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "there.html").write_text('<h1 id="a">A</h1>')
     (tmp_path / "style.css").write_text("@import url('https://fonts.example/f.css'); a {background: url(data:x)}")
@@ -108,19 +108,19 @@ def test_what_is_broken_is_found(tmp_path: Path) -> None:
         'img src="https://else.example/x.png"', 'script src="//cdn.example/x.js"',
     )  # fmt: skip
     (tmp_path / "page.html").write_text("".join(f"<{link}>x" for link in (*links, *wrong)))
-    assert list(PARTS["broken"](tmp_path)) == [
-        "page.html: there.html#b has no such place",
-        "page.html: gone.html is not there",
-        "page.html: folder is not there",
-        "page.html: ../outside.html is not there",
-        "page.html: #b has no such place",
+    assert list(CHECKS["problems"](tmp_path)) == [
+        "page.html: there.html#b has no such anchor",
+        "page.html: gone.html does not exist",
+        "page.html: folder does not exist",
+        "page.html: ../outside.html does not exist",
+        "page.html: #b has no such anchor",
         "page.html: https://else.example/x.png would be fetched from another host",
         "page.html: //cdn.example/x.js would be fetched from another host",
         "style.css: https://fonts.example/f.css would be fetched from another host",
     ]
 
 
-@pytest.mark.parametrize("file", ["README.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("file", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"])
 def test_links_from_the_top_of_the_repository_lead_to_files(file: str) -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / file).read_text(encoding="utf-8"))
     assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
@@ -139,5 +139,5 @@ def test_what_is_searched_for_is_found(window: Window, address: str) -> None:
     window.go(address)
     window.page.keyboard.press("/")
     window.page.keyboard.type("anchored")
-    window.page.get_by_role("link", name="How completeness is proven").last.wait_for()
+    window.page.get_by_role("link", name="Completeness proof").last.wait_for()
     window.page.locator("a[href*='completeness']", has_text="anchor").first.wait_for()

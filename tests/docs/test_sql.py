@@ -44,7 +44,7 @@ def blocks() -> Iterator[Block]:
 
 
 BLOCKS = list(blocks())
-QUESTIONS = [block for block in BLOCKS if block.document in {"docs/questions.md", "docs/history.md"}]
+QUESTIONS = [block for block in BLOCKS if block.document in {"docs/sql-recipes.md", "docs/history.md"}]
 
 
 def named(block: Block) -> str:
@@ -122,4 +122,4 @@ def test_the_blocks_are_found_and_the_marks_of_postgresql_are_heeded() -> None:
     )
 
     assert [(bool(mark), sql) for mark, sql in found] == [(False, "SELECT 1;\n"), (True, "SELECT 2;\n")]
-    assert {"README.md", "docs/questions.md", "docs/history.md"} <= {block.document for block in BLOCKS}
+    assert {"README.md", "docs/sql-recipes.md", "docs/history.md"} <= {block.document for block in BLOCKS}

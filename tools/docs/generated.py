@@ -1,4 +1,7 @@
-"""The parts of README and docs that are made from the code; `make format` renews them, `make lint` checks them."""
+"""Generate the parts of README.md and docs that come from the code.
+
+`make format` regenerates them, and `make lint` checks them.
+"""
 
 import json
 import runpy
@@ -19,24 +22,24 @@ from etl.settings import Settings, env_names, flag
 from etl.telemetry.metrics_file import COUNTERS, GAUGES
 
 _WIDTH = 84
-_TABLES_OF_TESTS = Path(__file__).parents[1] / "tests"
-_BENCH = Path(__file__).parents[1] / "bench"
+_TESTS = Path(__file__).parents[2] / "tests"
+_BENCH = Path(__file__).parents[2] / "bench"
 
 
 def help_of(*names: str) -> str:
-    """What `tfy-etl NAMES --help` prints."""
-    # The settings of the real context count: names of the help option among them.
+    """Return what `tfy-etl NAMES --help` prints."""
+    # The context needs the settings of the real command, such as the names of the help option.
     context = cli.context_class(cli, info_name="tfy-etl", terminal_width=_WIDTH, **cli.context_settings)
     command: click.Command = cli
     for name in names:
-        assert isinstance(command, click.Group)  # noqa: S101 the README names groups and commands that are there
+        assert isinstance(command, click.Group)  # noqa: S101 the docs name only groups and commands that exist
         command = command.commands[name]
         context = click.Context(command, parent=context, info_name=name, terminal_width=_WIDTH)
     return f"```text\n{command.get_help(context)}\n```"
 
 
 def every_help() -> str:
-    """What each command prints as its help, under its name."""
+    """Return the help of each command under a heading."""
     return "\n\n".join(f"## {' '.join(('tfy-etl', *names))}\n\n{help_of(*names)}" for names in _commands(cli))
 
 
@@ -47,14 +50,14 @@ def _commands(command: click.Command, *names: str) -> Iterator[tuple[str, ...]]:
             yield from _commands(command.commands[name], *names, name)
 
 
-def questions() -> str:
-    """What `tfy-etl explore` has ready to be asked."""
+def prepared_queries() -> str:
+    """Return the prepared queries of `tfy-etl explore` as a table."""
     lines = ["| question | parameters |", "| --- | --- |"]
     return "\n".join([*lines, *(f"| {each.title} | {each.about} |" for each in QUERIES)])
 
 
 def settings_table() -> str:
-    """Every setting: option, environment variable, default, meaning."""
+    """Return a table of every setting: option, environment variable, default, meaning."""
     lines = ["| option | environment | default | meaning |", "| --- | --- | --- | --- |"]
     for each in fields(Settings):
         if "scope" not in each.metadata:
@@ -73,12 +76,12 @@ def _default(value: object) -> str:
 
 
 def diagram() -> str:
-    """The tables, their keys and how they hang together, as a Mermaid diagram."""
+    """Return a Mermaid diagram of the tables, their keys and their references."""
     return f"```mermaid\n{mermaid.write(dictionary.contents(), keys_only=True)}\n```"
 
 
 def tables() -> str:
-    """Tables and views with what they hold."""
+    """Return a table of the tables and views with their descriptions."""
     contents = dictionary.contents()
     lines = ["| table or view | holds |", "| --- | --- |"]
     lines += [
@@ -89,21 +92,21 @@ def tables() -> str:
 
 
 def as_of() -> str:
-    """The query that tells how things were at a moment."""
+    """Return the query for the state of the registry at a moment."""
     return f"```sql\n{files('etl.models').joinpath('as_of.sql').read_text(encoding='utf-8')}```"
 
 
 def metrics() -> str:
-    """What `--metrics-file` writes."""
-    lines = ["| metric | type | labels | is |", "| --- | --- | --- | --- |"]
+    """Return a table of the metrics that `--metrics-file` writes."""
+    lines = ["| metric | type | labels | meaning |", "| --- | --- | --- | --- |"]
     for kind, suffix, declared in (("counter", "_total", COUNTERS), ("gauge", "", GAUGES)):
-        for name, (what, labels) in declared.items():
-            lines.append(f"| `{name}{suffix}` | {kind} | {', '.join(f'`{each}`' for each in labels)} | {what} |")
+        for name, (meaning, labels) in declared.items():
+            lines.append(f"| `{name}{suffix}` | {kind} | {', '.join(f'`{each}`' for each in labels)} | {meaning} |")
     return "\n".join(lines)
 
 
 def drift() -> str:
-    """What bench/drift.py measured of lists that move."""
+    """Return what bench/drift.py measured on lists that change while they are read."""
     bench = runpy.run_path(str(_BENCH / "drift.py"))
     measured = json.loads((_BENCH / "results" / "drift.json").read_text(encoding="utf-8"))
     table: str = bench["table"]([bench["Figures"](**each) for each in measured])
@@ -111,37 +114,37 @@ def drift() -> str:
 
 
 def endurance() -> str:
-    """What `make endurance` and `make fuzz` counted."""
-    lines = ["| what | on | how many | in detail |", "| --- | --- | --- | --- |"]
+    """Return the counts of `make endurance` and `make fuzz` as a table."""
+    lines = ["| test | database | count | details |", "| --- | --- | --- | --- |"]
     for line in (_BENCH / "results" / "endurance.jsonl").read_text(encoding="utf-8").splitlines():
         counted: dict[str, Any] = json.loads(line)
-        what, on, unit, *details = counted
-        cells = (counted[what], counted[on], f"{counted[unit]:,} {unit}", "; ".join(_told(counted, details)))
+        test, database, unit, *details = counted
+        cells = (counted[test], counted[database], f"{counted[unit]:,} {unit}", "; ".join(_details(counted, details)))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _told(counted: dict[str, Any], names: list[str]) -> Iterator[str]:
+def _details(counted: dict[str, Any], names: list[str]) -> Iterator[str]:
     for name in names:
         value = counted[name]
-        told = name.replace("_", " ")
+        label = name.replace("_", " ")
         if isinstance(value, dict):
             yield ", ".join(f"{key} ({number})" for key, number in sorted(value.items()))
         elif isinstance(value, list):
-            yield f"{told} in MB, in order: {', '.join(f'{each / 1e6:.0f}' for each in value)}"
+            yield f"{label} in MB, in order: {', '.join(f'{each / 1e6:.0f}' for each in value)}"
         elif name == "seed":
-            yield f"{told} {value}"
+            yield f"{label} {value}"
         else:
-            yield f"{told}: {value:,}{' s' if 'wait' in name else ''}"
+            yield f"{label}: {value:,}{' s' if 'wait' in name else ''}"
 
 
 def bad_answers() -> str:
-    """Every bad answer that the tests have a control plane give, and what a run makes of it."""
+    """Return a table of the bad answers in the tests, and of what a run does about each."""
     lines = [
-        "| what comes | when | as a fault | the run | exit code | the database holds | requests, at most |",
+        "| answer | when | fault | the run | exit code | the database holds | maximum requests |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for bad in runpy.run_path(str(_TABLES_OF_TESTS / "bad_answers.py"))["BAD_ANSWERS"]:
+    for bad in runpy.run_path(str(_TESTS / "bad_answers.py"))["BAD_ANSWERS"]:
         faults = ", ".join(f"`{fault}`" for fault in bad.faults)
         cells = (bad.name, bad.strikes, faults, bad.does, bad.exit_code, bad.holds, bad.requests)
         lines.append(f"| {' | '.join(map(str, cells))} |")

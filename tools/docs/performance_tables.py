@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md, and that of the README, from what the bench has measured (bench/results)."""
+"""Generate the tables of docs/performance.md and README.md from bench/results."""
 
 import json
 from collections import defaultdict
@@ -7,34 +7,34 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-_RESULTS = Path(__file__).parents[1] / "bench" / "results"
+_RESULTS = Path(__file__).parents[2] / "bench" / "results"
 _OURS = "tfy-etl"
 
 Result = dict[str, Any]
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """A table in Markdown."""
+    """Return a Markdown table."""
     head = list(head)
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (head, ["---"] * len(head), *rows))
 
 
-def circumstances(name: str) -> str:
-    """When, where and with what a bench was run."""
-    told = _told(name)
-    versions = ", ".join(f"{package} {version}" for package, version in told["versions"].items())
-    settings = ", ".join(f"`{setting}={value}`" for setting, value in told["postgresql_settings"].items())
-    rounds = max(each["rounds"] for each in told["summary"])
+def conditions(name: str) -> str:
+    """Return when, where and with which versions a benchmark ran."""
+    results = _load(name)
+    versions = ", ".join(f"{package} {version}" for package, version in results["versions"].items())
+    settings = ", ".join(f"`{setting}={value}`" for setting, value in results["postgresql_settings"].items())
+    rounds = max(each["rounds"] for each in results["summary"])
     return (
-        f"Measured {told['at'][:10]}, {rounds} {'round' if rounds == 1 else 'rounds'}, {told['cores']} cores, "
-        f"{told['machine']}; {versions}; PostgreSQL with {settings}."
+        f"Measured {results['at'][:10]}, {rounds} {'round' if rounds == 1 else 'rounds'}, {results['cores']} cores, "
+        f"{results['machine']}; {versions}; PostgreSQL with {settings}."
     )
 
 
 def data() -> str:
-    """What was read in the comparison."""
-    told = _told("compare")["data"]
-    base, changed, deleted = told["base"], told["changed"], told["deleted"]
+    """Return the size of the data of the comparison."""
+    results = _load("compare")["data"]
+    base, changed, deleted = results["base"], results["changed"], results["deleted"]
     return (
         f"{base['models']:,} models, {base['model_versions']:,} versions, {base['metrics']:,} metrics, "
         f"{base['tags']:,} tags, {base['packages']:,} packages. The change is {changed['edits told']} new descriptions "
@@ -43,29 +43,29 @@ def data() -> str:
     )
 
 
-def plane() -> str:
-    """How fast the server alone is."""
+def mock_server() -> str:
+    """Return the throughput of the mock server alone."""
     rows = (
         (each["connections"], each["limit"], each["page_kb"], f"{each['pages_per_s']:,}", f"{each['mb_per_s']:,}")
-        for each in _told("compare")["plane"]
+        for each in _load("compare")["plane"]
     )
     return table(("connections", "records a page", "kB a page", "pages/s", "MB/s"), rows)
 
 
 def comparison(run: str) -> str:
-    """Every contender in one kind of run."""
-    rows = [_compared(each) for each in _told("compare")["summary"] if each["run"] == run]
+    """Return the results of every tool for one kind of run."""
+    rows = [_compared(each) for each in _load("compare")["summary"] if each["run"] == run]
     head = (
-        "database", "", "wall s", "least to most", "times as long", "CPU s", "CPU s of the server", "peak MB",
-        "requests", "MB read", "rows in the database", "not as at the source",
+        "database", "tool", "wall s", "wall s, range", "wall time, ratio", "CPU s", "CPU s of the server", "peak MB",
+        "requests", "MB read", "rows in the database", "differences from the source",
     )  # fmt: skip
     return table(head, rows)
 
 
-def in_short() -> str:
-    """The ratios that matter: of two runs of the same round, and the median of the rounds."""
+def summary() -> str:
+    """Return the main ratios: the median over the rounds, each of two runs of the same round."""
     walls: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for each in _told("compare")["measured"]:  # in the order of the rounds
+    for each in _load("compare")["measured"]:  # in the order of the rounds
         walls[each["database"], each["run"], each["contender"]].append(each["wall"])
     databases = ("SQLite", "PostgreSQL")
 
@@ -74,16 +74,16 @@ def in_short() -> str:
         return f"{median(one / other for one, other in pairs):.2f}"
 
     rows = (
-        (what, *(ratio(database, above, below) for database in databases))
-        for what, above, below in (
-            ("first load: dlt's time over ours", ("first load", "dlt"), ("first load", _OURS)),
-            ("first load: ours over the plainest direct load's", ("first load", _OURS), ("first load", "direct load")),
-            ("nothing new: dlt's over ours", ("nothing new", "dlt"), ("nothing new", _OURS)),
-            ("nothing new: ours over fetch and parse", ("nothing new", _OURS), ("nothing new", "fetch and parse")),
-            ("ours: 1 % changed over nothing new", ("1 % changed", _OURS), ("nothing new", _OURS)),
+        (label, *(ratio(database, above, below) for database in databases))
+        for label, above, below in (
+            ("first load: dlt / tfy-etl", ("first load", "dlt"), ("first load", _OURS)),
+            ("first load: tfy-etl / direct load", ("first load", _OURS), ("first load", "direct load")),
+            ("nothing new: dlt / tfy-etl", ("nothing new", "dlt"), ("nothing new", _OURS)),
+            ("nothing new: tfy-etl / fetch and parse", ("nothing new", _OURS), ("nothing new", "fetch and parse")),
+            ("tfy-etl: 1 % changed / nothing new", ("1 % changed", _OURS), ("nothing new", _OURS)),
         )
     )
-    return table(("", *databases), rows)
+    return table(("ratio of wall times", *databases), rows)
 
 
 def _compared(each: Result) -> tuple[object, ...]:
@@ -109,7 +109,7 @@ def _compared(each: Result) -> tuple[object, ...]:
 
 
 def _missing(missing: dict[str, int]) -> str:
-    """What a copy lacks or has too much of, in words."""
+    """Describe the missing and surplus rows of a copy."""
     return ", ".join(
         f"{abs(count)} {_IN_WORDS.get(name, name)} {'missing' if count > 0 else 'too many'}"
         for name, count in missing.items()
@@ -119,8 +119,8 @@ def _missing(missing: dict[str, int]) -> str:
 _IN_WORDS = {"edits silent": "of the new tags", "edits told": "of the new descriptions"}
 
 
-def ours() -> str:
-    """What the main job takes, without the others."""
+def sync_only() -> str:
+    """Return the results of tfy-etl alone."""
     rows = (
         (
             each["database"],
@@ -130,27 +130,27 @@ def ours() -> str:
             f"{each['peak_mb']:.0f}",
             f"{each['requests']:.0f}",
         )
-        for each in _told("compare")["summary"]
+        for each in _load("compare")["summary"]
         if each["contender"] == _OURS
     )
     return table(("database", "run", "wall s", "CPU s", "peak MB", "requests"), rows)
 
 
 def phases() -> str:
-    """Seconds of a first load by part, now and before."""
-    told = _told("phases")
-    first, *_ = told.values()
+    """Return the seconds of each phase of a first load, now and before."""
+    results = _load("phases")
+    first, *_ = results.values()
     parts = list(first["SQLite"])
     rows = (
         (database, label, *(f"{measured[database][part]:.1f}" for part in parts))
         for database in ("SQLite", "PostgreSQL")
-        for label, measured in told.items()
+        for label, measured in results.items()
     )
-    return table(("database", "", *parts), rows)
+    return table(("database", "state", *parts), rows)
 
 
-def curve() -> str:
-    """How it grows with the registry."""
+def scaling() -> str:
+    """Return time and memory by the size of the registry."""
     rows = (
         (
             f"{each['versions']:,}",
@@ -162,43 +162,42 @@ def curve() -> str:
             f"{each['requests']:,.0f}",
             f"{each['size_mb']:,.0f}",
         )
-        for each in _told("curve")["summary"]
+        for each in _load("curve")["summary"]
     )
     return table(("versions", "database", "run", "wall s", "CPU s", "peak MB", "requests", "database MB"), rows)
 
 
 def startup() -> str:
-    """What a start of each command costs."""
-    told = _told("startup")
+    """Return the start-up time of each command."""
+    results = _load("startup")
     rows = (
         (each["command"], each["modules"], f"{each['wall_ms']:.0f}", f"{each['over_python_ms']:.0f}")
-        for each in told["commands"]
+        for each in results["commands"]
     )
-    return table(("command", "modules", "ms", "ms over Python alone"), rows)
+    return table(("command", "modules", "ms", "ms more than Python alone"), rows)
 
 
 def latency() -> str:
-    """Wall seconds by latency and requests under way."""
-    told = _told("latency")["summary"]
-    walls = {(each["contender"], each["concurrency"], each["latency_ms"]): f"{each['wall']:.1f}" for each in told}
+    """Return wall seconds by latency and number of parallel requests."""
+    results = _load("latency")["summary"]
+    walls = {(each["contender"], each["concurrency"], each["latency_ms"]): f"{each['wall']:.1f}" for each in results}
     latencies = sorted({latency for _, _, latency in walls})
     lines = dict.fromkeys((name, concurrency) for name, concurrency, _ in walls)
     rows = ((*line, *(walls.get((*line, latency), "") for latency in latencies)) for line in sorted(lines, key=_order))
-    return table(("", "requests under way", *(f"wall s at {latency} ms" for latency in latencies)), rows)
+    return table(("tool", "parallel requests", *(f"wall s at {latency} ms" for latency in latencies)), rows)
 
 
 def latency_data() -> str:
-    """What was read at each latency."""
-    told = _told("latency")
-    return (
-        f"{told['data']['models']:,} models of {told['data']['versions_each']} versions, pages of {told['page_size']}"
-    )
+    """Return the size of the data of the latency benchmark."""
+    results = _load("latency")
+    data = results["data"]
+    return f"{data['models']:,} models of {data['versions_each']} versions, pages of {results['page_size']}"
 
 
 def _order(line: tuple[str, int]) -> tuple[bool, str, int]:
     return line[0] == _OURS, *line
 
 
-def _told(name: str) -> Result:
-    told: Result = json.loads((_RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    return told
+def _load(name: str) -> Result:
+    results: Result = json.loads((_RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return results

@@ -1,6 +1,6 @@
-"""What the docs site needs beside its generator: diagrams that are drawn already, and a look at what was built.
+"""Complete the built docs site and check it: linked files, broken links, requests to other hosts.
 
-`python docs/site_parts.py site` makes the built site whole, and says what is broken in it.
+`python tools/docs/check_site.py site` does this. Zensical calls `draw_diagram` for each Mermaid block.
 """
 
 import os
@@ -17,14 +17,14 @@ from urllib.parse import unquote, urlsplit
 
 import mmdr
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
-# What a browser asks for by itself, wherever it stands.
+# Elements whose address a browser fetches without a click.
 _FETCHED = {"audio", "embed", "iframe", "img", "link", "object", "script", "source", "video"}
 
 
-def diagram(source: str, *_: Any, **__: Any) -> str:
-    """A Mermaid diagram as a picture, so that no page has to fetch what draws it."""
+def draw_diagram(source: str, *_: Any, **__: Any) -> str:
+    """Draw a Mermaid diagram as SVG, so that no page fetches a script for it."""
     return f'<div style="background: white; overflow-x: auto">{mmdr.Diagram(source).svg()}</div>'
 
 
@@ -34,7 +34,7 @@ class _Link(NamedTuple):
 
 
 class _Page(HTMLParser):
-    """The links of a page, and the names in it that a link may lead to."""
+    """Links of a page, and the names that a link can point to."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -53,60 +53,63 @@ def _page(path: Path) -> _Page:
     return _Page(path.read_text(encoding="utf-8"))
 
 
-def bring_files(site: Path) -> None:
-    """Copy into the site what its pages link to in the repository, such as a script of the bench."""
+def copy_linked_files(site: Path) -> None:
+    """Copy the repository files that pages link to, such as a benchmark script, into the site."""
     for page in list(site.rglob("*.html")):
         parts = re.split(r'((?<=href=")[^":#]+)', page.read_text(encoding="utf-8"))  # every second one is an address
-        parts[1::2] = [_brought(site, page, address) for address in parts[1::2]]
+        parts[1::2] = [_copied_address(site, page, address) for address in parts[1::2]]
         page.write_text("".join(parts), encoding="utf-8")
 
 
-def _brought(site: Path, page: Path, address: str) -> str:
-    """The address, or that of a copy within the site: docs and site stand side by side."""
+def _copied_address(site: Path, page: Path, address: str) -> str:
+    """Return the address of a copy within the site, or the address as it is.
+
+    Addresses resolve because docs/ and site/ are in the same folder.
+    """
     target = (page.parent / unquote(unescape(address))).resolve()
     if target.is_relative_to(site) or not target.is_relative_to(site.parent):
         return address
     wanted = target.relative_to(site.parent)
     if not (ROOT / wanted).is_file():
-        return address  # for `broken` to tell
+        return address  # `problems` reports it
     copy = site / wanted
     copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / wanted, copy)
     return os.path.relpath(copy, page.parent)
 
 
-def broken(site: Path) -> Iterator[str]:
-    """Every link that leads nowhere, and all that a page would fetch from another host."""
+def problems(site: Path) -> Iterator[str]:
+    """Yield each broken link, and each address that a page would fetch from another host."""
     for path in sorted(site.rglob("*.html")):
         for link in _page(path).links:
-            what = _wrong(site, path, link)
-            if what:
-                yield f"{path.relative_to(site)}: {link.address} {what}"
+            problem = _problem(site, path, link)
+            if problem:
+                yield f"{path.relative_to(site)}: {link.address} {problem}"
     for path in sorted(site.rglob("*.css")):
         for address in re.findall(r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^\"')]+)", path.read_text("utf-8")):
             yield f"{path.relative_to(site)}: {address} would be fetched from another host"
 
 
-def _wrong(site: Path, path: Path, link: _Link) -> str | None:
+def _problem(site: Path, path: Path, link: _Link) -> str | None:
     address = urlsplit(link.address)
     if address.scheme or address.netloc:
-        # A canonical address or a preconnect is not fetched; none is needed here either.
+        # Browsers do not fetch canonical addresses or preconnects, but this site needs neither.
         return "would be fetched from another host" if link.tag in _FETCHED and address.scheme != "data" else None
     start = site if address.path.startswith("/") else path.parent
     target = (start / unquote(address.path).lstrip("/")).resolve() if address.path else path
     target = target / "index.html" if target.is_dir() else target
     if not (target.is_relative_to(site) and target.is_file()):
-        return "is not there"
+        return "does not exist"
     if target.suffix == ".html" and unquote(address.fragment) not in _page(target).names:
-        return "has no such place"
+        return "has no such anchor"
     return None
 
 
 def main(folder: str) -> None:
-    """Make the site whole; end with what is broken in it."""
+    """Complete the site in this folder, and exit with its problems, if any."""
     site = Path(folder).resolve()
-    bring_files(site)
-    sys.exit("\n".join(broken(site)) or 0)
+    copy_linked_files(site)
+    sys.exit("\n".join(problems(site)) or 0)
 
 
 if __name__ == "__main__":
