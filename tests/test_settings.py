@@ -131,7 +131,9 @@ def test_what_can_be_no_token_is_refused_and_not_quoted(token: str) -> None:
     assert Settings(api_key=token).token_if_any() is None
 
 
-@pytest.mark.parametrize(("content", "reason"), [(None, "No such file or directory"), (b"\xff\xfe", "it is not text")])
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "No such file or directory"), (b"\xff\xfe", "it is not UTF-8 text")]
+)
 def test_a_token_file_that_cannot_be_read_is_told(content: bytes | None, reason: str, tmp_path: Path) -> None:
     if content:
         (tmp_path / "token").write_bytes(content)
@@ -146,7 +148,7 @@ def test_a_mark_in_front_and_line_ends_of_windows_are_no_part_of_the_token(tmp_p
 
 def test_an_empty_token_file_is_told_of(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("\n")
-    with pytest.raises(ConfigError, match="names is empty"):
+    with pytest.raises(ConfigError, match="is empty: write the token"):
         Settings(api_key_file=tmp_path / "token").token()
 
 
@@ -205,7 +207,7 @@ def test_a_time_span_is_a_number_and_a_unit(text: str, length: timedelta) -> Non
 
 @pytest.mark.parametrize("text", ["", "6", "h", "-6h", "6 hours", "nan", "6h30m", "9" * 400 + "s", "99999999999w"])
 def test_anything_else_is_no_time_span(text: str) -> None:
-    with pytest.raises(ConfigError, match="time span"):
+    with pytest.raises(ConfigError, match="duration"):
         duration(text)
 
 

@@ -37,17 +37,17 @@ def provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "api_prefix": {
                         "label": "API prefix",
-                        "description": "Path of the API below the host; found by itself when not given.",
+                        "description": "Path of the API below the host; detected by default.",
                         "schema": _TEXT,
                     },
                     "ca_bundle": {
                         "label": "CA bundle",
-                        "description": "File of CA certificates to trust, on the machine where tasks run.",
+                        "description": "File with CA certificates to trust, on the worker.",
                         "schema": _TEXT,
                     },
                     "allow_insecure_http": {
-                        "label": "Allow plain http",
-                        "description": "Send the token over plain http to a host that is not the worker itself.",
+                        "label": "Allow plain HTTP",
+                        "description": "Allow plain HTTP to other hosts; the token is sent unencrypted.",
                         "schema": {"type": ["boolean", "null"], "default": False},
                     },
                 },

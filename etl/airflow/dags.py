@@ -42,7 +42,7 @@ def registry_dag(  # noqa: PLR0913 each by its name
         "fail_on_partial": fail_on_partial,
         "lock_retry_delay": lock_retry_delay,
     }
-    allow = Param(default=False, type="boolean", title="Mark deletes however many they are")
+    allow = Param(default=False, type="boolean", title="Disable the delete limit for this run")
     tries = {"retries": retries, "retry_delay": retry_delay, "retry_exponential_backoff": True, "pool": pool}
     with DAG(
         dag_id,

@@ -98,7 +98,7 @@ class TrueFoundryHook(BaseHook):
             except (Forbidden, RequestRefused) as refusal:
                 if not is_withheld(refusal):
                     raise
-                self.log.info("ML repos are not listed, so those of all models are taken: %s", refusal)
+                self.log.info("cannot list ML repos, deriving them from all models instead: %s", refusal)
                 found = _ids(reader, "models", "ml_repo_id")
         return sorted(found, key=lambda ml_repo: (len(ml_repo), ml_repo))
 
@@ -107,7 +107,7 @@ class TrueFoundryHook(BaseHook):
         try:
             with self.get_conn() as client:
                 client.list("models", (), offset=0, limit=1)
-                return True, f"{self.settings().base_url()}{client.prefix} answers, and lists models"
+                return True, f"{self.settings().base_url()}{client.prefix} responds, and lists models"
         except EtlError as error:
             return False, str(error)
 
@@ -123,7 +123,10 @@ def _ids(reader: "Reader", endpoint: str, field: str) -> set[str]:
         ids = (identity(record.get(field)) for record in page.fresh if isinstance(record, dict))
         found.update(filter(None, ids))
     if reading.proof is None:
-        raise SourceError(f"The list of {endpoint} could not be proven complete: it moves, or the server is unsteady.")
+        raise SourceError(
+            f"Cannot prove that the list of {endpoint} is complete: "
+            "it changes during the read, or the responses are inconsistent."
+        )
     return found
 
 
@@ -134,7 +137,7 @@ def database_url_of(conn_id: str) -> str:
         return f"sqlite:///{connection.host or ''}"
     if connection.conn_type not in {"postgres", "postgresql"}:
         raise ConfigError(
-            f"The connection {conn_id!r} is of the type {connection.conn_type!r}: take one of postgres or sqlite."
+            f"The connection {conn_id!r} has the type {connection.conn_type!r}: use one of type postgres or sqlite."
         )
     url = _postgresql(connection)
     for password in passwords_of(url):
@@ -145,7 +148,9 @@ def database_url_of(conn_id: str) -> str:
 def refuse_password(database_url: str) -> str:
     """The URL, if it may stand in a DAG: Airflow keeps what stands there, and shows it. ConfigError otherwise."""
     if passwords_of(database_url):
-        raise ConfigError("A DAG is no place for a password: put the database into a connection, and name that.")
+        raise ConfigError(
+            "A DAG must not contain a password: define the database as a connection, and pass database_conn_id."
+        )
     return database_url
 
 
@@ -153,7 +158,7 @@ def check_options(options: Mapping[str, Any]) -> None:
     """ConfigError when one of the names is no setting, or one that a connection or Airflow gives."""
     known = {each.name for each in fields(Settings)} - _OWN
     if unknown := sorted(options.keys() - known):
-        raise ConfigError(f"{', '.join(unknown)} cannot be set here: take of {', '.join(sorted(known))}.")
+        raise ConfigError(f"Unknown options: {', '.join(unknown)}. Valid options: {', '.join(sorted(known))}.")
 
 
 def _address(connection: "Connection") -> str | None:
@@ -190,4 +195,4 @@ def _typed(name: str, value: Any) -> Any:
             return duration(value)
         return kind(value) if kind in {int, float} else value
     except (KeyError, ValueError) as error:
-        raise ConfigError(f"{name} cannot be {value!r}.") from error
+        raise ConfigError(f"Invalid value for {name}: {value!r}.") from error

@@ -92,9 +92,9 @@ class TrueFoundrySyncOperator(BaseOperator):
         """ConfigError where the DAG itself is wrong: two databases or none, a password, an unknown option."""
         super().__init__(**kwargs)
         if (database_conn_id is None) == (database_url is None):
-            raise ConfigError("Name one database: database_conn_id, or database_url.")
+            raise ConfigError("Pass exactly one of database_conn_id and database_url.")
         if on_lock_held not in ON_LOCK_HELD:
-            raise ConfigError(f"on_lock_held cannot be {on_lock_held!r}: take one of {', '.join(ON_LOCK_HELD)}.")
+            raise ConfigError(f"Invalid on_lock_held {on_lock_held!r}: use one of {', '.join(ON_LOCK_HELD)}.")
         check_options(options or {})
         self.truefoundry_conn_id = truefoundry_conn_id
         self.database_conn_id = database_conn_id
@@ -158,9 +158,11 @@ class TrueFoundrySyncOperator(BaseOperator):
                 left = [each for each in ml_repos if each not in unknown.ml_repos]
                 if not self.skip_unknown_ml_repos:
                     raise
-                self.log.warning("ML repos %s are gone by now", ", ".join(unknown.ml_repos))
+                self.log.warning("these ML repos no longer exist: %s", ", ".join(unknown.ml_repos))
                 if not left:
-                    raise AirflowSkipException(f"Gone by now: ML repos {', '.join(unknown.ml_repos)}.") from None
+                    raise AirflowSkipException(
+                        f"These ML repos no longer exist: {', '.join(unknown.ml_repos)}."
+                    ) from None
                 ml_repos = left
             finally:
                 self._interrupts = None
@@ -184,7 +186,7 @@ class _Logged:
         self._log = log
 
     def phase(self, name: str) -> None:
-        self._log.info("now: %s", name)
+        self._log.info("phase: %s", name)
 
     def advance(self, entity: str, records: int, total: int | None) -> None:
         """Say nothing: pages are many."""

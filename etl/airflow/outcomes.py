@@ -54,8 +54,9 @@ def refuse_partial(summary: "Summary", warnings: Sequence[str]) -> None:
     The `warnings` are the summary's, without secrets.
     """
     if not summary.complete:
-        raise AirflowException(f"The run could not be proven complete: {' '.join(warnings)}")
+        raise AirflowException(f"The run was not proven complete: {' '.join(warnings)}")
     if summary.rejected:
         raise AirflowFailException(
-            f"{summary.rejected} records could not be stored: tfy-etl rejected list shows them, each with its reason."
+            f"{summary.rejected} {'record' if summary.rejected == 1 else 'records'} rejected: "
+            "list the reasons with tfy-etl rejected list."
         )

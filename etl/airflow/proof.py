@@ -39,7 +39,7 @@ class TrueFoundryProofOperator(TrueFoundrySyncOperator):
         """Both come from tasks before this one. ConfigError for options by which a run is over less than the whole."""
         super().__init__(**kwargs)
         if narrowing := sorted(_NARROWING & self.options.keys()):
-            raise ConfigError(f"A proof is of the whole: {', '.join(narrowing)} cannot be among its options.")
+            raise ConfigError(f"The verify task must cover everything: remove {', '.join(narrowing)} from its options.")
         self.listed = listed
         self.synced = synced
         self._proven: dict[str, Any] = {}
@@ -67,7 +67,7 @@ class TrueFoundryProofOperator(TrueFoundrySyncOperator):
         from etl.store import reading, runs
 
         if self.listed is None:
-            raise AirflowFailException("No ML repos were listed in this DAG run: clear the task that lists them.")
+            raise AirflowFailException("This DAG run has no list of ML repos: clear the task list_ml_repos.")
         hook, url = TrueFoundryHook(self.truefoundry_conn_id), self.database()
         # As a slice, all of them come in one request; Airflow would fetch one after another.
         ids = [each["run_id"] for each in (self.synced or ())[:] if each and each["run_id"]]
@@ -79,8 +79,8 @@ class TrueFoundryProofOperator(TrueFoundrySyncOperator):
             missing = left & set(hook.ml_repos()) if left else left
         if missing:
             raise AirflowFailException(
-                f"{len(missing)} of {len(listed)} ML repos were not synced in this DAG run, or not as they should: "
-                f"{', '.join(sorted(missing)[:_MOST_NAMED])}. Clear the tasks that failed, with those after them."
+                f"{len(missing)} of {len(listed)} ML repos have no complete sync in this DAG run: "
+                f"{', '.join(sorted(missing)[:_MOST_NAMED])}. Clear the failed tasks and their downstream tasks."
             )
         oldest = min((row["started_at"] for row in rows), default=None)
         return {"ml_repos": len(listed), "vanished": sorted(left), "oldest_sync_at": oldest and oldest.isoformat()}
@@ -100,6 +100,6 @@ def _compared(summary: "Summary", url: str) -> dict[str, Any]:
         fresh = {row["scope"]: row for row in runs.freshness(connection)}[runs.WHOLE]
     alone, seen = newest["id"] == summary.run_id, summary.tallies["models"].seen
     if alone and not summary.rejected and fresh["models"] != seen:
-        raise StoreError(f"The lists have {seen} models, the tables {fresh['models']}: run again, with --full.")
+        raise StoreError(f"The lists have {seen} models, but the tables have {fresh['models']}: run again with --full.")
     told = ("models", "model_versions", "age_seconds", "last_complete_run_id")
     return {name: fresh[name] for name in told} | {"compared": alone}

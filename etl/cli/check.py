@@ -34,7 +34,7 @@ def check_links(settings: Settings) -> None:
             stack.enter_context(_only_warnings())
         for link in (*_source_links(settings, stack), *_store_links(settings)):
             if missing := [name for name in link.needs if name not in held]:
-                _say("skipped", link, f"needs {' and '.join(missing)}")
+                _say("skipped", link, f"requires {' and '.join(missing)}")
                 continue
             try:
                 _say("ok", link, link.probe())
@@ -66,19 +66,19 @@ def _source_links(settings: Settings, stack: ExitStack) -> list[Link]:
 
     def token() -> str:
         settings.token()
-        return "there is one"
+        return "found"
 
     def api() -> str:
         # One try is enough for a check, and tells sooner.
         once = replace(settings, max_retries=0)
         clients.append(stack.enter_context(Client(once, settings.token())))
-        return f"{clients[0].discover()} answers"
+        return f"{clients[0].discover()} responds"
 
     found: list[Any] = []
 
     def models() -> str:
         found.extend(clients[0].list("models", (), offset=0, limit=1).records)
-        return "listed, each with its latest version"
+        return "listed, with the latest version of each"
 
     def ml_repos() -> str:
         try:
@@ -126,10 +126,10 @@ def _store_links(settings: Settings) -> list[Link]:
     def copy() -> str:
         with opened(url, read_only=True) as engine:
             if schema.current(engine) is None:
-                return "nothing is copied yet"
+                return "the database is empty"
             with engine.connect() as connection:
                 runs.stay_with(connection, settings.base_url())
-            return "of this control plane"
+            return "the database was filled from this host"
 
     return [
         Link("database", (), database),

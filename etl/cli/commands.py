@@ -21,23 +21,23 @@ _COUNT = click.IntRange(min=0)
     cls=GroupedHelp,
     epilog="""
     \b
-    tfy-etl sync                          the usual run, by cron or by hand
-    tfy-etl sync --dry-run                what it would do, without writing
-    tfy-etl sync --full                   do not trust updated_at, compare all
-    tfy-etl sync --ml-repo 12             one ML repo alone
+    tfy-etl sync                          sync everything
+    tfy-etl sync --dry-run                show what would change, without writing
+    tfy-etl sync --full                   ignore updated_at, compare every version
+    tfy-etl sync --ml-repo 12             sync one ML repo
     tfy-etl sync --output json | jq .models.inserted
 
-    Options of the connection, the database and the logs: tfy-etl --help. They may stand here too.
+    This command also accepts the options for connection, database and logs: see tfy-etl --help.
     """,
 )
 @click.pass_context
 def sync(ctx: click.Context, /, **own: Any) -> None:
-    """Read the registry and bring the database to the same state.
+    """Copy the registry's current state into the database.
 
-    A first run reads everything; later ones read all models, and the versions of those that look changed. Everything
-    becomes visible in one commit, or nothing does.
+    The first run reads everything. Later runs read all models, and the versions of models that seem changed. All
+    changes become visible in one commit, or none do.
     """
-    settings = settings_of(ctx, **own)  # first: what is wrong with them is told at once
+    settings = settings_of(ctx, **own)  # before the import, to report invalid settings at once
     with importing():
         from etl.cli.sync import run_and_tell
     run_and_tell(settings)
@@ -46,11 +46,11 @@ def sync(ctx: click.Context, /, **own: Any) -> None:
 @click.command()
 @click.pass_context
 def check(ctx: click.Context) -> None:
-    """Test each link of the chain, and say what to do.
+    """Test the connection, the token, the lists and the database.
 
-    Host, token, API, each of the three lists, database, schema, copy and lock get a line each. A list that is not
-    offered, or not allowed, is no failure: the line says what will not be copied. Writes nothing. The exit code is
-    that of the first failure.
+    Prints one line for each check: host, token, API, three lists, database, schema, copy and lock. A list that is not
+    offered or not allowed is not a failure: its line says what will not be copied. Writes nothing. Exits with the
+    code of the first failed check.
     """
     with importing():
         from etl.cli.check import check_links
@@ -59,26 +59,34 @@ def check(ctx: click.Context) -> None:
 
 @click.command()
 @click.option(
-    "--max-age", type=span, metavar="DURATION", help="Exit with 1 when the last complete run is older, such as 6h."
+    "--max-age",
+    type=span,
+    metavar="DURATION",
+    help="Exit with 1 if the last complete run is older than this, such as 6h.",
 )
-@click.option("--critical-age", type=span, metavar="DURATION", help="With --output nagios: CRITICAL when it is older.")
-@click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="Runs to show.")
+@click.option(
+    "--critical-age",
+    type=span,
+    metavar="DURATION",
+    help="With --output nagios: report CRITICAL if it is older than this.",
+)
+@click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="Number of runs to show.")
 @click.option(
     "--output",
     type=click.Choice(["text", "json", "nagios"]),
     default="text",
     show_default=True,
-    help="How to print; nagios: the one line, and the exit codes, of a plugin.",
+    help="Output format; nagios prints one line and exits as a Nagios plugin does.",
 )
 @click.pass_context
 def status(ctx: click.Context, /, limit: int, output: str, **ages: timedelta | None) -> None:
-    """Show the last runs and how fresh the tables are.
+    """Show the last runs and the age of the tables.
 
-    As a plugin of Nagios it ends with 0 when they are fresh, 1 (WARNING) when they are older than --max-age, 2
-    (CRITICAL) when older than --critical-age, and 3 (UNKNOWN) when the database does not tell.
+    With --output nagios, the exit code is 0 (OK), 1 (WARNING) if the last complete run is older than --max-age, 2
+    (CRITICAL) if it is older than --critical-age, and 3 (UNKNOWN) if the database gives no answer.
     """
     if ages["critical_age"] is not None and output != "nagios":
-        raise click.BadOptionUsage("--critical-age", "--critical-age goes with --output nagios", ctx)
+        raise click.BadOptionUsage("--critical-age", "--critical-age requires --output nagios", ctx)
     with importing():
         from etl.cli.status import check_like_nagios, show_status
     if output == "nagios":
@@ -88,16 +96,18 @@ def status(ctx: click.Context, /, limit: int, output: str, **ages: timedelta | N
 
 @click.group()
 def rejected() -> None:
-    """Show what could not be stored, and ask for it again."""
+    """List, show and retry rejected records."""
 
 
 @rejected.command("list")
-@click.option("--all", "also_resolved", is_flag=True, help="Also those that were stored since, or went.")
-@click.option("--limit", type=click.IntRange(1, 2**31), default=50, show_default=True, help="Records to show.")
+@click.option("--all", "also_resolved", is_flag=True, help="Include resolved records.")
+@click.option(
+    "--limit", type=click.IntRange(1, 2**31), default=50, show_default=True, help="Number of records to show."
+)
 @output_option
 @click.pass_context
 def list_(ctx: click.Context, *, also_resolved: bool, limit: int, output: str) -> None:
-    """List the records that could not be stored, newest first."""
+    """List rejected records, newest first."""
     with importing():
         from etl.cli.rejected import show_all
     show_all(settings_of(ctx), limit, output, also_resolved=also_resolved)
@@ -107,7 +117,7 @@ def list_(ctx: click.Context, *, also_resolved: bool, limit: int, output: str) -
 @click.argument("reject_id", metavar="ID", type=_NUMBER)
 @click.pass_context
 def show(ctx: click.Context, reject_id: int) -> None:
-    """Show one of them whole, as the control plane sent it."""
+    """Show one rejected record as the control plane sent it."""
     with importing():
         from etl.cli.rejected import show_one
     show_one(settings_of(ctx), reject_id)
@@ -117,11 +127,11 @@ def show(ctx: click.Context, reject_id: int) -> None:
 @click.argument("reject_ids", metavar="[ID]...", type=_NUMBER, nargs=-1)
 @click.pass_context
 def retry(ctx: click.Context, /, reject_ids: tuple[int, ...], **own: Any) -> None:
-    """Ask for them again, now, and store what can be read.
+    """Fetch rejected records again, and store those that are valid now.
 
-    The control plane is asked for those of the numbers given, else for all that are open. It is a run of its own, and
-    deletes nothing. Exit code 0 means that each was stored or is gone at the source, 3 that some are still rejected;
-    the others are those of sync.
+    Retries the records with the given ids, or else all open ones. The retry is a run of its own, and deletes
+    nothing. Exit code 0 means that each record was stored or no longer exists, 3 that some are still rejected. The
+    other exit codes are those of sync.
     """
     settings = settings_of(ctx, **own)
     with importing():
@@ -136,11 +146,10 @@ retry.params[:0] = [each for each in options("sync") if each.name in {"lock_wait
 @click.command(cls=GroupedHelp)
 @click.pass_context
 def prune(ctx: click.Context, /, **own: Any) -> None:
-    """Delete what is old in the records of runs.
+    """Delete old run history.
 
-    Runs with their counts, changes, and rejected records that were resolved go once they are older than --keep. The
-    registry's own tables are not touched, and neither are open rejected records and the last complete run of each
-    scope. It may run beside a sync.
+    Deletes runs, their counts and changes, and resolved rejected records that are older than --keep. Does not delete
+    registry data, open rejected records, or the last complete run of each scope. It is safe to run during a sync.
     """
     settings = settings_of(ctx, **own)
     with importing():
@@ -153,13 +162,13 @@ prune.params[1:1] = [each for each in options("sync") if each.name in {"dry_run"
 
 @click.group()
 def db() -> None:
-    """Create, migrate and check the database's schema."""
+    """Create, migrate and check the database schema."""
 
 
 @db.command()
 @click.pass_context
 def upgrade(ctx: click.Context) -> None:
-    """Create the tables and views, or bring them to this release's revision."""
+    """Create the tables and views, or migrate them to this release's revision."""
     with importing():
         from etl.cli.db import upgrade_schema
     upgrade_schema(settings_of(ctx).database_url)
@@ -168,7 +177,7 @@ def upgrade(ctx: click.Context) -> None:
 @db.command()
 @click.pass_context
 def current(ctx: click.Context) -> None:
-    """Print the revision of the database, none without a schema."""
+    """Print the schema revision of the database, or none."""
     with importing():
         from etl.cli.db import show_revision
     show_revision(settings_of(ctx).database_url)
@@ -177,7 +186,10 @@ def current(ctx: click.Context) -> None:
 @db.command("check")
 @click.pass_context
 def check_(ctx: click.Context) -> None:
-    """Tell whether the schema is as this release needs it; exit code 2 if not."""
+    """Check that the schema matches this release.
+
+    Exits with 2 if it does not.
+    """
     with importing():
         from etl.cli.db import check_schema
     check_schema(settings_of(ctx).database_url)
@@ -189,30 +201,30 @@ def check_(ctx: click.Context) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     default=DEMO_FILE,
     show_default=True,
-    help="SQLite file to make; only one that has the default's name is replaced.",
+    help="SQLite file to create; an existing file is replaced only if it has the default name.",
 )
 @click.pass_context
 def demo(ctx: click.Context, file: Path) -> None:
-    """See it work on a simulated registry; no account is needed.
+    """Try a sync with a simulated registry, without account.
 
-    It is synced into SQLite, changed, and synced again. No network is used beyond this machine.
+    Syncs the simulated registry into SQLite, changes it, and syncs it again. Connects only to this machine.
     """
     with importing():
         from etl.cli.demo import tell_the_story
     if ctx.find_root().get_parameter_source("log_level") is ParameterSource.DEFAULT:
-        logging.getLogger().setLevel(logging.WARNING)  # the story is told on stdout
+        logging.getLogger().setLevel(logging.WARNING)  # the demo prints its result on stdout
     tell_the_story(file, progress=settings_of(ctx).progress)
 
 
 class _NamesFaults(click.Command):
-    """A command whose help ends with the faults that there are."""
+    """A command whose help lists the faults that exist."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from etl.simulator import FAULTS
 
         self.epilog = (
-            f"Faults: {', '.join(sorted(FAULTS))}; such as --fault flaky_500:503,every=3,times=2. With after=5, a "
-            "fault spares the first five requests to its endpoint: "
+            f"Faults: {', '.join(sorted(FAULTS))}. Example: --fault flaky_500:503,every=3,times=2. With after=5, a "
+            "fault skips the first five requests to its endpoint: "
             "--fault not_offered:404,endpoint=model-versions,after=5."
         )
         super().format_epilog(ctx, formatter)
@@ -223,42 +235,46 @@ class _NamesFaults(click.Command):
     "--port",
     type=click.IntRange(0, 65_535),
     default=0,
-    show_default="a free one",
+    show_default="a free port",
     help="Port on the loopback address.",
 )
-@click.option("--ml-repos", type=click.IntRange(min=1), default=3, show_default=True, help="ML repos to make up.")
-@click.option("--models", type=_COUNT, default=40, show_default=True, help="Models to make up.")
-@click.option("--versions", type=_COUNT, default=5, show_default=True, help="Versions of each model.")
-@click.option("--metrics", type=_COUNT, default=10, show_default=True, help="Metrics of each version.")
-@click.option("--seed", default=0, show_default=True, help="The same seed makes the same registry.")
+@click.option("--ml-repos", type=click.IntRange(min=1), default=3, show_default=True, help="Number of ML repos.")
+@click.option("--models", type=_COUNT, default=40, show_default=True, help="Number of models.")
+@click.option("--versions", type=_COUNT, default=5, show_default=True, help="Versions per model.")
+@click.option("--metrics", type=_COUNT, default=10, show_default=True, help="Metrics per version.")
+@click.option("--seed", default=0, show_default=True, help="Random seed; the same seed gives the same registry.")
 @click.option(
-    "--latency", type=click.FloatRange(min=0), default=0.0, show_default=True, help="Seconds before each answer."
+    "--latency",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Seconds to wait before each response.",
 )
 @click.option(
-    "--max-limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Largest page that is served."
+    "--max-limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Maximum records per page."
 )
 @click.option(
     "--offers",
     metavar="LISTS",
     default="ml-repos,models,model-versions",
     show_default=True,
-    help="Lists that the control plane offers, separated by commas.",
+    help="Lists that the control plane offers, comma-separated.",
 )
 @click.option(
-    "--forbids", metavar="LISTS", default="", help="Lists that the token may not read (403), separated by commas."
+    "--forbids", metavar="LISTS", default="", help="Lists that the token may not read (403), comma-separated."
 )
 @click.option(
     "--not-offered",
     type=click.Choice(("404", "405", "410", "501", "html")),
     default="404",
     show_default=True,
-    help="Status with which other lists answer; html is an HTML page with status 200.",
+    help="Response of the other lists: an HTTP status, or an HTML page with status 200.",
 )
-@click.option("--fault", "faults", multiple=True, help="A fault by name; may be repeated.")
+@click.option("--fault", "faults", multiple=True, help="Fault to inject; repeatable.")
 def simulate(**own: Any) -> None:
-    """Serve a made-up registry over HTTP until stopped.
+    """Serve a simulated registry over HTTP until stopped.
 
-    The token is what TFY_API_KEY holds, else demo-token.
+    Accepts the token in TFY_API_KEY, or else demo-token.
     """
     with importing():
         from etl.cli.simulate import serve

@@ -16,7 +16,7 @@ from etl.cli.options import output_option, settings_of, span
     type=click.Path(path_type=Path, allow_dash=True),
     required=True,
     metavar="FILE",
-    help="HTML file to write, replaced in one step; - is stdout.",
+    help="HTML file to write, replaced atomically; - is stdout.",
 )
 @click.option(
     "--stale-after",
@@ -24,7 +24,7 @@ from etl.cli.options import output_option, settings_of, span
     default="180d",
     show_default=True,
     metavar="DURATION",
-    help="A model without a new version for longer is stale.",
+    help="Call a model stale if its newest version is older than this.",
 )
 @click.option(
     "--max-age",
@@ -32,14 +32,14 @@ from etl.cli.options import output_option, settings_of, span
     default="24h",
     show_default=True,
     metavar="DURATION",
-    help="The page warns when the last complete run is older.",
+    help="Show a warning if the last complete run is older than this.",
 )
 @click.pass_context
 def report(ctx: click.Context, /, out: Path, **spans: timedelta) -> None:
-    """Make a page on the registry, for people who do not write SQL.
+    """Write an HTML report on the registry.
 
-    One file of HTML that needs nothing beside itself: what there is and how it moved, what is in production, what is
-    stale or undocumented and what to do about it, and whether the figures can be trusted.
+    The report is one self-contained HTML file. It shows the registry's contents and growth, the models in
+    production, stale or undocumented models with recommendations, and the quality of the data.
     """
     with importing():
         from etl.cli.report import make_and_tell
@@ -49,8 +49,8 @@ def report(ctx: click.Context, /, out: Path, **spans: timedelta) -> None:
 @click.command(
     epilog="""
     \b
-    tfy-etl export out                   Parquet, a file for each table and view
-    tfy-etl export --format duckdb out   one file, typed and commented
+    tfy-etl export out                   Parquet, one file per table and view
+    tfy-etl export --format duckdb out   one database file with types and comments
     tfy-etl export --format csv --table production_versions out
     """,
 )
@@ -60,22 +60,22 @@ def report(ctx: click.Context, /, out: Path, **spans: timedelta) -> None:
     type=click.Choice(["parquet", "csv", "jsonl", "duckdb"]),
     default="parquet",
     show_default=True,
-    help="What kind of files; parquet and duckdb need tfy-etl[export].",
+    help="File format; parquet and duckdb require tfy-etl[export].",
 )
 @click.option(
-    "--table", "tables", multiple=True, metavar="NAME", help="Only this table or view; may be repeated. All by default."
+    "--table", "tables", multiple=True, metavar="NAME", help="Export only this table or view; repeatable. Default: all."
 )
-@click.option("--raw", is_flag=True, help="With csv: leave text as it is that a spreadsheet takes for a formula.")
+@click.option("--raw", is_flag=True, help="With csv: do not escape text that a spreadsheet would run as a formula.")
 @output_option
 @click.pass_context
 def export(ctx: click.Context, /, folder: Path, format: str, output: str, **how: Any) -> None:
-    """Write all tables and views into files in a new folder.
+    """Write all tables and views to files in a new folder.
 
-    The files are of one moment, whatever runs meanwhile, and manifest.json beside them tells what they are. The
-    folder appears whole or not at all; an older export in its place is replaced, and nothing else is.
+    All files come from one snapshot of the database, even during a sync; manifest.json describes them. The folder is
+    created atomically. It replaces an older export of the same name, but no other folder.
     """
     if how["raw"] and format != "csv":
-        raise click.BadOptionUsage("--raw", "--raw goes with --format csv", ctx)
+        raise click.BadOptionUsage("--raw", "--raw requires --format csv", ctx)
     with importing():
         from etl.cli.export import export_and_tell
     export_and_tell(settings_of(ctx), folder, format, output, **how)
@@ -87,15 +87,15 @@ def export(ctx: click.Context, /, folder: Path, format: str, output: str, **how:
     type=click.IntRange(0, 65_535),
     default=8001,
     show_default=True,
-    help="Port on the loopback address; 0 takes a free one.",
+    help="Port on the loopback address; 0 selects a free port.",
 )
-@click.option("--open/--no-open", "open_browser", default=False, help="Open it in the browser at once.")
+@click.option("--open/--no-open", "open_browser", default=False, help="Open the page in the browser.")
 @click.pass_context
 def explore(ctx: click.Context, port: int, *, open_browser: bool) -> None:
-    """Look at a SQLite database in the browser, until stopped.
+    """Browse a SQLite database in the web browser, until stopped.
 
-    Tables and views with what their columns mean, links from each record to those that belong to it, and questions
-    that are asked often. Nothing can be written, and only this machine can look. Runs may write meanwhile.
+    Shows tables and views with column descriptions, links between related records, and common queries. Access is
+    read-only and limited to this machine. It is safe to use during a sync.
     """
     with importing():
         from etl.cli.explore import show_in_browser
@@ -108,13 +108,13 @@ def explore(ctx: click.Context, port: int, *, open_browser: bool) -> None:
     type=click.Choice(["markdown", "json", "mermaid", "dbt"]),
     default="markdown",
     show_default=True,
-    help="How to write it down.",
+    help="Output format.",
 )
 def schema(format: str) -> None:
-    """Print what each table, view and column is.
+    """Describe each table, view and column.
 
-    As markdown it is a data dictionary to read, as json the same for programs, as mermaid an entity-relationship
-    diagram, as dbt a sources.yml with tests and freshness. No database is asked.
+    Formats: markdown is a data dictionary, json the same for programs, mermaid an entity-relationship diagram, and
+    dbt a sources.yml with tests and freshness. Does not connect to a database.
     """
     with importing():
         from etl.cli.schema import write_down

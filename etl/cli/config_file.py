@@ -14,10 +14,10 @@ from etl.settings import TOKEN_ENV, Settings
 _TOKENS = {"api_key", "token", TOKEN_ENV.lower()}
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "boolean": ((bool,), "true or false"),
-    "integer": ((int,), "a whole number"),
+    "integer": ((int,), "an integer"),
     "float": ((int, float), "a number"),
 }
-_TEXT = ((str,), "a text in quotes")
+_TEXT = ((str,), "a quoted string")
 _WITH_SETTINGS = ("sync", "prune")
 """Commands that have settings of their own."""
 
@@ -28,7 +28,7 @@ def load(ctx: click.Context, path: Path, commands: Mapping[str, click.Command]) 
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"The config file {path} is no TOML: {error}.") from error
+        raise ConfigError(f"The config file {path} is not valid TOML: {error}.") from error
     known = {each.name: each for each in ctx.command.params if each.name and each.name != "config"}
     of_commands = {each.name: each for name in _WITH_SETTINGS for each in commands[name].params if each.name}
     own: dict[str, Any] = {}
@@ -37,12 +37,10 @@ def load(ctx: click.Context, path: Path, commands: Mapping[str, click.Command]) 
     for key, value in found.items():
         name, where = key.replace("-", "_"), f"{path}{_line(text, key)}"
         if name.lower() in _TOKENS:
-            raise ConfigError(
-                f"{where}: the token does not belong here: set {TOKEN_ENV}, or name its file in api-key-file."
-            )
+            raise ConfigError(f"{where}: a config file must not contain the token: set {TOKEN_ENV}, or api-key-file.")
         option = known.get(name) or of_commands.get(name)
         if option is None:
-            raise ConfigError(f"{where}: there is no setting {key!r}; the names are those of the options.")
+            raise ConfigError(f"{where}: unknown setting {key!r}: use the name of an option.")
         try:
             _check(ctx, option, value)
         except click.BadParameter as error:
@@ -59,7 +57,7 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"Cannot read the config file {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"The config file {path} is not text in UTF-8.") from error
+        raise ConfigError(f"The config file {path} is not UTF-8 text.") from error
 
 
 def _check(ctx: click.Context, option: click.Parameter, value: Any) -> None:
@@ -70,7 +68,7 @@ def _check(ctx: click.Context, option: click.Parameter, value: Any) -> None:
     kinds, wanted = _KINDS.get(option.type.name, _TEXT)
     values = value if option.multiple and isinstance(value, list) else [value]
     if option.multiple != isinstance(value, list) or any(type(each) not in kinds for each in values):
-        raise ConfigError(f"it takes {f'a list, each {wanted}' if option.multiple else wanted}.")
+        raise ConfigError(f"expected {f'a list, each item {wanted}' if option.multiple else wanted}.")
     Settings(**{str(option.name): option.type_cast_value(ctx, value)})
 
 

@@ -14,7 +14,7 @@ def upgrade_schema(database_url: str) -> None:
         after = schema.current(engine)
     done = f"Migrated from {before} to {after}." if before else f"Created at revision {after}."
     if before == after:
-        done = f"The schema is at revision {after} already."
+        done = f"The schema is already at revision {after}."
     print_result(lambda: click.echo(done), work_done=True)
 
 
@@ -28,4 +28,4 @@ def check_schema(database_url: str) -> None:
     """Say that the schema is as it should be; else SchemaMismatch."""
     with opened(database_url, read_only=True) as engine:
         schema.check(engine)
-        click.echo(f"The schema is at revision {schema.head()}, as this release needs it.")
+        click.echo(f"The schema matches this release: revision {schema.head()}.")

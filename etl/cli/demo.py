@@ -34,31 +34,33 @@ def tell_the_story(file: Path, *, progress: bool | None) -> None:
             database_url=f"sqlite:///{file}",
             progress=progress,
         )
-        out.print(f"A simulated control plane listens at {simulator.url}. The first sync:\n")
+        out.print(f"A simulated control plane listens on {simulator.url}. First sync:\n")
         show(_sync(settings), out)
         with reading(settings.database_url) as connection:
             _show_repos(out, models_by_repo(connection))
-        out.print("\nNow the registry changes:", *(f"- {each}" for each in change(registry)), sep="\n")
-        out.print("\nThe second sync:\n")
+        out.print("\nThe registry changes:", *(f"- {each}" for each in change(registry)), sep="\n")
+        out.print("\nSecond sync:\n")
         summary = _sync(settings)
         show(summary, out)
         with reading(settings.database_url) as connection:
             _show_changes(out, changes_of(connection, str(summary.run_id), limit=30))
             _show_tags(out, tags_now(connection, "eu", limit=8))
-    out.print(f"\nThe database is {shown(file)}. Look around:\n  sqlite3 -box {shown(file)} '{_LOOK}'")
+    out.print(f"\nThe database is {shown(file)}. Query it:\n  sqlite3 -box {shown(file)} '{_LOOK}'")
 
 
 def _make_room(file: Path) -> None:
     """Remove the database of the demonstration before; nobody's other file."""
     if not file.parent.is_dir():
-        raise ConfigError(f"The folder {file.parent} does not exist: create it, or name another --file.")
+        raise ConfigError(f"The folder {file.parent} does not exist: create it, or choose another --file.")
     if file.name != DEMO_FILE and file.exists():
-        raise ConfigError(f"{file} is there already: name another --file, or remove it.")
+        raise ConfigError(f"{file} already exists: choose another --file, or remove it.")
     try:
         for stale in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
             stale.unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigError(f"Cannot replace {file} ({error.strerror}): run it in a folder of yours.") from error
+        raise ConfigError(
+            f"Cannot replace {file} ({error.strerror}): run the demo in a folder that you can write to."
+        ) from error
 
 
 def _sync(settings: Settings) -> Summary:
@@ -80,8 +82,8 @@ def change(registry: Registry) -> list[str]:
     registry.add_version(fresh)
     return [
         f"{promoted['name']} gets a new version",
-        f"the latest version of {moved['name']} is tagged prod and eu, and no updated_at moves",
-        f"the latest version of {edited['name']} is described anew",
+        f"the latest version of {moved['name']} gets the tags prod and eu, without a change of updated_at",
+        f"the latest version of {edited['name']} gets a new description",
         f"{gone['name']} is deleted",
         "churn-by-region is created",
     ]
@@ -96,12 +98,12 @@ def _show_changes(out: Console, rows: list[dict[str, Any]]) -> None:
     # That a record was touched says less than what else became of it.
     telling = [row for row in rows if row["field"] != "updated_at"]
     cells = ((row["kind"], row["what"].removeprefix("model:acme/"), _move(row)) for row in telling)
-    _table(out, "What changed (table changes)", ("kind", "what", "change"), cells)
+    _table(out, "Changes (table changes)", ("kind", "what", "change"), cells)
 
 
 def _show_tags(out: Console, rows: list[dict[str, Any]]) -> None:
     cells = ((row["ml_repo"], row["model"], row["version"]) for row in rows)
-    _table(out, "Who carries the tag eu (view tag_assignments)", ("ML repo", "model", "version"), cells)
+    _table(out, "Versions with the tag eu (view tag_assignments)", ("ML repo", "model", "version"), cells)
 
 
 def _move(row: dict[str, Any]) -> str:

@@ -16,11 +16,9 @@ def show_in_browser(database_url: str, port: int, *, open_browser: bool) -> None
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"datasette", "uvicorn"}:
             raise
-        raise ConfigError(
-            "Datasette is not installed: install tfy-etl with its extra, pip install 'tfy-etl[explore]'."
-        ) from error
+        raise ConfigError("Datasette is not installed: run pip install 'tfy-etl[explore]'.") from error
     listener = listen(port)
-    click.echo(f"The registry is at {listener.url} until this is stopped, by Ctrl+C.")
+    click.echo(f"Serving the registry at {listener.url}. Press Ctrl+C to stop.")
     if open_browser:
         webbrowser.open(listener.url)
     serve(path, listener)

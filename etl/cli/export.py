@@ -30,4 +30,4 @@ def _print(manifest: dict[str, Any], folder: Path, *, as_json: bool) -> None:
 
 def _of(manifest: dict[str, Any]) -> str:
     run = manifest["last_complete_run"]
-    return f"the last complete run is {run['id']}" if run else "no run was complete yet"
+    return f"the last complete run is {run['id']}" if run else "there is no complete run yet"

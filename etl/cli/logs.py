@@ -79,4 +79,4 @@ def are_json() -> bool:
 
 def unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Log what is a fault of this program, in place of Python's own report, which knows of no secrets."""
-    _log.critical("this is a fault of tfy-etl, please report it", exc_info=(kind, error, trace))
+    _log.critical("this is a bug in tfy-etl, please report it", exc_info=(kind, error, trace))

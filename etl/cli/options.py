@@ -91,7 +91,7 @@ def settings_of(ctx: click.Context, **own: Any) -> Settings:
 
 
 output_option = click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
 )
 
 

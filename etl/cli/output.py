@@ -95,4 +95,4 @@ def print_result(show: Callable[[], None], *, work_done: bool) -> None:
     except (OSError, SystemExit) as error:  # rich ends the process when its reader has left
         if not work_done:
             raise
-        _log.error("the result could not be printed: %s", getattr(error, "strerror", "its reader has left"))
+        _log.error("cannot print the result: %s", getattr(error, "strerror", "the pipe was closed"))

@@ -20,7 +20,7 @@ def _print(pruned: Pruned, *, as_json: bool) -> None:
         click.echo(json.dumps(pruned.as_json()))
         return
     if pruned.dry_run:
-        click.echo("Dry run: nothing was deleted. This is what would be.")
-    click.echo(f"From before {pruned.before:%Y-%m-%d %H:%M:%S} UTC:")
+        click.echo("Dry run: nothing was deleted. A run would delete these rows.")
+    click.echo(f"Older than {pruned.before:%Y-%m-%d %H:%M:%S} UTC:")
     for name, number in pruned.rows.items():
         click.echo(f"{name:<16} {number:>10}")

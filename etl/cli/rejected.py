@@ -11,7 +11,7 @@ from etl.cli.shown import shown, without_secrets
 from etl.settings import Settings
 from etl.store import Reject, reading, rejects
 
-NONE_OPEN = "No rejected record is open."
+NONE_OPEN = "There are no open rejected records."
 
 
 def show_all(settings: Settings, limit: int, output: str, *, also_resolved: bool) -> None:
@@ -22,7 +22,7 @@ def show_all(settings: Settings, limit: int, output: str, *, also_resolved: bool
     if output == "json":
         click.echo(without_secrets(json.dumps({"count": number, "rejected": [_as_json(each) for each in found]})))
     elif not found:
-        click.echo("No record was ever rejected." if also_resolved else NONE_OPEN)
+        click.echo("There are no rejected records." if also_resolved else NONE_OPEN)
     else:
         _draw(found, number, also_resolved=also_resolved)
 
@@ -36,7 +36,7 @@ def _draw(found: list[Reject], number: int, *, also_resolved: bool) -> None:
     from etl.cli.drawing import console, table  # noqa: PLC0415 JSON is not drawn
 
     drawn = table()
-    for name in ("id", "when, UTC", "entity", "record", "reason", *(["resolved, UTC"] if also_resolved else [])):
+    for name in ("id", "rejected, UTC", "entity", "record", "reason", *(["resolved, UTC"] if also_resolved else [])):
         drawn.add_column(name, no_wrap=name not in {"record", "reason"}, overflow="fold")
     for each in found:
         drawn.add_row(
@@ -50,7 +50,7 @@ def _draw(found: list[Reject], number: int, *, also_resolved: bool) -> None:
     out = console()
     out.print(drawn)
     if number > len(found):
-        out.print(f"These are the newest {len(found)} of {number}: --limit {number} shows all.")
+        out.print(f"Showing the newest {len(found)} of {number}. Show all with --limit {number}.")
 
 
 def show_one(settings: Settings, reject_id: int) -> None:
@@ -64,7 +64,7 @@ def show_one(settings: Settings, reject_id: int) -> None:
         ("record", found.record_id),
         ("reason", found.reason),
         ("rejected", f"{_time(found.rejected_at)} UTC"),
-        ("resolved", f"{_time(found.resolved_at)} UTC" if found.resolved_at else "no, it is open"),
+        ("resolved", f"{_time(found.resolved_at)} UTC" if found.resolved_at else "no (open)"),
         ("run", found.run_id),
         ("host", host),
     ):

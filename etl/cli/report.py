@@ -21,11 +21,11 @@ def make_and_tell(settings: Settings, out: Path, *, stale_after: timedelta, max_
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise
-        raise ConfigError(f"{error.name} is not installed: install tfy-etl with its extra, tfy-etl[report].") from error
+        raise ConfigError(f"{error.name} is not installed: run pip install 'tfy-etl[report]'.") from error
     page = made(settings.database_url, stale_after=stale_after, max_age=max_age, hide=without_secrets)
     if out == _STDOUT:
         sys.stdout.buffer.write(page.encode())  # in the encoding that the page itself names
         sys.stdout.flush()
         return
     replace(out, page)
-    click.echo(f"Wrote {shown(out)}, {len(page.encode()) / 1000:,.0f} kB: open it in a browser.", err=True)
+    click.echo(f"Wrote {shown(out)}, {len(page.encode()) / 1000:,.0f} kB. Open it in a browser.", err=True)

@@ -17,9 +17,9 @@ from etl.sync import Fate, Interrupts, Rereading, Summary, Watch, run
 
 _WORDS = {
     "stored": "stored",
-    "gone": "gone at the source",
+    "gone": "deleted at the source",
     "rejected": "still rejected",
-    "resolved": "was resolved before",
+    "resolved": "already resolved",
 }
 
 
@@ -55,7 +55,7 @@ def _tell(found: Sequence[Reject], rereading: Rereading, summary: Summary | None
         click.echo(without_secrets(json.dumps(ended | {"records": records})))
         return
     for each, fate in fates:
-        name = shown(each.record_id) or "without an id"
+        name = shown(each.record_id) or "(no id)"
         why = f": {shown(fate.reason)}" if fate.reason else ""
         click.echo(f"{each.id}  {each.entity} {name}: {_WORDS[fate.outcome]}{why}")
     for warning in summary.warnings if summary else ():

@@ -31,8 +31,8 @@ def show_status(settings: Settings, limit: int, output: str, *, max_age: timedel
     age = _age(scopes)
     if max_age is not None and (age is None or age > max_age):
         raise EtlError(
-            f"The last complete run should be at most {_whole(max_age)} old, but {_found(age)}: "
-            "look at the errors above, or run tfy-etl sync."
+            f"The last complete run must be at most {_whole(max_age)} old, but {_found(age)}: "
+            "fix the errors above, or run tfy-etl sync."
         )
 
 
@@ -49,7 +49,7 @@ def check_like_nagios(settings: Settings, *, max_age: timedelta | None, critical
     told = "there is no complete run" if age is None else f"the last complete run is {_whole(age)} old"
     for state, limit in (("CRITICAL", critical_age), ("WARNING", max_age)):
         if limit is not None and (age is None or age > limit):
-            _end_check(state, f"{told}, where at most {_whole(limit)} is wanted", performance)
+            _end_check(state, f"{told}, limit {_whole(limit)}", performance)
     _end_check("UNKNOWN" if age is None else "OK", told, performance)
 
 
@@ -69,7 +69,7 @@ def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]], missing: int
 
     out = console()
     if not last:
-        out.print("No run yet: tfy-etl sync makes the first.")
+        out.print("There are no runs yet: start the first with tfy-etl sync.")
         return
     # As narrow as it is, it fits 80 columns whatever the runs were like.
     runs_told = table("started, UTC", "status", "mode", collapse_padding=True)
@@ -82,14 +82,14 @@ def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]], missing: int
         if run["error"]:
             out.print(f"{_started(run)} {run['status']}: {shown(run['error'])}", soft_wrap=True)
     if not scopes:
-        out.print("No run was complete yet.")
+        out.print("There is no complete run yet.")
     for row in scopes:
         age = timedelta(seconds=row["age_seconds"])
-        covered = "every version" if row["coverage"] == Coverage.ALL else "only the latest version of each model"
+        covered = "all versions" if row["coverage"] == Coverage.ALL else "only the latest version of each model"
         out.print(f"Scope {shown(row['scope'])}: the last complete run was {_whole(age)} ago, and copied {covered}.")
     if missing:
         noun = "version is" if missing == 1 else "versions are"
-        out.print(f"{missing} older {noun} not copied; the view version_coverage names their models.")
+        out.print(f"{missing} older {noun} not copied. The view version_coverage shows their models.")
 
 
 def _started(run: dict[str, Any]) -> str:

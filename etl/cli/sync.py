@@ -7,7 +7,7 @@ from functools import partial
 import click
 from rich.console import Console
 
-from etl.cli.drawing import console, table
+from etl.cli.drawing import console, counted, table
 from etl.cli.output import print_result
 from etl.cli.progress import progress
 from etl.cli.shown import shown, without_secrets
@@ -16,7 +16,7 @@ from etl.errors import EtlError
 from etl.settings import Settings
 from etl.sync import Interrupts, Summary, run
 
-_COVERAGE = {"all": "every version of each model", "latest": "only the latest version of each model"}
+_COVERAGE = {"all": "all versions of each model", "latest": "only the latest version of each model"}
 _COUNTS = ("seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected")
 
 
@@ -54,12 +54,12 @@ def _print_failure(error: EtlError, eyes: Eyes) -> None:
 def show(summary: Summary, out: Console) -> None:
     """Print the result for people."""
     if summary.run_id is None:
-        out.print("Dry run: nothing was written. This is what a run would do.")
+        out.print("Dry run: nothing was written. A run would make these changes.")
     proven = f"proven complete ({summary.proof})" if summary.complete else "not proven complete: nothing was deleted"
     out.print(f"{summary.status}, {proven}")
     out.print(
-        f"{summary.mode}, {summary.duration_s:.1f} s, {summary.requests} requests, {summary.retries} retries, "
-        f"{summary.bytes_received / 1e6:.1f} MB"
+        f"{summary.mode}, {summary.duration_s:.1f} s, {counted(summary.requests, 'request')}, "
+        f"{counted(summary.retries, 'retry', 'retries')}, {summary.bytes_received / 1e6:.1f} MB"
     )
     if summary.coverage is not None:
         out.print(f"coverage: {_COVERAGE[summary.coverage]}")
@@ -73,6 +73,4 @@ def show(summary: Summary, out: Console) -> None:
     for warning in summary.warnings:
         out.print(f"Warning: {shown(warning)}")
     if summary.rejected:
-        out.print(
-            f"{summary.rejected} records could not be stored: tfy-etl rejected list shows them, each with its reason."
-        )
+        out.print(f"{counted(summary.rejected, 'record')} rejected: list the reasons with tfy-etl rejected list.")

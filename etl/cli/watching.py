@@ -69,23 +69,23 @@ class Eyes:
 
             try:
                 if not metrics_file.write(settings.metrics_file, report):
-                    _log.warning("%s held no metrics of tfy-etl: counting begins anew", settings.metrics_file)
+                    _log.warning("%s contained no metrics of tfy-etl: counters restart at zero", settings.metrics_file)
             except metrics_file.Unwritable as failure:
-                _log.error("the metrics could not be written to %s: %s", settings.metrics_file, failure)
+                _log.error("cannot write the metrics to %s: %s", settings.metrics_file, failure)
         if self._telling is not None and not self._telling.end(report):
-            _log.error("the last traces and metrics could not be sent in time")
+            _log.error("sending the last traces and metrics timed out")
         if self._webhook is not None and report.exit_code not in _NO_NEWS:
             from etl.telemetry import webhook  # noqa: PLC0415 imported for who asks for it
 
             if failed := webhook.send(self._webhook, report, settings.ca_file()):
-                _log.error("nobody could be notified by --notify-url: %s", failed)
+                _log.error("cannot send the message to --notify-url: %s", failed)
 
     def _report(self, error: EtlError | None) -> Report | None:
         """None for a run that never began."""
         watch, summary = self.watch, self.summary
         if watch.started_at is None or watch.finished_at is None:
             return None
-        status, code, why = "failed", 1, "a fault of tfy-etl: its log tells more"
+        status, code, why = "failed", 1, "a bug in tfy-etl: see its log"
         if summary is not None:
             status, code = summary.status, summary.exit_code
         elif error is not None:
@@ -145,9 +145,9 @@ def _otlp(run_id: str, scope: str) -> "Telling | None":
 
         return Telling(signals, run_id, scope)
     except ImportError:
-        _log.warning("no traces and metrics are sent: install tfy-etl with its extra, tfy-etl[otel]")
+        _log.warning("traces and metrics are not sent: run pip install 'tfy-etl[otel]'")
     except (ConfigError, ValueError, OSError, RuntimeError) as error:  # of the SDK, where a variable makes no sense
-        _log.warning("no traces and metrics are sent: %s", error)
+        _log.warning("traces and metrics are not sent: %s", error)
     return None
 
 

@@ -20,18 +20,18 @@ import etl
 from etl.telemetry.report import OUTCOMES, STATUSES, Report
 
 COUNTERS = {
-    "tfy_etl_runs": ("Runs that ended, by status; locked: another was at work.", ("scope", "status")),
-    "tfy_etl_records": ("Records, by what became of them.", ("scope", "entity", "outcome")),
-    "tfy_etl_http_requests": ("HTTP requests sent, further tries included.", ("scope",)),
-    "tfy_etl_http_retries": ("HTTP requests that were further tries.", ("scope",)),
-    "tfy_etl_http_received_bytes": ("Bytes of answers as they came over the wire.", ("scope",)),
+    "tfy_etl_runs": ("Runs by status; locked: another run held the lock.", ("scope", "status")),
+    "tfy_etl_records": ("Records by outcome.", ("scope", "entity", "outcome")),
+    "tfy_etl_http_requests": ("HTTP requests, including retries.", ("scope",)),
+    "tfy_etl_http_retries": ("HTTP requests that were retries.", ("scope",)),
+    "tfy_etl_http_received_bytes": ("Bytes of HTTP responses received, before decompression.", ("scope",)),
 }
 GAUGES = {
-    "tfy_etl_last_run_timestamp_seconds": ("When the last run ended.", ("scope",)),
-    "tfy_etl_last_run_duration_seconds": ("How long the last run took, with its wait for the lock.", ("scope",)),
+    "tfy_etl_last_run_timestamp_seconds": ("End time of the last run.", ("scope",)),
+    "tfy_etl_last_run_duration_seconds": ("Duration of the last run, including its wait for the lock.", ("scope",)),
     "tfy_etl_last_run_exit_code": ("Exit code of the last run.", ("scope",)),
-    "tfy_etl_last_complete_run_timestamp_seconds": ("When the last complete run began.", ("scope",)),
-    "tfy_etl_build_info": ("Release that wrote the file.", ("version",)),
+    "tfy_etl_last_complete_run_timestamp_seconds": ("Start time of the last complete run.", ("scope",)),
+    "tfy_etl_build_info": ("Version of tfy-etl that wrote the file.", ("version",)),
 }
 
 _LOCK_SECONDS = 5.0
@@ -51,7 +51,7 @@ def write(path: Path, report: Report) -> bool:
     Raises Unwritable.
     """
     if not path.parent.is_dir():  # to make one for a slip of the fingers would hide it
-        raise Unwritable("there is no such folder")
+        raise Unwritable("the folder does not exist")
     try:
         with FileLock(f"{path}.lock", timeout=_LOCK_SECONDS):
             before, sound = _read(path)

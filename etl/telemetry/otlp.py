@@ -91,18 +91,18 @@ class Telling:
         meter = (self._meters or NoOpMeterProvider()).get_meter("tfy-etl", etl.__version__)
         of_scope = {"tfy_etl.scope": report.scope}
         of_run = of_scope | {"tfy_etl.status": report.status}
-        meter.create_counter("tfy_etl.runs", "{run}", "Runs that ended, by status.").add(1, of_run)
+        meter.create_counter("tfy_etl.runs", "{run}", "Runs by status.").add(1, of_run)
         meter.create_histogram(
-            "tfy_etl.run.duration", "s", "How long runs took.", explicit_bucket_boundaries_advisory=_MINUTES
+            "tfy_etl.run.duration", "s", "Duration of runs.", explicit_bucket_boundaries_advisory=_MINUTES
         ).record(report.duration_s, of_run)
-        records = meter.create_counter("tfy_etl.records", "{record}", "Records, by what became of them.")
+        records = meter.create_counter("tfy_etl.records", "{record}", "Records by outcome.")
         for entity, outcomes in report.records.items():
             for outcome, number in outcomes.items():
                 records.add(number, of_scope | {"tfy_etl.entity": entity, "tfy_etl.outcome": outcome})
         for name, unit, what, number in (
-            ("requests", "{request}", "HTTP requests sent, further tries included.", report.requests),
-            ("retries", "{request}", "HTTP requests that were further tries.", report.retries),
-            ("received", "By", "Bytes of answers as they came over the wire.", report.bytes_received),
+            ("requests", "{request}", "HTTP requests, including retries.", report.requests),
+            ("retries", "{request}", "HTTP requests that were retries.", report.retries),
+            ("received", "By", "Bytes of HTTP responses received, before decompression.", report.bytes_received),
         ):
             meter.create_counter(f"tfy_etl.http.{name}", unit, what).add(number, of_scope)
         if report.last_complete_at is not None:

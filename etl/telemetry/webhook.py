@@ -31,7 +31,7 @@ def send(url: str, report: Report, ca_file: Path | None, seconds: float = SECOND
     try:
         return ended.get(timeout=seconds)
     except Empty:
-        return f"no answer in {seconds:g} s"
+        return f"no response within {seconds:g} s"
 
 
 def body(report: Report) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _post(url: str, report: Report, ca_file: Path | None, seconds: float) -> str
             # In ASCII, which holds whatever the registry's people wrote. What is answered is not read.
             http.stream("POST", url, content=json.dumps(body(report)).encode()) as answer,
         ):
-            return None if answer.is_success else f"it answered {answer.status_code}"
+            return None if answer.is_success else f"HTTP status {answer.status_code}"
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
         # Their texts may quote the address, or that of a proxy.
         return f"{type(error).__name__}"

@@ -235,6 +235,6 @@ def test_the_token_is_nowhere_in_airflow(
     kept = b"".join(path.read_bytes() for path in HOME.rglob("*") if path.is_file())
     said = "".join(capfd.readouterr())
     assert b"list_ml_repos" in kept
-    assert "now: versions" in said
+    assert "phase: versions" in said
     assert TOKEN.encode() not in kept
     assert TOKEN not in said + caplog.text

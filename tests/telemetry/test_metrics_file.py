@@ -138,7 +138,7 @@ def test_jobs_that_end_at_the_same_time_lose_no_count(path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(Unwritable, match="no such folder"):
+    with pytest.raises(Unwritable, match="the folder does not exist"):
         write(tmp_path / "no" / "x.prom", report())
     assert list(tmp_path.iterdir()) == []
 

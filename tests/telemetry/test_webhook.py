@@ -55,14 +55,14 @@ def test_a_partial_run_tells_what_was_rejected_and_its_warnings(hook: Receiver) 
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
 def test_an_answer_that_is_no_success_is_told_and_not_asked_again(status: int, hook: Receiver) -> None:
     hook.status = status
-    assert send(hook.url, report(**FAILED), None) == f"it answered {status}"
+    assert send(hook.url, report(**FAILED), None) == f"HTTP status {status}"
     assert len(hook.posts) == 1
 
 
 def test_a_redirect_is_not_followed(hook: Receiver) -> None:
     with receiver() as elsewhere:
         hook.status, hook.location = 307, elsewhere.url
-        assert send(hook.url, report(**FAILED), None) == "it answered 307"
+        assert send(hook.url, report(**FAILED), None) == "HTTP status 307"
         assert elsewhere.posts == []
 
 
@@ -77,7 +77,7 @@ def test_why_nobody_was_reached_is_told_without_the_address(url: str) -> None:
 
 def test_an_answer_that_drips_for_ever_is_not_waited_for(hook: Receiver) -> None:
     hook.drips = True
-    assert send(hook.url, report(**FAILED), None, seconds=0.5) == "no answer in 0.5 s"
+    assert send(hook.url, report(**FAILED), None, seconds=0.5) == "no response within 0.5 s"
 
 
 def test_a_certificate_must_be_trusted_and_may_be_by_the_ca_file_of_the_settings(tmp_path: Path) -> None:
