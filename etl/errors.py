@@ -89,7 +89,7 @@ class LockHeld(EtlError):
     exit_code = 4
 
 
-class MassDelete(EtlError):
+class DeleteLimitExceeded(EtlError):
     """The deletes of this run would pass the limit: nothing was written."""
 
     exit_code = 5

@@ -90,11 +90,11 @@ class Settings:
         metavar="URL",
         secret=True,
     )
-    timeout: float = _global(_REQUESTS, 60.0, "Seconds to wait for a response.", least=0.001, most=86_400)
-    max_retries: int = _global(_REQUESTS, 5, "Retries after a transient failure.", least=0)
-    max_retry_time: float = _global(_REQUESTS, 300.0, "Stop retrying a request after this many seconds.", least=0)
+    timeout: float = _global(_REQUESTS, 60.0, "Seconds to wait for a response.", minimum=0.001, maximum=86_400)
+    max_retries: int = _global(_REQUESTS, 5, "Retries after a transient failure.", minimum=0)
+    max_retry_time: float = _global(_REQUESTS, 300.0, "Stop retrying a request after this many seconds.", minimum=0)
     requests_per_second: float = _global(
-        _REQUESTS, 0.0, "Maximum requests per second, including retries; 0 means no limit.", least=0
+        _REQUESTS, 0.0, "Maximum requests per second, including retries; 0 means no limit.", minimum=0
     )
     log_format: str = _global(_LOGS, "console", "Log format.", choices=("console", "json"))
     log_level: str = _global(_LOGS, "info", "Minimum log level.", choices=("debug", "info", "warning", "error"))
@@ -134,18 +134,18 @@ class Settings:
         _DELETES,
         0.2,
         "Refuse the run if it would delete more than this fraction of a table.",
-        least=0,
-        most=1,
+        minimum=0,
+        maximum=1,
     )
     confirm_deletes: int = _sync(
-        _DELETES, 50, "Fetch up to this many missing models by id before marking them deleted.", least=0
+        _DELETES, 50, "Fetch up to this many missing models by id before marking them deleted.", minimum=0
     )
     allow_mass_delete: bool = _sync(_DELETES, False, "Disable the delete limit for this run.")
-    page_size: int = _sync(_REQUESTS, 500, "Records per request.", least=1)
-    concurrency: int = _sync(_REQUESTS, 4, "Maximum concurrent requests.", least=1, most=64)
-    max_sweeps: int = _sync(_REQUESTS, 3, "Maximum sweeps over a list to prove that it was read completely.", least=1)
+    page_size: int = _sync(_REQUESTS, 500, "Records per request.", minimum=1)
+    concurrency: int = _sync(_REQUESTS, 4, "Maximum concurrent requests.", minimum=1, maximum=64)
+    max_sweeps: int = _sync(_REQUESTS, 3, "Maximum sweeps over a list to prove that it was read completely.", minimum=1)
     dry_run: bool = _sync(_RUN, False, "Print the plan and the counts without writing anything.")
-    lock_wait: float = _sync(_RUN, 0.0, "Seconds to wait if another run holds the lock.", least=0)
+    lock_wait: float = _sync(_RUN, 0.0, "Seconds to wait if another run holds the lock.", minimum=0)
     accept_host: bool = _sync(
         _RUN, False, "Continue even if the database was filled from another host, because the control plane moved."
     )
@@ -159,9 +159,9 @@ class Settings:
     def __post_init__(self) -> None:
         """Check what can be checked without asking anyone."""
         for each in fields(self):
-            value, least = getattr(self, each.name), each.metadata.get("least")
+            value, minimum = getattr(self, each.name), each.metadata.get("minimum")
             # NaN fails every comparison; infinity is no number of seconds that anything can wait.
-            if least is not None and not (least <= value <= each.metadata.get("most", value) < math.inf):
+            if minimum is not None and not (minimum <= value <= each.metadata.get("maximum", value) < math.inf):
                 raise ConfigError(f"{flag(each.name)} must be {_bounds(each)}, not {value}.")
 
     def base_url(self) -> str:
@@ -170,7 +170,7 @@ class Settings:
             raise ConfigError("No host is set: set TFY_HOST or pass --host https://your-control-plane.example.")
         return _checked_url(self.host, allow_insecure_http=self.allow_insecure_http)
 
-    def webhook(self) -> str | None:
+    def webhook_url(self) -> str | None:
         """Where a message goes when a run did not go well; ConfigError if that cannot be an address."""
         if self.notify_url is None:
             return None
@@ -201,14 +201,14 @@ class Settings:
             raise ConfigError("The token contains invalid characters: remove any quotes and line breaks.")
         return token
 
-    def token_if_any(self) -> str | None:
+    def find_token(self) -> str | None:
         """The token, where there is one: what must not show in a log."""
         try:
             return self.token()
         except ConfigError:
             return None
 
-    def open_token_file(self) -> Path | None:
+    def world_readable_token_file(self) -> Path | None:
         """The file that gives the token, when everybody on this machine may read it."""
         path = None if self.api_key else self.api_key_file
         return path if path and os.path.isfile(path) and path.stat().st_mode & stat.S_IROTH else None  # noqa: PTH113 it takes any name
@@ -234,7 +234,7 @@ def env_names(name: str) -> tuple[str, ...]:
     return (*own, f"{_OWN_PREFIX}{name.upper()}")
 
 
-def unknown_names() -> dict[str, str | None]:
+def unknown_variables() -> dict[str, str | None]:
     """Variables of the environment that look like ours and set nothing, each with the name that may be meant."""
     known = {CONFIG_ENV}.union(*(env_names(each.name) for each in fields(Settings) if each.metadata))
     own = {name for name in os.environ if name.startswith(_OWN_PREFIX) and not name.startswith(f"{_OWN_PREFIX}TEST_")}
@@ -255,7 +255,7 @@ def token_of_environment() -> str | None:
     return os.environ.get(TOKEN_ENV) or None
 
 
-def duration(text: str) -> timedelta:
+def parse_duration(text: str) -> timedelta:
     """`90s`, `15m`, `6h`, `90d` or `2w` as a time span; ConfigError for anything else."""
     match = _DURATION.fullmatch(text.strip().lower())
     if not match:
@@ -278,10 +278,10 @@ def _token_of_file(path: Path) -> str:
 
 
 def _bounds(setting: Field[Any]) -> str:
-    least, most = setting.metadata["least"], setting.metadata.get("most")
-    if most is not None:
-        return f"between {least} and {most}"
-    return f"at least {least}" + (", and finite" if isinstance(setting.default, float) else "")
+    minimum, maximum = setting.metadata["minimum"], setting.metadata.get("maximum")
+    if maximum is not None:
+        return f"between {minimum} and {maximum}"
+    return f"at least {minimum}" + (", and finite" if isinstance(setting.default, float) else "")
 
 
 def _checked_url(host: str, *, allow_insecure_http: bool) -> str:

@@ -13,9 +13,9 @@ from etl.settings import (
     DEFAULT_DATABASE_URL,
     Settings,
     database_url_of_environment,
-    duration,
     env_names,
     flag,
+    parse_duration,
     token_of_environment,
 )
 
@@ -128,7 +128,7 @@ def test_what_can_be_no_token_is_refused_and_not_quoted(token: str) -> None:
     with pytest.raises(ConfigError) as error:
         Settings(api_key=token).token()
     assert not token.strip() or token not in str(error.value)
-    assert Settings(api_key=token).token_if_any() is None
+    assert Settings(api_key=token).find_token() is None
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_an_empty_token_file_is_told_of(tmp_path: Path) -> None:
 
 def test_neither_token_nor_database_password_is_in_the_settings_text() -> None:
     assert TOKEN not in repr(Settings(api_key=TOKEN, database_url=f"postgresql://u:{TOKEN}@host/db"))
-    assert Settings(api_key=TOKEN).token_if_any() == TOKEN
+    assert Settings(api_key=TOKEN).find_token() == TOKEN
 
 
 @pytest.mark.parametrize(("mode", "open_to_all"), [(0o600, False), (0o640, False), (0o604, True), (0o644, True)])
@@ -162,14 +162,14 @@ def test_a_token_file_that_everybody_may_read_is_found(mode: int, open_to_all: b
     file = tmp_path / "token"
     file.write_text(TOKEN)
     file.chmod(mode)
-    assert Settings(api_key_file=file).open_token_file() == (file if open_to_all else None)
-    assert Settings(api_key_file=file, api_key=TOKEN).open_token_file() is None
+    assert Settings(api_key_file=file).world_readable_token_file() == (file if open_to_all else None)
+    assert Settings(api_key_file=file, api_key=TOKEN).world_readable_token_file() is None
 
 
 def test_without_a_token_file_none_is_open(tmp_path: Path) -> None:
-    assert Settings().open_token_file() is None
+    assert Settings().world_readable_token_file() is None
     for no_file in (tmp_path / "none", tmp_path, tmp_path / ("long" * 100)):
-        assert Settings(api_key_file=no_file).open_token_file() is None
+        assert Settings(api_key_file=no_file).world_readable_token_file() is None
 
 
 @pytest.mark.parametrize(
@@ -202,13 +202,13 @@ def test_authorities_are_taken_from_the_option_httpxs_variables_or_those_of_requ
     ],
 )
 def test_a_time_span_is_a_number_and_a_unit(text: str, length: timedelta) -> None:
-    assert duration(text) == length
+    assert parse_duration(text) == length
 
 
 @pytest.mark.parametrize("text", ["", "6", "h", "-6h", "6 hours", "nan", "6h30m", "9" * 400 + "s", "99999999999w"])
 def test_anything_else_is_no_time_span(text: str) -> None:
     with pytest.raises(ConfigError, match="duration"):
-        duration(text)
+        parse_duration(text)
 
 
 def test_every_option_has_a_variable_of_its_own_after_those_that_users_have() -> None:

@@ -8,8 +8,11 @@ from airflow.sdk import DAG, Param, TriggerRule
 
 from etl.airflow.hook import TrueFoundryHook
 from etl.airflow.lineage import registry_assets
-from etl.airflow.operators import TrueFoundryListMlReposOperator, TrueFoundrySyncOperator
-from etl.airflow.proof import TrueFoundryProofOperator
+from etl.airflow.operators import (
+    TrueFoundryListMlReposOperator,
+    TrueFoundrySyncOperator,
+    TrueFoundryVerifyOperator,
+)
 
 _ALLOW = "{{ params.allow_mass_delete }}"
 
@@ -21,7 +24,7 @@ def registry_dag(  # noqa: PLR0913 each by its name
     truefoundry_conn_id: str = TrueFoundryHook.default_conn_name,
     schedule: Any = "@hourly",
     repos_per_task: int = 1,
-    at_once: int = 16,
+    max_active_syncs: int = 16,
     pool: str = "default_pool",
     retries: int = 3,
     retry_delay: timedelta = timedelta(minutes=1),
@@ -30,10 +33,11 @@ def registry_dag(  # noqa: PLR0913 each by its name
     options: Mapping[str, Any] | None = None,
     **dag_arguments: Any,
 ) -> DAG:
-    """`list_ml_repos`, one `sync` for each (or for about `repos_per_task` of them), then `prove`.
+    """Build the DAG: `list_ml_repos`, one `sync` per batch of `repos_per_task` ML repos, then `verify`.
 
-    No more than `at_once` syncs run at a time, over all runs of the DAG, and no more than `pool` has slots. `options`
-    are settings of every run, by their names. Who triggers the DAG may allow a mass delete, once, as its parameter.
+    At most `max_active_syncs` syncs run at the same time, over all runs of the DAG, and at most as many as `pool` has
+    slots. `options` are settings of every run, by name. The DAG's parameter `allow_mass_delete` disables the delete
+    limit for one DAG run.
     """
     usual = {
         "truefoundry_conn_id": truefoundry_conn_id,
@@ -51,23 +55,23 @@ def registry_dag(  # noqa: PLR0913 each by its name
         params={"allow_mass_delete": allow} | dag_arguments.pop("params", {}),
         **{"start_date": datetime(2026, 1, 1), "catchup": False, "max_active_runs": 1} | dag_arguments,  # noqa: DTZ001 UTC
     ) as dag:
-        _tasks(usual, repos_per_task=repos_per_task, at_once=at_once)
+        _tasks(usual, repos_per_task=repos_per_task, max_active_syncs=max_active_syncs)
     return dag
 
 
-def _tasks(usual: dict[str, Any], *, repos_per_task: int, at_once: int) -> None:
+def _tasks(usual: dict[str, Any], *, repos_per_task: int, max_active_syncs: int) -> None:
     listed = TrueFoundryListMlReposOperator(
         task_id="list_ml_repos", repos_per_task=repos_per_task, truefoundry_conn_id=usual["truefoundry_conn_id"]
     )
     synced = TrueFoundrySyncOperator.partial(
         task_id="sync",
-        max_active_tis_per_dag=at_once,
+        max_active_tis_per_dag=max_active_syncs,
         map_index_template="{{ (task.ml_repos | join(', '))[:200] }}",  # Airflow keeps 250 characters
         skip_unknown_ml_repos=True,
         **usual,
     ).expand(ml_repos=listed.output)
-    TrueFoundryProofOperator(
-        task_id="prove",
+    TrueFoundryVerifyOperator(
+        task_id="verify",
         trigger_rule=TriggerRule.ALL_DONE,
         listed=listed.output,
         synced=synced.output,

@@ -17,8 +17,8 @@ from airflow.sdk.log import mask_secret
 
 from etl.airflow import CONNECTION_TYPE
 from etl.errors import ConfigError, EtlError, SourceError
-from etl.secrecy import passwords_of
-from etl.settings import Settings, duration
+from etl.redaction import passwords_of
+from etl.settings import Settings, parse_duration
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 # What libpq may be told in a connection's extra; the rest there is for other hooks.
 _LIBPQ = frozenset({"application_name", "connect_timeout", "options", "sslcert", "sslkey", "sslmode", "sslrootcert"})
 # What connections and operators give, and what the command line does beside a run.
-_OWN = frozenset(
+_RESERVED = frozenset(
     {"host", "api_key", "api_key_file", "database_url", "ml_repo"}
     | {"log_format", "log_level", "output", "progress", "metrics_file", "notify_url", "keep"}
 )
-_TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "none": False, "": False}
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "none": False, "": False}
 
 
 class TrueFoundryHook(BaseHook):
@@ -145,7 +145,7 @@ def database_url_of(conn_id: str) -> str:
     return url
 
 
-def refuse_password(database_url: str) -> str:
+def reject_password(database_url: str) -> str:
     """The URL, if it may stand in a DAG: Airflow keeps what stands there, and shows it. ConfigError otherwise."""
     if passwords_of(database_url):
         raise ConfigError(
@@ -156,7 +156,7 @@ def refuse_password(database_url: str) -> str:
 
 def check_options(options: Mapping[str, Any]) -> None:
     """ConfigError when one of the names is no setting, or one that a connection or Airflow gives."""
-    known = {each.name for each in fields(Settings)} - _OWN
+    known = {each.name for each in fields(Settings)} - _RESERVED
     if unknown := sorted(options.keys() - known):
         raise ConfigError(f"Unknown options: {', '.join(unknown)}. Valid options: {', '.join(sorted(known))}.")
 
@@ -190,9 +190,9 @@ def _typed(name: str, value: Any) -> Any:
     kind: type[Any] = type(setting.default)
     try:
         if kind is bool:
-            return _TRUTHS[value.strip().lower()]
+            return _BOOLEANS[value.strip().lower()]
         if kind is timedelta:
-            return duration(value)
+            return parse_duration(value)
         return kind(value) if kind in {int, float} else value
     except (KeyError, ValueError) as error:
         raise ConfigError(f"Invalid value for {name}: {value!r}.") from error

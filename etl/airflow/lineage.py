@@ -35,7 +35,7 @@ def registry_asset(database: str, table: str) -> Asset:
     return registry_assets(database)[TABLES.index(table)]
 
 
-def name_of(settings: "Settings") -> str:
+def database_name(settings: "Settings") -> str:
     """The database by its address, without user and password."""
     namespace, database = _address(settings.database_url)
     return f"{namespace}/{database}"

@@ -1,4 +1,4 @@
-"""`tfy-etl check`: every link of the chain, a line each, and what to do about the one that is broken."""
+"""`tfy-etl check`: every check of the chain, a line each, and what to do about the one that is broken."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from etl.cli.shown import shown
+from etl.cli.sanitize import sanitize
 from etl.errors import EtlError, RequestRefused
 from etl.records import identity
 from etl.settings import Settings
@@ -18,29 +18,29 @@ from etl.store import lock_is_free, opened, runs, schema, server_of
 from etl.sync import is_withheld, refusal_of_versions, why
 
 
-class Link(NamedTuple):
-    """One link: `probe` says in words that it holds, or raises; it makes sense only once those it `needs` hold."""
+class Check(NamedTuple):
+    """One check: `run` says in words that it holds, or raises; it makes sense only once those it `needs` hold."""
 
     name: str
     needs: tuple[str, ...]
-    probe: Callable[[], str]
+    run: Callable[[], str]
 
 
-def check_links(settings: Settings) -> None:
+def run_checks(settings: Settings) -> None:
     """Probe each in turn, and end the process with the exit code of the first failure."""
-    held, codes = set[str](), []
+    passed, codes = set[str](), []
     with ExitStack() as stack:
         if settings.log_level != "debug":
             stack.enter_context(_only_warnings())
-        for link in (*_source_links(settings, stack), *_store_links(settings)):
-            if missing := [name for name in link.needs if name not in held]:
-                _say("skipped", link, f"requires {' and '.join(missing)}")
+        for check in (*_source_checks(settings, stack), *_store_checks(settings)):
+            if missing := [name for name in check.needs if name not in passed]:
+                _print("skipped", check, f"requires {' and '.join(missing)}")
                 continue
             try:
-                _say("ok", link, link.probe())
-                held.add(link.name)
+                _print("ok", check, check.run())
+                passed.add(check.name)
             except EtlError as error:
-                _say("FAILED", link, str(error))
+                _print("FAILED", check, str(error))
                 codes.append(error.exit_code)
     sys.exit(codes[0] if codes else 0)
 
@@ -57,11 +57,11 @@ def _only_warnings() -> Iterator[None]:
         log.setLevel(before)
 
 
-def _say(mark: str, link: Link, told: str) -> None:
-    click.echo(f"{mark:<7}  {link.name:<14}  {shown(told)}")
+def _print(mark: str, check: Check, told: str) -> None:
+    click.echo(f"{mark:<7}  {check.name:<14}  {sanitize(told)}")
 
 
-def _source_links(settings: Settings, stack: ExitStack) -> list[Link]:
+def _source_checks(settings: Settings, stack: ExitStack) -> list[Check]:
     clients: list[Client] = []
 
     def token() -> str:
@@ -99,16 +99,16 @@ def _source_links(settings: Settings, stack: ExitStack) -> list[Link]:
         return "listed: every version will be copied"
 
     return [
-        Link("host", (), settings.base_url),
-        Link("token", (), token),
-        Link("API", ("host", "token"), api),
-        Link("models", ("API",), models),
-        Link("ml-repos", ("models",), ml_repos),
-        Link("model-versions", ("models",), versions),
+        Check("host", (), settings.base_url),
+        Check("token", (), token),
+        Check("API", ("host", "token"), api),
+        Check("models", ("API",), models),
+        Check("ml-repos", ("models",), ml_repos),
+        Check("model-versions", ("models",), versions),
     ]
 
 
-def _store_links(settings: Settings) -> list[Link]:
+def _store_checks(settings: Settings) -> list[Check]:
     url = settings.database_url
 
     def database() -> str:
@@ -132,8 +132,8 @@ def _store_links(settings: Settings) -> list[Link]:
             return "the database was filled from this host"
 
     return [
-        Link("database", (), database),
-        Link("schema", ("database",), revision),
-        Link("copy", ("host", "schema"), copy),
-        Link("lock", ("database",), lock),
+        Check("database", (), database),
+        Check("schema", ("database",), revision),
+        Check("copy", ("host", "schema"), copy),
+        Check("lock", ("database",), lock),
     ]

@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.console import Console
 
-from etl.cli.drawing import console, table
+from etl.cli.console import console, table
 from etl.cli.progress import progress as shown_progress
-from etl.cli.shown import shown
+from etl.cli.sanitize import sanitize
 from etl.cli.sync import show
 from etl.errors import ConfigError
 from etl.settings import DEMO_FILE, Settings
@@ -22,7 +22,7 @@ _LOOK = "SELECT * FROM current_models LIMIT 5"
 _LONGEST = 36
 
 
-def tell_the_story(file: Path, *, progress: bool | None) -> None:
+def run_demo(file: Path, *, progress: bool | None) -> None:
     """Sync, change the registry, sync again, and show what that did to the tables."""
     _make_room(file)
     out = console()
@@ -45,7 +45,7 @@ def tell_the_story(file: Path, *, progress: bool | None) -> None:
         with reading(settings.database_url) as connection:
             _show_changes(out, changes_of(connection, str(summary.run_id), limit=30))
             _show_tags(out, tags_now(connection, "eu", limit=8))
-    out.print(f"\nThe database is {shown(file)}. Query it:\n  sqlite3 -box {shown(file)} '{_LOOK}'")
+    out.print(f"\nThe database is {sanitize(file)}. Query it:\n  sqlite3 -box {sanitize(file)} '{_LOOK}'")
 
 
 def _make_room(file: Path) -> None:
@@ -110,7 +110,7 @@ def _move(row: dict[str, Any]) -> str:
     """A change of one field in words; nothing for a record that came or went."""
     if row["field"] is None:
         return ""
-    old, new = (_short(shown(row[end])) for end in ("from", "to"))
+    old, new = (_short(sanitize(row[end])) for end in ("from", "to"))
     return f"{row['field']}: {old} → {new}" if old and new else f"{row['field']}: {new or old}"
 
 
@@ -125,5 +125,5 @@ def _table(out: Console, title: str, headings: tuple[str, ...], rows: Iterable[t
         drawn.add_column(heading, no_wrap=True)
     drawn.add_column(headings[-1], overflow="fold")
     for row in rows:
-        drawn.add_row(*map(shown, row))
+        drawn.add_row(*map(sanitize, row))
     out.print(drawn)

@@ -8,7 +8,7 @@ from etl.errors import ConfigError
 from etl.store import browsing
 
 
-def show_in_browser(database_url: str, port: int, *, open_browser: bool) -> None:
+def explore_command(database_url: str, port: int, *, open_browser: bool) -> None:
     """Serve the file until a signal comes."""
     path = browsing.file_to_browse(database_url)
     try:

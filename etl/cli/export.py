@@ -11,7 +11,7 @@ from etl.export import export
 from etl.settings import Settings
 
 
-def export_and_tell(settings: Settings, folder: Path, format: str, output: str, **how: Any) -> None:
+def export_command(settings: Settings, folder: Path, format: str, output: str, **how: Any) -> None:
     """Write the files, and say what is in them; `how` as `export` takes it."""
     manifest = export(settings.database_url, folder, format, **how)
     print_result(lambda: _print(manifest, folder, as_json=output == "json"), work_done=True)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
 
-from etl import current
-from etl.cli.shown import hide, shown, without_secrets
+from etl import run_context
+from etl.cli.sanitize import redact, sanitize, set_secrets
 
 _CHATTY = {
     "httpx": logging.WARNING,
@@ -50,17 +50,17 @@ class _Line(logging.Formatter):
         exception = self.formatException(record.exc_info) if record.exc_info else ""
         if self._as_json:  # secrets go before it is put together, so that JSON stays JSON
             said = {"event": event, "exception": exception} if exception else {"event": event}
-            told = {name: without_secrets(text) for name, text in said.items()}
-            of_run = {} if (run_id := current.run_id()) is None else {"run_id": run_id}
+            told = {name: redact(text) for name, text in said.items()}
+            of_run = {} if (run_id := run_context.run_id()) is None else {"run_id": run_id}
             return json.dumps(told | {"level": level, "logger": record.name, **of_run, "timestamp": time})
         # A line break belongs to a traceback; what else does not print was written by someone.
-        below = without_secrets(exception).split("\n") if exception else []
-        return "\n".join([f"{time} [{level}] {shown(event)} [{record.name}]", *map(shown, below)])
+        below = redact(exception).split("\n") if exception else []
+        return "\n".join([f"{time} [{level}] {sanitize(event)} [{record.name}]", *map(sanitize, below)])
 
 
 def configure(form: str, level: str, secrets: Iterable[str | None]) -> None:
     """Log to stderr from `level` on, as `console` lines or as `json` objects, without the secrets."""
-    hide(secrets)
+    set_secrets(secrets)
     # Python's own report of a line that cannot be made quotes what it was to say.
     logging.raiseExceptions = False
     handler = _Stderr(form)
@@ -72,11 +72,11 @@ def configure(form: str, level: str, secrets: Iterable[str | None]) -> None:
         logging.getLogger(name).setLevel(max(least, root.level))
 
 
-def are_json() -> bool:
+def is_json() -> bool:
     """Whether `configure` was called for JSON lines."""
     return any(isinstance(each, _Stderr) and each.form == "json" for each in logging.getLogger().handlers)
 
 
-def unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Log what is a fault of this program, in place of Python's own report, which knows of no secrets."""
     _log.critical("this is a bug in tfy-etl, please report it", exc_info=(kind, error, trace))

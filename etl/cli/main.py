@@ -7,18 +7,18 @@ from pathlib import Path
 import click
 
 import etl
-from etl.cli import commands, commands_for_readers, config_file, logs
-from etl.cli.options import HoistingGroup, add_options, settings_of
+from etl.cli import commands, config_file, logs
+from etl.cli.options import GlobalOptionsGroup, add_options, settings_of
 from etl.cli.output import Unprintable, guard_streams
-from etl.cli.shown import shown
+from etl.cli.sanitize import sanitize
 from etl.errors import EtlError
-from etl.secrecy import passwords_of, secrets_of_webhook
+from etl.redaction import passwords_of, secrets_of_webhook
 from etl.settings import (
     CONFIG_ENV,
     database_url_of_environment,
     notify_url_of_environment,
     token_of_environment,
-    unknown_names,
+    unknown_variables,
 )
 
 _log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def _read_config(ctx: click.Context, _param: click.Parameter, path: Path | None)
 
 
 @click.group(
-    cls=HoistingGroup,
+    cls=GlobalOptionsGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""
     \b
@@ -67,27 +67,23 @@ def cli(ctx: click.Context, /, **_options: object) -> None:
     To try it without an account, run tfy-etl demo. The options below are valid before and after the command.
     """
     settings = settings_of(ctx)
-    ctx.obj = settings.token_if_any()
+    ctx.obj = settings.find_token()
     secrets = [ctx.obj, *passwords_of(settings.database_url), *secrets_of_webhook(settings.notify_url)]
     logs.configure(settings.log_format, settings.log_level, secrets)
-    if file := settings.open_token_file():
+    if file := settings.world_readable_token_file():
         _log.warning("every user of this machine can read the token file %s: run chmod go= %s", file, file)
-    for name, meant in unknown_names().items():
+    for name, meant in unknown_variables().items():
         _log.warning("the environment variable %s is unknown%s", name, f": did you mean {meant}?" if meant else "")
 
 
 add_options("global")(cli)
-for command in (
-    commands.sync, commands.check, commands.status, commands.rejected, commands.prune, commands.db, commands.demo,
-    commands.simulate, commands_for_readers.report, commands_for_readers.export, commands_for_readers.explore,
-    commands_for_readers.schema,
-):  # fmt: skip
+for command in commands.COMMANDS:
     cli.add_command(command)
 
 
 def main() -> None:
     """Run the command line and end the process with the contract's exit code."""
-    sys.excepthook = logs.unforeseen
+    sys.excepthook = logs.log_uncaught
     guard_streams()
     # Until the settings are known: what is wrong with them is told, too.
     secrets = [*passwords_of(database_url_of_environment()), *secrets_of_webhook(notify_url_of_environment())]
@@ -113,8 +109,8 @@ def main() -> None:
 
 def _fail(message: str, code: int) -> None:
     line = " ".join(message.split())
-    if logs.are_json():  # who collects JSON lines chokes on any other
+    if logs.is_json():  # who collects JSON lines chokes on any other
         _log.error(line)
     else:
-        click.echo(f"Error: {shown(line)}", err=True)
+        click.echo(f"Error: {sanitize(line)}", err=True)
     sys.exit(code)

@@ -10,15 +10,20 @@ from typing import Any, get_type_hints
 import click
 
 from etl.errors import ConfigError
-from etl.settings import Settings, duration, env_names, flag, token_of_environment
+from etl.settings import Settings, env_names, flag, parse_duration, token_of_environment
 
 
-def span(value: str) -> timedelta:
-    """An option's type: a time span such as 6h."""
-    try:
-        return duration(value)
-    except ConfigError as error:
-        raise click.BadParameter(str(error)) from error
+class Duration(click.ParamType[timedelta]):
+    """The type of options such as 6h or 90d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Parse the text, or fail with the reason."""
+        try:
+            return value if isinstance(value, timedelta) else parse_duration(value)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
 
 
 _TYPES: dict[Any, Any] = {
@@ -28,8 +33,8 @@ _TYPES: dict[Any, Any] = {
     str | None: str,
     Path | None: click.Path(path_type=Path),
     tuple[str, ...]: str,
-    timedelta: span,
-    timedelta | None: span,
+    timedelta: Duration(),
+    timedelta | None: Duration(),
 }
 
 
@@ -65,7 +70,7 @@ def _option(setting: Field[Any], hint: Any) -> Option:
         return Option([f"{name}/--{negative}" if negative else name], is_flag=True, type=bool, **common)
     if choices := setting.metadata.get("choices"):
         return Option([name], type=click.Choice(choices), **common)
-    metavar = setting.metadata.get("metavar") or ("DURATION" if hint in (timedelta, timedelta | None) else None)
+    metavar = setting.metadata.get("metavar")
     return Option([name], type=_TYPES[hint], multiple=hint == tuple[str, ...], metavar=metavar, **common)
 
 
@@ -109,7 +114,7 @@ class GroupedHelp(click.Command):
                 formatter.write_dl(records)
 
 
-class HoistingGroup(GroupedHelp, click.Group):
+class GlobalOptionsGroup(GroupedHelp, click.Group):
     """A group whose options may also stand behind the command: `tfy-etl sync --host …`."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

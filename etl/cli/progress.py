@@ -17,13 +17,13 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from etl.sync import Progress as Told
+from etl.sync import Progress as RunProgress
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 10.0
 
 
-class Nothing:
+class NoProgress:
     """For who does not want to know."""
 
     def phase(self, name: str) -> None:
@@ -33,7 +33,7 @@ class Nothing:
         """Say nothing."""
 
 
-class Lines:
+class ProgressLog:
     """A log line for each part of a run, and one now and then within."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Lines:
             _log.info("%s: %d of %s", entity, self._records, "?" if total is None else total)
 
 
-class Bars:
+class ProgressBars:
     """One bar for each part of a run: records, pages, rate."""
 
     def __init__(self, progress: Progress) -> None:
@@ -81,13 +81,13 @@ class Bars:
 
 
 @contextmanager
-def progress(wanted: bool | None) -> Iterator[Told]:  # noqa: FBT001 it is a setting
+def progress(wanted: bool | None) -> Iterator[RunProgress]:  # noqa: FBT001 it is a setting
     """Bars when wanted, or by themselves on a terminal; lines elsewhere, and nothing when not wanted."""
     if wanted is None and not sys.stderr.isatty():
-        yield Lines()
+        yield ProgressLog()
         return
     if wanted is False:
-        yield Nothing()
+        yield NoProgress()
         return
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
@@ -96,4 +96,4 @@ def progress(wanted: bool | None) -> Iterator[Told]:  # noqa: FBT001 it is a set
     out = Console(stderr=True)
     # A terminal is left clean for the result; elsewhere only how the bars end is ever shown.
     with Progress(*columns, console=out, transient=out.is_terminal) as live:
-        yield Bars(live)
+        yield ProgressBars(live)

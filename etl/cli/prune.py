@@ -9,7 +9,7 @@ from etl.settings import Settings
 from etl.sync import Pruned, prune
 
 
-def prune_and_tell(settings: Settings) -> None:
+def prune_command(settings: Settings) -> None:
     """Delete what is old, and say how much it was."""
     pruned = prune(settings)
     print_result(lambda: _print(pruned, as_json=settings.output == "json"), work_done=not pruned.dry_run)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from etl.cli.shown import shown, without_secrets
+from etl.cli.sanitize import redact, sanitize
 from etl.settings import Settings
 from etl.store import Reject, reading, rejects
 
@@ -20,7 +20,7 @@ def show_all(settings: Settings, limit: int, output: str, *, also_resolved: bool
         found = rejects.listed(connection, also_resolved=also_resolved, limit=limit)
         number = rejects.count(connection, also_resolved=also_resolved)
     if output == "json":
-        click.echo(without_secrets(json.dumps({"count": number, "rejected": [_as_json(each) for each in found]})))
+        click.echo(redact(json.dumps({"count": number, "rejected": [_as_json(each) for each in found]})))
     elif not found:
         click.echo("There are no rejected records." if also_resolved else NONE_OPEN)
     else:
@@ -33,7 +33,7 @@ def _as_json(reject: Reject) -> dict[str, Any]:
 
 
 def _draw(found: list[Reject], number: int, *, also_resolved: bool) -> None:
-    from etl.cli.drawing import console, table  # noqa: PLC0415 JSON is not drawn
+    from etl.cli.console import console, table  # noqa: PLC0415 JSON is not drawn
 
     drawn = table()
     for name in ("id", "rejected, UTC", "entity", "record", "reason", *(["resolved, UTC"] if also_resolved else [])):
@@ -43,8 +43,8 @@ def _draw(found: list[Reject], number: int, *, also_resolved: bool) -> None:
             str(each.id),
             _time(each.rejected_at),
             each.entity,
-            shown(each.record_id),
-            shown(each.reason),
+            sanitize(each.record_id),
+            sanitize(each.reason),
             _time(each.resolved_at),
         )
     out = console()
@@ -68,7 +68,7 @@ def show_one(settings: Settings, reject_id: int) -> None:
         ("run", found.run_id),
         ("host", host),
     ):
-        click.echo(f"{name:<9} {shown(value)}".rstrip())
+        click.echo(f"{name:<9} {sanitize(value)}".rstrip())
     click.echo(_pretty(payload))
 
 
@@ -76,7 +76,7 @@ def _pretty(payload: str) -> str:
     """The payload with a line for each field, in ASCII; as it is kept where it nests too deep for that."""
     with suppress(RecursionError, ValueError):  # or holds a number of too many digits
         payload = json.dumps(json.loads(payload), indent=2)
-    return without_secrets(payload).replace("\x7f", "\\u007f")
+    return redact(payload).replace("\x7f", "\\u007f")
 
 
 def _time(moment: datetime | None) -> str:

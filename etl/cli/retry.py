@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import click
 
-from etl import current
+from etl import run_context
 from etl.cli.output import print_result
 from etl.cli.progress import progress
 from etl.cli.rejected import NONE_OPEN
-from etl.cli.shown import shown, without_secrets
+from etl.cli.sanitize import redact, sanitize
 from etl.settings import Settings
 from etl.store import Reject, reading, rejects
 from etl.sync import Fate, Interrupts, Rereading, Summary, Watch, run
@@ -23,7 +23,7 @@ _WORDS = {
 }
 
 
-def ask_again(settings: Settings, reject_ids: Sequence[int]) -> None:
+def retry_rejected(settings: Settings, reject_ids: Sequence[int]) -> None:
     """Run over those of the numbers given, else over all that are open; end the process if there was a run."""
     as_json = settings.output == "json"
     with reading(settings.database_url) as connection:
@@ -32,18 +32,18 @@ def ask_again(settings: Settings, reject_ids: Sequence[int]) -> None:
         )
     rereading = Rereading([each for each in found if each.resolved_at is None])
     if not rereading.rejects:
-        _tell(found, rereading, None, as_json=as_json)
+        _print(found, rereading, None, as_json=as_json)
         return
     watch = Watch()
-    current.process_is_for(watch.run_id)
+    run_context.set_process_run_id(watch.run_id)
     with Interrupts(last=True) as interrupts:
         with progress(settings.progress) as told:
             summary = run(settings, interrupts=interrupts, progress=told, rereading=rereading, watch=watch)
-        print_result(lambda: _tell(found, rereading, summary, as_json=as_json), work_done=True)
+        print_result(lambda: _print(found, rereading, summary, as_json=as_json), work_done=True)
     sys.exit(summary.exit_code)
 
 
-def _tell(found: Sequence[Reject], rereading: Rereading, summary: Summary | None, *, as_json: bool) -> None:
+def _print(found: Sequence[Reject], rereading: Rereading, summary: Summary | None, *, as_json: bool) -> None:
     """Say what became of each. Without a run there was nothing to ask for."""
     before = {each.id: Fate("resolved") for each in found if each.resolved_at is not None}
     fates = [(each, before.get(each.id) or rereading.fates[each.id]) for each in found]
@@ -52,13 +52,13 @@ def _tell(found: Sequence[Reject], rereading: Rereading, summary: Summary | None
             {"id": each.id, "entity": each.entity, "record_id": each.record_id} | fate._asdict() for each, fate in fates
         ]
         ended = {"run_id": summary and summary.run_id, "status": summary and summary.status}
-        click.echo(without_secrets(json.dumps(ended | {"records": records})))
+        click.echo(redact(json.dumps(ended | {"records": records})))
         return
     for each, fate in fates:
-        name = shown(each.record_id) or "(no id)"
-        why = f": {shown(fate.reason)}" if fate.reason else ""
+        name = sanitize(each.record_id) or "(no id)"
+        why = f": {sanitize(fate.reason)}" if fate.reason else ""
         click.echo(f"{each.id}  {each.entity} {name}: {_WORDS[fate.outcome]}{why}")
     for warning in summary.warnings if summary else ():
-        click.echo(f"Warning: {shown(warning)}")
+        click.echo(f"Warning: {sanitize(warning)}")
     if not found:
         click.echo(NONE_OPEN)

@@ -5,6 +5,6 @@ import click
 from etl import dictionary
 
 
-def write_down(format: str) -> None:
+def schema_command(format: str) -> None:
     """Print it."""
     click.echo(dictionary.written(format))

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from etl.cli.output import print_result
-from etl.cli.shown import shown, without_secrets
+from etl.cli.sanitize import redact, sanitize
 from etl.errors import EtlError
 from etl.settings import Settings
 from etl.store import Coverage, reading, runs
@@ -24,7 +24,7 @@ def show_status(settings: Settings, limit: int, output: str, *, max_age: timedel
         with connection.begin():
             missing = runs.missing_versions(connection, scopes)
     if output == "json":
-        told = [run | {"error": run["error"] and without_secrets(run["error"])} for run in last]
+        told = [run | {"error": run["error"] and redact(run["error"])} for run in last]
         click.echo(json.dumps({"runs": told, "freshness": scopes}, default=_iso))
     else:
         _show(last, scopes, missing)
@@ -36,7 +36,7 @@ def show_status(settings: Settings, limit: int, output: str, *, max_age: timedel
         )
 
 
-def check_like_nagios(settings: Settings, *, max_age: timedelta | None, critical_age: timedelta | None) -> None:
+def check_for_nagios(settings: Settings, *, max_age: timedelta | None, critical_age: timedelta | None) -> None:
     """Print one line as plugins of Nagios and its kin do, and end the process with their exit code."""
     try:
         with reading(settings.database_url) as connection:
@@ -54,7 +54,7 @@ def check_like_nagios(settings: Settings, *, max_age: timedelta | None, critical
 
 
 def _end_check(state: str, told: str, performance: str) -> NoReturn:
-    line = f"TFY-ETL {state} - {shown(told).replace('|', '/')}{performance}"  # what follows a bar is numbers
+    line = f"TFY-ETL {state} - {sanitize(told).replace('|', '/')}{performance}"  # what follows a bar is numbers
     print_result(lambda: click.echo(line), work_done=True)  # the exit code is the answer, printed or not
     sys.exit(_STATES.index(state))
 
@@ -65,7 +65,7 @@ def _age(scopes: list[dict[str, Any]]) -> timedelta | None:
 
 
 def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]], missing: int | None) -> None:
-    from etl.cli.drawing import console, table  # noqa: PLC0415 JSON, which monitoring asks for, is not drawn
+    from etl.cli.console import console, table  # noqa: PLC0415 JSON, which monitoring asks for, is not drawn
 
     out = console()
     if not last:
@@ -80,13 +80,13 @@ def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]], missing: int
     out.print(runs_told)
     for run in last:
         if run["error"]:
-            out.print(f"{_started(run)} {run['status']}: {shown(run['error'])}", soft_wrap=True)
+            out.print(f"{_started(run)} {run['status']}: {sanitize(run['error'])}", soft_wrap=True)
     if not scopes:
         out.print("There is no complete run yet.")
     for row in scopes:
         age = timedelta(seconds=row["age_seconds"])
         covered = "all versions" if row["coverage"] == Coverage.ALL else "only the latest version of each model"
-        out.print(f"Scope {shown(row['scope'])}: the last complete run was {_whole(age)} ago, and copied {covered}.")
+        out.print(f"Scope {sanitize(row['scope'])}: the last complete run was {_whole(age)} ago, and copied {covered}.")
     if missing:
         noun = "version is" if missing == 1 else "versions are"
         out.print(f"{missing} older {noun} not copied. The view version_coverage shows their models.")

@@ -7,11 +7,11 @@ from functools import partial
 import click
 from rich.console import Console
 
-from etl.cli.drawing import console, counted, table
+from etl.cli.console import console, pluralize, table
 from etl.cli.output import print_result
 from etl.cli.progress import progress
-from etl.cli.shown import shown, without_secrets
-from etl.cli.watching import Eyes, status_of, watched
+from etl.cli.run_reporter import RunReporter, run_reporter, status_of
+from etl.cli.sanitize import redact, sanitize
 from etl.errors import EtlError
 from etl.settings import Settings
 from etl.sync import Interrupts, Summary, run
@@ -20,34 +20,36 @@ _COVERAGE = {"all": "all versions of each model", "latest": "only the latest ver
 _COUNTS = ("seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected")
 
 
-def run_and_tell(settings: Settings) -> None:
+def sync_command(settings: Settings) -> None:
     """Run, print the result, and end the process with the run's exit code."""
-    with watched(settings) as eyes, Interrupts(last=True) as interrupts:
+    with run_reporter(settings) as reporter, Interrupts(last=True) as interrupts:
         as_json = settings.output == "json"
         try:
             with progress(settings.progress) as told:
-                summary = run(settings, interrupts=interrupts, progress=eyes.on(told), watch=eyes.watch)
+                summary = run(
+                    settings, interrupts=interrupts, progress=reporter.wrap_progress(told), watch=reporter.watch
+                )
         except EtlError as error:
             if as_json:
-                print_result(partial(_print_failure, error, eyes), work_done=True)
+                print_result(partial(_print_failure, error, reporter), work_done=True)
             raise
-        eyes.summary = summary
+        reporter.summary = summary
         print_result(lambda: _print(summary, as_json=as_json), work_done=summary.run_id is not None)
     sys.exit(summary.exit_code)
 
 
 def _print(summary: Summary, *, as_json: bool) -> None:
     if as_json:
-        warnings = [without_secrets(each) for each in summary.warnings]
+        warnings = [redact(each) for each in summary.warnings]
         click.echo(json.dumps(summary.as_json() | {"warnings": warnings}))
     else:
         show(summary, console())
 
 
-def _print_failure(error: EtlError, eyes: Eyes) -> None:
+def _print_failure(error: EtlError, reporter: RunReporter) -> None:
     """What is known of a run that wrote nothing: whoever reads the result shall find one."""
-    run_id = eyes.watch.run_id if eyes.watch.is_recorded else None
-    told = {"run_id": run_id, "status": status_of(error), "complete": False, "error": without_secrets(str(error))}
+    run_id = reporter.watch.run_id if reporter.watch.is_recorded else None
+    told = {"run_id": run_id, "status": status_of(error), "complete": False, "error": redact(str(error))}
     click.echo(json.dumps(told))
 
 
@@ -58,12 +60,12 @@ def show(summary: Summary, out: Console) -> None:
     proven = f"proven complete ({summary.proof})" if summary.complete else "not proven complete: nothing was deleted"
     out.print(f"{summary.status}, {proven}")
     out.print(
-        f"{summary.mode}, {summary.duration_s:.1f} s, {counted(summary.requests, 'request')}, "
-        f"{counted(summary.retries, 'retry', 'retries')}, {summary.bytes_received / 1e6:.1f} MB"
+        f"{summary.mode}, {summary.duration_s:.1f} s, {pluralize(summary.requests, 'request')}, "
+        f"{pluralize(summary.retries, 'retry', 'retries')}, {summary.bytes_received / 1e6:.1f} MB"
     )
     if summary.coverage is not None:
         out.print(f"coverage: {_COVERAGE[summary.coverage]}")
-    out.print(f"versions: {summary.plan.way}, because {shown(summary.plan.because)}")
+    out.print(f"versions: {summary.plan.way}, because {sanitize(summary.plan.because)}")
     counts = table("")
     for name in _COUNTS:
         counts.add_column(name, justify="right")
@@ -71,6 +73,6 @@ def show(summary: Summary, out: Console) -> None:
         counts.add_row(entity, *(str(getattr(tally, name)) for name in _COUNTS))
     out.print(counts)
     for warning in summary.warnings:
-        out.print(f"Warning: {shown(warning)}")
+        out.print(f"Warning: {sanitize(warning)}")
     if summary.rejected:
-        out.print(f"{counted(summary.rejected, 'record')} rejected: list the reasons with tfy-etl rejected list.")
+        out.print(f"{pluralize(summary.rejected, 'record')} rejected: list the reasons with tfy-etl rejected list.")

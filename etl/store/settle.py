@@ -22,7 +22,7 @@ from sqlalchemy import (
     true,
 )
 
-from etl.errors import MassDelete
+from etl.errors import DeleteLimitExceeded
 from etl.store.tables import CHILDREN, DOOMED, READ, REVIVED, SEEN, TABLES
 
 _MOST_NAMED = 5
@@ -157,7 +157,7 @@ def guard(connection: Connection, tallies: Mapping[str, Tally], ml_repos: Sequen
             live = connection.scalar(live_here) or tally.deleted
         # As a quotient: 0.29 * 100 is a little less than 29.
         if tally.deleted / live > max_share:
-            raise MassDelete(
+            raise DeleteLimitExceeded(
                 f"{tally.deleted} of {live} {entity} are gone at the source, more than {max_share:.0%} at once: "
                 f"nothing was written. {_named(lost_repos(connection))}If that is right, run again with "
                 "--allow-mass-delete; else look at the token's permissions."

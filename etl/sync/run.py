@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import etl
-from etl.errors import EtlError, Interrupted, MassDelete
+from etl.errors import DeleteLimitExceeded, EtlError, Interrupted
 from etl.settings import Settings
 from etl.source import Client, Reader
 from etl.store import Advance, Coverage, Gone, Store, Supersede, Tally
@@ -98,7 +98,7 @@ class _Read:
     tallies: Mapping[str, Tally]
     every_version: bool
     gone: Gone
-    refusal: MassDelete | None
+    refusal: DeleteLimitExceeded | None
 
     @property
     def status(self) -> str:
@@ -284,13 +284,13 @@ def _read_lists(this: _Run, readings: Readings) -> tuple[Plan, bool]:
     return plan, every_version
 
 
-def _refusal(this: _Run, tallies: Mapping[str, Tally]) -> MassDelete | None:
+def _refusal(this: _Run, tallies: Mapping[str, Tally]) -> DeleteLimitExceeded | None:
     """Why the run may not be written; a dry run tells it beside the counts."""
     if this.settings.allow_mass_delete:
         return None
     try:
         this.store.guard(tallies, this.scope.ml_repos, this.settings.max_delete_share)
-    except MassDelete as error:
+    except DeleteLimitExceeded as error:
         return error
     return None
 

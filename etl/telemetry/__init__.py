@@ -8,6 +8,6 @@ webhook       a message to an address when a run did not go well
 Each is imported only where it is asked for.
 """
 
-from etl.telemetry.report import Report
+from etl.telemetry.run_outcome import RunOutcome
 
-__all__ = ["Report"]
+__all__ = ["RunOutcome"]

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 import etl
-from etl.telemetry.report import OUTCOMES, STATUSES, Report
+from etl.telemetry.run_outcome import OUTCOMES, STATUSES, RunOutcome
 
 COUNTERS = {
     "tfy_etl_runs": ("Runs by status; locked: another run held the lock.", ("scope", "status")),
@@ -41,25 +41,25 @@ Series = dict[str, dict[Labels, float]]
 """Values by metric (counters without their `_total`) and labels, in the order in which they are declared above."""
 
 
-class Unwritable(Exception):
+class MetricsFileError(Exception):
     """The file could not be brought up to date; the message says why."""
 
 
-def write(path: Path, report: Report) -> bool:
+def write(path: Path, run: RunOutcome) -> bool:
     """Add what a run did to the file. False when what was there could not be read, so that counting began anew.
 
     Raises Unwritable.
     """
     if not path.parent.is_dir():  # to make one for a slip of the fingers would hide it
-        raise Unwritable("the folder does not exist")
+        raise MetricsFileError("the folder does not exist")
     try:
         with FileLock(f"{path}.lock", timeout=_LOCK_SECONDS):
             before, sound = _read(path)
-            write_to_textfile(os.fspath(path), _registry(_with(before, report)))
+            write_to_textfile(os.fspath(path), _registry(_updated(before, run)))
     except Timeout as error:
-        raise Unwritable(f"another run has held its lock for {_LOCK_SECONDS:g} s") from error
+        raise MetricsFileError(f"another run has held its lock for {_LOCK_SECONDS:g} s") from error
     except OSError as error:
-        raise Unwritable(error.strerror or str(error)) from error
+        raise MetricsFileError(error.strerror or str(error)) from error
     return sound
 
 
@@ -79,31 +79,31 @@ def _read(path: Path) -> tuple[Series, bool]:
     return series, True
 
 
-def _with(series: Series, report: Report) -> Series:
+def _updated(series: Series, run: RunOutcome) -> Series:
     """The series after this run. Every series of the scope is there from its first run on: what is 0 can be watched."""
-    scope = report.scope
-    for name, labels, value in _counted(report):
+    scope = run.scope
+    for name, labels, value in _counter_values(run):
         series[name][labels] = series[name].get(labels, 0.0) + value
-    if report.status != "locked":  # which says nothing of how the last run went
-        series["tfy_etl_last_run_timestamp_seconds"][scope,] = report.finished_at.timestamp()
-        series["tfy_etl_last_run_duration_seconds"][scope,] = report.duration_s
-        series["tfy_etl_last_run_exit_code"][scope,] = report.exit_code
-    if report.last_complete_at is not None:
-        series["tfy_etl_last_complete_run_timestamp_seconds"][scope,] = report.last_complete_at.timestamp()
+    if run.status != "locked":  # which says nothing of how the last run went
+        series["tfy_etl_last_run_timestamp_seconds"][scope,] = run.finished_at.timestamp()
+        series["tfy_etl_last_run_duration_seconds"][scope,] = run.duration_s
+        series["tfy_etl_last_run_exit_code"][scope,] = run.exit_code
+    if run.last_complete_at is not None:
+        series["tfy_etl_last_complete_run_timestamp_seconds"][scope,] = run.last_complete_at.timestamp()
     series["tfy_etl_build_info"] = {(etl.__version__,): 1.0}
     return series
 
 
-def _counted(report: Report) -> Iterator[tuple[str, Labels, float]]:
-    scope = report.scope
+def _counter_values(run: RunOutcome) -> Iterator[tuple[str, Labels, float]]:
+    scope = run.scope
     for status in STATUSES:
-        yield "tfy_etl_runs", (scope, status), float(status == report.status)
+        yield "tfy_etl_runs", (scope, status), float(status == run.status)
     for entity in ("ml_repos", "models", "model_versions"):
         for outcome in OUTCOMES:
-            yield "tfy_etl_records", (scope, entity, outcome), report.records.get(entity, {}).get(outcome, 0)
-    yield "tfy_etl_http_requests", (scope,), report.requests
-    yield "tfy_etl_http_retries", (scope,), report.retries
-    yield "tfy_etl_http_received_bytes", (scope,), report.bytes_received
+            yield "tfy_etl_records", (scope, entity, outcome), run.records.get(entity, {}).get(outcome, 0)
+    yield "tfy_etl_http_requests", (scope,), run.requests
+    yield "tfy_etl_http_retries", (scope,), run.retries
+    yield "tfy_etl_http_received_bytes", (scope,), run.bytes_received
 
 
 class _Families(Collector):

@@ -18,15 +18,15 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import NoOpTracerProvider, Span, SpanKind, Status, StatusCode, set_span_in_context
 
 import etl
-from etl.telemetry.report import Report
+from etl.telemetry.run_outcome import RunOutcome
 
-SECONDS = 15.0
+TIMEOUT_SECONDS = 15.0
 """For which the end of a process waits, at most, until the last of it was sent."""
 
 _MINUTES = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
 
 
-class Telling:
+class OtlpExporter:
     """Tells of one run from its start to its end. Has the methods of a run's progress."""
 
     def __init__(self, signals: Collection[str], run_id: str, scope: str) -> None:
@@ -56,29 +56,29 @@ class Telling:
         self._pages += 1
         self._records += records
 
-    def end(self, report: Report) -> bool:
+    def end(self, run: RunOutcome) -> bool:
         """End the spans, count the run, and send what is not sent yet; False when that took too long.
 
         Whatever else goes wrong with sending, the SDK logs.
         """
-        if report.error is not None:
+        if run.error is not None:
             for span in filter(None, (self._part, self._run)):
-                span.set_status(Status(StatusCode.ERROR, report.error))
+                span.set_status(Status(StatusCode.ERROR, run.error))
         self._end_part()
         self._run.set_attributes(
             {
-                "tfy_etl.status": report.status,
-                "tfy_etl.exit_code": report.exit_code,
-                "tfy_etl.requests": report.requests,
-                "tfy_etl.retries": report.retries,
+                "tfy_etl.status": run.status,
+                "tfy_etl.exit_code": run.exit_code,
+                "tfy_etl.requests": run.requests,
+                "tfy_etl.retries": run.retries,
             }
         )
         self._run.end()
-        self._count(report)
+        self._count(run)
         # A thread, because the SDK may wait longer than it was told to.
         sending = Thread(target=self._shut_down, name="otlp", daemon=True)
         sending.start()
-        sending.join(SECONDS)
+        sending.join(TIMEOUT_SECONDS)
         return not sending.is_alive()
 
     def _end_part(self) -> None:
@@ -87,26 +87,26 @@ class Telling:
             self._part.end()
         self._part, self._pages, self._records = None, 0, 0
 
-    def _count(self, report: Report) -> None:
+    def _count(self, run: RunOutcome) -> None:
         meter = (self._meters or NoOpMeterProvider()).get_meter("tfy-etl", etl.__version__)
-        of_scope = {"tfy_etl.scope": report.scope}
-        of_run = of_scope | {"tfy_etl.status": report.status}
+        of_scope = {"tfy_etl.scope": run.scope}
+        of_run = of_scope | {"tfy_etl.status": run.status}
         meter.create_counter("tfy_etl.runs", "{run}", "Runs by status.").add(1, of_run)
         meter.create_histogram(
             "tfy_etl.run.duration", "s", "Duration of runs.", explicit_bucket_boundaries_advisory=_MINUTES
-        ).record(report.duration_s, of_run)
+        ).record(run.duration_s, of_run)
         records = meter.create_counter("tfy_etl.records", "{record}", "Records by outcome.")
-        for entity, outcomes in report.records.items():
+        for entity, outcomes in run.records.items():
             for outcome, number in outcomes.items():
                 records.add(number, of_scope | {"tfy_etl.entity": entity, "tfy_etl.outcome": outcome})
         for name, unit, what, number in (
-            ("requests", "{request}", "HTTP requests, including retries.", report.requests),
-            ("retries", "{request}", "HTTP requests that were retries.", report.retries),
-            ("received", "By", "Bytes of HTTP responses received, before decompression.", report.bytes_received),
+            ("requests", "{request}", "HTTP requests, including retries.", run.requests),
+            ("retries", "{request}", "HTTP requests that were retries.", run.retries),
+            ("received", "By", "Bytes of HTTP responses received, before decompression.", run.bytes_received),
         ):
             meter.create_counter(f"tfy_etl.http.{name}", unit, what).add(number, of_scope)
-        if report.last_complete_at is not None:
-            age = (report.finished_at - report.last_complete_at).total_seconds()
+        if run.last_complete_at is not None:
+            age = (run.finished_at - run.last_complete_at).total_seconds()
             meter.create_gauge(
                 "tfy_etl.last_complete_run.age", "s", "Time since the start of the last complete run."
             ).set(age, of_scope)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from etl.airflow.hook import TrueFoundryHook, check_options, database_url_of, refuse_password
+from etl.airflow.hook import TrueFoundryHook, check_options, database_url_of, reject_password
 from etl.errors import ConfigError, SourceError, TokenRefused
 from etl.settings import Settings
 from etl.simulator import fault
@@ -125,7 +125,7 @@ def test_a_connection_to_something_else_is_a_configuration_error(connect: Connec
 
 
 def test_a_url_with_a_password_has_no_place_in_a_dag() -> None:
-    assert refuse_password("postgresql://etl@db/registry") == "postgresql://etl@db/registry"
+    assert reject_password("postgresql://etl@db/registry") == "postgresql://etl@db/registry"
     with pytest.raises(ConfigError, match="must not contain a password") as told:
-        refuse_password("postgresql://etl:hunter22@db/registry")
+        reject_password("postgresql://etl:hunter22@db/registry")
     assert "hunter22" not in str(told.value)

@@ -85,10 +85,10 @@ def echo() -> Iterator[str]:
     class Echo(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             _, status, number, *_ = self.path.split("/")
-            spelled = list(ECHOES.values())[int(number)](self.headers["Authorization"].removeprefix("Bearer "))
-            body = f"you sent {spelled}".encode()
+            secret_pattern = list(ECHOES.values())[int(number)](self.headers["Authorization"].removeprefix("Bearer "))
+            body = f"you sent {secret_pattern}".encode()
             self.send_response(int(status))
-            self.send_header("Location", f"https://login.example/{quote(spelled[-50:])}")
+            self.send_header("Location", f"https://login.example/{quote(secret_pattern[-50:])}")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

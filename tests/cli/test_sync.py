@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.cli.drawing import console
+from etl.cli.console import console
 from etl.cli.sync import show
 from etl.simulator import MODELS, Registry, Simulator, fault
 from etl.store import Coverage, Store, Tally

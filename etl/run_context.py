@@ -18,13 +18,13 @@ def run_id() -> str | None:
     return _run_id.get() or _Process.run_id
 
 
-def process_is_for(run_id: str | None) -> None:
+def set_process_run_id(run_id: str | None) -> None:
     """From now on whatever this process does is for this run: a command line makes but one."""
     _Process.run_id = run_id
 
 
 @contextmanager
-def run_of(run_id: str) -> Iterator[None]:
+def use_run_id(run_id: str) -> Iterator[None]:
     """What is done in here is done for this run: a program may make several at a time."""
     before = _run_id.set(run_id)
     try:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.exceptions import AirflowFailException
 
+from etl.airflow.errors import translate_errors
 from etl.airflow.hook import TrueFoundryHook
-from etl.airflow.operators import TrueFoundrySyncOperator
-from etl.airflow.outcomes import as_task
+from etl.airflow.operators.sync import TrueFoundrySyncOperator
 from etl.errors import ConfigError, StoreError
-from etl.secrecy import passwords_of
+from etl.redaction import passwords_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from etl.settings import Settings
     from etl.sync import Summary
 
-_MOST_NAMED = 10
+_MAX_NAMED = 10
 _NARROWING = frozenset({"fqn", "include_empty", "name", "run_id", "versions"})
 
 
-class TrueFoundryProofOperator(TrueFoundrySyncOperator):
+class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
     """Proves the tasks before it, then makes the one run over everything that only lists what is left to them.
 
     That run reads the lists of ML repos and models, and the versions of models that look changed since their ML
@@ -49,7 +49,7 @@ class TrueFoundryProofOperator(TrueFoundrySyncOperator):
         self._proven = self._refuse_gaps()
         return super().execute(context)
 
-    def settings_given(self) -> dict[str, Any]:
+    def run_options(self) -> dict[str, Any]:
         """Every version was compared by the tasks before, each when it was due."""
         from etl.sync import NEVER
 
@@ -60,7 +60,7 @@ class TrueFoundryProofOperator(TrueFoundrySyncOperator):
         found = super().result(summary, settings)
         if not summary.complete or summary.run_id is None:
             return found
-        return found | {"whole": self._proven | _compared(summary, settings.database_url)}
+        return found | {"verification": self._proven | _compared(summary, settings.database_url)}
 
     def _refuse_gaps(self) -> dict[str, Any]:
         """What the database says of the runs before. An ML repo that went meanwhile is no gap."""
@@ -68,11 +68,11 @@ class TrueFoundryProofOperator(TrueFoundrySyncOperator):
 
         if self.listed is None:
             raise AirflowFailException("This DAG run has no list of ML repos: clear the task list_ml_repos.")
-        hook, url = TrueFoundryHook(self.truefoundry_conn_id), self.database()
+        hook, url = TrueFoundryHook(self.truefoundry_conn_id), self.resolve_database_url()
         # As a slice, all of them come in one request; Airflow would fetch one after another.
         ids = [each["run_id"] for each in (self.synced or ())[:] if each and each["run_id"]]
         listed = {ml_repo for batch in self.listed for ml_repo in batch}
-        with as_task([hook.connection.password or "", *passwords_of(url)]):
+        with translate_errors([hook.connection.password or "", *passwords_of(url)]):
             with reading(url) as connection:
                 rows = [row for row in runs.by_ids(connection, ids) if self._is_done(row)]
             left = listed - {ml_repo for row in rows for ml_repo in row["scope"].get("ml_repos", ())}
@@ -80,7 +80,7 @@ class TrueFoundryProofOperator(TrueFoundrySyncOperator):
         if missing:
             raise AirflowFailException(
                 f"{len(missing)} of {len(listed)} ML repos have no complete sync in this DAG run: "
-                f"{', '.join(sorted(missing)[:_MOST_NAMED])}. Clear the failed tasks and their downstream tasks."
+                f"{', '.join(sorted(missing)[:_MAX_NAMED])}. Clear the failed tasks and their downstream tasks."
             )
         oldest = min((row["started_at"] for row in rows), default=None)
         return {"ml_repos": len(listed), "vanished": sorted(left), "oldest_sync_at": oldest and oldest.isoformat()}

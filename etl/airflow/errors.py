@@ -20,8 +20,8 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
-from etl.errors import ConfigError, EtlError, LockHeld, MassDelete
-from etl.secrecy import spelled
+from etl.errors import ConfigError, DeleteLimitExceeded, EtlError, LockHeld
+from etl.redaction import secret_pattern
 
 if TYPE_CHECKING:
     from etl.sync import Summary
@@ -30,7 +30,9 @@ ON_LOCK_HELD = ("skip", "reschedule", "retry")
 
 
 @contextmanager
-def as_task(secrets: Sequence[str], *, on_lock_held: str = "retry", wait: timedelta = timedelta()) -> Iterator[None]:
+def translate_errors(
+    secrets: Sequence[str], *, on_lock_held: str = "retry", wait: timedelta = timedelta()
+) -> Iterator[None]:
     """What ends the run in here ends the task; its line is told without the secrets, and without what caused it.
 
     A cause quotes what a driver was given. `wait` is for how long a task goes that is rescheduled.
@@ -38,8 +40,8 @@ def as_task(secrets: Sequence[str], *, on_lock_held: str = "retry", wait: timede
     try:
         yield
     except EtlError as error:
-        line = spelled(*secrets).sub("***", str(error))
-        if isinstance(error, ConfigError | MassDelete):
+        line = secret_pattern(*secrets).sub("***", str(error))
+        if isinstance(error, ConfigError | DeleteLimitExceeded):
             raise AirflowFailException(line) from None
         if isinstance(error, LockHeld) and on_lock_held == "skip":
             raise AirflowSkipException(line) from None
@@ -48,7 +50,7 @@ def as_task(secrets: Sequence[str], *, on_lock_held: str = "retry", wait: timede
         raise AirflowException(line) from None
 
 
-def refuse_partial(summary: "Summary", warnings: Sequence[str]) -> None:
+def fail_if_partial(summary: "Summary", warnings: Sequence[str]) -> None:
     """End the task when the run was partial: another try may prove what this one could not, but mends no record.
 
     The `warnings` are the summary's, without secrets.

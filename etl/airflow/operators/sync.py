@@ -3,8 +3,6 @@
 What does the work is imported when there is work: Airflow imports this module whenever it looks at DAGs.
 """
 
-import zlib
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -14,10 +12,10 @@ from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from etl.airflow import lineage
-from etl.airflow.hook import TrueFoundryHook, check_options, database_url_of, refuse_password
-from etl.airflow.outcomes import ON_LOCK_HELD, as_task, refuse_partial
+from etl.airflow.errors import ON_LOCK_HELD, fail_if_partial, translate_errors
+from etl.airflow.hook import TrueFoundryHook, check_options, database_url_of, reject_password
 from etl.errors import ConfigError, UnknownMlRepo
-from etl.secrecy import passwords_of, spelled
+from etl.redaction import passwords_of, secret_pattern
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -25,37 +23,7 @@ if TYPE_CHECKING:
     from etl.settings import Settings
     from etl.sync import Interrupts, Summary
 
-_COLOUR = "#d7e8f5"
-
-
-class TrueFoundryListMlReposOperator(BaseOperator):
-    """Gives the ML repos in lists of about `repos_per_task`, each of which is for one task to sync.
-
-    What is in a list together stays together as long as possible: the state of a sync is kept for its ML repos.
-    """
-
-    template_fields: ClassVar[Sequence[str]] = ("truefoundry_conn_id",)
-    ui_color = _COLOUR
-
-    def __init__(
-        self,
-        *,
-        truefoundry_conn_id: str = TrueFoundryHook.default_conn_name,
-        repos_per_task: int = 1,
-        **kwargs: Any,
-    ) -> None:
-        """The connection is read when the task runs."""
-        super().__init__(**kwargs)
-        self.truefoundry_conn_id = truefoundry_conn_id
-        self.repos_per_task = repos_per_task
-
-    def execute(self, context: "Context") -> list[list[str]]:  # noqa: ARG002 Airflow's word for it
-        """Ask the control plane; only a list that is proven to be read in full will do."""
-        hook = TrueFoundryHook(self.truefoundry_conn_id)
-        with as_task([hook.connection.password or ""]):
-            ml_repos = hook.ml_repos()
-        self.log.info("the control plane lists %d ML repos", len(ml_repos))
-        return batches(ml_repos, self.repos_per_task)
+UI_COLOR = "#d7e8f5"
 
 
 class TrueFoundrySyncOperator(BaseOperator):
@@ -73,7 +41,7 @@ class TrueFoundrySyncOperator(BaseOperator):
         "truefoundry_conn_id",
         "database_conn_id",
     )
-    ui_color = _COLOUR
+    ui_color = UI_COLOR
 
     def __init__(  # noqa: PLR0913 each by its name
         self,
@@ -98,7 +66,7 @@ class TrueFoundrySyncOperator(BaseOperator):
         check_options(options or {})
         self.truefoundry_conn_id = truefoundry_conn_id
         self.database_conn_id = database_conn_id
-        self.database_url = database_url and refuse_password(database_url)
+        self.database_url = database_url and reject_password(database_url)
         self.ml_repos = ml_repos
         self.options = dict(options or {})
         self.fail_on_partial = fail_on_partial
@@ -106,19 +74,22 @@ class TrueFoundrySyncOperator(BaseOperator):
         self.lock_retry_delay = lock_retry_delay
         self.skip_unknown_ml_repos = skip_unknown_ml_repos
         self._interrupts: Interrupts | None = None
-        self._told: tuple[Settings, Summary] | None = None
+        self._finished: tuple[Settings, Summary] | None = None
 
     def execute(self, context: "Context") -> dict[str, Any]:
         """Run, and give the summary; see `outcomes` for what becomes of a run that did not end well."""
         hook = TrueFoundryHook(self.truefoundry_conn_id)
-        url = self.database()
+        url = self.resolve_database_url()
         secrets = [hook.connection.password or "", *passwords_of(url)]
-        with as_task(secrets, on_lock_held=self.on_lock_held, wait=self.lock_retry_delay):
-            settings = hook.settings(self.settings_given(), database_url=url)
+        with translate_errors(secrets, on_lock_held=self.on_lock_held, wait=self.lock_retry_delay):
+            settings = hook.settings(self.run_options(), database_url=url)
             summary, done = self._run(settings, _listed(self.ml_repos))
             result = self.result(summary, settings)
-        result |= {"ml_repos": done, "warnings": [spelled(*secrets).sub("***", each) for each in summary.warnings]}
-        self._tell(context, settings, summary, result)
+        result |= {
+            "ml_repos": done,
+            "warnings": [secret_pattern(*secrets).sub("***", each) for each in summary.warnings],
+        }
+        self._publish(context, settings, summary, result)
         return result
 
     def on_kill(self) -> None:
@@ -132,17 +103,17 @@ class TrueFoundrySyncOperator(BaseOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 OpenLineage's word for it
         """What was read, what was written, and how much of it; OpenLineage calls this where it is installed."""
-        return lineage.facets(*self._told) if self._told else None
+        return lineage.facets(*self._finished) if self._finished else None
 
-    def settings_given(self) -> dict[str, Any]:
+    def run_options(self) -> dict[str, Any]:
         """The settings of the run, by their names."""
         return self.options
 
-    def database(self) -> str:
+    def resolve_database_url(self) -> str:
         """The URL of the database."""
         if self.database_url is not None:
             return self.database_url
-        with as_task([]):
+        with translate_errors([]):
             return database_url_of(self.database_conn_id or "")
 
     def _run(self, settings: "Settings", ml_repos: list[str]) -> tuple["Summary", list[str]]:
@@ -167,16 +138,19 @@ class TrueFoundrySyncOperator(BaseOperator):
             finally:
                 self._interrupts = None
 
-    def _tell(self, context: "Context", settings: "Settings", summary: "Summary", result: dict[str, Any]) -> None:
+    def _publish(self, context: "Context", settings: "Settings", summary: "Summary", result: dict[str, Any]) -> None:
         """Tell assets and OpenLineage of a complete run that wrote; fail a partial one, if that is asked for."""
         if not summary.complete or summary.run_id is None:
             self.outlets: list[Any] = []
         for asset in (each for each in self.outlets if isinstance(each, Asset)):
-            context["outlet_events"][asset].extra = {"run_id": summary.run_id, "database": lineage.name_of(settings)}
-        self._told = (settings, summary)
+            context["outlet_events"][asset].extra = {
+                "run_id": summary.run_id,
+                "database": lineage.database_name(settings),
+            }
+        self._finished = (settings, summary)
         if self.fail_on_partial and summary.exit_code:
             context["ti"].xcom_push("return_value", result)
-            refuse_partial(summary, result["warnings"])
+            fail_if_partial(summary, result["warnings"])
 
 
 class _Logged:
@@ -190,22 +164,6 @@ class _Logged:
 
     def advance(self, entity: str, records: int, total: int | None) -> None:
         """Say nothing: pages are many."""
-
-
-def batches(ml_repos: Sequence[str], size: int) -> list[list[str]]:
-    """The ML repos in lists of about `size`, and never more lists than twice those that would do.
-
-    By a hash, in a power of two of lists: one that comes or goes changes its own list, and rarely the others.
-    """
-    if size <= 1:
-        return [[each] for each in ml_repos]
-    number = 1
-    while number * size < len(ml_repos):
-        number *= 2
-    lists: defaultdict[int, list[str]] = defaultdict(list)
-    for each in ml_repos:
-        lists[zlib.crc32(each.encode(errors="surrogatepass")) % number].append(each)
-    return [lists[key] for key in sorted(lists)]
 
 
 def _listed(ml_repos: Sequence[str] | str | Iterable[Any]) -> list[str]:

@@ -2,28 +2,28 @@
 
 from collections.abc import Iterable
 
-from etl.secrecy import spelled
+from etl.redaction import secret_pattern
 
 
 class _Secrets:
     """What must not show: nothing before the settings are known."""
 
-    pattern = spelled()
+    pattern = secret_pattern()
 
 
-def hide(secrets: Iterable[str | None]) -> None:
+def set_secrets(secrets: Iterable[str | None]) -> None:
     """From now on show these to nobody, and no longer those before."""
-    _Secrets.pattern = spelled(*filter(None, secrets))
+    _Secrets.pattern = secret_pattern(*filter(None, secrets))
 
 
-def without_secrets(text: str) -> str:
+def redact(text: str) -> str:
     """The text without the secrets, in whatever spelling: for what is not shown to people alone."""
     return _Secrets.pattern.sub("***", text)
 
 
-def shown(value: object) -> str:
+def sanitize(value: object) -> str:
     """The value as text that holds no secret, nor moves the cursor, sets a colour or turns the direction of writing."""
-    text = "" if value is None else without_secrets(str(value))
+    text = "" if value is None else redact(str(value))
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def importing() -> Iterator[None]:
+def lazy_import() -> Iterator[None]:
     """What is imported stays to the end: to search it for garbage, while it comes and ever after, is work for nothing.
 
     It takes a quarter of a status, most of it when the process ends.

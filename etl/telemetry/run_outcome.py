@@ -12,7 +12,7 @@ OUTCOMES = ("inserted", "updated", "unchanged", "deleted", "restored", "rejected
 
 
 @dataclass(frozen=True)
-class Report:
+class RunOutcome:
     """A run that has ended. `error` is one line, without secrets; `records` counts by entity and outcome."""
 
     run_id: str

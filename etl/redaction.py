@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
-PASSWORDS = ("password", "sslpassword")
+PASSWORD_PARAMETERS = ("password", "sslpassword")
 """Names of passwords in a database URL's query."""
 
 # As SQLAlchemy reads a URL; it takes long to import, and what must not show is to be known before anything is shown.
@@ -24,7 +24,7 @@ def passwords_of(database_url: str) -> list[str]:
     if not (parts := _URL.match(database_url)):
         return []
     before_host = [unquote(parts["password"])] if parts["password"] else []
-    return before_host + [value for name, value in parse_qsl(parts["query"] or "") if name in PASSWORDS]
+    return before_host + [value for name, value in parse_qsl(parts["query"] or "") if name in PASSWORD_PARAMETERS]
 
 
 def secrets_of_webhook(url: str | None) -> list[str]:
@@ -35,7 +35,7 @@ def secrets_of_webhook(url: str | None) -> list[str]:
 
 
 @lru_cache
-def spelled(*secrets: str) -> re.Pattern[str]:
+def secret_pattern(*secrets: str) -> re.Pattern[str]:
     """Finds the secrets in a text, in any spelling and case. Empty ones are none.
 
     One that may be a word of everyday, such as `postgres`, is found as a word alone, or much else would be garbled.

@@ -1,4 +1,4 @@
-"""The commands for those who look at the copy: what each takes, and what it says of itself."""
+"""Commands that read the copied data or describe it: report, export, explore, schema."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from etl.cli.late import importing
-from etl.cli.options import output_option, settings_of, span
+from etl.cli.lazy import lazy_import
+from etl.cli.options import Duration, output_option, settings_of
 
 
 @click.command()
@@ -20,18 +20,16 @@ from etl.cli.options import output_option, settings_of, span
 )
 @click.option(
     "--stale-after",
-    type=span,
+    type=Duration(),
     default="180d",
     show_default=True,
-    metavar="DURATION",
     help="Call a model stale if its newest version is older than this.",
 )
 @click.option(
     "--max-age",
-    type=span,
+    type=Duration(),
     default="24h",
     show_default=True,
-    metavar="DURATION",
     help="Show a warning if the last complete run is older than this.",
 )
 @click.pass_context
@@ -41,9 +39,9 @@ def report(ctx: click.Context, /, out: Path, **spans: timedelta) -> None:
     The report is one self-contained HTML file. It shows the registry's contents and growth, the models in
     production, stale or undocumented models with recommendations, and the quality of the data.
     """
-    with importing():
-        from etl.cli.report import make_and_tell
-    make_and_tell(settings_of(ctx), out, **spans)
+    with lazy_import():
+        from etl.cli.report import report_command
+    report_command(settings_of(ctx), out, **spans)
 
 
 @click.command(
@@ -76,9 +74,9 @@ def export(ctx: click.Context, /, folder: Path, format: str, output: str, **how:
     """
     if how["raw"] and format != "csv":
         raise click.BadOptionUsage("--raw", "--raw requires --format csv", ctx)
-    with importing():
-        from etl.cli.export import export_and_tell
-    export_and_tell(settings_of(ctx), folder, format, output, **how)
+    with lazy_import():
+        from etl.cli.export import export_command
+    export_command(settings_of(ctx), folder, format, output, **how)
 
 
 @click.command()
@@ -97,9 +95,9 @@ def explore(ctx: click.Context, port: int, *, open_browser: bool) -> None:
     Shows tables and views with column descriptions, links between related records, and common queries. Access is
     read-only and limited to this machine. It is safe to use during a sync.
     """
-    with importing():
-        from etl.cli.explore import show_in_browser
-    show_in_browser(settings_of(ctx).database_url, port, open_browser=open_browser)
+    with lazy_import():
+        from etl.cli.explore import explore_command
+    explore_command(settings_of(ctx).database_url, port, open_browser=open_browser)
 
 
 @click.command()
@@ -116,6 +114,6 @@ def schema(format: str) -> None:
     Formats: markdown is a data dictionary, json the same for programs, mermaid an entity-relationship diagram, and
     dbt a sources.yml with tests and freshness. Does not connect to a database.
     """
-    with importing():
-        from etl.cli.schema import write_down
-    write_down(format)
+    with lazy_import():
+        from etl.cli.schema import schema_command
+    schema_command(format)

@@ -20,6 +20,6 @@ def table(*headings: str, **looks: Any) -> Table:
     return Table(*headings, box=None, pad_edge=False, **looks)
 
 
-def counted(number: int, singular: str, plural: str | None = None) -> str:
+def pluralize(number: int, singular: str, plural: str | None = None) -> str:
     """A number with its noun: 1 record, 2 records."""
     return f"{number} {singular if number == 1 else plural or f'{singular}s'}"
