@@ -1,4 +1,4 @@
-"""Which run the code is at work for, so that every log line can say so, whatever room or thread wrote it."""
+"""The id of the current run, which every log line names, whatever package or thread writes it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,24 +8,24 @@ _run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
 
 
 class _Process:
-    """The run that the whole process is there for, threads of libraries and what follows its end included."""
+    """The run of the whole process, for threads of libraries and for code after the run."""
 
     run_id: str | None = None
 
 
 def run_id() -> str | None:
-    """The id of the run; None outside of any."""
+    """The id of the current run; None outside a run."""
     return _run_id.get() or _Process.run_id
 
 
 def set_process_run_id(run_id: str | None) -> None:
-    """From now on whatever this process does is for this run: a command line makes but one."""
+    """Set the run of the whole process, for a command line, which makes one run only."""
     _Process.run_id = run_id
 
 
 @contextmanager
 def use_run_id(run_id: str) -> Iterator[None]:
-    """What is done in here is done for this run: a program may make several at a time."""
+    """Set the run of this context, for programs that make several runs at the same time."""
     before = _run_id.set(run_id)
     try:
         yield

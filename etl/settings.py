@@ -1,7 +1,7 @@
-"""One frozen Settings: the only place that knows names of variables and options' defaults.
+"""The settings: one frozen dataclass with the names of environment variables and all defaults.
 
-A field is an option of the command line; its metadata is the option's help and environment names.
-click resolves the values (option, environment, config file, default); here they are checked.
+Each field is an option of the command line; its metadata holds the option's help and variables. click resolves the
+values (option, environment variable, config file, default), and this module validates them.
 """
 
 import ipaddress
@@ -25,15 +25,13 @@ _OWN_PREFIX = "TFY_ETL_"
 _API_PREFIX = re.compile(r"/api/(ml|svc)/v1$")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-
-
 _CONNECTION, _REQUESTS, _LOGS = "Control plane and database", "Requests", "Logs"
 _SCOPE, _COMPARE, _DELETES, _RUN = "Scope", "Comparison", "Deletes", "Run"
 _RETENTION, _MONITORING = "Retention", "Monitoring"
 
 
 def _setting(default: Any, help: str, *, env: tuple[str, ...] = (), secret: bool = False, **metadata: Any) -> Any:
-    """A field that is an option: `env` are names beside `TFY_ETL_<OPTION>`, first wins."""
+    """A field that is an option. `env` are variables that take precedence over `TFY_ETL_<OPTION>`, the first most."""
     return field(default=default, repr=not secret, metadata={"help": help, "env": env, **metadata})
 
 
@@ -43,18 +41,18 @@ def _global(group: str, default: Any, help: str, **metadata: Any) -> Any:
 
 
 def _sync(group: str, default: Any, help: str, **metadata: Any) -> Any:
-    """An option of `sync` alone, in a group of the help."""
+    """An option of `sync`, in a group of the help."""
     return _setting(default, help, scope="sync", group=group, **metadata)
 
 
 def _prune(group: str, default: Any, help: str, **metadata: Any) -> Any:
-    """An option of `prune` alone, in a group of the help."""
+    """An option of `prune`, in a group of the help."""
     return _setting(default, help, scope="prune", group=group, **metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything a run can be told. Raises ConfigError when a value makes no sense."""
+    """The settings of a run. Raises ConfigError for invalid values."""
 
     host: str | None = _global(
         _CONNECTION,
@@ -154,24 +152,23 @@ class Settings:
     keep: timedelta | None = _prune(_RETENTION, None, "Keep run history younger than this, such as 90d or 26w.")
 
     api_key: str | None = field(default=None, repr=False)
-    """The token, given by a caller in Python; the command line has no such option."""
+    """The token, for callers in Python; the command line has no such option."""
 
     def __post_init__(self) -> None:
-        """Check what can be checked without asking anyone."""
         for each in fields(self):
             value, minimum = getattr(self, each.name), each.metadata.get("minimum")
-            # NaN fails every comparison; infinity is no number of seconds that anything can wait.
+            # This form also rejects NaN, which fails every comparison, and infinity.
             if minimum is not None and not (minimum <= value <= each.metadata.get("maximum", value) < math.inf):
                 raise ConfigError(f"{flag(each.name)} must be {_bounds(each)}, not {value}.")
 
     def base_url(self) -> str:
-        """The control plane's address, without a slash at its end; ConfigError if it cannot be one."""
+        """The control plane's URL without a trailing slash. ConfigError if it is missing or invalid."""
         if not self.host:
             raise ConfigError("No host is set: set TFY_HOST or pass --host https://your-control-plane.example.")
         return _checked_url(self.host, allow_insecure_http=self.allow_insecure_http)
 
     def webhook_url(self) -> str | None:
-        """Where a message goes when a run did not go well; ConfigError if that cannot be an address."""
+        """The URL for messages about runs that did not succeed. ConfigError if it is invalid."""
         if self.notify_url is None:
             return None
         try:
@@ -179,7 +176,7 @@ class Settings:
             name, _port = parts.hostname, parts.port
         except ValueError:
             name = None
-        # What it is, is not told: it may be a secret.
+        # The error does not quote the URL, which may be a secret.
         if not name or parts.scheme not in {"http", "https"} or not _is_one_word(self.notify_url):
             raise ConfigError("--notify-url is not a valid URL: use the form https://your-chat.example/hook.")
         if parts.scheme == "http" and not self.allow_insecure_http and not _is_loopback(name):
@@ -190,7 +187,7 @@ class Settings:
         return self.notify_url
 
     def token(self) -> str:
-        """The token, read now: from the caller, the named file or the environment. ConfigError without one."""
+        """The token, from the caller or the token file, which is read now. ConfigError without a valid token."""
         token = self.api_key or (_token_of_file(self.api_key_file) if self.api_key_file else "")
         token = token.strip()
         if not token and self.api_key_file:
@@ -202,19 +199,19 @@ class Settings:
         return token
 
     def find_token(self) -> str | None:
-        """The token, where there is one: what must not show in a log."""
+        """The token, or None without a valid one: for redaction."""
         try:
             return self.token()
         except ConfigError:
             return None
 
     def world_readable_token_file(self) -> Path | None:
-        """The file that gives the token, when everybody on this machine may read it."""
+        """The token file, if every user of this machine can read it."""
         path = None if self.api_key else self.api_key_file
-        return path if path and os.path.isfile(path) and path.stat().st_mode & stat.S_IROTH else None  # noqa: PTH113 it takes any name
+        return path if path and os.path.isfile(path) and path.stat().st_mode & stat.S_IROTH else None  # noqa: PTH113 it accepts any name
 
     def ca_file(self) -> Path | None:
-        """The CA file to trust instead of httpx's own choice (which honours SSL_CERT_FILE by itself)."""
+        """The CA file to trust; None for the default of httpx, which respects SSL_CERT_FILE."""
         if self.ca_bundle is not None:
             return self.ca_bundle
         if os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
@@ -229,21 +226,21 @@ def flag(name: str) -> str:
 
 
 def env_names(name: str) -> tuple[str, ...]:
-    """The variables that set a field, the one users already have first."""
+    """The environment variables of a field, by precedence."""
     own = {f.name: f.metadata.get("env", ()) for f in fields(Settings)}[name]
     return (*own, f"{_OWN_PREFIX}{name.upper()}")
 
 
 def unknown_variables() -> dict[str, str | None]:
-    """Variables of the environment that look like ours and set nothing, each with the name that may be meant."""
+    """Unknown `TFY_ETL_*` variables in the environment, each with a similar known name, if any."""
     known = {CONFIG_ENV}.union(*(env_names(each.name) for each in fields(Settings) if each.metadata))
     own = {name for name in os.environ if name.startswith(_OWN_PREFIX) and not name.startswith(f"{_OWN_PREFIX}TEST_")}
     unknown = sorted(own - known)
     if not unknown:
         return {}
-    from difflib import get_close_matches  # noqa: PLC0415 seldom needed
+    from difflib import get_close_matches  # noqa: PLC0415 rarely needed
 
-    # The token's variable has no prefix of ours.
+    # The variable of the token does not start with TFY_ETL_.
     near = {f"{_OWN_PREFIX}API_KEY": TOKEN_ENV}
     return {
         name: near.get(name) or next(iter(get_close_matches(name, known, 1, cutoff=0.85)), None) for name in unknown
@@ -251,12 +248,12 @@ def unknown_variables() -> dict[str, str | None]:
 
 
 def token_of_environment() -> str | None:
-    """The token of the environment, if it has one."""
+    """The token in the environment, if any."""
     return os.environ.get(TOKEN_ENV) or None
 
 
 def parse_duration(text: str) -> timedelta:
-    """`90s`, `15m`, `6h`, `90d` or `2w` as a time span; ConfigError for anything else."""
+    """Parse `90s`, `15m`, `6h`, `90d` or `2w`. ConfigError for anything else."""
     match = _DURATION.fullmatch(text.strip().lower())
     if not match:
         raise ConfigError(f"{text!r} is not a duration: use the form 90s, 15m, 6h, 90d or 2w.")
@@ -268,11 +265,11 @@ def parse_duration(text: str) -> timedelta:
 
 def _token_of_file(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")  # editors on Windows put a mark in front
+        return path.read_text(encoding="utf-8-sig")  # editors on Windows add a byte order mark
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        # What names no file may be the token itself. The cause of the second kind quotes what the file holds.
-        found = os.path.exists(path) or len(path.parts) > 1  # noqa: PTH110 it takes any name
+        # A name without a file may be the token itself, and the cause of a ValueError quotes the file's content.
+        found = os.path.exists(path) or len(path.parts) > 1  # noqa: PTH110 it accepts any name
         named = path if found else "the file named by --api-key-file or TFY_API_KEY_FILE"
         raise ConfigError(f"Cannot read the token from {named}: {reason}.") from None
 
@@ -288,7 +285,7 @@ def _checked_url(host: str, *, allow_insecure_http: bool) -> str:
     url = host.strip().rstrip("/")
     if "://" not in url:
         url = f"https://{url}"
-    # Before anything is quoted: these may hold secrets.
+    # These checks come first and quote nothing, because such a URL may contain secrets.
     if "@" in url:
         raise ConfigError(f"The host must not contain a user or password: pass the token in {TOKEN_ENV}.")
     if "?" in url or "#" in url:
@@ -298,7 +295,7 @@ def _checked_url(host: str, *, allow_insecure_http: bool) -> str:
         name, _port = parts.hostname, parts.port
     except ValueError:
         name = None
-    # A colon at the end is what is left of a slip such as `http:/plane.example`.
+    # A typing error such as `http:/plane.example` leaves a colon at the end.
     if not name or parts.scheme not in {"http", "https"} or parts.netloc.endswith(":") or not _is_one_word(url):
         raise ConfigError(f"{host!r} is not a valid URL: use the form https://your-control-plane.example.")
     if doubled := _API_PREFIX.search(url):
@@ -324,29 +321,29 @@ def _is_loopback(name: str) -> bool:
 
 
 def otlp_signals() -> frozenset[str]:
-    """Which of traces and metrics OpenTelemetry's standard variables ask for: those with an endpoint, and not off.
+    """The signals, traces and metrics, that OpenTelemetry's standard variables enable and give an endpoint.
 
-    ConfigError for a protocol that is not spoken.
+    ConfigError for an unsupported protocol.
     """
-    asked = set[str]()
+    enabled = set[str]()
     for signal in ("traces", "metrics") if os.environ.get("OTEL_SDK_DISABLED", "").lower() != "true" else ():
-        named = [f"OTEL_EXPORTER_OTLP_{signal.upper()}_{{}}", "OTEL_EXPORTER_OTLP_{}"]
+        templates = [f"OTEL_EXPORTER_OTLP_{signal.upper()}_{{}}", "OTEL_EXPORTER_OTLP_{}"]
         endpoint, protocol = (
-            next(filter(None, (os.environ.get(each.format(what)) for each in named)), "")
-            for what in ("ENDPOINT", "PROTOCOL")
+            next(filter(None, (os.environ.get(each.format(part)) for each in templates)), "")
+            for part in ("ENDPOINT", "PROTOCOL")
         )
         if endpoint and os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "") in {"", "otlp"}:
             if protocol not in {"", "http/protobuf"}:
                 raise ConfigError(f"The OTLP protocol {protocol!r} is not supported: use http/protobuf.")
-            asked.add(signal)
-    return frozenset(asked)
+            enabled.add(signal)
+    return frozenset(enabled)
 
 
 def notify_url_of_environment() -> str:
-    """What must not show, before all settings are known."""
+    """The webhook's URL in the environment, for redaction before the settings are known."""
     return os.environ.get("TFY_ETL_NOTIFY_URL", "")
 
 
 def database_url_of_environment() -> str:
-    """For tools that take no options, such as Alembic's own command."""
+    """The database URL for tools without options, such as Alembic's own command."""
     return os.environ.get("TFY_ETL_DATABASE_URL") or DEFAULT_DATABASE_URL

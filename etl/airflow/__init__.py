@@ -1,14 +1,13 @@
-"""Runs by Airflow: a connection, operators, and a DAG that spreads one sync over many workers.
+"""Run tfy-etl in Airflow: a connection, operators, and a DAG that distributes one sync over many workers.
 
-hook          the connection: address, token, settings; the list of ML repos
-operators     list ML repos, sync some of them or all
-proof         the task that ends the DAG: nothing is missing
-outcomes      how a run's end becomes a task's end
-lineage       assets, and what OpenLineage is told
-dags          the DAG that maps one sync over each ML repo
-example_dags  one file to copy
+hook          the connection: URL, token, settings; the list of ML repos
+operators     list ML repos, sync some or all of them, verify a DAG run
+errors        the state of a task after a run with an error
+lineage       assets, and the facets of OpenLineage
+dags          the DAG that maps a sync over the ML repos
+example_dags  DAG files to copy
 
-Airflow looks for `provider_info` here, and reads it often: what is imported beside it stands in the other modules.
+Airflow calls `provider_info` often, so this module imports nothing else.
 """
 
 from typing import Any
@@ -19,7 +18,7 @@ _TEXT = {"type": ["string", "null"]}
 
 
 def provider_info() -> dict[str, Any]:
-    """What Airflow wants to know of a provider, by the names of its own schema."""
+    """The metadata of the provider, in Airflow's schema."""
     return {
         "package-name": "tfy-etl",
         "name": "TrueFoundry model registry",

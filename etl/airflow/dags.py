@@ -1,4 +1,4 @@
-"""The DAG that maps one sync over each ML repo, and proves the whole at its end."""
+"""The DAG that maps a sync over the ML repos, and verifies the result at its end."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from etl.airflow.operators import (
 _ALLOW = "{{ params.allow_mass_delete }}"
 
 
-def registry_dag(  # noqa: PLR0913 each by its name
+def registry_dag(  # noqa: PLR0913 all are keywords
     dag_id: str = "truefoundry_registry",
     *,
     database_conn_id: str,
@@ -39,7 +39,7 @@ def registry_dag(  # noqa: PLR0913 each by its name
     slots. `options` are settings of every run, by name. The DAG's parameter `allow_mass_delete` disables the delete
     limit for one DAG run.
     """
-    usual = {
+    common = {
         "truefoundry_conn_id": truefoundry_conn_id,
         "database_conn_id": database_conn_id,
         "options": {"allow_mass_delete": _ALLOW} | dict(options or {}),
@@ -47,34 +47,34 @@ def registry_dag(  # noqa: PLR0913 each by its name
         "lock_retry_delay": lock_retry_delay,
     }
     allow = Param(default=False, type="boolean", title="Disable the delete limit for this run")
-    tries = {"retries": retries, "retry_delay": retry_delay, "retry_exponential_backoff": True, "pool": pool}
+    retry_args = {"retries": retries, "retry_delay": retry_delay, "retry_exponential_backoff": True, "pool": pool}
     with DAG(
         dag_id,
         schedule=schedule,
-        default_args=tries | dag_arguments.pop("default_args", {}),
+        default_args=retry_args | dag_arguments.pop("default_args", {}),
         params={"allow_mass_delete": allow} | dag_arguments.pop("params", {}),
         **{"start_date": datetime(2026, 1, 1), "catchup": False, "max_active_runs": 1} | dag_arguments,  # noqa: DTZ001 UTC
     ) as dag:
-        _tasks(usual, repos_per_task=repos_per_task, max_active_syncs=max_active_syncs)
+        _tasks(common, repos_per_task=repos_per_task, max_active_syncs=max_active_syncs)
     return dag
 
 
-def _tasks(usual: dict[str, Any], *, repos_per_task: int, max_active_syncs: int) -> None:
+def _tasks(common: dict[str, Any], *, repos_per_task: int, max_active_syncs: int) -> None:
     listed = TrueFoundryListMlReposOperator(
-        task_id="list_ml_repos", repos_per_task=repos_per_task, truefoundry_conn_id=usual["truefoundry_conn_id"]
+        task_id="list_ml_repos", repos_per_task=repos_per_task, truefoundry_conn_id=common["truefoundry_conn_id"]
     )
     synced = TrueFoundrySyncOperator.partial(
         task_id="sync",
         max_active_tis_per_dag=max_active_syncs,
-        map_index_template="{{ (task.ml_repos | join(', '))[:200] }}",  # Airflow keeps 250 characters
+        map_index_template="{{ (task.ml_repos | join(', '))[:200] }}",  # Airflow stores 250 characters
         skip_unknown_ml_repos=True,
-        **usual,
+        **common,
     ).expand(ml_repos=listed.output)
     TrueFoundryVerifyOperator(
         task_id="verify",
         trigger_rule=TriggerRule.ALL_DONE,
         listed=listed.output,
         synced=synced.output,
-        outlets=registry_assets(usual["database_conn_id"]),
-        **usual,
+        outlets=registry_assets(common["database_conn_id"]),
+        **common,
     )

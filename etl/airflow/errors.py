@@ -1,10 +1,10 @@
-"""How a run's end becomes a task's end, by what is to be done next.
+"""The state of a task after a run that failed or was partial.
 
-LockHeld                        skipped, rescheduled, or retried, as the task was told
-ConfigError, MassDelete         failed without retry: somebody has to change something first
-any other EtlError              failed, tried again as the task's retries say
-partial, not proven complete    the same, unless the task was told to let it pass
-partial, with rejected records  failed without retry, unless it was told so
+LockHeld                          skipped, rescheduled or retried, by the task's `on_lock_held`
+ConfigError, DeleteLimitExceeded  failed without retry: somebody must change something first
+any other EtlError                failed, and retried as the task's `retries` say
+partial, not proven complete      the same, unless `fail_on_partial` is off
+partial, with rejected records    failed without retry, unless `fail_on_partial` is off
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,9 +33,9 @@ ON_LOCK_HELD = ("skip", "reschedule", "retry")
 def translate_errors(
     secrets: Sequence[str], *, on_lock_held: str = "retry", wait: timedelta = timedelta()
 ) -> Iterator[None]:
-    """What ends the run in here ends the task; its line is told without the secrets, and without what caused it.
+    """Translate errors of a run into those of Airflow, without the secrets and without the cause.
 
-    A cause quotes what a driver was given. `wait` is for how long a task goes that is rescheduled.
+    The cause may quote the arguments of a driver. `wait` is the delay of a task that is rescheduled.
     """
     try:
         yield
@@ -51,7 +51,7 @@ def translate_errors(
 
 
 def fail_if_partial(summary: "Summary", warnings: Sequence[str]) -> None:
-    """End the task when the run was partial: another try may prove what this one could not, but mends no record.
+    """Fail the task if the run was partial. A retry may prove completeness, but does not fix rejected records.
 
     The `warnings` are the summary's, without secrets.
     """

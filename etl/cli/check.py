@@ -1,4 +1,4 @@
-"""`tfy-etl check`: every check of the chain, a line each, and what to do about the one that is broken."""
+"""`tfy-etl check`: test the token, the control plane and the database, one line for each check."""
 
 import logging
 import sys
@@ -19,7 +19,7 @@ from etl.sync import is_withheld, refusal_of_versions, why
 
 
 class Check(NamedTuple):
-    """One check: `run` says in words that it holds, or raises; it makes sense only once those it `needs` hold."""
+    """A check: `run` returns a description of the success, or raises. It runs only after those it `needs`."""
 
     name: str
     needs: tuple[str, ...]
@@ -27,7 +27,7 @@ class Check(NamedTuple):
 
 
 def run_checks(settings: Settings) -> None:
-    """Probe each in turn, and end the process with the exit code of the first failure."""
+    """Run the checks in order, and exit with the code of the first failure."""
     passed, codes = set[str](), []
     with ExitStack() as stack:
         if settings.log_level != "debug":
@@ -47,7 +47,7 @@ def run_checks(settings: Settings) -> None:
 
 @contextmanager
 def _only_warnings() -> Iterator[None]:
-    """What the rooms below log for information would say again what the links say."""
+    """Hide log lines of level info, which would repeat the results of the checks."""
     log = logging.getLogger("etl")
     before = log.level
     log.setLevel(max(logging.WARNING, log.getEffectiveLevel()))
@@ -57,8 +57,8 @@ def _only_warnings() -> Iterator[None]:
         log.setLevel(before)
 
 
-def _print(mark: str, check: Check, told: str) -> None:
-    click.echo(f"{mark:<7}  {check.name:<14}  {sanitize(told)}")
+def _print(mark: str, check: Check, result: str) -> None:
+    click.echo(f"{mark:<7}  {check.name:<14}  {sanitize(result)}")
 
 
 def _source_checks(settings: Settings, stack: ExitStack) -> list[Check]:
@@ -69,7 +69,7 @@ def _source_checks(settings: Settings, stack: ExitStack) -> list[Check]:
         return "found"
 
     def api() -> str:
-        # One try is enough for a check, and tells sooner.
+        # Without retries, a check fails sooner.
         once = replace(settings, max_retries=0)
         clients.append(stack.enter_context(Client(once, settings.token())))
         return f"{clients[0].discover()} responds"

@@ -1,4 +1,4 @@
-"""Results drawn for people: standard output, and the tables on it."""
+"""Results for people: the console on stdout, tables, and numbers with their nouns."""
 
 import sys
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-_WIDTH = 10_000  # of a line that nobody has to scroll
+_WIDTH = 10_000  # wide enough that no line wraps
 
 
 def console() -> Console:
-    """Standard output; nothing in a text is taken for markup. In a file or a pipe no line is folded."""
+    """The console on stdout, without markup. Lines wrap on a terminal only."""
     width = None if sys.stdout.isatty() else _WIDTH
     return Console(file=sys.stdout, width=width, markup=False, emoji=False, highlight=False)
 
 
-def table(*headings: str, **looks: Any) -> Table:
-    """A table without lines."""
-    return Table(*headings, box=None, pad_edge=False, **looks)
+def table(*headings: str, **style: Any) -> Table:
+    """A table without borders."""
+    return Table(*headings, box=None, pad_edge=False, **style)
 
 
 def pluralize(number: int, singular: str, plural: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""`tfy-etl explore`: the SQLite file in a browser."""
+"""`tfy-etl explore`: serve the SQLite file to a browser."""
 
 import webbrowser
 
@@ -9,10 +9,10 @@ from etl.store import browsing
 
 
 def explore_command(database_url: str, port: int, *, open_browser: bool) -> None:
-    """Serve the file until a signal comes."""
+    """Serve the file until a signal stops the process."""
     path = browsing.file_to_browse(database_url)
     try:
-        from etl.explore.server import listen, serve  # noqa: PLC0415 an extra, and it takes long to import
+        from etl.explore.server import listen, serve  # noqa: PLC0415 optional, and slow to import
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"datasette", "uvicorn"}:
             raise

@@ -1,8 +1,7 @@
-"""What a command does is imported when it runs.
+"""Import the implementation of a command when the command runs.
 
-Cron asks for a status often, and people for help or with a slip of the fingers: none of them should wait for libraries
-of HTTP or databases that the answer does not need. Behind that one import, a command's own module imports what it needs
-as usual, and before it begins.
+Cron calls `status` often, and users call `--help` or mistype an option: these must not wait for libraries of HTTP or
+databases that they do not need. Each command imports one module, and that module imports what it needs at its top.
 """
 
 import gc
@@ -13,16 +12,16 @@ from contextlib import contextmanager
 
 @contextmanager
 def lazy_import() -> Iterator[None]:
-    """What is imported stays to the end: to search it for garbage, while it comes and ever after, is work for nothing.
+    """Keep the garbage collector away from the imported modules, which live until the process ends.
 
-    It takes a quarter of a status, most of it when the process ends.
+    This saves a quarter of the time of `status`, most of it at exit.
     """
     collects, known = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:
         yield
     finally:
-        if len(sys.modules) > known:  # a caller in Python may come again, with garbage of its own by then
+        if len(sys.modules) > known:  # a caller in Python may call again, with garbage of its own
             gc.freeze()
         if collects:
             gc.enable()

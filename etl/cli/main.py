@@ -1,4 +1,4 @@
-"""The group of commands, and the way from an exception to one line and an exit code."""
+"""The group of commands, and the line and exit code of each exception."""
 
 import logging
 import sys
@@ -72,8 +72,8 @@ def cli(ctx: click.Context, /, **_options: object) -> None:
     logs.configure(settings.log_format, settings.log_level, secrets)
     if file := settings.world_readable_token_file():
         _log.warning("every user of this machine can read the token file %s: run chmod go= %s", file, file)
-    for name, meant in unknown_variables().items():
-        _log.warning("the environment variable %s is unknown%s", name, f": did you mean {meant}?" if meant else "")
+    for name, similar in unknown_variables().items():
+        _log.warning("the environment variable %s is unknown%s", name, f": did you mean {similar}?" if similar else "")
 
 
 add_options("global")(cli)
@@ -82,10 +82,10 @@ for command in commands.COMMANDS:
 
 
 def main() -> None:
-    """Run the command line and end the process with the contract's exit code."""
+    """Run the command line, and exit with the documented exit code."""
     sys.excepthook = logs.log_uncaught
     guard_streams()
-    # Until the settings are known: what is wrong with them is told, too.
+    # For errors before the settings are known.
     secrets = [*passwords_of(database_url_of_environment()), *secrets_of_webhook(notify_url_of_environment())]
     logs.configure("console", "info", [token_of_environment(), *secrets])
     try:
@@ -103,13 +103,13 @@ def main() -> None:
         _fail(str(error), error.exit_code)
     except Unprintable as error:
         _fail(f"Cannot print the result: {error.strerror}. Fix the target of stdout, then run again.", 1)
-    except OSError as error:  # but for a reader of our output that left: of that click takes care
+    except OSError as error:  # click handles a closed pipe
         _fail(f"{error}. Fix this, then run again.", 1)
 
 
 def _fail(message: str, code: int) -> None:
     line = " ".join(message.split())
-    if logs.is_json():  # who collects JSON lines chokes on any other
+    if logs.is_json():  # a collector of JSON lines cannot parse other lines
         _log.error(line)
     else:
         click.echo(f"Error: {sanitize(line)}", err=True)

@@ -1,4 +1,4 @@
-"""The options, made from the fields of Settings; click resolves option, environment, config file, default."""
+"""Options made from the fields of Settings; click resolves option, environment, config file, default."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -39,10 +39,9 @@ _TYPES: dict[Any, Any] = {
 
 
 class Option(click.Option):
-    """An option that belongs to a group of the help."""
+    """An option that the help shows in the group of this title."""
 
     def __init__(self, *names: Any, group: str, **attributes: Any) -> None:
-        """As click's own, with the title of the group."""
         super().__init__(*names, **attributes)
         self.group = group
 
@@ -58,7 +57,7 @@ def _option(setting: Field[Any], hint: Any) -> Option:
     common: dict[str, Any] = {
         "default": f"{default.total_seconds() / 3600:g}h" if isinstance(default, timedelta) else default,
         "envvar": list(env_names(setting.name)),
-        # The names that follow from the option's own are told once, at the end of the help.
+        # Names that follow from the option's name are explained once, at the end of the help.
         "show_envvar": bool(setting.metadata["env"]),
         "show_default": default not in (None, False, ()),
         "help": setting.metadata["help"],
@@ -75,7 +74,7 @@ def _option(setting: Field[Any], hint: Any) -> Option:
 
 
 def add_options(*scopes: str) -> Callable[[click.Command], click.Command]:
-    """Give a command the options of these scopes."""
+    """Decorate a command with the options of these scopes."""
 
     def add(command: click.Command) -> click.Command:
         command.params[:0] = [each for scope in scopes for each in options(scope)]
@@ -85,14 +84,14 @@ def add_options(*scopes: str) -> Callable[[click.Command], click.Command]:
 
 
 def settings_of(ctx: click.Context, **own: Any) -> Settings:
-    """Settings from the group's options and those of the command."""
+    """The settings, from the options of the group and of the command."""
     root = ctx.find_root()
-    named: dict[str, Any] = dict(root.params) | own
-    given = {each.name: named[each.name] for each in fields(Settings) if each.name in named}
-    # An option names the file on purpose; the token of the environment comes before a file that is named there.
-    asked = root.get_parameter_source("api_key_file") is click.core.ParameterSource.COMMANDLINE
-    # Once read it is kept: the file may be a pipe, such as a shell's <(…).
-    return Settings(**given, api_key=root.obj or (None if asked else token_of_environment()))
+    values: dict[str, Any] = dict(root.params) | own
+    given = {each.name: values[each.name] for each in fields(Settings) if each.name in values}
+    # The option --api-key-file overrides the token in the environment, but TFY_API_KEY_FILE does not.
+    file_option = root.get_parameter_source("api_key_file") is click.core.ParameterSource.COMMANDLINE
+    # root.obj holds the token, because a file that is a pipe, such as <(…), can be read only once.
+    return Settings(**given, api_key=root.obj or (None if file_option else token_of_environment()))
 
 
 output_option = click.option(
@@ -101,10 +100,10 @@ output_option = click.option(
 
 
 class GroupedHelp(click.Command):
-    """A command whose help shows the options in their groups."""
+    """A command whose help shows the options in groups."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write a section for each group, in the order in which the groups first occur."""
+        """Write a section for each group, in the order of the first options."""
         sections: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for option in self.get_params(ctx):
             record = option.get_help_record(ctx)
@@ -115,15 +114,15 @@ class GroupedHelp(click.Command):
 
 
 class GlobalOptionsGroup(GroupedHelp, click.Group):
-    """A group whose options may also stand behind the command: `tfy-etl sync --host …`."""
+    """A group that accepts its options after the command too: `tfy-etl sync --host …`."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands first: they are what a reader looks for."""
+        """Write the commands before the options."""
         self.format_commands(ctx, formatter)
         super().format_options(ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Move the group's own options to the front, where click looks for them."""
+        """Move the group's own options to the front, where click expects them."""
         takes_value = {
             name: isinstance(each, click.Option) and not each.is_flag
             for each in self.params
@@ -142,7 +141,7 @@ class GlobalOptionsGroup(GroupedHelp, click.Group):
             front.append(arg)
             if takes_value[name] and not equals:
                 if not queue:
-                    # Hoisted without its value, it would take the command's name for it.
+                    # At the front, it would take the name of the command as its value.
                     raise click.BadOptionUsage(name, f"Option {name!r} requires an argument.", ctx)
                 front.append(queue.pop(0))
         return super().parse_args(ctx, [*front, *rest])

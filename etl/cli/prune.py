@@ -1,4 +1,4 @@
-"""`tfy-etl prune`: housekeeping, and what it deleted in words or as JSON."""
+"""`tfy-etl prune`: delete old run history, and print the counts as text or JSON."""
 
 import json
 
@@ -10,7 +10,7 @@ from etl.sync import Pruned, prune
 
 
 def prune_command(settings: Settings) -> None:
-    """Delete what is old, and say how much it was."""
+    """Delete old run history, and print the number of deleted rows."""
     pruned = prune(settings)
     print_result(lambda: _print(pruned, as_json=settings.output == "json"), work_done=not pruned.dry_run)
 

@@ -1,4 +1,4 @@
-"""`tfy-etl rejected list` and `show`: what could not be stored, and why."""
+"""`tfy-etl rejected list` and `show`: rejected records and their reasons."""
 
 import json
 from contextlib import suppress
@@ -15,7 +15,7 @@ NONE_OPEN = "There are no open rejected records."
 
 
 def show_all(settings: Settings, limit: int, output: str, *, also_resolved: bool) -> None:
-    """Print the newest of them."""
+    """Print the newest rejected records."""
     with reading(settings.database_url) as connection:
         found = rejects.listed(connection, also_resolved=also_resolved, limit=limit)
         number = rejects.count(connection, also_resolved=also_resolved)
@@ -24,7 +24,7 @@ def show_all(settings: Settings, limit: int, output: str, *, also_resolved: bool
     elif not found:
         click.echo("There are no rejected records." if also_resolved else NONE_OPEN)
     else:
-        _draw(found, number, also_resolved=also_resolved)
+        _print_table(found, number, also_resolved=also_resolved)
 
 
 def _as_json(reject: Reject) -> dict[str, Any]:
@@ -32,14 +32,14 @@ def _as_json(reject: Reject) -> dict[str, Any]:
     return reject._asdict() | {name: time and time.isoformat() for name, time in times.items()}
 
 
-def _draw(found: list[Reject], number: int, *, also_resolved: bool) -> None:
-    from etl.cli.console import console, table  # noqa: PLC0415 JSON is not drawn
+def _print_table(found: list[Reject], number: int, *, also_resolved: bool) -> None:
+    from etl.cli.console import console, table  # noqa: PLC0415 JSON does not need it
 
-    drawn = table()
+    rows = table()
     for name in ("id", "rejected, UTC", "entity", "record", "reason", *(["resolved, UTC"] if also_resolved else [])):
-        drawn.add_column(name, no_wrap=name not in {"record", "reason"}, overflow="fold")
+        rows.add_column(name, no_wrap=name not in {"record", "reason"}, overflow="fold")
     for each in found:
-        drawn.add_row(
+        rows.add_row(
             str(each.id),
             _time(each.rejected_at),
             each.entity,
@@ -48,13 +48,13 @@ def _draw(found: list[Reject], number: int, *, also_resolved: bool) -> None:
             _time(each.resolved_at),
         )
     out = console()
-    out.print(drawn)
+    out.print(rows)
     if number > len(found):
         out.print(f"Showing the newest {len(found)} of {number}. Show all with --limit {number}.")
 
 
 def show_one(settings: Settings, reject_id: int) -> None:
-    """Print one of them, field by field, and as it was received."""
+    """Print the fields and the payload of a rejected record."""
     with reading(settings.database_url) as connection:
         (found,) = rejects.numbered(connection, [reject_id])
         payload, host = rejects.payload_and_host(connection, reject_id)
@@ -73,8 +73,8 @@ def show_one(settings: Settings, reject_id: int) -> None:
 
 
 def _pretty(payload: str) -> str:
-    """The payload with a line for each field, in ASCII; as it is kept where it nests too deep for that."""
-    with suppress(RecursionError, ValueError):  # or holds a number of too many digits
+    """The payload with a line for each field, in ASCII; unchanged if it cannot be parsed."""
+    with suppress(RecursionError, ValueError):  # it is nested too deep, or has a number with too many digits
         payload = json.dumps(json.loads(payload), indent=2)
     return redact(payload).replace("\x7f", "\\u007f")
 

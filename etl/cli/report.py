@@ -1,4 +1,4 @@
-"""`tfy-etl report`: the page, into a file or to stdout."""
+"""`tfy-etl report`: write the HTML report to a file or to stdout."""
 
 import sys
 from datetime import timedelta
@@ -15,16 +15,16 @@ _STDOUT = Path("-")
 
 
 def report_command(settings: Settings, out: Path, *, stale_after: timedelta, max_age: timedelta) -> None:
-    """Make the page, put it where it is wanted, and say where that is."""
+    """Write the report, and print the name of its file."""
     try:
-        from etl.report import made, replace  # noqa: PLC0415 what it needs may not be installed
+        from etl.report import made, replace  # noqa: PLC0415 its dependencies are optional
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise
         raise ConfigError(f"{error.name} is not installed: run pip install 'tfy-etl[report]'.") from error
     page = made(settings.database_url, stale_after=stale_after, max_age=max_age, hide=redact)
     if out == _STDOUT:
-        sys.stdout.buffer.write(page.encode())  # in the encoding that the page itself names
+        sys.stdout.buffer.write(page.encode())  # in UTF-8, which the page declares
         sys.stdout.flush()
         return
     replace(out, page)

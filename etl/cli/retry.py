@@ -1,4 +1,4 @@
-"""`tfy-etl rejected retry`: another try for what could not be stored."""
+"""`tfy-etl rejected retry`: fetch rejected records again."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from etl.settings import Settings
 from etl.store import Reject, reading, rejects
 from etl.sync import Fate, Interrupts, Rereading, Summary, Watch, run
 
-_WORDS = {
+_OUTCOMES = {
     "stored": "stored",
     "gone": "deleted at the source",
     "rejected": "still rejected",
@@ -24,7 +24,7 @@ _WORDS = {
 
 
 def retry_rejected(settings: Settings, reject_ids: Sequence[int]) -> None:
-    """Run over those of the numbers given, else over all that are open; end the process if there was a run."""
+    """Retry the records with the given ids, or else all open ones. Exit if there was a run."""
     as_json = settings.output == "json"
     with reading(settings.database_url) as connection:
         found = (
@@ -37,14 +37,14 @@ def retry_rejected(settings: Settings, reject_ids: Sequence[int]) -> None:
     watch = Watch()
     run_context.set_process_run_id(watch.run_id)
     with Interrupts(last=True) as interrupts:
-        with progress(settings.progress) as told:
-            summary = run(settings, interrupts=interrupts, progress=told, rereading=rereading, watch=watch)
+        with progress(settings.progress) as run_progress:
+            summary = run(settings, interrupts=interrupts, progress=run_progress, rereading=rereading, watch=watch)
         print_result(lambda: _print(found, rereading, summary, as_json=as_json), work_done=True)
     sys.exit(summary.exit_code)
 
 
 def _print(found: Sequence[Reject], rereading: Rereading, summary: Summary | None, *, as_json: bool) -> None:
-    """Say what became of each. Without a run there was nothing to ask for."""
+    """Print the result for each record. There is no summary if no record was open."""
     before = {each.id: Fate("resolved") for each in found if each.resolved_at is not None}
     fates = [(each, before.get(each.id) or rereading.fates[each.id]) for each in found]
     if as_json:
@@ -56,8 +56,8 @@ def _print(found: Sequence[Reject], rereading: Rereading, summary: Summary | Non
         return
     for each, fate in fates:
         name = sanitize(each.record_id) or "(no id)"
-        why = f": {sanitize(fate.reason)}" if fate.reason else ""
-        click.echo(f"{each.id}  {each.entity} {name}: {_WORDS[fate.outcome]}{why}")
+        reason = f": {sanitize(fate.reason)}" if fate.reason else ""
+        click.echo(f"{each.id}  {each.entity} {name}: {_OUTCOMES[fate.outcome]}{reason}")
     for warning in summary.warnings if summary else ():
         click.echo(f"Warning: {sanitize(warning)}")
     if not found:

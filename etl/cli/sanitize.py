@@ -1,4 +1,4 @@
-"""What people wrote into the registry, made safe to show on a terminal."""
+"""Make text from the registry and from errors safe to print: without secrets and control characters."""
 
 from collections.abc import Iterable
 
@@ -6,23 +6,23 @@ from etl.redaction import secret_pattern
 
 
 class _Secrets:
-    """What must not show: nothing before the settings are known."""
+    """The secrets of this process: none until the settings are known."""
 
     pattern = secret_pattern()
 
 
 def set_secrets(secrets: Iterable[str | None]) -> None:
-    """From now on show these to nobody, and no longer those before."""
+    """Replace the set of secrets to redact."""
     _Secrets.pattern = secret_pattern(*filter(None, secrets))
 
 
 def redact(text: str) -> str:
-    """The text without the secrets, in whatever spelling: for what is not shown to people alone."""
+    """The text without secrets, in any encoding: for output that programs read."""
     return _Secrets.pattern.sub("***", text)
 
 
 def sanitize(value: object) -> str:
-    """The value as text that holds no secret, nor moves the cursor, sets a colour or turns the direction of writing."""
+    """The value as text without secrets, control characters and changes of the writing direction."""
     text = "" if value is None else redact(str(value))
     if text.isprintable():
         return text

@@ -1,4 +1,4 @@
-"""`tfy-etl schema`: the schema written down."""
+"""`tfy-etl schema`: print the documentation of the schema."""
 
 import click
 
@@ -6,5 +6,5 @@ from etl import dictionary
 
 
 def schema_command(format: str) -> None:
-    """Print it."""
+    """Print the schema in a format."""
     click.echo(dictionary.written(format))

@@ -1,4 +1,4 @@
-"""`tfy-etl sync`: the main job, and its result in words or as JSON."""
+"""`tfy-etl sync`: make a run, and print its result as text or JSON."""
 
 import json
 import sys
@@ -21,13 +21,16 @@ _COUNTS = ("seen", "inserted", "updated", "unchanged", "deleted", "restored", "r
 
 
 def sync_command(settings: Settings) -> None:
-    """Run, print the result, and end the process with the run's exit code."""
+    """Make the run, print its result, and exit with its code."""
     with run_reporter(settings) as reporter, Interrupts(last=True) as interrupts:
         as_json = settings.output == "json"
         try:
-            with progress(settings.progress) as told:
+            with progress(settings.progress) as shown_progress:
                 summary = run(
-                    settings, interrupts=interrupts, progress=reporter.wrap_progress(told), watch=reporter.watch
+                    settings,
+                    interrupts=interrupts,
+                    progress=reporter.wrap_progress(shown_progress),
+                    watch=reporter.watch,
                 )
         except EtlError as error:
             if as_json:
@@ -47,18 +50,20 @@ def _print(summary: Summary, *, as_json: bool) -> None:
 
 
 def _print_failure(error: EtlError, reporter: RunReporter) -> None:
-    """What is known of a run that wrote nothing: whoever reads the result shall find one."""
+    """Print a result for a failed run too, because programs expect a JSON object."""
     run_id = reporter.watch.run_id if reporter.watch.is_recorded else None
-    told = {"run_id": run_id, "status": status_of(error), "complete": False, "error": redact(str(error))}
-    click.echo(json.dumps(told))
+    result = {"run_id": run_id, "status": status_of(error), "complete": False, "error": redact(str(error))}
+    click.echo(json.dumps(result))
 
 
 def show(summary: Summary, out: Console) -> None:
     """Print the result for people."""
     if summary.run_id is None:
         out.print("Dry run: nothing was written. A run would make these changes.")
-    proven = f"proven complete ({summary.proof})" if summary.complete else "not proven complete: nothing was deleted"
-    out.print(f"{summary.status}, {proven}")
+    completeness = (
+        f"proven complete ({summary.proof})" if summary.complete else "not proven complete: nothing was deleted"
+    )
+    out.print(f"{summary.status}, {completeness}")
     out.print(
         f"{summary.mode}, {summary.duration_s:.1f} s, {pluralize(summary.requests, 'request')}, "
         f"{pluralize(summary.retries, 'retry', 'retries')}, {summary.bytes_received / 1e6:.1f} MB"

@@ -1,8 +1,8 @@
 """Metrics for Prometheus, in a file that the node exporter's textfile collector reads.
 
-A run is over before anybody could ask it for its metrics, so the file is where they live on. Counters go on from what
-the file says, and the series of other scopes stay as they are: one file may serve several jobs. It is replaced in one
-step, and a lock beside it keeps jobs that end at the same time from losing each other's counts.
+Prometheus cannot scrape a run that has ended, so the file keeps the metrics. Counters continue from their values in
+the file, and the series of other scopes stay as they are: several jobs may share a file. The file is replaced
+atomically. A lock file prevents jobs that end at the same time from losing each other's counts.
 """
 
 import os
@@ -38,33 +38,33 @@ _LOCK_SECONDS = 5.0
 
 Labels = tuple[str, ...]
 Series = dict[str, dict[Labels, float]]
-"""Values by metric (counters without their `_total`) and labels, in the order in which they are declared above."""
+"""Values by metric (counters without `_total`) and labels, in the order of the declarations above."""
 
 
 class MetricsFileError(Exception):
-    """The file could not be brought up to date; the message says why."""
+    """The file could not be updated; the message says why."""
 
 
 def write(path: Path, run: RunOutcome) -> bool:
-    """Add what a run did to the file. False when what was there could not be read, so that counting began anew.
+    """Add a run to the file. Return False if the old file was unreadable, so that counters restarted at zero.
 
-    Raises Unwritable.
+    Raises MetricsFileError.
     """
-    if not path.parent.is_dir():  # to make one for a slip of the fingers would hide it
+    if not path.parent.is_dir():  # to create it would hide a typing error
         raise MetricsFileError("the folder does not exist")
     try:
         with FileLock(f"{path}.lock", timeout=_LOCK_SECONDS):
-            before, sound = _read(path)
+            before, readable = _read(path)
             write_to_textfile(os.fspath(path), _registry(_updated(before, run)))
     except Timeout as error:
         raise MetricsFileError(f"another run has held its lock for {_LOCK_SECONDS:g} s") from error
     except OSError as error:
         raise MetricsFileError(error.strerror or str(error)) from error
-    return sound
+    return readable
 
 
 def _read(path: Path) -> tuple[Series, bool]:
-    """What the file says, and whether that could be read."""
+    """The series in the file, and whether the file was readable; a missing file is."""
     series: Series = defaultdict(dict)
     try:
         families = list(text_string_to_metric_families(path.read_text(encoding="utf-8")))
@@ -74,17 +74,17 @@ def _read(path: Path) -> tuple[Series, bool]:
                 series[family.name][tuple(sample.labels[name] for name in names)] = sample.value
     except FileNotFoundError:
         return series, True
-    except (ValueError, KeyError):  # text of no such form, or another release's
+    except (ValueError, KeyError):  # not a metrics file, or one of another release
         return defaultdict(dict), False
     return series, True
 
 
 def _updated(series: Series, run: RunOutcome) -> Series:
-    """The series after this run. Every series of the scope is there from its first run on: what is 0 can be watched."""
+    """The series after this run: all series of its scope, even those that are zero, so that alerts can use them."""
     scope = run.scope
     for name, labels, value in _counter_values(run):
         series[name][labels] = series[name].get(labels, 0.0) + value
-    if run.status != "locked":  # which says nothing of how the last run went
+    if run.status != "locked":  # then the values of the last run that did start stay
         series["tfy_etl_last_run_timestamp_seconds"][scope,] = run.finished_at.timestamp()
         series["tfy_etl_last_run_duration_seconds"][scope,] = run.duration_s
         series["tfy_etl_last_run_exit_code"][scope,] = run.exit_code
@@ -107,15 +107,15 @@ def _counter_values(run: RunOutcome) -> Iterator[tuple[str, Labels, float]]:
 
 
 class _Families(Collector):
-    """Series as the library writes them."""
+    """A collector of the series, for the library's writer."""
 
     def __init__(self, series: Series) -> None:
         self._series = series
 
     def collect(self) -> Iterable[Metric]:
         for kind, declared in ((CounterMetricFamily, COUNTERS), (GaugeMetricFamily, GAUGES)):
-            for name, (what, labels) in declared.items():
-                family = kind(name, what, labels=labels)
+            for name, (description, labels) in declared.items():
+                family = kind(name, description, labels=labels)
                 for values, value in self._series.get(name, {}).items():
                     family.add_metric(values, value)
                 yield family

@@ -1,7 +1,7 @@
-"""A message to an address when a run did not go well.
+"""Send a message to a URL when a run did not succeed.
 
-HTTP, though not in `source`: what is there sends the token along with every request, to one address, and tries again
-for minutes. A message goes elsewhere, carries nothing of the kind, and is sent once.
+This module does not use the HTTP client of `source`, which sends the token with every request and retries for
+minutes. A message goes to another server, must not contain the token, and is sent once.
 """
 
 import json
@@ -18,15 +18,15 @@ import etl
 from etl.telemetry.run_outcome import RunOutcome
 
 TIMEOUT_SECONDS = 10.0
-"""From the first look at the address to its answer."""
+"""The time for the whole request, from name resolution to the end of the response."""
 
-_MOST_WARNINGS = 5
+_MAX_WARNINGS = 5
 
 
 def send(url: str, run: RunOutcome, ca_file: Path | None, seconds: float = TIMEOUT_SECONDS) -> str | None:
-    """Post the message; gives back why that failed, in words that do not hold the address, which may be a secret."""
+    """Post the message. Return the reason of a failure, without the URL, which may be a secret; else None."""
     ended: SimpleQueue[str | None] = SimpleQueue()
-    # A thread, because httpx bounds each read by itself, and an answer may drip for ever.
+    # In a thread, because httpx limits each read only, and a slow response could take for ever.
     Thread(target=lambda: ended.put(_post(url, run, ca_file, seconds)), name="notify", daemon=True).start()
     try:
         return ended.get(timeout=seconds)
@@ -35,12 +35,12 @@ def send(url: str, run: RunOutcome, ca_file: Path | None, seconds: float = TIMEO
 
 
 def body(run: RunOutcome) -> dict[str, Any]:
-    """The message. `text` is for those who show only that."""
-    why = run.error or "; ".join(run.warnings[:_MOST_WARNINGS])
+    """The message as JSON. Chat services show `text`."""
+    reason = run.error or "; ".join(run.warnings[:_MAX_WARNINGS])
     return {
-        # Chats take what stands in angle brackets for links and mentions, and people name ML repos.
+        # Chat services read angle brackets as links and mentions, and names of ML repos may contain them.
         "text": escape(
-            f"tfy-etl sync of {run.host}: {run.status} (exit code {run.exit_code})" + (why and f": {why}"),
+            f"tfy-etl sync of {run.host}: {run.status} (exit code {run.exit_code})" + (reason and f": {reason}"),
             quote=False,
         ),
         "tool": "tfy-etl",
@@ -65,10 +65,10 @@ def _post(url: str, run: RunOutcome, ca_file: Path | None, seconds: float) -> st
         headers = {"User-Agent": f"tfy-etl/{etl.__version__}", "Content-Type": "application/json"}
         with (
             httpx.Client(timeout=seconds, verify=trust, headers=headers, follow_redirects=False) as http,
-            # In ASCII, which holds whatever the registry's people wrote. What is answered is not read.
-            http.stream("POST", url, content=json.dumps(body(run)).encode()) as answer,
+            # json.dumps escapes all but ASCII. The body of the response is not read.
+            http.stream("POST", url, content=json.dumps(body(run)).encode()) as response,
         ):
-            return None if answer.is_success else f"HTTP status {answer.status_code}"
+            return None if response.is_success else f"HTTP status {response.status_code}"
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
-        # Their texts may quote the address, or that of a proxy.
+        # The text of the error may contain the URL, or that of a proxy.
         return f"{type(error).__name__}"

@@ -100,7 +100,7 @@ def test_the_standard_variables_count(collector: Receiver, monkeypatch: pytest.M
 
 
 def test_a_collector_that_does_not_answer_holds_nobody_up(collector: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(otlp, "SECONDS", 0.5)
+    monkeypatch.setattr(otlp, "TIMEOUT_SECONDS", 0.5)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2")
     collector.drips = True
     assert not tell()

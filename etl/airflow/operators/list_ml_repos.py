@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class TrueFoundryListMlReposOperator(BaseOperator):
-    """Gives the ML repos in lists of about `repos_per_task`, each of which is for one task to sync.
+    """Return the ML repos in batches of about `repos_per_task`, one for each sync task.
 
-    What is in a list together stays together as long as possible: the state of a sync is kept for its ML repos.
+    Batches are stable between runs, because the state of a sync belongs to its set of ML repos.
     """
 
     template_fields: ClassVar[Sequence[str]] = ("truefoundry_conn_id",)
@@ -31,13 +31,12 @@ class TrueFoundryListMlReposOperator(BaseOperator):
         repos_per_task: int = 1,
         **kwargs: Any,
     ) -> None:
-        """The connection is read when the task runs."""
         super().__init__(**kwargs)
         self.truefoundry_conn_id = truefoundry_conn_id
         self.repos_per_task = repos_per_task
 
-    def execute(self, context: "Context") -> list[list[str]]:  # noqa: ARG002 Airflow's word for it
-        """Ask the control plane; only a list that is proven to be read in full will do."""
+    def execute(self, context: "Context") -> list[list[str]]:  # noqa: ARG002 the name is Airflow's
+        """List the ML repos; fail unless the list is proven complete."""
         hook = TrueFoundryHook(self.truefoundry_conn_id)
         with translate_errors([hook.connection.password or ""]):
             ml_repos = hook.ml_repos()
@@ -46,16 +45,16 @@ class TrueFoundryListMlReposOperator(BaseOperator):
 
 
 def batches(ml_repos: Sequence[str], size: int) -> list[list[str]]:
-    """The ML repos in lists of about `size`, and never more lists than twice those that would do.
+    """The ML repos in batches of about `size`, with at most twice as many batches as necessary.
 
-    By a hash, in a power of two of lists: one that comes or goes changes its own list, and rarely the others.
+    A hash selects one of 2**n batches. So a new or deleted ML repo changes its own batch, and rarely the others.
     """
     if size <= 1:
         return [[each] for each in ml_repos]
     number = 1
     while number * size < len(ml_repos):
         number *= 2
-    lists: defaultdict[int, list[str]] = defaultdict(list)
+    found: defaultdict[int, list[str]] = defaultdict(list)
     for each in ml_repos:
-        lists[zlib.crc32(each.encode(errors="surrogatepass")) % number].append(each)
-    return [lists[key] for key in sorted(lists)]
+        found[zlib.crc32(each.encode(errors="surrogatepass")) % number].append(each)
+    return [found[key] for key in sorted(found)]

@@ -1,6 +1,6 @@
-"""Operators: list the ML repos, and sync some of them or all.
+"""The operator that makes a sync.
 
-What does the work is imported when there is work: Airflow imports this module whenever it looks at DAGs.
+Airflow imports this module whenever it parses DAGs, so functions import what runs need.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,12 +27,12 @@ UI_COLOR = "#d7e8f5"
 
 
 class TrueFoundrySyncOperator(BaseOperator):
-    """One sync, of the ML repos given or of everything, into the database of a connection or URL.
+    """One sync, of the given ML repos or of everything, into the database of a connection or URL.
 
-    `options` are settings by their names, templates allowed: {"full": True}, {"fqn": "{{ params.fqn }}"}. The summary
-    is the task's XCom. Assets among `outlets` are told of only after a complete run that wrote. `on_lock_held` says
-    what becomes of the task while another run is at work: skip, reschedule (after `lock_retry_delay`) or retry.
-    `skip_unknown_ml_repos`: one that is gone by now is no mistake of this task, and it syncs the others.
+    `options` are settings by name, and may contain templates: {"full": True}, {"fqn": "{{ params.fqn }}"}. The summary
+    is the task's XCom. Assets in `outlets` get an event only after a complete run that wrote. `on_lock_held` is the
+    action if another run holds the lock: skip, reschedule (after `lock_retry_delay`) or retry.
+    `skip_unknown_ml_repos` ignores ML repos that no longer exist, and syncs the others.
     """
 
     template_fields: ClassVar[Sequence[str]] = (
@@ -43,7 +43,7 @@ class TrueFoundrySyncOperator(BaseOperator):
     )
     ui_color = UI_COLOR
 
-    def __init__(  # noqa: PLR0913 each by its name
+    def __init__(  # noqa: PLR0913 all are keywords
         self,
         *,
         truefoundry_conn_id: str = TrueFoundryHook.default_conn_name,
@@ -57,7 +57,7 @@ class TrueFoundrySyncOperator(BaseOperator):
         skip_unknown_ml_repos: bool = False,
         **kwargs: Any,
     ) -> None:
-        """ConfigError where the DAG itself is wrong: two databases or none, a password, an unknown option."""
+        """Raise ConfigError for errors of the DAG: two databases or none, a password, an unknown option."""
         super().__init__(**kwargs)
         if (database_conn_id is None) == (database_url is None):
             raise ConfigError("Pass exactly one of database_conn_id and database_url.")
@@ -77,7 +77,7 @@ class TrueFoundrySyncOperator(BaseOperator):
         self._finished: tuple[Settings, Summary] | None = None
 
     def execute(self, context: "Context") -> dict[str, Any]:
-        """Run, and give the summary; see `outcomes` for what becomes of a run that did not end well."""
+        """Run, and return the summary; `etl.airflow.errors` defines the state after a run that failed."""
         hook = TrueFoundryHook(self.truefoundry_conn_id)
         url = self.resolve_database_url()
         secrets = [hook.connection.password or "", *passwords_of(url)]
@@ -93,20 +93,20 @@ class TrueFoundrySyncOperator(BaseOperator):
         return result
 
     def on_kill(self) -> None:
-        """End the run cleanly: nothing of it is written, its row says so, the lock is free."""
+        """End the run cleanly: it writes no data, records its status and releases the lock."""
         if self._interrupts is not None:
             self._interrupts.interrupt()
 
-    def result(self, summary: "Summary", settings: "Settings") -> dict[str, Any]:  # noqa: ARG002 for who proves more
+    def result(self, summary: "Summary", settings: "Settings") -> dict[str, Any]:  # noqa: ARG002 for subclasses
         """The task's XCom."""
         return summary.as_json()
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 OpenLineage's word for it
-        """What was read, what was written, and how much of it; OpenLineage calls this where it is installed."""
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 the name is OpenLineage's
+        """The lineage of the run. OpenLineage calls this method if it is installed."""
         return lineage.facets(*self._finished) if self._finished else None
 
     def run_options(self) -> dict[str, Any]:
-        """The settings of the run, by their names."""
+        """The settings of the run, by name."""
         return self.options
 
     def resolve_database_url(self) -> str:
@@ -117,14 +117,14 @@ class TrueFoundrySyncOperator(BaseOperator):
             return database_url_of(self.database_conn_id or "")
 
     def _run(self, settings: "Settings", ml_repos: list[str]) -> tuple["Summary", list[str]]:
-        """The run, and the ML repos that it was about."""
+        """Make the run. Return its summary and its ML repos."""
         from etl.sync import Interrupts, run
 
         while True:
             self._interrupts = Interrupts()
             try:
-                told = replace(settings, ml_repo=tuple(ml_repos))
-                return run(told, interrupts=self._interrupts, progress=_Logged(self.log)), ml_repos
+                scoped = replace(settings, ml_repo=tuple(ml_repos))
+                return run(scoped, interrupts=self._interrupts, progress=_Logged(self.log)), ml_repos
             except UnknownMlRepo as unknown:
                 left = [each for each in ml_repos if each not in unknown.ml_repos]
                 if not self.skip_unknown_ml_repos:
@@ -139,7 +139,7 @@ class TrueFoundrySyncOperator(BaseOperator):
                 self._interrupts = None
 
     def _publish(self, context: "Context", settings: "Settings", summary: "Summary", result: dict[str, Any]) -> None:
-        """Tell assets and OpenLineage of a complete run that wrote; fail a partial one, if that is asked for."""
+        """Publish a complete run that wrote to assets and OpenLineage. Fail a partial one if `fail_on_partial`."""
         if not summary.complete or summary.run_id is None:
             self.outlets: list[Any] = []
         for asset in (each for each in self.outlets if isinstance(each, Asset)):
@@ -154,7 +154,7 @@ class TrueFoundrySyncOperator(BaseOperator):
 
 
 class _Logged:
-    """Progress as lines of the task's log: a line for each part of the run."""
+    """Progress in the task's log: a line for each phase of the run."""
 
     def __init__(self, log: Any) -> None:
         self._log = log
@@ -163,11 +163,11 @@ class _Logged:
         self._log.info("phase: %s", name)
 
     def advance(self, entity: str, records: int, total: int | None) -> None:
-        """Say nothing: pages are many."""
+        """Log nothing, because a run has many pages."""
 
 
 def _listed(ml_repos: Sequence[str] | str | Iterable[Any]) -> list[str]:
-    """As a list: a template gives text, with commas."""
+    """The ids as a list; a template gives them as text, with commas."""
     if isinstance(ml_repos, str):
         return [each.strip() for each in ml_repos.split(",") if each.strip()]
     return [str(each) for each in ml_repos]

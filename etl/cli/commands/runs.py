@@ -75,8 +75,8 @@ def check(ctx: click.Context) -> None:
 def status(ctx: click.Context, /, limit: int, output: str, **ages: timedelta | None) -> None:
     """Show the last runs and the age of the tables.
 
-    With --output nagios, the exit code is 0 (OK), 1 (WARNING) if the last complete run is older than --max-age, 2
-    (CRITICAL) if it is older than --critical-age, and 3 (UNKNOWN) if the database gives no answer.
+    With --output nagios, the exit code is that of a Nagios plugin: 0 (OK), 1 (WARNING, older than --max-age), 2
+    (CRITICAL, older than --critical-age) or 3 (UNKNOWN, the database gives no answer).
     """
     if ages["critical_age"] is not None and output != "nagios":
         raise click.BadOptionUsage("--critical-age", "--critical-age requires --output nagios", ctx)
