@@ -1,16 +1,16 @@
 """Copies a TrueFoundry control plane's model registry into a relational database.
 
-cli        click commands: wiring, exit codes
-airflow    the same for Airflow: connection, operators, a DAG
-settings   one frozen Settings; names of variables and defaults
-errors     the tree of errors, by what the operator should do next
-secrecy    what must not show, in every spelling
-current    which run the code is at work for
-source     the control plane, seen from here: HTTP, paging, the proof of completeness
+cli          the command line: commands, options, exit codes
+airflow      the integration with Airflow: connection, operators, a DAG
+settings     one frozen dataclass of settings; names of environment variables, defaults
+errors       all errors, by what the operator should do next
+redaction    find secrets in text, in every encoding
+run_context  the id of the current run, for log lines
+source       the control plane, seen from here: HTTP, paging, the proof of completeness
 records    pure: JSON in, rows out
 models     SQLAlchemy mappings of every table and view
 store      all SQL: staging, merge, tombstones, lock, and what others read
-telemetry  what a run tells to those who watch over it
+telemetry    reports of runs: metrics file, OpenTelemetry, webhook
 report     a page on the registry for people
 explore    the database in a browser, by Datasette
 export     tables and views as files, for a lake or a warehouse

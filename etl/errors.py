@@ -1,27 +1,27 @@
-"""Every error the project raises on purpose, ordered by what the operator should do next.
+"""Every error that the project raises on purpose, by what the operator should do next.
 
-EtlError                      exit 1   read the line; trying again later may help
-├── ConfigError               exit 2   change a setting or an option; trying again will not help
-│   ├── TokenRefused                   give a token that the control plane accepts (401) or allows (403)
-│   ├── NotAControlPlane               give the address of a control plane
-│   ├── UnknownMlRepo                  name ML repos that there are; it carries those that there are not
+EtlError                      exit 1   read the message; a later run may succeed
+├── ConfigError               exit 2   change a setting or an option; another run would fail too
+│   ├── TokenRefused                   set a token that is valid (401) or has the permission (403)
+│   ├── NotAControlPlane               set the URL of a control plane
+│   ├── UnknownMlRepo                  name existing ML repos; the error has the unknown ids
 │   └── SchemaMismatch                 migrate the database, or upgrade tfy-etl
-├── SourceError               exit 1   the control plane did not answer as it should
-│   ├── SourceUnavailable              every retry failed; try again later
-│   └── RequestRefused                 a 4xx that no retry mends; carries the status and the body
-├── StoreError                exit 1   the database failed; see to it, then run again
-├── LockHeld                  exit 4   another run is at work; wait for it, or give --lock-wait
-├── MassDelete                exit 5   look whether so much really went; then --allow-mass-delete
+├── SourceError               exit 1   the control plane did not respond as expected
+│   ├── SourceUnavailable              all retries failed; run again later
+│   └── RequestRefused                 a 4xx that no retry fixes; the error has status and body
+├── StoreError                exit 1   the database failed; fix it, then run again
+├── LockHeld                  exit 4   another run holds the lock; wait for it, or pass --lock-wait
+├── DeleteLimitExceeded       exit 5   check that the deletes are right, then pass --allow-mass-delete
 └── Interrupted               exit 130 stopped by a signal; nothing was written
 
-A message is one line, says what happened and what to do, and never holds the token or a password.
+A message is one line: what failed, then what to do. It never contains the token or a password.
 """
 
 
 class EtlError(Exception):
-    """Root of the tree: `str(error)` is the one line shown, `exit_code` what the process ends with.
+    """Base class: `str(error)` is the line to show, `exit_code` that of the process.
 
-    `run_status` is how the row of a run tells that it ended so.
+    `run_status` is the status of the run's row.
     """
 
     exit_code = 1
@@ -29,27 +29,23 @@ class EtlError(Exception):
 
 
 class ConfigError(EtlError):
-    """A setting or an option must change before a next try."""
+    """A setting or an option must change before the next run."""
 
     exit_code = 2
 
 
 class TokenRefused(ConfigError):
-    """401 or 403: the token is not accepted, or may not read what the run needs."""
+    """401 or 403: the token is invalid, or lacks a permission that the run needs."""
 
 
 class NotAControlPlane(ConfigError):
-    """The host answers, but not as a TrueFoundry control plane does."""
+    """The host responds, but not as a TrueFoundry control plane does."""
 
 
 class UnknownMlRepo(ConfigError):
-    """The run was asked for ML repos that the control plane does not list.
-
-    `ml_repos` are their ids.
-    """
+    """The control plane does not list ML repos that the settings name; `ml_repos` are their ids."""
 
     def __init__(self, message: str, *, ml_repos: tuple[str, ...]) -> None:
-        """Keep the ids for callers that know that an ML repo may have gone meanwhile."""
         super().__init__(message)
         self.ml_repos = ml_repos
 
@@ -59,21 +55,20 @@ class SchemaMismatch(ConfigError):
 
 
 class SourceError(EtlError):
-    """The control plane did not answer as it should."""
+    """The control plane did not respond as expected."""
 
 
 class SourceUnavailable(SourceError):
-    """No good answer came within the allowed attempts and time."""
+    """All attempts failed, within the limits of retries and time."""
 
 
 class RequestRefused(SourceError):
-    """A 4xx that no retry mends.
+    """A 4xx that no retry fixes.
 
-    `status` is the HTTP status, `body` the start of the answer, shortened and scrubbed.
+    `status` is the HTTP status, `body` the start of the response without secrets.
     """
 
     def __init__(self, message: str, *, status: int, body: str = "") -> None:
-        """Keep the status and the body for callers that can go another way."""
         super().__init__(message)
         self.status = status
         self.body = body
@@ -89,8 +84,8 @@ class LockHeld(EtlError):
     exit_code = 4
 
 
-class MassDelete(EtlError):
-    """The deletes of this run would pass the limit: nothing was written."""
+class DeleteLimitExceeded(EtlError):
+    """The run would delete more than the delete limit allows: nothing was written."""
 
     exit_code = 5
     run_status = "refused"

@@ -1,7 +1,7 @@
-"""One frozen Settings: the only place that knows names of variables and options' defaults.
+"""The settings: one frozen dataclass with the names of environment variables and all defaults.
 
-A field is an option of the command line; its metadata is the option's help and environment names.
-click resolves the values (option, environment, config file, default); here they are checked.
+Each field is an option of the command line; its metadata holds the option's help and variables. click resolves the
+values (option, environment variable, config file, default), and this module validates them.
 """
 
 import ipaddress
@@ -25,15 +25,13 @@ _OWN_PREFIX = "TFY_ETL_"
 _API_PREFIX = re.compile(r"/api/(ml|svc)/v1$")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-
-
 _CONNECTION, _REQUESTS, _LOGS = "Control plane and database", "Requests", "Logs"
-_READ, _COMPARE, _DELETES, _RESULT = "What is read", "What is compared", "Deletes", "The run"
-_KEPT, _WATCH = "What is kept", "Watching over sync"
+_SCOPE, _COMPARE, _DELETES, _RUN = "Scope", "Comparison", "Deletes", "Run"
+_RETENTION, _MONITORING = "Retention", "Monitoring"
 
 
 def _setting(default: Any, help: str, *, env: tuple[str, ...] = (), secret: bool = False, **metadata: Any) -> Any:
-    """A field that is an option: `env` are names beside `TFY_ETL_<OPTION>`, first wins."""
+    """A field that is an option. `env` are variables that take precedence over `TFY_ETL_<OPTION>`, the first most."""
     return field(default=default, repr=not secret, metadata={"help": help, "env": env, **metadata})
 
 
@@ -43,135 +41,134 @@ def _global(group: str, default: Any, help: str, **metadata: Any) -> Any:
 
 
 def _sync(group: str, default: Any, help: str, **metadata: Any) -> Any:
-    """An option of `sync` alone, in a group of the help."""
+    """An option of `sync`, in a group of the help."""
     return _setting(default, help, scope="sync", group=group, **metadata)
 
 
 def _prune(group: str, default: Any, help: str, **metadata: Any) -> Any:
-    """An option of `prune` alone, in a group of the help."""
+    """An option of `prune`, in a group of the help."""
     return _setting(default, help, scope="prune", group=group, **metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything a run can be told. Raises ConfigError when a value makes no sense."""
+    """The settings of a run. Raises ConfigError for invalid values."""
 
     host: str | None = _global(
         _CONNECTION,
         None,
-        "Address of the control plane, path prefix and all.",
+        "URL of the control plane, including any path prefix.",
         env=("TFY_HOST", "TFY_BASE_URL", "TFY_API_HOST"),
         metavar="URL",
     )
     api_key_file: Path | None = _global(
         _CONNECTION,
         None,
-        f"File that holds the token; {TOKEN_ENV} in the environment also gives it.",
+        f"File that contains the API token; alternative to the environment variable {TOKEN_ENV}.",
         env=("TFY_API_KEY_FILE",),
         metavar="FILE",
     )
     api_prefix: str | None = _global(
-        _CONNECTION, None, "Path of the API below the host; found by itself when not given.", metavar="PATH"
+        _CONNECTION, None, "Path of the API below the host; detected by default.", metavar="PATH"
     )
     ca_bundle: Path | None = _global(
         _CONNECTION,
         None,
-        "CA certificates to trust; else those of SSL_CERT_FILE, of REQUESTS_CA_BUNDLE, the usual ones.",
+        "CA certificates to trust. Default: SSL_CERT_FILE, then REQUESTS_CA_BUNDLE, then the built-in ones.",
         metavar="FILE",
     )
     allow_insecure_http: bool = _global(
-        _CONNECTION, False, "Send the token over plain http to a host that is not this machine."
+        _CONNECTION, False, "Allow plain HTTP to hosts other than this machine; the token is sent unencrypted."
     )
     database_url: str = _global(
         _CONNECTION,
         DEFAULT_DATABASE_URL,
-        "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE; a password is best given in "
-        "TFY_ETL_DATABASE_URL, which no process list shows.",
+        "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE. Set a URL with a password in "
+        "TFY_ETL_DATABASE_URL, because process lists show options.",
         metavar="URL",
         secret=True,
     )
-    timeout: float = _global(_REQUESTS, 60.0, "Seconds to wait for an answer.", least=0.001, most=86_400)
-    max_retries: int = _global(_REQUESTS, 5, "Further tries after a request failed in passing.", least=0)
-    max_retry_time: float = _global(_REQUESTS, 300.0, "Seconds for which a failed request is tried again.", least=0)
+    timeout: float = _global(_REQUESTS, 60.0, "Seconds to wait for a response.", minimum=0.001, maximum=86_400)
+    max_retries: int = _global(_REQUESTS, 5, "Retries after a transient failure.", minimum=0)
+    max_retry_time: float = _global(_REQUESTS, 300.0, "Stop retrying a request after this many seconds.", minimum=0)
     requests_per_second: float = _global(
-        _REQUESTS, 0.0, "Requests sent in a second at most, further tries too; 0 is no bound.", least=0
+        _REQUESTS, 0.0, "Maximum requests per second, including retries; 0 means no limit.", minimum=0
     )
-    log_format: str = _global(_LOGS, "console", "How log lines look.", choices=("console", "json"))
-    log_level: str = _global(
-        _LOGS, "info", "Least level that is logged.", choices=("debug", "info", "warning", "error")
-    )
-    progress: bool | None = _global(_LOGS, None, "Progress bars on stderr; by itself on a terminal only.")
+    log_format: str = _global(_LOGS, "console", "Log format.", choices=("console", "json"))
+    log_level: str = _global(_LOGS, "info", "Minimum log level.", choices=("debug", "info", "warning", "error"))
+    progress: bool | None = _global(_LOGS, None, "Show progress bars on stderr. Default: only on a terminal.")
     metrics_file: Path | None = _global(
-        _WATCH,
+        _MONITORING,
         None,
-        "Add metrics of the run to this file, for Prometheus' textfile collector (*.prom).",
+        "Update run metrics in this file, for the Prometheus textfile collector (*.prom).",
         metavar="FILE",
     )
     notify_url: str | None = _global(
-        _WATCH,
+        _MONITORING,
         None,
-        "Post a message in JSON when a run ends with another code than 0 or 4; an address that is a secret is best "
-        "given in TFY_ETL_NOTIFY_URL.",
+        "POST a JSON message to this URL when a run exits with a code other than 0 or 4. Set a secret URL in "
+        "TFY_ETL_NOTIFY_URL.",
         metavar="URL",
         secret=True,
     )
 
-    ml_repo: tuple[str, ...] = _sync(_READ, (), "Only this ML repo, by id; may be repeated.", metavar="ID")
-    fqn: str | None = _sync(_READ, None, "Only the model of this fqn.")
-    name: str | None = _sync(_READ, None, "Only models of this name.")
-    run_id: str | None = _sync(_READ, None, "Only models that this run logged.", metavar="ID")
-    include_empty: bool = _sync(_READ, True, "Also models without a version.", negative="exclude-empty")
-    versions: str = _sync(_READ, "all", "All versions of a model, or its latest alone.", choices=("all", "latest"))
+    ml_repo: tuple[str, ...] = _sync(_SCOPE, (), "Sync only this ML repo, by id; repeatable.", metavar="ID")
+    fqn: str | None = _sync(_SCOPE, None, "Sync only the model with this FQN.")
+    name: str | None = _sync(_SCOPE, None, "Sync only models with this name.")
+    run_id: str | None = _sync(_SCOPE, None, "Sync only models that this run logged.", metavar="ID")
+    include_empty: bool = _sync(_SCOPE, True, "Include models without versions.", negative="exclude-empty")
+    versions: str = _sync(
+        _SCOPE, "all", "Sync all versions of each model, or only the latest.", choices=("all", "latest")
+    )
     accept_coverage: bool = _sync(
-        _READ, False, "Go on though the control plane offers fewer lists than in the last complete run."
+        _SCOPE, False, "Continue even if the control plane offers fewer lists than in the last complete run."
     )
-    full: bool = _sync(_COMPARE, False, "Compare every version, not only those that look changed.")
+    full: bool = _sync(_COMPARE, False, "Compare every version, not only those that seem changed.")
     full_every: timedelta = _sync(
-        _COMPARE, timedelta(hours=24), "Compare every version when the last such run is older (24h, 7d)."
+        _COMPARE, timedelta(hours=24), "Compare every version if the last full run is older than this (24h, 7d)."
     )
-    no_delete: bool = _sync(_DELETES, False, "Mark nothing as deleted.")
+    no_delete: bool = _sync(_DELETES, False, "Do not mark anything as deleted.")
     max_delete_share: float = _sync(
         _DELETES,
         0.2,
-        "Share of a table that may go in one run (0 to 1); more refuses the run.",
-        least=0,
-        most=1,
+        "Refuse the run if it would delete more than this fraction of a table.",
+        minimum=0,
+        maximum=1,
     )
     confirm_deletes: int = _sync(
-        _DELETES, 50, "Models missing in the lists, up to so many, are asked for one by one before they go.", least=0
+        _DELETES, 50, "Fetch up to this many missing models by id before marking them deleted.", minimum=0
     )
-    allow_mass_delete: bool = _sync(_DELETES, False, "Mark deletes however many they are.")
-    page_size: int = _sync(_REQUESTS, 500, "Records asked for in one request.", least=1)
-    concurrency: int = _sync(_REQUESTS, 4, "Requests under way at once, at most.", least=1, most=64)
-    max_sweeps: int = _sync(_REQUESTS, 3, "Times a list is read until its completeness is proven.", least=1)
-    dry_run: bool = _sync(_RESULT, False, "Print the plan and the counts; write nothing.")
-    lock_wait: float = _sync(_RESULT, 0.0, "Seconds to wait while another run holds the lock.", least=0)
+    allow_mass_delete: bool = _sync(_DELETES, False, "Disable the delete limit for this run.")
+    page_size: int = _sync(_REQUESTS, 500, "Records per request.", minimum=1)
+    concurrency: int = _sync(_REQUESTS, 4, "Maximum concurrent requests.", minimum=1, maximum=64)
+    max_sweeps: int = _sync(_REQUESTS, 3, "Maximum sweeps over a list to prove that it was read completely.", minimum=1)
+    dry_run: bool = _sync(_RUN, False, "Print the plan and the counts without writing anything.")
+    lock_wait: float = _sync(_RUN, 0.0, "Seconds to wait if another run holds the lock.", minimum=0)
     accept_host: bool = _sync(
-        _RESULT, False, "Go on though the database was filled from another address: the control plane has moved."
+        _RUN, False, "Continue even if the database was filled from another host, because the control plane moved."
     )
-    output: str = _sync(_RESULT, "text", "How the result is printed.", choices=("text", "json"))
+    output: str = _sync(_RUN, "text", "Output format.", choices=("text", "json"))
 
-    keep: timedelta | None = _prune(_KEPT, None, "What is younger than that is kept, such as 90d or 26w.")
+    keep: timedelta | None = _prune(_RETENTION, None, "Keep run history younger than this, such as 90d or 26w.")
 
     api_key: str | None = field(default=None, repr=False)
-    """The token, given by a caller in Python; the command line has no such option."""
+    """The token, for callers in Python; the command line has no such option."""
 
     def __post_init__(self) -> None:
-        """Check what can be checked without asking anyone."""
         for each in fields(self):
-            value, least = getattr(self, each.name), each.metadata.get("least")
-            # NaN fails every comparison; infinity is no number of seconds that anything can wait.
-            if least is not None and not (least <= value <= each.metadata.get("most", value) < math.inf):
+            value, minimum = getattr(self, each.name), each.metadata.get("minimum")
+            # This form also rejects NaN, which fails every comparison, and infinity.
+            if minimum is not None and not (minimum <= value <= each.metadata.get("maximum", value) < math.inf):
                 raise ConfigError(f"{flag(each.name)} must be {_bounds(each)}, not {value}.")
 
     def base_url(self) -> str:
-        """The control plane's address, without a slash at its end; ConfigError if it cannot be one."""
+        """The control plane's URL without a trailing slash. ConfigError if it is missing or invalid."""
         if not self.host:
-            raise ConfigError("No host: set TFY_HOST or give --host https://your-control-plane.example.")
+            raise ConfigError("No host is set: set TFY_HOST or pass --host https://your-control-plane.example.")
         return _checked_url(self.host, allow_insecure_http=self.allow_insecure_http)
 
-    def webhook(self) -> str | None:
-        """Where a message goes when a run did not go well; ConfigError if that cannot be an address."""
+    def webhook_url(self) -> str | None:
+        """The URL for messages about runs that did not succeed. ConfigError if it is invalid."""
         if self.notify_url is None:
             return None
         try:
@@ -179,42 +176,42 @@ class Settings:
             name, _port = parts.hostname, parts.port
         except ValueError:
             name = None
-        # What it is, is not told: it may be a secret.
+        # The error does not quote the URL, which may be a secret.
         if not name or parts.scheme not in {"http", "https"} or not _is_one_word(self.notify_url):
-            raise ConfigError("--notify-url is no address: write https://your-chat.example/hook.")
+            raise ConfigError("--notify-url is not a valid URL: use the form https://your-chat.example/hook.")
         if parts.scheme == "http" and not self.allow_insecure_http and not _is_loopback(name):
             raise ConfigError(
-                f"Plain http to {name} would show the message to the network: use https in --notify-url, or "
+                f"Plain HTTP to {name} would send the message unencrypted: use https in --notify-url, or pass "
                 "--allow-insecure-http."
             )
         return self.notify_url
 
     def token(self) -> str:
-        """The token, read now: from the caller, the named file or the environment. ConfigError without one."""
+        """The token, from the caller or the token file, which is read now. ConfigError without a valid token."""
         token = self.api_key or (_token_of_file(self.api_key_file) if self.api_key_file else "")
         token = token.strip()
         if not token and self.api_key_file:
-            raise ConfigError("The file that --api-key-file or TFY_API_KEY_FILE names is empty: put the token into it.")
+            raise ConfigError("The file named by --api-key-file or TFY_API_KEY_FILE is empty: write the token to it.")
         if not token:
-            raise ConfigError(f"No token: set {TOKEN_ENV}, or name a file that holds it with --api-key-file.")
+            raise ConfigError(f"No token is set: set {TOKEN_ENV}, or pass a file that contains it with --api-key-file.")
         if not (token.isascii() and _is_one_word(token)):
-            raise ConfigError("The token holds characters that no token has: look for a stray quote or line break.")
+            raise ConfigError("The token contains invalid characters: remove any quotes and line breaks.")
         return token
 
-    def token_if_any(self) -> str | None:
-        """The token, where there is one: what must not show in a log."""
+    def find_token(self) -> str | None:
+        """The token, or None without a valid one: for redaction."""
         try:
             return self.token()
         except ConfigError:
             return None
 
-    def open_token_file(self) -> Path | None:
-        """The file that gives the token, when everybody on this machine may read it."""
+    def world_readable_token_file(self) -> Path | None:
+        """The token file, if every user of this machine can read it."""
         path = None if self.api_key else self.api_key_file
-        return path if path and os.path.isfile(path) and path.stat().st_mode & stat.S_IROTH else None  # noqa: PTH113 it takes any name
+        return path if path and os.path.isfile(path) and path.stat().st_mode & stat.S_IROTH else None  # noqa: PTH113 it accepts any name
 
     def ca_file(self) -> Path | None:
-        """The CA file to trust instead of httpx's own choice (which honours SSL_CERT_FILE by itself)."""
+        """The CA file to trust; None for the default of httpx, which respects SSL_CERT_FILE."""
         if self.ca_bundle is not None:
             return self.ca_bundle
         if os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
@@ -229,21 +226,21 @@ def flag(name: str) -> str:
 
 
 def env_names(name: str) -> tuple[str, ...]:
-    """The variables that set a field, the one users already have first."""
+    """The environment variables of a field, by precedence."""
     own = {f.name: f.metadata.get("env", ()) for f in fields(Settings)}[name]
     return (*own, f"{_OWN_PREFIX}{name.upper()}")
 
 
-def unknown_names() -> dict[str, str | None]:
-    """Variables of the environment that look like ours and set nothing, each with the name that may be meant."""
+def unknown_variables() -> dict[str, str | None]:
+    """Unknown `TFY_ETL_*` variables in the environment, each with a similar known name, if any."""
     known = {CONFIG_ENV}.union(*(env_names(each.name) for each in fields(Settings) if each.metadata))
     own = {name for name in os.environ if name.startswith(_OWN_PREFIX) and not name.startswith(f"{_OWN_PREFIX}TEST_")}
     unknown = sorted(own - known)
     if not unknown:
         return {}
-    from difflib import get_close_matches  # noqa: PLC0415 seldom needed
+    from difflib import get_close_matches  # noqa: PLC0415 rarely needed
 
-    # The token's variable has no prefix of ours.
+    # The variable of the token does not start with TFY_ETL_.
     near = {f"{_OWN_PREFIX}API_KEY": TOKEN_ENV}
     return {
         name: near.get(name) or next(iter(get_close_matches(name, known, 1, cutoff=0.85)), None) for name in unknown
@@ -251,61 +248,61 @@ def unknown_names() -> dict[str, str | None]:
 
 
 def token_of_environment() -> str | None:
-    """The token of the environment, if it has one."""
+    """The token in the environment, if any."""
     return os.environ.get(TOKEN_ENV) or None
 
 
-def duration(text: str) -> timedelta:
-    """`90s`, `15m`, `6h`, `90d` or `2w` as a time span; ConfigError for anything else."""
+def parse_duration(text: str) -> timedelta:
+    """Parse `90s`, `15m`, `6h`, `90d` or `2w`. ConfigError for anything else."""
     match = _DURATION.fullmatch(text.strip().lower())
     if not match:
-        raise ConfigError(f"{text!r} is no time span: write 90s, 15m, 6h, 90d or 2w.")
+        raise ConfigError(f"{text!r} is not a duration: use the form 90s, 15m, 6h, 90d or 2w.")
     try:
         return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
     except OverflowError as error:
-        raise ConfigError(f"{text!r} is too long a time span.") from error
+        raise ConfigError(f"The duration {text!r} is too long.") from error
 
 
 def _token_of_file(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")  # editors on Windows put a mark in front
+        return path.read_text(encoding="utf-8-sig")  # editors on Windows add a byte order mark
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        # What names no file may be the token itself. The cause of the second kind quotes what the file holds.
-        found = os.path.exists(path) or len(path.parts) > 1  # noqa: PTH110 it takes any name
-        named = path if found else "the file that --api-key-file or TFY_API_KEY_FILE names"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        # A name without a file may be the token itself, and the cause of a ValueError quotes the file's content.
+        found = os.path.exists(path) or len(path.parts) > 1  # noqa: PTH110 it accepts any name
+        named = path if found else "the file named by --api-key-file or TFY_API_KEY_FILE"
         raise ConfigError(f"Cannot read the token from {named}: {reason}.") from None
 
 
 def _bounds(setting: Field[Any]) -> str:
-    least, most = setting.metadata["least"], setting.metadata.get("most")
-    if most is not None:
-        return f"between {least} and {most}"
-    return f"at least {least}" + (", and finite" if isinstance(setting.default, float) else "")
+    minimum, maximum = setting.metadata["minimum"], setting.metadata.get("maximum")
+    if maximum is not None:
+        return f"between {minimum} and {maximum}"
+    return f"at least {minimum}" + (", and finite" if isinstance(setting.default, float) else "")
 
 
 def _checked_url(host: str, *, allow_insecure_http: bool) -> str:
     url = host.strip().rstrip("/")
     if "://" not in url:
         url = f"https://{url}"
-    # Before anything is quoted: these may hold secrets.
+    # These checks come first and quote nothing, because such a URL may contain secrets.
     if "@" in url:
-        raise ConfigError(f"The host must not hold a user or password: give the token by {TOKEN_ENV}.")
+        raise ConfigError(f"The host must not contain a user or password: pass the token in {TOKEN_ENV}.")
     if "?" in url or "#" in url:
-        raise ConfigError("The host has a query or fragment: give the address up to the path alone.")
+        raise ConfigError("The host must not contain a query or fragment: remove everything after the path.")
     try:
         parts = urlsplit(url)
         name, _port = parts.hostname, parts.port
     except ValueError:
         name = None
-    # A colon at the end is what is left of a slip such as `http:/plane.example`.
+    # A typing error such as `http:/plane.example` leaves a colon at the end.
     if not name or parts.scheme not in {"http", "https"} or parts.netloc.endswith(":") or not _is_one_word(url):
-        raise ConfigError(f"{host!r} is no address: write https://your-control-plane.example.")
+        raise ConfigError(f"{host!r} is not a valid URL: use the form https://your-control-plane.example.")
     if doubled := _API_PREFIX.search(url):
-        raise ConfigError(f"Leave {doubled[0]} out of --host: it is found by itself, or named by --api-prefix.")
+        raise ConfigError(f"Remove {doubled[0]} from --host: the API path is detected, or set by --api-prefix.")
     if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(name):
         raise ConfigError(
-            f"Plain http to {name} would show the token to the network: use https, or --allow-insecure-http."
+            f"Plain HTTP to {name} would send the token unencrypted: use https, or pass --allow-insecure-http."
         )
     return url
 
@@ -324,29 +321,29 @@ def _is_loopback(name: str) -> bool:
 
 
 def otlp_signals() -> frozenset[str]:
-    """Which of traces and metrics OpenTelemetry's standard variables ask for: those with an endpoint, and not off.
+    """The signals, traces and metrics, that OpenTelemetry's standard variables enable and give an endpoint.
 
-    ConfigError for a protocol that is not spoken.
+    ConfigError for an unsupported protocol.
     """
-    asked = set[str]()
+    enabled = set[str]()
     for signal in ("traces", "metrics") if os.environ.get("OTEL_SDK_DISABLED", "").lower() != "true" else ():
-        named = [f"OTEL_EXPORTER_OTLP_{signal.upper()}_{{}}", "OTEL_EXPORTER_OTLP_{}"]
+        templates = [f"OTEL_EXPORTER_OTLP_{signal.upper()}_{{}}", "OTEL_EXPORTER_OTLP_{}"]
         endpoint, protocol = (
-            next(filter(None, (os.environ.get(each.format(what)) for each in named)), "")
-            for what in ("ENDPOINT", "PROTOCOL")
+            next(filter(None, (os.environ.get(each.format(part)) for each in templates)), "")
+            for part in ("ENDPOINT", "PROTOCOL")
         )
         if endpoint and os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "") in {"", "otlp"}:
             if protocol not in {"", "http/protobuf"}:
-                raise ConfigError(f"OTLP is spoken by http/protobuf alone, not by {protocol!r}.")
-            asked.add(signal)
-    return frozenset(asked)
+                raise ConfigError(f"The OTLP protocol {protocol!r} is not supported: use http/protobuf.")
+            enabled.add(signal)
+    return frozenset(enabled)
 
 
 def notify_url_of_environment() -> str:
-    """What must not show, before all settings are known."""
+    """The webhook's URL in the environment, for redaction before the settings are known."""
     return os.environ.get("TFY_ETL_NOTIFY_URL", "")
 
 
 def database_url_of_environment() -> str:
-    """For tools that take no options, such as Alembic's own command."""
+    """The database URL for tools without options, such as Alembic's own command."""
     return os.environ.get("TFY_ETL_DATABASE_URL") or DEFAULT_DATABASE_URL

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from etl.errors import MassDelete, TokenRefused
+from etl.errors import DeleteLimitExceeded, TokenRefused
 from etl.models import Change, MlRepo, Model, ModelVersion
 from etl.simulator import Registry, fault
 from etl.simulator.exchange import Answer, Proceed, Request, refusal
@@ -155,7 +155,7 @@ class TestAnMlRepoThatTheTokenLost:
         (repo,) = mirror.rows(MlRepo, MlRepo.id == "2")
         before = mirror.registry_dump()
         mirror.plane.faults = [lists_without(of_repo("2"))]
-        with pytest.raises(MassDelete) as refused:
+        with pytest.raises(DeleteLimitExceeded) as refused:
             mirror.sync(max_delete_share=0.1, confirm_deletes=0)
 
         assert f"Every model is gone of ML repo 2 ({repo['name']})." in str(refused.value)
@@ -278,7 +278,7 @@ def test_an_empty_registry_takes_nothing_along_by_itself(mirror: Mirror) -> None
         mirror.registry.delete_ml_repo(repo)
     before = mirror.registry_dump()
 
-    with pytest.raises(MassDelete, match="ml_repos"):
+    with pytest.raises(DeleteLimitExceeded, match="ml_repos"):
         mirror.sync()
 
     assert mirror.registry_dump() == before

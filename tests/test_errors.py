@@ -25,7 +25,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
         (errors.SourceUnavailable, 1),
         (errors.StoreError, 1),
         (errors.LockHeld, 4),
-        (errors.MassDelete, 5),
+        (errors.DeleteLimitExceeded, 5),
         (errors.Interrupted, 130),
     ],
 )

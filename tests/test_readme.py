@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from etl.cli.progress import Lines
+from etl.cli.progress import ProgressLog
 from etl.settings import Settings
 from etl.simulator import MODELS, Registry, Simulator
 from etl.store import opened
@@ -21,9 +21,9 @@ def url(migrated_url: str) -> str:
     registry = Registry.generate(seed=3, models=20)
     with Simulator(registry, token="t") as simulator, Interrupts() as interrupts:
         settings = Settings(host=simulator.url, api_key="t", database_url=migrated_url)
-        run(settings, interrupts=interrupts, progress=Lines())
+        run(settings, interrupts=interrupts, progress=ProgressLog())
         registry.delete_model(registry.ids(MODELS)[0])
-        run(replace(settings, allow_mass_delete=True), interrupts=interrupts, progress=Lines())
+        run(replace(settings, allow_mass_delete=True), interrupts=interrupts, progress=ProgressLog())
     return migrated_url
 
 

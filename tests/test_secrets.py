@@ -167,7 +167,7 @@ def test_a_bug_is_reported_without_secrets(
     (folder / ON_PATH).write_text(f"{BUGS[bug]}httpx.Client.stream = stream\n", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
     said = told(mirror, "sync", "--log-format", form, exit_code=1)
-    assert "this is a fault of tfy-etl, please report it" in said
+    assert "this is a bug in tfy-etl, please report it" in said
     assert "RuntimeError" in said
     assert_hidden(said + left(folder))
 

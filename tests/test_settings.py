@@ -13,9 +13,9 @@ from etl.settings import (
     DEFAULT_DATABASE_URL,
     Settings,
     database_url_of_environment,
-    duration,
     env_names,
     flag,
+    parse_duration,
     token_of_environment,
 )
 
@@ -128,10 +128,12 @@ def test_what_can_be_no_token_is_refused_and_not_quoted(token: str) -> None:
     with pytest.raises(ConfigError) as error:
         Settings(api_key=token).token()
     assert not token.strip() or token not in str(error.value)
-    assert Settings(api_key=token).token_if_any() is None
+    assert Settings(api_key=token).find_token() is None
 
 
-@pytest.mark.parametrize(("content", "reason"), [(None, "No such file or directory"), (b"\xff\xfe", "it is not text")])
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "No such file or directory"), (b"\xff\xfe", "it is not UTF-8 text")]
+)
 def test_a_token_file_that_cannot_be_read_is_told(content: bytes | None, reason: str, tmp_path: Path) -> None:
     if content:
         (tmp_path / "token").write_bytes(content)
@@ -146,13 +148,13 @@ def test_a_mark_in_front_and_line_ends_of_windows_are_no_part_of_the_token(tmp_p
 
 def test_an_empty_token_file_is_told_of(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("\n")
-    with pytest.raises(ConfigError, match="names is empty"):
+    with pytest.raises(ConfigError, match="is empty: write the token"):
         Settings(api_key_file=tmp_path / "token").token()
 
 
 def test_neither_token_nor_database_password_is_in_the_settings_text() -> None:
     assert TOKEN not in repr(Settings(api_key=TOKEN, database_url=f"postgresql://u:{TOKEN}@host/db"))
-    assert Settings(api_key=TOKEN).token_if_any() == TOKEN
+    assert Settings(api_key=TOKEN).find_token() == TOKEN
 
 
 @pytest.mark.parametrize(("mode", "open_to_all"), [(0o600, False), (0o640, False), (0o604, True), (0o644, True)])
@@ -160,14 +162,14 @@ def test_a_token_file_that_everybody_may_read_is_found(mode: int, open_to_all: b
     file = tmp_path / "token"
     file.write_text(TOKEN)
     file.chmod(mode)
-    assert Settings(api_key_file=file).open_token_file() == (file if open_to_all else None)
-    assert Settings(api_key_file=file, api_key=TOKEN).open_token_file() is None
+    assert Settings(api_key_file=file).world_readable_token_file() == (file if open_to_all else None)
+    assert Settings(api_key_file=file, api_key=TOKEN).world_readable_token_file() is None
 
 
 def test_without_a_token_file_none_is_open(tmp_path: Path) -> None:
-    assert Settings().open_token_file() is None
+    assert Settings().world_readable_token_file() is None
     for no_file in (tmp_path / "none", tmp_path, tmp_path / ("long" * 100)):
-        assert Settings(api_key_file=no_file).open_token_file() is None
+        assert Settings(api_key_file=no_file).world_readable_token_file() is None
 
 
 @pytest.mark.parametrize(
@@ -200,13 +202,13 @@ def test_authorities_are_taken_from_the_option_httpxs_variables_or_those_of_requ
     ],
 )
 def test_a_time_span_is_a_number_and_a_unit(text: str, length: timedelta) -> None:
-    assert duration(text) == length
+    assert parse_duration(text) == length
 
 
 @pytest.mark.parametrize("text", ["", "6", "h", "-6h", "6 hours", "nan", "6h30m", "9" * 400 + "s", "99999999999w"])
 def test_anything_else_is_no_time_span(text: str) -> None:
-    with pytest.raises(ConfigError, match="time span"):
-        duration(text)
+    with pytest.raises(ConfigError, match="duration"):
+        parse_duration(text)
 
 
 def test_every_option_has_a_variable_of_its_own_after_those_that_users_have() -> None:

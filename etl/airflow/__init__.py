@@ -1,14 +1,13 @@
-"""Runs by Airflow: a connection, operators, and a DAG that spreads one sync over many workers.
+"""Run tfy-etl in Airflow: a connection, operators, and a DAG that distributes one sync over many workers.
 
-hook          the connection: address, token, settings; the list of ML repos
-operators     list ML repos, sync some of them or all
-proof         the task that ends the DAG: nothing is missing
-outcomes      how a run's end becomes a task's end
-lineage       assets, and what OpenLineage is told
-dags          the DAG that maps one sync over each ML repo
-example_dags  one file to copy
+hook          the connection: URL, token, settings; the list of ML repos
+operators     list ML repos, sync some or all of them, verify a DAG run
+errors        the state of a task after a run with an error
+lineage       assets, and the facets of OpenLineage
+dags          the DAG that maps a sync over the ML repos
+example_dags  DAG files to copy
 
-Airflow looks for `provider_info` here, and reads it often: what is imported beside it stands in the other modules.
+Airflow calls `provider_info` often, so this module imports nothing else.
 """
 
 from typing import Any
@@ -19,7 +18,7 @@ _TEXT = {"type": ["string", "null"]}
 
 
 def provider_info() -> dict[str, Any]:
-    """What Airflow wants to know of a provider, by the names of its own schema."""
+    """The metadata of the provider, in Airflow's schema."""
     return {
         "package-name": "tfy-etl",
         "name": "TrueFoundry model registry",
@@ -37,17 +36,17 @@ def provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "api_prefix": {
                         "label": "API prefix",
-                        "description": "Path of the API below the host; found by itself when not given.",
+                        "description": "Path of the API below the host; detected by default.",
                         "schema": _TEXT,
                     },
                     "ca_bundle": {
                         "label": "CA bundle",
-                        "description": "File of CA certificates to trust, on the machine where tasks run.",
+                        "description": "File with CA certificates to trust, on the worker.",
                         "schema": _TEXT,
                     },
                     "allow_insecure_http": {
-                        "label": "Allow plain http",
-                        "description": "Send the token over plain http to a host that is not the worker itself.",
+                        "label": "Allow plain HTTP",
+                        "description": "Allow plain HTTP to other hosts; the token is sent unencrypted.",
                         "schema": {"type": ["boolean", "null"], "default": False},
                     },
                 },

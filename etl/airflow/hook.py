@@ -1,6 +1,6 @@
-"""The connection: where the control plane is, its token, the settings of a run, and the list of ML repos.
+"""The connection: URL and token of the control plane, the settings of a run, and the list of ML repos.
 
-What does the work is imported when there is work: Airflow imports this module whenever it looks at DAGs.
+Airflow imports this module whenever it parses DAGs, so functions import what runs need.
 """
 
 from collections.abc import Mapping
@@ -17,26 +17,26 @@ from airflow.sdk.log import mask_secret
 
 from etl.airflow import CONNECTION_TYPE
 from etl.errors import ConfigError, EtlError, SourceError
-from etl.secrecy import passwords_of
-from etl.settings import Settings, duration
+from etl.redaction import passwords_of
+from etl.settings import Settings, parse_duration
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from etl.source import Client, ListingReader
 
-# What libpq may be told in a connection's extra; the rest there is for other hooks.
+# Keys of a connection's extra that go to libpq; other keys are for other hooks.
 _LIBPQ = frozenset({"application_name", "connect_timeout", "options", "sslcert", "sslkey", "sslmode", "sslrootcert"})
-# What connections and operators give, and what the command line does beside a run.
-_OWN = frozenset(
+# Settings that connections and operators provide, and those that only the command line uses.
+_RESERVED = frozenset(
     {"host", "api_key", "api_key_file", "database_url", "ml_repo"}
     | {"log_format", "log_level", "output", "progress", "metrics_file", "notify_url", "keep"}
 )
-_TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "none": False, "": False}
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "none": False, "": False}
 
 
 class TrueFoundryHook(BaseHook):
-    """A connection of the type `truefoundry`: host, the token as password, prefix and CA file as extras."""
+    """A connection of type `truefoundry`: host, token as password, API prefix and CA file as extras."""
 
     conn_name_attr = "truefoundry_conn_id"
     default_conn_name = "truefoundry_default"
@@ -44,45 +44,44 @@ class TrueFoundryHook(BaseHook):
     hook_name = "TrueFoundry"
 
     def __init__(self, truefoundry_conn_id: str = default_conn_name) -> None:
-        """The connection is read when it is needed."""
         super().__init__()
         self.truefoundry_conn_id = truefoundry_conn_id
 
     @cached_property
     def connection(self) -> "Connection":
-        """The connection; from here on its token shows in no log."""
+        """The connection. Airflow masks its token in logs from now on."""
         connection = self.get_connection(self.truefoundry_conn_id)
         if connection.password:
             mask_secret(connection.password)
         return connection
 
     def settings(self, options: Mapping[str, Any] | None = None, *, database_url: str | None = None) -> Settings:
-        """What a run is told; `options` are settings by their names. ConfigError where one makes no sense."""
+        """The settings of a run; `options` are settings by name. ConfigError for invalid values."""
         connection, extra = self.connection, self.connection.extra_dejson
-        of_connection = {
+        from_connection = {
             "host": _address(connection),
             "api_key": connection.password,
             "api_prefix": extra.get("api_prefix") or None,
             "ca_bundle": extra.get("ca_bundle") or None,
             "allow_insecure_http": extra.get("allow_insecure_http") or False,
         }
-        told = of_connection | dict(options or {}) | ({"database_url": database_url} if database_url else {})
-        return Settings(**{name: _typed(name, value) for name, value in told.items()})
+        values = from_connection | dict(options or {}) | ({"database_url": database_url} if database_url else {})
+        return Settings(**{name: _typed(name, value) for name, value in values.items()})
 
     def get_conn(self) -> "Client":
-        """A client of the control plane's API, to be used within a `with`. EtlError when nobody answers as it does."""
+        """A client of the API, for use in a `with` statement. EtlError if the control plane does not respond."""
         from etl.source import Client
 
         with ExitStack() as stack:
             client = stack.enter_context(Client(self.settings()))
             client.discover()
-            stack.pop_all()  # from here on it is the caller's to close
+            stack.pop_all()  # the caller closes the client
         return client
 
     def ml_repos(self) -> list[str]:
-        """The ids of all ML repos, from a list that was proven to be read in full. EtlError without such a proof.
+        """The ids of all ML repos, from a list that is proven complete. EtlError without a proof.
 
-        Where ML repos are not listed, those of all models are taken.
+        If the control plane does not list ML repos, they are derived from the models.
         """
         from etl.errors import RequestRefused
         from etl.source import Forbidden, ListingReader, is_withheld
@@ -97,22 +96,22 @@ class TrueFoundryHook(BaseHook):
             except (Forbidden, RequestRefused) as refusal:
                 if not is_withheld(refusal):
                     raise
-                self.log.info("ML repos are not listed, so those of all models are taken: %s", refusal)
+                self.log.info("cannot list ML repos, deriving them from all models instead: %s", refusal)
                 found = _ids(reader, "models", "ml_repo_id")
         return sorted(found, key=lambda ml_repo: (len(ml_repo), ml_repo))
 
     def test_connection(self) -> tuple[bool, str]:
-        """Whether the control plane answers and lets this token list models: for Airflow's own button."""
+        """Check that the control plane responds and lists models, for the test button of Airflow."""
         try:
             with self.get_conn() as client:
                 client.list_page("models", (), offset=0, limit=1)
-                return True, f"{self.settings().base_url()}{client.prefix} answers, and lists models"
+                return True, f"{self.settings().base_url()}{client.prefix} responds, and lists models"
         except EtlError as error:
             return False, str(error)
 
 
 def _ids(reader: "ListingReader", endpoint: str, field: str) -> set[str]:
-    """The values of an id field in a list that was proven to be read in full; SourceError without such a proof."""
+    """The values of an id field in a list that is proven complete. SourceError without a proof."""
     from etl.records import identity
     from etl.source import Listing
 
@@ -122,18 +121,21 @@ def _ids(reader: "ListingReader", endpoint: str, field: str) -> set[str]:
         ids = (identity(record.get(field)) for record in page.fresh if isinstance(record, dict))
         found.update(filter(None, ids))
     if reading.proof is None:
-        raise SourceError(f"The list of {endpoint} could not be proven complete: it moves, or the server is unsteady.")
+        raise SourceError(
+            f"Cannot prove that the list of {endpoint} is complete: "
+            "it changes during the read, or the responses are inconsistent."
+        )
     return found
 
 
 def database_url_of(conn_id: str) -> str:
-    """The database that a connection of Airflow's names, `postgres` or `sqlite`; its passwords show in no log."""
+    """The URL of a connection of type `postgres` or `sqlite`. Airflow masks its passwords in logs."""
     connection = BaseHook.get_connection(conn_id)
     if connection.conn_type == "sqlite":
         return f"sqlite:///{connection.host or ''}"
     if connection.conn_type not in {"postgres", "postgresql"}:
         raise ConfigError(
-            f"The connection {conn_id!r} is of the type {connection.conn_type!r}: take one of postgres or sqlite."
+            f"The connection {conn_id!r} has the type {connection.conn_type!r}: use one of type postgres or sqlite."
         )
     url = _postgresql(connection)
     for password in passwords_of(url):
@@ -141,18 +143,20 @@ def database_url_of(conn_id: str) -> str:
     return url
 
 
-def refuse_password(database_url: str) -> str:
-    """The URL, if it may stand in a DAG: Airflow keeps what stands there, and shows it. ConfigError otherwise."""
+def reject_password(database_url: str) -> str:
+    """Return the URL, or raise ConfigError if it contains a password, which Airflow would store and show."""
     if passwords_of(database_url):
-        raise ConfigError("A DAG is no place for a password: put the database into a connection, and name that.")
+        raise ConfigError(
+            "A DAG must not contain a password: define the database as a connection, and pass database_conn_id."
+        )
     return database_url
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """ConfigError when one of the names is no setting, or one that a connection or Airflow gives."""
-    known = {each.name for each in fields(Settings)} - _OWN
+    """Raise ConfigError for unknown settings, and for those that come from a connection or Airflow."""
+    known = {each.name for each in fields(Settings)} - _RESERVED
     if unknown := sorted(options.keys() - known):
-        raise ConfigError(f"{', '.join(unknown)} cannot be set here: take of {', '.join(sorted(known))}.")
+        raise ConfigError(f"Unknown options: {', '.join(unknown)}. Valid options: {', '.join(sorted(known))}.")
 
 
 def _address(connection: "Connection") -> str | None:
@@ -164,7 +168,7 @@ def _address(connection: "Connection") -> str | None:
 
 def _postgresql(connection: "Connection") -> str:
     host, query = connection.host or "", {}
-    if host.startswith("/"):  # the folder of a socket
+    if host.startswith("/"):  # the directory of a Unix socket
         host, query = "", {"host": host} | ({"port": str(connection.port)} if connection.port else {})
     query |= {name: str(value) for name, value in connection.extra_dejson.items() if name in _LIBPQ}
     login = quote(connection.login or "", safe="")
@@ -175,7 +179,7 @@ def _postgresql(connection: "Connection") -> str:
 
 
 def _typed(name: str, value: Any) -> Any:
-    """A setting as Settings wants it: what a template gives is text."""
+    """Convert a value to the type of its setting, because templates give text."""
     setting: Field[Any] = next(each for each in fields(Settings) if each.name == name)
     if name == "ca_bundle" and value:
         return Path(value)
@@ -184,9 +188,9 @@ def _typed(name: str, value: Any) -> Any:
     kind: type[Any] = type(setting.default)
     try:
         if kind is bool:
-            return _TRUTHS[value.strip().lower()]
+            return _BOOLEANS[value.strip().lower()]
         if kind is timedelta:
-            return duration(value)
+            return parse_duration(value)
         return kind(value) if kind in {int, float} else value
     except (KeyError, ValueError) as error:
-        raise ConfigError(f"{name} cannot be {value!r}.") from error
+        raise ConfigError(f"Invalid value for {name}: {value!r}.") from error

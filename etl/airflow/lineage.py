@@ -1,4 +1,4 @@
-"""What others start on and look at: assets for the tables, and the datasets and facets of OpenLineage."""
+"""Assets for the tables, and the datasets and facets of OpenLineage."""
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,13 +19,13 @@ TABLES = (
     "model_run_steps",
     "subjects",
 )
-"""The tables that a complete run brings to the registry's state."""
+"""The tables that a complete run synchronizes with the registry."""
 
 
 def registry_assets(database: str) -> list[Asset]:
-    """An asset for each table of the registry, in the database of this name: that of its connection, say.
+    """An asset for each table, in the database of this name, usually the id of its connection.
 
-    A DAG that is to start on new data takes `schedule=registry_assets("registry_db")`, or some of them.
+    A DAG with `schedule=registry_assets("registry_db")` starts when there is new data.
     """
     return [Asset(name=f"{database}/{table}", uri=f"tfy-etl://{database}/{table}") for table in TABLES]
 
@@ -35,14 +35,14 @@ def registry_asset(database: str, table: str) -> Asset:
     return registry_assets(database)[TABLES.index(table)]
 
 
-def name_of(settings: "Settings") -> str:
-    """The database by its address, without user and password."""
+def database_name(settings: "Settings") -> str:
+    """The address of the database, without user and password."""
     namespace, database = _address(settings.database_url)
     return f"{namespace}/{database}"
 
 
 def facets(settings: "Settings", summary: "Summary") -> Any:
-    """OpenLineage's own object: the registry as input, the tables as outputs with rows written, the run's end."""
+    """The lineage of a run: the registry as input, the tables as outputs with their written rows."""
     from airflow.providers.openlineage.extractors import OperatorLineage
     from openlineage.client.event_v2 import InputDataset, OutputDataset
     from openlineage.client.generated.output_statistics_output_dataset import OutputStatisticsOutputDatasetFacet
@@ -52,13 +52,15 @@ def facets(settings: "Settings", summary: "Summary") -> Any:
     for table in TABLES if summary.run_id is not None else ():
         tally = summary.tallies.get(table)
         written = tally and tally.inserted + tally.updated + tally.deleted + tally.restored
-        told = {} if written is None else {"outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=written)}
-        outputs.append(OutputDataset(namespace=namespace, name=f"{database}.{table}", outputFacets=told))
+        output_facets = (
+            {} if written is None else {"outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=written)}
+        )
+        outputs.append(OutputDataset(namespace=namespace, name=f"{database}.{table}", outputFacets=output_facets))
     return OperatorLineage(inputs=[InputDataset(namespace=settings.base_url(), name="model-registry")], outputs=outputs)
 
 
 def _address(database_url: str) -> tuple[str, str]:
-    """Namespace and name of a database, as OpenLineage writes them: of the schema, where there is one."""
+    """Namespace and name of a database, as OpenLineage defines them, with the schema if there is one."""
     parts = urlsplit(database_url)
     if parts.scheme.startswith("sqlite"):
         return "file", parts.path.removeprefix("/")

@@ -1,4 +1,4 @@
-"""`tfy-etl check`: every link of the chain, a line each, and what to do about the one that is broken."""
+"""`tfy-etl check`: test the token, the control plane and the database, one line for each check."""
 
 import logging
 import sys
@@ -9,43 +9,43 @@ from typing import Any, NamedTuple
 
 import click
 
-from etl.cli.shown import shown
+from etl.cli.sanitize import sanitize
 from etl.errors import EtlError, RequestRefused
 from etl.settings import Settings
 from etl.source import Client, Forbidden, is_withheld, refusal_of_versions, why
 from etl.store import lock_is_free, opened, runs, schema, server_of
 
 
-class Link(NamedTuple):
-    """One link: `probe` says in words that it holds, or raises; it makes sense only once those it `needs` hold."""
+class Check(NamedTuple):
+    """A check: `run` returns a description of the success, or raises. It runs only after those it `needs`."""
 
     name: str
     needs: tuple[str, ...]
-    probe: Callable[[], str]
+    run: Callable[[], str]
 
 
-def check_links(settings: Settings) -> None:
-    """Probe each in turn, and end the process with the exit code of the first failure."""
-    held, codes = set[str](), []
+def run_checks(settings: Settings) -> None:
+    """Run the checks in order, and exit with the code of the first failure."""
+    passed, codes = set[str](), []
     with ExitStack() as stack:
         if settings.log_level != "debug":
             stack.enter_context(_only_warnings())
-        for link in (*_source_links(settings, stack), *_store_links(settings)):
-            if missing := [name for name in link.needs if name not in held]:
-                _say("skipped", link, f"needs {' and '.join(missing)}")
+        for check in (*_source_checks(settings, stack), *_store_checks(settings)):
+            if missing := [name for name in check.needs if name not in passed]:
+                _print("skipped", check, f"requires {' and '.join(missing)}")
                 continue
             try:
-                _say("ok", link, link.probe())
-                held.add(link.name)
+                _print("ok", check, check.run())
+                passed.add(check.name)
             except EtlError as error:
-                _say("FAILED", link, str(error))
+                _print("FAILED", check, str(error))
                 codes.append(error.exit_code)
     sys.exit(codes[0] if codes else 0)
 
 
 @contextmanager
 def _only_warnings() -> Iterator[None]:
-    """What the rooms below log for information would say again what the links say."""
+    """Hide log lines of level info, which would repeat the results of the checks."""
     log = logging.getLogger("etl")
     before = log.level
     log.setLevel(max(logging.WARNING, log.getEffectiveLevel()))
@@ -55,28 +55,28 @@ def _only_warnings() -> Iterator[None]:
         log.setLevel(before)
 
 
-def _say(mark: str, link: Link, told: str) -> None:
-    click.echo(f"{mark:<7}  {link.name:<14}  {shown(told)}")
+def _print(mark: str, check: Check, result: str) -> None:
+    click.echo(f"{mark:<7}  {check.name:<14}  {sanitize(result)}")
 
 
-def _source_links(settings: Settings, stack: ExitStack) -> list[Link]:
+def _source_checks(settings: Settings, stack: ExitStack) -> list[Check]:
     clients: list[Client] = []
 
     def token() -> str:
         settings.token()
-        return "there is one"
+        return "found"
 
     def api() -> str:
-        # One try is enough for a check, and tells sooner.
+        # Without retries, a check fails sooner.
         once = replace(settings, max_retries=0)
         clients.append(stack.enter_context(Client(once, settings.token())))
-        return f"{clients[0].discover()} answers"
+        return f"{clients[0].discover()} responds"
 
     found: list[Any] = []
 
     def models() -> str:
         found.extend(clients[0].list_page("models", (), offset=0, limit=1).records)
-        return "listed, each with its latest version"
+        return "listed, with the latest version of each"
 
     def ml_repos() -> str:
         try:
@@ -97,16 +97,16 @@ def _source_links(settings: Settings, stack: ExitStack) -> list[Link]:
         return "listed: every version will be copied"
 
     return [
-        Link("host", (), settings.base_url),
-        Link("token", (), token),
-        Link("API", ("host", "token"), api),
-        Link("models", ("API",), models),
-        Link("ml-repos", ("models",), ml_repos),
-        Link("model-versions", ("models",), versions),
+        Check("host", (), settings.base_url),
+        Check("token", (), token),
+        Check("API", ("host", "token"), api),
+        Check("models", ("API",), models),
+        Check("ml-repos", ("models",), ml_repos),
+        Check("model-versions", ("models",), versions),
     ]
 
 
-def _store_links(settings: Settings) -> list[Link]:
+def _store_checks(settings: Settings) -> list[Check]:
     url = settings.database_url
 
     def database() -> str:
@@ -124,14 +124,14 @@ def _store_links(settings: Settings) -> list[Link]:
     def copy() -> str:
         with opened(url, read_only=True) as engine:
             if schema.current(engine) is None:
-                return "nothing is copied yet"
+                return "the database is empty"
             with engine.connect() as connection:
                 runs.check_same_host(connection, settings.base_url())
-            return "of this control plane"
+            return "the database was filled from this host"
 
     return [
-        Link("database", (), database),
-        Link("schema", ("database",), revision),
-        Link("copy", ("host", "schema"), copy),
-        Link("lock", ("database",), lock),
+        Check("database", (), database),
+        Check("schema", ("database",), revision),
+        Check("copy", ("host", "schema"), copy),
+        Check("lock", ("database",), lock),
     ]

@@ -1,4 +1,4 @@
-"""A TOML file of settings becomes click's defaults: weaker than options and environment."""
+"""A TOML file with settings, which become click's defaults, below options and environment variables."""
 
 import re
 import tomllib
@@ -14,35 +14,33 @@ from etl.settings import TOKEN_ENV, Settings
 _TOKENS = {"api_key", "token", TOKEN_ENV.lower()}
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "boolean": ((bool,), "true or false"),
-    "integer": ((int,), "a whole number"),
+    "integer": ((int,), "an integer"),
     "float": ((int, float), "a number"),
 }
-_TEXT = ((str,), "a text in quotes")
-_WITH_SETTINGS = ("sync", "prune")
+_TEXT = ((str,), "a quoted string")
+_COMMANDS_WITH_SETTINGS = ("sync", "prune")
 """Commands that have settings of their own."""
 
 
 def load(ctx: click.Context, path: Path, commands: Mapping[str, click.Command]) -> None:
-    """Read the file into the context's defaults. ConfigError with file, line and key when something is wrong."""
+    """Read the file into the context's defaults. ConfigError with file, line and key for invalid content."""
     text = _text(path)
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"The config file {path} is no TOML: {error}.") from error
+        raise ConfigError(f"The config file {path} is not valid TOML: {error}.") from error
     known = {each.name: each for each in ctx.command.params if each.name and each.name != "config"}
-    of_commands = {each.name: each for name in _WITH_SETTINGS for each in commands[name].params if each.name}
+    of_commands = {each.name: each for name in _COMMANDS_WITH_SETTINGS for each in commands[name].params if each.name}
     own: dict[str, Any] = {}
     defaults: dict[str, Any] = {"rejected": {"retry": own}}  # a retry is a run too
-    defaults |= dict.fromkeys(_WITH_SETTINGS, own)
+    defaults |= dict.fromkeys(_COMMANDS_WITH_SETTINGS, own)
     for key, value in found.items():
         name, where = key.replace("-", "_"), f"{path}{_line(text, key)}"
         if name.lower() in _TOKENS:
-            raise ConfigError(
-                f"{where}: the token does not belong here: set {TOKEN_ENV}, or name its file in api-key-file."
-            )
+            raise ConfigError(f"{where}: a config file must not contain the token: set {TOKEN_ENV}, or api-key-file.")
         option = known.get(name) or of_commands.get(name)
         if option is None:
-            raise ConfigError(f"{where}: there is no setting {key!r}; the names are those of the options.")
+            raise ConfigError(f"{where}: unknown setting {key!r}: use the name of an option.")
         try:
             _check(ctx, option, value)
         except click.BadParameter as error:
@@ -59,23 +57,23 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"Cannot read the config file {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"The config file {path} is not text in UTF-8.") from error
+        raise ConfigError(f"The config file {path} is not UTF-8 text.") from error
 
 
 def _check(ctx: click.Context, option: click.Parameter, value: Any) -> None:
     """Raise BadParameter or ConfigError unless the option can take the value.
 
-    click would make do with too much: 1.5 for a whole number, true for 1, the letters of a text for several ids.
+    click alone accepts too much: 1.5 for an integer, true for 1, or the letters of a string as several ids.
     """
     kinds, wanted = _KINDS.get(option.type.name, _TEXT)
     values = value if option.multiple and isinstance(value, list) else [value]
     if option.multiple != isinstance(value, list) or any(type(each) not in kinds for each in values):
-        raise ConfigError(f"it takes {f'a list, each {wanted}' if option.multiple else wanted}.")
+        raise ConfigError(f"expected {f'a list, each item {wanted}' if option.multiple else wanted}.")
     Settings(**{str(option.name): option.type_cast_value(ctx, value)})
 
 
 def _line(text: str, key: str) -> str:
-    """Where a top-level key stands; nothing for one that is spelled with escapes."""
+    """The line of a top-level key; empty for a key that is written with escapes."""
     for number, line in enumerate(text.splitlines(), 1):
         if re.match(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[\].=]", line):
             return f", line {number}"

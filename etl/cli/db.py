@@ -1,4 +1,4 @@
-"""`tfy-etl db`: the schema's revision."""
+"""`tfy-etl db`: manage the schema of the database."""
 
 import click
 
@@ -7,25 +7,25 @@ from etl.store import opened, schema
 
 
 def upgrade_schema(database_url: str) -> None:
-    """Migrate, and say from where to where."""
+    """Migrate the schema, and print both revisions."""
     with opened(database_url) as engine:
         before = schema.current(engine)
         schema.upgrade(engine)
         after = schema.current(engine)
-    done = f"Migrated from {before} to {after}." if before else f"Created at revision {after}."
+    message = f"Migrated from {before} to {after}." if before else f"Created at revision {after}."
     if before == after:
-        done = f"The schema is at revision {after} already."
-    print_result(lambda: click.echo(done), work_done=True)
+        message = f"The schema is already at revision {after}."
+    print_result(lambda: click.echo(message), work_done=True)
 
 
 def show_revision(database_url: str) -> None:
-    """Print where the database is."""
+    """Print the revision of the database."""
     with opened(database_url, read_only=True) as engine:
         click.echo(schema.current(engine) or "none")
 
 
 def check_schema(database_url: str) -> None:
-    """Say that the schema is as it should be; else SchemaMismatch."""
+    """Confirm that the schema matches this release. Raises SchemaMismatch."""
     with opened(database_url, read_only=True) as engine:
         schema.check(engine)
-        click.echo(f"The schema is at revision {schema.head()}, as this release needs it.")
+        click.echo(f"The schema matches this release: revision {schema.head()}.")

@@ -1,4 +1,4 @@
-"""`tfy-etl demo`: a simulated control plane, two real syncs over HTTP into SQLite, and a look at what came."""
+"""`tfy-etl demo`: two syncs over HTTP from a simulated control plane into SQLite, and their results."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.console import Console
 
-from etl.cli.drawing import console, table
+from etl.cli.console import console, table
 from etl.cli.progress import progress as shown_progress
-from etl.cli.shown import shown
+from etl.cli.sanitize import sanitize
 from etl.cli.sync import show
 from etl.errors import ConfigError
 from etl.settings import DEMO_FILE, Settings
@@ -17,13 +17,13 @@ from etl.store import open_readonly
 from etl.store.queries.demo import changes_of, models_by_repo, tags_now
 from etl.sync import Interrupts, Summary, run
 
-_TOKEN = "demo-token"  # noqa: S105 it opens nothing
-_LOOK = "SELECT * FROM current_models LIMIT 5"
-_LONGEST = 36
+_TOKEN = "demo-token"  # noqa: S105 it is no secret
+_QUERY = "SELECT * FROM current_models LIMIT 5"
+_MAX_LENGTH = 36
 
 
-def tell_the_story(file: Path, *, progress: bool | None) -> None:
-    """Sync, change the registry, sync again, and show what that did to the tables."""
+def run_demo(file: Path, *, progress: bool | None) -> None:
+    """Sync, change the registry, sync again, and show the changes in the tables."""
     _make_room(file)
     out = console()
     registry = Registry.generate(seed=7, ml_repos=3, models=40, versions=5, metrics=6)
@@ -34,31 +34,33 @@ def tell_the_story(file: Path, *, progress: bool | None) -> None:
             database_url=f"sqlite:///{file}",
             progress=progress,
         )
-        out.print(f"A simulated control plane listens at {simulator.url}. The first sync:\n")
+        out.print(f"A simulated control plane listens on {simulator.url}. First sync:\n")
         show(_sync(settings), out)
         with open_readonly(settings.database_url) as connection:
             _show_repos(out, models_by_repo(connection))
-        out.print("\nNow the registry changes:", *(f"- {each}" for each in change(registry)), sep="\n")
-        out.print("\nThe second sync:\n")
+        out.print("\nThe registry changes:", *(f"- {each}" for each in change(registry)), sep="\n")
+        out.print("\nSecond sync:\n")
         summary = _sync(settings)
         show(summary, out)
         with open_readonly(settings.database_url) as connection:
             _show_changes(out, changes_of(connection, str(summary.run_id), limit=30))
             _show_tags(out, tags_now(connection, "eu", limit=8))
-    out.print(f"\nThe database is {shown(file)}. Look around:\n  sqlite3 -box {shown(file)} '{_LOOK}'")
+    out.print(f"\nThe database is {sanitize(file)}. Query it:\n  sqlite3 -box {sanitize(file)} '{_QUERY}'")
 
 
 def _make_room(file: Path) -> None:
-    """Remove the database of the demonstration before; nobody's other file."""
+    """Remove the database of an earlier demo, but no other file."""
     if not file.parent.is_dir():
-        raise ConfigError(f"The folder {file.parent} does not exist: create it, or name another --file.")
+        raise ConfigError(f"The folder {file.parent} does not exist: create it, or choose another --file.")
     if file.name != DEMO_FILE and file.exists():
-        raise ConfigError(f"{file} is there already: name another --file, or remove it.")
+        raise ConfigError(f"{file} already exists: choose another --file, or remove it.")
     try:
         for stale in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
             stale.unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigError(f"Cannot replace {file} ({error.strerror}): run it in a folder of yours.") from error
+        raise ConfigError(
+            f"Cannot replace {file} ({error.strerror}): run the demo in a folder that you can write to."
+        ) from error
 
 
 def _sync(settings: Settings) -> Summary:
@@ -67,12 +69,12 @@ def _sync(settings: Settings) -> Summary:
 
 
 def change(registry: Registry) -> list[str]:
-    """Change the simulated registry in a few telling ways; what was done, a line each."""
+    """Change the simulated registry in several ways; return a line for each change."""
     first_repo = registry.ids(ML_REPOS)[0]
     models = [each for each in registry.records(MODELS) if each["latest_version"]]
     promoted, moved, edited, gone = models[1], models[2], models[3], models[-1]
     registry.add_version(promoted["id"])
-    # No updated_at moves here: only the content tells.
+    # updated_at stays as it is: only a comparison of content finds this change.
     registry.set_tags(moved["latest_version"]["id"], ["prod", "eu"], touch=False)
     registry.set_description(edited["latest_version"]["id"], "Retrained on last month's data.")
     registry.delete_model(gone["id"])
@@ -80,8 +82,8 @@ def change(registry: Registry) -> list[str]:
     registry.add_version(fresh)
     return [
         f"{promoted['name']} gets a new version",
-        f"the latest version of {moved['name']} is tagged prod and eu, and no updated_at moves",
-        f"the latest version of {edited['name']} is described anew",
+        f"the latest version of {moved['name']} gets the tags prod and eu, without a change of updated_at",
+        f"the latest version of {edited['name']} gets a new description",
         f"{gone['name']} is deleted",
         "churn-by-region is created",
     ]
@@ -93,27 +95,27 @@ def _show_repos(out: Console, rows: list[dict[str, Any]]) -> None:
 
 
 def _show_changes(out: Console, rows: list[dict[str, Any]]) -> None:
-    # That a record was touched says less than what else became of it.
-    telling = [row for row in rows if row["field"] != "updated_at"]
-    cells = ((row["kind"], row["what"].removeprefix("model:acme/"), _move(row)) for row in telling)
-    _table(out, "What changed (table changes)", ("kind", "what", "change"), cells)
+    # The other changed fields matter more than updated_at.
+    relevant = [row for row in rows if row["field"] != "updated_at"]
+    cells = ((row["kind"], row["what"].removeprefix("model:acme/"), _describe(row)) for row in relevant)
+    _table(out, "Changes (table changes)", ("kind", "what", "change"), cells)
 
 
 def _show_tags(out: Console, rows: list[dict[str, Any]]) -> None:
     cells = ((row["ml_repo"], row["model"], row["version"]) for row in rows)
-    _table(out, "Who carries the tag eu (view tag_assignments)", ("ML repo", "model", "version"), cells)
+    _table(out, "Versions with the tag eu (view tag_assignments)", ("ML repo", "model", "version"), cells)
 
 
-def _move(row: dict[str, Any]) -> str:
-    """A change of one field in words; nothing for a record that came or went."""
+def _describe(row: dict[str, Any]) -> str:
+    """Describe the change of a field; empty for an inserted or deleted record."""
     if row["field"] is None:
         return ""
-    old, new = (_short(shown(row[end])) for end in ("from", "to"))
+    old, new = (_short(sanitize(row[end])) for end in ("from", "to"))
     return f"{row['field']}: {old} → {new}" if old and new else f"{row['field']}: {new or old}"
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return text if len(text) <= _MAX_LENGTH else f"{text[: _MAX_LENGTH - 1]}…"
 
 
 def _table(out: Console, title: str, headings: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
@@ -123,5 +125,5 @@ def _table(out: Console, title: str, headings: tuple[str, ...], rows: Iterable[t
         drawn.add_column(heading, no_wrap=True)
     drawn.add_column(headings[-1], overflow="fold")
     for row in rows:
-        drawn.add_row(*map(shown, row))
+        drawn.add_row(*map(sanitize, row))
     out.print(drawn)

@@ -1,4 +1,4 @@
-"""`tfy-etl explore`: the SQLite file in a browser."""
+"""`tfy-etl explore`: serve the SQLite file to a browser."""
 
 import webbrowser
 
@@ -8,19 +8,17 @@ from etl.errors import ConfigError
 from etl.store import queries
 
 
-def show_in_browser(database_url: str, port: int, *, open_browser: bool) -> None:
-    """Serve the file until a signal comes."""
+def explore_command(database_url: str, port: int, *, open_browser: bool) -> None:
+    """Serve the file until a signal stops the process."""
     path = queries.explore.file_to_browse(database_url)
     try:
-        from etl.explore.server import listen, serve  # noqa: PLC0415 an extra, and it takes long to import
+        from etl.explore.server import listen, serve  # noqa: PLC0415 optional, and slow to import
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"datasette", "uvicorn"}:
             raise
-        raise ConfigError(
-            "Datasette is not installed: install tfy-etl with its extra, pip install 'tfy-etl[explore]'."
-        ) from error
+        raise ConfigError("Datasette is not installed: run pip install 'tfy-etl[explore]'.") from error
     listener = listen(port)
-    click.echo(f"The registry is at {listener.url} until this is stopped, by Ctrl+C.")
+    click.echo(f"Serving the registry at {listener.url}. Press Ctrl+C to stop.")
     if open_browser:
         webbrowser.open(listener.url)
     serve(path, listener)

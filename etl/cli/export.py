@@ -1,4 +1,4 @@
-"""`tfy-etl export`: tables and views as files, and what was written in words or as JSON."""
+"""`tfy-etl export`: write tables and views to files, and print a summary as text or JSON."""
 
 import json
 from pathlib import Path
@@ -11,8 +11,8 @@ from etl.export import export
 from etl.settings import Settings
 
 
-def export_and_tell(settings: Settings, folder: Path, format: str, output: str, **how: Any) -> None:
-    """Write the files, and say what is in them; `how` as `export` takes it."""
+def export_command(settings: Settings, folder: Path, format: str, output: str, **how: Any) -> None:
+    """Write the files, and print their contents; `how` are arguments of `export`."""
     manifest = export(settings.database_url, folder, format, **how)
     print_result(lambda: _print(manifest, folder, as_json=output == "json"), work_done=True)
 
@@ -30,4 +30,4 @@ def _print(manifest: dict[str, Any], folder: Path, *, as_json: bool) -> None:
 
 def _of(manifest: dict[str, Any]) -> str:
     run = manifest["last_complete_run"]
-    return f"the last complete run is {run['id']}" if run else "no run was complete yet"
+    return f"the last complete run is {run['id']}" if run else "there is no complete run yet"

@@ -1,4 +1,4 @@
-"""Log lines on stderr, for people or as JSON, with secrets taken out."""
+"""Log lines on stderr, for people or as JSON, without secrets."""
 
 import json
 import logging
@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
 
-from etl import current
-from etl.cli.shown import hide, shown, without_secrets
+from etl import run_context
+from etl.cli.sanitize import redact, sanitize, set_secrets
 
-_CHATTY = {
+_LIBRARY_LEVELS = {
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
     "alembic": logging.WARNING,
@@ -24,10 +24,9 @@ _log = logging.getLogger(__name__)
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Looks stderr up for each line: progress bars put something else in its place, that writes above them."""
+    """A handler that looks up stderr for each line, because progress bars replace it while they are visible."""
 
     def __init__(self, form: str) -> None:
-        """The form of the lines is told to who asks; the formatter makes it."""
         super().__init__()
         self.form = form
 
@@ -37,10 +36,9 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
 
 class _Line(logging.Formatter):
-    """One line for people, a traceback below it; or one JSON object, which also names the run that it is about."""
+    """A line for people, followed by a traceback, or one JSON object with the id of the run."""
 
     def __init__(self, *, as_json: bool) -> None:
-        """Whether it is for programs."""
         super().__init__()
         self._as_json = as_json
 
@@ -48,35 +46,35 @@ class _Line(logging.Formatter):
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         level, event = record.levelname.lower(), record.getMessage()
         exception = self.formatException(record.exc_info) if record.exc_info else ""
-        if self._as_json:  # secrets go before it is put together, so that JSON stays JSON
-            said = {"event": event, "exception": exception} if exception else {"event": event}
-            told = {name: without_secrets(text) for name, text in said.items()}
-            of_run = {} if (run_id := current.run_id()) is None else {"run_id": run_id}
-            return json.dumps(told | {"level": level, "logger": record.name, **of_run, "timestamp": time})
-        # A line break belongs to a traceback; what else does not print was written by someone.
-        below = without_secrets(exception).split("\n") if exception else []
-        return "\n".join([f"{time} [{level}] {shown(event)} [{record.name}]", *map(shown, below)])
+        if self._as_json:  # redact before the serialization, so that the JSON stays valid
+            texts = {"event": event, "exception": exception} if exception else {"event": event}
+            redacted = {name: redact(text) for name, text in texts.items()}
+            run = {} if (run_id := run_context.run_id()) is None else {"run_id": run_id}
+            return json.dumps(redacted | {"level": level, "logger": record.name, **run, "timestamp": time})
+        # Only tracebacks may contain line breaks; other control characters come from data.
+        below = redact(exception).split("\n") if exception else []
+        return "\n".join([f"{time} [{level}] {sanitize(event)} [{record.name}]", *map(sanitize, below)])
 
 
 def configure(form: str, level: str, secrets: Iterable[str | None]) -> None:
-    """Log to stderr from `level` on, as `console` lines or as `json` objects, without the secrets."""
-    hide(secrets)
-    # Python's own report of a line that cannot be made quotes what it was to say.
+    """Log to stderr from this level up, as `console` lines or `json` objects, without the secrets."""
+    set_secrets(secrets)
+    # For a line that cannot be formatted, Python would print the arguments, with secrets.
     logging.raiseExceptions = False
     handler = _Stderr(form)
     handler.setFormatter(_Line(as_json=form == "json"))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for name, least in _CHATTY.items():
-        logging.getLogger(name).setLevel(max(least, root.level))
+    for name, minimum in _LIBRARY_LEVELS.items():
+        logging.getLogger(name).setLevel(max(minimum, root.level))
 
 
-def are_json() -> bool:
-    """Whether `configure` was called for JSON lines."""
+def is_json() -> bool:
+    """Whether log lines are JSON."""
     return any(isinstance(each, _Stderr) and each.form == "json" for each in logging.getLogger().handlers)
 
 
-def unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Log what is a fault of this program, in place of Python's own report, which knows of no secrets."""
-    _log.critical("this is a fault of tfy-etl, please report it", exc_info=(kind, error, trace))
+def log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Log an uncaught error, instead of Python's own traceback, which does not redact secrets."""
+    _log.critical("this is a bug in tfy-etl, please report it", exc_info=(kind, error, trace))

@@ -1,4 +1,4 @@
-"""The group of commands, and the way from an exception to one line and an exit code."""
+"""The group of commands, and the line and exit code of each exception."""
 
 import logging
 import sys
@@ -7,18 +7,18 @@ from pathlib import Path
 import click
 
 import etl
-from etl.cli import commands, commands_for_readers, config_file, logs
-from etl.cli.options import HoistingGroup, add_options, settings_of
+from etl.cli import commands, config_file, logs
+from etl.cli.options import GlobalOptionsGroup, add_options, settings_of
 from etl.cli.output import Unprintable, guard_streams
-from etl.cli.shown import shown
+from etl.cli.sanitize import sanitize
 from etl.errors import EtlError
-from etl.secrecy import passwords_of, secrets_of_webhook
+from etl.redaction import passwords_of, secrets_of_webhook
 from etl.settings import (
     CONFIG_ENV,
     database_url_of_environment,
     notify_url_of_environment,
     token_of_environment,
-    unknown_names,
+    unknown_variables,
 )
 
 _log = logging.getLogger(__name__)
@@ -31,21 +31,21 @@ def _read_config(ctx: click.Context, _param: click.Parameter, path: Path | None)
 
 
 @click.group(
-    cls=HoistingGroup,
+    cls=GlobalOptionsGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""
     \b
-    A first run:
+    First run:
       export TFY_HOST=https://your-control-plane.example TFY_API_KEY=…
       tfy-etl check
       tfy-etl sync
 
-    Each option may also come from the environment, --page-size as TFY_ETL_PAGE_SIZE, or from the TOML file that
-    --config names, as page-size = 100. An option is stronger than the environment, that than the file. No option
-    takes the token itself: it would stand in the process list.
+    Set an option on the command line (--page-size 100), in the environment (TFY_ETL_PAGE_SIZE=100), or in the TOML
+    file named by --config (page-size = 100). Precedence: option, environment variable, config file, default. No
+    option takes the token itself, because process lists show options.
 
-    Exit codes: 0 complete, 1 failed, 2 usage or configuration, 3 done but something was rejected or not proven
-    complete, 4 another run holds the lock, 5 too many deletes, 130 interrupted.
+    Exit codes: 0 complete, 1 failed, 2 usage or configuration error, 3 partial (records were rejected, or lists were
+    not proven complete), 4 another run holds the lock, 5 delete limit exceeded, 130 interrupted.
     """,
 )
 @click.option(
@@ -57,39 +57,35 @@ def _read_config(ctx: click.Context, _param: click.Parameter, path: Path | None)
     is_eager=True,
     expose_value=False,
     callback=_read_config,
-    help="TOML file of settings; its keys are the names of the options.",
+    help="TOML file with settings; its keys are the option names.",
 )
 @click.version_option(etl.__version__, prog_name="tfy-etl")
 @click.pass_context
 def cli(ctx: click.Context, /, **_options: object) -> None:
-    """Copy a TrueFoundry control plane's model registry into a database, and keep it true.
+    """Copy a TrueFoundry control plane's model registry into a database.
 
-    To look around without an account: tfy-etl demo. The options below may stand before or behind the command.
+    To try it without an account, run tfy-etl demo. The options below are valid before and after the command.
     """
     settings = settings_of(ctx)
-    ctx.obj = settings.token_if_any()
+    ctx.obj = settings.find_token()
     secrets = [ctx.obj, *passwords_of(settings.database_url), *secrets_of_webhook(settings.notify_url)]
     logs.configure(settings.log_format, settings.log_level, secrets)
-    if file := settings.open_token_file():
-        _log.warning("everybody on this machine may read the token in %s: chmod go= %s", file, file)
-    for name, meant in unknown_names().items():
-        _log.warning("%s sets nothing here%s", name, f": did you mean {meant}?" if meant else "")
+    if file := settings.world_readable_token_file():
+        _log.warning("every user of this machine can read the token file %s: run chmod go= %s", file, file)
+    for name, similar in unknown_variables().items():
+        _log.warning("the environment variable %s is unknown%s", name, f": did you mean {similar}?" if similar else "")
 
 
 add_options("global")(cli)
-for command in (
-    commands.sync, commands.check, commands.status, commands.rejected, commands.prune, commands.db, commands.demo,
-    commands.simulate, commands_for_readers.report, commands_for_readers.export, commands_for_readers.explore,
-    commands_for_readers.schema,
-):  # fmt: skip
+for command in commands.COMMANDS:
     cli.add_command(command)
 
 
 def main() -> None:
-    """Run the command line and end the process with the contract's exit code."""
-    sys.excepthook = logs.unforeseen
+    """Run the command line, and exit with the documented exit code."""
+    sys.excepthook = logs.log_uncaught
     guard_streams()
-    # Until the settings are known: what is wrong with them is told, too.
+    # For errors before the settings are known.
     secrets = [*passwords_of(database_url_of_environment()), *secrets_of_webhook(notify_url_of_environment())]
     logs.configure("console", "info", [token_of_environment(), *secrets])
     try:
@@ -106,15 +102,15 @@ def main() -> None:
     except EtlError as error:
         _fail(str(error), error.exit_code)
     except Unprintable as error:
-        _fail(f"The result could not be printed: {error.strerror}. Check where stdout goes, then run again.", 1)
-    except OSError as error:  # but for a reader of our output that left: of that click takes care
-        _fail(f"{error}: see to it, then run again.", 1)
+        _fail(f"Cannot print the result: {error.strerror}. Fix the target of stdout, then run again.", 1)
+    except OSError as error:  # click handles a closed pipe
+        _fail(f"{error}. Fix this, then run again.", 1)
 
 
 def _fail(message: str, code: int) -> None:
     line = " ".join(message.split())
-    if logs.are_json():  # who collects JSON lines chokes on any other
+    if logs.is_json():  # a collector of JSON lines cannot parse other lines
         _log.error(line)
     else:
-        click.echo(f"Error: {shown(line)}", err=True)
+        click.echo(f"Error: {sanitize(line)}", err=True)
     sys.exit(code)

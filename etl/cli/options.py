@@ -1,4 +1,4 @@
-"""The options, made from the fields of Settings; click resolves option, environment, config file, default."""
+"""Options made from the fields of Settings; click resolves option, environment, config file, default."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -10,15 +10,20 @@ from typing import Any, get_type_hints
 import click
 
 from etl.errors import ConfigError
-from etl.settings import Settings, duration, env_names, flag, token_of_environment
+from etl.settings import Settings, env_names, flag, parse_duration, token_of_environment
 
 
-def span(value: str) -> timedelta:
-    """An option's type: a time span such as 6h."""
-    try:
-        return duration(value)
-    except ConfigError as error:
-        raise click.BadParameter(str(error)) from error
+class Duration(click.ParamType[timedelta]):
+    """The type of options such as 6h or 90d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Parse the text, or fail with the reason."""
+        try:
+            return value if isinstance(value, timedelta) else parse_duration(value)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
 
 
 _TYPES: dict[Any, Any] = {
@@ -28,16 +33,15 @@ _TYPES: dict[Any, Any] = {
     str | None: str,
     Path | None: click.Path(path_type=Path),
     tuple[str, ...]: str,
-    timedelta: span,
-    timedelta | None: span,
+    timedelta: Duration(),
+    timedelta | None: Duration(),
 }
 
 
 class Option(click.Option):
-    """An option that belongs to a group of the help."""
+    """An option that the help shows in the group of this title."""
 
     def __init__(self, *names: Any, group: str, **attributes: Any) -> None:
-        """As click's own, with the title of the group."""
         super().__init__(*names, **attributes)
         self.group = group
 
@@ -53,7 +57,7 @@ def _option(setting: Field[Any], hint: Any) -> Option:
     common: dict[str, Any] = {
         "default": f"{default.total_seconds() / 3600:g}h" if isinstance(default, timedelta) else default,
         "envvar": list(env_names(setting.name)),
-        # The names that follow from the option's own are told once, at the end of the help.
+        # Names that follow from the option's name are explained once, at the end of the help.
         "show_envvar": bool(setting.metadata["env"]),
         "show_default": default not in (None, False, ()),
         "help": setting.metadata["help"],
@@ -65,12 +69,12 @@ def _option(setting: Field[Any], hint: Any) -> Option:
         return Option([f"{name}/--{negative}" if negative else name], is_flag=True, type=bool, **common)
     if choices := setting.metadata.get("choices"):
         return Option([name], type=click.Choice(choices), **common)
-    metavar = setting.metadata.get("metavar") or ("DURATION" if hint in (timedelta, timedelta | None) else None)
+    metavar = setting.metadata.get("metavar")
     return Option([name], type=_TYPES[hint], multiple=hint == tuple[str, ...], metavar=metavar, **common)
 
 
 def add_options(*scopes: str) -> Callable[[click.Command], click.Command]:
-    """Give a command the options of these scopes."""
+    """Decorate a command with the options of these scopes."""
 
     def add(command: click.Command) -> click.Command:
         command.params[:0] = [each for scope in scopes for each in options(scope)]
@@ -80,26 +84,26 @@ def add_options(*scopes: str) -> Callable[[click.Command], click.Command]:
 
 
 def settings_of(ctx: click.Context, **own: Any) -> Settings:
-    """Settings from the group's options and those of the command."""
+    """The settings, from the options of the group and of the command."""
     root = ctx.find_root()
-    named: dict[str, Any] = dict(root.params) | own
-    given = {each.name: named[each.name] for each in fields(Settings) if each.name in named}
-    # An option names the file on purpose; the token of the environment comes before a file that is named there.
-    asked = root.get_parameter_source("api_key_file") is click.core.ParameterSource.COMMANDLINE
-    # Once read it is kept: the file may be a pipe, such as a shell's <(…).
-    return Settings(**given, api_key=root.obj or (None if asked else token_of_environment()))
+    values: dict[str, Any] = dict(root.params) | own
+    given = {each.name: values[each.name] for each in fields(Settings) if each.name in values}
+    # The option --api-key-file overrides the token in the environment, but TFY_API_KEY_FILE does not.
+    file_option = root.get_parameter_source("api_key_file") is click.core.ParameterSource.COMMANDLINE
+    # root.obj holds the token, because a file that is a pipe, such as <(…), can be read only once.
+    return Settings(**given, api_key=root.obj or (None if file_option else token_of_environment()))
 
 
 output_option = click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
 )
 
 
 class GroupedHelp(click.Command):
-    """A command whose help shows the options in their groups."""
+    """A command whose help shows the options in groups."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write a section for each group, in the order in which the groups first occur."""
+        """Write a section for each group, in the order of the first options."""
         sections: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for option in self.get_params(ctx):
             record = option.get_help_record(ctx)
@@ -109,16 +113,16 @@ class GroupedHelp(click.Command):
                 formatter.write_dl(records)
 
 
-class HoistingGroup(GroupedHelp, click.Group):
-    """A group whose options may also stand behind the command: `tfy-etl sync --host …`."""
+class GlobalOptionsGroup(GroupedHelp, click.Group):
+    """A group that accepts its options after the command too: `tfy-etl sync --host …`."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands first: they are what a reader looks for."""
+        """Write the commands before the options."""
         self.format_commands(ctx, formatter)
         super().format_options(ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Move the group's own options to the front, where click looks for them."""
+        """Move the group's own options to the front, where click expects them."""
         takes_value = {
             name: isinstance(each, click.Option) and not each.is_flag
             for each in self.params
@@ -137,7 +141,7 @@ class HoistingGroup(GroupedHelp, click.Group):
             front.append(arg)
             if takes_value[name] and not equals:
                 if not queue:
-                    # Hoisted without its value, it would take the command's name for it.
+                    # At the front, it would take the name of the command as its value.
                     raise click.BadOptionUsage(name, f"Option {name!r} requires an argument.", ctx)
                 front.append(queue.pop(0))
         return super().parse_args(ctx, [*front, *rest])

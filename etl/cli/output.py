@@ -1,7 +1,7 @@
 """Standard output and standard error that fail once and clearly, whatever is behind them.
 
-Python flushes both streams when it exits. Where one still holds text that cannot be written, Python prints a report of
-its own and exits with 120. So neither stream holds any text here: each write goes to the file descriptor at once.
+At exit, Python flushes both streams. If a flush fails, Python prints a report of its own and exits with 120. So neither
+stream buffers text here: each write goes to the file descriptor at once.
 
 stdout  holds the result. The first write that fails raises, and every later one is discarded.
 stderr  holds messages. A write that fails is discarded: there is nowhere left to report it.
@@ -89,10 +89,10 @@ def _guarded(stream: TextIO | None, kind: type[_Descriptor]) -> Any:
 
 
 def print_result(show: Callable[[], None], *, work_done: bool) -> None:
-    """Print a result. Where the work is done, a failure to print it is logged and changes no exit code."""
+    """Print a result. If the work is done, log a failure to print it, and keep the exit code."""
     try:
         show()
     except (OSError, SystemExit) as error:  # rich ends the process when its reader has left
         if not work_done:
             raise
-        _log.error("the result could not be printed: %s", getattr(error, "strerror", "its reader has left"))
+        _log.error("cannot print the result: %s", getattr(error, "strerror", "the pipe was closed"))

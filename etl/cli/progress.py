@@ -1,4 +1,4 @@
-"""How far a run is: bars on a terminal, a line now and then elsewhere."""
+"""The progress of a run: bars on a terminal, log lines elsewhere."""
 
 import logging
 import sys
@@ -17,62 +17,60 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from etl.sync import Progress as Told
+from etl.sync import Progress as RunProgress
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 10.0
 
 
-class Nothing:
-    """For who does not want to know."""
+class NoProgress:
+    """No progress."""
 
     def phase(self, name: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def advance(self, entity: str, records: int, total: int | None) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
-class Lines:
-    """A log line for each part of a run, and one now and then within."""
+class ProgressLog:
+    """A log line for each phase of a run, and further ones at intervals."""
 
     def __init__(self) -> None:
-        """Nothing has been told."""
         self._records = 0
         self._next = time.monotonic() + _EVERY_S
 
     def phase(self, name: str) -> None:
-        """Say what comes next."""
+        """Log the new phase."""
         _log.info("%s …", name)
         self._records = 0
 
     def advance(self, entity: str, records: int, total: int | None) -> None:
-        """Say how far it is, at most every ten seconds."""
+        """Log the number of records, at most every ten seconds."""
         self._records += records
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _EVERY_S
             _log.info("%s: %d of %s", entity, self._records, "?" if total is None else total)
 
 
-class Bars:
-    """One bar for each part of a run: records, pages, rate."""
+class ProgressBars:
+    """A bar for each phase of a run, with records, pages and rate."""
 
     def __init__(self, progress: Progress) -> None:
-        """The bars show while `progress` is live."""
         self._progress = progress
         self._task: TaskID | None = None
         self._pages = 0
 
     def phase(self, name: str) -> None:
-        """End the bar before, and begin one."""
+        """Complete the bar before, and add one."""
         if self._task is not None:
             done = self._progress.tasks[self._task].completed
             self._progress.update(self._task, total=max(done, 1), completed=max(done, 1))
         self._task = self._progress.add_task(name, total=None, pages="")
         self._pages = 0
 
-    def advance(self, entity: str, records: int, total: int | None) -> None:  # noqa: ARG002 the bar is named already
-        """Move the bar."""
+    def advance(self, entity: str, records: int, total: int | None) -> None:  # noqa: ARG002 the bar has a name already
+        """Advance the bar."""
         if self._task is not None:
             self._pages += 1
             task = self._progress.tasks[self._task]
@@ -81,19 +79,19 @@ class Bars:
 
 
 @contextmanager
-def progress(wanted: bool | None) -> Iterator[Told]:  # noqa: FBT001 it is a setting
-    """Bars when wanted, or by themselves on a terminal; lines elsewhere, and nothing when not wanted."""
+def progress(wanted: bool | None) -> Iterator[RunProgress]:  # noqa: FBT001 it is a setting
+    """Bars if wanted, or on a terminal by default; else log lines; nothing if not wanted."""
     if wanted is None and not sys.stderr.isatty():
-        yield Lines()
+        yield ProgressLog()
         return
     if wanted is False:
-        yield Nothing()
+        yield NoProgress()
         return
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[pages]}"), TimeElapsedColumn(),
     )  # fmt: skip
     out = Console(stderr=True)
-    # A terminal is left clean for the result; elsewhere only how the bars end is ever shown.
+    # A terminal is cleared for the result; elsewhere only the final state of the bars is written.
     with Progress(*columns, console=out, transient=out.is_terminal) as live:
-        yield Bars(live)
+        yield ProgressBars(live)

@@ -1,4 +1,4 @@
-"""`tfy-etl prune`: housekeeping, and what it deleted in words or as JSON."""
+"""`tfy-etl prune`: delete old run history, and print the counts as text or JSON."""
 
 import json
 
@@ -9,8 +9,8 @@ from etl.settings import Settings
 from etl.sync import Pruned, prune
 
 
-def prune_and_tell(settings: Settings) -> None:
-    """Delete what is old, and say how much it was."""
+def prune_command(settings: Settings) -> None:
+    """Delete old run history, and print the number of deleted rows."""
     pruned = prune(settings)
     print_result(lambda: _print(pruned, as_json=settings.output == "json"), work_done=not pruned.dry_run)
 
@@ -20,7 +20,7 @@ def _print(pruned: Pruned, *, as_json: bool) -> None:
         click.echo(json.dumps(pruned.as_json()))
         return
     if pruned.dry_run:
-        click.echo("Dry run: nothing was deleted. This is what would be.")
-    click.echo(f"From before {pruned.before:%Y-%m-%d %H:%M:%S} UTC:")
+        click.echo("Dry run: nothing was deleted. A run would delete these rows.")
+    click.echo(f"Older than {pruned.before:%Y-%m-%d %H:%M:%S} UTC:")
     for name, number in pruned.rows.items():
         click.echo(f"{name:<16} {number:>10}")

@@ -1,4 +1,4 @@
-"""`tfy-etl rejected list` and `show`: what could not be stored, and why."""
+"""`tfy-etl rejected list` and `show`: rejected records and their reasons."""
 
 import json
 from contextlib import suppress
@@ -7,24 +7,24 @@ from typing import Any
 
 import click
 
-from etl.cli.shown import shown, without_secrets
+from etl.cli.sanitize import redact, sanitize
 from etl.settings import Settings
 from etl.store import Reject, open_readonly, rejected_records
 
-NONE_OPEN = "No rejected record is open."
+NONE_OPEN = "There are no open rejected records."
 
 
 def show_all(settings: Settings, limit: int, output: str, *, also_resolved: bool) -> None:
-    """Print the newest of them."""
+    """Print the newest rejected records."""
     with open_readonly(settings.database_url) as connection:
         found = rejected_records.listed(connection, also_resolved=also_resolved, limit=limit)
         number = rejected_records.count(connection, also_resolved=also_resolved)
     if output == "json":
-        click.echo(without_secrets(json.dumps({"count": number, "rejected": [_as_json(each) for each in found]})))
+        click.echo(redact(json.dumps({"count": number, "rejected": [_as_json(each) for each in found]})))
     elif not found:
-        click.echo("No record was ever rejected." if also_resolved else NONE_OPEN)
+        click.echo("There are no rejected records." if also_resolved else NONE_OPEN)
     else:
-        _draw(found, number, also_resolved=also_resolved)
+        _print_table(found, number, also_resolved=also_resolved)
 
 
 def _as_json(reject: Reject) -> dict[str, Any]:
@@ -32,29 +32,29 @@ def _as_json(reject: Reject) -> dict[str, Any]:
     return reject._asdict() | {name: time and time.isoformat() for name, time in times.items()}
 
 
-def _draw(found: list[Reject], number: int, *, also_resolved: bool) -> None:
-    from etl.cli.drawing import console, table  # noqa: PLC0415 JSON is not drawn
+def _print_table(found: list[Reject], number: int, *, also_resolved: bool) -> None:
+    from etl.cli.console import console, table  # noqa: PLC0415 JSON does not need it
 
-    drawn = table()
-    for name in ("id", "when, UTC", "entity", "record", "reason", *(["resolved, UTC"] if also_resolved else [])):
-        drawn.add_column(name, no_wrap=name not in {"record", "reason"}, overflow="fold")
+    rows = table()
+    for name in ("id", "rejected, UTC", "entity", "record", "reason", *(["resolved, UTC"] if also_resolved else [])):
+        rows.add_column(name, no_wrap=name not in {"record", "reason"}, overflow="fold")
     for each in found:
-        drawn.add_row(
+        rows.add_row(
             str(each.id),
             _time(each.rejected_at),
             each.entity,
-            shown(each.record_id),
-            shown(each.reason),
+            sanitize(each.record_id),
+            sanitize(each.reason),
             _time(each.resolved_at),
         )
     out = console()
-    out.print(drawn)
+    out.print(rows)
     if number > len(found):
-        out.print(f"These are the newest {len(found)} of {number}: --limit {number} shows all.")
+        out.print(f"Showing the newest {len(found)} of {number}. Show all with --limit {number}.")
 
 
 def show_one(settings: Settings, reject_id: int) -> None:
-    """Print one of them, field by field, and as it was received."""
+    """Print the fields and the payload of a rejected record."""
     with open_readonly(settings.database_url) as connection:
         (found,) = rejected_records.numbered(connection, [reject_id])
         payload, host = rejected_records.payload_and_host(connection, reject_id)
@@ -64,19 +64,19 @@ def show_one(settings: Settings, reject_id: int) -> None:
         ("record", found.record_id),
         ("reason", found.reason),
         ("rejected", f"{_time(found.rejected_at)} UTC"),
-        ("resolved", f"{_time(found.resolved_at)} UTC" if found.resolved_at else "no, it is open"),
+        ("resolved", f"{_time(found.resolved_at)} UTC" if found.resolved_at else "no (open)"),
         ("run", found.run_id),
         ("host", host),
     ):
-        click.echo(f"{name:<9} {shown(value)}".rstrip())
+        click.echo(f"{name:<9} {sanitize(value)}".rstrip())
     click.echo(_pretty(payload))
 
 
 def _pretty(payload: str) -> str:
-    """The payload with a line for each field, in ASCII; as it is kept where it nests too deep for that."""
-    with suppress(RecursionError, ValueError):  # or holds a number of too many digits
+    """The payload with a line for each field, in ASCII; unchanged if it cannot be parsed."""
+    with suppress(RecursionError, ValueError):  # it is nested too deep, or has a number with too many digits
         payload = json.dumps(json.loads(payload), indent=2)
-    return without_secrets(payload).replace("\x7f", "\\u007f")
+    return redact(payload).replace("\x7f", "\\u007f")
 
 
 def _time(moment: datetime | None) -> str:

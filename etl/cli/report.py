@@ -1,4 +1,4 @@
-"""`tfy-etl report`: the page, into a file or to stdout."""
+"""`tfy-etl report`: write the HTML report to a file or to stdout."""
 
 import sys
 from datetime import timedelta
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from etl.cli.shown import shown, without_secrets
+from etl.cli.sanitize import redact, sanitize
 from etl.errors import ConfigError
 from etl.settings import Settings
 
@@ -14,18 +14,18 @@ _EXTRA = {"jinja2", "markupsafe", "pygal"}
 _STDOUT = Path("-")
 
 
-def make_and_tell(settings: Settings, out: Path, *, stale_after: timedelta, max_age: timedelta) -> None:
-    """Make the page, put it where it is wanted, and say where that is."""
+def report_command(settings: Settings, out: Path, *, stale_after: timedelta, max_age: timedelta) -> None:
+    """Write the report, and print the name of its file."""
     try:
-        from etl.report import made, replace  # noqa: PLC0415 what it needs may not be installed
+        from etl.report import made, replace  # noqa: PLC0415 its dependencies are optional
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise
-        raise ConfigError(f"{error.name} is not installed: install tfy-etl with its extra, tfy-etl[report].") from error
-    page = made(settings.database_url, stale_after=stale_after, max_age=max_age, hide=without_secrets)
+        raise ConfigError(f"{error.name} is not installed: run pip install 'tfy-etl[report]'.") from error
+    page = made(settings.database_url, stale_after=stale_after, max_age=max_age, hide=redact)
     if out == _STDOUT:
-        sys.stdout.buffer.write(page.encode())  # in the encoding that the page itself names
+        sys.stdout.buffer.write(page.encode())  # in UTF-8, which the page declares
         sys.stdout.flush()
         return
     replace(out, page)
-    click.echo(f"Wrote {shown(out)}, {len(page.encode()) / 1000:,.0f} kB: open it in a browser.", err=True)
+    click.echo(f"Wrote {sanitize(out)}, {len(page.encode()) / 1000:,.0f} kB. Open it in a browser.", err=True)

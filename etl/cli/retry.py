@@ -1,4 +1,4 @@
-"""`tfy-etl rejected retry`: another try for what could not be stored."""
+"""`tfy-etl rejected retry`: fetch rejected records again."""
 
 import json
 import sys
@@ -6,25 +6,25 @@ from collections.abc import Sequence
 
 import click
 
-from etl import current
+from etl import run_context
 from etl.cli.output import print_result
 from etl.cli.progress import progress
 from etl.cli.rejected import NONE_OPEN
-from etl.cli.shown import shown, without_secrets
+from etl.cli.sanitize import redact, sanitize
 from etl.settings import Settings
 from etl.store import Reject, open_readonly, rejected_records
 from etl.sync import Fate, Interrupts, RejectedRetry, RunMonitor, Summary, run
 
-_WORDS = {
+_OUTCOMES = {
     "stored": "stored",
-    "gone": "gone at the source",
+    "gone": "deleted at the source",
     "rejected": "still rejected",
-    "resolved": "was resolved before",
+    "resolved": "already resolved",
 }
 
 
-def ask_again(settings: Settings, reject_ids: Sequence[int]) -> None:
-    """Run over those of the numbers given, else over all that are open; end the process if there was a run."""
+def retry_rejected(settings: Settings, reject_ids: Sequence[int]) -> None:
+    """Retry the records with the given ids, or else all open ones. Exit if there was a run."""
     as_json = settings.output == "json"
     with open_readonly(settings.database_url) as connection:
         found = (
@@ -34,19 +34,19 @@ def ask_again(settings: Settings, reject_ids: Sequence[int]) -> None:
         )
     retry = RejectedRetry([each for each in found if each.resolved_at is None])
     if not retry.rejects:
-        _tell(found, retry, None, as_json=as_json)
+        _print(found, retry, None, as_json=as_json)
         return
     watch = RunMonitor()
-    current.process_is_for(watch.run_id)
+    run_context.set_process_run_id(watch.run_id)
     with Interrupts(last=True) as interrupts:
-        with progress(settings.progress) as told:
-            summary = run(settings, interrupts=interrupts, progress=told, retry=retry, watch=watch)
-        print_result(lambda: _tell(found, retry, summary, as_json=as_json), work_done=True)
+        with progress(settings.progress) as run_progress:
+            summary = run(settings, interrupts=interrupts, progress=run_progress, retry=retry, watch=watch)
+        print_result(lambda: _print(found, retry, summary, as_json=as_json), work_done=True)
     sys.exit(summary.exit_code)
 
 
-def _tell(found: Sequence[Reject], retry: RejectedRetry, summary: Summary | None, *, as_json: bool) -> None:
-    """Say what became of each. Without a run there was nothing to ask for."""
+def _print(found: Sequence[Reject], retry: RejectedRetry, summary: Summary | None, *, as_json: bool) -> None:
+    """Print the result for each record. There is no summary if no record was open."""
     before = {each.id: Fate("resolved") for each in found if each.resolved_at is not None}
     fates = [(each, before.get(each.id) or retry.fates[each.id]) for each in found]
     if as_json:
@@ -54,13 +54,13 @@ def _tell(found: Sequence[Reject], retry: RejectedRetry, summary: Summary | None
             {"id": each.id, "entity": each.entity, "record_id": each.record_id} | fate._asdict() for each, fate in fates
         ]
         ended = {"run_id": summary and summary.run_id, "status": summary and summary.status}
-        click.echo(without_secrets(json.dumps(ended | {"records": records})))
+        click.echo(redact(json.dumps(ended | {"records": records})))
         return
     for each, fate in fates:
-        name = shown(each.record_id) or "without an id"
-        why = f": {shown(fate.reason)}" if fate.reason else ""
-        click.echo(f"{each.id}  {each.entity} {name}: {_WORDS[fate.outcome]}{why}")
+        name = sanitize(each.record_id) or "(no id)"
+        reason = f": {sanitize(fate.reason)}" if fate.reason else ""
+        click.echo(f"{each.id}  {each.entity} {name}: {_OUTCOMES[fate.outcome]}{reason}")
     for warning in summary.warnings if summary else ():
-        click.echo(f"Warning: {shown(warning)}")
+        click.echo(f"Warning: {sanitize(warning)}")
     if not found:
         click.echo(NONE_OPEN)

@@ -1,10 +1,10 @@
-"""`tfy-etl schema`: the schema written down."""
+"""`tfy-etl schema`: print the documentation of the schema."""
 
 import click
 
 from etl import dictionary
 
 
-def write_down(format: str) -> None:
-    """Print it."""
+def schema_command(format: str) -> None:
+    """Print the schema in a format."""
     click.echo(dictionary.written(format))

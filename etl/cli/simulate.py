@@ -1,4 +1,4 @@
-"""`tfy-etl simulate`: the simulated control plane alone, for development and for trying things out."""
+"""`tfy-etl simulate`: run the simulated control plane, for development and tests."""
 
 import os
 import signal
@@ -10,10 +10,10 @@ from etl.errors import ConfigError
 from etl.settings import TOKEN_ENV, token_of_environment
 from etl.simulator import ENTITIES, Registry, Simulator, fault
 
-DEFAULT_TOKEN = "demo-token"  # noqa: S105 it opens nothing
+DEFAULT_TOKEN = "demo-token"  # noqa: S105 it is no secret
 
 
-def serve(  # noqa: PLR0913 an option each
+def serve(  # noqa: PLR0913 one for each option
     *,
     port: int,
     ml_repos: int,
@@ -28,7 +28,7 @@ def serve(  # noqa: PLR0913 an option each
     not_offered: str,
     faults: tuple[str, ...],
 ) -> None:
-    """Make up a registry, and answer until a signal comes."""
+    """Generate a registry, and serve it until a signal stops the process."""
     registry = Registry.generate(seed, ml_repos=ml_repos, models=models, versions=versions, metrics=metrics)
     token = token_of_environment() or DEFAULT_TOKEN
     simulator = Simulator(
@@ -54,9 +54,9 @@ def serve(  # noqa: PLR0913 an option each
     simulator.stop()
 
 
-def _lists(option: str, written: str) -> frozenset[str]:
-    """The lists that an option names, separated by commas. Raises ConfigError."""
-    names = frozenset(filter(None, (name.strip() for name in written.split(","))))
+def _lists(option: str, value: str) -> frozenset[str]:
+    """The names in a comma-separated list. ConfigError for unknown ones."""
+    names = frozenset(filter(None, (name.strip() for name in value.split(","))))
     if unknown := sorted(names - set(ENTITIES)):
         raise ConfigError(f"{option} names an unknown list {unknown[0]!r}: use {', '.join(ENTITIES)}.")
     return names

@@ -1,4 +1,4 @@
-"""`tfy-etl status`: the last runs, and how fresh the tables are."""
+"""`tfy-etl status`: the last runs, and the age of the tables."""
 
 import json
 import sys
@@ -8,36 +8,36 @@ from typing import Any, NoReturn
 import click
 
 from etl.cli.output import print_result
-from etl.cli.shown import shown, without_secrets
+from etl.cli.sanitize import redact, sanitize
 from etl.errors import EtlError
 from etl.settings import Settings
 from etl.store import Coverage, open_readonly, runs
 
 _STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
-"""Of plugins of Nagios, by exit code."""
+"""The states of Nagios plugins, by exit code."""
 
 
 def show_status(settings: Settings, limit: int, output: str, *, max_age: timedelta | None) -> None:
-    """Print the last runs and the age of the tables; EtlError when they are older than they should be."""
+    """Print the last runs and the age of the tables. EtlError if they are older than `max_age`."""
     with open_readonly(settings.database_url) as connection:
         last, scopes = runs.latest(connection, limit), runs.freshness(connection)
         with connection.begin():
             missing = runs.missing_versions(connection, scopes)
     if output == "json":
-        told = [run | {"error": run["error"] and without_secrets(run["error"])} for run in last]
-        click.echo(json.dumps({"runs": told, "freshness": scopes}, default=_iso))
+        shown = [run | {"error": run["error"] and redact(run["error"])} for run in last]
+        click.echo(json.dumps({"runs": shown, "freshness": scopes}, default=_iso))
     else:
         _show(last, scopes, missing)
     age = _age(scopes)
     if max_age is not None and (age is None or age > max_age):
         raise EtlError(
-            f"The last complete run should be at most {_whole(max_age)} old, but {_found(age)}: "
-            "look at the errors above, or run tfy-etl sync."
+            f"The last complete run must be at most {_format_age(max_age)} old, but {_describe_age(age)}: "
+            "fix the errors above, or run tfy-etl sync."
         )
 
 
-def check_like_nagios(settings: Settings, *, max_age: timedelta | None, critical_age: timedelta | None) -> None:
-    """Print one line as plugins of Nagios and its kin do, and end the process with their exit code."""
+def check_for_nagios(settings: Settings, *, max_age: timedelta | None, critical_age: timedelta | None) -> None:
+    """Print one line as a Nagios plugin does, and exit with the code of its state."""
     try:
         with open_readonly(settings.database_url) as connection:
             scopes = runs.freshness(connection)
@@ -46,16 +46,17 @@ def check_like_nagios(settings: Settings, *, max_age: timedelta | None, critical
     age = _age(scopes)
     limits = ";".join("" if each is None else f"{each.total_seconds():.0f}" for each in (max_age, critical_age))
     performance = "" if age is None else f" | age={age.total_seconds():.0f}s;{limits};0"
-    told = "there is no complete run" if age is None else f"the last complete run is {_whole(age)} old"
+    message = "there is no complete run" if age is None else f"the last complete run is {_format_age(age)} old"
     for state, limit in (("CRITICAL", critical_age), ("WARNING", max_age)):
         if limit is not None and (age is None or age > limit):
-            _end_check(state, f"{told}, where at most {_whole(limit)} is wanted", performance)
-    _end_check("UNKNOWN" if age is None else "OK", told, performance)
+            _end_check(state, f"{message}, limit {_format_age(limit)}", performance)
+    _end_check("UNKNOWN" if age is None else "OK", message, performance)
 
 
-def _end_check(state: str, told: str, performance: str) -> NoReturn:
-    line = f"TFY-ETL {state} - {shown(told).replace('|', '/')}{performance}"  # what follows a bar is numbers
-    print_result(lambda: click.echo(line), work_done=True)  # the exit code is the answer, printed or not
+def _end_check(state: str, message: str, performance: str) -> NoReturn:
+    text = sanitize(message).replace("|", "/")  # a bar marks the performance data
+    line = f"TFY-ETL {state} - {text}{performance}"
+    print_result(lambda: click.echo(line), work_done=True)  # the exit code matters, printed or not
     sys.exit(_STATES.index(state))
 
 
@@ -65,31 +66,33 @@ def _age(scopes: list[dict[str, Any]]) -> timedelta | None:
 
 
 def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]], missing: int | None) -> None:
-    from etl.cli.drawing import console, table  # noqa: PLC0415 JSON, which monitoring asks for, is not drawn
+    from etl.cli.console import console, table  # noqa: PLC0415 JSON, for monitoring, does not need it
 
     out = console()
     if not last:
-        out.print("No run yet: tfy-etl sync makes the first.")
+        out.print("There are no runs yet: start the first with tfy-etl sync.")
         return
-    # As narrow as it is, it fits 80 columns whatever the runs were like.
-    runs_told = table("started, UTC", "status", "mode", collapse_padding=True)
+    # Narrow enough for 80 columns with any status and mode.
+    run_table = table("started, UTC", "status", "mode", collapse_padding=True)
     for name in ("models\nread", "versions\nread", "changed", "rejected"):
-        runs_told.add_column(name, justify="right")
+        run_table.add_column(name, justify="right")
     for run in last:
-        runs_told.add_row(_started(run), run["status"], run["mode"], *_counts(run["counts"]))
-    out.print(runs_told)
+        run_table.add_row(_started(run), run["status"], run["mode"], *_counts(run["counts"]))
+    out.print(run_table)
     for run in last:
         if run["error"]:
-            out.print(f"{_started(run)} {run['status']}: {shown(run['error'])}", soft_wrap=True)
+            out.print(f"{_started(run)} {run['status']}: {sanitize(run['error'])}", soft_wrap=True)
     if not scopes:
-        out.print("No run was complete yet.")
+        out.print("There is no complete run yet.")
     for row in scopes:
         age = timedelta(seconds=row["age_seconds"])
-        covered = "every version" if row["coverage"] == Coverage.ALL else "only the latest version of each model"
-        out.print(f"Scope {shown(row['scope'])}: the last complete run was {_whole(age)} ago, and copied {covered}.")
+        covered = "all versions" if row["coverage"] == Coverage.ALL else "only the latest version of each model"
+        out.print(
+            f"Scope {sanitize(row['scope'])}: the last complete run was {_format_age(age)} ago, and copied {covered}."
+        )
     if missing:
         noun = "version is" if missing == 1 else "versions are"
-        out.print(f"{missing} older {noun} not copied; the view version_coverage names their models.")
+        out.print(f"{missing} older {noun} not copied. The view version_coverage shows their models.")
 
 
 def _started(run: dict[str, Any]) -> str:
@@ -97,7 +100,7 @@ def _started(run: dict[str, Any]) -> str:
 
 
 def _counts(counts: dict[str, Any]) -> tuple[str, ...]:
-    """Models and versions seen, rows changed and records rejected, of a run that got so far."""
+    """Models and versions read, rows changed and records rejected; empty for a run that failed early."""
     if not counts:
         return ()
     kinds = ("inserted", "updated", "deleted", "restored")
@@ -108,14 +111,14 @@ def _counts(counts: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _found(age: timedelta | None) -> str:
-    return "there is none" if age is None else f"it is {_whole(age)} old"
+def _describe_age(age: timedelta | None) -> str:
+    return "there is none" if age is None else f"it is {_format_age(age)} old"
 
 
-def _whole(span: timedelta) -> str:
+def _format_age(span: timedelta) -> str:
     return str(timedelta(seconds=round(span.total_seconds())))
 
 
 def _iso(value: Any) -> str:
-    """What JSON has no word for."""
+    """Serialize types that JSON does not have."""
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)

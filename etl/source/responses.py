@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from etl.errors import ConfigError, RequestRefused, TokenRefused
-from etl.secrecy import spelled
+from etl.redaction import secret_pattern
 from etl.source.exceptions import (
     Forbidden,
     LimitRefused,
@@ -66,7 +66,7 @@ class Answer:
 def redact_excerpt(text: str, secret: str) -> str:
     """Text from outside made fit for one line: short, printable, without the token in any spelling."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text[:_EXCERPTED]).split())
-    line = _BEARER.sub("***", spelled(secret).sub("***", line))
+    line = _BEARER.sub("***", secret_pattern(secret).sub("***", line))
     if len(text) > _EXCERPTED:  # the cut may have gone through a token
         line = line[: -_EXCERPTED // 2]
     return line[:_EXCERPT]

@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from etl.errors import ConfigError
-from etl.secrecy import PASSWORDS
+from etl.redaction import PASSWORD_PARAMETERS
 from etl.store.dialects import sqlite
 from etl.store.staging_tables import TEMPORARY
 
@@ -126,7 +126,7 @@ def server_of(engine: Engine, text: str) -> str:
         return f"SQLite, {parse_url(text).database} is not there yet: sync creates it"
     with engine.connect() as connection:
         version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
-    address = engine.url.difference_update_query(PASSWORDS)
+    address = engine.url.difference_update_query(PASSWORD_PARAMETERS)
     return f"{engine.dialect.name} {version}, {address.render_as_string(hide_password=True)}"
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
     true,
 )
 
-from etl.errors import MassDelete
+from etl.errors import DeleteLimitExceeded
 from etl.store.staging_tables import CHILDREN, OBSERVED, TABLES, TO_DELETE, TO_RESTORE, VERSIONS_READ
 
 _MOST_NAMED = 5
@@ -154,7 +154,7 @@ def tallies(connection: Connection) -> dict[str, Tally]:
 def check_delete_limit(
     connection: Connection, tallies: Mapping[str, Tally], ml_repos: Sequence[str], max_share: float
 ) -> None:
-    """MassDelete when more than `max_share` of what is live in a table would go at once."""
+    """DeleteLimitExceeded when more than `max_share` of what is live in a table would go at once."""
     for entity, tally in tallies.items():
         if not tally.deleted:
             continue
@@ -164,7 +164,7 @@ def check_delete_limit(
             live = connection.scalar(live_here) or tally.deleted
         # As a quotient: 0.29 * 100 is a little less than 29.
         if tally.deleted / live > max_share:
-            raise MassDelete(
+            raise DeleteLimitExceeded(
                 f"{tally.deleted} of {live} {entity} are gone at the source, more than {max_share:.0%} at once: "
                 f"nothing was written. {_named(emptied_repos(connection))}If that is right, run again with "
                 "--allow-mass-delete; else look at the token's permissions."

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from etl import current
+from etl import run_context
 from etl.source import Client
 
 
@@ -31,7 +31,7 @@ class RunMonitor:
         """The run begins."""
         self._began = time.monotonic()
         self.started_at = datetime.now(UTC)
-        self._of_run = current.run_of(self.run_id)
+        self._of_run = run_context.use_run_id(self.run_id)
         self._of_run.__enter__()
         return self
 

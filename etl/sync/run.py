@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import etl
-from etl.errors import EtlError, Interrupted, MassDelete
+from etl.errors import DeleteLimitExceeded, EtlError, Interrupted
 from etl.settings import Settings
 from etl.source import Client, ListingReader
 from etl.store import Advance, Coverage, Gone, Store, Supersede, Tally
@@ -36,7 +36,7 @@ class _Read:
     tallies: Mapping[str, Tally]
     every_version: bool
     gone: Gone
-    refusal: MassDelete | None
+    refusal: DeleteLimitExceeded | None
 
     @property
     def status(self) -> str:
@@ -220,13 +220,13 @@ def _read_lists(context: Context, extraction: Extraction) -> tuple[Plan, bool]:
     return plan, every_version
 
 
-def _refusal(context: Context, tallies: Mapping[str, Tally]) -> MassDelete | None:
+def _refusal(context: Context, tallies: Mapping[str, Tally]) -> DeleteLimitExceeded | None:
     """Why the run may not be written; a dry run tells it beside the counts."""
     if context.settings.allow_mass_delete:
         return None
     try:
         context.store.check_delete_limit(tallies, context.scope.ml_repos, context.settings.max_delete_share)
-    except MassDelete as error:
+    except DeleteLimitExceeded as error:
         return error
     return None
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from etl.errors import MassDelete
+from etl.errors import DeleteLimitExceeded
 from etl.store import Coverage, Tally
 from etl.sync.plan import Plan
 
@@ -39,7 +39,7 @@ class Summary:
     def exit_code(self) -> int:
         """0, or 3 when records were rejected or completeness could not be proven; 5 when a run would be refused."""
         if self.status == "refused":
-            return MassDelete.exit_code
+            return DeleteLimitExceeded.exit_code
         return 0 if self.complete and not self.rejected else 3
 
     def as_json(self) -> dict[str, Any]:

@@ -1,13 +1,13 @@
-"""What a run tells to those who watch over it. Whatever becomes of the telling, it changes nothing about the run.
+"""Report runs to monitoring systems. A failure of a report changes nothing about the run.
 
-report        how a run ended, in the form that all of them tell
-metrics_file  metrics for Prometheus, in a file that the node exporter's textfile collector reads
+run_outcome   how a run ended: the input of the other modules
+metrics_file  metrics for Prometheus, in a file for the node exporter's textfile collector
 otlp          traces and metrics by OpenTelemetry, to the collector that the standard variables name
-webhook       a message to an address when a run did not go well
+webhook       a message to a URL when a run did not succeed
 
-Each is imported only where it is asked for.
+The last three are imported only when the settings ask for them.
 """
 
-from etl.telemetry.report import Report
+from etl.telemetry.run_outcome import RunOutcome
 
-__all__ = ["Report"]
+__all__ = ["RunOutcome"]

@@ -1,7 +1,7 @@
-"""Traces and metrics by OpenTelemetry: a span for the run and one for each of its parts, and counts at its end.
+"""Traces and metrics by OpenTelemetry: a span for the run, one for each phase, and counts at the end.
 
-Where to, with which headers, certificates and attributes, the SDK reads from the standard variables. Nothing is set up
-globally: a program that runs `tfy-etl` from Python may have its own ideas of tracing.
+The SDK reads the endpoint, headers, certificates and attributes from its standard variables. The providers are not
+global, because a program that runs tfy-etl from Python may configure its own.
 """
 
 from collections.abc import Collection
@@ -18,19 +18,19 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import NoOpTracerProvider, Span, SpanKind, Status, StatusCode, set_span_in_context
 
 import etl
-from etl.telemetry.report import Report
+from etl.telemetry.run_outcome import RunOutcome
 
-SECONDS = 15.0
-"""For which the end of a process waits, at most, until the last of it was sent."""
+TIMEOUT_SECONDS = 15.0
+"""How long the end of a run waits, at most, until all data is sent."""
 
 _MINUTES = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
 
 
-class Telling:
-    """Tells of one run from its start to its end. Has the methods of a run's progress."""
+class OtlpExporter:
+    """Exports one run, from its start to its end. It implements the protocol of a run's progress."""
 
     def __init__(self, signals: Collection[str], run_id: str, scope: str) -> None:
-        """Begin the run's span. `signals` are `traces`, `metrics` or both."""
+        """Start the run's span. `signals` are `traces`, `metrics` or both."""
         resource = Resource.create(
             {SERVICE_NAME: "tfy-etl", SERVICE_VERSION: etl.__version__}
             | dict(OTELResourceDetector().detect().attributes)
@@ -43,73 +43,73 @@ class Telling:
         self._tracer = (self._tracers or NoOpTracerProvider()).get_tracer("tfy-etl", etl.__version__)
         attributes = {"tfy_etl.run_id": run_id, "tfy_etl.scope": scope}
         self._run = self._tracer.start_span("tfy-etl sync", kind=SpanKind.INTERNAL, attributes=attributes)
-        self._part: Span | None = None
+        self._phase: Span | None = None
         self._pages = self._records = 0
 
     def phase(self, name: str) -> None:
-        """A new part of the run begins."""
-        self._end_part()
-        self._part = self._tracer.start_span(name, context=set_span_in_context(self._run))
+        """End the span of the phase before, and start one."""
+        self._end_phase()
+        self._phase = self._tracer.start_span(name, context=set_span_in_context(self._run))
 
-    def advance(self, entity: str, records: int, total: int | None) -> None:  # noqa: ARG002 the span is named already
-        """A page came."""
+    def advance(self, entity: str, records: int, total: int | None) -> None:  # noqa: ARG002 the span has a name already
+        """Count a page."""
         self._pages += 1
         self._records += records
 
-    def end(self, report: Report) -> bool:
-        """End the spans, count the run, and send what is not sent yet; False when that took too long.
+    def end(self, run: RunOutcome) -> bool:
+        """End the spans, count the run, and send the remaining data; return False on a timeout.
 
-        Whatever else goes wrong with sending, the SDK logs.
+        The SDK logs all other failures.
         """
-        if report.error is not None:
-            for span in filter(None, (self._part, self._run)):
-                span.set_status(Status(StatusCode.ERROR, report.error))
-        self._end_part()
+        if run.error is not None:
+            for span in filter(None, (self._phase, self._run)):
+                span.set_status(Status(StatusCode.ERROR, run.error))
+        self._end_phase()
         self._run.set_attributes(
             {
-                "tfy_etl.status": report.status,
-                "tfy_etl.exit_code": report.exit_code,
-                "tfy_etl.requests": report.requests,
-                "tfy_etl.retries": report.retries,
+                "tfy_etl.status": run.status,
+                "tfy_etl.exit_code": run.exit_code,
+                "tfy_etl.requests": run.requests,
+                "tfy_etl.retries": run.retries,
             }
         )
         self._run.end()
-        self._count(report)
-        # A thread, because the SDK may wait longer than it was told to.
+        self._count(run)
+        # In a thread, because the SDK may exceed the timeout that it is given.
         sending = Thread(target=self._shut_down, name="otlp", daemon=True)
         sending.start()
-        sending.join(SECONDS)
+        sending.join(TIMEOUT_SECONDS)
         return not sending.is_alive()
 
-    def _end_part(self) -> None:
-        if self._part is not None:
-            self._part.set_attributes({"tfy_etl.pages": self._pages, "tfy_etl.records": self._records})
-            self._part.end()
-        self._part, self._pages, self._records = None, 0, 0
+    def _end_phase(self) -> None:
+        if self._phase is not None:
+            self._phase.set_attributes({"tfy_etl.pages": self._pages, "tfy_etl.records": self._records})
+            self._phase.end()
+        self._phase, self._pages, self._records = None, 0, 0
 
-    def _count(self, report: Report) -> None:
+    def _count(self, run: RunOutcome) -> None:
         meter = (self._meters or NoOpMeterProvider()).get_meter("tfy-etl", etl.__version__)
-        of_scope = {"tfy_etl.scope": report.scope}
-        of_run = of_scope | {"tfy_etl.status": report.status}
-        meter.create_counter("tfy_etl.runs", "{run}", "Runs that ended, by status.").add(1, of_run)
+        scope_attributes = {"tfy_etl.scope": run.scope}
+        run_attributes = scope_attributes | {"tfy_etl.status": run.status}
+        meter.create_counter("tfy_etl.runs", "{run}", "Runs by status.").add(1, run_attributes)
         meter.create_histogram(
-            "tfy_etl.run.duration", "s", "How long runs took.", explicit_bucket_boundaries_advisory=_MINUTES
-        ).record(report.duration_s, of_run)
-        records = meter.create_counter("tfy_etl.records", "{record}", "Records, by what became of them.")
-        for entity, outcomes in report.records.items():
+            "tfy_etl.run.duration", "s", "Duration of runs.", explicit_bucket_boundaries_advisory=_MINUTES
+        ).record(run.duration_s, run_attributes)
+        records = meter.create_counter("tfy_etl.records", "{record}", "Records by outcome.")
+        for entity, outcomes in run.records.items():
             for outcome, number in outcomes.items():
-                records.add(number, of_scope | {"tfy_etl.entity": entity, "tfy_etl.outcome": outcome})
-        for name, unit, what, number in (
-            ("requests", "{request}", "HTTP requests sent, further tries included.", report.requests),
-            ("retries", "{request}", "HTTP requests that were further tries.", report.retries),
-            ("received", "By", "Bytes of answers as they came over the wire.", report.bytes_received),
+                records.add(number, scope_attributes | {"tfy_etl.entity": entity, "tfy_etl.outcome": outcome})
+        for name, unit, description, number in (
+            ("requests", "{request}", "HTTP requests, including retries.", run.requests),
+            ("retries", "{request}", "HTTP requests that were retries.", run.retries),
+            ("received", "By", "Bytes of HTTP responses received, before decompression.", run.bytes_received),
         ):
-            meter.create_counter(f"tfy_etl.http.{name}", unit, what).add(number, of_scope)
-        if report.last_complete_at is not None:
-            age = (report.finished_at - report.last_complete_at).total_seconds()
+            meter.create_counter(f"tfy_etl.http.{name}", unit, description).add(number, scope_attributes)
+        if run.last_complete_at is not None:
+            age = (run.finished_at - run.last_complete_at).total_seconds()
             meter.create_gauge(
                 "tfy_etl.last_complete_run.age", "s", "Time since the start of the last complete run."
-            ).set(age, of_scope)
+            ).set(age, scope_attributes)
 
     def _shut_down(self) -> None:
         if self._tracers:

@@ -1,7 +1,7 @@
-"""A message to an address when a run did not go well.
+"""Send a message to a URL when a run did not succeed.
 
-HTTP, though not in `source`: what is there sends the token along with every request, to one address, and tries again
-for minutes. A message goes elsewhere, carries nothing of the kind, and is sent once.
+This module does not use the HTTP client of `source`, which sends the token with every request and retries for
+minutes. A message goes to another server, must not contain the token, and is sent once.
 """
 
 import json
@@ -15,60 +15,60 @@ from typing import Any
 import httpx
 
 import etl
-from etl.telemetry.report import Report
+from etl.telemetry.run_outcome import RunOutcome
 
-SECONDS = 10.0
-"""From the first look at the address to its answer."""
+TIMEOUT_SECONDS = 10.0
+"""The time for the whole request, from name resolution to the end of the response."""
 
-_MOST_WARNINGS = 5
+_MAX_WARNINGS = 5
 
 
-def send(url: str, report: Report, ca_file: Path | None, seconds: float = SECONDS) -> str | None:
-    """Post the message; gives back why that failed, in words that do not hold the address, which may be a secret."""
+def send(url: str, run: RunOutcome, ca_file: Path | None, seconds: float = TIMEOUT_SECONDS) -> str | None:
+    """Post the message. Return the reason of a failure, without the URL, which may be a secret; else None."""
     ended: SimpleQueue[str | None] = SimpleQueue()
-    # A thread, because httpx bounds each read by itself, and an answer may drip for ever.
-    Thread(target=lambda: ended.put(_post(url, report, ca_file, seconds)), name="notify", daemon=True).start()
+    # In a thread, because httpx limits each read only, and a slow response could take for ever.
+    Thread(target=lambda: ended.put(_post(url, run, ca_file, seconds)), name="notify", daemon=True).start()
     try:
         return ended.get(timeout=seconds)
     except Empty:
-        return f"no answer in {seconds:g} s"
+        return f"no response within {seconds:g} s"
 
 
-def body(report: Report) -> dict[str, Any]:
-    """The message. `text` is for those who show only that."""
-    why = report.error or "; ".join(report.warnings[:_MOST_WARNINGS])
+def body(run: RunOutcome) -> dict[str, Any]:
+    """The message as JSON. Chat services show `text`."""
+    reason = run.error or "; ".join(run.warnings[:_MAX_WARNINGS])
     return {
-        # Chats take what stands in angle brackets for links and mentions, and people name ML repos.
+        # Chat services read angle brackets as links and mentions, and names of ML repos may contain them.
         "text": escape(
-            f"tfy-etl sync of {report.host}: {report.status} (exit code {report.exit_code})" + (why and f": {why}"),
+            f"tfy-etl sync of {run.host}: {run.status} (exit code {run.exit_code})" + (reason and f": {reason}"),
             quote=False,
         ),
         "tool": "tfy-etl",
         "version": etl.__version__,
-        "run_id": report.run_id,
-        "scope": report.scope,
-        "host": report.host,
-        "status": report.status,
-        "exit_code": report.exit_code,
-        "error": report.error,
-        "warnings": list(report.warnings),
-        "rejected": sum(outcomes.get("rejected", 0) for outcomes in report.records.values()),
-        "started_at": report.started_at.isoformat(),
-        "finished_at": report.finished_at.isoformat(),
-        "last_complete_at": report.last_complete_at and report.last_complete_at.isoformat(),
+        "run_id": run.run_id,
+        "scope": run.scope,
+        "host": run.host,
+        "status": run.status,
+        "exit_code": run.exit_code,
+        "error": run.error,
+        "warnings": list(run.warnings),
+        "rejected": sum(outcomes.get("rejected", 0) for outcomes in run.records.values()),
+        "started_at": run.started_at.isoformat(),
+        "finished_at": run.finished_at.isoformat(),
+        "last_complete_at": run.last_complete_at and run.last_complete_at.isoformat(),
     }
 
 
-def _post(url: str, report: Report, ca_file: Path | None, seconds: float) -> str | None:
+def _post(url: str, run: RunOutcome, ca_file: Path | None, seconds: float) -> str | None:
     try:
         trust = ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context()
         headers = {"User-Agent": f"tfy-etl/{etl.__version__}", "Content-Type": "application/json"}
         with (
             httpx.Client(timeout=seconds, verify=trust, headers=headers, follow_redirects=False) as http,
-            # In ASCII, which holds whatever the registry's people wrote. What is answered is not read.
-            http.stream("POST", url, content=json.dumps(body(report)).encode()) as answer,
+            # json.dumps escapes all but ASCII. The body of the response is not read.
+            http.stream("POST", url, content=json.dumps(body(run)).encode()) as response,
         ):
-            return None if answer.is_success else f"it answered {answer.status_code}"
+            return None if response.is_success else f"HTTP status {response.status_code}"
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
-        # Their texts may quote the address, or that of a proxy.
+        # The text of the error may contain the URL, or that of a proxy.
         return f"{type(error).__name__}"

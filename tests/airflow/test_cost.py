@@ -8,8 +8,7 @@ import pytest
 from airflow.sdk.execution_time.context import OutletEventAccessors
 from sqlalchemy import text
 
-from etl.airflow.operators import TrueFoundryListMlReposOperator, TrueFoundrySyncOperator
-from etl.airflow.proof import TrueFoundryProofOperator
+from etl.airflow.operators import TrueFoundryListMlReposOperator, TrueFoundrySyncOperator, TrueFoundryVerifyOperator
 from etl.simulator import Registry
 from etl.store import open_engine
 from tests.airflow.conftest import Connect, postgres_connection
@@ -53,7 +52,7 @@ def test_at_a_thousand_ml_repos_each_task_asks_for_little_and_the_proof_for_page
 
     TrueFoundrySyncOperator(task_id="all", **_CONNECTIONS).execute(context)
     asked(thousand)
-    proof = TrueFoundryProofOperator(task_id="prove", listed=[], synced=[], **_CONNECTIONS).execute(context)
+    proof = TrueFoundryVerifyOperator(task_id="verify", listed=[], synced=[], **_CONNECTIONS).execute(context)
     assert (proof["models"]["seen"], asked(thousand)) == (2000, {"models": 6, "ml-repos": 3})
 
 

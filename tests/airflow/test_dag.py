@@ -113,11 +113,11 @@ def test_reading_the_dag_imports_nothing_that_only_a_run_needs() -> None:
 
 
 def test_the_dag_is_three_tasks_of_which_one_is_mapped() -> None:
-    dag = registry_dag(database_conn_id="registry_db", at_once=4, pool="registry")
-    assert set(dag.task_ids) == {"list_ml_repos", "sync", "prove"}
+    dag = registry_dag(database_conn_id="registry_db", max_active_syncs=4, pool="registry")
+    assert set(dag.task_ids) == {"list_ml_repos", "sync", "verify"}
     assert dag.get_task("sync").is_mapped
     assert dag.get_task("sync").upstream_task_ids == {"list_ml_repos"}
-    assert dag.get_task("prove").upstream_task_ids == {"list_ml_repos", "sync"}
+    assert dag.get_task("verify").upstream_task_ids == {"list_ml_repos", "sync"}
     assert (dag.get_task("sync").max_active_tis_per_dag, dag.get_task("sync").pool) == (4, "registry")
 
 
@@ -125,23 +125,23 @@ def test_the_example_syncs_each_ml_repo_by_itself_and_proves_the_whole(mirror: M
     ended = run_dag("truefoundry_registry")
     assert ended.state == "success"
     assert {task: state for task, state in ended.tasks.items() if state != "success"} == {}
-    assert ended.tasks.keys() == {("list_ml_repos", -1), ("sync", 0), ("sync", 1), ("sync", 2), ("prove", -1)}
+    assert ended.tasks.keys() == {("list_ml_repos", -1), ("sync", 0), ("sync", 1), ("sync", 2), ("verify", -1)}
     assert mirror.held() == mirror.served()
-    proof = ended.xcoms["prove", -1]["whole"]
+    proof = ended.xcoms["verify", -1]["verification"]
     assert (proof["ml_repos"], proof["vanished"], proof["compared"]) == (3, [], True)
     assert (proof["models"], proof["model_versions"]) == (12, 36)
     assert {row["scope"] for row in mirror.rows(SyncScope)} == {"all", *(f'{{"ml_repos":["{n}"]}}' for n in (1, 2, 3))}
 
 
 def test_the_proof_reads_no_version_again(mirror: Mirror, run_dag: RunDag) -> None:
-    proof = run_dag().xcoms["prove", -1]
+    proof = run_dag().xcoms["verify", -1]
     assert (proof["plan"]["versions"], proof["model_versions"]["seen"], proof["models"]["unchanged"]) == ("none", 0, 12)
 
 
 def test_assets_are_told_of_by_the_proof_alone(mirror: Mirror, run_dag: RunDag) -> None:
     ended = run_dag()
     assert ended.events.keys() == {f"registry_db/{table}" for table in TABLES}
-    assert {extra["run_id"] for extra in ended.events.values()} == {ended.xcoms["prove", -1]["run_id"]}
+    assert {extra["run_id"] for extra in ended.events.values()} == {ended.xcoms["verify", -1]["run_id"]}
 
 
 def test_a_second_run_brings_what_changed(mirror: Mirror, run_dag: RunDag) -> None:
@@ -160,7 +160,7 @@ def test_an_ml_repo_that_vanished_is_marked_as_deleted_once_that_is_allowed(mirr
     run_dag()
     mirror.registry.delete_ml_repo("2")
     refused = run_dag()
-    assert (refused.state, refused.tasks["prove", -1], refused.events) == ("failed", "failed", {})
+    assert (refused.state, refused.tasks["verify", -1], refused.events) == ("failed", "failed", {})
     assert len(mirror.rows(Model, Model.deleted_at.is_not(None))) == 0
     allowed = run_dag(allow_mass_delete=True)
     assert allowed.state == "success"
@@ -177,8 +177,8 @@ def test_an_ml_repo_that_goes_after_the_list_is_no_gap(mirror: Mirror, run_dag: 
 
     mirror.plane.before_request = work
     ended = run_dag()
-    assert (ended.tasks["sync", 2], ended.tasks["prove", -1]) == ("skipped", "success")
-    assert ended.xcoms["prove", -1]["whole"]["vanished"] == ["3"]
+    assert (ended.tasks["sync", 2], ended.tasks["verify", -1]) == ("skipped", "success")
+    assert ended.xcoms["verify", -1]["verification"]["vanished"] == ["3"]
     assert mirror.held() == mirror.served()
 
 
@@ -188,7 +188,7 @@ def test_an_ml_repo_that_was_not_synced_fails_the_proof_and_nothing_is_deleted(m
     mirror.registry.put_raw("models", "odd", {"id": "odd", "ml_repo_id": "2", "updated_at": 5})
     before = len(mirror.rows(SyncRun))
     ended = run_dag()
-    assert (ended.state, ended.tasks["sync", 1], ended.tasks["prove", -1]) == ("failed", "failed", "failed")
+    assert (ended.state, ended.tasks["sync", 1], ended.tasks["verify", -1]) == ("failed", "failed", "failed")
     assert (ended.tasks["sync", 0], ended.tasks["sync", 2], ended.events) == ("success", "success", {})
     assert len(mirror.rows(SyncRun)) == before + 3  # the proof made no run of its own
 
@@ -207,8 +207,8 @@ def test_several_ml_repos_can_share_a_task(mirror: Mirror, run_dag: RunDag) -> N
 def test_a_registry_without_ml_repos_is_proven_too(run_dag: RunDag, mirror: Mirror) -> None:
     mirror.plane.registry = Registry(0)
     ended = run_dag()
-    assert (ended.state, ended.tasks["prove", -1]) == ("success", "success")
-    assert ended.xcoms["prove", -1]["whole"]["ml_repos"] == 0
+    assert (ended.state, ended.tasks["verify", -1]) == ("success", "success")
+    assert ended.xcoms["verify", -1]["verification"]["ml_repos"] == 0
 
 
 def test_where_airflow_and_tfy_etl_cannot_share_an_environment_it_runs_in_its_own(
@@ -235,6 +235,6 @@ def test_the_token_is_nowhere_in_airflow(
     kept = b"".join(path.read_bytes() for path in HOME.rglob("*") if path.is_file())
     said = "".join(capfd.readouterr())
     assert b"list_ml_repos" in kept
-    assert "now: versions" in said
+    assert "phase: versions" in said
     assert TOKEN.encode() not in kept
     assert TOKEN not in said + caplog.text

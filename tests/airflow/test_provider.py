@@ -27,7 +27,7 @@ def test_the_form_has_a_field_for_each_extra() -> None:
     assert {name: field["schema"]["title"] for name, field in ours.items()} == {
         "api_prefix": "API prefix",
         "ca_bundle": "CA bundle",
-        "allow_insecure_http": "Allow plain http",
+        "allow_insecure_http": "Allow plain HTTP",
     }
 
 

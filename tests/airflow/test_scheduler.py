@@ -158,8 +158,12 @@ class TestByLocalExecutor:
         assert local.ended("registry", run_id) == "success", local.said()
         assert plane.held() == plane.served()
         assert len(local.tasks("registry", run_id)) == 8
-        proof = local.xcom("registry", run_id, "prove")
-        assert (proof["whole"]["ml_repos"], proof["whole"]["models"], proof["plan"]["versions"]) == (6, 48, "none")
+        proof = local.xcom("registry", run_id, "verify")
+        assert (proof["verification"]["ml_repos"], proof["verification"]["models"], proof["plan"]["versions"]) == (
+            6,
+            48,
+            "none",
+        )
 
         runs = local.until(lambda: local.call("GET", "dags/starts_on_data/dagRuns")["dag_runs"])
         assert [each["run_type"] for each in runs] == ["asset_triggered"]
@@ -172,7 +176,7 @@ class TestByLocalExecutor:
             browser = playwright.chromium.launch(executable_path=needed("chromium", "chromium"), args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1400, "height": 760})
             page.goto(f"{local.url}/dags/registry/runs/{run['dag_run_id']}")
-            shown = [page.get_by_text(name).first for name in ("list_ml_repos", "sync", "prove", "Success")]
+            shown = [page.get_by_text(name).first for name in ("list_ml_repos", "sync", "verify", "Success")]
             for each in shown:
                 each.wait_for()
             page.wait_for_load_state("networkidle")
@@ -206,8 +210,8 @@ class TestByLocalExecutor:
             local.call("PATCH", f"dags/registry/dagRuns/{run_id}/taskInstances/sync/1", stop)
             local.until(lambda: last_runs_of(plane, "2", 1) == [("interrupted", "Interrupted: nothing was written.")])
         assert local.ended("registry", run_id) == "failed", local.said()
-        assert "1 of 6 ML repos were not synced in this DAG run, or not as they should: 2." in local.log(
-            "registry", run_id, "prove", -1, 1
+        assert "1 of 6 ML repos have no complete sync in this DAG run: 2." in local.log(
+            "registry", run_id, "verify", -1, 1
         )
         unchanged = [row for row in before if row["ml_repo_id"] == "2"]
         assert plane.rows(Model, Model.ml_repo_id == "2") == unchanged
@@ -236,6 +240,6 @@ def test_openlineage_was_told_what_each_run_read_and_wrote(airflow: Installation
 
 def test_the_token_is_in_none_of_the_logs_nor_in_the_database(airflow: Installation) -> None:
     kept = airflow.kept()
-    assert b"now: versions" in kept
+    assert b"phase: versions" in kept
     assert b"COPY public.task_instance " in kept
     assert TOKEN.encode() not in kept

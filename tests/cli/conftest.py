@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from etl import current
+from etl import run_context
 from etl.cli import main
-from etl.cli.shown import hide
+from etl.cli.sanitize import set_secrets
 from etl.simulator import Registry, Simulator
 from tests.cli.commands import TOKEN, Done
 
@@ -28,8 +28,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def nothing_to_hide() -> Iterator[None]:
     """What one test wants hidden, the next may well show; and its run is over."""
     yield
-    hide([])
-    current.process_is_for(None)
+    set_secrets([])
+    run_context.set_process_run_id(None)
 
 
 @pytest.fixture

@@ -31,26 +31,26 @@ def assert_told(done: Done, code: int, *words: str) -> None:
 
 
 def test_no_host() -> None:
-    assert_told(sync(TFY_API_KEY=TOKEN), 2, "No host: set TFY_HOST or give --host")
+    assert_told(sync(TFY_API_KEY=TOKEN), 2, "No host is set: set TFY_HOST or pass --host")
 
 
 def test_no_token() -> None:
-    assert_told(sync(TFY_HOST=DEAD), 2, "No token: set TFY_API_KEY", "--api-key-file")
+    assert_told(sync(TFY_HOST=DEAD), 2, "No token is set: set TFY_API_KEY", "--api-key-file")
 
 
 @pytest.mark.parametrize(
     ("host", "words"),
     [
-        ("https://", "is no address"),
-        ("ftp://plane.example", "is no address"),
-        ("http:/plane.example", "is no address"),
-        ("https://plane.example:99999", "is no address"),
-        ("https://[::1", "is no address"),
-        ("https://two words.example", "is no address"),
+        ("https://", "is not a valid URL"),
+        ("ftp://plane.example", "is not a valid URL"),
+        ("http:/plane.example", "is not a valid URL"),
+        ("https://plane.example:99999", "is not a valid URL"),
+        ("https://[::1", "is not a valid URL"),
+        ("https://two words.example", "is not a valid URL"),
         ("https://plane.example/?tab=models", "query or fragment"),
-        ("https://me:hush@plane.example", "must not hold a user or password"),
+        ("https://me:hush@plane.example", "must not contain a user or password"),
         ("https://a..b", "look for odd characters"),
-        ("http://plane.example", "Plain http to plane.example would show the token to the network"),
+        ("http://plane.example", "Plain HTTP to plane.example would send the token unencrypted"),
     ],
 )
 def test_a_host_that_cannot_be_one(host: str, words: str, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,16 +134,16 @@ def test_a_host_that_is_no_control_plane(plane: Simulator) -> None:
 
 def test_a_host_with_the_prefix_of_the_api_in_it(plane: Simulator) -> None:
     done = sync(TFY_HOST=f"{plane.url}/api/ml/v1", TFY_API_KEY=TOKEN)
-    assert_told(done, 2, "Leave /api/ml/v1 out of --host")
+    assert_told(done, 2, "Remove /api/ml/v1 from --host")
 
 
 def test_a_variable_that_is_misspelt_is_told_and_changes_nothing(plane: Simulator) -> None:
     misspelt = {"TFY_ETL_PAGESIZE": "5", "TFY_ETL_API_KEY": "x", "TFY_ETL_QQQ": "1", "TFY_ETL_LOG_LEVEL": "warning"}
     done = sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN, **misspelt)
     assert done.code == 0
-    assert "TFY_ETL_PAGESIZE sets nothing here: did you mean TFY_ETL_PAGE_SIZE?" in done.err
-    assert "TFY_ETL_API_KEY sets nothing here: did you mean TFY_API_KEY?" in done.err
-    assert "TFY_ETL_QQQ sets nothing here [" in done.err
+    assert "TFY_ETL_PAGESIZE is unknown: did you mean TFY_ETL_PAGE_SIZE?" in done.err
+    assert "TFY_ETL_API_KEY is unknown: did you mean TFY_API_KEY?" in done.err
+    assert "TFY_ETL_QQQ is unknown [" in done.err
 
 
 def test_an_ml_repo_that_is_not_there(plane: Simulator) -> None:

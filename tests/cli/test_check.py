@@ -84,7 +84,7 @@ def test_what_follows_from_a_failure_is_skipped_and_the_first_failure_decides(tf
         "copy": "skipped",
         "lock": "skipped",
     }
-    assert "API             needs host and token" in done.out
+    assert "API             requires host and token" in done.out
 
 
 def test_a_source_that_fails_in_passing_is_tried_once_and_the_store_is_looked_at_all_the_same(
@@ -167,7 +167,7 @@ def test_a_held_lock_is_told_of(known: Simulator, tfy_etl: Cli) -> None:
     assert (done.code, marks(done.out)) == (4, HELD | {"lock": "FAILED"})
 
 
-@pytest.mark.parametrize(("mode", "told"), [(0o644, "may read the token in token"), (0o640, ""), (0o600, "")])
+@pytest.mark.parametrize(("mode", "told"), [(0o644, "can read the token file token"), (0o640, ""), (0o600, "")])
 def test_a_token_that_everybody_may_read_is_pointed_at(
     mode: int, told: str, plane: Simulator, folder: Path, tfy_etl: Cli
 ) -> None:
@@ -196,7 +196,7 @@ def test_a_path_prefix_and_the_newer_api_are_found(
         plane.prefixes = ("/api/svc/v1",)
         done = tfy_etl("check", "--host", plane.url)
     assert done.code == 0
-    assert "/api/svc/v1 answers" in done.out
+    assert "/api/svc/v1 responds" in done.out
 
 
 def test_a_copy_of_another_control_plane_is_told_of(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:

@@ -18,9 +18,9 @@ from tests.databases import new_database, wait_for_waiting_locks
 def test_upgrade_creates_and_then_has_nothing_to_do(database_url: str, tfy_etl: Cli) -> None:
     url = ("--database-url", database_url)
     assert tfy_etl("db", "upgrade", *url).out == f"Created at revision {schema.head()}.\n"
-    assert tfy_etl("db", "upgrade", *url).out == f"The schema is at revision {schema.head()} already.\n"
+    assert tfy_etl("db", "upgrade", *url).out == f"The schema is already at revision {schema.head()}.\n"
     assert tfy_etl("db", "current", *url).out == f"{schema.head()}\n"
-    assert tfy_etl("db", "check", *url).out == f"The schema is at revision {schema.head()}, as this release needs it.\n"
+    assert tfy_etl("db", "check", *url).out == f"The schema matches this release: revision {schema.head()}.\n"
 
 
 def test_upgrade_says_from_where_to_where(migrated_url: str, tfy_etl: Cli) -> None:

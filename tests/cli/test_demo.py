@@ -15,7 +15,7 @@ def test_it_tells_the_story_on_stdout_and_leaves_a_database(folder: Path, tfy_et
     done = tfy_etl("demo")
     assert (done.code, done.err) == (0, "")
     for said in (
-        "The first sync:",
+        "First sync:",
         "succeeded, proven complete (anchored)\nfull, ",
         "Models by ML repo (view current_models)",
         "churn-by-region is created",
@@ -23,7 +23,7 @@ def test_it_tells_the_story_on_stdout_and_leaves_a_database(folder: Path, tfy_et
         "succeeded, proven complete (anchored)\nincremental, ",
         "tags: candidate",
         "description: Trained on week 5. → Retrained on",
-        "Who carries the tag eu",
+        "Versions with the tag eu",
         "sqlite3 -box tfy-etl-demo.db 'SELECT * FROM current_models LIMIT 5'",
     ):
         assert said in done.out
@@ -42,7 +42,7 @@ def test_it_runs_again_in_the_same_folder(tfy_etl: Cli) -> None:
 def test_another_file_is_made_but_never_replaced(folder: Path, tfy_etl: Cli) -> None:
     (folder / "mine.db").write_text("precious")
     done = tfy_etl("demo", "--file", "mine.db")
-    assert (done.code, done.err) == (2, "Error: mine.db is there already: name another --file, or remove it.\n")
+    assert (done.code, done.err) == (2, "Error: mine.db already exists: choose another --file, or remove it.\n")
     assert (folder / "mine.db").read_text() == "precious"
     assert tfy_etl("demo", "--file", "fresh.db").code == 0
 

@@ -47,7 +47,7 @@ def test_a_missing_extra_is_named(missing: str, migrated_file: Path, folder: Pat
     assert (done.code, done.out, done.err) == (
         2,
         "",
-        "Error: Datasette is not installed: install tfy-etl with its extra, pip install 'tfy-etl[explore]'.\n",
+        "Error: Datasette is not installed: run pip install 'tfy-etl[explore]'.\n",
     )
 
 

@@ -39,7 +39,7 @@ def test_json_is_the_manifest(synced: None, folder: Path, tfy_etl: Cli) -> None:
 
 def test_before_the_first_run_it_says_that_there_was_none(folder: Path, tfy_etl: Cli) -> None:
     assert tfy_etl("db", "upgrade").code == 0
-    assert tfy_etl("export", "--format", "csv", "out").out.endswith("; no run was complete yet\n")
+    assert tfy_etl("export", "--format", "csv", "out").out.endswith("; there is no complete run yet\n")
 
 
 @pytest.mark.parametrize("format", ["parquet", "csv", "jsonl", "duckdb"])
@@ -59,7 +59,7 @@ def test_an_older_export_is_replaced_by_one_of_any_format(
         (["file", "--format", "csv"], "file is no folder: name another, or one that is not there yet."),
         (["none/out", "--format", "csv"], "none does not exist: create it, or name another."),
         (["new", "--format", "csv", "--table", "modells"], "no table or view 'modells': did you mean models?"),
-        (["new", "--raw"], "--raw goes with --format csv. See tfy-etl export --help."),
+        (["new", "--raw"], "--raw requires --format csv. See tfy-etl export --help."),
         (["new", "--format", "xlsx"], "'xlsx' is not one of 'parquet', 'csv', 'jsonl', 'duckdb'."),
         ([], "Missing argument 'DIR'. See tfy-etl export --help."),
     ],

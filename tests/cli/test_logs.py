@@ -54,10 +54,10 @@ def test_a_line_for_programs_is_one_object(capsys: Captured) -> None:
 
 
 def test_whether_lines_are_json_is_known_to_who_writes_others() -> None:
-    told = [logs.are_json()]
+    told = [logs.is_json()]
     for form in ("json", "console"):
         logs.configure(form, "info", [])
-        told.append(logs.are_json())
+        told.append(logs.is_json())
     assert told == [False, True, False]
 
 
@@ -128,7 +128,7 @@ def test_a_fault_of_the_program_is_logged_without_secrets(capsys: Captured) -> N
     try:
         fail(f"quotes {SECRET}")
     except ValueError as error:
-        logs.unforeseen(ValueError, error, error.__traceback__)
+        logs.log_uncaught(ValueError, error, error.__traceback__)
     entry = json.loads(capsys.readouterr().err)
     assert entry["level"] == "critical"
     assert "ValueError: quotes ***" in entry["exception"]

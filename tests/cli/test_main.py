@@ -27,7 +27,7 @@ def test_help_teaches_the_commands_the_options_in_groups_and_a_first_run(tfy_etl
     done = tfy_etl("--help")
     assert (done.code, done.err) == (0, "")
     assert [line.split()[0] for line in _section(done.out, "Commands:")] == COMMANDS
-    order = ["Commands:", "Control plane and database:", "Requests:", "Logs:", "Watching over sync:", "Other options:"]
+    order = ["Commands:", "Control plane and database:", "Requests:", "Logs:", "Monitoring:", "Other options:"]
     assert [line.strip() for line in done.out.splitlines() if line.strip() in order] == order
     assert "...\n" not in done.out.partition("\n")[2]
     connection = (
@@ -54,7 +54,7 @@ def test_help_teaches_the_commands_the_options_in_groups_and_a_first_run(tfy_etl
 
 def test_help_of_sync_shows_its_options_in_groups(tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "-h")
-    order = ["What is read:", "What is compared:", "Deletes:", "Requests:", "The run:", "Other options:"]
+    order = ["Scope:", "Comparison:", "Deletes:", "Requests:", "Run:", "Other options:"]
     assert [line.strip() for line in done.out.splitlines() if line.strip() in order] == order
     for option in ("--full", "--ml-repo", "--fqn", "--name", "--run-id", "--include-empty / --exclude-empty",
                    "--versions", "--page-size", "--concurrency", "--dry-run", "--no-delete", "--allow-mass-delete",
@@ -94,7 +94,7 @@ def test_without_a_command_the_help_comes_and_the_code_is_2(tfy_etl: Cli) -> Non
         (["sync", "--page-size", "ten"],
          "Error: Invalid value for '--page-size': 'ten' is not a valid integer. See tfy-etl sync --help.\n"),
         (["status", "--max-age", "99999999999w"],
-         "Error: Invalid value for '--max-age': '99999999999w' is too long a time span. See tfy-etl status --help.\n"),
+         "Error: Invalid value for '--max-age': The duration '99999999999w' is too long. See tfy-etl status --help.\n"),
         (["sync", "\x1b[31mred"], "Error: Got unexpected extra argument (\\x1b[31mred). See tfy-etl sync --help.\n"),
     ],
 )  # fmt: skip
@@ -118,7 +118,7 @@ def test_an_error_among_json_lines_names_no_secret(tfy_etl: Cli, monkeypatch: py
 def test_it_runs_as_a_module_too(folder: Path) -> None:
     done = execute(sys.executable, "-m", "etl", "sync", cwd=folder)
     assert (done.code, done.out) == (2, "")
-    assert done.err == "Error: No token: set TFY_API_KEY, or name a file that holds it with --api-key-file.\n"
+    assert done.err == "Error: No token is set: set TFY_API_KEY, or pass a file that contains it with --api-key-file.\n"
 
 
 def test_to_import_the_module_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from etl.simulator import Registry, Simulator
 from tests.cli.commands import COMMAND, FAULTY, TOKEN, Done, execute
 
-FULL = "Error: The result could not be printed: No space left on device. Check where stdout goes, then run again.\n"
+FULL = "Error: Cannot print the result: No space left on device. Fix the target of stdout, then run again.\n"
 PRINTERS = [
     "status",
     "status --output json",
@@ -109,9 +109,9 @@ def test_a_reader_that_has_left_ends_it_with_1_and_no_line(command: str, synced:
 def test_a_failed_run_keeps_its_exit_code_where_its_json_cannot_be_printed(synced: None, folder: Path) -> None:
     done = shell("tfy-etl sync --host http://127.0.0.1:1/ --output json > /dev/full", folder)
     first, last = done.err.splitlines()
-    assert "the result could not be printed: No space left on device" in first
+    assert "cannot print the result: No space left on device" in first
     assert (done.code, last.startswith("Error: ")) == (2, True)
-    assert "could not be printed" not in last
+    assert "cannot print" not in last
 
 
 def test_a_fault_of_the_program_on_full_disks_ends_with_1(known: Simulator, folder: Path) -> None:

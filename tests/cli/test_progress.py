@@ -3,7 +3,7 @@ import logging
 import pytest
 from rich.progress import Progress
 
-from etl.cli.progress import Bars, Lines, Nothing, progress
+from etl.cli.progress import NoProgress, ProgressBars, ProgressLog, progress
 
 
 def test_a_line_comes_now_and_then_within_a_part(
@@ -12,7 +12,7 @@ def test_a_line_comes_now_and_then_within_a_part(
     now = 100.0
     monkeypatch.setattr("etl.cli.progress.time.monotonic", lambda: now)
     with caplog.at_level(logging.INFO):
-        lines = Lines()
+        lines = ProgressLog()
         lines.phase("models")
         lines.advance("models", 500, 1200)
         now = 110.0
@@ -31,20 +31,20 @@ def test_who_wants_no_progress_is_told_nothing(
     with caplog.at_level(logging.DEBUG), progress(wanted=False) as told:
         told.phase("models")
         told.advance("models", 500, 1200)
-    assert isinstance(told, Nothing)
+    assert isinstance(told, NoProgress)
     assert (caplog.messages, *capsys.readouterr()) == ([], "", "")
 
 
 def test_records_before_the_first_part_move_no_bar() -> None:
     with Progress(disable=True) as live:
-        bars = Bars(live)
+        bars = ProgressBars(live)
         bars.advance("models", 3, 3)
         assert live.tasks == []
 
 
 def test_a_bar_ends_full_whatever_came() -> None:
     with Progress(disable=True) as live:
-        bars = Bars(live)
+        bars = ProgressBars(live)
         bars.phase("models")
         bars.advance("models", 3, 7)
         bars.advance("models", 3, None)

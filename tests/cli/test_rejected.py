@@ -54,14 +54,14 @@ def test_open_ones_are_listed_newest_first_and_shown_whole(mirror: Mirror) -> No
     shown = rejected(mirror, "show", str(row["id"]))
     facts = dict(line.split(maxsplit=1) for line in shown[: shown.index("{")])
 
-    assert text[0].split() == ["id", "when,", "UTC", "entity", "record", "reason"]
+    assert text[0].split() == ["id", "rejected,", "UTC", "entity", "record", "reason"]
     assert [line.split()[3:5] for line in text if line[0].isdecimal()] == [
         ["models", model],
         ["model_versions", version],
     ]
     assert (listed["count"], [each["record_id"] for each in listed["rejected"]]) == (2, [model])
     assert (facts["record"], facts["reason"], facts["run"]) == (version, row["reason"], row["run_id"])
-    assert (facts["host"], facts["resolved"]) == (mirror.plane.url, "no, it is open")
+    assert (facts["host"], facts["resolved"]) == (mirror.plane.url, "no (open)")
     assert json.loads("".join(shown[shown.index("{") :])) == json.loads(row["payload"])
 
 
@@ -80,7 +80,7 @@ def test_a_retry_tells_of_each_what_became_of_it(mirror: Mirror) -> None:
     assert sorted(some) == sorted(
         [
             f"{numbers[mended]}  models {mended}: stored",
-            f"{numbers[gone]}  models {gone}: gone at the source",
+            f"{numbers[gone]}  models {gone}: deleted at the source",
             f"{numbers[bad]}  models {bad}: still rejected: {reason}",
         ]
     )
@@ -88,7 +88,7 @@ def test_a_retry_tells_of_each_what_became_of_it(mirror: Mirror) -> None:
         {"id": numbers[bad], "entity": "models", "record_id": bad, "outcome": "stored", "reason": None}
     ]
     assert rest["status"] == mirror.row(SyncRun, SyncRun.id == rest["run_id"])["status"] == "succeeded"
-    assert rejected(mirror, "list") == ["No rejected record is open."]
+    assert rejected(mirror, "list") == ["There are no open rejected records."]
     assert in_json(mirror, "list", "--all")["count"] == 3
     assert mirror.held()["models"] == mirror.served()["models"]
 
@@ -105,7 +105,7 @@ def test_only_those_given_are_asked_for_and_those_resolved_are_not(mirror: Mirro
     unknown = rejected(mirror, "retry", number, "77", exit_code=2)
 
     assert one == [f"{number}  models {first}: stored"]
-    assert again == [f"{number}  models {first}: was resolved before"]
+    assert again == [f"{number}  models {first}: already resolved"]
     assert unknown == ["Error: There is no rejected record 77: tfy-etl rejected list --all shows all."]
     assert len(mirror.plane.log) == asked
     assert mirror.row(RejectedRecord, RejectedRecord.resolved_at.is_(None))["record_id"] == second
@@ -115,8 +115,8 @@ def test_where_nothing_is_open_nothing_is_asked(mirror: Mirror, tmp_path: Path) 
     config = tmp_path / "config.toml"
     config.write_text('output = "json"\nlock-wait = 5')
 
-    assert rejected(mirror, "list", "--all") == ["No record was ever rejected."]
-    assert rejected(mirror, "retry") == ["No rejected record is open."]
+    assert rejected(mirror, "list", "--all") == ["There are no rejected records."]
+    assert rejected(mirror, "retry") == ["There are no open rejected records."]
     assert rejected(mirror, "retry", "--config", str(config)) == ['{"run_id": null, "status": null, "records": []}']
     assert (mirror.plane.log, mirror.rows(SyncRun)) == ([], [])
 

@@ -120,4 +120,4 @@ def test_a_library_that_is_not_installed_is_told_with_the_extra_that_brings_it(m
     )
     done = execute(sys.executable, "-c", script, "report", "--out", "report.html", cwd=folder)
     assert (done.code, done.out) == (2, "")
-    assert done.err == f"Error: {missing} is not installed: install tfy-etl with its extra, tfy-etl[report].\n"
+    assert done.err == f"Error: {missing} is not installed: run pip install 'tfy-etl[report]'.\n"

@@ -85,10 +85,10 @@ def echo() -> Iterator[str]:
     class Echo(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             _, status, number, *_ = self.path.split("/")
-            spelled = list(ECHOES.values())[int(number)](self.headers["Authorization"].removeprefix("Bearer "))
-            body = f"you sent {spelled}".encode()
+            secret_pattern = list(ECHOES.values())[int(number)](self.headers["Authorization"].removeprefix("Bearer "))
+            body = f"you sent {secret_pattern}".encode()
             self.send_response(int(status))
-            self.send_header("Location", f"https://login.example/{quote(spelled[-50:])}")
+            self.send_header("Location", f"https://login.example/{quote(secret_pattern[-50:])}")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -204,7 +204,7 @@ def test_a_token_file_that_holds_no_text_is_not_quoted(known: Simulator, folder:
     (folder / "token").write_bytes(b"hush\xff")
     (folder / "token").chmod(0o600)
     done = tfy_etl("sync", "--api-key-file", "token")
-    assert (done.code, done.err) == (2, "Error: Cannot read the token from token: it is not text.\n")
+    assert (done.code, done.err) == (2, "Error: Cannot read the token from token: it is not UTF-8 text.\n")
 
 
 @pytest.mark.parametrize("token", ["eyJ.hush.hush", "eyJ" + "hush" * 100])
@@ -214,7 +214,7 @@ def test_a_token_in_the_place_of_its_file_is_not_quoted(
     monkeypatch.setenv("TFY_API_KEY_FILE", token)
     done = tfy_etl("sync", "--host", plane.url)
     assert done.code == 2
-    assert done.err.startswith("Error: Cannot read the token from the file that --api-key-file or TFY_API_KEY_FILE ")
+    assert done.err.startswith("Error: Cannot read the token from the file named by --api-key-file or TFY_API_KEY_FILE")
     assert "hush" not in done.err
 
 
@@ -235,5 +235,5 @@ def test_a_password_in_the_host_is_not_repeated(host: str, tfy_etl: Cli, known: 
     done = tfy_etl("sync", "--host", host)
     assert (done.code, done.err) == (
         2,
-        "Error: The host must not hold a user or password: give the token by TFY_API_KEY.\n",
+        "Error: The host must not contain a user or password: pass the token in TFY_API_KEY.\n",
     )

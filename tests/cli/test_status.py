@@ -45,7 +45,7 @@ def test_the_table_fits_a_narrow_terminal_whatever_the_runs_were_like(known: Sim
 
 def test_before_a_run_was_complete_it_says_so(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync", "--ml-repo", "no-such")
-    assert tfy_etl("status").out.splitlines()[-1] == "No run was complete yet."
+    assert tfy_etl("status").out.splitlines()[-1] == "There is no complete run yet."
 
 
 def test_only_so_many_runs_are_shown(known: Simulator, tfy_etl: Cli) -> None:
@@ -68,10 +68,10 @@ def test_json_is_one_object_with_times_in_utc(migrated_url: str, known: Simulato
 
 def test_a_database_without_runs_says_so(migrated_url: str, tfy_etl: Cli) -> None:
     url = ("--database-url", migrated_url)
-    assert tfy_etl("status", *url) == (0, "No run yet: tfy-etl sync makes the first.\n", "")
+    assert tfy_etl("status", *url) == (0, "There are no runs yet: start the first with tfy-etl sync.\n", "")
     done = tfy_etl("status", "--max-age", "6h", *url)
     assert done.code == 1
-    assert "at most 6:00:00 old, but there is none" in done.err
+    assert "limit 6:00:00 old, but there is none" in done.err
 
 
 def test_a_database_that_is_not_there_is_no_fresh_one(tfy_etl: Cli) -> None:
@@ -85,7 +85,7 @@ def test_max_age_fails_when_the_last_complete_run_is_older(known: Simulator, tfy
     assert tfy_etl("status", "--max-age", "6h").code == 0
     done = tfy_etl("status", "--max-age", "0s")
     assert done.code == 1
-    assert done.err.startswith("Error: The last complete run should be at most 0:00:00 old, but it is 0:00:0")
+    assert done.err.startswith("Error: The last complete run must be at most 0:00:00 old, but it is 0:00:0")
     assert "succeeded" in done.out
 
 
@@ -137,17 +137,17 @@ def test_as_a_plugin_it_warns_and_then_turns_critical(known: Simulator, tfy_etl:
     code, line = nagios(tfy_etl, "--max-age", "1h", "--critical-age", "9000w")
     assert code == 1
     assert line.startswith("TFY-ETL WARNING - the last complete run is ")
-    assert " old, where at most 1:00:00 is wanted | age=" in line
+    assert " old, limit 1:00:00 | age=" in line
     code, line = nagios(tfy_etl, "--max-age", "1h", "--critical-age", "6h")
     assert code == 2
     assert line.startswith("TFY-ETL CRITICAL - ")
-    assert "at most 6:00:00" in line
+    assert "limit 6:00:00" in line
 
 
 def test_as_a_plugin_it_minds_that_no_run_was_ever_complete(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync", "--ml-repo", "no-such")
     assert nagios(tfy_etl, "--max-age", "1h") == (
-        1, "TFY-ETL WARNING - there is no complete run, where at most 1:00:00 is wanted",
+        1, "TFY-ETL WARNING - there is no complete run, limit 1:00:00",
     )  # fmt: skip
 
 
@@ -160,4 +160,4 @@ def test_as_a_plugin_it_does_not_know_what_the_database_does_not_tell(tfy_etl: C
 def test_a_critical_age_is_one_of_plugins(tfy_etl: Cli) -> None:
     done = tfy_etl("status", "--critical-age", "6h")
     assert done.code == 2
-    assert "--critical-age goes with --output nagios" in done.err
+    assert "--critical-age requires --output nagios" in done.err

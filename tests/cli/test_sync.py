@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.cli.drawing import console
+from etl.cli.console import console
 from etl.cli.sync import show
 from etl.simulator import MODELS, Registry, Simulator, fault
 from etl.store import Coverage, Store, Tally
@@ -114,7 +114,7 @@ def test_rejected_records_end_with_3_and_are_counted_for_people(
     done = tfy_etl("sync")
     assert done.code == 3
     assert done.out.startswith("partial, ")
-    assert "1 records could not be stored: tfy-etl rejected list shows them" in done.out.replace("\n", " ")
+    assert "1 record rejected: list the reasons with tfy-etl rejected list." in done.out.replace("\n", " ")
 
 
 def test_what_cannot_be_proven_complete_ends_with_3_and_says_why(known: Simulator, tfy_etl: Cli) -> None:
@@ -215,7 +215,7 @@ def test_a_result_that_cannot_be_printed_changes_no_exit_code(
 ) -> None:
     done = execute("/bin/sh", "-c", f"{COMMAND} --log-level error sync --output {output} {to}", cwd=folder)
     assert (done.code, done.out) == (0, "")
-    said = "the result could not be printed: No space left on device"
+    said = "cannot print the result: No space left on device"
     assert [line.partition("] ")[2].partition(" [")[0] for line in done.err.splitlines()] == (
         [said] if to == "> /dev/full" else []
     )
@@ -234,7 +234,7 @@ def test_a_dry_run_that_cannot_be_printed_fails(known: Simulator, folder: Path) 
     done = execute("/bin/sh", "-c", f"{COMMAND} sync --dry-run > /dev/full", cwd=folder)
     assert done.code != 0
     assert done.err.splitlines()[-1] == (
-        "Error: The result could not be printed: No space left on device. Check where stdout goes, then run again."
+        "Error: Cannot print the result: No space left on device. Fix the target of stdout, then run again."
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from etl.errors import ConfigError, EtlError, LockHeld, MassDelete
+from etl.errors import ConfigError, DeleteLimitExceeded, EtlError, LockHeld
 from tests.deploy_files import FOLDER, ROOT, jobs, manifests, pods
 
 # Pod failure policies are stable from 1.31 on.
@@ -35,7 +35,7 @@ def test_a_slip_in_the_manifest_would_be_found() -> None:
 
 def test_only_what_may_pass_is_tried_again() -> None:
     """Exit codes as the contract has them: the policy needs no knowledge of its own."""
-    final = {ConfigError.exit_code, PARTIAL, LockHeld.exit_code, MassDelete.exit_code}
+    final = {ConfigError.exit_code, PARTIAL, LockHeld.exit_code, DeleteLimitExceeded.exit_code}
     rules = jobs()["tfy-etl-sync"]["podFailurePolicy"]["rules"]
     (codes,) = [rule["onExitCodes"] for rule in rules if "onExitCodes" in rule]
     assert (codes["operator"], set(codes["values"])) == ("In", final)

@@ -20,7 +20,7 @@ PASSING = ("age_seconds", "days_since_last_version")
 Row = dict[str, Any]
 
 
-def stored(mirror: Mirror, table: Table, spelled: Callable[[str], str]) -> list[Row]:
+def stored(mirror: Mirror, table: Table, secret_pattern: Callable[[str], str]) -> list[Row]:
     """The rows of the database, text as a format spells it; what JSON says is spelled alike in all formats."""
     rows = mirror.rows(table)
     for row in rows:
@@ -29,7 +29,7 @@ def stored(mirror: Mirror, table: Table, spelled: Callable[[str], str]) -> list[
             if isinstance(column.type, RegistryJson):
                 row[column.name] = _each_text(named(value))
             elif isinstance(value, str):
-                row[column.name] = spelled(value)
+                row[column.name] = secret_pattern(value)
     return rows
 
 

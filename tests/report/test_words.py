@@ -41,8 +41,8 @@ def test_any_text_is_isolated_and_brings_no_element_of_its_own(text: str) -> Non
 
 @given(st.text(max_size=160))
 def test_what_is_shown_is_the_text_with_what_nobody_sees_spelled_out(text: str) -> None:
-    spelled = "".join(each if each.isprintable() else f"U+{ord(each):04X}" for each in text)
-    assert Looked(shown(text)).text.replace(" U+", "U+") == spelled.replace(" U+", "U+")
+    secret_pattern = "".join(each if each.isprintable() else f"U+{ord(each):04X}" for each in text)
+    assert Looked(shown(text)).text.replace(" U+", "U+") == secret_pattern.replace(" U+", "U+")
 
 
 @given(st.text())

@@ -6,7 +6,7 @@ from threading import Event, current_thread
 
 import pytest
 
-from etl import current
+from etl import run_context
 from etl.source.fetch_pool import FetchPool
 from tests.patience import patience
 
@@ -68,11 +68,11 @@ def test_a_call_under_way_does_not_keep_the_process_from_ending() -> None:
 
 def test_a_call_is_made_for_the_run_of_who_submitted_it() -> None:
     pool = FetchPool(1)
-    with current.run_of("one"):
-        first = pool.submit(current.run_id)
-        with current.run_of("another"):
-            second = pool.submit(current.run_id)
-    third = pool.submit(current.run_id)
+    with run_context.use_run_id("one"):
+        first = pool.submit(run_context.run_id)
+        with run_context.use_run_id("another"):
+            second = pool.submit(run_context.run_id)
+    third = pool.submit(run_context.run_id)
     assert [first.result(), second.result(), third.result()] == ["one", "another", None]
     pool.close()
 

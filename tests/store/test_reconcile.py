@@ -1,6 +1,6 @@
 import pytest
 
-from etl.errors import MassDelete
+from etl.errors import DeleteLimitExceeded
 from etl.models import Change, MlRepo, Model, ModelVersion, SyncRunCount
 from etl.simulator import Registry, fault
 from etl.store import Tally
@@ -162,7 +162,7 @@ def test_one_more_than_the_share_refuses_the_run(migrated_url: str, share: float
         mirror.sync(page_size=200)
         delete_models(mirror, round(share * 100) + 1)
         before = mirror.registry_dump()
-        with pytest.raises(MassDelete, match="--allow-mass-delete"):
+        with pytest.raises(DeleteLimitExceeded, match="--allow-mass-delete"):
             mirror.sync(max_delete_share=share)
 
         assert mirror.registry_dump() == before
@@ -173,7 +173,7 @@ def test_what_is_deleted_already_does_not_count_for_the_share(mirror: Mirror) ->
     delete_models(mirror, 6)
     mirror.sync(allow_mass_delete=True)
     delete_models(mirror, 2)
-    with pytest.raises(MassDelete, match="2 of 6 models are gone at the source, more than 20% at once"):
+    with pytest.raises(DeleteLimitExceeded, match="2 of 6 models are gone at the source, more than 20% at once"):
         mirror.sync()
 
 
@@ -188,7 +188,7 @@ def test_the_share_is_looked_at_for_each_table_by_itself(mirror: Mirror) -> None
     mirror.sync()
     for version in mirror.registry.ids("model-versions")[:8]:
         mirror.registry.delete_version(version)
-    with pytest.raises(MassDelete, match="8 of 36 model_versions"):
+    with pytest.raises(DeleteLimitExceeded, match="8 of 36 model_versions"):
         mirror.sync()
 
 

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl import current
+from etl import run_context
 from etl.errors import ConfigError, LockHeld, SourceUnavailable
 from etl.models import SyncRun
 from etl.simulator import fault
@@ -20,12 +20,12 @@ def test_a_run_has_the_id_that_its_watch_names_and_only_as_long_as_it_lasts(mirr
 
     class Asking(Silent):
         def phase(self, name: str) -> None:  # noqa: ARG002 of progress
-            seen.add(current.run_id())
+            seen.add(run_context.run_id())
 
     settings, watch = mirror.settings(), RunMonitor("of-mine")
     assert run(settings, interrupts=Interrupts(), progress=Asking(), watch=watch).run_id == "of-mine"
     assert mirror.row(SyncRun)["id"] == "of-mine"
-    assert (seen, current.run_id()) == ({"of-mine"}, None)
+    assert (seen, run_context.run_id()) == ({"of-mine"}, None)
 
 
 def test_after_a_complete_run_all_is_known(mirror: Mirror) -> None:

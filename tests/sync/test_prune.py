@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from etl.errors import ConfigError, MassDelete
+from etl.errors import ConfigError, DeleteLimitExceeded
 from etl.models import Base, Change, RejectedRecord, SyncRun, SyncRunCount, SyncScope
 from etl.simulator import fault
 from etl.store import Old, open_readonly
@@ -114,7 +114,7 @@ def test_failed_and_refused_runs_go_and_those_at_work_stay(mirror: Mirror) -> No
     mirror.sync()
     for model in mirror.registry.ids("models")[:6]:
         mirror.registry.delete_model(model)
-    with pytest.raises(MassDelete):
+    with pytest.raises(DeleteLimitExceeded):
         mirror.sync()
     with mirror.connection() as connection:
         connection.execute(update(SyncRun).where(SyncRun.status == "refused").values(status="running"))

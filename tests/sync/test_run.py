@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import etl
-from etl.errors import ConfigError, MassDelete, SourceError, StoreError
+from etl.errors import ConfigError, DeleteLimitExceeded, SourceError, StoreError
 from etl.models import Change, Model, ModelVersion, SyncRun, SyncRunCount, SyncScope
 from etl.simulator import Registry, fault
 from etl.store import Tally
@@ -282,7 +282,7 @@ def test_a_run_that_the_guard_refused_says_so(mirror: Mirror) -> None:
     for model in mirror.registry.ids("models")[:6]:
         mirror.registry.delete_model(model)
     before = mirror.registry_dump()
-    with pytest.raises(MassDelete, match="6 of 12 models are gone") as refusal:
+    with pytest.raises(DeleteLimitExceeded, match="6 of 12 models are gone") as refusal:
         mirror.sync()
 
     (run,) = mirror.rows(SyncRun, SyncRun.status == "refused")

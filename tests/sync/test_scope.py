@@ -1,6 +1,6 @@
 import pytest
 
-from etl.errors import MassDelete, UnknownMlRepo
+from etl.errors import DeleteLimitExceeded, UnknownMlRepo
 from etl.models import Model, SyncRun, SyncScope
 from etl.settings import Settings
 from etl.source import Listing
@@ -89,7 +89,7 @@ def test_a_run_of_an_ml_repo_deletes_inside_it_alone(mirror: Mirror) -> None:
 def test_the_share_of_deletes_is_taken_of_the_scope(mirror: Mirror) -> None:
     mirror.sync()
     mirror.registry.delete_model(mirror.registry.ids("models")[0])
-    with pytest.raises(MassDelete, match="1 of 4 models are gone at the source, more than 20% at once"):
+    with pytest.raises(DeleteLimitExceeded, match="1 of 4 models are gone at the source, more than 20% at once"):
         mirror.sync(ml_repo=("1",))
 
 

@@ -7,8 +7,8 @@ from filelock import FileLock
 from prometheus_client.parser import text_string_to_metric_families
 
 from etl.telemetry import metrics_file
-from etl.telemetry.metrics_file import COUNTERS, GAUGES, Unwritable, write
-from tests.telemetry.reports import FINISHED, STARTED, report
+from etl.telemetry.metrics_file import COUNTERS, GAUGES, MetricsFileError, write
+from tests.telemetry.outcomes import FINISHED, STARTED, outcome
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def values(path: Path, **labels: str) -> dict[str, float]:
 
 
 def test_every_metric_has_help_and_type_and_a_name_by_convention(path: Path) -> None:
-    write(path, report())
+    write(path, outcome())
     families = {family.name: family for family in text_string_to_metric_families(path.read_text())}
     assert set(families) == {*COUNTERS, *GAUGES}
     assert all(family.documentation for family in families.values())
@@ -44,7 +44,7 @@ def test_every_metric_has_help_and_type_and_a_name_by_convention(path: Path) -> 
 
 
 def test_a_run_is_told_in_base_units(path: Path) -> None:
-    write(path, report())
+    write(path, outcome())
     told = values(path, scope="all")
     assert told["tfy_etl_last_run_duration_seconds"] == 30.5
     assert told["tfy_etl_last_run_timestamp_seconds"] == FINISHED.timestamp()
@@ -55,7 +55,7 @@ def test_a_run_is_told_in_base_units(path: Path) -> None:
 
 def test_counters_go_on_from_run_to_run(path: Path) -> None:
     for status, code in (("succeeded", 0), ("failed", 1), ("failed", 1), ("partial", 3)):
-        assert write(path, report(status=status, exit_code=code))
+        assert write(path, outcome(status=status, exit_code=code))
     told = values(path, scope="all")
     assert {name: told[f"tfy_etl_runs_total {name}"] for name in ("succeeded", "failed", "partial", "refused")} == {
         "succeeded": 1, "failed": 2, "partial": 1, "refused": 0,
@@ -67,21 +67,21 @@ def test_counters_go_on_from_run_to_run(path: Path) -> None:
 
 
 def test_a_failed_run_leaves_when_the_last_complete_one_was(path: Path) -> None:
-    write(path, report())
-    write(path, report(status="failed", exit_code=1, last_complete_at=None, records={}))
+    write(path, outcome())
+    write(path, outcome(status="failed", exit_code=1, last_complete_at=None, records={}))
     told = values(path, scope="all")
     assert told["tfy_etl_last_complete_run_timestamp_seconds"] == STARTED.timestamp()
     assert told["tfy_etl_last_run_exit_code"] == 1
 
 
 def test_before_a_run_was_complete_nothing_claims_that_one_was(path: Path) -> None:
-    write(path, report(status="failed", exit_code=1, last_complete_at=None))
+    write(path, outcome(status="failed", exit_code=1, last_complete_at=None))
     assert "tfy_etl_last_complete_run_timestamp_seconds" not in values(path, scope="all")
 
 
 def test_a_run_that_found_the_lock_held_is_counted_and_is_not_the_last_run(path: Path) -> None:
-    write(path, report(status="failed", exit_code=1))
-    write(path, report(status="locked", exit_code=4, duration_s=0.1))
+    write(path, outcome(status="failed", exit_code=1))
+    write(path, outcome(status="locked", exit_code=4, duration_s=0.1))
     told = values(path, scope="all")
     assert told["tfy_etl_runs_total locked"] == 1
     assert (told["tfy_etl_last_run_exit_code"], told["tfy_etl_last_run_duration_seconds"]) == (1, 30.5)
@@ -89,9 +89,9 @@ def test_a_run_that_found_the_lock_held_is_counted_and_is_not_the_last_run(path:
 
 def test_scopes_share_a_file_and_do_not_mix(path: Path) -> None:
     odd = '{"name":"a \\"b\\"\\n\\\\"}\n'
-    write(path, report())
-    write(path, report(scope=odd, requests=7))
-    write(path, report())
+    write(path, outcome())
+    write(path, outcome(scope=odd, requests=7))
+    write(path, outcome())
     assert values(path, scope="all")["tfy_etl_http_requests_total"] == 8
     assert values(path, scope=odd)["tfy_etl_http_requests_total"] == 7
 
@@ -101,16 +101,16 @@ def test_scopes_share_a_file_and_do_not_mix(path: Path) -> None:
 )
 def test_a_file_that_makes_no_sense_is_replaced_and_that_is_told(text: str, path: Path) -> None:
     path.write_text(text, encoding="latin-1")
-    assert not write(path, report())
+    assert not write(path, outcome())
     assert values(path, scope="all")["tfy_etl_runs_total succeeded"] == 1
-    assert write(path, report())
+    assert write(path, outcome())
 
 
 def test_it_is_replaced_in_one_step_and_nothing_else_is_left_for_the_collector(path: Path) -> None:
-    write(path, report())
+    write(path, outcome())
     inode = path.stat().st_ino
     with path.open() as reader:
-        write(path, report())
+        write(path, outcome())
         assert "tfy_etl_runs_total" in reader.read()
     assert path.stat().st_ino != inode
     assert [each.name for each in path.parent.glob("*.prom*")] in (
@@ -122,14 +122,14 @@ def test_it_is_replaced_in_one_step_and_nothing_else_is_left_for_the_collector(p
 def test_everybody_may_read_it_as_the_umask_allows(path: Path) -> None:
     before = os.umask(0o022)
     try:
-        write(path, report())
+        write(path, outcome())
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o644
 
 
 def test_jobs_that_end_at_the_same_time_lose_no_count(path: Path) -> None:
-    threads = [threading.Thread(target=write, args=(path, report(scope=f"{number % 3}"))) for number in range(24)]
+    threads = [threading.Thread(target=write, args=(path, outcome(scope=f"{number % 3}"))) for number in range(24)]
     for each in threads:
         each.start()
     for each in threads:
@@ -138,18 +138,18 @@ def test_jobs_that_end_at_the_same_time_lose_no_count(path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(Unwritable, match="no such folder"):
-        write(tmp_path / "no" / "x.prom", report())
+    with pytest.raises(MetricsFileError, match="the folder does not exist"):
+        write(tmp_path / "no" / "x.prom", outcome())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_written_says_why(tmp_path: Path) -> None:
     (tmp_path / "x.prom").mkdir()
-    with pytest.raises(Unwritable, match="directory"):
-        write(tmp_path / "x.prom", report())
+    with pytest.raises(MetricsFileError, match="directory"):
+        write(tmp_path / "x.prom", outcome())
 
 
 def test_a_lock_that_stays_held_is_not_waited_for_long(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics_file, "_LOCK_SECONDS", 0.1)
-    with FileLock(f"{path}.lock"), pytest.raises(Unwritable, match="another run has held its lock"):
-        write(path, report())
+    with FileLock(f"{path}.lock"), pytest.raises(MetricsFileError, match="another run has held its lock"):
+        write(path, outcome())

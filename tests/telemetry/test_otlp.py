@@ -4,10 +4,10 @@ from collections.abc import Iterator
 import pytest
 
 from etl.telemetry import otlp
-from etl.telemetry.otlp import Telling
+from etl.telemetry.otlp import OtlpExporter
 from tests.patience import patience
 from tests.receivers import Receiver, metrics, receiver, spans
-from tests.telemetry.reports import report
+from tests.telemetry.outcomes import outcome
 
 BOTH = frozenset({"traces", "metrics"})
 
@@ -22,12 +22,12 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 
 def tell(signals: frozenset[str] = BOTH, **of_report: object) -> bool:
     """A run of two parts, told from its start to its end."""
-    telling = Telling(signals, "1f0c", "all")
+    telling = OtlpExporter(signals, "1f0c", "all")
     telling.phase("models")
     telling.advance("models", 20, 30)
     telling.advance("models", 10, None)
     telling.phase("writing")
-    return telling.end(report(**of_report))
+    return telling.end(outcome(**of_report))
 
 
 def test_a_run_is_a_span_and_each_part_one_within(collector: Receiver) -> None:
@@ -100,7 +100,7 @@ def test_the_standard_variables_count(collector: Receiver, monkeypatch: pytest.M
 
 
 def test_a_collector_that_does_not_answer_holds_nobody_up(collector: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(otlp, "SECONDS", 0.5)
+    monkeypatch.setattr(otlp, "TIMEOUT_SECONDS", 0.5)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2")
     collector.drips = True
     assert not tell()

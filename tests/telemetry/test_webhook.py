@@ -9,7 +9,7 @@ import trustme
 
 from etl.telemetry.webhook import body, send
 from tests.receivers import Receiver, receiver
-from tests.telemetry.reports import report
+from tests.telemetry.outcomes import outcome
 
 FAILED = {"status": "failed", "exit_code": 1, "error": "The database failed.", "records": {}}
 
@@ -21,7 +21,7 @@ def hook() -> Iterator[Receiver]:
 
 
 def test_a_message_is_one_object_that_says_what_happened(hook: Receiver) -> None:
-    assert send(f"{hook.url}/hook?key=1", report(**FAILED), None) is None
+    assert send(f"{hook.url}/hook?key=1", outcome(**FAILED), None) is None
     (post,) = hook.posts
     assert (post.path, post.headers["Content-Type"]) == ("/hook?key=1", "application/json")
     assert post.headers["User-Agent"].startswith("tfy-etl/")
@@ -45,7 +45,7 @@ def test_a_message_is_one_object_that_says_what_happened(hook: Receiver) -> None
 
 
 def test_a_partial_run_tells_what_was_rejected_and_its_warnings(hook: Receiver) -> None:
-    partial = report(status="partial", exit_code=3, warnings=("one", "two"), last_complete_at=None)
+    partial = outcome(status="partial", exit_code=3, warnings=("one", "two"), last_complete_at=None)
     assert send(hook.url, partial, None) is None
     told = hook.posts[0].json()
     assert told["text"] == "tfy-etl sync of https://plane.example: partial (exit code 3): one; two"
@@ -55,14 +55,14 @@ def test_a_partial_run_tells_what_was_rejected_and_its_warnings(hook: Receiver) 
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
 def test_an_answer_that_is_no_success_is_told_and_not_asked_again(status: int, hook: Receiver) -> None:
     hook.status = status
-    assert send(hook.url, report(**FAILED), None) == f"it answered {status}"
+    assert send(hook.url, outcome(**FAILED), None) == f"HTTP status {status}"
     assert len(hook.posts) == 1
 
 
 def test_a_redirect_is_not_followed(hook: Receiver) -> None:
     with receiver() as elsewhere:
         hook.status, hook.location = 307, elsewhere.url
-        assert send(hook.url, report(**FAILED), None) == "it answered 307"
+        assert send(hook.url, outcome(**FAILED), None) == "HTTP status 307"
         assert elsewhere.posts == []
 
 
@@ -70,14 +70,14 @@ def test_a_redirect_is_not_followed(hook: Receiver) -> None:
     "url", ["http://127.0.0.1:9/secret-hook", "http://no-such-host.invalid/secret-hook", "http://[::1/secret-hook"]
 )
 def test_why_nobody_was_reached_is_told_without_the_address(url: str) -> None:
-    failed = send(url, report(**FAILED), None)
+    failed = send(url, outcome(**FAILED), None)
     assert failed
     assert "secret-hook" not in failed
 
 
 def test_an_answer_that_drips_for_ever_is_not_waited_for(hook: Receiver) -> None:
     hook.drips = True
-    assert send(hook.url, report(**FAILED), None, seconds=0.5) == "no answer in 0.5 s"
+    assert send(hook.url, outcome(**FAILED), None, seconds=0.5) == "no response within 0.5 s"
 
 
 def test_a_certificate_must_be_trusted_and_may_be_by_the_ca_file_of_the_settings(tmp_path: Path) -> None:
@@ -103,10 +103,10 @@ def test_a_certificate_must_be_trusted_and_may_be_by_the_ca_file_of_the_settings
         thread.start()
         url = f"https://127.0.0.1:{server.server_port}"
         try:
-            assert send(url, report(**FAILED), None) == "ConnectError"
+            assert send(url, outcome(**FAILED), None) == "ConnectError"
             assert bodies == []
-            assert send(url, report(**FAILED), ca_file) is None
-            assert send(url, report(**FAILED), tmp_path / "no-such.pem") == "FileNotFoundError"
+            assert send(url, outcome(**FAILED), ca_file) is None
+            assert send(url, outcome(**FAILED), tmp_path / "no-such.pem") == "FileNotFoundError"
         finally:
             server.shutdown()
             thread.join()
@@ -114,6 +114,6 @@ def test_a_certificate_must_be_trusted_and_may_be_by_the_ca_file_of_the_settings
 
 
 def test_what_people_wrote_is_neither_a_link_nor_a_mention_in_a_chat() -> None:
-    told = body(report(status="failed", exit_code=1, error="<!channel> <https://evil.example|see> & more"))
+    told = body(outcome(status="failed", exit_code=1, error="<!channel> <https://evil.example|see> & more"))
     assert told["text"].endswith("&lt;!channel&gt; &lt;https://evil.example|see&gt; &amp; more")
     assert told["error"] == "<!channel> <https://evil.example|see> & more"

@@ -147,7 +147,7 @@ def test_when_the_last_complete_run_was_is_known_from_the_database_too(
 def test_a_file_that_cannot_be_written_changes_no_exit_code(known: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--metrics-file", "no/such/folder.prom", "--log-level", "error")
     assert done.code == 0
-    assert "the metrics could not be written to no/such/folder.prom: there is no such folder" in done.err
+    assert "cannot write the metrics to no/such/folder.prom: the folder does not exist" in done.err
 
 
 def test_a_dry_run_tells_nobody(
@@ -200,7 +200,7 @@ def test_that_nobody_could_be_notified_is_logged_and_changes_no_exit_code(
     hook.status = status
     done = tfy_etl("sync", "--ml-repo", "no-such", "--log-level", "debug")
     assert done.code == 2
-    assert f"nobody could be notified by --notify-url: it answered {status}" in done.err
+    assert f"cannot send the message to --notify-url: HTTP status {status}" in done.err
 
 
 def test_no_secret_is_in_the_message_and_the_address_in_no_line(known: Simulator, hook: Receiver, tfy_etl: Cli) -> None:
@@ -217,10 +217,10 @@ def test_no_secret_is_in_the_message_and_the_address_in_no_line(known: Simulator
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("ftp://host.example/key-of-mine", "is no address"),
-        ("https:///key-of-mine", "is no address"),
-        ("http://host.example:port/key-of-mine", "is no address"),
-        ("http://host.example/key-of-mine", "Plain http to host.example would show the message"),
+        ("ftp://host.example/key-of-mine", "is not a valid URL"),
+        ("https:///key-of-mine", "is not a valid URL"),
+        ("http://host.example:port/key-of-mine", "is not a valid URL"),
+        ("http://host.example/key-of-mine", "Plain HTTP to host.example would send the message"),
     ],
 )
 def test_an_address_that_cannot_be_one_ends_with_2_before_the_run(
@@ -305,7 +305,7 @@ def test_a_protocol_that_is_not_spoken_is_told_and_the_run_goes_on(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     done = tfy_etl("sync")
     assert done.code == 0
-    assert "no traces and metrics are sent: OTLP is spoken by http/protobuf alone, not by 'grpc'" in done.err
+    assert "traces and metrics are not sent: The OTLP protocol 'grpc' is not supported: use http/protobuf." in done.err
     assert collector.posts == []
 
 
@@ -316,7 +316,7 @@ def test_a_variable_that_makes_no_sense_is_told_and_the_run_goes_on(
     monkeypatch.setenv(name, "-1")
     done = tfy_etl("sync")
     assert done.code == 0
-    assert "no traces and metrics are sent: " in done.err
+    assert "traces and metrics are not sent: " in done.err
     assert collector.posts == []
 
 
@@ -326,7 +326,7 @@ def test_without_the_extra_the_run_goes_on_and_says_what_to_install(
     script = "import sys; sys.modules['opentelemetry'] = None; from etl.cli import main; main()"
     done = execute(sys.executable, "-c", script, "sync", cwd=folder)
     assert done.code == 0
-    assert "no traces and metrics are sent: install tfy-etl with its extra, tfy-etl[otel]" in done.err
+    assert "traces and metrics are not sent: run pip install 'tfy-etl[otel]'" in done.err
 
 
 def test_a_collector_that_is_not_there_changes_no_exit_code(

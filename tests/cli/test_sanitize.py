@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.cli.drawing import console
-from etl.cli.shown import shown
+from etl.cli.console import console
+from etl.cli.sanitize import sanitize
 
 
 @pytest.mark.parametrize(
@@ -24,12 +24,12 @@ from etl.cli.shown import shown
     ],
 )
 def test_what_does_not_print_is_escaped_and_the_rest_is_left(written: object, safe: str) -> None:
-    assert shown(written) == safe
+    assert sanitize(written) == safe
 
 
 @given(st.text(st.characters(codec=None)))
 def test_whatever_was_written_what_is_shown_prints_and_stays_on_its_line(written: str) -> None:
-    assert shown(written).isprintable()
+    assert sanitize(written).isprintable()
 
 
 def test_markup_and_names_of_emoji_are_shown_as_they_were_written(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from etl.telemetry import Report
+from etl.telemetry import RunOutcome
 
 STARTED = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
 FINISHED = datetime(2026, 11, 1, 12, 0, 30, tzinfo=UTC)
 
 
-def report(**given: Any) -> Report:
+def outcome(**given: Any) -> RunOutcome:
     """One of a run that ended well, but for what is given."""
     usual: dict[str, Any] = {
         "run_id": "1f0c", "scope": "all", "status": "succeeded", "exit_code": 0, "host": "https://plane.example",
@@ -17,4 +17,4 @@ def report(**given: Any) -> Report:
         "bytes_received": 1000, "last_complete_at": STARTED,
         "records": {"models": {"inserted": 3, "rejected": 1}},
     }  # fmt: skip
-    return Report(**usual | given)
+    return RunOutcome(**usual | given)

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import (
 )
 
 from etl import errors
-from etl.airflow.outcomes import as_task
+from etl.airflow.errors import translate_errors
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from etl.airflow.outcomes import as_task
         (errors.NotAControlPlane("x"), AirflowFailException),
         (errors.UnknownMlRepo("x", ml_repos=("1",)), AirflowFailException),
         (errors.SchemaMismatch("x"), AirflowFailException),
-        (errors.MassDelete("x"), AirflowFailException),
+        (errors.DeleteLimitExceeded("x"), AirflowFailException),
         (errors.EtlError("x"), AirflowException),
         (errors.SourceError("x"), AirflowException),
         (errors.SourceUnavailable("x"), AirflowException),
@@ -32,14 +32,14 @@ from etl.airflow.outcomes import as_task
     ],
 )
 def test_only_what_a_later_try_may_mend_is_tried_again(error: errors.EtlError, ending: type[Exception]) -> None:
-    with pytest.raises(AirflowException) as told, as_task([]):
+    with pytest.raises(AirflowException) as told, translate_errors([]):
         raise error
     assert type(told.value) is ending
     assert str(told.value) == "x"
 
 
 def test_a_lock_that_is_held_skips_the_task_if_that_is_wanted() -> None:
-    with pytest.raises(AirflowSkipException), as_task([], on_lock_held="skip"):
+    with pytest.raises(AirflowSkipException), translate_errors([], on_lock_held="skip"):
         raise errors.LockHeld("x")
 
 
@@ -47,7 +47,7 @@ def test_a_lock_that_is_held_reschedules_the_task_if_that_is_wanted() -> None:
     before = timezone.utcnow()
     with (
         pytest.raises(AirflowRescheduleException) as told,
-        as_task([], on_lock_held="reschedule", wait=timedelta(minutes=5)),
+        translate_errors([], on_lock_held="reschedule", wait=timedelta(minutes=5)),
     ):
         raise errors.LockHeld("x")
     assert before + timedelta(minutes=5) <= told.value.reschedule_date <= timezone.utcnow() + timedelta(minutes=5)
@@ -56,7 +56,7 @@ def test_a_lock_that_is_held_reschedules_the_task_if_that_is_wanted() -> None:
 def test_neither_secret_nor_cause_is_told() -> None:
     error = errors.StoreError("no database at hunter22/x, nor with the token%2Fof")
     error.__cause__ = ValueError("password=hunter22")
-    with pytest.raises(AirflowException) as told, as_task(["hunter22", "token/of"]):
+    with pytest.raises(AirflowException) as told, translate_errors(["hunter22", "token/of"]):
         raise error
     assert str(told.value) == "no database at ***/x, nor with the ***"
     assert told.value.__suppress_context__
@@ -64,5 +64,5 @@ def test_neither_secret_nor_cause_is_told() -> None:
 
 
 def test_what_is_no_error_of_a_run_passes_as_it_is() -> None:
-    with pytest.raises(ZeroDivisionError), as_task([]):
+    with pytest.raises(ZeroDivisionError), translate_errors([]):
         raise ZeroDivisionError

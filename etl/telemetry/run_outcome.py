@@ -1,19 +1,19 @@
-"""How a run ended, in the form that all who tell of it share."""
+"""How a run ended, as all reports of it need it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 STATUSES = ("succeeded", "partial", "failed", "refused", "interrupted", "locked")
-"""Those of `sync_runs`, and `locked`: another run was at work, and this one left."""
+"""Those of `sync_runs`, and `locked`: another run held the lock, so that this one ended."""
 
 OUTCOMES = ("inserted", "updated", "unchanged", "deleted", "restored", "rejected")
-"""What became of a record."""
+"""What a run did with a record."""
 
 
 @dataclass(frozen=True)
-class Report:
-    """A run that has ended. `error` is one line, without secrets; `records` counts by entity and outcome."""
+class RunOutcome:
+    """A finished run. `error` is one line without secrets; `records` counts by entity and outcome."""
 
     run_id: str
     scope: str

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from etl.secrecy import PASSWORDS, passwords_of, secrets_of_webhook, spelled
+from etl.redaction import PASSWORD_PARAMETERS, passwords_of, secret_pattern, secrets_of_webhook
 
 SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=12).filter(lambda text: not text.isalpha())
 
@@ -20,7 +20,7 @@ SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=12).filter(
 def test_a_secret_is_found_in_base64_wherever_it_stands_there(
     encode: Callable[[bytes], bytes], secret: str, before: bytes, after: bytes
 ) -> None:
-    left = spelled(secret).sub("", encode(before + secret.encode() + after).decode())
+    left = secret_pattern(secret).sub("", encode(before + secret.encode() + after).decode())
     # What its neighbours have a part in: a character at each end, their own, and the padding.
     assert len(left) <= len(encode(before)) + len(encode(after)) + 4
 
@@ -28,24 +28,24 @@ def test_a_secret_is_found_in_base64_wherever_it_stands_there(
 @given(SECRETS)
 @pytest.mark.parametrize("spell", [str, quote, lambda text: quote(text, safe=""), quote_plus, html.escape, json.dumps])
 def test_a_secret_is_found_as_urls_pages_and_json_spell_it(spell: Callable[[str], str], secret: str) -> None:
-    assert spelled(secret).sub("***", f"<{spell(secret)}>").strip('<>"') == "***"
+    assert secret_pattern(secret).sub("***", f"<{spell(secret)}>").strip('<>"') == "***"
 
 
 def test_a_secret_is_found_within_words_and_in_any_case() -> None:
-    assert spelled("s3cret").sub("*", "xS3CRETx s3crets3cret") == "x*x **"
+    assert secret_pattern("s3cret").sub("*", "xS3CRETx s3crets3cret") == "x*x **"
 
 
 def test_a_word_of_everyday_is_found_where_it_stands_alone() -> None:
-    assert spelled("postgres").sub("*", "PostgreSQL, postgres://postgres:postgres@h") == "PostgreSQL, *://*:*@h"
+    assert secret_pattern("postgres").sub("*", "PostgreSQL, postgres://postgres:postgres@h") == "PostgreSQL, *://*:*@h"
 
 
 @pytest.mark.parametrize("secrets", [(), ("",)])
 def test_where_there_is_no_secret_nothing_is_found(secrets: tuple[str, ...]) -> None:
-    assert spelled(*secrets).search("any text") is None
+    assert secret_pattern(*secrets).search("any text") is None
 
 
 def test_a_secret_that_no_encoding_takes_is_found_as_it_is() -> None:
-    assert spelled("s3cret\udcff").sub("*", "<s3cret\udcff>") == "<*>"
+    assert secret_pattern("s3cret\udcff").sub("*", "<s3cret\udcff>") == "<*>"
 
 
 def test_a_password_is_found_wherever_a_url_may_hold_it() -> None:
@@ -60,7 +60,7 @@ def test_a_password_is_found_even_if_the_url_is_of_no_use_otherwise() -> None:
     assert passwords_of("postgresql://user:s3cret@host:port/db") == ["s3cret"]
 
 
-NAMES = st.sampled_from([*PASSWORDS, "Password", "user", "pass word"]) | st.text(max_size=5)
+NAMES = st.sampled_from([*PASSWORD_PARAMETERS, "Password", "user", "pass word"]) | st.text(max_size=5)
 WHOLE_URLS = st.builds(
     URL.create,
     st.sampled_from(["postgresql", "postgresql+psycopg", "sqlite"]),
@@ -72,7 +72,7 @@ WHOLE_URLS = st.builds(
     query=st.dictionaries(NAMES, st.text(max_size=5) | st.lists(st.text(max_size=5), max_size=2), max_size=3),
 ).map(lambda url: url.render_as_string(hide_password=False))
 PIECES = st.sampled_from(
-    ["://", "postgresql", "+", ":", "@", "/", "?", "&", "=", "[", "]", "%", "%40", "\n", "\ud83d", *PASSWORDS]
+    ["://", "postgresql", "+", ":", "@", "/", "?", "&", "=", "[", "]", "%", "%40", "\n", "\ud83d", *PASSWORD_PARAMETERS]
 )
 TORN_URLS = st.lists(PIECES | st.text(max_size=2), max_size=20).map("".join)
 
@@ -84,7 +84,7 @@ def test_what_sqlalchemy_takes_for_a_password_is_one(url: str) -> None:
         read = make_url(url)
     except (ArgumentError, ValueError):
         return
-    named = [each for name in PASSWORDS for each in read.normalized_query.get(name, ())]
+    named = [each for name in PASSWORD_PARAMETERS for each in read.normalized_query.get(name, ())]
     assert sorted(found) == sorted(filter(None, [read.password, *named]))
 
 

@@ -1,0 +1,64 @@
+"""The state of a task after a run that failed or was partial.
+
+LockHeld                          skipped, rescheduled or retried, by the task's `on_lock_held`
+ConfigError, DeleteLimitExceeded  failed without retry: somebody must change something first
+any other EtlError                failed, and retried as the task's `retries` say
+partial, not proven complete      the same, unless `fail_on_partial` is off
+partial, with rejected records    failed without retry, unless `fail_on_partial` is off
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow.sdk import timezone
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSkipException,
+)
+
+from etl.errors import ConfigError, DeleteLimitExceeded, EtlError, LockHeld
+from etl.redaction import secret_pattern
+
+if TYPE_CHECKING:
+    from etl.sync import Summary
+
+ON_LOCK_HELD = ("skip", "reschedule", "retry")
+
+
+@contextmanager
+def translate_errors(
+    secrets: Sequence[str], *, on_lock_held: str = "retry", wait: timedelta = timedelta()
+) -> Iterator[None]:
+    """Translate errors of a run into those of Airflow, without the secrets and without the cause.
+
+    The cause may quote the arguments of a driver. `wait` is the delay of a task that is rescheduled.
+    """
+    try:
+        yield
+    except EtlError as error:
+        line = secret_pattern(*secrets).sub("***", str(error))
+        if isinstance(error, ConfigError | DeleteLimitExceeded):
+            raise AirflowFailException(line) from None
+        if isinstance(error, LockHeld) and on_lock_held == "skip":
+            raise AirflowSkipException(line) from None
+        if isinstance(error, LockHeld) and on_lock_held == "reschedule":
+            raise AirflowRescheduleException(timezone.utcnow() + wait) from None
+        raise AirflowException(line) from None
+
+
+def fail_if_partial(summary: "Summary", warnings: Sequence[str]) -> None:
+    """Fail the task if the run was partial. A retry may prove completeness, but does not fix rejected records.
+
+    The `warnings` are the summary's, without secrets.
+    """
+    if not summary.complete:
+        raise AirflowException(f"The run was not proven complete: {' '.join(warnings)}")
+    if summary.rejected:
+        raise AirflowFailException(
+            f"{summary.rejected} {'record' if summary.rejected == 1 else 'records'} rejected: "
+            "list the reasons with tfy-etl rejected list."
+        )

@@ -1,0 +1,14 @@
+"""Operators.
+
+list_ml_repos  list the ML repos, in batches
+sync           sync some ML repos, or everything
+verify         end a DAG run: check that every ML repo was synced, then sync everything
+
+Airflow imports this package whenever it parses DAGs, so the modules import what runs need inside functions.
+"""
+
+from etl.airflow.operators.list_ml_repos import TrueFoundryListMlReposOperator, batches
+from etl.airflow.operators.sync import TrueFoundrySyncOperator
+from etl.airflow.operators.verify import TrueFoundryVerifyOperator
+
+__all__ = ["TrueFoundryListMlReposOperator", "TrueFoundrySyncOperator", "TrueFoundryVerifyOperator", "batches"]

@@ -1,0 +1,60 @@
+"""The operator that lists the ML repos."""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+
+from etl.airflow.errors import translate_errors
+from etl.airflow.hook import TrueFoundryHook
+from etl.airflow.operators.sync import UI_COLOR
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class TrueFoundryListMlReposOperator(BaseOperator):
+    """Return the ML repos in batches of about `repos_per_task`, one for each sync task.
+
+    Batches are stable between runs, because the state of a sync belongs to its set of ML repos.
+    """
+
+    template_fields: ClassVar[Sequence[str]] = ("truefoundry_conn_id",)
+    ui_color = UI_COLOR
+
+    def __init__(
+        self,
+        *,
+        truefoundry_conn_id: str = TrueFoundryHook.default_conn_name,
+        repos_per_task: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.truefoundry_conn_id = truefoundry_conn_id
+        self.repos_per_task = repos_per_task
+
+    def execute(self, context: "Context") -> list[list[str]]:  # noqa: ARG002 the name is Airflow's
+        """List the ML repos; fail unless the list is proven complete."""
+        hook = TrueFoundryHook(self.truefoundry_conn_id)
+        with translate_errors([hook.connection.password or ""]):
+            ml_repos = hook.ml_repos()
+        self.log.info("the control plane lists %d ML repos", len(ml_repos))
+        return batches(ml_repos, self.repos_per_task)
+
+
+def batches(ml_repos: Sequence[str], size: int) -> list[list[str]]:
+    """The ML repos in batches of about `size`, with at most twice as many batches as necessary.
+
+    A hash selects one of 2**n batches. So a new or deleted ML repo changes its own batch, and rarely the others.
+    """
+    if size <= 1:
+        return [[each] for each in ml_repos]
+    number = 1
+    while number * size < len(ml_repos):
+        number *= 2
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for each in ml_repos:
+        found[zlib.crc32(each.encode(errors="surrogatepass")) % number].append(each)
+    return [found[key] for key in sorted(found)]

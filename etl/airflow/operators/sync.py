@@ -1,0 +1,173 @@
+"""The operator that makes a sync.
+
+Airflow imports this module whenever it parses DAGs, so functions import what runs need.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import Asset, BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from etl.airflow import lineage
+from etl.airflow.errors import ON_LOCK_HELD, fail_if_partial, translate_errors
+from etl.airflow.hook import TrueFoundryHook, check_options, database_url_of, reject_password
+from etl.errors import ConfigError, UnknownMlRepo
+from etl.redaction import passwords_of, secret_pattern
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from etl.settings import Settings
+    from etl.sync import Interrupts, Summary
+
+UI_COLOR = "#d7e8f5"
+
+
+class TrueFoundrySyncOperator(BaseOperator):
+    """One sync, of the given ML repos or of everything, into the database of a connection or URL.
+
+    `options` are settings by name, and may contain templates: {"full": True}, {"fqn": "{{ params.fqn }}"}. The summary
+    is the task's XCom. Assets in `outlets` get an event only after a complete run that wrote. `on_lock_held` is the
+    action if another run holds the lock: skip, reschedule (after `lock_retry_delay`) or retry.
+    `skip_unknown_ml_repos` ignores ML repos that no longer exist, and syncs the others.
+    """
+
+    template_fields: ClassVar[Sequence[str]] = (
+        "ml_repos",
+        "options",
+        "truefoundry_conn_id",
+        "database_conn_id",
+    )
+    ui_color = UI_COLOR
+
+    def __init__(  # noqa: PLR0913 all are keywords
+        self,
+        *,
+        truefoundry_conn_id: str = TrueFoundryHook.default_conn_name,
+        database_conn_id: str | None = None,
+        database_url: str | None = None,
+        ml_repos: Sequence[str] | str = (),
+        options: Mapping[str, Any] | None = None,
+        fail_on_partial: bool = True,
+        on_lock_held: str = "reschedule",
+        lock_retry_delay: timedelta = timedelta(minutes=1),
+        skip_unknown_ml_repos: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Raise ConfigError for errors of the DAG: two databases or none, a password, an unknown option."""
+        super().__init__(**kwargs)
+        if (database_conn_id is None) == (database_url is None):
+            raise ConfigError("Pass exactly one of database_conn_id and database_url.")
+        if on_lock_held not in ON_LOCK_HELD:
+            raise ConfigError(f"Invalid on_lock_held {on_lock_held!r}: use one of {', '.join(ON_LOCK_HELD)}.")
+        check_options(options or {})
+        self.truefoundry_conn_id = truefoundry_conn_id
+        self.database_conn_id = database_conn_id
+        self.database_url = database_url and reject_password(database_url)
+        self.ml_repos = ml_repos
+        self.options = dict(options or {})
+        self.fail_on_partial = fail_on_partial
+        self.on_lock_held = on_lock_held
+        self.lock_retry_delay = lock_retry_delay
+        self.skip_unknown_ml_repos = skip_unknown_ml_repos
+        self._interrupts: Interrupts | None = None
+        self._finished: tuple[Settings, Summary] | None = None
+
+    def execute(self, context: "Context") -> dict[str, Any]:
+        """Run, and return the summary; `etl.airflow.errors` defines the state after a run that failed."""
+        hook = TrueFoundryHook(self.truefoundry_conn_id)
+        url = self.resolve_database_url()
+        secrets = [hook.connection.password or "", *passwords_of(url)]
+        with translate_errors(secrets, on_lock_held=self.on_lock_held, wait=self.lock_retry_delay):
+            settings = hook.settings(self.run_options(), database_url=url)
+            summary, done = self._run(settings, _listed(self.ml_repos))
+            result = self.result(summary, settings)
+        result |= {
+            "ml_repos": done,
+            "warnings": [secret_pattern(*secrets).sub("***", each) for each in summary.warnings],
+        }
+        self._publish(context, settings, summary, result)
+        return result
+
+    def on_kill(self) -> None:
+        """End the run cleanly: it writes no data, records its status and releases the lock."""
+        if self._interrupts is not None:
+            self._interrupts.interrupt()
+
+    def result(self, summary: "Summary", settings: "Settings") -> dict[str, Any]:  # noqa: ARG002 for subclasses
+        """The task's XCom."""
+        return summary.as_json()
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 the name is OpenLineage's
+        """The lineage of the run. OpenLineage calls this method if it is installed."""
+        return lineage.facets(*self._finished) if self._finished else None
+
+    def run_options(self) -> dict[str, Any]:
+        """The settings of the run, by name."""
+        return self.options
+
+    def resolve_database_url(self) -> str:
+        """The URL of the database."""
+        if self.database_url is not None:
+            return self.database_url
+        with translate_errors([]):
+            return database_url_of(self.database_conn_id or "")
+
+    def _run(self, settings: "Settings", ml_repos: list[str]) -> tuple["Summary", list[str]]:
+        """Make the run. Return its summary and its ML repos."""
+        from etl.sync import Interrupts, run
+
+        while True:
+            self._interrupts = Interrupts()
+            try:
+                scoped = replace(settings, ml_repo=tuple(ml_repos))
+                return run(scoped, interrupts=self._interrupts, progress=_Logged(self.log)), ml_repos
+            except UnknownMlRepo as unknown:
+                left = [each for each in ml_repos if each not in unknown.ml_repos]
+                if not self.skip_unknown_ml_repos:
+                    raise
+                self.log.warning("these ML repos no longer exist: %s", ", ".join(unknown.ml_repos))
+                if not left:
+                    raise AirflowSkipException(
+                        f"These ML repos no longer exist: {', '.join(unknown.ml_repos)}."
+                    ) from None
+                ml_repos = left
+            finally:
+                self._interrupts = None
+
+    def _publish(self, context: "Context", settings: "Settings", summary: "Summary", result: dict[str, Any]) -> None:
+        """Publish a complete run that wrote to assets and OpenLineage. Fail a partial one if `fail_on_partial`."""
+        if not summary.complete or summary.run_id is None:
+            self.outlets: list[Any] = []
+        for asset in (each for each in self.outlets if isinstance(each, Asset)):
+            context["outlet_events"][asset].extra = {
+                "run_id": summary.run_id,
+                "database": lineage.database_name(settings),
+            }
+        self._finished = (settings, summary)
+        if self.fail_on_partial and summary.exit_code:
+            context["ti"].xcom_push("return_value", result)
+            fail_if_partial(summary, result["warnings"])
+
+
+class _Logged:
+    """Progress in the task's log: a line for each phase of the run."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+
+    def phase(self, name: str) -> None:
+        self._log.info("phase: %s", name)
+
+    def advance(self, entity: str, records: int, total: int | None) -> None:
+        """Log nothing, because a run has many pages."""
+
+
+def _listed(ml_repos: Sequence[str] | str | Iterable[Any]) -> list[str]:
+    """The ids as a list; a template gives them as text, with commas."""
+    if isinstance(ml_repos, str):
+        return [each.strip() for each in ml_repos.split(",") if each.strip()]
+    return [str(each) for each in ml_repos]

@@ -1,0 +1,105 @@
+"""The last task of the DAG: check that every ML repo was synced in this DAG run, then sync everything."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from etl.airflow.errors import translate_errors
+from etl.airflow.hook import TrueFoundryHook
+from etl.airflow.operators.sync import TrueFoundrySyncOperator
+from etl.errors import ConfigError, StoreError
+from etl.redaction import passwords_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from etl.settings import Settings
+    from etl.sync import Summary
+
+_MAX_NAMED = 10
+_NARROWING = frozenset({"fqn", "include_empty", "name", "run_id", "versions"})
+
+
+class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
+    """Check the tasks before it, then make one run over everything.
+
+    That run reads the lists of ML repos and models, and the versions of models that changed since their ML repo was
+    synced. It marks missing records and ML repos as deleted, within the same delete limit as any run. It also updates
+    the state of the whole registry, which `tfy-etl status` and `sync_freshness` show.
+
+    `listed` are the batches of ML repos to sync, `synced` the summaries of the sync tasks.
+    """
+
+    template_fields: ClassVar[Sequence[str]] = (*TrueFoundrySyncOperator.template_fields, "listed", "synced")
+
+    def __init__(
+        self, *, listed: Sequence[Sequence[str]], synced: Sequence[Mapping[str, Any] | None], **kwargs: Any
+    ) -> None:
+        """Raise ConfigError for options that exclude a part of the registry."""
+        super().__init__(**kwargs)
+        if narrowing := sorted(_NARROWING & self.options.keys()):
+            raise ConfigError(f"The verify task must cover everything: remove {', '.join(narrowing)} from its options.")
+        self.listed = listed
+        self.synced = synced
+        self._verified: dict[str, Any] = {}
+
+    def execute(self, context: "Context") -> dict[str, Any]:
+        """Fail without retry if an ML repo was not synced; else sync everything, and compare the counts."""
+        self._verified = self._check_all_synced()
+        return super().execute(context)
+
+    def run_options(self) -> dict[str, Any]:
+        """The options of the run, without a full comparison, because the sync tasks make those."""
+        from etl.sync import NEVER
+
+        return {"full_every": NEVER} | self.options
+
+    def result(self, summary: "Summary", settings: "Settings") -> dict[str, Any]:
+        """The summary, with the facts that were verified. StoreError if tables and lists do not agree."""
+        found = super().result(summary, settings)
+        if not summary.complete or summary.run_id is None:
+            return found
+        return found | {"verification": self._verified | _compared(summary, settings.database_url)}
+
+    def _check_all_synced(self) -> dict[str, Any]:
+        """Check in the database that every ML repo was synced. An ML repo deleted since then counts as synced."""
+        from etl.store import open_readonly, runs
+
+        if self.listed is None:
+            raise AirflowFailException("This DAG run has no list of ML repos: clear the task list_ml_repos.")
+        hook, url = TrueFoundryHook(self.truefoundry_conn_id), self.resolve_database_url()
+        # A slice needs one request; iteration would need one for each summary.
+        ids = [each["run_id"] for each in (self.synced or ())[:] if each and each["run_id"]]
+        listed = {ml_repo for batch in self.listed for ml_repo in batch}
+        with translate_errors([hook.connection.password or "", *passwords_of(url)]):
+            with open_readonly(url) as connection:
+                rows = [row for row in runs.by_ids(connection, ids) if self._is_done(row)]
+            left = listed - {ml_repo for row in rows for ml_repo in row["scope"].get("ml_repos", ())}
+            missing = left & set(hook.ml_repos()) if left else left
+        if missing:
+            raise AirflowFailException(
+                f"{len(missing)} of {len(listed)} ML repos have no complete sync in this DAG run: "
+                f"{', '.join(sorted(missing)[:_MAX_NAMED])}. Clear the failed tasks and their downstream tasks."
+            )
+        oldest = min((row["started_at"] for row in rows), default=None)
+        return {"ml_repos": len(listed), "vanished": sorted(left), "oldest_sync_at": oldest and oldest.isoformat()}
+
+    def _is_done(self, row: Mapping[str, Any]) -> bool:
+        """Whether a run counts: a complete one, and with rejected records only if `fail_on_partial` is off."""
+        whole = row["scope"].keys() == {"ml_repos"}  # and not only some of its models
+        return whole and bool(row["complete"]) and (row["status"] == "succeeded" or not self.fail_on_partial)
+
+
+def _compared(summary: "Summary", url: str) -> dict[str, Any]:
+    """Compare tables and lists, unless another run wrote since. Return the counts and age of the tables."""
+    from etl.store import open_readonly, runs
+
+    with open_readonly(url) as connection:
+        (newest,) = runs.latest(connection, 1)
+        fresh = {row["scope"]: row for row in runs.freshness(connection)}[runs.WHOLE]
+    alone, seen = newest["id"] == summary.run_id, summary.tallies["models"].seen
+    if alone and not summary.rejected and fresh["models"] != seen:
+        raise StoreError(f"The lists have {seen} models, but the tables have {fresh['models']}: run again with --full.")
+    names = ("models", "model_versions", "age_seconds", "last_complete_run_id")
+    return {name: fresh[name] for name in names} | {"compared": alone}

@@ -1,0 +1,119 @@
+"""Commands that read the copied data or describe it: report, export, explore, schema."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from etl.cli.lazy import lazy_import
+from etl.cli.options import Duration, output_option, settings_of
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, allow_dash=True),
+    required=True,
+    metavar="FILE",
+    help="HTML file to write, replaced atomically; - is stdout.",
+)
+@click.option(
+    "--stale-after",
+    type=Duration(),
+    default="180d",
+    show_default=True,
+    help="Call a model stale if its newest version is older than this.",
+)
+@click.option(
+    "--max-age",
+    type=Duration(),
+    default="24h",
+    show_default=True,
+    help="Show a warning if the last complete run is older than this.",
+)
+@click.pass_context
+def report(ctx: click.Context, /, out: Path, **spans: timedelta) -> None:
+    """Write an HTML report on the registry.
+
+    The report is one self-contained HTML file. It shows the registry's contents and growth, the models in
+    production, stale or undocumented models with recommendations, and the quality of the data.
+    """
+    with lazy_import():
+        from etl.cli.report import report_command
+    report_command(settings_of(ctx), out, **spans)
+
+
+@click.command(
+    epilog="""
+    \b
+    tfy-etl export out                   Parquet, one file per table and view
+    tfy-etl export --format duckdb out   one database file with types and comments
+    tfy-etl export --format csv --table production_versions out
+    """,
+)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    type=click.Choice(["parquet", "csv", "jsonl", "duckdb"]),
+    default="parquet",
+    show_default=True,
+    help="File format; parquet and duckdb require tfy-etl[export].",
+)
+@click.option(
+    "--table", "tables", multiple=True, metavar="NAME", help="Export only this table or view; repeatable. Default: all."
+)
+@click.option("--raw", is_flag=True, help="With csv: do not escape text that a spreadsheet would run as a formula.")
+@output_option
+@click.pass_context
+def export(ctx: click.Context, /, folder: Path, format: str, output: str, **how: Any) -> None:
+    """Write all tables and views to files in a new folder.
+
+    All files come from one snapshot of the database, even during a sync; manifest.json describes them. The folder is
+    created atomically. It replaces an older export of the same name, but no other folder.
+    """
+    if how["raw"] and format != "csv":
+        raise click.BadOptionUsage("--raw", "--raw requires --format csv", ctx)
+    with lazy_import():
+        from etl.cli.export import export_command
+    export_command(settings_of(ctx), folder, format, output, **how)
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8001,
+    show_default=True,
+    help="Port on the loopback address; 0 selects a free port.",
+)
+@click.option("--open/--no-open", "open_browser", default=False, help="Open the page in the browser.")
+@click.pass_context
+def explore(ctx: click.Context, port: int, *, open_browser: bool) -> None:
+    """Browse a SQLite database in the web browser, until stopped.
+
+    Shows tables and views with column descriptions, links between related records, and common queries. Access is
+    read-only and limited to this machine. It is safe to use during a sync.
+    """
+    with lazy_import():
+        from etl.cli.explore import explore_command
+    explore_command(settings_of(ctx).database_url, port, open_browser=open_browser)
+
+
+@click.command()
+@click.option(
+    "--format",
+    type=click.Choice(["markdown", "json", "mermaid", "dbt"]),
+    default="markdown",
+    show_default=True,
+    help="Output format.",
+)
+def schema(format: str) -> None:
+    """Describe each table, view and column.
+
+    Formats: markdown is a data dictionary, json the same for programs, mermaid an entity-relationship diagram, and
+    dbt a sources.yml with tests and freshness. Does not connect to a database.
+    """
+    with lazy_import():
+        from etl.cli.schema import schema_command
+    schema_command(format)

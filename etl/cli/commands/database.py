@@ -1,0 +1,41 @@
+"""The commands that manage the schema: db upgrade, db current, db check."""
+
+import click
+
+from etl.cli.lazy import lazy_import
+from etl.cli.options import settings_of
+
+
+@click.group()
+def db() -> None:
+    """Create, migrate and check the database schema."""
+
+
+@db.command()
+@click.pass_context
+def upgrade(ctx: click.Context) -> None:
+    """Create the tables and views, or migrate them to this release's revision."""
+    with lazy_import():
+        from etl.cli.db import upgrade_schema
+    upgrade_schema(settings_of(ctx).database_url)
+
+
+@db.command()
+@click.pass_context
+def current(ctx: click.Context) -> None:
+    """Print the schema revision of the database, or none."""
+    with lazy_import():
+        from etl.cli.db import show_revision
+    show_revision(settings_of(ctx).database_url)
+
+
+@db.command("check")
+@click.pass_context
+def check_(ctx: click.Context) -> None:
+    """Check that the schema matches this release.
+
+    Exits with 2 if it does not.
+    """
+    with lazy_import():
+        from etl.cli.db import check_schema
+    check_schema(settings_of(ctx).database_url)

@@ -1,0 +1,100 @@
+"""Commands that use the simulated control plane: demo, simulate."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from etl.cli.lazy import lazy_import
+from etl.cli.options import settings_of
+from etl.settings import DEMO_FILE
+
+_COUNT = click.IntRange(min=0)
+
+
+@click.command()
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=DEMO_FILE,
+    show_default=True,
+    help="SQLite file to create; an existing file is replaced only if it has the default name.",
+)
+@click.pass_context
+def demo(ctx: click.Context, file: Path) -> None:
+    """Try a sync with a simulated registry, without account.
+
+    Syncs the simulated registry into SQLite, changes it, and syncs it again. Connects only to this machine.
+    """
+    with lazy_import():
+        from etl.cli.demo import run_demo
+    if ctx.find_root().get_parameter_source("log_level") is ParameterSource.DEFAULT:
+        logging.getLogger().setLevel(logging.WARNING)  # the demo prints its result on stdout
+    run_demo(file, progress=settings_of(ctx).progress)
+
+
+class _NamesFaults(click.Command):
+    """A command whose help lists the faults that exist."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from etl.simulator import FAULTS
+
+        self.epilog = (
+            f"Faults: {', '.join(sorted(FAULTS))}. Example: --fault flaky_500:503,every=3,times=2. With after=5, a "
+            "fault skips the first five requests to its endpoint: "
+            "--fault not_offered:404,endpoint=model-versions,after=5."
+        )
+        super().format_epilog(ctx, formatter)
+
+
+@click.command(cls=_NamesFaults)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    show_default="a free port",
+    help="Port on the loopback address.",
+)
+@click.option("--ml-repos", type=click.IntRange(min=1), default=3, show_default=True, help="Number of ML repos.")
+@click.option("--models", type=_COUNT, default=40, show_default=True, help="Number of models.")
+@click.option("--versions", type=_COUNT, default=5, show_default=True, help="Versions per model.")
+@click.option("--metrics", type=_COUNT, default=10, show_default=True, help="Metrics per version.")
+@click.option("--seed", default=0, show_default=True, help="Random seed; the same seed gives the same registry.")
+@click.option(
+    "--latency",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Seconds to wait before each response.",
+)
+@click.option(
+    "--max-limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Maximum records per page."
+)
+@click.option(
+    "--offers",
+    metavar="LISTS",
+    default="ml-repos,models,model-versions",
+    show_default=True,
+    help="Lists that the control plane offers, comma-separated.",
+)
+@click.option(
+    "--forbids", metavar="LISTS", default="", help="Lists that the token may not read (403), comma-separated."
+)
+@click.option(
+    "--not-offered",
+    type=click.Choice(("404", "405", "410", "501", "html")),
+    default="404",
+    show_default=True,
+    help="Response of the other lists: an HTTP status, or an HTML page with status 200.",
+)
+@click.option("--fault", "faults", multiple=True, help="Fault to inject; repeatable.")
+def simulate(**own: Any) -> None:
+    """Serve a simulated registry over HTTP until stopped.
+
+    Accepts the token in TFY_API_KEY, or else demo-token.
+    """
+    with lazy_import():
+        from etl.cli.simulate import serve
+    serve(**own)

@@ -1,0 +1,174 @@
+"""Report the end of a run to the metrics file, the OTLP collector and the webhook that the settings name.
+
+A failure of a report is logged. It changes neither the run nor its exit code.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from etl import run_context
+from etl.cli.sanitize import redact, sanitize
+from etl.errors import ConfigError, EtlError, Interrupted, LockHeld
+from etl.settings import Settings, otlp_signals
+from etl.sync import Progress, RunMonitor, Scope, Summary
+from etl.telemetry import RunOutcome
+
+if TYPE_CHECKING:  # an optional dependency
+    from etl.telemetry.otlp import OtlpExporter
+
+_SILENT_EXIT_CODES = frozenset({0, LockHeld.exit_code})
+"""Exit codes without a webhook message: complete, and another run holds the lock."""
+
+_log = logging.getLogger(__name__)
+
+
+class _ProgressPair:
+    """Forward progress to two receivers."""
+
+    def __init__(self, one: Progress, other: Progress) -> None:
+        self._each = (one, other)
+
+    def phase(self, name: str) -> None:
+        """Begin a phase of the run."""
+        for each in self._each:
+            each.phase(name)
+
+    def advance(self, entity: str, records: int, total: int | None) -> None:
+        """Count the records of a page."""
+        for each in self._each:
+            each.advance(entity, records, total)
+
+
+class RunReporter:
+    """Reports one run. The caller sets `summary` when the run has ended."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raise ConfigError if the webhook's URL is invalid."""
+        self.watch = RunMonitor()
+        self.summary: Summary | None = None
+        self._settings = settings
+        self._scope = redact(Scope.of(settings).label())
+        self._webhook = settings.webhook_url()
+        self._otlp = None if settings.dry_run else _otlp_exporter(self.watch.run_id, self._scope)
+
+    def wrap_progress(self, progress: Progress) -> Progress:
+        """Forward progress to the OTLP exporter too, if there is one."""
+        return progress if self._otlp is None else _ProgressPair(progress, self._otlp)
+
+    def report(self, error: EtlError | None) -> None:
+        """Report the end of the run, with the error that ended it, if known."""
+        outcome = self._outcome(error)
+        if outcome is None or self._settings.dry_run:
+            return
+        self._write_metrics(outcome)
+        if self._otlp is not None and not self._otlp.end(outcome):
+            _log.error("sending the last traces and metrics timed out")
+        self._send_message(outcome)
+
+    def _write_metrics(self, outcome: RunOutcome) -> None:
+        path = self._settings.metrics_file
+        if path is None:
+            return
+        from etl.telemetry import metrics_file  # noqa: PLC0415 most runs do not need it
+
+        try:
+            if not metrics_file.write(path, outcome):
+                _log.warning("%s contained no metrics of tfy-etl: counters restart at zero", path)
+        except metrics_file.MetricsFileError as failure:
+            _log.error("cannot write the metrics to %s: %s", path, failure)
+
+    def _send_message(self, outcome: RunOutcome) -> None:
+        if self._webhook is None or outcome.exit_code in _SILENT_EXIT_CODES:
+            return
+        from etl.telemetry import webhook  # noqa: PLC0415 most runs do not need it
+
+        if failure := webhook.send(self._webhook, outcome, self._settings.ca_file()):
+            _log.error("cannot send the message to --notify-url: %s", failure)
+
+    def _outcome(self, error: EtlError | None) -> RunOutcome | None:
+        """How the run ended; None if it did not start."""
+        watch, summary = self.watch, self.summary
+        if watch.started_at is None or watch.finished_at is None:
+            return None
+        status, code, reason = "failed", 1, "a bug in tfy-etl: see its log"
+        if summary is not None:
+            status, code = summary.status, summary.exit_code
+        elif error is not None:
+            status, code, reason = status_of(error), error.exit_code, str(error)
+        client = watch.client
+        return RunOutcome(
+            run_id=watch.run_id,
+            scope=self._scope,
+            status=status,
+            exit_code=code,
+            host=_host(self._settings),
+            started_at=watch.started_at,
+            finished_at=watch.finished_at,
+            duration_s=watch.duration_s,
+            requests=client.requests if client else 0,
+            retries=client.retries if client else 0,
+            bytes_received=client.bytes_received if client else 0,
+            last_complete_at=watch.last_complete_at,
+            error=None if summary else sanitize(reason),
+            warnings=tuple(map(sanitize, summary.warnings)) if summary else (),
+            records=_counts(summary) if summary else {},
+        )
+
+
+def status_of(error: EtlError) -> str:
+    """The status of a run that this error ended; `locked` exists only here, because such a run has no row."""
+    return "locked" if isinstance(error, LockHeld) else error.run_status
+
+
+@contextmanager
+def run_reporter(settings: Settings) -> Iterator[RunReporter]:
+    """Report the run that is made inside, however it ends, and add its id to all log lines from now on."""
+    reporter = RunReporter(settings)
+    run_context.set_process_run_id(reporter.watch.run_id)
+    failure: EtlError | None = None
+    try:
+        yield reporter
+    except EtlError as error:
+        failure = error
+        raise
+    except KeyboardInterrupt as error:  # while the run waited for the lock
+        failure = Interrupted(str(error) or "Interrupted: nothing was written.")
+        raise
+    finally:
+        reporter.report(failure)
+
+
+def _otlp_exporter(run_id: str, scope: str) -> "OtlpExporter | None":
+    """The exporter that OpenTelemetry's standard variables configure.
+
+    Problems are warnings only, because the variables may be set for other programs.
+    """
+    try:
+        signals = otlp_signals()
+        if not signals:
+            return None
+        from etl.telemetry.otlp import OtlpExporter  # noqa: PLC0415 optional, and slow to import
+
+        return OtlpExporter(signals, run_id, scope)
+    except ImportError:
+        _log.warning("traces and metrics are not sent: run pip install 'tfy-etl[otel]'")
+    except (ConfigError, ValueError, OSError, RuntimeError) as error:  # the SDK raises these for invalid variables
+        _log.warning("traces and metrics are not sent: %s", error)
+    return None
+
+
+def _host(settings: Settings) -> str:
+    try:
+        return settings.base_url()
+    except ConfigError:
+        return ""
+
+
+def _counts(summary: Summary) -> dict[str, dict[str, int]]:
+    """The summary's counts by entity and outcome."""
+    return {
+        entity: {name: number for name, number in tally._asdict().items() if name != "seen"}
+        for entity, tally in summary.tallies.items()
+    }
