@@ -17,12 +17,12 @@ _STDOUT = Path("-")
 def make_and_tell(settings: Settings, out: Path, *, stale_after: timedelta, max_age: timedelta) -> None:
     """Make the page, put it where it is wanted, and say where that is."""
     try:
-        from etl.report import made, replace  # noqa: PLC0415 what it needs may not be installed
+        from etl.report import render, replace  # noqa: PLC0415 what it needs may not be installed
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise
         raise ConfigError(f"{error.name} is not installed: install tfy-etl with its extra, tfy-etl[report].") from error
-    page = made(settings.database_url, stale_after=stale_after, max_age=max_age, hide=without_secrets)
+    page = render(settings.database_url, stale_after=stale_after, max_age=max_age, redact=without_secrets)
     if out == _STDOUT:
         sys.stdout.buffer.write(page.encode())  # in the encoding that the page itself names
         sys.stdout.flush()

@@ -13,16 +13,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from etl.errors import EtlError
-from etl.report.facts import gather
+from etl.report.data import gather
 from etl.report.files import replace
 from etl.report.page import page
 
-__all__ = ["made", "replace"]
+__all__ = ["render", "replace"]
 
 
-def made(database_url: str, *, stale_after: timedelta, max_age: timedelta, hide: Callable[[str], str]) -> str:
+def render(database_url: str, *, stale_after: timedelta, max_age: timedelta, redact: Callable[[str], str]) -> str:
     """The page as HTML. EtlError where no run has written anything that it could tell of."""
-    facts = gather(database_url, datetime.now(UTC), stale_after)
-    if facts is None:
+    data = gather(database_url, datetime.now(UTC), stale_after)
+    if data is None:
         raise EtlError("No run has written anything yet: run tfy-etl sync, then tfy-etl report.")
-    return page(facts, max_age=max_age, hide=hide)
+    return page(data, max_age=max_age, redact=redact)

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import pygal
 from markupsafe import Markup
 
-from etl.report.words import number
+from etl.report.formatting import number
 
 _LABELS = {"wide": 6, "narrow": 4}
 _SIZES = {"wide": (560, 240), "narrow": (340, 220)}
@@ -18,12 +18,12 @@ _HOVER = {"plot text-overlay", "plot tooltip-overlay", "titles"}
 """What only pygal's script brings to life."""
 
 
-def growth(days: Sequence[str], totals: Sequence[int], told: str) -> Markup:
+def growth(days: Sequence[str], totals: Sequence[int], description: str) -> Markup:
     """The running total by day or month, for wide windows and for narrow ones; `told` is the same in words."""
-    return Markup("").join(_running_total(days, totals, told, shape) for shape in _SIZES)
+    return Markup("").join(_running_total(days, totals, description, shape) for shape in _SIZES)
 
 
-def _running_total(labels: Sequence[str], totals: Sequence[int], told: str, shape: str) -> Markup:
+def _running_total(labels: Sequence[str], totals: Sequence[int], description: str, shape: str) -> Markup:
     width, height = _SIZES[shape]
     chart = _line(
         width, height, margin=6, margin_right=_LETTER * 2, show_dots=False, range=(0, max(totals, default=0) or 1)
@@ -34,7 +34,7 @@ def _running_total(labels: Sequence[str], totals: Sequence[int], told: str, shap
     chart.value_formatter = number
     chart.add("", list(totals), fill=True)
     chart.add("", list(totals))  # once more: an area's outline would go down at both ends
-    return _svg(chart, f"chart {shape}", {"role": "img", "aria-label": told})
+    return _svg(chart, f"chart {shape}", {"role": "img", "aria-label": description})
 
 
 def spark(values: Sequence[float], marked: Callable[[int], bool]) -> Markup:

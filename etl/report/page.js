@@ -5,12 +5,12 @@ const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" })
 
 function keyOf(row, column) {
   const cell = row.cells[column];
-  const told = cell.dataset.sort;
-  return told === undefined ? cell.textContent.trim() : told;
+  const text = cell.dataset.sort;
+  return text === undefined ? cell.textContent.trim() : text;
 }
 
-const unknown = (told) => told === "" || told === "–";
-const numberOf = (told) => Number(told.replaceAll(",", "").replace("−", "-"));
+const unknown = (text) => text === "" || text === "–";
+const numberOf = (text) => Number(text.replaceAll(",", "").replace("−", "-"));
 
 function compare(one, other, numeric, descending) {
   if (unknown(one) || unknown(other)) return Number(unknown(one)) - Number(unknown(other)); // last, either way

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from etl.report.facts import Facts, gather
+from etl.report.data import ReportData, gather
 from tests.mirror import Mirror, mirrored
 
-Gathered = Callable[..., Facts]
+Gathered = Callable[..., ReportData]
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def mirror(migrated_url: str) -> Iterator[Mirror]:
 def gathered(mirror: Mirror) -> Gathered:
     """Reads what a page would tell now."""
 
-    def read(**given: Any) -> Facts:
-        facts = gather(mirror.url, datetime.now(UTC), given.get("stale_after", timedelta(days=180)))
-        assert facts is not None
-        return facts
+    def read(**given: Any) -> ReportData:
+        data = gather(mirror.url, datetime.now(UTC), given.get("stale_after", timedelta(days=180)))
+        assert data is not None
+        return data
 
     return read

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.report import words
+from etl.report import formatting
 
 
 class Looked(HTMLParser):
@@ -29,7 +29,7 @@ class Looked(HTMLParser):
 
 
 def shown(text: str) -> str:
-    return str(words.visible(text, str))
+    return str(formatting.visible(text, str))
 
 
 @given(st.text(max_size=160))
@@ -72,7 +72,7 @@ def test_a_very_long_text_is_cut_and_says_how_long_it_is() -> None:
 
 
 def test_a_secret_is_hidden_before_the_text_is_cut() -> None:
-    assert "s3cret" not in words.visible("x" * 157 + "s3cret", lambda text: text.replace("s3cret", "***"))
+    assert "s3cret" not in formatting.visible("x" * 157 + "s3cret", lambda text: text.replace("s3cret", "***"))
 
 
 @pytest.mark.parametrize(
@@ -90,21 +90,21 @@ def test_a_secret_is_hidden_before_the_text_is_cut() -> None:
     ],
 )
 def test_a_number_is_written_in_the_digits_that_tell(value: float, written: str) -> None:
-    assert words.number(value) == written
+    assert formatting.number(value) == written
 
 
 @given(st.floats(-1e300, 1e300))
 def test_any_finite_number_can_be_written(value: float) -> None:
-    back = float(words.number(value).replace("−", "-").replace(",", ""))
+    back = float(formatting.number(value).replace("−", "-").replace(",", ""))
     assert math.isclose(back, value, rel_tol=1e-3, abs_tol=0)
 
 
 def test_what_passes_any_number_is_written_too() -> None:
-    assert [words.change(value) for value in (math.inf, -math.inf)] == ["+inf", "−inf"]
+    assert [formatting.change(value) for value in (math.inf, -math.inf)] == ["+inf", "−inf"]
 
 
 def test_a_change_has_its_sign() -> None:
-    assert [words.change(value) for value in (0.25, -0.25, 0.0)] == ["+0.25", "−0.25", "0"]
+    assert [formatting.change(value) for value in (0.25, -0.25, 0.0)] == ["+0.25", "−0.25", "0"]
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ def test_a_change_has_its_sign() -> None:
     ],
 )
 def test_a_size_has_its_unit(count: int | None, written: str) -> None:
-    assert words.size(count) == written
+    assert formatting.size(count) == written
 
 
 def test_times_are_in_utc() -> None:
-    assert words.day(datetime(1, 1, 1, tzinfo=UTC)) == "0001-01-01"
+    assert formatting.day(datetime(1, 1, 1, tzinfo=UTC)) == "0001-01-01"
     at = datetime(2026, 1, 1, 1, 30, tzinfo=timezone(timedelta(hours=5, minutes=45)))
-    assert (words.moment(at), words.day(at)) == ("2025-12-31 19:45", "2025-12-31")
-    assert words.moment(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01 00:00"
+    assert (formatting.moment(at), formatting.day(at)) == ("2025-12-31 19:45", "2025-12-31")
+    assert formatting.moment(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01 00:00"
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,8 @@ def test_times_are_in_utc() -> None:
     ],
 )
 def test_a_span_is_told_in_its_largest_unit(seconds: float, written: str) -> None:
-    assert words.span(seconds) == written
+    assert formatting.span(seconds) == written
 
 
 def test_a_noun_follows_its_count() -> None:
-    assert [words.plural(count, "model") for count in (0, 1, 2000)] == ["0 models", "1 model", "2,000 models"]
+    assert [formatting.plural(count, "model") for count in (0, 1, 2000)] == ["0 models", "1 model", "2,000 models"]

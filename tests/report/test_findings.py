@@ -2,17 +2,17 @@ from datetime import date, timedelta
 
 import pytest
 
-from etl.report import judgement
-from etl.report.judgement import END_OF_LIFE, Item, ended
+from etl.report import findings
+from etl.report.findings import END_OF_LIFE, ActionItem, ended
 from etl.store.overview import Part
 from etl.store.runs import age_of
-from tests.report.builders import NOW, a_run, a_scope, facts
+from tests.report.builders import NOW, a_run, a_scope, report_data
 
 DAY = timedelta(days=1)
 
 
 def test_fresh_and_proven_figures_come_without_a_warning() -> None:
-    assert judgement.warnings(facts(), DAY) == []
+    assert findings.warnings(report_data(), DAY) == []
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_fresh_and_proven_figures_come_without_a_warning() -> None:
     ],
 )
 def test_a_last_run_that_wrote_nothing_is_told_with_what_it_said(status: str, how: str) -> None:
-    (warned,) = judgement.warnings(facts(runs=[a_run(status=status, complete=False, error="Why."), a_run()]), DAY)
+    (warned,) = findings.warnings(report_data(runs=[a_run(status=status, complete=False, error="Why."), a_run()]), DAY)
     assert warned.text == (
         f"The last run, of 2026-11-26 11:00 UTC, {how}. "
         "The figures below are those of the run before, of 2026-11-26 11:00 UTC."
@@ -34,46 +34,46 @@ def test_a_last_run_that_wrote_nothing_is_told_with_what_it_said(status: str, ho
 
 def test_a_last_run_that_was_not_complete_makes_the_figures_doubtful() -> None:
     for status in ("partial", "succeeded"):
-        (warned,) = judgement.warnings(facts(runs=[a_run(status=status, complete=False)]), DAY)
+        (warned,) = findings.warnings(report_data(runs=[a_run(status=status, complete=False)]), DAY)
         assert "may lack records, and hold records that are gone" in warned.text
 
 
 def test_a_run_under_way_says_nothing_of_the_figures() -> None:
-    assert judgement.warnings(facts(runs=[a_run(status="running", complete=False), a_run()]), DAY) == []
+    assert findings.warnings(report_data(runs=[a_run(status="running", complete=False), a_run()]), DAY) == []
 
 
 def test_figures_that_are_too_old_are_told() -> None:
-    old = facts(scopes=[a_scope(age_seconds=3 * 86_400.0)])
-    (warned,) = judgement.warnings(old, DAY)
+    old = report_data(scopes=[a_scope(age_seconds=3 * 86_400.0)])
+    (warned,) = findings.warnings(old, DAY)
     assert warned.text == "The last complete run was 3 days ago, where at most 24 hours is wanted."
-    assert judgement.warnings(old, 3 * DAY) == []
+    assert findings.warnings(old, 3 * DAY) == []
 
 
 def test_that_no_run_was_complete_is_told() -> None:
-    (warned,) = judgement.warnings(facts(scopes=[]), DAY)
+    (warned,) = findings.warnings(report_data(scopes=[]), DAY)
     assert warned.text.startswith("No run was complete yet.")
 
 
 def test_of_several_scopes_the_whole_one_counts_else_the_oldest() -> None:
     some = [a_scope(scope="one", age_seconds=5.0), a_scope(scope="two", age_seconds=9.0)]
-    assert age_of(facts(scopes=some).scopes) == 9.0
-    assert age_of(facts(scopes=[*some, a_scope(age_seconds=1.0)]).scopes) == 1.0
-    assert age_of(facts(scopes=[]).scopes) is None
+    assert age_of(report_data(scopes=some).scopes) == 9.0
+    assert age_of(report_data(scopes=[*some, a_scope(age_seconds=1.0)]).scopes) == 1.0
+    assert age_of(report_data(scopes=[]).scopes) is None
 
 
 def test_records_that_could_not_be_stored_are_told() -> None:
-    counts = facts().counts
-    (one,) = judgement.warnings(facts(counts=counts | {"open_rejects": 1}), DAY)
-    (two,) = judgement.warnings(facts(counts=counts | {"open_rejects": 2}), DAY)
+    counts = report_data().counts
+    (one,) = findings.warnings(report_data(counts=counts | {"open_rejects": 1}), DAY)
+    (two,) = findings.warnings(report_data(counts=counts | {"open_rejects": 2}), DAY)
     assert one.text == "1 record of the source could not be stored and is not counted below."
     assert two.text == "2 records of the source could not be stored and are not counted below."
 
 
 def test_all_that_needs_attention_is_told_with_its_number_and_nothing_else() -> None:
-    found = judgement.attention(
-        facts(
+    found = findings.attention(
+        report_data(
             production_pythons={"3.9.2": 2, "3.8": 1, "3.12.1": 7, "": 3},
-            production_counts=facts().production_counts | {"not_deployable": 1},
+            production_counts=report_data().production_counts | {"not_deployable": 1},
             stale=Part([], 0),
             undocumented_counts={"description": 5, "creator": 1, "tags": 0, "empty": 2},
         )
@@ -89,8 +89,8 @@ def test_all_that_needs_attention_is_told_with_its_number_and_nothing_else() -> 
 
 
 def test_stale_models_are_counted_beyond_those_listed() -> None:
-    item = judgement.attention(facts(stale=Part([], 321)))[0]
-    assert item[:2] == Item(321, "models without a new version for more than 180 days", "", "")[:2]
+    item = findings.attention(report_data(stale=Part([], 321)))[0]
+    assert item[:2] == ActionItem(321, "models without a new version for more than 180 days", "", "")[:2]
 
 
 def test_a_python_ends_after_the_last_day_of_its_life() -> None:

@@ -27,7 +27,7 @@ class Series(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class ReportData:
     """The state of the registry's copy at `made_at`; `since` is where "lately" begins."""
 
     made_at: datetime
@@ -58,7 +58,7 @@ class Facts:
     undocumented: Part
 
 
-def gather(database_url: str, made_at: datetime, stale_after: timedelta) -> Facts | None:
+def gather(database_url: str, made_at: datetime, stale_after: timedelta) -> ReportData | None:
     """Read them; None where no run has written anything yet."""
     with overview.one_moment(database_url) as connection:
         last = overview.last_written(connection)
@@ -69,7 +69,7 @@ def gather(database_url: str, made_at: datetime, stale_after: timedelta) -> Fact
         production = overview.production(connection, since, PRODUCTION)
         model_ids = list(dict.fromkeys(row["model_id"] for row in production.part.rows))[:METRIC_MODELS]
         scopes = overview.freshness(connection)
-        return Facts(
+        return ReportData(
             made_at=made_at,
             since=since,
             stale_after=stale_after,

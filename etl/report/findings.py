@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from etl.report.facts import Facts
-from etl.report.words import moment, number, plural, span
+from etl.report.data import ReportData
+from etl.report.formatting import moment, number, plural, span
 from etl.store.runs import age_of
 
 END_OF_LIFE = {
@@ -33,7 +33,7 @@ _ENDED = {
 }
 
 
-class Warned(NamedTuple):
+class Caveat(NamedTuple):
     """Why the page may not tell the truth of now; `quoted` is a run's own error."""
 
     text: str
@@ -41,7 +41,7 @@ class Warned(NamedTuple):
     advice: str
 
 
-class Item(NamedTuple):
+class ActionItem(NamedTuple):
     """Something to see to: how many, what, why it matters and what to do, and the id of the section that lists them."""
 
     number: int
@@ -58,50 +58,50 @@ def ended(python: str | None, today: date) -> bool:
     return minor < min(map(_known, END_OF_LIFE)) or today > END_OF_LIFE.get(f"{minor[0]}.{minor[1]}", today)
 
 
-def warnings(facts: Facts, max_age: timedelta) -> list[Warned]:
+def warnings(data: ReportData, max_age: timedelta) -> list[Caveat]:
     """Plain words on what makes the figures doubtful; none when they are fresh and proven."""
-    return list(filter(None, (_of_last_run(facts), _of_age(facts, max_age), _of_rejects(facts))))
+    return list(filter(None, (_of_last_run(data), _of_age(data, max_age), _of_rejects(data))))
 
 
-def _of_last_run(facts: Facts) -> Warned | None:
-    run = next((each for each in facts.runs if each["status"] != "running"), None)
+def _of_last_run(data: ReportData) -> Caveat | None:
+    run = next((each for each in data.runs if each["status"] != "running"), None)
     if run is None or run["complete"]:
         return None
     how = _ENDED.get(run["status"], "ended without a proof of completeness")
     shown = (
         "The figures below may lack records, and hold records that are gone at the source."
         if run["status"] in {"partial", "succeeded"}
-        else f"The figures below are those of the run before, of {moment(facts.last_written['started_at'])} UTC."
+        else f"The figures below are those of the run before, of {moment(data.last_written['started_at'])} UTC."
     )
-    return Warned(
+    return Caveat(
         f"The last run, of {moment(run['started_at'])} UTC, {how}. {shown}",
         run["error"] or "",
         "Run tfy-etl sync again; tfy-etl check tests the links one by one.",
     )
 
 
-def _of_age(facts: Facts, max_age: timedelta) -> Warned | None:
-    seconds = age_of(facts.scopes)
+def _of_age(data: ReportData, max_age: timedelta) -> Caveat | None:
+    seconds = age_of(data.scopes)
     if seconds is None:
-        return Warned(
+        return Caveat(
             "No run was complete yet. What is missing here may well exist at the source.",
             "",
             "Run tfy-etl sync without a filter, and see how it ends.",
         )
     if seconds <= max_age.total_seconds():
         return None
-    return Warned(
+    return Caveat(
         f"The last complete run was {span(seconds)} ago, where at most {span(max_age.total_seconds())} is wanted.",
         "",
         "See whether the scheduled runs still happen; tfy-etl status shows the last ones.",
     )
 
 
-def _of_rejects(facts: Facts) -> Warned | None:
-    rejects = facts.counts["open_rejects"]
+def _of_rejects(data: ReportData) -> Caveat | None:
+    rejects = data.counts["open_rejects"]
     if not rejects:
         return None
-    return Warned(
+    return Caveat(
         f"{plural(rejects, 'record')} of the source could not be stored and {'is' if rejects == 1 else 'are'} not "
         "counted below.",
         "",
@@ -109,13 +109,13 @@ def _of_rejects(facts: Facts) -> Warned | None:
     )
 
 
-def attention(facts: Facts) -> list[Item]:
+def attention(data: ReportData) -> list[ActionItem]:
     """What to see to, what runs in production first; nothing that there is none of."""
-    return [item for look in (_in_production, _in_general) for item in look(facts) if item.number]
+    return [item for look in (_in_production, _in_general) for item in look(data) if item.number]
 
 
-def _in_production(facts: Facts) -> Iterator[Item]:
-    old = sum(found for python, found in facts.production_pythons.items() if ended(python, facts.made_at.date()))
+def _in_production(data: ReportData) -> Iterator[ActionItem]:
+    old = sum(found for python, found in data.production_pythons.items() if ended(python, data.made_at.date()))
     yield _item(
         old,
         "production version",
@@ -124,7 +124,7 @@ def _in_production(facts: Facts) -> Iterator[Item]:
         "production",
     )
     yield _item(
-        facts.production_counts["not_deployable"],
+        data.production_counts["not_deployable"],
         "production version",
         "that the control plane cannot deploy",
         "Should they serve, log them again with a framework; should they not, take the tag away.",
@@ -132,20 +132,20 @@ def _in_production(facts: Facts) -> Iterator[Item]:
     )
 
 
-def _in_general(facts: Facts) -> Iterator[Item]:
+def _in_general(data: ReportData) -> Iterator[ActionItem]:
     yield _item(
-        facts.stale.total,
+        data.stale.total,
         "model",
-        f"without a new version for more than {number(facts.stale_after.days)} days",
+        f"without a new version for more than {number(data.stale_after.days)} days",
         "Ask their creators: retrain those in use, delete the others.",
         "stale",
     )
     for lack, what, advice in _LACKS:
-        yield _item(facts.undocumented_counts[lack], "model", f"without {what}", advice, "undocumented")
+        yield _item(data.undocumented_counts[lack], "model", f"without {what}", advice, "undocumented")
 
 
-def _item(count: int, noun: str, which: str, advice: str, anchor: str) -> Item:
-    return Item(count, f"{noun if count == 1 else noun + 's'} {which}", advice, anchor)
+def _item(count: int, noun: str, which: str, advice: str, anchor: str) -> ActionItem:
+    return ActionItem(count, f"{noun if count == 1 else noun + 's'} {which}", advice, anchor)
 
 
 def _known(minor: str) -> tuple[int, int]:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from etl.report.facts import gather
+from etl.report.data import gather
 from etl.store import overview
 from tests.mirror import Mirror
 from tests.report.conftest import Gathered
@@ -24,17 +24,17 @@ def test_counts_are_those_of_the_source(mirror: Mirror, gathered: Gathered) -> N
     mirror.sync()
     registry.delete_model(registry.ids("models")[0])
     mirror.sync()
-    facts = gathered()
+    data = gathered()
     sizes = [
         version["manifest"]["metadata"][".truefoundry"]["artifact_size"]
         for version in registry.records("model-versions")
     ]
-    assert {name: facts.counts[name] for name in ("ml_repos", "models", "model_versions", "bytes", "without_size")} == {
+    assert {name: data.counts[name] for name in ("ml_repos", "models", "model_versions", "bytes", "without_size")} == {
         "ml_repos": 3, "models": 11, "model_versions": len(sizes), "bytes": sum(sizes), "without_size": 0,
     }  # fmt: skip
-    assert facts.tenant == "acme"
-    assert sum(row["models"] for row in facts.ml_repos.rows) == 11
-    assert all(type(value) is int for row in facts.ml_repos.rows for value in (row["models"], row["versions"]))
+    assert data.tenant == "acme"
+    assert sum(row["models"] for row in data.ml_repos.rows) == 11
+    assert all(type(value) is int for row in data.ml_repos.rows for value in (row["models"], row["versions"]))
 
 
 def test_a_first_load_is_no_change_and_later_runs_are(mirror: Mirror, gathered: Gathered) -> None:
@@ -48,13 +48,13 @@ def test_a_first_load_is_no_change_and_later_runs_are(mirror: Mirror, gathered: 
     registry.set_tags(registry.get("models", third)["latest_version"]["id"], ["a", "b", "c"], touch=False)
     registry.touch(third)
     mirror.sync()
-    facts = gathered()
-    assert facts.changed_last[("model_versions", "tag_added")] == len({"a", "b", "c"})
-    assert not {("models", "updated"), ("models", "deleted")} & facts.changed_last.keys()
-    assert facts.changed_lately[("models", "deleted")] == 1
-    assert facts.changed_lately[("model_versions", "created")] == 1
-    assert facts.newest_changes.rows[0]["observed_at"] == facts.last_written["started_at"]
-    assert all(row["field"] != "updated_at" for row in facts.newest_changes.rows)
+    data = gathered()
+    assert data.changed_last[("model_versions", "tag_added")] == len({"a", "b", "c"})
+    assert not {("models", "updated"), ("models", "deleted")} & data.changed_last.keys()
+    assert data.changed_lately[("models", "deleted")] == 1
+    assert data.changed_lately[("model_versions", "created")] == 1
+    assert data.newest_changes.rows[0]["observed_at"] == data.last_written["started_at"]
+    assert all(row["field"] != "updated_at" for row in data.newest_changes.rows)
 
 
 def test_changes_of_more_than_thirty_days_ago_are_not_lately(mirror: Mirror, gathered: Gathered) -> None:
@@ -64,15 +64,15 @@ def test_changes_of_more_than_thirty_days_ago_are_not_lately(mirror: Mirror, gat
     assert gathered().changed_lately[("models", "deleted")] == 1
     for table, column in (("changes", "observed_at"), ("sync_runs", "started_at")):
         mirror.execute(f"UPDATE {table} SET {column} = '2024-01-01 00:00:00.000000'")  # noqa: S608 names of our own
-    facts = gathered()
-    assert facts.changed_lately == {}
-    assert facts.since == facts.made_at - timedelta(days=30)
+    data = gathered()
+    assert data.changed_lately == {}
+    assert data.since == data.made_at - timedelta(days=30)
 
 
 def test_lately_does_not_go_back_beyond_the_first_run_on_record(mirror: Mirror, gathered: Gathered) -> None:
     mirror.sync()
-    facts = gathered()
-    assert facts.since == facts.runs[-1]["started_at"]
+    data = gathered()
+    assert data.since == data.runs[-1]["started_at"]
 
 
 def test_production_tells_each_version_once_and_who_came_there_lately(mirror: Mirror, gathered: Gathered) -> None:
@@ -86,26 +86,26 @@ def test_production_tells_each_version_once_and_who_came_there_lately(mirror: Mi
     mirror.sync()
     registry.set_tags(comes, ["champion"])
     mirror.sync()
-    facts = gathered()
-    assert (facts.production_counts["versions"], facts.production_counts["entered"]) == (3, 1)
-    assert facts.production.total == 4
-    newest = facts.production.rows[0]
+    data = gathered()
+    assert (data.production_counts["versions"], data.production_counts["entered"]) == (3, 1)
+    assert data.production.total == 4
+    newest = data.production.rows[0]
     assert (newest["model_version_id"], newest["tag"], newest["since_is_exact"]) == (comes, "champion", True)
     unfit = [each for each in (there, both, comes) if not registry.get("model-versions", each)["deployable"]]
-    assert facts.production_counts["not_deployable"] == len(unfit)
+    assert data.production_counts["not_deployable"] == len(unfit)
 
 
 def test_a_long_list_is_cut_and_counted(mirror: Mirror, monkeypatch: pytest.MonkeyPatch, gathered: Gathered) -> None:
-    monkeypatch.setattr("etl.report.facts.PRODUCTION", 2)
-    monkeypatch.setattr("etl.report.facts.MODELS", 2)
+    monkeypatch.setattr("etl.report.data.PRODUCTION", 2)
+    monkeypatch.setattr("etl.report.data.MODELS", 2)
     for version in mirror.registry.ids("model-versions"):
         mirror.registry.set_tags(version, ["prod"])
     mirror.sync()
-    facts = gathered()
+    data = gathered()
     versions = len(mirror.registry.ids("model-versions"))
-    assert (len(facts.production.rows), facts.production.total) == (2, versions)
-    assert facts.production_counts["versions"] == versions
-    assert (len(facts.stale.rows), facts.stale.total) == (2, 12)
+    assert (len(data.production.rows), data.production.total) == (2, versions)
+    assert data.production_counts["versions"] == versions
+    assert (len(data.stale.rows), data.stale.total) == (2, 12)
 
 
 def test_metrics_over_versions_are_those_of_models_in_production(mirror: Mirror, gathered: Gathered) -> None:
@@ -139,9 +139,9 @@ def test_stale_is_what_got_no_version_for_so_long(mirror: Mirror, gathered: Gath
     fresh = mirror.registry.ids("model-versions")[0]
     mirror.registry.set_fields(fresh, {"created_at": datetime.now(UTC).isoformat()})
     mirror.sync()
-    facts = gathered()
-    assert facts.stale.total == 11
-    assert mirror.registry.get("model-versions", fresh)["model_id"] not in {row["model_id"] for row in facts.stale.rows}
+    data = gathered()
+    assert data.stale.total == 11
+    assert mirror.registry.get("model-versions", fresh)["model_id"] not in {row["model_id"] for row in data.stale.rows}
     assert gathered(stale_after=timedelta(days=36_500)).stale.total == 0
 
 
@@ -158,10 +158,10 @@ def test_undocumented_models_are_counted_by_what_they_lack(mirror: Mirror, gathe
             registry.set_tags(version["id"], None)
     empty = registry.add_model("1", "empty")
     mirror.sync()
-    facts = gathered()
-    assert facts.undocumented_counts == {"description": 2, "creator": 1, "tags": 2, "empty": 1}
-    assert facts.undocumented.rows[0]["model_id"] == empty
-    assert facts.undocumented.total == 4
+    data = gathered()
+    assert data.undocumented_counts == {"description": 2, "creator": 1, "tags": 2, "empty": 1}
+    assert data.undocumented.rows[0]["model_id"] == empty
+    assert data.undocumented.total == 4
 
 
 def test_growth_has_every_model_and_version_with_a_date(mirror: Mirror, gathered: Gathered) -> None:
@@ -185,11 +185,11 @@ def test_the_mix_counts_a_model_once_whatever_its_patch_releases(mirror: Mirror,
         expected[minor].add(version["model_id"])
         versions[minor] += 1
     mirror.sync()
-    facts = gathered()
-    assert {row["name"]: (row["models"], row["versions"]) for row in facts.pythons} == {
+    data = gathered()
+    assert {row["name"]: (row["models"], row["versions"]) for row in data.pythons} == {
         minor: (len(models), versions[minor]) for minor, models in expected.items()
     }
-    (numpy,) = facts.packages
+    (numpy,) = data.packages
     assert (numpy["name"], numpy["versions"]) == ("numpy", versions.total())
 
 

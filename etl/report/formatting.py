@@ -11,25 +11,25 @@ _THOUSAND = 1000
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
-def visible(value: object, hide: Callable[[str], str]) -> Markup:
+def visible(value: object, redact: Callable[[str], str]) -> Markup:
     """Text of anybody's as HTML that stays where it stands.
 
     Markup is escaped; controls, invisible characters and those that turn the direction of writing are shown by their
     number; the rest is isolated, so that letters written from right to left do not move what is beside them. What is
     very long is cut.
     """
-    text = hide(str(value))
+    text = redact(str(value))
     shown = escape(text[:_LONGEST]) if text[:_LONGEST].isprintable() else _spelled_out(text[:_LONGEST])
     rest = Markup(' <span class="quiet">… {} characters</span>').format(number(len(text))) if text[_LONGEST:] else ""
     return Markup("<bdi>{}</bdi>{}").format(shown, rest)
 
 
 def _spelled_out(text: str) -> Markup:
-    told = Markup("")
+    shown = Markup("")
     for printable, group in groupby(text, str.isprintable):
         run = "".join(group)
-        told += run if printable else Markup("<i>{}</i>").format(" ".join(f"U+{ord(each):04X}" for each in run))
-    return told
+        shown += run if printable else Markup("<i>{}</i>").format(" ".join(f"U+{ord(each):04X}" for each in run))
+    return shown
 
 
 def number(value: float) -> str:

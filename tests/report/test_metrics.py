@@ -4,14 +4,14 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.report import figures
-from etl.report.facts import Series
+from etl.report import metrics
+from etl.report.data import Series
 from etl.store.overview import Part
-from tests.report.builders import NOW, a_mix, facts
+from tests.report.builders import NOW, a_mix, report_data
 
 
 def test_the_headline_tells_the_counts_and_how_they_moved() -> None:
-    told = {each.label: each[1:] for each in figures.headline(facts())}
+    told = {each.label: each[1:] for each in metrics.headline(report_data())}
     assert told == {
         "Models": ("1", "+1", "+5 −2"),
         "Versions": ("2", "no change", "no change"),
@@ -22,14 +22,14 @@ def test_the_headline_tells_the_counts_and_how_they_moved() -> None:
 
 
 def test_what_is_lately_is_as_long_as_runs_are_on_record() -> None:
-    assert figures.lately(facts()) == "last 30 days"
-    assert figures.lately(facts(since=NOW - timedelta(days=29))) == "on record"
+    assert metrics.lately(report_data()) == "last 30 days"
+    assert metrics.lately(report_data(since=NOW - timedelta(days=29))) == "on record"
 
 
-def grown(*days: tuple[str, int, int], models: int = 0, versions: int = 0) -> figures.Growth:
+def grown(*days: tuple[str, int, int], models: int = 0, versions: int = 0) -> metrics.Growth:
     rows = [{"day": day, "models_created": models, "versions_created": versions} for day, models, versions in days]
-    counts = facts().counts | {"models": models, "model_versions": versions}
-    return figures.growth(facts(growth=rows, counts=counts))
+    counts = report_data().counts | {"models": models, "model_versions": versions}
+    return metrics.growth(report_data(growth=rows, counts=counts))
 
 
 def test_growth_of_a_short_time_is_told_day_by_day() -> None:
@@ -58,7 +58,7 @@ def test_what_is_dated_in_the_future_is_left_out_and_counted() -> None:
 
 
 def test_a_registry_without_dates_has_no_growth() -> None:
-    assert grown(models=2, versions=1) == figures.Growth("day", [], [], [], 3)
+    assert grown(models=2, versions=1) == metrics.Growth("day", [], [], [], 3)
 
 
 @given(st.lists(st.tuples(st.dates().map(str), st.integers(0, 9), st.integers(0, 9)), max_size=20))
@@ -75,28 +75,28 @@ def test_growth_never_falls_and_loses_nothing(days: list[tuple[str, int, int]]) 
 
 def test_growth_is_told_in_a_sentence() -> None:
     growth = grown(("2026-11-01", 1, 2), ("2026-11-03", 1, 0), models=2, versions=2)
-    assert growth.told(growth.models, "model") == "1 at the end of 2026-11-01, 2 by 2026-11-03."
+    assert growth.summary(growth.models, "model") == "1 at the end of 2026-11-01, 2 by 2026-11-03."
     alone = grown(("2026-11-01", 1, 2), models=1, versions=2)
-    assert alone.told(alone.models, "model") == "1 model, all of 2026-11-01."
+    assert alone.summary(alone.models, "model") == "1 model, all of 2026-11-01."
 
 
 def test_a_mix_says_how_many_more_there_are() -> None:
     rows = [a_mix(f"package-{place}") for place in range(2000)]
-    assert figures.mix(rows) == (rows[:12], "; 1,988 more are not shown")
-    assert figures.mix(rows[:12]) == (rows[:12], "")
+    assert metrics.mix(rows) == (rows[:12], "; 1,988 more are not shown")
+    assert metrics.mix(rows[:12]) == (rows[:12], "")
 
 
-def metric(points: list[tuple[int, float]], *in_production: int) -> figures.MetricRow:
-    row = facts().production.rows[0]
+def metric(points: list[tuple[int, float]], *in_production: int) -> metrics.MetricRow:
+    row = report_data().production.rows[0]
     production = Part([row | {"version": version} for version in in_production], len(in_production))
-    (only,) = figures.metric_rows(facts(production=production, metrics=[Series("m-1", "auc", points)]))
+    (only,) = metrics.metric_rows(report_data(production=production, metrics=[Series("m-1", "auc", points)]))
     return only
 
 
 def test_a_metric_is_told_where_it_is_in_production_and_beside_the_version_before() -> None:
     row = metric([(1, 0.5), (3, 0.75), (4, 0.6)], 3)
     assert (row.now, row.before, row.change) == (0.75, 0.5, 0.25)
-    assert row.told == "version 1: 0.5, version 3: 0.75, version 4: 0.6"
+    assert row.values == "version 1: 0.5, version 3: 0.75, version 4: 0.6"
 
 
 def test_of_several_versions_in_production_the_newest_counts() -> None:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from etl.report import charts
-from etl.report.facts import LATELY, NAMES, Changes, Facts, Series
-from etl.report.words import number, plural, size
+from etl.report.data import LATELY, NAMES, Changes, ReportData, Series
+from etl.report.formatting import number, plural, size
 
 _DRAWN = timedelta(days=3652)
 _DRAWN_BY_DAY = timedelta(days=62)  # of a longer time months are drawn
@@ -39,12 +39,12 @@ class Headline(NamedTuple):
     lately: str = ""
 
 
-def headline(facts: Facts) -> list[Headline]:
+def headline(data: ReportData) -> list[Headline]:
     """The figures at a glance."""
-    counts, production = facts.counts, facts.production_counts
+    counts, production = data.counts, data.production_counts
 
     def counted(label: str, entity: str) -> Headline:
-        moved = (moves(found, entity) for found in (facts.changed_last, facts.changed_lately))
+        moved = (moves(found, entity) for found in (data.changed_last, data.changed_lately))
         return Headline(label, number(counts[entity]), *moved)
 
     entered = f"+{number(production['entered'])} entered" if production["entered"] else "none entered"
@@ -61,13 +61,13 @@ def moves(found: Changes, entity: str) -> str:
     """How many records came and went, such as +3 and then -1."""
     came = found.get((entity, "created"), 0) + found.get((entity, "restored"), 0)
     went = found.get((entity, "deleted"), 0)
-    told = [f"+{number(came)}"] * bool(came) + [f"{_MINUS}{number(went)}"] * bool(went)
-    return " ".join(told) or "no change"
+    parts = [f"+{number(came)}"] * bool(came) + [f"{_MINUS}{number(went)}"] * bool(went)
+    return " ".join(parts) or "no change"
 
 
-def lately(facts: Facts) -> str:
+def lately(data: ReportData) -> str:
     """The time that counts as lately, in words."""
-    if facts.since > facts.made_at - LATELY:
+    if data.since > data.made_at - LATELY:
         return "on record"
     return f"last {LATELY.days} days"
 
@@ -85,7 +85,7 @@ class Growth(NamedTuple):
         """The same as a table."""
         return list(zip(self.labels, self.models, self.versions, strict=True))
 
-    def told(self, totals: list[int], noun: str) -> str:
+    def summary(self, totals: list[int], noun: str) -> str:
         """One of the totals in a sentence."""
         if len(totals) == 1:
             return f"{plural(totals[0], noun)}, all of {self.labels[0]}."
@@ -93,14 +93,14 @@ class Growth(NamedTuple):
 
     def chart(self, totals: list[int], noun: str) -> Markup:
         """One of the totals as a picture."""
-        return charts.growth(self.labels, totals, f"{noun.capitalize()}s: {self.told(totals, noun)}")
+        return charts.growth(self.labels, totals, f"{noun.capitalize()}s: {self.summary(totals, noun)}")
 
 
-def growth(facts: Facts) -> Growth:
+def growth(data: ReportData) -> Growth:
     """Running totals of what is there now, of the last ten years: what is older was there at their beginning."""
-    today = facts.made_at.date()
+    today = data.made_at.date()
     created: dict[date, list[int]] = defaultdict(lambda: [0, 0])
-    for row in facts.growth:
+    for row in data.growth:
         day = max(date.fromisoformat(row["day"]), today - _DRAWN)
         if day <= today:
             created[day][0] += row["models_created"]
@@ -111,7 +111,7 @@ def growth(facts: Facts) -> Growth:
         label = _label(day, by_month=by_month)
         sums[label] = [before + more for before, more in zip(sums[label], made, strict=True)]
     models, versions = (list(accumulate(made[of] for made in sums.values())) for of in (0, 1))
-    undated = facts.counts["models"] + facts.counts["model_versions"] - sum(map(sum, created.values()))
+    undated = data.counts["models"] + data.counts["model_versions"] - sum(map(sum, created.values()))
     return Growth("month" if by_month else "day", list(sums), models, versions, undated)
 
 
@@ -145,19 +145,19 @@ class MetricRow(NamedTuple):
     model_name: str | None
     key: str
     chart: Markup
-    told: str
+    values: str
     now: float | None
     before: float | None
     change: float | None
 
 
-def metric_rows(facts: Facts) -> list[MetricRow]:
+def metric_rows(data: ReportData) -> list[MetricRow]:
     """Each metric of the models that came to production last."""
-    names = {row["model_id"]: row["model_name"] for row in facts.production.rows}
+    names = {row["model_id"]: row["model_name"] for row in data.production.rows}
     marked = defaultdict[str, set[int]](set)
-    for row in facts.production.rows:
+    for row in data.production.rows:
         marked[row["model_id"]].add(row["version"])
-    return [_metric_row(each, names[each.model_id], marked[each.model_id]) for each in facts.metrics]
+    return [_metric_row(each, names[each.model_id], marked[each.model_id]) for each in data.metrics]
 
 
 def _metric_row(series: Series, name: str | None, in_production: set[int]) -> MetricRow:
@@ -167,7 +167,7 @@ def _metric_row(series: Series, name: str | None, in_production: set[int]) -> Me
     now = None if place is None else values[place]
     before = values[place - 1] if place else None
     picture = charts.spark(values, lambda at: versions[at] in in_production)
-    told = ", ".join(f"version {version}: {number(value)}" for version, value in series.points)
+    listed = ", ".join(f"version {version}: {number(value)}" for version, value in series.points)
     return MetricRow(
-        name, series.key, picture, told, now, before, None if now is None or before is None else now - before
+        name, series.key, picture, listed, now, before, None if now is None or before is None else now - before
     )
