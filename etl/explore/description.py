@@ -85,13 +85,13 @@ def joins() -> dict[str, dict[str, str]]:
 def _of(name: str) -> dict[str, Any]:
     table = TABLES[name] if name in TABLES else VIEWS[name]
     facets = [] if name in _WITHOUT_FACETS else [column for column in _FACETS if column in table.columns]
-    told: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "description": table.comment,
         "columns": {column.name: column.comment for column in table.columns if column.comment},
         "facets": facets[:_FACETS_AT_ONCE],
     }
     if name in _LABELS:
-        told["label_column"] = _LABELS[name]
+        entry["label_column"] = _LABELS[name]
     if name in _NEWEST_FIRST:
-        told["sort_desc"] = _NEWEST_FIRST[name]
-    return told
+        entry["sort_desc"] = _NEWEST_FIRST[name]
+    return entry

@@ -66,7 +66,7 @@ def serve(path: Path, listener: Listener) -> None:
     datasette.remove_database("_memory")  # it adds one where no file is named
     registry = datasette.add_database(_Registry(datasette, path), name=NAME)
     config = uvicorn.Config(
-        _guarded(datasette.app()),
+        _protect(datasette.app()),
         ws="none",
         log_config=None,
         log_level="critical",
@@ -120,13 +120,13 @@ def _key(column: str, other_table: str, other_column: str) -> dict[str, str]:
     return {"column": column, "other_table": other_table, "other_column": other_column}
 
 
-def _guarded(app: Callable[..., Any]) -> Callable[..., Any]:
+def _protect(app: Callable[..., Any]) -> Callable[..., Any]:
     """The application, for who calls this machine by its own name.
 
     Else a page of anybody's could have its own name lead here, and read the registry in its reader's browser.
     """
 
-    async def guarded(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+    async def protected(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
         async def send_with_policy(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (b"content-security-policy", _POLICY.encode())]
@@ -138,4 +138,4 @@ def _guarded(app: Callable[..., Any]) -> Callable[..., Any]:
         else:
             await app(scope, receive, send_with_policy)
 
-    return guarded
+    return protected

@@ -6,6 +6,6 @@ manifest    what stands beside the files: what they are, of which run, and their
 parquet, duckdb_file, csv_files, json_lines    a format each, with a function `files`; arrow is what the first two share
 """
 
-from etl.export.work import FORMATS, export
+from etl.export.exporter import FORMATS, export
 
 __all__ = ["FORMATS", "export"]

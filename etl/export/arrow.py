@@ -21,12 +21,12 @@ _TYPES: Mapping[Kind, Any] = {
 
 def schema(content: Content) -> pa.Schema:
     """The table's columns; what they and the table are stands in the metadata, and which of them are JSON as text."""
-    told = {
+    metadata = {
         "table": content.name,
         "comment": content.comment,
         "json_columns": json.dumps([field.name for field in content.fields if field.kind == "json"]),
     }
-    return pa.schema([_field(each) for each in content.fields], metadata=told)
+    return pa.schema([_field(each) for each in content.fields], metadata=metadata)
 
 
 def batch(schema: pa.Schema, content: Content, rows: list[Row]) -> pa.RecordBatch:
@@ -42,5 +42,5 @@ def batch(schema: pa.Schema, content: Content, rows: list[Row]) -> pa.RecordBatc
 
 
 def _field(field: Field) -> pa.Field:
-    told = {"comment": field.comment} | ({"content": "json"} if field.kind == "json" else {})
-    return pa.field(field.name, _TYPES[field.kind], field.nullable, told)
+    metadata = {"comment": field.comment} | ({"content": "json"} if field.kind == "json" else {})
+    return pa.field(field.name, _TYPES[field.kind], field.nullable, metadata)

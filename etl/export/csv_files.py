@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from etl.export.plain import moment, number
+from etl.export.text_format import moment, number
 from etl.models.types import escape
 from etl.store.contents import Content, Kind, Row
 
@@ -24,7 +24,7 @@ class _Csv:
 
     def __init__(self, folder: Path, *, raw: bool) -> None:
         """Nothing is written yet."""
-        text = _quoted if raw else _guarded
+        text = _quote if raw else _quote_guarded
         self._folder = folder
         self._write: Mapping[Kind, Callable[[Any], str]] = {
             "text": text,
@@ -55,15 +55,15 @@ def files(folder: Path, *, raw: bool) -> Iterator[_Csv]:
     yield _Csv(folder, raw=raw)
 
 
-def guarded(text: str) -> str:
+def guard_formula(text: str) -> str:
     """The text, so that no spreadsheet takes it for a formula."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def _guarded(text: str) -> str:
-    return _quoted(guarded(text))
+def _quote_guarded(text: str) -> str:
+    return _quote(guard_formula(text))
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     # Few readers of CSV bear a NUL.
     return '"' + escape(text).replace('"', '""') + '"'

@@ -35,11 +35,11 @@ class _DuckDb:
     def add(self, content: Content, chunks: Iterator[list[Row]]) -> str:
         """Write a table or view; gives the name of the file."""
         schema = arrow.schema(content)
-        with _explained():
-            for statement in _created(content):
+        with _translate_errors():
+            for statement in _create_statements(content):
                 self._connection.execute(statement)
         for rows in chunks:
-            with _explained():  # each chunk is committed: a transaction takes memory for all that is in it
+            with _translate_errors():  # each chunk is committed: a transaction takes memory for all that is in it
                 self._connection.register("incoming", arrow.batch(schema, content, rows))
                 self._connection.execute(f"INSERT INTO {_name(content.name)} SELECT * FROM incoming")  # noqa: S608 a name of ours
                 self._connection.unregister("incoming")
@@ -49,24 +49,24 @@ class _DuckDb:
 @contextmanager
 def files(folder: Path, *, raw: bool) -> Iterator[_DuckDb]:  # noqa: ARG001 text is always as it is
     """A file of DuckDB in this folder; what it spills to disk lies there as well."""
-    with _explained():
+    with _translate_errors():
         connection = duckdb.connect(folder / _NAME, config=_SETTINGS)
     try:
         yield _DuckDb(connection)
-        with _explained():
+        with _translate_errors():
             connection.execute("CHECKPOINT")
     finally:
-        with _explained():
+        with _translate_errors():
             connection.close()
 
 
-def _created(content: Content) -> Iterator[str]:
+def _create_statements(content: Content) -> Iterator[str]:
     """What makes an empty table, with its comments."""
     name = _name(content.name)
     yield f"CREATE TABLE {name} ({', '.join(map(_column, content.fields))})"
-    yield f"COMMENT ON TABLE {name} IS {_words(content.comment)}"
+    yield f"COMMENT ON TABLE {name} IS {_literal(content.comment)}"
     for field in content.fields:
-        yield f"COMMENT ON COLUMN {name}.{_name(field.name)} IS {_words(field.comment)}"
+        yield f"COMMENT ON COLUMN {name}.{_name(field.name)} IS {_literal(field.comment)}"
 
 
 def _column(field: Field) -> str:
@@ -78,12 +78,12 @@ def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _words(text: str) -> str:
+def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Turn what DuckDB complains of into what others say of a full disk, or into one line."""
     try:
         yield

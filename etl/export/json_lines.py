@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from etl.export.plain import moment, number
+from etl.export.text_format import moment, number
 from etl.models.types import as_unicode
 from etl.store.contents import Content, Kind, Row
 
 _SUFFIX = ".jsonl"
-_quoted = json.JSONEncoder(ensure_ascii=False).encode
+_quote = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _number(value: float) -> str:
@@ -20,7 +20,7 @@ def _number(value: float) -> str:
 
 
 _WRITE: Mapping[Kind, Callable[[Any], str]] = {
-    "text": lambda value: _quoted(as_unicode(value)),
+    "text": lambda value: _quote(as_unicode(value)),
     "json": as_unicode,
     "integer": str,
     "number": _number,
@@ -39,7 +39,7 @@ class _JsonLines:
     def add(self, content: Content, chunks: Iterator[list[Row]]) -> str:
         """Write a table or view; gives the name of its file."""
         path = self._folder / f"{content.name}{_SUFFIX}"
-        fields = [(_quoted(field.name), _WRITE[field.kind]) for field in content.fields]
+        fields = [(_quote(field.name), _WRITE[field.kind]) for field in content.fields]
         with path.open("w", encoding="utf-8", newline="") as file:
             for rows in chunks:
                 file.writelines(_object(fields, row) for row in rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import etl
-from etl.export.plain import moment
+from etl.export.text_format import moment
 from etl.store import contents, schema
 from etl.store.contents import Content, Kind
 
@@ -26,7 +26,7 @@ TYPES: Mapping[Kind, str] = {
 """What a manifest calls the types; a timestamp is in UTC, with microseconds."""
 
 
-def begun(connection: Any, format: str, at: datetime) -> dict[str, Any]:
+def header(connection: Any, format: str, at: datetime) -> dict[str, Any]:
     """What is known before the first file is written; `connection` is one within a snapshot."""
     return {
         "kind": _KIND,

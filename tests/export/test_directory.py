@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from etl.errors import ConfigError, EtlError
-from etl.export.folder import in_place_of
+from etl.export.directory import replacing
 
 LEFT = ".export.tfy-etl-0123"
 
@@ -20,7 +20,7 @@ def target(tmp_path: Path) -> Path:
 
 def put(target: Path, **files: str) -> None:
     """An export of these files."""
-    with in_place_of(target) as scratch:
+    with replacing(target) as scratch:
         fill(scratch, **files)
 
 
@@ -42,7 +42,7 @@ def beside(target: Path) -> list[str]:
 def test_a_new_folder_appears_whole_with_the_usual_permissions(target: Path) -> None:
     usual = target.with_name("usual")
     usual.mkdir()
-    with in_place_of(target) as scratch:
+    with replacing(target) as scratch:
         fill(scratch, a="1")
         assert not target.exists()
 
@@ -105,7 +105,7 @@ def test_an_error_leaves_what_was_and_nothing_beside(before: dict[str, str] | No
         put(target, **before)
 
     def fail() -> None:
-        with in_place_of(target) as scratch:
+        with replacing(target) as scratch:
             fill(scratch, a="2")
             raise ZeroDivisionError
 
@@ -147,7 +147,7 @@ def test_a_folder_of_anything_else_is_refused_and_left_alone(files: dict[str, st
     target.mkdir()
     for name, text in files.items():
         (target / name).write_text(text)
-    with pytest.raises(ConfigError, match=reason), in_place_of(target):
+    with pytest.raises(ConfigError, match=reason), replacing(target):
         raise AssertionError
 
     assert {each.name: each.read_text() for each in target.iterdir()} == files
@@ -158,7 +158,7 @@ def test_what_came_into_the_folder_meanwhile_is_not_lost(target: Path) -> None:
     put(target, a="1")
 
     def put_beside_notes() -> None:
-        with in_place_of(target) as scratch:
+        with replacing(target) as scratch:
             fill(scratch, a="2")
             (target / "notes.txt").write_text("mine")
 
@@ -171,21 +171,21 @@ def test_what_came_into_the_folder_meanwhile_is_not_lost(target: Path) -> None:
 
 def test_a_file_is_refused(target: Path) -> None:
     target.write_text("mine")
-    with pytest.raises(ConfigError, match="is no folder: name another"), in_place_of(target):
+    with pytest.raises(ConfigError, match="is no folder: name another"), replacing(target):
         raise AssertionError
 
     assert target.read_text() == "mine"
 
 
 def test_where_there_is_no_folder_around_it_none_is_made(target: Path) -> None:
-    with pytest.raises(ConfigError, match=r"The folder .*/export does not exist: create it"), in_place_of(target / "a"):
+    with pytest.raises(ConfigError, match=r"The folder .*/export does not exist: create it"), replacing(target / "a"):
         raise AssertionError
 
     assert beside(target) == []
 
 
 def test_a_name_that_no_folder_can_have_is_told_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(EtlError, match="File name too long"), in_place_of(tmp_path / ("n" * 250)):
+    with pytest.raises(EtlError, match="File name too long"), replacing(tmp_path / ("n" * 250)):
         raise AssertionError
 
 
@@ -205,7 +205,7 @@ def test_what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not
 
 def test_two_at_once_both_end_well_and_one_of_them_is_there(target: Path) -> None:
     put(target, a="0")
-    with in_place_of(target) as one:
+    with replacing(target) as one:
         fill(one, a="1")
         put(target, b="2")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from etl.errors import ConfigError
-from etl.export import folder, manifest
+from etl.export import directory, manifest
 from etl.store import contents, reading
 from etl.store.contents import Content, Row
 
@@ -42,22 +42,22 @@ def export(url: str, target: Path, format: str, *, tables: Sequence[str] = (), r
     `raw` is for CSV: text that a spreadsheet would take for a formula is left as it is. Raises EtlError; the folder
     is then as it was.
     """
-    module, chosen = _format(format), _chosen(tables)
-    with folder.in_place_of(target) as scratch:
+    module, chosen = _format(format), _select(tables)
+    with directory.replacing(target) as scratch:
         with reading(url) as connection, contents.snapshot(connection) as moment:
-            told = manifest.begun(connection, format, moment)
+            summary = manifest.header(connection, format, moment)
             with module.files(scratch, raw=raw) as files:
                 counts = Counter[str]()
                 names = {
-                    content: files.add(content, _counted(contents.rows(connection, content.name), content, counts))
+                    content: files.add(content, _count_rows(contents.rows(connection, content.name), content, counts))
                     for content in chosen
                 }
-        told |= {"files": manifest.files(scratch, names, counts)}
-        manifest.write(scratch, told)
-    return told
+        summary |= {"files": manifest.files(scratch, names, counts)}
+        manifest.write(scratch, summary)
+    return summary
 
 
-def _counted(chunks: Iterator[list[Row]], content: Content, counts: Counter[str]) -> Iterator[list[Row]]:
+def _count_rows(chunks: Iterator[list[Row]], content: Content, counts: Counter[str]) -> Iterator[list[Row]]:
     """The same chunks; counts their rows."""
     for chunk in chunks:
         counts[content.name] += len(chunk)
@@ -80,7 +80,7 @@ def _format(name: str) -> Format:
     return found
 
 
-def _chosen(names: Sequence[str]) -> list[Content]:
+def _select(names: Sequence[str]) -> list[Content]:
     """What is asked for, in the order of all; ConfigError for a name that is none."""
     known = contents.tables_and_views()
     if unknown := next((name for name in names if name not in known), None):

@@ -18,20 +18,20 @@ from etl.errors import ConfigError, EtlError
 from etl.export import manifest
 
 _AT_WORKING_DIRECTORY, _EXCHANGE = -100, 2  # of Linux' renameat2
-_CANNOT_EXCHANGE = {errno.ENOSYS, errno.EINVAL}
-_TO_MEND = {errno.EACCES, errno.EPERM, errno.EROFS}
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_NO_EXCHANGE = {errno.ENOSYS, errno.EINVAL}
+_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS}
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager
-def in_place_of(target: Path) -> Iterator[Path]:
+def replacing(target: Path) -> Iterator[Path]:
     """A new folder, which becomes `target` in the end; an error leaves `target` as it was, and nothing beside it.
 
     Raises ConfigError where there is anything in its place but an empty folder or an export.
     """
-    with _explained(target):
+    with _translate_errors(target):
         target = target.resolve()
-        _check(target)
+        _check_target(target)
         scratch = target.with_name(f"{_prefix(target)}{uuid4().hex}")
         scratch.mkdir()
         handle = os.open(scratch, os.O_RDONLY)
@@ -40,20 +40,20 @@ def in_place_of(target: Path) -> Iterator[Path]:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield scratch
             _sync(scratch)
-            _check(target)  # hours may have passed
-            _put(scratch, target)
+            _check_target(target)  # hours may have passed
+            _swap(scratch, target)
             _sync_folder(target.parent)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
             os.close(handle)
-        _clear(target)
+        _remove_leftovers(target)
 
 
 def _prefix(target: Path) -> str:
     return f".{target.name}.tfy-etl-"
 
 
-def _check(target: Path) -> None:
+def _check_target(target: Path) -> None:
     """ConfigError where the target cannot be replaced without loss."""
     if not target.parent.is_dir():
         raise ConfigError(f"The folder {target.parent} does not exist: create it, or name another.")
@@ -88,13 +88,13 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _put(scratch: Path, target: Path) -> None:
+def _swap(scratch: Path, target: Path) -> None:
     """Let `scratch` become `target`; where there was an export, that becomes `scratch`."""
     if not target.exists() or not any(target.iterdir()):
         scratch.rename(target)
         return
     shutil.copymode(target, scratch)
-    if _exchanged(scratch, target):
+    if _exchange(scratch, target):
         return
     # Between the two there is no target for a moment; who dies in it leaves both, whole, under hidden names.
     old = target.with_name(f"{scratch.name}-old")
@@ -107,7 +107,7 @@ def _put(scratch: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _exchanged(one: Path, other: Path) -> bool:
+def _exchange(one: Path, other: Path) -> bool:
     """Let two folders change places in one step; False where system or file system cannot."""
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if rename is None:
@@ -115,12 +115,12 @@ def _exchanged(one: Path, other: Path) -> bool:
     here = _AT_WORKING_DIRECTORY
     if rename(here, os.fsencode(one), here, os.fsencode(other), _EXCHANGE) == 0:
         return True
-    if (number := ctypes.get_errno()) in _CANNOT_EXCHANGE:
+    if (number := ctypes.get_errno()) in _NO_EXCHANGE:
         return False
     raise OSError(number, os.strerror(number), str(other))
 
 
-def _clear(target: Path) -> None:
+def _remove_leftovers(target: Path) -> None:
     """Remove what processes left that died while they wrote this target."""
     for left in target.parent.iterdir():
         if left.name.startswith(_prefix(target)):
@@ -137,15 +137,15 @@ def _clear(target: Path) -> None:
 
 
 @contextmanager
-def _explained(target: Path) -> Iterator[None]:
+def _translate_errors(target: Path) -> Iterator[None]:
     """Turn what the system complains of into one line with the next step."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        if error.errno in _NO_ROOM:
+        if error.errno in _DISK_FULL:
             raise EtlError(f"{reason}: make room, then run again; {target} is as it was.") from error
-        if error.errno in _TO_MEND:
+        if error.errno in _PERMISSION:
             raise ConfigError(
                 f"Cannot write {target} ({reason}): mend the permissions of the folder that it is in, or name another."
             ) from error
