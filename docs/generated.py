@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 
-from etl import dictionary
+from etl import schema_docs
 from etl.cli.main import cli
-from etl.dictionary import mermaid
 from etl.explore.queries import QUERIES
+from etl.schema_docs import mermaid
 from etl.settings import Settings, env_names, flag
 from etl.telemetry.metrics_file import COUNTERS, GAUGES
 
@@ -74,16 +74,16 @@ def _default(value: object) -> str:
 
 def diagram() -> str:
     """The tables, their keys and how they hang together, as a Mermaid diagram."""
-    return f"```mermaid\n{mermaid.write(dictionary.contents(), keys_only=True)}\n```"
+    return f"```mermaid\n{mermaid.write(schema_docs.describe_schema(), keys_only=True)}\n```"
 
 
 def tables() -> str:
     """Tables and views with what they hold."""
-    contents = dictionary.contents()
+    schema = schema_docs.describe_schema()
     lines = ["| table or view | holds |", "| --- | --- |"]
     lines += [
         f"| [{each.name}](docs/schema.md#{each.name}) | {each.description} |"
-        for each in (*contents.tables, *contents.views)
+        for each in (*schema.tables, *schema.views)
     ]
     return "\n".join(lines)
 

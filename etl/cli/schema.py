@@ -2,9 +2,9 @@
 
 import click
 
-from etl import dictionary
+from etl import schema_docs
 
 
 def write_down(format: str) -> None:
     """Print it."""
-    click.echo(dictionary.written(format))
+    click.echo(schema_docs.render(format))

@@ -11,8 +11,8 @@ import pytest
 
 import etl
 from etl.cli.main import cli
-from etl.dictionary import WRITERS
 from etl.export import FORMATS
+from etl.schema_docs import WRITERS
 from etl.simulator import Simulator
 from tests.cli.commands import COMMAND, execute
 from tests.cli.conftest import Cli

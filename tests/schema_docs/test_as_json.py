@@ -1,7 +1,7 @@
 import json
 
-from etl.dictionary import as_json
-from tests.dictionary.builders import CONTENTS
+from etl.schema_docs import as_json
+from tests.schema_docs.builders import CONTENTS
 
 
 def test_programs_are_told_everything_and_which_format_it_is() -> None:

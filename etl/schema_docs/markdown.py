@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from etl.dictionary import mermaid
-from etl.dictionary.contents import Contents
-from etl.models.described import Described, DescribedColumn
+from etl.models.describe import ColumnDescription, RelationDescription
+from etl.schema_docs import mermaid
+from etl.schema_docs.schema_description import SchemaDescription
 
 _BEFORE = """\
 # The schema
@@ -22,35 +22,35 @@ digits, and so is `␛` itself; a number that JSON does not have is text in JSON
 """
 
 
-def write(contents: Contents) -> str:
+def write(schema: SchemaDescription) -> str:
     """The whole document."""
     lines = [
-        _BEFORE.format(revision=contents.revision),
+        _BEFORE.format(revision=schema.revision),
         "```mermaid",
-        mermaid.write(contents, keys_only=True),
+        mermaid.write(schema, keys_only=True),
         "```\n",
         "## Tables\n",
-        *_tables(contents.tables),
+        *_tables(schema.tables),
         "## Views\n",
-        *_views(contents.views),
+        *_views(schema.views),
     ]
     return "\n".join(lines).rstrip()
 
 
-def _tables(tables: Iterable[Described]) -> Iterator[str]:
+def _tables(tables: Iterable[RelationDescription]) -> Iterator[str]:
     for table in tables:
         yield from (f"### {table.name}", "", table.description, "")
         yield from _grid(("column", "type", "NULL", "key", "refers to", "is"), map(_row, table.columns))
 
 
-def _views(views: Iterable[Described]) -> Iterator[str]:
+def _views(views: Iterable[RelationDescription]) -> Iterator[str]:
     for view in views:
         yield from (f"### {view.name}", "", view.description, "")
         rows = ((f"`{each.name}`", each.postgresql, each.description) for each in view.columns)
         yield from _grid(("column", "type", "is"), rows)
 
 
-def _row(column: DescribedColumn) -> tuple[str, ...]:
+def _row(column: ColumnDescription) -> tuple[str, ...]:
     to = column.refers_to
     refers_to = f"[{to.table}](#{to.table}).{to.column}{'' if to.enforced else ', by id'}" if to else ""
     may_be_null, key = "yes" if column.nullable else "", "yes" if column.key else ""

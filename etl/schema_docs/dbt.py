@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from etl.dictionary.contents import Contents
-from etl.models.described import Described, DescribedColumn
+from etl.models.describe import ColumnDescription, RelationDescription
+from etl.schema_docs.schema_description import SchemaDescription
 
 SOURCE = "tfy_registry"
 
@@ -26,18 +26,18 @@ _WORD = re.compile("[a-z_]{4,}|id")
 _MORE_THAN_A_WORD = frozenset({"true", "false", "null"})
 
 
-def write(contents: Contents) -> str:
+def write(schema: SchemaDescription) -> str:
     """The file `sources.yml`."""
     source = {
         "name": SOURCE,
         "description": "A TrueFoundry control plane's model registry, as tfy-etl keeps it. Ids are the source's own.",
         "schema": _SCHEMA,
-        "tables": [_relation(each) for each in (*contents.tables, *contents.views)],
+        "tables": [_relation(each) for each in (*schema.tables, *schema.views)],
     }
     return "\n".join([_HEAD, *_yaml({"version": 2, "sources": [source]})])
 
 
-def _relation(relation: Described) -> dict[str, Any]:
+def _relation(relation: RelationDescription) -> dict[str, Any]:
     told: dict[str, Any] = {"name": relation.name, "description": relation.description}
     if relation.name in _FRESHNESS:
         told["config"] = _FRESHNESS[relation.name]
@@ -47,13 +47,13 @@ def _relation(relation: Described) -> dict[str, Any]:
     return told | {"columns": [_column(column, relation.key) for column in relation.columns]}
 
 
-def _column(column: DescribedColumn, key: tuple[str, ...]) -> dict[str, Any]:
+def _column(column: ColumnDescription, key: tuple[str, ...]) -> dict[str, Any]:
     told: dict[str, Any] = {"name": column.name, "description": column.description}
     tests = list(_tests(column, key))
     return told | {"data_tests": tests} if tests else told
 
 
-def _tests(column: DescribedColumn, key: tuple[str, ...]) -> Iterator[str | dict[str, Any]]:
+def _tests(column: ColumnDescription, key: tuple[str, ...]) -> Iterator[str | dict[str, Any]]:
     if key == (column.name,):
         yield "unique"
     if column.nullable is False:

@@ -5,25 +5,25 @@ A line is dashed where no foreign key holds the reference.
 
 from collections.abc import Iterator
 
-from etl.dictionary.contents import Contents
-from etl.models.described import Described, DescribedColumn
+from etl.models.describe import ColumnDescription, RelationDescription
+from etl.schema_docs.schema_description import SchemaDescription
 
 # Mermaid takes one word.
 _TYPES = {"timestamp with time zone": "timestamptz", "double precision": "double"}
 
 
-def write(contents: Contents, *, keys_only: bool = False) -> str:
+def write(schema: SchemaDescription, *, keys_only: bool = False) -> str:
     """The diagram, of every column or of those that are keys or refer to one."""
     lines = ["erDiagram"]
-    for table in contents.tables:
+    for table in schema.tables:
         lines += _lines_to_others(table)
-    for table in contents.tables:
+    for table in schema.tables:
         shown = [column for column in table.columns if column.key or column.refers_to or not keys_only]
         lines += [f"    {table.name} {{", *map(_attribute, shown), "    }"]
     return "\n".join(lines)
 
 
-def _lines_to_others(table: Described) -> Iterator[str]:
+def _lines_to_others(table: RelationDescription) -> Iterator[str]:
     for column in table.columns:
         if to := column.refers_to:
             one = "|o" if column.nullable else "||"
@@ -31,6 +31,6 @@ def _lines_to_others(table: Described) -> Iterator[str]:
             yield f"    {to.table} {one}{'--' if to.enforced else '..'}{many} {table.name} : {column.name}"
 
 
-def _attribute(column: DescribedColumn) -> str:
+def _attribute(column: ColumnDescription) -> str:
     keys = ", ".join([*(["PK"] if column.key else []), *(["FK"] if column.refers_to else [])])
     return f"        {_TYPES.get(column.postgresql, column.postgresql)} {column.name} {keys}".rstrip()

@@ -1,11 +1,11 @@
 from collections.abc import Callable
 from itertools import chain
 
-from etl.models import Base, described, views
-from etl.models.described import DescribedColumn
+from etl.models import Base, describe, views
+from etl.models.describe import ColumnDescription
 
-TABLES = {table.name: table for table in described.tables()}
-VIEWS = {view.name: view for view in described.views()}
+TABLES = {table.name: table for table in describe.tables()}
+VIEWS = {view.name: view for view in describe.views()}
 COLUMNS = {
     f"{relation.name}.{column.name}": column
     for relation in (*TABLES.values(), *VIEWS.values())
@@ -52,7 +52,7 @@ def test_a_column_that_holds_only_some_values_names_them() -> None:
 
 
 def test_what_a_column_refers_to_is_there_is_of_its_type_and_is_named() -> None:
-    def is_wrong(column: DescribedColumn) -> bool:
+    def is_wrong(column: ColumnDescription) -> bool:
         to = column.refers_to
         if to is None:
             return False
@@ -62,7 +62,7 @@ def test_what_a_column_refers_to_is_there_is_of_its_type_and_is_named() -> None:
     assert _columns(is_wrong) == []
 
 
-def _columns(is_wrong: Callable[[DescribedColumn], bool]) -> list[str]:
+def _columns(is_wrong: Callable[[ColumnDescription], bool]) -> list[str]:
     """Every column that is wrong, by name."""
     return [name for name, column in COLUMNS.items() if is_wrong(column)]
 
@@ -72,11 +72,11 @@ def test_types_keys_and_references_are_told_as_the_databases_have_them() -> None
     assert TABLES["model_versions"].key == ("id",)
     assert (columns["created_at"].postgresql, columns["created_at"].sqlite) == ("timestamp with time zone", "datetime")
     assert (columns["manifest"].postgresql, columns["manifest"].sqlite) == ("jsonb", "text")
-    assert columns["model_id"].refers_to == described.Reference("models", "id", enforced=False)
+    assert columns["model_id"].refers_to == describe.Reference("models", "id", enforced=False)
     assert (columns["model_id"].nullable, columns["version"].nullable) == (False, True)
     tags = TABLES["model_version_tags"]
     assert tags.key == ("model_version_id", "position")
-    assert tags.columns[0].refers_to == described.Reference("model_versions", "id", enforced=True)
+    assert tags.columns[0].refers_to == describe.Reference("model_versions", "id", enforced=True)
 
 
 def test_of_a_view_only_the_database_knows_keys_and_nulls() -> None:

@@ -3,34 +3,34 @@
 import json
 from typing import Any
 
-from etl.dictionary.contents import Contents
-from etl.models.described import Described, DescribedColumn
+from etl.models.describe import ColumnDescription, RelationDescription
+from etl.schema_docs.schema_description import SchemaDescription
 
 FORMAT = 1
 """Goes up when a field changes its meaning or goes."""
 
 
-def write(contents: Contents) -> str:
+def write(schema: SchemaDescription) -> str:
     """One object."""
     return json.dumps(
         {
             "format": FORMAT,
-            "release": contents.release,
-            "revision": contents.revision,
-            "tables": [_relation(table) | {"primary_key": list(table.key)} for table in contents.tables],
-            "views": [_relation(view) for view in contents.views],
+            "release": schema.release,
+            "revision": schema.revision,
+            "tables": [_relation(table) | {"primary_key": list(table.key)} for table in schema.tables],
+            "views": [_relation(view) for view in schema.views],
         },
         ensure_ascii=False,
         indent=2,
     )
 
 
-def _relation(relation: Described) -> dict[str, Any]:
+def _relation(relation: RelationDescription) -> dict[str, Any]:
     columns = [_column(column) for column in relation.columns]
     return {"name": relation.name, "description": relation.description, "columns": columns}
 
 
-def _column(column: DescribedColumn) -> dict[str, Any]:
+def _column(column: ColumnDescription) -> dict[str, Any]:
     """`nullable` is null where only the database could tell, in views; `values` where any may come."""
     return {
         "name": column.name,

@@ -1,8 +1,8 @@
 import re
 
-from etl import dictionary
-from etl.dictionary import mermaid
-from tests.dictionary.builders import CONTENTS
+from etl import schema_docs
+from etl.schema_docs import mermaid
+from tests.schema_docs.builders import CONTENTS
 
 # What the grammar of Mermaid 11 takes of this kind of diagram, as far as it is used here.
 WORD = "[A-Za-z_][A-Za-z0-9_]*"
@@ -37,7 +37,7 @@ def test_where_only_keys_are_asked_for_other_columns_are_left_out() -> None:
 
 def test_what_is_written_of_the_real_schema_is_within_the_grammar() -> None:
     for keys_only in (False, True):
-        head, _, body = (mermaid.write(dictionary.contents(), keys_only=keys_only) + "\n").partition("\n")
+        head, _, body = (mermaid.write(schema_docs.describe_schema(), keys_only=keys_only) + "\n").partition("\n")
         lines = [line for line in body.splitlines() if " : " in line]
         assert head == "erDiagram"
         assert [line for line in lines if not LINE.fullmatch(line)] == []

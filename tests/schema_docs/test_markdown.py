@@ -1,5 +1,5 @@
-from etl.dictionary import markdown, mermaid
-from tests.dictionary.builders import CONTENTS
+from etl.schema_docs import markdown, mermaid
+from tests.schema_docs.builders import CONTENTS
 
 WRITTEN = markdown.write(CONTENTS)
 

@@ -2,9 +2,9 @@ from typing import Any
 
 import yaml
 
-from etl import dictionary
-from etl.dictionary import dbt
-from tests.dictionary.builders import CONTENTS, PETS
+from etl import schema_docs
+from etl.schema_docs import dbt
+from tests.schema_docs.builders import CONTENTS, PETS
 
 
 def source(text: str) -> Any:
@@ -23,7 +23,7 @@ def data_tests(of: Any) -> dict[str, Any]:
 
 
 WRITTEN = source(dbt.write(CONTENTS))
-REAL = source(dictionary.written("dbt"))
+REAL = source(schema_docs.render("dbt"))
 
 
 def test_descriptions_come_through_as_they_are() -> None:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from etl.dictionary.contents import Contents
-from etl.models.described import Described, DescribedColumn, Reference
+from etl.models.describe import ColumnDescription, Reference, RelationDescription
+from etl.schema_docs.schema_description import SchemaDescription
 
 
-def column(name: str, **given: Any) -> DescribedColumn:
+def column(name: str, **given: Any) -> ColumnDescription:
     usual: dict[str, Any] = {
         "postgresql": "text",
         "sqlite": "text",
@@ -16,11 +16,11 @@ def column(name: str, **given: Any) -> DescribedColumn:
         "one_of": (),
         "description": f"What {name} is.",
     }
-    return DescribedColumn(name=name, **usual | given)
+    return ColumnDescription(name=name, **usual | given)
 
 
-TEAMS = Described("teams", "Who works here.", (column("id", key=True),))
-PETS = Described(
+TEAMS = RelationDescription("teams", "Who works here.", (column("id", key=True),))
+PETS = RelationDescription(
     "pets",
     "Their pets.",
     (
@@ -31,6 +31,6 @@ PETS = Described(
         column("born_at", postgresql="timestamp with time zone", sqlite="datetime"),
     ),
 )
-COUNTS = Described("pet_counts", "Pets of each team.", (column("pets", nullable=None, postgresql="bigint"),))
+COUNTS = RelationDescription("pet_counts", "Pets of each team.", (column("pets", nullable=None, postgresql="bigint"),))
 
-CONTENTS = Contents(release="1.2.3", revision="0042", tables=(TEAMS, PETS), views=(COUNTS,))
+CONTENTS = SchemaDescription(release="1.2.3", revision="0042", tables=(TEAMS, PETS), views=(COUNTS,))

@@ -21,7 +21,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class DescribedColumn:
+class ColumnDescription:
     """A column: its type in each kind of database, whether it may be NULL, what it refers to, what it is.
 
     Of a view nobody knows what may be NULL: there `nullable` is None.
@@ -38,12 +38,12 @@ class DescribedColumn:
 
 
 @dataclass(frozen=True)
-class Described:
+class RelationDescription:
     """A table or view, and what it is for."""
 
     name: str
     description: str
-    columns: tuple[DescribedColumn, ...]
+    columns: tuple[ColumnDescription, ...]
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -51,23 +51,23 @@ class Described:
         return tuple(column.name for column in self.columns if column.key)
 
 
-def tables() -> Iterator[Described]:
+def tables() -> Iterator[RelationDescription]:
     """Every table, those that others refer to first."""
     return (_described(table, is_view=False) for table in Base.metadata.sorted_tables)
 
 
-def views() -> Iterator[Described]:
+def views() -> Iterator[RelationDescription]:
     """Every view."""
     return (_described(table, is_view=True) for table in read_only.metadata.sorted_tables)
 
 
-def _described(table: Table, *, is_view: bool) -> Described:
+def _described(table: Table, *, is_view: bool) -> RelationDescription:
     columns = tuple(_column(column, is_view=is_view) for column in table.columns)
-    return Described(table.name, table.comment or "", columns)
+    return RelationDescription(table.name, table.comment or "", columns)
 
 
-def _column(column: Column[object], *, is_view: bool) -> DescribedColumn:
-    return DescribedColumn(
+def _column(column: Column[object], *, is_view: bool) -> ColumnDescription:
+    return ColumnDescription(
         name=column.name,
         postgresql=_type(column, _POSTGRESQL),
         sqlite=_type(column, _SQLITE),
