@@ -76,9 +76,9 @@ class Plane:
                         return
                     buffer += received
                 head, buffer = buffer[:end].decode("latin-1"), buffer[end + 4 :]
-                _send(connection, *self._answered(head))
+                _send(connection, *self._respond(head))
 
-    def _answered(self, head: str) -> tuple[int, list[Piece]]:
+    def _respond(self, head: str) -> tuple[int, list[Piece]]:
         """Status and body."""
         method, target, _ = head.split(" ", 2)
         path, _, query = target.partition("?")

@@ -10,8 +10,8 @@ import pytest
 from etl.errors import MassDelete, TokenRefused
 from etl.models import Change, MlRepo, Model, ModelVersion
 from etl.simulator import Registry, fault
-from etl.simulator.exchange import Answer, Proceed, Request, refusal
-from etl.simulator.faults import Circumstances, Fault
+from etl.simulator.faults import Fault, FaultContext
+from etl.simulator.http_types import Answer, Proceed, Request, refusal
 from etl.store import Tally
 from tests.mirror import Mirror, mirrored
 
@@ -29,19 +29,19 @@ def mirror(migrated_url: str) -> Iterator[Mirror]:
 def lists_without(hides: Callable[[dict[str, Any]], bool], single: Answer | None = None) -> Fault:
     """Lists that leave records out; one that is asked for by itself is there, or answers otherwise."""
 
-    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
-        request = circumstances.request
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+        request = context.request
         if "offset" not in request.query:
             answer = proceed()
             hidden = answer.status == 200 and hides(json.loads(answer.body)["data"])
             return single if single and hidden else answer
         offset, limit = (int(request.query[name][0]) for name in ("offset", "limit"))
-        answer = circumstances.ask(all_of(request))
+        answer = context.ask(all_of(request))
         left = [record for record in json.loads(answer.body)["data"] if not hides(record)]
         page = {"data": left[offset : offset + limit], "pagination": {"total": len(left)}}
         return replace(answer, body=json.dumps(page).encode())
 
-    return Fault(strike)
+    return Fault(apply)
 
 
 def all_of(request: Request) -> Request:
@@ -228,10 +228,10 @@ class TestVersionsThatTheTokenMayNotRead:
 def forbids(parameter: str, values: set[str]) -> Fault:
     """403 where a list is narrowed to one of these."""
 
-    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
-        return FORBIDDEN if values & set(circumstances.request.query.get(parameter, ())) else proceed()
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+        return FORBIDDEN if values & set(context.request.query.get(parameter, ())) else proceed()
 
-    return Fault(strike, endpoint="model-versions")
+    return Fault(apply, endpoint="model-versions")
 
 
 class TestWhatComesBack:

@@ -235,8 +235,8 @@ class ModelVersion(SyncedMixin, Base):
     )
     superseded_at: Mapped[datetime | None] = mapped_column(
         comment=(
-            "Start of the run that found a later version, UTC, where the source lists only latest versions: the row keeps "
-            "its last known state. NULL while the row is kept up to date."
+            "Start of the run that found a later version, UTC, where the source lists only latest versions: the row "
+            "keeps its last known state. NULL while the row is kept up to date."
         )
     )
 

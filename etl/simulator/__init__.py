@@ -9,10 +9,10 @@ faults     what goes wrong, by name
 server     all of it on a socket
 """
 
-from etl.simulator.entry import ENTITIES, ML_REPOS, MODEL_VERSIONS, MODELS
 from etl.simulator.faults import FAULTS, Fault, fault
 from etl.simulator.registry import NoSuchRecord, Registry
 from etl.simulator.server import Simulator
+from etl.simulator.stored_record import ENTITIES, ML_REPOS, MODEL_VERSIONS, MODELS
 
 __all__ = [
     "ENTITIES",

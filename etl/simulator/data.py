@@ -68,7 +68,7 @@ def logical_clock(start: datetime = _START, tick: timedelta = _TICK) -> Callable
     return lambda: start + tick * next(ticks)
 
 
-def iso(at: datetime) -> str:
+def format_time(at: datetime) -> str:
     """A time as the source writes it."""
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
@@ -94,7 +94,7 @@ def _subject(kind: str, id: str, slug: str) -> Record:
     return {"subjectId": id, "subjectType": kind, "subjectSlug": slug, "subjectDisplayName": None}
 
 
-class Maker:
+class RecordFactory:
     """Makes records one after the other: what comes depends on the seed and the calls before alone."""
 
     def __init__(self, seed: int, tenant: str, tags: tuple[str, ...] = TAGS) -> None:
@@ -133,7 +133,7 @@ class Maker:
                 ],
             },
             "created_by_subject": self._someone(),
-            "created_at": iso(at),
+            "created_at": format_time(at),
             "num_runs": self._random.randrange(500),
             "datasets_count": self._random.randrange(9),
         }
@@ -147,7 +147,7 @@ class Maker:
             "name": name,
             "fqn": f"model:{self.tenant}/{ml_repo['manifest']['name']}/{name}",
             "created_by_subject": self._someone(),
-            "created_at": iso(at),
+            "created_at": format_time(at),
             "updated_at": None,
             "run_steps": [],
         }
@@ -163,8 +163,8 @@ class Maker:
             "model_id": model["id"],
             "ml_repo_id": model["ml_repo_id"],
             "created_by_subject": subject,
-            "created_at": iso(at),
-            "updated_at": iso(at),
+            "created_at": format_time(at),
+            "updated_at": format_time(at),
             "manifest": {
                 "type": "model-version",
                 "name": model["name"],

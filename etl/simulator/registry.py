@@ -15,9 +15,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Self
 
-from etl.simulator.data import TAGS, Maker, Record, iso, logical_clock, metric
-from etl.simulator.entry import ENTITIES, ML_REPOS, MODEL_VERSIONS, MODELS, ORDERS, Entry, Filters, facets_of
-from etl.simulator.exchange import dumps
+from etl.simulator.data import TAGS, Record, RecordFactory, format_time, logical_clock, metric
+from etl.simulator.http_types import dumps
+from etl.simulator.stored_record import (
+    ENTITIES,
+    ML_REPOS,
+    MODEL_VERSIONS,
+    MODELS,
+    ORDERS,
+    Filters,
+    StoredRecord,
+    filter_fields,
+)
 
 MUTATIONS = frozenset({
     "add_metric", "add_ml_repo", "add_model", "add_version", "delete_ml_repo", "delete_model",
@@ -51,16 +60,16 @@ class Registry:
         self.order = "created"
         self._lock = threading.RLock()
         self._clock = clock or logical_clock()
-        self._maker = Maker(seed, tenant, tags)
+        self._factory = RecordFactory(seed, tenant, tags)
         self._shuffling = random.Random(seed)  # noqa: S311 (an order, not a secret)
         self._numbers = itertools.count(1)
         self._repo_numbers = itertools.count()
         self._model_numbers = itertools.count()
-        self._entries: dict[str, dict[str, Entry]] = {entity: {} for entity in ENTITIES}
-        self._versions: dict[str, dict[str, Entry]] = defaultdict(dict)
+        self._entries: dict[str, dict[str, StoredRecord]] = {entity: {} for entity in ENTITIES}
+        self._versions: dict[str, dict[str, StoredRecord]] = defaultdict(dict)
         self._last_version: dict[str, int] = defaultdict(int)
-        self._deleted: dict[str, list[Entry]] = {}
-        self._lists: dict[Any, list[Entry]] = {}
+        self._deleted: dict[str, list[StoredRecord]] = {}
+        self._lists: dict[Any, list[StoredRecord]] = {}
 
     @classmethod
     def generate(  # noqa: PLR0913 (the dials of a registry, by name)
@@ -118,21 +127,21 @@ class Registry:
         """Add an ML repo, under a made-up name when none is given; its id is the next number, as text."""
         with self._lock:
             number = next(self._repo_numbers)
-            name = name or self._maker.repo_name(number)
-            return self._add(ML_REPOS, self._maker.ml_repo(str(number + 1), name, self._clock()))
+            name = name or self._factory.repo_name(number)
+            return self._add(ML_REPOS, self._factory.ml_repo(str(number + 1), name, self._clock()))
 
     def add_model(self, ml_repo_id: str, name: str | None = None) -> str:
         """Add a model without versions, under a made-up name when none is given."""
         with self._lock:
             ml_repo = json.loads(self._entry(ml_repo_id, ML_REPOS).text)
-            name = name or self._maker.model_name(next(self._model_numbers))
-            return self._add(MODELS, self._maker.model(ml_repo, name, self._clock()))
+            name = name or self._factory.model_name(next(self._model_numbers))
+            return self._add(MODELS, self._factory.model(ml_repo, name, self._clock()))
 
     def add_version(self, model_id: str, *, metrics: int = 3, touch: bool = True) -> str:
         """Add the next version of a model, under a number never used before; `touch` moves the model."""
         with self._changing(model_id, MODELS, touch=touch) as model:
             self._last_version[model_id] += 1
-            version = self._maker.version(model, self._last_version[model_id], self._clock(), metrics)
+            version = self._factory.version(model, self._last_version[model_id], self._clock(), metrics)
             if version["manifest"]["step"]:
                 model["run_steps"].append(version["manifest"]["step"])
             return self._add(MODEL_VERSIONS, version)
@@ -188,8 +197,8 @@ class Registry:
             if old:
                 self._drop(old)
             number = old.number if old else next(self._numbers)
-            facets = facets_of(json.loads(text))
-            self._put(Entry(entity=entity, id=id, number=number, text=text, raw=True, **facets))
+            facets = filter_fields(json.loads(text))
+            self._put(StoredRecord(entity=entity, id=id, number=number, text=text, raw=True, **facets))
 
     def delete_version(self, id: str, *, touch: bool = True) -> None:
         """Delete a version; `touch` moves the model's `updated_at`."""
@@ -218,7 +227,7 @@ class Registry:
             for entry in self._deleted.pop(id):
                 self._put(entry)
 
-    def _entry(self, id: str, entity: str | None = None) -> Entry:
+    def _entry(self, id: str, entity: str | None = None) -> StoredRecord:
         for kind in (entity,) if entity else ENTITIES:
             if id in self._entries[kind]:
                 return self._entries[kind][id]
@@ -227,22 +236,22 @@ class Registry:
     def _add(self, entity: str, record: Record) -> str:
         record_id: str = record["id"]
         number = next(self._numbers)
-        self._put(Entry(entity=entity, id=record_id, number=number, text=dumps(record), **facets_of(record)))
+        self._put(StoredRecord(entity=entity, id=record_id, number=number, text=dumps(record), **filter_fields(record)))
         return record_id
 
-    def _put(self, entry: Entry) -> None:
+    def _put(self, entry: StoredRecord) -> None:
         self._entries[entry.entity][entry.id] = entry
         if entry.entity == MODEL_VERSIONS:
             self._versions[entry.model_id][entry.id] = entry
         self._lists.clear()
 
-    def _drop(self, entry: Entry) -> None:
+    def _drop(self, entry: StoredRecord) -> None:
         del self._entries[entry.entity][entry.id]
         if entry.entity == MODEL_VERSIONS:
             del self._versions[entry.model_id][entry.id]
         self._lists.clear()
 
-    def _delete(self, id: str, entries: list[Entry]) -> None:
+    def _delete(self, id: str, entries: list[StoredRecord]) -> None:
         for entry in entries:
             self._drop(entry)
         self._deleted[id] = entries
@@ -255,23 +264,23 @@ class Registry:
             record = json.loads(entry.text)
             yield record
             if touch:
-                record["updated_at"] = iso(self._clock())
+                record["updated_at"] = format_time(self._clock())
             self._drop(entry)
-            self._put(replace(entry, text=dumps(record), **facets_of(record)))
+            self._put(replace(entry, text=dumps(record), **filter_fields(record)))
             if touch and entry.model_id in self._entries[MODELS]:
                 self.touch(entry.model_id)
 
-    def _served(self, entry: Entry) -> bytes:
+    def _served(self, entry: StoredRecord) -> bytes:
         if entry.entity != MODELS or entry.raw:
             return entry.text
         versions = self._versions.get(entry.id)
         latest = max(versions.values(), key=lambda version: version.number).text if versions else b"null"
         return b'%b,"latest_version":%b}' % (entry.text[:-1], latest)
 
-    def _oldest_first(self, entity: str) -> list[Entry]:
+    def _oldest_first(self, entity: str) -> list[StoredRecord]:
         return sorted(self._entries[entity].values(), key=lambda entry: entry.number)
 
-    def _ordered(self, entity: str, filters: Filters) -> list[Entry]:
+    def _ordered(self, entity: str, filters: Filters) -> list[StoredRecord]:
         if self.order == "shuffled":
             rows = list(self._matching(entity, filters))
             self._shuffling.shuffle(rows)
@@ -282,8 +291,8 @@ class Registry:
             self._lists[asked] = sorted(self._matching(entity, filters), key=key, reverse=reverse)
         return self._lists[asked]
 
-    def _matching(self, entity: str, filters: Filters) -> Iterable[Entry]:
-        rows: Iterable[Entry] = self._entries[entity].values()
+    def _matching(self, entity: str, filters: Filters) -> Iterable[StoredRecord]:
+        rows: Iterable[StoredRecord] = self._entries[entity].values()
         if entity == MODEL_VERSIONS and "model_id" in filters:
             rows = [version for model in filters["model_id"] for version in self._versions.get(model, {}).values()]
         if entity == MODELS and filters.get("include_empty_models") == ("false",):
@@ -292,5 +301,5 @@ class Registry:
             rows = [model for model in rows if self._has_run(model, filters["run_id"])]
         return (entry for entry in rows if entry.passes(filters))
 
-    def _has_run(self, model: Entry, run_ids: tuple[str, ...]) -> bool:
+    def _has_run(self, model: StoredRecord, run_ids: tuple[str, ...]) -> bool:
         return any(version.run_id in run_ids for version in self._versions.get(model.id, {}).values())

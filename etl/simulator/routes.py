@@ -5,8 +5,7 @@ import json
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
-from etl.simulator.entry import ENTITIES, MODEL_VERSIONS, MODELS, Filters, step_text
-from etl.simulator.exchange import (
+from etl.simulator.http_types import (
     Answer,
     Request,
     dumps,
@@ -17,6 +16,7 @@ from etl.simulator.exchange import (
     refusal,
 )
 from etl.simulator.registry import MUTATIONS, Registry
+from etl.simulator.stored_record import ENTITIES, MODEL_VERSIONS, MODELS, Filters, step_text
 
 DEFAULT_LIMIT = 100
 CONTROL_PATH = "/_simulator/"

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
-from etl.simulator.exchange import Answer, Proceed, Request
-from etl.simulator.faults import Circumstances, Fault
+from etl.simulator.faults import Fault, FaultContext
+from etl.simulator.http_types import Answer, Proceed, Request
 from etl.simulator.routes import CONTROL_PATH, Api
 
 _POLL = 0.05
@@ -95,12 +95,12 @@ class Simulator(Api):
         """The answer to a request, after the hook and through the faults, the first of them outermost."""
         if self.before_request:
             self.before_request(request.number, request.path, request.query)
-        circumstances = Circumstances(
+        context = FaultContext(
             request=request, endpoint=self.endpoint(request.path)[0], registry=self.registry, ask=self.answer
         )
         proceed: Proceed = partial(self.answer, request)
         for fault in reversed(self.faults):
-            proceed = partial(fault, circumstances, proceed)
+            proceed = partial(fault, context, proceed)
         return proceed()
 
 

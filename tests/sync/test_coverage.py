@@ -10,8 +10,8 @@ import pytest
 from etl.errors import SourceUnavailable, TokenRefused
 from etl.models import Change, MlRepo, Model, ModelVersion, ModelVersionTag, SyncRun, SyncScope, VersionRead
 from etl.simulator import ENTITIES, Fault, fault
-from etl.simulator.exchange import Answer, Proceed
-from etl.simulator.faults import Circumstances
+from etl.simulator.faults import FaultContext
+from etl.simulator.http_types import Answer, Proceed
 from etl.store import Tally
 from tests.mirror import Mirror, mirrored
 from tests.sync.public_sample import SAMPLE
@@ -331,13 +331,13 @@ class TestATokenThatMayReadSomeMlReposAlone:
 def forbidding(ml_repo_id: str) -> Fault:
     """403 for the versions of one ML repo."""
 
-    def strike(context: Circumstances, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
         query = context.request.query
         of_model = {m["id"] for m in context.registry.records("models") if m["ml_repo_id"] == ml_repo_id}
         asked = query.get("ml_repo_id") == [ml_repo_id] or set(query.get("model_id", ())) & of_model
         return Answer(status=403, body=b"{}") if asked else proceed()
 
-    return replace(Fault(strike), endpoint="model-versions")
+    return replace(Fault(apply), endpoint="model-versions")
 
 
 class TestConfirmingDeletes:

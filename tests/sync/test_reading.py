@@ -5,8 +5,8 @@ import pytest
 from etl.errors import RequestRefused
 from etl.models import Model, ModelVersion, SyncRun, SyncScope, VersionRead
 from etl.simulator import Fault, fault
-from etl.simulator.exchange import Answer, Proceed, refusal
-from etl.simulator.faults import Circumstances
+from etl.simulator.faults import FaultContext
+from etl.simulator.http_types import Answer, Proceed, refusal
 from etl.store import Tally
 from tests.mirror import Mirror, mirrored
 
@@ -81,11 +81,11 @@ def test_a_model_whose_versions_are_not_found_is_a_warning_and_read_again(mirror
 def without_versions_of(*model_ids: str) -> Fault:
     """404 for the versions of these models."""
 
-    def strike(context: Circumstances, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
         asked = set(context.request.query.get("model_id", ()))
         return refusal(404, "Not found.") if asked & {*model_ids} else proceed()
 
-    return Fault(strike, endpoint="model-versions")
+    return Fault(apply, endpoint="model-versions")
 
 
 def test_a_latest_version_that_the_sweep_left_out_is_read_by_model(mirror: Mirror) -> None:

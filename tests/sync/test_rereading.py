@@ -7,7 +7,7 @@ import pytest
 from etl.errors import SourceUnavailable
 from etl.models import Change, Model, ModelVersion, RejectedRecord, SyncRun, SyncScope
 from etl.simulator import Fault, fault
-from etl.simulator.exchange import Answer, html_answer, refusal
+from etl.simulator.http_types import Answer, html_answer, refusal
 from etl.store import reading, rejects
 from etl.sync import Fate, Interrupts, Rereading, run
 from tests.mirror import Mirror, Silent

@@ -17,9 +17,9 @@ from typing import Any
 
 from etl.errors import ConfigError
 from etl.simulator.faults import bodies, lists, refusals
-from etl.simulator.faults.schedule import Circumstances, Fault
+from etl.simulator.faults.schedule import Fault, FaultContext
 
-__all__ = ["FAULTS", "Circumstances", "Fault", "fault"]
+__all__ = ["FAULTS", "Fault", "FaultContext", "fault"]
 
 FAULTS: dict[str, Callable[..., Fault]] = {
     made.__name__: made

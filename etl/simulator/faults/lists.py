@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from etl.simulator.entry import ML_REPOS, MODEL_VERSIONS, MODELS
-from etl.simulator.exchange import Answer, Proceed, dumps
-from etl.simulator.faults.schedule import Circumstances, Fault, spoiled
+from etl.simulator.faults.schedule import Fault, FaultContext, transformed
+from etl.simulator.http_types import Answer, Proceed, dumps
 from etl.simulator.registry import Registry
+from etl.simulator.stored_record import ML_REPOS, MODEL_VERSIONS, MODELS
 
 _MARK = b'"pagination":'
 
 
 def no_total() -> Fault:
     """`pagination.total` is not there."""
-    return spoiled(lambda answer: _repaginated(answer, lambda pagination: pagination.pop("total", None)))
+    return transformed(lambda answer: _repaginated(answer, lambda pagination: pagination.pop("total", None)))
 
 
 def wrong_total(by: str = "1") -> Fault:
@@ -27,26 +27,26 @@ def wrong_total(by: str = "1") -> Fault:
     def shift(pagination: dict[str, Any]) -> None:
         pagination["total"] += error
 
-    return spoiled(lambda answer: _repaginated(answer, shift))
+    return transformed(lambda answer: _repaginated(answer, shift))
 
 
 def total_is(value: str = "0") -> Fault:
     """`pagination.total` is this JSON value, whatever the list holds."""
     total = json.loads(value)
-    return spoiled(lambda answer: _repaginated(answer, lambda pagination: pagination.update(total=total)))
+    return transformed(lambda answer: _repaginated(answer, lambda pagination: pagination.update(total=total)))
 
 
 def empty_page() -> Fault:
     """A page behind the first holds nothing, whatever `total` says."""
 
-    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
         answer = proceed()
         _, mark, tail = answer.body.rpartition(_MARK)
-        if not mark or circumstances.request.query.get("offset", ["0"]) == ["0"]:
+        if not mark or context.request.query.get("offset", ["0"]) == ["0"]:
             return answer
         return replace(answer, body=b'{"data":[],' + mark + tail)
 
-    return Fault(strike)
+    return Fault(apply)
 
 
 def same_page() -> Fault:
@@ -65,23 +65,23 @@ def moving(seed: str = "0") -> Fault:
     draw = random.Random(int(seed))  # noqa: S311 (made-up work)
     one_at_a_time = threading.Lock()
 
-    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
         with one_at_a_time:
-            _move(circumstances.registry, draw)
+            _move(context.registry, draw)
         return proceed()
 
-    return Fault(strike)
+    return Fault(apply)
 
 
 def _as_if_asked(otherwise: Callable[[dict[str, list[str]]], dict[str, list[str]]]) -> Fault:
     """The right answer to another query."""
 
-    def strike(circumstances: Circumstances, _: Proceed) -> Answer:
-        query = circumstances.request.query
+    def apply(context: FaultContext, _: Proceed) -> Answer:
+        query = context.request.query
         changed = {name: values for name, values in otherwise(query).items() if values}
-        return circumstances.ask(replace(circumstances.request, query=query | changed))
+        return context.ask(replace(context.request, query=query | changed))
 
-    return Fault(strike)
+    return Fault(apply)
 
 
 def _repaginated(answer: Answer, change: Callable[[dict[str, Any]], object]) -> Answer:

@@ -5,9 +5,9 @@ import time
 from dataclasses import replace
 from email.utils import formatdate
 
-from etl.simulator.entry import MODEL_VERSIONS, MODELS
-from etl.simulator.exchange import Answer, Proceed, forbidden_answer, html_answer, not_offered_answer, refusal
-from etl.simulator.faults.schedule import Circumstances, Fault, always
+from etl.simulator.faults.schedule import Fault, FaultContext, always
+from etl.simulator.http_types import Answer, Proceed, forbidden_answer, html_answer, not_offered_answer, refusal
+from etl.simulator.stored_record import MODEL_VERSIONS, MODELS
 
 
 def rate_limit(retry_after: str = "0") -> Fault:
@@ -15,12 +15,12 @@ def rate_limit(retry_after: str = "0") -> Fault:
     if retry_after not in {"date", "none"}:
         float(retry_after)
 
-    def strike(_: Circumstances, __: Proceed) -> Answer:
+    def apply(_: FaultContext, __: Proceed) -> Answer:
         asked = formatdate(time.time() + 1, usegmt=True) if retry_after == "date" else retry_after
         headers = () if retry_after == "none" else (("Retry-After", asked),)
         return refusal(429, "Too many requests.", headers=headers)
 
-    return Fault(strike)
+    return Fault(apply)
 
 
 def flaky_500(status: str = "500") -> Fault:
@@ -50,12 +50,12 @@ def not_offered(status: str = "404") -> Fault:
     """
     answer = not_offered_answer(None if status == "html" else _error_status(status))
 
-    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
-        parent = circumstances.request.path.rstrip("/").rpartition("/")[0]
-        single_model = circumstances.endpoint == MODELS and parent.endswith(f"/{MODELS}")
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+        parent = context.request.path.rstrip("/").rpartition("/")[0]
+        single_model = context.endpoint == MODELS and parent.endswith(f"/{MODELS}")
         return proceed() if single_model else answer
 
-    return Fault(strike)
+    return Fault(apply)
 
 
 def _error_status(written: str) -> int:
@@ -68,19 +68,19 @@ def _error_status(written: str) -> int:
 def forbid_unfiltered(endpoint: str = MODEL_VERSIONS) -> Fault:
     """403 for the list of a whole tenant; that of an ML repo or a model may be read."""
 
-    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
-        if circumstances.request.query.keys() & {"ml_repo_id", "model_id"}:
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+        if context.request.query.keys() & {"ml_repo_id", "model_id"}:
             return proceed()
         return refusal(403, "Forbidden: the token may not read all of the tenant.")
 
-    return Fault(strike, endpoint=endpoint)
+    return Fault(apply, endpoint=endpoint)
 
 
 def expired_token_after(requests: str = "1") -> Fault:
     """The token is good for so many requests, then 401."""
     last, seen = int(requests), itertools.count(1)
 
-    def strike(_: Circumstances, proceed: Proceed) -> Answer:
+    def apply(_: FaultContext, proceed: Proceed) -> Answer:
         return proceed() if next(seen) <= last else refusal(401, "Unauthorized: the token has expired.")
 
-    return Fault(strike)
+    return Fault(apply)

@@ -4,12 +4,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from etl.simulator.exchange import Answer, Proceed, Request
+from etl.simulator.http_types import Answer, Proceed, Request
 from etl.simulator.registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True)
-class Circumstances:
+class FaultContext:
     """What a fault may look at or change: the request, the list it asks for, and the registry.
 
     `ask` gives the right answer to any other request.
@@ -21,7 +21,7 @@ class Circumstances:
     ask: Callable[[Request], Answer]
 
 
-Strike = Callable[[Circumstances, Proceed], Answer]
+Apply = Callable[[FaultContext, Proceed], Answer]
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Fault:
     The first `after` requests to the endpoint pass, and count for nothing: `every` counts from there.
     """
 
-    strike: Strike
+    apply: Apply
     every: int = 1
     times: int | None = None
     endpoint: str = ""
@@ -46,11 +46,11 @@ class Fault:
         if self.after < 0:
             raise ValueError(f"A fault cannot start after {self.after} requests.")
 
-    def __call__(self, circumstances: Circumstances, proceed: Proceed) -> Answer:
+    def __call__(self, context: FaultContext, proceed: Proceed) -> Answer:
         """The answer that the client gets; `proceed` is what it would get without this fault."""
-        return self.strike(circumstances, proceed) if self._due(circumstances.endpoint) else proceed()
+        return self.apply(context, proceed) if self._is_due(context.endpoint) else proceed()
 
-    def _due(self, endpoint: str) -> bool:
+    def _is_due(self, endpoint: str) -> bool:
         if self.endpoint not in {"", endpoint}:
             return False
         with self._lock:
@@ -64,6 +64,6 @@ def always(answer: Answer) -> Fault:
     return Fault(lambda _, __: answer)
 
 
-def spoiled(spoil: Callable[[Answer], Answer]) -> Fault:
+def transformed(transform: Callable[[Answer], Answer]) -> Fault:
     """The right answer, and what becomes of it."""
-    return Fault(lambda _, proceed: spoil(proceed()))
+    return Fault(lambda _, proceed: transform(proceed()))

@@ -27,7 +27,7 @@ _FACETS = {
 
 
 @dataclass(slots=True, kw_only=True)
-class Entry:
+class StoredRecord:
     """A record as it is served, a `raw` one verbatim.
 
     `number` is its place in the order of creation, `moved_at` in that of recency.
@@ -46,7 +46,7 @@ class Entry:
     run_id: str = ""
     step: str = ""
     tags: tuple[str, ...] = ()
-    moved_at: str = ""
+    recency: str = ""
 
     def passes(self, filters: Filters) -> bool:
         """Whether the record has, for each filter its listing knows, one of the values asked for."""
@@ -60,7 +60,7 @@ class Entry:
         return True
 
 
-def facets_of(record: Any) -> dict[str, Any]:
+def filter_fields(record: Any) -> dict[str, Any]:
     """The fields of an Entry that its record decides; a raw record need not even be an object."""
     top = _object(record)
     manifest = _object(top.get("manifest"))
@@ -74,7 +74,7 @@ def facets_of(record: Any) -> dict[str, Any]:
         "run_id": _text(manifest.get("run_id")),
         "step": step_text(manifest.get("step")),
         "tags": tuple(map(_text, tags)) if isinstance(tags, list) else (),
-        "moved_at": _text(top.get("updated_at")) or _text(top.get("created_at")),
+        "recency": _text(top.get("updated_at")) or _text(top.get("created_at")),
     }
 
 
@@ -86,11 +86,11 @@ def step_text(step: Any) -> str:
         return ""
 
 
-ORDERS: dict[str, tuple[Callable[[Entry], Any], bool]] = {
+ORDERS: dict[str, tuple[Callable[[StoredRecord], Any], bool]] = {
     "created": (lambda entry: entry.number, False),
     "created_desc": (lambda entry: entry.number, True),
     "name": (lambda entry: (entry.name, entry.number), False),
-    "recent": (lambda entry: (entry.moved_at, entry.number), True),
+    "recent": (lambda entry: (entry.recency, entry.number), True),
 }
 """Sort key and whether it is reversed, by the name of the order."""
 
