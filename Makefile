@@ -28,7 +28,7 @@ PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-fast coverage test-airflow test-dbt endurance lint docs fuzz bench bench-curve bench-latency format lock wheel clean
+.PHONY: help demo test test-fast coverage test-airflow test-dbt endurance lint docs fuzz bench bench-scaling bench-latency format lock wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -94,8 +94,8 @@ bench: .venv-bench/stamp  ## compare with dlt, Singer and two floors, on SQLite 
 	.venv-bench/bin/python -m bench.compare $(BENCH)
 	$(SHOW)
 
-bench-curve: .venv-bench/stamp  ## measure how it grows, up to a million versions
-	.venv-bench/bin/python -m bench.curve $(BENCH)
+bench-scaling: .venv-bench/stamp  ## measure how it grows, up to a million versions
+	.venv-bench/bin/python -m bench.scaling $(BENCH)
 	$(SHOW)
 
 bench-latency: .venv-bench/stamp  ## measure it where each answer takes its time

@@ -1,4 +1,4 @@
-"""The databases that contenders load: a fresh one for each, and what is found in it afterwards."""
+"""The databases that tools load: a fresh one for each, and what is found in it afterwards."""
 
 import os
 import sqlite3

@@ -55,12 +55,12 @@ def measured(command: Sequence[str], folder: Path, environment: Mapping[str, str
             stderr=stderr,
             check=True,
         )
-    told = json.loads(report.read_text(encoding="ascii"))
+    report_ = json.loads(report.read_text(encoding="ascii"))
     said = out.read_text(encoding="utf-8")
-    if code := told.pop("code"):
+    if code := report_.pop("code"):
         words = (said + err.read_text(encoding="utf-8", errors="replace"))[-_TAIL:]
         raise Failed(f"{' '.join(command)} ended with {code}:\n{words}")
-    return Measured(**told, out=said)
+    return Measured(**report_, out=said)
 
 
 def _watch(ended: Event, peaks: list[int]) -> None:
@@ -87,8 +87,8 @@ def main() -> None:
     watching.join()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     peak = max(peaks[0], used.ru_maxrss * _MAXRSS_BYTES)
-    told = {"code": code, "wall": wall, "cpu": used.ru_utime + used.ru_stime, "peak_mb": peak / 1e6}
-    Path(report).write_text(json.dumps(told), encoding="ascii")
+    report_ = {"code": code, "wall": wall, "cpu": used.ru_utime + used.ru_stime, "peak_mb": peak / 1e6}
+    Path(report).write_text(json.dumps(report_), encoding="ascii")
 
 
 if __name__ == "__main__":

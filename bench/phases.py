@@ -23,11 +23,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bench.contenders import PAGE_SIZE
 from bench.databases import DATABASES, fresh
-from bench.plane import TOKEN, Running, running
-from bench.runs import RESULTS, circumstances, tell
-from bench.shelf import BASE
+from bench.dataset import BASE
+from bench.mock_server import TOKEN, Running, running
+from bench.runs import RESULTS, environment_of, log
+from bench.tools import PAGE_SIZE
 from etl.settings import Settings
 from etl.source import client, pool
 from etl.store import open_engine, staging, store
@@ -155,14 +155,14 @@ def main() -> None:
     asked = parser.parse_args()
     measured: dict[str, list[dict[str, float]]] = defaultdict(list)
     with running(asked.models, states=(BASE,)) as (plane, _), postgres_server() as server:
-        told = circumstances(server)
+        result = environment_of(server)
         for _ in range(asked.rounds):
             for database in DATABASES:
                 measured[database].append(phases(plane, database, server))
-                tell(database, {part: round(seconds, 2) for part, seconds in measured[database][-1].items()})
+                log(database, {part: round(seconds, 2) for part, seconds in measured[database][-1].items()})
     results = RESULTS / "phases.json"
     kept = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
-    kept[asked.label] = {"at": told["at"], "models": asked.models, "rounds": asked.rounds} | {
+    kept[asked.label] = {"at": result["at"], "models": asked.models, "rounds": asked.rounds} | {
         database: {part: round(median(each.get(part, 0.0) for each in runs), 2) for part in ORDER}
         for database, runs in measured.items()
     }

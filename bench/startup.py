@@ -80,7 +80,7 @@ def main() -> None:
     given = options.parse_args()
     figures = measured(given.runs)
     print(table(figures))
-    told = {
+    result = {
         "runs": given.runs,
         "tfy_etl": etl.__version__,
         "python": platform.python_version(),
@@ -88,7 +88,7 @@ def main() -> None:
         "commands": [asdict(each) for each in figures],
     }
     given.json.parent.mkdir(exist_ok=True)
-    given.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    given.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def measured(runs: int) -> list[Figures]:
@@ -146,8 +146,8 @@ def imported(command: Command, folder: str, plane: Simulator) -> int:
     """How many modules the command imports."""
     if command.fresh:
         Path(folder, command.fresh).unlink(missing_ok=True)
-    _, _, told = start(command.line("-X", "importtime"), folder, plane, code=command.code)
-    return len({line.rpartition("|")[2] for line in told.splitlines() if line.startswith("import time:")})
+    _, _, result = start(command.line("-X", "importtime"), folder, plane, code=command.code)
+    return len({line.rpartition("|")[2] for line in result.splitlines() if line.startswith("import time:")})
 
 
 def table(figures: Sequence[Figures]) -> str:

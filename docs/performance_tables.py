@@ -19,26 +19,27 @@ def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (head, ["---"] * len(head), *rows))
 
 
-def circumstances(name: str) -> str:
+def environment_of(name: str) -> str:
     """When, where and with what a bench was run."""
-    told = _told(name)
-    versions = ", ".join(f"{package} {version}" for package, version in told["versions"].items())
-    settings = ", ".join(f"`{setting}={value}`" for setting, value in told["postgresql_settings"].items())
-    rounds = max(each["rounds"] for each in told["summary"])
+    result = _load_result(name)
+    versions = ", ".join(f"{package} {version}" for package, version in result["versions"].items())
+    settings = ", ".join(f"`{setting}={value}`" for setting, value in result["postgresql_settings"].items())
+    rounds = max(each["rounds"] for each in result["summary"])
     return (
-        f"Measured {told['at'][:10]}, {rounds} {'round' if rounds == 1 else 'rounds'}, {told['cores']} cores, "
-        f"{told['machine']}; {versions}; PostgreSQL with {settings}."
+        f"Measured {result['at'][:10]}, {rounds} {'round' if rounds == 1 else 'rounds'}, {result['cores']} cores, "
+        f"{result['machine']}; {versions}; PostgreSQL with {settings}."
     )
 
 
 def data() -> str:
     """What was read in the comparison."""
-    told = _told("compare")["data"]
-    base, changed, deleted = told["base"], told["changed"], told["deleted"]
+    result = _load_result("compare")["data"]
+    base, changed, deleted = result["base"], result["changed"], result["deleted"]
     return (
         f"{base['models']:,} models, {base['model_versions']:,} versions, {base['metrics']:,} metrics, "
-        f"{base['tags']:,} tags, {base['packages']:,} packages. The change is {changed['edits told']} new descriptions "
-        f"that move `updated_at` of version and model, and {changed['edits silent']} new tags that move nothing; then "
+        f"{base['tags']:,} tags, {base['packages']:,} packages. "
+        f"The change is {changed['edited descriptions']} new descriptions that move `updated_at` of version and model, "
+        f"and {changed['edited tags']} new tags that move nothing; then "
         f"{changed['models'] - deleted['models']} models are deleted with their versions."
     )
 
@@ -47,14 +48,14 @@ def plane() -> str:
     """How fast the server alone is."""
     rows = (
         (each["connections"], each["limit"], each["page_kb"], f"{each['pages_per_s']:,}", f"{each['mb_per_s']:,}")
-        for each in _told("compare")["plane"]
+        for each in _load_result("compare")["plane"]
     )
     return table(("connections", "records a page", "kB a page", "pages/s", "MB/s"), rows)
 
 
 def comparison(run: str) -> str:
-    """Every contender in one kind of run."""
-    rows = [_compared(each) for each in _told("compare")["summary"] if each["run"] == run]
+    """Every tool in one kind of run."""
+    rows = [_compared(each) for each in _load_result("compare")["summary"] if each["run"] == run]
     head = (
         "database", "", "wall s", "least to most", "times as long", "CPU s", "CPU s of the server", "peak MB",
         "requests", "MB read", "rows in the database", "not as at the source",
@@ -65,8 +66,8 @@ def comparison(run: str) -> str:
 def in_short() -> str:
     """The ratios that matter: of two runs of the same round, and the median of the rounds."""
     walls: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for each in _told("compare")["measured"]:  # in the order of the rounds
-        walls[each["database"], each["run"], each["contender"]].append(each["wall"])
+    for each in _load_result("compare")["measured"]:  # in the order of the rounds
+        walls[each["database"], each["run"], each["tool"]].append(each["wall"])
     databases = ("SQLite", "PostgreSQL")
 
     def ratio(database: str, above: tuple[str, str], below: tuple[str, str]) -> str:
@@ -87,7 +88,7 @@ def in_short() -> str:
 
 
 def _compared(each: Result) -> tuple[object, ...]:
-    name = f"**{_OURS}**" if each["contender"] == _OURS else each["contender"]
+    name = f"**{_OURS}**" if each["tool"] == _OURS else each["tool"]
     if "error" in each:
         return (each["database"], name, "failed", *[""] * 9)
     least, most = each["wall_range"]
@@ -116,7 +117,7 @@ def _missing(missing: dict[str, int]) -> str:
     )
 
 
-_IN_WORDS = {"edits silent": "of the new tags", "edits told": "of the new descriptions"}
+_IN_WORDS = {"edited tags": "of the new tags", "edited descriptions": "of the new descriptions"}
 
 
 def ours() -> str:
@@ -130,26 +131,26 @@ def ours() -> str:
             f"{each['peak_mb']:.0f}",
             f"{each['requests']:.0f}",
         )
-        for each in _told("compare")["summary"]
-        if each["contender"] == _OURS
+        for each in _load_result("compare")["summary"]
+        if each["tool"] == _OURS
     )
     return table(("database", "run", "wall s", "CPU s", "peak MB", "requests"), rows)
 
 
 def phases() -> str:
     """Seconds of a first load by part, now and before."""
-    told = _told("phases")
-    first, *_ = told.values()
+    result = _load_result("phases")
+    first, *_ = result.values()
     parts = list(first["SQLite"])
     rows = (
         (database, label, *(f"{measured[database][part]:.1f}" for part in parts))
         for database in ("SQLite", "PostgreSQL")
-        for label, measured in told.items()
+        for label, measured in result.items()
     )
     return table(("database", "", *parts), rows)
 
 
-def curve() -> str:
+def scaling() -> str:
     """How it grows with the registry."""
     rows = (
         (
@@ -162,25 +163,25 @@ def curve() -> str:
             f"{each['requests']:,.0f}",
             f"{each['size_mb']:,.0f}",
         )
-        for each in _told("curve")["summary"]
+        for each in _load_result("scaling")["summary"]
     )
     return table(("versions", "database", "run", "wall s", "CPU s", "peak MB", "requests", "database MB"), rows)
 
 
 def startup() -> str:
     """What a start of each command costs."""
-    told = _told("startup")
+    result = _load_result("startup")
     rows = (
         (each["command"], each["modules"], f"{each['wall_ms']:.0f}", f"{each['over_python_ms']:.0f}")
-        for each in told["commands"]
+        for each in result["commands"]
     )
     return table(("command", "modules", "ms", "ms over Python alone"), rows)
 
 
 def latency() -> str:
     """Wall seconds by latency and requests under way."""
-    told = _told("latency")["summary"]
-    walls = {(each["contender"], each["concurrency"], each["latency_ms"]): f"{each['wall']:.1f}" for each in told}
+    result = _load_result("latency")["summary"]
+    walls = {(each["tool"], each["concurrency"], each["latency_ms"]): f"{each['wall']:.1f}" for each in result}
     latencies = sorted({latency for _, _, latency in walls})
     lines = dict.fromkeys((name, concurrency) for name, concurrency, _ in walls)
     rows = ((*line, *(walls.get((*line, latency), "") for latency in latencies)) for line in sorted(lines, key=_order))
@@ -189,16 +190,15 @@ def latency() -> str:
 
 def latency_data() -> str:
     """What was read at each latency."""
-    told = _told("latency")
-    return (
-        f"{told['data']['models']:,} models of {told['data']['versions_each']} versions, pages of {told['page_size']}"
-    )
+    result = _load_result("latency")
+    data = result["data"]
+    return f"{data['models']:,} models of {data['versions_each']} versions, pages of {result['page_size']}"
 
 
 def _order(line: tuple[str, int]) -> tuple[bool, str, int]:
     return line[0] == _OURS, *line
 
 
-def _told(name: str) -> Result:
-    told: Result = json.loads((_RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    return told
+def _load_result(name: str) -> Result:
+    result: Result = json.loads((_RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return result

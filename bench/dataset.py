@@ -1,8 +1,13 @@
-"""A made-up registry, prepared on disk so that serving it is no work: each list is one file, and a page a slice of it.
+"""A synthetic registry on disk: each list is one file, and a page is a slice of it, so that serving costs little.
 
-A shelf is a folder with a folder for each state of the registry: `base`; `changed`, where a hundredth of the models was
-edited; `deleted`, where another hundredth is gone besides. Half of the edits gave a version other tags and left every
-`updated_at` as it was; the other half wrote a description, and moved `updated_at` of the version and of its model.
+A dataset is a folder with a subfolder for each state of the registry:
+
+base     the registry as it was created
+changed  the same after edits of a hundredth of the models
+deleted  the same without another hundredth of the models
+
+Half of the edits change the tags of a version and no `updated_at`. The other half change a description, and the
+`updated_at` of the version and of its model.
 """
 
 import json
@@ -85,8 +90,8 @@ class _Writer:
         self.expected["tags"] += len(record["tags"] or ())
         self.expected["metrics"] += len(record["metrics"] or ())
         self.expected["packages"] += len((record["manifest"]["environment"] or {}).get("pip_packages", ()))
-        self.expected["edits told"] += record["manifest"]["description"] == EDITED_TEXT
-        self.expected["edits silent"] += record["tags"] == [EDITED_TAG]
+        self.expected["edited descriptions"] += record["manifest"]["description"] == EDITED_TEXT
+        self.expected["edited tags"] += record["tags"] == [EDITED_TAG]
 
     def close(self) -> None:
         """Write what is known only at the end."""
@@ -136,8 +141,8 @@ _CHANGES: Mapping[str, Callable[[Registry], None]] = {BASE: lambda _: None, CHAN
 
 def expected(folder: Path, state: str) -> dict[str, int]:
     """How many rows of each kind a faithful copy of that state holds, and how many edits it shows."""
-    told: dict[str, int] = json.loads((folder / state / _EXPECTED).read_text(encoding="ascii"))
-    return told
+    counts: dict[str, int] = json.loads((folder / state / _EXPECTED).read_text(encoding="ascii"))
+    return counts
 
 
 class Listed:
@@ -170,7 +175,7 @@ class Listed:
         return b",".join([self.slice(place, place + 1) for place in places])
 
 
-class Shelf:
+class Dataset:
     """One state of the registry as it is served."""
 
     def __init__(self, folder: Path) -> None:
@@ -181,7 +186,7 @@ class Shelf:
 
     @classmethod
     def all_of(cls, folder: Path) -> dict[str, Self]:
-        """Every state of a shelf."""
+        """Every state of a dataset."""
         return {state.name: cls(state) for state in sorted(folder.iterdir())}
 
     def of_model(self, model_id: bytes) -> range:

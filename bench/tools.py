@@ -4,16 +4,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench import shelf
+from bench import dataset
 from bench.databases import DATABASES, POSTGRESQL, Queries
-from bench.shelf import EDITED_TAG, EDITED_TEXT
+from bench.dataset import EDITED_TAG, EDITED_TEXT
 
 FIRST, AGAIN, CHANGED, DELETED = RUNS = ("first load", "nothing new", "1 % changed", "1 % deleted")
-STATES = {FIRST: shelf.BASE, AGAIN: shelf.BASE, CHANGED: shelf.CHANGED, DELETED: shelf.DELETED}
+STATES = {FIRST: dataset.BASE, AGAIN: dataset.BASE, CHANGED: dataset.CHANGED, DELETED: dataset.DELETED}
 """What is served in each run."""
 
 PAGE_SIZE = 1000
-"""The largest that the API allows; each contender asks for it."""
+"""The largest that the API allows; each tool asks for it."""
 
 # The queries hold constants of the bench alone.
 # ruff: noqa: S608
@@ -25,8 +25,8 @@ OUR_TABLES: Queries = {
     "tags": f"SELECT count(*) FROM model_version_tags {_LIVE}",
     "metrics": f"SELECT count(*) FROM model_version_metrics {_LIVE}",
     "packages": f"SELECT count(*) FROM model_version_packages {_LIVE}",
-    "edits told": f"SELECT count(*) FROM model_versions WHERE description = '{EDITED_TEXT}'",
-    "edits silent": f"SELECT count(*) FROM model_version_tags WHERE tag = '{EDITED_TAG}'",
+    "edited descriptions": f"SELECT count(*) FROM model_versions WHERE description = '{EDITED_TEXT}'",
+    "edited tags": f"SELECT count(*) FROM model_version_tags WHERE tag = '{EDITED_TAG}'",
 }
 _LISTS = {name: f"SELECT count(*) FROM {name}" for name in ("ml_repos", "models", "model_versions")}
 DLT_TABLES: Queries = {
@@ -34,8 +34,8 @@ DLT_TABLES: Queries = {
     "tags": "SELECT count(*) FROM model_versions__tags",
     "metrics": "SELECT count(*) FROM model_versions__metrics",
     "packages": "SELECT count(*) FROM model_versions__manifest__environment__pip_packages",
-    "edits told": f"SELECT count(*) FROM model_versions WHERE manifest__description = '{EDITED_TEXT}'",
-    "edits silent": f"SELECT count(*) FROM model_versions__tags WHERE value = '{EDITED_TAG}'",
+    "edited descriptions": f"SELECT count(*) FROM model_versions WHERE manifest__description = '{EDITED_TEXT}'",
+    "edited tags": f"SELECT count(*) FROM model_versions__tags WHERE value = '{EDITED_TAG}'",
 }
 _SINGER: Queries = {
     **_LISTS,
@@ -45,17 +45,17 @@ _SINGER: Queries = {
         "SELECT sum(jsonb_array_length(manifest #> '{environment,pip_packages}')) FROM model_versions "
         "WHERE jsonb_typeof(manifest #> '{environment,pip_packages}') = 'array'"
     ),
-    "edits told": f"SELECT count(*) FROM model_versions WHERE manifest ->> 'description' = '{EDITED_TEXT}'",
-    "edits silent": f"SELECT count(*) FROM model_versions WHERE '{EDITED_TAG}' = ANY (tags)",
+    "edited descriptions": f"SELECT count(*) FROM model_versions WHERE manifest ->> 'description' = '{EDITED_TEXT}'",
+    "edited tags": f"SELECT count(*) FROM model_versions WHERE '{EDITED_TAG}' = ANY (tags)",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contender:
+class Tool:
     """One of those compared. `{url}` in a command is the database's.
 
     `before` is run once for a fresh database, outside of what is measured. `found` is asked of the database; without
-    queries the contender has none, and prints what it read. What is `ours` has to come through, and be right.
+    queries the tool has none, and prints what it read. What is `ours` has to come through, and be right.
     """
 
     name: str
@@ -94,23 +94,23 @@ def sync(page_size: int, *options: str) -> tuple[str, ...]:
     return tfy_etl("sync", "--page-size", str(page_size), "--output", "json", *options)
 
 
-OURS = Contender(name="tfy-etl", before=tfy_etl("db", "upgrade"), command=sync(PAGE_SIZE), found=OUR_TABLES, ours=True)
-CONTENDERS = (
+OURS = Tool(name="tfy-etl", before=tfy_etl("db", "upgrade"), command=sync(PAGE_SIZE), found=OUR_TABLES, ours=True)
+TOOLS = (
     OURS,
-    Contender(name="dlt", command=peer("dlt_pipeline", "{url}"), found=DLT_TABLES),
-    Contender(
+    Tool(name="dlt", command=peer("dlt_pipeline", "{url}"), found=DLT_TABLES),
+    Tool(
         name="Singer",
         command=peer("singer", "{url}"),
         found=_SINGER,
         databases=(POSTGRESQL,),
         runs=(FIRST, AGAIN, CHANGED),
     ),
-    Contender(
+    Tool(
         name="direct load",
         before=tfy_etl("db", "upgrade"),
         command=peer("direct", "{url}"),
         found=OUR_TABLES,
         runs=(FIRST,),
     ),
-    Contender(name="fetch and parse", command=peer("fetch")),
+    Tool(name="fetch and parse", command=peer("fetch")),
 )

@@ -1,19 +1,19 @@
 """How memory, time, requests and the database grow with the registry: our own runs from 1,000 to 1,000,000 versions.
 
-    python -m bench.curve [--versions N]… [--rounds 1] [--database NAME]…
+    python -m bench.scaling [--versions N]… [--rounds 1] [--database NAME]…
 
 For each size a first load and a run with nothing new, on a fresh database, with the page size as it comes. Results go
-to bench/results/curve.json. For the largest size 3 GB of pages are made on the disk first, which takes some minutes.
+to bench/results/scaling.json. For the largest size 3 GB of pages are made on the disk first, which takes some minutes.
 """
 
 import argparse
 from dataclasses import replace
 
-from bench.contenders import AGAIN, FIRST, OURS, sync
 from bench.databases import DATABASES
-from bench.plane import running
-from bench.runs import Bench, Result, circumstances, medians, tell, write
-from bench.shelf import BASE, METRICS, VERSIONS
+from bench.dataset import BASE, METRICS, VERSIONS
+from bench.mock_server import running
+from bench.runs import Benchmark, Result, environment_of, log, medians, write
+from bench.tools import AGAIN, FIRST, OURS, sync
 from etl.settings import Settings
 from tests.databases import postgres_server
 
@@ -23,14 +23,14 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000)
 
 def of_size(versions: int, server: str, asked: argparse.Namespace) -> list[Result]:
     """What was measured with that many versions."""
-    tell(f"preparing {versions} versions")
+    log(f"preparing {versions} versions")
     results = []
-    with running(versions // VERSIONS, states=(BASE,)) as (plane, shelf):
-        bench = Bench(plane=plane, shelf=shelf, server=server)
+    with running(versions // VERSIONS, states=(BASE,)) as (plane, dataset):
+        bench = Benchmark(plane=plane, dataset=dataset, server=server)
         for number in range(asked.rounds):
             for database in asked.database or DATABASES:
                 for result in bench.runs(AS_IT_COMES, database, (FIRST, AGAIN)):
-                    tell(f"{versions} versions:", database, "·", result["run"], "·", f"{result['wall']:.1f} s")
+                    log(f"{versions} versions:", database, "·", result["run"], "·", f"{result['wall']:.1f} s")
                     results.append({"versions": versions, "round": number, **result})
     return results
 
@@ -43,14 +43,14 @@ def main() -> None:
     parser.add_argument("--database", action="append", choices=DATABASES)
     asked = parser.parse_args()
     with postgres_server() as server:
-        result = circumstances(server) | {
+        result = environment_of(server) | {
             "versions_each": VERSIONS, "metrics_each": METRICS, "page_size": Settings().page_size
         }  # fmt: skip
         measured: list[Result] = []
         for versions in asked.versions or SIZES:
             measured += of_size(versions, server, asked)
             summary = medians(measured, ("versions", "database", "run"))
-            write("curve.json", result, summary, measured)
+            write("scaling.json", result, summary, measured)
 
 
 if __name__ == "__main__":

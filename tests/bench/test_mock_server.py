@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from bench import shelf
-from bench.plane import MAX_LIMIT, PREFIX, TOKEN, Running, running
+from bench import dataset
+from bench.mock_server import MAX_LIMIT, PREFIX, TOKEN, Running, running
 from etl.simulator import ML_REPOS, MODEL_VERSIONS, MODELS, Registry, Simulator
 from tests.patience import patience
 
@@ -23,7 +23,7 @@ def served() -> Iterator[tuple[Running, Path]]:
 @pytest.fixture
 def plane(served: tuple[Running, Path]) -> Running:
     plane, _ = served
-    plane.switch(state=shelf.BASE)
+    plane.switch(state=dataset.BASE)
     return plane
 
 
@@ -88,28 +88,28 @@ def test_it_counts_requests_and_the_bytes_of_bodies(plane: Running) -> None:
 
 def test_half_of_the_edits_move_no_updated_at(served: tuple[Running, Path], plane: Running) -> None:
     before = {endpoint: listed(plane.url, endpoint) for endpoint in LISTS}
-    plane.switch(state=shelf.CHANGED)
+    plane.switch(state=dataset.CHANGED)
     after = {endpoint: listed(plane.url, endpoint) for endpoint in LISTS}
     pairs = [pair for pair in zip(before[MODEL_VERSIONS], after[MODEL_VERSIONS], strict=True) if pair[0] != pair[1]]
-    told, silent = pairs
-    assert told[0]["updated_at"] < told[1]["updated_at"]
-    assert told[1]["manifest"]["description"] == shelf.EDITED_TEXT
-    assert silent[0] | {"tags": [shelf.EDITED_TAG]} == silent[1]
+    counts, silent = pairs
+    assert counts[0]["updated_at"] < counts[1]["updated_at"]
+    assert counts[1]["manifest"]["description"] == dataset.EDITED_TEXT
+    assert silent[0] | {"tags": [dataset.EDITED_TAG]} == silent[1]
     moved = {
         new["id"]
         for old, new in zip(before[MODELS], after[MODELS], strict=True)
         if old["updated_at"] != new["updated_at"]
     }
-    assert moved == {told[1]["model_id"]}
+    assert moved == {counts[1]["model_id"]}
     assert before[ML_REPOS] == after[ML_REPOS]
-    expected = shelf.expected(served[1], shelf.CHANGED)
-    assert (expected["edits told"], expected["edits silent"]) == (1, 1)
+    expected = dataset.expected(served[1], dataset.CHANGED)
+    assert (expected["edited descriptions"], expected["edited tags"]) == (1, 1)
 
 
 def test_a_hundredth_of_the_models_is_gone_with_its_versions_when_it_is_deleted(plane: Running) -> None:
-    plane.switch(state=shelf.CHANGED)
+    plane.switch(state=dataset.CHANGED)
     before = {endpoint: listed(plane.url, endpoint) for endpoint in LISTS}
-    plane.switch(state=shelf.DELETED)
+    plane.switch(state=dataset.DELETED)
     gone = before[MODELS][50]["id"]
     assert listed(plane.url, MODELS) == [model for model in before[MODELS] if model["id"] != gone]
     left = [version for version in before[MODEL_VERSIONS] if version["model_id"] != gone]
@@ -120,22 +120,22 @@ def test_a_hundredth_of_the_models_is_gone_with_its_versions_when_it_is_deleted(
 
 
 def test_what_is_expected_is_what_is_served(served: tuple[Running, Path], plane: Running) -> None:
-    for state in shelf.STATES:
+    for state in dataset.STATES:
         plane.switch(state=state)
         versions = listed(plane.url, MODEL_VERSIONS)
         environments = [version["manifest"]["environment"] or {"pip_packages": []} for version in versions]
-        told = shelf.expected(served[1], state)
-        assert told["ml_repos"] == len(listed(plane.url, ML_REPOS))
-        assert told["models"] == len(listed(plane.url, MODELS))
-        assert told["model_versions"] == len(versions)
-        assert told["tags"] == sum(len(version["tags"] or []) for version in versions)
-        assert told["metrics"] == sum(len(version["metrics"]) for version in versions)
-        assert told["packages"] == sum(len(environment["pip_packages"]) for environment in environments)
+        counts = dataset.expected(served[1], state)
+        assert counts["ml_repos"] == len(listed(plane.url, ML_REPOS))
+        assert counts["models"] == len(listed(plane.url, MODELS))
+        assert counts["model_versions"] == len(versions)
+        assert counts["tags"] == sum(len(version["tags"] or []) for version in versions)
+        assert counts["metrics"] == sum(len(version["metrics"]) for version in versions)
+        assert counts["packages"] == sum(len(environment["pip_packages"]) for environment in environments)
 
 
 def test_a_registry_made_in_blocks_holds_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf, "_BLOCK", 10)
-    with running(25, states=(shelf.BASE,)) as (plane, _):
+    monkeypatch.setattr(dataset, "_BLOCK", 10)
+    with running(25, states=(dataset.BASE,)) as (plane, _):
         models, versions = listed(plane.url, MODELS), listed(plane.url, MODEL_VERSIONS)
         for records, count in ((models, 25), (versions, 125)):
             assert len({record["id"] for record in records}) == count

@@ -1,11 +1,11 @@
-"""A control plane that is no bottleneck: answers are slices of prepared files, with a head and a foot.
+"""A mock control plane that is fast enough not to limit a benchmark: its responses are slices of prepared files.
 
-    python -m bench.plane SHELF                       serve it until stdin closes; the first line printed is the address
-    python -m bench.plane --measure [--models 2000]   how fast it alone is, asked by a client that reads and drops
+    python -m bench.mock_server DATASET                     serve until stdin closes; prints its address first
+    python -m bench.mock_server --measure [--models 2000]   measure its own speed, with a client that drops the bytes
 
-It knows what the contenders ask for: the three lists with `offset`, `limit`, `ml_repo_id` and `model_id`, and single
-records. Anything else is refused rather than answered wrongly. `/_bench?state=changed&latency=0.05` switches between
-the states of the shelf, sets the seconds before each answer, and tells what was served since it was last asked.
+It serves the three lists with `offset`, `limit`, `ml_repo_id` and `model_id`, and single records. It refuses any other
+request. `/_bench?state=changed&latency=0.05` selects a state of the dataset, sets the seconds before each response,
+and returns the number of requests and bytes served since the last such call.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs
 from urllib.request import ProxyHandler, build_opener
 
+from bench.dataset import BASE, STATES, VERSIONS, Dataset, prepare
 from bench.environment import BARE
-from bench.shelf import BASE, STATES, VERSIONS, Shelf, prepare
 from etl.simulator import ENTITIES, ML_REPOS, MODEL_VERSIONS, MODELS
 
 TOKEN = "bench-token"  # noqa: S105 it opens nothing
@@ -53,13 +53,13 @@ class Served(NamedTuple):
     bytes: int
 
 
-class Plane:
-    """The API over the states of a shelf."""
+class MockServer:
+    """The API over the states of a dataset."""
 
-    def __init__(self, shelves: Mapping[str, Shelf]) -> None:
+    def __init__(self, datasets: Mapping[str, Dataset]) -> None:
         """Serve the first state."""
-        self._shelves = shelves
-        self._shelf = shelves[BASE]
+        self._datasets = datasets
+        self._dataset = datasets[BASE]
         self._latency = 0.0
         self._lock = threading.Lock()
         self._requests = self._bytes = 0
@@ -98,11 +98,11 @@ class Plane:
 
     def _controlled(self, query: dict[str, list[str]]) -> bytes:
         with self._lock:
-            told = Served(self._requests, self._bytes)
+            served = Served(self._requests, self._bytes)
             self._requests = self._bytes = 0
-            self._shelf = self._shelves[query["state"][0]] if "state" in query else self._shelf
+            self._dataset = self._datasets[query["state"][0]] if "state" in query else self._dataset
             self._latency = float(query["latency"][0]) if "latency" in query else self._latency
-        return json.dumps(told._asdict()).encode()
+        return json.dumps(served._asdict()).encode()
 
     def _body(self, path: str, query: dict[str, list[str]]) -> list[Piece]:
         entity, _, record_id = path.removeprefix(PREFIX).partition("/")
@@ -114,7 +114,7 @@ class Plane:
         return self._one(entity, record_id) if record_id else self._page(entity, query)
 
     def _one(self, entity: str, record_id: str) -> list[Piece]:
-        listed = self._shelf.lists[entity]
+        listed = self._dataset.lists[entity]
         place = listed.place.get(record_id.encode())
         if place is None:
             raise Refused(404, f"no {entity} with id {record_id}")
@@ -124,7 +124,7 @@ class Plane:
         offset, limit = _number(query, "offset", 0), _number(query, "limit", 100)
         if not 0 < limit <= MAX_LIMIT:
             raise Refused(422, f"limit should be from 1 to {MAX_LIMIT}")
-        listed = self._shelf.lists[entity]
+        listed = self._dataset.lists[entity]
         places = self._places(entity, query)
         # Neighbours are one slice; others, such as the models of an ML repo, have to be joined.
         if isinstance(places, range):
@@ -137,10 +137,10 @@ class Plane:
 
     def _places(self, entity: str, query: dict[str, list[str]]) -> Sequence[int]:
         if "model_id" in query:
-            return self._shelf.of_model(query["model_id"][0].encode())
+            return self._dataset.of_model(query["model_id"][0].encode())
         if "ml_repo_id" in query:
-            return self._shelf.of_repo(entity, query["ml_repo_id"][0].encode())
-        return range(len(self._shelf.lists[entity]))
+            return self._dataset.of_repo(entity, query["ml_repo_id"][0].encode())
+        return range(len(self._dataset.lists[entity]))
 
 
 def _check(method: str, head: str) -> None:
@@ -168,9 +168,9 @@ def _send(connection: socket.socket, status: int, body: list[Piece]) -> None:
         sent = max(0, sent - len(piece))
 
 
-def serve(shelf: Path) -> None:
+def serve(dataset: Path) -> None:
     """Serve until stdin closes, which it does however the parent ends."""
-    plane = Plane(Shelf.all_of(shelf))
+    plane = MockServer(Dataset.all_of(dataset))
     with socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) as listening:
         print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
 
@@ -186,9 +186,9 @@ def serve(shelf: Path) -> None:
 class Running:
     """A plane in a process of its own, seen from the bench."""
 
-    def __init__(self, shelf: Path) -> None:
+    def __init__(self, dataset: Path) -> None:
         """Start it."""
-        command = [sys.executable, "-m", "bench.plane", str(shelf)]
+        command = [sys.executable, "-m", "bench.mock_server", str(dataset)]
         self._process = subprocess.Popen(  # noqa: S603 our own command
             command, env=BARE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -214,12 +214,12 @@ class Running:
 
 @contextmanager
 def running(models: int, *, states: Sequence[str] = STATES) -> Iterator[tuple[Running, Path]]:
-    """A plane over a registry of that many models, and its shelf."""
+    """A plane over a registry of that many models, and its dataset."""
     with tempfile.TemporaryDirectory(prefix="tfy-etl-bench-") as folder:
-        shelf = Path(folder) / "shelf"
-        prepare(shelf, models, states=states)
-        with Running(shelf) as plane:
-            yield plane, shelf
+        dataset = Path(folder) / "dataset"
+        prepare(dataset, models, states=states)
+        with Running(dataset) as plane:
+            yield plane, dataset
 
 
 def speed(plane: Running, versions: int, *, limit: int, connections: int, pages: int) -> dict[str, float]:
@@ -274,18 +274,18 @@ def speeds(plane: Running, versions: int) -> list[dict[str, float]]:
 def main() -> None:
     """Serve, or measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("shelf", type=Path, nargs="?", help="folder that bench.shelf has prepared")
+    parser.add_argument("dataset", type=Path, nargs="?", help="folder that bench.dataset has prepared")
     parser.add_argument("--measure", action="store_true", help="tell how fast it alone is")
     parser.add_argument("--models", type=int, default=2000, help="models to measure with")
     asked = parser.parse_args()
     if asked.measure:
         with running(asked.models) as (plane, _):
-            for told in speeds(plane, asked.models * VERSIONS):
-                print(json.dumps(told))
-    elif asked.shelf:
-        serve(asked.shelf)
+            for served in speeds(plane, asked.models * VERSIONS):
+                print(json.dumps(served))
+    elif asked.dataset:
+        serve(asked.dataset)
     else:
-        parser.error("name a shelf, or give --measure")
+        parser.error("name a dataset, or give --measure")
 
 
 if __name__ == "__main__":
