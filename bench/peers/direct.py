@@ -26,10 +26,13 @@ Rows = dict[str, list[Row]]
 Load = Callable[[str, tuple[str, ...], list[Row]], object]
 
 _NOW = datetime.now(UTC).isoformat(" ")[:26]
-_MIRRORED = ("content_hash", "first_seen_at", "last_changed_at")
-_MIRRORED_VALUES = ("", _NOW, _NOW)
+_SYNCED = ("content_hash", "first_seen_at", "last_changed_at")
+_SYNCED_VALUES = ("", _NOW, _NOW)
 COLUMNS = {
-    "ml_repos": ("id", "tenant_name", "name", "description", "storage_integration_fqn", "created_by_id", "created_at"),
+    "ml_repos": (
+        "id", "tenant_name", "name", "description", "storage_integration_fqn", "created_by_id",
+        "created_at", "is_derived",
+    ),
     "models": (
         "id", "ml_repo_id", "name", "fqn", "type", "created_by_id", "created_at", "updated_at", "latest_version_id",
     ),
@@ -63,8 +66,9 @@ def ml_repo_rows(record: dict[str, Any]) -> Rows:
         manifest["storage_integration_fqn"],
         record["created_by_subject"]["subjectId"],
         moment(record["created_at"]),
+        False,
     )
-    return {"ml_repos": [row + _MIRRORED_VALUES]}
+    return {"ml_repos": [row + _SYNCED_VALUES]}
 
 
 def model_rows(record: dict[str, Any]) -> Rows:
@@ -76,7 +80,7 @@ def model_rows(record: dict[str, Any]) -> Rows:
         moment(record["updated_at"]),
         record["latest_version"]["id"],
     )
-    return {"models": [row + _MIRRORED_VALUES]}
+    return {"models": [row + _SYNCED_VALUES]}
 
 
 def version_rows(record: dict[str, Any]) -> Rows:
@@ -102,7 +106,7 @@ def version_rows(record: dict[str, Any]) -> Rows:
         json.dumps(manifest),
     )
     return {
-        "model_versions": [row + _MIRRORED_VALUES],
+        "model_versions": [row + _SYNCED_VALUES],
         "model_version_tags": [(version_id, place, tag) for place, tag in enumerate(record["tags"] or ())],
         "model_version_metrics": [
             (version_id, place, each["key"], each["value"], int(each["step"]), each["timestamp"], _logged(each))
@@ -130,7 +134,7 @@ def loaded(pages: Pages, load: Load) -> None:
     for endpoint, rows_of in zip(LISTS, (ml_repo_rows, model_rows, version_rows), strict=True):
         for page in pages.of(endpoint):
             for table, rows in _together(map(rows_of, page)):
-                mirrored = _MIRRORED if table in {"ml_repos", "models", "model_versions"} else ()
+                mirrored = _SYNCED if table in {"ml_repos", "models", "model_versions"} else ()
                 load(table, COLUMNS[table] + mirrored, rows)
 
 
