@@ -53,7 +53,7 @@ coverage: .venv/dev.stamp  ## run every test with branch coverage, in every proc
 
 # How many times as much as `make test` takes on; 30 is an hour or two.
 SCALE = 30
-ENDURANCE = tests/test_death.py tests/test_database_death.py tests/test_disks.py tests/test_many_at_once.py \
+ENDURANCE = tests/test_crash_safety.py tests/test_database_death.py tests/test_disks.py tests/test_concurrency.py \
             tests/test_soak.py
 COUNTED = $(CURDIR)/.pytest_cache/endurance.jsonl
 

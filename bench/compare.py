@@ -17,7 +17,7 @@ from bench.dataset import METRICS, STATES, VERSIONS, expected
 from bench.mock_server import running, speeds
 from bench.runs import Benchmark, Result, environment_of, log, medians, write
 from bench.tools import OURS, PAGE_SIZE, RUNS, TOOLS, Tool
-from tests.databases import postgres_server
+from tests.support.databases import postgres_server
 
 _COMPARED = ("wall", "cpu", "peak_mb")
 

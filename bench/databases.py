@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import psycopg
 
-from tests.databases import libpq, new_database
+from tests.support.databases import libpq, new_database
 
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 DATABASES = (SQLITE, POSTGRESQL)

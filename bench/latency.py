@@ -13,7 +13,7 @@ from bench.dataset import BASE, METRICS, VERSIONS
 from bench.mock_server import running
 from bench.runs import Benchmark, Result, environment_of, log, medians, write
 from bench.tools import DLT_TABLES, FIRST, OUR_TABLES, Tool, peer, sync, tfy_etl
-from tests.databases import postgres_server
+from tests.support.databases import postgres_server
 
 LATENCIES = (0, 50, 200)
 CONCURRENCY = (1, 4, 8, 16)

@@ -32,7 +32,7 @@ from etl.settings import Settings
 from etl.source import client, pool
 from etl.store import open_engine, staging, store
 from etl.sync import Interrupts, intake, run
-from tests.databases import migrate, postgres_server
+from tests.support.databases import migrate, postgres_server
 
 PARTS: tuple[tuple[str, Any, str], ...] = (
     ("wait", pool.Task, "result"),

@@ -21,7 +21,7 @@ from bench.dataset import expected
 from bench.measure import Failed, Measured, measured
 from bench.mock_server import TOKEN, Running
 from bench.tools import STATES, Tool
-from tests.databases import libpq
+from tests.support.databases import libpq
 
 RESULTS = Path(__file__).parent / "results"
 

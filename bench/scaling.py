@@ -15,7 +15,7 @@ from bench.mock_server import running
 from bench.runs import Benchmark, Result, environment_of, log, medians, write
 from bench.tools import AGAIN, FIRST, OURS, sync
 from etl.settings import Settings
-from tests.databases import postgres_server
+from tests.support.databases import postgres_server
 
 AS_IT_COMES = replace(OURS, command=sync(Settings().page_size))
 SIZES = (1_000, 10_000, 100_000, 1_000_000)

@@ -141,7 +141,7 @@ def bad_answers() -> str:
         "| what comes | when | as a fault | the run | exit code | the database holds | requests, at most |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for bad in runpy.run_path(str(_TABLES_OF_TESTS / "bad_answers.py"))["BAD_ANSWERS"]:
+    for bad in runpy.run_path(str(_TABLES_OF_TESTS / "support" / "bad_answers.py"))["BAD_ANSWERS"]:
         faults = ", ".join(f"`{fault}`" for fault in bad.faults)
         cells = (bad.name, bad.strikes, faults, bad.does, bad.exit_code, bad.holds, bad.requests)
         lines.append(f"| {' | '.join(map(str, cells))} |")

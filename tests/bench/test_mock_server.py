@@ -9,7 +9,7 @@ import pytest
 from bench import dataset
 from bench.mock_server import MAX_LIMIT, PREFIX, TOKEN, Running, running
 from etl.simulator import ML_REPOS, MODEL_VERSIONS, MODELS, Registry, Simulator
-from tests.patience import patience
+from tests.support.patience import patience
 
 LISTS = (ML_REPOS, MODELS, MODEL_VERSIONS)
 

@@ -12,7 +12,7 @@ import kubernetes_validate
 import pytest
 
 from etl.errors import ConfigError, EtlError, LockHeld, MassDelete
-from tests.deploy_files import FOLDER, ROOT, jobs, manifests, pods
+from tests.support.deploy_files import FOLDER, ROOT, jobs, manifests, pods
 
 # Pod failure policies are stable from 1.31 on.
 VERSIONS = ("1.31", kubernetes_validate.latest_version())

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from tests.browser import Window, chromium
+from tests.support.browser import Window, chromium
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md"))
-PARTS = run_path(str(ROOT / "docs" / "site_parts.py"))
+PHASES = run_path(str(ROOT / "docs" / "site_parts.py"))
 
 # One worker builds it.
 pytestmark = pytest.mark.xdist_group("site")
@@ -41,7 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=False,
     )
     assert built.returncode == 0, built.stdout + built.stderr
-    PARTS["bring_files"](folder / "site")
+    PHASES["bring_files"](folder / "site")
     return folder / "site"
 
 
@@ -89,7 +89,7 @@ def test_every_page_of_docs_is_in_the_navigation() -> None:
 
 
 def test_no_link_is_broken_and_nothing_is_fetched_from_another_host(site: Path) -> None:
-    assert list(PARTS["broken"](site)) == []
+    assert list(PHASES["broken"](site)) == []
 
 
 def test_what_is_linked_outside_of_docs_comes_along(site: Path) -> None:
@@ -108,7 +108,7 @@ def test_what_is_broken_is_found(tmp_path: Path) -> None:
         'img src="https://else.example/x.png"', 'script src="//cdn.example/x.js"',
     )  # fmt: skip
     (tmp_path / "page.html").write_text("".join(f"<{link}>x" for link in (*links, *wrong)))
-    assert list(PARTS["broken"](tmp_path)) == [
+    assert list(PHASES["broken"](tmp_path)) == [
         "page.html: there.html#b has no such place",
         "page.html: gone.html is not there",
         "page.html: folder is not there",

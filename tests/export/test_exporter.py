@@ -18,9 +18,9 @@ from etl.export import FORMATS, export
 from etl.models import Base, ModelVersion, SyncRun
 from etl.simulator import Registry
 from etl.store import reading, schema
-from tests.disks import Disk, small_disk
 from tests.export.reading import EVERYTHING
-from tests.mirror import Mirror, mirrored
+from tests.support.disks import Disk, small_disk
+from tests.support.sync_env import SyncEnv, sync_env
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def small(migrated_url: str) -> Iterator[Mirror]:
+def small(migrated_url: str) -> Iterator[SyncEnv]:
     """A registry with nothing odd in it, after a run."""
-    with mirrored(migrated_url) as mirror:
+    with sync_env(migrated_url) as mirror:
         mirror.sync()
         yield mirror
 
@@ -51,7 +51,7 @@ def by_hash(folder: Path) -> dict[str, str]:
     return {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in folder.iterdir()}
 
 
-def test_all_files_are_of_one_moment_though_a_run_commits_meanwhile(small: Mirror, folder: Path) -> None:
+def test_all_files_are_of_one_moment_though_a_run_commits_meanwhile(small: SyncEnv, folder: Path) -> None:
     before = small.row(SyncRun)
     runs = list[str]()
 
@@ -75,7 +75,7 @@ def test_all_files_are_of_one_moment_though_a_run_commits_meanwhile(small: Mirro
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_manifest_tells_of_each_file_what_is_in_it(format: str, small: Mirror, folder: Path) -> None:
+def test_the_manifest_tells_of_each_file_what_is_in_it(format: str, small: SyncEnv, folder: Path) -> None:
     told = export(small.url, folder, format)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     (run,) = small.rows(SyncRun)
@@ -110,7 +110,7 @@ def test_the_manifest_tells_of_each_file_what_is_in_it(format: str, small: Mirro
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_only_the_tables_asked_for_are_written(format: str, small: Mirror, folder: Path) -> None:
+def test_only_the_tables_asked_for_are_written(format: str, small: SyncEnv, folder: Path) -> None:
     manifest = export(small.url, folder, format, tables=["latest_metrics", "models"])
 
     assert [table["table"] for file in manifest["files"] for table in file["tables"]] == ["models", "latest_metrics"]
@@ -138,14 +138,14 @@ def test_a_database_without_a_run_is_exported_with_every_table_empty(
         assert pq.read_table(folder / "models.parquet").num_rows == 0
 
 
-def test_two_exports_of_the_same_tables_are_the_same_files(small: Mirror, tmp_path: Path) -> None:
+def test_two_exports_of_the_same_tables_are_the_same_files(small: SyncEnv, tmp_path: Path) -> None:
     names = list(Base.metadata.tables)
     for kind in ("parquet", "csv", "jsonl"):
         one, other = (export(small.url, tmp_path / name, kind, tables=names)["files"] for name in ("one", "other"))
         assert one == other
 
 
-def test_a_table_that_is_none_is_named_with_the_nearest_that_is(small: Mirror, folder: Path) -> None:
+def test_a_table_that_is_none_is_named_with_the_nearest_that_is(small: SyncEnv, folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"There is no table or view 'model_version': did you mean model_versions\?"):
         export(small.url, folder, "csv", tables=["models", "model_version"])
     with pytest.raises(ConfigError, match="There is no table or view 'zzz': there are ml_repos, "):
@@ -166,7 +166,7 @@ def test_a_disk_that_fills_up_leaves_the_older_export_and_nothing_beside(
     format: str, disk: Disk, migrated_file: Path, tmp_path: Path
 ) -> None:
     registry = Registry.generate(seed=7, models=50, versions=4, metrics=10)
-    with mirrored(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'registry.db')}", registry) as mirror:
+    with sync_env(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'registry.db')}", registry) as mirror:
         mirror.sync(page_size=100)
         target = disk.folder / "export"
         export(mirror.url, target, format)
@@ -190,7 +190,7 @@ def test_a_disk_that_nobody_may_write_is_told_in_one_line(disk: Disk, migrated_f
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 def test_a_process_that_is_killed_leaves_the_older_export_and_the_next_one_tidies_up(
-    small: Mirror, folder: Path
+    small: SyncEnv, folder: Path
 ) -> None:
     export(small.url, folder, "jsonl")
     before = by_hash(folder)
@@ -210,7 +210,7 @@ def test_a_process_that_is_killed_leaves_the_older_export_and_the_next_one_tidie
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
-def test_rows_come_by_a_cursor_of_the_server(small: Mirror, folder: Path) -> None:
+def test_rows_come_by_a_cursor_of_the_server(small: SyncEnv, folder: Path) -> None:
     statements = list[str]()
 
     def note(*arguments: Any) -> None:
@@ -225,7 +225,7 @@ def test_rows_come_by_a_cursor_of_the_server(small: Mirror, folder: Path) -> Non
     assert statements.count("ServerCursor") == len(EVERYTHING)
 
 
-def test_the_database_is_not_written(small: Mirror, folder: Path) -> None:
+def test_the_database_is_not_written(small: SyncEnv, folder: Path) -> None:
     before = small.dump()
     export(small.url, folder, "csv")
 

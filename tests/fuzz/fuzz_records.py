@@ -21,7 +21,7 @@ with atheris.instrument_imports(include=["etl.records", "etl.source.answer", "et
     from etl.source.answer import Answer, Malformed, envelope
     from etl.source.ids import key_of
 from etl.simulator import Registry
-from tests.records.meaning import said
+from tests.support.reference_decoder import said
 
 Record = dict[str, Any]
 Source = Any

@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 
 from etl.report.data import ReportData, gather
-from tests.mirror import Mirror, mirrored
+from tests.support.sync_env import SyncEnv, sync_env
 
 Gathered = Callable[..., ReportData]
 
 
 @pytest.fixture
-def mirror(migrated_url: str) -> Iterator[Mirror]:
-    with mirrored(migrated_url) as mirror:
+def mirror(migrated_url: str) -> Iterator[SyncEnv]:
+    with sync_env(migrated_url) as mirror:
         yield mirror
 
 
 @pytest.fixture
-def gathered(mirror: Mirror) -> Gathered:
+def gathered(mirror: SyncEnv) -> Gathered:
     """Reads what a page would tell now."""
 
     def read(**given: Any) -> ReportData:

@@ -5,11 +5,11 @@ import pytest
 
 from etl.report.data import gather
 from etl.store import overview
-from tests.mirror import Mirror
 from tests.report.conftest import Gathered
+from tests.support.sync_env import SyncEnv
 
 
-def test_before_a_run_has_written_there_is_nothing_to_tell(mirror: Mirror) -> None:
+def test_before_a_run_has_written_there_is_nothing_to_tell(mirror: SyncEnv) -> None:
     now = datetime.now(UTC)
     assert gather(mirror.url, now, timedelta(days=180)) is None
     mirror.execute(
@@ -19,7 +19,7 @@ def test_before_a_run_has_written_there_is_nothing_to_tell(mirror: Mirror) -> No
     assert gather(mirror.url, now, timedelta(days=180)) is None
 
 
-def test_counts_are_those_of_the_source(mirror: Mirror, gathered: Gathered) -> None:
+def test_counts_are_those_of_the_source(mirror: SyncEnv, gathered: Gathered) -> None:
     registry = mirror.registry
     mirror.sync()
     registry.delete_model(registry.ids("models")[0])
@@ -37,7 +37,7 @@ def test_counts_are_those_of_the_source(mirror: Mirror, gathered: Gathered) -> N
     assert all(type(value) is int for row in data.ml_repos.rows for value in (row["models"], row["versions"]))
 
 
-def test_a_first_load_is_no_change_and_later_runs_are(mirror: Mirror, gathered: Gathered) -> None:
+def test_a_first_load_is_no_change_and_later_runs_are(mirror: SyncEnv, gathered: Gathered) -> None:
     registry = mirror.registry
     mirror.sync()
     assert gathered().changed_lately == {}
@@ -57,7 +57,7 @@ def test_a_first_load_is_no_change_and_later_runs_are(mirror: Mirror, gathered: 
     assert all(row["field"] != "updated_at" for row in data.newest_changes.rows)
 
 
-def test_changes_of_more_than_thirty_days_ago_are_not_lately(mirror: Mirror, gathered: Gathered) -> None:
+def test_changes_of_more_than_thirty_days_ago_are_not_lately(mirror: SyncEnv, gathered: Gathered) -> None:
     mirror.sync()
     mirror.registry.delete_model(mirror.registry.ids("models")[0])
     mirror.sync()
@@ -69,13 +69,13 @@ def test_changes_of_more_than_thirty_days_ago_are_not_lately(mirror: Mirror, gat
     assert data.since == data.made_at - timedelta(days=30)
 
 
-def test_lately_does_not_go_back_beyond_the_first_run_on_record(mirror: Mirror, gathered: Gathered) -> None:
+def test_lately_does_not_go_back_beyond_the_first_run_on_record(mirror: SyncEnv, gathered: Gathered) -> None:
     mirror.sync()
     data = gathered()
     assert data.since == data.runs[-1]["started_at"]
 
 
-def test_production_tells_each_version_once_and_who_came_there_lately(mirror: Mirror, gathered: Gathered) -> None:
+def test_production_tells_each_version_once_and_who_came_there_lately(mirror: SyncEnv, gathered: Gathered) -> None:
     registry = mirror.registry
     for version in registry.ids("model-versions"):
         registry.set_tags(version, [])
@@ -95,7 +95,7 @@ def test_production_tells_each_version_once_and_who_came_there_lately(mirror: Mi
     assert data.production_counts["not_deployable"] == len(unfit)
 
 
-def test_a_long_list_is_cut_and_counted(mirror: Mirror, monkeypatch: pytest.MonkeyPatch, gathered: Gathered) -> None:
+def test_a_long_list_is_cut_and_counted(mirror: SyncEnv, monkeypatch: pytest.MonkeyPatch, gathered: Gathered) -> None:
     monkeypatch.setattr("etl.report.data.PRODUCTION", 2)
     monkeypatch.setattr("etl.report.data.MODELS", 2)
     for version in mirror.registry.ids("model-versions"):
@@ -108,7 +108,7 @@ def test_a_long_list_is_cut_and_counted(mirror: Mirror, monkeypatch: pytest.Monk
     assert (len(data.stale.rows), data.stale.total) == (2, 12)
 
 
-def test_metrics_over_versions_are_those_of_models_in_production(mirror: Mirror, gathered: Gathered) -> None:
+def test_metrics_over_versions_are_those_of_models_in_production(mirror: SyncEnv, gathered: Gathered) -> None:
     registry = mirror.registry
     for version in registry.ids("model-versions"):
         registry.set_tags(version, [])
@@ -123,7 +123,7 @@ def test_metrics_over_versions_are_those_of_models_in_production(mirror: Mirror,
     assert series == (model["id"], "auc", [(1, 0.5), (2, 0.75)])
 
 
-def test_of_a_model_with_many_versions_the_last_are_told(mirror: Mirror) -> None:
+def test_of_a_model_with_many_versions_the_last_are_told(mirror: SyncEnv) -> None:
     model = mirror.registry.ids("models")[0]
     for _ in range(6):
         mirror.registry.add_version(model, metrics=1)
@@ -134,7 +134,7 @@ def test_of_a_model_with_many_versions_the_last_are_told(mirror: Mirror) -> None
     assert rows
 
 
-def test_stale_is_what_got_no_version_for_so_long(mirror: Mirror, gathered: Gathered) -> None:
+def test_stale_is_what_got_no_version_for_so_long(mirror: SyncEnv, gathered: Gathered) -> None:
     mirror.registry.add_model("1", "empty")
     fresh = mirror.registry.ids("model-versions")[0]
     mirror.registry.set_fields(fresh, {"created_at": datetime.now(UTC).isoformat()})
@@ -145,7 +145,7 @@ def test_stale_is_what_got_no_version_for_so_long(mirror: Mirror, gathered: Gath
     assert gathered(stale_after=timedelta(days=36_500)).stale.total == 0
 
 
-def test_undocumented_models_are_counted_by_what_they_lack(mirror: Mirror, gathered: Gathered) -> None:
+def test_undocumented_models_are_counted_by_what_they_lack(mirror: SyncEnv, gathered: Gathered) -> None:
     registry = mirror.registry
     for version in registry.ids("model-versions"):
         registry.set_tags(version, ["t"])
@@ -164,7 +164,7 @@ def test_undocumented_models_are_counted_by_what_they_lack(mirror: Mirror, gathe
     assert data.undocumented.total == 4
 
 
-def test_growth_has_every_model_and_version_with_a_date(mirror: Mirror, gathered: Gathered) -> None:
+def test_growth_has_every_model_and_version_with_a_date(mirror: SyncEnv, gathered: Gathered) -> None:
     mirror.registry.set_fields(mirror.registry.ids("models")[0], {"created_at": None})
     mirror.sync()
     growth = gathered().growth
@@ -172,7 +172,7 @@ def test_growth_has_every_model_and_version_with_a_date(mirror: Mirror, gathered
     assert sum(row["versions_created"] for row in growth) == len(mirror.registry.ids("model-versions"))
 
 
-def test_the_mix_counts_a_model_once_whatever_its_patch_releases(mirror: Mirror, gathered: Gathered) -> None:
+def test_the_mix_counts_a_model_once_whatever_its_patch_releases(mirror: SyncEnv, gathered: Gathered) -> None:
     registry = mirror.registry
     pythons = ("3.9.1", "3.9.18", "3.12")
     expected: dict[str, set[str]] = defaultdict(set)
@@ -193,7 +193,7 @@ def test_the_mix_counts_a_model_once_whatever_its_patch_releases(mirror: Mirror,
     assert (numpy["name"], numpy["versions"]) == ("numpy", versions.total())
 
 
-def test_all_of_it_tells_of_one_moment_though_a_run_commits_meanwhile(mirror: Mirror) -> None:
+def test_all_of_it_tells_of_one_moment_though_a_run_commits_meanwhile(mirror: SyncEnv) -> None:
     mirror.sync()
     with overview.one_moment(mirror.url) as connection:
         before = overview.counts(connection)
@@ -206,7 +206,7 @@ def test_all_of_it_tells_of_one_moment_though_a_run_commits_meanwhile(mirror: Mi
 
 
 def test_a_model_that_several_people_made_versions_of_is_one_of_its_framework(
-    mirror: Mirror, gathered: Gathered
+    mirror: SyncEnv, gathered: Gathered
 ) -> None:
     model = mirror.registry.ids("models")[0]
     mirror.registry.set_fields(model, {"created_by_subject": None})

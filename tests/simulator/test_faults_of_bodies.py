@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import pytest
 
 from etl.simulator import Registry, Simulator, fault
-from tests.patience import patience
 from tests.simulator.fault_helpers import GOOD, answers_of
+from tests.support.patience import patience
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 from etl.errors import ConfigError, RequestRefused, TokenRefused
 from etl.source.answer import Answer, Digits, Forbidden, LimitRefused, Malformed, envelope, scrub
 from etl.source.retry import Passing
-from tests.patience import patience
+from tests.support.patience import patience
 
 SECRET = "tok-123"
 

@@ -10,8 +10,8 @@ from etl.simulator import Fault, Registry, Simulator, fault
 from etl.simulator.faults import FaultContext
 from etl.simulator.http_types import Answer, Proceed
 from etl.source import Client, Listing, Reader
-from tests.source.crowd import Crowd
 from tests.source.planes import TOKEN, settings
+from tests.support.concurrency_probe import ConcurrencyProbe
 
 VERSIONS = Listing("model-versions")
 Apply = Callable[[FaultContext, Proceed], Answer]
@@ -37,7 +37,7 @@ def read(reader: Reader) -> int:
 
 @pytest.mark.parametrize("most", [1, 3, 8])
 def test_a_calm_server_has_few_requests_at_first_and_as_many_as_are_allowed_in_the_end(most: int) -> None:
-    crowd = Crowd(most)
+    crowd = ConcurrencyProbe(most)
 
     def apply(_: FaultContext, proceed: Proceed) -> Answer:
         with crowd.joined():
@@ -52,7 +52,7 @@ def test_a_calm_server_has_few_requests_at_first_and_as_many_as_are_allowed_in_t
 
 def test_a_server_that_refuses_has_them_one_by_one_until_it_is_calm_again() -> None:
     storm = fault("rate_limit:none,times=40")
-    before, meanwhile, after = Crowd(8), Crowd(8), Crowd(8)
+    before, meanwhile, after = ConcurrencyProbe(8), ConcurrencyProbe(8), ConcurrencyProbe(8)
 
     def apply(context: FaultContext, proceed: Proceed) -> Answer:
         if not before.together.is_set():

@@ -13,9 +13,9 @@ from etl.errors import SourceUnavailable
 from etl.source import pace
 from etl.source.pace import Gate
 from etl.source.retry import Passing, Retry
-from tests.patience import patience
 from tests.source.conftest import Time
 from tests.source.planes import settings
+from tests.support.patience import patience
 
 
 def test_a_gate_stays_shut_for_the_longest_pause(gate: Gate, time: Time) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from etl import current
 from etl.source.pool import Pool
-from tests.patience import patience
+from tests.support.patience import patience
 
 
 def test_results_and_exceptions_wait_for_whoever_asks() -> None:

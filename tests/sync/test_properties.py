@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etl.simulator import Registry
-from tests.mirror import mirrored
+from tests.support.sync_env import sync_env
 
 ORDERS = ("created", "created_desc", "name", "recent")
 
@@ -24,7 +24,7 @@ def test_any_split_into_pages_in_any_order_gives_the_same_tables(
     path = shutil.copy(migrated_file, tmp_path / "registry.db")
     registry = Registry.generate(seed=3, models=6, versions=2, metrics=1)
     registry.order = order
-    with mirrored(f"sqlite:///{path}", registry, versions_listing=listing, total=total) as mirror:
+    with sync_env(f"sqlite:///{path}", registry, versions_listing=listing, total=total) as mirror:
         summary = mirror.sync(page_size=page_size, concurrency=concurrency)
 
         assert summary.complete

@@ -13,11 +13,11 @@ from etl.errors import LockHeld
 from etl.models import SyncRun
 from etl.simulator import Registry
 from etl.store import lock_is_free, open_engine
-from tests.mirror import Mirror, Row, Tables
-from tests.patience import patience
+from tests.support.patience import patience
+from tests.support.sync_env import Row, SyncEnv, Tables
 
 
-def at_request(mirror: Mirror, path: str, number: int, work: Callable[[], object]) -> list[int]:
+def at_request(mirror: SyncEnv, path: str, number: int, work: Callable[[], object]) -> list[int]:
     """Have something happen at the nth request for a path; gives the list of when it did."""
     count: list[int] = []
     happened: list[int] = []
@@ -33,7 +33,9 @@ def at_request(mirror: Mirror, path: str, number: int, work: Callable[[], object
     return happened
 
 
-def strike(mirror: Mirror, request: int, blow: Callable[[subprocess.Popen[str]], object]) -> subprocess.Popen[str]:
+def interrupt_at_request(
+    mirror: SyncEnv, request: int, fault: Callable[[subprocess.Popen[str]], object]
+) -> subprocess.Popen[str]:
     """A run that is struck when it sends its nth request."""
     started = threading.Event()
     running: list[subprocess.Popen[str]] = []
@@ -44,7 +46,7 @@ def strike(mirror: Mirror, request: int, blow: Callable[[subprocess.Popen[str]],
         if len(requests) == request:
             started.wait(patience())
             # The answer goes out meanwhile: some blows are to fall on what the run does with it.
-            threading.Thread(target=blow, args=(running[0],), daemon=True).start()
+            threading.Thread(target=fault, args=(running[0],), daemon=True).start()
 
     mirror.plane.before_request = hook
     running.append(mirror.start("--lock-wait", "30"))
@@ -57,7 +59,7 @@ def kill(process: subprocess.Popen[str], *, after: float) -> None:
     process.kill()
 
 
-PARTS = (
+PHASES = (
     "finding the API …",
     "ML repos …",
     "models …",
@@ -72,12 +74,12 @@ PARTS = (
 LOGGED = re.compile(r"\d{4}-\d\d-\d\dT\S+ \[")
 """How a line of the log begins."""
 
-READING = PARTS[:4]
-COMPARING, WRITING, ENDED = PARTS[4:7]
+READING = PHASES[:4]
+COMPARING, WRITING, ENDED = PHASES[4:7]
 
 
 @dataclass(frozen=True)
-class Death:
+class CrashOutcome:
     """How a run ended that was struck: in which part it was by its own words, and all of them."""
 
     code: int
@@ -85,38 +87,38 @@ class Death:
     lines: tuple[str, ...]
 
     @property
-    def said(self) -> str:
+    def message(self) -> str:
         """The one line that it left."""
-        (said,) = (line for line in self.lines if not LOGGED.match(line))
-        return said
+        (message,) = (line for line in self.lines if not LOGGED.match(line))
+        return message
 
 
-def parts_of(process: subprocess.Popen[str], begun: Callable[[str], object]) -> list[str]:
+def read_phases(process: subprocess.Popen[str], begun: Callable[[str], object]) -> list[str]:
     """Every line that a run says until it ends; `begun` is called as each part begins."""
-    said: list[str] = []
+    message: list[str] = []
     assert process.stderr is not None
     for line in process.stderr:
-        said.append(line)
-        for part in PARTS[:-1]:
+        message.append(line)
+        for part in PHASES[:-1]:
             if part in line:
                 begun(part)
     process.communicate(timeout=patience())
-    return said
+    return message
 
 
-def durations(mirror: Mirror, *arguments: str) -> dict[str, float]:
+def durations(mirror: SyncEnv, *arguments: str) -> dict[str, float]:
     """How many seconds each part of a run takes that nobody strikes."""
     moments: dict[str, float] = {}
     process = mirror.start(*arguments)
-    parts_of(process, lambda part: moments.setdefault(part, time.monotonic()))
+    read_phases(process, lambda part: moments.setdefault(part, time.monotonic()))
     assert process.returncode == 0
     moments[""] = time.monotonic()
-    return {part: moments[then] - moments[part] for part, then in pairwise(PARTS)}
+    return {part: moments[then] - moments[part] for part, then in pairwise(PHASES)}
 
 
-def strike_in(
-    mirror: Mirror, part: str, after: float, blow: Callable[[subprocess.Popen[str]], object], *arguments: str
-) -> Death:
+def interrupt_in_phase(
+    mirror: SyncEnv, part: str, after: float, fault: Callable[[subprocess.Popen[str]], object], *arguments: str
+) -> CrashOutcome:
     """A run that is struck so many seconds after it began a part."""
     process = mirror.start("--lock-wait", "30", *arguments)
     seen: list[str] = []
@@ -125,13 +127,13 @@ def strike_in(
         seen.append(now)
         if now == part:
             time.sleep(after)
-            blow(process)
+            fault(process)
 
-    said = parts_of(process, begun)
-    return Death(process.returncode, seen[-1], tuple(line.rstrip() for line in said))
+    message = read_phases(process, begun)
+    return CrashOutcome(process.returncode, seen[-1], tuple(line.rstrip() for line in message))
 
 
-def stir(registry: Registry, word: str) -> None:
+def change_everything(registry: Registry, word: str) -> None:
     """Change every version, and some models: a merge that writes to every table."""
     for version in registry.ids("model-versions"):
         registry.set_fields(version, {"description": word, "tags": [word[:9], "kept"]}, touch=False)
@@ -142,12 +144,12 @@ def stir(registry: Registry, word: str) -> None:
     registry.restore(gone)
 
 
-def newest_run(mirror: Mirror) -> Row:
+def newest_run(mirror: SyncEnv) -> Row:
     """The row of the run that was started last."""
     return max(mirror.rows(SyncRun), key=lambda row: row["started_at"])
 
 
-def is_written(mirror: Mirror, before: Tables) -> bool:
+def is_written(mirror: SyncEnv, before: Tables) -> bool:
     """Whether the tables are as after a run; the other thing they may be is as before it, to the very row."""
     if mirror.registry_dump() == before:
         return False
@@ -155,7 +157,7 @@ def is_written(mirror: Mirror, before: Tables) -> bool:
     return True
 
 
-def wait_for_the_lock(mirror: Mirror) -> float:
+def wait_for_the_lock(mirror: SyncEnv) -> float:
     """A server notices only after a moment that a client died; gives how many seconds it took."""
     began = time.monotonic()
     engine = open_engine(mirror.url)
@@ -171,7 +173,7 @@ def wait_for_the_lock(mirror: Mirror) -> float:
 
 
 @contextmanager
-def held_up(mirror: Mirror, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Callable[[], None]]]:
+def paused_run(mirror: SyncEnv, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Callable[[], None]]]:
     """A run that has begun and gets no answer before it is told to go on."""
     begun, gate = threading.Event(), threading.Event()
 

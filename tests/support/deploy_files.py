@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "deploy"
 INSTALLED = "/opt/tfy-etl/bin/tfy-etl"
 """Where the files take the command to be."""

@@ -27,7 +27,7 @@ class Post(NamedTuple):
 
 
 @dataclass
-class Receiver:
+class OtlpReceiver:
     """Takes every POST, answers with a status, or with nothing but one byte now and then until it is stopped."""
 
     url: str = ""
@@ -43,9 +43,9 @@ class Receiver:
 
 
 @contextmanager
-def receiver() -> Iterator[Receiver]:
+def receiver() -> Iterator[OtlpReceiver]:
     """One that listens on the loopback address."""
-    state = Receiver()
+    state = OtlpReceiver()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -88,7 +88,7 @@ class Span(NamedTuple):
     resource: dict[str, Any]
 
 
-def spans(collector: Receiver) -> list[Span]:
+def spans(collector: OtlpReceiver) -> list[Span]:
     """Every span that came, in the order of their starts."""
     found: list[tuple[int, Span]] = []
     for post in collector.to("/v1/traces"):
@@ -108,7 +108,7 @@ def spans(collector: Receiver) -> list[Span]:
 Points = dict[tuple[tuple[str, Any], ...], float]
 
 
-def metrics(collector: Receiver) -> dict[str, Points]:
+def metrics(collector: OtlpReceiver) -> dict[str, Points]:
     """Every metric that came last, by name: its points by their attributes. Of a histogram the sum."""
     found: dict[str, Points] = {}
     for post in collector.to("/v1/metrics"):

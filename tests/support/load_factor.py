@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-SCALE = int(os.environ.get("TFY_ETL_TEST_SCALE", "1"))
+LOAD_FACTOR = int(os.environ.get("TFY_ETL_TEST_SCALE", "1"))
 """Factor on rounds, kills and examples. Each test that uses it says what it counts."""
 
 _REPORT = os.environ.get("TFY_ETL_TEST_REPORT")

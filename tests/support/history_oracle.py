@@ -15,7 +15,7 @@ from etl.records import MetricRow, ModelVersionRow, PackageRow
 from etl.records.canonical import canonical
 from etl.records.history import _text
 from etl.store import Old, reading
-from tests.mirror import ENTITIES, ROWS, Mirror, Row
+from tests.support.sync_env import ENTITIES, ROWS, Row, SyncEnv
 
 AS_OF = files("etl.models").joinpath("as_of.sql").read_text(encoding="utf-8")
 
@@ -82,7 +82,7 @@ class Version:
 State = dict[str, Version]
 
 
-def undone(mirror: Mirror, moments: Iterable[datetime]) -> dict[datetime, State]:
+def undone(mirror: SyncEnv, moments: Iterable[datetime]) -> dict[datetime, State]:
     """The versions as they were at each moment, from what is stored now and `changes` alone."""
     versions = _stored(mirror)
     first_seen = {row["id"]: row["first_seen_at"] for row in mirror.rows(ModelVersion)}
@@ -100,7 +100,7 @@ def undone(mirror: Mirror, moments: Iterable[datetime]) -> dict[datetime, State]
     return states
 
 
-def _stored(mirror: Mirror) -> State:
+def _stored(mirror: SyncEnv) -> State:
     tables = {name: mirror.rows(_table(name)) for name in ("model_versions", *ENTITIES["model_versions"])}
     rows: dict[str, dict[str, list[Any]]] = {row["id"]: {} for row in tables["model_versions"]}
     for name, of_table in tables.items():
@@ -117,7 +117,7 @@ def _table(name: str) -> Any:
     return ModelVersion.metadata.tables[name]
 
 
-def as_of(mirror: Mirror, moment: datetime) -> Pointers:
+def as_of(mirror: SyncEnv, moment: datetime) -> Pointers:
     """What the shipped query tells of a moment."""
     numbers: dict[str, tuple[int | None, str | None]] = {}
     tags: dict[str, set[str]] = {}
@@ -129,7 +129,7 @@ def as_of(mirror: Mirror, moment: datetime) -> Pointers:
     return {each: (*numbers[each], frozenset(tags[each])) for each in numbers}
 
 
-def stretches(mirror: Mirror, version_id: str, view: Any = views.tag_history) -> list[tuple[Any, ...]]:
+def stretches(mirror: SyncEnv, version_id: str, view: Any = views.tag_history) -> list[tuple[Any, ...]]:
     """What, from when, whether that is exact, until when: of one version, in order of time."""
     what = view.c.get("tag", view.c.get("version_alias"))
     columns = (what, view.c.valid_from, view.c.valid_from_is_exact, view.c.valid_to)
@@ -149,7 +149,7 @@ def held_at(rows: Iterable[Row], moment: datetime, name: str) -> dict[str, set[s
     return found
 
 
-def prune(mirror: Mirror, before: datetime) -> None:
+def prune(mirror: SyncEnv, before: datetime) -> None:
     """Forget what was written of runs before a moment, as `tfy-etl prune` does."""
     with reading(mirror.url) as connection:
         for _ in Old(connection, before).delete(1000):

@@ -11,9 +11,9 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from tests.databases import libpq, migrate, new_database
+from tests.support.databases import libpq, migrate, new_database
 
-PAGE = Path(__file__).parents[1] / "docs" / "postgresql.md"
+PAGE = Path(__file__).parents[2] / "docs" / "postgresql.md"
 BLOCKS = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 MAKES_ROLES = [block for block in BLOCKS if "CREATE ROLE" in block]
 QUERIES = [block for block in BLOCKS if "CREATE ROLE" not in block]
@@ -23,7 +23,7 @@ _ROLES = ("etl", *re.findall("CREATE ROLE (\\w+)", "".join(MAKES_ROLES)))
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedDatabase:
     """A database that `etl` owns. Roles belong to the whole server: each goes by a name of its own here."""
 
     url: str
@@ -51,7 +51,7 @@ class Shared:
 
 
 @contextmanager
-def shared_database(server: str) -> Iterator[Shared]:
+def shared_database(server: str) -> Iterator[SharedDatabase]:
     """A database at the newest revision, without the roles yet."""
     suffix = uuid4().hex[:8]
     roles = {role: f"{role}_{suffix}" for role in _ROLES}
@@ -63,7 +63,7 @@ def shared_database(server: str) -> Iterator[Shared]:
                 database = str(make_url(url).database)
                 owned = sql.SQL("ALTER DATABASE {} OWNER TO {}")
                 connection.execute(owned.format(sql.Identifier(database), sql.Identifier(roles["etl"])))
-                shared = Shared(url, roles | {"registry": database})
+                shared = SharedDatabase(url, roles | {"registry": database})
                 migrate(shared.url_of("etl"))
                 yield shared
         finally:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from threading import Event, Lock
 
 
-class Crowd:
+class ConcurrencyProbe:
     """Counts who is there; holds each back for a moment, unless enough are or were together, so that they can meet."""
 
     def __init__(self, enough: int) -> None:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from etl.models import ModelVersion, SyncRun, views
 from etl.records import rows, sight
 from etl.simulator import Registry
-from tests.databases import new_database
-from tests.history.past import Pointers, State, Version, as_of, held_at, prune, undone
-from tests.mirror import Mirror, mirrored
+from tests.support.databases import new_database
+from tests.support.history_oracle import Pointers, State, Version, as_of, held_at, prune, undone
+from tests.support.sync_env import SyncEnv, sync_env
 
 WORDS = ("prod", "Prod", "staging", "␛odd\0")
 DEEP = json.loads("[" * 300 + "]" * 300)
@@ -171,7 +171,7 @@ def test_the_history_tells_what_was_true_after_every_run(
 ) -> None:
     registry = Registry.generate(seed=5, ml_repos=2, models=4, versions=2, metrics=1, empty_share=0, tags=WORDS)
     hand, homes, states = Hand(registry), Homes(), list[State]()
-    with fresh(dialect, request, tmp_path) as url, mirrored(url, registry) as mirror:
+    with fresh(dialect, request, tmp_path) as url, sync_env(url, registry) as mirror:
         for deeds, ml_repos in sequence:
             for deed in deeds:
                 hand.do(*deed)
@@ -188,14 +188,14 @@ def test_the_history_tells_what_was_true_after_every_run(
         assert_starts_are_exact_or_said_not_to_be(mirror, kept)
 
 
-def moments_of(mirror: Mirror, states: list[State]) -> dict[datetime, State]:
+def moments_of(mirror: SyncEnv, states: list[State]) -> dict[datetime, State]:
     """What was true at the start of each run, and just before that of the next one."""
     starts = sorted(run["started_at"] for run in mirror.rows(SyncRun))
     at_starts = dict(zip(starts, states, strict=True))
     return at_starts | {after - _INSTANT: state for after, state in zip(starts[1:], states, strict=False)}
 
 
-def assert_told(mirror: Mirror, moments: dict[datetime, State]) -> None:
+def assert_told(mirror: SyncEnv, moments: dict[datetime, State]) -> None:
     """By all three."""
     tags, aliases = mirror.rows(views.tag_history), mirror.rows(views.alias_history)
     for moment, state in undone(mirror, moments).items():
@@ -207,7 +207,7 @@ def assert_told(mirror: Mirror, moments: dict[datetime, State]) -> None:
         assert held_at(aliases, moment, "version_alias") == {each: {it[1]} for each, it in expected.items() if it[1]}
 
 
-def assert_starts_are_exact_or_said_not_to_be(mirror: Mirror, moments: dict[datetime, State]) -> None:
+def assert_starts_are_exact_or_said_not_to_be(mirror: SyncEnv, moments: dict[datetime, State]) -> None:
     """What is exact was not there just before; of the rest nothing is known but since when there is the version."""
     first_seen = {row["id"]: row["first_seen_at"] for row in mirror.rows(ModelVersion)}
     for row in mirror.rows(views.tag_history):

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl.source.paging import Page, Sweep, proof
-from tests.scale import SCALE
 from tests.source.lists import ORDERS, UNSEEN, MovingList, Order, still_list
+from tests.support.load_factor import LOAD_FACTOR
 
 CHANGES = [(what, which) for what in ("insert", "delete", "touch") for which in range(60)]
 mutations = st.lists(st.tuples(st.sampled_from(["insert", "delete", "touch"]), st.integers(0, 99)), max_size=4)
@@ -68,7 +68,7 @@ def read(
 
 
 class TestAListThatMoves:
-    @settings(max_examples=300 * SCALE)
+    @settings(max_examples=300 * LOAD_FACTOR)
     @given(moving_lists, limits, scripts)
     def test_hides_no_row_that_was_there_throughout_a_proven_reading(
         self, source: MovingList, limit: int, script: list[list[tuple[str, int]]]
@@ -80,7 +80,7 @@ class TestAListThatMoves:
         if proven:
             assert throughout - source.gone <= seen
 
-    @settings(max_examples=300 * SCALE)
+    @settings(max_examples=300 * LOAD_FACTOR)
     @given(moving_lists, limits, scripts, st.lists(st.integers(0, 3), max_size=40))
     def test_hides_none_either_when_workers_read_later_pages_first(
         self, source: MovingList, limit: int, script: list[list[tuple[str, int]]], choices: list[int]
@@ -95,7 +95,7 @@ class TestAListThatMoves:
     def test_hides_none_in_thousands_of_readings_drawn_at_random(self) -> None:
         """Hypothesis looks for few rows and short scripts; here are lists that a sweep has to mend."""
         proven = Counter[tuple[str, int]]()
-        for seed in range(1500 * SCALE):
+        for seed in range(1500 * LOAD_FACTOR):
             draw = Random(seed)  # noqa: S311 drawn again from its seed
             order = draw.choice((*ORDERS, *UNSEEN))
             source = still_list(draw.randint(20, 60), order=order, shuffling=draw)
@@ -116,7 +116,7 @@ class TestAListThatMoves:
                 proven[order, sweeps] += 1
                 assert throughout - source.gone <= seen, (seed, order)
 
-        assert all(proven[order, 1] > 20 * SCALE for order in ORDERS), proven
+        assert all(proven[order, 1] > 20 * LOAD_FACTOR for order in ORDERS), proven
 
     @given(
         st.sampled_from(ORDERS),

@@ -30,7 +30,7 @@ from etl.settings import Settings
 from etl.simulator import Registry, Simulator
 from etl.store import open_engine
 from etl.sync import Interrupts, Summary, run
-from tests.patience import patience
+from tests.support.patience import patience
 
 TOKEN = "secret-of-these-tests"
 BOOKKEEPING = frozenset({"sync_runs", "sync_run_counts", "sync_scopes"})
@@ -70,7 +70,7 @@ class Silent:
 
 
 @dataclass
-class Mirror:
+class SyncEnv:
     """A control plane that runs, and the URL of a database at the newest revision."""
 
     plane: Simulator
@@ -200,12 +200,12 @@ class Mirror:
 
 
 @contextmanager
-def mirrored(url: str, registry: Registry | None = None, **behaviour: Any) -> Iterator[Mirror]:
+def sync_env(url: str, registry: Registry | None = None, **behaviour: Any) -> Iterator[SyncEnv]:
     """A mirror of a small registry, or of the one given, whose control plane behaves as told."""
     if registry is None:
         registry = Registry.generate(seed=7, ml_repos=3, models=12, versions=3, metrics=2)
     with Simulator(registry, token=TOKEN, **behaviour) as plane:
-        mirror = Mirror(plane, url)
+        mirror = SyncEnv(plane, url)
         try:
             yield mirror
         finally:

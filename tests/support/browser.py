@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.tools import needed
+from tests.support.external_tools import require_tool
 
 
 @contextmanager
@@ -13,7 +13,7 @@ def chromium() -> Iterator[Any]:
     """Debian's Chromium. A process has one at a time: whoever starts it ends it with his module."""
     from playwright.sync_api import sync_playwright
 
-    path = needed("chromium", "chromium")
+    path = require_tool("chromium", "chromium")
     with sync_playwright() as playwright:
         # Chromium's own sandbox does not work as root, nor in most containers.
         started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

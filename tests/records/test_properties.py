@@ -12,8 +12,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from etl.records import Entity, Rows, Unreadable, changes, embedded_version, rebuild, rows, sight
-from tests.records.meaning import TIMES, said
 from tests.records.strategies import ANYTHING, READABLE, VERSIONS, Record
+from tests.support.reference_decoder import TIMES, said
 
 thoroughly = settings(max_examples=300)
 
