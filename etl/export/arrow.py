@@ -1,4 +1,4 @@
-"""Tables as Arrow has them: what Parquet and DuckDB are written from."""
+"""Tables in Arrow's types, from which Parquet and DuckDB are written."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _TYPES: Mapping[Kind, Any] = {
 
 
 def schema(content: Content) -> pa.Schema:
-    """The table's columns; what they and the table are stands in the metadata, and which of them are JSON as text."""
+    """Return the schema of a table; its metadata holds the descriptions and the names of JSON columns."""
     metadata = {
         "table": content.name,
         "comment": content.comment,
@@ -30,7 +30,7 @@ def schema(content: Content) -> pa.Schema:
 
 
 def batch(schema: pa.Schema, content: Content, rows: list[Row]) -> pa.RecordBatch:
-    """Rows of the table, column by column. Text holds no lone surrogates."""
+    """Convert rows to columns; lone surrogates in text are escaped."""
     columns = zip(content.fields, zip(*rows, strict=True), strict=True)
     return pa.record_batch(
         [

@@ -1,7 +1,7 @@
-"""A folder that takes the place of another, whole or not at all.
+"""Replaces a folder with a new one in one step.
 
-What is new is written into a hidden folder beside the old one, synced, and then renamed. Where the system can (Linux),
-the two change places in one step: who looks always finds one of them, and never half of one.
+The new files are written to a hidden folder next to the old one, synced to disk, and then renamed. On Linux the two
+folders are exchanged atomically, so that a reader always finds one complete folder.
 """
 
 import ctypes
@@ -25,9 +25,9 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """A new folder, which becomes `target` in the end; an error leaves `target` as it was, and nothing beside it.
+    """Yield a new folder that replaces `target` at the end; an error leaves `target` unchanged.
 
-    Raises ConfigError where there is anything in its place but an empty folder or an export.
+    Raises ConfigError unless `target` is missing, empty or an earlier export.
     """
     with _translate_errors(target):
         target = target.resolve()
@@ -36,11 +36,11 @@ def replacing(target: Path) -> Iterator[Path]:
         scratch.mkdir()
         handle = os.open(scratch, os.O_RDONLY)
         try:
-            # As long as this process lives: what a dead one has left is told by it.
+            # The lock ends with the process, so that a later export can recognize folders of dead processes.
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield scratch
             _sync(scratch)
-            _check_target(target)  # hours may have passed
+            _check_target(target)  # it may have changed during the export
             _swap(scratch, target)
             _sync_folder(target.parent)
         finally:
@@ -54,26 +54,26 @@ def _prefix(target: Path) -> str:
 
 
 def _check_target(target: Path) -> None:
-    """ConfigError where the target cannot be replaced without loss."""
+    """Raise ConfigError if replacing the target would lose files of others."""
     if not target.parent.is_dir():
         raise ConfigError(f"The folder {target.parent} does not exist: create it, or name another.")
     if not target.exists():
         return
     if not target.is_dir():
-        raise ConfigError(f"{target} is no folder: name another, or one that is not there yet.")
-    there = {each.name for each in target.iterdir()}
+        raise ConfigError(f"{target} is not a folder: name another, or one that does not exist yet.")
+    names = {each.name for each in target.iterdir()}
     ours = manifest.files_of(target)
-    if there and ours is None:
+    if names and ours is None:
         raise ConfigError(f"{target} is not empty, and holds no export of tfy-etl: name another folder.")
-    if strange := sorted(there - (ours or set())):
+    if foreign := sorted(names - (ours or set())):
         raise ConfigError(
-            f"{target} holds more than an export of tfy-etl, such as {strange[0]}: move that away, or name another "
+            f"{target} holds other files than an export of tfy-etl, such as {foreign[0]}: move them, or name another "
             "folder."
         )
 
 
 def _sync(folder: Path) -> None:
-    """All that is in the folder is on the disk when this returns."""
+    """Flush the folder and its files to disk."""
     for path in folder.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -89,14 +89,14 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _swap(scratch: Path, target: Path) -> None:
-    """Let `scratch` become `target`; where there was an export, that becomes `scratch`."""
+    """Rename `scratch` to `target`; an earlier export at `target` becomes `scratch`."""
     if not target.exists() or not any(target.iterdir()):
         scratch.rename(target)
         return
     shutil.copymode(target, scratch)
     if _exchange(scratch, target):
         return
-    # Between the two there is no target for a moment; who dies in it leaves both, whole, under hidden names.
+    # Between the two renames there is no target. A process killed here leaves both folders under hidden names.
     old = target.with_name(f"{scratch.name}-old")
     target.rename(old)
     try:
@@ -108,28 +108,28 @@ def _swap(scratch: Path, target: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two folders change places in one step; False where system or file system cannot."""
+    """Exchange two folders atomically; return False if the system does not support it."""
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if rename is None:
         return False
     here = _AT_WORKING_DIRECTORY
     if rename(here, os.fsencode(one), here, os.fsencode(other), _EXCHANGE) == 0:
         return True
-    if (number := ctypes.get_errno()) in _NO_EXCHANGE:
+    if (code := ctypes.get_errno()) in _NO_EXCHANGE:
         return False
-    raise OSError(number, os.strerror(number), str(other))
+    raise OSError(code, os.strerror(code), str(other))
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Remove what processes left that died while they wrote this target."""
+    """Remove the folders of processes that died while they wrote this target."""
     for left in target.parent.iterdir():
         if left.name.startswith(_prefix(target)):
-            # It is gone meanwhile, or of a process that lives.
+            # Another process has removed the folder, or is still writing to it.
             with suppress(OSError):
                 handle = os.open(left, os.O_RDONLY)
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    # One that is empty may be about to be locked.
+                    # An empty folder may belong to a process that has not locked it yet.
                     if any(left.iterdir()):
                         shutil.rmtree(left)
                 finally:
@@ -138,15 +138,15 @@ def _remove_leftovers(target: Path) -> None:
 
 @contextmanager
 def _translate_errors(target: Path) -> Iterator[None]:
-    """Turn what the system complains of into one line with the next step."""
+    """Translate an OSError to an EtlError with the next step."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
         if error.errno in _DISK_FULL:
-            raise EtlError(f"{reason}: make room, then run again; {target} is as it was.") from error
+            raise EtlError(f"{reason}: free disk space, then run again; {target} is unchanged.") from error
         if error.errno in _PERMISSION:
             raise ConfigError(
-                f"Cannot write {target} ({reason}): mend the permissions of the folder that it is in, or name another."
+                f"Cannot write {target} ({reason}): fix the permissions of the folder above it, or name another."
             ) from error
-        raise EtlError(f"Cannot write {target} ({reason}): see to it, then run again; it is as it was.") from error
+        raise EtlError(f"Cannot write {target} ({reason}): fix the cause, then run again; it is unchanged.") from error

@@ -1,4 +1,4 @@
-"""The export: one snapshot, table by table, into a folder that appears whole or not at all."""
+"""Exports one snapshot of the database, table by table, into a folder that is replaced in one step."""
 
 import logging
 from collections import Counter
@@ -15,7 +15,7 @@ from etl.store import contents, reading
 from etl.store.contents import Content, Row
 
 _MODULES = {"parquet": "parquet", "csv": "csv_files", "jsonl": "json_lines", "duckdb": "duckdb_file"}
-"""Each format's own; two of them need libraries that are not always there, and that take long to load."""
+"""Module of each format, imported on use: two need optional libraries that are slow to import."""
 
 FORMATS = tuple(_MODULES)
 
@@ -23,24 +23,24 @@ _log = logging.getLogger(__name__)
 
 
 class Files(Protocol):
-    """Files of one format that are being written into a folder."""
+    """Writes files of one format to a folder."""
 
     def add(self, content: Content, chunks: Iterator[list[Row]]) -> str:
-        """Write a table or view, of which there is a chunk at a time; gives the name of its file."""
+        """Write a table or view chunk by chunk, and return the name of its file."""
 
 
 class Format(Protocol):
     """The module of a format."""
 
     def files(self, folder: Path, *, raw: bool) -> AbstractContextManager[Files]:
-        """Files that are whole once the context is left; `raw`: text is written as it is."""
+        """Write files, which are complete when the context ends; `raw` leaves text as it is."""
 
 
 def export(url: str, target: Path, format: str, *, tables: Sequence[str] = (), raw: bool = False) -> dict[str, Any]:
-    """Write the tables and views of these names, or all, into a folder; gives its manifest.
+    """Export the named tables and views, or all, to a folder, and return the manifest.
 
-    `raw` is for CSV: text that a spreadsheet would take for a formula is left as it is. Raises EtlError; the folder
-    is then as it was.
+    `raw` leaves text in CSV as it is, also text that a spreadsheet would take for a formula. Raises EtlError, and
+    then leaves the folder unchanged.
     """
     module, chosen = _format(format), _select(tables)
     with directory.replacing(target) as scratch:
@@ -58,7 +58,7 @@ def export(url: str, target: Path, format: str, *, tables: Sequence[str] = (), r
 
 
 def _count_rows(chunks: Iterator[list[Row]], content: Content, counts: Counter[str]) -> Iterator[list[Row]]:
-    """The same chunks; counts their rows."""
+    """Yield the chunks, and add their rows to `counts`."""
     for chunk in chunks:
         counts[content.name] += len(chunk)
         yield chunk
@@ -66,7 +66,7 @@ def _count_rows(chunks: Iterator[list[Row]], content: Content, counts: Counter[s
 
 
 def _format(name: str) -> Format:
-    """The format's module; ConfigError where its library is not installed."""
+    """Return the module of a format. Raises ConfigError if its library is not installed."""
     try:
         module: Any = import_module(f"etl.export.{_MODULES[name]}")
     except ModuleNotFoundError as error:
@@ -74,14 +74,14 @@ def _format(name: str) -> Format:
             raise
         raise ConfigError(
             f"The format {name} needs {error.name}, which is not installed: install tfy-etl with its extra, "
-            "tfy-etl[export], or take --format csv or jsonl."
+            "tfy-etl[export], or use --format csv or jsonl."
         ) from error
     found: Format = module
     return found
 
 
 def _select(names: Sequence[str]) -> list[Content]:
-    """What is asked for, in the order of all; ConfigError for a name that is none."""
+    """Return the named tables and views in schema order. Raises ConfigError for an unknown name."""
     known = contents.tables_and_views()
     if unknown := next((name for name in names if name not in known), None):
         near = get_close_matches(unknown, known, n=1)

@@ -1,4 +1,4 @@
-"""JSON Lines: an object for each row, with every column in it; JSON columns as JSON."""
+"""JSON Lines: one object for each row, with all columns; JSON columns are nested JSON."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ _quote = json.JSONEncoder(ensure_ascii=False).encode
 
 def _number(value: float) -> str:
     text = number(value)
-    return f'"{text}"' if text[-1].isalpha() else text  # what JSON has no number for
+    return f'"{text}"' if text[-1].isalpha() else text  # NaN and Infinity, for which JSON has no number
 
 
 _WRITE: Mapping[Kind, Callable[[Any], str]] = {
@@ -30,14 +30,13 @@ _WRITE: Mapping[Kind, Callable[[Any], str]] = {
 
 
 class _JsonLines:
-    """A file for each table."""
+    """Writes one file for each table."""
 
     def __init__(self, folder: Path) -> None:
-        """Nothing is written yet."""
         self._folder = folder
 
     def add(self, content: Content, chunks: Iterator[list[Row]]) -> str:
-        """Write a table or view; gives the name of its file."""
+        """Write a table or view, and return the name of its file."""
         path = self._folder / f"{content.name}{_SUFFIX}"
         fields = [(_quote(field.name), _WRITE[field.kind]) for field in content.fields]
         with path.open("w", encoding="utf-8", newline="") as file:

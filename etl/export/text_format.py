@@ -1,4 +1,4 @@
-"""Values as text, alike in all formats of text."""
+"""Numbers and times as text, the same in all text formats."""
 
 import math
 from datetime import datetime
@@ -7,12 +7,12 @@ _NAMES = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
 
 def number(value: float) -> str:
-    """A double, exactly; what is not finite by the names that `value_special` has."""
+    """Format a double without loss; values that are not finite by the names in `value_special`."""
     if math.isfinite(value):
         return repr(float(value))
     return _NAMES.get(value, "NaN")
 
 
 def moment(value: datetime) -> str:
-    """A moment in UTC, with microseconds, as every program reads it."""
+    """Format a time in UTC as ISO 8601 with microseconds."""
     return f"{value.isoformat(timespec='microseconds')[:26]}Z"

@@ -1,12 +1,12 @@
-"""A page on the registry for people who do not write SQL: one file that needs nothing beside itself.
+"""A report on the registry for people who do not write SQL: one self-contained HTML file.
 
-facts      everything that it tells, read in one moment
-judgement  what the facts ask for: warnings, and what to do
-figures    from facts to headline, growth, mixes and metrics
-charts     pictures, by pygal
-words      numbers and times as they are written, and texts of the registry, made safe
-page       all of it in the template, behind a policy that lets nothing in or out
-files      the file that it goes into: whole, or as it was before
+data        the data of the report, read from one snapshot of the database
+findings    warnings about the data, and what needs attention
+metrics     headline figures, growth, distributions and metrics, computed from the data
+charts      SVG charts, by pygal
+formatting  numbers and times as text, and registry text as safe HTML
+page        the HTML page, with a Content-Security-Policy that allows no requests
+files       replaces the report file in one step
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ __all__ = ["render", "replace"]
 
 
 def render(database_url: str, *, stale_after: timedelta, max_age: timedelta, redact: Callable[[str], str]) -> str:
-    """The page as HTML. EtlError where no run has written anything that it could tell of."""
+    """Render the report as HTML. Raises EtlError if no run has written anything yet."""
     data = gather(database_url, datetime.now(UTC), stale_after)
     if data is None:
         raise EtlError("No run has written anything yet: run tfy-etl sync, then tfy-etl report.")

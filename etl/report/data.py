@@ -1,4 +1,4 @@
-"""Everything that the page tells, read in one moment."""
+"""The data of the report, read from one snapshot of the database."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,13 +13,13 @@ Changes = dict[tuple[str, str], int]
 
 LATELY = timedelta(days=30)
 
-# What a page can show without becoming a nuisance; the views have the rest.
+# The largest number of rows that each list of the report shows.
 RUNS, CHANGES, REPOS, NAMES, PRODUCTION, MODELS = 10, 40, 15, 12, 150, 100
 METRIC_MODELS, METRIC_ROWS, METRIC_VERSIONS = 40, 60, 24
 
 
 class Series(NamedTuple):
-    """A metric of a model over its versions: `points` are (version, value), by version."""
+    """A metric of a model; `points` are pairs of version and value, in the order of versions."""
 
     model_id: str
     key: str
@@ -28,7 +28,7 @@ class Series(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
-    """The state of the registry's copy at `made_at`; `since` is where "lately" begins."""
+    """The data of a report made at `made_at`; changes since `since` count as recent."""
 
     made_at: datetime
     since: datetime
@@ -38,7 +38,7 @@ class ReportData:
     runs: list[Row]
     scopes: list[Row]
     missing_versions: int | None
-    """None where every version is copied."""
+    """None if all versions are copied."""
     last_written: Row
     changed_last: Changes
     changed_lately: Changes
@@ -59,7 +59,7 @@ class ReportData:
 
 
 def gather(database_url: str, made_at: datetime, stale_after: timedelta) -> ReportData | None:
-    """Read them; None where no run has written anything yet."""
+    """Read the data of the report; None if no run has written anything yet."""
     with overview.one_moment(database_url) as connection:
         last = overview.last_written(connection)
         if last is None:
@@ -99,7 +99,7 @@ def gather(database_url: str, made_at: datetime, stale_after: timedelta) -> Repo
 
 
 def _series(rows: list[Row], model_ids: list[str]) -> list[Series]:
-    """The metrics of these models, in their order."""
+    """Group the rows into series, in the order of `model_ids`."""
     series = [
         Series(model_id, key, [(row["version"], row["value"]) for row in group])
         for (model_id, key), group in groupby(rows, key=lambda row: (row["model_id"], row["key"]))

@@ -1,4 +1,4 @@
-"""What the facts ask for: warnings that stand above everything, and what needs attention, with what to do."""
+"""Warnings about the data, and findings that need attention, each with the next step."""
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -17,13 +17,17 @@ END_OF_LIFE = {
     "3.13": date(2029, 10, 31),
     "3.14": date(2030, 10, 31),
 }
-"""When Python's minor versions cease to get security fixes: the last day of the month that their PEPs name."""
+"""End of security support of each Python: the last day of the month that its PEP names."""
 
 _LACKS = (
-    ("creator", "a creator", "The source does not say who created them. Find somebody responsible, or delete them."),
-    ("description", "a description", "Ask their creators for a sentence: what it predicts, from what, for whom."),
-    ("tags", "a tag", "A tag tells what a version is for. Without one nobody sees what may be used."),
-    ("empty", "any version", "Left over from a first try, most likely. Delete those that nobody is about to fill."),
+    ("creator", "a creator", "The source does not say who created them. Find an owner for them, or delete them."),
+    (
+        "description",
+        "a description",
+        "Ask their creators for one sentence: what it predicts, from which data, for whom.",
+    ),
+    ("tags", "a tag", "A tag says what a version is for. Without one, users cannot see which version to use."),
+    ("empty", "any version", "These are often left over from a first try. Delete those that nobody needs."),
 )
 _ENDED = {
     "failed": "failed",
@@ -34,7 +38,7 @@ _ENDED = {
 
 
 class Caveat(NamedTuple):
-    """Why the page may not tell the truth of now; `quoted` is a run's own error."""
+    """A reason why the data may be wrong or out of date; `quoted` is the error of a run."""
 
     text: str
     quoted: str
@@ -42,7 +46,7 @@ class Caveat(NamedTuple):
 
 
 class ActionItem(NamedTuple):
-    """Something to see to: how many, what, why it matters and what to do, and the id of the section that lists them."""
+    """A finding: how many, of what, what to do, and the id of the section that lists them."""
 
     number: int
     what: str
@@ -51,7 +55,7 @@ class ActionItem(NamedTuple):
 
 
 def ended(python: str | None, today: date) -> bool:
-    """Whether a version of Python, such as 3.9 or 3.9.18, is past its end of life."""
+    """Return whether a Python version, such as 3.9 or 3.9.18, is past its end of life."""
     minor = _minor(python or "")
     if minor is None:
         return False
@@ -59,7 +63,7 @@ def ended(python: str | None, today: date) -> bool:
 
 
 def warnings(data: ReportData, max_age: timedelta) -> list[Caveat]:
-    """Plain words on what makes the figures doubtful; none when they are fresh and proven."""
+    """Return the reasons to doubt the data; empty if it is recent and proven complete."""
     return list(filter(None, (_of_last_run(data), _of_age(data, max_age), _of_rejects(data))))
 
 
@@ -69,14 +73,14 @@ def _of_last_run(data: ReportData) -> Caveat | None:
         return None
     how = _ENDED.get(run["status"], "ended without a proof of completeness")
     shown = (
-        "The figures below may lack records, and hold records that are gone at the source."
+        "The figures below may lack records, and include records that the source has deleted."
         if run["status"] in {"partial", "succeeded"}
-        else f"The figures below are those of the run before, of {moment(data.last_written['started_at'])} UTC."
+        else f"The figures below are from the previous run, of {moment(data.last_written['started_at'])} UTC."
     )
     return Caveat(
         f"The last run, of {moment(run['started_at'])} UTC, {how}. {shown}",
         run["error"] or "",
-        "Run tfy-etl sync again; tfy-etl check tests the links one by one.",
+        "Run tfy-etl sync again; tfy-etl check tests each connection.",
     )
 
 
@@ -84,16 +88,16 @@ def _of_age(data: ReportData, max_age: timedelta) -> Caveat | None:
     seconds = age_of(data.scopes)
     if seconds is None:
         return Caveat(
-            "No run was complete yet. What is missing here may well exist at the source.",
+            "No run was complete yet. Records that are missing here may exist at the source.",
             "",
-            "Run tfy-etl sync without a filter, and see how it ends.",
+            "Run tfy-etl sync without a filter, and check its result.",
         )
     if seconds <= max_age.total_seconds():
         return None
     return Caveat(
-        f"The last complete run was {span(seconds)} ago, where at most {span(max_age.total_seconds())} is wanted.",
+        f"The last complete run was {span(seconds)} ago, but it should be at most {span(max_age.total_seconds())} ago.",
         "",
-        "See whether the scheduled runs still happen; tfy-etl status shows the last ones.",
+        "Check that the scheduled runs still start; tfy-etl status shows the last ones.",
     )
 
 
@@ -102,15 +106,15 @@ def _of_rejects(data: ReportData) -> Caveat | None:
     if not rejects:
         return None
     return Caveat(
-        f"{plural(rejects, 'record')} of the source could not be stored and {'is' if rejects == 1 else 'are'} not "
+        f"{plural(rejects, 'record')} of the source could not be stored, and {'is' if rejects == 1 else 'are'} not "
         "counted below.",
         "",
-        "tfy-etl rejected list says why; tfy-etl rejected retry asks for them again.",
+        "tfy-etl rejected list shows why; tfy-etl rejected retry fetches them again.",
     )
 
 
 def attention(data: ReportData) -> list[ActionItem]:
-    """What to see to, what runs in production first; nothing that there is none of."""
+    """Return the findings that need attention, those in production first."""
     return [item for look in (_in_production, _in_general) for item in look(data) if item.number]
 
 
@@ -120,14 +124,14 @@ def _in_production(data: ReportData) -> Iterator[ActionItem]:
         old,
         "production version",
         "on a Python past its end of life",
-        "They get no security fixes any more. Rebuild them on a supported Python, then move the tag.",
+        "They no longer get security fixes. Rebuild them on a supported Python, then move the tag.",
         "production",
     )
     yield _item(
         data.production_counts["not_deployable"],
         "production version",
         "that the control plane cannot deploy",
-        "Should they serve, log them again with a framework; should they not, take the tag away.",
+        "To deploy them, log them again with a framework; otherwise remove the tag.",
         "production",
     )
 
@@ -137,7 +141,7 @@ def _in_general(data: ReportData) -> Iterator[ActionItem]:
         data.stale.total,
         "model",
         f"without a new version for more than {number(data.stale_after.days)} days",
-        "Ask their creators: retrain those in use, delete the others.",
+        "Ask their creators to retrain those in use and to delete the others.",
         "stale",
     )
     for lack, what, advice in _LACKS:

@@ -1,4 +1,4 @@
-"""How values are written on the page: numbers, times, and what people wrote into the registry, made safe."""
+"""Numbers and times as text, and text of the registry as safe HTML."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,11 +12,11 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
 def visible(value: object, redact: Callable[[str], str]) -> Markup:
-    """Text of anybody's as HTML that stays where it stands.
+    """Render untrusted text as HTML that cannot change the text around it.
 
-    Markup is escaped; controls, invisible characters and those that turn the direction of writing are shown by their
-    number; the rest is isolated, so that letters written from right to left do not move what is beside them. What is
-    very long is cut.
+    Markup is escaped. Control characters, invisible characters and those that change the direction of writing are
+    shown by their code point. The text is isolated, so that right-to-left letters do not move their neighbours. Long
+    text is cut.
     """
     text = redact(str(value))
     shown = escape(text[:_LONGEST]) if text[:_LONGEST].isprintable() else _spelled_out(text[:_LONGEST])
@@ -33,24 +33,24 @@ def _spelled_out(text: str) -> Markup:
 
 
 def number(value: float) -> str:
-    """A count, or a metric's value in the digits that tell."""
+    """Format a count exactly, and other numbers with four significant digits."""
     if isinstance(value, int) or (abs(value) < _THOUSAND**2 and value == int(value)):
         return f"{int(value):,}".replace("-", "\N{MINUS SIGN}")
     return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
 
 
 def change(value: float) -> str:
-    """A number with its sign."""
+    """Format a number with its sign."""
     return f"+{number(value)}" if value > 0 else number(value)
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
-    """A count with its noun."""
+    """Format a count with its noun."""
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
 
 
 def size(count: int | None) -> str:
-    """Bytes, in the unit that suits them."""
+    """Format a number of bytes in its largest unit."""
     value = float(count or 0)
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if value < _THOUSAND:
@@ -60,17 +60,17 @@ def size(count: int | None) -> str:
 
 
 def moment(at: datetime) -> str:
-    """A time to the minute, in UTC."""
+    """Format a time in UTC, to the minute."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "minutes")
 
 
 def day(at: datetime) -> str:
-    """The day of a time, in UTC."""
+    """Format the day of a time, in UTC."""
     return at.astimezone(UTC).date().isoformat()
 
 
 def span(seconds: float) -> str:
-    """A time span in its largest unit, such as 3 hours."""
+    """Format a duration in its largest unit, such as "3 hours"."""
     for unit, length in (("day", _DAY), ("hour", _HOUR), ("minute", _MINUTE)):
         if seconds >= 2 * length or (unit == "minute" and seconds >= length):
             return plural(int(seconds // length), unit)

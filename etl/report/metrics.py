@@ -1,4 +1,4 @@
-"""From facts to what the page shows of them: headline, growth, mixes, metrics. Pure."""
+"""Headline figures, growth, distributions and metrics, computed from the data. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from etl.report.data import LATELY, NAMES, Changes, ReportData, Series
 from etl.report.formatting import number, plural, size
 
 _DRAWN = timedelta(days=3652)
-_DRAWN_BY_DAY = timedelta(days=62)  # of a longer time months are drawn
+_DRAWN_BY_DAY = timedelta(days=62)  # longer periods are drawn by month
 _MINUS = "\N{MINUS SIGN}"
 
 KINDS = (
@@ -31,7 +31,7 @@ KINDS = (
 
 
 class Headline(NamedTuple):
-    """A figure, and how it moved in the last run and lately; empty where that is not known."""
+    """A figure, with its change in the last run and recently; empty if that is not known."""
 
     label: str
     value: str
@@ -40,7 +40,7 @@ class Headline(NamedTuple):
 
 
 def headline(data: ReportData) -> list[Headline]:
-    """The figures at a glance."""
+    """Return the headline figures."""
     counts, production = data.counts, data.production_counts
 
     def counted(label: str, entity: str) -> Headline:
@@ -58,7 +58,7 @@ def headline(data: ReportData) -> list[Headline]:
 
 
 def moves(found: Changes, entity: str) -> str:
-    """How many records came and went, such as +3 and then -1."""
+    """Return how many records were added and deleted, such as "+3 −1"."""
     came = found.get((entity, "created"), 0) + found.get((entity, "restored"), 0)
     went = found.get((entity, "deleted"), 0)
     parts = [f"+{number(came)}"] * bool(came) + [f"{_MINUS}{number(went)}"] * bool(went)
@@ -66,7 +66,7 @@ def moves(found: Changes, entity: str) -> str:
 
 
 def lately(data: ReportData) -> str:
-    """The time that counts as lately, in words."""
+    """Return the name of the recent period."""
     if data.since > data.made_at - LATELY:
         return "on record"
     return f"last {LATELY.days} days"
@@ -82,22 +82,22 @@ class Growth(NamedTuple):
     undated: int
 
     def rows(self) -> list[tuple[str, int, int]]:
-        """The same as a table."""
+        """Return label, models and versions of each day or month."""
         return list(zip(self.labels, self.models, self.versions, strict=True))
 
     def summary(self, totals: list[int], noun: str) -> str:
-        """One of the totals in a sentence."""
+        """Describe one of the totals in a sentence."""
         if len(totals) == 1:
             return f"{plural(totals[0], noun)}, all of {self.labels[0]}."
         return f"{number(totals[0])} at the end of {self.labels[0]}, {number(totals[-1])} by {self.labels[-1]}."
 
     def chart(self, totals: list[int], noun: str) -> Markup:
-        """One of the totals as a picture."""
+        """Draw one of the totals."""
         return charts.growth(self.labels, totals, f"{noun.capitalize()}s: {self.summary(totals, noun)}")
 
 
 def growth(data: ReportData) -> Growth:
-    """Running totals of what is there now, of the last ten years: what is older was there at their beginning."""
+    """Return running totals of the last ten years; older records count from their first day."""
     today = data.made_at.date()
     created: dict[date, list[int]] = defaultdict(lambda: [0, 0])
     for row in data.growth:
@@ -116,7 +116,7 @@ def growth(data: ReportData) -> Growth:
 
 
 def _labels(days: Iterable[date], *, by_month: bool) -> list[str]:
-    """All days or months from the first to the last: where nothing was made a total stands still."""
+    """Return every day or month from the first to the last, also those without new records."""
     numbers = [day.toordinal() for day in days]
     every = range(min(numbers), max(numbers) + 1) if numbers else ()
     return list(dict.fromkeys(_label(date.fromordinal(each), by_month=by_month) for each in every))
@@ -127,20 +127,20 @@ def _label(day: date, *, by_month: bool) -> str:
 
 
 class Mix(NamedTuple):
-    """The first rows of a list by size, and what to say of the others."""
+    """The largest rows of a distribution, and a note about the others."""
 
     rows: list[dict[str, Any]]
     rest: str
 
 
 def mix(rows: list[dict[str, Any]]) -> Mix:
-    """As many as make sense side by side."""
+    """Return the rows that fit next to each other."""
     others = len(rows) - NAMES
     return Mix(rows[:NAMES], f"; {number(others)} more are not shown" if others > 0 else "")
 
 
 class MetricRow(NamedTuple):
-    """A metric of a model in production: what it is there, what it was in the version before."""
+    """A metric of a model: its value in production, and in the version before."""
 
     model_name: str | None
     key: str
@@ -152,7 +152,7 @@ class MetricRow(NamedTuple):
 
 
 def metric_rows(data: ReportData) -> list[MetricRow]:
-    """Each metric of the models that came to production last."""
+    """Return each metric of the models that entered production last."""
     names = {row["model_id"]: row["model_name"] for row in data.production.rows}
     marked = defaultdict[str, set[int]](set)
     for row in data.production.rows:

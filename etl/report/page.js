@@ -1,5 +1,5 @@
 "use strict";
-// Without this script every table is there in full; with it each can be sorted by a column, and filtered.
+// Adds sorting and filtering to the tables. Without this script each table shows all of its rows.
 
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
@@ -13,7 +13,7 @@ const unknown = (text) => text === "" || text === "–";
 const numberOf = (text) => Number(text.replaceAll(",", "").replace("−", "-"));
 
 function compare(one, other, numeric, descending) {
-  if (unknown(one) || unknown(other)) return Number(unknown(one)) - Number(unknown(other)); // last, either way
+  if (unknown(one) || unknown(other)) return Number(unknown(one)) - Number(unknown(other)); // unknown values are last in both directions
   const order = numeric ? numberOf(one) - numberOf(other) : collator.compare(one, other);
   return descending ? -order : order;
 }

@@ -1,4 +1,4 @@
-"""The page: facts put into the template, with a policy that lets nothing in or out."""
+"""The HTML page, with a Content-Security-Policy that allows no requests."""
 
 import base64
 import hashlib
@@ -35,9 +35,9 @@ _MAY_BE_MISSING = {
 
 
 def page(data: ReportData, *, max_age: timedelta, redact: Callable[[str], str]) -> str:
-    """The whole page as HTML; `hide` takes secrets out of a text."""
+    """Render the page as HTML; `redact` removes secrets from text."""
     environment = _environment(data, redact)
-    # Ours, and never with anything of the registry in it.
+    # They are our own files, and hold no text of the registry.
     style, script = (Markup(_source(environment, name)) for name in ("page.css", "page.js"))  # noqa: S704
     growth = metrics.growth(data)
     return environment.get_template("page.html.j2").render(
@@ -61,7 +61,7 @@ def page(data: ReportData, *, max_age: timedelta, redact: Callable[[str], str]) 
 
 
 def policy(style: str, script: str) -> str:
-    """Content-Security-Policy: nothing is fetched or sent, and no other script or style than these is heeded."""
+    """Return a Content-Security-Policy that allows this style, this script and no requests."""
     allowed = {"style-src": _hashed(style), "script-src": _hashed(script), "img-src": "data:"}
     nothing = "default-src 'none'; base-uri 'none'; form-action 'none'"
     return "; ".join([nothing, *(f"{kind} {what}" for kind, what in allowed.items())])
@@ -72,15 +72,15 @@ def _hashed(text: str) -> str:
 
 
 def _mixes(data: ReportData) -> list[tuple[str, str, metrics.Mix, str, str]]:
-    """Id, heading, rows, what they count, and the word for those that say nothing."""
+    """Return id, heading, rows, unit and label of missing values for each distribution."""
     today = data.made_at.date()
     pythons = [row | {"ended": findings.ended(row["name"], today)} for row in data.pythons]
     having = "Models with a version"
     return [
         ("frameworks", "Framework", metrics.mix(data.frameworks), f"{having} of it, and such versions", "none"),
-        ("packages", "Package", metrics.mix(data.packages), f"{having} that asks for it, and such versions", "none"),
+        ("packages", "Package", metrics.mix(data.packages), f"{having} that requires it, and such versions", "none"),
         ("pythons", "Python", metrics.mix(pythons), f"{having} on it, and such versions", "unreadable"),
-        ("bases", "Base model", metrics.mix(data.base_models), f"{having} made from it, and such versions", "none"),
+        ("bases", "Base model", metrics.mix(data.base_models), f"{having} based on it, and such versions", "none"),
     ]
 
 
@@ -105,10 +105,10 @@ def _environment(data: ReportData, redact: Callable[[str], str]) -> Environment:
 
 
 def _lacking(row: dict[str, Any]) -> list[str]:
-    """What a model lacks, in words."""
+    """Return the names of the fields that a model lacks."""
     return [word for name, word in _MAY_BE_MISSING.items() if row[name] is (name == "is_empty")]
 
 
 def _source(environment: Environment, name: str) -> str:
-    assert environment.loader is not None  # noqa: S101 it was just given
+    assert environment.loader is not None  # noqa: S101 _environment sets it
     return environment.loader.get_source(environment, name)[0]

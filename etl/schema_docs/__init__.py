@@ -1,10 +1,10 @@
-"""The schema written down for others, from the mappings alone: no database is asked.
+"""Documentation of the schema in several formats, generated from the mappings without a database.
 
-schema_description   what is written down: tables, views, revision
-markdown   a data dictionary to read
-as_json    the same for programs
-mermaid    the tables, and what refers to what, as a diagram
-dbt        the tables and views as sources of dbt, with tests and freshness
+schema_description  tables, views and revision, from the mappings
+markdown            a data dictionary to read
+as_json             the same for programs
+mermaid             an entity-relationship diagram
+dbt                 dbt sources, with tests and freshness
 """
 
 from etl.schema_docs import as_json, dbt, markdown, mermaid
@@ -14,7 +14,7 @@ WRITERS = {"markdown": markdown.write, "json": as_json.write, "mermaid": mermaid
 
 
 def render(format: str) -> str:
-    """The schema of this release in one of the formats, without the last line's end."""
+    """Render the schema of this release in one of the formats, without a final newline."""
     return WRITERS[format](describe_schema())
 
 

@@ -1,4 +1,4 @@
-"""The schema for programs. What a `format` means does not change; more fields may come."""
+"""The schema as JSON. A `format` number keeps its meaning; new fields may be added to it."""
 
 import json
 from typing import Any
@@ -7,11 +7,11 @@ from etl.models.describe import ColumnDescription, RelationDescription
 from etl.schema_docs.schema_description import SchemaDescription
 
 FORMAT = 1
-"""Goes up when a field changes its meaning or goes."""
+"""Increases when a field changes its meaning or is removed."""
 
 
 def write(schema: SchemaDescription) -> str:
-    """One object."""
+    """Render the schema as one JSON object."""
     return json.dumps(
         {
             "format": FORMAT,
@@ -31,7 +31,7 @@ def _relation(relation: RelationDescription) -> dict[str, Any]:
 
 
 def _column(column: ColumnDescription) -> dict[str, Any]:
-    """`nullable` is null where only the database could tell, in views; `values` where any may come."""
+    """Describe a column; `nullable` is null in views, `values` is null if any value is allowed."""
     return {
         "name": column.name,
         "description": column.description,

@@ -1,4 +1,4 @@
-"""The tables and views as sources of dbt (1.10.5 or later), with descriptions, tests and freshness."""
+"""The tables and views as dbt sources (dbt 1.10.5 or later), with descriptions, tests and freshness."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from etl.schema_docs.schema_description import SchemaDescription
 
 SOURCE = "tfy_registry"
 
-_HEAD = "# Made by `tfy-etl schema --format dbt`. A project says where the tables are by its variable tfy_etl_schema."
+_HEAD = "# Made by `tfy-etl schema --format dbt`. The dbt variable tfy_etl_schema names the schema with the tables."
 
 _SCHEMA = "{{ var('tfy_etl_schema', 'main' if target.type == 'sqlite' else 'public') }}"
 
@@ -19,18 +19,18 @@ _FRESHNESS: dict[str, dict[str, Any]] = {
     "sync_runs": {"loaded_at_field": "finished_at", "freshness": {**_AGES, "filter": "complete"}},
     "sync_freshness": {"loaded_at_field": "last_complete_at", "freshness": _AGES},
 }
-"""Where the age of what a run brought can be read."""
+"""The columns by which dbt measures freshness."""
 
-# Unquoted, anything else may be more to YAML than text.
+# Any other text is quoted, because YAML may not read it as text.
 _WORD = re.compile("[a-z_]{4,}|id")
 _MORE_THAN_A_WORD = frozenset({"true", "false", "null"})
 
 
 def write(schema: SchemaDescription) -> str:
-    """The file `sources.yml`."""
+    """Render the file `sources.yml`."""
     source = {
         "name": SOURCE,
-        "description": "A TrueFoundry control plane's model registry, as tfy-etl keeps it. Ids are the source's own.",
+        "description": "A TrueFoundry control plane's model registry, copied by tfy-etl. Ids are those of the source.",
         "schema": _SCHEMA,
         "tables": [_relation(each) for each in (*schema.tables, *schema.views)],
     }
@@ -38,19 +38,19 @@ def write(schema: SchemaDescription) -> str:
 
 
 def _relation(relation: RelationDescription) -> dict[str, Any]:
-    told: dict[str, Any] = {"name": relation.name, "description": relation.description}
+    entry: dict[str, Any] = {"name": relation.name, "description": relation.description}
     if relation.name in _FRESHNESS:
-        told["config"] = _FRESHNESS[relation.name]
-    if len(relation.key) > 1:  # dbt's own test takes an expression for a column
+        entry["config"] = _FRESHNESS[relation.name]
+    if len(relation.key) > 1:  # dbt's unique test accepts an expression as a column
         together = " || '/' || ".join(relation.key)
-        told["data_tests"] = [{"unique": {"arguments": {"column_name": together}}}]
-    return told | {"columns": [_column(column, relation.key) for column in relation.columns]}
+        entry["data_tests"] = [{"unique": {"arguments": {"column_name": together}}}]
+    return entry | {"columns": [_column(column, relation.key) for column in relation.columns]}
 
 
 def _column(column: ColumnDescription, key: tuple[str, ...]) -> dict[str, Any]:
-    told: dict[str, Any] = {"name": column.name, "description": column.description}
+    entry: dict[str, Any] = {"name": column.name, "description": column.description}
     tests = list(_tests(column, key))
-    return told | {"data_tests": tests} if tests else told
+    return entry | {"data_tests": tests} if tests else entry
 
 
 def _tests(column: ColumnDescription, key: tuple[str, ...]) -> Iterator[str | dict[str, Any]]:
@@ -62,18 +62,18 @@ def _tests(column: ColumnDescription, key: tuple[str, ...]) -> Iterator[str | di
         yield {"accepted_values": {"arguments": {"values": list(column.one_of)}}}
     if to := column.refers_to:
         test: dict[str, Any] = {"arguments": {"to": f"source('{SOURCE}', '{to.table}')", "field": to.column}}
-        if not to.enforced:  # the source may list the one without the other
+        if not to.enforced:  # the source may list one record without the other
             test["config"] = {"severity": "warn"}
         yield {"relationships": test}
 
 
 def _yaml(value: dict[str, Any] | list[Any], indent: str = "") -> Iterator[str]:
-    """The value as YAML: what is written here is plain enough to need no library at run time."""
+    """Render a value as YAML, which is simple enough here to need no library."""
     for key, item in value.items() if isinstance(value, dict) else ((None, item) for item in value):
         start = f"{indent}-" if key is None else f"{indent}{key}:"
         if not isinstance(item, dict | list):
             yield f"{start} {_scalar(item)}"
-        elif key is None:  # the first line stands behind the dash
+        elif key is None:  # the first line follows the dash
             first, *others = _yaml(item, f"{indent}  ")
             yield from (f"{start} {first.lstrip()}", *others)
         else:
@@ -83,4 +83,4 @@ def _yaml(value: dict[str, Any] | list[Any], indent: str = "") -> Iterator[str]:
 def _scalar(value: str | int) -> str:
     if isinstance(value, str) and _WORD.fullmatch(value) and value not in _MORE_THAN_A_WORD:
         return value
-    return json.dumps(value, ensure_ascii=False)  # which is YAML, too
+    return json.dumps(value, ensure_ascii=False)  # JSON is YAML

@@ -1,4 +1,4 @@
-"""A data dictionary to read: what each table is for, and what its columns hold."""
+"""A data dictionary in Markdown: the purpose of each table, and the content of its columns."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,7 +10,7 @@ _BEFORE = """\
 # The schema
 
 Every table and view at revision {revision}, as `tfy-etl schema` prints them. With `--format` it prints the same as
-JSON, as a Mermaid diagram with every column, or as sources of dbt. In PostgreSQL the descriptions are comments, too:
+JSON, as a Mermaid diagram with every column, or as dbt sources. In PostgreSQL the descriptions are comments, too:
 psql shows them by `\\d+ models`.
 
 Types are those of PostgreSQL. SQLite has a `timestamp with time zone` as text, `YYYY-MM-DD HH:MM:SS.ffffff` in UTC,
@@ -23,7 +23,7 @@ digits, and so is `␛` itself; a number that JSON does not have is text in JSON
 
 
 def write(schema: SchemaDescription) -> str:
-    """The whole document."""
+    """Render the document."""
     lines = [
         _BEFORE.format(revision=schema.revision),
         "```mermaid",

@@ -1,6 +1,6 @@
-"""The tables, and what refers to what, as an entity-relationship diagram that Mermaid draws.
+"""The tables and their references as a Mermaid entity-relationship diagram.
 
-A line is dashed where no foreign key holds the reference.
+A reference without a foreign key is a dashed line.
 """
 
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from etl.models.describe import ColumnDescription, RelationDescription
 from etl.schema_docs.schema_description import SchemaDescription
 
-# Mermaid takes one word.
+# Mermaid accepts types of one word only.
 _TYPES = {"timestamp with time zone": "timestamptz", "double precision": "double"}
 
 
 def write(schema: SchemaDescription, *, keys_only: bool = False) -> str:
-    """The diagram, of every column or of those that are keys or refer to one."""
+    """Render the diagram; `keys_only` leaves out columns that are neither keys nor references."""
     lines = ["erDiagram"]
     for table in schema.tables:
         lines += _lines_to_others(table)

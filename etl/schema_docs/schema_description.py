@@ -1,4 +1,4 @@
-"""What there is to write down."""
+"""The schema of this release: tables, views and revision."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from etl.store import schema
 
 @dataclass(frozen=True)
 class SchemaDescription:
-    """Every table and view, as the newest revision of this release has them."""
+    """All tables and views at the newest revision of this release."""
 
     release: str
     revision: str
@@ -19,5 +19,5 @@ class SchemaDescription:
 
 
 def describe_schema() -> SchemaDescription:
-    """What the mappings and the migrations of this release say."""
+    """Describe the schema, from the mappings and the migrations."""
     return SchemaDescription(etl.__version__, schema.head(), tuple(describe.tables()), tuple(describe.views()))

@@ -139,7 +139,7 @@ def test_a_link_goes_on_to_point_where_it_did(target: Path) -> None:
         ({"manifest.json": '["tfy-etl export"]'}, "is not empty, and holds no export of tfy-etl"),
         (
             {"manifest.json": '{"kind": "tfy-etl export", "files": [{"file": "a"}]}', "a": "", "notes.txt": "mine"},
-            "holds more than an export of tfy-etl, such as notes.txt",
+            "holds other files than an export of tfy-etl, such as notes.txt",
         ),
     ],
 )
@@ -171,7 +171,7 @@ def test_what_came_into_the_folder_meanwhile_is_not_lost(target: Path) -> None:
 
 def test_a_file_is_refused(target: Path) -> None:
     target.write_text("mine")
-    with pytest.raises(ConfigError, match="is no folder: name another"), replacing(target):
+    with pytest.raises(ConfigError, match="is not a folder: name another"), replacing(target):
         raise AssertionError
 
     assert target.read_text() == "mine"

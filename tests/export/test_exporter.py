@@ -172,7 +172,7 @@ def test_a_disk_that_fills_up_leaves_the_older_export_and_nothing_beside(
         export(mirror.url, target, format)
         before = by_hash(target)
         disk.fill(but=40_000)
-        with pytest.raises(EtlError, match=r"No space left on device: make room, .* is as it was\.$") as told:
+        with pytest.raises(EtlError, match=r"No space left on device: free disk space, .* is unchanged\.$") as told:
             export(mirror.url, target, format)
 
         assert told.value.exit_code == 1
@@ -184,7 +184,7 @@ def test_a_disk_that_fills_up_leaves_the_older_export_and_nothing_beside(
 
 def test_a_disk_that_nobody_may_write_is_told_in_one_line(disk: Disk, migrated_file: Path, tmp_path: Path) -> None:
     disk.forbid_writing()
-    with pytest.raises(ConfigError, match=r"Cannot write .*/export \(Read-only file system\): mend the permissions"):
+    with pytest.raises(ConfigError, match=r"Cannot write .*/export \(Read-only file system\): fix the permissions"):
         export(f"sqlite:///{migrated_file}", disk.folder / "export", "csv")
 
 

@@ -27,7 +27,7 @@ def test_a_last_run_that_wrote_nothing_is_told_with_what_it_said(status: str, ho
     (warned,) = findings.warnings(report_data(runs=[a_run(status=status, complete=False, error="Why."), a_run()]), DAY)
     assert warned.text == (
         f"The last run, of 2026-11-26 11:00 UTC, {how}. "
-        "The figures below are those of the run before, of 2026-11-26 11:00 UTC."
+        "The figures below are from the previous run, of 2026-11-26 11:00 UTC."
     )
     assert warned.quoted == "Why."
 
@@ -35,7 +35,7 @@ def test_a_last_run_that_wrote_nothing_is_told_with_what_it_said(status: str, ho
 def test_a_last_run_that_was_not_complete_makes_the_figures_doubtful() -> None:
     for status in ("partial", "succeeded"):
         (warned,) = findings.warnings(report_data(runs=[a_run(status=status, complete=False)]), DAY)
-        assert "may lack records, and hold records that are gone" in warned.text
+        assert "may lack records, and include records that the source has deleted" in warned.text
 
 
 def test_a_run_under_way_says_nothing_of_the_figures() -> None:
@@ -45,7 +45,7 @@ def test_a_run_under_way_says_nothing_of_the_figures() -> None:
 def test_figures_that_are_too_old_are_told() -> None:
     old = report_data(scopes=[a_scope(age_seconds=3 * 86_400.0)])
     (warned,) = findings.warnings(old, DAY)
-    assert warned.text == "The last complete run was 3 days ago, where at most 24 hours is wanted."
+    assert warned.text == "The last complete run was 3 days ago, but it should be at most 24 hours ago."
     assert findings.warnings(old, 3 * DAY) == []
 
 
@@ -65,8 +65,8 @@ def test_records_that_could_not_be_stored_are_told() -> None:
     counts = report_data().counts
     (one,) = findings.warnings(report_data(counts=counts | {"open_rejects": 1}), DAY)
     (two,) = findings.warnings(report_data(counts=counts | {"open_rejects": 2}), DAY)
-    assert one.text == "1 record of the source could not be stored and is not counted below."
-    assert two.text == "2 records of the source could not be stored and are not counted below."
+    assert one.text == "1 record of the source could not be stored, and is not counted below."
+    assert two.text == "2 records of the source could not be stored, and are not counted below."
 
 
 def test_all_that_needs_attention_is_told_with_its_number_and_nothing_else() -> None:

@@ -155,12 +155,12 @@ def test_a_registry_without_anything_is_told_as_such() -> None:
     )  # fmt: skip
     text = Looked(page(empty, max_age=DAY, redact=str)).text
     assert "Nothing: no model is stale" in text
-    assert "There is no model with a date yet." in text
+    assert "No model has a date yet." in text
     assert "No version carries a tag or alias that means production" in text
 
 
 def test_doubt_stands_above_everything_in_plain_words() -> None:
     text = Looked(made("Because.")).text
     assert text.index("Read with care") < text.rindex("At a glance")
-    assert "It said: Because." in text
+    assert "Its error: Because." in text
     assert "Read with care" not in Looked(page(report_data(), max_age=DAY, redact=str)).text
