@@ -1,4 +1,4 @@
-"""One record of the registry: its JSON text, and the little of it that lists are sorted and filtered by."""
+"""A record of the registry: its JSON text, and the fields that lists sort and filter by."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ ML_REPOS, MODELS, MODEL_VERSIONS = "ml-repos", "models", "model-versions"
 ENTITIES = (ML_REPOS, MODELS, MODEL_VERSIONS)
 
 Filters = Mapping[str, tuple[str, ...]]
-"""Query parameter to the values asked for; a record passes when it has one of them."""
+"""Query parameters with their values; a record passes if it has one of the values of each."""
 
 _FACETS = {
     ML_REPOS: {"name": "name"},
@@ -28,9 +28,9 @@ _FACETS = {
 
 @dataclass(slots=True, kw_only=True)
 class StoredRecord:
-    """A record as it is served, a `raw` one verbatim.
+    """A record as it is served, verbatim if it is `raw`.
 
-    `number` is its place in the order of creation, `moved_at` in that of recency.
+    `number` is its position in the order of creation. `recency` is the time of its last change.
     """
 
     entity: str
@@ -49,7 +49,7 @@ class StoredRecord:
     recency: str = ""
 
     def passes(self, filters: Filters) -> bool:
-        """Whether the record has, for each filter its listing knows, one of the values asked for."""
+        """Return whether the record matches all filters that its list supports."""
         for parameter, facet in _FACETS[self.entity].items():
             wanted = filters.get(parameter)
             if wanted is None:
@@ -61,7 +61,7 @@ class StoredRecord:
 
 
 def filter_fields(record: Any) -> dict[str, Any]:
-    """The fields of an Entry that its record decides; a raw record need not even be an object."""
+    """Extract the fields to sort and filter by; a raw record may be any JSON value."""
     top = _object(record)
     manifest = _object(top.get("manifest"))
     tags = top.get("tags")
@@ -79,7 +79,7 @@ def filter_fields(record: Any) -> dict[str, Any]:
 
 
 def step_text(step: Any) -> str:
-    """A step in the one spelling that filters compare: 5, 5.0 and "5.0" are the same step."""
+    """Normalize a step for filters: 5, 5.0 and "5.0" are the same step."""
     try:
         return f"{float(step):g}"
     except (TypeError, ValueError, OverflowError):
@@ -92,7 +92,7 @@ ORDERS: dict[str, tuple[Callable[[StoredRecord], Any], bool]] = {
     "name": (lambda entry: (entry.name, entry.number), False),
     "recent": (lambda entry: (entry.recency, entry.number), True),
 }
-"""Sort key and whether it is reversed, by the name of the order."""
+"""Sort key of each order, and whether it is reversed."""
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pages that are well-formed and not true, and lists that move while they are read."""
+"""Well-formed pages with wrong content, and lists that change while they are read."""
 
 import json
 import random
@@ -16,12 +16,12 @@ _MARK = b'"pagination":'
 
 
 def no_total() -> Fault:
-    """`pagination.total` is not there."""
+    """Leave out `pagination.total`."""
     return transformed(lambda answer: _repaginated(answer, lambda pagination: pagination.pop("total", None)))
 
 
 def wrong_total(by: str = "1") -> Fault:
-    """`pagination.total` is off, by one or by so many."""
+    """Add a number to `pagination.total`, by default 1."""
     error = int(by)
 
     def shift(pagination: dict[str, Any]) -> None:
@@ -31,13 +31,13 @@ def wrong_total(by: str = "1") -> Fault:
 
 
 def total_is(value: str = "0") -> Fault:
-    """`pagination.total` is this JSON value, whatever the list holds."""
+    """Replace `pagination.total` by this JSON value."""
     total = json.loads(value)
     return transformed(lambda answer: _repaginated(answer, lambda pagination: pagination.update(total=total)))
 
 
 def empty_page() -> Fault:
-    """A page behind the first holds nothing, whatever `total` says."""
+    """Return no records on pages after the first."""
 
     def apply(context: FaultContext, proceed: Proceed) -> Answer:
         answer = proceed()
@@ -50,19 +50,19 @@ def empty_page() -> Fault:
 
 
 def same_page() -> Fault:
-    """The first page, whichever was asked for."""
+    """Return the first page for every offset."""
     return _as_if_asked(lambda query: {"offset": ["0"]} if "offset" in query else {})
 
 
 def long_pages(times: str = "2") -> Fault:
-    """Pages so many times as long as was asked."""
+    """Return pages this many times as long as `limit`."""
     factor = int(times)
     return _as_if_asked(lambda query: {"limit": [str(int(each) * factor) for each in query.get("limit", [])]})
 
 
 def moving(seed: str = "0") -> Fault:
-    """Somebody works in the registry: before each answer a record comes, goes or changes."""
-    draw = random.Random(int(seed))  # noqa: S311 (made-up work)
+    """Add, change or delete a record of the registry before each answer."""
+    draw = random.Random(int(seed))  # noqa: S311 (no secret)
     one_at_a_time = threading.Lock()
 
     def apply(context: FaultContext, proceed: Proceed) -> Answer:
@@ -74,7 +74,7 @@ def moving(seed: str = "0") -> Fault:
 
 
 def _as_if_asked(otherwise: Callable[[dict[str, list[str]]], dict[str, list[str]]]) -> Fault:
-    """The right answer to another query."""
+    """Answer another query than the one in the request."""
 
     def apply(context: FaultContext, _: Proceed) -> Answer:
         query = context.request.query
@@ -88,7 +88,7 @@ def _repaginated(answer: Answer, change: Callable[[dict[str, Any]], object]) -> 
     head, mark, tail = answer.body.rpartition(_MARK)
     if not mark:
         return answer
-    # Only the end of the envelope is read again: its data may be megabytes, and need not be readable.
+    # Parse only the end of the body: its data may be megabytes, and need not be valid JSON.
     pagination = json.loads(tail.removesuffix(b"}"))
     change(pagination)
     return replace(answer, body=head + mark + dumps(pagination) + b"}")

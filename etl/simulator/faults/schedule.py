@@ -1,4 +1,4 @@
-"""One fault: what it does, and at which requests."""
+"""A fault, and the requests that it affects."""
 
 import threading
 from collections.abc import Callable
@@ -10,10 +10,7 @@ from etl.simulator.registry import Registry
 
 @dataclass(frozen=True, kw_only=True)
 class FaultContext:
-    """What a fault may look at or change: the request, the list it asks for, and the registry.
-
-    `ask` gives the right answer to any other request.
-    """
+    """What a fault can use: the request, its list, and the registry. `ask` answers any other request."""
 
     request: Request
     endpoint: str
@@ -26,9 +23,9 @@ Apply = Callable[[FaultContext, Proceed], Answer]
 
 @dataclass
 class Fault:
-    """Something that goes wrong at each `every`th request to `endpoint` (to any, if empty), `times` times.
+    """A fault that affects every `every`th request to `endpoint` (to any if empty), at most `times` times.
 
-    The first `after` requests to the endpoint pass, and count for nothing: `every` counts from there.
+    The first `after` requests to the endpoint are not affected, and `every` does not count them.
     """
 
     apply: Apply
@@ -40,14 +37,14 @@ class Fault:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a schedule that cannot be kept."""
+        """Reject an impossible schedule with a ValueError."""
         if self.every < 1:
-            raise ValueError(f"A fault cannot strike every {self.every} requests.")
+            raise ValueError(f"A fault cannot affect every {self.every} requests.")
         if self.after < 0:
             raise ValueError(f"A fault cannot start after {self.after} requests.")
 
     def __call__(self, context: FaultContext, proceed: Proceed) -> Answer:
-        """The answer that the client gets; `proceed` is what it would get without this fault."""
+        """Answer a request; `proceed` returns the answer without this fault."""
         return self.apply(context, proceed) if self._is_due(context.endpoint) else proceed()
 
     def _is_due(self, endpoint: str) -> bool:
@@ -60,10 +57,10 @@ class Fault:
 
 
 def always(answer: Answer) -> Fault:
-    """The same answer to whatever was asked."""
+    """Create a fault that always returns this answer."""
     return Fault(lambda _, __: answer)
 
 
 def transformed(transform: Callable[[Answer], Answer]) -> Fault:
-    """The right answer, and what becomes of it."""
+    """Create a fault that transforms the right answer."""
     return Fault(lambda _, proceed: transform(proceed()))
