@@ -1,4 +1,4 @@
-"""The runs' own tables: what each run did, what it could not store, what changed, how far it got."""
+"""Tables about runs: runs and their counts, rejected records, changes, and the state of each scope."""
 
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from etl.models.base import Base, one_of
 
-# SQLite counts up only a key that is declared INTEGER.
+# SQLite generates values only for a key that is declared INTEGER.
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 _ENTITIES = one_of("ml_repos", "models", "model_versions")
@@ -16,7 +16,7 @@ _COVERAGE = one_of("all", "latest")
 
 
 class SyncRun(Base):
-    """A row for each run, written at its start and closed in the run's one commit."""
+    """A run: inserted at its start, and completed in the one transaction of the run."""
 
     __tablename__ = "sync_runs"
 
@@ -55,7 +55,7 @@ class SyncRun(Base):
 
 
 class SyncRunCount(Base):
-    """What a run did to one table."""
+    """The counts of one table in a run."""
 
     __tablename__ = "sync_run_counts"
 
@@ -77,7 +77,7 @@ class SyncRunCount(Base):
 
 
 class SyncScope(Base):
-    """How far the runs of one scope got."""
+    """The state of a scope after its last complete run."""
 
     __tablename__ = "sync_scopes"
 
@@ -109,7 +109,7 @@ class SyncScope(Base):
 
 
 class RejectedRecord(Base):
-    """A record that could not be stored, whole."""
+    """A record that could not be stored, with its complete payload."""
 
     __tablename__ = "rejected_records"
 
@@ -122,7 +122,7 @@ class RejectedRecord(Base):
     )
     record_id: Mapped[str | None] = mapped_column(comment="The record's id; NULL if it has no readable one.")
     reason: Mapped[str] = mapped_column(comment="Why it could not be stored.")
-    # Pure ASCII JSON text: whatever came can be written to it, and read back by json.loads.
+    # ASCII JSON text, which can represent every record; json.loads reads it.
     payload: Mapped[str] = mapped_column(Text, comment="The record as received, as JSON text.")
     rejected_at: Mapped[datetime] = mapped_column(comment="Start of that run, UTC.")
     resolved_at: Mapped[datetime | None] = mapped_column(
@@ -137,7 +137,7 @@ class RejectedRecord(Base):
 
 
 class Change(Base):
-    """What moved, field by field; the first load of a scope writes no rows."""
+    """A change of one field; the first load of a scope writes no rows."""
 
     __tablename__ = "changes"
 
@@ -173,7 +173,7 @@ class Change(Base):
 
 
 class VersionRead(Base):
-    """As what a model was seen when all of its versions were last read: the plan of the next run rests on it."""
+    """The state of a model when its versions were last read in full; the next run plans by it."""
 
     __tablename__ = "version_reads"
 

@@ -1,4 +1,4 @@
-"""What the mappings say of each table and view, as plain data: for who writes it down and knows no SQLAlchemy."""
+"""Descriptions of all tables and views as plain data, for code that does not use SQLAlchemy."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _POSTGRESQL, _SQLITE = (make_url(url).get_dialect()() for url in ("postgresql+ps
 
 @dataclass(frozen=True)
 class Reference:
-    """The column whose values another one holds; `enforced`: by a foreign key."""
+    """The column that another column refers to; `enforced` by a foreign key or not."""
 
     table: str
     column: str
@@ -22,9 +22,9 @@ class Reference:
 
 @dataclass(frozen=True)
 class ColumnDescription:
-    """A column: its type in each kind of database, whether it may be NULL, what it refers to, what it is.
+    """A column: its types, whether it may be NULL, its reference and its description.
 
-    Of a view nobody knows what may be NULL: there `nullable` is None.
+    `nullable` is None for a column of a view, because it is not known there.
     """
 
     name: str
@@ -39,7 +39,7 @@ class ColumnDescription:
 
 @dataclass(frozen=True)
 class RelationDescription:
-    """A table or view, and what it is for."""
+    """A table or view, with its description."""
 
     name: str
     description: str
@@ -47,17 +47,17 @@ class RelationDescription:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The columns of the primary key, in their order; none of a view."""
+        """The columns of the primary key; empty for a view."""
         return tuple(column.name for column in self.columns if column.key)
 
 
 def tables() -> Iterator[RelationDescription]:
-    """Every table, those that others refer to first."""
+    """Describe all tables, referenced tables first."""
     return (_described(table, is_view=False) for table in Base.metadata.sorted_tables)
 
 
 def views() -> Iterator[RelationDescription]:
-    """Every view."""
+    """Describe all views."""
     return (_described(table, is_view=True) for table in read_only.metadata.sorted_tables)
 
 
@@ -86,7 +86,7 @@ def _type(column: Column[object], dialect: Dialect) -> str:
 def _reference(column: Column[object]) -> Reference | None:
     for key in column.foreign_keys:
         return Reference(key.column.table.name, key.column.name, enforced=True)
-    if told := column.info.get("refers_to"):
-        table, name = told.split(".")
+    if target := column.info.get("refers_to"):
+        table, name = target.split(".")
         return Reference(table, name, enforced=False)
     return None

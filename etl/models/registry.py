@@ -1,19 +1,19 @@
-"""The registry's tables: ML repos, subjects, models, versions and what hangs on them.
+"""The registry tables: ML repos, subjects, models, versions and their lists.
 
-Ids are the source's own. There is no foreign key between repos, models and versions: the source may list a
-version whose model it does not list, and both must be kept; `refers_to` tells what joins what all the same. Rows
-of a version or model that are lists at the source (`tags`, `metrics`, packages, run steps) hang on it by key and
-position.
+Ids are those of the source. There are no foreign keys between repos, models and versions, because the source may
+list a version without its model, and both must be kept. `refers_to` declares these references. Lists of a version
+or a model (tags, metrics, packages, run steps) have their own tables, with the position in the list in the key.
 
-The relationships are for reading, hence `viewonly=True`: only the sync writes these tables, by Core statements.
-A relationship ignores `deleted_at`: it also gives rows that are soft-deleted. One to a single row is None where the
-id is NULL, and where no row has that id.
+Relationships are `viewonly=True`: only the sync writes these tables, by Core statements. A relationship ignores
+`deleted_at`, and also returns rows that are soft-deleted. A relationship to a single row is None if the id is NULL
+or if no row has it.
 
-A relationship loads when it is first read (`lazy="select"`), which suits a single row. A query over many rows names
-what it needs: `selectinload` for lists, `joinedload` for single rows, `raiseload("*")` to refuse anything else.
-No column is deferred by default. `select(ModelVersion)` then gives whole rows, to pandas as well, and no loop that
-reads `manifest` runs a statement for each row. Where the large columns are not needed (`manifest`, `metadata`,
-`extra`, `usage_code_snippet`), `load_only` names those that are. docs/orm.md has examples.
+A relationship loads on first access (`lazy="select"`), which suits a single row. A query over many rows names its
+relationships: `selectinload` for lists, `joinedload` for single rows, `raiseload("*")` to reject all others.
+
+No column is deferred by default, so that `select(ModelVersion)` returns complete rows, and a loop over `manifest`
+runs no statement for each row. Use `load_only` to leave out large columns (`manifest`, `metadata`, `extra`,
+`usage_code_snippet`). docs/orm.md has examples.
 """
 
 from datetime import datetime
@@ -27,7 +27,7 @@ from etl.models.types import RegistryJson
 
 
 class SyncedMixin:
-    """What `ml_repos`, `models` and `model_versions` carry beside the source's fields."""
+    """Columns of `ml_repos`, `models` and `model_versions` that are not fields of the source."""
 
     extra: Mapped[dict[str, Any] | None] = mapped_column(
         sort_order=90, comment="Fields of the record that have no exact column, as JSON; NULL if there are none."
@@ -88,7 +88,7 @@ class MlRepo(SyncedMixin, Base):
 
 
 class Subject(Base):
-    """A user, team or account, as the newest stored record that names it shows it."""
+    """A user, team or account, as in the newest stored record that names it."""
 
     __tablename__ = "subjects"
 
@@ -146,7 +146,7 @@ class Model(SyncedMixin, Base):
     creator: Mapped[Subject | None] = relationship(
         primaryjoin="foreign(Model.created_by_id) == Subject.id", viewonly=True
     )
-    # A version without a number is first, so that the last one is always the newest numbered one.
+    # Versions without a number come first, so that the last one is the newest numbered version.
     versions: Mapped[list["ModelVersion"]] = relationship(
         primaryjoin="foreign(ModelVersion.model_id) == Model.id",
         order_by="(ModelVersion.version.nulls_first(), ModelVersion.id)",
@@ -169,7 +169,7 @@ class Model(SyncedMixin, Base):
 
 
 class ModelVersion(SyncedMixin, Base):
-    """One version of a model, its manifest read out into columns."""
+    """A version of a model, with the fields of its manifest as columns."""
 
     __tablename__ = "model_versions"
 
@@ -226,7 +226,7 @@ class ModelVersion(SyncedMixin, Base):
         comment="Last change according to the source, UTC; some changes do not update it. NULL if the source "
         "does not say.",
     )
-    # `metadata` is taken by the declarative base.
+    # The declarative base uses the name `metadata`.
     metadata_: Mapped[Any | None] = mapped_column(
         name="metadata", type_=RegistryJson(), comment="Free metadata of the manifest, as JSON; NULL if there is none."
     )
@@ -262,7 +262,7 @@ class ModelVersion(SyncedMixin, Base):
         Index(None, "framework_type"),
         Index(None, "updated_at"),
         Index(None, "deleted_at"),
-        # Few rows have it, in most databases none: the others cost nothing.
+        # A partial index, because few rows have a value.
         Index(
             None,
             "superseded_at",
@@ -274,7 +274,7 @@ class ModelVersion(SyncedMixin, Base):
 
 
 class VersionChildMixin:
-    """A row of a list that a version carries."""
+    """A row of a list of a version."""
 
     model_version_id: Mapped[str] = mapped_column(
         ForeignKey("model_versions.id", ondelete="CASCADE"),
@@ -307,7 +307,7 @@ class ModelVersionTag(VersionChildMixin, Base):
 
 
 class ModelVersionMetric(VersionChildMixin, Base):
-    """One logged value; the same key may come with several steps."""
+    """A logged value; a key may have values at several steps."""
 
     __tablename__ = "model_version_metrics"
 

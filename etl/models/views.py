@@ -1,6 +1,6 @@
-"""The views for analysts, as read-only tables: migrations create them, tests hold both against each other.
+"""The views for analysts, as read-only tables. Migrations create the views, and tests compare both.
 
-The comments of columns stand here alone. Except for those of history, views tell what the source has now.
+Only this module has the comments of their columns. Except for history, views show records that are not deleted.
 """
 
 from datetime import datetime
@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, MetaData, Table
 
 from etl.models.types import RegistryText, UtcDateTime
 
-# Their own MetaData: Alembic compares Base.metadata with the tables, and a view is none.
+# A separate MetaData, because Alembic compares Base.metadata with the tables.
 metadata = MetaData()
 
 
