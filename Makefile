@@ -34,7 +34,7 @@ help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
 		printf 'make %-13s %s\n' "$$name" "$$text"; done
 
-# Files with parts that are made from the code, or from what the bench has measured.
+# Files with parts that are generated from the code or from results of the benchmarks.
 GENERATED = README.md docs/commands.md docs/settings.md docs/schema.md docs/dbt/models/sources.yml docs/history.md \
             docs/explore.md docs/operations.md docs/reliability.md docs/performance.md
 
@@ -86,19 +86,19 @@ fuzz: .venv-fuzz/stamp  ## feed the reading of records inputs guided by coverage
 	.venv-fuzz/bin/python -m tests.fuzz.fuzz_records .venv-fuzz/corpus -max_total_time=$(FUZZ_SECONDS) \
 		-max_len=6000 -print_final_stats=1 -artifact_prefix=.venv-fuzz/finding-
 
-# For a look at it: make bench BENCH="--models 500 --rounds 1". More options: python -m bench.compare --help
+# A quick run: make bench BENCH="--models 500 --rounds 1". More options: python -m bench.compare --help
 BENCH =
 SHOW = .venv-bench/bin/python -m bench.plots && .venv-bench/bin/cog -r -I docs $(GENERATED)
 
-bench: .venv-bench/stamp  ## compare with dlt, Singer and two floors, on SQLite and PostgreSQL, for an hour or so
+bench: .venv-bench/stamp  ## compare with dlt, Singer and two minimal loaders, on SQLite and PostgreSQL; takes about an hour
 	.venv-bench/bin/python -m bench.compare $(BENCH)
 	$(SHOW)
 
-bench-scaling: .venv-bench/stamp  ## measure how it grows, up to a million versions
+bench-scaling: .venv-bench/stamp  ## measure time and memory for up to a million versions
 	.venv-bench/bin/python -m bench.scaling $(BENCH)
 	$(SHOW)
 
-bench-latency: .venv-bench/stamp  ## measure it where each answer takes its time
+bench-latency: .venv-bench/stamp  ## measure the effect of concurrency when answers have a latency
 	.venv-bench/bin/python -m bench.latency $(BENCH)
 	$(SHOW)
 

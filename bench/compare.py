@@ -1,10 +1,10 @@
-"""The project, its peers and the floors, by whole processes, on SQLite and on PostgreSQL.
+"""Compares tfy-etl with other tools and with two minimal loaders, by whole processes, on both databases.
 
     python -m bench.compare [--models 10000] [--rounds 5] [--only NAME]… [--database NAME]…
 
-In each round every tool gets a fresh database and makes its runs there, one tool after the other, each round
-beginning with another one. Ratios are taken within a round and then the median of them, so that a machine which is slow
-for a while is slow for both sides. Results go to bench/results/compare.json.
+In each round every tool runs on a fresh database, one tool after the other; each round begins with another tool.
+Ratios are computed within a round, and then their median, so that a slow phase of the machine affects both sides.
+Results are written to bench/results/compare.json.
 """
 
 import argparse
@@ -23,7 +23,7 @@ _COMPARED = ("wall", "cpu", "peak_mb")
 
 
 def rounds(bench: Benchmark, asked: argparse.Namespace) -> Iterable[list[Result]]:
-    """What was measured, round by round."""
+    """Yield the results of each round."""
     tools = [each for each in TOOLS if not asked.only or each.name in asked.only]
     for number in range(asked.rounds):
         first = number % len(tools)
@@ -36,7 +36,7 @@ def rounds(bench: Benchmark, asked: argparse.Namespace) -> Iterable[list[Result]
 
 
 def measurements(bench: Benchmark, tool: Tool, database: str, number: int) -> list[Result]:
-    """The runs of one tool in one round; none where it does not know the database."""
+    """Run one tool in one round; return nothing if it does not support the database."""
     if database not in tool.databases:
         return []
     results = []
@@ -48,12 +48,12 @@ def measurements(bench: Benchmark, tool: Tool, database: str, number: int) -> li
 
 
 def summaries(measured: Sequence[Result]) -> list[Result]:
-    """The medians of each tool on each database in each run, and its ratios to this project."""
+    """Return the medians of each tool, database and run, and their ratios to tfy-etl."""
     return [summary | ratios(measured, summary) for summary in medians(measured, ("database", "run", "tool"))]
 
 
 def ratios(measured: Sequence[Result], summary: Result) -> Result:
-    """How many times as much as our own run in the same round each figure was, in the median."""
+    """Return the median ratio of each figure to that of tfy-etl in the same round."""
     theirs, ours = (
         {
             each["round"]: each
@@ -70,9 +70,9 @@ def ratios(measured: Sequence[Result], summary: Result) -> Result:
 
 
 def options() -> argparse.Namespace:
-    """What was asked for."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=int, default=10_000, help="models, of 5 versions each")
+    parser.add_argument("--models", type=int, default=10_000, help="number of models, with 5 versions each")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", action="append", choices=[each.name for each in TOOLS])
     parser.add_argument("--database", action="append", choices=DATABASES)
@@ -80,7 +80,7 @@ def options() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure, and keep the results after each round."""
+    """Run the benchmark, and write the results after each round."""
     asked = options()
     log(f"preparing {asked.models} models")
     with running(asked.models) as (plane, dataset), postgres_server() as server:

@@ -27,7 +27,7 @@ ML_REPO_COUNT, VERSIONS, METRICS = 5, 5, 10
 EDITED_TAG, EDITED_TEXT = "moved-by-the-bench", "Written by the bench."
 
 _BLOCK = 10_000
-"""Models that are made at once: that many, with their versions, have to fit into memory."""
+"""Number of models to generate at once; they have to fit into memory with their versions."""
 
 _EACH = 100
 _EVERYTHING = 10**9
@@ -35,7 +35,7 @@ _EXPECTED = "expected.json"
 
 
 class _List:
-    """One list being written: records joined by commas, where each begins, and their ids."""
+    """Writes one list: its records joined by commas, their offsets and their ids."""
 
     def __init__(self, folder: Path, entity: str, stack: ExitStack) -> None:
         self._at = array("Q", [0])
@@ -57,7 +57,7 @@ class _List:
 
 
 class _Writer:
-    """One state of the registry being written, block by block."""
+    """Writes one state of the registry, block by block."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         folder.mkdir(parents=True)
@@ -68,7 +68,7 @@ class _Writer:
         self.expected: Counter[str] = Counter()
 
     def add(self, registry: Registry, number: int) -> None:
-        """Add the models and versions of a registry; of the first one its ML repos, too."""
+        """Add the models and versions of a registry; for the first one also its ML repos."""
         tenant = b"model:acme-%d/" % (number + 1) if number else b"model:acme/"
         if not number:
             repos = zip(registry.ids(ML_REPOS), registry.page(ML_REPOS, {}, 0, _EVERYTHING)[0], strict=True)
@@ -79,7 +79,7 @@ class _Writer:
             text = registry.text(MODELS, model_id) or b""
             self._repos.append(int(json.loads(text)["ml_repo_id"]) - 1)
             self._first_versions.append(len(self._lists[MODEL_VERSIONS]))
-            # Names come again in each block; by another tenant the fqns are distinct all the same.
+            # Names repeat in each block; another tenant keeps the fqns distinct.
             self._lists[MODELS].add(model_id, text.replace(b"model:acme/", tenant))
             for version in registry.page(MODEL_VERSIONS, {"model_id": (model_id,)}, 0, _EVERYTHING)[0]:
                 self._lists[MODEL_VERSIONS].add(next(version_ids), version.replace(b"model:acme/", tenant))
@@ -94,7 +94,7 @@ class _Writer:
         self.expected["edited tags"] += record["tags"] == [EDITED_TAG]
 
     def close(self) -> None:
-        """Write what is known only at the end."""
+        """Write the indexes and the expected counts."""
         for entity, written in self._lists.items():
             self.expected[entity.replace("-", "_")] = len(written)
             written.close()
@@ -104,7 +104,7 @@ class _Writer:
 
 
 def prepare(folder: Path, models: int, *, states: Sequence[str] = STATES) -> None:
-    """Write a registry of that many models, with 5 versions each and 10 metrics in each version, into the folder."""
+    """Write a registry of this many models to the folder, with 5 versions each and 10 metrics per version."""
     with ExitStack() as stack:
         writers = {state: _Writer(folder / state, stack) for state in states}
         for number, first in enumerate(range(0, models, _BLOCK)):
@@ -136,61 +136,59 @@ def delete(registry: Registry) -> None:
 
 
 _CHANGES: Mapping[str, Callable[[Registry], None]] = {BASE: lambda _: None, CHANGED: edit, DELETED: delete}
-"""What happens to the registry before it is written down in each state, one after the other."""
+"""The change that leads to each state, in this order."""
 
 
 def expected(folder: Path, state: str) -> dict[str, int]:
-    """How many rows of each kind a faithful copy of that state holds, and how many edits it shows."""
+    """Return the number of rows of each kind, and of edits, in a complete copy of a state."""
     counts: dict[str, int] = json.loads((folder / state / _EXPECTED).read_text(encoding="ascii"))
     return counts
 
 
 class Listed:
-    """One list as it is served; nothing of it is read before it is asked for."""
+    """A list to serve, memory-mapped."""
 
     def __init__(self, folder: Path, entity: str) -> None:
-        """Map the file into memory."""
         self._path = folder / entity
         self._at = _numbers(self._path.with_suffix(".at"))
         with self._path.with_suffix(".json").open("rb") as file:
             self._text = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
     def __len__(self) -> int:
-        """How many records it has."""
+        """The number of records."""
         return len(self._at) - 1
 
     @cached_property
     def place(self) -> Mapping[bytes, int]:
-        """The place of each id."""
+        """The position of each id."""
         ids = self._path.with_suffix(".ids").read_bytes().split(b"\n")
         return dict(zip(ids, range(len(ids)), strict=True))
 
     def slice(self, first: int, last: int) -> memoryview:
-        """The records from `first` up to `last`, joined by commas."""
+        """Return the records from `first` to before `last`, joined by commas."""
         first, last = min(first, len(self)), min(last, len(self))
         return self._text[self._at[first] : max(self._at[last] - 1, self._at[first])]
 
     def picked(self, places: Sequence[int]) -> bytes:
-        """The records in these places, joined by commas."""
+        """Return the records at these positions, joined by commas."""
         return b",".join([self.slice(place, place + 1) for place in places])
 
 
 class Dataset:
-    """One state of the registry as it is served."""
+    """A state of the registry to serve."""
 
     def __init__(self, folder: Path) -> None:
-        """Open what `prepare` wrote."""
         self.lists = {entity: Listed(folder, entity) for entity in ENTITIES}
         self._first_versions = _numbers(folder / "models.first")
         self._repo = _numbers(folder / "models.repo")
 
     @classmethod
     def all_of(cls, folder: Path) -> dict[str, Self]:
-        """Every state of a dataset."""
+        """Open all states of a dataset."""
         return {state.name: cls(state) for state in sorted(folder.iterdir())}
 
     def of_model(self, model_id: bytes) -> range:
-        """The places of a model's versions."""
+        """Return the positions of the versions of a model."""
         model = self.lists[MODELS].place.get(model_id)
         return range(0) if model is None else self._versions(model)
 
@@ -200,7 +198,7 @@ class Dataset:
         return range(self._first_versions[model], end)
 
     def of_repo(self, entity: str, ml_repo_id: bytes) -> Sequence[int]:
-        """The places of an ML repo's models, or of its versions."""
+        """Return the positions of the models or versions of an ML repo."""
         return self._by_repo[entity].get(ml_repo_id, ())
 
     @cached_property

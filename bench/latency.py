@@ -1,9 +1,9 @@
-"""What it brings to have several requests under way, where each answer takes its time.
+"""Measures the effect of concurrent requests when each answer has a latency.
 
     python -m bench.latency [--models 2000] [--page-size 100] [--latency MS]… [--rounds 3]
 
-Each first load is made at each latency, on SQLite: by our own sync with 1 to 16 requests under way, by dlt, and by the
-direct load that asks for a page when the one before is in the database. Results go to bench/results/latency.json.
+It runs first loads into SQLite at each latency: tfy-etl with a concurrency of 1 to 16, dlt, and the direct load,
+which requests a page after it has stored the one before. Results are written to bench/results/latency.json.
 """
 
 import argparse
@@ -20,7 +20,7 @@ CONCURRENCY = (1, 4, 8, 16)
 
 
 def tools(page_size: int) -> dict[int, list[Tool]]:
-    """Who is measured, by the requests it has under way; those that go page by page come last."""
+    """Return the tools by their concurrency; those that fetch page by page come last."""
     upgrade = tfy_etl("db", "upgrade")
     size = ("--page-size", str(page_size))
     ours = {
@@ -48,9 +48,9 @@ def tools(page_size: int) -> dict[int, list[Tool]]:
 
 
 def main() -> None:
-    """Measure, and keep the results after each round."""
+    """Run the benchmark, and write the results after each round."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=int, default=2000, help="models, of 5 versions each")
+    parser.add_argument("--models", type=int, default=2000, help="number of models, with 5 versions each")
     parser.add_argument("--page-size", type=int, default=100)
     parser.add_argument("--latency", type=int, action="append", help="milliseconds, instead of 0, 50 and 200")
     parser.add_argument("--rounds", type=int, default=3)
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def loads(bench: Benchmark, page_size: int) -> list[Result]:
-    """A first load by each tool."""
+    """Run a first load with each tool."""
     results = []
     for concurrency, each in tools(page_size).items():
         for tool in each:

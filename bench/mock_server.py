@@ -43,11 +43,11 @@ Piece = bytes | memoryview
 
 
 class Refused(Exception):
-    """A request that gets an error; the status comes first."""
+    """A rejected request: its status and a message."""
 
 
 class Served(NamedTuple):
-    """What was served since somebody last asked; bytes are those of bodies."""
+    """Requests served since the last call, and the bytes of their bodies."""
 
     requests: int
     bytes: int
@@ -57,7 +57,6 @@ class MockServer:
     """The API over the states of a dataset."""
 
     def __init__(self, datasets: Mapping[str, Dataset]) -> None:
-        """Serve the first state."""
         self._datasets = datasets
         self._dataset = datasets[BASE]
         self._latency = 0.0
@@ -65,7 +64,7 @@ class MockServer:
         self._requests = self._bytes = 0
 
     def converse(self, connection: socket.socket) -> None:
-        """Answer one request after the other until the client leaves."""
+        """Answer requests until the client disconnects."""
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         buffer = b""
         with connection:
@@ -79,7 +78,7 @@ class MockServer:
                 _send(connection, *self._respond(head))
 
     def _respond(self, head: str) -> tuple[int, list[Piece]]:
-        """Status and body."""
+        """Return status and body."""
         method, target, _ = head.split(" ", 2)
         path, _, query = target.partition("?")
         if path == _CONTROL:
@@ -107,10 +106,10 @@ class MockServer:
     def _body(self, path: str, query: dict[str, list[str]]) -> list[Piece]:
         entity, _, record_id = path.removeprefix(PREFIX).partition("/")
         if not path.startswith(PREFIX) or entity not in ENTITIES:
-            raise Refused(404, f"nothing is at {path}")
+            raise Refused(404, f"unknown path {path}")
         unknown = sorted(query.keys() - (set() if record_id else _KNOWN[entity]))
         if unknown:
-            raise Refused(400, f"this control plane does not know {', '.join(unknown)}")
+            raise Refused(400, f"unknown parameters {', '.join(unknown)}")
         return self._one(entity, record_id) if record_id else self._page(entity, query)
 
     def _one(self, entity: str, record_id: str) -> list[Piece]:
@@ -126,7 +125,7 @@ class MockServer:
             raise Refused(422, f"limit should be from 1 to {MAX_LIMIT}")
         listed = self._dataset.lists[entity]
         places = self._places(entity, query)
-        # Neighbours are one slice; others, such as the models of an ML repo, have to be joined.
+        # Adjacent records are one slice; others, such as the models of an ML repo, have to be joined.
         if isinstance(places, range):
             first = places.start + offset
             records: Piece = listed.slice(first, max(first, min(first + limit, places.stop)))
@@ -162,14 +161,14 @@ def _send(connection: socket.socket, status: int, body: list[Piece]) -> None:
     head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     pieces: list[Piece] = [head.encode(), *body]
     sent = connection.sendmsg(pieces)
-    for piece in pieces:  # a system may take less at once than it is given
+    for piece in pieces:  # a socket may accept less than all at once
         if sent < len(piece):
             connection.sendall(memoryview(piece)[sent:])
         sent = max(0, sent - len(piece))
 
 
 def serve(dataset: Path) -> None:
-    """Serve until stdin closes, which it does however the parent ends."""
+    """Serve until stdin closes, which also happens if the parent is killed."""
     plane = MockServer(Dataset.all_of(dataset))
     with socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) as listening:
         print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
@@ -184,37 +183,34 @@ def serve(dataset: Path) -> None:
 
 
 class Running:
-    """A plane in a process of its own, seen from the bench."""
+    """A mock server in its own process, controlled by the benchmark."""
 
     def __init__(self, dataset: Path) -> None:
-        """Start it."""
         command = [sys.executable, "-m", "bench.mock_server", str(dataset)]
         self._process = subprocess.Popen(  # noqa: S603 our own command
             command, env=BARE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None  # noqa: S101 it is a pipe
         self.url = self._process.stdout.readline().strip()
-        # A proxy of the environment is not for this machine.
+        # A proxy from the environment does not apply to this machine.
         self._http = build_opener(ProxyHandler({}))
 
     def switch(self, **how: Any) -> Served:
-        """Serve another `state`, with another `latency`; what was served since the last call."""
+        """Select a state and a latency; return what was served since the last call."""
         query = "&".join(f"{name}={value}" for name, value in how.items())
         with self._http.open(f"{self.url}{_CONTROL}?{query}") as answer:
             return Served(**json.load(answer))
 
     def __enter__(self) -> Self:
-        """It runs already."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop it."""
         self._process.communicate()
 
 
 @contextmanager
 def running(models: int, *, states: Sequence[str] = STATES) -> Iterator[tuple[Running, Path]]:
-    """A plane over a registry of that many models, and its dataset."""
+    """Yield a mock server of a registry of this many models, and its dataset."""
     with tempfile.TemporaryDirectory(prefix="tfy-etl-bench-") as folder:
         dataset = Path(folder) / "dataset"
         prepare(dataset, models, states=states)
@@ -223,7 +219,7 @@ def running(models: int, *, states: Sequence[str] = STATES) -> Iterator[tuple[Ru
 
 
 def speed(plane: Running, versions: int, *, limit: int, connections: int, pages: int) -> dict[str, float]:
-    """Pages and megabytes a second that the plane alone gives to clients which read and drop."""
+    """Pages and megabytes per second that the mock server sends to clients which only read."""
     address = plane.url.removeprefix("http://").split(":")
     readers = [
         threading.Thread(target=_drain, args=((address[0], int(address[1])), versions, limit, pages // connections))
@@ -247,7 +243,7 @@ def speed(plane: Running, versions: int, *, limit: int, connections: int, pages:
 
 
 def _drain(address: tuple[str, int], versions: int, limit: int, pages: int) -> None:
-    """Ask for pages of versions, and read them into one buffer, over and over."""
+    """Request pages of versions, and read them into one buffer, until the time is over."""
     room = memoryview(bytearray(2**20))
     with socket.create_connection(address) as connection:
         for page in range(pages):
@@ -263,7 +259,7 @@ def _drain(address: tuple[str, int], versions: int, limit: int, pages: int) -> N
 
 
 def speeds(plane: Running, versions: int) -> list[dict[str, float]]:
-    """The speed of the plane for pages of two sizes, and for one connection and several."""
+    """Measure the speed of the mock server, for two page sizes and for one and several connections."""
     return [
         speed(plane, versions, limit=limit, connections=connections, pages=300_000 // limit)
         for limit in (100, MAX_LIMIT)
@@ -272,11 +268,11 @@ def speeds(plane: Running, versions: int) -> list[dict[str, float]]:
 
 
 def main() -> None:
-    """Serve, or measure."""
+    """Serve, or measure the speed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path, nargs="?", help="folder that bench.dataset has prepared")
-    parser.add_argument("--measure", action="store_true", help="tell how fast it alone is")
-    parser.add_argument("--models", type=int, default=2000, help="models to measure with")
+    parser.add_argument("--measure", action="store_true", help="measure the speed of the server alone")
+    parser.add_argument("--models", type=int, default=2000, help="number of models to measure with")
     asked = parser.parse_args()
     if asked.measure:
         with running(asked.models) as (plane, _):

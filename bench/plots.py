@@ -1,4 +1,4 @@
-"""The plots of docs/performance.md, from bench/results.
+"""Draws the plots of docs/performance.md from bench/results.
 
 python -m bench.plots
 """
@@ -31,19 +31,19 @@ _STYLE = {
     "axes.axisbelow": True,
     "grid.color": "#e6e8eb",
     "legend.frameon": False,
-    # The same figures give the same file.
+    # The same results give the same file.
     "svg.hashsalt": "tfy-etl",
 }
 
 
 def load_summary(name: str) -> Sequence[Result]:
-    """The medians of a bench."""
+    """Load the medians of a benchmark."""
     summary: list[Result] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["summary"]
     return summary
 
 
 def compare() -> Figure:
-    """Wall seconds of every tool, run by run."""
+    """Plot the wall seconds of each tool in each run."""
     figure, rows = plt.subplots(len(DATABASES), len(RUNS), figsize=(11, 5), layout="constrained", squeeze=False)
     for database, row in zip(DATABASES, rows, strict=True):
         for run, axes in zip(RUNS, row, strict=True):
@@ -54,7 +54,7 @@ def compare() -> Figure:
 
 
 def bars(axes: Axes, summary: Sequence[Result]) -> None:
-    """A bar for each tool that came through, the first one on top."""
+    """Draw a bar for each tool that succeeded, the first one on top."""
     sound = [each for each in reversed(summary) if "error" not in each]
     names = [each["tool"] for each in sound]
     drawn = axes.barh(
@@ -68,7 +68,7 @@ def bars(axes: Axes, summary: Sequence[Result]) -> None:
 
 
 def scaling() -> Figure:
-    """Memory, time and requests by the size of the registry."""
+    """Plot memory, time and requests by the size of the registry."""
     figure, row = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
     figures = (("peak_mb", "peak memory, MB"), ("wall", "wall seconds"), ("requests", "requests"))
     for axes, (name, label) in zip(row, figures, strict=True):
@@ -86,7 +86,7 @@ def scaling() -> Figure:
 
 
 def latency() -> Figure:
-    """Wall seconds by the requests under way, for each latency; those who go page by page are level lines."""
+    """Plot wall seconds by concurrency for each latency; sequential tools are horizontal lines."""
     summary = load_summary("latency")
     latencies = sorted({each["latency_ms"] for each in summary})
     figure, row = plt.subplots(1, len(latencies), figsize=(11, 3.6), layout="constrained", squeeze=False)
@@ -112,7 +112,7 @@ def latency() -> Figure:
 
 
 def lines(summary: Sequence[Result], keys: Sequence[str]) -> list[tuple[str, list[Result]]]:
-    """The points of each line, with its name."""
+    """Return the name and the points of each line."""
     named: dict[str, list[Result]] = {}
     for each in summary:
         named.setdefault(", ".join(each[key] for key in keys), []).append(each)
@@ -120,7 +120,7 @@ def lines(summary: Sequence[Result], keys: Sequence[str]) -> list[tuple[str, lis
 
 
 def main() -> None:
-    """Draw what there are results of."""
+    """Draw all plots that have results."""
     FOLDER.mkdir(exist_ok=True)
     with mpl.rc_context(_STYLE):
         for draw in (compare, scaling, latency):
@@ -129,7 +129,7 @@ def main() -> None:
 
 
 def save(figure: Figure, file: Path) -> None:
-    """Write a plot, without the day on which it was drawn."""
+    """Write a plot without its date."""
     figure.savefig(file, metadata={"Date": None})
     plt.close(figure)
 

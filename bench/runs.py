@@ -1,4 +1,4 @@
-"""One tool on one database: its runs, each measured from outside, and what they left in the database."""
+"""The runs of one tool on one database, measured from outside, and their results in the database."""
 
 import json
 import os
@@ -34,14 +34,14 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """The plane, what it serves, and the server where databases are made."""
+    """The mock server, its dataset, and the PostgreSQL server for databases."""
 
     plane: Running
     dataset: Path
     server: str
 
     def runs(self, tool: Tool, database: str, runs: Sequence[str]) -> Iterator[Result]:
-        """The tool's runs on a fresh database; after an error there are no more."""
+        """Run a tool on a fresh database; an error ends its runs."""
         with tempfile.TemporaryDirectory(prefix="tfy-etl-bench-") as folder, self._fresh(folder, database) as loaded:
             environment = {"TFY_HOST": self.plane.url, "TFY_API_KEY": TOKEN}
             if before := tool.before_at(loaded.url):
@@ -79,7 +79,7 @@ class Benchmark:
         return result | self._left(tool, loaded, state, took)
 
     def _left(self, tool: Tool, loaded: Loaded, state: str, took: Measured) -> Result:
-        """What is in the database now, and how it differs from what was served."""
+        """Return the rows in the database, and their difference to what was served."""
         found = loaded.found(tool.found) if tool.found else json.loads(took.out)
         truth = expected(self.dataset, state)
         missing = {name: truth[name] - count for name, count in found.items() if count != truth[name]}
@@ -91,7 +91,7 @@ class Benchmark:
 
 
 def environment_of(server: str) -> Result:
-    """When and where it was measured, and with which versions of everything."""
+    """Return the time, the machine and the versions of the measured software."""
     with psycopg.connect(libpq(server)) as connection:
         postgresql = connection.info.parameter_status("server_version")
         settings = {name: connection.execute(f"SHOW {name}").fetchone() for name in ("fsync", "shared_buffers")}
@@ -110,7 +110,7 @@ def environment_of(server: str) -> Result:
 
 
 def medians(measured: Sequence[Result], keys: Sequence[str]) -> list[Result]:
-    """What came, by these keys: the median of every figure, over the rounds that went well."""
+    """Return the median of each figure by these keys, over the successful rounds."""
     groups: dict[tuple[Any, ...], list[Result]] = {}
     for each in measured:
         groups.setdefault(tuple(each[key] for key in keys), []).append(each)
@@ -131,7 +131,7 @@ def _medians(results: Sequence[Result]) -> Result:
 
 
 def write(name: str, result: Result, summary: Sequence[Result], measured: Sequence[Result]) -> None:
-    """Keep the results, as data that the documentation is made from; a line for each measurement."""
+    """Write the results, from which the documentation is generated, one line per measurement."""
     parts = [f'"{key}": {json.dumps(value)}' for key, value in result.items()]
     short = [{key: value for key, value in each.items() if key not in {"found", "tables"}} for each in measured]
     for key, lines in (("summary", summary), ("measured", short)):
@@ -141,5 +141,5 @@ def write(name: str, result: Result, summary: Sequence[Result], measured: Sequen
 
 
 def log(*words: object) -> None:
-    """Say on stderr how far it is."""
+    """Print progress to stderr."""
     print(*words, file=sys.stderr, flush=True)

@@ -1,9 +1,9 @@
-"""How memory, time, requests and the database grow with the registry: our own runs from 1,000 to 1,000,000 versions.
+"""Measures how time, memory, requests and database size grow with the registry, up to 1,000,000 versions.
 
     python -m bench.scaling [--versions N]… [--rounds 1] [--database NAME]…
 
-For each size a first load and a run with nothing new, on a fresh database, with the page size as it comes. Results go
-to bench/results/scaling.json. For the largest size 3 GB of pages are made on the disk first, which takes some minutes.
+For each size it runs a first load and a run with nothing new, on a fresh database, with the default page size.
+Results are written to bench/results/scaling.json. The dataset of the largest size is 3 GB, which takes minutes.
 """
 
 import argparse
@@ -17,26 +17,26 @@ from bench.tools import AGAIN, FIRST, OURS, sync
 from etl.settings import Settings
 from tests.support.databases import postgres_server
 
-AS_IT_COMES = replace(OURS, command=sync(Settings().page_size))
+DEFAULT_PAGES = replace(OURS, command=sync(Settings().page_size))
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 
 
 def of_size(versions: int, server: str, asked: argparse.Namespace) -> list[Result]:
-    """What was measured with that many versions."""
+    """Measure with this number of versions."""
     log(f"preparing {versions} versions")
     results = []
     with running(versions // VERSIONS, states=(BASE,)) as (plane, dataset):
         bench = Benchmark(plane=plane, dataset=dataset, server=server)
         for number in range(asked.rounds):
             for database in asked.database or DATABASES:
-                for result in bench.runs(AS_IT_COMES, database, (FIRST, AGAIN)):
+                for result in bench.runs(DEFAULT_PAGES, database, (FIRST, AGAIN)):
                     log(f"{versions} versions:", database, "·", result["run"], "·", f"{result['wall']:.1f} s")
                     results.append({"versions": versions, "round": number, **result})
     return results
 
 
 def main() -> None:
-    """Measure one size after the other, and keep the results after each."""
+    """Measure one size after the other, and write the results after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--versions", type=int, action="append", help="sizes, instead of 10^3 to 10^6")
     parser.add_argument("--rounds", type=int, default=1)

@@ -1,4 +1,4 @@
-"""Who is compared: the command of each, what has to be there before it, and where its rows are found."""
+"""The tools to compare: their commands, their preparation, and queries of their rows."""
 
 import sys
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from bench.dataset import EDITED_TAG, EDITED_TEXT
 
 FIRST, AGAIN, CHANGED, DELETED = RUNS = ("first load", "nothing new", "1 % changed", "1 % deleted")
 STATES = {FIRST: dataset.BASE, AGAIN: dataset.BASE, CHANGED: dataset.CHANGED, DELETED: dataset.DELETED}
-"""What is served in each run."""
+"""State of the dataset that is served in each run."""
 
 PAGE_SIZE = 1000
-"""The largest that the API allows; each tool asks for it."""
+"""The maximum of the API, which all tools use."""
 
-# The queries hold constants of the bench alone.
+# The queries contain only constants of the benchmark.
 # ruff: noqa: S608
 _LIVE = "WHERE model_version_id IN (SELECT id FROM model_versions WHERE deleted_at IS NULL)"
 OUR_TABLES: Queries = {
@@ -52,10 +52,11 @@ _SINGER: Queries = {
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """One of those compared. `{url}` in a command is the database's.
+    """A tool to compare. `{url}` in its commands is the URL of the database.
 
-    `before` is run once for a fresh database, outside of what is measured. `found` is asked of the database; without
-    queries the tool has none, and prints what it read. What is `ours` has to come through, and be right.
+    before  a command to run once on a fresh database, which is not measured
+    found   queries of the loaded rows; a tool without them prints what it read
+    ours    tfy-etl itself, which must succeed and load all rows
     """
 
     name: str
@@ -67,11 +68,11 @@ class Tool:
     ours: bool = False
 
     def at(self, url: str) -> list[str]:
-        """The command, for this database."""
+        """Return the command for this database."""
         return _filled(self.command, url)
 
     def before_at(self, url: str) -> list[str]:
-        """What comes before, for this database; empty when nothing does."""
+        """Return the preparing command for this database; empty if there is none."""
         return _filled(self.before, url)
 
 
@@ -80,17 +81,17 @@ def _filled(command: Sequence[str], url: str) -> list[str]:
 
 
 def peer(module: str, *options: str) -> tuple[str, ...]:
-    """A program of bench/peers."""
+    """Return the command of a program in bench/peers."""
     return (sys.executable, "-m", f"bench.peers.{module}", *options)
 
 
 def tfy_etl(*arguments: str) -> tuple[str, ...]:
-    """Our own command."""
+    """Return a command of tfy-etl."""
     return (sys.executable, "-m", "etl", "--database-url", "{url}", "--log-level", "error", *arguments)
 
 
 def sync(page_size: int, *options: str) -> tuple[str, ...]:
-    """Our own main job."""
+    """Return the command `tfy-etl sync`."""
     return tfy_etl("sync", "--page-size", str(page_size), "--output", "json", *options)
 
 

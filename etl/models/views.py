@@ -392,6 +392,6 @@ version_coverage = Table(
     _whole("highest_version", "Largest number among its stored versions, deleted ones included; NULL if none has one."),
     _whole("stored_versions", "Stored versions that are not deleted."),
     _whole("missing_versions", "Numbers from 1 to the largest of which no version was ever stored."),
-    comment="How many versions of each model are stored, and how many are missing by the gaps in their numbers. "
+    comment="Stored versions of each model, and missing versions by the gaps in their numbers. "
     "Versions that were deleted before the first run count as missing too.",
 )

@@ -10,7 +10,7 @@ from etl.simulator.registry import Registry
 
 @dataclass(frozen=True, kw_only=True)
 class FaultContext:
-    """What a fault can use: the request, its list, and the registry. `ask` answers any other request."""
+    """The request, its list and the registry, for use by a fault. `ask` answers any other request."""
 
     request: Request
     endpoint: str
