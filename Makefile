@@ -28,13 +28,13 @@ PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-fast coverage test-airflow test-dbt endurance lint docs fuzz bench bench-curve bench-latency format lock wheel clean
+.PHONY: help demo test test-fast coverage test-airflow test-dbt endurance lint docs fuzz bench bench-scaling bench-latency format lock wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
 		printf 'make %-13s %s\n' "$$name" "$$text"; done
 
-# Files with parts that are made from the code, or from what the bench has measured.
+# Files with parts that are generated from the code or from results of the benchmarks.
 GENERATED = README.md docs/commands.md docs/settings.md docs/schema.md docs/dbt/models/sources.yml docs/history.md \
             docs/explore.md docs/operations.md docs/reliability.md docs/performance.md
 
@@ -53,7 +53,7 @@ coverage: .venv/dev.stamp  ## run every test with branch coverage, in every proc
 
 # How many times as much as `make test` takes on; 30 is an hour or two.
 SCALE = 30
-ENDURANCE = tests/test_death.py tests/test_database_death.py tests/test_disks.py tests/test_many_at_once.py \
+ENDURANCE = tests/test_crash_safety.py tests/test_database_death.py tests/test_disks.py tests/test_concurrency.py \
             tests/test_soak.py
 COUNTED = $(CURDIR)/.pytest_cache/endurance.jsonl
 
@@ -86,19 +86,19 @@ fuzz: .venv-fuzz/stamp  ## feed the reading of records inputs guided by coverage
 	.venv-fuzz/bin/python -m tests.fuzz.fuzz_records .venv-fuzz/corpus -max_total_time=$(FUZZ_SECONDS) \
 		-max_len=6000 -print_final_stats=1 -artifact_prefix=.venv-fuzz/finding-
 
-# For a look at it: make bench BENCH="--models 500 --rounds 1". More options: python -m bench.compare --help
+# A quick run: make bench BENCH="--models 500 --rounds 1". More options: python -m bench.compare --help
 BENCH =
 SHOW = .venv-bench/bin/python -m bench.plots && .venv-bench/bin/cog -r -I tools/docs $(GENERATED)
 
-bench: .venv-bench/stamp  ## compare with dlt, Singer and two floors, on SQLite and PostgreSQL, for an hour or so
+bench: .venv-bench/stamp  ## compare with dlt, Singer and two minimal loaders, on SQLite and PostgreSQL; takes about an hour
 	.venv-bench/bin/python -m bench.compare $(BENCH)
 	$(SHOW)
 
-bench-curve: .venv-bench/stamp  ## measure how it grows, up to a million versions
-	.venv-bench/bin/python -m bench.curve $(BENCH)
+bench-scaling: .venv-bench/stamp  ## measure time and memory for up to a million versions
+	.venv-bench/bin/python -m bench.scaling $(BENCH)
 	$(SHOW)
 
-bench-latency: .venv-bench/stamp  ## measure it where each answer takes its time
+bench-latency: .venv-bench/stamp  ## measure the effect of concurrency when answers have a latency
 	.venv-bench/bin/python -m bench.latency $(BENCH)
 	$(SHOW)
 

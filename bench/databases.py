@@ -1,4 +1,4 @@
-"""The databases that contenders load: a fresh one for each, and what is found in it afterwards."""
+"""Fresh databases for the tools to load, and queries of what they loaded."""
 
 import os
 import sqlite3
@@ -10,13 +10,13 @@ from typing import Any
 import psutil
 import psycopg
 
-from tests.databases import libpq, new_database
+from tests.support.databases import libpq, new_database
 
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 DATABASES = (SQLITE, POSTGRESQL)
 
 Queries = Mapping[str, str]
-"""Each gives one number."""
+"""Queries by name; each returns one number."""
 
 _SCHEMAS = "registry, public"
 _SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
@@ -27,35 +27,34 @@ _POSTGRESQL_TABLES = (
 
 
 class Loaded:
-    """A database, by its URL, which begins with sqlite:/// or postgresql://."""
+    """A database; its URL begins with sqlite:/// or postgresql://."""
 
     def __init__(self, url: str) -> None:
-        """Nothing is opened yet."""
         self.url = url
         self._file = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else None
 
     def settle(self) -> None:
-        """Have what earlier runs wrote on the disk, so that nobody pays for others."""
+        """Flush earlier writes to disk, so that they do not slow down the next run."""
         os.sync()
         if not self._file:
             with psycopg.connect(self.url, autocommit=True) as connection:
                 connection.execute("CHECKPOINT")
 
     def found(self, queries: Queries) -> dict[str, int]:
-        """The answer to each query."""
+        """Return the result of each query."""
         return {name: self._rows(query)[0][0] for name, query in queries.items()}
 
     def rows(self) -> dict[str, int]:
-        """How many rows each table has; PostgreSQL's come with their schema."""
+        """Return the number of rows of each table; names in PostgreSQL include the schema."""
         names = [name for (name,) in self._rows(_SQLITE_TABLES if self._file else _POSTGRESQL_TABLES)]
         quoted = (".".join(f'"{part}"' for part in name.split(".")) for name in names)
         return {
-            name: self._rows(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608 a name the catalogue gave
+            name: self._rows(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608 the name comes from the catalogue
             for name, table in zip(names, quoted, strict=True)
         }
 
     def size_mb(self) -> float:
-        """What it takes on the disk."""
+        """Return its size on disk in MB."""
         if self._file:
             files = self._file.parent.glob(f"{self._file.name}*")
             return sum(file.stat().st_size for file in files) / 1e6
@@ -63,7 +62,7 @@ class Loaded:
         return size / 1e6
 
     def server_cpu(self) -> float | None:
-        """CPU seconds that the server has taken so far; None where there is no server, or it is out of sight."""
+        """Return the CPU seconds of the server so far; None if there is no server on this machine."""
         if self._file:
             return None
         pid = int(self._rows("SELECT pg_read_file('postmaster.pid')")[0][0].split("\n")[0])
@@ -84,7 +83,7 @@ class Loaded:
 
 @contextmanager
 def fresh(kind: str, folder: Path, server: str) -> Iterator[Loaded]:
-    """An empty database: a file in the folder, or one that `server` makes and drops."""
+    """Yield an empty database: a file in the folder, or a temporary one on `server`."""
     if kind == SQLITE:
         yield Loaded(f"sqlite:///{folder}/registry.db")
         return
@@ -97,5 +96,5 @@ def _cpu(process: psutil.Process) -> float:
         took = process.cpu_times()
     except psutil.NoSuchProcess:
         return 0.0
-    # What backends took that ended comes with their parent.
+    # The times of the parent include those of backends that have ended.
     return float(took.user + took.system + took.children_user + took.children_system)

@@ -1,7 +1,7 @@
-"""What it costs to read lists that move: sweeps and requests, by order of the lists and pace of the work.
+"""Measures the cost of reading lists that change: sweeps and requests, by list order and rate of changes.
 
-The three lists of a registry are read as a first run reads them, while a record comes, goes or is touched before
-every nth request. Prints a Markdown table; `--json FILE` also writes the figures.
+It reads the three lists of a registry as a first run does, while a record is added, deleted or changed before every
+nth request. It prints a Markdown table; `--json FILE` also writes the figures.
 """
 
 import argparse
@@ -32,7 +32,7 @@ PACES = (0, 50, 10, 3, 1)
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What the readings of one order at one pace came to; `requests` is the median of all lists of a registry."""
+    """The results of one order and rate; `requests` is the median of all lists of a registry."""
 
     order: str
     pace: int
@@ -43,7 +43,7 @@ class Figures:
 
 
 def main() -> None:
-    """Measure every order at every pace, a few times each."""
+    """Measure each order at each rate, a few times."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--models", type=int, default=2000)
     options.add_argument("--page-size", type=int, default=100)
@@ -58,8 +58,8 @@ def main() -> None:
 
 
 def measured(order: str, pace: int, given: argparse.Namespace) -> Figures:
-    """Read all lists of a few registries, one change before every `pace`th request (0: none)."""
-    readings: list[ListingRead] = []
+    """Read all lists of a few registries, with a change before every `pace`th request (0: none)."""
+    readings: list[Reading] = []
     requests: list[int] = []
     for seed in range(given.rounds):
         registry = Registry.generate(seed, ml_repos=20, models=given.models, versions=5, metrics=0)
@@ -88,8 +88,8 @@ def measured(order: str, pace: int, given: argparse.Namespace) -> Figures:
 
 
 def work(registry: Registry, pace: int, seed: int) -> Callable[[int, str, dict[str, list[str]]], None]:
-    """Somebody who inserts, deletes or touches a record of the list that is being read."""
-    draw, numbers, lock = random.Random(seed), itertools.count(1), threading.Lock()  # noqa: S311 made-up work
+    """Return a hook that inserts, deletes or touches a record of the list that is being read."""
+    draw, numbers, lock = random.Random(seed), itertools.count(1), threading.Lock()  # noqa: S311 no secret
 
     def hook(_number: int, path: str, _query: dict[str, list[str]]) -> None:
         with lock:
@@ -113,7 +113,7 @@ def work(registry: Registry, pace: int, seed: int) -> Callable[[int, str, dict[s
 
 
 def table(figures: list[Figures]) -> str:
-    """The figures, and how many times the requests of a calm reading each took."""
+    """Format the figures, with the ratio of requests to a read without changes."""
     calm = {each.order: each.requests for each in figures if not each.pace}
     head = (
         "order of the lists", "a change before", "lists read", "in one sweep", "in two", "in three", "unproven",

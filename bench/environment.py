@@ -1,4 +1,4 @@
-"""The environment of every process that the bench starts: bare, so that nobody's shell changes a measurement."""
+"""A minimal environment for all processes of the benchmarks, so that results do not depend on the shell."""
 
 import os
 

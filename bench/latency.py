@@ -1,31 +1,31 @@
-"""What it brings to have several requests under way, where each answer takes its time.
+"""Measures the effect of concurrent requests when each answer has a latency.
 
     python -m bench.latency [--models 2000] [--page-size 100] [--latency MS]… [--rounds 3]
 
-Each first load is made at each latency, on SQLite: by our own sync with 1 to 16 requests under way, by dlt, and by the
-direct load that asks for a page when the one before is in the database. Results go to bench/results/latency.json.
+It runs first loads into SQLite at each latency: tfy-etl with a concurrency of 1 to 16, dlt, and the direct load,
+which requests a page after it has stored the one before. Results are written to bench/results/latency.json.
 """
 
 import argparse
 
-from bench.contenders import DLT_TABLES, FIRST, OUR_TABLES, Contender, peer, sync, tfy_etl
 from bench.databases import SQLITE
-from bench.plane import running
-from bench.runs import Bench, Result, circumstances, medians, tell, write
-from bench.shelf import BASE, METRICS, VERSIONS
-from tests.databases import postgres_server
+from bench.dataset import BASE, METRICS, VERSIONS
+from bench.mock_server import running
+from bench.runs import Benchmark, Result, environment_of, log, medians, write
+from bench.tools import DLT_TABLES, FIRST, OUR_TABLES, Tool, peer, sync, tfy_etl
+from tests.support.databases import postgres_server
 
 LATENCIES = (0, 50, 200)
 CONCURRENCY = (1, 4, 8, 16)
 
 
-def contenders(page_size: int) -> dict[int, list[Contender]]:
-    """Who is measured, by the requests it has under way; those that go page by page come last."""
+def tools(page_size: int) -> dict[int, list[Tool]]:
+    """Return the tools by their concurrency; those that fetch page by page come last."""
     upgrade = tfy_etl("db", "upgrade")
     size = ("--page-size", str(page_size))
     ours = {
         count: [
-            Contender(
+            Tool(
                 name="tfy-etl",
                 before=upgrade,
                 command=sync(page_size, "--concurrency", str(count)),
@@ -36,8 +36,8 @@ def contenders(page_size: int) -> dict[int, list[Contender]]:
         for count in CONCURRENCY
     }
     paged = [
-        Contender(name="dlt", command=peer("dlt_pipeline", "{url}", *size), found=DLT_TABLES),
-        Contender(
+        Tool(name="dlt", command=peer("dlt_pipeline", "{url}", *size), found=DLT_TABLES),
+        Tool(
             name="direct load, page by page",
             before=upgrade,
             command=peer("direct", "{url}", *size, "--concurrency", "1"),
@@ -48,33 +48,33 @@ def contenders(page_size: int) -> dict[int, list[Contender]]:
 
 
 def main() -> None:
-    """Measure, and keep the results after each round."""
+    """Run the benchmark, and write the results after each round."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=int, default=2000, help="models, of 5 versions each")
+    parser.add_argument("--models", type=int, default=2000, help="number of models, with 5 versions each")
     parser.add_argument("--page-size", type=int, default=100)
     parser.add_argument("--latency", type=int, action="append", help="milliseconds, instead of 0, 50 and 200")
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
-    with running(asked.models, states=(BASE,)) as (plane, shelf), postgres_server() as server:
-        bench = Bench(plane=plane, shelf=shelf, server=server)
+    with running(asked.models, states=(BASE,)) as (plane, dataset), postgres_server() as server:
+        bench = Benchmark(plane=plane, dataset=dataset, server=server)
         data = {"models": asked.models, "versions_each": VERSIONS, "metrics_each": METRICS}
-        result = circumstances(server) | {"data": data, "page_size": asked.page_size}
+        result = environment_of(server) | {"data": data, "page_size": asked.page_size}
         measured: list[Result] = []
         for number in range(asked.rounds):
             for latency in asked.latency or LATENCIES:
                 plane.switch(latency=latency / 1000)
                 measured += [{"round": number, "latency_ms": latency, **each} for each in loads(bench, asked.page_size)]
-            summary = medians(measured, ("latency_ms", "contender", "concurrency"))
+            summary = medians(measured, ("latency_ms", "tool", "concurrency"))
             write("latency.json", result, summary, measured)
 
 
-def loads(bench: Bench, page_size: int) -> list[Result]:
-    """A first load by each contender."""
+def loads(bench: Benchmark, page_size: int) -> list[Result]:
+    """Run a first load with each tool."""
     results = []
-    for concurrency, each in contenders(page_size).items():
-        for contender in each:
-            for result in bench.runs(contender, SQLITE, (FIRST,)):
-                tell(contender.name, f"with {concurrency} under way:", f"{result['wall']:.1f} s")
+    for concurrency, each in tools(page_size).items():
+        for tool in each:
+            for result in bench.runs(tool, SQLITE, (FIRST,)):
+                log(tool.name, f"with {concurrency} under way:", f"{result['wall']:.1f} s")
                 results.append({"concurrency": concurrency, **result})
     return results
 

@@ -1,10 +1,10 @@
-"""What a command takes as a whole: wall and CPU seconds, and the peak memory of all its processes together.
+"""Measures a command: wall and CPU seconds, and the peak memory of all its processes together.
 
     python -m bench.measure REPORT COMMAND...
 
-A process of its own measures, for a child's peak memory starts at that of the process that forked it. CPU counts every
-process that ended below the command. Memory is what all of them held together, looked at twenty times a second;
-where that is less than the peak of the largest one, which the system tells exactly, that one counts.
+It measures in a separate process, because the peak memory of a child starts at that of the process that forked it.
+CPU time includes all child processes that have ended. Memory is the sum over all processes, sampled twenty times a
+second, or the exact peak of the largest process if that is more.
 """
 
 import json
@@ -30,12 +30,12 @@ _TAIL = 4000
 
 
 class Failed(Exception):
-    """A command ended with another code than 0; the message holds the end of what it said."""
+    """A command failed; the message holds the end of its output."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a command took, and what it printed."""
+    """The measurements of a command, and its output."""
 
     wall: float
     cpu: float
@@ -44,7 +44,7 @@ class Measured:
 
 
 def measured(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Measured:
-    """Run a command in a folder, and measure it; Failed when it ends with a code other than 0."""
+    """Run a command in a folder and measure it. Raises Failed if its exit code is not 0."""
     report, out, err = (folder / f"measured.{kind}" for kind in ("json", "out", "err"))
     with out.open("wb") as stdout, err.open("wb") as stderr:
         subprocess.run(  # noqa: S603 our own command
@@ -55,16 +55,16 @@ def measured(command: Sequence[str], folder: Path, environment: Mapping[str, str
             stderr=stderr,
             check=True,
         )
-    told = json.loads(report.read_text(encoding="ascii"))
-    said = out.read_text(encoding="utf-8")
-    if code := told.pop("code"):
-        words = (said + err.read_text(encoding="utf-8", errors="replace"))[-_TAIL:]
-        raise Failed(f"{' '.join(command)} ended with {code}:\n{words}")
-    return Measured(**told, out=said)
+    result = json.loads(report.read_text(encoding="ascii"))
+    output = out.read_text(encoding="utf-8")
+    if code := result.pop("code"):
+        tail = (output + err.read_text(encoding="utf-8", errors="replace"))[-_TAIL:]
+        raise Failed(f"{' '.join(command)} ended with {code}:\n{tail}")
+    return Measured(**result, out=output)
 
 
 def _watch(ended: Event, peaks: list[int]) -> None:
-    """Note the most that all processes below this one held together."""
+    """Update the peak memory of all child processes together."""
     this = psutil.Process()
     while not ended.wait(1 / _LOOKS_A_SECOND):
         held = 0
@@ -87,8 +87,8 @@ def main() -> None:
     watching.join()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     peak = max(peaks[0], used.ru_maxrss * _MAXRSS_BYTES)
-    told = {"code": code, "wall": wall, "cpu": used.ru_utime + used.ru_stime, "peak_mb": peak / 1e6}
-    Path(report).write_text(json.dumps(told), encoding="ascii")
+    result = {"code": code, "wall": wall, "cpu": used.ru_utime + used.ru_stime, "peak_mb": peak / 1e6}
+    Path(report).write_text(json.dumps(result), encoding="ascii")
 
 
 if __name__ == "__main__":

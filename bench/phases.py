@@ -1,11 +1,11 @@
-"""Where the seconds of a first load go, on SQLite and on PostgreSQL.
+"""Measures how the time of a first load is spent, on SQLite and on PostgreSQL.
 
     python -m bench.phases [--models 10000] [--rounds 3] [--label now]
 
-One run in this process, its parts timed from outside of the code: what a part calls of another one counts there. The
-thread that works is told by the wall clock, the threads that fetch by the processor time they take from it (Python
-runs one thread at a time). `index` is what building every index of the loaded database anew takes, a part of `merge`.
-Results go to bench/results/phases.json; an earlier one of another label is kept there beside it.
+It runs a sync in this process and times its parts by wrapping their functions; a call of another part counts for
+that part. The main thread is measured by wall clock, the threads that fetch by their processor time, since Python runs
+one thread at a time. `index` is the time to rebuild all indexes of the loaded database, which is a part of `merge`.
+Results are written to bench/results/phases.json, which keeps earlier results with other labels.
 """
 
 import argparse
@@ -23,16 +23,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bench.contenders import PAGE_SIZE
 from bench.databases import DATABASES, fresh
-from bench.plane import TOKEN, Running, running
-from bench.runs import RESULTS, circumstances, tell
-from bench.shelf import BASE
+from bench.dataset import BASE
+from bench.mock_server import TOKEN, Running, running
+from bench.runs import RESULTS, environment_of, log
+from bench.tools import PAGE_SIZE
 from etl.settings import Settings
 from etl.source import client, fetch_pool
 from etl.store import open_engine, staging, store
-from etl.sync import Interrupts, run, stage_pages
-from tests.databases import migrate, postgres_server
+from etl.sync import Interrupts, intake, run
+from tests.support.databases import migrate, postgres_server
 
 PARTS: tuple[tuple[str, Any, str], ...] = (
     ("wait", fetch_pool.Task, "result"),
@@ -50,16 +50,15 @@ ORDER = ("wait", "parse", "hash", "transform", "stage", "merge", "close", "other
 
 
 class Clock:
-    """Seconds by part: of the main thread while it is in it and in no other, of other threads on the processor."""
+    """Seconds of each part: wall time of the main thread, and processor time of other threads."""
 
     def __init__(self) -> None:
-        """Nothing runs yet."""
         self.seconds: dict[str, float] = defaultdict(float)
         self._within: list[str] = ["other"]
         self._since = time.perf_counter()
 
     def timed(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The same call, its time counted for a part."""
+        """Wrap a function so that its time counts for a part."""
 
         def timed_call(*arguments: Any, **named: Any) -> Any:
             watch = self._main(part) if threading.current_thread() is threading.main_thread() else self._aside(part)
@@ -87,25 +86,25 @@ class Clock:
             self.seconds[part] += time.thread_time() - began
 
     def turn(self) -> None:
-        """Count what has passed for the part that the main thread is in."""
+        """Add the time since the last call to the current part of the main thread."""
         now = time.perf_counter()
         self.seconds[self._within[-1]] += now - self._since
         self._since = now
 
 
 class Silence:
-    """Progress that nobody watches."""
+    """Progress without output."""
 
     def phase(self, name: str) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def advance(self, entity: str, records: int, total: int | None) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 @contextmanager
 def watched(clock: Clock) -> Iterator[None]:
-    """Every part is timed within."""
+    """Time all parts inside this context."""
     before = [(owner, name, getattr(owner, name)) for _, owner, name in PARTS]
     for part, owner, name in PARTS:
         setattr(owner, name, clock.timed(part, getattr(owner, name)))
@@ -117,7 +116,7 @@ def watched(clock: Clock) -> Iterator[None]:
 
 
 def phases(plane: Running, database: str, server: str) -> dict[str, float]:
-    """Seconds by part of a first load into a fresh database."""
+    """Return the seconds of each part of a first load into a fresh database."""
     with (
         tempfile.TemporaryDirectory(prefix="tfy-etl-bench-") as folder,
         fresh(database, Path(folder), server) as loaded,
@@ -130,12 +129,12 @@ def phases(plane: Running, database: str, server: str) -> dict[str, float]:
             done = run(settings, interrupts=interrupts, progress=Silence())
         clock.turn()
         wall = time.perf_counter() - began
-        assert done.complete  # noqa: S101 else there is nothing to measure
+        assert done.complete  # noqa: S101 an incomplete run is not comparable
         return dict(clock.seconds) | {"wall": wall, "index": reindexing(loaded.url)}
 
 
 def reindexing(url: str) -> float:
-    """Seconds that building all indexes anew takes."""
+    """Return the seconds to rebuild all indexes."""
     engine = open_engine(url)
     name = sa.make_url(url).database
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -147,7 +146,7 @@ def reindexing(url: str) -> float:
 
 
 def main() -> None:
-    """Measure, and keep the medians."""
+    """Run the benchmark, and write the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
@@ -155,14 +154,14 @@ def main() -> None:
     asked = parser.parse_args()
     measured: dict[str, list[dict[str, float]]] = defaultdict(list)
     with running(asked.models, states=(BASE,)) as (plane, _), postgres_server() as server:
-        told = circumstances(server)
+        result = environment_of(server)
         for _ in range(asked.rounds):
             for database in DATABASES:
                 measured[database].append(phases(plane, database, server))
-                tell(database, {part: round(seconds, 2) for part, seconds in measured[database][-1].items()})
+                log(database, {part: round(seconds, 2) for part, seconds in measured[database][-1].items()})
     results = RESULTS / "phases.json"
     kept = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
-    kept[asked.label] = {"at": told["at"], "models": asked.models, "rounds": asked.rounds} | {
+    kept[asked.label] = {"at": result["at"], "models": asked.models, "rounds": asked.rounds} | {
         database: {part: round(median(each.get(part, 0.0) for each in runs), 2) for part in ORDER}
         for database, runs in measured.items()
     }

@@ -1,4 +1,4 @@
-"""The plots of docs/performance.md, from bench/results.
+"""Draws the plots of docs/performance.md from bench/results.
 
 python -m bench.plots
 """
@@ -12,10 +12,10 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.contenders import OURS, RUNS
 from bench.databases import DATABASES
 from bench.measure import ROOT
 from bench.runs import RESULTS, Result
+from bench.tools import OURS, RUNS
 
 FOLDER = ROOT / "docs" / "performance"
 
@@ -31,32 +31,32 @@ _STYLE = {
     "axes.axisbelow": True,
     "grid.color": "#e6e8eb",
     "legend.frameon": False,
-    # The same figures give the same file.
+    # The same results give the same file.
     "svg.hashsalt": "tfy-etl",
 }
 
 
-def told(name: str) -> Sequence[Result]:
-    """The medians of a bench."""
+def load_summary(name: str) -> Sequence[Result]:
+    """Load the medians of a benchmark."""
     summary: list[Result] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["summary"]
     return summary
 
 
 def compare() -> Figure:
-    """Wall seconds of every contender, run by run."""
+    """Plot the wall seconds of each tool in each run."""
     figure, rows = plt.subplots(len(DATABASES), len(RUNS), figsize=(11, 5), layout="constrained", squeeze=False)
     for database, row in zip(DATABASES, rows, strict=True):
         for run, axes in zip(RUNS, row, strict=True):
-            bars(axes, [each for each in told("compare") if (each["database"], each["run"]) == (database, run)])
+            bars(axes, [each for each in load_summary("compare") if (each["database"], each["run"]) == (database, run)])
             axes.set_title(f"{database}: {run}", loc="left")
     figure.supxlabel("wall seconds (median)", size=9)
     return figure
 
 
 def bars(axes: Axes, summary: Sequence[Result]) -> None:
-    """A bar for each contender that came through, the first one on top."""
+    """Draw a bar for each tool that succeeded, the first one on top."""
     sound = [each for each in reversed(summary) if "error" not in each]
-    names = [each["contender"] for each in sound]
+    names = [each["tool"] for each in sound]
     drawn = axes.barh(
         names,
         [each["wall"] for each in sound],
@@ -67,12 +67,12 @@ def bars(axes: Axes, summary: Sequence[Result]) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def curve() -> Figure:
-    """Memory, time and requests by the size of the registry."""
+def scaling() -> Figure:
+    """Plot memory, time and requests by the size of the registry."""
     figure, row = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
     figures = (("peak_mb", "peak memory, MB"), ("wall", "wall seconds"), ("requests", "requests"))
     for axes, (name, label) in zip(row, figures, strict=True):
-        for colour, (key, points) in zip(_COLOURS, lines(told("curve"), ("database", "run")), strict=False):
+        for colour, (key, points) in zip(_COLOURS, lines(load_summary("scaling"), ("database", "run")), strict=False):
             axes.plot(
                 *zip(*((each["versions"], each[name]) for each in points), strict=True), "o-", label=key, c=colour
             )
@@ -86,13 +86,13 @@ def curve() -> Figure:
 
 
 def latency() -> Figure:
-    """Wall seconds by the requests under way, for each latency; those who go page by page are level lines."""
-    summary = told("latency")
+    """Plot wall seconds by concurrency for each latency; sequential tools are horizontal lines."""
+    summary = load_summary("latency")
     latencies = sorted({each["latency_ms"] for each in summary})
     figure, row = plt.subplots(1, len(latencies), figsize=(11, 3.6), layout="constrained", squeeze=False)
     for axes, milliseconds in zip(row[0], latencies, strict=True):
         here = [each for each in summary if each["latency_ms"] == milliseconds]
-        for colour, (key, points) in zip(_COLOURS, lines(here, ("contender",)), strict=False):
+        for colour, (key, points) in zip(_COLOURS, lines(here, ("tool",)), strict=False):
             if key == OURS.name:
                 axes.plot(
                     *zip(*((each["concurrency"], each["wall"]) for each in points), strict=True),
@@ -112,7 +112,7 @@ def latency() -> Figure:
 
 
 def lines(summary: Sequence[Result], keys: Sequence[str]) -> list[tuple[str, list[Result]]]:
-    """The points of each line, with its name."""
+    """Return the name and the points of each line."""
     named: dict[str, list[Result]] = {}
     for each in summary:
         named.setdefault(", ".join(each[key] for key in keys), []).append(each)
@@ -120,16 +120,16 @@ def lines(summary: Sequence[Result], keys: Sequence[str]) -> list[tuple[str, lis
 
 
 def main() -> None:
-    """Draw what there are results of."""
+    """Draw all plots that have results."""
     FOLDER.mkdir(exist_ok=True)
     with mpl.rc_context(_STYLE):
-        for draw in (compare, curve, latency):
+        for draw in (compare, scaling, latency):
             if (RESULTS / f"{draw.__name__}.json").exists():
                 save(draw(), FOLDER / f"{draw.__name__}.svg")
 
 
 def save(figure: Figure, file: Path) -> None:
-    """Write a plot, without the day on which it was drawn."""
+    """Write a plot without its date."""
     figure.savefig(file, metadata={"Date": None})
     plt.close(figure)
 

@@ -1,4 +1,4 @@
-"""One contender on one database: its runs, each measured from outside, and what they left in the database."""
+"""The runs of one tool on one database, measured from outside, and their results in the database."""
 
 import json
 import os
@@ -16,12 +16,12 @@ from typing import Any
 
 import psycopg
 
-from bench.contenders import STATES, Contender
 from bench.databases import Loaded, fresh
+from bench.dataset import expected
 from bench.measure import Failed, Measured, measured
-from bench.plane import TOKEN, Running
-from bench.shelf import expected
-from tests.databases import libpq
+from bench.mock_server import TOKEN, Running
+from bench.tools import STATES, Tool
+from tests.support.databases import libpq
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -33,26 +33,26 @@ Result = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
-    """The plane, what it serves, and the server where databases are made."""
+class Benchmark:
+    """The mock server, its dataset, and the PostgreSQL server for databases."""
 
     plane: Running
-    shelf: Path
+    dataset: Path
     server: str
 
-    def runs(self, contender: Contender, database: str, runs: Sequence[str]) -> Iterator[Result]:
-        """The contender's runs on a fresh database; after an error there are no more."""
+    def runs(self, tool: Tool, database: str, runs: Sequence[str]) -> Iterator[Result]:
+        """Run a tool on a fresh database; an error ends its runs."""
         with tempfile.TemporaryDirectory(prefix="tfy-etl-bench-") as folder, self._fresh(folder, database) as loaded:
             environment = {"TFY_HOST": self.plane.url, "TFY_API_KEY": TOKEN}
-            if before := contender.before_at(loaded.url):
+            if before := tool.before_at(loaded.url):
                 measured(before, Path(folder), environment)
             for run in runs:
-                if run in contender.runs:
-                    result = {"contender": contender.name, "database": database, "run": run}
+                if run in tool.runs:
+                    result = {"tool": tool.name, "database": database, "run": run}
                     try:
-                        yield result | self._run(contender, loaded, run, Path(folder), environment)
+                        yield result | self._run(tool, loaded, run, Path(folder), environment)
                     except Failed as failure:
-                        if contender.ours:
+                        if tool.ours:
                             raise
                         yield result | {"error": str(failure)}
                         return
@@ -60,14 +60,12 @@ class Bench:
     def _fresh(self, folder: str, database: str) -> Any:
         return fresh(database, Path(folder), self.server)
 
-    def _run(
-        self, contender: Contender, loaded: Loaded, run: str, folder: Path, environment: Mapping[str, str]
-    ) -> Result:
+    def _run(self, tool: Tool, loaded: Loaded, run: str, folder: Path, environment: Mapping[str, str]) -> Result:
         state = STATES[run]
         self.plane.switch(state=state)
         loaded.settle()
         server_cpu = loaded.server_cpu()
-        took = measured(contender.at(loaded.url), folder, environment)
+        took = measured(tool.at(loaded.url), folder, environment)
         served = self.plane.switch()
         after = loaded.server_cpu()
         result = {
@@ -78,22 +76,22 @@ class Bench:
             "requests": served.requests,
             "bytes": served.bytes,
         }
-        return result | self._left(contender, loaded, state, took)
+        return result | self._left(tool, loaded, state, took)
 
-    def _left(self, contender: Contender, loaded: Loaded, state: str, took: Measured) -> Result:
-        """What is in the database now, and how it differs from what was served."""
-        found = loaded.found(contender.found) if contender.found else json.loads(took.out)
-        truth = expected(self.shelf, state)
+    def _left(self, tool: Tool, loaded: Loaded, state: str, took: Measured) -> Result:
+        """Return the rows in the database, and their difference to what was served."""
+        found = loaded.found(tool.found) if tool.found else json.loads(took.out)
+        truth = expected(self.dataset, state)
         missing = {name: truth[name] - count for name, count in found.items() if count != truth[name]}
-        if missing and contender.ours:
-            raise Failed(f"{contender.name} does not hold what was served: {missing} on {loaded.url}")
-        rows = loaded.rows() if contender.found else {}
-        size = {"size_mb": round(loaded.size_mb(), 1)} if contender.found else {}
+        if missing and tool.ours:
+            raise Failed(f"{tool.name} does not hold what was served: {missing} on {loaded.url}")
+        rows = loaded.rows() if tool.found else {}
+        size = {"size_mb": round(loaded.size_mb(), 1)} if tool.found else {}
         return {"found": found, "missing": missing, "tables": rows, "rows": sum(rows.values()), **size}
 
 
-def circumstances(server: str) -> Result:
-    """When and where it was measured, and with which versions of everything."""
+def environment_of(server: str) -> Result:
+    """Return the time, the machine and the versions of the measured software."""
     with psycopg.connect(libpq(server)) as connection:
         postgresql = connection.info.parameter_status("server_version")
         settings = {name: connection.execute(f"SHOW {name}").fetchone() for name in ("fsync", "shared_buffers")}
@@ -112,7 +110,7 @@ def circumstances(server: str) -> Result:
 
 
 def medians(measured: Sequence[Result], keys: Sequence[str]) -> list[Result]:
-    """What came, by these keys: the median of every figure, over the rounds that went well."""
+    """Return the median of each figure by these keys, over the successful rounds."""
     groups: dict[tuple[Any, ...], list[Result]] = {}
     for each in measured:
         groups.setdefault(tuple(each[key] for key in keys), []).append(each)
@@ -133,7 +131,7 @@ def _medians(results: Sequence[Result]) -> Result:
 
 
 def write(name: str, result: Result, summary: Sequence[Result], measured: Sequence[Result]) -> None:
-    """Keep the results, as data that the documentation is made from; a line for each measurement."""
+    """Write the results, from which the documentation is generated, one line per measurement."""
     parts = [f'"{key}": {json.dumps(value)}' for key, value in result.items()]
     short = [{key: value for key, value in each.items() if key not in {"found", "tables"}} for each in measured]
     for key, lines in (("summary", summary), ("measured", short)):
@@ -142,6 +140,6 @@ def write(name: str, result: Result, summary: Sequence[Result], measured: Sequen
     (RESULTS / name).write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
 
 
-def tell(*words: object) -> None:
-    """Say on stderr how far it is."""
+def log(*words: object) -> None:
+    """Print progress to stderr."""
     print(*words, file=sys.stderr, flush=True)

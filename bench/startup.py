@@ -1,10 +1,10 @@
-"""What a start of the command costs, beside a start of Python alone.
+"""Measures the start time of commands, compared with that of Python alone.
 
     python bench/startup.py [--runs 25] [--json bench/results/startup.json]
 
-Whole processes are timed from outside. The commands take turns, so that a slow moment of the machine meets all of
-them, and the first turn, which may still have to compile modules, is not counted. Prints a table in Markdown, and
-writes its figures as JSON. The syncs ask a simulated control plane of 20 models on loopback, which shares the cores.
+It times whole processes from outside. The commands alternate, so that a slow phase of the machine affects all of
+them. The first round is not counted, because it may compile modules. It prints a Markdown table, and writes the
+figures as JSON. The syncs read a simulated control plane of 20 models on loopback, which shares the cores.
 """
 
 import argparse
@@ -28,12 +28,12 @@ from etl.simulator import Registry, Simulator
 
 RESULTS = Path(__file__).parent / "results" / "startup.json"
 COMMAND = str(Path(sys.executable).with_name("tfy-etl"))
-TOKEN = "bench-token"  # noqa: S105 it opens nothing
+TOKEN = "bench-token"  # noqa: S105 a token of the simulator
 HEAD = ("command", "modules imported", "ms", "ms more than Python", "times Python", "CPU ms")
 
 
 class Command(NamedTuple):
-    """What is started: without `arguments` Python alone; `fresh` is a database to be removed before each start."""
+    """A command, or Python alone without `arguments`; `fresh` is a database to delete before each start."""
 
     name: str
     arguments: tuple[str, ...] | None
@@ -41,7 +41,7 @@ class Command(NamedTuple):
     fresh: str | None = None
 
     def line(self, *options: str) -> list[str]:
-        """The command line; with options for Python, by Python, else as installed."""
+        """Return the command line: the installed command, or a Python module if Python gets options."""
         if self.arguments is None:
             return [sys.executable, *options, "-c", "pass"]
         return [*((sys.executable, *options, "-m", "etl") if options else (COMMAND,)), *self.arguments]
@@ -62,7 +62,7 @@ COMMANDS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Medians of one command; `modules` is a count that does not depend on the machine's mood."""
+    """Medians of one command; the number of `modules` does not depend on the machine."""
 
     command: str
     modules: int
@@ -73,14 +73,14 @@ class Figures:
 
 
 def main() -> None:
-    """Measure, print, and write the figures."""
+    """Measure, print the table, and write the figures."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--runs", type=int, default=25)
     options.add_argument("--json", type=Path, default=RESULTS)
     given = options.parse_args()
     figures = measured(given.runs)
     print(table(figures))
-    told = {
+    result = {
         "runs": given.runs,
         "tfy_etl": etl.__version__,
         "python": platform.python_version(),
@@ -88,11 +88,11 @@ def main() -> None:
         "commands": [asdict(each) for each in figures],
     }
     given.json.parent.mkdir(exist_ok=True)
-    given.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    given.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def measured(runs: int) -> list[Figures]:
-    """Start every command in turn, so many times and once beforehand, in a folder of its own."""
+    """Run the commands in turn in a temporary folder, with one round before those that count."""
     walls: dict[str, list[float]] = {each.name: [] for each in COMMANDS}
     cpus: dict[str, list[float]] = {each.name: [] for each in COMMANDS}
     registry = Registry.generate(1, ml_repos=2, models=20, versions=3, metrics=3)
@@ -123,9 +123,9 @@ def measured(runs: int) -> list[Figures]:
 
 
 def start(line: Sequence[str], folder: str, plane: Simulator, *, code: int = 0) -> tuple[float, float, str]:
-    """Run it to its end: milliseconds of the clock and of the processors, and its stderr."""
+    """Run a command; return its wall and CPU milliseconds and its stderr."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(  # noqa: S603 our own commands
+    done = subprocess.run(  # noqa: S603 only commands of this module
         line,
         cwd=folder,
         env=BARE | {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN},
@@ -143,15 +143,15 @@ def start(line: Sequence[str], folder: str, plane: Simulator, *, code: int = 0) 
 
 
 def imported(command: Command, folder: str, plane: Simulator) -> int:
-    """How many modules the command imports."""
+    """Return the number of modules that the command imports."""
     if command.fresh:
         Path(folder, command.fresh).unlink(missing_ok=True)
-    _, _, told = start(command.line("-X", "importtime"), folder, plane, code=command.code)
-    return len({line.rpartition("|")[2] for line in told.splitlines() if line.startswith("import time:")})
+    _, _, result = start(command.line("-X", "importtime"), folder, plane, code=command.code)
+    return len({line.rpartition("|")[2] for line in result.splitlines() if line.startswith("import time:")})
 
 
 def table(figures: Sequence[Figures]) -> str:
-    """The figures in Markdown."""
+    """Format the figures as a Markdown table."""
     rows = [
         (each.command, each.modules, f"{each.wall_ms:.0f}", f"{each.over_python_ms:.0f}", each.times_python,
          f"{each.cpu_ms:.0f}")

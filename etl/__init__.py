@@ -15,7 +15,7 @@ report     a page on the registry for people
 explore    the database in a browser, by Datasette
 export     tables and views as files, for a lake or a warehouse
 sync       the run: plan, pages, rows, staging, proof, merge
-dictionary the schema written down: markdown, JSON, Mermaid, dbt
+schema_docs documentation of the schema: Markdown, JSON, Mermaid, dbt
 simulator  a control plane to develop, demonstrate and test against
 """
 

@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: by the connection that tfy-etl hands over, or by TFY_ETL_DATABASE_URL."""
+"""Runs migrations on the connection from tfy-etl, or on the database of TFY_ETL_DATABASE_URL."""
 
 from alembic import context
 from sqlalchemy import Connection
@@ -14,7 +14,7 @@ def _run(connection: Connection) -> None:
         connection=connection,
         target_metadata=Base.metadata,
         version_table=VERSION_TABLE,
-        # A shared database may hold other people's tables.
+        # A shared database may hold tables of other applications.
         include_name=lambda name, kind, _parents: kind != "table" or name in Base.metadata.tables,
     )
     with context.begin_transaction():

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import make_url
 
-from tests import kinds
-from tests.databases import OVERRIDE, migrate, new_database, postgres_server
-from tests.environment import make_bare
-from tests.patience import extend_time_limit
+from tests.support import kinds
+from tests.support.databases import OVERRIDE, migrate, new_database, postgres_server
+from tests.support.environment import make_bare
+from tests.support.patience import extend_time_limit
 
 make_bare()
 

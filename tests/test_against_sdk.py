@@ -18,18 +18,18 @@ from etl.models import (
     Subject,
 )
 from etl.simulator import Registry
-from tests.mirror import TOKEN, Mirror, Row, mirrored
 from tests.simulator.test_official_sdk import sdk_client
+from tests.support.sync_env import TOKEN, Row, SyncEnv, sync_env
 
 
 @pytest.fixture
-def synced(migrated_url: str) -> Iterator[Mirror]:
-    with mirrored(migrated_url, Registry.generate(seed=11, models=20, versions=4)) as mirror:
+def synced(migrated_url: str) -> Iterator[SyncEnv]:
+    with sync_env(migrated_url, Registry.generate(seed=11, models=20, versions=4)) as mirror:
         mirror.sync()
         yield mirror
 
 
-def test_every_ml_repo_is_stored_as_the_sdk_lists_it(synced: Mirror) -> None:
+def test_every_ml_repo_is_stored_as_the_sdk_lists_it(synced: SyncEnv) -> None:
     with sdk_client(synced.plane.url, TOKEN) as client:
         listed = {
             repo.id: {
@@ -48,7 +48,7 @@ def test_every_ml_repo_is_stored_as_the_sdk_lists_it(synced: Mirror) -> None:
     assert _shown(synced.rows(MlRepo), listed) == listed
 
 
-def test_every_model_is_stored_as_the_sdk_lists_it(synced: Mirror) -> None:
+def test_every_model_is_stored_as_the_sdk_lists_it(synced: SyncEnv) -> None:
     with sdk_client(synced.plane.url, TOKEN) as client:
         models = list(client.models.list())
     listed = {
@@ -72,7 +72,7 @@ def test_every_model_is_stored_as_the_sdk_lists_it(synced: Mirror) -> None:
     assert {model.id: steps[model.id] for model in models} == {model.id: model.run_steps for model in models}
 
 
-def test_every_version_is_stored_as_the_sdk_lists_it(synced: Mirror) -> None:
+def test_every_version_is_stored_as_the_sdk_lists_it(synced: SyncEnv) -> None:
     with sdk_client(synced.plane.url, TOKEN) as client:
         listed = {version.id: _version(version) for version in client.model_versions.list()}
 
@@ -80,7 +80,7 @@ def test_every_version_is_stored_as_the_sdk_lists_it(synced: Mirror) -> None:
     assert _shown(synced.rows(ModelVersion), listed) == listed
 
 
-def test_every_list_of_a_version_is_stored_as_the_sdk_lists_it(synced: Mirror) -> None:
+def test_every_list_of_a_version_is_stored_as_the_sdk_lists_it(synced: SyncEnv) -> None:
     with sdk_client(synced.plane.url, TOKEN) as client:
         versions = list(client.model_versions.list())
     tags = _lists(synced, ModelVersionTag, "model_version_id", "tag")
@@ -96,7 +96,7 @@ def test_every_list_of_a_version_is_stored_as_the_sdk_lists_it(synced: Mirror) -
         ]
 
 
-def test_every_subject_is_stored_as_the_sdk_lists_it(synced: Mirror) -> None:
+def test_every_subject_is_stored_as_the_sdk_lists_it(synced: SyncEnv) -> None:
     with sdk_client(synced.plane.url, TOKEN) as client:
         records = [*client.ml_repos.list(), *client.models.list(), *client.model_versions.list()]
     listed = {
@@ -149,7 +149,7 @@ def _shown(rows: list[Row], like: dict[str, Row]) -> dict[str, Row]:
     return {row["id"]: {name: row[name] for name in like[row["id"]]} for row in rows}
 
 
-def _lists(mirror: Mirror, table: type[Base], of: str, *fields: str) -> dict[str, list[Any]]:
+def _lists(mirror: SyncEnv, table: type[Base], of: str, *fields: str) -> dict[str, list[Any]]:
     """By the record that they hang on: one field of the rows, or a tuple of several."""
     found: dict[str, list[Any]] = defaultdict(list)
     for row in mirror.rows(table):

@@ -15,10 +15,10 @@ import stamina
 from etl.errors import EtlError
 from etl.models import SyncRun
 from etl.simulator import fault
-from tests.bad_answers import AS_BEFORE, BAD_ANSWERS, NEW, BadAnswer
-from tests.mirror import Mirror, mirrored
-from tests.patience import patience
-from tests.scale import SCALE
+from tests.support.bad_answers import AS_BEFORE, BAD_ANSWERS, NEW, BadAnswer
+from tests.support.load_factor import LOAD_FACTOR
+from tests.support.patience import patience
+from tests.support.sync_env import SyncEnv, sync_env
 
 MOST_MEMORY = 300
 """MiB: some 80 for the program, 64 for the pieces of a body, 64 for the whole of it, and slack."""
@@ -30,11 +30,11 @@ STATUS = {0: "succeeded", 1: "failed", 2: "failed", 3: "partial"}
 PATIENCE: dict[str, Any] = {"page_size": 5, "max_retries": 2, "max_retry_time": 5.0}
 
 Records = dict[str, dict[str, str]]
-Run = Callable[[Mirror, BadAnswer], tuple[int, str]]
+Run = Callable[[SyncEnv, BadAnswer], tuple[int, str]]
 
 # A process for each would take minutes: the suite has one for each way to end, `make endurance` all of them.
 _WAYS_TO_END = {(bad.strikes, bad.exit_code, bad.holds): bad for bad in reversed(BAD_ANSWERS)}
-BY_COMMAND = BAD_ANSWERS if SCALE > 1 else tuple(_WAYS_TO_END.values())
+BY_COMMAND = BAD_ANSWERS if LOAD_FACTOR > 1 else tuple(_WAYS_TO_END.values())
 
 
 def name_of(bad: BadAnswer) -> str:
@@ -42,9 +42,9 @@ def name_of(bad: BadAnswer) -> str:
 
 
 @contextmanager
-def changed(url: str) -> Iterator[Mirror]:
+def changed(url: str) -> Iterator[SyncEnv]:
     """A registry that was synced and has changed since."""
-    with mirrored(url) as mirror:
+    with sync_env(url) as mirror:
         mirror.sync()
         registry = mirror.registry
         _, gone, renamed, grown, *_ = registry.ids("models")
@@ -60,7 +60,7 @@ def changed(url: str) -> Iterator[Mirror]:
         yield mirror
 
 
-def ended(mirror: Mirror, bad: BadAnswer) -> tuple[int, str]:
+def ended(mirror: SyncEnv, bad: BadAnswer) -> tuple[int, str]:
     """Exit code and last line of a run in this process, which does not pause before it tries again."""
     try:
         with stamina.set_testing(True, attempts=100, cap=True):
@@ -70,7 +70,7 @@ def ended(mirror: Mirror, bad: BadAnswer) -> tuple[int, str]:
     return {"succeeded": 0, "partial": 3}[summary.status], ""
 
 
-def ended_by_command(mirror: Mirror, bad: BadAnswer) -> tuple[int, str]:
+def ended_by_command(mirror: SyncEnv, bad: BadAnswer) -> tuple[int, str]:
     """The same of the real command, which tells nothing but one line when it fails."""
     options = {"timeout": bad.timeout} | PATIENCE
     process = mirror.start(*(f"--{name.replace('_', '-')}={value}" for name, value in options.items()))
@@ -83,7 +83,7 @@ def ended_by_command(mirror: Mirror, bad: BadAnswer) -> tuple[int, str]:
     return process.returncode, "".join(errors).removeprefix("Error: ")
 
 
-def assert_nothing_is_lost_or_invented(mirror: Mirror, before: Records) -> None:
+def assert_nothing_is_lost_or_invented(mirror: SyncEnv, before: Records) -> None:
     """Every record that was there is there, as it was or as it is now."""
     held, served = mirror.held(), mirror.served()
     for entity, records in held.items():
@@ -141,7 +141,7 @@ def test_a_bad_answer_ends_the_command_as_the_table_says(bad: BadAnswer, dialect
 
 @pytest.mark.parametrize("written", ["huge_body", "gzip_bomb"])
 def test_a_body_of_a_gigabyte_takes_only_the_memory_of_its_bound(written: str, migrated_file: Path) -> None:
-    with mirrored(f"sqlite:///{migrated_file}") as mirror:
+    with sync_env(f"sqlite:///{migrated_file}") as mirror:
         mirror.plane.faults = [fault(f"{written},endpoint=ml-repos")]
         process = mirror.start("--dry-run")
         most = peak_memory(process)

@@ -12,22 +12,22 @@ from hypothesis import strategies as st
 
 from etl.models import Base, Model, ModelVersion, RejectedRecord
 from etl.records import Entity, embedded_version, identity
-from tests.hostile import KEPT, LARGE, REFUSED, Hostile, mutated, nested, serve, served
-from tests.mirror import ENTITIES, Mirror, mirrored
 from tests.records.builders import a_model, a_version
-from tests.records.meaning import said
-from tests.scale import SCALE
+from tests.support.load_factor import LOAD_FACTOR
+from tests.support.malformed_records import KEPT, LARGE, REFUSED, BadRecord, mutated, nested, serve, served
+from tests.support.reference_decoder import said
+from tests.support.sync_env import ENTITIES, SyncEnv, sync_env
 
 TWIN = "another record with the same id came before it, and updated_at does not tell which is newer"
 
 
 @pytest.fixture
-def mirror(migrated_url: str) -> Iterator[Mirror]:
-    with mirrored(migrated_url) as mirror:
+def mirror(migrated_url: str) -> Iterator[SyncEnv]:
+    with sync_env(migrated_url) as mirror:
         yield mirror
 
 
-def test_what_is_odd_is_stored_exactly(mirror: Mirror) -> None:
+def test_what_is_odd_is_stored_exactly(mirror: SyncEnv) -> None:
     serve(mirror, KEPT)
     summary = mirror.sync()
     first = mirror.registry_dump()
@@ -39,8 +39,8 @@ def test_what_is_odd_is_stored_exactly(mirror: Mirror) -> None:
     assert mirror.registry_dump() == first
 
 
-@pytest.mark.timeout(120 * SCALE)
-def test_what_is_large_is_stored_exactly(mirror: Mirror) -> None:
+@pytest.mark.timeout(120 * LOAD_FACTOR)
+def test_what_is_large_is_stored_exactly(mirror: SyncEnv) -> None:
     serve(mirror, LARGE)
     summary = mirror.sync()
     first = mirror.registry_dump()
@@ -51,7 +51,7 @@ def test_what_is_large_is_stored_exactly(mirror: Mirror) -> None:
     assert mirror.registry_dump() == first
 
 
-def test_what_cannot_be_stored_is_kept_whole_with_a_reason_and_the_rest_is_stored(mirror: Mirror) -> None:
+def test_what_cannot_be_stored_is_kept_whole_with_a_reason_and_the_rest_is_stored(mirror: SyncEnv) -> None:
     serve(mirror, REFUSED)
     result = mirror.result(exit_code=3)
     first = mirror.registry_dump()
@@ -68,7 +68,7 @@ def test_what_cannot_be_stored_is_kept_whole_with_a_reason_and_the_rest_is_store
 
 
 def test_a_number_too_long_to_be_read_costs_its_record_and_no_other(
-    mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+    mirror: SyncEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "set_int_max_str_digits", sys.set_int_max_str_digits)  # for the control plane alone
     sys.set_int_max_str_digits(0)
@@ -84,7 +84,7 @@ def test_a_number_too_long_to_be_read_costs_its_record_and_no_other(
     assert json.loads(row["payload"])["size"] == "1" + "0" * 5000
 
 
-def test_a_record_that_shrank_to_its_id_leaves_what_is_stored_as_it_was(mirror: Mirror) -> None:
+def test_a_record_that_shrank_to_its_id_leaves_what_is_stored_as_it_was(mirror: SyncEnv) -> None:
     mirror.sync()
     before = mirror.held()
     for entity in ("ml-repos", "models", "model-versions"):
@@ -100,7 +100,7 @@ def test_a_record_that_shrank_to_its_id_leaves_what_is_stored_as_it_was(mirror: 
 @pytest.mark.parametrize("page_size", [2, 100])
 @pytest.mark.parametrize(("entity", "table"), [("models", Model), ("model-versions", ModelVersion)])
 def test_of_two_records_with_one_id_the_first_is_stored_and_the_other_kept(
-    mirror: Mirror, entity: str, table: type[Base], page_size: int
+    mirror: SyncEnv, entity: str, table: type[Base], page_size: int
 ) -> None:
     first = mirror.registry.records(entity)[0]
     twin = first | {"fqn": "model:of/the/twin:1"}
@@ -115,7 +115,7 @@ def test_of_two_records_with_one_id_the_first_is_stored_and_the_other_kept(
 
 
 @pytest.mark.parametrize("page_size", [2, 100])
-def test_the_newer_of_two_records_with_one_id_is_stored(mirror: Mirror, page_size: int) -> None:
+def test_the_newer_of_two_records_with_one_id_is_stored(mirror: SyncEnv, page_size: int) -> None:
     first = mirror.registry.records("model-versions")[0]
     for slot, moment in (("newer", "2030-01-01T00:00:00Z"), ("older", "2020-01-01T00:00:00Z")):
         mirror.registry.put_raw("model-versions", slot, first | {"updated_at": moment, "tags": [slot]})
@@ -126,7 +126,7 @@ def test_the_newer_of_two_records_with_one_id_is_stored(mirror: Mirror, page_siz
 
 
 @pytest.mark.parametrize("page_size", [2, 100])
-def test_unreadable_records_with_the_id_of_another_are_all_kept(mirror: Mirror, page_size: int) -> None:
+def test_unreadable_records_with_the_id_of_another_are_all_kept(mirror: SyncEnv, page_size: int) -> None:
     first = mirror.registry.records("model-versions")[0]
     unreadable: list[dict[str, Any]] = [{"model_id": []}, {"model_id": ""}, {"size": nested(250)}]
     for number, change in enumerate(unreadable):
@@ -142,7 +142,7 @@ def test_unreadable_records_with_the_id_of_another_are_all_kept(mirror: Mirror, 
     }
 
 
-def test_a_twin_that_goes_is_resolved(mirror: Mirror) -> None:
+def test_a_twin_that_goes_is_resolved(mirror: SyncEnv) -> None:
     first = mirror.registry.records("models")[0]
     mirror.registry.put_raw("models", "twin", first | {"name": "twin"})
     mirror.sync()
@@ -154,7 +154,7 @@ def test_a_twin_that_goes_is_resolved(mirror: Mirror) -> None:
 
 
 @pytest.mark.parametrize("listing", ["tenant", "ml_repo", "model"])
-def test_ids_that_mean_something_in_addresses_are_asked_for(mirror: Mirror, listing: str) -> None:
+def test_ids_that_mean_something_in_addresses_are_asked_for(mirror: SyncEnv, listing: str) -> None:
     mirror.plane.versions_listing = listing
     for number in range(2):
         for each in ("\x00", " ", "..", "a/b?c=d&limit=1#e", "%2F", "line\nline", "字" * 600):
@@ -167,7 +167,7 @@ def test_ids_that_mean_something_in_addresses_are_asked_for(mirror: Mirror, list
 
 @pytest.mark.parametrize("listing", ["tenant", "model"])
 def test_an_id_that_no_address_can_hold_costs_what_belongs_to_it_and_no_more(
-    mirror: Mirror, listing: str, caplog: pytest.LogCaptureFixture
+    mirror: SyncEnv, listing: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("CRITICAL")  # or xdist would have to pass on what UTF-8 cannot hold
     mirror.plane.versions_listing = listing
@@ -186,17 +186,17 @@ def test_an_id_that_no_address_can_hold_costs_what_belongs_to_it_and_no_more(
     assert mirror.rows(ModelVersion, ModelVersion.deleted_at.is_not(None)) == []
 
 
-@settings(max_examples=5 * SCALE, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@pytest.mark.timeout(120 * SCALE)
+@settings(max_examples=5 * LOAD_FACTOR, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.timeout(120 * LOAD_FACTOR)
 @given(
     batches=st.lists(st.lists(mutated(), min_size=1, max_size=6), min_size=2, max_size=2),
     page_size=st.sampled_from([2, 5, 100]),
 )
 def test_any_mutation_of_a_record_is_stored_exactly_or_kept_whole(
-    migrated_url: str, batches: list[list[Hostile]], page_size: int
+    migrated_url: str, batches: list[list[BadRecord]], page_size: int
 ) -> None:
     assume(subjects_agree([each for batch in batches for each in batch]))
-    with mirrored(migrated_url) as mirror:
+    with sync_env(migrated_url) as mirror:
         empty(mirror)
         for batch in batches:
             serve(mirror, {str(number): each for number, each in enumerate(batch)})
@@ -209,14 +209,14 @@ def test_any_mutation_of_a_record_is_stored_exactly_or_kept_whole(
             assert mirror.registry_dump() == first
 
 
-def serve_model(mirror: Mirror, model_id: str, *, tag: str) -> None:
+def serve_model(mirror: SyncEnv, model_id: str, *, tag: str) -> None:
     """Let the control plane serve a model of this id, with one version."""
     version = a_version(id=f"of {model_id}"[:20], model_id=model_id, tags=[tag])
     mirror.registry.put_raw("model-versions", version["id"], version)
     mirror.registry.put_raw("models", model_id, a_model(id=model_id, latest_version=version))
 
 
-def lost(mirror: Mirror) -> list[Any]:
+def lost(mirror: SyncEnv) -> list[Any]:
     """What is served and neither stored exactly nor kept whole."""
     still_open = mirror.rows(RejectedRecord, RejectedRecord.resolved_at.is_(None))
     kept = [(row["entity"], said(json.loads(row["payload"]))) for row in still_open]
@@ -240,13 +240,13 @@ def _with_latest_by_id(entity: Entity, record: Any) -> Any:
     return record | {"latest_version": {"id": identity(record["latest_version"]["id"])}}
 
 
-def empty(mirror: Mirror) -> None:
+def empty(mirror: SyncEnv) -> None:
     with mirror.connection() as connection:
         for table in reversed(Base.metadata.sorted_tables):
             connection.execute(table.delete())
 
 
-def subjects_agree(batch: list[Hostile]) -> bool:
+def subjects_agree(batch: list[BadRecord]) -> bool:
     """Whether no two records tell of one subject different things: of a subject, the newest word counts."""
     told = defaultdict(set)
     for each in batch:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from etl.simulator import Registry
-from tests.mirror import BOOKKEEPING, Mirror, mirrored
+from tests.support.sync_env import BOOKKEEPING, SyncEnv, sync_env
 
 PAGE = 50
 
@@ -29,14 +29,14 @@ def counted() -> Iterator[list[str]]:
 def statements(url: str, *, models: int, metrics: int, page_size: int) -> int:
     """Those of a first load of models with four versions each."""
     registry = Registry.generate(seed=1, ml_repos=2, models=models, versions=4, metrics=metrics, empty_share=0)
-    with mirrored(url, registry) as mirror, counted() as sent:
+    with sync_env(url, registry) as mirror, counted() as sent:
         assert mirror.sync(page_size=page_size).complete
     return len(sent)
 
 
 def test_statements_grow_with_pages_and_not_with_records(migrated_url: str) -> None:
     few = statements(migrated_url, models=40, metrics=1, page_size=20)
-    with mirrored(migrated_url) as mirror:
+    with sync_env(migrated_url) as mirror:
         empty(mirror)
     many = statements(migrated_url, models=400, metrics=8, page_size=200)
 
@@ -45,7 +45,7 @@ def test_statements_grow_with_pages_and_not_with_records(migrated_url: str) -> N
 
 def test_a_page_takes_a_handful_of_statements(migrated_url: str) -> None:
     one_page = statements(migrated_url, models=40, metrics=2, page_size=500)
-    with mirrored(migrated_url) as mirror:
+    with sync_env(migrated_url) as mirror:
         empty(mirror)
     pages = statements(migrated_url, models=40, metrics=2, page_size=21)
 
@@ -53,26 +53,26 @@ def test_a_page_takes_a_handful_of_statements(migrated_url: str) -> None:
     assert (pages - one_page) / more <= 15
 
 
-def empty(mirror: Mirror) -> None:
+def empty(mirror: SyncEnv) -> None:
     for name in ("models", "model_versions", "ml_repos", "version_reads", "subjects", *BOOKKEEPING):
         mirror.execute(f"DELETE FROM {name}")  # noqa: S608 names of our own
 
 
 @pytest.fixture
-def mirror(migrated_url: str) -> Iterator[Mirror]:
+def mirror(migrated_url: str) -> Iterator[SyncEnv]:
     registry = Registry.generate(seed=1, ml_repos=2, models=120, versions=3, metrics=2, empty_share=0)
-    with mirrored(migrated_url, registry) as mirror:
+    with sync_env(migrated_url, registry) as mirror:
         yield mirror
 
 
-def test_a_first_load_asks_for_each_page_once(mirror: Mirror) -> None:
+def test_a_first_load_asks_for_each_page_once(mirror: SyncEnv) -> None:
     summary = mirror.sync(page_size=PAGE)
 
     probe, ml_repos, models, versions = 1, 1, -(-119 // (PAGE - 1)), -(-359 // (PAGE - 1))
     assert summary.requests == probe + ml_repos + models + versions
 
 
-def test_a_run_with_nothing_new_asks_for_ml_repos_and_models_alone(mirror: Mirror) -> None:
+def test_a_run_with_nothing_new_asks_for_ml_repos_and_models_alone(mirror: SyncEnv) -> None:
     mirror.sync(page_size=PAGE)
     mirror.plane.log.clear()
     summary = mirror.sync(page_size=PAGE)
@@ -81,7 +81,7 @@ def test_a_run_with_nothing_new_asks_for_ml_repos_and_models_alone(mirror: Mirro
     assert summary.requests == len(mirror.plane.log) == 1 + 1 + -(-119 // (PAGE - 1))
 
 
-def test_a_run_writes_the_rows_of_what_changed_and_no_others(mirror: Mirror) -> None:
+def test_a_run_writes_the_rows_of_what_changed_and_no_others(mirror: SyncEnv) -> None:
     mirror.sync(page_size=PAGE)
     before = mirror.registry_dump()
     version = mirror.registry.ids("model-versions")[0]
@@ -98,7 +98,7 @@ def test_a_run_writes_the_rows_of_what_changed_and_no_others(mirror: Mirror) -> 
 def test_models_read_one_by_one_are_taken_together(migrated_url: str) -> None:
     sent_for = []
     registry = Registry.generate(seed=1, ml_repos=2, models=120, versions=3, metrics=2, empty_share=0)
-    with mirrored(migrated_url, registry) as mirror:
+    with sync_env(migrated_url, registry) as mirror:
         mirror.sync(page_size=500)
         for models in (2, 20):
             for model_id in registry.ids("models")[:models]:

@@ -6,7 +6,7 @@ import pytest
 
 from etl.models import MlRepo, Model, ModelVersion
 from etl.simulator import ENTITIES, Registry
-from tests.mirror import Mirror, mirrored
+from tests.support.sync_env import SyncEnv, sync_env
 
 EVERY_LIST = frozenset(ENTITIES)
 MODELS_ALONE = frozenset({"models"})
@@ -19,17 +19,17 @@ def missing(answer: str, lists: frozenset[str]) -> dict[str, Any]:
     return {"offers": EVERY_LIST - lists, "not_offered": None if answer == "html" else int(answer)}
 
 
-def behave(mirror: Mirror, behaviour: dict[str, Any]) -> None:
+def behave(mirror: SyncEnv, behaviour: dict[str, Any]) -> None:
     usual: dict[str, Any] = {"offers": EVERY_LIST, "not_offered": 404, "forbids": frozenset()}
     for name, value in (usual | behaviour).items():
         setattr(mirror.plane, name, value)
 
 
-def latest(mirror: Mirror) -> set[str]:
+def latest(mirror: SyncEnv) -> set[str]:
     return {model["latest_version"]["id"] for model in mirror.registry.records("models") if model["latest_version"]}
 
 
-def stored(mirror: Mirror) -> set[str]:
+def stored(mirror: SyncEnv) -> set[str]:
     return {row["id"] for row in mirror.rows(ModelVersion, ModelVersion.deleted_at.is_(None))}
 
 
@@ -49,7 +49,7 @@ def test_lists_that_are_missing_at_first_then_come_go_and_are_given_up(
 ) -> None:
     registry = Registry.generate(seed=5, ml_repos=2, models=8, versions=3, metrics=1)
     behaviour = missing(answer, EVERY_LIST - MODELS_ALONE)
-    with mirrored(migrated_url, registry, prefixes=(prefix,), **behaviour) as mirror:
+    with sync_env(migrated_url, registry, prefixes=(prefix,), **behaviour) as mirror:
         first = mirror.result()
         requests = len(mirror.plane.log)
         assert (first["complete"], first["coverage"], first["retries"]) == (True, "latest", 0)
@@ -89,7 +89,7 @@ def test_lists_that_are_missing_at_first_then_come_go_and_are_given_up(
 def test_one_list_that_is_missing_leaves_the_others_whole(
     migrated_url: str, *, endpoint: str, coverage: str, derived: bool, answer: str
 ) -> None:
-    with mirrored(migrated_url, **missing(answer, frozenset({endpoint}))) as mirror:
+    with sync_env(migrated_url, **missing(answer, frozenset({endpoint}))) as mirror:
         summary = mirror.sync()
 
         assert (summary.exit_code, summary.coverage) == (0, coverage)

@@ -16,23 +16,23 @@ from sqlalchemy import text
 from etl.models import SyncRun
 from etl.simulator import Registry
 from etl.store import opened
-from tests.blows import (
+from tests.support.databases import OwnServer, libpq, migrate, new_database, own_server
+from tests.support.disks import small_disk
+from tests.support.faults import (
     COMPARING,
     ENDED,
     READING,
     WRITING,
-    Death,
+    CrashOutcome,
+    change_everything,
     durations,
+    interrupt_in_phase,
     is_written,
     newest_run,
-    stir,
-    strike_in,
     wait_for_the_lock,
 )
-from tests.databases import OwnServer, libpq, migrate, new_database, own_server
-from tests.disks import small_disk
-from tests.mirror import Mirror, mirrored
-from tests.scale import SCALE, report
+from tests.support.load_factor import LOAD_FACTOR, report
+from tests.support.sync_env import SyncEnv, sync_env
 
 PAGES = ("--page-size", "100")
 HANG_UP = """
@@ -47,8 +47,8 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def mirror(registry: Registry, migrated_template: str, postgres_url: str) -> Iterator[Mirror]:
-    with new_database(postgres_url, template=migrated_template) as url, mirrored(url, registry) as mirror:
+def mirror(registry: Registry, migrated_template: str, postgres_url: str) -> Iterator[SyncEnv]:
+    with new_database(postgres_url, template=migrated_template) as url, sync_env(url, registry) as mirror:
         mirror.sync(page_size=100)
         yield mirror
 
@@ -61,10 +61,10 @@ def server() -> Iterator[OwnServer]:
         yield server
 
 
-def endure(mirror: Mirror, part: str, after: float, blow: Callable[[], object], mend: Callable[[], object]) -> str:
+def endure(mirror: SyncEnv, part: str, after: float, blow: Callable[[], object], mend: Callable[[], object]) -> str:
     """A run that loses its database somewhere; afterwards all is as it should be. Gives where it was."""
     before = mirror.registry_dump()
-    death = strike_in(mirror, part, after, lambda _process: blow(), *PAGES)
+    death = interrupt_in_phase(mirror, part, after, lambda _process: blow(), *PAGES)
     mend()
     wait_for_the_lock(mirror)
     written, dead = is_written(mirror, before), newest_run(mirror)
@@ -78,39 +78,39 @@ def endure(mirror: Mirror, part: str, after: float, blow: Callable[[], object], 
     return "once committed" if written else death.part.strip(" …")
 
 
-def says_the_truth(death: Death, *, written: bool) -> bool:
+def says_the_truth(death: CrashOutcome, *, written: bool) -> bool:
     """In one line: that nothing was written, or that nobody knows; in none when it was and the run knows."""
     if death.code == 0:
         return written and death.lines[-1].endswith("[etl.sync.run]")
-    in_doubt = "It is unknown whether this run was written" in death.said
-    nothing = death.said.endswith("See to the server, then run again; nothing of this run was written.")
-    return death.code == 1 and death.said.startswith("Error: ") and (in_doubt or (nothing and not written))
+    in_doubt = "It is unknown whether this run was written" in death.message
+    nothing = death.message.endswith("See to the server, then run again; nothing of this run was written.")
+    return death.code == 1 and death.message.startswith("Error: ") and (in_doubt or (nothing and not written))
 
 
-@pytest.mark.timeout(180 * SCALE)
-def test_a_run_whose_connection_the_server_ends_is_written_whole_or_not_at_all(mirror: Mirror) -> None:
+@pytest.mark.timeout(180 * LOAD_FACTOR)
+def test_a_run_whose_connection_the_server_ends_is_written_whole_or_not_at_all(mirror: SyncEnv) -> None:
     draw = random.Random()  # noqa: S311 no secret
     ends = Counter[str]()
-    stir(mirror.registry, "first")
+    change_everything(mirror.registry, "first")
     lasting = durations(mirror, *PAGES)
-    for number in range(2 * SCALE):
-        stir(mirror.registry, f"word {number}")
+    for number in range(2 * LOAD_FACTOR):
+        change_everything(mirror.registry, f"word {number}")
         part = (WRITING, draw.choice([*READING, COMPARING, ENDED]))[number % 2]
         with closing(psycopg.connect(libpq(mirror.url), autocommit=True)) as connection:
             ends[endure(mirror, part, draw.uniform(0, lasting[part]), partial(connection.execute, HANG_UP), list)] += 1
     report("connections ended by the server", dialect="postgresql", rounds=ends.total(), by_part=ends)
 
 
-@pytest.mark.timeout(180 * SCALE)
+@pytest.mark.timeout(180 * LOAD_FACTOR)
 def test_a_run_whose_server_is_stopped_is_written_whole_or_not_at_all(registry: Registry, server: OwnServer) -> None:
     draw = random.Random()  # noqa: S311 no secret
     ends = Counter[str]()
-    with mirrored(server.url, registry) as mirror:
+    with sync_env(server.url, registry) as mirror:
         mirror.sync(page_size=100)
-        stir(registry, "first")
+        change_everything(registry, "first")
         lasting = durations(mirror, *PAGES)
-        for number in range(2 * SCALE):
-            stir(registry, f"word {number}")
+        for number in range(2 * LOAD_FACTOR):
+            change_everything(registry, f"word {number}")
             part = (WRITING, draw.choice([*READING, COMPARING, WRITING, ENDED]))[number % 2]
             how: Literal["INT", "QUIT"] = draw.choice(["INT", "QUIT"])
             where = endure(mirror, part, draw.uniform(0, lasting[part]), partial(server.stop, how), server.start)
@@ -118,16 +118,19 @@ def test_a_run_whose_server_is_stopped_is_written_whole_or_not_at_all(registry: 
     report("servers stopped", dialect="postgresql", rounds=ends.total(), by_part=ends)
 
 
-@pytest.mark.timeout(180 * SCALE)
+@pytest.mark.timeout(180 * LOAD_FACTOR)
 def test_a_run_whose_server_has_no_room_left_writes_nothing(registry: Registry) -> None:
     draw = random.Random()  # noqa: S311 no secret
     ends = Counter[str]()
-    with small_disk(192 + 64 * SCALE) as disk, own_server("-c", "synchronous_commit=on", parent=disk.folder) as server:
+    with (
+        small_disk(192 + 64 * LOAD_FACTOR) as disk,
+        own_server("-c", "synchronous_commit=on", parent=disk.folder) as server,
+    ):
         migrate(server.url)
-        with mirrored(server.url, registry) as mirror:
+        with sync_env(server.url, registry) as mirror:
             mirror.sync(page_size=100)
-            for number in range(SCALE):
-                stir(registry, draw.randbytes(10_000).hex())
+            for number in range(LOAD_FACTOR):
+                change_everything(registry, draw.randbytes(10_000).hex())
                 # The least first: it is never enough.
                 room = draw.choice([1_000_000, draw.randrange(32_000_000)]) if number else 0
 

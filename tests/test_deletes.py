@@ -10,38 +10,38 @@ import pytest
 from etl.errors import DeleteLimitExceeded, TokenRefused
 from etl.models import Change, MlRepo, Model, ModelVersion
 from etl.simulator import Registry, fault
-from etl.simulator.exchange import Answer, Proceed, Request, refusal
-from etl.simulator.faults import Circumstances, Fault
+from etl.simulator.faults import Fault, FaultContext
+from etl.simulator.http_types import Answer, Proceed, Request, refusal
 from etl.store import Tally
-from tests.mirror import Mirror, mirrored
+from tests.support.sync_env import SyncEnv, sync_env
 
 FORBIDDEN = refusal(403, "Forbidden: the token may not read this.")
 
 
 @pytest.fixture
-def mirror(migrated_url: str) -> Iterator[Mirror]:
+def mirror(migrated_url: str) -> Iterator[SyncEnv]:
     """Six ML repos of two models of two versions each."""
     registry = Registry.generate(seed=3, ml_repos=6, models=12, versions=2, metrics=1, empty_share=0)
-    with mirrored(migrated_url, registry) as mirror:
+    with sync_env(migrated_url, registry) as mirror:
         yield mirror
 
 
 def lists_without(hides: Callable[[dict[str, Any]], bool], single: Answer | None = None) -> Fault:
     """Lists that leave records out; one that is asked for by itself is there, or answers otherwise."""
 
-    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
-        request = circumstances.request
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+        request = context.request
         if "offset" not in request.query:
             answer = proceed()
             hidden = answer.status == 200 and hides(json.loads(answer.body)["data"])
             return single if single and hidden else answer
         offset, limit = (int(request.query[name][0]) for name in ("offset", "limit"))
-        answer = circumstances.ask(all_of(request))
+        answer = context.ask(all_of(request))
         left = [record for record in json.loads(answer.body)["data"] if not hides(record)]
         page = {"data": left[offset : offset + limit], "pagination": {"total": len(left)}}
         return replace(answer, body=json.dumps(page).encode())
 
-    return Fault(strike)
+    return Fault(apply)
 
 
 def all_of(request: Request) -> Request:
@@ -52,12 +52,12 @@ def of_repo(ml_repo_id: str) -> Callable[[dict[str, Any]], bool]:
     return lambda record: record.get("ml_repo_id", record["id"]) == ml_repo_id
 
 
-def paths(mirror: Mirror) -> list[str]:
+def paths(mirror: SyncEnv) -> list[str]:
     return [logged.path.rpartition("/api/ml/v1/")[2] for logged in mirror.plane.log]
 
 
 class TestAModelThatIsMissing:
-    def test_is_marked_once_the_control_plane_says_so_itself(self, mirror: Mirror) -> None:
+    def test_is_marked_once_the_control_plane_says_so_itself(self, mirror: SyncEnv) -> None:
         mirror.sync()
         gone = mirror.registry.ids("models")[4]
         mirror.registry.delete_model(gone)
@@ -68,7 +68,7 @@ class TestAModelThatIsMissing:
         assert (summary.complete, summary.exit_code) == (True, 0)
         assert mirror.held() == mirror.served()
 
-    def test_is_kept_where_it_answers_by_itself(self, mirror: Mirror) -> None:
+    def test_is_kept_where_it_answers_by_itself(self, mirror: SyncEnv) -> None:
         mirror.sync()
         hidden = mirror.registry.ids("models")[4]
         mirror.plane.faults = [lists_without(lambda record: record["id"] == hidden)]
@@ -83,7 +83,7 @@ class TestAModelThatIsMissing:
         assert mirror.sync(full=True).complete
         assert mirror.held() == mirror.served()
 
-    def test_is_kept_where_the_token_may_not_ask_for_it(self, mirror: Mirror) -> None:
+    def test_is_kept_where_the_token_may_not_ask_for_it(self, mirror: SyncEnv) -> None:
         mirror.sync()
         hidden = mirror.registry.ids("models")[4]
         mirror.plane.faults = [lists_without(lambda record: record["id"] == hidden, single=FORBIDDEN)]
@@ -92,7 +92,7 @@ class TestAModelThatIsMissing:
         assert (summary.complete, summary.tallies["models"].deleted) == (False, 0)
 
     @pytest.mark.parametrize("unknown", [FORBIDDEN, Answer(body=b"<html>", content_type="text/html")])
-    def test_is_marked_where_no_single_record_is_told_of(self, mirror: Mirror, unknown: Answer) -> None:
+    def test_is_marked_where_no_single_record_is_told_of(self, mirror: SyncEnv, unknown: Answer) -> None:
         mirror.sync()
         gone = mirror.registry.ids("models")[4]
         mirror.registry.delete_model(gone)
@@ -104,7 +104,7 @@ class TestAModelThatIsMissing:
         assert (summary.complete, summary.tallies["models"].deleted) == (True, 1)
         assert sum(path.startswith("models/") for path in paths(mirror)) == 2
 
-    def test_is_marked_though_the_first_answer_about_it_went_wrong_in_passing(self, mirror: Mirror) -> None:
+    def test_is_marked_though_the_first_answer_about_it_went_wrong_in_passing(self, mirror: SyncEnv) -> None:
         mirror.sync()
         gone = mirror.registry.ids("models")[4]
         mirror.registry.delete_model(gone)
@@ -117,7 +117,7 @@ class TestAModelThatIsMissing:
         assert (summary.complete, summary.tallies["models"].deleted) == (True, 1)
         assert paths(mirror).count(f"models/{gone}") == 2
 
-    def test_is_marked_unasked_where_too_many_are_missing(self, mirror: Mirror) -> None:
+    def test_is_marked_unasked_where_too_many_are_missing(self, mirror: SyncEnv) -> None:
         mirror.sync()
         for gone in mirror.registry.ids("models")[:3]:
             mirror.registry.delete_model(gone)
@@ -126,7 +126,7 @@ class TestAModelThatIsMissing:
         assert summary.tallies["models"].deleted == 3
         assert not [path for path in paths(mirror) if path.startswith("models/")]
 
-    def test_is_asked_for_in_a_dry_run_too(self, mirror: Mirror) -> None:
+    def test_is_asked_for_in_a_dry_run_too(self, mirror: SyncEnv) -> None:
         mirror.sync()
         hidden = mirror.registry.ids("models")[4]
         mirror.plane.faults = [lists_without(lambda record: record["id"] == hidden)]
@@ -135,7 +135,7 @@ class TestAModelThatIsMissing:
 
 
 class TestAnMlRepoThatTheTokenLost:
-    def test_is_named_where_its_models_would_go(self, mirror: Mirror) -> None:
+    def test_is_named_where_its_models_would_go(self, mirror: SyncEnv) -> None:
         mirror.sync()
         (repo,) = mirror.rows(MlRepo, MlRepo.id == "2")
         mirror.plane.faults = [lists_without(of_repo("2"))]
@@ -144,13 +144,13 @@ class TestAnMlRepoThatTheTokenLost:
         assert summary.tallies["models"].deleted == 2
         assert f"All 2 models of ML repo 2 ({repo['name']}) are gone, and so is the ML repo" in summary.warnings[0]
 
-    def test_is_named_too_where_the_ml_repo_is_still_listed(self, mirror: Mirror) -> None:
+    def test_is_named_too_where_the_ml_repo_is_still_listed(self, mirror: SyncEnv) -> None:
         mirror.sync()
         mirror.plane.faults = [lists_without(lambda record: record.get("ml_repo_id") == "2")]
 
         assert "it is still listed itself" in mirror.sync(confirm_deletes=0).warnings[0]
 
-    def test_is_named_where_the_guard_refuses(self, mirror: Mirror) -> None:
+    def test_is_named_where_the_guard_refuses(self, mirror: SyncEnv) -> None:
         mirror.sync()
         (repo,) = mirror.rows(MlRepo, MlRepo.id == "2")
         before = mirror.registry_dump()
@@ -161,7 +161,7 @@ class TestAnMlRepoThatTheTokenLost:
         assert f"Every model is gone of ML repo 2 ({repo['name']})." in str(refused.value)
         assert mirror.registry_dump() == before
 
-    def test_keeps_its_models_where_each_answers_403(self, mirror: Mirror) -> None:
+    def test_keeps_its_models_where_each_answers_403(self, mirror: SyncEnv) -> None:
         mirror.sync()
         mirror.plane.faults = [lists_without(of_repo("2"), single=FORBIDDEN)]
         summary = mirror.sync()
@@ -169,7 +169,7 @@ class TestAnMlRepoThatTheTokenLost:
         assert (summary.complete, summary.tallies["models"].deleted) == (False, 0)
         assert mirror.held()["models"] == mirror.served()["models"]
 
-    def test_does_not_go_unnoticed_beside_others_that_lost_some_models(self, mirror: Mirror) -> None:
+    def test_does_not_go_unnoticed_beside_others_that_lost_some_models(self, mirror: SyncEnv) -> None:
         mirror.sync()
         first_of_repo = {record["ml_repo_id"]: record["id"] for record in mirror.registry.records("models")}
         mirror.registry.delete_model(first_of_repo["1"])
@@ -183,7 +183,7 @@ class TestAnMlRepoThatTheTokenLost:
 class TestVersionsThatTheTokenMayNotRead:
     """403 for some of them holds up none of the others."""
 
-    def test_of_one_ml_repo_leave_the_run_unproven(self, mirror: Mirror) -> None:
+    def test_of_one_ml_repo_leave_the_run_unproven(self, mirror: SyncEnv) -> None:
         models = {record["id"] for record in mirror.registry.records("models") if record["ml_repo_id"] == "2"}
         mirror.plane.faults = [
             fault("forbid_unfiltered"),
@@ -201,7 +201,7 @@ class TestVersionsThatTheTokenMayNotRead:
         assert mirror.sync().complete
         assert mirror.held() == mirror.served()
 
-    def test_of_one_model_leave_the_run_unproven(self, mirror: Mirror) -> None:
+    def test_of_one_model_leave_the_run_unproven(self, mirror: SyncEnv) -> None:
         mirror.sync()
         first, second = mirror.registry.ids("models")[:2]
         for model in (first, second):
@@ -216,7 +216,7 @@ class TestVersionsThatTheTokenMayNotRead:
         assert mirror.held() == mirror.served()
 
     @pytest.mark.parametrize("listing", ["tenant", "ml_repo", "model"])
-    def test_at_all_end_the_run(self, mirror: Mirror, listing: str) -> None:
+    def test_at_all_end_the_run(self, mirror: SyncEnv, listing: str) -> None:
         mirror.plane.versions_listing = listing
         mirror.plane.faults = [fault("forbid:model-versions")]
         with pytest.raises(TokenRefused, match="403"):
@@ -228,14 +228,14 @@ class TestVersionsThatTheTokenMayNotRead:
 def forbids(parameter: str, values: set[str]) -> Fault:
     """403 where a list is narrowed to one of these."""
 
-    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
-        return FORBIDDEN if values & set(circumstances.request.query.get(parameter, ())) else proceed()
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+        return FORBIDDEN if values & set(context.request.query.get(parameter, ())) else proceed()
 
-    return Fault(strike, endpoint="model-versions")
+    return Fault(apply, endpoint="model-versions")
 
 
 class TestWhatComesBack:
-    def test_after_many_runs_is_restored_with_its_versions(self, mirror: Mirror) -> None:
+    def test_after_many_runs_is_restored_with_its_versions(self, mirror: SyncEnv) -> None:
         mirror.sync()
         gone, other = mirror.registry.ids("models")[:2]
         first_seen = mirror.row(Model, Model.id == gone)["first_seen_at"]
@@ -252,7 +252,7 @@ class TestWhatComesBack:
         assert mirror.row(Model, Model.id == gone)["first_seen_at"] == first_seen
         assert mirror.held() == mirror.served()
 
-    def test_under_a_used_id_is_another_record_and_not_the_old_one(self, mirror: Mirror) -> None:
+    def test_under_a_used_id_is_another_record_and_not_the_old_one(self, mirror: SyncEnv) -> None:
         mirror.sync()
         used = mirror.registry.ids("models")[0]
         old_versions = {row["id"] for row in mirror.rows(ModelVersion, ModelVersion.model_id == used)}
@@ -272,7 +272,7 @@ class TestWhatComesBack:
         assert mirror.held() == mirror.served()
 
 
-def test_an_empty_registry_takes_nothing_along_by_itself(mirror: Mirror) -> None:
+def test_an_empty_registry_takes_nothing_along_by_itself(mirror: SyncEnv) -> None:
     mirror.sync()
     for repo in mirror.registry.ids("ml-repos"):
         mirror.registry.delete_ml_repo(repo)

@@ -3,10 +3,12 @@
 import random
 import shutil
 import sqlite3
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,56 +16,63 @@ import pytest
 from etl.errors import StoreError
 from etl.models import Model, SyncRun
 from etl.simulator import Registry
-from etl.store.dialects import sqlite
-from tests.blows import COMPARING, LOGGED, at_request, is_written, stir, strike_in
-from tests.disks import Disk, small_disk
-from tests.mirror import Mirror, mirrored
-from tests.scale import SCALE, report
+from etl.store import sqlite
+from tests.support.disks import Disk, small_disk
+from tests.support.faults import COMPARING, LOGGED, at_request, change_everything, interrupt_in_phase, is_written
+from tests.support.load_factor import LOAD_FACTOR, report
+from tests.support.sync_env import SyncEnv, sync_env
 
 
 @pytest.fixture
 def disk() -> Iterator[Disk]:
-    with small_disk(12 + 4 * SCALE) as disk:  # each round leaves its history behind
+    with small_disk(12 + 4 * LOAD_FACTOR) as disk:  # each round leaves its history behind
         yield disk
 
 
 @pytest.fixture
-def mirror(disk: Disk, migrated_file: Path) -> Iterator[Mirror]:
+def mirror(disk: Disk, migrated_file: Path) -> Iterator[SyncEnv]:
     file = shutil.copy(migrated_file, disk.folder / "registry.db")
-    with mirrored(f"sqlite:///{file}", Registry.generate(seed=7, models=50, versions=3, metrics=4)) as mirror:
+    with sync_env(f"sqlite:///{file}", Registry.generate(seed=7, models=50, versions=3, metrics=4)) as mirror:
         mirror.sync(page_size=100)
         yield mirror
 
 
 @pytest.fixture
-def here(migrated_file: Path, tmp_path: Path) -> Iterator[Mirror]:
+def here(migrated_file: Path, tmp_path: Path) -> Iterator[SyncEnv]:
     """A small one, on the usual disk."""
-    with mirrored(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'registry.db')}") as mirror:
+    with sync_env(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'registry.db')}") as mirror:
         mirror.sync()
         mirror.registry.add_version(mirror.registry.ids("models")[0])
         yield mirror
+
+
+def fill_disk(disk: Disk, room: int, _process: subprocess.Popen[str]) -> None:
+    disk.fill(room)
 
 
 def lines(said: str) -> list[str]:
     return [line for line in said.splitlines() if not LOGGED.match(line)]
 
 
-@pytest.mark.timeout(180 * SCALE)
-def test_a_run_whose_disk_is_full_writes_nothing_and_says_so(mirror: Mirror, disk: Disk) -> None:
+@pytest.mark.timeout(180 * LOAD_FACTOR)
+def test_a_run_whose_disk_is_full_writes_nothing_and_says_so(mirror: SyncEnv, disk: Disk) -> None:
     draw = random.Random()  # noqa: S311 no secret
     ends = Counter[str]()
-    for number in range(2 * SCALE):
-        stir(mirror.registry, draw.randbytes(2_000).hex())
+    for number in range(2 * LOAD_FACTOR):
+        change_everything(mirror.registry, draw.randbytes(2_000).hex())
         before = mirror.registry_dump()
         room = (draw.randrange(60_000), draw.randrange(1_000_000))[number % 2]
-        death = strike_in(mirror, "models …", 0, lambda _process, room=room: disk.fill(room), "--page-size", "100")  # type: ignore[misc]
+        fill = partial(fill_disk, disk, room)
+        death = interrupt_in_phase(mirror, "models …", 0, fill, "--page-size", "100")
         disk.make_room()
         written = is_written(mirror, before)
         if written:
             assert death.code == 0
         else:
             assert death.code == 1
-            assert death.said == "Error: The disk is full: make room, then run again; nothing of this run was written."
+            assert (
+                death.message == "Error: The disk is full: make room, then run again; nothing of this run was written."
+            )
         assert mirror.sync(page_size=100).complete
         assert mirror.held() == mirror.served()
         ends["once committed" if written else death.part.strip(" …")] += 1
@@ -71,7 +80,7 @@ def test_a_run_whose_disk_is_full_writes_nothing_and_says_so(mirror: Mirror, dis
     report("disks filled", dialect="sqlite", rounds=ends.total(), by_part=ends)
 
 
-def test_a_disk_that_is_full_from_the_start_is_told(mirror: Mirror, disk: Disk) -> None:
+def test_a_disk_that_is_full_from_the_start_is_told(mirror: SyncEnv, disk: Disk) -> None:
     disk.fill()
     (said,) = lines(mirror.command(exit_code=1))
     disk.make_room()
@@ -81,7 +90,7 @@ def test_a_disk_that_is_full_from_the_start_is_told(mirror: Mirror, disk: Disk) 
     assert mirror.sync(page_size=100).complete
 
 
-def test_a_file_that_cannot_be_written_is_told_and_can_be_looked_at(mirror: Mirror, disk: Disk) -> None:
+def test_a_file_that_cannot_be_written_is_told_and_can_be_looked_at(mirror: SyncEnv, disk: Disk) -> None:
     disk.forbid_writing_to(disk.folder / "registry.db")
 
     (said,) = lines(mirror.command(exit_code=2))
@@ -89,7 +98,7 @@ def test_a_file_that_cannot_be_written_is_told_and_can_be_looked_at(mirror: Mirr
     assert "succeeded" in mirror.command(command="status")
 
 
-def test_a_folder_that_cannot_be_written_is_told_and_its_file_can_be_looked_at(mirror: Mirror, disk: Disk) -> None:
+def test_a_folder_that_cannot_be_written_is_told_and_its_file_can_be_looked_at(mirror: SyncEnv, disk: Disk) -> None:
     disk.forbid_writing()
 
     (said,) = lines(mirror.command(exit_code=2))
@@ -99,7 +108,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_its_file_can_be_looked_at(m
     assert len(mirror.rows(Model)) == 50
 
 
-def test_a_file_that_a_dead_run_left_unfinished_is_not_taken_for_whole(mirror: Mirror, disk: Disk) -> None:
+def test_a_file_that_a_dead_run_left_unfinished_is_not_taken_for_whole(mirror: SyncEnv, disk: Disk) -> None:
     (disk.folder / "registry.db-wal").write_bytes(b"of a run that died")
     disk.forbid_writing()
 
@@ -107,7 +116,7 @@ def test_a_file_that_a_dead_run_left_unfinished_is_not_taken_for_whole(mirror: M
     assert said.startswith("Error: The database file or its folder cannot be written")
 
 
-def test_a_long_read_holds_up_no_run_and_sees_none(here: Mirror) -> None:
+def test_a_long_read_holds_up_no_run_and_sees_none(here: SyncEnv) -> None:
     with closing(sqlite3.connect(here.url.removeprefix("sqlite:///"), isolation_level=None)) as analyst:
         analyst.execute("BEGIN")
         query = "SELECT count(*) FROM model_versions"
@@ -120,7 +129,7 @@ def test_a_long_read_holds_up_no_run_and_sees_none(here: Mirror) -> None:
     assert here.held() == here.served()
 
 
-def test_a_long_write_is_waited_for(here: Mirror) -> None:
+def test_a_long_write_is_waited_for(here: SyncEnv) -> None:
     written = []
     with closing(
         sqlite3.connect(here.url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
@@ -134,14 +143,14 @@ def test_a_long_write_is_waited_for(here: Mirror) -> None:
             analyst.execute("BEGIN IMMEDIATE")
             threading.Timer(1.5, end).start()
 
-        death = strike_in(here, COMPARING, 0, begin)
+        death = interrupt_in_phase(here, COMPARING, 0, begin)
 
     assert death.code == 0
     assert [len(rows) for rows in written] == [1]
     assert here.held() == here.served()
 
 
-def test_a_write_that_does_not_end_is_given_up(here: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_does_not_end_is_given_up(here: SyncEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 200)
     before = here.registry_dump()
     with closing(

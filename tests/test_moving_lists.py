@@ -14,9 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from sqlalchemy import make_url
 
 from etl.simulator import Registry
-from tests.databases import new_database
-from tests.mirror import ENTITIES, mirrored
-from tests.scale import SCALE, report
+from tests.support.databases import new_database
+from tests.support.load_factor import LOAD_FACTOR, report
+from tests.support.sync_env import ENTITIES, sync_env
 
 ORDERS = ("created", "created_desc", "name", "recent", "shuffled")
 NewDatabase = Callable[[], AbstractContextManager[str]]
@@ -60,7 +60,7 @@ class MovingRegistry(RuleBasedStateMachine):
         self.stack = ExitStack()
         registry = Registry.generate(seed=5, ml_repos=3, models=20, versions=2, metrics=1)
         url = self.stack.enter_context(type(self).new_database())
-        self.mirror = self.stack.enter_context(mirrored(url, registry))
+        self.mirror = self.stack.enter_context(sync_env(url, registry))
         self.one_at_a_time = threading.Lock()
 
     def teardown(self) -> None:
@@ -136,7 +136,7 @@ class MovingRegistry(RuleBasedStateMachine):
         return Base.metadata.tables[entity]
 
 
-@pytest.mark.timeout(300 * SCALE)
+@pytest.mark.timeout(300 * LOAD_FACTOR)
 def test_no_work_hides_a_record_from_a_complete_run_or_deletes_one(
     dialect: str, request: pytest.FixtureRequest
 ) -> None:
@@ -146,7 +146,7 @@ def test_no_work_hides_a_record_from_a_complete_run_or_deletes_one(
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=8 * SCALE,
+            max_examples=8 * LOAD_FACTOR,
             stateful_step_count=8,
             suppress_health_check=list(HealthCheck),
             deadline=None,

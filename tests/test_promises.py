@@ -12,28 +12,28 @@ from sqlalchemy import text
 from etl.models import Change, Model, ModelVersion, RejectedRecord, SyncRun, SyncScope
 from etl.simulator import Registry, fault
 from etl.store import open_engine
-from tests.blows import at_request, held_up, kill, strike, wait_for_the_lock
-from tests.mirror import BOOKKEEPING, TOKEN, Mirror, mirrored
-from tests.patience import patience
+from tests.support.faults import at_request, interrupt_at_request, kill, paused_run, wait_for_the_lock
+from tests.support.patience import patience
+from tests.support.sync_env import BOOKKEEPING, TOKEN, SyncEnv, sync_env
 
 
 @pytest.fixture
-def mirror(migrated_url: str) -> Iterator[Mirror]:
-    with mirrored(migrated_url) as mirror:
+def mirror(migrated_url: str) -> Iterator[SyncEnv]:
+    with sync_env(migrated_url) as mirror:
         yield mirror
 
 
 # 1. All or nothing.
 
 
-def test_1_a_run_that_is_killed_leaves_the_tables_as_they_were(mirror: Mirror) -> None:
+def test_1_a_run_that_is_killed_leaves_the_tables_as_they_were(mirror: SyncEnv) -> None:
     mirror.sync()
     for model in mirror.registry.ids("models"):
         mirror.registry.add_version(model)
     before = mirror.registry_dump()
     # A run of this registry sends five requests; after the last it compares and writes.
     for request, seconds in ((1, 0), (3, 0), (5, 0), (5, 0.04), (5, 0.08), (5, 0.12)):
-        process = strike(mirror, request, partial(kill, after=seconds))
+        process = interrupt_at_request(mirror, request, partial(kill, after=seconds))
         process.communicate(timeout=patience())
         assert process.returncode in {-signal.SIGKILL, 0}
         wait_for_the_lock(mirror)
@@ -48,9 +48,9 @@ def test_1_a_run_that_is_killed_leaves_the_tables_as_they_were(mirror: Mirror) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_1_a_run_that_is_interrupted_says_so_and_writes_nothing(mirror: Mirror, number: signal.Signals) -> None:
+def test_1_a_run_that_is_interrupted_says_so_and_writes_nothing(mirror: SyncEnv, number: signal.Signals) -> None:
     before = mirror.registry_dump()
-    process = strike(mirror, 3, lambda running: running.send_signal(number))
+    process = interrupt_at_request(mirror, 3, lambda running: running.send_signal(number))
     out, err = process.communicate(timeout=patience())
 
     assert (process.returncode, out) == (130, "")
@@ -59,7 +59,7 @@ def test_1_a_run_that_is_interrupted_says_so_and_writes_nothing(mirror: Mirror, 
     assert mirror.row(SyncRun)["status"] == "interrupted"
 
 
-def test_1_a_reader_sees_a_run_whole_or_not_at_all(mirror: Mirror) -> None:
+def test_1_a_reader_sees_a_run_whole_or_not_at_all(mirror: SyncEnv) -> None:
     mirror.command()
     for model in mirror.registry.ids("models"):
         mirror.registry.set_fields(model, {"name": "second"})
@@ -82,7 +82,7 @@ def test_1_a_reader_sees_a_run_whole_or_not_at_all(mirror: Mirror) -> None:
     assert (0, 36, 1) in seen
 
 
-def test_1_a_run_that_fails_writes_nothing_but_why(mirror: Mirror) -> None:
+def test_1_a_run_that_fails_writes_nothing_but_why(mirror: SyncEnv) -> None:
     mirror.plane.faults = [fault("flaky_500,endpoint=model-versions")]
     said = mirror.command(exit_code=1)
 
@@ -96,7 +96,7 @@ def test_1_a_run_that_fails_writes_nothing_but_why(mirror: Mirror) -> None:
 # 2. Nothing lost, nothing invented.
 
 
-def test_2_after_a_complete_run_the_tables_say_what_the_source_said(mirror: Mirror) -> None:
+def test_2_after_a_complete_run_the_tables_say_what_the_source_said(mirror: SyncEnv) -> None:
     result = mirror.result()
 
     assert (result["status"], result["complete"]) == ("succeeded", True)
@@ -105,7 +105,7 @@ def test_2_after_a_complete_run_the_tables_say_what_the_source_said(mirror: Mirr
     assert mirror.held() == mirror.served()
 
 
-def test_2_whatever_the_source_says_can_be_told_again_from_the_tables(mirror: Mirror) -> None:
+def test_2_whatever_the_source_says_can_be_told_again_from_the_tables(mirror: SyncEnv) -> None:
     odd = "NUL \x00, lone \ud800, escape \u241b0000, astral \U0001f600"
     version = mirror.registry.records("model-versions")[0]
     metadata = {odd: [odd, float("nan"), float("-inf"), 10**40, 1e23, 1.7976931348623157e308, -0.5, {}, [], None]}
@@ -127,7 +127,7 @@ def test_2_whatever_the_source_says_can_be_told_again_from_the_tables(mirror: Mi
     assert first == mirror.held() == mirror.served()
 
 
-def test_2_what_cannot_be_stored_is_kept_whole_and_the_rest_goes_on(mirror: Mirror) -> None:
+def test_2_what_cannot_be_stored_is_kept_whole_and_the_rest_goes_on(mirror: SyncEnv) -> None:
     mirror.registry.put_raw("models", "odd", {"name": "no id", "size": float("nan")})
     result = mirror.result(exit_code=3)
 
@@ -142,7 +142,7 @@ def test_2_what_cannot_be_stored_is_kept_whole_and_the_rest_goes_on(mirror: Mirr
 
 
 def test_2_one_percent_that_changed_is_found_exactly(migrated_url: str) -> None:
-    with mirrored(migrated_url, Registry.generate(models=100, versions=3, metrics=1)) as mirror:
+    with sync_env(migrated_url, Registry.generate(models=100, versions=3, metrics=1)) as mirror:
         mirror.sync(page_size=200)
         before = mirror.rows(ModelVersion)
         models = [each for each in mirror.registry.records("models") if each["latest_version"]]
@@ -161,7 +161,7 @@ def test_2_one_percent_that_changed_is_found_exactly(migrated_url: str) -> None:
 # 3. Completeness is proven, not assumed.
 
 
-def test_3_a_row_that_moved_while_paging_is_not_lost(mirror: Mirror) -> None:
+def test_3_a_row_that_moved_while_paging_is_not_lost(mirror: SyncEnv) -> None:
     mirror.registry.order = "recent"
     for model in mirror.registry.ids("models"):
         mirror.registry.touch(model)
@@ -174,7 +174,7 @@ def test_3_a_row_that_moved_while_paging_is_not_lost(mirror: Mirror) -> None:
     assert mirror.held() == mirror.served()
 
 
-def test_3_a_list_that_never_stands_still_deletes_nothing_and_tells(mirror: Mirror) -> None:
+def test_3_a_list_that_never_stands_still_deletes_nothing_and_tells(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.delete_model(mirror.registry.ids("models")[0])
     mirror.plane.before_request = lambda _number, path, _query: (
@@ -188,7 +188,7 @@ def test_3_a_list_that_never_stands_still_deletes_nothing_and_tells(mirror: Mirr
     assert mirror.rows(Model, Model.deleted_at.is_not(None)) == []
 
 
-def test_3_two_sweeps_that_agree_prove_what_a_missing_total_cannot(mirror: Mirror) -> None:
+def test_3_two_sweeps_that_agree_prove_what_a_missing_total_cannot(mirror: SyncEnv) -> None:
     mirror.plane.total = False
 
     assert mirror.result()["proof"] == "confirmed"
@@ -197,7 +197,7 @@ def test_3_two_sweeps_that_agree_prove_what_a_missing_total_cannot(mirror: Mirro
 # 4. Deletes are soft, guarded and reversible.
 
 
-def test_4_what_is_gone_is_marked_and_comes_back(mirror: Mirror) -> None:
+def test_4_what_is_gone_is_marked_and_comes_back(mirror: SyncEnv) -> None:
     mirror.sync()
     first = mirror.held()
     gone = mirror.registry.ids("models")[0]
@@ -213,7 +213,7 @@ def test_4_what_is_gone_is_marked_and_comes_back(mirror: Mirror) -> None:
     assert mirror.held() == first
 
 
-def test_4_more_than_the_share_refuses_the_run_and_says_how_to_allow_it(mirror: Mirror) -> None:
+def test_4_more_than_the_share_refuses_the_run_and_says_how_to_allow_it(mirror: SyncEnv) -> None:
     mirror.sync()
     for model in mirror.registry.ids("models")[:3]:
         mirror.registry.delete_model(model)
@@ -228,7 +228,7 @@ def test_4_more_than_the_share_refuses_the_run_and_says_how_to_allow_it(mirror: 
     assert allowed["models"]["deleted"] == 3
 
 
-def test_4_a_filtered_run_deletes_only_where_the_filter_is_a_whole_ml_repo(mirror: Mirror) -> None:
+def test_4_a_filtered_run_deletes_only_where_the_filter_is_a_whole_ml_repo(mirror: SyncEnv) -> None:
     mirror.sync()
     first, second = mirror.registry.records("models")[:2]
     mirror.registry.delete_model(first["id"])
@@ -243,7 +243,7 @@ def test_4_a_filtered_run_deletes_only_where_the_filter_is_a_whole_ml_repo(mirro
 # 5. A second run with nothing new writes nothing but its own run row.
 
 
-def test_5_a_second_run_writes_nothing_but_its_own_record(mirror: Mirror) -> None:
+def test_5_a_second_run_writes_nothing_but_its_own_record(mirror: SyncEnv) -> None:
     mirror.command()
     before = mirror.dump()
     mirror.command()
@@ -254,7 +254,7 @@ def test_5_a_second_run_writes_nothing_but_its_own_record(mirror: Mirror) -> Non
     assert mirror.rows(Change) == []
 
 
-def test_5_an_older_record_never_overwrites_a_newer_one(mirror: Mirror) -> None:
+def test_5_an_older_record_never_overwrites_a_newer_one(mirror: SyncEnv) -> None:
     mirror.sync()
     before = mirror.registry_dump()
     version = mirror.registry.records("model-versions")[0]
@@ -267,7 +267,7 @@ def test_5_an_older_record_never_overwrites_a_newer_one(mirror: Mirror) -> None:
     assert mirror.registry_dump() == before
 
 
-def test_5_a_dry_run_writes_nothing_and_tells_what_the_run_after_it_does(mirror: Mirror) -> None:
+def test_5_a_dry_run_writes_nothing_and_tells_what_the_run_after_it_does(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.add_version(mirror.registry.ids("models")[0])
     before = mirror.dump()
@@ -284,8 +284,8 @@ def test_5_a_dry_run_writes_nothing_and_tells_what_the_run_after_it_does(mirror:
 # 6. One writer.
 
 
-def test_6_a_second_run_leaves_or_waits_while_the_first_is_at_work(mirror: Mirror) -> None:
-    with held_up(mirror) as (first, go_on):
+def test_6_a_second_run_leaves_or_waits_while_the_first_is_at_work(mirror: SyncEnv) -> None:
+    with paused_run(mirror) as (first, go_on):
         refused = mirror.command(exit_code=4)
         waiting = mirror.start("--lock-wait", "60")
         go_on()
@@ -298,8 +298,8 @@ def test_6_a_second_run_leaves_or_waits_while_the_first_is_at_work(mirror: Mirro
     assert mirror.held() == mirror.served()
 
 
-def test_6_a_dead_run_frees_its_lock(mirror: Mirror) -> None:
-    with held_up(mirror) as (first, go_on):
+def test_6_a_dead_run_frees_its_lock(mirror: SyncEnv) -> None:
+    with paused_run(mirror) as (first, go_on):
         first.kill()
         first.communicate(timeout=patience())
         go_on()
@@ -308,7 +308,7 @@ def test_6_a_dead_run_frees_its_lock(mirror: Mirror) -> None:
     assert sorted(run["status"] for run in mirror.rows(SyncRun)) == ["interrupted", "succeeded"]
 
 
-def test_6_runs_over_different_ml_repos_all_succeed_at_once(mirror: Mirror) -> None:
+def test_6_runs_over_different_ml_repos_all_succeed_at_once(mirror: SyncEnv) -> None:
     runs = [mirror.start("--ml-repo", repo, "--lock-wait", "60") for repo in ("1", "2", "3")]
     for process in runs:
         _, err = process.communicate(timeout=patience())
@@ -321,9 +321,9 @@ def test_6_runs_over_different_ml_repos_all_succeed_at_once(mirror: Mirror) -> N
 # 7. The token is nowhere.
 
 
-def test_7_the_token_is_in_no_output_table_or_process_list(mirror: Mirror) -> None:
+def test_7_the_token_is_in_no_output_table_or_process_list(mirror: SyncEnv) -> None:
     told = []
-    with held_up(mirror, "--log-level", "debug", "--log-format", "json") as (process, go_on):
+    with paused_run(mirror, "--log-level", "debug", "--log-format", "json") as (process, go_on):
         told.append(Path(f"/proc/{process.pid}/cmdline").read_text())
         go_on()
         told += process.communicate(timeout=patience())
@@ -337,8 +337,8 @@ def test_7_the_token_is_in_no_output_table_or_process_list(mirror: Mirror) -> No
     assert TOKEN not in "".join(told) + json.dumps(mirror.dump())
 
 
-def test_7_the_token_is_sent_nowhere_else_after_a_redirect(mirror: Mirror) -> None:
-    with mirrored(mirror.url) as elsewhere:
+def test_7_the_token_is_sent_nowhere_else_after_a_redirect(mirror: SyncEnv) -> None:
+    with sync_env(mirror.url) as elsewhere:
         mirror.plane.faults = [fault(f"redirect:{elsewhere.plane.url}/login")]
         said = mirror.command(exit_code=2)
 

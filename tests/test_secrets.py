@@ -17,10 +17,10 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from etl.simulator import fault
-from tests.blows import at_request, held_up
-from tests.databases import libpq, new_database
-from tests.mirror import TOKEN, Mirror, mirrored
-from tests.patience import patience
+from tests.support.databases import libpq, new_database
+from tests.support.faults import at_request, paused_run
+from tests.support.patience import patience
+from tests.support.sync_env import TOKEN, SyncEnv, sync_env
 
 PASSWORD = 'hush-hush/"p@ss\\ %ü'
 ON_PATH = "sitecustomize.py"
@@ -65,12 +65,12 @@ def execute(server: str, statement: str, *names: str) -> None:
 
 
 @pytest.fixture
-def mirror(secret_url: str) -> Iterator[Mirror]:
-    with mirrored(secret_url) as mirror:
+def mirror(secret_url: str) -> Iterator[SyncEnv]:
+    with sync_env(secret_url) as mirror:
         yield mirror
 
 
-def told(mirror: Mirror, *arguments: str, exit_code: int = 0) -> str:
+def told(mirror: SyncEnv, *arguments: str, exit_code: int = 0) -> str:
     """All that a command says, logs and all."""
     command, *rest = arguments
     process = mirror.start(*rest, "--log-level", "debug", command=command)
@@ -91,7 +91,7 @@ def assert_hidden(text: str) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_no_command_shows_or_stores_a_secret(mirror: Mirror, folder: Path) -> None:
+def test_no_command_shows_or_stores_a_secret(mirror: SyncEnv, folder: Path) -> None:
     mirror.registry.put_raw("models", "odd", {"name": "no id"})
     said = [
         told(mirror, *command.split(), exit_code=code)
@@ -110,10 +110,10 @@ def test_no_command_shows_or_stores_a_secret(mirror: Mirror, folder: Path) -> No
 
 
 def test_a_run_shows_no_secret_to_who_looks_at_processes_and_files_while_it_works_and_after_its_death(
-    mirror: Mirror, folder: Path
+    mirror: SyncEnv, folder: Path
 ) -> None:
     told(mirror, "db", "upgrade")
-    with held_up(mirror, "--log-level", "debug") as (process, go_on):
+    with paused_run(mirror, "--log-level", "debug") as (process, go_on):
         proc = Path(f"/proc/{process.pid}")
         shown = (proc / "cmdline").read_text() + left(folder)
         children = [path.read_text() for path in proc.glob("task/*/children")]
@@ -127,12 +127,12 @@ def test_a_run_shows_no_secret_to_who_looks_at_processes_and_files_while_it_work
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 def test_an_interrupted_run_shows_no_secret_though_python_tells_all_it_can(
-    mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch
+    mirror: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONDEVMODE", "1")
     monkeypatch.setenv("PYTHONWARNINGS", "always")
     for number, code in ((signal.SIGINT, 130), (signal.SIGABRT, -signal.SIGABRT)):
-        with held_up(mirror, "--log-level", "debug") as (process, go_on):
+        with paused_run(mirror, "--log-level", "debug") as (process, go_on):
             process.send_signal(number)
             go_on()
             out, err = process.communicate(timeout=patience())
@@ -162,7 +162,7 @@ BUGS = {
 @pytest.mark.parametrize("form", ["console", "json"])
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_bug_is_reported_without_secrets(
-    bug: str, form: str, mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch
+    bug: str, form: str, mirror: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / ON_PATH).write_text(f"{BUGS[bug]}httpx.Client.stream = stream\n", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
@@ -172,7 +172,7 @@ def test_a_bug_is_reported_without_secrets(
     assert_hidden(said + left(folder))
 
 
-def test_libraries_that_tell_all_tell_no_secret(mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_libraries_that_tell_all_tell_no_secret(mirror: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told(mirror, "db", "upgrade")
     chatty = ("httpcore.http11", "httpcore.connection", "sqlalchemy.engine", "sqlalchemy.pool", "psycopg")
     lines = ["import logging", *(f"logging.getLogger({name!r}).setLevel('DEBUG')" for name in chatty)]
@@ -189,7 +189,7 @@ def test_libraries_that_tell_all_tell_no_secret(mirror: Mirror, folder: Path, mo
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-def test_demo_and_simulate_show_no_token_of_the_users_own(mirror: Mirror, folder: Path) -> None:
+def test_demo_and_simulate_show_no_token_of_the_users_own(mirror: SyncEnv, folder: Path) -> None:
     said = told(mirror, "demo")
     process = mirror.start("--models", "1", command="simulate")
     assert process.stdout is not None
@@ -214,7 +214,7 @@ class _Repeats(socketserver.StreamRequestHandler):
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-def test_a_database_server_that_repeats_the_password_does_not_make_it_show(mirror: Mirror) -> None:
+def test_a_database_server_that_repeats_the_password_does_not_make_it_show(mirror: SyncEnv) -> None:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Repeats) as server:
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         host, port = server.server_address[:2]
@@ -228,7 +228,7 @@ def test_a_database_server_that_repeats_the_password_does_not_make_it_show(mirro
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
 def test_files_that_hold_no_secret_are_as_open_as_the_user_wants_them(
-    umask: int, mode: int, mirror: Mirror, folder: Path
+    umask: int, mode: int, mirror: SyncEnv, folder: Path
 ) -> None:
     modes: dict[str, int] = {}
     at_request(mirror, "/ml-repos", 1, lambda: modes.update(_modes(folder)))

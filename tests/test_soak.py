@@ -24,12 +24,12 @@ from sqlalchemy import make_url, text
 
 from etl.errors import EtlError
 from etl.simulator import Registry, fault
-from tests.databases import libpq, migrate, new_database
-from tests.mirror import Mirror, mirrored
-from tests.patience import patience
-from tests.scale import SCALE, report
+from tests.support.databases import libpq, migrate, new_database
+from tests.support.load_factor import LOAD_FACTOR, report
+from tests.support.patience import patience
+from tests.support.sync_env import SyncEnv, sync_env
 
-ROUNDS = 10 * SCALE
+ROUNDS = 10 * LOAD_FACTOR
 SEED = int(os.environ.get("TFY_ETL_TEST_SEED", random.randrange(10**6)))  # noqa: S311 no secret
 
 PASSING = (
@@ -67,11 +67,11 @@ class Used(NamedTuple):
     temporary: int
 
     @classmethod
-    def by(cls, mirror: Mirror) -> "Used":
+    def by(cls, mirror: SyncEnv) -> "Used":
         return cls(len(os.listdir("/proc/self/fd")), threading.active_count(), *_of_server(mirror))  # noqa: PTH208
 
 
-def _of_server(mirror: Mirror) -> tuple[int, int]:
+def _of_server(mirror: SyncEnv) -> tuple[int, int]:
     """Connections to the database but the one that asks, and temporary tables that outlived theirs."""
     if mirror.url.startswith("sqlite"):
         return 0, 0
@@ -82,7 +82,7 @@ def _of_server(mirror: Mirror) -> tuple[int, int]:
     )
 
 
-def number(mirror: Mirror, query: str) -> int:
+def number(mirror: SyncEnv, query: str) -> int:
     with mirror.connection() as connection:
         return int(connection.scalar(text(query)))
 
@@ -150,7 +150,7 @@ class Life:
 class Soak:
     """One database through all rounds, and what was seen of it."""
 
-    mirror: Mirror
+    mirror: SyncEnv
     life: Life
     draw: random.Random
     base: Used | None = None
@@ -228,7 +228,7 @@ def fresh_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> I
         yield url
 
 
-@pytest.mark.timeout(180 * SCALE)
+@pytest.mark.timeout(180 * LOAD_FACTOR)
 def test_after_many_runs_the_tables_equal_the_source_and_nothing_has_piled_up(
     dialect: str, migrated_url: str, fresh_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,13 +237,13 @@ def test_after_many_runs_the_tables_equal_the_source_and_nothing_has_piled_up(
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
     draw = random.Random(SEED)  # noqa: S311 no secret
-    with mirrored(migrated_url) as mirror:
+    with sync_env(migrated_url) as mirror:
         mirror.sync()
         soak = Soak(mirror, Life(mirror.registry, draw), draw)
         for count in range(ROUNDS):
             soak.round(count)
         assert mirror.sync(full=True, allow_mass_delete=True).exit_code == 0
-        fresh = Mirror(mirror.plane, fresh_url)
+        fresh = SyncEnv(mirror.plane, fresh_url)
         fresh.sync()
         assert mirror.held() == mirror.served() == fresh.held()
     endings = {f"{wrong or 'calm'}: {code}": times for (wrong, code), times in sorted(soak.endings.items())}
@@ -262,7 +262,7 @@ def test_after_many_runs_the_tables_equal_the_source_and_nothing_has_piled_up(
     assert size(mirror) <= 1.1 * size(fresh)
 
 
-def forget_the_past(mirror: Mirror) -> None:
+def forget_the_past(mirror: SyncEnv) -> None:
     """Leave what a fresh load has."""
     for table in ("changes", "rejected_records", "sync_run_counts", "sync_scopes", "sync_runs"):
         mirror.execute(f"DELETE FROM {table}")  # noqa: S608 names of our own
@@ -280,7 +280,7 @@ def pack(url: str) -> None:
             server.execute("VACUUM FULL")
 
 
-def size(mirror: Mirror) -> int:
+def size(mirror: SyncEnv) -> int:
     """Bytes of the file and what lies beside it, or of the server's tables and indexes."""
     if mirror.url.startswith("sqlite"):
         file = Path(str(make_url(mirror.url).database))

@@ -1,10 +1,10 @@
-"""The plainest load there is: fetch, parse, insert, commit. It keeps no promise, and says what keeping them costs.
+"""A minimal loader without any guarantees, as a lower bound: fetch, parse, insert, commit.
 
     TFY_HOST=… TFY_API_KEY=… python -m bench.peers.direct sqlite:///FILE | postgresql://…
 
-The tables are those of `tfy-etl db upgrade`, and empty. Nothing is checked, hashed, compared or staged, no page has to
-join another, subjects and the history are left out, and what JSON says is believed. One transaction; `executemany` of
-the driver on SQLite, COPY on PostgreSQL.
+It fills the empty tables of `tfy-etl db upgrade` in one transaction, by `executemany` on SQLite and by COPY on
+PostgreSQL. It does not validate, hash, compare or stage records, does not overlap pages, and leaves out subjects and
+history.
 """
 
 import json
@@ -26,11 +26,13 @@ Rows = dict[str, list[Row]]
 Load = Callable[[str, tuple[str, ...], list[Row]], object]
 
 _NOW = datetime.now(UTC).isoformat(" ")[:26]
-_MIRRORED = ("content_hash", "first_seen_at", "last_changed_at")
-_MIRRORED_VALUES = ("", _NOW, _NOW)
+_SYNCED = ("content_hash", "first_seen_at", "last_changed_at")
+_SYNCED_VALUES = ("", _NOW, _NOW)
 COLUMNS = {
-    "ml_repos": ("id", "tenant_name", "name", "description", "storage_integration_fqn", "created_by_id", "created_at",
-                 "is_derived"),
+    "ml_repos": (
+        "id", "tenant_name", "name", "description", "storage_integration_fqn", "created_by_id",
+        "created_at", "is_derived",
+    ),
     "models": (
         "id", "ml_repo_id", "name", "fqn", "type", "created_by_id", "created_at", "updated_at", "latest_version_id",
     ),
@@ -49,12 +51,12 @@ COLUMNS = {
 
 
 def moment(text: str) -> str:
-    """A time of the source as SQLite's tables hold it; PostgreSQL reads it as well."""
+    """Convert a time of the source to the format of SQLite tables, which PostgreSQL accepts too."""
     return f"{text[:10]} {text[11:26]}"
 
 
 def ml_repo_rows(record: dict[str, Any]) -> Rows:
-    """The row of an ML repo."""
+    """Return the row of an ML repo."""
     manifest = record["manifest"]
     row = (
         record["id"],
@@ -66,11 +68,11 @@ def ml_repo_rows(record: dict[str, Any]) -> Rows:
         moment(record["created_at"]),
         False,
     )
-    return {"ml_repos": [row + _MIRRORED_VALUES]}
+    return {"ml_repos": [row + _SYNCED_VALUES]}
 
 
 def model_rows(record: dict[str, Any]) -> Rows:
-    """The row of a model."""
+    """Return the row of a model."""
     row = (
         *(record[name] for name in ("id", "ml_repo_id", "name", "fqn", "type")),
         record["created_by_subject"]["subjectId"],
@@ -78,11 +80,11 @@ def model_rows(record: dict[str, Any]) -> Rows:
         moment(record["updated_at"]),
         record["latest_version"]["id"],
     )
-    return {"models": [row + _MIRRORED_VALUES]}
+    return {"models": [row + _SYNCED_VALUES]}
 
 
 def version_rows(record: dict[str, Any]) -> Rows:
-    """The rows of a version."""
+    """Return the rows of a version."""
     version_id, manifest = record["id"], record["manifest"]
     source, framework, environment = (manifest[part] or {} for part in ("source", "framework", "environment"))
     row = (
@@ -104,7 +106,7 @@ def version_rows(record: dict[str, Any]) -> Rows:
         json.dumps(manifest),
     )
     return {
-        "model_versions": [row + _MIRRORED_VALUES],
+        "model_versions": [row + _SYNCED_VALUES],
         "model_version_tags": [(version_id, place, tag) for place, tag in enumerate(record["tags"] or ())],
         "model_version_metrics": [
             (version_id, place, each["key"], each["value"], int(each["step"]), each["timestamp"], _logged(each))
@@ -128,11 +130,11 @@ def _parted(requirement: str) -> tuple[str, str]:
 
 
 def loaded(pages: Pages, load: Load) -> None:
-    """Put every page into the tables, as it comes."""
+    """Load each page into the tables."""
     for endpoint, rows_of in zip(LISTS, (ml_repo_rows, model_rows, version_rows), strict=True):
         for page in pages.of(endpoint):
             for table, rows in _together(map(rows_of, page)):
-                mirrored = _MIRRORED if table in {"ml_repos", "models", "model_versions"} else ()
+                mirrored = _SYNCED if table in {"ml_repos", "models", "model_versions"} else ()
                 load(table, COLUMNS[table] + mirrored, rows)
 
 
@@ -152,7 +154,7 @@ def into_sqlite(file: str, pages: Pages) -> None:
     def load(table: str, columns: tuple[str, ...], rows: list[Row]) -> None:
         marks = ", ".join("?" * len(columns))
         names = ", ".join(f'"{column}"' for column in columns)
-        connection.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', rows)  # noqa: S608 names of our own
+        connection.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', rows)  # noqa: S608 names from our schema
 
     with connection:
         loaded(pages, load)
@@ -170,13 +172,13 @@ def into_postgresql(url: str, pages: Pages) -> None:
                 for row in rows:
                     copy.write_row(row)
 
-        # As in the tables' own loads: times without a zone are UTC.
+        # Times without a time zone are UTC.
         cursor.execute("SET TIME ZONE 'UTC'")
         loaded(pages, load)
 
 
 def main() -> None:
-    """Load everything."""
+    """Load all lists."""
     parser = options(__doc__)
     parser.add_argument("url")
     asked = parser.parse_args()

@@ -2,11 +2,11 @@
 
     TFY_HOST=… TFY_API_KEY=… python -m bench.peers.dlt_pipeline sqlite:///FILE | postgresql://… [--workers 2]
 
-What it knows of earlier runs is kept below the working directory. As dlt's documentation advises for REST APIs: the
-offset paginator with the path of the total, `id` as primary key with the `merge` disposition as a default of all
-resources, and the cursor as `incremental` of the endpoint. The API has no parameter to filter by it, so dlt drops on
-its own side what is older. As its page on performance advises: `parallelized` resources, files that are not packed,
-COPY from CSV for PostgreSQL, and with --workers a process pool that normalizes files of bounded size.
+The state of earlier runs is kept below the working directory. The pipeline follows dlt's documentation of REST APIs.
+It uses the offset paginator with the path of the total, `id` as primary key, the `merge` disposition for all
+resources, and the cursor as `incremental` of the endpoint. The API cannot filter by the cursor, so dlt drops older records itself.
+It also follows dlt's page on performance: `parallelized` resources, uncompressed files, COPY from CSV for PostgreSQL,
+and with --workers a process pool that normalizes files of bounded size.
 """
 
 import argparse
@@ -37,7 +37,7 @@ _IN_PARALLEL = {
 
 
 def source(page_size: int) -> Any:
-    """The three lists."""
+    """Return the source with the three lists."""
     config: RESTAPIConfig = {
         "client": {
             "base_url": f"{os.environ['TFY_HOST']}/api/ml/v1/",
@@ -60,7 +60,7 @@ def source(page_size: int) -> Any:
             {
                 "name": "model_versions",
                 "endpoint": {"path": "model-versions", "incremental": {"cursor_path": "updated_at"}},
-                # Free-form: it would become columns and tables without end.
+                # Free-form JSON, which would become an unbounded number of columns and tables.
                 "columns": {"manifest__metadata": {"data_type": "json"}},
             },
         ],
@@ -69,16 +69,16 @@ def source(page_size: int) -> Any:
 
 
 def without_embedded_version(model: dict[str, Any]) -> dict[str, Any]:
-    """The model without the whole of its latest version, which comes with the versions: only the id of it."""
+    """Replace the latest version of a model by its id; the version itself is in the list of versions."""
     latest = model.pop("latest_version", None)
     return model | {"latest_version_id": latest and latest["id"]}
 
 
 def destination(url: str) -> Any:
-    """The documented destination for this database."""
+    """Return dlt's destination for this database."""
     if url.startswith("sqlite"):
         return destinations.sqlalchemy(url)
-    # dlt insists on a host and a password; libpq takes the host of the query, which is the folder of the socket.
+    # dlt requires a host and a password; libpq prefers the host in the query, the folder of the socket.
     return destinations.postgres(url.replace("postgres@/", "postgres:none@localhost/"))
 
 

@@ -1,10 +1,9 @@
-"""The floor: every page of the three lists, fetched and parsed, with no database.
+"""A lower bound: fetches and parses all pages of the three lists, without a database.
 
     TFY_HOST=… TFY_API_KEY=… python -m bench.peers.fetch [--page-size 1000] [--concurrency 4]
 
-As many requests are under way as in a run of tfy-etl, by the same HTTP library, and pages are parsed by its own
-decoder. They do not overlap, so nothing is proven. With --concurrency 1 nothing is fetched ahead: a page is asked for
-when the one before has been dealt with.
+It uses the HTTP library, the decoder and the concurrency of tfy-etl. Pages do not overlap, so that nothing proves them
+complete. With --concurrency 1 it requests a page only after it has processed the one before.
 """
 
 import argparse
@@ -24,7 +23,7 @@ PREFIX = "/api/ml/v1/"
 
 
 class Pages:
-    """Pages of lists, fetched ahead."""
+    """Fetches the pages of lists ahead of their use."""
 
     def __init__(self, page_size: int, concurrency: int) -> None:
         """Read address and token from the environment, as tfy-etl does."""
@@ -37,7 +36,7 @@ class Pages:
         )
 
     def of(self, endpoint: str) -> Iterator[list[dict[str, Any]]]:
-        """The records of each page, in order."""
+        """Yield the records of each page, in order."""
         first = self._page(endpoint, 0)
         yield first["data"]
         offsets = range(self._page_size, first["pagination"]["total"], self._page_size)
@@ -60,7 +59,7 @@ class Pages:
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
-    """The options that decide how pages are fetched."""
+    """Create a parser with the options of fetching pages."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--page-size", type=int, default=1000)
     parser.add_argument("--concurrency", type=int, default=4)
@@ -68,7 +67,7 @@ def options(description: str | None) -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Fetch, parse, and drop."""
+    """Fetch and parse all pages, and discard them."""
     asked = options(__doc__).parse_args()
     pages = Pages(asked.page_size, asked.concurrency)
     print(json.dumps({endpoint.replace("-", "_"): sum(map(len, pages.of(endpoint))) for endpoint in LISTS}))

@@ -1,9 +1,9 @@
-"""The Singer tap piped into target-postgres, and the state kept between runs, as a scheduler of Singer does it.
+"""Pipes the Singer tap into target-postgres, and keeps the state between runs, as Singer schedulers do.
 
     TFY_HOST=… TFY_API_KEY=… python -m bench.peers.singer postgresql://…
 
-The target is that of MeltanoLabs. `use_copy` is on, since its documentation calls that faster, and `load_method` is
-`upsert`; the rest is as it comes. Configuration and state are kept in the working directory.
+The target is that of MeltanoLabs, with `use_copy`, which its documentation calls faster, and with the `load_method`
+`upsert`. All other options have their defaults. Configuration and state are kept in the working directory.
 """
 
 import json
@@ -16,7 +16,7 @@ TAP_CONFIG, TARGET_CONFIG, STATE = Path("tap.json"), Path("target.json"), Path("
 
 
 def configure(url: str) -> None:
-    """Write what tap and target are given."""
+    """Write the configuration of tap and target."""
     tap = {"host": os.environ["TFY_HOST"], "token": os.environ["TFY_API_KEY"]}
     TAP_CONFIG.write_text(json.dumps(tap), encoding="utf-8")
     target = {
@@ -29,26 +29,26 @@ def configure(url: str) -> None:
 
 
 def piped() -> tuple[int, int, bytes]:
-    """Exit codes of tap and target, and the states that the target has confirmed, one a line."""
+    """Return the exit codes of tap and target, and the states that the target confirmed, one per line."""
     state = ["--state", str(STATE)] if STATE.exists() else []
     tap = [sys.executable, "-m", "bench.peers.singer_tap", "--config", str(TAP_CONFIG), *state]
     target = [str(Path(sys.executable).with_name("target-postgres")), "--config", str(TARGET_CONFIG)]
     with (
-        subprocess.Popen(tap, stdout=subprocess.PIPE) as tapping,  # noqa: S603 our own command
+        subprocess.Popen(tap, stdout=subprocess.PIPE) as tapping,  # noqa: S603 a command of this module
         subprocess.Popen(target, stdin=tapping.stdout, stdout=subprocess.PIPE) as targeting,  # noqa: S603 the same
     ):
         assert tapping.stdout is not None  # noqa: S101 it is a pipe
-        tapping.stdout.close()  # so that the tap notices when the target is gone
+        tapping.stdout.close()  # so that the tap fails when the target ends
         said, _ = targeting.communicate()
     return tapping.returncode, targeting.returncode, said
 
 
 def main() -> None:
-    """Run both once."""
+    """Run tap and target once."""
     configure(sys.argv[1])
     tap, target, said = piped()
     if tap or target:
-        sys.exit(f"the tap ended with {tap}, the target with {target}")
+        sys.exit(f"The tap ended with code {tap}, the target with code {target}.")
     if states := said.splitlines():
         STATE.write_bytes(states[-1])
 

@@ -1,10 +1,10 @@
-"""A Singer tap for the registry, written with singer-sdk as its guide has it.
+"""A Singer tap for the registry, written by the guide of singer-sdk.
 
     python -m bench.peers.singer_tap --config FILE [--state FILE]
 
-Objects and lists stay what they are, and become JSONB in PostgreSQL: a tap has a stream for each endpoint. The API has
-no parameter to filter by `updated_at`, so the tap drops on its own side what is older than its bookmark. Messages
-are written by msgspec, the faster of the two writers that come with singer-sdk.
+It has a stream for each endpoint. Objects and lists are not flattened, and become JSONB in PostgreSQL. The API cannot
+filter by `updated_at`, so the tap drops records that are older than its bookmark itself. It writes messages with
+msgspec, the faster of the two writers of singer-sdk.
 """
 
 from typing import Any
@@ -30,23 +30,23 @@ _METRIC = th.ObjectType(
 
 
 class TotalPaginator(OffsetPaginator):
-    """Goes on until the total is met."""
+    """Requests pages until it has read the total."""
 
     def has_more(self, response: Response) -> bool:
-        """Whether the list has more than what came so far."""
+        """Return whether the list has further records."""
         total = response.json()["pagination"]["total"]
         return bool(self.current_value + self.page_size < total)
 
 
 class RegistryStream(RESTStream[int]):
-    """One of the lists."""
+    """A list of the registry."""
 
     records_jsonpath = "$.data[*]"
     primary_keys = ("id",)
 
     @property
     def url_base(self) -> str:
-        """Address of the API."""
+        """The base URL of the API."""
         return f"{self.config['host']}/api/ml/v1"
 
     @property
@@ -59,11 +59,11 @@ class RegistryStream(RESTStream[int]):
         return TotalPaginator(start_value=0, page_size=PAGE_SIZE)
 
     def get_url_params(self, context: Any, next_page_token: int | None) -> dict[str, Any]:  # noqa: ARG002 the SDK's signature
-        """Where the page begins, and how long it may be."""
+        """Return offset and limit of a page."""
         return {"offset": next_page_token or 0, "limit": PAGE_SIZE}
 
     def post_process(self, row: dict[str, Any], context: Any = None) -> dict[str, Any] | None:
-        """The record, unless it is older than the bookmark."""
+        """Return the record, or None if it is older than the bookmark."""
         bookmark = self.get_starting_replication_key_value(context) if self.replication_key else None
         return None if bookmark and row[self.replication_key] < bookmark else row
 
@@ -86,7 +86,7 @@ class MlReposStream(RegistryStream):
 
 
 class ModelsStream(RegistryStream):
-    """Models, without the whole of their latest version, which comes with the versions."""
+    """Models, with the id of their latest version only."""
 
     name = "models"
     path = "/models"
@@ -100,7 +100,7 @@ class ModelsStream(RegistryStream):
     ).to_dict()
 
     def post_process(self, row: dict[str, Any], context: Any = None) -> dict[str, Any] | None:
-        """The model with the id of its latest version."""
+        """Replace the latest version of a model by its id."""
         latest = row.pop("latest_version", None)
         row["latest_version_id"] = latest and latest["id"]
         return super().post_process(row, context)
@@ -135,7 +135,7 @@ class TapRegistry(Tap):
     ).to_dict()
 
     def discover_streams(self) -> list[RegistryStream]:
-        """All three lists."""
+        """Return the streams of the three lists."""
         return [MlReposStream(self), ModelsStream(self), ModelVersionsStream(self)]
 
 

@@ -17,12 +17,12 @@ _STDOUT = Path("-")
 def report_command(settings: Settings, out: Path, *, stale_after: timedelta, max_age: timedelta) -> None:
     """Write the report, and print the name of its file."""
     try:
-        from etl.report import made, replace  # noqa: PLC0415 its dependencies are optional
+        from etl.report import render, replace  # noqa: PLC0415 what it needs may not be installed
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise
-        raise ConfigError(f"{error.name} is not installed: run pip install 'tfy-etl[report]'.") from error
-    page = made(settings.database_url, stale_after=stale_after, max_age=max_age, hide=redact)
+        raise ConfigError(f"{error.name} is not installed: install tfy-etl with its extra, tfy-etl[report].") from error
+    page = render(settings.database_url, stale_after=stale_after, max_age=max_age, redact=without_secrets)
     if out == _STDOUT:
         sys.stdout.buffer.write(page.encode())  # in UTF-8, which the page declares
         sys.stdout.flush()

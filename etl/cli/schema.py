@@ -2,9 +2,9 @@
 
 import click
 
-from etl import dictionary
+from etl import schema_docs
 
 
-def schema_command(format: str) -> None:
-    """Print the schema in a format."""
-    click.echo(dictionary.written(format))
+def write_down(format: str) -> None:
+    """Print it."""
+    click.echo(schema_docs.render(format))

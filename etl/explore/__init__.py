@@ -1,6 +1,6 @@
-"""The database in a browser, by Datasette: to look at, on this machine alone.
+"""Browse the database with Datasette, read-only and on this machine only.
 
-description  what Datasette is told of tables and views, from what the mappings say of themselves
-queries      questions that are asked often, some with a parameter
-server       Datasette on the loopback address, until it is stopped; it alone needs the extra
+description  Datasette's metadata of tables and views, from the mappings
+queries      prepared queries, some with parameters
+server       Datasette on the loopback address; only this module needs the extra
 """

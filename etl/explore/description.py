@@ -1,4 +1,4 @@
-"""What Datasette is told of tables and views: all of it from what the mappings say of themselves."""
+"""Datasette's metadata of tables and views, from the mappings."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from etl.store.schema import VERSION_TABLE
 TABLES = Base.metadata.tables
 VIEWS = views.metadata.tables
 
-# What a row is called where another one names it.
+# The column that labels a row where another row refers to it.
 _LABELS = {
     "ml_repos": "name",
     "models": "name",
@@ -18,7 +18,7 @@ _LABELS = {
     "sync_runs": "started_at",
 }
 
-# What people count by, wherever it is a column; the more telling first.
+# Columns to offer as facets, the most useful first.
 _FACETS = (
     "tag",
     "kind",
@@ -36,7 +36,7 @@ _FACETS = (
     "mode",
 )
 _FACETS_AT_ONCE = 4
-# Each facet asks the whole view once more, which takes seconds where there are half a million metrics.
+# Each facet queries the whole view again, which takes seconds with half a million metrics.
 _WITHOUT_FACETS = {"latest_metrics", "metric_leaderboard", "metric_changes"}
 
 _NEWEST_FIRST = {
@@ -46,7 +46,7 @@ _NEWEST_FIRST = {
     "sync_runs": "started_at",
 }
 
-# Between repos, models, versions and subjects there are no foreign keys: the source may list one without the other.
+# These references have no foreign keys: the source may list one record without the other.
 _IDS = {
     "ml_repo_id": "ml_repos",
     "model_id": "models",
@@ -60,7 +60,7 @@ _IDS_IN_VIEWS = _IDS | {"run_id": "sync_runs", "last_complete_run_id": "sync_run
 
 
 def metadata(database: str) -> dict[str, Any]:
-    """Datasette's metadata for the database under that name."""
+    """Return Datasette's metadata for the database of this name."""
     tables = {name: _of(name) for name in (*TABLES, *VIEWS)} | {VERSION_TABLE: {"hidden": True}}
     queries = {each.name: {"title": each.title, "description": each.about, "sql": each.sql} for each in QUERIES}
     return {
@@ -70,7 +70,7 @@ def metadata(database: str) -> dict[str, Any]:
 
 
 def joins() -> dict[str, dict[str, str]]:
-    """By table or view and column: the table whose `id` the column holds."""
+    """Map each table or view, and each column of it with ids, to the table of those ids."""
     found = {}
     for name, table in TABLES.items():
         declared = {key.parent.name: key.column.table.name for key in table.foreign_keys}
@@ -85,13 +85,13 @@ def joins() -> dict[str, dict[str, str]]:
 def _of(name: str) -> dict[str, Any]:
     table = TABLES[name] if name in TABLES else VIEWS[name]
     facets = [] if name in _WITHOUT_FACETS else [column for column in _FACETS if column in table.columns]
-    told: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "description": table.comment,
         "columns": {column.name: column.comment for column in table.columns if column.comment},
         "facets": facets[:_FACETS_AT_ONCE],
     }
     if name in _LABELS:
-        told["label_column"] = _LABELS[name]
+        entry["label_column"] = _LABELS[name]
     if name in _NEWEST_FIRST:
-        told["sort_desc"] = _NEWEST_FIRST[name]
-    return told
+        entry["sort_desc"] = _NEWEST_FIRST[name]
+    return entry

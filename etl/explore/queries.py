@@ -1,11 +1,11 @@
-"""Questions that are asked often, of the views. What a parameter that is left empty means, each says of itself."""
+"""Prepared queries of the views. The text of each says what an empty parameter means."""
 
 from importlib.resources import files
 from typing import NamedTuple
 
 
 class Query(NamedTuple):
-    """A question, under a name that its address holds."""
+    """A query; its name is part of its URL."""
 
     name: str
     title: str
@@ -17,7 +17,7 @@ QUERIES = (
     Query(
         "in_production",
         "What is in production, and since when?",
-        "ml_repo: name of an ML repo; empty for all. A since_at that is not exact is when it was first seen.",
+        "ml_repo: name of an ML repo; empty for all. If since_is_exact is 0, since_at is when it was first seen.",
         """\
 SELECT ml_repo_name, model_name, version, tag, since_at, since_is_exact, created_by, framework_type, python_version
 FROM production_versions
@@ -44,7 +44,7 @@ ORDER BY tag, ml_repo_name, model_name, version""",
     ),
     Query(
         "stale_for_days",
-        "Which models have had no version for so many days?",
+        "Which models have had no version for a number of days?",
         "days: 180 if empty. Empty models come last.",
         """\
 SELECT ml_repo_name, model_name, created_by, version_count, last_version_at, days_since_last_version
@@ -65,7 +65,7 @@ ORDER BY ml_repo_name, model_name""",
     ),
     Query(
         "versions_with_package",
-        "Which versions ask for a package?",
+        "Which versions require a package?",
         "package: its name, such as scikit-learn.",
         """\
 SELECT ml_repo_name, model_name, version, is_latest, requirement
@@ -76,7 +76,7 @@ ORDER BY specifier, ml_repo_name, model_name, version""",
     Query(
         "best_versions",
         "Which versions are best by a metric?",
-        "metric: its name, such as auc. less_is_better: 1 to begin with the least.",
+        "metric: its name, such as auc. less_is_better: 1 to list the smallest values first.",
         """\
 SELECT position, rank_ascending, value, ml_repo_name, model_name, version
 FROM metric_leaderboard
@@ -87,7 +87,7 @@ LIMIT 100""",
     Query(
         "what_became_worse",
         "Which metrics fell from one version to the next?",
-        "metric: its name; empty for all. The largest falls come first, as a share of what was before.",
+        "metric: its name; empty for all. The largest relative falls come first.",
         """\
 SELECT key, ml_repo_name, model_name, from_version, to_version, from_value, to_value, change, relative_change
 FROM metric_changes
@@ -97,7 +97,7 @@ LIMIT 500""",
     ),
     Query(
         "what_changed",
-        "What changed lately?",
+        "What changed recently?",
         "days: 30 if empty. model: name of a model; empty for all.",
         """\
 SELECT observed_at, model_name, version, kind, field, old_value, new_value
@@ -109,7 +109,7 @@ ORDER BY observed_at DESC, model_name, version""",
     Query(
         "growth_by_month",
         "How many models and versions were created in each month?",
-        "Of those that the control plane has now.",
+        "Without deleted ones.",
         """\
 SELECT SUBSTR(day, 1, 7) AS month, SUM(models_created) AS models, SUM(versions_created) AS versions
 FROM growth

@@ -1,4 +1,4 @@
-"""Datasette on the loopback address, until a signal ends it."""
+"""Runs Datasette on the loopback address until a signal ends it."""
 
 import os
 import signal
@@ -18,18 +18,18 @@ from etl.explore import description
 from etl.store import queries
 
 NAME = "registry"
-"""Of the database in every address, whatever its file is called."""
+"""Name of the database in URLs, whatever its file is called."""
 
 _HOST = "127.0.0.1"
 _NAMES_OF_HOST = {_HOST, "localhost"}
 _SETTINGS = {
     "allow_download": False,
-    "default_cache_ttl": 0,  # a run may have written meanwhile
+    "default_cache_ttl": 0,  # a run may write at any time
     "facet_time_limit_ms": 2_000,
     "sql_time_limit_ms": 10_000,
-    "suggest_facets": False,  # it tries every column, large ones too
+    "suggest_facets": False,  # it would query every column, also large ones
 }
-# Whatever the registry holds, a page of it has nothing to ask of another host.
+# Pages show untrusted text of the registry: block requests to other hosts.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "frame-ancestors 'none'; form-action 'self'; base-uri 'none'"
@@ -59,53 +59,53 @@ def listen(port: int) -> Listener:
 
 
 def serve(path: Path, listener: Listener) -> None:
-    """Answer until SIGINT or SIGTERM comes."""
-    # Else each slip in somebody's SQL is printed on stdout, with all variables of every function that is at work.
+    """Serve until SIGINT or SIGTERM."""
+    # Otherwise Datasette prints a traceback with all local variables for each error in a user's SQL.
     pm.get_plugin("datasette.handle_exception").rich = None
     datasette = Datasette(settings=_SETTINGS, metadata=description.metadata(NAME))
-    datasette.remove_database("_memory")  # it adds one where no file is named
+    datasette.remove_database("_memory")  # Datasette adds it if no file is named
     registry = datasette.add_database(_Registry(datasette, path), name=NAME)
     config = uvicorn.Config(
-        _guarded(datasette.app()),
+        _protect(datasette.app()),
         ws="none",
         log_config=None,
         log_level="critical",
         access_log=False,
         timeout_graceful_shutdown=0,
     )
-    # It raises a signal once more when it is done: then there is nothing left to do.
+    # Uvicorn raises the signal again after its shutdown, when nothing is left to stop.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     try:
         uvicorn.Server(config).run(sockets=[listener.socket])
     finally:
         datasette.executor.shutdown(wait=False, cancel_futures=True)
-        registry.interrupt()  # the process ends when its threads do
+        registry.interrupt()  # the process ends only when its threads end
 
 
 class _Registry(Database):
-    """The file, opened as the store opens it, and with the joins that are no foreign keys."""
+    """The database, opened by the store, with references that have no foreign key."""
 
     def __init__(self, datasette: Datasette, path: Path) -> None:
         super().__init__(datasette, path=str(path))
         self._connections: list[Any] = []
 
-    def connect(self, write: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002 so it is called; nobody writes
-        connection = queries.explore.connect(Path(self.path))
+    def connect(self, write: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002 Datasette's signature; the database is read-only
+        connection = browsing.connect(Path(self.path))
         self._connections.append(connection)
         return connection
 
     def interrupt(self) -> None:
-        """End every query that is at work."""
+        """Interrupt all running queries."""
         for connection in self._connections:
             connection.interrupt()
 
     async def foreign_keys_for_table(self, table: str) -> list[dict[str, str]]:
-        """What each column of a table or view names."""
+        """Return the references of a table or view."""
         return [_key(column, other, "id") for column, other in description.joins().get(table, {}).items()]
 
     async def get_all_foreign_keys(self) -> dict[str, dict[str, list[dict[str, str]]]]:
-        """The same for all tables, from both ends."""
+        """Return incoming and outgoing references of all tables."""
         found: dict[str, dict[str, list[dict[str, str]]]] = {
             table: {"incoming": [], "outgoing": []} for table in await self.table_names()
         }
@@ -120,13 +120,10 @@ def _key(column: str, other_table: str, other_column: str) -> dict[str, str]:
     return {"column": column, "other_table": other_table, "other_column": other_column}
 
 
-def _guarded(app: Callable[..., Any]) -> Callable[..., Any]:
-    """The application, for who calls this machine by its own name.
+def _protect(app: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the Content-Security-Policy, and reject foreign Host headers to prevent DNS rebinding."""
 
-    Else a page of anybody's could have its own name lead here, and read the registry in its reader's browser.
-    """
-
-    async def guarded(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+    async def protected(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
         async def send_with_policy(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (b"content-security-policy", _POLICY.encode())]
@@ -134,8 +131,8 @@ def _guarded(app: Callable[..., Any]) -> Callable[..., Any]:
 
         host = dict(scope.get("headers", ())).get(b"host", b"").decode("latin-1")
         if scope["type"] == "http" and host.partition(":")[0] not in _NAMES_OF_HOST:
-            await Response.text("Call this by its own address, 127.0.0.1 or localhost.", status=403).asgi_send(send)
+            await Response.text("Use the address 127.0.0.1 or localhost.", status=403).asgi_send(send)
         else:
             await app(scope, receive, send_with_policy)
 
-    return guarded
+    return protected

@@ -1,11 +1,13 @@
-"""All tables and views as files, for a lake or a warehouse.
+"""Exports all tables and views to files, for a data lake or a warehouse.
 
-work        the export: one snapshot, table by table, into a folder that appears whole or not at all
-folder      how a folder takes the place of another
-manifest    what stands beside the files: what they are, of which run, and their hashes
-parquet, duckdb_file, csv_files, json_lines    a format each, with a function `files`; arrow is what the first two share
+exporter     exports one snapshot of the database, table by table, into a directory
+directory    replaces a directory in one step
+manifest     the manifest of an export: its files, their hashes, and the run that they come from
+text_format  numbers and times as text, for CSV and JSON Lines
+arrow        tables in Arrow's types, for Parquet and DuckDB
+parquet, duckdb_file, csv_files, json_lines    one format each, with a function `files`
 """
 
-from etl.export.work import FORMATS, export
+from etl.export.exporter import FORMATS, export
 
 __all__ = ["FORMATS", "export"]

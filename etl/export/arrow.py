@@ -1,4 +1,4 @@
-"""Tables as Arrow has them: what Parquet and DuckDB are written from."""
+"""Tables in Arrow's types, from which Parquet and DuckDB are written."""
 
 import json
 from collections.abc import Mapping
@@ -20,17 +20,17 @@ _TYPES: Mapping[Kind, Any] = {
 
 
 def schema(content: Content) -> pa.Schema:
-    """The table's columns; what they and the table are stands in the metadata, and which of them are JSON as text."""
-    told = {
+    """Return the schema of a table; its metadata holds the descriptions and the names of JSON columns."""
+    metadata = {
         "table": content.name,
         "comment": content.comment,
         "json_columns": json.dumps([field.name for field in content.fields if field.kind == "json"]),
     }
-    return pa.schema([_field(each) for each in content.fields], metadata=told)
+    return pa.schema([_field(each) for each in content.fields], metadata=metadata)
 
 
 def batch(schema: pa.Schema, content: Content, rows: list[Row]) -> pa.RecordBatch:
-    """Rows of the table, column by column. Text holds no lone surrogates."""
+    """Convert rows to columns; lone surrogates in text are escaped."""
     columns = zip(content.fields, zip(*rows, strict=True), strict=True)
     return pa.record_batch(
         [
@@ -42,5 +42,5 @@ def batch(schema: pa.Schema, content: Content, rows: list[Row]) -> pa.RecordBatc
 
 
 def _field(field: Field) -> pa.Field:
-    told = {"comment": field.comment} | ({"content": "json"} if field.kind == "json" else {})
-    return pa.field(field.name, _TYPES[field.kind], field.nullable, told)
+    metadata = {"comment": field.comment} | ({"content": "json"} if field.kind == "json" else {})
+    return pa.field(field.name, _TYPES[field.kind], field.nullable, metadata)

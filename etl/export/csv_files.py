@@ -1,6 +1,6 @@
-"""CSV as RFC 4180 has it, in UTF-8 with a line of names; NULL is nothing, and text is always in quotes.
+"""CSV by RFC 4180, in UTF-8 with a header line. NULL is an empty field, and text is always quoted.
 
-What a spreadsheet would take for a formula gets an apostrophe in front.
+Text that a spreadsheet would take for a formula gets an apostrophe in front.
 """
 
 import re
@@ -9,22 +9,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from etl.export.plain import moment, number
+from etl.export.text_format import moment, number
 from etl.models.types import escape
 from etl.store.queries.export import Content, Kind, Row
 
 _SUFFIX = ".csv"
 
-# Some programs take their full-width forms for them. An apostrophe before them gets one more, so that all can go again.
+# Some programs accept the full-width forms. Apostrophes before a formula are doubled, so that the guard can be undone.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 class _Csv:
-    """A file for each table."""
+    """Writes one file for each table."""
 
     def __init__(self, folder: Path, *, raw: bool) -> None:
-        """Nothing is written yet."""
-        text = _quoted if raw else _guarded
+        text = _quote if raw else _quote_guarded
         self._folder = folder
         self._write: Mapping[Kind, Callable[[Any], str]] = {
             "text": text,
@@ -36,7 +35,7 @@ class _Csv:
         }
 
     def add(self, content: Content, chunks: Iterator[list[Row]]) -> str:
-        """Write a table or view; gives the name of its file."""
+        """Write a table or view, and return the name of its file."""
         path = self._folder / f"{content.name}{_SUFFIX}"
         write = [self._write[field.kind] for field in content.fields]
         with path.open("w", encoding="utf-8", newline="") as file:
@@ -51,19 +50,19 @@ class _Csv:
 
 @contextmanager
 def files(folder: Path, *, raw: bool) -> Iterator[_Csv]:
-    """CSV into this folder."""
+    """Write CSV files to a folder; `raw` leaves formulas unguarded."""
     yield _Csv(folder, raw=raw)
 
 
-def guarded(text: str) -> str:
-    """The text, so that no spreadsheet takes it for a formula."""
+def guard_formula(text: str) -> str:
+    """Prefix text that a spreadsheet would take for a formula with an apostrophe."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def _guarded(text: str) -> str:
-    return _quoted(guarded(text))
+def _quote_guarded(text: str) -> str:
+    return _quote(guard_formula(text))
 
 
-def _quoted(text: str) -> str:
-    # Few readers of CSV bear a NUL.
+def _quote(text: str) -> str:
+    # Few readers of CSV accept a NUL character.
     return '"' + escape(text).replace('"', '""') + '"'

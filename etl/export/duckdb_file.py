@@ -1,4 +1,4 @@
-"""DuckDB: one file with a table for each table and each view, typed and commented."""
+"""DuckDB: one database file with a typed and commented table for each table and view."""
 
 import errno
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from etl.store.queries.export import Content, Field, Kind, Row
 
 _NAME = "registry.duckdb"
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "128MB", "threads": 1}
-"""By itself it would take most of the machine's memory for its cache."""
+"""Without a limit, DuckDB uses most of the machine's memory."""
 
 _TYPES: Mapping[Kind, str] = {
     "text": "VARCHAR",
@@ -26,65 +26,63 @@ _TYPES: Mapping[Kind, str] = {
 
 
 class _DuckDb:
-    """A file for all tables."""
+    """Writes all tables to one file."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Nothing is written yet."""
         self._connection = connection
 
     def add(self, content: Content, chunks: Iterator[list[Row]]) -> str:
-        """Write a table or view; gives the name of the file."""
+        """Write a table or view, and return the name of the file."""
         schema = arrow.schema(content)
-        with _explained():
-            for statement in _created(content):
+        with _translate_errors():
+            for statement in _create_statements(content):
                 self._connection.execute(statement)
         for rows in chunks:
-            with _explained():  # each chunk is committed: a transaction takes memory for all that is in it
+            with _translate_errors():  # one transaction per chunk, since an open transaction is held in memory
                 self._connection.register("incoming", arrow.batch(schema, content, rows))
-                self._connection.execute(f"INSERT INTO {_name(content.name)} SELECT * FROM incoming")  # noqa: S608 a name of ours
+                self._connection.execute(f"INSERT INTO {_name(content.name)} SELECT * FROM incoming")  # noqa: S608 the name comes from our schema
                 self._connection.unregister("incoming")
         return _NAME
 
 
 @contextmanager
-def files(folder: Path, *, raw: bool) -> Iterator[_DuckDb]:  # noqa: ARG001 text is always as it is
-    """A file of DuckDB in this folder; what it spills to disk lies there as well."""
-    with _explained():
+def files(folder: Path, *, raw: bool) -> Iterator[_DuckDb]:  # noqa: ARG001 only CSV has raw text
+    """Write a DuckDB file to a folder, which also holds its temporary files."""
+    with _translate_errors():
         connection = duckdb.connect(folder / _NAME, config=_SETTINGS)
     try:
         yield _DuckDb(connection)
-        with _explained():
+        with _translate_errors():
             connection.execute("CHECKPOINT")
     finally:
-        with _explained():
+        with _translate_errors():
             connection.close()
 
 
-def _created(content: Content) -> Iterator[str]:
-    """What makes an empty table, with its comments."""
+def _create_statements(content: Content) -> Iterator[str]:
+    """Yield the statements that create an empty table with its comments."""
     name = _name(content.name)
     yield f"CREATE TABLE {name} ({', '.join(map(_column, content.fields))})"
-    yield f"COMMENT ON TABLE {name} IS {_words(content.comment)}"
+    yield f"COMMENT ON TABLE {name} IS {_literal(content.comment)}"
     for field in content.fields:
-        yield f"COMMENT ON COLUMN {name}.{_name(field.name)} IS {_words(field.comment)}"
+        yield f"COMMENT ON COLUMN {name}.{_name(field.name)} IS {_literal(field.comment)}"
 
 
 def _column(field: Field) -> str:
     return f"{_name(field.name)} {_TYPES[field.kind]}{'' if field.nullable else ' NOT NULL'}"
 
 
-# Names and comments are the mappings' own.
 def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _words(text: str) -> str:
+def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Turn what DuckDB complains of into what others say of a full disk, or into one line."""
+def _translate_errors() -> Iterator[None]:
+    """Translate errors of DuckDB: a full disk to OSError, any other to EtlError."""
     try:
         yield
     except duckdb.Error as error:

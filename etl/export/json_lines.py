@@ -1,4 +1,4 @@
-"""JSON Lines: an object for each row, with every column in it; JSON columns as JSON."""
+"""JSON Lines: one object for each row, with all columns; JSON columns are nested JSON."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -6,21 +6,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from etl.export.plain import moment, number
+from etl.export.text_format import moment, number
 from etl.models.types import as_unicode
 from etl.store.queries.export import Content, Kind, Row
 
 _SUFFIX = ".jsonl"
-_quoted = json.JSONEncoder(ensure_ascii=False).encode
+_quote = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _number(value: float) -> str:
     text = number(value)
-    return f'"{text}"' if text[-1].isalpha() else text  # what JSON has no number for
+    return f'"{text}"' if text[-1].isalpha() else text  # NaN and Infinity, for which JSON has no number
 
 
 _WRITE: Mapping[Kind, Callable[[Any], str]] = {
-    "text": lambda value: _quoted(as_unicode(value)),
+    "text": lambda value: _quote(as_unicode(value)),
     "json": as_unicode,
     "integer": str,
     "number": _number,
@@ -30,16 +30,15 @@ _WRITE: Mapping[Kind, Callable[[Any], str]] = {
 
 
 class _JsonLines:
-    """A file for each table."""
+    """Writes one file for each table."""
 
     def __init__(self, folder: Path) -> None:
-        """Nothing is written yet."""
         self._folder = folder
 
     def add(self, content: Content, chunks: Iterator[list[Row]]) -> str:
-        """Write a table or view; gives the name of its file."""
+        """Write a table or view, and return the name of its file."""
         path = self._folder / f"{content.name}{_SUFFIX}"
-        fields = [(_quoted(field.name), _WRITE[field.kind]) for field in content.fields]
+        fields = [(_quote(field.name), _WRITE[field.kind]) for field in content.fields]
         with path.open("w", encoding="utf-8", newline="") as file:
             for rows in chunks:
                 file.writelines(_object(fields, row) for row in rows)

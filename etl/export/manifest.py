@@ -1,4 +1,4 @@
-"""What stands beside the files: what they are, of which run, and their hashes. By it an export knows another."""
+"""The manifest of an export: its files, their hashes and their run. It also identifies a folder as an export."""
 
 import hashlib
 import json
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import etl
-from etl.export.plain import moment
-from etl.store import queries, schema
-from etl.store.queries.export import Content, Kind
+from etl.export.text_format import moment
+from etl.store import contents, schema
+from etl.store.contents import Content, Kind
 
 NAME = "manifest.json"
 _KIND = "tfy-etl export"
@@ -23,11 +23,11 @@ TYPES: Mapping[Kind, str] = {
     "boolean": "boolean",
     "moment": "timestamp",
 }
-"""What a manifest calls the types; a timestamp is in UTC, with microseconds."""
+"""Names of the types in a manifest; a timestamp is in UTC, with microseconds."""
 
 
-def begun(connection: Any, format: str, at: datetime) -> dict[str, Any]:
-    """What is known before the first file is written; `connection` is one within a snapshot."""
+def header(connection: Any, format: str, at: datetime) -> dict[str, Any]:
+    """Return the fields of the manifest without its files; `connection` reads a snapshot."""
     return {
         "kind": _KIND,
         "format": format,
@@ -40,7 +40,7 @@ def begun(connection: Any, format: str, at: datetime) -> dict[str, Any]:
 
 
 def files(folder: Path, names: Mapping[Content, str], counts: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Each file with what is in it."""
+    """Describe each file: its size, its hash and its tables."""
     return [
         {
             "file": name,
@@ -53,16 +53,16 @@ def files(folder: Path, names: Mapping[Content, str], counts: Mapping[str, int])
 
 
 def write(folder: Path, manifest: dict[str, Any]) -> None:
-    """Put it beside its files."""
+    """Write the manifest to the folder."""
     (folder / NAME).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def files_of(folder: Path) -> set[str] | None:
-    """The names of what an export put into this folder; None where that holds none."""
+    """Return the names of the files of an export; None if the folder holds no export."""
     try:
         manifest = json.loads((folder / NAME).read_text(encoding="utf-8"))
         return {NAME, *(each["file"] for each in manifest["files"])} if manifest["kind"] == _KIND else None
-    except (FileNotFoundError, IsADirectoryError, LookupError, TypeError, ValueError):  # somebody else's
+    except (FileNotFoundError, IsADirectoryError, LookupError, TypeError, ValueError):  # not a manifest of ours
         return None
 
 

@@ -1,4 +1,4 @@
-"""Parquet: a file for each table, a row group for each chunk."""
+"""Parquet: one file for each table, with one row group for each chunk."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +13,13 @@ _SUFFIX = ".parquet"
 
 
 class _Parquet:
-    """A file for each table."""
+    """Writes one file for each table."""
 
     def __init__(self, folder: Path) -> None:
-        """Nothing is written yet."""
         self._folder = folder
 
     def add(self, content: Content, chunks: Iterator[list[Row]]) -> str:
-        """Write a table or view; gives the name of its file."""
+        """Write a table or view, and return the name of its file."""
         path, schema = self._folder / f"{content.name}{_SUFFIX}", arrow.schema(content)
         with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
             for rows in chunks:
@@ -29,6 +28,6 @@ class _Parquet:
 
 
 @contextmanager
-def files(folder: Path, *, raw: bool) -> Iterator[_Parquet]:  # noqa: ARG001 text is always as it is
-    """Parquet into this folder."""
+def files(folder: Path, *, raw: bool) -> Iterator[_Parquet]:  # noqa: ARG001 only CSV has raw text
+    """Write Parquet files to a folder."""
     yield _Parquet(folder)

@@ -1,6 +1,6 @@
-"""SQLAlchemy mappings of every table and view: registry tables, bookkeeping tables, views.
+"""SQLAlchemy mappings of all tables and views: registry tables, bookkeeping tables and views.
 
-Use them to read: only the sync writes these tables. `etl.models.registry` says how its relationships load;
+Use them for reading only: the sync writes these tables. `etl.models.registry` describes how relationships load;
 docs/orm.md has examples.
 """
 

@@ -1,16 +1,16 @@
-"""The one declarative base: naming convention, which column type an annotation means, what a column says of itself."""
+"""The declarative base: constraint names, the column type of each annotation, and the `info` of columns."""
 
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Double, MetaData
-from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.orm import DeclarativeBase
 
 from etl.models.types import RegistryJson, RegistryText, UtcDateTime
 
 
 class Base(DeclarativeBase):
-    """Constraint names are fixed from the first migration on, so that later ones can name them."""
+    """The base of all mappings; constraints have fixed names, so that later migrations can refer to them."""
 
     metadata = MetaData(
         naming_convention={
@@ -30,16 +30,11 @@ class Base(DeclarativeBase):
     }
 
 
-def said(comment: str, *types: Any, **kwargs: Any) -> Any:
-    """A column with the sentence that analysts see: in their database tool, in the data dictionary, in dbt."""
-    return mapped_column(*types, comment=comment, **kwargs)
-
-
 def refers_to(column: str) -> dict[str, Any]:
-    """`info` of a column that holds values of another, `table.column`, where no foreign key can hold it to that."""
+    """Return `info` for a column that refers to `table.column` without a foreign key."""
     return {"refers_to": column}
 
 
 def one_of(*values: str) -> dict[str, Any]:
-    """`info` of a column that holds only these, or NULL."""
+    """Return `info` for a column that holds only these values, or NULL."""
     return {"values": values}

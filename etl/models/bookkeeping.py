@@ -1,14 +1,14 @@
-"""The runs' own tables: what each run did, what it could not store, what changed, how far it got."""
+"""Tables about runs: runs and their counts, rejected records, changes, and the state of each scope."""
 
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Text
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
-from etl.models.base import Base, one_of, said
+from etl.models.base import Base, one_of
 
-# SQLite counts up only a key that is declared INTEGER.
+# SQLite generates values only for a key that is declared INTEGER.
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 _ENTITIES = one_of("ml_repos", "models", "model_versions")
@@ -16,104 +16,117 @@ _COVERAGE = one_of("all", "latest")
 
 
 class SyncRun(Base):
-    """A row for each run, written at its start and closed in the run's one commit."""
+    """A run: inserted at its start, and completed in the one transaction of the run."""
 
     __tablename__ = "sync_runs"
 
-    id: Mapped[str] = said("UUID of the run.", primary_key=True)
-    started_at: Mapped[datetime] = said("Start, UTC.")
-    finished_at: Mapped[datetime | None] = said("End, UTC; NULL while running.")
-    status: Mapped[str] = said(
-        "running; succeeded or partial: records were written; failed, refused or interrupted: none were written.",
+    id: Mapped[str] = mapped_column(primary_key=True, comment="UUID of the run.")
+    started_at: Mapped[datetime] = mapped_column(comment="Start, UTC.")
+    finished_at: Mapped[datetime | None] = mapped_column(comment="End, UTC; NULL while running.")
+    status: Mapped[str] = mapped_column(
         info=one_of("running", "succeeded", "partial", "failed", "refused", "interrupted"),
+        comment="running; succeeded or partial: records were written; failed, refused or interrupted: none were "
+        "written.",
     )
-    complete: Mapped[bool] = said("Whether the run proved that it read everything in its scope.")
-    coverage: Mapped[str | None] = said(
-        "all: every version; latest: only the latest version of each model; NULL if the run ended before it knew.",
+    complete: Mapped[bool] = mapped_column(comment="Whether the run proved that it read everything in its scope.")
+    coverage: Mapped[str | None] = mapped_column(
         info=_COVERAGE,
+        comment="all: every version; latest: only the latest version of each model; NULL if the run ended "
+        "before it knew.",
     )
-    mode: Mapped[str] = said("incremental; or full: every version was compared.", info=one_of("incremental", "full"))
-    proof: Mapped[str | None] = said(
-        "Proof of completeness: anchored, pages overlap by one record; confirmed, two sweeps agree; NULL if none.",
+    mode: Mapped[str] = mapped_column(
+        info=one_of("incremental", "full"), comment="incremental; or full: every version was compared."
+    )
+    proof: Mapped[str | None] = mapped_column(
         info=one_of("anchored", "confirmed"),
+        comment="Proof of completeness: anchored, pages overlap by one record; confirmed, two sweeps agree; "
+        "NULL if none.",
     )
-    scope: Mapped[dict[str, Any]] = said("The filters of the run, as JSON; {} for the whole registry.")
-    host: Mapped[str] = said("Address of the control plane.")
-    api_prefix: Mapped[str | None] = said("Path of the API below the host; NULL until it is found.")
-    tool_version: Mapped[str] = said("Release of tfy-etl.")
-    requests: Mapped[int] = said("HTTP requests sent, retries included.")
-    retries: Mapped[int] = said("Requests that were sent again.")
-    bytes_received: Mapped[int] = said("Bytes of all responses, decoded.")
-    error: Mapped[str | None] = said("Why it failed, in one line; NULL if it did not.")
+    scope: Mapped[dict[str, Any]] = mapped_column(comment="The filters of the run, as JSON; {} for the whole registry.")
+    host: Mapped[str] = mapped_column(comment="Address of the control plane.")
+    api_prefix: Mapped[str | None] = mapped_column(comment="Path of the API below the host; NULL until it is found.")
+    tool_version: Mapped[str] = mapped_column(comment="Release of tfy-etl.")
+    requests: Mapped[int] = mapped_column(comment="HTTP requests sent, retries included.")
+    retries: Mapped[int] = mapped_column(comment="Requests that were sent again.")
+    bytes_received: Mapped[int] = mapped_column(comment="Bytes of all responses, decoded.")
+    error: Mapped[str | None] = mapped_column(comment="Why it failed, in one line; NULL if it did not.")
 
     __table_args__ = (Index(None, "started_at"), {"comment": "One row for each run of tfy-etl."})
 
 
 class SyncRunCount(Base):
-    """What a run did to one table."""
+    """The counts of one table in a run."""
 
     __tablename__ = "sync_run_counts"
 
-    run_id: Mapped[str] = said(
-        "sync_runs.id of the run.", ForeignKey("sync_runs.id", ondelete="CASCADE"), primary_key=True
+    run_id: Mapped[str] = mapped_column(
+        ForeignKey("sync_runs.id", ondelete="CASCADE"), primary_key=True, comment="sync_runs.id of the run."
     )
-    entity: Mapped[str] = said("Table: ml_repos, models or model_versions.", primary_key=True, info=_ENTITIES)
-    seen: Mapped[int] = said("Distinct records that the source returned.")
-    inserted: Mapped[int] = said("Records stored for the first time.")
-    updated: Mapped[int] = said("Records found changed.")
-    unchanged: Mapped[int] = said("Records found as stored, or older than stored.")
-    deleted: Mapped[int] = said("Records marked as deleted.")
-    restored: Mapped[int] = said("Records that the source has again after a delete.")
-    rejected: Mapped[int] = said("Records that could not be stored; see rejected_records.")
+    entity: Mapped[str] = mapped_column(
+        primary_key=True, info=_ENTITIES, comment="Table: ml_repos, models or model_versions."
+    )
+    seen: Mapped[int] = mapped_column(comment="Distinct records that the source returned.")
+    inserted: Mapped[int] = mapped_column(comment="Records stored for the first time.")
+    updated: Mapped[int] = mapped_column(comment="Records found changed.")
+    unchanged: Mapped[int] = mapped_column(comment="Records found as stored, or older than stored.")
+    deleted: Mapped[int] = mapped_column(comment="Records marked as deleted.")
+    restored: Mapped[int] = mapped_column(comment="Records that the source has again after a delete.")
+    rejected: Mapped[int] = mapped_column(comment="Records that could not be stored; see rejected_records.")
 
     __table_args__ = ({"comment": "Counts of records by run and table, for runs that wrote records."},)
 
 
 class SyncScope(Base):
-    """How far the runs of one scope got."""
+    """The state of a scope after its last complete run."""
 
     __tablename__ = "sync_scopes"
 
-    scope: Mapped[str] = said("all, or the filters as canonical JSON; long JSON is cut and hashed.", primary_key=True)
-    watermark: Mapped[datetime | None] = said(
-        "Largest updated_at of a complete run, never after its start, UTC; NULL if no record had one."
+    scope: Mapped[str] = mapped_column(
+        primary_key=True, comment="all, or the filters as canonical JSON; long JSON is cut and hashed."
     )
-    last_complete_run_id: Mapped[str | None] = said(
-        "sync_runs.id of the last complete run; NULL if its row was deleted.",
+    watermark: Mapped[datetime | None] = mapped_column(
+        comment="Largest updated_at of a complete run, never after its start, UTC; NULL if no record had one."
+    )
+    last_complete_run_id: Mapped[str | None] = mapped_column(
         ForeignKey("sync_runs.id", ondelete="SET NULL"),
+        comment="sync_runs.id of the last complete run; NULL if its row was deleted.",
     )
-    last_complete_at: Mapped[datetime | None] = said(
-        "Start of the last complete run, UTC; never NULL as tfy-etl writes it."
+    last_complete_at: Mapped[datetime | None] = mapped_column(
+        comment="Start of the last complete run, UTC; never NULL as tfy-etl writes it."
     )
-    last_full_at: Mapped[datetime | None] = said(
-        "Start of the last complete run that compared every version, UTC; NULL if there was none."
+    last_full_at: Mapped[datetime | None] = mapped_column(
+        comment="Start of the last complete run that compared every version, UTC; NULL if there was none."
     )
-    coverage: Mapped[str] = said(
-        "Coverage of the last complete run. all: every version; latest: only the latest version of each model.",
+    coverage: Mapped[str] = mapped_column(
         info=_COVERAGE,
+        comment="Coverage of the last complete run. all: every version; latest: only the latest version of each model.",
     )
-    lists_ml_repos: Mapped[bool] = said("Whether the control plane listed ML repos in the last complete run.")
+    lists_ml_repos: Mapped[bool] = mapped_column(
+        comment="Whether the control plane listed ML repos in the last complete run."
+    )
 
     __table_args__ = ({"comment": "State of each scope after its last complete run; no row before the first one."},)
 
 
 class RejectedRecord(Base):
-    """A record that could not be stored, whole."""
+    """A record that could not be stored, with its complete payload."""
 
     __tablename__ = "rejected_records"
 
-    id: Mapped[int] = said("Row number.", _RowNumber, primary_key=True)
-    run_id: Mapped[str] = said(
-        "sync_runs.id of the run that first received it.", ForeignKey("sync_runs.id", ondelete="CASCADE")
+    id: Mapped[int] = mapped_column(_RowNumber, primary_key=True, comment="Row number.")
+    run_id: Mapped[str] = mapped_column(
+        ForeignKey("sync_runs.id", ondelete="CASCADE"), comment="sync_runs.id of the run that first received it."
     )
-    entity: Mapped[str] = said("Table it belongs in: ml_repos, models or model_versions.", info=_ENTITIES)
-    record_id: Mapped[str | None] = said("The record's id; NULL if it has no readable one.")
-    reason: Mapped[str] = said("Why it could not be stored.")
-    # Pure ASCII JSON text: whatever came can be written to it, and read back by json.loads.
-    payload: Mapped[str] = said("The record as received, as JSON text.", Text)
-    rejected_at: Mapped[datetime] = said("Start of that run, UTC.")
-    resolved_at: Mapped[datetime | None] = said(
-        "Start of the run that stored the record or found it missing, UTC; NULL while it is unresolved."
+    entity: Mapped[str] = mapped_column(
+        info=_ENTITIES, comment="Table it belongs in: ml_repos, models or model_versions."
+    )
+    record_id: Mapped[str | None] = mapped_column(comment="The record's id; NULL if it has no readable one.")
+    reason: Mapped[str] = mapped_column(comment="Why it could not be stored.")
+    # ASCII JSON text, which can represent every record; json.loads reads it.
+    payload: Mapped[str] = mapped_column(Text, comment="The record as received, as JSON text.")
+    rejected_at: Mapped[datetime] = mapped_column(comment="Start of that run, UTC.")
+    resolved_at: Mapped[datetime | None] = mapped_column(
+        comment="Start of the run that stored the record or found it missing, UTC; NULL while it is unresolved."
     )
 
     __table_args__ = (
@@ -124,24 +137,31 @@ class RejectedRecord(Base):
 
 
 class Change(Base):
-    """What moved, field by field; the first load of a scope writes no rows."""
+    """A change of one field; the first load of a scope writes no rows."""
 
     __tablename__ = "changes"
 
-    id: Mapped[int] = said("Row number, in the order of writing.", _RowNumber, primary_key=True)
-    run_id: Mapped[str] = said("sync_runs.id of the run that found it.", ForeignKey("sync_runs.id", ondelete="CASCADE"))
-    observed_at: Mapped[datetime] = said("Start of that run, UTC: the change happened before the run ended.")
-    entity: Mapped[str] = said("Table of the record: ml_repos, models or model_versions.", info=_ENTITIES)
-    entity_id: Mapped[str] = said("Id of the record in that table.")
-    kind: Mapped[str] = said(
-        "created, updated, deleted, restored, tag_added or tag_removed.",
+    id: Mapped[int] = mapped_column(_RowNumber, primary_key=True, comment="Row number, in the order of writing.")
+    run_id: Mapped[str] = mapped_column(
+        ForeignKey("sync_runs.id", ondelete="CASCADE"), comment="sync_runs.id of the run that found it."
+    )
+    observed_at: Mapped[datetime] = mapped_column(
+        comment="Start of that run, UTC: the change happened before the run ended."
+    )
+    entity: Mapped[str] = mapped_column(
+        info=_ENTITIES, comment="Table of the record: ml_repos, models or model_versions."
+    )
+    entity_id: Mapped[str] = mapped_column(comment="Id of the record in that table.")
+    kind: Mapped[str] = mapped_column(
         info=one_of("created", "updated", "deleted", "restored", "tag_added", "tag_removed"),
+        comment="created, updated, deleted, restored, tag_added or tag_removed.",
     )
-    field: Mapped[str | None] = said(
-        "Column, or path such as metadata.team or metrics.auc; NULL if the record was created, deleted or restored."
+    field: Mapped[str | None] = mapped_column(
+        comment="Column, or path such as metadata.team or metrics.auc; NULL if the record was created, deleted "
+        "or restored.",
     )
-    old_value: Mapped[str | None] = said("Value before, as text; NULL if there was none.")
-    new_value: Mapped[str | None] = said("Value after, as text; NULL if there is none.")
+    old_value: Mapped[str | None] = mapped_column(comment="Value before, as text; NULL if there was none.")
+    new_value: Mapped[str | None] = mapped_column(comment="Value after, as text; NULL if there is none.")
 
     __table_args__ = (
         Index(None, "run_id"),
@@ -153,14 +173,16 @@ class Change(Base):
 
 
 class VersionRead(Base):
-    """As what a model was seen when all of its versions were last read: the plan of the next run rests on it."""
+    """The state of a model when its versions were last read in full; the next run plans by it."""
 
     __tablename__ = "version_reads"
 
-    model_id: Mapped[str] = said(
-        "models.id of the model.", ForeignKey("models.id", ondelete="CASCADE"), primary_key=True
+    model_id: Mapped[str] = mapped_column(
+        ForeignKey("models.id", ondelete="CASCADE"), primary_key=True, comment="models.id of the model."
     )
-    fingerprint: Mapped[str] = said("Hash of the model as it was listed then, its latest version included.")
+    fingerprint: Mapped[str] = mapped_column(
+        comment="Hash of the model as it was listed then, its latest version included."
+    )
 
     __table_args__ = (
         {"comment": "State of each model when its versions were last read in full; the next run plans by it."},

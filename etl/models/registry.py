@@ -1,67 +1,74 @@
-"""The registry's tables: ML repos, subjects, models, versions and what hangs on them.
+"""The registry tables: ML repos, subjects, models, versions and their lists.
 
-Ids are the source's own. There is no foreign key between repos, models and versions: the source may list a
-version whose model it does not list, and both must be kept; `refers_to` tells what joins what all the same. Rows
-of a version or model that are lists at the source (`tags`, `metrics`, packages, run steps) hang on it by key and
-position.
+Ids are those of the source. There are no foreign keys between repos, models and versions, because the source may
+list a version without its model, and both must be kept. `refers_to` declares these references. Lists of a version
+or a model (tags, metrics, packages, run steps) have their own tables, with the position in the list in the key.
 
-The relationships are for reading, hence `viewonly=True`: only the sync writes these tables, by Core statements.
-A relationship ignores `deleted_at`: it also gives rows that are soft-deleted. One to a single row is None where the
-id is NULL, and where no row has that id.
+Relationships are `viewonly=True`: only the sync writes these tables, by Core statements. A relationship ignores
+`deleted_at`, and also returns rows that are soft-deleted. A relationship to a single row is None if the id is NULL
+or if no row has it.
 
-A relationship loads when it is first read (`lazy="select"`), which suits a single row. A query over many rows names
-what it needs: `selectinload` for lists, `joinedload` for single rows, `raiseload("*")` to refuse anything else.
-No column is deferred by default. `select(ModelVersion)` then gives whole rows, to pandas as well, and no loop that
-reads `manifest` runs a statement for each row. Where the large columns are not needed (`manifest`, `metadata`,
-`extra`, `usage_code_snippet`), `load_only` names those that are. docs/orm.md has examples.
+A relationship loads on first access (`lazy="select"`), which suits a single row. A query over many rows names its
+relationships: `selectinload` for lists, `joinedload` for single rows, `raiseload("*")` to reject all others.
+
+No column is deferred by default, so that `select(ModelVersion)` returns complete rows, and a loop over `manifest`
+runs no statement for each row. Use `load_only` to leave out large columns (`manifest`, `metadata`, `extra`,
+`usage_code_snippet`). docs/orm.md has examples.
 """
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index
-from sqlalchemy.orm import Mapped, relationship
+from sqlalchemy import BigInteger, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from etl.models.base import Base, one_of, refers_to, said
+from etl.models.base import Base, one_of, refers_to
 from etl.models.types import RegistryJson
 
 
-class Mirrored:
-    """What `ml_repos`, `models` and `model_versions` carry beside the source's fields."""
+class SyncedMixin:
+    """Columns of `ml_repos`, `models` and `model_versions` that are not fields of the source."""
 
-    extra: Mapped[dict[str, Any] | None] = said(
-        "Fields of the record that have no exact column, as JSON; NULL if there are none.", sort_order=90
+    extra: Mapped[dict[str, Any] | None] = mapped_column(
+        sort_order=90, comment="Fields of the record that have no exact column, as JSON; NULL if there are none."
     )
-    content_hash: Mapped[str] = said(
-        "Hash of the record's content in canonical form: it changes only with the content.", sort_order=91
+    content_hash: Mapped[str] = mapped_column(
+        sort_order=91, comment="Hash of the record's content in canonical form: it changes only with the content."
     )
-    first_seen_at: Mapped[datetime] = said("Start of the run that first stored the record, UTC.", sort_order=92)
-    last_changed_at: Mapped[datetime] = said(
-        "Start of the last run that found the record new, changed, deleted or restored, UTC.", sort_order=93
+    first_seen_at: Mapped[datetime] = mapped_column(
+        sort_order=92, comment="Start of the run that first stored the record, UTC."
     )
-    deleted_at: Mapped[datetime | None] = said(
-        "Start of the run that found it missing at the source, UTC; NULL while the source has it.", sort_order=94
+    last_changed_at: Mapped[datetime] = mapped_column(
+        sort_order=93, comment="Start of the last run that found the record new, changed, deleted or restored, UTC."
+    )
+    deleted_at: Mapped[datetime | None] = mapped_column(
+        sort_order=94,
+        comment="Start of the run that found it missing at the source, UTC; NULL while the source has it.",
     )
 
 
-class MlRepo(Mirrored, Base):
+class MlRepo(SyncedMixin, Base):
     """A repository of models, with its own permissions."""
 
     __tablename__ = "ml_repos"
 
-    id: Mapped[str] = said("The source's id, a number as text.", primary_key=True)
-    tenant_name: Mapped[str | None] = said("Tenant that owns the repo; NULL if the source does not say.")
-    name: Mapped[str | None] = said("Name within the tenant; NULL if the source does not say.")
-    description: Mapped[str | None] = said("Free-text description; NULL if there is none.")
-    storage_integration_fqn: Mapped[str | None] = said(
-        "Blob storage of its artifacts; NULL if the source does not say."
+    id: Mapped[str] = mapped_column(primary_key=True, comment="The source's id, a number as text.")
+    tenant_name: Mapped[str | None] = mapped_column(
+        comment="Tenant that owns the repo; NULL if the source does not say."
     )
-    created_by_id: Mapped[str | None] = said(
-        "subjects.id of its creator; NULL if the source does not say.", info=refers_to("subjects.id")
+    name: Mapped[str | None] = mapped_column(comment="Name within the tenant; NULL if the source does not say.")
+    description: Mapped[str | None] = mapped_column(comment="Free-text description; NULL if there is none.")
+    storage_integration_fqn: Mapped[str | None] = mapped_column(
+        comment="Blob storage of its artifacts; NULL if the source does not say."
     )
-    created_at: Mapped[datetime | None] = said("When it was created, UTC; NULL if the source does not say.")
-    is_derived: Mapped[bool] = said(
-        "True if the source does not list it: id, name and tenant are then those that its models name."
+    created_by_id: Mapped[str | None] = mapped_column(
+        info=refers_to("subjects.id"), comment="subjects.id of its creator; NULL if the source does not say."
+    )
+    created_at: Mapped[datetime | None] = mapped_column(
+        comment="When it was created, UTC; NULL if the source does not say."
+    )
+    is_derived: Mapped[bool] = mapped_column(
+        comment="True if the source does not list it: id, name and tenant are then those that its models name."
     )
 
     creator: Mapped["Subject | None"] = relationship(
@@ -81,44 +88,56 @@ class MlRepo(Mirrored, Base):
 
 
 class Subject(Base):
-    """A user, team or account, as the newest stored record that names it shows it."""
+    """A user, team or account, as in the newest stored record that names it."""
 
     __tablename__ = "subjects"
 
-    id: Mapped[str] = said("The source's subjectId.", primary_key=True)
-    type: Mapped[str | None] = said(
-        "user, team, serviceaccount, virtualaccount or another type of the source; NULL if the source does not say."
+    id: Mapped[str] = mapped_column(primary_key=True, comment="The source's subjectId.")
+    type: Mapped[str | None] = mapped_column(
+        comment="user, team, serviceaccount, virtualaccount or another type of the source; NULL if the source "
+        "does not say.",
     )
-    slug: Mapped[str | None] = said("Short name, often the e-mail address; NULL if the source does not say.")
-    display_name: Mapped[str | None] = said("Name for display; NULL if the source does not say.")
-    pat_name: Mapped[str | None] = said("Name of the personal access token used; NULL if none was used.")
-    extra: Mapped[dict[str, Any] | None] = said("Fields that have no column, as JSON; NULL if there are none.")
+    slug: Mapped[str | None] = mapped_column(
+        comment="Short name, often the e-mail address; NULL if the source does not say."
+    )
+    display_name: Mapped[str | None] = mapped_column(comment="Name for display; NULL if the source does not say.")
+    pat_name: Mapped[str | None] = mapped_column(
+        comment="Name of the personal access token used; NULL if none was used."
+    )
+    extra: Mapped[dict[str, Any] | None] = mapped_column(
+        comment="Fields that have no column, as JSON; NULL if there are none."
+    )
 
     __table_args__ = ({"comment": "Creators of ML repos, models and versions: people, teams and accounts."},)
 
 
-class Model(Mirrored, Base):
+class Model(SyncedMixin, Base):
     """A named model: the parent of its versions."""
 
     __tablename__ = "models"
 
-    id: Mapped[str] = said("The source's id.", primary_key=True)
-    ml_repo_id: Mapped[str | None] = said(
-        "ml_repos.id of its ML repo; NULL if the source does not say.", info=refers_to("ml_repos.id")
+    id: Mapped[str] = mapped_column(primary_key=True, comment="The source's id.")
+    ml_repo_id: Mapped[str | None] = mapped_column(
+        info=refers_to("ml_repos.id"), comment="ml_repos.id of its ML repo; NULL if the source does not say."
     )
-    name: Mapped[str | None] = said("Name within its ML repo; NULL if the source does not say.")
-    fqn: Mapped[str | None] = said("model:{tenant}/{ml_repo}/{model}; NULL if the source does not say.")
-    type: Mapped[str | None] = said("Type of artifact: model; NULL if the source does not say.")
-    created_by_id: Mapped[str | None] = said(
-        "subjects.id of its creator; NULL if the source does not say.", info=refers_to("subjects.id")
+    name: Mapped[str | None] = mapped_column(comment="Name within its ML repo; NULL if the source does not say.")
+    fqn: Mapped[str | None] = mapped_column(
+        comment="model:{tenant}/{ml_repo}/{model}; NULL if the source does not say."
     )
-    created_at: Mapped[datetime | None] = said("When it was created, UTC; NULL if the source does not say.")
-    updated_at: Mapped[datetime | None] = said(
-        "Last change according to the source, UTC; some changes do not update it. NULL if the source does not say."
+    type: Mapped[str | None] = mapped_column(comment="Type of artifact: model; NULL if the source does not say.")
+    created_by_id: Mapped[str | None] = mapped_column(
+        info=refers_to("subjects.id"), comment="subjects.id of its creator; NULL if the source does not say."
     )
-    latest_version_id: Mapped[str | None] = said(
-        "model_versions.id of the latest version, according to the source; NULL for a model without versions.",
+    created_at: Mapped[datetime | None] = mapped_column(
+        comment="When it was created, UTC; NULL if the source does not say."
+    )
+    updated_at: Mapped[datetime | None] = mapped_column(
+        comment="Last change according to the source, UTC; some changes do not update it. NULL if the source "
+        "does not say.",
+    )
+    latest_version_id: Mapped[str | None] = mapped_column(
         info=refers_to("model_versions.id"),
+        comment="model_versions.id of the latest version, according to the source; NULL for a model without versions.",
     )
 
     ml_repo: Mapped[MlRepo | None] = relationship(
@@ -127,7 +146,7 @@ class Model(Mirrored, Base):
     creator: Mapped[Subject | None] = relationship(
         primaryjoin="foreign(Model.created_by_id) == Subject.id", viewonly=True
     )
-    # A version without a number is first, so that the last one is always the newest numbered one.
+    # Versions without a number come first, so that the last one is the newest numbered version.
     versions: Mapped[list["ModelVersion"]] = relationship(
         primaryjoin="foreign(ModelVersion.model_id) == Model.id",
         order_by="(ModelVersion.version.nulls_first(), ModelVersion.id)",
@@ -149,59 +168,76 @@ class Model(Mirrored, Base):
     )
 
 
-class ModelVersion(Mirrored, Base):
-    """One version of a model, its manifest read out into columns."""
+class ModelVersion(SyncedMixin, Base):
+    """A version of a model, with the fields of its manifest as columns."""
 
     __tablename__ = "model_versions"
 
-    id: Mapped[str] = said("The source's id.", primary_key=True)
-    model_id: Mapped[str] = said("models.id of its model.", info=refers_to("models.id"))
-    ml_repo_id: Mapped[str | None] = said(
-        "ml_repos.id of its ML repo; NULL if the source does not say.", info=refers_to("ml_repos.id")
+    id: Mapped[str] = mapped_column(primary_key=True, comment="The source's id.")
+    model_id: Mapped[str] = mapped_column(info=refers_to("models.id"), comment="models.id of its model.")
+    ml_repo_id: Mapped[str | None] = mapped_column(
+        info=refers_to("ml_repos.id"), comment="ml_repos.id of its ML repo; NULL if the source does not say."
     )
-    fqn: Mapped[str | None] = said("model:{tenant}/{ml_repo}/{model}:{version}; NULL if the source does not say.")
-    version: Mapped[int | None] = said(
-        "Version number: from the manifest, else from the end of the fqn; NULL if neither has one."
+    fqn: Mapped[str | None] = mapped_column(
+        comment="model:{tenant}/{ml_repo}/{model}:{version}; NULL if the source does not say."
     )
-    version_alias: Mapped[str | None] = said("Readable alias such as v1-prod; NULL if it has none.")
-    description: Mapped[str | None] = said("Free-text description; NULL if there is none.")
-    source_type: Mapped[str | None] = said(
-        "truefoundry, external, local or another type of the source; NULL if the manifest does not say."
+    version: Mapped[int | None] = mapped_column(
+        comment="Version number: from the manifest, else from the end of the fqn; NULL if neither has one."
     )
-    source_uri: Mapped[str | None] = said("Location of its files; NULL if the manifest does not say.")
-    framework_type: Mapped[str | None] = said(
-        "transformers, sklearn, xgboost or another type of the source; NULL if the manifest names none."
+    version_alias: Mapped[str | None] = mapped_column(comment="Readable alias such as v1-prod; NULL if it has none.")
+    description: Mapped[str | None] = mapped_column(comment="Free-text description; NULL if there is none.")
+    source_type: Mapped[str | None] = mapped_column(
+        comment="truefoundry, external, local or another type of the source; NULL if the manifest does not say."
     )
-    library_name: Mapped[str | None] = said("Library of a transformers model; NULL for others.")
-    pipeline_tag: Mapped[str | None] = said("Task of a transformers model; NULL for others.")
-    base_model: Mapped[str | None] = said("Base model of a transformers model; NULL if the manifest names none.")
-    python_version: Mapped[str | None] = said("Python of its environment; NULL if the manifest does not say.")
-    step: Mapped[int | None] = said("Training step at which it was logged; NULL if the manifest does not say.")
-    run_id: Mapped[str | None] = said(
-        "Id of the training run that logged it, not a sync_runs.id; NULL if the manifest does not say."
+    source_uri: Mapped[str | None] = mapped_column(comment="Location of its files; NULL if the manifest does not say.")
+    framework_type: Mapped[str | None] = mapped_column(
+        comment="transformers, sklearn, xgboost or another type of the source; NULL if the manifest names none."
     )
-    deployable: Mapped[bool | None] = said("Whether the control plane can deploy it; NULL if the source does not say.")
-    artifact_size_bytes: Mapped[int | None] = said("Size of its files in bytes; NULL if the source does not say.")
-    usage_code_snippet: Mapped[str | None] = said(
-        "Example code for using it, from the control plane; NULL if there is none."
+    library_name: Mapped[str | None] = mapped_column(comment="Library of a transformers model; NULL for others.")
+    pipeline_tag: Mapped[str | None] = mapped_column(comment="Task of a transformers model; NULL for others.")
+    base_model: Mapped[str | None] = mapped_column(
+        comment="Base model of a transformers model; NULL if the manifest names none."
     )
-    created_by_id: Mapped[str | None] = said(
-        "subjects.id of its creator; NULL if the source does not say.", info=refers_to("subjects.id")
+    python_version: Mapped[str | None] = mapped_column(
+        comment="Python of its environment; NULL if the manifest does not say."
     )
-    created_at: Mapped[datetime | None] = said("When it was created, UTC; NULL if the source does not say.")
-    updated_at: Mapped[datetime | None] = said(
-        "Last change according to the source, UTC; some changes do not update it. NULL if the source does not say."
+    step: Mapped[int | None] = mapped_column(
+        comment="Training step at which it was logged; NULL if the manifest does not say."
     )
-    # `metadata` is taken by the declarative base.
-    metadata_: Mapped[Any | None] = said(
-        "Free metadata of the manifest, as JSON; NULL if there is none.", name="metadata", type_=RegistryJson()
+    run_id: Mapped[str | None] = mapped_column(
+        comment="Id of the training run that logged it, not a sync_runs.id; NULL if the manifest does not say."
     )
-    manifest: Mapped[Any | None] = said(
-        "The whole manifest, as JSON; NULL if the record has none.", type_=RegistryJson()
+    deployable: Mapped[bool | None] = mapped_column(
+        comment="Whether the control plane can deploy it; NULL if the source does not say."
     )
-    superseded_at: Mapped[datetime | None] = said(
-        "Start of the run that found a later version, UTC, where the source lists only latest versions: the row keeps "
-        "its last known state. NULL while the row is kept up to date."
+    artifact_size_bytes: Mapped[int | None] = mapped_column(
+        comment="Size of its files in bytes; NULL if the source does not say."
+    )
+    usage_code_snippet: Mapped[str | None] = mapped_column(
+        comment="Example code for using it, from the control plane; NULL if there is none."
+    )
+    created_by_id: Mapped[str | None] = mapped_column(
+        info=refers_to("subjects.id"), comment="subjects.id of its creator; NULL if the source does not say."
+    )
+    created_at: Mapped[datetime | None] = mapped_column(
+        comment="When it was created, UTC; NULL if the source does not say."
+    )
+    updated_at: Mapped[datetime | None] = mapped_column(
+        comment="Last change according to the source, UTC; some changes do not update it. NULL if the source "
+        "does not say.",
+    )
+    # The declarative base uses the name `metadata`.
+    metadata_: Mapped[Any | None] = mapped_column(
+        name="metadata", type_=RegistryJson(), comment="Free metadata of the manifest, as JSON; NULL if there is none."
+    )
+    manifest: Mapped[Any | None] = mapped_column(
+        type_=RegistryJson(), comment="The whole manifest, as JSON; NULL if the record has none."
+    )
+    superseded_at: Mapped[datetime | None] = mapped_column(
+        comment=(
+            "Start of the run that found a later version, UTC, where the source lists only latest versions: the row "
+            "keeps its last known state. NULL while the row is kept up to date."
+        )
     )
 
     model: Mapped[Model | None] = relationship(
@@ -226,31 +262,41 @@ class ModelVersion(Mirrored, Base):
         Index(None, "framework_type"),
         Index(None, "updated_at"),
         Index(None, "deleted_at"),
-        Index(None, "superseded_at"),
+        # A partial index, because few rows have a value.
+        Index(
+            None,
+            "superseded_at",
+            sqlite_where=text("superseded_at IS NOT NULL"),
+            postgresql_where=text("superseded_at IS NOT NULL"),
+        ),
         {"comment": "Versions of the models, deleted ones included: see deleted_at."},
     )
 
 
-class OfVersion:
-    """A row of a list that a version carries."""
+class VersionChildMixin:
+    """A row of a list of a version."""
 
-    model_version_id: Mapped[str] = said(
-        "model_versions.id of its version.",
+    model_version_id: Mapped[str] = mapped_column(
         ForeignKey("model_versions.id", ondelete="CASCADE"),
         primary_key=True,
         sort_order=-2,
+        comment="model_versions.id of its version.",
     )
-    position: Mapped[int] = said(
-        "Position in the source's list, from 0.", BigInteger, primary_key=True, autoincrement=False, sort_order=-1
+    position: Mapped[int] = mapped_column(
+        BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        sort_order=-1,
+        comment="Position in the source's list, from 0.",
     )
 
 
-class ModelVersionTag(OfVersion, Base):
+class ModelVersionTag(VersionChildMixin, Base):
     """A distinct tag of a version."""
 
     __tablename__ = "model_version_tags"
 
-    tag: Mapped[str] = said("The tag, in its original case.")
+    tag: Mapped[str] = mapped_column(comment="The tag, in its original case.")
 
     model_version: Mapped[ModelVersion] = relationship(back_populates="tags", viewonly=True)
 
@@ -260,23 +306,27 @@ class ModelVersionTag(OfVersion, Base):
     )
 
 
-class ModelVersionMetric(OfVersion, Base):
-    """One logged value; the same key may come with several steps."""
+class ModelVersionMetric(VersionChildMixin, Base):
+    """A logged value; a key may have values at several steps."""
 
     __tablename__ = "model_version_metrics"
 
-    key: Mapped[str] = said("Name of the metric; a version can have several rows for it, one for each step.")
-    value: Mapped[float | None] = said("The value as logged; NULL if it was null, not finite or not a number.")
-    value_special: Mapped[str | None] = said(
-        "NaN, Infinity or -Infinity if that was the value; otherwise NULL.",
+    key: Mapped[str] = mapped_column(
+        comment="Name of the metric; a version can have several rows for it, one for each step."
+    )
+    value: Mapped[float | None] = mapped_column(
+        comment="The value as logged; NULL if it was null, not finite or not a number."
+    )
+    value_special: Mapped[str | None] = mapped_column(
         info=one_of("NaN", "Infinity", "-Infinity"),
+        comment="NaN, Infinity or -Infinity if that was the value; otherwise NULL.",
     )
-    step: Mapped[int | None] = said("Training step of the value; NULL if it has none.")
-    timestamp_ms: Mapped[int | None] = said(
-        "When it was logged, in milliseconds since 1970, as the source has it; NULL if the source does not say."
+    step: Mapped[int | None] = mapped_column(comment="Training step of the value; NULL if it has none.")
+    timestamp_ms: Mapped[int | None] = mapped_column(
+        comment="When it was logged, in milliseconds since 1970, as the source has it; NULL if the source does not say."
     )
-    logged_at: Mapped[datetime | None] = said(
-        "When it was logged, UTC; NULL if the source does not say, or outside the years 1 to 9999."
+    logged_at: Mapped[datetime | None] = mapped_column(
+        comment="When it was logged, UTC; NULL if the source does not say, or outside the years 1 to 9999."
     )
 
     model_version: Mapped[ModelVersion] = relationship(back_populates="metrics", viewonly=True)
@@ -284,15 +334,17 @@ class ModelVersionMetric(OfVersion, Base):
     __table_args__ = (Index(None, "key"), {"comment": "Metrics logged for the versions: one row for each value."})
 
 
-class ModelVersionPackage(OfVersion, Base):
+class ModelVersionPackage(VersionChildMixin, Base):
     """A pip requirement of a version's environment."""
 
     __tablename__ = "model_version_packages"
 
-    requirement: Mapped[str] = said("The requirement as written, such as scikit-learn==1.4.2.")
-    name: Mapped[str | None] = said("Normalised name of the package; NULL if the requirement does not parse.")
-    specifier: Mapped[str | None] = said(
-        "Version specifier, such as ==1.4.2, empty for any version; NULL if the requirement does not parse."
+    requirement: Mapped[str] = mapped_column(comment="The requirement as written, such as scikit-learn==1.4.2.")
+    name: Mapped[str | None] = mapped_column(
+        comment="Normalised name of the package; NULL if the requirement does not parse."
+    )
+    specifier: Mapped[str | None] = mapped_column(
+        comment="Version specifier, such as ==1.4.2, empty for any version; NULL if the requirement does not parse."
     )
 
     model_version: Mapped[ModelVersion] = relationship(back_populates="packages", viewonly=True)
@@ -305,13 +357,13 @@ class ModelRunStep(Base):
 
     __tablename__ = "model_run_steps"
 
-    model_id: Mapped[str] = said(
-        "models.id of the model.", ForeignKey("models.id", ondelete="CASCADE"), primary_key=True
+    model_id: Mapped[str] = mapped_column(
+        ForeignKey("models.id", ondelete="CASCADE"), primary_key=True, comment="models.id of the model."
     )
-    position: Mapped[int] = said(
-        "Position in the source's list, from 0.", BigInteger, primary_key=True, autoincrement=False
+    position: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, comment="Position in the source's list, from 0."
     )
-    step: Mapped[int | None] = said("The training step; never NULL as tfy-etl writes it.")
+    step: Mapped[int | None] = mapped_column(comment="The training step; never NULL as tfy-etl writes it.")
 
     model: Mapped[Model] = relationship(back_populates="run_steps", viewonly=True)
 

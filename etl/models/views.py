@@ -1,6 +1,6 @@
-"""The views for analysts, as read-only tables: migrations create them, tests hold both against each other.
+"""The views for analysts, as read-only tables. Migrations create the views, and tests compare both.
 
-The comments of columns stand here alone. Except for those of history, views tell what the source has now.
+Only this module has the comments of their columns. Except for history, views show records that are not deleted.
 """
 
 from datetime import datetime
@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, MetaData, Table
 
 from etl.models.types import RegistryText, UtcDateTime
 
-# Their own MetaData: Alembic compares Base.metadata with the tables, and a view is none.
+# A separate MetaData, because Alembic compares Base.metadata with the tables.
 metadata = MetaData()
 
 
@@ -392,6 +392,6 @@ version_coverage = Table(
     _whole("highest_version", "Largest number among its stored versions, deleted ones included; NULL if none has one."),
     _whole("stored_versions", "Stored versions that are not deleted."),
     _whole("missing_versions", "Numbers from 1 to the largest of which no version was ever stored."),
-    comment="How many versions of each model are stored, and how many are missing by the gaps in their numbers. "
+    comment="Stored versions of each model, and missing versions by the gaps in their numbers. "
     "Versions that were deleted before the first run count as missing too.",
 )

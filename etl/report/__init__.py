@@ -1,28 +1,28 @@
-"""A page on the registry for people who do not write SQL: one file that needs nothing beside itself.
+"""A report on the registry for people who do not write SQL: one self-contained HTML file.
 
-facts      everything that it tells, read in one moment
-judgement  what the facts ask for: warnings, and what to do
-figures    from facts to headline, growth, mixes and metrics
-charts     pictures, by pygal
-words      numbers and times as they are written, and texts of the registry, made safe
-page       all of it in the template, behind a policy that lets nothing in or out
-files      the file that it goes into: whole, or as it was before
+data        the data of the report, read from one snapshot of the database
+findings    warnings about the data, and what needs attention
+metrics     headline figures, growth, distributions and metrics, computed from the data
+charts      SVG charts, by pygal
+formatting  numbers and times as text, and registry text as safe HTML
+page        the HTML page, with a Content-Security-Policy that allows no requests
+files       replaces the report file in one step
 """
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from etl.errors import EtlError
-from etl.report.facts import gather
+from etl.report.data import gather
 from etl.report.files import replace
 from etl.report.page import page
 
-__all__ = ["made", "replace"]
+__all__ = ["render", "replace"]
 
 
-def made(database_url: str, *, stale_after: timedelta, max_age: timedelta, hide: Callable[[str], str]) -> str:
-    """The page as HTML. EtlError where no run has written anything that it could tell of."""
-    facts = gather(database_url, datetime.now(UTC), stale_after)
-    if facts is None:
+def render(database_url: str, *, stale_after: timedelta, max_age: timedelta, redact: Callable[[str], str]) -> str:
+    """Render the report as HTML. Raises EtlError if no run has written anything yet."""
+    data = gather(database_url, datetime.now(UTC), stale_after)
+    if data is None:
         raise EtlError("No run has written anything yet: run tfy-etl sync, then tfy-etl report.")
-    return page(facts, max_age=max_age, hide=hide)
+    return page(data, max_age=max_age, redact=redact)

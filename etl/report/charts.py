@@ -1,4 +1,4 @@
-"""Charts as SVG without style or script of their own: the page's style sheet colours them, in light, dark and print."""
+"""SVG charts without styles or scripts: the style sheet of the page colours them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from xml.etree import ElementTree as ET
@@ -6,24 +6,24 @@ from xml.etree import ElementTree as ET
 import pygal
 from markupsafe import Markup
 
-from etl.report.words import number
+from etl.report.formatting import number
 
 _LABELS = {"wide": 6, "narrow": 4}
 _SIZES = {"wide": (560, 240), "narrow": (340, 220)}
 _SPARK = (150, 34)
-_LETTER = 12  # pixels; the style sheet says the same
+_LETTER = 12  # pixels; the same as in the style sheet
 _UNWANTED = {"defs", "title", "desc"}
-"""Style and script of its own, and what a screen reader would read beside the words of ours."""
+"""Elements with pygal's styles and scripts, and text that a screen reader would read twice."""
 _HOVER = {"plot text-overlay", "plot tooltip-overlay", "titles"}
-"""What only pygal's script brings to life."""
+"""Classes of elements that only pygal's script uses."""
 
 
-def growth(days: Sequence[str], totals: Sequence[int], told: str) -> Markup:
-    """The running total by day or month, for wide windows and for narrow ones; `told` is the same in words."""
-    return Markup("").join(_running_total(days, totals, told, shape) for shape in _SIZES)
+def growth(days: Sequence[str], totals: Sequence[int], description: str) -> Markup:
+    """Draw a running total, for wide and for narrow windows; `description` is its text alternative."""
+    return Markup("").join(_running_total(days, totals, description, shape) for shape in _SIZES)
 
 
-def _running_total(labels: Sequence[str], totals: Sequence[int], told: str, shape: str) -> Markup:
+def _running_total(labels: Sequence[str], totals: Sequence[int], description: str, shape: str) -> Markup:
     width, height = _SIZES[shape]
     chart = _line(
         width, height, margin=6, margin_right=_LETTER * 2, show_dots=False, range=(0, max(totals, default=0) or 1)
@@ -33,12 +33,12 @@ def _running_total(labels: Sequence[str], totals: Sequence[int], told: str, shap
     chart.y_labels = _round_steps(max(totals, default=0))
     chart.value_formatter = number
     chart.add("", list(totals), fill=True)
-    chart.add("", list(totals))  # once more: an area's outline would go down at both ends
-    return _svg(chart, f"chart {shape}", {"role": "img", "aria-label": told})
+    chart.add("", list(totals))  # a second line: the outline of an area falls to 0 at both ends
+    return _svg(chart, f"chart {shape}", {"role": "img", "aria-label": description})
 
 
 def spark(values: Sequence[float], marked: Callable[[int], bool]) -> Markup:
-    """A line as small as a word; the values whose place is `marked` get a dot."""
+    """Draw a sparkline, with a dot at each index for which `marked` is true."""
     chart = _line(*_SPARK, margin=4, show_x_labels=False, show_y_labels=False, show_y_guides=False)
     dots = ({"r": 3.5 if marked(place) else 0} for place in range(len(values)))
     chart.add("", [{"value": value, "node": dot} for value, dot in zip(_between_0_and_1(values), dots, strict=True)])
@@ -46,8 +46,8 @@ def spark(values: Sequence[float], marked: Callable[[int], bool]) -> Markup:
 
 
 def _between_0_and_1(values: Sequence[float]) -> list[float]:
-    """The same line in a range that can be drawn, whatever the values."""
-    halves = [value / 2 for value in values]  # the span of the values themselves may be too large for a number
+    """Scale the values to the range 0 to 1."""
+    halves = [value / 2 for value in values]  # the difference of the values themselves may overflow
     least, most = min(halves), max(halves)
     return [(half - least) / (most - least) if most > least else 0.5 for half in halves]
 
@@ -59,7 +59,7 @@ def _line(width: int, height: int, **looks: object) -> pygal.Line:
 
 
 def _svg(chart: pygal.Line, name: str, attributes: Mapping[str, str]) -> Markup:
-    """What pygal drew, without what no page of ours lets through."""
+    """Render a chart without the elements that the Content-Security-Policy blocks."""
     root = chart.render_tree()
     for parent in list(root.iter()):
         for child in list(parent):
@@ -68,17 +68,17 @@ def _svg(chart: pygal.Line, name: str, attributes: Mapping[str, str]) -> Markup:
                 parent.remove(child)
     del root.attrib["id"]
     root.attrib.update({"class": name, **attributes})
-    return Markup(ET.tostring(root, encoding="unicode"))  # noqa: S704 numbers, dates and words of ours
+    return Markup(ET.tostring(root, encoding="unicode"))  # noqa: S704 it holds only numbers, dates and our own text
 
 
 def _spread(labels: Sequence[str], most: int) -> list[str]:
-    """So many of the labels, evenly, the first among them."""
+    """Select at most `most` evenly spaced labels, beginning with the first."""
     step = max(1, -(-len(labels) // most))
     return list(labels[::step])
 
 
 def _round_steps(top: int) -> list[int]:
-    """Round numbers from 0 to just below the top, four or so."""
+    """Return about four round numbers from 0 up to `top`."""
     step = next(
         (size for power in range(12) for size in (10**power, 2 * 10**power, 5 * 10**power) if top <= 4 * size), top
     )

@@ -1,4 +1,4 @@
-"""The file that a report goes into: whole, or as it was before."""
+"""Replace the report file in one step."""
 
 import os
 import tempfile
@@ -9,8 +9,8 @@ from etl.errors import ConfigError
 
 
 def replace(path: Path, text: str) -> None:
-    """Put the text into the file, in one step. ConfigError when that cannot be done."""
-    target = Path(os.path.realpath(path))  # through a link, the file behind it
+    """Write the text to the file in one step. Raises ConfigError if that fails."""
+    target = Path(os.path.realpath(path))  # replace the target of a link, not the link
     try:
         if target.exists() and not target.is_file():  # a pipe or a device cannot be replaced
             target.write_text(text, encoding="utf-8")
@@ -24,15 +24,17 @@ def replace(path: Path, text: str) -> None:
                 os.fsync(handle)
             Path(beside).replace(target)
         finally:
-            with suppress(OSError):  # after a replacement it is gone
+            with suppress(OSError):  # after the replacement there is no such file
                 Path(beside).unlink()
     except OSError as error:
         reason = error.strerror or error
-        raise ConfigError(f"Cannot write {path} ({reason}): mend its folder, or name another file in --out.") from error
+        raise ConfigError(
+            f"Cannot write {path} ({reason}): fix its folder, or name another file with --out."
+        ) from error
 
 
 def _mode(target: Path) -> int:
-    """Who may read it: as before, else as any new file."""
+    """Return the mode of the target, or the default mode of a new file."""
     if target.exists():
         return target.stat().st_mode & 0o777
     mask = os.umask(0)

@@ -1,19 +1,19 @@
 "use strict";
-// Without this script every table is there in full; with it each can be sorted by a column, and filtered.
+// Adds sorting and filtering to the tables. Without this script each table shows all of its rows.
 
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
 function keyOf(row, column) {
   const cell = row.cells[column];
-  const told = cell.dataset.sort;
-  return told === undefined ? cell.textContent.trim() : told;
+  const text = cell.dataset.sort;
+  return text === undefined ? cell.textContent.trim() : text;
 }
 
-const unknown = (told) => told === "" || told === "–";
-const numberOf = (told) => Number(told.replaceAll(",", "").replace("−", "-"));
+const unknown = (text) => text === "" || text === "–";
+const numberOf = (text) => Number(text.replaceAll(",", "").replace("−", "-"));
 
 function compare(one, other, numeric, descending) {
-  if (unknown(one) || unknown(other)) return Number(unknown(one)) - Number(unknown(other)); // last, either way
+  if (unknown(one) || unknown(other)) return Number(unknown(one)) - Number(unknown(other)); // unknown values are last in both directions
   const order = numeric ? numberOf(one) - numberOf(other) : collator.compare(one, other);
   return descending ? -order : order;
 }

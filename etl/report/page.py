@@ -1,4 +1,4 @@
-"""The page: facts put into the template, with a policy that lets nothing in or out."""
+"""The HTML page, with a Content-Security-Policy that allows no requests."""
 
 import base64
 import hashlib
@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import etl
-from etl.report import figures, judgement, words
-from etl.report.facts import Facts
+from etl.report import findings, formatting, metrics
+from etl.report.data import ReportData
 from etl.store.runs import age_of
 
 _SECTIONS = {
@@ -34,34 +34,34 @@ _MAY_BE_MISSING = {
 }
 
 
-def page(facts: Facts, *, max_age: timedelta, hide: Callable[[str], str]) -> str:
-    """The whole page as HTML; `hide` takes secrets out of a text."""
-    environment = _environment(facts, hide)
-    # Ours, and never with anything of the registry in it.
+def page(data: ReportData, *, max_age: timedelta, redact: Callable[[str], str]) -> str:
+    """Render the page as HTML; `redact` removes secrets from text."""
+    environment = _environment(data, redact)
+    # They are our own files, and hold no text of the registry.
     style, script = (Markup(_source(environment, name)) for name in ("page.css", "page.js"))  # noqa: S704
-    growth = figures.growth(facts)
+    growth = metrics.growth(data)
     return environment.get_template("page.html.j2").render(
-        facts=facts,
+        data=data,
         style=style,
         script=script,
         policy=policy(style, script),
         version=etl.__version__,
         sections=_SECTIONS.items(),
-        host=facts.runs[0]["host"],
-        age=age_of(facts.scopes),
-        warnings=judgement.warnings(facts, max_age),
-        attention=judgement.attention(facts),
-        headline=figures.headline(facts),
-        lately=figures.lately(facts),
-        kinds=figures.KINDS,
+        host=data.runs[0]["host"],
+        age=age_of(data.scopes),
+        warnings=findings.warnings(data, max_age),
+        attention=findings.attention(data),
+        headline=metrics.headline(data),
+        lately=metrics.lately(data),
+        kinds=metrics.KINDS,
         growth=growth,
-        mixes=_mixes(facts),
-        metrics=figures.metric_rows(facts),
+        mixes=_mixes(data),
+        metrics=metrics.metric_rows(data),
     )
 
 
 def policy(style: str, script: str) -> str:
-    """Content-Security-Policy: nothing is fetched or sent, and no other script or style than these is heeded."""
+    """Return a Content-Security-Policy that allows this style, this script and no requests."""
     allowed = {"style-src": _hashed(style), "script-src": _hashed(script), "img-src": "data:"}
     nothing = "default-src 'none'; base-uri 'none'; form-action 'none'"
     return "; ".join([nothing, *(f"{kind} {what}" for kind, what in allowed.items())])
@@ -71,33 +71,33 @@ def _hashed(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _mixes(facts: Facts) -> list[tuple[str, str, figures.Mix, str, str]]:
-    """Id, heading, rows, what they count, and the word for those that say nothing."""
-    today = facts.made_at.date()
-    pythons = [row | {"ended": judgement.ended(row["name"], today)} for row in facts.pythons]
+def _mixes(data: ReportData) -> list[tuple[str, str, metrics.Mix, str, str]]:
+    """Return id, heading, rows, unit and label of missing values for each distribution."""
+    today = data.made_at.date()
+    pythons = [row | {"ended": findings.ended(row["name"], today)} for row in data.pythons]
     having = "Models with a version"
     return [
-        ("frameworks", "Framework", figures.mix(facts.frameworks), f"{having} of it, and such versions", "none"),
-        ("packages", "Package", figures.mix(facts.packages), f"{having} that asks for it, and such versions", "none"),
-        ("pythons", "Python", figures.mix(pythons), f"{having} on it, and such versions", "unreadable"),
-        ("bases", "Base model", figures.mix(facts.base_models), f"{having} made from it, and such versions", "none"),
+        ("frameworks", "Framework", metrics.mix(data.frameworks), f"{having} of it, and such versions", "none"),
+        ("packages", "Package", metrics.mix(data.packages), f"{having} that requires it, and such versions", "none"),
+        ("pythons", "Python", metrics.mix(pythons), f"{having} on it, and such versions", "unreadable"),
+        ("bases", "Base model", metrics.mix(data.base_models), f"{having} based on it, and such versions", "none"),
     ]
 
 
-def _environment(facts: Facts, hide: Callable[[str], str]) -> Environment:
+def _environment(data: ReportData, redact: Callable[[str], str]) -> Environment:
     environment = Environment(
         loader=PackageLoader("etl.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {
-        "text": partial(words.visible, hide=hide),
-        "number": words.number,
-        "signed": words.change,
-        "size": words.size,
-        "moment": words.moment,
-        "day": words.day,
-        "span": words.span,
-        "plural": words.plural,
-        "ended": partial(judgement.ended, today=facts.made_at.date()),
+        "text": partial(formatting.visible, redact=redact),
+        "number": formatting.number,
+        "signed": formatting.change,
+        "size": formatting.size,
+        "moment": formatting.moment,
+        "day": formatting.day,
+        "span": formatting.span,
+        "plural": formatting.plural,
+        "ended": partial(findings.ended, today=data.made_at.date()),
         "lacking": _lacking,
         "largest": lambda rows: max(row["models"] for row in rows),
     }
@@ -105,10 +105,10 @@ def _environment(facts: Facts, hide: Callable[[str], str]) -> Environment:
 
 
 def _lacking(row: dict[str, Any]) -> list[str]:
-    """What a model lacks, in words."""
+    """Return the names of the fields that a model lacks."""
     return [word for name, word in _MAY_BE_MISSING.items() if row[name] is (name == "is_empty")]
 
 
 def _source(environment: Environment, name: str) -> str:
-    assert environment.loader is not None  # noqa: S101 it was just given
+    assert environment.loader is not None  # noqa: S101 _environment sets it
     return environment.loader.get_source(environment, name)[0]

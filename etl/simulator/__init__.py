@@ -1,18 +1,18 @@
-"""A control plane to develop, demonstrate and test against: the registry's API over HTTP, with made-up data.
+"""A simulated control plane for development, demos and tests: the registry's API over HTTP, with synthetic data.
 
-exchange   one request, one answer
-data       records of a made-up company, the same for the same seed
-entry      one record, and what lists sort and filter by
-registry   the state, its lists and its changes, under one lock
-routes     paths, authorization, filters, limits
-faults     what goes wrong, by name
-server     all of it on a socket
+http_types     a request and an answer
+data           synthetic records, the same for the same seed
+stored_record  a record, and the fields that lists sort and filter by
+registry       the records, their lists and changes to them, under one lock
+routes         paths, authorization, filters and limits
+faults         named faults, to inject into answers
+server         the HTTP server
 """
 
-from etl.simulator.entry import ENTITIES, ML_REPOS, MODEL_VERSIONS, MODELS
 from etl.simulator.faults import FAULTS, Fault, fault
 from etl.simulator.registry import NoSuchRecord, Registry
 from etl.simulator.server import Simulator
+from etl.simulator.stored_record import ENTITIES, ML_REPOS, MODEL_VERSIONS, MODELS
 
 __all__ = [
     "ENTITIES",

@@ -1,4 +1,4 @@
-"""Records of a made-up company's registry: the same seed makes the same records, field for field."""
+"""Synthetic records of a registry: the same seed creates the same records, field for field."""
 
 import itertools
 import random
@@ -40,7 +40,7 @@ _LIBRARIES = {
     "paddle": ("paddlepaddle", "2.6.1"),
 }
 FRAMEWORKS = (*_LIBRARIES, None)
-"""Every framework type of the source, and none at all."""
+"""All framework types of the source, and no framework."""
 
 _TRANSFORMERS = (
     ("transformers", "text-classification", "distilbert-base-uncased"),
@@ -63,23 +63,23 @@ _PEOPLE = ("ada", "grace", "alan", "edsger", "barbara", "donald", "katherine")
 
 
 def logical_clock(start: datetime = _START, tick: timedelta = _TICK) -> Callable[[], datetime]:
-    """A clock that moves by one tick each time it is read."""
+    """Return a clock that advances by one tick each time it is read."""
     ticks = itertools.count()
     return lambda: start + tick * next(ticks)
 
 
-def iso(at: datetime) -> str:
-    """A time as the source writes it."""
+def format_time(at: datetime) -> str:
+    """Format a time as the source does."""
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def metric(key: str, value: float | None, at: datetime, step: float | None) -> Record:
-    """One logged value; the source gives its time in epoch milliseconds."""
+    """Create a logged value; its time is in epoch milliseconds."""
     return {"key": key, "value": value, "timestamp": int(at.timestamp() * 1000), "step": step}
 
 
 def subjects(tenant: str) -> tuple[Record, ...]:
-    """Everyone who creates things in this tenant: a few people, and one of each other type."""
+    """Create the subjects of a tenant: a few people, and one of each other type."""
     people = [_subject("user", f"user-{name}", f"{name}@{tenant}.example") for name in _PEOPLE]
     others = [_subject(kind, f"{kind}-1", f"{kind}-{tenant}") for kind in _OTHER_SUBJECTS]
     for name, person in zip(_PEOPLE, people, strict=True):
@@ -94,30 +94,29 @@ def _subject(kind: str, id: str, slug: str) -> Record:
     return {"subjectId": id, "subjectType": kind, "subjectSlug": slug, "subjectDisplayName": None}
 
 
-class Maker:
-    """Makes records one after the other: what comes depends on the seed and the calls before alone."""
+class RecordFactory:
+    """Creates records; each depends only on the seed and on the earlier calls."""
 
     def __init__(self, seed: int, tenant: str, tags: tuple[str, ...] = TAGS) -> None:
-        """Start a company of that name."""
         self.tenant = tenant
-        self._random = random.Random(seed)  # noqa: S311 (made-up data)
+        self._random = random.Random(seed)  # noqa: S311 (synthetic data)
         self._subjects = subjects(tenant)
         self._tags = tags
 
     def repo_name(self, number: int) -> str:
-        """The name of the nth ML repo."""
+        """Return the name of the nth ML repo."""
         return _numbered(_REPOS, number)
 
     def model_name(self, number: int) -> str:
-        """The name of the nth model: all tasks of all domains, then again with a number."""
+        """Return the name of the nth model: a domain and a task, with a number when names repeat."""
         count = len(_DOMAINS) * len(_TASKS)
-        # 7 has no factor in common with the count, so that each pair comes once before any comes twice.
+        # 7 and the count have no common factor, so that each pair is used once before any repeats.
         place = number * 7 % count
         name = f"{_DOMAINS[place % len(_DOMAINS)]}-{_TASKS[place // len(_DOMAINS)]}"
         return name if number < count else f"{name}-{number // count + 1}"
 
     def ml_repo(self, id: str, name: str, at: datetime) -> Record:
-        """An ML repo, as `/ml-repos` gives it: without `updated_at` or fqn."""
+        """Create an ML repo as `/ml-repos` returns it: without `updated_at` or fqn."""
         return {
             "id": id,
             "tenant_name": self.tenant,
@@ -133,13 +132,13 @@ class Maker:
                 ],
             },
             "created_by_subject": self._someone(),
-            "created_at": iso(at),
+            "created_at": format_time(at),
             "num_runs": self._random.randrange(500),
             "datasets_count": self._random.randrange(9),
         }
 
     def model(self, ml_repo: Record, name: str, at: datetime) -> Record:
-        """A model without a version yet; its `latest_version` is added where it is served."""
+        """Create a model without versions; the registry adds its `latest_version`."""
         return {
             "id": self._new_id(),
             "ml_repo_id": ml_repo["id"],
@@ -147,13 +146,13 @@ class Maker:
             "name": name,
             "fqn": f"model:{self.tenant}/{ml_repo['manifest']['name']}/{name}",
             "created_by_subject": self._someone(),
-            "created_at": iso(at),
+            "created_at": format_time(at),
             "updated_at": None,
             "run_steps": [],
         }
 
     def version(self, model: Record, number: int, at: datetime, metrics: int) -> Record:
-        """A version of a model, with that many metrics."""
+        """Create a version of a model, with this number of metrics."""
         framework = self._framework()
         subject = self._someone()
         from_run = self._random.choice((True, False))
@@ -163,8 +162,8 @@ class Maker:
             "model_id": model["id"],
             "ml_repo_id": model["ml_repo_id"],
             "created_by_subject": subject,
-            "created_at": iso(at),
-            "updated_at": iso(at),
+            "created_at": format_time(at),
+            "updated_at": format_time(at),
             "manifest": {
                 "type": "model-version",
                 "name": model["name"],
@@ -244,7 +243,7 @@ class Maker:
         for place in range(count):
             epoch, key = divmod(place, len(_METRIC_KEYS))
             value = None if draw() < _NULL_SHARE else round(draw(), 6)
-            # The source types a step as a float: 100.0 comes as often as 100.
+            # The source types a step as a float: both 100.0 and 100 occur.
             step = epoch * 100 if whole_steps else epoch * 100.0
             made.append(metric(_METRIC_KEYS[key], value, at + timedelta(milliseconds=place), step))
         return made or None

@@ -1,12 +1,11 @@
-"""What the control plane answers to a request: paths, authorization, filters, limits. No socket in here."""
+"""The API of the control plane without HTTP: paths, authorization, filters and limits."""
 
 import inspect
 import json
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
-from etl.simulator.entry import ENTITIES, MODEL_VERSIONS, MODELS, Filters, step_text
-from etl.simulator.exchange import (
+from etl.simulator.http_types import (
     Answer,
     Request,
     dumps,
@@ -17,17 +16,18 @@ from etl.simulator.exchange import (
     refusal,
 )
 from etl.simulator.registry import MUTATIONS, Registry
+from etl.simulator.stored_record import ENTITIES, MODEL_VERSIONS, MODELS, Filters, step_text
 
 DEFAULT_LIMIT = 100
 CONTROL_PATH = "/_simulator/"
-"""Where another process changes the registry: no part of the real control plane."""
+"""Path by which other processes change the registry; the real control plane has none."""
 
 _BOOLEANS = {"true": "true", "1": "true", "false": "false", "0": "false"}
 _NARROWING = {"tenant": (), "ml_repo": ("ml_repo_id", "model_id", "fqn"), "model": ("model_id", "fqn")}
 
 
 class _Invalid(ValueError):
-    """A query that the API refuses with 422, in FastAPI's words."""
+    """A query that the API rejects with 422, in FastAPI's format."""
 
     def __init__(self, parameter: str, kind: str, message: str, given: str | None, **context: int) -> None:
         super().__init__(message)
@@ -37,16 +37,15 @@ class _Invalid(ValueError):
 
 @dataclass
 class Api:
-    """The API over one registry, and how this control plane happens to behave.
+    """The API of one registry, with the behaviour of this control plane, which may change between requests.
 
-    `cap_silently` serves `max_limit` records where more are asked for, and says so in `pagination.limit`;
-    otherwise that is a 422. `versions_listing` is what `/model-versions` wants to be narrowed to: tenant,
-    ml_repo or model.
-
-    `offers` names the lists that this control plane has. Any other list answers with the status `not_offered`, or
-    with the HTML page when that is None. `forbids` names the lists that the token may not read (403). Both hold for
-    the single records of a list too, except that `/models/{id}` is served without the list of models. Without
-    `single_records`, every path of a single record answers 404. Each request reads these fields anew.
+    cap_silently      serve `max_limit` records if a request asks for more, and say so in `pagination.limit`;
+                      otherwise such a request gets a 422
+    versions_listing  the filter that `/model-versions` requires: tenant (none), ml_repo or model
+    offers            the lists that this control plane offers; any other list, and its single records, gets the
+                      status `not_offered`, or the HTML page if that is None; `/models/{id}` is always served
+    forbids           the lists that the token may not read (403), with their single records
+    single_records    whether single records are served; otherwise their paths get a 404
     """
 
     registry: Registry
@@ -64,7 +63,7 @@ class Api:
     single_records: bool = True
 
     def endpoint(self, path: str) -> tuple[str, str]:
-        """The list that a path is of, and the id below it; both may be empty."""
+        """Return the list of a path and the id in it; both may be empty."""
         for prefix in self.prefixes:
             head = f"{self.path_prefix}{prefix}/"
             if path.startswith(head):
@@ -73,7 +72,7 @@ class Api:
         return "", ""
 
     def answer(self, request: Request) -> Answer:
-        """The answer of a control plane that has nothing wrong with it."""
+        """Answer a request without any fault."""
         mutation = request.path.removeprefix(self.path_prefix)
         entity, record_id = self.endpoint(request.path)
         if not entity and not mutation.startswith(CONTROL_PATH):
@@ -89,7 +88,7 @@ class Api:
         return self._one(entity, record_id) if record_id else self._list(entity, request.query)
 
     def _refused(self, entity: str, *, single: bool) -> Answer | None:
-        """The answer for a list, or a single record of it, that is not offered or not allowed; None for any other."""
+        """Return the error for a list or record that is not offered or not allowed, otherwise None."""
         if single and not self.single_records:
             return refusal(404, "This control plane does not offer single records.")
         if entity not in self.offers and not (single and entity == MODELS):
@@ -120,7 +119,7 @@ class Api:
         return min(limit, self.max_limit)
 
     def _filters(self, entity: str, query: dict[str, list[str]]) -> Filters:
-        """What the query asks for, in the spelling that records have. Raises _Invalid."""
+        """Return the filters of a query, normalized as in records. Raises _Invalid."""
         filters = {name: tuple(values) for name, values in query.items() if name not in {"offset", "limit"}}
         if entity == MODELS and "include_empty_models" in filters:
             filters["include_empty_models"] = (_boolean(query, "include_empty_models"),)
@@ -150,7 +149,7 @@ class Api:
 
 
 def _natural(query: dict[str, list[str]], name: str, default: int, *, least: int = 0) -> int:
-    """A whole number of the query, at least `least`. Raises _Invalid."""
+    """Parse a whole number of at least `least`. Raises _Invalid."""
     given = query.get(name, [str(default)])[-1]
     if not given.removeprefix("-").isdecimal():
         message = "Input should be a valid integer, unable to parse string as an integer"

@@ -1,4 +1,4 @@
-"""The simulated control plane on a socket: threads, keep-alive, TLS, and the faults on the way out."""
+"""The HTTP server of the simulator: threads, keep-alive, TLS, and faults applied to answers."""
 
 import socket
 import ssl
@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
-from etl.simulator.exchange import Answer, Proceed, Request
-from etl.simulator.faults import Circumstances, Fault
+from etl.simulator.faults import Fault, FaultContext
+from etl.simulator.http_types import Answer, Proceed, Request
 from etl.simulator.routes import CONTROL_PATH, Api
 
 _POLL = 0.05
-"""Seconds that `stop` may have to wait for the thread that accepts."""
+"""Seconds that `stop` may wait for the thread that accepts connections."""
 
 
 class Logged(NamedTuple):
-    """One request that was answered."""
+    """An answered request."""
 
     method: str
     path: str
@@ -35,12 +35,14 @@ class Logged(NamedTuple):
 
 @dataclass(kw_only=True)
 class Simulator(Api):
-    """A control plane that listens from `start` to `stop`, or inside a `with`.
+    """A control plane that listens from `start` to `stop`, or inside a `with` block.
 
-    `port` 0 takes a free one; `tls` is a certificate and a key file; `latency` is in seconds, before each
-    answer. `before_request` is called with number, path and query of each request before it is answered.
-    `log` and `headers_seen` keep what came, but for the requests that change the registry; of the token only
-    the scheme is kept.
+    port            0 selects a free port
+    latency         seconds before each answer
+    tls             a certificate file and a key file
+    before_request  called with number, path and query of each request before it is answered
+    log             the requests, without those that change the registry
+    headers_seen    the headers of the same requests; of the token only the scheme is kept
     """
 
     host: str = "127.0.0.1"
@@ -53,59 +55,56 @@ class Simulator(Api):
     headers_seen: list[dict[str, str]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        """Nothing listens yet."""
         self._server: _Server | None = None
         self._lock = threading.Lock()
         self._requests = 0
 
     @property
     def url(self) -> str:
-        """The host to give to a client, path prefix and all."""
+        """The base URL for clients, including the path prefix."""
         return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}{self.path_prefix}"
 
     def start(self) -> Self:
-        """Listen, in a thread that dies with the process."""
+        """Listen in a daemon thread."""
         self._server = _Server(self)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(_POLL,), daemon=True).start()
         return self
 
     def stop(self) -> None:
-        """Listen no more, and hang up on who is still connected."""
+        """Stop listening, and close all connections."""
         if self._server:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
 
     def __enter__(self) -> Self:
-        """Start."""
         return self.start()
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
         self.stop()
 
     def next_number(self) -> int:
-        """Count a request."""
+        """Return the number of the next request."""
         with self._lock:
             self._requests += 1
             return self._requests
 
     def respond(self, request: Request) -> Answer:
-        """The answer to a request, after the hook and through the faults, the first of them outermost."""
+        """Call the hook, then answer the request through the faults, the first of them outermost."""
         if self.before_request:
             self.before_request(request.number, request.path, request.query)
-        circumstances = Circumstances(
+        context = FaultContext(
             request=request, endpoint=self.endpoint(request.path)[0], registry=self.registry, ask=self.answer
         )
         proceed: Proceed = partial(self.answer, request)
         for fault in reversed(self.faults):
-            proceed = partial(fault, circumstances, proceed)
+            proceed = partial(fault, context, proceed)
         return proceed()
 
 
 class _Server(ThreadingHTTPServer):
-    """Knows its connections, so that stopping it ends them: a kept-alive one would be served for ever."""
+    """Keeps track of its connections, so that stopping it also closes kept-alive ones."""
 
     daemon_threads = True
     block_on_close = False
@@ -118,7 +117,7 @@ class _Server(ThreadingHTTPServer):
         if simulator.tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*simulator.tls)
-            # The handshake is left to the connection's own thread: one that stalls holds up no other.
+            # The thread of each connection does its handshake, so that a stalled client delays no other.
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -127,31 +126,31 @@ class _Server(ThreadingHTTPServer):
 
     def shutdown_request(self, request: Any) -> None:
         self._connections.discard(request)
-        # Without the polite shutdown of the base class, which would spoil a reset.
+        # The base class would call shutdown() first, which prevents a reset.
         self.close_request(request)
 
     def server_close(self) -> None:
         super().server_close()
         for connection in list(self._connections):
-            # One that the client has closed already is no longer there to be shut.
+            # The client may have closed the connection.
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client that hangs up, or does not trust the certificate, is nothing to report.
+        # Clients that disconnect or reject the certificate are expected in tests.
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Reads requests off one connection and writes each answer, in one go unless it is streamed."""
+    """Reads the requests of one connection, and writes each answer in one call unless it is streamed."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Server
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the simulator keeps its own log."""
+        """Print nothing: the simulator keeps its own log."""
 
     def _exchange(self) -> None:
         simulator = self.server.simulator
@@ -172,18 +171,18 @@ class _Handler(BaseHTTPRequestHandler):
         seen = {name.lower(): value for name, value in self.headers.items()}
         if request.authorization:
             seen["authorization"] = request.authorization.partition(" ")[0]
-        # Before the answer leaves: a client that has it may look at the log at once.
+        # Log before the answer is sent: a test may read the log as soon as it has the answer.
         simulator.headers_seen.append(seen)
         query = dict(parse_qsl(address.query))
         simulator.log.append(Logged(self.command, request.path, query, answer.status))
         time.sleep(simulator.latency + answer.delay)
         self._send(answer)
 
-    do_GET = do_POST = do_PUT = do_DELETE = _exchange  # noqa: N815 (the names that http.server calls)
+    do_GET = do_POST = do_PUT = do_DELETE = _exchange  # noqa: N815 (http.server calls these names)
 
     def _send(self, answer: Answer) -> None:
         if answer.reset:
-            # To linger for no time turns the close into a reset.
+            # A linger time of 0 turns the close into a reset.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             if answer.sent is None:
@@ -201,4 +200,4 @@ class _Handler(BaseHTTPRequestHandler):
         for piece in answer.stream:
             self.wfile.write(piece)
         if answer.stall:
-            self.rfile.read(1)  # which returns when the client leaves, or `stop` shuts the connection
+            self.rfile.read(1)  # returns when the client or `stop` closes the connection

@@ -14,7 +14,7 @@ depends_on = None
 
 TIMESTAMP = sa.DateTime(timezone=True)
 JSON = sa.Text().with_variant(JSONB(), "postgresql")
-# SQLite numbers rows only by a key that is declared INTEGER.
+# SQLite generates values only for a key that is declared INTEGER.
 ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 

@@ -1,7 +1,7 @@
 """All views.
 
-Revision 0002, after 0001. Each view is a query in migrations/sql. A file that has been released stays as it is:
-a later revision that changes a view brings a file of its own.
+Revision 0002, after 0001. Each view is a query in migrations/sql. Do not change a released
+file: a later revision that changes a view has its own file.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ depends_on = None
 
 QUERIES = Path(__file__).parents[1] / "sql"
 
-# In an order in which they can be created: production_versions reads the views of history, for example.
+# In the order of their dependencies: production_versions reads the views of history, for example.
 VIEWS = (
     "current_models",
     "current_model_versions",
@@ -41,7 +41,7 @@ VIEWS = (
     "version_coverage",
 )
 
-# Placeholders of the queries: everything in which SQLite and PostgreSQL differ.
+# Placeholders in the queries, for the differences between SQLite and PostgreSQL.
 DIFFERENCES = {
     "sqlite": {
         # SQLite before 3.44 cannot order within an aggregate.

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from tests.databases import new_database
-from tests.mirror import TOKEN, Mirror, mirrored
+from tests.support.databases import new_database
+from tests.support.sync_env import TOKEN, SyncEnv, sync_env
 
 # `make test` runs where Airflow is not; `make test-airflow` names this folder, and fails when nothing is in it.
 collect_ignore_glob = [] if importlib.util.find_spec("airflow") else ["test_*.py"]
@@ -46,9 +46,9 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 
 @pytest.fixture
-def mirror(postgres_url: str, migrated_template: str, connect: Connect) -> Iterator[Mirror]:
+def mirror(postgres_url: str, migrated_template: str, connect: Connect) -> Iterator[SyncEnv]:
     """Three ML repos behind a control plane, an empty PostgreSQL, and the connections `plane` and `registry_db`."""
-    with new_database(postgres_url, template=migrated_template) as url, mirrored(url) as mirror:
+    with new_database(postgres_url, template=migrated_template) as url, sync_env(url) as mirror:
         connect("plane", conn_type="truefoundry", host=mirror.plane.url, password=TOKEN)
         connect("registry_db", **postgres_connection(url))
         yield mirror

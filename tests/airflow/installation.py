@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 
 import httpx
 
-from tests.databases import libpq
-from tests.patience import patience
+from tests.support.databases import libpq
+from tests.support.patience import patience
 
 T = TypeVar("T")
 

@@ -12,17 +12,17 @@ from etl.airflow.operators import TrueFoundryListMlReposOperator, TrueFoundrySyn
 from etl.simulator import Registry
 from etl.store import open_engine
 from tests.airflow.conftest import Connect, postgres_connection
-from tests.databases import new_database
-from tests.mirror import TOKEN, Mirror, mirrored
+from tests.support.databases import new_database
+from tests.support.sync_env import TOKEN, SyncEnv, sync_env
 
 _CONNECTIONS: dict[str, Any] = {"truefoundry_conn_id": "plane", "database_conn_id": "registry_db"}
 
 
 @pytest.fixture
-def thousand(postgres_url: str, migrated_template: str, connect: Connect) -> Iterator[Mirror]:
+def thousand(postgres_url: str, migrated_template: str, connect: Connect) -> Iterator[SyncEnv]:
     """A thousand ML repos, each with two models of one version."""
     registry = Registry.generate(seed=3, ml_repos=1000, models=2000, versions=1, metrics=0, empty_share=0)
-    with new_database(postgres_url, template=migrated_template) as url, mirrored(url, registry) as mirror:
+    with new_database(postgres_url, template=migrated_template) as url, sync_env(url, registry) as mirror:
         connect("plane", conn_type="truefoundry", host=mirror.plane.url, password=TOKEN)
         connect("registry_db", **postgres_connection(url))
         yield mirror
@@ -33,14 +33,14 @@ def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
 
-def asked(mirror: Mirror) -> dict[str, int]:
+def asked(mirror: SyncEnv) -> dict[str, int]:
     """How many requests for what came since this was last looked at."""
     found = Counter(entry.path.rsplit("/", 1)[-1] for entry in mirror.plane.log)
     mirror.plane.log.clear()
     return dict(found)
 
 
-def test_at_a_thousand_ml_repos_each_task_asks_for_little_and_the_proof_for_pages(thousand: Mirror) -> None:
+def test_at_a_thousand_ml_repos_each_task_asks_for_little_and_the_proof_for_pages(thousand: SyncEnv) -> None:
     context: Any = {"ti": None, "outlet_events": OutletEventAccessors()}
     batches = TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane").execute(context)
     assert (len(batches), asked(thousand)) == (1000, {"models": 1, "ml-repos": 3})
@@ -56,7 +56,7 @@ def test_at_a_thousand_ml_repos_each_task_asks_for_little_and_the_proof_for_page
     assert (proof["models"]["seen"], asked(thousand)) == (2000, {"models": 6, "ml-repos": 3})
 
 
-def test_a_task_works_over_one_connection(thousand: Mirror) -> None:
+def test_a_task_works_over_one_connection(thousand: SyncEnv) -> None:
     seen = []
     engine = open_engine(thousand.url)
 

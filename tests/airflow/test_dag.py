@@ -21,7 +21,7 @@ from etl.models import MlRepo, Model, SyncRun, SyncScope
 from etl.simulator import Registry
 from etl.store import Store
 from tests.airflow.conftest import Connect
-from tests.mirror import TOKEN, Mirror
+from tests.support.sync_env import TOKEN, SyncEnv
 
 EXAMPLE = Path(str(example_dags.__file__)).with_name("truefoundry_registry.py")
 OTHER_PYTHON = Path(__file__).parents[2] / ".venv" / "bin" / "python"
@@ -74,7 +74,7 @@ def dags() -> DagBag:
 
 
 @pytest.fixture
-def run_dag(dags: DagBag, mirror: Mirror, connect: Connect) -> RunDag:
+def run_dag(dags: DagBag, mirror: SyncEnv, connect: Connect) -> RunDag:
     """Run a DAG in this process."""
     connect("truefoundry_default", conn_type="truefoundry", host=mirror.plane.url, password=TOKEN)
 
@@ -121,7 +121,7 @@ def test_the_dag_is_three_tasks_of_which_one_is_mapped() -> None:
     assert (dag.get_task("sync").max_active_tis_per_dag, dag.get_task("sync").pool) == (4, "registry")
 
 
-def test_the_example_syncs_each_ml_repo_by_itself_and_proves_the_whole(mirror: Mirror, run_dag: RunDag) -> None:
+def test_the_example_syncs_each_ml_repo_by_itself_and_proves_the_whole(mirror: SyncEnv, run_dag: RunDag) -> None:
     ended = run_dag("truefoundry_registry")
     assert ended.state == "success"
     assert {task: state for task, state in ended.tasks.items() if state != "success"} == {}
@@ -133,18 +133,18 @@ def test_the_example_syncs_each_ml_repo_by_itself_and_proves_the_whole(mirror: M
     assert {row["scope"] for row in mirror.rows(SyncScope)} == {"all", *(f'{{"ml_repos":["{n}"]}}' for n in (1, 2, 3))}
 
 
-def test_the_proof_reads_no_version_again(mirror: Mirror, run_dag: RunDag) -> None:
-    proof = run_dag().xcoms["verify", -1]
+def test_the_proof_reads_no_version_again(mirror: SyncEnv, run_dag: RunDag) -> None:
+    proof = run_dag().xcoms["prove", -1]
     assert (proof["plan"]["versions"], proof["model_versions"]["seen"], proof["models"]["unchanged"]) == ("none", 0, 12)
 
 
-def test_assets_are_told_of_by_the_proof_alone(mirror: Mirror, run_dag: RunDag) -> None:
+def test_assets_are_told_of_by_the_proof_alone(mirror: SyncEnv, run_dag: RunDag) -> None:
     ended = run_dag()
     assert ended.events.keys() == {f"registry_db/{table}" for table in TABLES}
     assert {extra["run_id"] for extra in ended.events.values()} == {ended.xcoms["verify", -1]["run_id"]}
 
 
-def test_a_second_run_brings_what_changed(mirror: Mirror, run_dag: RunDag) -> None:
+def test_a_second_run_brings_what_changed(mirror: SyncEnv, run_dag: RunDag) -> None:
     run_dag()
     mirror.registry.add_version(mirror.registry.ids("models")[0])
     mirror.registry.delete_version(mirror.registry.ids("model-versions")[3])
@@ -156,7 +156,7 @@ def test_a_second_run_brings_what_changed(mirror: Mirror, run_dag: RunDag) -> No
     assert ended.xcoms["sync", 3]["ml_repos"] == [fourth]
 
 
-def test_an_ml_repo_that_vanished_is_marked_as_deleted_once_that_is_allowed(mirror: Mirror, run_dag: RunDag) -> None:
+def test_an_ml_repo_that_vanished_is_marked_as_deleted_once_that_is_allowed(mirror: SyncEnv, run_dag: RunDag) -> None:
     run_dag()
     mirror.registry.delete_ml_repo("2")
     refused = run_dag()
@@ -168,7 +168,7 @@ def test_an_ml_repo_that_vanished_is_marked_as_deleted_once_that_is_allowed(mirr
     assert mirror.held() == mirror.served()
 
 
-def test_an_ml_repo_that_goes_after_the_list_is_no_gap(mirror: Mirror, run_dag: RunDag) -> None:
+def test_an_ml_repo_that_goes_after_the_list_is_no_gap(mirror: SyncEnv, run_dag: RunDag) -> None:
     lists = iter(range(100))
 
     def work(_number: int, path: str, _query: dict[str, list[str]]) -> None:
@@ -182,7 +182,9 @@ def test_an_ml_repo_that_goes_after_the_list_is_no_gap(mirror: Mirror, run_dag: 
     assert mirror.held() == mirror.served()
 
 
-def test_an_ml_repo_that_was_not_synced_fails_the_proof_and_nothing_is_deleted(mirror: Mirror, run_dag: RunDag) -> None:
+def test_an_ml_repo_that_was_not_synced_fails_the_proof_and_nothing_is_deleted(
+    mirror: SyncEnv, run_dag: RunDag
+) -> None:
     run_dag()
     mirror.registry.delete_model(mirror.registry.ids("models")[0])
     mirror.registry.put_raw("models", "odd", {"id": "odd", "ml_repo_id": "2", "updated_at": 5})
@@ -193,7 +195,7 @@ def test_an_ml_repo_that_was_not_synced_fails_the_proof_and_nothing_is_deleted(m
     assert len(mirror.rows(SyncRun)) == before + 3  # the proof made no run of its own
 
 
-def test_several_ml_repos_can_share_a_task(mirror: Mirror, run_dag: RunDag) -> None:
+def test_several_ml_repos_can_share_a_task(mirror: SyncEnv, run_dag: RunDag) -> None:
     for _ in range(5):
         mirror.registry.add_ml_repo()
     ended = run_dag("batched")
@@ -204,7 +206,7 @@ def test_several_ml_repos_can_share_a_task(mirror: Mirror, run_dag: RunDag) -> N
     assert mirror.held() == mirror.served()
 
 
-def test_a_registry_without_ml_repos_is_proven_too(run_dag: RunDag, mirror: Mirror) -> None:
+def test_a_registry_without_ml_repos_is_proven_too(run_dag: RunDag, mirror: SyncEnv) -> None:
     mirror.plane.registry = Registry(0)
     ended = run_dag()
     assert (ended.state, ended.tasks["verify", -1]) == ("success", "success")
@@ -212,7 +214,7 @@ def test_a_registry_without_ml_repos_is_proven_too(run_dag: RunDag, mirror: Mirr
 
 
 def test_where_airflow_and_tfy_etl_cannot_share_an_environment_it_runs_in_its_own(
-    mirror: Mirror, run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mirror: SyncEnv, run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
     monkeypatch.setenv("TFY_HOST", mirror.plane.url)

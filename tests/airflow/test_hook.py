@@ -9,7 +9,7 @@ from etl.errors import ConfigError, SourceError, TokenRefused
 from etl.settings import Settings
 from etl.simulator import fault
 from tests.airflow.conftest import Connect
-from tests.mirror import TOKEN, Mirror
+from tests.support.sync_env import TOKEN, SyncEnv
 
 
 def settings_of(connect: Connect, options: dict[str, Any] | None = None, **fields: Any) -> Settings:
@@ -67,13 +67,13 @@ def test_what_a_connection_or_airflow_gives_is_no_option(name: str) -> None:
         check_options({"full": True, name: "x"})
 
 
-def test_every_ml_repo_is_listed_in_the_order_of_numbers(mirror: Mirror) -> None:
+def test_every_ml_repo_is_listed_in_the_order_of_numbers(mirror: SyncEnv) -> None:
     for _ in range(9):
         mirror.registry.add_ml_repo()
     assert TrueFoundryHook("plane").ml_repos() == [str(number) for number in range(1, 13)]
 
 
-def test_a_list_of_ml_repos_without_a_proof_is_no_list(mirror: Mirror) -> None:
+def test_a_list_of_ml_repos_without_a_proof_is_no_list(mirror: SyncEnv) -> None:
     mirror.plane.faults = [fault("wrong_total:1,endpoint=ml-repos")]
     mirror.registry.order = "shuffled"
     for _ in range(600):
@@ -82,12 +82,12 @@ def test_a_list_of_ml_repos_without_a_proof_is_no_list(mirror: Mirror) -> None:
         TrueFoundryHook("plane").ml_repos()
 
 
-def test_the_test_button_tells_what_works(mirror: Mirror) -> None:
-    told = f"{mirror.plane.url}/api/ml/v1 responds, and lists ML repos and models"
+def test_the_test_button_tells_what_works(mirror: SyncEnv) -> None:
+    told = f"{mirror.plane.url}/api/ml/v1 answers, and lists ML repos and models"
     assert TrueFoundryHook("plane").test_connection() == (True, told)
 
 
-def test_the_test_button_tells_what_does_not(mirror: Mirror, connect: Connect) -> None:
+def test_the_test_button_tells_what_does_not(mirror: SyncEnv, connect: Connect) -> None:
     connect("plane", conn_type="truefoundry", host=mirror.plane.url, password="another-token")
     works, told = TrueFoundryHook("plane").test_connection()
     assert not works

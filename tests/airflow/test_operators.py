@@ -24,7 +24,7 @@ from etl.models import Model, SyncRun
 from etl.simulator import fault
 from etl.store import Store
 from tests.airflow.conftest import Connect
-from tests.mirror import TOKEN, Mirror
+from tests.support.sync_env import TOKEN, SyncEnv
 
 
 class Instance:
@@ -58,7 +58,7 @@ def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
 
-def test_a_sync_brings_the_database_to_the_registrys_state_and_gives_its_summary(mirror: Mirror) -> None:
+def test_a_sync_brings_the_database_to_the_registrys_state_and_gives_its_summary(mirror: SyncEnv) -> None:
     told = run()
     assert (told["status"], told["complete"], told["models"]["inserted"], told["ml_repos"]) == (
         "succeeded",
@@ -72,13 +72,13 @@ def test_a_sync_brings_the_database_to_the_registrys_state_and_gives_its_summary
 
 
 @pytest.mark.parametrize("ml_repos", [["2", "3"], "2,3", " 2 , 3 "])
-def test_a_sync_of_some_ml_repos_reads_no_other(ml_repos: Any, mirror: Mirror) -> None:
+def test_a_sync_of_some_ml_repos_reads_no_other(ml_repos: Any, mirror: SyncEnv) -> None:
     assert run(ml_repos=ml_repos)["ml_repos"] == ["2", "3"]
     assert {row["ml_repo_id"] for row in mirror.rows(Model)} == {"2", "3"}
     assert mirror.row(SyncRun)["scope"] == {"ml_repos": ["2", "3"]}
 
 
-def test_a_database_may_be_named_by_a_url_without_a_password(mirror: Mirror, tmp_path: Path) -> None:
+def test_a_database_may_be_named_by_a_url_without_a_password(mirror: SyncEnv, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/registry.db"
     told, given = sync(database_conn_id=None, database_url=url, outlets=[Asset("anything")]), context()
     assert told.execute(given)["models"]["inserted"] == 12
@@ -86,7 +86,7 @@ def test_a_database_may_be_named_by_a_url_without_a_password(mirror: Mirror, tmp
     assert mirror.rows(Model) == []
 
 
-def test_what_stands_in_no_template_and_no_log_is_the_token(mirror: Mirror, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_stands_in_no_template_and_no_log_is_the_token(mirror: SyncEnv, caplog: pytest.LogCaptureFixture) -> None:
     mirror.plane.faults = [fault("flaky_500:503")]
     operator = sync()
     with caplog.at_level(logging.DEBUG), pytest.raises(AirflowException) as told:
@@ -96,21 +96,21 @@ def test_what_stands_in_no_template_and_no_log_is_the_token(mirror: Mirror, capl
     assert caplog.text
 
 
-def test_a_refused_token_fails_without_another_try(mirror: Mirror, connect: Connect) -> None:
+def test_a_refused_token_fails_without_another_try(mirror: SyncEnv, connect: Connect) -> None:
     connect("plane", conn_type="truefoundry", host=mirror.plane.url, password="another-token")
     with pytest.raises(AirflowFailException) as told:
         run()
     assert "another-token" not in str(told.value)
 
 
-def test_a_control_plane_that_is_down_is_tried_again(mirror: Mirror) -> None:
+def test_a_control_plane_that_is_down_is_tried_again(mirror: SyncEnv) -> None:
     mirror.plane.stop()
     with pytest.raises(AirflowException) as told:
         run()
     assert type(told.value) is AirflowException
 
 
-def test_rejected_records_fail_the_task_without_another_try_and_its_summary_stays(mirror: Mirror) -> None:
+def test_rejected_records_fail_the_task_without_another_try_and_its_summary_stays(mirror: SyncEnv) -> None:
     mirror.registry.put_raw("models", "odd", None)
     given = context()
     with pytest.raises(AirflowFailException, match="1 record rejected"):
@@ -119,19 +119,19 @@ def test_rejected_records_fail_the_task_without_another_try_and_its_summary_stay
     assert mirror.row(SyncRun)["status"] == "partial"
 
 
-def test_a_partial_run_may_be_let_pass(mirror: Mirror) -> None:
+def test_a_partial_run_may_be_let_pass(mirror: SyncEnv) -> None:
     mirror.registry.put_raw("models", "odd", None)
     assert run(fail_on_partial=False)["status"] == "partial"
 
 
-def test_a_run_without_a_proof_is_tried_again(mirror: Mirror) -> None:
+def test_a_run_without_a_proof_is_tried_again(mirror: SyncEnv) -> None:
     mirror.registry.order = "shuffled"
     with pytest.raises(AirflowException, match="was not proven complete") as told:
         run(options={"page_size": 5})
     assert type(told.value) is AirflowException
 
 
-def test_too_many_deletes_fail_without_another_try_and_can_be_allowed(mirror: Mirror) -> None:
+def test_too_many_deletes_fail_without_another_try_and_can_be_allowed(mirror: SyncEnv) -> None:
     run()
     mirror.registry.delete_ml_repo("1")
     with pytest.raises(AirflowFailException, match="gone at the source"):
@@ -144,7 +144,7 @@ def test_too_many_deletes_fail_without_another_try_and_can_be_allowed(mirror: Mi
     [("skip", AirflowSkipException), ("reschedule", AirflowRescheduleException), ("retry", AirflowException)],
 )
 def test_a_lock_that_another_run_holds_ends_the_task_as_it_was_told(
-    on_lock_held: str, ending: type[Exception], mirror: Mirror
+    on_lock_held: str, ending: type[Exception], mirror: SyncEnv
 ) -> None:
     with Store(mirror.url) as store:
         store.lock((), 0)
@@ -153,7 +153,7 @@ def test_a_lock_that_another_run_holds_ends_the_task_as_it_was_told(
     assert type(told.value) is ending
 
 
-def test_an_ml_repo_that_is_gone_by_now_is_left_out_and_the_others_are_synced(mirror: Mirror) -> None:
+def test_an_ml_repo_that_is_gone_by_now_is_left_out_and_the_others_are_synced(mirror: SyncEnv) -> None:
     mirror.registry.delete_ml_repo("2")
     with pytest.raises(AirflowFailException, match="knows no ML repo of the id"):
         run(ml_repos=["2", "3"])
@@ -162,7 +162,7 @@ def test_an_ml_repo_that_is_gone_by_now_is_left_out_and_the_others_are_synced(mi
         run(ml_repos=["2"], skip_unknown_ml_repos=True)
 
 
-def test_a_kill_ends_the_run_cleanly_and_frees_the_lock(mirror: Mirror) -> None:
+def test_a_kill_ends_the_run_cleanly_and_frees_the_lock(mirror: SyncEnv) -> None:
     operator = sync()
 
     def kill(_number: int, path: str, _query: dict[str, list[str]]) -> None:
@@ -184,7 +184,7 @@ def test_a_kill_ends_the_run_cleanly_and_frees_the_lock(mirror: Mirror) -> None:
     assert run()["complete"]
 
 
-def test_a_complete_run_tells_each_asset_which_run_it_was(mirror: Mirror) -> None:
+def test_a_complete_run_tells_each_asset_which_run_it_was(mirror: SyncEnv) -> None:
     given, operator = context(), sync(outlets=registry_assets("registry_db"))
     told = operator.execute(given)
     extra = given["outlet_events"][registry_asset("registry_db", "models")].extra
@@ -194,21 +194,21 @@ def test_a_complete_run_tells_each_asset_which_run_it_was(mirror: Mirror) -> Non
     assert len(operator.outlets) == 8
 
 
-def test_a_run_that_was_not_complete_tells_no_asset(mirror: Mirror) -> None:
+def test_a_run_that_was_not_complete_tells_no_asset(mirror: SyncEnv) -> None:
     mirror.registry.order = "shuffled"
     operator = sync(outlets=[Asset("anything")], fail_on_partial=False, options={"page_size": 5})
     assert not operator.execute(context())["complete"]
     assert operator.outlets == []
 
 
-def test_a_run_that_wrote_nothing_tells_no_asset(mirror: Mirror) -> None:
+def test_a_run_that_wrote_nothing_tells_no_asset(mirror: SyncEnv) -> None:
     operator = sync(outlets=[Asset("anything")], options={"dry_run": True})
     assert operator.execute(context())["models"]["inserted"] == 12
     assert operator.outlets == []
     assert mirror.rows(Model) == []
 
 
-def test_lineage_names_the_registry_the_tables_and_the_rows_written(mirror: Mirror) -> None:
+def test_lineage_names_the_registry_the_tables_and_the_rows_written(mirror: SyncEnv) -> None:
     operator = sync()
     assert operator.get_openlineage_facets_on_complete(None) is None
     operator.execute(context())
@@ -237,12 +237,12 @@ def test_a_dag_that_is_wrong_is_told_so_when_it_is_read(given: dict[str, Any], t
         sync(**given)
 
 
-def test_ml_repos_are_listed_one_to_a_task(mirror: Mirror) -> None:
+def test_ml_repos_are_listed_one_to_a_task(mirror: SyncEnv) -> None:
     listing = TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane")
     assert listing.execute(context()) == [["1"], ["2"], ["3"]]
 
 
-def test_ml_repos_are_not_listed_with_a_refused_token(mirror: Mirror, connect: Connect) -> None:
+def test_ml_repos_are_not_listed_with_a_refused_token(mirror: SyncEnv, connect: Connect) -> None:
     connect("plane", conn_type="truefoundry", host=mirror.plane.url, password="another-token")
     with pytest.raises(AirflowFailException):
         TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane").execute(context())

@@ -17,10 +17,10 @@ from etl.models import Model, SyncRun
 from etl.simulator import Registry
 from tests.airflow.conftest import postgres_connection
 from tests.airflow.installation import Installation, end, free_port
-from tests.databases import new_database
-from tests.mirror import TOKEN, Mirror, mirrored
-from tests.patience import patience
-from tests.tools import needed
+from tests.support.databases import new_database
+from tests.support.external_tools import require_tool
+from tests.support.patience import patience
+from tests.support.sync_env import TOKEN, SyncEnv, sync_env
 
 # Two executors, a few dozen tasks of some seconds each, and an Airflow that takes its time to start.
 pytestmark = pytest.mark.timeout(600)
@@ -50,15 +50,15 @@ _WORKER_NAME = "import os\n\ndef name():\n    return os.environ['WORKER']\n"
 
 
 @pytest.fixture(scope="module")
-def plane(postgres_url: str, migrated_template: str) -> Iterator[Mirror]:
+def plane(postgres_url: str, migrated_template: str) -> Iterator[SyncEnv]:
     """Six ML repos; the registry of all tests here, which change it one after another."""
     registry = Registry.generate(seed=11, ml_repos=6, models=48, versions=2, metrics=2)
-    with new_database(postgres_url, template=migrated_template) as url, mirrored(url, registry) as mirror:
+    with new_database(postgres_url, template=migrated_template) as url, sync_env(url, registry) as mirror:
         yield mirror
 
 
 @pytest.fixture(scope="module")
-def airflow(plane: Mirror, postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def airflow(plane: SyncEnv, postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     connections = {
         "truefoundry_default": {"conn_type": "truefoundry", "host": plane.plane.url, "password": TOKEN},
         "registry_db": postgres_connection(plane.url),
@@ -119,7 +119,7 @@ def redis(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def held_up(plane: Mirror, ml_repo: str) -> Iterator[threading.Event]:
+def paused_run(plane: SyncEnv, ml_repo: str) -> Iterator[threading.Event]:
     """The first run over an ML repo waits for its models while in here; the event says that it does."""
     waits, go_on = threading.Event(), threading.Event()
 
@@ -136,7 +136,7 @@ def held_up(plane: Mirror, ml_repo: str) -> Iterator[threading.Event]:
         go_on.set()
 
 
-def last_runs_of(plane: Mirror, ml_repo: str, number: int) -> list[tuple[str, str | None]]:
+def last_runs_of(plane: SyncEnv, ml_repo: str, number: int) -> list[tuple[str, str | None]]:
     """How the last runs over an ML repo ended, oldest first."""
     of_repo = [run for run in plane.rows(SyncRun) if run["scope"] == {"ml_repos": [ml_repo]}]
     return [(run["status"], run["error"]) for run in sorted(of_repo, key=lambda run: run["started_at"])[-number:]]
@@ -152,7 +152,7 @@ def is_up(of: Callable[[], str], *states: str) -> Callable[[], bool]:
 
 class TestByLocalExecutor:
     def test_a_run_triggered_over_the_api_brings_the_registry_and_starts_who_waits_for_it(
-        self, local: Installation, plane: Mirror
+        self, local: Installation, plane: SyncEnv
     ) -> None:
         run_id = local.trigger("registry")
         assert local.ended("registry", run_id) == "success", local.said()
@@ -173,7 +173,9 @@ class TestByLocalExecutor:
     def test_the_page_of_the_run_shows_each_task_and_that_it_succeeded(self, local: Installation) -> None:
         (run,) = local.call("GET", "dags/registry/dagRuns?state=success")["dag_runs"]
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=needed("chromium", "chromium"), args=["--no-sandbox"])
+            browser = playwright.chromium.launch(
+                executable_path=require_tool("chromium", "chromium"), args=["--no-sandbox"]
+            )
             page = browser.new_page(viewport={"width": 1400, "height": 760})
             page.goto(f"{local.url}/dags/registry/runs/{run['dag_run_id']}")
             shown = [page.get_by_text(name).first for name in ("list_ml_repos", "sync", "verify", "Success")]
@@ -185,10 +187,10 @@ class TestByLocalExecutor:
             browser.close()
 
     def test_a_task_whose_process_dies_is_tried_again_and_nothing_is_half_done(
-        self, local: Installation, plane: Mirror
+        self, local: Installation, plane: SyncEnv
     ) -> None:
         plane.registry.add_version(plane.registry.ids("models")[0])
-        with held_up(plane, "1") as waits:
+        with paused_run(plane, "1") as waits:
             run_id = local.trigger("registry")
             local.until(waits.is_set)
             os.kill(local.tasks("registry", run_id)["sync", 0]["pid"], signal.SIGKILL)
@@ -199,11 +201,11 @@ class TestByLocalExecutor:
         assert plane.held() == plane.served()
 
     def test_a_task_that_is_stopped_ends_its_run_cleanly_and_can_be_cleared(
-        self, local: Installation, plane: Mirror
+        self, local: Installation, plane: SyncEnv
     ) -> None:
         plane.registry.add_version(plane.registry.ids("models")[1])
         before = plane.rows(Model)
-        with held_up(plane, "2") as waits:
+        with paused_run(plane, "2") as waits:
             run_id = local.trigger("registry")
             local.until(waits.is_set)
             stop = {"new_state": "failed"}
@@ -223,7 +225,7 @@ class TestByLocalExecutor:
         assert plane.held() == plane.served()
 
 
-def test_the_same_dag_runs_on_celery_and_both_workers_take_part(celery: Installation, plane: Mirror) -> None:
+def test_the_same_dag_runs_on_celery_and_both_workers_take_part(celery: Installation, plane: SyncEnv) -> None:
     for model_id in plane.registry.ids("models")[::8]:
         plane.registry.add_version(model_id)
     run_id = celery.trigger("registry")
@@ -232,7 +234,7 @@ def test_the_same_dag_runs_on_celery_and_both_workers_take_part(celery: Installa
     assert plane.held() == plane.served()
 
 
-def test_openlineage_was_told_what_each_run_read_and_wrote(airflow: Installation, plane: Mirror) -> None:
+def test_openlineage_was_told_what_each_run_read_and_wrote(airflow: Installation, plane: SyncEnv) -> None:
     told = airflow.lineage.read_text(encoding="utf-8")
     assert re.search(r'"namespace": ?"' + re.escape(plane.plane.url), told)
     assert re.search(r'"name": ?"test_\w+\.public\.model_versions"', told)

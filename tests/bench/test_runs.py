@@ -8,17 +8,15 @@ import pytest
 from sqlalchemy import text
 
 from bench.compare import summaries
-from bench.contenders import CHANGED, FIRST, OUR_TABLES, OURS, RUNS, Contender, peer, tfy_etl
 from bench.databases import POSTGRESQL, SQLITE, Loaded, fresh
 from bench.measure import Failed, measured
+from bench.mock_server import TOKEN, running
 from bench.peers.direct import COLUMNS
-from bench.plane import TOKEN, running
-from bench.runs import Bench
+from bench.runs import Benchmark
+from bench.tools import CHANGED, FIRST, OUR_TABLES, OURS, RUNS, Tool, peer, tfy_etl
 from etl.store import opened
 
-pytestmark = pytest.mark.timeout(300)
-
-DIRECT = Contender(
+DIRECT = Tool(
     name="direct load",
     before=tfy_etl("db", "upgrade"),
     command=peer("direct", "{url}"),
@@ -36,9 +34,9 @@ def said(loaded: Loaded, table: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def bench(postgres_url: str) -> Iterator[Bench]:
-    with running(200) as (plane, shelf):
-        yield Bench(plane=plane, shelf=shelf, server=postgres_url)
+def bench(postgres_url: str) -> Iterator[Benchmark]:
+    with running(200) as (plane, dataset):
+        yield Benchmark(plane=plane, dataset=dataset, server=postgres_url)
 
 
 @pytest.fixture(params=[SQLITE, POSTGRESQL])
@@ -46,16 +44,16 @@ def database(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_our_own_runs_hold_what_was_served_and_see_every_edit(bench: Bench, database: str) -> None:
+def test_our_own_runs_hold_what_was_served_and_see_every_edit(bench: Benchmark, database: str) -> None:
     first, again, changed, deleted = bench.runs(OURS, database, RUNS)
     assert [each["missing"] for each in (first, again, changed, deleted)] == [{}] * 4
     assert first["found"]["metrics"] == 10_000
-    assert (changed["found"]["edits told"], changed["found"]["edits silent"]) == (1, 1)
+    assert (changed["found"]["edited descriptions"], changed["found"]["edited tags"]) == (1, 1)
     assert again["requests"] < first["requests"]
     assert again["bytes"] < first["bytes"]
 
 
-def test_a_contender_that_lost_rows_is_told_of(bench: Bench) -> None:
+def test_a_tool_that_lost_rows_is_told_of(bench: Benchmark) -> None:
     # It loads the same tables, but for the second state it is never run again.
     sleepy = replace(
         DIRECT, command=("sh", "-c", f"test -e done || {' '.join(DIRECT.command)} && touch done"), runs=RUNS
@@ -63,37 +61,39 @@ def test_a_contender_that_lost_rows_is_told_of(bench: Bench) -> None:
     first, _, changed, deleted = bench.runs(sleepy, SQLITE, RUNS)
     assert first["missing"] == {}
     assert changed["run"] == CHANGED
-    assert changed["missing"].items() >= {"edits told": 1, "edits silent": 1}.items()
+    assert changed["missing"].items() >= {"edited descriptions": 1, "edited tags": 1}.items()
     assert deleted["missing"].items() >= {"models": -2, "model_versions": -10, "metrics": -100}.items()
 
 
-def test_our_own_run_that_lost_rows_ends_the_bench(bench: Bench) -> None:
+def test_our_own_run_that_lost_rows_ends_the_bench(bench: Benchmark) -> None:
     only_one_repo = replace(OURS, command=(*OURS.command, "--ml-repo", "1"))
     with pytest.raises(Failed, match="does not hold what was served"):
         list(bench.runs(only_one_repo, SQLITE, (FIRST,)))
 
 
-def test_a_contender_that_fails_is_told_of_and_does_no_more(bench: Bench) -> None:
-    broken = Contender(name="broken", command=(sys.executable, "-c", "raise SystemExit('no disk')"), found=OUR_TABLES)
+def test_a_tool_that_fails_is_told_of_and_does_no_more(bench: Benchmark) -> None:
+    broken = Tool(name="broken", command=(sys.executable, "-c", "raise SystemExit('no disk')"), found=OUR_TABLES)
     (only,) = bench.runs(broken, SQLITE, RUNS)
     assert "no disk" in only["error"]
 
 
-def test_the_direct_load_puts_into_the_columns_what_a_sync_does(bench: Bench, database: str, tmp_path: Path) -> None:
+def test_the_direct_load_puts_into_the_columns_what_a_sync_does(
+    bench: Benchmark, database: str, tmp_path: Path
+) -> None:
     columns = {}
-    for contender in (OURS, DIRECT):
-        folder = tmp_path / contender.name
+    for tool in (OURS, DIRECT):
+        folder = tmp_path / tool.name
         folder.mkdir()
         with fresh(database, folder, bench.server) as loaded:
             environment = {"TFY_HOST": bench.plane.url, "TFY_API_KEY": TOKEN}
-            for command in (contender.before_at(loaded.url), contender.at(loaded.url)):
+            for command in (tool.before_at(loaded.url), tool.at(loaded.url)):
                 measured(command, folder, environment)
-            columns[contender.name] = {table: said(loaded, table) for table in COLUMNS}
+            columns[tool.name] = {table: said(loaded, table) for table in COLUMNS}
     assert columns[OURS.name] == columns[DIRECT.name]
     assert all(columns[OURS.name].values())
 
 
-def of_round(number: int, contender: str, wall: float, **more: Any) -> dict[str, Any]:
+def of_round(number: int, tool: str, wall: float, **more: Any) -> dict[str, Any]:
     figures = {
         "cpu": 1.0,
         "peak_mb": 100.0,
@@ -104,7 +104,7 @@ def of_round(number: int, contender: str, wall: float, **more: Any) -> dict[str,
         "found": {},
         "tables": {},
     }
-    return {"round": number, "database": SQLITE, "run": FIRST, "contender": contender, "wall": wall, **figures, **more}
+    return {"round": number, "database": SQLITE, "run": FIRST, "tool": tool, "wall": wall, **figures, **more}
 
 
 def test_ratios_are_taken_within_a_round_before_the_median() -> None:
@@ -117,7 +117,7 @@ def test_ratios_are_taken_within_a_round_before_the_median() -> None:
 
 
 def test_rounds_that_failed_are_left_out_of_medians_and_ratios() -> None:
-    failed = {"round": 1, "database": SQLITE, "run": FIRST, "contender": "dlt", "error": "no disk"}
+    failed = {"round": 1, "database": SQLITE, "run": FIRST, "tool": "dlt", "error": "no disk"}
     measured = [of_round(0, "tfy-etl", 1.0), of_round(1, "tfy-etl", 1.0), of_round(0, "dlt", 3.0), failed]
     _, dlt = summaries(measured)
     assert (dlt["rounds"], dlt["wall"], dlt["ratios"]["wall"]) == (1, 3.0, 3.0)

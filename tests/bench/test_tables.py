@@ -26,22 +26,22 @@ def comparison(tmp_path: Path) -> Callable[..., list[list[str]]]:
 
 
 def test_a_row_tells_what_was_measured(comparison: Callable[..., list[list[str]]]) -> None:
-    (row,) = comparison(FIGURES | {"contender": "dlt", "ratios": {"wall": 2.345}})
+    (row,) = comparison(FIGURES | {"tool": "dlt", "ratios": {"wall": 2.345}})
     assert row == [
         "PostgreSQL", "dlt", "10.0", "9.0 to 11.0", "2.35", "8.0", "2.5", "151", "64", "125", "123,456", "",
     ]  # fmt: skip
 
 
 def test_a_copy_that_lacks_something_or_has_too_much_is_told_of(comparison: Callable[..., list[list[str]]]) -> None:
-    (row,) = comparison(FIGURES | {"contender": "dlt", "missing": {"edits silent": 50, "models": -100}})
+    (row,) = comparison(FIGURES | {"tool": "dlt", "missing": {"edited tags": 50, "models": -100}})
     assert row[-1] == "50 of the new tags missing, 100 models too many"
 
 
-def test_a_contender_that_failed_stays_in_the_table(comparison: Callable[..., list[list[str]]]) -> None:
-    failed = {"database": "SQLite", "run": "first load", "contender": "dlt", "rounds": 0, "error": "no disk"}
+def test_a_tool_that_failed_stays_in_the_table(comparison: Callable[..., list[list[str]]]) -> None:
+    failed = {"database": "SQLite", "run": "first load", "tool": "dlt", "rounds": 0, "error": "no disk"}
     (row,) = comparison(failed)
     assert row[:3] == ["SQLite", "dlt", "failed"]
 
 
 def test_runs_of_another_kind_are_left_out(comparison: Callable[..., list[list[str]]]) -> None:
-    assert comparison(FIGURES | {"contender": "dlt", "run": "nothing new"}) == []
+    assert comparison(FIGURES | {"tool": "dlt", "run": "nothing new"}) == []

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.patience import patience
+from tests.support.patience import patience
 
 TOKEN = "token-that-nobody-may-see"
 COMMAND = str(Path(sys.executable).with_name("tfy-etl"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from etl.simulator import Fault, Registry, Simulator, fault
-from etl.simulator.exchange import Answer
+from etl.simulator.http_types import Answer
 from etl.store import Store
 from tests.cli.commands import TOKEN
 from tests.cli.conftest import Cli

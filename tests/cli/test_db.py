@@ -12,7 +12,7 @@ from etl.store import open_engine, opened, schema
 from etl.store.dialects import postgresql
 from tests.cli.commands import COMMAND
 from tests.cli.conftest import Cli
-from tests.databases import new_database, wait_for_waiting_locks
+from tests.support.databases import new_database, wait_for_waiting_locks
 
 
 def test_upgrade_creates_and_then_has_nothing_to_do(database_url: str, tfy_etl: Cli) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.cli.commands import COMMAND, execute
 from tests.cli.conftest import Cli
 from tests.explore.conftest import exploring
-from tests.patience import patience
+from tests.support.patience import patience
 
 
 def test_postgresql_is_referred_to_what_shows_it(tfy_etl: Cli) -> None:

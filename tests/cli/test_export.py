@@ -56,7 +56,7 @@ def test_an_older_export_is_replaced_by_one_of_any_format(
     ("arguments", "line"),
     [
         (["out", "--format", "csv"], "out is not empty, and holds no export of tfy-etl: name another folder."),
-        (["file", "--format", "csv"], "file is no folder: name another, or one that is not there yet."),
+        (["file", "--format", "csv"], "file is not a folder: name another, or one that does not exist yet."),
         (["none/out", "--format", "csv"], "none does not exist: create it, or name another."),
         (["new", "--format", "csv", "--table", "modells"], "no table or view 'modells': did you mean models?"),
         (["new", "--raw"], "--raw requires --format csv. See tfy-etl export --help."),
@@ -84,7 +84,7 @@ def test_a_library_that_is_not_installed_is_told_with_what_to_do(library: str, s
     assert (done.code, done.out) == (2, "")
     assert done.err == (
         f"Error: The format duckdb needs {library}, which is not installed: install tfy-etl with its extra, "
-        "tfy-etl[export], or take --format csv or jsonl.\n"
+        "tfy-etl[export], or use --format csv or jsonl.\n"
     )
     assert not (folder / "out").exists()
     for kind in ("csv", "jsonl"):

@@ -11,12 +11,12 @@ import pytest
 
 import etl
 from etl.cli.main import cli
-from etl.dictionary import WRITERS
 from etl.export import FORMATS
+from etl.schema_docs import WRITERS
 from etl.simulator import Simulator
 from tests.cli.commands import COMMAND, execute
 from tests.cli.conftest import Cli
-from tests.patience import patience
+from tests.support.patience import patience
 
 COMMANDS = [
     "check", "db", "demo", "explore", "export", "prune", "rejected", "report", "schema", "simulate", "status", "sync",

@@ -62,7 +62,7 @@ def test_a_path_that_cannot_be_written_is_told_in_a_line(known: Simulator, tfy_e
     assert (done.code, done.out) == (2, "")
     assert done.err == (
         "Error: Cannot write no-such/report.html (No such file or directory): "
-        "mend its folder, or name another file in --out.\n"
+        "fix its folder, or name another file with --out.\n"
     )
 
 
@@ -104,7 +104,7 @@ def test_a_run_that_failed_is_told_above_everything(known: Simulator, tfy_etl: C
     tfy_etl("sync", "--ml-repo", "<b>no-such</b>")
     assert tfy_etl("report", "--out", "report.html").code == 0
     html = (folder / "report.html").read_text(encoding="utf-8")
-    assert "UTC, failed. The figures below are those of the run before" in html
+    assert "UTC, failed. The figures below are from the previous run" in html
     assert "&lt;b&gt;no-such&lt;/b&gt;" in html
 
 

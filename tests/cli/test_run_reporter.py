@@ -17,26 +17,26 @@ from etl.simulator import MODELS, Registry, Simulator, fault
 from etl.store import Store
 from tests.cli.commands import COMMAND, FAULTY, TOKEN, execute
 from tests.cli.conftest import Cli
-from tests.patience import patience
-from tests.receivers import Receiver, metrics, receiver, spans
+from tests.support.otlp_receiver import OtlpReceiver, metrics, receiver, spans
+from tests.support.patience import patience
 
 SECRET = "T0001/B0002/key-that-nobody-may-see"
 
 
 @pytest.fixture
-def far_end() -> Iterator[Receiver]:
+def far_end() -> Iterator[OtlpReceiver]:
     with receiver() as listening:
         yield listening
 
 
 @pytest.fixture
-def collector(far_end: Receiver, monkeypatch: pytest.MonkeyPatch) -> Receiver:
+def collector(far_end: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> OtlpReceiver:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", far_end.url)
     return far_end
 
 
 @pytest.fixture
-def hook(far_end: Receiver, monkeypatch: pytest.MonkeyPatch) -> Receiver:
+def hook(far_end: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> OtlpReceiver:
     monkeypatch.setenv("TFY_ETL_NOTIFY_URL", f"{far_end.url}/{SECRET}")
     return far_end
 
@@ -151,7 +151,7 @@ def test_a_file_that_cannot_be_written_changes_no_exit_code(known: Simulator, tf
 
 
 def test_a_dry_run_tells_nobody(
-    prom: Path, known: Simulator, hook: Receiver, collector: Receiver, tfy_etl: Cli
+    prom: Path, known: Simulator, hook: OtlpReceiver, collector: OtlpReceiver, tfy_etl: Cli
 ) -> None:
     assert tfy_etl("sync", "--dry-run").code == 0
     assert not prom.exists()
@@ -163,7 +163,7 @@ def test_a_dry_run_tells_nobody(
 
 @pytest.mark.parametrize("output", ["text", "json"])
 def test_a_failed_run_is_notified_with_the_line_that_the_operator_sees(
-    output: str, known: Simulator, hook: Receiver, tfy_etl: Cli
+    output: str, known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
 ) -> None:
     done = tfy_etl("sync", "--output", output, "--ml-repo", "no-such")
     assert done.code == 2
@@ -175,7 +175,7 @@ def test_a_failed_run_is_notified_with_the_line_that_the_operator_sees(
     assert told["host"] == known.url
 
 
-def test_a_partial_run_is_notified_with_its_warnings(known: Simulator, hook: Receiver, tfy_etl: Cli) -> None:
+def test_a_partial_run_is_notified_with_its_warnings(known: Simulator, hook: OtlpReceiver, tfy_etl: Cli) -> None:
     known.faults = [fault("moving")]
     assert tfy_etl("sync", "--max-sweeps", "1", "--page-size", "2").code == 3
     told = hook.posts[0].json()
@@ -184,7 +184,7 @@ def test_a_partial_run_is_notified_with_its_warnings(known: Simulator, hook: Rec
 
 
 def test_nobody_is_notified_of_a_complete_run_or_of_a_lock_that_is_held(
-    known: Simulator, hook: Receiver, tfy_etl: Cli
+    known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
 ) -> None:
     assert tfy_etl("sync").code == 0
     with Store("sqlite:///tfy-registry.db") as store:
@@ -195,7 +195,7 @@ def test_nobody_is_notified_of_a_complete_run_or_of_a_lock_that_is_held(
 
 @pytest.mark.parametrize("status", [404, 500])
 def test_that_nobody_could_be_notified_is_logged_and_changes_no_exit_code(
-    status: int, known: Simulator, hook: Receiver, tfy_etl: Cli
+    status: int, known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
 ) -> None:
     hook.status = status
     done = tfy_etl("sync", "--ml-repo", "no-such", "--log-level", "debug")
@@ -203,7 +203,9 @@ def test_that_nobody_could_be_notified_is_logged_and_changes_no_exit_code(
     assert f"cannot send the message to --notify-url: HTTP status {status}" in done.err
 
 
-def test_no_secret_is_in_the_message_and_the_address_in_no_line(known: Simulator, hook: Receiver, tfy_etl: Cli) -> None:
+def test_no_secret_is_in_the_message_and_the_address_in_no_line(
+    known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
+) -> None:
     hook.status = 500
     done = tfy_etl("sync", "--ml-repo", f"{TOKEN} {SECRET}", "--log-level", "debug")
     (post,) = hook.posts
@@ -234,7 +236,7 @@ def test_an_address_that_cannot_be_one_ends_with_2_before_the_run(
 
 
 def test_the_address_is_taken_from_option_environment_or_file_in_this_order(
-    known: Simulator, hook: Receiver, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    known: Simulator, hook: OtlpReceiver, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "etl.toml").write_text(f'notify-url = "{hook.url}/of-file"\nmetrics-file = "of-file.prom"')
     failing = ("sync", "--ml-repo", "no-such", "--config", "etl.toml")
@@ -249,7 +251,7 @@ def test_the_address_is_taken_from_option_environment_or_file_in_this_order(
 # OpenTelemetry
 
 
-def test_a_run_sends_its_traces_and_metrics(known: Simulator, collector: Receiver, tfy_etl: Cli) -> None:
+def test_a_run_sends_its_traces_and_metrics(known: Simulator, collector: OtlpReceiver, tfy_etl: Cli) -> None:
     result = json.loads(tfy_etl("sync", "--output", "json").out)
     run, *parts = spans(collector)
     assert run.attributes["tfy_etl.run_id"] == result["run_id"]
@@ -264,7 +266,7 @@ def test_a_run_sends_its_traces_and_metrics(known: Simulator, collector: Receive
     assert found["tfy_etl.records {record}"][of_models] == 6
 
 
-def test_a_failed_run_sends_them_too(known: Simulator, collector: Receiver, tfy_etl: Cli) -> None:
+def test_a_failed_run_sends_them_too(known: Simulator, collector: OtlpReceiver, tfy_etl: Cli) -> None:
     known.faults = [fault("flaky_500:503,every=1")]
     assert tfy_etl("sync", "--max-retries", "0").code == 1
     run, part = spans(collector)
@@ -289,7 +291,7 @@ def test_the_standard_variables_say_what_is_sent(
     variables: dict[str, str],
     paths: set[str],
     known: Simulator,
-    collector: Receiver,
+    collector: OtlpReceiver,
     tfy_etl: Cli,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -300,7 +302,7 @@ def test_the_standard_variables_say_what_is_sent(
 
 
 def test_a_protocol_that_is_not_spoken_is_told_and_the_run_goes_on(
-    known: Simulator, collector: Receiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    known: Simulator, collector: OtlpReceiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     done = tfy_etl("sync")
@@ -311,7 +313,7 @@ def test_a_protocol_that_is_not_spoken_is_told_and_the_run_goes_on(
 
 @pytest.mark.parametrize("name", ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_METRICS_EXEMPLAR_FILTER"])
 def test_a_variable_that_makes_no_sense_is_told_and_the_run_goes_on(
-    name: str, known: Simulator, collector: Receiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    name: str, known: Simulator, collector: OtlpReceiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "-1")
     done = tfy_etl("sync")
@@ -321,7 +323,7 @@ def test_a_variable_that_makes_no_sense_is_told_and_the_run_goes_on(
 
 
 def test_without_the_extra_the_run_goes_on_and_says_what_to_install(
-    known: Simulator, collector: Receiver, folder: Path
+    known: Simulator, collector: OtlpReceiver, folder: Path
 ) -> None:
     script = "import sys; sys.modules['opentelemetry'] = None; from etl.cli import main; main()"
     done = execute(sys.executable, "-c", script, "sync", cwd=folder)

@@ -4,14 +4,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from etl.dictionary import WRITERS, written
+from etl.schema_docs import WRITERS, render
 from tests.cli.conftest import Cli
 
 
 def test_a_data_dictionary_is_printed_without_a_database(folder: Path, tfy_etl: Cli) -> None:
     done = tfy_etl("schema")
     assert (done.code, done.err) == (0, "")
-    assert done.out == f"{written('markdown')}\n"
+    assert done.out == f"{render('markdown')}\n"
     assert "### model_versions" in done.out
     assert list(folder.iterdir()) == []
 

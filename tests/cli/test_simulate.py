@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.commands import COMMAND, TOKEN, execute
 from tests.cli.conftest import Cli
-from tests.patience import patience
+from tests.support.patience import patience
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from etl.simulator import Simulator
 from tests.cli.commands import execute
 
 ROOMS = {
-    "etl.dictionary",
+    "etl.schema_docs",
     "etl.export",
     "etl.models",
     "etl.records",
@@ -183,7 +183,7 @@ def test_what_migrates_imports_what_migrates(folder: Path) -> None:
 def test_to_write_the_schema_down_takes_neither_a_driver_nor_http_nor_migrations(folder: Path) -> None:
     done = start("schema", "--format", "json", folder=folder)
     assert done.code == 0
-    assert done.imported >= {"sqlalchemy", "etl.dictionary"}
+    assert done.imported >= {"sqlalchemy", "etl.schema_docs"}
     assert (
         done.imported & (HTTP | MIGRATIONS | WATCHING | {"psycopg", "etl.sync", "etl.records", "etl.simulator"})
         == set()

@@ -18,7 +18,7 @@ from etl.sync import Summary
 from etl.sync.plan import Plan
 from tests.cli.commands import COMMAND, TOKEN, execute
 from tests.cli.conftest import Cli
-from tests.patience import patience
+from tests.support.patience import patience
 
 KEYS = {
     "run_id", "status", "complete", "coverage", "mode", "proof", "duration_s", "requests", "retries", "bytes",

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import make_url
 
-from tests.analysts import shared_database
-from tests.databases import migrate
-from tests.mirror import Mirror, Tables, mirrored
+from tests.support.databases import migrate
+from tests.support.postgres_roles import shared_database
+from tests.support.sync_env import SyncEnv, Tables, sync_env
 
 # Where it is, `make test-dbt` says; `make test` runs without one.
 DBT = os.environ.get("DBT")
@@ -31,7 +31,7 @@ class Project:
 
     folder: Path
     environment: dict[str, str]
-    mirror: Mirror
+    mirror: SyncEnv
     writes_to: str
 
     def run(self, *arguments: str, exit_code: int = 0) -> str:
@@ -89,7 +89,7 @@ def _project(dialect: str, server: str, folder: Path) -> Iterator[Project]:
         yield project
 
 
-def _live(mirror: Mirror) -> None:
+def _live(mirror: SyncEnv) -> None:
     registry = mirror.registry
     mirror.sync()
     model = registry.ids("models")[0]
@@ -103,7 +103,7 @@ def _live(mirror: Mirror) -> None:
 def _on_sqlite(folder: Path) -> Iterator[Project]:
     registry, marts = folder / "tfy-registry.db", folder / "analytics.db"
     migrate(f"sqlite:///{registry}")
-    with mirrored(f"sqlite:///{registry}") as mirror:
+    with sync_env(f"sqlite:///{registry}") as mirror:
         environment = {"DBT_TARGET": "sqlite", "REGISTRY_FILE": str(registry), "ANALYTICS_FILE": str(marts)}
         yield Project(folder, environment, mirror, f"sqlite:///{marts}")
 
@@ -112,7 +112,7 @@ def _on_sqlite(folder: Path) -> Iterator[Project]:
 def _on_postgresql(folder: Path, server: str) -> Iterator[Project]:
     with shared_database(server) as shared:
         shared.make_roles()
-        with mirrored(shared.url_of("etl")) as mirror:
+        with sync_env(shared.url_of("etl")) as mirror:
             url = make_url(shared.url_of("dbt"))
             environment = {
                 "DBT_TARGET": "postgres",

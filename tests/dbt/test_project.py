@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text, update
 
-from etl import dictionary
+from etl import schema_docs
 from etl.models import SyncRun, SyncScope, views
 from etl.store import opened
 from tests.dbt.conftest import Built, Project
@@ -64,7 +64,7 @@ def test_the_marts_say_what_the_registry_says(built: Built) -> None:
 
 def test_dbt_knows_every_table_view_and_column_with_its_description(built: Built) -> None:
     sources = built.project.artifact("manifest")["sources"]
-    contents = dictionary.contents()
+    schema = schema_docs.describe_schema()
     assert {
         source["name"]: (
             source["description"],
@@ -73,7 +73,7 @@ def test_dbt_knows_every_table_view_and_column_with_its_description(built: Built
         for source in sources.values()
     } == {
         one.name: (one.description, {column.name: column.description for column in one.columns})
-        for one in (*contents.tables, *contents.views)
+        for one in (*schema.tables, *schema.views)
     }
 
 

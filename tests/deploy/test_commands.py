@@ -14,7 +14,7 @@ from etl.settings import TOKEN_ENV, Settings, env_names
 from etl.simulator import Registry, Simulator
 from etl.store import Store
 from tests.cli.commands import COMMAND, TOKEN
-from tests.deploy_files import FOLDER, INSTALLED, manifests, pods
+from tests.support.deploy_files import FOLDER, INSTALLED, manifests, pods
 
 CRONTAB = (FOLDER / "crontab").read_text().splitlines()
 LINES = [line.split(None, 5)[5] for line in CRONTAB if line[:1] in {"*", *"0123456789"}]

@@ -11,8 +11,8 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from etl.errors import ConfigError, DeleteLimitExceeded, EtlError, LockHeld
-from tests.deploy_files import FOLDER, ROOT, jobs, manifests, pods
+from etl.errors import ConfigError, EtlError, LockHeld, MassDelete
+from tests.support.deploy_files import FOLDER, ROOT, jobs, manifests, pods
 
 # Pod failure policies are stable from 1.31 on.
 VERSIONS = ("1.31", kubernetes_validate.latest_version())

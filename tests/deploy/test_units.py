@@ -9,8 +9,8 @@ import pytest
 
 from etl.errors import EtlError, LockHeld
 from tests.cli.commands import COMMAND
-from tests.deploy_files import FOLDER, INSTALLED
-from tests.tools import needed
+from tests.support.deploy_files import FOLDER, INSTALLED
+from tests.support.external_tools import require_tool
 
 UNITS = sorted(path.name for path in FOLDER.glob("tfy-etl*.*"))
 SERVICES = [name for name in UNITS if name.endswith(".service")]
@@ -18,7 +18,7 @@ SERVICES = [name for name in UNITS if name.endswith(".service")]
 
 @pytest.fixture(scope="module")
 def systemd_analyze() -> str:
-    return needed("systemd-analyze", "systemd")
+    return require_tool("systemd-analyze", "systemd")
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from sqlalchemy.exc import OperationalError
 
 from etl.models import Base, Model
 from etl.simulator import Registry
-from tests.databases import new_database
-from tests.mirror import mirrored
+from tests.support.databases import new_database
+from tests.support.sync_env import sync_env
 
 PAGE = Path(__file__).parents[2] / "docs" / "orm.md"
 OPENING, *EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
@@ -64,7 +64,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def fill(url: str) -> None:
     """Two runs; the last version of the model is deleted in between."""
     made = registry()
-    with mirrored(url, made) as mirror:
+    with sync_env(url, made) as mirror:
         mirror.sync()
         made.delete_version(made.ids("model-versions")[3])
         mirror.sync(allow_mass_delete=True)

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import make_url
 
 from etl.simulator import Registry
-from tests.databases import libpq, new_database
-from tests.mirror import mirrored
+from tests.support.databases import libpq, new_database
+from tests.support.sync_env import sync_env
 
 ROOT = Path(__file__).parents[2]
 RUN_ELSEWHERE = {
@@ -80,7 +80,7 @@ def fill(url: str) -> None:
         framework = {"type": "transformers", "base_model": "bert"}
         said = {"description": None, "environment": environment, "framework": framework, "version_alias": "v1-prod"}
         registry.set_fields(version, {"manifest": manifest | said})
-    with mirrored(url, registry) as mirror:
+    with sync_env(url, registry) as mirror:
         mirror.sync()
         registry.set_tags(versions[0], ["was-prod"])
         registry.delete_version(versions[0])

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from etl.simulator import MODEL_VERSIONS, MODELS, Registry
-from tests.browser import Window, chromium
 from tests.cli.commands import COMMAND, TOKEN
-from tests.mirror import Mirror, mirrored
+from tests.support.browser import Window, chromium
+from tests.support.sync_env import SyncEnv, sync_env
 
 MARKUP = "</td></table></script><script>window.hacked=1</script><img src=x onerror=window.hacked=1>"
 NASTY = (
@@ -31,7 +31,7 @@ class Explored:
     """The command at work on a file."""
 
     process: subprocess.Popen[str]
-    mirror: Mirror
+    mirror: SyncEnv
     url: str
 
     @property
@@ -76,7 +76,7 @@ def explored(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     """A file whose name no address could hold as it is, after a run, and one that moved tags."""
     path = copy(migrated_file, tmp_path_factory.mktemp("explored") / "odd #1%41&?.db")
     url = f"sqlite:///{path}".replace("?", "%3F")
-    with mirrored(url, nasty_registry()) as mirror:
+    with sync_env(url, nasty_registry()) as mirror:
         mirror.sync()
         mirror.registry.set_tags(mirror.registry.ids(MODEL_VERSIONS)[-1], ["prod", "given-lately"])
         mirror.sync()

@@ -5,9 +5,9 @@ import pytest
 
 from etl.explore.description import TABLES, VIEWS
 from etl.explore.queries import QUERIES
-from tests.browser import Window
 from tests.explore.conftest import MARKUP, NASTY, Explored
-from tests.patience import patience
+from tests.support.browser import Window
+from tests.support.patience import patience
 
 # One worker has the browser and the registry.
 pytestmark = pytest.mark.xdist_group("explore")

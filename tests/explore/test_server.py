@@ -16,7 +16,7 @@ from etl.store import queries
 from tests.cli.commands import TOKEN
 from tests.explore.conftest import MARKUP as MARKED_METRIC
 from tests.explore.conftest import Explored, exploring
-from tests.patience import patience
+from tests.support.patience import patience
 
 pytestmark = pytest.mark.xdist_group("explore")
 

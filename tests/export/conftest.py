@@ -4,18 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.hostile import KEPT, ODD, REFUSED, serve
-from tests.mirror import Mirror, mirrored
 from tests.records.builders import a_manifest, a_version
+from tests.support.malformed_records import KEPT, ODD, REFUSED, serve
+from tests.support.sync_env import SyncEnv, sync_env
 
 FORMULAS = ["=1+1", "+1", "-1", "@sum", "\tx", "\rx", "\nx", "\uff1d1", "'=1", "''=1", "'tis", "a=1", "", ODD]
 QUOTED = 'say "hi", twice;\r\nand in a line\nof its own \\ \u2028 \U0001f600'
 
 
 @pytest.fixture
-def mirror(migrated_url: str) -> Iterator[Mirror]:
+def mirror(migrated_url: str) -> Iterator[SyncEnv]:
     """Odd records beside good ones, in two runs between which something changed."""
-    with mirrored(migrated_url) as mirror:
+    with sync_env(migrated_url) as mirror:
         serve(mirror, KEPT | REFUSED)
         odd = a_version(id="formulas", tags=FORMULAS, manifest=a_manifest(description='=HYPERLINK("http://x")'))
         mirror.registry.put_raw("model-versions", "formulas", odd)

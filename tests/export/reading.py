@@ -10,8 +10,8 @@ from sqlalchemy import BigInteger, Boolean, Double, Table
 
 from etl.models import Base, views
 from etl.models.types import RegistryJson, UtcDateTime
-from tests.mirror import Mirror
 from tests.models.test_types import named
+from tests.support.sync_env import SyncEnv
 
 EVERYTHING: Mapping[str, Table] = {**Base.metadata.tables, **views.metadata.tables}
 PASSING = ("age_seconds", "days_since_last_version")
@@ -20,7 +20,7 @@ PASSING = ("age_seconds", "days_since_last_version")
 Row = dict[str, Any]
 
 
-def stored(mirror: Mirror, table: Table, secret_pattern: Callable[[str], str]) -> list[Row]:
+def stored(mirror: SyncEnv, table: Table, spelled: Callable[[str], str]) -> list[Row]:
     """The rows of the database, text as a format spells it; what JSON says is spelled alike in all formats."""
     rows = mirror.rows(table)
     for row in rows:

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from etl.export import export
 from etl.models import ModelVersion, ModelVersionTag, views
 from tests.export.reading import escaped_with_nul
-from tests.mirror import Mirror
+from tests.support.sync_env import SyncEnv
 
 DOCS = Path(__file__).parents[2] / "docs" / "export.md"
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", DOCS.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE))
@@ -26,7 +26,7 @@ def blocks(section: str, language: str) -> list[str]:
 
 
 @pytest.fixture
-def folder(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(mirror: SyncEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, with the exports that are spoken of."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "exports").mkdir()
@@ -43,7 +43,7 @@ def duck() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 def test_what_is_shown_of_duckdb_runs_and_finds_what_the_tables_hold(
-    folder: Path, mirror: Mirror, duck: duckdb.DuckDBPyConnection
+    folder: Path, mirror: SyncEnv, duck: duckdb.DuckDBPyConnection
 ) -> None:
     asked = [query for block in blocks("DuckDB", "sql") for query in block.split(";") if query.strip()]
     *queries, tags = [query for query in asked if "ATTACH" not in query]
@@ -62,7 +62,7 @@ def test_what_is_shown_of_duckdb_runs_and_finds_what_the_tables_hold(
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-def test_what_is_shown_of_pandas_runs(folder: Path, mirror: Mirror) -> None:
+def test_what_is_shown_of_pandas_runs(folder: Path, mirror: SyncEnv) -> None:
     (block,) = blocks("pandas", "python")
     names = dict[str, Any]()
     exec(block, names)  # noqa: S102 as a reader does
@@ -74,7 +74,7 @@ def test_what_is_shown_of_pandas_runs(folder: Path, mirror: Mirror) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
-def test_what_is_shown_of_postgresql_runs_and_gives_the_same_rows(mirror: Mirror, tmp_path: Path) -> None:
+def test_what_is_shown_of_postgresql_runs_and_gives_the_same_rows(mirror: SyncEnv, tmp_path: Path) -> None:
     (block,) = blocks("PostgreSQL", "sql")
     create, copy = (statement for statement in block.split(";") if statement.strip())
     export(mirror.url, tmp_path / "raw", "csv", tables=["tag_assignments"], raw=True)

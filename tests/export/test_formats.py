@@ -25,7 +25,7 @@ from tests.export.reading import (
     stored,
     type_in,
 )
-from tests.mirror import Mirror
+from tests.support.sync_env import SyncEnv
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def dicts(relation: duckdb.DuckDBPyRelation) -> list[Row]:
 
 
 def test_parquet_equals_the_tables_cell_by_cell_for_arrow_duckdb_and_pandas(
-    mirror: Mirror, folder: Path, duck: duckdb.DuckDBPyConnection
+    mirror: SyncEnv, folder: Path, duck: duckdb.DuckDBPyConnection
 ) -> None:
     export(mirror.url, folder, "parquet")
     for name, table in EVERYTHING.items():
@@ -76,7 +76,7 @@ def _plain(value: Any) -> Any:
     return value.to_pydatetime() if isinstance(value, pd.Timestamp) else value
 
 
-def test_parquet_is_typed_and_says_what_its_columns_are(mirror: Mirror, folder: Path) -> None:
+def test_parquet_is_typed_and_says_what_its_columns_are(mirror: SyncEnv, folder: Path) -> None:
     export(mirror.url, folder, "parquet")
     for name, table in EVERYTHING.items():
         schema = pq.read_schema(folder / f"{name}.parquet")
@@ -101,7 +101,7 @@ def _arrow_type(kind: Any) -> pa.DataType:
     return pa.int64() if isinstance(kind, BigInteger) else pa.string()
 
 
-def test_duckdb_equals_the_tables_cell_by_cell_typed_and_commented(mirror: Mirror, folder: Path) -> None:
+def test_duckdb_equals_the_tables_cell_by_cell_typed_and_commented(mirror: SyncEnv, folder: Path) -> None:
     export(mirror.url, folder, "duckdb")
     assert {each.name for each in folder.iterdir()} == {"registry.duckdb", "manifest.json"}
     with duckdb.connect(folder / "registry.duckdb", read_only=True) as duck:
@@ -125,7 +125,7 @@ def _duckdb_type(table: Table, name: str) -> str:
 
 
 def test_json_lines_equal_the_tables_cell_by_cell_for_python_and_duckdb(
-    mirror: Mirror, folder: Path, duck: duckdb.DuckDBPyConnection
+    mirror: SyncEnv, folder: Path, duck: duckdb.DuckDBPyConnection
 ) -> None:
     export(mirror.url, folder, "jsonl")
     for name, table in EVERYTHING.items():
@@ -152,7 +152,7 @@ def _refuse(constant: str) -> None:
 @pytest.mark.parametrize("raw", [True, False], ids=["raw", "guarded"])
 @pytest.mark.usefixtures("long_fields")
 def test_csv_equals_the_tables_cell_by_cell_and_tells_null_from_empty(
-    *, raw: bool, mirror: Mirror, folder: Path, duck: duckdb.DuckDBPyConnection
+    *, raw: bool, mirror: SyncEnv, folder: Path, duck: duckdb.DuckDBPyConnection
 ) -> None:
     export(mirror.url, folder, "csv", raw=raw)
     for name, table in EVERYTHING.items():
@@ -184,7 +184,7 @@ def unguarded(value: Any) -> Any:
     return value
 
 
-def test_csv_guards_formulas_in_text_and_leaves_numbers_alone(mirror: Mirror, folder: Path) -> None:
+def test_csv_guards_formulas_in_text_and_leaves_numbers_alone(mirror: SyncEnv, folder: Path) -> None:
     export(mirror.url, folder, "csv", tables=["model_version_tags", "model_versions", "model_version_metrics"])
     with (folder / "model_version_tags.csv").open(encoding="utf-8", newline="") as lines:
         tags = [row["tag"] for row in csv.DictReader(lines) if row["model_version_id"] == "formulas"]
@@ -199,7 +199,7 @@ def test_csv_guards_formulas_in_text_and_leaves_numbers_alone(mirror: Mirror, fo
     assert "'" not in text.replace('"\'-Infinity"', "")  # which is text
 
 
-def test_csv_is_crlf_utf8_with_text_in_quotes_and_null_as_nothing(mirror: Mirror, folder: Path) -> None:
+def test_csv_is_crlf_utf8_with_text_in_quotes_and_null_as_nothing(mirror: SyncEnv, folder: Path) -> None:
     export(mirror.url, folder, "csv", tables=["model_versions"])
     data = (folder / "model_versions.csv").read_bytes()
     head, _, rest = data.decode("utf-8").partition("\r\n")
@@ -212,7 +212,7 @@ def test_csv_is_crlf_utf8_with_text_in_quotes_and_null_as_nothing(mirror: Mirror
     assert QUOTED.replace('"', '""') in rest
 
 
-def test_what_passes_by_the_clock_is_exported_too(mirror: Mirror, folder: Path) -> None:
+def test_what_passes_by_the_clock_is_exported_too(mirror: SyncEnv, folder: Path) -> None:
     export(mirror.url, folder, "parquet", tables=["sync_freshness", "stale_models"])
     (fresh,) = pq.read_table(folder / "sync_freshness.parquet").to_pylist()
     days = [row["days_since_last_version"] for row in pq.read_table(folder / "stale_models.parquet").to_pylist()]

@@ -7,31 +7,31 @@ import pytest
 from sqlalchemy import make_url
 
 from etl.models import Change, ModelVersion, SyncRun, views
-from etl.store import open_readonly, rejected_records
-from etl.sync import Interrupts, RejectedRetry, run
-from tests.databases import libpq
-from tests.history.past import AS_OF, as_of, prune, stretches
-from tests.history.test_laws import DEEP
-from tests.mirror import Mirror, Silent
+from etl.store import reading, rejects
+from etl.sync import Interrupts, Rereading, run
+from tests.history.test_properties import DEEP
+from tests.support.databases import libpq
+from tests.support.history_oracle import AS_OF, as_of, prune, stretches
+from tests.support.sync_env import Silent, SyncEnv
 
 
-def synced(mirror: Mirror, **given: Any) -> datetime:
+def synced(mirror: SyncEnv, **given: Any) -> datetime:
     """Make a run; when it started."""
     mirror.sync(allow_mass_delete=True, **given)
     starts: list[datetime] = [row["started_at"] for row in mirror.rows(SyncRun)]
     return max(starts)
 
 
-def versions(mirror: Mirror) -> list[str]:
+def versions(mirror: SyncEnv) -> list[str]:
     """Two of each model, oldest first."""
     return mirror.registry.ids("model-versions")
 
 
-def tag(mirror: Mirror, version: str, *tags: str) -> None:
+def tag(mirror: SyncEnv, version: str, *tags: str) -> None:
     mirror.registry.set_tags(version, list(tags))
 
 
-def test_a_tag_of_a_first_load_was_there_from_the_first_sight_on_which_is_not_exact(mirror: Mirror) -> None:
+def test_a_tag_of_a_first_load_was_there_from_the_first_sight_on_which_is_not_exact(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     tag(mirror, version, "prod")
     first = synced(mirror)
@@ -41,7 +41,7 @@ def test_a_tag_of_a_first_load_was_there_from_the_first_sight_on_which_is_not_ex
     assert stretches(mirror, version) == [("prod", first, False, second)]
 
 
-def test_a_tag_that_moves_ends_at_one_version_when_it_begins_at_the_other(mirror: Mirror) -> None:
+def test_a_tag_that_moves_ends_at_one_version_when_it_begins_at_the_other(mirror: SyncEnv) -> None:
     one, other = versions(mirror)[:2]
     synced(mirror)
     tag(mirror, one, "prod")
@@ -54,7 +54,7 @@ def test_a_tag_that_moves_ends_at_one_version_when_it_begins_at_the_other(mirror
     assert stretches(mirror, other) == [("prod", moved, True, None)]
 
 
-def test_a_tag_that_comes_back_has_a_stretch_of_its_own(mirror: Mirror) -> None:
+def test_a_tag_that_comes_back_has_a_stretch_of_its_own(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     tag(mirror, version, "prod")
     first = synced(mirror)
@@ -66,7 +66,7 @@ def test_a_tag_that_comes_back_has_a_stretch_of_its_own(mirror: Mirror) -> None:
     assert stretches(mirror, version) == [("prod", first, False, gone), ("prod", back, True, None)]
 
 
-def test_tags_that_differ_in_case_are_two(mirror: Mirror) -> None:
+def test_tags_that_differ_in_case_are_two(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     tag(mirror, version, "prod")
     first = synced(mirror)
@@ -76,7 +76,7 @@ def test_tags_that_differ_in_case_are_two(mirror: Mirror) -> None:
     assert stretches(mirror, version) == [("prod", first, False, second), ("Prod", second, True, None)]
 
 
-def test_a_version_that_comes_later_brings_its_tags_and_alias_exactly(mirror: Mirror) -> None:
+def test_a_version_that_comes_later_brings_its_tags_and_alias_exactly(mirror: SyncEnv) -> None:
     synced(mirror)
     version = mirror.registry.add_version(mirror.registry.ids("models")[0])
     tag(mirror, version, "prod")
@@ -88,7 +88,7 @@ def test_a_version_that_comes_later_brings_its_tags_and_alias_exactly(mirror: Mi
 
 
 @pytest.mark.parametrize("what", ["version", "model"])
-def test_a_delete_ends_what_is_held_and_a_restore_begins_it_again(mirror: Mirror, what: str) -> None:
+def test_a_delete_ends_what_is_held_and_a_restore_begins_it_again(mirror: SyncEnv, what: str) -> None:
     version = versions(mirror)[0]
     missing_ids = version if what == "version" else mirror.registry.ids("models")[0]
     tag(mirror, version, "prod")
@@ -108,7 +108,7 @@ def test_a_delete_ends_what_is_held_and_a_restore_begins_it_again(mirror: Mirror
     ]  # fmt: skip
 
 
-def test_what_a_version_comes_back_without_ended_when_it_went(mirror: Mirror) -> None:
+def test_what_a_version_comes_back_without_ended_when_it_went(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     tag(mirror, version, "prod", "old")
     mirror.registry.set_alias(version, "v1-old")
@@ -131,7 +131,7 @@ def test_what_a_version_comes_back_without_ended_when_it_went(mirror: Mirror) ->
     ]  # fmt: skip
 
 
-def test_an_alias_ends_when_another_takes_its_place(mirror: Mirror) -> None:
+def test_an_alias_ends_when_another_takes_its_place(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     synced(mirror)
     mirror.registry.set_alias(version, "v1-a")
@@ -144,7 +144,7 @@ def test_an_alias_ends_when_another_takes_its_place(mirror: Mirror) -> None:
     assert stretches(mirror, version, views.alias_history) == [("v1-a", a, True, b), ("v1-b", b, True, none)]
 
 
-def test_a_run_over_one_ml_repo_moves_the_history_of_that_one_alone(mirror: Mirror) -> None:
+def test_a_run_over_one_ml_repo_moves_the_history_of_that_one_alone(mirror: SyncEnv) -> None:
     one, _, other, _ = versions(mirror)
     tag(mirror, one, "prod")
     tag(mirror, other, "prod")
@@ -157,7 +157,7 @@ def test_a_run_over_one_ml_repo_moves_the_history_of_that_one_alone(mirror: Mirr
     assert stretches(mirror, other) == [("prod", first, False, second)]
 
 
-def test_a_first_load_of_another_ml_repo_is_not_exact_either(mirror: Mirror) -> None:
+def test_a_first_load_of_another_ml_repo_is_not_exact_either(mirror: SyncEnv) -> None:
     one, _, other, _ = versions(mirror)
     tag(mirror, one, "prod")
     tag(mirror, other, "prod")
@@ -168,7 +168,7 @@ def test_a_first_load_of_another_ml_repo_is_not_exact_either(mirror: Mirror) -> 
     assert stretches(mirror, other) == [("prod", second, False, None)]
 
 
-def test_a_stretch_of_which_the_start_was_pruned_goes_back_to_the_first_sight_and_says_so(mirror: Mirror) -> None:
+def test_a_stretch_of_which_the_start_was_pruned_goes_back_to_the_first_sight_and_says_so(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     first = synced(mirror)
     tag(mirror, version, "prod", "old")
@@ -180,7 +180,7 @@ def test_a_stretch_of_which_the_start_was_pruned_goes_back_to_the_first_sight_an
     assert stretches(mirror, version) == [("old", first, False, horizon), ("prod", first, False, None)]
 
 
-def test_pruning_forgets_what_ended_before_and_when_a_delete_was_unless_it_lasts(mirror: Mirror) -> None:
+def test_pruning_forgets_what_ended_before_and_when_a_delete_was_unless_it_lasts(mirror: SyncEnv) -> None:
     back_again, still_gone = versions(mirror)[:2]
     tag(mirror, back_again, "prod")
     tag(mirror, still_gone, "prod")
@@ -197,7 +197,7 @@ def test_pruning_forgets_what_ended_before_and_when_a_delete_was_unless_it_lasts
     assert stretches(mirror, still_gone) == [("prod", first, False, gone)]
 
 
-def test_the_order_of_changes_is_that_in_which_they_were_written_though_the_clock_was_set_back(mirror: Mirror) -> None:
+def test_the_order_of_changes_is_that_in_which_they_were_written_though_the_clock_was_set_back(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     synced(mirror)
     tag(mirror, version, "prod")
@@ -211,7 +211,7 @@ def test_the_order_of_changes_is_that_in_which_they_were_written_though_the_cloc
     assert (what, valid_from, is_exact, valid_to is None) == ("prod", given, True, False)
 
 
-def test_the_timeline_of_a_model_has_its_own_changes_and_those_of_its_versions(mirror: Mirror) -> None:
+def test_the_timeline_of_a_model_has_its_own_changes_and_those_of_its_versions(mirror: SyncEnv) -> None:
     model, other = mirror.registry.ids("models")
     first, second, of_other, _ = versions(mirror)
     synced(mirror)
@@ -238,7 +238,7 @@ def test_the_timeline_of_a_model_has_its_own_changes_and_those_of_its_versions(m
 
 
 def test_every_move_has_its_row_also_when_a_version_comes_back_or_could_not_be_stored_for_a_while(
-    mirror: Mirror,
+    mirror: SyncEnv,
 ) -> None:
     restored, _, rejected, retried = versions(mirror)
     synced(mirror)
@@ -272,7 +272,7 @@ def test_every_move_has_its_row_also_when_a_version_comes_back_or_could_not_be_s
     assert mirror.held() == mirror.served()
 
 
-def test_as_of_gives_names_numbers_and_aliases_as_they_were(mirror: Mirror) -> None:
+def test_as_of_gives_names_numbers_and_aliases_as_they_were(mirror: SyncEnv) -> None:
     model, version = mirror.registry.ids("models")[0], versions(mirror)[0]
     tag(mirror, version, "a", "b")
     first = synced(mirror)
@@ -287,7 +287,7 @@ def test_as_of_gives_names_numbers_and_aliases_as_they_were(mirror: Mirror) -> N
     assert as_of(mirror, first - timedelta(seconds=1)) == {}
 
 
-def test_as_of_takes_its_moment_as_text_from_the_drivers_themselves(mirror: Mirror) -> None:
+def test_as_of_takes_its_moment_as_text_from_the_drivers_themselves(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     tag(mirror, version, "prod")
     first = synced(mirror)
@@ -299,7 +299,7 @@ def test_as_of_takes_its_moment_as_text_from_the_drivers_themselves(mirror: Mirr
     assert tags == dict.fromkeys(versions(mirror)) | {version: "prod"}
 
 
-def by_driver(mirror: Mirror, at: str) -> list[Any]:
+def by_driver(mirror: SyncEnv, at: str) -> list[Any]:
     """As docs/history.md tells to bind it."""
     if mirror.url.startswith("sqlite"):
         return sqlite3.connect(str(make_url(mirror.url).database)).execute(AS_OF, {"at": at}).fetchall()

@@ -22,7 +22,7 @@ from etl.models import (
     ModelVersionTag,
     Subject,
 )
-from tests.mirror import TOKEN, mirrored
+from tests.support.sync_env import TOKEN, sync_env
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 SYNCED: dict[str, Any] = {"content_hash": "", "first_seen_at": NOW, "last_changed_at": NOW}
@@ -380,7 +380,7 @@ def test_a_sync_configures_no_mapper(migrated_url: str) -> None:
         "    print('synced', file=sys.stderr)\n"
         "    configure_mappers()\n"
     )
-    with mirrored(migrated_url) as mirror:
+    with sync_env(migrated_url) as mirror:
         named = {"TFY_HOST": mirror.plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_DATABASE_URL": migrated_url}
         for _ in range(2):  # the first load, and a run that finds the same
             ended = subprocess.run(

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from etl.telemetry.metrics_file import COUNTERS, GAUGES
-from tests.tools import needed
+from tests.support.external_tools import require_tool
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "docs" / "monitoring" / "alerts.yml"
@@ -19,7 +19,7 @@ WRITTEN = {f"{name}_total" for name in COUNTERS} | set(GAUGES)
 
 @pytest.fixture(scope="module")
 def promtool() -> str:
-    return needed("promtool", "prometheus", starts_a_service=True)
+    return require_tool("promtool", "prometheus", starts_a_service=True)
 
 
 def rules() -> list[dict[str, Any]]:

@@ -13,10 +13,10 @@ import yaml
 from sqlalchemy import text
 
 from etl.store import opened
-from tests.databases import new_database
-from tests.mirror import mirrored
 from tests.monitoring.test_alerts import WRITTEN
-from tests.tools import needed
+from tests.support.databases import new_database
+from tests.support.external_tools import require_tool
+from tests.support.sync_env import sync_env
 
 DASHBOARD = json.loads((Path(__file__).parents[2] / "docs" / "monitoring" / "grafana.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
@@ -28,7 +28,7 @@ EXPRESSIONS = [target["expr"] for _, target in TARGETS if "expr" in target]
 @pytest.fixture(scope="module")
 def url(postgres_url: str, migrated_template: str) -> Iterator[str]:
     """A database that has seen a first load, a run that found changes, and one that met a record it could not store."""
-    with new_database(postgres_url, template=migrated_template) as url, mirrored(url) as mirror:
+    with new_database(postgres_url, template=migrated_template) as url, sync_env(url) as mirror:
         mirror.sync()
         mirror.registry.delete_model(mirror.registry.ids("models")[0])
         mirror.sync()
@@ -81,7 +81,7 @@ def test_every_metric_is_one_that_is_written_and_every_one_that_is_written_is_sh
 
 
 def test_prometheus_reads_every_expression(tmp_path: Path) -> None:
-    promtool = needed("promtool", "prometheus", starts_a_service=True)
+    promtool = require_tool("promtool", "prometheus", starts_a_service=True)
     recorded = [
         {"record": f"dashboard:{number}", "expr": each.replace("$__rate_interval", "5m").replace("$scope", ".*")}
         for number, each in enumerate(EXPRESSIONS)

@@ -51,11 +51,11 @@ def _mostly(usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(usual, usual, usual, usual, ANY_JSON)
 
 
-def _record(known: dict[str, st.SearchStrategy[Any]], **needed: st.SearchStrategy[Any]) -> Any:
+def _record(known: dict[str, st.SearchStrategy[Any]], **required: st.SearchStrategy[Any]) -> Any:
     """An object with any of the known fields, any unknown ones, and those that are needed."""
-    optional = {key: _mostly(values) for key, values in known.items() if key not in needed}
+    optional = {key: _mostly(values) for key, values in known.items() if key not in required}
     return st.builds(
-        lambda unknown, fields: unknown | fields, OBJECTS, st.fixed_dictionaries(needed, optional=optional)
+        lambda unknown, fields: unknown | fields, OBJECTS, st.fixed_dictionaries(required, optional=optional)
     )
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from etl.report.facts import Facts, Series
-from etl.store.queries.report import Part
+from etl.report.data import ReportData, Series
+from etl.store.overview import Part
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 STALE_AFTER = timedelta(days=180)
@@ -30,10 +30,10 @@ def a_mix(name: str | None) -> dict[str, Any]:
     return {"name": name, "models": 1, "versions": 2}
 
 
-def facts(text: str = NAME, **changes: Any) -> Facts:
+def report_data(text: str = NAME, **changes: Any) -> ReportData:
     """Facts in which every text of the registry is `text`."""
     of_model = {"model_id": "m-1", "model_name": text, "ml_repo_name": text, "created_by": text}
-    usual = Facts(
+    usual = ReportData(
         made_at=NOW,
         since=NOW - timedelta(days=30),
         stale_after=STALE_AFTER,

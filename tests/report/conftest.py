@@ -6,25 +6,25 @@ from typing import Any
 
 import pytest
 
-from etl.report.facts import Facts, gather
-from tests.mirror import Mirror, mirrored
+from etl.report.data import ReportData, gather
+from tests.support.sync_env import SyncEnv, sync_env
 
-Gathered = Callable[..., Facts]
+Gathered = Callable[..., ReportData]
 
 
 @pytest.fixture
-def mirror(migrated_url: str) -> Iterator[Mirror]:
-    with mirrored(migrated_url) as mirror:
+def mirror(migrated_url: str) -> Iterator[SyncEnv]:
+    with sync_env(migrated_url) as mirror:
         yield mirror
 
 
 @pytest.fixture
-def gathered(mirror: Mirror) -> Gathered:
+def gathered(mirror: SyncEnv) -> Gathered:
     """Reads what a page would tell now."""
 
-    def read(**given: Any) -> Facts:
-        facts = gather(mirror.url, datetime.now(UTC), given.get("stale_after", timedelta(days=180)))
-        assert facts is not None
-        return facts
+    def read(**given: Any) -> ReportData:
+        data = gather(mirror.url, datetime.now(UTC), given.get("stale_after", timedelta(days=180)))
+        assert data is not None
+        return data
 
     return read

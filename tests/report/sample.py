@@ -7,7 +7,7 @@ from typing import Any
 
 from etl.simulator import MODELS, Registry
 from etl.simulator.data import logical_clock
-from tests.mirror import Mirror
+from tests.support.sync_env import SyncEnv
 
 HISTORY = timedelta(days=900)
 _TAGS = ("candidate", "baseline", "needs-review")
@@ -41,7 +41,7 @@ def _train(registry: Registry, model_id: str) -> None:
         registry.set_tags(draw.choice(versions[-2:])["id"], ["prod"], touch=False)
 
 
-def with_history(mirror: Mirror) -> None:
+def with_history(mirror: SyncEnv) -> None:
     """Three runs: one 44 days ago, one 9 days ago, one now."""
     registry = mirror.registry
     mirror.sync()
@@ -60,7 +60,7 @@ def with_history(mirror: Mirror) -> None:
     mirror.execute("UPDATE sync_runs SET host = 'https://acme.example'")
 
 
-def _move_back(mirror: Mirror, by: timedelta) -> None:
+def _move_back(mirror: SyncEnv, by: timedelta) -> None:
     """Let all runs so far have happened earlier."""
     moments = {
         "sync_runs": ("started_at", "finished_at"),
@@ -75,7 +75,7 @@ def _move_back(mirror: Mirror, by: timedelta) -> None:
         mirror.execute(f"UPDATE {table} SET {moved}")  # noqa: S608 names of our own
 
 
-def _earlier(mirror: Mirror, column: str, by: timedelta) -> str:
+def _earlier(mirror: SyncEnv, column: str, by: timedelta) -> str:
     if mirror.url.startswith("postgresql"):
         return f"{column} - interval '{by.days} days'"
     return f"strftime('%Y-%m-%d %H:%M:%f000', {column}, '-{by.days} days')"

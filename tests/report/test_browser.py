@@ -13,11 +13,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Dialog, Locator, Page
 
-from tests.browser import chromium
 from tests.cli.commands import COMMAND, execute
-from tests.mirror import mirrored
 from tests.report.sample import grown_registry, with_history
 from tests.report.test_page import TRICKS, made
+from tests.support.browser import chromium
+from tests.support.sync_env import sync_env
 
 # One worker starts the browser, for all of these.
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
@@ -37,7 +37,7 @@ def report(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("report")
     database = folder / "registry.db"
     database.write_bytes(migrated_file.read_bytes())
-    with mirrored(f"sqlite:///{database}", grown_registry()) as mirror:
+    with sync_env(f"sqlite:///{database}", grown_registry()) as mirror:
         with_history(mirror)
     done = execute(COMMAND, "report", "--out", "report.html", "--database-url", f"sqlite:///{database}", cwd=folder)
     assert done.code == 0

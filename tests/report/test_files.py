@@ -52,7 +52,7 @@ def test_as_long_a_name_as_there_can_be_is_good(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["no-such-folder/report.html", ".", "n" * 256])
 def test_what_cannot_be_written_is_told_in_a_line_and_leaves_nothing(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^Cannot write .*: mend its folder, or name another file in --out\.$"):
+    with pytest.raises(ConfigError, match=r"^Cannot write .*: fix its folder, or name another file with --out\.$"):
         replace(tmp_path / name, "text")
     assert list(tmp_path.iterdir()) == []
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.report.facts import CHANGES, METRIC_ROWS, METRIC_VERSIONS, MODELS, PRODUCTION, REPOS, Series
+from etl.report.data import CHANGES, METRIC_ROWS, METRIC_VERSIONS, MODELS, PRODUCTION, REPOS, Series
 from etl.report.page import page
-from etl.store.queries.report import Part
-from tests.report.builders import NAME, a_mix, a_run, facts
-from tests.report.test_words import Looked
+from etl.store.overview import Part
+from tests.report.builders import NAME, a_mix, a_run, report_data
+from tests.report.test_formatting import Looked
 
 DAY = timedelta(days=1)
 TRICKS = {
@@ -39,7 +39,7 @@ TRICKS = {
 @cache
 def made(text: str = NAME) -> str:
     return page(
-        facts(text, runs=[a_run(status="failed", complete=False, error=text, host=text)]), max_age=DAY, hide=str
+        report_data(text, runs=[a_run(status="failed", complete=False, error=text, host=text)]), max_age=DAY, redact=str
     )
 
 
@@ -70,7 +70,7 @@ def test_a_trick_is_shown_as_it_was_written(trick: str) -> None:
 
 def test_as_long_lists_of_as_costly_texts_as_there_can_be_stay_below_five_megabytes() -> None:
     costly = "\u202e'" * 1000
-    usual = facts(costly)
+    usual = report_data(costly)
     full = {
         "newest_changes": CHANGES, "ml_repos": REPOS, "production": PRODUCTION, "stale": MODELS, "undocumented": MODELS,
     }  # fmt: skip
@@ -78,7 +78,7 @@ def test_as_long_lists_of_as_costly_texts_as_there_can_be_stay_below_five_megaby
     lists |= {name: [a_mix(costly)] * 1000 for name in ("frameworks", "base_models", "packages")}
     points = [(version, version / 7) for version in range(METRIC_VERSIONS)]
     lists["metrics"] = [Series("m-1", costly, points)] * METRIC_ROWS
-    html = page(facts(costly, **lists), max_age=DAY, hide=str)
+    html = page(report_data(costly, **lists), max_age=DAY, redact=str)
     assert html.count("<tr>") > sum(full.values())
     assert len(html.encode()) < 5_000_000
 
@@ -89,8 +89,8 @@ def test_every_text_of_the_registry_is_isolated() -> None:
 
 
 def test_no_secret_stands_on_the_page() -> None:
-    told = facts("user:s3cret@host", runs=[a_run(error="s3cret")])
-    assert "s3cret" not in page(told, max_age=DAY, hide=lambda text: text.replace("s3cret", "***"))
+    secret = report_data("user:s3cret@host", runs=[a_run(error="s3cret")])
+    assert "s3cret" not in page(secret, max_age=DAY, redact=lambda text: text.replace("s3cret", "***"))
 
 
 def test_the_policy_lets_in_the_page_s_own_style_and_script_alone() -> None:
@@ -140,27 +140,27 @@ def test_ids_are_used_once_and_every_link_has_its_target() -> None:
 
 
 def test_a_list_that_is_cut_says_how_many_more_there_are_and_where() -> None:
-    stale = facts().stale
-    text = Looked(page(facts(stale=Part(stale.rows, 8000)), max_age=DAY, hide=str)).text
+    stale = report_data().stale
+    text = Looked(page(report_data(stale=Part(stale.rows, 8000)), max_age=DAY, redact=str)).text
     assert "These are 1 of 8,000 stale models; the view stale_models has them all." in text
-    assert "stale_models" not in Looked(page(facts(), max_age=DAY, hide=str)).text
+    assert "stale_models" not in Looked(page(report_data(), max_age=DAY, redact=str)).text
 
 
 def test_a_registry_without_anything_is_told_as_such() -> None:
     none = Part([], 0)
     counts = {"models": 0, "model_versions": 0, "ml_repos": 0, "bytes": None, "without_size": None}
-    empty = facts(
+    empty = report_data(
         growth=[], frameworks=[], base_models=[], pythons=[], packages=[], ml_repos=none, production=none, metrics=[],
-        stale=none, undocumented=none, newest_changes=none, counts=facts().counts | counts,
+        stale=none, undocumented=none, newest_changes=none, counts=report_data().counts | counts,
     )  # fmt: skip
-    text = Looked(page(empty, max_age=DAY, hide=str)).text
+    text = Looked(page(empty, max_age=DAY, redact=str)).text
     assert "Nothing: no model is stale" in text
-    assert "There is no model with a date yet." in text
+    assert "No model has a date yet." in text
     assert "No version carries a tag or alias that means production" in text
 
 
 def test_doubt_stands_above_everything_in_plain_words() -> None:
     text = Looked(made("Because.")).text
     assert text.index("Read with care") < text.rindex("At a glance")
-    assert "It said: Because." in text
-    assert "Read with care" not in Looked(page(facts(), max_age=DAY, hide=str)).text
+    assert "Its error: Because." in text
+    assert "Read with care" not in Looked(page(report_data(), max_age=DAY, redact=str)).text

@@ -6,8 +6,8 @@ import pytest
 
 from etl.errors import ConfigError
 from etl.simulator import FAULTS, fault
-from etl.simulator.exchange import Request
-from tests.simulator.strikes import GOOD, circumstances, statuses, struck
+from etl.simulator.http_types import Request
+from tests.simulator.fault_helpers import GOOD, answers_of, context, statuses
 
 
 def test_a_fault_strikes_each_nth_request_and_no_more_often_than_told() -> None:
@@ -32,7 +32,7 @@ def test_requests_to_other_endpoints_do_not_count_for_after() -> None:
     late = fault("forbid:models,after=1")
 
     seen = [
-        late(circumstances(endpoint), lambda: GOOD).status
+        late(context(endpoint), lambda: GOOD).status
         for endpoint in ("ml-repos", "ml-repos", "models", "ml-repos", "models")
     ]
 
@@ -48,7 +48,7 @@ def test_list_is_not_offered_from_a_request_on() -> None:
 
 
 def test_list_not_offered_can_answer_with_the_html_page() -> None:
-    (answer,) = struck("not_offered:html")
+    (answer,) = answers_of("not_offered:html")
 
     assert (answer.status, answer.content_type.partition(";")[0]) == (200, "text/html")
 
@@ -63,7 +63,7 @@ def test_list_not_offered_can_answer_with_the_html_page() -> None:
     ],
 )
 def test_list_not_offered_still_serves_single_models(endpoint: str, path: str, status: int) -> None:
-    here = replace(circumstances(endpoint), request=Request(path=path))
+    here = replace(context(endpoint), request=Request(path=path))
 
     assert fault("not_offered")(here, lambda: GOOD).status == status
 
@@ -75,14 +75,14 @@ def test_a_fault_of_one_endpoint_leaves_the_others_alone() -> None:
 
 
 def test_a_rate_limit_says_in_seconds_when_to_come_back_or_says_nothing() -> None:
-    (seconds,), (silent,) = struck("rate_limit:7"), struck("rate_limit:none")
+    (seconds,), (silent,) = answers_of("rate_limit:7"), answers_of("rate_limit:none")
 
     assert (seconds.status, seconds.headers) == (429, (("Retry-After", "7"),))
     assert (silent.status, silent.headers) == (429, ())
 
 
 def test_a_rate_limit_names_a_moment_that_is_just_ahead() -> None:
-    (answer,) = struck("rate_limit:date")
+    (answer,) = answers_of("rate_limit:date")
     ((name, moment),) = answer.headers
 
     assert name == "Retry-After"
@@ -101,7 +101,7 @@ def test_a_token_expires_after_so_many_requests() -> None:
 
 
 def test_a_redirect_names_its_target() -> None:
-    (answer,) = struck("redirect:https://evil.example/")
+    (answer,) = answers_of("redirect:https://evil.example/")
 
     assert answer.status == 302
     assert answer.headers == (("Location", "https://evil.example/"),)
@@ -109,7 +109,7 @@ def test_a_redirect_names_its_target() -> None:
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_fault_can_be_had_by_its_name_alone(name: str) -> None:
-    assert len(struck(name)) == 1
+    assert len(answers_of(name)) == 1
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import pytest
 
 from etl.simulator import Registry, Simulator, fault
-from tests.patience import patience
-from tests.simulator.strikes import GOOD, struck
+from tests.simulator.fault_helpers import GOOD, answers_of
+from tests.support.patience import patience
 
 
 @contextmanager
@@ -29,14 +29,14 @@ def length(answer: http.client.HTTPResponse) -> int:
 
 
 def test_a_truncated_body_is_announced_whole_and_sent_in_half() -> None:
-    (answer,) = struck("truncated_body")
+    (answer,) = answers_of("truncated_body")
 
     assert answer.body == GOOD.body
     assert answer.sent == len(GOOD.body) // 2
 
 
 def test_some_faults_change_only_how_an_answer_comes() -> None:
-    (late,), (cut,), (other,) = struck("slow:2.5"), struck("reset"), struck("wrong_type:text/plain")
+    (late,), (cut,), (other,) = answers_of("slow:2.5"), answers_of("reset"), answers_of("wrong_type:text/plain")
 
     assert (late.body, late.delay) == (GOOD.body, 2.5)
     assert cut.reset
@@ -44,7 +44,7 @@ def test_some_faults_change_only_how_an_answer_comes() -> None:
 
 
 def test_bad_json_cannot_be_read() -> None:
-    (answer,) = struck("bad_json")
+    (answer,) = answers_of("bad_json")
 
     assert answer.status == 200
     with pytest.raises(json.JSONDecodeError):
@@ -52,7 +52,7 @@ def test_bad_json_cannot_be_read() -> None:
 
 
 def test_a_packed_body_breaks_after_a_good_beginning() -> None:
-    (answer,) = struck("broken_gzip")
+    (answer,) = answers_of("broken_gzip")
 
     assert answer.headers == (("Content-Encoding", "gzip"),)
     assert gzip.compress(GOOD.body).startswith(answer.body[: len(answer.body) // 2])
@@ -61,7 +61,7 @@ def test_a_packed_body_breaks_after_a_good_beginning() -> None:
 
 
 def test_a_bomb_unpacks_to_a_thousandfold() -> None:
-    (answer,) = struck("gzip_bomb:8")
+    (answer,) = answers_of("gzip_bomb:8")
     unpacked = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(answer.body)
 
     assert unpacked == b" " * 8 * 2**20
@@ -69,7 +69,7 @@ def test_a_bomb_unpacks_to_a_thousandfold() -> None:
 
 
 def test_a_record_or_a_whole_body_can_nest_too_deep_to_be_read() -> None:
-    (record,), (body,), (shallow,) = struck("deep_record"), struck("deep_body"), struck("deep_record:2")
+    (record,), (body,), (shallow,) = answers_of("deep_record"), answers_of("deep_body"), answers_of("deep_record:2")
 
     assert json.loads(shallow.body)["data"] == [{"deep": [[]], "id": "a"}]
     assert len(record.body) == len(GOOD.body) + len('"deep":,') + 20_000

@@ -4,12 +4,12 @@ from typing import Any
 import pytest
 
 from etl.simulator import Registry, fault
-from etl.simulator.exchange import Answer
-from tests.simulator.strikes import GOOD, circumstances, statuses, struck
+from etl.simulator.http_types import Answer
+from tests.simulator.fault_helpers import GOOD, answers_of, context, statuses
 
 
 def body(written: str, **query: str) -> Any:
-    (answer,) = struck(written, 1, "models", **query)
+    (answer,) = answers_of(written, 1, "models", **query)
     return json.loads(answer.body)
 
 
@@ -31,13 +31,13 @@ def test_a_total_can_be_wrong_or_missing_while_the_data_stay_as_they_are(written
 
 @pytest.mark.parametrize("written", ["wrong_total", "no_total", "total_is", "empty_page"])
 def test_an_answer_without_pagination_passes_the_faults_of_pages(written: str) -> None:
-    here = circumstances("", query={"offset": "5"})
+    here = context("", query={"offset": "5"})
 
     assert fault(written)(here, lambda: Answer(status=404)) == Answer(status=404)
 
 
 def test_only_a_page_behind_the_first_is_empty_and_its_total_stays() -> None:
-    assert struck("empty_page") == struck("empty_page", offset="0") == [GOOD]
+    assert answers_of("empty_page") == answers_of("empty_page", offset="0") == [GOOD]
     assert body("empty_page", offset="1") == {"data": [], "pagination": {"total": 1, "offset": 0, "limit": 100}}
 
 
@@ -56,7 +56,7 @@ def test_a_moving_registry_changes_between_requests_in_the_same_way_each_time() 
     def moved() -> Registry:
         registry, moving = Registry.generate(models=3, versions=2), fault("moving:5")
         for _ in range(20):
-            moving(circumstances("models", registry), lambda: GOOD)
+            moving(context("models", registry), lambda: GOOD)
         return registry
 
     one, other = moved(), moved()

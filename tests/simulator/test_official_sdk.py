@@ -11,7 +11,7 @@ from truefoundry_sdk import TrueFoundry
 from truefoundry_sdk.errors import NotFoundError
 
 from etl.simulator import Registry, Simulator
-from tests.patience import patience
+from tests.support.patience import patience
 
 TOKEN = "demo-token"
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from etl.simulator import Registry
-from etl.simulator.exchange import Answer, Request
+from etl.simulator.http_types import Answer, Request
 from etl.simulator.routes import Api
 
 BEARER = "Bearer demo-token"

@@ -13,7 +13,7 @@ import trustme
 
 from etl.simulator import Registry, Simulator, fault
 from etl.simulator.faults import Fault
-from tests.patience import patience
+from tests.support.patience import patience
 
 MODELS = "/api/ml/v1/models"
 

@@ -7,21 +7,21 @@ from contextlib import contextmanager
 import pytest
 
 from etl.simulator import Fault, Registry, Simulator, fault
-from etl.simulator.exchange import Answer, Proceed
-from etl.simulator.faults import Circumstances
-from etl.source import Client, Listing, ListingReader
-from tests.source.crowd import Crowd
+from etl.simulator.faults import FaultContext
+from etl.simulator.http_types import Answer, Proceed
+from etl.source import Client, Listing, Reader
 from tests.source.planes import TOKEN, settings
+from tests.support.concurrency_probe import ConcurrencyProbe
 
 VERSIONS = Listing("model-versions")
-Strike = Callable[[Circumstances, Proceed], Answer]
+Apply = Callable[[FaultContext, Proceed], Answer]
 
 
 @contextmanager
-def reader_at(strike: Strike, concurrency: int) -> Iterator[ListingReader]:
+def reader_at(apply: Apply, concurrency: int) -> Iterator[Reader]:
     """Reads some hundred pages from a control plane whose answers pass through a function."""
     registry = Registry.generate(seed=7, ml_repos=2, models=60, versions=10, metrics=0, empty_share=0.0)
-    with Simulator(registry, token=TOKEN, faults=[Fault(strike)]) as plane:
+    with Simulator(registry, token=TOKEN, faults=[Fault(apply)]) as plane:
         given = settings(host=plane.url, api_prefix="/api/ml/v1", concurrency=concurrency, max_retries=99)
         with Client(given) as client, ListingReader(client, 5, concurrency, 1) as reader:
             yield reader
@@ -37,13 +37,13 @@ def read(reader: ListingReader) -> int:
 
 @pytest.mark.parametrize("most", [1, 3, 8])
 def test_a_calm_server_has_few_requests_at_first_and_as_many_as_are_allowed_in_the_end(most: int) -> None:
-    crowd = Crowd(most)
+    crowd = ConcurrencyProbe(most)
 
-    def strike(_: Circumstances, proceed: Proceed) -> Answer:
+    def apply(_: FaultContext, proceed: Proceed) -> Answer:
         with crowd.joined():
             return proceed()
 
-    with reader_at(strike, most) as reader:
+    with reader_at(apply, most) as reader:
         assert read(reader) == 600
 
     assert max(crowd.counts[:3]) <= 2
@@ -52,17 +52,17 @@ def test_a_calm_server_has_few_requests_at_first_and_as_many_as_are_allowed_in_t
 
 def test_a_server_that_refuses_has_them_one_by_one_until_it_is_calm_again() -> None:
     storm = fault("rate_limit:none,times=40")
-    before, meanwhile, after = Crowd(8), Crowd(8), Crowd(8)
+    before, meanwhile, after = ConcurrencyProbe(8), ConcurrencyProbe(8), ConcurrencyProbe(8)
 
-    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
         if not before.together.is_set():
             with before.joined():
                 return proceed()
-        answer = storm(circumstances, proceed)
+        answer = storm(context, proceed)
         with (meanwhile if answer.status == 429 else after).joined():
             return answer
 
-    with reader_at(strike, 8) as reader:
+    with reader_at(apply, 8) as reader:
         assert read(reader) == 600
 
     # Eight were under way, then four, then two.

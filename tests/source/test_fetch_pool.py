@@ -6,9 +6,9 @@ from threading import Event, current_thread
 
 import pytest
 
-from etl import run_context
-from etl.source.fetch_pool import FetchPool
-from tests.patience import patience
+from etl import current
+from etl.source.pool import Pool
+from tests.support.patience import patience
 
 
 def test_results_and_exceptions_wait_for_whoever_asks() -> None:

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.errors import RequestRefused, SourceError
-from etl.source import Listing, ListingReader, transport
-from etl.source.exceptions import LimitRefused, TooLarge
-from tests.source.crowd import Crowd
+from etl.source import Listing, Reader, wire
+from etl.source.answer import LimitRefused, TooLarge
 from tests.source.lists import ORDERS, Order, still_list
-from tests.source.planes import Handler, client_of, parse_envelope, serving
+from tests.source.planes import Handler, client_of, envelope, serving
+from tests.support.concurrency_probe import ConcurrencyProbe
 
 MODELS = Listing("models")
 
@@ -106,7 +106,7 @@ class TestAReading:
         assert {request.url.params["run_id"] for request in requests.seen} == {"r"}
 
     def test_has_several_requests_under_way_at_once(self) -> None:
-        crowd = Crowd(3)
+        crowd = ConcurrencyProbe(3)
 
         def handler(request: httpx.Request) -> httpx.Response:
             with crowd.joined():
@@ -189,7 +189,7 @@ class TestManyReadings:
             assert pulled == list(range(8))
 
     def test_have_the_first_pages_of_the_next_under_way(self) -> None:
-        crowd = Crowd(3)
+        crowd = ConcurrencyProbe(3)
 
         def handler(request: httpx.Request) -> httpx.Response:
             with crowd.joined():

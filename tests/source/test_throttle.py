@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.errors import SourceUnavailable
-from etl.source import throttle
-from etl.source.exceptions import TransientError
-from etl.source.retry import Retry
-from etl.source.throttle import Throttle
-from tests.patience import patience
+from etl.source import pace
+from etl.source.pace import Gate
+from etl.source.retry import Passing, Retry
 from tests.source.conftest import Time
 from tests.source.planes import settings
+from tests.support.patience import patience
 
 
 def test_a_gate_stays_shut_for_the_longest_pause(gate: Throttle, time: Time) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.mirror import Mirror, mirrored
+from tests.support.sync_env import SyncEnv, sync_env
 
 
 @pytest.fixture
-def mirror(migrated_url: str) -> Iterator[Mirror]:
-    with mirrored(migrated_url) as mirror:
+def mirror(migrated_url: str) -> Iterator[SyncEnv]:
+    with sync_env(migrated_url) as mirror:
         yield mirror

@@ -17,10 +17,10 @@ from etl.models import (
     VersionRead,
 )
 from etl.store import open_engine
-from tests.mirror import Mirror
+from tests.support.sync_env import SyncEnv
 
 
-def test_the_stamps_tell_when_a_record_was_first_seen_and_last_changed(mirror: Mirror) -> None:
+def test_the_stamps_tell_when_a_record_was_first_seen_and_last_changed(mirror: SyncEnv) -> None:
     mirror.sync()
     version = mirror.registry.ids("model-versions")[-1]
     before = mirror.row(ModelVersion, ModelVersion.id == version)
@@ -34,7 +34,7 @@ def test_the_stamps_tell_when_a_record_was_first_seen_and_last_changed(mirror: M
 
 
 @pytest.mark.parametrize("of", ["first load", "change"])
-def test_the_moment_of_a_metric_is_exact_wherever_a_datetime_can_hold_it(mirror: Mirror, of: str) -> None:
+def test_the_moment_of_a_metric_is_exact_wherever_a_datetime_can_hold_it(mirror: SyncEnv, of: str) -> None:
     moments: dict[int, datetime | None] = {
         each: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=each)
         for each in (
@@ -53,7 +53,7 @@ def test_the_moment_of_a_metric_is_exact_wherever_a_datetime_can_hold_it(mirror:
     assert {row["timestamp_ms"]: row["logged_at"] for row in rows} == moments
 
 
-def test_the_lists_of_a_changed_record_are_replaced_whole(mirror: Mirror) -> None:
+def test_the_lists_of_a_changed_record_are_replaced_whole(mirror: SyncEnv) -> None:
     mirror.sync()
     model, version = mirror.registry.ids("models")[0], mirror.registry.ids("model-versions")[2]
     record = mirror.registry.get("model-versions", version)
@@ -86,7 +86,7 @@ def test_the_lists_of_a_changed_record_are_replaced_whole(mirror: Mirror) -> Non
     assert mirror.held()["models"] == mirror.served()["models"]
 
 
-def test_a_changed_record_rewrites_no_other(mirror: Mirror) -> None:
+def test_a_changed_record_rewrites_no_other(mirror: SyncEnv) -> None:
     mirror.sync()
     before = mirror.registry_dump()
     mirror.registry.set_tags(mirror.registry.records("models")[0]["latest_version"]["id"], ["new"], touch=False)
@@ -102,7 +102,7 @@ def test_a_changed_record_rewrites_no_other(mirror: Mirror) -> None:
 @pytest.mark.parametrize(
     ("field", "old", "new"), [("type", "user", "robot"), ("slug", "a@b", None), ("extra", None, {"odd": 1})]
 )
-def test_a_subject_is_kept_as_the_newest_record_shows_it(mirror: Mirror, field: str, old: Any, new: Any) -> None:
+def test_a_subject_is_kept_as_the_newest_record_shows_it(mirror: SyncEnv, field: str, old: Any, new: Any) -> None:
     names = {"type": "subjectType", "slug": "subjectSlug"}
     first, second = mirror.registry.ids("model-versions")[:2]
 
@@ -120,7 +120,7 @@ def test_a_subject_is_kept_as_the_newest_record_shows_it(mirror: Mirror, field: 
     assert mirror.row(Subject, Subject.id == "s")[field] == new
 
 
-def test_changes_are_told_field_by_field(mirror: Mirror) -> None:
+def test_changes_are_told_field_by_field(mirror: SyncEnv) -> None:
     version = mirror.registry.records("model-versions")[-1]
     mirror.registry.set_tags(version["id"], ["old", "kept"])
     mirror.sync()
@@ -145,7 +145,7 @@ def test_changes_are_told_field_by_field(mirror: Mirror) -> None:
     ]
 
 
-def test_what_is_new_and_what_is_gone_is_told_once(mirror: Mirror) -> None:
+def test_what_is_new_and_what_is_gone_is_told_once(mirror: SyncEnv) -> None:
     mirror.sync()
     gone = mirror.registry.ids("models")[0]
     mirror.registry.delete_model(gone)
@@ -160,7 +160,7 @@ def test_what_is_new_and_what_is_gone_is_told_once(mirror: Mirror) -> None:
     assert [row["entity_id"] for row in created] == [version]
 
 
-def test_it_is_remembered_as_what_a_model_was_seen_when_its_versions_were_read(mirror: Mirror) -> None:
+def test_it_is_remembered_as_what_a_model_was_seen_when_its_versions_were_read(mirror: SyncEnv) -> None:
     mirror.sync()
     before = {row["model_id"]: row["fingerprint"] for row in mirror.rows(VersionRead)}
     changed = mirror.registry.ids("models")[0]
@@ -172,7 +172,7 @@ def test_it_is_remembered_as_what_a_model_was_seen_when_its_versions_were_read(m
     assert [model for model in before if before[model] != after[model]] == [changed]
 
 
-def test_a_reader_never_sees_half_a_run(mirror: Mirror) -> None:
+def test_a_reader_never_sees_half_a_run(mirror: SyncEnv) -> None:
     mirror.sync()
     for model in mirror.registry.ids("models"):
         mirror.registry.set_fields(model, {"name": "second"})
@@ -205,7 +205,7 @@ def test_a_reader_never_sees_half_a_run(mirror: Mirror) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
-def test_a_first_load_leaves_statistics_behind_without_which_views_are_planned_badly(mirror: Mirror) -> None:
+def test_a_first_load_leaves_statistics_behind_without_which_views_are_planned_badly(mirror: SyncEnv) -> None:
     tables = {"model_version_metrics": ModelVersionMetric, "models": Model, "subjects": Subject}
 
     def counted() -> dict[str, float]:

@@ -9,15 +9,15 @@ from sqlalchemy import Connection, inspect, select, text
 from etl.models import Base, ModelVersionMetric, SyncRun, views
 from etl.store import open_readonly, queries
 from etl.store.schema import VERSION_TABLE
-from tests.hostile import KEPT, ODD, REFUSED, serve
-from tests.mirror import Mirror
 from tests.models.test_types import named
+from tests.support.malformed_records import KEPT, ODD, REFUSED, serve
+from tests.support.sync_env import SyncEnv
 
 EVERYTHING = {**Base.metadata.tables, **views.metadata.tables}
 
 
 @pytest.fixture
-def filled(mirror: Mirror) -> Mirror:
+def filled(mirror: SyncEnv) -> SyncEnv:
     """Odd records beside good ones, two runs, and something that changed between them."""
     serve(mirror, KEPT | REFUSED)
     mirror.sync()
@@ -27,8 +27,8 @@ def filled(mirror: Mirror) -> Mirror:
 
 
 @pytest.fixture
-def connection(filled: Mirror) -> Iterator[Connection]:
-    with open_readonly(filled.url) as connection:
+def connection(filled: SyncEnv) -> Iterator[Connection]:
+    with reading(filled.url) as connection:
         yield connection
 
 
@@ -41,7 +41,7 @@ def dicts(connection: Connection, name: str) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in everything(connection, name)]
 
 
-def test_every_table_and_view_of_the_database_is_named_but_that_of_migrations(mirror: Mirror) -> None:
+def test_every_table_and_view_of_the_database_is_named_but_that_of_migrations(mirror: SyncEnv) -> None:
     with mirror.connection() as connection:
         there = inspect(connection)
         found = {*there.get_table_names(), *there.get_view_names()}
@@ -99,9 +99,9 @@ def test_each_value_is_of_the_type_that_its_column_promises(connection: Connecti
                 assert {row[place].utcoffset() for row in found if row[place]} <= {timedelta(0)}
 
 
-def test_rows_of_a_table_come_in_the_order_of_its_key_and_no_chunk_is_too_long(filled: Mirror) -> None:
-    with open_readonly(filled.url) as connection, queries.export.snapshot(connection):
-        chunks = list(queries.export.rows(connection, "model_version_metrics", 7))
+def test_rows_of_a_table_come_in_the_order_of_its_key_and_no_chunk_is_too_long(filled: SyncEnv) -> None:
+    with reading(filled.url) as connection, contents.snapshot(connection):
+        chunks = list(contents.rows(connection, "model_version_metrics", 7))
         together = everything(connection, "model_version_metrics")
 
     assert [row for chunk in chunks for row in chunk] == together
@@ -111,7 +111,7 @@ def test_rows_of_a_table_come_in_the_order_of_its_key_and_no_chunk_is_too_long(f
     ]
 
 
-def test_wide_rows_come_few_at_a_time(mirror: Mirror) -> None:
+def test_wide_rows_come_few_at_a_time(mirror: SyncEnv) -> None:
     mirror.sync()
     wide = "w" * 1_000_000
     with mirror.connection() as connection:
@@ -127,8 +127,8 @@ def test_wide_rows_come_few_at_a_time(mirror: Mirror) -> None:
     assert max(lengths) <= 200
 
 
-def test_what_a_run_commits_meanwhile_is_not_seen(filled: Mirror) -> None:
-    with open_readonly(filled.url) as connection, queries.export.snapshot(connection) as now:
+def test_what_a_run_commits_meanwhile_is_not_seen(filled: SyncEnv) -> None:
+    with reading(filled.url) as connection, contents.snapshot(connection) as now:
         before = {name: everything(connection, name) for name in EVERYTHING if name != "sync_freshness"}
         newest = queries.export.newest_run(connection)
         filled.registry.add_version(filled.registry.ids("models")[0])
@@ -147,8 +147,8 @@ def test_what_a_run_commits_meanwhile_is_not_seen(filled: Mirror) -> None:
     assert now <= later
 
 
-def test_a_moment_that_nothing_was_read_at_yet_is_fixed_all_the_same(filled: Mirror) -> None:
-    with open_readonly(filled.url) as connection, queries.export.snapshot(connection):
+def test_a_moment_that_nothing_was_read_at_yet_is_fixed_all_the_same(filled: SyncEnv) -> None:
+    with reading(filled.url) as connection, contents.snapshot(connection):
         filled.registry.add_version(filled.registry.ids("models")[0])
         run = filled.sync()
         found = everything(connection, "sync_runs")
@@ -156,7 +156,7 @@ def test_a_moment_that_nothing_was_read_at_yet_is_fixed_all_the_same(filled: Mir
     assert run.run_id not in {row[0] for row in found}
 
 
-def test_the_last_complete_run_is_told_beside_the_newest(filled: Mirror) -> None:
+def test_the_last_complete_run_is_told_beside_the_newest(filled: SyncEnv) -> None:
     complete, newest = (row["id"] for row in filled.rows(SyncRun))
     with filled.connection() as connection:
         connection.execute(text("UPDATE sync_runs SET started_at = '2024-05-01 10:00:00+00', complete = true"))

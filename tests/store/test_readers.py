@@ -7,8 +7,8 @@ from psycopg import errors, sql
 
 from etl.models import Base, views
 from etl.store import opened, schema
-from tests.analysts import QUERIES, Shared, shared_database
-from tests.mirror import mirrored
+from tests.support.postgres_roles import QUERIES, SharedDatabase, shared_database
+from tests.support.sync_env import sync_env
 
 TABLES = sorted(Base.metadata.tables)
 VIEWS = sorted(views.metadata.tables)
@@ -30,10 +30,10 @@ pytestmark = pytest.mark.xdist_group("readers")
 
 
 @pytest.fixture(scope="module")
-def shared(postgres_url: str) -> Iterator[Shared]:
+def shared(postgres_url: str) -> Iterator[SharedDatabase]:
     """Filled by `etl` before anybody else was let in, as the page has it."""
     with shared_database(postgres_url) as shared:
-        with mirrored(shared.url_of("etl")) as mirror:
+        with sync_env(shared.url_of("etl")) as mirror:
             mirror.sync()
             mirror.registry.set_tags(mirror.registry.ids("model-versions")[0], ["prod"])
             mirror.sync()
@@ -43,7 +43,7 @@ def shared(postgres_url: str) -> Iterator[Shared]:
         yield shared
 
 
-def count(shared: Shared, role: str, name: str) -> object:
+def count(shared: SharedDatabase, role: str, name: str) -> object:
     with shared.connect(role) as connection:
         row = connection.execute(sql.SQL("SELECT COUNT(*) FROM {}").format(sql.Identifier(name))).fetchone()
     assert row is not None
@@ -51,18 +51,20 @@ def count(shared: Shared, role: str, name: str) -> object:
 
 
 @pytest.mark.parametrize("name", [*TABLES, *VIEWS])
-def test_the_reader_reads_every_table_and_view_as_its_owner_does(name: str, shared: Shared) -> None:
+def test_the_reader_reads_every_table_and_view_as_its_owner_does(name: str, shared: SharedDatabase) -> None:
     assert count(shared, "analyst", name) == count(shared, "etl", name)
 
 
-def test_the_reader_finds_what_the_sync_brought(shared: Shared) -> None:
+def test_the_reader_finds_what_the_sync_brought(shared: SharedDatabase) -> None:
     for name in ("models", "current_models", "production_versions", "tag_history", "changes"):
         assert count(shared, "analyst", name)
 
 
 @pytest.mark.parametrize("role", ["analyst", "dashboard"])
 @pytest.mark.parametrize("statement", sorted(WRITES))
-def test_a_reader_cannot_write_even_when_it_says_that_it_will(statement: str, role: str, shared: Shared) -> None:
+def test_a_reader_cannot_write_even_when_it_says_that_it_will(
+    statement: str, role: str, shared: SharedDatabase
+) -> None:
     with shared.connect(role) as connection:
         connection.execute("SET default_transaction_read_only = off")
         with pytest.raises(errors.InsufficientPrivilege):
@@ -70,7 +72,7 @@ def test_a_reader_cannot_write_even_when_it_says_that_it_will(statement: str, ro
 
 
 @pytest.mark.parametrize("statement", sorted(WRITES))
-def test_the_reader_is_told_at_once_that_it_only_reads(statement: str, shared: Shared) -> None:
+def test_the_reader_is_told_at_once_that_it_only_reads(statement: str, shared: SharedDatabase) -> None:
     with shared.connect("analyst") as connection, pytest.raises(errors.ReadOnlySqlTransaction):
         connection.execute(statement.encode())
 
@@ -84,13 +86,13 @@ def test_the_reader_reads_what_a_later_migration_makes(postgres_url: str) -> Non
         assert {count(shared, "analyst", name) for name in (*TABLES, *VIEWS)} == {0}
 
 
-def test_who_was_granted_views_alone_reads_them_and_no_table(shared: Shared) -> None:
+def test_who_was_granted_views_alone_reads_them_and_no_table(shared: SharedDatabase) -> None:
     assert count(shared, "dashboard", "inventory") == count(shared, "etl", "inventory")
     with pytest.raises(errors.InsufficientPrivilege):
         count(shared, "dashboard", "models")
 
 
-def test_dbt_writes_into_its_own_schema_and_nowhere_else(shared: Shared) -> None:
+def test_dbt_writes_into_its_own_schema_and_nowhere_else(shared: SharedDatabase) -> None:
     with shared.connect("dbt") as connection:
         connection.execute("CREATE TABLE analytics.mart AS SELECT * FROM current_models")
         connection.execute("DROP TABLE analytics.mart")
@@ -100,12 +102,12 @@ def test_dbt_writes_into_its_own_schema_and_nowhere_else(shared: Shared) -> None
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_the_queries_of_the_page_run_for_the_reader(query: str, shared: Shared) -> None:
+def test_the_queries_of_the_page_run_for_the_reader(query: str, shared: SharedDatabase) -> None:
     with shared.connect("analyst") as connection:
         assert connection.execute(query.encode()).description
 
 
-def test_the_reader_sees_the_comments_in_the_catalogue(shared: Shared) -> None:
+def test_the_reader_sees_the_comments_in_the_catalogue(shared: SharedDatabase) -> None:
     with shared.connect("analyst") as connection:
         found = connection.execute(
             "SELECT json_object_agg(a.attname, d.description) FROM pg_attribute a "
@@ -116,7 +118,7 @@ def test_the_reader_sees_the_comments_in_the_catalogue(shared: Shared) -> None:
     assert found[0] == {column.name: column.comment for column in views.production_versions.columns}
 
 
-def test_the_reader_may_not_stay_for_ever(shared: Shared) -> None:
+def test_the_reader_may_not_stay_for_ever(shared: SharedDatabase) -> None:
     with shared.connect("analyst") as connection:
         assert connection.execute("SHOW statement_timeout").fetchone() == ("1min",)
         assert connection.execute("SHOW idle_in_transaction_session_timeout").fetchone() == ("1min",)

@@ -4,17 +4,17 @@ from etl.errors import DeleteLimitExceeded
 from etl.models import Change, MlRepo, Model, ModelVersion, SyncRunCount
 from etl.simulator import Registry, fault
 from etl.store import Tally
-from tests.mirror import Mirror, mirrored
+from tests.support.sync_env import SyncEnv, sync_env
 
 
-def delete_models(mirror: Mirror, count: int) -> list[str]:
+def delete_models(mirror: SyncEnv, count: int) -> list[str]:
     gone = mirror.registry.ids("models")[:count]
     for model in gone:
         mirror.registry.delete_model(model)
     return gone
 
 
-def test_what_is_gone_is_marked_and_stays(mirror: Mirror) -> None:
+def test_what_is_gone_is_marked_and_stays(mirror: SyncEnv) -> None:
     mirror.sync()
     (gone,) = delete_models(mirror, 1)
     summary = mirror.sync()
@@ -31,7 +31,7 @@ def test_what_is_gone_is_marked_and_stays(mirror: Mirror) -> None:
     assert mirror.held() == mirror.served()
 
 
-def test_what_is_gone_is_counted_once(mirror: Mirror) -> None:
+def test_what_is_gone_is_counted_once(mirror: SyncEnv) -> None:
     mirror.sync()
     delete_models(mirror, 1)
     mirror.sync()
@@ -41,7 +41,7 @@ def test_what_is_gone_is_counted_once(mirror: Mirror) -> None:
     assert mirror.registry_dump() == before
 
 
-def test_a_version_that_is_gone_is_found_when_its_model_looks_changed(mirror: Mirror) -> None:
+def test_a_version_that_is_gone_is_found_when_its_model_looks_changed(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.delete_version(mirror.registry.ids("model-versions")[0])
     summary = mirror.sync()
@@ -50,7 +50,7 @@ def test_a_version_that_is_gone_is_found_when_its_model_looks_changed(mirror: Mi
     assert mirror.held() == mirror.served()
 
 
-def test_an_older_version_that_is_gone_without_a_sign_is_found_by_a_full_run(mirror: Mirror) -> None:
+def test_an_older_version_that_is_gone_without_a_sign_is_found_by_a_full_run(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.delete_version(mirror.registry.ids("model-versions")[0], touch=False)
 
@@ -58,7 +58,7 @@ def test_an_older_version_that_is_gone_without_a_sign_is_found_by_a_full_run(mir
     assert mirror.sync(full=True).tallies["model_versions"] == Tally(seen=35, unchanged=35, deleted=1)
 
 
-def test_an_ml_repo_that_is_gone_takes_all_inside_along(mirror: Mirror) -> None:
+def test_an_ml_repo_that_is_gone_takes_all_inside_along(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.delete_ml_repo("2")
     summary = mirror.sync(allow_mass_delete=True)
@@ -68,7 +68,7 @@ def test_an_ml_repo_that_is_gone_takes_all_inside_along(mirror: Mirror) -> None:
     assert mirror.held() == mirror.served()
 
 
-def test_a_model_that_comes_back_brings_its_versions(mirror: Mirror) -> None:
+def test_a_model_that_comes_back_brings_its_versions(mirror: SyncEnv) -> None:
     mirror.sync()
     before = mirror.held()
     (gone,) = delete_models(mirror, 1)
@@ -92,7 +92,7 @@ def test_a_model_that_comes_back_brings_its_versions(mirror: Mirror) -> None:
     ]
 
 
-def test_a_model_that_comes_back_brings_versions_that_are_not_read(mirror: Mirror) -> None:
+def test_a_model_that_comes_back_brings_versions_that_are_not_read(mirror: SyncEnv) -> None:
     mirror.sync()
     (gone,) = delete_models(mirror, 1)
     mirror.sync()
@@ -104,7 +104,7 @@ def test_a_model_that_comes_back_brings_versions_that_are_not_read(mirror: Mirro
     assert len(mirror.rows(Change, Change.kind == "restored")) == 4
 
 
-def test_a_version_deleted_before_its_model_does_not_come_back_with_it(mirror: Mirror) -> None:
+def test_a_version_deleted_before_its_model_does_not_come_back_with_it(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.delete_version(mirror.registry.ids("model-versions")[0])
     mirror.sync()
@@ -116,7 +116,7 @@ def test_a_version_deleted_before_its_model_does_not_come_back_with_it(mirror: M
     assert mirror.held() == mirror.served()
 
 
-def test_a_record_that_comes_back_older_than_it_was_is_restored_as_it_was(mirror: Mirror) -> None:
+def test_a_record_that_comes_back_older_than_it_was_is_restored_as_it_was(mirror: SyncEnv) -> None:
     version = mirror.registry.records("model-versions")[-1]
     mirror.sync()
     mirror.registry.delete_version(version["id"])
@@ -131,7 +131,7 @@ def test_a_record_that_comes_back_older_than_it_was_is_restored_as_it_was(mirror
     assert mirror.rows(Change, Change.kind == "tag_added") == []
 
 
-def test_a_record_that_comes_back_changed_is_restored_and_told_field_by_field(mirror: Mirror) -> None:
+def test_a_record_that_comes_back_changed_is_restored_and_told_field_by_field(mirror: SyncEnv) -> None:
     version = mirror.registry.ids("model-versions")[-1]
     mirror.sync()
     mirror.registry.delete_version(version)
@@ -148,7 +148,7 @@ def test_a_record_that_comes_back_changed_is_restored_and_told_field_by_field(mi
 @pytest.mark.parametrize("share", [0.07, 0.14, 0.28, 0.29, 0.57, 1.0])
 def test_exactly_the_share_that_is_allowed_may_go(migrated_url: str, share: float) -> None:
     registry = Registry.generate(ml_repos=1, models=100, versions=0)
-    with mirrored(migrated_url, registry) as mirror:
+    with sync_env(migrated_url, registry) as mirror:
         mirror.sync(page_size=200)
         delete_models(mirror, round(share * 100))
 
@@ -158,7 +158,7 @@ def test_exactly_the_share_that_is_allowed_may_go(migrated_url: str, share: floa
 @pytest.mark.parametrize("share", [0.0, 0.07, 0.28, 0.29])
 def test_one_more_than_the_share_refuses_the_run(migrated_url: str, share: float) -> None:
     registry = Registry.generate(ml_repos=1, models=100, versions=0)
-    with mirrored(migrated_url, registry) as mirror:
+    with sync_env(migrated_url, registry) as mirror:
         mirror.sync(page_size=200)
         delete_models(mirror, round(share * 100) + 1)
         before = mirror.registry_dump()
@@ -168,7 +168,7 @@ def test_one_more_than_the_share_refuses_the_run(migrated_url: str, share: float
         assert mirror.registry_dump() == before
 
 
-def test_what_is_deleted_already_does_not_count_for_the_share(mirror: Mirror) -> None:
+def test_what_is_deleted_already_does_not_count_for_the_share(mirror: SyncEnv) -> None:
     mirror.sync()
     delete_models(mirror, 6)
     mirror.sync(allow_mass_delete=True)
@@ -177,14 +177,14 @@ def test_what_is_deleted_already_does_not_count_for_the_share(mirror: Mirror) ->
         mirror.sync()
 
 
-def test_a_mass_delete_that_is_allowed_is_written(mirror: Mirror) -> None:
+def test_a_mass_delete_that_is_allowed_is_written(mirror: SyncEnv) -> None:
     mirror.sync()
     delete_models(mirror, 12)
 
     assert mirror.sync(allow_mass_delete=True).tallies["models"] == Tally(deleted=12)
 
 
-def test_the_share_is_looked_at_for_each_table_by_itself(mirror: Mirror) -> None:
+def test_the_share_is_looked_at_for_each_table_by_itself(mirror: SyncEnv) -> None:
     mirror.sync()
     for version in mirror.registry.ids("model-versions")[:8]:
         mirror.registry.delete_version(version)
@@ -192,7 +192,7 @@ def test_the_share_is_looked_at_for_each_table_by_itself(mirror: Mirror) -> None
         mirror.sync()
 
 
-def test_a_dry_run_meets_the_guard_too(mirror: Mirror) -> None:
+def test_a_dry_run_meets_the_guard_too(mirror: SyncEnv) -> None:
     mirror.sync()
     delete_models(mirror, 6)
     summary = mirror.sync(dry_run=True)
@@ -202,7 +202,7 @@ def test_a_dry_run_meets_the_guard_too(mirror: Mirror) -> None:
     assert "6 of 12 models are gone" in summary.warnings[-1]
 
 
-def test_no_delete_marks_nothing_and_a_later_run_does(mirror: Mirror) -> None:
+def test_no_delete_marks_nothing_and_a_later_run_does(mirror: SyncEnv) -> None:
     mirror.sync()
     delete_models(mirror, 2)
     summary = mirror.sync(no_delete=True)
@@ -212,7 +212,7 @@ def test_no_delete_marks_nothing_and_a_later_run_does(mirror: Mirror) -> None:
     assert mirror.held() == mirror.served()
 
 
-def test_a_sweep_that_was_not_proven_deletes_nothing(mirror: Mirror) -> None:
+def test_a_sweep_that_was_not_proven_deletes_nothing(mirror: SyncEnv) -> None:
     mirror.sync()
     delete_models(mirror, 1)
     mirror.plane.faults = [fault("wrong_total,endpoint=models")]

@@ -3,11 +3,11 @@ from datetime import timedelta
 import pytest
 
 from etl.errors import ConfigError
-from etl.store import open_readonly, runs
-from tests.mirror import Mirror
+from etl.store import reading, runs
+from tests.support.sync_env import SyncEnv
 
 
-def test_the_last_runs_come_newest_first_with_their_counts(mirror: Mirror) -> None:
+def test_the_last_runs_come_newest_first_with_their_counts(mirror: SyncEnv) -> None:
     ids = [mirror.sync().run_id for _ in range(3)]
     with open_readonly(mirror.url) as connection:
         latest = runs.latest(connection, 2)
@@ -17,7 +17,7 @@ def test_the_last_runs_come_newest_first_with_their_counts(mirror: Mirror) -> No
     assert latest[0]["counts"].keys() == {"ml_repos", "models", "model_versions"}
 
 
-def test_runs_are_found_by_their_ids_and_others_are_not(mirror: Mirror) -> None:
+def test_runs_are_found_by_their_ids_and_others_are_not(mirror: SyncEnv) -> None:
     ids = [mirror.sync(ml_repo=(repo,)).run_id or "" for repo in ("1", "2", "3")]
     with open_readonly(mirror.url) as connection:
         found = {run["id"]: run["scope"] for run in runs.by_ids(connection, [ids[0], ids[2], "no-such"])}
@@ -25,7 +25,7 @@ def test_runs_are_found_by_their_ids_and_others_are_not(mirror: Mirror) -> None:
     assert found == {ids[0]: {"ml_repos": ["1"]}, ids[2]: {"ml_repos": ["3"]}}
 
 
-def test_freshness_tells_the_age_of_each_scope(mirror: Mirror) -> None:
+def test_freshness_tells_the_age_of_each_scope(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.sync(ml_repo=("1",))
     mirror.registry.put_raw("models", "odd", None)
@@ -40,7 +40,7 @@ def test_freshness_tells_the_age_of_each_scope(mirror: Mirror) -> None:
     assert 0 <= fresh["all"]["age_seconds"] < timedelta(minutes=5).total_seconds()
 
 
-def test_a_partial_run_that_was_complete_moves_its_scope_on(mirror: Mirror) -> None:
+def test_a_partial_run_that_was_complete_moves_its_scope_on(mirror: SyncEnv) -> None:
     mirror.registry.put_raw("models", "odd", None)
     run = mirror.sync()
     with open_readonly(mirror.url) as connection:

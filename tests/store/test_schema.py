@@ -13,7 +13,7 @@ from sqlalchemy import Engine, Table, inspect, text
 from etl.errors import SchemaMismatch
 from etl.models import Base, views
 from etl.store import open_engine, schema
-from tests.databases import migrate, new_database
+from tests.support.databases import migrate, new_database
 
 VIEWS = list(views.metadata.tables.values())
 ROOT = Path(__file__).parents[2]

@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.store import Known, Observed, Staging, open_engine
-from tests.mirror import Mirror
+from etl.store import Known, Seen, Staging, open_engine
+from tests.support.sync_env import SyncEnv
 
 ODD = ["plain", "NUL \x00", "lone \ud800", "escape ␛0000", "astral \U0001f600", "quote ' \" \\", "%s :x {}"]
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -81,7 +81,7 @@ def test_a_model_whose_latest_version_did_not_come_is_found(staging: Staging) ->
     assert list(staging.without_latest()) == ["missing"]
 
 
-def test_stored_rows_come_back_as_they_were_staged(mirror: Mirror) -> None:
+def test_stored_rows_come_back_as_they_were_staged(mirror: SyncEnv) -> None:
     mirror.sync()
     version = mirror.registry.records("model-versions")[0]
     engine = open_engine(mirror.url)

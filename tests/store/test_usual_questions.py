@@ -12,9 +12,9 @@ from sqlalchemy import Table
 
 from etl.models import SyncRun, views
 from etl.simulator import Registry
-from tests.databases import new_database
-from tests.mirror import Mirror, mirrored
 from tests.records.builders import Record, a_manifest, a_metric, a_model, a_subject, a_version, an_ml_repo
+from tests.support.databases import new_database
+from tests.support.sync_env import SyncEnv, sync_env
 
 ADA = a_subject(subjectId="s-ada", subjectDisplayName="Ada")
 CI = a_subject(subjectId="s-ci", subjectType="serviceaccount", subjectSlug="ci", subjectDisplayName=None)
@@ -80,14 +80,14 @@ REPOS = [
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def known(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
+def known(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncEnv]:
     """The registry above, in a database of each kind; m-gone was there at the first run, and not at the second."""
     registry = Registry()
     for entity, records in (("ml-repos", REPOS), ("models", MODELS), ("model-versions", VERSIONS)):
         for record in records:
             registry.put_raw(entity, record["id"], record)
     for url in _urls(request, tmp_path_factory.mktemp("known")):
-        with mirrored(url, registry) as mirror:
+        with sync_env(url, registry) as mirror:
             assert mirror.sync().status == "succeeded"
             registry.delete_model("m-gone")
             mirror.sync(allow_mass_delete=True)
@@ -103,7 +103,7 @@ def _urls(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
         yield url
 
 
-def told(mirror: Mirror, view: Table, *names: str) -> list[tuple[Any, ...]]:
+def told(mirror: SyncEnv, view: Table, *names: str) -> list[tuple[Any, ...]]:
     """The rows of a view, all columns or these, in an order that is alike in each database."""
     rows = [tuple(row[name] for name in names or view.columns.keys()) for row in mirror.rows(view)]
     return sorted(rows, key=lambda row: [(cell is not None, str(cell)) for cell in row])
@@ -113,7 +113,7 @@ def at(day: int) -> datetime:
     return datetime(2024, 1, day, 23, 30, tzinfo=UTC)
 
 
-def test_inventory_counts_each_version_once_and_shows_empty_models(known: Mirror) -> None:
+def test_inventory_counts_each_version_once_and_shows_empty_models(known: SyncEnv) -> None:
     assert told(known, views.inventory) == [
         (None, None, "Ada", None, 1, 0, 0),
         ("1", "risk", None, None, 1, 0, 0),
@@ -123,7 +123,7 @@ def test_inventory_counts_each_version_once_and_shows_empty_models(known: Mirror
     ]
 
 
-def test_production_versions_say_by_which_tag_or_alias_and_since_when(known: Mirror) -> None:
+def test_production_versions_say_by_which_tag_or_alias_and_since_when(known: SyncEnv) -> None:
     names = ("tag", "model_version_id", "model_name", "ml_repo_name", "version", "version_alias", "created_by",
              "python_version", "base_model", "deployable", "created_at", "since_is_exact")  # fmt: skip
 
@@ -138,7 +138,7 @@ def test_production_versions_say_by_which_tag_or_alias_and_since_when(known: Mir
     assert {row["since_at"] for row in known.rows(views.production_versions)} == {first}
 
 
-def test_undocumented_models_lack_one_of_three_and_blanks_are_no_description(known: Mirror) -> None:
+def test_undocumented_models_lack_one_of_three_and_blanks_are_no_description(known: SyncEnv) -> None:
     names = ("model_id", "created_by", "has_description", "has_creator", "has_tags", "is_empty")
 
     assert told(known, views.undocumented_models, *names) == [
@@ -148,7 +148,7 @@ def test_undocumented_models_lack_one_of_three_and_blanks_are_no_description(kno
     ]
 
 
-def test_stale_models_are_all_models_with_their_days(known: Mirror) -> None:
+def test_stale_models_are_all_models_with_their_days(known: SyncEnv) -> None:
     rows = {row["model_id"]: row for row in known.rows(views.stale_models)}
     first_seen = min(row["started_at"] for row in known.rows(SyncRun))
 
@@ -161,23 +161,23 @@ def test_stale_models_are_all_models_with_their_days(known: Mirror) -> None:
     assert rows["m-empty"]["days_since_last_version"] is None
 
 
-def test_deployability_counts_models_by_their_latest_version(known: Mirror) -> None:
+def test_deployability_counts_models_by_their_latest_version(known: SyncEnv) -> None:
     assert told(known, views.deployability) == [
         ("1", "risk", None, 1, 2), ("1", "risk", False, 0, 1), ("1", "risk", True, 1, 2),
     ]  # fmt: skip
 
 
-def test_base_models_are_counted_by_model_and_version(known: Mirror) -> None:
+def test_base_models_are_counted_by_model_and_version(known: SyncEnv) -> None:
     assert told(known, views.base_model_usage) == [("bert", 2, 3)]
 
 
-def test_python_versions_are_shown_as_written_and_by_their_first_two_numbers(known: Mirror) -> None:
+def test_python_versions_are_shown_as_written_and_by_their_first_two_numbers(known: SyncEnv) -> None:
     assert told(known, views.python_usage) == [
         ("3.11", "3.11", 1, 1), ("3.12.1", "3.12", 1, 1), ("3.9.18", "3.9", 1, 1), ("python3.12", None, 1, 1),
     ]  # fmt: skip
 
 
-def test_package_usage_shows_also_what_does_not_parse(known: Mirror) -> None:
+def test_package_usage_shows_also_what_does_not_parse(known: SyncEnv) -> None:
     assert told(known, views.package_usage) == [
         (None, None, "v-1", "m-churn", "churn", "risk", 1, False, "not one!"),
         ("numpy", "", "v-2", "m-churn", "churn", "risk", 2, False, "numpy"),
@@ -185,7 +185,7 @@ def test_package_usage_shows_also_what_does_not_parse(known: Mirror) -> None:
     ]
 
 
-def test_the_leaderboard_ranks_last_finite_values_both_ways_and_equal_ones_alike(known: Mirror) -> None:
+def test_the_leaderboard_ranks_last_finite_values_both_ways_and_equal_ones_alike(known: SyncEnv) -> None:
     names = ("key", "position", "rank_ascending", "model_version_id", "version", "value")
 
     assert told(known, views.metric_leaderboard, *names) == [
@@ -200,7 +200,7 @@ def test_the_leaderboard_ranks_last_finite_values_both_ways_and_equal_ones_alike
     ]
 
 
-def test_metric_changes_compare_each_version_with_the_previous_one_that_has_the_metric(known: Mirror) -> None:
+def test_metric_changes_compare_each_version_with_the_previous_one_that_has_the_metric(known: SyncEnv) -> None:
     names = ("model_name", "key", "from_version", "to_version", "from_value", "to_value")
 
     assert told(known, views.metric_changes, *names) == [
@@ -211,7 +211,7 @@ def test_metric_changes_compare_each_version_with_the_previous_one_that_has_the_
     ]
 
 
-def test_the_change_of_a_metric_is_null_where_a_double_cannot_hold_it(known: Mirror) -> None:
+def test_the_change_of_a_metric_is_null_where_a_double_cannot_hold_it(known: SyncEnv) -> None:
     rows = {(row["key"], row["from_version"]): row for row in known.rows(views.metric_changes)}
 
     assert rows["auc", 1]["change"] == pytest.approx(-0.1)
@@ -220,13 +220,13 @@ def test_the_change_of_a_metric_is_null_where_a_double_cannot_hold_it(known: Mir
     assert (rows["up", 3]["change"], rows["up", 3]["relative_change"]) == (None, None)
 
 
-def test_storage_shows_every_ml_repo_and_counts_no_impossible_size(known: Mirror) -> None:
+def test_storage_shows_every_ml_repo_and_counts_no_impossible_size(known: SyncEnv) -> None:
     assert told(known, views.storage_by_ml_repo) == [
         (None, None, 1, 0, 0, 0), ("1", "risk", 3, 5, 3, 300), ("2", "idle", 0, 0, 0, 0),
     ]  # fmt: skip
 
 
-def test_authors_are_people_or_accounts_or_what_the_source_calls_them(known: Mirror) -> None:
+def test_authors_are_people_or_accounts_or_what_the_source_calls_them(known: SyncEnv) -> None:
     assert told(known, views.authorship) == [
         ("person", "s-ada", "Ada", 2, 2, datetime(2024, 1, 4, tzinfo=UTC)),
         ("service account", "s-ci", "ci", 0, 2, at(3)),
@@ -235,7 +235,7 @@ def test_authors_are_people_or_accounts_or_what_the_source_calls_them(known: Mir
     ]
 
 
-def test_growth_counts_by_the_day_in_utc(known: Mirror) -> None:
+def test_growth_counts_by_the_day_in_utc(known: SyncEnv) -> None:
     assert told(known, views.growth) == [
         ("2024-01-01", "1", "risk", 2, 1),
         ("2024-01-02", "1", "risk", 0, 2),
@@ -244,7 +244,7 @@ def test_growth_counts_by_the_day_in_utc(known: Mirror) -> None:
     ]
 
 
-def test_version_coverage_counts_numbers_that_were_never_stored(known: Mirror) -> None:
+def test_version_coverage_counts_numbers_that_were_never_stored(known: SyncEnv) -> None:
     assert told(known, views.version_coverage) == [
         ("m-churn", "churn", "risk", 5, 4, 1),
         ("m-empty", "empty", "risk", None, 0, 0),
@@ -253,7 +253,7 @@ def test_version_coverage_counts_numbers_that_were_never_stored(known: Mirror) -
     ]
 
 
-def test_no_view_shows_what_is_gone_but_those_of_history(known: Mirror) -> None:
+def test_no_view_shows_what_is_gone_but_those_of_history(known: SyncEnv) -> None:
     shown = {
         view.name
         for view in views.metadata.tables.values()
@@ -265,7 +265,7 @@ def test_no_view_shows_what_is_gone_but_those_of_history(known: Mirror) -> None:
 
 
 @pytest.mark.parametrize("view", views.metadata.tables.values(), ids=lambda view: view.name)
-def test_every_view_gives_values_of_the_types_that_its_mapping_names(known: Mirror, view: Table) -> None:
+def test_every_view_gives_values_of_the_types_that_its_mapping_names(known: SyncEnv, view: Table) -> None:
     for row in known.rows(view):
         for column in view.columns:
             value = row[column.name]

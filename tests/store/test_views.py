@@ -6,13 +6,13 @@ from sqlalchemy import insert, update
 
 from etl.models import Model, ModelVersion, views
 from etl.store import opened
-from tests.mirror import Mirror
+from tests.support.sync_env import SyncEnv
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 STORED: dict[str, Any] = {"content_hash": "", "first_seen_at": NOW, "last_changed_at": NOW}
 
 
-def test_current_models_show_repo_creator_and_latest_version(mirror: Mirror) -> None:
+def test_current_models_show_repo_creator_and_latest_version(mirror: SyncEnv) -> None:
     model = mirror.registry.records("models")[0]
     latest = model["latest_version"]
     mirror.registry.set_tags(latest["id"], ["b", "a"])
@@ -28,7 +28,7 @@ def test_current_models_show_repo_creator_and_latest_version(mirror: Mirror) -> 
     assert (view["tags"], view["version_count"]) == ("b, a", 2)
 
 
-def test_current_models_show_empty_ones_and_leave_out_deleted_ones(mirror: Mirror) -> None:
+def test_current_models_show_empty_ones_and_leave_out_deleted_ones(mirror: SyncEnv) -> None:
     empty = mirror.registry.add_model("1")
     mirror.sync()
     gone = mirror.registry.ids("models")[0]
@@ -40,7 +40,7 @@ def test_current_models_show_empty_ones_and_leave_out_deleted_ones(mirror: Mirro
     assert (rows[empty]["latest_version"], rows[empty]["tags"], rows[empty]["version_count"]) == (None, None, 0)
 
 
-def test_current_versions_tell_the_latest_and_leave_out_deleted_ones(mirror: Mirror) -> None:
+def test_current_versions_tell_the_latest_and_leave_out_deleted_ones(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.delete_model(mirror.registry.ids("models")[0])
     mirror.sync()
@@ -52,7 +52,7 @@ def test_current_versions_tell_the_latest_and_leave_out_deleted_ones(mirror: Mir
     }
 
 
-def test_tag_assignments_show_who_carries_a_tag_now(mirror: Mirror) -> None:
+def test_tag_assignments_show_who_carries_a_tag_now(mirror: SyncEnv) -> None:
     first, second, third = mirror.registry.ids("model-versions")[:3]
     mirror.registry.set_tags(first, ["here"])
     mirror.registry.set_tags(second, ["here", "Here"])
@@ -66,7 +66,7 @@ def test_tag_assignments_show_who_carries_a_tag_now(mirror: Mirror) -> None:
     assert [(row["model_version_id"], row["version"]) for row in rows] == [(second, 2)]
 
 
-def test_latest_metrics_show_the_last_value_of_each_key(mirror: Mirror) -> None:
+def test_latest_metrics_show_the_last_value_of_each_key(mirror: SyncEnv) -> None:
     version = mirror.registry.ids("model-versions")[0]
     mirror.registry.set_fields(
         version,
@@ -127,7 +127,7 @@ def test_version_coverage_counts_the_gaps_among_all_numbers_ever_stored(
     assert (row.model_id, row.highest_version, row.stored_versions, row.missing_versions) == ("m", *expected)
 
 
-def test_a_superseded_version_says_since_when_in_each_view_of_live_versions(mirror: Mirror) -> None:
+def test_a_superseded_version_says_since_when_in_each_view_of_live_versions(mirror: SyncEnv) -> None:
     superseded, kept = mirror.registry.ids("model-versions")[:2]
     for each in (superseded, kept):
         mirror.registry.set_tags(each, ["prod"])

@@ -10,10 +10,10 @@ import pytest
 from etl.errors import SourceUnavailable, TokenRefused
 from etl.models import Change, MlRepo, Model, ModelVersion, ModelVersionTag, SyncRun, SyncScope, VersionRead
 from etl.simulator import ENTITIES, Fault, fault
-from etl.simulator.exchange import Answer, Proceed
-from etl.simulator.faults import Circumstances
+from etl.simulator.faults import FaultContext
+from etl.simulator.http_types import Answer, Proceed
 from etl.store import Tally
-from tests.mirror import Mirror, mirrored
+from tests.support.sync_env import SyncEnv, sync_env
 from tests.sync.public_sample import SAMPLE
 
 EVERY_LIST = frozenset(ENTITIES)
@@ -21,24 +21,24 @@ MODELS_ALONE = frozenset({"models"})
 
 
 @pytest.fixture
-def latest_only(mirror: Mirror) -> Mirror:
+def latest_only(mirror: SyncEnv) -> SyncEnv:
     """A control plane that offers the list of models alone."""
     mirror.plane.offers = MODELS_ALONE
     return mirror
 
 
-def embedded(mirror: Mirror) -> dict[str, Any]:
+def embedded(mirror: SyncEnv) -> dict[str, Any]:
     """The latest version inside each model, by id."""
     latest = (model["latest_version"] for model in mirror.registry.records("models"))
     return {version["id"]: version for version in latest if version}
 
 
-def versions(mirror: Mirror) -> dict[str, Any]:
+def versions(mirror: SyncEnv) -> dict[str, Any]:
     return {row["id"]: row for row in mirror.rows(ModelVersion)}
 
 
 class TestWhereOnlyModelsAreListed:
-    def test_each_model_and_its_latest_version_are_stored_whole(self, latest_only: Mirror) -> None:
+    def test_each_model_and_its_latest_version_are_stored_whole(self, latest_only: SyncEnv) -> None:
         summary = latest_only.sync()
         held, served = latest_only.held(), latest_only.served()
 
@@ -47,7 +47,7 @@ class TestWhereOnlyModelsAreListed:
         assert held["model_versions"].keys() == embedded(latest_only).keys()
         assert held["model_versions"].items() <= served["model_versions"].items()
 
-    def test_ml_repos_are_derived_from_their_models(self, latest_only: Mirror) -> None:
+    def test_ml_repos_are_derived_from_their_models(self, latest_only: SyncEnv) -> None:
         latest_only.sync()
         names = {each["id"]: each["manifest"]["name"] for each in latest_only.registry.records("ml-repos")}
 
@@ -55,7 +55,7 @@ class TestWhereOnlyModelsAreListed:
             row["id"]: (row["name"], row["tenant_name"], row["is_derived"]) for row in latest_only.rows(MlRepo)
         } == {repo: (name, "acme", True) for repo, name in names.items()}
 
-    def test_the_first_run_warns_in_one_line_and_later_ones_do_not(self, latest_only: Mirror) -> None:
+    def test_the_first_run_warns_in_one_line_and_later_ones_do_not(self, latest_only: SyncEnv) -> None:
         first, second = latest_only.sync(), latest_only.sync()
 
         (warning,) = first.warnings
@@ -65,7 +65,7 @@ class TestWhereOnlyModelsAreListed:
         )
         assert second.warnings == []
 
-    def test_a_second_run_writes_nothing(self, latest_only: Mirror) -> None:
+    def test_a_second_run_writes_nothing(self, latest_only: SyncEnv) -> None:
         latest_only.sync()
         before = latest_only.registry_dump()
         summary = latest_only.sync()
@@ -73,26 +73,26 @@ class TestWhereOnlyModelsAreListed:
         assert latest_only.registry_dump() == before
         assert summary.tallies["model_versions"] == Tally(seen=12, unchanged=12)
 
-    def test_the_run_and_the_scope_say_what_was_covered(self, latest_only: Mirror) -> None:
+    def test_the_run_and_the_scope_say_what_was_covered(self, latest_only: SyncEnv) -> None:
         latest_only.sync()
 
         assert (latest_only.row(SyncRun)["coverage"], latest_only.row(SyncRun)["mode"]) == ("latest", "incremental")
         scope = latest_only.row(SyncScope)
         assert (scope["coverage"], scope["lists_ml_repos"], scope["last_full_at"]) == ("latest", False, None)
 
-    def test_an_ml_repo_is_copied_by_its_id(self, latest_only: Mirror) -> None:
+    def test_an_ml_repo_is_copied_by_its_id(self, latest_only: SyncEnv) -> None:
         summary = latest_only.sync(ml_repo=("2",))
 
         assert (summary.exit_code, summary.tallies["models"].inserted) == (0, 4)
         assert [row["id"] for row in latest_only.rows(MlRepo)] == ["2"]
 
-    def test_an_ml_repo_without_models_is_a_warning(self, latest_only: Mirror) -> None:
+    def test_an_ml_repo_without_models_is_a_warning(self, latest_only: SyncEnv) -> None:
         summary = latest_only.sync(ml_repo=("404",))
 
         assert summary.exit_code == 0
         assert summary.warnings[0] == "ML repo '404' has no models, or does not exist."
 
-    def test_a_missing_model_is_marked_as_deleted_with_its_versions(self, latest_only: Mirror) -> None:
+    def test_a_missing_model_is_marked_as_deleted_with_its_versions(self, latest_only: SyncEnv) -> None:
         latest_only.sync()
         gone = latest_only.registry.ids("models")[0]
         latest_only.registry.delete_model(gone)
@@ -101,7 +101,7 @@ class TestWhereOnlyModelsAreListed:
         assert summary.tallies["models"].deleted == summary.tallies["model_versions"].deleted == 1
         assert [row["id"] for row in latest_only.rows(Model, Model.deleted_at.is_not(None))] == [gone]
 
-    def test_a_derived_ml_repo_stays_when_its_last_model_is_deleted(self, latest_only: Mirror) -> None:
+    def test_a_derived_ml_repo_stays_when_its_last_model_is_deleted(self, latest_only: SyncEnv) -> None:
         latest_only.sync()
         for model in latest_only.registry.records("models"):
             if model["ml_repo_id"] == "3":
@@ -115,7 +115,7 @@ class TestWhereOnlyModelsAreListed:
 
 
 class TestAVersionThatIsNoLongerTheLatest:
-    def test_is_superseded_and_kept_as_it_was(self, latest_only: Mirror) -> None:
+    def test_is_superseded_and_kept_as_it_was(self, latest_only: SyncEnv) -> None:
         model = latest_only.registry.ids("models")[0]
         old = latest_only.registry.add_version(model)
         latest_only.registry.set_tags(old, ["prod"])
@@ -135,7 +135,7 @@ class TestAVersionThatIsNoLongerTheLatest:
             "prod"
         ]
 
-    def test_is_up_to_date_once_it_is_the_latest_again(self, latest_only: Mirror) -> None:
+    def test_is_up_to_date_once_it_is_the_latest_again(self, latest_only: SyncEnv) -> None:
         model = latest_only.registry.ids("models")[0]
         latest_only.sync()
         (old,) = [row["id"] for row in latest_only.rows(ModelVersion, ModelVersion.model_id == model)]
@@ -148,7 +148,7 @@ class TestAVersionThatIsNoLongerTheLatest:
         assert rows[old]["superseded_at"] is None
         assert (rows[new]["superseded_at"] is not None, rows[new]["deleted_at"]) == (True, None)
 
-    def test_is_superseded_when_its_model_has_no_version_left(self, latest_only: Mirror) -> None:
+    def test_is_superseded_when_its_model_has_no_version_left(self, latest_only: SyncEnv) -> None:
         model = latest_only.registry.add_model("1")
         version = latest_only.registry.add_version(model)
         latest_only.sync()
@@ -157,7 +157,7 @@ class TestAVersionThatIsNoLongerTheLatest:
 
         assert versions(latest_only)[version]["superseded_at"] is not None
 
-    def test_is_superseded_by_a_partial_run_too(self, latest_only: Mirror) -> None:
+    def test_is_superseded_by_a_partial_run_too(self, latest_only: SyncEnv) -> None:
         model = latest_only.registry.ids("models")[0]
         latest_only.sync()
         (old,) = [row["id"] for row in latest_only.rows(ModelVersion, ModelVersion.model_id == model)]
@@ -170,7 +170,7 @@ class TestAVersionThatIsNoLongerTheLatest:
         assert partial.exit_code == 3
         assert versions(latest_only)[old]["superseded_at"] is not None
 
-    def test_is_superseded_where_only_latest_versions_are_wanted(self, mirror: Mirror) -> None:
+    def test_is_superseded_where_only_latest_versions_are_wanted(self, mirror: SyncEnv) -> None:
         model = mirror.registry.ids("models")[0]
         mirror.sync(versions="latest")
         (old,) = [row["id"] for row in mirror.rows(ModelVersion, ModelVersion.model_id == model)]
@@ -185,7 +185,7 @@ class TestAVersionThatIsNoLongerTheLatest:
 
 
 class TestCoverageThatGrows:
-    def test_is_taken_at_once_and_puts_everything_right(self, latest_only: Mirror) -> None:
+    def test_is_taken_at_once_and_puts_everything_right(self, latest_only: SyncEnv) -> None:
         model = latest_only.registry.ids("models")[0]
         latest_only.sync()
         latest_only.registry.add_version(model)
@@ -197,7 +197,7 @@ class TestCoverageThatGrows:
         assert latest_only.held() == latest_only.served()
         assert {row["superseded_at"] for row in latest_only.rows(ModelVersion)} == {None}
 
-    def test_a_listed_ml_repo_replaces_the_derived_one(self, latest_only: Mirror) -> None:
+    def test_a_listed_ml_repo_replaces_the_derived_one(self, latest_only: SyncEnv) -> None:
         latest_only.sync()
         latest_only.plane.offers = EVERY_LIST
         summary = latest_only.sync()
@@ -205,7 +205,7 @@ class TestCoverageThatGrows:
         assert summary.tallies["ml_repos"] == Tally(seen=3, updated=3)
         assert {row["is_derived"] for row in latest_only.rows(MlRepo)} == {False}
 
-    def test_a_version_deleted_in_between_is_marked_as_deleted_only(self, latest_only: Mirror) -> None:
+    def test_a_version_deleted_in_between_is_marked_as_deleted_only(self, latest_only: SyncEnv) -> None:
         model = latest_only.registry.ids("models")[0]
         latest_only.sync()
         (old,) = [row["id"] for row in latest_only.rows(ModelVersion, ModelVersion.model_id == model)]
@@ -223,7 +223,7 @@ class TestCoverageThatGrows:
 
 class TestCoverageThatShrinks:
     @pytest.mark.parametrize("endpoint", ["ml-repos", "model-versions"])
-    def test_makes_the_run_partial_and_deletes_nothing(self, mirror: Mirror, endpoint: str) -> None:
+    def test_makes_the_run_partial_and_deletes_nothing(self, mirror: SyncEnv, endpoint: str) -> None:
         mirror.sync()
         scope = mirror.row(SyncScope)
         mirror.plane.offers = EVERY_LIST - {endpoint}
@@ -235,7 +235,7 @@ class TestCoverageThatShrinks:
         assert mirror.rows(Model, Model.deleted_at.is_not(None)) == []
         assert mirror.row(SyncScope) == scope
 
-    def test_still_stores_what_models_bring(self, mirror: Mirror) -> None:
+    def test_still_stores_what_models_bring(self, mirror: SyncEnv) -> None:
         mirror.sync()
         version = mirror.registry.add_version(mirror.registry.ids("models")[0])
         mirror.plane.forbids = frozenset({"model-versions"})
@@ -244,7 +244,7 @@ class TestCoverageThatShrinks:
         assert (summary.exit_code, version in versions(mirror)) == (3, True)
         assert {row["superseded_at"] for row in mirror.rows(ModelVersion)} == {None}
 
-    def test_is_accepted_once(self, mirror: Mirror) -> None:
+    def test_is_accepted_once(self, mirror: SyncEnv) -> None:
         mirror.sync()
         mirror.plane.offers = MODELS_ALONE
         accepted = mirror.sync(accept_coverage=True)
@@ -256,7 +256,7 @@ class TestCoverageThatShrinks:
         ).keys()
         assert {row["is_derived"] for row in mirror.rows(MlRepo)} == {False}
 
-    def test_and_grows_again_clears_every_mark(self, mirror: Mirror) -> None:
+    def test_and_grows_again_clears_every_mark(self, mirror: SyncEnv) -> None:
         mirror.sync()
         mirror.plane.offers = MODELS_ALONE
         mirror.sync(accept_coverage=True)
@@ -270,19 +270,19 @@ class TestCoverageThatShrinks:
 class TestAListThatFails:
     @pytest.mark.parametrize("status", ["500", "503"])
     @pytest.mark.parametrize("endpoint", ["ml-repos", "model-versions"])
-    def test_is_not_a_list_that_does_not_exist(self, mirror: Mirror, endpoint: str, status: str) -> None:
+    def test_is_not_a_list_that_does_not_exist(self, mirror: SyncEnv, endpoint: str, status: str) -> None:
         mirror.plane.faults = [fault(f"flaky_500:{status},endpoint={endpoint}")]
         with pytest.raises(SourceUnavailable):
             mirror.sync()
 
         assert mirror.rows(Model) == []
 
-    def test_by_an_expired_token_fails_the_run(self, mirror: Mirror) -> None:
+    def test_by_an_expired_token_fails_the_run(self, mirror: SyncEnv) -> None:
         mirror.plane.faults = [fault("expired_token_after:1,endpoint=model-versions")]
         with pytest.raises(TokenRefused, match="401"):
             mirror.sync(page_size=5)
 
-    def test_for_models_fails_the_run(self, mirror: Mirror) -> None:
+    def test_for_models_fails_the_run(self, mirror: SyncEnv) -> None:
         mirror.plane.forbids = MODELS_ALONE
         with pytest.raises(TokenRefused, match="403"):
             mirror.sync()
@@ -290,7 +290,7 @@ class TestAListThatFails:
 
 class TestAListThatDisappearsDuringARun:
     @pytest.mark.parametrize("answer", ["404", "501", "html", "403"])
-    def test_leaves_a_partial_run_with_every_latest_version(self, mirror: Mirror, answer: str) -> None:
+    def test_leaves_a_partial_run_with_every_latest_version(self, mirror: SyncEnv, answer: str) -> None:
         lost = "forbid:model-versions" if answer == "403" else f"not_offered:{answer},endpoint=model-versions"
         mirror.plane.faults = [fault(f"{lost},after=2")]
         summary = mirror.sync(page_size=10)
@@ -302,7 +302,7 @@ class TestAListThatDisappearsDuringARun:
         assert again.exit_code == 0
         assert mirror.held() == mirror.served()
 
-    def test_does_not_cost_a_request_for_each_model(self, mirror: Mirror) -> None:
+    def test_does_not_cost_a_request_for_each_model(self, mirror: SyncEnv) -> None:
         for _ in range(40):
             mirror.registry.add_version(mirror.registry.add_model("1"))
         mirror.plane.versions_listing = "model"
@@ -313,7 +313,7 @@ class TestAListThatDisappearsDuringARun:
 
 
 class TestATokenThatMayReadSomeMlReposAlone:
-    def test_gets_the_latest_versions_of_the_others(self, mirror: Mirror) -> None:
+    def test_gets_the_latest_versions_of_the_others(self, mirror: SyncEnv) -> None:
         mirror.plane.faults = [forbidding("2"), fault("forbid_unfiltered")]
         summary = mirror.sync()
         of_two = {row["id"] for row in mirror.rows(ModelVersion, ModelVersion.ml_repo_id == "2")}
@@ -322,7 +322,7 @@ class TestATokenThatMayReadSomeMlReposAlone:
         assert of_two == {key for key, each in embedded(mirror).items() if each["ml_repo_id"] == "2"}
         assert len(versions(mirror)) - len(of_two) == 24
 
-    def test_is_not_told_that_versions_cannot_be_listed(self, mirror: Mirror) -> None:
+    def test_is_not_told_that_versions_cannot_be_listed(self, mirror: SyncEnv) -> None:
         mirror.plane.faults = [forbidding("1"), fault("forbid_unfiltered")]
 
         assert mirror.sync().coverage == "all"
@@ -331,18 +331,18 @@ class TestATokenThatMayReadSomeMlReposAlone:
 def forbidding(ml_repo_id: str) -> Fault:
     """403 for the versions of one ML repo."""
 
-    def strike(context: Circumstances, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
         query = context.request.query
         of_model = {m["id"] for m in context.registry.records("models") if m["ml_repo_id"] == ml_repo_id}
         asked = query.get("ml_repo_id") == [ml_repo_id] or set(query.get("model_id", ())) & of_model
         return Answer(status=403, body=b"{}") if asked else proceed()
 
-    return replace(Fault(strike), endpoint="model-versions")
+    return replace(Fault(apply), endpoint="model-versions")
 
 
 class TestConfirmingDeletes:
     def test_without_a_route_for_single_models_the_lists_decide(
-        self, mirror: Mirror, caplog: pytest.LogCaptureFixture
+        self, mirror: SyncEnv, caplog: pytest.LogCaptureFixture
     ) -> None:
         mirror.sync()
         mirror.plane.single_records = False
@@ -353,7 +353,7 @@ class TestConfirmingDeletes:
         assert (summary.exit_code, summary.tallies["models"].deleted) == (0, 1)
         assert "offers no single models" in caplog.text
 
-    def test_a_listed_model_is_asked_for_before_any_missing_one(self, mirror: Mirror) -> None:
+    def test_a_listed_model_is_asked_for_before_any_missing_one(self, mirror: SyncEnv) -> None:
         mirror.sync()
         gone, witness = mirror.registry.ids("models")[:2]
         mirror.registry.delete_model(gone)
@@ -368,14 +368,14 @@ class TestConfirmingDeletes:
 
 
 def test_the_other_prefix_has_the_same_coverage(migrated_url: str) -> None:
-    with mirrored(migrated_url, prefixes=("/api/svc/v1",), offers=MODELS_ALONE) as mirror:
+    with sync_env(migrated_url, prefixes=("/api/svc/v1",), offers=MODELS_ALONE) as mirror:
         summary = mirror.sync()
 
         assert (summary.exit_code, summary.coverage) == (0, "latest")
         assert mirror.row(SyncRun)["api_prefix"] == "/api/svc/v1"
 
 
-def test_the_sample_of_the_public_documentation_is_stored_and_not_taken_for_complete(mirror: Mirror) -> None:
+def test_the_sample_of_the_public_documentation_is_stored_and_not_taken_for_complete(mirror: SyncEnv) -> None:
     body = json.dumps(SAMPLE).encode()
     mirror.plane.faults = [Fault(lambda _, __: Answer(body=body))]
     summary = mirror.sync()
@@ -386,7 +386,7 @@ def test_the_sample_of_the_public_documentation_is_stored_and_not_taken_for_comp
     assert (len(mirror.rows(Model)), len(mirror.rows(ModelVersion)), len(mirror.rows(MlRepo))) == (1, 1, 1)
 
 
-def test_a_server_that_ignores_offset_and_limit_is_read_once(mirror: Mirror) -> None:
+def test_a_server_that_ignores_offset_and_limit_is_read_once(mirror: SyncEnv) -> None:
     mirror.plane.faults = [fault("same_page"), fault("total_is:100")]
     summary = mirror.sync(page_size=5)
 
@@ -394,7 +394,7 @@ def test_a_server_that_ignores_offset_and_limit_is_read_once(mirror: Mirror) -> 
     assert len(mirror.rows(Model)) == 5
 
 
-def test_no_change_is_logged_for_a_version_that_is_superseded(latest_only: Mirror) -> None:
+def test_no_change_is_logged_for_a_version_that_is_superseded(latest_only: SyncEnv) -> None:
     model = latest_only.registry.ids("models")[0]
     latest_only.sync()
     (old,) = [row["id"] for row in latest_only.rows(ModelVersion, ModelVersion.model_id == model)]
@@ -404,7 +404,7 @@ def test_no_change_is_logged_for_a_version_that_is_superseded(latest_only: Mirro
     assert latest_only.rows(Change, Change.entity_id == old) == []
 
 
-def test_the_versions_of_a_model_read_in_part_are_read_again_where_they_are_listed(mirror: Mirror) -> None:
+def test_the_versions_of_a_model_read_in_part_are_read_again_where_they_are_listed(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.add_version(mirror.registry.ids("models")[0])
     mirror.sync(versions="latest")

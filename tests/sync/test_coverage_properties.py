@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from etl.models import Model, ModelVersion
 from etl.simulator import ENTITIES, Registry
-from tests.mirror import Mirror, mirrored
+from tests.support.sync_env import SyncEnv, sync_env
 
 EVERY_LIST = frozenset(ENTITIES)
 COVERAGES: tuple[frozenset[str], ...] = (EVERY_LIST, frozenset({"models"}), EVERY_LIST - {"model-versions"})
@@ -60,11 +60,11 @@ class Editor:
             self.registry.set_tags(version, [f"tag-{place}"], touch=what == "tag")
 
 
-def latest(mirror: Mirror) -> set[str]:
+def latest(mirror: SyncEnv) -> set[str]:
     return {model["latest_version"]["id"] for model in mirror.registry.records("models") if model["latest_version"]}
 
 
-def live(mirror: Mirror, table: Any, *where: Any) -> set[str]:
+def live(mirror: SyncEnv, table: Any, *where: Any) -> set[str]:
     return {row["id"] for row in mirror.rows(table, table.deleted_at.is_(None), *where)}
 
 
@@ -76,7 +76,7 @@ def test_no_model_is_lost_and_every_latest_version_is_stored_as_it_was_embedded(
     path = shutil.copy(migrated_file, tmp_path / "registry.db")
     registry = Registry.generate(seed=3, ml_repos=2, models=4, versions=2, metrics=1)
     editor = Editor(registry)
-    with mirrored(f"sqlite:///{path}", registry) as mirror:
+    with sync_env(f"sqlite:///{path}", registry) as mirror:
         for edits, offers, accepts in steps:
             for edit in edits:
                 editor.edit(*edit)
@@ -91,7 +91,7 @@ def test_no_model_is_lost_and_every_latest_version_is_stored_as_it_was_embedded(
         assert live(mirror, ModelVersion, ModelVersion.superseded_at.is_not(None)) == set()
 
 
-def check(mirror: Mirror, *, complete: bool, coverage: str, before: tuple[set[str], set[str]]) -> None:
+def check(mirror: SyncEnv, *, complete: bool, coverage: str, before: tuple[set[str], set[str]]) -> None:
     served = set(mirror.registry.ids("models"))
     models, versions = live(mirror, Model), live(mirror, ModelVersion)
     assert served <= models

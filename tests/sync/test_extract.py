@@ -5,15 +5,15 @@ import pytest
 from etl.errors import RequestRefused
 from etl.models import Model, ModelVersion, SyncRun, SyncScope, VersionRead
 from etl.simulator import Fault, fault
-from etl.simulator.exchange import Answer, Proceed, refusal
-from etl.simulator.faults import Circumstances
+from etl.simulator.faults import FaultContext
+from etl.simulator.http_types import Answer, Proceed, refusal
 from etl.store import Tally
-from tests.mirror import Mirror, mirrored
+from tests.support.sync_env import SyncEnv, sync_env
 
 
 @pytest.mark.parametrize("listing", ["tenant", "ml_repo", "model"])
 def test_all_versions_are_read_however_the_server_lets_them_be_listed(migrated_url: str, listing: str) -> None:
-    with mirrored(migrated_url, versions_listing=listing) as mirror:
+    with sync_env(migrated_url, versions_listing=listing) as mirror:
         summary = mirror.sync()
 
         assert (summary.exit_code, summary.tallies["model_versions"]) == (0, Tally(seen=36, inserted=36))
@@ -22,7 +22,7 @@ def test_all_versions_are_read_however_the_server_lets_them_be_listed(migrated_u
 
 
 def test_only_changed_models_are_read_where_versions_are_listed_by_model_alone(migrated_url: str) -> None:
-    with mirrored(migrated_url, versions_listing="model") as mirror:
+    with sync_env(migrated_url, versions_listing="model") as mirror:
         mirror.sync()
         for version in mirror.registry.ids("model-versions")[:12]:
             mirror.registry.touch(version)
@@ -35,7 +35,7 @@ def test_only_changed_models_are_read_where_versions_are_listed_by_model_alone(m
 
 
 def test_versions_are_read_by_model_where_their_ml_repo_is_not_listed(migrated_url: str) -> None:
-    with mirrored(migrated_url, versions_listing="ml_repo") as mirror:
+    with sync_env(migrated_url, versions_listing="ml_repo") as mirror:
         mirror.sync()
         mirror.registry.put_raw("ml-repos", "3", {"manifest": {"name": "its id is hidden"}})
         summary = mirror.sync(full=True)
@@ -44,13 +44,13 @@ def test_versions_are_read_by_model_where_their_ml_repo_is_not_listed(migrated_u
         assert summary.tallies["models"] == Tally(seen=12, unchanged=12)
 
 
-def test_a_refusal_that_says_nothing_of_the_listing_fails_the_run(mirror: Mirror) -> None:
+def test_a_refusal_that_says_nothing_of_the_listing_fails_the_run(mirror: SyncEnv) -> None:
     mirror.plane.faults = [fault("flaky_500:409,endpoint=model-versions")]
     with pytest.raises(RequestRefused, match="409"):
         mirror.sync()
 
 
-def test_a_refusal_for_one_model_fails_the_run(mirror: Mirror) -> None:
+def test_a_refusal_for_one_model_fails_the_run(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.add_version(mirror.registry.ids("models")[0])
     mirror.plane.faults = [fault("flaky_500:409,endpoint=model-versions")]
@@ -58,7 +58,7 @@ def test_a_refusal_for_one_model_fails_the_run(mirror: Mirror) -> None:
         mirror.sync()
 
 
-def test_a_model_whose_versions_are_not_found_is_a_warning_and_read_again(mirror: Mirror) -> None:
+def test_a_model_whose_versions_are_not_found_is_a_warning_and_read_again(mirror: SyncEnv) -> None:
     mirror.sync()
     changed = mirror.registry.ids("models")[0]
     version = mirror.registry.add_version(changed)
@@ -81,14 +81,14 @@ def test_a_model_whose_versions_are_not_found_is_a_warning_and_read_again(mirror
 def without_versions_of(*model_ids: str) -> Fault:
     """404 for the versions of these models."""
 
-    def strike(context: Circumstances, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
         asked = set(context.request.query.get("model_id", ()))
         return refusal(404, "Not found.") if asked & {*model_ids} else proceed()
 
-    return Fault(strike, endpoint="model-versions")
+    return Fault(apply, endpoint="model-versions")
 
 
-def test_a_latest_version_that_the_sweep_left_out_is_read_by_model(mirror: Mirror) -> None:
+def test_a_latest_version_that_the_sweep_left_out_is_read_by_model(mirror: SyncEnv) -> None:
     fresh: list[str] = []
 
     def work(_number: int, path: str, query: dict[str, list[str]]) -> None:
@@ -107,7 +107,7 @@ def test_a_latest_version_that_the_sweep_left_out_is_read_by_model(mirror: Mirro
     assert mirror.held() == mirror.served()
 
 
-def test_a_list_without_a_total_is_proven_by_two_sweeps_that_agree(mirror: Mirror) -> None:
+def test_a_list_without_a_total_is_proven_by_two_sweeps_that_agree(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.delete_model(mirror.registry.ids("models")[0])
     mirror.plane.total = False
@@ -117,7 +117,7 @@ def test_a_list_without_a_total_is_proven_by_two_sweeps_that_agree(mirror: Mirro
     assert {row["proof"] for row in mirror.rows(SyncRun)} == {"anchored", "confirmed"}
 
 
-def test_a_list_that_never_stands_still_is_stored_as_seen_and_deletes_nothing(mirror: Mirror) -> None:
+def test_a_list_that_never_stands_still_is_stored_as_seen_and_deletes_nothing(mirror: SyncEnv) -> None:
     mirror.sync()
     gone = mirror.registry.ids("models")[0]
     mirror.registry.delete_model(gone)
@@ -140,7 +140,7 @@ def test_a_list_that_never_stands_still_is_stored_as_seen_and_deletes_nothing(mi
     assert mirror.rows(SyncScope) == scope
 
 
-def test_what_a_partial_run_left_is_mended_by_the_next(mirror: Mirror) -> None:
+def test_what_a_partial_run_left_is_mended_by_the_next(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.delete_model(mirror.registry.ids("models")[0])
     mirror.plane.before_request = adds_a_model_at_each_request(mirror)
@@ -152,7 +152,7 @@ def test_what_a_partial_run_left_is_mended_by_the_next(mirror: Mirror) -> None:
     assert mirror.held() == mirror.served()
 
 
-def test_the_versions_of_a_model_that_were_not_proven_are_read_again(mirror: Mirror) -> None:
+def test_the_versions_of_a_model_that_were_not_proven_are_read_again(mirror: SyncEnv) -> None:
     mirror.sync()
     changed = mirror.registry.ids("models")[0]
     mirror.registry.add_version(changed)
@@ -167,7 +167,7 @@ def test_the_versions_of_a_model_that_were_not_proven_are_read_again(mirror: Mir
     assert mirror.sync().plan.way == "none"
 
 
-def test_the_versions_of_a_sweep_that_was_not_proven_are_read_again(mirror: Mirror) -> None:
+def test_the_versions_of_a_sweep_that_was_not_proven_are_read_again(mirror: SyncEnv) -> None:
     mirror.plane.faults = [fault("wrong_total,endpoint=model-versions")]
     summary = mirror.sync(max_sweeps=1)
     mirror.plane.faults = []
@@ -177,7 +177,7 @@ def test_the_versions_of_a_sweep_that_was_not_proven_are_read_again(mirror: Mirr
     assert mirror.sync().tallies["model_versions"] == Tally(seen=36, unchanged=36)
 
 
-def test_the_latest_versions_come_with_the_models_when_only_they_are_wanted(mirror: Mirror) -> None:
+def test_the_latest_versions_come_with_the_models_when_only_they_are_wanted(mirror: SyncEnv) -> None:
     summary = mirror.sync(versions="latest")
     latest = {model["latest_version"]["id"] for model in mirror.registry.records("models")}
 
@@ -187,7 +187,7 @@ def test_the_latest_versions_come_with_the_models_when_only_they_are_wanted(mirr
     assert [entry.path for entry in mirror.plane.log if entry.path.endswith("model-versions")] == []
 
 
-def test_older_versions_stay_when_only_the_latest_are_wanted(mirror: Mirror) -> None:
+def test_older_versions_stay_when_only_the_latest_are_wanted(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.add_version(mirror.registry.ids("models")[0])
     summary = mirror.sync(versions="latest")
@@ -197,7 +197,7 @@ def test_older_versions_stay_when_only_the_latest_are_wanted(mirror: Mirror) -> 
     assert len(mirror.rows(ModelVersion, ModelVersion.deleted_at.is_(None))) == 37
 
 
-def test_an_empty_model_has_no_latest_version_to_keep(mirror: Mirror) -> None:
+def test_an_empty_model_has_no_latest_version_to_keep(mirror: SyncEnv) -> None:
     empty = mirror.registry.add_model("1")
     mirror.registry.put_raw("models", "odd", "no object")
     mirror.sync(versions="latest")
@@ -205,7 +205,7 @@ def test_an_empty_model_has_no_latest_version_to_keep(mirror: Mirror) -> None:
     assert mirror.row(Model, Model.id == empty)["latest_version_id"] is None
 
 
-def adds_a_model_at_each_request(mirror: Mirror) -> Callable[[int, str, dict[str, list[str]]], None]:
+def adds_a_model_at_each_request(mirror: SyncEnv) -> Callable[[int, str, dict[str, list[str]]], None]:
     def work(_number: int, path: str, _query: dict[str, list[str]]) -> None:
         if path.endswith("/models"):
             mirror.registry.add_model("1")
@@ -228,7 +228,7 @@ def once_each(
     return first
 
 
-def hides_versions_of(mirror: Mirror, hidden: set[str]) -> Callable[[int, str, dict[str, list[str]]], None]:
+def hides_versions_of(mirror: SyncEnv, hidden: set[str]) -> Callable[[int, str, dict[str, list[str]]], None]:
     """A list of all versions that leaves some out, which the lists by model have."""
 
     def work(_number: int, path: str, query: dict[str, list[str]]) -> None:
@@ -242,7 +242,7 @@ def hides_versions_of(mirror: Mirror, hidden: set[str]) -> Callable[[int, str, d
     return work
 
 
-def test_versions_that_a_later_sweep_leaves_out_are_not_deleted(mirror: Mirror) -> None:
+def test_versions_that_a_later_sweep_leaves_out_are_not_deleted(mirror: SyncEnv) -> None:
     mirror.sync()
     model = mirror.registry.records("models")[0]
     hidden = {each["id"] for each in mirror.registry.records("model-versions") if each["model_id"] == model["id"]}
@@ -254,7 +254,7 @@ def test_versions_that_a_later_sweep_leaves_out_are_not_deleted(mirror: Mirror) 
     assert mirror.held() == mirror.served()
 
 
-def test_more_than_twenty_warnings_are_left_to_the_log(mirror: Mirror) -> None:
+def test_more_than_twenty_warnings_are_left_to_the_log(mirror: SyncEnv) -> None:
     models = [mirror.registry.add_model("1") for _ in range(40)]
     mirror.plane.versions_listing = "model"
     mirror.plane.faults = [without_versions_of(*(each for place, each in enumerate(sorted(models)) if place % 3))]

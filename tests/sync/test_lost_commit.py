@@ -15,8 +15,8 @@ from sqlalchemy import make_url
 from etl.errors import Interrupted, StoreError
 from etl.models import SyncRun
 from etl.sync import Interrupts, Summary, run
-from tests.databases import new_database
-from tests.mirror import Mirror, Silent, mirrored
+from tests.support.databases import new_database
+from tests.support.sync_env import Silent, SyncEnv, sync_env
 
 
 class Transport:
@@ -90,21 +90,19 @@ def _close(*ends: socket.socket) -> None:
 
 
 @pytest.fixture
-def mirror(migrated_template: str, postgres_url: str) -> Iterator[Mirror]:
-    with new_database(postgres_url, template=migrated_template) as url, mirrored(url) as mirror:
+def mirror(migrated_template: str, postgres_url: str) -> Iterator[SyncEnv]:
+    with new_database(postgres_url, template=migrated_template) as url, sync_env(url) as mirror:
         yield mirror
 
 
 @pytest.fixture
-def wire(mirror: Mirror) -> Iterator[Transport]:
-    wire = Transport(mirror.url)
+def wire(mirror: SyncEnv) -> Iterator[Wire]:
+    wire = Wire(mirror.url)
     yield wire
     wire.cut()
 
 
-def sync(
-    mirror: Mirror, wire: Transport, words: bytes, phase: str, trouble: Callable[[socket.socket], bool]
-) -> Summary:
+def sync(mirror: SyncEnv, wire: Wire, words: bytes, phase: str, trouble: Callable[[socket.socket], bool]) -> Summary:
     """A run over the wire, which looks for the words from a phase on."""
 
     class RunMonitor(Silent):
@@ -116,7 +114,7 @@ def sync(
         return run(mirror.settings(database_url=wire.url), interrupts=interrupts, progress=RunMonitor())
 
 
-def test_a_commit_whose_answer_is_lost_was_made(mirror: Mirror, wire: Transport) -> None:
+def test_a_commit_whose_answer_is_lost_was_made(mirror: SyncEnv, wire: Wire) -> None:
     summary = sync(mirror, wire, b"COMMIT", "writing", wire.lose_the_answer)
 
     assert (summary.status, summary.exit_code) == ("succeeded", 0)
@@ -124,7 +122,7 @@ def test_a_commit_whose_answer_is_lost_was_made(mirror: Mirror, wire: Transport)
     assert mirror.held() == mirror.served()
 
 
-def test_a_commit_that_never_arrived_failed(mirror: Mirror, wire: Transport) -> None:
+def test_a_commit_that_never_arrived_failed(mirror: SyncEnv, wire: Wire) -> None:
     with pytest.raises(StoreError) as failure:
         sync(mirror, wire, b"COMMIT", "writing", wire.lose_the_question)
 
@@ -134,7 +132,7 @@ def test_a_commit_that_never_arrived_failed(mirror: Mirror, wire: Transport) -> 
 
 
 def test_a_commit_that_nobody_can_ask_about_is_told_as_unknown(
-    mirror: Mirror, wire: Transport, caplog: pytest.LogCaptureFixture
+    mirror: SyncEnv, wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(StoreError, match="It is unknown whether this run was written: tfy-etl status tells"):
         sync(mirror, wire, b"COMMIT", "writing", wire.cut)
@@ -143,7 +141,7 @@ def test_a_commit_that_nobody_can_ask_about_is_told_as_unknown(
 
 
 def test_a_signal_while_rows_are_copied_is_an_interruption_and_nothing_else(
-    mirror: Mirror, wire: Transport, caplog: pytest.LogCaptureFixture
+    mirror: SyncEnv, wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
     def interrupt(_server: socket.socket) -> bool:
         os.kill(os.getpid(), signal.SIGINT)

@@ -7,15 +7,15 @@ from etl.errors import ConfigError, LockHeld, SourceUnavailable
 from etl.models import SyncRun
 from etl.simulator import fault
 from etl.store import Store
-from etl.sync import Interrupts, RunMonitor, Summary, run
-from tests.mirror import Mirror, Silent
+from etl.sync import Interrupts, Summary, Watch, run
+from tests.support.sync_env import Silent, SyncEnv
 
 
-def watched(mirror: Mirror, watch: RunMonitor, **given: object) -> Summary:
+def watched(mirror: SyncEnv, watch: Watch, **given: object) -> Summary:
     return run(mirror.settings(**given), interrupts=Interrupts(), progress=Silent(), watch=watch)
 
 
-def test_a_run_has_the_id_that_its_watch_names_and_only_as_long_as_it_lasts(mirror: Mirror) -> None:
+def test_a_run_has_the_id_that_its_watch_names_and_only_as_long_as_it_lasts(mirror: SyncEnv) -> None:
     seen = set()
 
     class Asking(Silent):
@@ -28,7 +28,7 @@ def test_a_run_has_the_id_that_its_watch_names_and_only_as_long_as_it_lasts(mirr
     assert (seen, run_context.run_id()) == ({"of-mine"}, None)
 
 
-def test_after_a_complete_run_all_is_known(mirror: Mirror) -> None:
+def test_after_a_complete_run_all_is_known(mirror: SyncEnv) -> None:
     before = datetime.now(UTC)
     watch = RunMonitor()
     summary = watched(mirror, watch)
@@ -41,7 +41,7 @@ def test_after_a_complete_run_all_is_known(mirror: Mirror) -> None:
     assert watch.duration_s >= summary.duration_s > 0
 
 
-def test_of_a_failed_run_it_is_known_what_it_asked_for_and_when_the_last_was_complete(mirror: Mirror) -> None:
+def test_of_a_failed_run_it_is_known_what_it_asked_for_and_when_the_last_was_complete(mirror: SyncEnv) -> None:
     mirror.sync()
     complete = mirror.row(SyncRun)["started_at"]
     mirror.plane.faults = [fault("flaky_500:503,every=1")]
@@ -54,8 +54,8 @@ def test_of_a_failed_run_it_is_known_what_it_asked_for_and_when_the_last_was_com
     assert watch.finished_at is not None
 
 
-def test_a_partial_run_and_a_dry_one_leave_the_last_complete_one_as_it_was(mirror: Mirror) -> None:
-    dry = RunMonitor()
+def test_a_partial_run_and_a_dry_one_leave_the_last_complete_one_as_it_was(mirror: SyncEnv) -> None:
+    dry = Watch()
     watched(mirror, dry, dry_run=True)
     assert dry.last_complete_at is None
     mirror.plane.faults = [fault("moving")]
@@ -64,8 +64,8 @@ def test_a_partial_run_and_a_dry_one_leave_the_last_complete_one_as_it_was(mirro
     assert partial.last_complete_at is None
 
 
-def test_a_run_that_never_came_to_its_work_has_a_start_and_an_end(mirror: Mirror) -> None:
-    without_token, locked = RunMonitor(), RunMonitor()
+def test_a_run_that_never_came_to_its_work_has_a_start_and_an_end(mirror: SyncEnv) -> None:
+    without_token, locked = Watch(), Watch()
     with pytest.raises(ConfigError):
         watched(mirror, without_token, api_key=None)
     with Store(mirror.url) as store:
@@ -79,7 +79,7 @@ def test_a_run_that_never_came_to_its_work_has_a_start_and_an_end(mirror: Mirror
         assert each.finished_at is not None
 
 
-def test_a_scope_that_was_never_complete_has_not_the_time_of_the_whole_registry(mirror: Mirror) -> None:
+def test_a_scope_that_was_never_complete_has_not_the_time_of_the_whole_registry(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.plane.faults = [fault("flaky_500:503,every=1")]
     watch = RunMonitor()

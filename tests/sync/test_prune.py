@@ -11,7 +11,7 @@ from etl.models import Base, Change, RejectedRecord, SyncRun, SyncRunCount, Sync
 from etl.simulator import fault
 from etl.store import Old, open_readonly
 from etl.sync import Summary, prune
-from tests.mirror import Mirror
+from tests.support.sync_env import SyncEnv
 
 PRUNED = {"changes", "rejected_records", "sync_run_counts", "sync_runs"}
 AGES = timedelta(days=3650)
@@ -22,12 +22,12 @@ def no_pause(_seconds: float) -> None:
     pass
 
 
-def pruned(mirror: Mirror, keep: timedelta = DAY, batch: int = 1000, **given: Any) -> dict[str, int]:
+def pruned(mirror: SyncEnv, keep: timedelta = DAY, batch: int = 1000, **given: Any) -> dict[str, int]:
     """What went, by table."""
     return prune(mirror.settings(keep=keep, **given), batch=batch, sleep=no_pause).rows
 
 
-def age(mirror: Mirror, *run_ids: str | None) -> None:
+def age(mirror: SyncEnv, *run_ids: str | None) -> None:
     """Make it look as if these runs, or all, had been ages ago, in the same order."""
     for of, run_id, times in (
         (SyncRun, "id", ("started_at", "finished_at")),
@@ -41,17 +41,17 @@ def age(mirror: Mirror, *run_ids: str | None) -> None:
                     connection.execute(update(of).where(of.__table__.c.id == row["id"]).values(aged))
 
 
-def counted(mirror: Mirror) -> dict[str, int]:
+def counted(mirror: SyncEnv) -> dict[str, int]:
     """How many rows each of the runs' tables has."""
     return {name: len(mirror.rows(Base.metadata.tables[name])) for name in PRUNED}
 
 
-def kept(mirror: Mirror) -> set[str]:
+def kept(mirror: SyncEnv) -> set[str]:
     """Ids of the runs that there are."""
     return {row["id"] for row in mirror.rows(SyncRun)}
 
 
-def changing(mirror: Mirror, times: int) -> Iterator[Summary]:
+def changing(mirror: SyncEnv, times: int) -> Iterator[Summary]:
     """A first load, then runs that each find two fields of a model changed."""
     yield mirror.sync()
     for number in range(times):
@@ -59,7 +59,7 @@ def changing(mirror: Mirror, times: int) -> Iterator[Summary]:
         yield mirror.sync()
 
 
-def test_runs_counts_and_changes_go_when_they_are_old_and_the_registry_stays(mirror: Mirror) -> None:
+def test_runs_counts_and_changes_go_when_they_are_old_and_the_registry_stays(mirror: SyncEnv) -> None:
     runs = [each.run_id for each in changing(mirror, 3)]
     age(mirror, *runs[:3])
     before = {name: mirror.rows(table) for name, table in Base.metadata.tables.items() if name not in PRUNED}
@@ -74,7 +74,7 @@ def test_runs_counts_and_changes_go_when_they_are_old_and_the_registry_stays(mir
         assert mirror.rows(Base.metadata.tables[name]) == rows, name
 
 
-def test_the_last_complete_run_of_each_scope_stays_however_old(mirror: Mirror) -> None:
+def test_the_last_complete_run_of_each_scope_stays_however_old(mirror: SyncEnv) -> None:
     _, whole = changing(mirror, 1)
     mirror.sync(ml_repo=("1",))
     mirror.plane.faults = [fault("moving")]
@@ -91,7 +91,7 @@ def test_the_last_complete_run_of_each_scope_stays_however_old(mirror: Mirror) -
     assert {row["last_complete_run_id"] for row in mirror.rows(SyncScope)} == kept(mirror)
 
 
-def test_the_last_run_that_wrote_stays_though_none_was_complete_for_it_tells_the_host(mirror: Mirror) -> None:
+def test_the_last_run_that_wrote_stays_though_none_was_complete_for_it_tells_the_host(mirror: SyncEnv) -> None:
     mirror.plane.faults = [fault("moving")]
     mirror.sync(max_sweeps=1, page_size=2)
     last = mirror.sync(max_sweeps=1, page_size=2)
@@ -100,7 +100,7 @@ def test_the_last_run_that_wrote_stays_though_none_was_complete_for_it_tells_the
     assert kept(mirror) == {last.run_id}
 
 
-def test_what_a_scope_points_to_stays_though_its_own_runs_row_tells_of_no_such_scope(mirror: Mirror) -> None:
+def test_what_a_scope_points_to_stays_though_its_own_runs_row_tells_of_no_such_scope(mirror: SyncEnv) -> None:
     pointed = mirror.sync()
     mirror.sync()
     with mirror.connection() as connection:
@@ -110,7 +110,7 @@ def test_what_a_scope_points_to_stays_though_its_own_runs_row_tells_of_no_such_s
     assert pruned(mirror)["sync_runs"] == 0
 
 
-def test_failed_and_refused_runs_go_and_those_at_work_stay(mirror: Mirror) -> None:
+def test_failed_and_refused_runs_go_and_those_at_work_stay(mirror: SyncEnv) -> None:
     mirror.sync()
     for model in mirror.registry.ids("models")[:6]:
         mirror.registry.delete_model(model)
@@ -125,7 +125,7 @@ def test_failed_and_refused_runs_go_and_those_at_work_stay(mirror: Mirror) -> No
     assert pruned(mirror)["sync_runs"] == 1
 
 
-def test_rejects_go_once_they_were_resolved_for_long_and_open_ones_stay_with_their_run(mirror: Mirror) -> None:
+def test_rejects_go_once_they_were_resolved_for_long_and_open_ones_stay_with_their_run(mirror: SyncEnv) -> None:
     mirror.registry.put_raw("models", "odd", None)
     first = mirror.sync().run_id
     mirror.registry.put_raw("models", "odder", 1)
@@ -142,7 +142,7 @@ def test_rejects_go_once_they_were_resolved_for_long_and_open_ones_stay_with_the
     assert first not in kept(mirror)
 
 
-def test_a_reject_that_was_resolved_lately_keeps_its_run(mirror: Mirror) -> None:
+def test_a_reject_that_was_resolved_lately_keeps_its_run(mirror: SyncEnv) -> None:
     mirror.registry.put_raw("models", "odd", None)
     mirror.sync()
     mirror.sync()
@@ -155,7 +155,7 @@ def test_a_reject_that_was_resolved_lately_keeps_its_run(mirror: Mirror) -> None
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 1000])
-def test_any_size_of_batch_deletes_the_same(batch: int, mirror: Mirror) -> None:
+def test_any_size_of_batch_deletes_the_same(batch: int, mirror: SyncEnv) -> None:
     list(changing(mirror, 4))
     age(mirror)
     assert pruned(mirror, batch=batch) == {
@@ -164,7 +164,7 @@ def test_any_size_of_batch_deletes_the_same(batch: int, mirror: Mirror) -> None:
     assert counted(mirror) == {"changes": 0, "rejected_records": 0, "sync_run_counts": 3, "sync_runs": 1}
 
 
-def test_what_a_batch_deleted_is_gone_for_good_before_the_next(mirror: Mirror) -> None:
+def test_what_a_batch_deleted_is_gone_for_good_before_the_next(mirror: SyncEnv) -> None:
     list(changing(mirror, 4))
     age(mirror)
     left = []
@@ -180,7 +180,7 @@ def test_what_a_batch_deleted_is_gone_for_good_before_the_next(mirror: Mirror) -
     assert counted(mirror) == left[-1]
 
 
-def test_a_dry_run_counts_what_would_go_and_writes_nothing(mirror: Mirror) -> None:
+def test_a_dry_run_counts_what_would_go_and_writes_nothing(mirror: SyncEnv) -> None:
     mirror.registry.put_raw("models", "odd", None)
     list(changing(mirror, 2))
     with mirror.connection() as connection:
@@ -194,19 +194,19 @@ def test_a_dry_run_counts_what_would_go_and_writes_nothing(mirror: Mirror) -> No
     assert counted(mirror) == {name: before[name] - would_go[name] for name in PRUNED}
 
 
-def test_nothing_is_older_than_the_calendar(mirror: Mirror) -> None:
+def test_nothing_is_older_than_the_calendar(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.sync()
     age(mirror)
     assert sum(pruned(mirror, keep=timedelta(days=999_999_999)).values()) == 0
 
 
-def test_how_much_is_kept_must_be_said(mirror: Mirror) -> None:
+def test_how_much_is_kept_must_be_said(mirror: SyncEnv) -> None:
     with pytest.raises(ConfigError, match="--keep 90d"):
         prune(mirror.settings())
 
 
-def test_it_works_beside_a_run_that_holds_the_lock(mirror: Mirror) -> None:
+def test_it_works_beside_a_run_that_holds_the_lock(mirror: SyncEnv) -> None:
     list(changing(mirror, 2))
     age(mirror)
     gone: list[dict[str, int]] = []
@@ -220,7 +220,7 @@ def test_it_works_beside_a_run_that_holds_the_lock(mirror: Mirror) -> None:
     assert gone == [{"changes": 4, "rejected_records": 0, "sync_run_counts": 6, "sync_runs": 2}]
 
 
-def test_runs_get_their_turn_while_much_is_deleted_in_small_batches(mirror: Mirror) -> None:
+def test_runs_get_their_turn_while_much_is_deleted_in_small_batches(mirror: SyncEnv) -> None:
     (first, *_) = changing(mirror, 1)
     with mirror.connection() as connection:
         row = mirror.rows(Change)[0]
@@ -234,7 +234,7 @@ def test_runs_get_their_turn_while_much_is_deleted_in_small_batches(mirror: Mirr
     assert {each.status for each in runs} == {"succeeded"}
 
 
-def test_nothing_is_looked_at_twice(mirror: Mirror) -> None:
+def test_nothing_is_looked_at_twice(mirror: SyncEnv) -> None:
     list(changing(mirror, 5))
     age(mirror)
     with open_readonly(mirror.url) as connection:
@@ -243,7 +243,7 @@ def test_nothing_is_looked_at_twice(mirror: Mirror) -> None:
     assert [each.get("sync_runs") for each in told[3:]] == [4, 1]
 
 
-def test_a_run_that_ends_only_now_is_not_old_though_it_began_before(mirror: Mirror) -> None:
+def test_a_run_that_ends_only_now_is_not_old_though_it_began_before(mirror: SyncEnv) -> None:
     _, last = changing(mirror, 1)
     age(mirror)
     mirror.execute("UPDATE sync_runs SET finished_at = '2999-01-01 00:00:00.000000'")
@@ -254,7 +254,7 @@ def test_a_run_that_ends_only_now_is_not_old_though_it_began_before(mirror: Mirr
     assert last.run_id in kept(mirror)
 
 
-def test_batches_may_be_many(mirror: Mirror) -> None:
+def test_batches_may_be_many(mirror: SyncEnv) -> None:
     _, last = changing(mirror, 1)
     changes = [
         {"run_id": last.run_id, "observed_at": datetime(2020, 1, 1, tzinfo=UTC), "entity": "models", "kind": "updated"}

@@ -7,28 +7,28 @@ import pytest
 from etl.errors import SourceUnavailable
 from etl.models import Change, Model, ModelVersion, RejectedRecord, SyncRun, SyncScope
 from etl.simulator import Fault, fault
-from etl.simulator.exchange import Answer, html_answer, refusal
-from etl.store import open_readonly, rejected_records
-from etl.sync import Fate, Interrupts, RejectedRetry, run
-from tests.mirror import Mirror, Silent
+from etl.simulator.http_types import Answer, html_answer, refusal
+from etl.store import reading, rejects
+from etl.sync import Fate, Interrupts, Rereading, run
+from tests.support.sync_env import Silent, SyncEnv
 
 DEEP = json.loads("[" * 300 + "]" * 300)
 UNASKED = "the next sync meets it again"
 
 
-def spoil(mirror: Mirror, *ids: str) -> None:
+def spoil(mirror: SyncEnv, *ids: str) -> None:
     """Make records of the source nest too deep to be stored."""
     for each in ids:
         mirror.registry.set_fields(each, {"deep": DEEP})
 
 
-def mend(mirror: Mirror, *ids: str) -> None:
+def mend(mirror: SyncEnv, *ids: str) -> None:
     """Make them as they were."""
     for each in ids:
         mirror.registry.set_fields(each, {"deep": None})
 
 
-def reread(mirror: Mirror, **given: Any) -> dict[str | None, Fate]:
+def reread(mirror: SyncEnv, **given: Any) -> dict[str | None, Fate]:
     """Ask for all that is open; what became of each, by its id."""
     with open_readonly(mirror.url) as connection:
         retry = RejectedRetry(rejected_records.listed(connection, also_resolved=False))
@@ -36,11 +36,11 @@ def reread(mirror: Mirror, **given: Any) -> dict[str | None, Fate]:
     return {each.record_id: retry.fates[each.id] for each in retry.rejects}
 
 
-def opened(mirror: Mirror) -> list[str | None]:
+def opened(mirror: SyncEnv) -> list[str | None]:
     return [row["record_id"] for row in mirror.rows(RejectedRecord, RejectedRecord.resolved_at.is_(None))]
 
 
-def test_what_can_be_read_by_now_is_stored_and_nothing_else_is_read(mirror: Mirror) -> None:
+def test_what_can_be_read_by_now_is_stored_and_nothing_else_is_read(mirror: SyncEnv) -> None:
     ids = [mirror.registry.ids(entity)[0] for entity in ("ml-repos", "models", "model-versions")]
     spoil(mirror, *ids)
     mirror.sync()
@@ -60,7 +60,7 @@ def test_what_can_be_read_by_now_is_stored_and_nothing_else_is_read(mirror: Mirr
     assert mirror.rows(SyncScope) == scope
 
 
-def test_what_is_gone_is_resolved_and_left_to_the_next_sync_to_delete(mirror: Mirror) -> None:
+def test_what_is_gone_is_resolved_and_left_to_the_next_sync_to_delete(mirror: SyncEnv) -> None:
     model, version = mirror.registry.ids("models")[0], mirror.registry.ids("model-versions")[5]
     mirror.sync()
     spoil(mirror, model, version)
@@ -77,7 +77,7 @@ def test_what_is_gone_is_resolved_and_left_to_the_next_sync_to_delete(mirror: Mi
     assert mirror.held() == mirror.served()
 
 
-def test_what_is_still_bad_stays_open_as_it_was_and_as_it_is(mirror: Mirror) -> None:
+def test_what_is_still_bad_stays_open_as_it_was_and_as_it_is(mirror: SyncEnv) -> None:
     same, other, mended = mirror.registry.ids("models")[:3]
     spoil(mirror, same, other, mended)
     mirror.registry.put_raw("models", "odd", {"name": "nobody"})
@@ -94,7 +94,7 @@ def test_what_is_still_bad_stays_open_as_it_was_and_as_it_is(mirror: Mirror) -> 
     assert sorted(row["status"] for row in mirror.rows(SyncRun)) == ["partial", "partial"]
 
 
-def test_a_version_that_was_read_again_does_not_stand_for_all_of_its_model(mirror: Mirror) -> None:
+def test_a_version_that_was_read_again_does_not_stand_for_all_of_its_model(mirror: SyncEnv) -> None:
     mirror.sync()
     first, second = mirror.registry.ids("model-versions")[:2]
     spoil(mirror, first)
@@ -108,7 +108,7 @@ def test_a_version_that_was_read_again_does_not_stand_for_all_of_its_model(mirro
 
 
 @pytest.mark.parametrize("record_id", [".", "..", "half \ud800"])
-def test_what_has_no_name_in_an_address_waits_for_the_next_sync(mirror: Mirror, record_id: str) -> None:
+def test_what_has_no_name_in_an_address_waits_for_the_next_sync(mirror: SyncEnv, record_id: str) -> None:
     mirror.registry.put_raw("models", "odd", {"id": record_id, "deep": DEEP})
     mirror.sync()
 
@@ -126,7 +126,9 @@ def test_what_has_no_name_in_an_address_waits_for_the_next_sync(mirror: Mirror, 
     ],
     ids=["422", "403", "a page for browsers", "another record"],
 )
-def test_one_that_is_not_told_stays_open_and_the_others_are_stored(mirror: Mirror, answer: Answer, reason: str) -> None:
+def test_one_that_is_not_told_stays_open_and_the_others_are_stored(
+    mirror: SyncEnv, answer: Answer, reason: str
+) -> None:
     untold, told = mirror.registry.ids("models")[:2]
     spoil(mirror, untold, told)
     mirror.sync()
@@ -143,7 +145,7 @@ def test_one_that_is_not_told_stays_open_and_the_others_are_stored(mirror: Mirro
     ]
 
 
-def test_a_control_plane_that_is_down_ends_it_and_nothing_is_written(mirror: Mirror) -> None:
+def test_a_control_plane_that_is_down_ends_it_and_nothing_is_written(mirror: SyncEnv) -> None:
     first, second = mirror.registry.ids("models")[:2]
     spoil(mirror, first, second)
     mirror.sync()
@@ -157,7 +159,7 @@ def test_a_control_plane_that_is_down_ends_it_and_nothing_is_written(mirror: Mir
     assert sorted(row["status"] for row in mirror.rows(SyncRun)) == ["failed", "partial"]
 
 
-def test_an_ml_repo_that_a_list_without_proof_lacks_is_not_taken_for_gone(mirror: Mirror) -> None:
+def test_an_ml_repo_that_a_list_without_proof_lacks_is_not_taken_for_gone(mirror: SyncEnv) -> None:
     repo = mirror.registry.ids("ml-repos")[0]
     spoil(mirror, repo)
     mirror.sync()
@@ -169,7 +171,7 @@ def test_an_ml_repo_that_a_list_without_proof_lacks_is_not_taken_for_gone(mirror
     assert proven == {repo: Fate("gone")}
 
 
-def test_a_model_that_comes_back_brings_its_versions_along(mirror: Mirror) -> None:
+def test_a_model_that_comes_back_brings_its_versions_along(mirror: SyncEnv) -> None:
     model = mirror.registry.ids("models")[0]
     mirror.sync()
     mirror.registry.delete_model(model)

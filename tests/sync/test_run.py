@@ -8,10 +8,10 @@ from etl.errors import ConfigError, DeleteLimitExceeded, SourceError, StoreError
 from etl.models import Change, Model, ModelVersion, SyncRun, SyncRunCount, SyncScope
 from etl.simulator import Registry, fault
 from etl.store import Tally
-from tests.mirror import BOOKKEEPING, Mirror, Row, mirrored
+from tests.support.sync_env import BOOKKEEPING, Row, SyncEnv, sync_env
 
 
-def test_the_first_load_stores_everything(mirror: Mirror) -> None:
+def test_the_first_load_stores_everything(mirror: SyncEnv) -> None:
     summary = mirror.sync()
 
     assert (summary.status, summary.complete, summary.proof, summary.mode) == ("succeeded", True, "anchored", "full")
@@ -23,13 +23,13 @@ def test_the_first_load_stores_everything(mirror: Mirror) -> None:
     assert mirror.held() == mirror.served()
 
 
-def test_the_first_load_writes_no_changes(mirror: Mirror) -> None:
+def test_the_first_load_writes_no_changes(mirror: SyncEnv) -> None:
     mirror.sync()
 
     assert mirror.rows(Change) == []
 
 
-def test_a_second_run_writes_nothing_but_its_own_record(mirror: Mirror) -> None:
+def test_a_second_run_writes_nothing_but_its_own_record(mirror: SyncEnv) -> None:
     mirror.sync()
     before = mirror.dump()
     summary = mirror.sync()
@@ -40,7 +40,7 @@ def test_a_second_run_writes_nothing_but_its_own_record(mirror: Mirror) -> None:
     assert {name for name in before if before[name] != after[name]} == BOOKKEEPING
 
 
-def test_a_second_full_run_writes_nothing_but_its_own_record(mirror: Mirror) -> None:
+def test_a_second_full_run_writes_nothing_but_its_own_record(mirror: SyncEnv) -> None:
     mirror.sync()
     before = mirror.registry_dump()
     summary = mirror.sync(full=True)
@@ -50,7 +50,7 @@ def test_a_second_full_run_writes_nothing_but_its_own_record(mirror: Mirror) -> 
     assert mirror.registry_dump() == before
 
 
-def test_every_version_is_compared_again_when_the_last_such_run_is_too_old(mirror: Mirror) -> None:
+def test_every_version_is_compared_again_when_the_last_such_run_is_too_old(mirror: SyncEnv) -> None:
     mirror.sync()
     summary = mirror.sync(full_every=timedelta(0))
 
@@ -59,7 +59,7 @@ def test_every_version_is_compared_again_when_the_last_such_run_is_too_old(mirro
     assert summary.tallies["model_versions"].seen == 36
 
 
-def test_what_changed_is_found_and_nothing_else_is_written(mirror: Mirror) -> None:
+def test_what_changed_is_found_and_nothing_else_is_written(mirror: SyncEnv) -> None:
     mirror.sync()
     before = {row["id"]: row for row in mirror.rows(ModelVersion)}
     changed = mirror.registry.records("models")[4]["latest_version"]["id"]
@@ -72,7 +72,7 @@ def test_what_changed_is_found_and_nothing_else_is_written(mirror: Mirror) -> No
     assert mirror.held() == mirror.served()
 
 
-def test_a_new_version_is_found_though_its_model_did_not_move(mirror: Mirror) -> None:
+def test_a_new_version_is_found_though_its_model_did_not_move(mirror: SyncEnv) -> None:
     mirror.sync()
     added = mirror.registry.add_version(mirror.registry.ids("models")[0], touch=False)
     summary = mirror.sync()
@@ -82,7 +82,7 @@ def test_a_new_version_is_found_though_its_model_did_not_move(mirror: Mirror) ->
     assert mirror.held() == mirror.served()
 
 
-def test_a_tag_of_the_latest_version_is_found_though_no_time_moved(mirror: Mirror) -> None:
+def test_a_tag_of_the_latest_version_is_found_though_no_time_moved(mirror: SyncEnv) -> None:
     mirror.sync()
     latest = mirror.registry.records("models")[1]["latest_version"]["id"]
     mirror.registry.set_tags(latest, ["moved", "Moved"], touch=False)
@@ -91,7 +91,7 @@ def test_a_tag_of_the_latest_version_is_found_though_no_time_moved(mirror: Mirro
     assert mirror.held() == mirror.served()
 
 
-def test_a_tag_of_an_older_version_is_found_by_a_full_run_though_no_time_moved(mirror: Mirror) -> None:
+def test_a_tag_of_an_older_version_is_found_by_a_full_run_though_no_time_moved(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.set_tags(mirror.registry.ids("model-versions")[0], ["moved"], touch=False)
     incremental = mirror.sync()
@@ -102,7 +102,7 @@ def test_a_tag_of_an_older_version_is_found_by_a_full_run_though_no_time_moved(m
     assert mirror.held() == mirror.served()
 
 
-def test_the_same_spelt_otherwise_is_looked_at_once_and_written_nowhere(mirror: Mirror) -> None:
+def test_the_same_spelt_otherwise_is_looked_at_once_and_written_nowhere(mirror: SyncEnv) -> None:
     mirror.sync()
     before = {table: mirror.rows(table) for table in (Model, ModelVersion, Change)}
     latest = mirror.registry.records("models")[1]["latest_version"]["id"]
@@ -114,7 +114,7 @@ def test_the_same_spelt_otherwise_is_looked_at_once_and_written_nowhere(mirror: 
     assert after.plan.way == "none"
 
 
-def test_a_full_run_of_some_models_compares_every_version_of_theirs(mirror: Mirror) -> None:
+def test_a_full_run_of_some_models_compares_every_version_of_theirs(mirror: SyncEnv) -> None:
     mirror.sync()
     version = mirror.registry.records("model-versions")[0]
     mirror.registry.set_tags(version["id"], ["moved"], touch=False)
@@ -124,7 +124,7 @@ def test_a_full_run_of_some_models_compares_every_version_of_theirs(mirror: Mirr
     assert mirror.held() == mirror.served()
 
 
-def test_a_dry_run_tells_the_counts_of_the_run_that_follows_and_writes_nothing(mirror: Mirror) -> None:
+def test_a_dry_run_tells_the_counts_of_the_run_that_follows_and_writes_nothing(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.delete_model(mirror.registry.ids("models")[3])
     mirror.registry.add_version(mirror.registry.ids("models")[0])
@@ -141,7 +141,7 @@ def test_a_dry_run_tells_the_counts_of_the_run_that_follows_and_writes_nothing(m
 
 
 def test_a_dry_run_makes_no_file(tmp_path: Path) -> None:
-    with mirrored(f"sqlite:///{tmp_path / 'registry.db'}") as mirror:
+    with sync_env(f"sqlite:///{tmp_path / 'registry.db'}") as mirror:
         foretold = mirror.sync(dry_run=True)
         made = list(tmp_path.iterdir())
         run = mirror.sync()
@@ -151,20 +151,20 @@ def test_a_dry_run_makes_no_file(tmp_path: Path) -> None:
 
 
 def test_first_run_creates_the_tables_of_an_empty_database(database_url: str) -> None:
-    with mirrored(database_url) as mirror:
+    with sync_env(database_url) as mirror:
         assert mirror.sync().complete
         assert mirror.held() == mirror.served()
 
 
 def test_a_run_without_a_single_record_is_complete(migrated_url: str) -> None:
-    with mirrored(migrated_url, Registry()) as mirror:
+    with sync_env(migrated_url, Registry()) as mirror:
         summary = mirror.sync()
 
     assert (summary.status, summary.exit_code) == ("succeeded", 0)
     assert set(summary.tallies.values()) == {Tally()}
 
 
-def test_the_row_of_a_run_says_what_it_did(mirror: Mirror) -> None:
+def test_the_row_of_a_run_says_what_it_did(mirror: SyncEnv) -> None:
     began = datetime.now(UTC)
     summary = mirror.sync()
     run = mirror.row(SyncRun)
@@ -188,7 +188,7 @@ def test_the_row_of_a_run_says_what_it_did(mirror: Mirror) -> None:
     }
 
 
-def test_the_counts_of_a_run_add_up(mirror: Mirror) -> None:
+def test_the_counts_of_a_run_add_up(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.delete_model(mirror.registry.ids("models")[3])
     mirror.registry.set_fields(mirror.registry.ids("models")[0], {"name": "renamed"})
@@ -205,7 +205,7 @@ def test_the_counts_of_a_run_add_up(mirror: Mirror) -> None:
     assert (counts["models"]["inserted"], counts["models"]["updated"], counts["models"]["rejected"]) == (1, 1, 1)
 
 
-def test_a_version_that_a_run_was_not_to_delete_is_deleted_by_the_next(mirror: Mirror) -> None:
+def test_a_version_that_a_run_was_not_to_delete_is_deleted_by_the_next(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.delete_version(mirror.registry.ids("model-versions")[0])
     kept = [mirror.sync(no_delete=True).tallies["model_versions"].deleted for _ in range(2)]
@@ -215,7 +215,7 @@ def test_a_version_that_a_run_was_not_to_delete_is_deleted_by_the_next(mirror: M
     assert mirror.held() == mirror.served()
 
 
-def test_the_watermark_is_the_newest_change_of_a_complete_run(mirror: Mirror) -> None:
+def test_the_watermark_is_the_newest_change_of_a_complete_run(mirror: SyncEnv) -> None:
     mirror.sync()
     scope = mirror.row(SyncScope)
     newest = max(row["updated_at"] for table in (Model, ModelVersion) for row in mirror.rows(table))
@@ -232,14 +232,14 @@ def test_the_watermark_is_the_newest_change_of_a_complete_run(mirror: Mirror) ->
     }
 
 
-def test_the_watermark_never_passes_the_start_of_the_run(mirror: Mirror) -> None:
+def test_the_watermark_never_passes_the_start_of_the_run(mirror: SyncEnv) -> None:
     mirror.registry.set_fields(mirror.registry.ids("models")[0], {"updated_at": "2999-01-01T00:00:00Z"}, touch=False)
     mirror.sync()
 
     assert mirror.row(SyncScope)["watermark"] == mirror.row(SyncRun)["started_at"]
 
 
-def test_an_incremental_run_keeps_the_watermark_and_the_time_of_the_last_full_one(mirror: Mirror) -> None:
+def test_an_incremental_run_keeps_the_watermark_and_the_time_of_the_last_full_one(mirror: SyncEnv) -> None:
     mirror.sync()
     before = mirror.row(SyncScope)
     mirror.sync()
@@ -249,7 +249,7 @@ def test_an_incremental_run_keeps_the_watermark_and_the_time_of_the_last_full_on
     assert after["last_complete_at"] > before["last_complete_at"]
 
 
-def test_a_run_that_the_control_plane_failed_says_so_and_leaves_the_tables_alone(mirror: Mirror) -> None:
+def test_a_run_that_the_control_plane_failed_says_so_and_leaves_the_tables_alone(mirror: SyncEnv) -> None:
     mirror.sync()
     before = mirror.registry_dump()
     mirror.registry.set_description(mirror.registry.ids("model-versions")[-1], "Never to be seen.")
@@ -266,7 +266,7 @@ def test_a_run_that_the_control_plane_failed_says_so_and_leaves_the_tables_alone
     assert len(mirror.rows(SyncScope)) == 1
 
 
-def test_a_run_that_the_database_failed_says_so_and_leaves_the_tables_alone(mirror: Mirror) -> None:
+def test_a_run_that_the_database_failed_says_so_and_leaves_the_tables_alone(mirror: SyncEnv) -> None:
     mirror.execute("CREATE UNIQUE INDEX only_one_model ON models (type)")
     with pytest.raises(StoreError):
         mirror.sync()
@@ -277,7 +277,7 @@ def test_a_run_that_the_database_failed_says_so_and_leaves_the_tables_alone(mirr
     assert not any(mirror.registry_dump().values())
 
 
-def test_a_run_that_the_guard_refused_says_so(mirror: Mirror) -> None:
+def test_a_run_that_the_guard_refused_says_so(mirror: SyncEnv) -> None:
     mirror.sync()
     for model in mirror.registry.ids("models")[:6]:
         mirror.registry.delete_model(model)
@@ -290,7 +290,7 @@ def test_a_run_that_the_guard_refused_says_so(mirror: Mirror) -> None:
     assert mirror.registry_dump() == before
 
 
-def test_a_dead_run_is_told_as_interrupted_by_the_next(mirror: Mirror) -> None:
+def test_a_dead_run_is_told_as_interrupted_by_the_next(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.execute("UPDATE sync_runs SET status = 'running', finished_at = NULL")
     mirror.sync()
@@ -301,7 +301,7 @@ def test_a_dead_run_is_told_as_interrupted_by_the_next(mirror: Mirror) -> None:
     assert alive["status"] == "succeeded"
 
 
-def test_a_run_of_an_ml_repo_takes_only_runs_of_the_same_repo_for_dead(mirror: Mirror) -> None:
+def test_a_run_of_an_ml_repo_takes_only_runs_of_the_same_repo_for_dead(mirror: SyncEnv) -> None:
     mirror.sync(ml_repo=("1",))
     mirror.sync(ml_repo=("2",))
     mirror.execute("UPDATE sync_runs SET status = 'running'")
@@ -314,24 +314,24 @@ def test_a_run_of_an_ml_repo_takes_only_runs_of_the_same_repo_for_dead(mirror: M
     ]
 
 
-def test_another_control_plane_is_not_mixed_in_unless_it_is_the_same_at_a_new_address(mirror: Mirror) -> None:
+def test_another_control_plane_is_not_mixed_in_unless_it_is_the_same_at_a_new_address(mirror: SyncEnv) -> None:
     mirror.sync()
     held, dump = mirror.held(), mirror.dump()
-    with mirrored(mirror.url) as other:
+    with sync_env(mirror.url) as other:
         with pytest.raises(ConfigError, match=f"was filled from {mirror.plane.url}, and not from {other.plane.url}"):
             other.sync()
         assert mirror.dump() == dump
-    with mirrored(mirror.url, mirror.registry) as moved:
+    with sync_env(mirror.url, mirror.registry) as moved:
         assert moved.sync(accept_host=True).complete
         assert moved.held() == held
         assert moved.sync().complete
 
 
-def _by_start(mirror: Mirror) -> list[Row]:
+def _by_start(mirror: SyncEnv) -> list[Row]:
     return sorted(mirror.rows(SyncRun), key=lambda run: run["started_at"])
 
 
-def test_a_run_that_another_took_for_dead_writes_nothing(mirror: Mirror) -> None:
+def test_a_run_that_another_took_for_dead_writes_nothing(mirror: SyncEnv) -> None:
     def work(_number: int, path: str, _query: dict[str, list[str]]) -> None:
         if path.endswith("/model-versions"):
             mirror.execute("UPDATE sync_runs SET status = 'interrupted'")

@@ -7,7 +7,7 @@ from etl.source import Listing
 from etl.store import Tally
 from etl.sync import NEVER
 from etl.sync.scope import Scope
-from tests.mirror import Mirror
+from tests.support.sync_env import SyncEnv
 
 
 def test_a_scope_without_filters_is_called_all() -> None:
@@ -56,7 +56,7 @@ def test_only_a_list_of_everything_tells_what_is_gone(*, scope: Scope, whole: bo
     assert scope.lists_every_model is whole
 
 
-def test_a_filtered_run_deletes_nothing(mirror: Mirror) -> None:
+def test_a_filtered_run_deletes_nothing(mirror: SyncEnv) -> None:
     mirror.registry.add_model("1")
     mirror.sync()
     model = mirror.registry.records("models")[0]
@@ -73,7 +73,7 @@ def test_a_filtered_run_deletes_nothing(mirror: Mirror) -> None:
     assert mirror.rows(Model, Model.deleted_at.is_not(None)) == []
 
 
-def test_a_run_of_an_ml_repo_deletes_inside_it_alone(mirror: Mirror) -> None:
+def test_a_run_of_an_ml_repo_deletes_inside_it_alone(mirror: SyncEnv) -> None:
     mirror.sync()
     first, second = mirror.registry.ids("models")[:2]
     mirror.registry.delete_model(first)
@@ -86,14 +86,14 @@ def test_a_run_of_an_ml_repo_deletes_inside_it_alone(mirror: Mirror) -> None:
     assert [row["id"] for row in mirror.rows(Model, Model.deleted_at.is_not(None))] == [first]
 
 
-def test_the_share_of_deletes_is_taken_of_the_scope(mirror: Mirror) -> None:
+def test_the_share_of_deletes_is_taken_of_the_scope(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.delete_model(mirror.registry.ids("models")[0])
     with pytest.raises(DeleteLimitExceeded, match="1 of 4 models are gone at the source, more than 20% at once"):
         mirror.sync(ml_repo=("1",))
 
 
-def test_each_scope_has_a_state_of_its_own(mirror: Mirror) -> None:
+def test_each_scope_has_a_state_of_its_own(mirror: SyncEnv) -> None:
     mirror.sync()
     whole = mirror.row(SyncScope)
     mirror.sync(ml_repo=("1",))
@@ -104,7 +104,7 @@ def test_each_scope_has_a_state_of_its_own(mirror: Mirror) -> None:
     assert [row["scope"] for row in mirror.rows(SyncRun, SyncRun.scope == {"ml_repos": ["1"]})] == [{"ml_repos": ["1"]}]
 
 
-def test_runs_of_every_ml_repo_bring_what_one_run_of_everything_brings(mirror: Mirror) -> None:
+def test_runs_of_every_ml_repo_bring_what_one_run_of_everything_brings(mirror: SyncEnv) -> None:
     for repo in ("1", "2", "3"):
         assert mirror.sync(ml_repo=(repo,)).tallies["models"].inserted == 4
     before = mirror.registry_dump()
@@ -115,7 +115,7 @@ def test_runs_of_every_ml_repo_bring_what_one_run_of_everything_brings(mirror: M
 
 
 def test_a_run_over_all_that_is_never_full_asks_for_no_version_that_runs_over_each_ml_repo_have_read(
-    mirror: Mirror,
+    mirror: SyncEnv,
 ) -> None:
     for repo in ("1", "2", "3"):
         mirror.sync(ml_repo=(repo,))
@@ -132,7 +132,7 @@ def test_a_run_over_all_that_is_never_full_asks_for_no_version_that_runs_over_ea
     assert mirror.held() == mirror.served()
 
 
-def test_an_unknown_ml_repo_is_refused_with_the_ones_there_are(mirror: Mirror) -> None:
+def test_an_unknown_ml_repo_is_refused_with_the_ones_there_are(mirror: SyncEnv) -> None:
     with pytest.raises(UnknownMlRepo, match=r"of the id '77': it lists 1 \(risk\), 2") as told:
         mirror.sync(ml_repo=("77", "1", "78"))
 
@@ -140,7 +140,7 @@ def test_an_unknown_ml_repo_is_refused_with_the_ones_there_are(mirror: Mirror) -
     assert mirror.row(SyncRun)["status"] == "failed"
 
 
-def test_without_empty_models_every_version_is_read_in_one_sweep_all_the_same(mirror: Mirror) -> None:
+def test_without_empty_models_every_version_is_read_in_one_sweep_all_the_same(mirror: SyncEnv) -> None:
     summary = mirror.sync(include_empty=False, full=True)
     assert summary.plan.way == "sweep"
     assert len(mirror.held()["model_versions"]) == len(mirror.registry.ids("model-versions"))

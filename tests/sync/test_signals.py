@@ -13,7 +13,7 @@ import pytest
 from etl.errors import Interrupted, StoreError
 from etl.models import Model, SyncRun
 from etl.sync import Interrupts, run
-from tests.mirror import Mirror, Silent
+from tests.support.sync_env import Silent, SyncEnv
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -50,7 +50,7 @@ def test_a_hangup_that_was_ignored_before_is_ignored_still() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_caller_with_handlers_of_its_own_interrupts_as_a_signal_does(mirror: Mirror) -> None:
+def test_a_caller_with_handlers_of_its_own_interrupts_as_a_signal_does(mirror: SyncEnv) -> None:
     interrupts = Interrupts()
 
     class Stopping(Silent):
@@ -177,7 +177,7 @@ class StopsAt(Silent):
 
 
 @pytest.mark.parametrize("phase", ["finding the API", "models", "versions", "comparing", "writing"])
-def test_a_run_interrupted_anywhere_writes_nothing_but_that(mirror: Mirror, phase: str) -> None:
+def test_a_run_interrupted_anywhere_writes_nothing_but_that(mirror: SyncEnv, phase: str) -> None:
     mirror.sync()
     mirror.registry.add_version(mirror.registry.ids("models")[0])
     before = mirror.registry_dump()
@@ -208,7 +208,7 @@ class SwallowsAt(Silent):
 
 @pytest.mark.parametrize("stop", ["finding the API", "ml_repos", "models", "model_versions", "comparing", "writing"])
 def test_a_run_ends_though_python_swallowed_the_signal(
-    mirror: Mirror, stop: str, swallowed: list[type[BaseException]]
+    mirror: SyncEnv, stop: str, swallowed: list[type[BaseException]]
 ) -> None:
     with Interrupts() as interrupts, pytest.raises(Interrupted):
         run(mirror.settings(), interrupts=interrupts, progress=SwallowsAt(stop))
@@ -220,7 +220,7 @@ def test_a_run_ends_though_python_swallowed_the_signal(
 
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_a_database_that_fails_after_a_signal_was_interrupted(
-    mirror: Mirror, swallowed: list[type[BaseException]], *, dry_run: bool
+    mirror: SyncEnv, swallowed: list[type[BaseException]], *, dry_run: bool
 ) -> None:
     class Sabotage(Silent):
         def phase(self, name: str) -> None:
@@ -237,7 +237,7 @@ def test_a_database_that_fails_after_a_signal_was_interrupted(
 
 
 def test_a_run_whose_end_cannot_be_recorded_still_tells_its_error(
-    mirror: Mirror, caplog: pytest.LogCaptureFixture
+    mirror: SyncEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Sabotage(Silent):
         def phase(self, name: str) -> None:

@@ -7,10 +7,10 @@ import pytest
 from etl.models import Change, ModelVersion, RejectedRecord
 from etl.simulator import fault
 from etl.store import Tally
-from tests.mirror import Mirror
+from tests.support.sync_env import SyncEnv
 
 
-def test_an_older_record_never_overwrites_a_newer_one(mirror: Mirror) -> None:
+def test_an_older_record_never_overwrites_a_newer_one(mirror: SyncEnv) -> None:
     version = mirror.registry.records("model-versions")[0]
     mirror.sync()
     before = mirror.registry_dump()
@@ -22,7 +22,7 @@ def test_an_older_record_never_overwrites_a_newer_one(mirror: Mirror) -> None:
     assert mirror.registry_dump() == before
 
 
-def test_other_content_overwrites_though_the_time_is_the_same(mirror: Mirror) -> None:
+def test_other_content_overwrites_though_the_time_is_the_same(mirror: SyncEnv) -> None:
     version = mirror.registry.records("model-versions")[0]
     mirror.sync()
     mirror.registry.put_raw("model-versions", version["id"], _described(version, "new", version["updated_at"]))
@@ -32,7 +32,7 @@ def test_other_content_overwrites_though_the_time_is_the_same(mirror: Mirror) ->
     assert mirror.row(ModelVersion, ModelVersion.id == version["id"])["description"] == "new"
 
 
-def test_a_record_without_a_time_overwrites_by_its_content(mirror: Mirror) -> None:
+def test_a_record_without_a_time_overwrites_by_its_content(mirror: SyncEnv) -> None:
     version = mirror.registry.records("model-versions")[0]
     mirror.sync()
     mirror.registry.put_raw("model-versions", version["id"], _described(version, "timeless", None))
@@ -41,7 +41,7 @@ def test_a_record_without_a_time_overwrites_by_its_content(mirror: Mirror) -> No
     assert mirror.held() == mirror.served()
 
 
-def test_a_record_that_changed_between_two_sweeps_is_stored_as_it_came_last(mirror: Mirror) -> None:
+def test_a_record_that_changed_between_two_sweeps_is_stored_as_it_came_last(mirror: SyncEnv) -> None:
     version = mirror.registry.ids("model-versions")[0]
     mirror.sync()
     mirror.registry.set_description(version, "first", touch=False)
@@ -53,7 +53,7 @@ def test_a_record_that_changed_between_two_sweeps_is_stored_as_it_came_last(mirr
     assert [(row["field"], row["new_value"]) for row in mirror.rows(Change)] == [("description", "second")]
 
 
-def test_a_record_that_came_older_in_a_second_sweep_is_kept_as_it_came_first(mirror: Mirror) -> None:
+def test_a_record_that_came_older_in_a_second_sweep_is_kept_as_it_came_first(mirror: SyncEnv) -> None:
     version = mirror.registry.records("model-versions")[0]
     older = _described(version, "older", "2020-01-01T00:00:00Z")
     at_second_sweep(mirror, lambda: mirror.registry.put_raw("model-versions", version["id"], older))
@@ -64,7 +64,7 @@ def test_a_record_that_came_older_in_a_second_sweep_is_kept_as_it_came_first(mir
     assert stored["description"] == version["manifest"]["description"]
 
 
-def test_the_newer_of_two_records_of_one_id_on_a_page_is_stored(mirror: Mirror) -> None:
+def test_the_newer_of_two_records_of_one_id_on_a_page_is_stored(mirror: SyncEnv) -> None:
     version = mirror.registry.records("model-versions")[0]
     newer = _described(version, "newer", "2025-01-01T00:00:00Z")
     mirror.registry.put_raw("model-versions", "twin", version)
@@ -74,7 +74,7 @@ def test_the_newer_of_two_records_of_one_id_on_a_page_is_stored(mirror: Mirror) 
     assert mirror.row(ModelVersion, ModelVersion.id == version["id"])["description"] == "newer"
 
 
-def test_a_record_that_becomes_readable_in_a_second_sweep_is_stored(mirror: Mirror) -> None:
+def test_a_record_that_becomes_readable_in_a_second_sweep_is_stored(mirror: SyncEnv) -> None:
     version = mirror.registry.records("model-versions")[0]
     mirror.registry.put_raw("model-versions", version["id"], version | {"model_id": []})
     at_second_sweep(mirror, lambda: mirror.registry.put_raw("model-versions", version["id"], version))
@@ -85,7 +85,7 @@ def test_a_record_that_becomes_readable_in_a_second_sweep_is_stored(mirror: Mirr
     assert mirror.held() == mirror.served()
 
 
-def test_a_record_that_becomes_unreadable_in_a_second_sweep_is_rejected(mirror: Mirror) -> None:
+def test_a_record_that_becomes_unreadable_in_a_second_sweep_is_rejected(mirror: SyncEnv) -> None:
     version = mirror.registry.records("model-versions")[0]
     unreadable = version | {"model_id": []}
     at_second_sweep(mirror, lambda: mirror.registry.put_raw("model-versions", version["id"], unreadable))
@@ -110,7 +110,7 @@ def test_a_record_that_becomes_unreadable_in_a_second_sweep_is_rejected(mirror: 
     ids=lambda value: str(value)[:20],
 )
 def test_what_cannot_be_read_is_kept_whole_and_the_rest_is_stored(
-    mirror: Mirror, record: Any, record_id: str | None, reason: str
+    mirror: SyncEnv, record: Any, record_id: str | None, reason: str
 ) -> None:
     mirror.registry.put_raw("model-versions", "odd", record)
     summary = mirror.sync()
@@ -123,7 +123,7 @@ def test_what_cannot_be_read_is_kept_whole_and_the_rest_is_stored(
     assert row["run_id"] == summary.run_id
 
 
-def test_a_rejected_record_that_comes_in_two_sweeps_is_counted_once(mirror: Mirror) -> None:
+def test_a_rejected_record_that_comes_in_two_sweeps_is_counted_once(mirror: SyncEnv) -> None:
     odd, other = {"id": "odd"}, {"id": "other"}
     mirror.registry.put_raw("model-versions", "odd", odd)
     mirror.registry.put_raw("model-versions", "other", other)
@@ -134,7 +134,7 @@ def test_a_rejected_record_that_comes_in_two_sweeps_is_counted_once(mirror: Mirr
     assert sorted(row["record_id"] for row in mirror.rows(RejectedRecord)) == ["odd", "other"]
 
 
-def test_several_records_that_changed_between_sweeps_are_stored_as_they_came_last(mirror: Mirror) -> None:
+def test_several_records_that_changed_between_sweeps_are_stored_as_they_came_last(mirror: SyncEnv) -> None:
     def work() -> None:
         for version in mirror.registry.ids("model-versions"):
             mirror.registry.set_tags(version, ["second"])
@@ -146,7 +146,7 @@ def test_several_records_that_changed_between_sweeps_are_stored_as_they_came_las
     assert mirror.held()["model_versions"] == mirror.served()["model_versions"]
 
 
-def test_a_rejected_record_is_asked_for_again_and_kept_once(mirror: Mirror) -> None:
+def test_a_rejected_record_is_asked_for_again_and_kept_once(mirror: SyncEnv) -> None:
     version = mirror.registry.records("model-versions")[0]
     mirror.registry.put_raw("model-versions", version["id"], version | {"id": None})
     first, second = mirror.sync(), mirror.sync()
@@ -159,13 +159,13 @@ def test_a_rejected_record_is_asked_for_again_and_kept_once(mirror: Mirror) -> N
     assert mirror.row(RejectedRecord)["run_id"] == first.run_id
 
 
-def test_a_rejected_record_that_names_no_model_is_asked_for_again_too(mirror: Mirror) -> None:
+def test_a_rejected_record_that_names_no_model_is_asked_for_again_too(mirror: SyncEnv) -> None:
     mirror.registry.put_raw("model-versions", "odd", {"id": "odd"})
 
     assert [mirror.sync().exit_code for _ in range(2)] == [3, 3]
 
 
-def test_a_rejected_record_that_changed_is_kept_in_both_forms(mirror: Mirror) -> None:
+def test_a_rejected_record_that_changed_is_kept_in_both_forms(mirror: SyncEnv) -> None:
     mirror.registry.put_raw("models", "odd", {"id": [1]})
     mirror.sync()
     mirror.registry.put_raw("models", "odd", {"id": [2]})
@@ -174,7 +174,7 @@ def test_a_rejected_record_that_changed_is_kept_in_both_forms(mirror: Mirror) ->
     assert [json.loads(row["payload"]) for row in mirror.rows(RejectedRecord)] == [{"id": [1]}, {"id": [2]}]
 
 
-def test_a_record_that_came_as_stored_and_then_as_unreadable_is_not_deleted(mirror: Mirror) -> None:
+def test_a_record_that_came_as_stored_and_then_as_unreadable_is_not_deleted(mirror: SyncEnv) -> None:
     version = mirror.registry.records("model-versions")[0]
     mirror.sync()
     mirror.registry.put_raw("model-versions", version["id"], {"id": version["id"], "fqn": "who knows"})
@@ -185,7 +185,7 @@ def test_a_record_that_came_as_stored_and_then_as_unreadable_is_not_deleted(mirr
 
 
 @pytest.mark.parametrize("entity", ["ml-repos", "models", "model-versions"])
-def test_a_record_without_an_id_spares_all_that_it_may_be(mirror: Mirror, entity: str) -> None:
+def test_a_record_without_an_id_spares_all_that_it_may_be(mirror: SyncEnv, entity: str) -> None:
     mirror.sync()
     mirror.registry.put_raw(entity, mirror.registry.ids(entity)[0], {"name": "anybody"})
     summary = mirror.sync(full=True)
@@ -194,7 +194,7 @@ def test_a_record_without_an_id_spares_all_that_it_may_be(mirror: Mirror, entity
     assert [tally.deleted for tally in summary.tallies.values()] == [0, 0, 0]
 
 
-def test_records_of_other_ml_repos_are_left_out_though_the_server_ignores_the_filter(mirror: Mirror) -> None:
+def test_records_of_other_ml_repos_are_left_out_though_the_server_ignores_the_filter(mirror: SyncEnv) -> None:
     stray = mirror.registry.records("models")[1]
     mirror.plane.before_request = lambda _number, _path, query: query.pop("ml_repo_id", None)
     summary = mirror.sync(ml_repo=("1",))
@@ -204,7 +204,7 @@ def test_records_of_other_ml_repos_are_left_out_though_the_server_ignores_the_fi
     assert summary.tallies["model_versions"].seen == 12
 
 
-def at_second_sweep(mirror: Mirror, work: Callable[[], object]) -> None:
+def at_second_sweep(mirror: SyncEnv, work: Callable[[], object]) -> None:
     """Have versions proven by two sweeps of a page each, and something happen before the second."""
     mirror.plane.faults = [fault("no_total,endpoint=model-versions")]
     pages = []

@@ -8,20 +8,20 @@ import pytest
 import trustme
 
 from etl.telemetry.webhook import body, send
-from tests.receivers import Receiver, receiver
-from tests.telemetry.outcomes import outcome
+from tests.support.otlp_receiver import OtlpReceiver, receiver
+from tests.telemetry.reports import report
 
 FAILED = {"status": "failed", "exit_code": 1, "error": "The database failed.", "records": {}}
 
 
 @pytest.fixture
-def hook() -> Iterator[Receiver]:
+def hook() -> Iterator[OtlpReceiver]:
     with receiver() as listening:
         yield listening
 
 
-def test_a_message_is_one_object_that_says_what_happened(hook: Receiver) -> None:
-    assert send(f"{hook.url}/hook?key=1", outcome(**FAILED), None) is None
+def test_a_message_is_one_object_that_says_what_happened(hook: OtlpReceiver) -> None:
+    assert send(f"{hook.url}/hook?key=1", report(**FAILED), None) is None
     (post,) = hook.posts
     assert (post.path, post.headers["Content-Type"]) == ("/hook?key=1", "application/json")
     assert post.headers["User-Agent"].startswith("tfy-etl/")
@@ -44,8 +44,8 @@ def test_a_message_is_one_object_that_says_what_happened(hook: Receiver) -> None
     }
 
 
-def test_a_partial_run_tells_what_was_rejected_and_its_warnings(hook: Receiver) -> None:
-    partial = outcome(status="partial", exit_code=3, warnings=("one", "two"), last_complete_at=None)
+def test_a_partial_run_tells_what_was_rejected_and_its_warnings(hook: OtlpReceiver) -> None:
+    partial = report(status="partial", exit_code=3, warnings=("one", "two"), last_complete_at=None)
     assert send(hook.url, partial, None) is None
     told = hook.posts[0].json()
     assert told["text"] == "tfy-etl sync of https://plane.example: partial (exit code 3): one; two"
@@ -53,13 +53,13 @@ def test_a_partial_run_tells_what_was_rejected_and_its_warnings(hook: Receiver) 
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
-def test_an_answer_that_is_no_success_is_told_and_not_asked_again(status: int, hook: Receiver) -> None:
+def test_an_answer_that_is_no_success_is_told_and_not_asked_again(status: int, hook: OtlpReceiver) -> None:
     hook.status = status
     assert send(hook.url, outcome(**FAILED), None) == f"HTTP status {status}"
     assert len(hook.posts) == 1
 
 
-def test_a_redirect_is_not_followed(hook: Receiver) -> None:
+def test_a_redirect_is_not_followed(hook: OtlpReceiver) -> None:
     with receiver() as elsewhere:
         hook.status, hook.location = 307, elsewhere.url
         assert send(hook.url, outcome(**FAILED), None) == "HTTP status 307"
@@ -75,7 +75,7 @@ def test_why_nobody_was_reached_is_told_without_the_address(url: str) -> None:
     assert "secret-hook" not in failed
 
 
-def test_an_answer_that_drips_for_ever_is_not_waited_for(hook: Receiver) -> None:
+def test_an_answer_that_drips_for_ever_is_not_waited_for(hook: OtlpReceiver) -> None:
     hook.drips = True
     assert send(hook.url, outcome(**FAILED), None, seconds=0.5) == "no response within 0.5 s"
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import click
 
-from etl import dictionary
+from etl import schema_docs
 from etl.cli.main import cli
-from etl.dictionary import mermaid
 from etl.explore.queries import QUERIES
+from etl.schema_docs import mermaid
 from etl.settings import Settings, env_names, flag
 from etl.telemetry.metrics_file import COUNTERS, GAUGES
 
@@ -76,17 +76,17 @@ def _default(value: object) -> str:
 
 
 def diagram() -> str:
-    """Return a Mermaid diagram of the tables, their keys and their references."""
-    return f"```mermaid\n{mermaid.write(dictionary.contents(), keys_only=True)}\n```"
+    """The tables, their keys and how they hang together, as a Mermaid diagram."""
+    return f"```mermaid\n{mermaid.write(schema_docs.describe_schema(), keys_only=True)}\n```"
 
 
 def tables() -> str:
-    """Return a table of the tables and views with their descriptions."""
-    contents = dictionary.contents()
+    """Tables and views with what they hold."""
+    schema = schema_docs.describe_schema()
     lines = ["| table or view | holds |", "| --- | --- |"]
     lines += [
         f"| [{each.name}](docs/schema.md#{each.name}) | {each.description} |"
-        for each in (*contents.tables, *contents.views)
+        for each in (*schema.tables, *schema.views)
     ]
     return "\n".join(lines)
 
@@ -144,7 +144,7 @@ def bad_answers() -> str:
         "| answer | when | fault | the run | exit code | the database holds | maximum requests |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for bad in runpy.run_path(str(_TESTS / "bad_answers.py"))["BAD_ANSWERS"]:
+    for bad in runpy.run_path(str(_TABLES_OF_TESTS / "support" / "bad_answers.py"))["BAD_ANSWERS"]:
         faults = ", ".join(f"`{fault}`" for fault in bad.faults)
         cells = (bad.name, bad.strikes, faults, bad.does, bad.exit_code, bad.holds, bad.requests)
         lines.append(f"| {' | '.join(map(str, cells))} |")

@@ -19,26 +19,27 @@ def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (head, ["---"] * len(head), *rows))
 
 
-def conditions(name: str) -> str:
-    """Return when, where and with which versions a benchmark ran."""
-    results = _load(name)
-    versions = ", ".join(f"{package} {version}" for package, version in results["versions"].items())
-    settings = ", ".join(f"`{setting}={value}`" for setting, value in results["postgresql_settings"].items())
-    rounds = max(each["rounds"] for each in results["summary"])
+def environment_of(name: str) -> str:
+    """When, where and with what a bench was run."""
+    result = _load_result(name)
+    versions = ", ".join(f"{package} {version}" for package, version in result["versions"].items())
+    settings = ", ".join(f"`{setting}={value}`" for setting, value in result["postgresql_settings"].items())
+    rounds = max(each["rounds"] for each in result["summary"])
     return (
-        f"Measured {results['at'][:10]}, {rounds} {'round' if rounds == 1 else 'rounds'}, {results['cores']} cores, "
-        f"{results['machine']}; {versions}; PostgreSQL with {settings}."
+        f"Measured {result['at'][:10]}, {rounds} {'round' if rounds == 1 else 'rounds'}, {result['cores']} cores, "
+        f"{result['machine']}; {versions}; PostgreSQL with {settings}."
     )
 
 
 def data() -> str:
-    """Return the size of the data of the comparison."""
-    results = _load("compare")["data"]
-    base, changed, deleted = results["base"], results["changed"], results["deleted"]
+    """What was read in the comparison."""
+    result = _load_result("compare")["data"]
+    base, changed, deleted = result["base"], result["changed"], result["deleted"]
     return (
         f"{base['models']:,} models, {base['model_versions']:,} versions, {base['metrics']:,} metrics, "
-        f"{base['tags']:,} tags, {base['packages']:,} packages. The change is {changed['edits told']} new descriptions "
-        f"that move `updated_at` of version and model, and {changed['edits silent']} new tags that move nothing; then "
+        f"{base['tags']:,} tags, {base['packages']:,} packages. "
+        f"The change is {changed['edited descriptions']} new descriptions that move `updated_at` of version and model, "
+        f"and {changed['edited tags']} new tags that move nothing; then "
         f"{changed['models'] - deleted['models']} models are deleted with their versions."
     )
 
@@ -47,14 +48,14 @@ def mock_server() -> str:
     """Return the throughput of the mock server alone."""
     rows = (
         (each["connections"], each["limit"], each["page_kb"], f"{each['pages_per_s']:,}", f"{each['mb_per_s']:,}")
-        for each in _load("compare")["plane"]
+        for each in _load_result("compare")["plane"]
     )
     return table(("connections", "records a page", "kB a page", "pages/s", "MB/s"), rows)
 
 
 def comparison(run: str) -> str:
-    """Return the results of every tool for one kind of run."""
-    rows = [_compared(each) for each in _load("compare")["summary"] if each["run"] == run]
+    """Every tool in one kind of run."""
+    rows = [_compared(each) for each in _load_result("compare")["summary"] if each["run"] == run]
     head = (
         "database", "tool", "wall s", "wall s, range", "wall time, ratio", "CPU s", "CPU s of the server", "peak MB",
         "requests", "MB read", "rows in the database", "differences from the source",
@@ -65,8 +66,8 @@ def comparison(run: str) -> str:
 def summary() -> str:
     """Return the main ratios: the median over the rounds, each of two runs of the same round."""
     walls: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for each in _load("compare")["measured"]:  # in the order of the rounds
-        walls[each["database"], each["run"], each["contender"]].append(each["wall"])
+    for each in _load_result("compare")["measured"]:  # in the order of the rounds
+        walls[each["database"], each["run"], each["tool"]].append(each["wall"])
     databases = ("SQLite", "PostgreSQL")
 
     def ratio(database: str, above: tuple[str, str], below: tuple[str, str]) -> str:
@@ -87,7 +88,7 @@ def summary() -> str:
 
 
 def _compared(each: Result) -> tuple[object, ...]:
-    name = f"**{_OURS}**" if each["contender"] == _OURS else each["contender"]
+    name = f"**{_OURS}**" if each["tool"] == _OURS else each["tool"]
     if "error" in each:
         return (each["database"], name, "failed", *[""] * 9)
     least, most = each["wall_range"]
@@ -116,7 +117,7 @@ def _missing(missing: dict[str, int]) -> str:
     )
 
 
-_IN_WORDS = {"edits silent": "of the new tags", "edits told": "of the new descriptions"}
+_IN_WORDS = {"edited tags": "of the new tags", "edited descriptions": "of the new descriptions"}
 
 
 def sync_only() -> str:
@@ -130,27 +131,27 @@ def sync_only() -> str:
             f"{each['peak_mb']:.0f}",
             f"{each['requests']:.0f}",
         )
-        for each in _load("compare")["summary"]
-        if each["contender"] == _OURS
+        for each in _load_result("compare")["summary"]
+        if each["tool"] == _OURS
     )
     return table(("database", "run", "wall s", "CPU s", "peak MB", "requests"), rows)
 
 
 def phases() -> str:
-    """Return the seconds of each phase of a first load, now and before."""
-    results = _load("phases")
-    first, *_ = results.values()
+    """Seconds of a first load by part, now and before."""
+    result = _load_result("phases")
+    first, *_ = result.values()
     parts = list(first["SQLite"])
     rows = (
         (database, label, *(f"{measured[database][part]:.1f}" for part in parts))
         for database in ("SQLite", "PostgreSQL")
-        for label, measured in results.items()
+        for label, measured in result.items()
     )
     return table(("database", "state", *parts), rows)
 
 
 def scaling() -> str:
-    """Return time and memory by the size of the registry."""
+    """How it grows with the registry."""
     rows = (
         (
             f"{each['versions']:,}",
@@ -162,25 +163,25 @@ def scaling() -> str:
             f"{each['requests']:,.0f}",
             f"{each['size_mb']:,.0f}",
         )
-        for each in _load("curve")["summary"]
+        for each in _load_result("scaling")["summary"]
     )
     return table(("versions", "database", "run", "wall s", "CPU s", "peak MB", "requests", "database MB"), rows)
 
 
 def startup() -> str:
-    """Return the start-up time of each command."""
-    results = _load("startup")
+    """What a start of each command costs."""
+    result = _load_result("startup")
     rows = (
         (each["command"], each["modules"], f"{each['wall_ms']:.0f}", f"{each['over_python_ms']:.0f}")
-        for each in results["commands"]
+        for each in result["commands"]
     )
     return table(("command", "modules", "ms", "ms more than Python alone"), rows)
 
 
 def latency() -> str:
-    """Return wall seconds by latency and number of parallel requests."""
-    results = _load("latency")["summary"]
-    walls = {(each["contender"], each["concurrency"], each["latency_ms"]): f"{each['wall']:.1f}" for each in results}
+    """Wall seconds by latency and requests under way."""
+    result = _load_result("latency")["summary"]
+    walls = {(each["tool"], each["concurrency"], each["latency_ms"]): f"{each['wall']:.1f}" for each in result}
     latencies = sorted({latency for _, _, latency in walls})
     lines = dict.fromkeys((name, concurrency) for name, concurrency, _ in walls)
     rows = ((*line, *(walls.get((*line, latency), "") for latency in latencies)) for line in sorted(lines, key=_order))
@@ -188,16 +189,16 @@ def latency() -> str:
 
 
 def latency_data() -> str:
-    """Return the size of the data of the latency benchmark."""
-    results = _load("latency")
-    data = results["data"]
-    return f"{data['models']:,} models of {data['versions_each']} versions, pages of {results['page_size']}"
+    """What was read at each latency."""
+    result = _load_result("latency")
+    data = result["data"]
+    return f"{data['models']:,} models of {data['versions_each']} versions, pages of {result['page_size']}"
 
 
 def _order(line: tuple[str, int]) -> tuple[bool, str, int]:
     return line[0] == _OURS, *line
 
 
-def _load(name: str) -> Result:
-    results: Result = json.loads((_RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    return results
+def _load_result(name: str) -> Result:
+    result: Result = json.loads((_RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return result

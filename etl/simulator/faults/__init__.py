@@ -1,14 +1,17 @@
-"""What goes wrong between here and a control plane, by name, each on request and the same in every run.
+"""Faults to inject between a client and the control plane, by name; each is the same in every run.
 
-A fault stands between the request and the answer: it may answer itself, change the answer, or change the
-registry first. On a command line it is written `name` or `name:argument`, and then `,every=3` (each third
-request), `,times=2` (twice at most), `,after=5` (not at the first five requests) and `,endpoint=models`. The
-requests of `after` are those to the endpoint; `every` and `times` count from the one behind them.
+A fault may answer a request itself, change the answer, or change the registry before the answer. On the command
+line it is written as `name` or `name:argument`, followed by options:
 
-schedule  one fault, and at which requests it strikes
-refusals  another answer than the one asked for
-bodies    the right answer, spoiled on its way
-lists     pages that are well-formed and not true, and lists that move
+,every=3          every third request
+,times=2          at most twice
+,after=5          not the first five requests to the endpoint; `every` and `times` count from the sixth
+,endpoint=models  only requests for this list
+
+schedule  a fault, and the requests that it affects
+refusals  errors and redirects instead of the answer
+bodies    the right answer, damaged or delayed
+lists     well-formed pages with wrong content, and lists that change while they are read
 """
 
 from collections.abc import Callable
@@ -17,9 +20,9 @@ from typing import Any
 
 from etl.errors import ConfigError
 from etl.simulator.faults import bodies, lists, refusals
-from etl.simulator.faults.schedule import Circumstances, Fault
+from etl.simulator.faults.schedule import Fault, FaultContext
 
-__all__ = ["FAULTS", "Circumstances", "Fault", "fault"]
+__all__ = ["FAULTS", "Fault", "FaultContext", "fault"]
 
 FAULTS: dict[str, Callable[..., Fault]] = {
     made.__name__: made
@@ -37,11 +40,11 @@ _SCHEDULE: dict[str, Callable[[str], Any]] = {"every": int, "times": int, "after
 
 
 def fault(written: str) -> Fault:
-    """A fault as it is written on a command line. Raises ConfigError."""
+    """Parse a fault from the command line. Raises ConfigError."""
     head, *options = written.split(",")
     name, _, argument = head.partition(":")
     if name not in FAULTS:
-        raise ConfigError(f"No fault is called {name!r}: there are {', '.join(FAULTS)}.")
+        raise ConfigError(f"Unknown fault {name!r}: the faults are {', '.join(FAULTS)}.")
     try:
         pairs = (option.partition("=") for option in options)
         schedule = {key: _SCHEDULE[key](value) for key, _, value in pairs}

@@ -1,4 +1,4 @@
-"""The right answer, spoiled on its way: late, in part, packed wrongly, too large or too deep to read."""
+"""The right answer, damaged or delayed: late, cut, badly compressed, too large or too deeply nested."""
 
 import gzip
 import time
@@ -7,38 +7,38 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import repeat
 
-from etl.simulator.exchange import Answer
-from etl.simulator.faults.schedule import Fault, always, spoiled
+from etl.simulator.faults.schedule import Fault, always, transformed
+from etl.simulator.http_types import Answer
 
 _MIB = 2**20
 _BLANKS = b" " * _MIB
 
 
 def reset() -> Fault:
-    """The connection is reset before anything came."""
+    """Reset the connection before the first byte."""
     return always(Answer(reset=True))
 
 
 def reset_inside() -> Fault:
-    """The connection is reset in the middle of the body."""
-    return spoiled(lambda answer: replace(answer, sent=len(answer.body) // 2, reset=True))
+    """Reset the connection in the middle of the body."""
+    return transformed(lambda answer: replace(answer, sent=len(answer.body) // 2, reset=True))
 
 
 def slow(seconds: str = "1") -> Fault:
-    """The right answer, late."""
+    """Delay the right answer."""
     delay = float(seconds)
-    return spoiled(lambda answer: replace(answer, delay=delay))
+    return transformed(lambda answer: replace(answer, delay=delay))
 
 
 def stall() -> Fault:
-    """Half of the body, and then nothing, for as long as the client stays."""
-    return spoiled(lambda answer: replace(answer, sent=len(answer.body) // 2, stall=True))
+    """Send half of the body, and then nothing until the client disconnects."""
+    return transformed(lambda answer: replace(answer, sent=len(answer.body) // 2, stall=True))
 
 
 def drip(seconds: str = "0.1") -> Fault:
-    """The right answer byte by byte, with a pause after each."""
+    """Send the right answer byte by byte, with a pause after each."""
     pause = float(seconds)
-    return spoiled(lambda answer: replace(answer, sent=0, stream=_drops(answer.body, pause)))
+    return transformed(lambda answer: replace(answer, sent=0, stream=_drops(answer.body, pause)))
 
 
 def _drops(body: bytes, pause: float) -> Iterator[bytes]:
@@ -48,38 +48,38 @@ def _drops(body: bytes, pause: float) -> Iterator[bytes]:
 
 
 def truncated_body() -> Fault:
-    """The connection ends in the middle of a body whose whole length was announced."""
-    return spoiled(lambda answer: replace(answer, sent=len(answer.body) // 2))
+    """Close the connection in the middle of the body, although Content-Length is the whole."""
+    return transformed(lambda answer: replace(answer, sent=len(answer.body) // 2))
 
 
 def bad_json() -> Fault:
-    """A body of the right length that breaks off in the middle of a record."""
-    return spoiled(lambda answer: replace(answer, body=answer.body[: len(answer.body) // 2]))
+    """Send half of the JSON, with a correct Content-Length."""
+    return transformed(lambda answer: replace(answer, body=answer.body[: len(answer.body) // 2]))
 
 
 def wrong_type(content_type: str = "text/html") -> Fault:
-    """The right answer, called something else than JSON."""
-    return spoiled(lambda answer: replace(answer, content_type=content_type))
+    """Send the right answer with another content type than JSON."""
+    return transformed(lambda answer: replace(answer, content_type=content_type))
 
 
 def broken_gzip() -> Fault:
-    """A packed body that cannot be unpacked from its middle on."""
+    """Send a gzip body that is corrupt from its middle on."""
 
-    def spoil(answer: Answer) -> Answer:
+    def transform(answer: Answer) -> Answer:
         packed = gzip.compress(answer.body)
         half = len(packed) // 2
         return _packed(answer, packed[:half] + bytes(len(packed) - half))
 
-    return spoiled(spoil)
+    return transformed(transform)
 
 
 def gzip_bomb(mebibytes: str = "1024") -> Fault:
-    """A body a thousandth of the size that it unpacks to; its end is missing."""
+    """Send a gzip body that decompresses to a thousand times its size; its end is missing."""
     packer = zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)
-    # After a full flush the same input gives the same output: it is packed twice, however often it is sent.
+    # After a full flush the same input gives the same output, so that compressing two blocks is enough.
     first, again = (packer.compress(_BLANKS) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
     bomb = first + again * (int(mebibytes) - 1)
-    return spoiled(lambda answer: _packed(answer, bomb))
+    return transformed(lambda answer: _packed(answer, bomb))
 
 
 def _packed(answer: Answer, body: bytes) -> Answer:
@@ -87,20 +87,20 @@ def _packed(answer: Answer, body: bytes) -> Answer:
 
 
 def huge_body(mebibytes: str = "1024") -> Fault:
-    """A body of so many MiB, made while it is sent."""
+    """Send a body of this many MiB, generated while it is sent."""
     count = int(mebibytes)
     length = ("Content-Length", str(count * _MIB))
-    return spoiled(lambda answer: Answer(headers=(*answer.headers, length), sent=0, stream=repeat(_BLANKS, count)))
+    return transformed(lambda answer: Answer(headers=(*answer.headers, length), sent=0, stream=repeat(_BLANKS, count)))
 
 
 def deep_record(levels: str = "10000") -> Fault:
-    """The first record of each page holds a value that nests so deep."""
+    """Add a value with this many levels to the first record of each page."""
     first = b'"data":[{"deep":%b,' % _nested(int(levels))
-    return spoiled(lambda answer: replace(answer, body=answer.body.replace(b'"data":[{', first, 1)))
+    return transformed(lambda answer: replace(answer, body=answer.body.replace(b'"data":[{', first, 1)))
 
 
 def deep_body(levels: str = "10000") -> Fault:
-    """JSON that is nothing but nested so deep."""
+    """Send JSON of this many nested lists."""
     return always(Answer(body=_nested(int(levels))))
 
 

@@ -1,4 +1,4 @@
-"""Pages that are well-formed and not true, and lists that move while they are read."""
+"""Well-formed pages with wrong content, and lists that change while they are read."""
 
 import json
 import random
@@ -7,88 +7,88 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from etl.simulator.entry import ML_REPOS, MODEL_VERSIONS, MODELS
-from etl.simulator.exchange import Answer, Proceed, dumps
-from etl.simulator.faults.schedule import Circumstances, Fault, spoiled
+from etl.simulator.faults.schedule import Fault, FaultContext, transformed
+from etl.simulator.http_types import Answer, Proceed, dumps
 from etl.simulator.registry import Registry
+from etl.simulator.stored_record import ML_REPOS, MODEL_VERSIONS, MODELS
 
 _MARK = b'"pagination":'
 
 
 def no_total() -> Fault:
-    """`pagination.total` is not there."""
-    return spoiled(lambda answer: _repaginated(answer, lambda pagination: pagination.pop("total", None)))
+    """Leave out `pagination.total`."""
+    return transformed(lambda answer: _repaginated(answer, lambda pagination: pagination.pop("total", None)))
 
 
 def wrong_total(by: str = "1") -> Fault:
-    """`pagination.total` is off, by one or by so many."""
+    """Add a number to `pagination.total`, by default 1."""
     error = int(by)
 
     def shift(pagination: dict[str, Any]) -> None:
         pagination["total"] += error
 
-    return spoiled(lambda answer: _repaginated(answer, shift))
+    return transformed(lambda answer: _repaginated(answer, shift))
 
 
 def total_is(value: str = "0") -> Fault:
-    """`pagination.total` is this JSON value, whatever the list holds."""
+    """Replace `pagination.total` by this JSON value."""
     total = json.loads(value)
-    return spoiled(lambda answer: _repaginated(answer, lambda pagination: pagination.update(total=total)))
+    return transformed(lambda answer: _repaginated(answer, lambda pagination: pagination.update(total=total)))
 
 
 def empty_page() -> Fault:
-    """A page behind the first holds nothing, whatever `total` says."""
+    """Return no records on pages after the first."""
 
-    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
         answer = proceed()
         _, mark, tail = answer.body.rpartition(_MARK)
-        if not mark or circumstances.request.query.get("offset", ["0"]) == ["0"]:
+        if not mark or context.request.query.get("offset", ["0"]) == ["0"]:
             return answer
         return replace(answer, body=b'{"data":[],' + mark + tail)
 
-    return Fault(strike)
+    return Fault(apply)
 
 
 def same_page() -> Fault:
-    """The first page, whichever was asked for."""
+    """Return the first page for every offset."""
     return _as_if_asked(lambda query: {"offset": ["0"]} if "offset" in query else {})
 
 
 def long_pages(times: str = "2") -> Fault:
-    """Pages so many times as long as was asked."""
+    """Return pages this many times as long as `limit`."""
     factor = int(times)
     return _as_if_asked(lambda query: {"limit": [str(int(each) * factor) for each in query.get("limit", [])]})
 
 
 def moving(seed: str = "0") -> Fault:
-    """Somebody works in the registry: before each answer a record comes, goes or changes."""
-    draw = random.Random(int(seed))  # noqa: S311 (made-up work)
+    """Add, change or delete a record of the registry before each answer."""
+    draw = random.Random(int(seed))  # noqa: S311 (no secret)
     one_at_a_time = threading.Lock()
 
-    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
         with one_at_a_time:
-            _move(circumstances.registry, draw)
+            _move(context.registry, draw)
         return proceed()
 
-    return Fault(strike)
+    return Fault(apply)
 
 
 def _as_if_asked(otherwise: Callable[[dict[str, list[str]]], dict[str, list[str]]]) -> Fault:
-    """The right answer to another query."""
+    """Answer another query than the one in the request."""
 
-    def strike(circumstances: Circumstances, _: Proceed) -> Answer:
-        query = circumstances.request.query
+    def apply(context: FaultContext, _: Proceed) -> Answer:
+        query = context.request.query
         changed = {name: values for name, values in otherwise(query).items() if values}
-        return circumstances.ask(replace(circumstances.request, query=query | changed))
+        return context.ask(replace(context.request, query=query | changed))
 
-    return Fault(strike)
+    return Fault(apply)
 
 
 def _repaginated(answer: Answer, change: Callable[[dict[str, Any]], object]) -> Answer:
     head, mark, tail = answer.body.rpartition(_MARK)
     if not mark:
         return answer
-    # Only the end of the envelope is read again: its data may be megabytes, and need not be readable.
+    # Parse only the end of the body: its data may be megabytes, and need not be valid JSON.
     pagination = json.loads(tail.removesuffix(b"}"))
     change(pagination)
     return replace(answer, body=head + mark + dumps(pagination) + b"}")

@@ -1,86 +1,86 @@
-"""Another answer than the one asked for: errors, pages for people, the way elsewhere."""
+"""Errors, HTML pages and redirects instead of the answer."""
 
 import itertools
 import time
 from dataclasses import replace
 from email.utils import formatdate
 
-from etl.simulator.entry import MODEL_VERSIONS, MODELS
-from etl.simulator.exchange import Answer, Proceed, forbidden_answer, html_answer, not_offered_answer, refusal
-from etl.simulator.faults.schedule import Circumstances, Fault, always
+from etl.simulator.faults.schedule import Fault, FaultContext, always
+from etl.simulator.http_types import Answer, Proceed, forbidden_answer, html_answer, not_offered_answer, refusal
+from etl.simulator.stored_record import MODEL_VERSIONS, MODELS
 
 
 def rate_limit(retry_after: str = "0") -> Fault:
-    """429 with a `Retry-After` of so many seconds, of a `date` one second ahead, or with `none`."""
+    """Return 429 with a `Retry-After` in seconds, as a `date` one second ahead, or with `none`."""
     if retry_after not in {"date", "none"}:
         float(retry_after)
 
-    def strike(_: Circumstances, __: Proceed) -> Answer:
+    def apply(_: FaultContext, __: Proceed) -> Answer:
         asked = formatdate(time.time() + 1, usegmt=True) if retry_after == "date" else retry_after
         headers = () if retry_after == "none" else (("Retry-After", asked),)
         return refusal(429, "Too many requests.", headers=headers)
 
-    return Fault(strike)
+    return Fault(apply)
 
 
 def flaky_500(status: str = "500") -> Fault:
-    """An error of the server that passes."""
+    """Return a transient server error."""
     return always(refusal(int(status), "Internal server error."))
 
 
 def html_page() -> Fault:
-    """A page for people, with status 200: a login, a proxy, the edge."""
+    """Return an HTML page with status 200, such as a login page or that of a proxy."""
     return always(html_answer())
 
 
 def redirect(target: str = "https://elsewhere.example/login") -> Fault:
-    """302 to somewhere else, where no token must go."""
+    """Redirect to another host, to which no token may be sent."""
     return always(Answer(status=302, headers=(("Location", target),)))
 
 
 def forbid(endpoint: str = "") -> Fault:
-    """403 for everything, or for one endpoint."""
+    """Return 403 for all requests, or for one endpoint."""
     return replace(always(forbidden_answer()), endpoint=endpoint)
 
 
 def not_offered(status: str = "404") -> Fault:
-    """A list that this control plane does not have: this status, or `html` for the HTML page with 200.
+    """Answer as if the list did not exist: with this status, or with `html` for the HTML page with 200.
 
-    Single models stay, as at a control plane without the list of models.
+    Single models are still served, as by a control plane without the list of models.
     """
     answer = not_offered_answer(None if status == "html" else _error_status(status))
 
-    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
-        parent = circumstances.request.path.rstrip("/").rpartition("/")[0]
-        single_model = circumstances.endpoint == MODELS and parent.endswith(f"/{MODELS}")
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+        parent = context.request.path.rstrip("/").rpartition("/")[0]
+        single_model = context.endpoint == MODELS and parent.endswith(f"/{MODELS}")
         return proceed() if single_model else answer
 
-    return Fault(strike)
+    return Fault(apply)
 
 
 def _error_status(written: str) -> int:
-    """An HTTP status of an error. Raises ValueError."""
+    """Parse an HTTP error status. Raises ValueError."""
     if int(written) not in range(400, 600):
         raise ValueError(f"{written} is no HTTP status of an error.")
     return int(written)
 
 
 def forbid_unfiltered(endpoint: str = MODEL_VERSIONS) -> Fault:
-    """403 for the list of a whole tenant; that of an ML repo or a model may be read."""
+    """Return 403 for lists of the whole tenant, but not for those of an ML repo or a model."""
 
-    def strike(circumstances: Circumstances, proceed: Proceed) -> Answer:
-        if circumstances.request.query.keys() & {"ml_repo_id", "model_id"}:
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+        if context.request.query.keys() & {"ml_repo_id", "model_id"}:
             return proceed()
         return refusal(403, "Forbidden: the token may not read all of the tenant.")
 
-    return Fault(strike, endpoint=endpoint)
+    return Fault(apply, endpoint=endpoint)
 
 
 def expired_token_after(requests: str = "1") -> Fault:
-    """The token is good for so many requests, then 401."""
+    """Return 401 after this many requests."""
     last, seen = int(requests), itertools.count(1)
 
-    def strike(_: Circumstances, proceed: Proceed) -> Answer:
+    def apply(_: FaultContext, proceed: Proceed) -> Answer:
         return proceed() if next(seen) <= last else refusal(401, "Unauthorized: the token has expired.")
 
-    return Fault(strike)
+    return Fault(apply)

@@ -1,19 +1,16 @@
-"""One fault: what it does, and at which requests."""
+"""A fault, and the requests that it affects."""
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from etl.simulator.exchange import Answer, Proceed, Request
+from etl.simulator.http_types import Answer, Proceed, Request
 from etl.simulator.registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True)
-class Circumstances:
-    """What a fault may look at or change: the request, the list it asks for, and the registry.
-
-    `ask` gives the right answer to any other request.
-    """
+class FaultContext:
+    """The request, its list and the registry, for use by a fault. `ask` answers any other request."""
 
     request: Request
     endpoint: str
@@ -21,17 +18,17 @@ class Circumstances:
     ask: Callable[[Request], Answer]
 
 
-Strike = Callable[[Circumstances, Proceed], Answer]
+Apply = Callable[[FaultContext, Proceed], Answer]
 
 
 @dataclass
 class Fault:
-    """Something that goes wrong at each `every`th request to `endpoint` (to any, if empty), `times` times.
+    """A fault that affects every `every`th request to `endpoint` (to any if empty), at most `times` times.
 
-    The first `after` requests to the endpoint pass, and count for nothing: `every` counts from there.
+    The first `after` requests to the endpoint are not affected, and `every` does not count them.
     """
 
-    strike: Strike
+    apply: Apply
     every: int = 1
     times: int | None = None
     endpoint: str = ""
@@ -40,17 +37,17 @@ class Fault:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a schedule that cannot be kept."""
+        """Reject an impossible schedule with a ValueError."""
         if self.every < 1:
-            raise ValueError(f"A fault cannot strike every {self.every} requests.")
+            raise ValueError(f"A fault cannot affect every {self.every} requests.")
         if self.after < 0:
             raise ValueError(f"A fault cannot start after {self.after} requests.")
 
-    def __call__(self, circumstances: Circumstances, proceed: Proceed) -> Answer:
-        """The answer that the client gets; `proceed` is what it would get without this fault."""
-        return self.strike(circumstances, proceed) if self._due(circumstances.endpoint) else proceed()
+    def __call__(self, context: FaultContext, proceed: Proceed) -> Answer:
+        """Answer a request; `proceed` returns the answer without this fault."""
+        return self.apply(context, proceed) if self._is_due(context.endpoint) else proceed()
 
-    def _due(self, endpoint: str) -> bool:
+    def _is_due(self, endpoint: str) -> bool:
         if self.endpoint not in {"", endpoint}:
             return False
         with self._lock:
@@ -60,10 +57,10 @@ class Fault:
 
 
 def always(answer: Answer) -> Fault:
-    """The same answer to whatever was asked."""
+    """Create a fault that always returns this answer."""
     return Fault(lambda _, __: answer)
 
 
-def spoiled(spoil: Callable[[Answer], Answer]) -> Fault:
-    """The right answer, and what becomes of it."""
-    return Fault(lambda _, proceed: spoil(proceed()))
+def transformed(transform: Callable[[Answer], Answer]) -> Fault:
+    """Create a fault that transforms the right answer."""
+    return Fault(lambda _, proceed: transform(proceed()))

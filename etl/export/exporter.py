@@ -1,0 +1,90 @@
+"""Exports one snapshot of the database, table by table, into a folder that is replaced in one step."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from etl.errors import ConfigError
+from etl.export import directory, manifest
+from etl.store import contents, reading
+from etl.store.contents import Content, Row
+
+_MODULES = {"parquet": "parquet", "csv": "csv_files", "jsonl": "json_lines", "duckdb": "duckdb_file"}
+"""Module of each format, imported on use: two need optional libraries that are slow to import."""
+
+FORMATS = tuple(_MODULES)
+
+_log = logging.getLogger(__name__)
+
+
+class Files(Protocol):
+    """Writes files of one format to a folder."""
+
+    def add(self, content: Content, chunks: Iterator[list[Row]]) -> str:
+        """Write a table or view chunk by chunk, and return the name of its file."""
+
+
+class Format(Protocol):
+    """The module of a format."""
+
+    def files(self, folder: Path, *, raw: bool) -> AbstractContextManager[Files]:
+        """Write files, which are complete when the context ends; `raw` leaves text as it is."""
+
+
+def export(url: str, target: Path, format: str, *, tables: Sequence[str] = (), raw: bool = False) -> dict[str, Any]:
+    """Export the named tables and views, or all, to a folder, and return the manifest.
+
+    `raw` leaves text in CSV as it is, also text that a spreadsheet would take for a formula. Raises EtlError, and
+    then leaves the folder unchanged.
+    """
+    module, chosen = _format(format), _select(tables)
+    with directory.replacing(target) as scratch:
+        with reading(url) as connection, contents.snapshot(connection) as moment:
+            summary = manifest.header(connection, format, moment)
+            with module.files(scratch, raw=raw) as files:
+                counts = Counter[str]()
+                names = {
+                    content: files.add(content, _count_rows(contents.rows(connection, content.name), content, counts))
+                    for content in chosen
+                }
+        summary |= {"files": manifest.files(scratch, names, counts)}
+        manifest.write(scratch, summary)
+    return summary
+
+
+def _count_rows(chunks: Iterator[list[Row]], content: Content, counts: Counter[str]) -> Iterator[list[Row]]:
+    """Yield the chunks, and add their rows to `counts`."""
+    for chunk in chunks:
+        counts[content.name] += len(chunk)
+        yield chunk
+    _log.debug("%s: %d rows", content.name, counts[content.name])
+
+
+def _format(name: str) -> Format:
+    """Return the module of a format. Raises ConfigError if its library is not installed."""
+    try:
+        module: Any = import_module(f"etl.export.{_MODULES[name]}")
+    except ModuleNotFoundError as error:
+        if error.name not in {"pyarrow", "duckdb"}:
+            raise
+        raise ConfigError(
+            f"The format {name} needs {error.name}, which is not installed: install tfy-etl with its extra, "
+            "tfy-etl[export], or use --format csv or jsonl."
+        ) from error
+    found: Format = module
+    return found
+
+
+def _select(names: Sequence[str]) -> list[Content]:
+    """Return the named tables and views in schema order. Raises ConfigError for an unknown name."""
+    known = contents.tables_and_views()
+    if unknown := next((name for name in names if name not in known), None):
+        near = get_close_matches(unknown, known, n=1)
+        meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
+        raise ConfigError(f"There is no table or view {unknown!r}: {meant}")
+    return [content for name, content in known.items() if not names or name in names]

@@ -1,0 +1,21 @@
+"""Documentation of the schema in several formats, generated from the mappings without a database.
+
+schema_description  tables, views and revision, from the mappings
+markdown            a data dictionary to read
+as_json             the same for programs
+mermaid             an entity-relationship diagram
+dbt                 dbt sources, with tests and freshness
+"""
+
+from etl.schema_docs import as_json, dbt, markdown, mermaid
+from etl.schema_docs.schema_description import describe_schema
+
+WRITERS = {"markdown": markdown.write, "json": as_json.write, "mermaid": mermaid.write, "dbt": dbt.write}
+
+
+def render(format: str) -> str:
+    """Render the schema of this release in one of the formats, without a final newline."""
+    return WRITERS[format](describe_schema())
+
+
+__all__ = ["WRITERS", "describe_schema", "render"]

@@ -1,0 +1,75 @@
+"""Requests and answers, as server, routes and faults exchange them."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+HTML_PAGE = b"<!doctype html><title>TrueFoundry</title><div id=root></div>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request; `number` counts from 1 during the life of the simulator."""
+
+    path: str
+    query: dict[str, list[str]] = field(default_factory=dict)
+    method: str = "GET"
+    number: int = 1
+    authorization: str = ""
+    body: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An answer, and the faults to apply while it is sent.
+
+    sent    send only this number of bytes of `body`, although Content-Length is that of the whole body
+    stream  further bytes to send after those
+    delay   seconds to wait before the answer
+    stall   send nothing more until one side closes the connection
+    reset   reset the connection, before the first byte unless `sent` is set
+    """
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+    sent: int | None = None
+    stream: Iterable[bytes] = ()
+    delay: float = 0.0
+    stall: bool = False
+    reset: bool = False
+
+
+Proceed = Callable[[], Answer]
+
+
+def dumps(value: Any) -> bytes:
+    """Serialize as the source does: with bare NaN, and with lone surrogates escaped."""
+    return json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
+def json_answer(value: Any, status: int = 200, *, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """Return a JSON answer."""
+    return Answer(status=status, body=dumps(value), headers=headers)
+
+
+def refusal(status: int, message: str, *, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """Return an error in the format of the control plane."""
+    return json_answer({"statusCode": status, "message": message}, status, headers=headers)
+
+
+def not_offered_answer(status: int | None) -> Answer:
+    """Return the answer for a list that is not offered; without a status, the HTML page with 200."""
+    return html_answer() if status is None else refusal(status, "This control plane does not offer the list.")
+
+
+def forbidden_answer() -> Answer:
+    """Return a 403: the token may not read the list."""
+    return refusal(403, "Forbidden: the token may not read this.")
+
+
+def html_answer() -> Answer:
+    """Return the HTML page that the control plane serves, with status 200, for unknown paths."""
+    return Answer(body=HTML_PAGE, content_type="text/html; charset=utf-8")

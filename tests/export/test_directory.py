@@ -1,0 +1,213 @@
+import ctypes
+import fcntl
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from etl.errors import ConfigError, EtlError
+from etl.export.directory import replacing
+
+LEFT = ".export.tfy-etl-0123"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "export"
+
+
+def put(target: Path, **files: str) -> None:
+    """An export of these files."""
+    with replacing(target) as scratch:
+        fill(scratch, **files)
+
+
+def fill(scratch: Path, **files: str) -> None:
+    for name, text in files.items():
+        (scratch / name).write_text(text)
+    manifest = {"kind": "tfy-etl export", "files": [{"file": name} for name in files]}
+    (scratch / "manifest.json").write_text(json.dumps(manifest))
+
+
+def held(target: Path) -> dict[str, str]:
+    return {each.name: each.read_text() for each in target.iterdir() if each.name != "manifest.json"}
+
+
+def beside(target: Path) -> list[str]:
+    return sorted(each.name for each in target.parent.iterdir())
+
+
+def test_a_new_folder_appears_whole_with_the_usual_permissions(target: Path) -> None:
+    usual = target.with_name("usual")
+    usual.mkdir()
+    with replacing(target) as scratch:
+        fill(scratch, a="1")
+        assert not target.exists()
+
+    assert held(target) == {"a": "1"}
+    assert target.stat().st_mode == usual.stat().st_mode
+    assert beside(target) == ["export", "usual"]
+
+
+def test_an_empty_folder_is_filled(target: Path) -> None:
+    target.mkdir()
+    put(target, a="1")
+
+    assert held(target) == {"a": "1"}
+
+
+def test_an_export_is_replaced_whole_and_keeps_its_permissions(target: Path) -> None:
+    put(target, a="1", b="2")
+    target.chmod(0o750)
+    put(target, b="3")
+
+    assert held(target) == {"b": "3"}
+    assert target.stat().st_mode & 0o777 == 0o750
+    assert beside(target) == ["export"]
+
+
+def test_where_the_system_cannot_exchange_folders_an_export_is_replaced_too(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_arguments, **_options: object())
+    put(target, a="1", b="2")
+    put(target, b="3")
+
+    assert held(target) == {"b": "3"}
+    assert beside(target) == ["export"]
+
+
+def test_who_looks_always_finds_an_export(target: Path) -> None:
+    put(target, number="0")
+    looks, stop = list[bool](), threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            looks.append(target.is_dir())
+
+    watching = threading.Thread(target=look)
+    watching.start()
+    for number in range(100):
+        put(target, number=str(number))
+    stop.set()
+    watching.join()
+
+    assert looks
+    assert all(looks)
+    assert held(target) == {"number": "99"}
+
+
+@pytest.mark.parametrize("before", [None, {"a": "1"}])
+def test_an_error_leaves_what_was_and_nothing_beside(before: dict[str, str] | None, target: Path) -> None:
+    if before:
+        put(target, **before)
+
+    def fail() -> None:
+        with replacing(target) as scratch:
+            fill(scratch, a="2")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+
+    assert beside(target) == (["export"] if before else [])
+    assert before is None or held(target) == before
+
+
+def test_a_link_goes_on_to_point_where_it_did(target: Path) -> None:
+    elsewhere = target.parent / "disk" / "export"
+    elsewhere.parent.mkdir()
+    target.symlink_to(elsewhere)
+    put(target, a="1")
+    put(target, a="2")
+
+    assert target.is_symlink()
+    assert held(elsewhere) == {"a": "2"}
+    assert beside(elsewhere) == ["export"]
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"notes.txt": "mine"}, "is not empty, and holds no export of tfy-etl"),
+        ({"manifest.json": "{}"}, "is not empty, and holds no export of tfy-etl"),
+        ({"manifest.json": "["}, "is not empty, and holds no export of tfy-etl"),
+        ({"manifest.json": '{"kind": "tfy-etl export"}'}, "is not empty, and holds no export of tfy-etl"),
+        ({"manifest.json": '{"kind": "tfy-etl export", "files": [7]}'}, "is not empty, and holds no export of tfy-etl"),
+        ({"manifest.json": '["tfy-etl export"]'}, "is not empty, and holds no export of tfy-etl"),
+        (
+            {"manifest.json": '{"kind": "tfy-etl export", "files": [{"file": "a"}]}', "a": "", "notes.txt": "mine"},
+            "holds other files than an export of tfy-etl, such as notes.txt",
+        ),
+    ],
+)
+def test_a_folder_of_anything_else_is_refused_and_left_alone(files: dict[str, str], reason: str, target: Path) -> None:
+    target.mkdir()
+    for name, text in files.items():
+        (target / name).write_text(text)
+    with pytest.raises(ConfigError, match=reason), replacing(target):
+        raise AssertionError
+
+    assert {each.name: each.read_text() for each in target.iterdir()} == files
+    assert beside(target) == ["export"]
+
+
+def test_what_came_into_the_folder_meanwhile_is_not_lost(target: Path) -> None:
+    put(target, a="1")
+
+    def put_beside_notes() -> None:
+        with replacing(target) as scratch:
+            fill(scratch, a="2")
+            (target / "notes.txt").write_text("mine")
+
+    with pytest.raises(ConfigError, match=r"such as notes\.txt"):
+        put_beside_notes()
+
+    assert held(target) == {"a": "1", "notes.txt": "mine"}
+    assert beside(target) == ["export"]
+
+
+def test_a_file_is_refused(target: Path) -> None:
+    target.write_text("mine")
+    with pytest.raises(ConfigError, match="is not a folder: name another"), replacing(target):
+        raise AssertionError
+
+    assert target.read_text() == "mine"
+
+
+def test_where_there_is_no_folder_around_it_none_is_made(target: Path) -> None:
+    with pytest.raises(ConfigError, match=r"The folder .*/export does not exist: create it"), replacing(target / "a"):
+        raise AssertionError
+
+    assert beside(target) == []
+
+
+def test_a_name_that_no_folder_can_have_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(EtlError, match="File name too long"), replacing(tmp_path / ("n" * 250)):
+        raise AssertionError
+
+
+def test_what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not(target: Path) -> None:
+    dead, living = target.with_name(LEFT), target.with_name(f"{LEFT}4")
+    for each in (dead, living):
+        each.mkdir()
+        fill(each, a="0")
+    handle = os.open(living, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    put(target, a="1")
+    os.close(handle)
+
+    assert beside(target) == [living.name, "export"]
+    assert held(living) == {"a": "0"}
+
+
+def test_two_at_once_both_end_well_and_one_of_them_is_there(target: Path) -> None:
+    put(target, a="0")
+    with replacing(target) as one:
+        fill(one, a="1")
+        put(target, b="2")
+
+    assert held(target) == {"a": "1"}
+    assert beside(target) == ["export"]

@@ -1,0 +1,219 @@
+"""Whatever is done to a registry, and however it is read: the history tells what was true after every run."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from etl.models import ModelVersion, SyncRun, views
+from etl.records import identify, to_rows
+from etl.simulator import Registry
+from tests.support.databases import new_database
+from tests.support.history_oracle import Pointers, State, Version, as_of, held_at, prune, undone
+from tests.support.sync_env import SyncEnv, sync_env
+
+WORDS = ("prod", "Prod", "staging", "␛odd\0")
+DEEP = json.loads("[" * 300 + "]" * 300)
+"""What cannot be stored: a version that carries it is rejected, and stays as it was."""
+
+_INSTANT = timedelta(microseconds=1)
+
+
+@dataclass
+class Hand:
+    """One who does to a registry what can be done; every deed moves `updated_at`, so that runs need not be full."""
+
+    registry: Registry
+    gone: list[str] = field(default_factory=list)
+
+    def do(self, deed: str, place: int, word: str) -> None:
+        kind = {"add": "models", "drop model": "models", "rename": "models"}.get(deed, "model-versions")
+        ids = self.gone if deed == "return" else self.registry.ids(kind)
+        if ids:
+            getattr(self, f"_{deed.replace(' ', '_')}")(ids[place % len(ids)], word)
+
+    def _tags(self, version: str) -> set[str]:
+        return set(self.registry.get("model-versions", version)["tags"] or ())
+
+    def _tag(self, version: str, word: str) -> None:
+        self.registry.set_tags(version, sorted(self._tags(version) | {word}))
+
+    def _untag(self, version: str, word: str) -> None:
+        self.registry.set_tags(version, sorted(self._tags(version) - {word}))
+
+    def _move(self, version: str, word: str) -> None:
+        for each in self.registry.ids("model-versions"):
+            self._untag(each, word)
+        self._tag(version, word)
+
+    def _alias(self, version: str, word: str) -> None:
+        self.registry.set_alias(version, word)
+
+    def _unalias(self, version: str, _word: str) -> None:
+        self.registry.set_alias(version, None)
+
+    def _describe(self, version: str, word: str) -> None:
+        self.registry.set_description(version, word)
+
+    def _frame(self, version: str, word: str) -> None:
+        self.registry.set_framework(version, {"type": word} if word != "prod" else None)
+
+    def _measure(self, version: str, word: str) -> None:
+        self.registry.add_metric(version, word, {"prod": 0.5, "Prod": float("nan")}.get(word))
+
+    def _package(self, version: str, word: str) -> None:
+        manifest = self.registry.get("model-versions", version)["manifest"]
+        environment = {"python_version": "3.12", "pip_packages": [f"numpy=={len(word)}", word, word]}
+        self.registry.set_fields(version, {"manifest": manifest | {"environment": environment}})
+
+    def _spoil(self, version: str, word: str) -> None:
+        self.registry.set_fields(version, {"deep": DEEP if word != "staging" else None})
+
+    def _add(self, model: str, _word: str) -> None:
+        self.registry.add_version(model, metrics=1)
+
+    def _rename(self, model: str, word: str) -> None:
+        self.registry.set_fields(model, {"name": word})
+
+    def _drop(self, version: str, _word: str) -> None:
+        self.registry.delete_version(version)
+        self.gone.append(version)
+
+    def _drop_model(self, model: str, _word: str) -> None:
+        self.registry.delete_model(model)
+        self.gone.append(model)
+
+    def _return(self, record: str, _word: str) -> None:
+        of_model = record not in self.registry.ids("models") and self._model_of(record)
+        if of_model and of_model not in self.registry.ids("models"):
+            return  # a version comes back to a model that is there
+        self.gone.remove(record)
+        self.registry.restore(record)
+        self.registry.touch(record)
+
+    def _model_of(self, record: str) -> str | None:
+        (first, *_) = self.registry._deleted[record]
+        return first.model_id or None
+
+
+DEEDS = (
+    "tag", "tag", "untag", "untag", "move", "alias", "unalias", "describe", "frame", "measure", "package", "spoil",
+    "add", "rename", "drop", "drop model", "return", "return",
+)  # fmt: skip
+edits = st.lists(st.tuples(st.sampled_from(DEEDS), st.integers(0, 11), st.sampled_from(WORDS)), max_size=6)
+filters = st.sampled_from([(), (), ("1",), ("2",)])
+sequences = st.lists(st.tuples(edits, filters), min_size=2, max_size=5)
+
+
+Homes = dict[str, tuple[str, str]]
+"""ML repo and model of each version that ever was."""
+
+
+def truth(registry: Registry, before: State, homes: Homes, ml_repos: tuple[str, ...]) -> State:
+    """What a run over these ML repos (all when there are none) must make of what was known before.
+
+    A version that cannot be stored stays as it was. It may hide another of its model, so none of those is deleted.
+    """
+    records = {record["id"]: record for record in registry.records("model-versions")}
+    homes |= {each: (record["ml_repo_id"], record["model_id"]) for each, record in records.items()}
+    hidden = {record["model_id"] for record in records.values() if record.get("deep")}
+    after = dict[str, Version]()
+    for each in before.keys() | records.keys():
+        ml_repo, model = homes[each]
+        record = records.get(each)
+        unseen = record is None and model in hidden
+        unread = bool(ml_repos) and ml_repo not in ml_repos
+        if record and not record.get("deep") and not unread:
+            after[each] = Version.of(to_rows(identify("model_versions", record)))
+        elif each in before and (record or unseen or unread):
+            after[each] = before[each]
+    return deepcopy(after)
+
+
+def pointers(state: State) -> Pointers:
+    return {
+        each: (int(it.fields["version"] or 0), it.fields["version_alias"], frozenset(it.tags))
+        for each, it in state.items()
+    }
+
+
+@contextmanager
+def fresh(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """A database without rows for each example."""
+    if dialect == "sqlite":
+        yield f"sqlite:///{shutil.copy(request.getfixturevalue('migrated_file'), folder / 'registry.db')}"
+        return
+    template = request.getfixturevalue("migrated_template")
+    with new_database(request.getfixturevalue("postgres_url"), template=template) as url:
+        yield url
+
+
+# Shrinking would replay whole runs for minutes: what fails is printed as it was found.
+@settings(
+    max_examples=6,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(sequence=sequences)
+def test_the_history_tells_what_was_true_after_every_run(
+    dialect: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    sequence: list[tuple[list[tuple[str, int, str]], tuple[str, ...]]],
+) -> None:
+    registry = Registry.generate(seed=5, ml_repos=2, models=4, versions=2, metrics=1, empty_share=0, tags=WORDS)
+    hand, homes, states = Hand(registry), Homes(), list[State]()
+    with fresh(dialect, request, tmp_path) as url, sync_env(url, registry) as mirror:
+        for deeds, ml_repos in sequence:
+            for deed in deeds:
+                hand.do(*deed)
+            mirror.sync(ml_repo=ml_repos, allow_mass_delete=True)
+            states.append(truth(registry, states[-1] if states else {}, homes, ml_repos))
+        moments = moments_of(mirror, states)
+        assert as_of(mirror, min(moments) - _INSTANT) == {}
+        assert_told(mirror, moments)
+        assert_starts_are_exact_or_said_not_to_be(mirror, moments)
+        horizon = sorted(moments)[len(moments) // 2]
+        prune(mirror, horizon)
+        kept = {moment: state for moment, state in moments.items() if moment >= horizon}
+        assert_told(mirror, kept)
+        assert_starts_are_exact_or_said_not_to_be(mirror, kept)
+
+
+def moments_of(mirror: SyncEnv, states: list[State]) -> dict[datetime, State]:
+    """What was true at the start of each run, and just before that of the next one."""
+    starts = sorted(run["started_at"] for run in mirror.rows(SyncRun))
+    at_starts = dict(zip(starts, states, strict=True))
+    return at_starts | {after - _INSTANT: state for after, state in zip(starts[1:], states, strict=False)}
+
+
+def assert_told(mirror: SyncEnv, moments: dict[datetime, State]) -> None:
+    """By all three."""
+    tags, aliases = mirror.rows(views.tag_history), mirror.rows(views.alias_history)
+    for moment, state in undone(mirror, moments).items():
+        assert state == moments[moment]
+    for moment, state in moments.items():
+        expected = pointers(state)
+        assert as_of(mirror, moment) == expected
+        assert held_at(tags, moment, "tag") == {each: set(it[2]) for each, it in expected.items() if it[2]}
+        assert held_at(aliases, moment, "version_alias") == {each: {it[1]} for each, it in expected.items() if it[1]}
+
+
+def assert_starts_are_exact_or_said_not_to_be(mirror: SyncEnv, moments: dict[datetime, State]) -> None:
+    """What is exact was not there just before; of the rest nothing is known but since when there is the version."""
+    first_seen = {row["id"]: row["first_seen_at"] for row in mirror.rows(ModelVersion)}
+    for row in mirror.rows(views.tag_history):
+        before = row["valid_from"] - _INSTANT
+        if not row["valid_from_is_exact"]:
+            assert row["valid_from"] == first_seen[row["model_version_id"]]
+        elif before in moments:
+            version = moments[before].get(row["model_version_id"])
+            assert version is None or row["tag"] not in version.tags

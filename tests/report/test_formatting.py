@@ -1,0 +1,149 @@
+import math
+import unicodedata
+from datetime import UTC, datetime, timedelta, timezone
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.report import formatting
+
+
+class Looked(HTMLParser):
+    """What a browser would see in a piece of HTML."""
+
+    def __init__(self, html: str) -> None:
+        """Look at it."""
+        super().__init__(convert_charrefs=True)
+        self.tags = list[tuple[str, tuple[tuple[str, str | None], ...]]]()
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, tuple(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def shown(text: str) -> str:
+    return str(formatting.visible(text, str))
+
+
+@given(st.text(max_size=160))
+def test_any_text_is_isolated_and_brings_no_element_of_its_own(text: str) -> None:
+    looked = Looked(shown(text))
+    assert looked.tags[0] == ("bdi", ())
+    assert set(looked.tags[1:]) <= {("i", ())}
+
+
+@given(st.text(max_size=160))
+def test_what_is_shown_is_the_text_with_what_nobody_sees_spelled_out(text: str) -> None:
+    secret_pattern = "".join(each if each.isprintable() else f"U+{ord(each):04X}" for each in text)
+    assert Looked(shown(text)).text.replace(" U+", "U+") == secret_pattern.replace(" U+", "U+")
+
+
+@given(st.text())
+def test_no_control_and_no_turn_of_direction_reaches_the_page(text: str) -> None:
+    assert {unicodedata.category(each) for each in shown(text)} & {"Cc", "Cf", "Cs", "Zl", "Zp"} == set()
+
+
+def test_a_turn_of_direction_is_seen() -> None:
+    assert shown("invoice\u202egnp.exe") == (
+        "<bdi>invoice<i>U+202E</i>gnp.exe</bdi>"
+    )  # fmt: skip
+
+
+def test_several_in_a_row_are_told_together() -> None:
+    assert shown("\u202e\u2066x\x00") == "<bdi><i>U+202E U+2066</i>x<i>U+0000</i></bdi>"
+
+
+def test_markup_is_text() -> None:
+    assert shown("<script>alert('&')</script>") == (
+        "<bdi>&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;</bdi>"
+    )  # fmt: skip
+
+
+def test_a_very_long_text_is_cut_and_says_how_long_it_is() -> None:
+    long = shown("é" * 300_000)
+    assert long == f'<bdi>{"é" * 160}</bdi> <span class="quiet">… 300,000 characters</span>'
+
+
+def test_a_secret_is_hidden_before_the_text_is_cut() -> None:
+    assert "s3cret" not in formatting.visible("x" * 157 + "s3cret", lambda text: text.replace("s3cret", "***"))
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (0, "0"),
+        (1_234_567, "1,234,567"),
+        (-12, "−12"),
+        (0.93, "0.93"),
+        (0.123456, "0.1235"),
+        (-0.5, "−0.5"),
+        (12.0, "12"),
+        (1.5e9, "1.5e+09"),
+        (-1.5e-9, "−1.5e−09"),
+    ],
+)
+def test_a_number_is_written_in_the_digits_that_tell(value: float, written: str) -> None:
+    assert formatting.number(value) == written
+
+
+@given(st.floats(-1e300, 1e300))
+def test_any_finite_number_can_be_written(value: float) -> None:
+    back = float(formatting.number(value).replace("−", "-").replace(",", ""))
+    assert math.isclose(back, value, rel_tol=1e-3, abs_tol=0)
+
+
+def test_what_passes_any_number_is_written_too() -> None:
+    assert [formatting.change(value) for value in (math.inf, -math.inf)] == ["+inf", "−inf"]
+
+
+def test_a_change_has_its_sign() -> None:
+    assert [formatting.change(value) for value in (0.25, -0.25, 0.0)] == ["+0.25", "−0.25", "0"]
+
+
+@pytest.mark.parametrize(
+    ("count", "written"),
+    [
+        (None, "0 bytes"),
+        (999, "999 bytes"),
+        (1500, "1.5 kB"),
+        (250_000_000, "250 MB"),
+        (2_840_000_000_000, "2.8 TB"),
+        (3 * 10**15, "3.0 PB"),
+    ],
+)
+def test_a_size_has_its_unit(count: int | None, written: str) -> None:
+    assert formatting.size(count) == written
+
+
+def test_times_are_in_utc() -> None:
+    assert formatting.day(datetime(1, 1, 1, tzinfo=UTC)) == "0001-01-01"
+    at = datetime(2026, 1, 1, 1, 30, tzinfo=timezone(timedelta(hours=5, minutes=45)))
+    assert (formatting.moment(at), formatting.day(at)) == ("2025-12-31 19:45", "2025-12-31")
+    assert formatting.moment(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01 00:00"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [
+        (-1, "less than a minute"),
+        (59, "less than a minute"),
+        (60, "1 minute"),
+        (7199, "119 minutes"),
+        (7200, "2 hours"),
+        (172_799, "47 hours"),
+        (172_800, "2 days"),
+    ],
+)
+def test_a_span_is_told_in_its_largest_unit(seconds: float, written: str) -> None:
+    assert formatting.span(seconds) == written
+
+
+def test_a_noun_follows_its_count() -> None:
+    assert [formatting.plural(count, "model") for count in (0, 1, 2000)] == ["0 models", "1 model", "2,000 models"]

@@ -1,0 +1,44 @@
+import re
+
+from etl import schema_docs
+from etl.schema_docs import mermaid
+from tests.schema_docs.builders import CONTENTS
+
+# What the grammar of Mermaid 11 takes of this kind of diagram, as far as it is used here.
+WORD = "[A-Za-z_][A-Za-z0-9_]*"
+LINE = re.compile(rf"    {WORD} (\|\||\|o)(--|\.\.)(o\||o\{{) {WORD} : {WORD}")
+ENTITY = re.compile(rf"    {WORD} \{{\n(        {WORD} {WORD}( (PK|FK)(, (PK|FK))*)?\n)+    \}}\n")
+
+
+def test_lines_tell_what_refers_to_what_how_many_and_whether_a_key_holds_it() -> None:
+    assert mermaid.write(CONTENTS).splitlines() == [
+        "erDiagram",
+        "    teams ||--o{ pets : team_id",
+        "    teams |o..o{ pets : twin_id",
+        "    teams {",
+        "        text id PK",
+        "    }",
+        "    pets {",
+        "        text team_id PK, FK",
+        "        bigint place PK",
+        "        text mood",
+        "        text twin_id FK",
+        "        timestamptz born_at",
+        "    }",
+    ]
+
+
+def test_where_only_keys_are_asked_for_other_columns_are_left_out() -> None:
+    without = mermaid.write(CONTENTS, keys_only=True)
+    assert "mood" not in without
+    assert "born_at" not in without
+    assert "text twin_id FK" in without
+
+
+def test_what_is_written_of_the_real_schema_is_within_the_grammar() -> None:
+    for keys_only in (False, True):
+        head, _, body = (mermaid.write(schema_docs.describe_schema(), keys_only=keys_only) + "\n").partition("\n")
+        lines = [line for line in body.splitlines() if " : " in line]
+        assert head == "erDiagram"
+        assert [line for line in lines if not LINE.fullmatch(line)] == []
+        assert ENTITY.sub("", body).splitlines() == lines != []

@@ -1,0 +1,28 @@
+"""Faults that strike requests which would all be answered well."""
+
+from etl.simulator import Registry, fault
+from etl.simulator.faults import FaultContext
+from etl.simulator.http_types import Answer, Request, json_answer
+
+GOOD = json_answer({"data": [{"id": "a"}], "pagination": {"total": 1, "offset": 0, "limit": 100}})
+
+
+def context(endpoint: str, registry: Registry | None = None, query: dict[str, str] | None = None) -> FaultContext:
+    """Those of a request with such a query."""
+    request = Request(path="/", query={name: [value] for name, value in (query or {}).items()})
+    return FaultContext(request=request, endpoint=endpoint, registry=registry or Registry(), ask=_echo)
+
+
+def answers_of(written: str, requests: int = 1, endpoint: str = "models", **query: str) -> list[Answer]:
+    """What a client gets for so many requests."""
+    one = fault(written)
+    return [one(context(endpoint, query=query), lambda: GOOD) for _ in range(requests)]
+
+
+def statuses(written: str, requests: int, endpoint: str = "models", **query: str) -> list[int]:
+    return [answer.status for answer in answers_of(written, requests, endpoint, **query)]
+
+
+def _echo(request: Request) -> Answer:
+    """An answer that tells which query it is to."""
+    return json_answer(request.query)

@@ -1,0 +1,54 @@
+"""A browser, and what went wrong in it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.support.external_tools import require_tool
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium. A process has one at a time: whoever starts it ends it with his module."""
+    from playwright.sync_api import sync_playwright
+
+    path = require_tool("chromium", "chromium")
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox does not work as root, nor in most containers.
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@dataclass
+class Window:
+    """A page of a browser, and all that went wrong in it or left for another host."""
+
+    page: Any
+    errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def go(self, url: str) -> None:
+        """Open an address, and wait until it is quiet."""
+        assert self.page.goto(url).status == 200, url
+        self.page.wait_for_load_state("networkidle")
+
+    @classmethod
+    @contextmanager
+    def of(cls, browser: Any, host: str) -> Iterator["Window"]:
+        """An empty page. Whatever it asks of another host, and whatever it complains of, is an error in the end."""
+        page = browser.new_page()
+        window = cls(page)
+        page.on("console", lambda said: window.errors.append(said.text) if said.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: window.errors.append(str(error)))
+        page.on("request", lambda request: window.requests.append(request.url))
+        yield window
+        page.close()
+        ours = (f"{host}/", f"blob:{host}/", "data:")
+        assert [each for each in window.requests if not each.startswith(ours)] == []
+        assert window.errors == []
+
+    def text(self, selector: str) -> list[str]:
+        """What each element shows."""
+        return [text.strip() for text in self.page.locator(selector).all_inner_texts()]

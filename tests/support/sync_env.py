@@ -1,0 +1,221 @@
+"""A simulated control plane and the database that mirrors it: what tests of whole runs are made with."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, select, text
+
+from etl.models import Base
+from etl.records import (
+    Entity,
+    MetricRow,
+    MlRepoRow,
+    ModelRow,
+    ModelRunStepRow,
+    ModelVersionRow,
+    PackageRow,
+    SubjectRow,
+    TagRow,
+    rebuild,
+)
+from etl.records.canonical import canonical
+from etl.settings import Settings
+from etl.simulator import Registry, Simulator
+from etl.store import open_engine
+from etl.sync import Interrupts, Summary, run
+from tests.support.patience import patience
+
+TOKEN = "secret-of-these-tests"
+BOOKKEEPING = frozenset({"sync_runs", "sync_run_counts", "sync_scopes"})
+"""The tables that a run may write though nothing is new."""
+
+ROWS: dict[str, type[Any]] = {
+    "ml_repos": MlRepoRow,
+    "models": ModelRow,
+    "model_run_steps": ModelRunStepRow,
+    "model_versions": ModelVersionRow,
+    "model_version_tags": TagRow,
+    "model_version_metrics": MetricRow,
+    "model_version_packages": PackageRow,
+    "subjects": SubjectRow,
+}
+ENTITIES: dict[Entity, tuple[str, ...]] = {
+    "ml_repos": (),
+    "models": ("model_run_steps",),
+    "model_versions": ("model_version_tags", "model_version_metrics", "model_version_packages"),
+}
+
+# Bytecode is kept, or each of the many processes would compile everything again.
+_QUICK = {"TFY_ETL_PAGE_SIZE": "20", "TFY_ETL_MAX_RETRIES": "0", "PYTHONDONTWRITEBYTECODE": ""}
+
+Row = dict[str, Any]
+Tables = dict[str, list[tuple[Any, ...]]]
+
+
+class Silent:
+    """Progress that nobody looks at."""
+
+    def phase(self, name: str) -> None:
+        """Say nothing."""
+
+    def advance(self, entity: str, records: int, total: int | None) -> None:
+        """Say nothing."""
+
+
+@dataclass
+class SyncEnv:
+    """A control plane that runs, and the URL of a database at the newest revision."""
+
+    plane: Simulator
+    url: str
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def registry(self) -> Registry:
+        return self.plane.registry
+
+    def settings(self, **given: Any) -> Settings:
+        usual: dict[str, Any] = {"host": self.plane.url, "api_key": TOKEN, "database_url": self.url, "max_retries": 0}
+        return Settings(**usual | {"page_size": 20} | given)
+
+    def sync(self, **given: Any) -> Summary:
+        """A run in this process. Raises EtlError."""
+        return run(self.settings(**given), interrupts=Interrupts(), progress=Silent())
+
+    def start(self, *arguments: str, command: str = "sync") -> subprocess.Popen[str]:
+        """The real command, at work."""
+        named = {"TFY_HOST": self.plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_DATABASE_URL": self.url}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "etl", command, *arguments],
+            env=os.environ | named | _QUICK,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Leave no process behind, however the test went."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+
+    def command(self, *arguments: str, exit_code: int = 0, command: str = "sync") -> str:
+        """What the real command prints, once it has ended as it should."""
+        process = self.start(*arguments, command=command)
+        out, err = process.communicate(timeout=patience())
+        assert process.returncode == exit_code, err
+        return out if exit_code in {0, 3} else err
+
+    def result(self, *arguments: str, exit_code: int = 0) -> Any:
+        """What `sync --output json` prints."""
+        return json.loads(self.command("--output", "json", *arguments, exit_code=exit_code))
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        engine = open_engine(self.url)
+        with engine.begin() as connection:
+            yield connection
+        engine.dispose()
+
+    def execute(self, statement: str) -> None:
+        """Do something to the database behind the back of a run."""
+        with self.connection() as connection:
+            connection.execute(text(statement))
+
+    def rows(self, of: type[Base] | Table, *where: ColumnElement[bool]) -> list[Row]:
+        """The rows of a table or view, in the order of its key."""
+        table = of if isinstance(of, Table) else Base.metadata.tables[of.__tablename__]
+        with self.connection() as connection:
+            found = connection.execute(select(*table.columns).where(*where).order_by(*table.primary_key))
+            return [dict(row) for row in found.mappings()]
+
+    def row(self, of: type[Base] | Table, *where: ColumnElement[bool]) -> Row:
+        """The only row."""
+        (row,) = self.rows(of, *where)
+        return row
+
+    def held(self) -> dict[str, dict[str, str]]:
+        """Every live record of each kind by its id, put together again from its rows, in canonical form."""
+        tables = {name: self.rows(Base.metadata.tables[name]) for name in ROWS}
+        subjects = [_as(SubjectRow, row) for row in tables["subjects"]]
+        found: dict[str, dict[str, str]] = {}
+        for entity, children in ENTITIES.items():
+            lists: dict[str, dict[str, list[Any]]] = {child: defaultdict(list) for child in children}
+            for child in children:
+                for row in tables[child]:
+                    of_child = _as(ROWS[child], row)
+                    lists[child][of_child[0]].append(of_child)
+            found[entity] = {
+                row["id"]: canonical(
+                    rebuild(
+                        entity,
+                        {entity: [_as(ROWS[entity], row)], "subjects": subjects}
+                        | {child: lists[child][row["id"]] for child in children},
+                    )
+                )
+                for row in tables[entity]
+                if row["deleted_at"] is None
+            }
+        return found
+
+    def served(self) -> dict[str, dict[str, str]]:
+        """The same of the control plane; of its latest version a model says only which it is."""
+        return {
+            entity: {
+                str(record["id"]): canonical(_with_latest_by_id(record))
+                for record in self.registry.records(entity.replace("_", "-"))
+            }
+            for entity in ENTITIES
+        }
+
+    def dump(self) -> Tables:
+        """Every row of every table, with what its database knows it by: a row that is written again differs."""
+        identity = "ctid, xmin" if self.url.startswith("postgresql") else "rowid"
+        with self.connection() as connection:
+            return {
+                name: [
+                    tuple(map(str, row))
+                    for row in connection.execute(text(f"SELECT {identity}, t.* FROM {name} t ORDER BY 1"))  # noqa: S608 names of our own
+                ]
+                for name in sorted(Base.metadata.tables)
+            }
+
+    def registry_dump(self) -> Tables:
+        """The same of the tables that only news may touch."""
+        return {name: rows for name, rows in self.dump().items() if name not in BOOKKEEPING}
+
+
+@contextmanager
+def sync_env(url: str, registry: Registry | None = None, **behaviour: Any) -> Iterator[SyncEnv]:
+    """A mirror of a small registry, or of the one given, whose control plane behaves as told."""
+    if registry is None:
+        registry = Registry.generate(seed=7, ml_repos=3, models=12, versions=3, metrics=2)
+    with Simulator(registry, token=TOKEN, **behaviour) as plane:
+        mirror = SyncEnv(plane, url)
+        try:
+            yield mirror
+        finally:
+            mirror.end()
+
+
+def _as(kind: type[Any], row: Row) -> Any:
+    return kind(**{name: row[name] for name in kind._fields})
+
+
+def _with_latest_by_id(record: Row) -> Row:
+    latest = record.get("latest_version")
+    return record | {"latest_version": {"id": latest["id"]}} if latest else record
