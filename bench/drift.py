@@ -59,7 +59,7 @@ def main() -> None:
 
 def measured(order: str, pace: int, given: argparse.Namespace) -> Figures:
     """Read all lists of a few registries, with a change before every `pace`th request (0: none)."""
-    readings: list[Reading] = []
+    readings: list[ListingRead] = []
     requests: list[int] = []
     for seed in range(given.rounds):
         registry = Registry.generate(seed, ml_repos=20, models=given.models, versions=5, metrics=0)

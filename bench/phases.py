@@ -31,7 +31,7 @@ from bench.tools import PAGE_SIZE
 from etl.settings import Settings
 from etl.source import client, fetch_pool
 from etl.store import open_engine, staging, store
-from etl.sync import Interrupts, intake, run
+from etl.sync import Interrupts, run, stage_pages
 from tests.support.databases import migrate, postgres_server
 
 PARTS: tuple[tuple[str, Any, str], ...] = (

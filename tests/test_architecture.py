@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from tests import kinds
+from tests.support import kinds
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(
@@ -14,7 +14,7 @@ MODULES = sorted(
 OURS = [path for path in MODULES if path.parts[0] == "etl"]
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}
 ENVIRONMENT = {"os.environ", "os.getenv", "os.putenv"}
-PASSES_ERRORS_ON = {Path("etl/source/pool.py")}  # it raises each error again where the result is awaited
+PASSES_ERRORS_ON = {Path("etl/source/fetch_pool.py")}  # it raises each error again where the result is awaited
 # The report shows when it was rendered; the simulator has a clock of its own.
 READ_THE_CLOCK = {"sync", "report", "simulator"}
 # They declare one column after the other, with its description.

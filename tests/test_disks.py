@@ -16,7 +16,7 @@ import pytest
 from etl.errors import StoreError
 from etl.models import Model, SyncRun
 from etl.simulator import Registry
-from etl.store import sqlite
+from etl.store.dialects import sqlite
 from tests.support.disks import Disk, small_disk
 from tests.support.faults import COMPARING, LOGGED, at_request, change_everything, interrupt_in_phase, is_written
 from tests.support.load_factor import LOAD_FACTOR, report

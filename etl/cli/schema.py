@@ -5,6 +5,6 @@ import click
 from etl import schema_docs
 
 
-def write_down(format: str) -> None:
-    """Print it."""
+def schema_command(format: str) -> None:
+    """Print the documentation in a format."""
     click.echo(schema_docs.render(format))

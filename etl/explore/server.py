@@ -91,7 +91,7 @@ class _Registry(Database):
         self._connections: list[Any] = []
 
     def connect(self, write: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002 Datasette's signature; the database is read-only
-        connection = browsing.connect(Path(self.path))
+        connection = queries.explore.connect(Path(self.path))
         self._connections.append(connection)
         return connection
 

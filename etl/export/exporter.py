@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from etl.errors import ConfigError
 from etl.export import directory, manifest
-from etl.store import contents, reading
-from etl.store.contents import Content, Row
+from etl.store import open_readonly, queries
+from etl.store.queries.export import Content, Row
 
 _MODULES = {"parquet": "parquet", "csv": "csv_files", "jsonl": "json_lines", "duckdb": "duckdb_file"}
 """Module of each format, imported on use: two need optional libraries that are slow to import."""
@@ -44,12 +44,14 @@ def export(url: str, target: Path, format: str, *, tables: Sequence[str] = (), r
     """
     module, chosen = _format(format), _select(tables)
     with directory.replacing(target) as scratch:
-        with reading(url) as connection, contents.snapshot(connection) as moment:
+        with open_readonly(url) as connection, queries.export.snapshot(connection) as moment:
             summary = manifest.header(connection, format, moment)
             with module.files(scratch, raw=raw) as files:
                 counts = Counter[str]()
                 names = {
-                    content: files.add(content, _count_rows(contents.rows(connection, content.name), content, counts))
+                    content: files.add(
+                        content, _count_rows(queries.export.rows(connection, content.name), content, counts)
+                    )
                     for content in chosen
                 }
         summary |= {"files": manifest.files(scratch, names, counts)}
@@ -82,7 +84,7 @@ def _format(name: str) -> Format:
 
 def _select(names: Sequence[str]) -> list[Content]:
     """Return the named tables and views in schema order. Raises ConfigError for an unknown name."""
-    known = contents.tables_and_views()
+    known = queries.export.tables_and_views()
     if unknown := next((name for name in names if name not in known), None):
         near = get_close_matches(unknown, known, n=1)
         meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."

@@ -9,8 +9,8 @@ from typing import Any
 
 import etl
 from etl.export.text_format import moment
-from etl.store import contents, schema
-from etl.store.contents import Content, Kind
+from etl.store import queries, schema
+from etl.store.queries.export import Content, Kind
 
 NAME = "manifest.json"
 _KIND = "tfy-etl export"

@@ -60,15 +60,15 @@ class ReportData:
 
 def gather(database_url: str, made_at: datetime, stale_after: timedelta) -> ReportData | None:
     """Read the data of the report; None if no run has written anything yet."""
-    with overview.one_moment(database_url) as connection:
-        last = overview.last_written(connection)
+    with queries.report.one_moment(database_url) as connection:
+        last = queries.report.last_written(connection)
         if last is None:
             return None
         counts = queries.report.counts(connection)
         since = max(made_at - LATELY, counts["first_run_at"])
         production = queries.report.production(connection, since, PRODUCTION)
         model_ids = list(dict.fromkeys(row["model_id"] for row in production.part.rows))[:METRIC_MODELS]
-        scopes = overview.freshness(connection)
+        scopes = queries.report.freshness(connection)
         return ReportData(
             made_at=made_at,
             since=since,

@@ -37,7 +37,7 @@ def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_proof_counts_what_the_tables_have_and_says_how_old_it_is(mirror: SyncEnv) -> None:
-    told = prove(synced(mirror, "1", "2", "3"))
+    told = verify(synced(mirror, "1", "2", "3"))
     proof = told["whole"]
     assert (proof["ml_repos"], proof["vanished"], proof["models"], proof["model_versions"]) == (3, [], 12, 36)
     assert proof["last_complete_run_id"] == told["run_id"]
@@ -48,7 +48,7 @@ def test_a_proof_counts_what_the_tables_have_and_says_how_old_it_is(mirror: Sync
 
 def test_an_ml_repo_that_no_task_synced_is_named(mirror: SyncEnv) -> None:
     with pytest.raises(AirflowFailException, match=r"1 of 3 ML repos were not synced in this DAG run.*: 2\."):
-        prove(synced(mirror, "1", "3"))
+        verify(synced(mirror, "1", "3"))
 
 
 def test_a_run_of_another_dag_run_does_not_count(mirror: SyncEnv) -> None:
@@ -88,7 +88,7 @@ def test_tables_that_do_not_hold_what_the_lists_have_fail_the_proof(mirror: Sync
 
 def test_without_a_list_of_ml_repos_there_is_nothing_to_prove(mirror: SyncEnv) -> None:
     with pytest.raises(AirflowFailException, match="No ML repos were listed"):
-        prove(synced(mirror, "1", "2", "3"), listed=None)
+        verify(synced(mirror, "1", "2", "3"), listed=None)
 
 
 def test_a_run_over_some_models_of_an_ml_repo_is_no_sync_of_it(mirror: SyncEnv) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from etl.errors import ConfigError, EtlError, LockHeld, MassDelete
+from etl.errors import ConfigError, DeleteLimitExceeded, EtlError, LockHeld
 from tests.support.deploy_files import FOLDER, ROOT, jobs, manifests, pods
 
 # Pod failure policies are stable from 1.31 on.

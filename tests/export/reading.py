@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Boolean, Double, Table
 
 from etl.models import Base, views
 from etl.models.types import RegistryJson, UtcDateTime
+from etl.redaction import secret_pattern
 from tests.models.test_types import named
 from tests.support.sync_env import SyncEnv
 

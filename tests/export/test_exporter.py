@@ -17,7 +17,7 @@ from etl.errors import ConfigError, EtlError
 from etl.export import FORMATS, export
 from etl.models import Base, ModelVersion, SyncRun
 from etl.simulator import Registry
-from etl.store import reading, schema
+from etl.store import open_readonly, schema
 from tests.export.reading import EVERYTHING
 from tests.support.disks import Disk, small_disk
 from tests.support.sync_env import SyncEnv, sync_env

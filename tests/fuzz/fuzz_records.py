@@ -23,6 +23,7 @@ with atheris.instrument_imports(
     from etl.source.completeness.id_set import key_of
     from etl.source.exceptions import MalformedResponse
 from etl.simulator import Registry
+from etl.source.responses import Answer, parse_envelope
 from tests.support.reference_decoder import said
 
 Record = dict[str, Any]

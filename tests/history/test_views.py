@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import make_url
 
 from etl.models import Change, ModelVersion, SyncRun, views
-from etl.store import reading, rejects
-from etl.sync import Interrupts, Rereading, run
+from etl.store import open_readonly, rejected_records
+from etl.sync import Interrupts, RejectedRetry, run
 from tests.history.test_properties import DEEP
 from tests.support.databases import libpq
 from tests.support.history_oracle import AS_OF, as_of, prune, stretches

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from etl.records import Entity, Rows, Unreadable, changes, embedded_version, rebuild, rows, sight
+from etl.records import Entity, InvalidRecord, Rows, changes, embedded_version, identify, rebuild, to_rows
 from tests.records.strategies import ANYTHING, READABLE, VERSIONS, Record
 from tests.support.reference_decoder import TIMES, said
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from etl.report.data import ReportData, Series
-from etl.store.overview import Part
+from etl.store.queries.report import Part
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 STALE_AFTER = timedelta(days=180)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from etl.report.data import gather
-from etl.store import overview
+from etl.store import queries
 from tests.report.conftest import Gathered
 from tests.support.sync_env import SyncEnv
 

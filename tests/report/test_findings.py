@@ -4,7 +4,7 @@ import pytest
 
 from etl.report import findings
 from etl.report.findings import END_OF_LIFE, ActionItem, ended
-from etl.store.overview import Part
+from etl.store.queries.report import Part
 from etl.store.runs import age_of
 from tests.report.builders import NOW, a_run, a_scope, report_data
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from etl.report import metrics
 from etl.report.data import Series
-from etl.store.overview import Part
+from etl.store.queries.report import Part
 from tests.report.builders import NOW, a_mix, report_data
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from etl.report.data import CHANGES, METRIC_ROWS, METRIC_VERSIONS, MODELS, PRODUCTION, REPOS, Series
 from etl.report.page import page
-from etl.store.overview import Part
+from etl.store.queries.report import Part
 from tests.report.builders import NAME, a_mix, a_run, report_data
 from tests.report.test_formatting import Looked
 

@@ -9,7 +9,7 @@ import pytest
 from etl.simulator import Fault, Registry, Simulator, fault
 from etl.simulator.faults import FaultContext
 from etl.simulator.http_types import Answer, Proceed
-from etl.source import Client, Listing, Reader
+from etl.source import Client, Listing, ListingReader
 from tests.source.planes import TOKEN, settings
 from tests.support.concurrency_probe import ConcurrencyProbe
 
@@ -18,7 +18,7 @@ Apply = Callable[[FaultContext, Proceed], Answer]
 
 
 @contextmanager
-def reader_at(apply: Apply, concurrency: int) -> Iterator[Reader]:
+def reader_at(apply: Apply, concurrency: int) -> Iterator[ListingReader]:
     """Reads some hundred pages from a control plane whose answers pass through a function."""
     registry = Registry.generate(seed=7, ml_repos=2, models=60, versions=10, metrics=0, empty_share=0.0)
     with Simulator(registry, token=TOKEN, faults=[Fault(apply)]) as plane:

@@ -6,8 +6,8 @@ from threading import Event, current_thread
 
 import pytest
 
-from etl import current
-from etl.source.pool import Pool
+from etl import run_context
+from etl.source.fetch_pool import FetchPool
 from tests.support.patience import patience
 
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.errors import RequestRefused, SourceError
-from etl.source import Listing, Reader, wire
-from etl.source.answer import LimitRefused, TooLarge
+from etl.source import Listing, ListingReader, transport
+from etl.source.exceptions import LimitRefused, TooLarge
 from tests.source.lists import ORDERS, Order, still_list
-from tests.source.planes import Handler, client_of, envelope, serving
+from tests.source.planes import Handler, client_of, parse_envelope, serving
 from tests.support.concurrency_probe import ConcurrencyProbe
 
 MODELS = Listing("models")

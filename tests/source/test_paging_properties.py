@@ -8,7 +8,8 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.source.paging import Page, Sweep, proof
+from etl.source.completeness.page import Page
+from etl.source.completeness.sweep import Sweep, proof
 from tests.source.lists import ORDERS, UNSEEN, MovingList, Order, still_list
 from tests.support.load_factor import LOAD_FACTOR
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from etl.errors import ConfigError, RequestRefused, TokenRefused
-from etl.source.answer import Answer, Digits, Forbidden, LimitRefused, Malformed, envelope, scrub
-from etl.source.retry import Passing
+from etl.source.exceptions import Forbidden, LimitRefused, MalformedResponse, TransientError
+from etl.source.responses import Answer, LongInteger, parse_envelope, redact_excerpt
 from tests.support.patience import patience
 
 SECRET = "tok-123"

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.errors import SourceUnavailable
-from etl.source import pace
-from etl.source.pace import Gate
-from etl.source.retry import Passing, Retry
+from etl.source import throttle
+from etl.source.exceptions import TransientError
+from etl.source.retry import Retry
+from etl.source.throttle import Throttle
 from tests.source.conftest import Time
 from tests.source.planes import settings
 from tests.support.patience import patience

@@ -28,7 +28,7 @@ def filled(mirror: SyncEnv) -> SyncEnv:
 
 @pytest.fixture
 def connection(filled: SyncEnv) -> Iterator[Connection]:
-    with reading(filled.url) as connection:
+    with open_readonly(filled.url) as connection:
         yield connection
 
 
@@ -100,8 +100,8 @@ def test_each_value_is_of_the_type_that_its_column_promises(connection: Connecti
 
 
 def test_rows_of_a_table_come_in_the_order_of_its_key_and_no_chunk_is_too_long(filled: SyncEnv) -> None:
-    with reading(filled.url) as connection, contents.snapshot(connection):
-        chunks = list(contents.rows(connection, "model_version_metrics", 7))
+    with open_readonly(filled.url) as connection, queries.export.snapshot(connection):
+        chunks = list(queries.export.rows(connection, "model_version_metrics", 7))
         together = everything(connection, "model_version_metrics")
 
     assert [row for chunk in chunks for row in chunk] == together
@@ -128,7 +128,7 @@ def test_wide_rows_come_few_at_a_time(mirror: SyncEnv) -> None:
 
 
 def test_what_a_run_commits_meanwhile_is_not_seen(filled: SyncEnv) -> None:
-    with reading(filled.url) as connection, contents.snapshot(connection) as now:
+    with open_readonly(filled.url) as connection, queries.export.snapshot(connection) as now:
         before = {name: everything(connection, name) for name in EVERYTHING if name != "sync_freshness"}
         newest = queries.export.newest_run(connection)
         filled.registry.add_version(filled.registry.ids("models")[0])
@@ -148,7 +148,7 @@ def test_what_a_run_commits_meanwhile_is_not_seen(filled: SyncEnv) -> None:
 
 
 def test_a_moment_that_nothing_was_read_at_yet_is_fixed_all_the_same(filled: SyncEnv) -> None:
-    with reading(filled.url) as connection, contents.snapshot(connection):
+    with open_readonly(filled.url) as connection, queries.export.snapshot(connection):
         filled.registry.add_version(filled.registry.ids("models")[0])
         run = filled.sync()
         found = everything(connection, "sync_runs")

@@ -6,7 +6,7 @@ import pytest
 
 from etl.models import RejectedRecord, SyncRun
 from etl.simulator import fault
-from etl.store import Gone, Staging, open_engine, rejects
+from etl.store import Gone, Staging, open_engine, rejected_records
 from tests.support.sync_env import SyncEnv
 
 DEEP = json.loads("[" * 300 + "]" * 300)

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from etl.errors import ConfigError
-from etl.store import reading, runs
+from etl.store import open_readonly, runs
 from tests.support.sync_env import SyncEnv
 
 

@@ -9,7 +9,8 @@ from sqlalchemy import Engine, inspect, make_url, text
 
 from etl.errors import ConfigError, SchemaMismatch
 from etl.models import Base
-from etl.store import migrate, open_engine, opened, postgresql, schema
+from etl.store import migrate, open_engine, opened, schema
+from etl.store.dialects import postgresql
 from tests.support.databases import new_database, wait_for_waiting_locks
 
 

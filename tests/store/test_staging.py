@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.store import Known, Seen, Staging, open_engine
+from etl.store import Known, Observed, Staging, open_engine
 from tests.support.sync_env import SyncEnv
 
 ODD = ["plain", "NUL \x00", "lone \ud800", "escape ␛0000", "astral \U0001f600", "quote ' \" \\", "%s :x {}"]

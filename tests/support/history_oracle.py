@@ -13,8 +13,8 @@ from etl.models import Change, ModelVersion, views
 from etl.models.types import unescape
 from etl.records import MetricRow, ModelVersionRow, PackageRow
 from etl.records.canonical import canonical
-from etl.records.history import _text
-from etl.store import Old, reading
+from etl.records.diff import _text
+from etl.store import Old, open_readonly
 from tests.support.sync_env import ENTITIES, ROWS, Row, SyncEnv
 
 AS_OF = files("etl.models").joinpath("as_of.sql").read_text(encoding="utf-8")

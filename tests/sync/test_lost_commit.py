@@ -96,13 +96,15 @@ def mirror(migrated_template: str, postgres_url: str) -> Iterator[SyncEnv]:
 
 
 @pytest.fixture
-def wire(mirror: SyncEnv) -> Iterator[Wire]:
-    wire = Wire(mirror.url)
+def wire(mirror: SyncEnv) -> Iterator[Transport]:
+    wire = Transport(mirror.url)
     yield wire
     wire.cut()
 
 
-def sync(mirror: SyncEnv, wire: Wire, words: bytes, phase: str, trouble: Callable[[socket.socket], bool]) -> Summary:
+def sync(
+    mirror: SyncEnv, wire: Transport, words: bytes, phase: str, trouble: Callable[[socket.socket], bool]
+) -> Summary:
     """A run over the wire, which looks for the words from a phase on."""
 
     class RunMonitor(Silent):
@@ -114,7 +116,7 @@ def sync(mirror: SyncEnv, wire: Wire, words: bytes, phase: str, trouble: Callabl
         return run(mirror.settings(database_url=wire.url), interrupts=interrupts, progress=RunMonitor())
 
 
-def test_a_commit_whose_answer_is_lost_was_made(mirror: SyncEnv, wire: Wire) -> None:
+def test_a_commit_whose_answer_is_lost_was_made(mirror: SyncEnv, wire: Transport) -> None:
     summary = sync(mirror, wire, b"COMMIT", "writing", wire.lose_the_answer)
 
     assert (summary.status, summary.exit_code) == ("succeeded", 0)
@@ -122,7 +124,7 @@ def test_a_commit_whose_answer_is_lost_was_made(mirror: SyncEnv, wire: Wire) -> 
     assert mirror.held() == mirror.served()
 
 
-def test_a_commit_that_never_arrived_failed(mirror: SyncEnv, wire: Wire) -> None:
+def test_a_commit_that_never_arrived_failed(mirror: SyncEnv, wire: Transport) -> None:
     with pytest.raises(StoreError) as failure:
         sync(mirror, wire, b"COMMIT", "writing", wire.lose_the_question)
 
@@ -132,7 +134,7 @@ def test_a_commit_that_never_arrived_failed(mirror: SyncEnv, wire: Wire) -> None
 
 
 def test_a_commit_that_nobody_can_ask_about_is_told_as_unknown(
-    mirror: SyncEnv, wire: Wire, caplog: pytest.LogCaptureFixture
+    mirror: SyncEnv, wire: Transport, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(StoreError, match="It is unknown whether this run was written: tfy-etl status tells"):
         sync(mirror, wire, b"COMMIT", "writing", wire.cut)
@@ -141,7 +143,7 @@ def test_a_commit_that_nobody_can_ask_about_is_told_as_unknown(
 
 
 def test_a_signal_while_rows_are_copied_is_an_interruption_and_nothing_else(
-    mirror: SyncEnv, wire: Wire, caplog: pytest.LogCaptureFixture
+    mirror: SyncEnv, wire: Transport, caplog: pytest.LogCaptureFixture
 ) -> None:
     def interrupt(_server: socket.socket) -> bool:
         os.kill(os.getpid(), signal.SIGINT)

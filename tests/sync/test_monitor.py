@@ -7,11 +7,11 @@ from etl.errors import ConfigError, LockHeld, SourceUnavailable
 from etl.models import SyncRun
 from etl.simulator import fault
 from etl.store import Store
-from etl.sync import Interrupts, Summary, Watch, run
+from etl.sync import Interrupts, RunMonitor, Summary, run
 from tests.support.sync_env import Silent, SyncEnv
 
 
-def watched(mirror: SyncEnv, watch: Watch, **given: object) -> Summary:
+def watched(mirror: SyncEnv, watch: RunMonitor, **given: object) -> Summary:
     return run(mirror.settings(**given), interrupts=Interrupts(), progress=Silent(), watch=watch)
 
 
@@ -55,7 +55,7 @@ def test_of_a_failed_run_it_is_known_what_it_asked_for_and_when_the_last_was_com
 
 
 def test_a_partial_run_and_a_dry_one_leave_the_last_complete_one_as_it_was(mirror: SyncEnv) -> None:
-    dry = Watch()
+    dry = RunMonitor()
     watched(mirror, dry, dry_run=True)
     assert dry.last_complete_at is None
     mirror.plane.faults = [fault("moving")]
@@ -65,7 +65,7 @@ def test_a_partial_run_and_a_dry_one_leave_the_last_complete_one_as_it_was(mirro
 
 
 def test_a_run_that_never_came_to_its_work_has_a_start_and_an_end(mirror: SyncEnv) -> None:
-    without_token, locked = Watch(), Watch()
+    without_token, locked = RunMonitor(), RunMonitor()
     with pytest.raises(ConfigError):
         watched(mirror, without_token, api_key=None)
     with Store(mirror.url) as store:

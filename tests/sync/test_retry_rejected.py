@@ -8,8 +8,8 @@ from etl.errors import SourceUnavailable
 from etl.models import Change, Model, ModelVersion, RejectedRecord, SyncRun, SyncScope
 from etl.simulator import Fault, fault
 from etl.simulator.http_types import Answer, html_answer, refusal
-from etl.store import reading, rejects
-from etl.sync import Fate, Interrupts, Rereading, run
+from etl.store import open_readonly, rejected_records
+from etl.sync import Fate, Interrupts, RejectedRetry, run
 from tests.support.sync_env import Silent, SyncEnv
 
 DEEP = json.loads("[" * 300 + "]" * 300)

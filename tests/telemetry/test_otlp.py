@@ -4,10 +4,10 @@ from collections.abc import Iterator
 import pytest
 
 from etl.telemetry import otlp
-from etl.telemetry.otlp import Telling
+from etl.telemetry.otlp import OtlpExporter
 from tests.support.otlp_receiver import OtlpReceiver, metrics, receiver, spans
 from tests.support.patience import patience
-from tests.telemetry.reports import report
+from tests.telemetry.outcomes import outcome
 
 BOTH = frozenset({"traces", "metrics"})
 

@@ -9,7 +9,7 @@ import trustme
 
 from etl.telemetry.webhook import body, send
 from tests.support.otlp_receiver import OtlpReceiver, receiver
-from tests.telemetry.reports import report
+from tests.telemetry.outcomes import outcome
 
 FAILED = {"status": "failed", "exit_code": 1, "error": "The database failed.", "records": {}}
 
@@ -21,7 +21,7 @@ def hook() -> Iterator[OtlpReceiver]:
 
 
 def test_a_message_is_one_object_that_says_what_happened(hook: OtlpReceiver) -> None:
-    assert send(f"{hook.url}/hook?key=1", report(**FAILED), None) is None
+    assert send(f"{hook.url}/hook?key=1", outcome(**FAILED), None) is None
     (post,) = hook.posts
     assert (post.path, post.headers["Content-Type"]) == ("/hook?key=1", "application/json")
     assert post.headers["User-Agent"].startswith("tfy-etl/")
@@ -45,7 +45,7 @@ def test_a_message_is_one_object_that_says_what_happened(hook: OtlpReceiver) -> 
 
 
 def test_a_partial_run_tells_what_was_rejected_and_its_warnings(hook: OtlpReceiver) -> None:
-    partial = report(status="partial", exit_code=3, warnings=("one", "two"), last_complete_at=None)
+    partial = outcome(status="partial", exit_code=3, warnings=("one", "two"), last_complete_at=None)
     assert send(hook.url, partial, None) is None
     told = hook.posts[0].json()
     assert told["text"] == "tfy-etl sync of https://plane.example: partial (exit code 3): one; two"

@@ -144,7 +144,7 @@ def bad_answers() -> str:
         "| answer | when | fault | the run | exit code | the database holds | maximum requests |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for bad in runpy.run_path(str(_TABLES_OF_TESTS / "support" / "bad_answers.py"))["BAD_ANSWERS"]:
+    for bad in runpy.run_path(str(_TESTS / "support" / "bad_answers.py"))["BAD_ANSWERS"]:
         faults = ", ".join(f"`{fault}`" for fault in bad.faults)
         cells = (bad.name, bad.strikes, faults, bad.does, bad.exit_code, bad.holds, bad.requests)
         lines.append(f"| {' | '.join(map(str, cells))} |")
