@@ -68,8 +68,8 @@ def mirror(migrated_url: str) -> Iterator[SyncEnv]:
 def test_a_first_load_asks_for_each_page_once(mirror: SyncEnv) -> None:
     summary = mirror.sync(page_size=PAGE)
 
-    probe, ml_repos, models, versions = 1, 1, -(-119 // (PAGE - 1)), -(-359 // (PAGE - 1))
-    assert summary.requests == probe + ml_repos + models + versions
+    probes, ml_repos, models, versions = 2, 1, -(-119 // (PAGE - 1)), -(-359 // (PAGE - 1))
+    assert summary.requests == probes + ml_repos + models + versions
 
 
 def test_a_run_with_nothing_new_asks_for_ml_repos_and_models_alone(mirror: SyncEnv) -> None:
@@ -77,8 +77,9 @@ def test_a_run_with_nothing_new_asks_for_ml_repos_and_models_alone(mirror: SyncE
     mirror.plane.log.clear()
     summary = mirror.sync(page_size=PAGE)
 
-    assert not [path for path in mirror.plane.log if "model-versions" in str(path)]
-    assert summary.requests == len(mirror.plane.log) == 1 + 1 + -(-119 // (PAGE - 1))
+    of_versions = [each for each in mirror.plane.log if "model-versions" in each.path]
+    assert [each.query["limit"] for each in of_versions] == ["1"]  # the probe
+    assert summary.requests == len(mirror.plane.log) == 2 + 1 + -(-119 // (PAGE - 1))
 
 
 def test_a_run_writes_the_rows_of_what_changed_and_no_others(mirror: SyncEnv) -> None:

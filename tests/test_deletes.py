@@ -110,7 +110,7 @@ class TestAModelThatIsMissing:
         mirror.registry.delete_model(gone)
         wrong = iter([Answer(body=b"<html>", content_type="text/html")])
         mirror.plane.faults = [
-            Fault(lambda at, go: go() if "offset" in at.request.query else next(wrong, None) or go(), endpoint="models")
+            Fault(lambda at, go: next(wrong, None) or go() if at.request.path.endswith(gone) else go(), endpoint="models")
         ]
         summary = mirror.sync()
 
@@ -193,7 +193,7 @@ class TestVersionsThatTheTokenMayNotRead:
         summary = mirror.sync()
 
         assert (summary.complete, summary.exit_code, summary.tallies["model_versions"].seen) == (False, 3, 20)
-        assert "ml_repo_id=2 is not to be had (403)" in summary.warnings[0]
+        assert "ml_repo_id=2 cannot be read (403)" in summary.warnings[0]
         again = mirror.sync()
         assert again.plan.way in {"sweep", "by model"}
         assert again.tallies["model_versions"].inserted == 0

@@ -65,7 +65,7 @@ class ListingRead:
             yield from self._sweep(sweep)
             self.sweeps += 1
             self.total = sweep.total
-            self.repeats = sweep.repeats
+            self.repeats = sweep.repeats and previous is not None and previous.repeats
             self.proof = proof(previous, sweep)
             previous = sweep
 

@@ -100,8 +100,8 @@ class Extraction:
             for page in self._pages("models", listing):
                 if self.coverage is None:
                     self._find_coverage(page.fresh)
-                self.stager.take("models", page.fresh, page.again)
-                self._derive_ml_repos(page.fresh)
+                rejected = {id(each) for each in self.stager.take("models", page.fresh, page.again)}
+                self._derive_ml_repos([each for each in page.fresh if id(each) not in rejected])
                 found |= bool(page.fresh)
                 if self.coverage is Coverage.LATEST:
                     self._take_latest(page)
