@@ -53,7 +53,7 @@ def _discard(connection: Connection, entity: str, outdated: Select[Any]) -> None
 def _take_as_stored(connection: Connection, entity: str) -> None:
     """Turn inserts into updates where another run has inserted the record since.
 
-    That run has logged the record as created, so discard this run's entry.
+    The other run has logged the record as created, so discard this run's log entry.
     """
     of_entity = (
         OBSERVED.c.entity == entity,

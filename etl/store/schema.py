@@ -86,7 +86,7 @@ def head() -> str:
 
 
 def ensure(engine: Engine) -> None:
-    """Create or migrate the tables if `sync` may do so; else raise SchemaMismatch with the fix.
+    """Create or migrate the tables if `sync` may do so, else raise SchemaMismatch with a fix.
 
     `sync` creates the tables in a schema without any table. It migrates an older revision only in a SQLite file.
     """

@@ -1,4 +1,4 @@
-"""Read stored records for comparison, and keep changed rows in temporary tables until the merge.
+"""Keep changed rows in temporary tables until the merge, and read stored rows to compare.
 
 Nothing here writes to permanent tables, and each transaction ends within one call.
 """

@@ -1,4 +1,4 @@
-"""The run's temporary tables, which hold pages until the merge. No other session sees them."""
+"""The run's temporary tables, which hold rows until the merge. No other session sees them."""
 
 from collections.abc import Collection, Mapping
 from typing import Any

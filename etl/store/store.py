@@ -1,4 +1,4 @@
-"""The database as a run uses it: the lock, staging, reconcile, the run's record, one commit."""
+"""The database as a run uses it: lock, staging, reconcile, the run's record, one commit."""
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -197,7 +197,7 @@ class Store:
 
 @contextmanager
 def open_readonly(url: str) -> Iterator[Connection]:
-    """Open a connection for queries or for `prune`; ConfigError if the database does not exist."""
+    """Open a connection for queries or `prune`; ConfigError if the database does not exist."""
     if is_new_file(url):
         raise ConfigError(f"{parse_url(url).database} is not there: tfy-etl sync creates it, or change --database-url.")
     with opened(url, read_only=True) as engine, database_of(engine.url).verify_unchanged(engine.url):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 _REQUEST = 50
-"""The cost of one request in network and both ends, as the number of records that could be read instead."""
+"""The cost of one request on the network, the client and the server, in records that could be read instead."""
 
 NEVER = timedelta.max
 """For `full_every`: no run compares every version merely because the last comparison is old.

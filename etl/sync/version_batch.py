@@ -1,6 +1,6 @@
 """Versions of several models, staged together.
 
-Most models have few versions, and staging a page costs as much as staging one version.
+Most models have few versions, and the overhead of staging a page is about the cost of one version.
 """
 
 from dataclasses import dataclass, field
