@@ -5,7 +5,7 @@
 `staging_tables`    The temporary tables.
 `reconcile`         Compares staging with the tables: deletes, restores, counts, the delete limit.
 `merge`             The one transaction of a run.
-`concurrent_runs`   Applies to staging what runs over other ML repos have merged since.
+`concurrent_runs`   Adapts staging to the rows that runs over other ML repos have merged since.
 `runs`              The records of runs and scopes.
 `rejected_records`  Records that could not be stored.
 `retention`         Deletes old run history.

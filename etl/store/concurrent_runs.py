@@ -1,8 +1,8 @@
 """Runs over different ML repos run at the same time, but merge one after another.
 
-Before its merge, each run applies to its staging what the others have written since it compared. A model may move from
-the ML repos of one run to those of another while both read. Then both runs may have staged the model, each in a
-different state. Or one run misses the model in its lists, and the other run has read it.
+Before its merge, each run adapts its staging to the rows that other runs have merged since it compared. A model may
+move from the ML repos of one run to those of another while both read. Then both runs may have staged the model, each in
+a different state. Or one run misses the model in its lists, and the other run has read it.
 """
 
 from collections.abc import Sequence

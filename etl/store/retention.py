@@ -28,7 +28,7 @@ class Old:
     """The rows of the run history that are older than a moment and no longer needed."""
 
     def __init__(self, connection: Connection, before: datetime) -> None:
-        """Query the runs to keep, whatever their age."""
+        """Query the runs to keep regardless of their age."""
         self._connection = connection
         kept = database_of(connection.engine.url).ids(_rested_on(connection))
         ended = _RUNS.c.finished_at < before  # a run that has not ended, or just ended, is not old whenever it began

@@ -16,7 +16,7 @@ from etl.models import Base
 from etl.store.engine import database_of, is_in_memory, translate_errors
 
 VERSION_TABLE = "tfy_etl_version"
-"""Not Alembic's own name: a shared database may hold other projects' migrations too."""
+"""Not Alembic's default name: a shared database may also hold the migrations of other projects."""
 
 _log = logging.getLogger(__name__)
 

@@ -66,8 +66,8 @@ OBSERVED = _temp(
 )
 """Every record that the run has read; outcome: inserted, updated, unchanged, restored or rejected.
 
-The key of a rejected record is the hash of its payload if it has no id, or if another record, its twin, has the same
-id."""
+A rejected record without an id has the hash of its payload as its key. So has a rejected record whose id belongs to
+another record, its twin."""
 
 VERSIONS_DUE = _temp("due", Column("model_id", RegistryText, primary_key=True))
 """Models whose versions the run must read."""

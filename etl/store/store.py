@@ -131,7 +131,7 @@ class Store:
         """Write the row of a run that starts."""
         runs.begin(self._connection, run)
 
-    def commit(  # noqa: PLR0913 all that becomes visible at once
+    def commit(  # noqa: PLR0913 all inputs of the one transaction
         self,
         run_id: str,
         outcome: Callable[[], Mapping[str, Any]],

@@ -289,7 +289,7 @@ class Extraction:
         self._take_versions(batch)
 
     def _are_refused_by_now(self, model_id: str) -> bool:
-        """Whether the control plane stopped listing versions since the run began."""
+        """Whether the control plane has stopped listing versions; if so, warn."""
         repos = sorted(self.scope.ml_repos or self._listed)
         refusal = refusal_of_versions(self.client, repos, model_id, within=bool(self.scope.ml_repos))
         if refusal is None:

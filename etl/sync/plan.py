@@ -45,7 +45,7 @@ def is_full(
     return None
 
 
-def plan_versions(  # noqa: PLR0913 each by its name
+def plan_versions(  # noqa: PLR0913 all are keyword-only
     *, why_full: str | None, due: int, models: int, stored: int, page_size: int, can_sweep: bool
 ) -> Plan:
     """Choose between one request for each model due and one sweep of all versions.

@@ -32,7 +32,7 @@ class Pruned:
     rows: dict[str, int]
 
     def as_json(self) -> dict[str, Any]:
-        """The object that `prune --output json` prints."""
+        """Return the object that `prune --output json` prints."""
         return {"before": self.before.isoformat(), "dry_run": self.dry_run, "deleted": self.rows}
 
 

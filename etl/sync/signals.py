@@ -49,7 +49,7 @@ class Interrupts:
         """
         for number, handler in self._before.items():
             ignored = self._last and self._settled
-            signal.signal(number, signal.SIG_IGN if ignored else handler)  # type: ignore[arg-type]  # signal gave it
+            signal.signal(number, signal.SIG_IGN if ignored else handler)  # type: ignore[arg-type]  # from signal.signal
         # SQLAlchemy runs generated code by exec. If a KeyboardInterrupt leaves such code, Python remembers it, and at
         # exit kills a process started with -m, whatever its exit code. A later exec that succeeds clears that.
         exec("")  # noqa: S102

@@ -128,14 +128,14 @@ def create(engine: Engine) -> None:
 
 
 @contextmanager
-def verify_unchanged(url: URL) -> Iterator[None]:  # noqa: ARG001 for files
+def verify_unchanged(url: URL) -> Iterator[None]:  # noqa: ARG001 only SQLite needs the URL
     """Do nothing: the server isolates readers from writers."""
     yield
 
 
 @contextmanager
 def run_lock(
-    engine: Engine,  # noqa: ARG001 SQLite locks before it connects
+    engine: Engine,  # noqa: ARG001 only SQLite needs the engine, to lock before it connects
     connect: Callable[[], Connection],
     ml_repos: Sequence[str],
     wait: float,

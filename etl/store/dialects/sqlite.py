@@ -40,7 +40,7 @@ NOW = func.strftime("%Y-%m-%d %H:%M:%f000", "now")
 """The current time by the database's clock. CURRENT_TIMESTAMP has a resolution of only one second."""
 
 AUTO_MIGRATE = True
-"""Whether `sync` migrates an older schema: a file belongs to the user who runs the command."""
+"""Whether `sync` migrates an older schema: the file belongs to the user who runs the command."""
 
 # Long enough for another program's short write, and short enough to report one that does not end.
 BUSY_TIMEOUT_MS = 30_000
@@ -110,7 +110,7 @@ def prepare(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # A merge takes the write lock at once: SQLite cannot wait when a read transaction starts to write.
+        # A merge takes the write lock first: SQLite cannot wait for it when a read transaction starts to write.
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -221,7 +221,7 @@ def ids(values: Sequence[str]) -> FromClause:
     return func.json_each(bindparam(None, json.dumps(values), type_=Text)).table_valued("value")
 
 
-def cast_staged(column: Column[Any], staging: Column[Any]) -> ColumnElement[Any]:  # noqa: ARG001 PostgreSQL casts here
+def cast_staged(column: Column[Any], staging: Column[Any]) -> ColumnElement[Any]:  # noqa: ARG001 only PostgreSQL casts
     """Return the staged column unchanged: SQLite needs no cast."""
     return staging
 
@@ -248,7 +248,7 @@ def load(connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) 
         batches = [values[start : start + size] for start in range(done, len(values) - size + 1, size)]
         if batches:
             many = ", ".join([marks] * rows_each)
-            connection.exec_driver_sql(f'INSERT INTO temp."{table.name}" ({names}) VALUES {many}', batches)  # noqa: S608 the mapping's own names
+            connection.exec_driver_sql(f'INSERT INTO temp."{table.name}" ({names}) VALUES {many}', batches)  # noqa: S608 the names are from the mappings
         done += len(batches) * size
 
 
