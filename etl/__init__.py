@@ -1,22 +1,22 @@
 """Copies a TrueFoundry control plane's model registry into a relational database.
 
-cli          the command line: commands, options, exit codes
-airflow      the integration with Airflow: connection, operators, a DAG
-settings     one frozen dataclass of settings; names of environment variables, defaults
-errors       all errors, by what the operator should do next
-redaction    find secrets in text, in every encoding
-run_context  the id of the current run, for log lines
-source       the control plane, seen from here: HTTP, paging, the proof of completeness
-records    pure: JSON in, rows out
-models     SQLAlchemy mappings of every table and view
-store      all SQL: staging, merge, tombstones, lock, and what others read
-telemetry    reports of runs: metrics file, OpenTelemetry, webhook
-report     a page on the registry for people
-explore    the database in a browser, by Datasette
-export     tables and views as files, for a lake or a warehouse
-sync       the run: plan, pages, rows, staging, proof, merge
-schema_docs documentation of the schema: Markdown, JSON, Mermaid, dbt
-simulator  a control plane to develop, demonstrate and test against
+`cli`          Click commands: wiring, exit codes.
+`airflow`      The same for Airflow: connection, operators, a DAG.
+`settings`     One frozen Settings: names of variables, and defaults.
+`errors`       The tree of errors, by what the operator should do next.
+`redaction`    Removes secrets from text, however they are encoded.
+`run_context`  The id of the current run.
+`source`       The client of the control plane: HTTP, paging, the proof of completeness.
+`records`      Pure: converts JSON to rows.
+`models`       SQLAlchemy mappings of every table and view.
+`store`        All SQL: lock, staging, reconcile, merge, and the queries of other commands.
+`telemetry`    Sends a run's outcome to monitoring: metrics file, OTLP, webhook.
+`report`       An HTML page about the registry.
+`explore`      The database in a browser, through Datasette.
+`export`       Tables and views as files, for a data lake or a warehouse.
+`sync`         The run: plan, pages, rows, staging, proof, merge.
+`schema_docs`  The schema's documentation: Markdown, JSON, Mermaid, dbt.
+`simulator`    A fake control plane for development, demonstrations and tests.
 """
 
 __version__ = "0.1.0"

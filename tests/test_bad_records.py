@@ -35,7 +35,9 @@ def test_what_is_odd_is_stored_exactly(mirror: SyncEnv) -> None:
 
     assert (summary.status, summary.complete, again.complete) == ("succeeded", True, True)
     assert lost(mirror) == []
-    assert sum(tally.inserted for tally in summary.tallies.values()) == 3 + 12 + 36 + len(KEPT) + 1  # an ML repo derived
+    assert (
+        sum(tally.inserted for tally in summary.tallies.values()) == 3 + 12 + 36 + len(KEPT) + 1
+    )  # an ML repo derived
     assert mirror.registry_dump() == first
 
 

@@ -110,7 +110,9 @@ class TestAModelThatIsMissing:
         mirror.registry.delete_model(gone)
         wrong = iter([Answer(body=b"<html>", content_type="text/html")])
         mirror.plane.faults = [
-            Fault(lambda at, go: next(wrong, None) or go() if at.request.path.endswith(gone) else go(), endpoint="models")
+            Fault(
+                lambda at, go: next(wrong, None) or go() if at.request.path.endswith(gone) else go(), endpoint="models"
+            )
         ]
         summary = mirror.sync()
 

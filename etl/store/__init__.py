@@ -1,18 +1,20 @@
-"""All SQL: staging, merge, tombstones, the run record, the lock, the schema's revision, and what others read.
+"""All SQL: lock, staging, reconcile, merge, the run's record, migrations, and queries.
 
-store       what a run uses: lock, staging, settling, the one commit
-staging     pages held against what is stored, in the temporary tables of `tables`
-settle      what is gone, what comes back, the counts, the guard
-merge       the one transaction
-abreast     what runs over other ML repos merged since this one compared
-runs        the run record and the scopes
-contents    all tables and views, read row by row in one snapshot
-rejects     records that could not be stored
-prune       what is old in the runs' own tables
-browsing    a SQLite file for Datasette, which brings queries of its own
-schema      revisions: what the database has, what this release needs; migrate goes from one to another, by Alembic;
-            comments says in the database what each table and column is
-engine      from a URL to an engine; sqlite and postgresql hold what differs by database
+`store`             The database as a run uses it: lock, staging, reconcile, the one commit.
+`staging`           Stages rows in temporary tables, and reads what is stored for comparison.
+`staging_tables`    The temporary tables.
+`reconcile`         Compares staging with the tables: deletes, restores, counts, the delete limit.
+`merge`             The one transaction of a run.
+`concurrent_runs`   Adapts staging to the rows that runs over other ML repos have merged since.
+`runs`              The records of runs and scopes.
+`rejected_records`  Records that could not be stored.
+`retention`         Deletes old run history.
+`schema`            The revision that the database has, and the one that this release needs.
+`migrate`           Moves the schema from one revision to another, through Alembic.
+`comments`          Writes the comments of tables, views and columns to the database.
+`engine`            Creates an engine from a URL, and translates the drivers' errors.
+`dialects`          The differences between SQLite and PostgreSQL.
+`queries`           The queries of other commands: report, export, explore, demo.
 """
 
 from etl.store import queries, rejected_records, runs, schema

@@ -1,7 +1,7 @@
-"""What each table, view and column is, said in the database itself, where its browsers show it.
+"""Write comments on tables, views and columns to the database, for SQL clients to show.
 
-The mappings say it, and nothing else does: no migration carries these words, for a better one would need another
-migration. Whoever brings the schema to the newest revision writes those that differ, all within the same transaction.
+The comments are only in the mappings. No migration contains them: otherwise each change of a comment would need a new
+migration. An upgrade to the newest revision writes the comments that differ, in the same transaction.
 """
 
 from sqlalchemy import Connection, Table, inspect
@@ -14,7 +14,7 @@ from etl.models import Base, views
 
 
 class _SetViewComment(SetTableComment):
-    """The same for a view, of which SQLAlchemy knows nothing."""
+    """`COMMENT ON VIEW`, which SQLAlchemy does not provide."""
 
 
 @compiles(_SetViewComment)
@@ -24,9 +24,9 @@ def _comment_on_view(element: _SetViewComment, compiler: DDLCompiler, **_: objec
 
 
 def write(connection: Connection) -> None:
-    """Write what is not there yet, or in other words; SQLite keeps no comments.
+    """Write the comments that are missing or different; do nothing on SQLite, which has none.
 
-    All tables and views must be there.
+    All tables and views must exist.
     """
     if not connection.dialect.supports_comments:
         return

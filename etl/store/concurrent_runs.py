@@ -1,7 +1,8 @@
-"""Runs over different ML repos go side by side; their merges go one after another, each knowing what the others wrote.
+"""Runs over different ML repos run at the same time, but merge one after another.
 
-A model may move from the ML repos of one run to those of another while both read: then both have staged it, each as
-it saw it, or one has seen it go and the other come.
+Before its merge, each run adapts its staging to the rows that other runs have merged since it compared. A model may
+move from the ML repos of one run to those of another while both read. Then both runs may have staged the model, each in
+a different state. Or one run misses the model in its lists, and the other run has read it.
 """
 
 from collections.abc import Sequence
@@ -15,11 +16,14 @@ from etl.store.staging_tables import CHILDREN, OBSERVED, STAGES, TABLES, TO_DELE
 
 
 def rebase_staging(connection: Connection, ml_repos: Sequence[str]) -> None:
-    """Wait for merges under way, then bring what is staged up to what is stored by now. The caller has begun."""
-    if not ml_repos:  # a run over everything has no other at its side
+    """Wait for merges in progress, then adapt staging to the rows that are stored now.
+
+    The caller has begun a transaction.
+    """
+    if not ml_repos:  # no other run runs at the same time as one over the whole registry
         return
     database_of(connection.engine.url).wait_for_merges(connection)
-    for entity in ("model_versions", "models"):  # versions first, while it shows which models are outdated
+    for entity in ("model_versions", "models"):  # versions first: the staged models show which are outdated
         _discard(connection, entity, _outdated(entity))
     for entity in CHILDREN:
         _take_as_stored(connection, entity)
@@ -28,7 +32,10 @@ def rebase_staging(connection: Connection, ml_repos: Sequence[str]) -> None:
 
 
 def _outdated(entity: str) -> Select[Any]:
-    """Staged records that are stored newer, and versions of models that are: another run has read them since."""
+    """Select staged records that another run has stored in a newer state.
+
+    Versions of such models are outdated too.
+    """
     stage, table = STAGES[entity], TABLES[entity]
     newer = exists().where(table.c.id == stage.c.id, table.c.updated_at > stage.c.updated_at)
     if entity == "models":
@@ -44,7 +51,10 @@ def _discard(connection: Connection, entity: str, outdated: Select[Any]) -> None
 
 
 def _take_as_stored(connection: Connection, entity: str) -> None:
-    """What was new when it was compared, and is stored by now, is replaced; that it was created is told already."""
+    """Turn inserts into updates where another run has inserted the record since.
+
+    The other run has logged the record as created, so discard this run's log entry.
+    """
     of_entity = (
         OBSERVED.c.entity == entity,
         OBSERVED.c.outcome == "inserted",
@@ -62,7 +72,7 @@ def _take_as_stored(connection: Connection, entity: str) -> None:
 
 
 def _take_as_buried(connection: Connection, entity: str) -> None:
-    """What this run has seen live, and another that saw it go has marked as deleted, comes back."""
+    """Restore records that this run has read and another run has marked as deleted since."""
     buried = select(TABLES[entity].c.id).where(TABLES[entity].c.deleted_at.is_not(None))
     of_entity = (
         OBSERVED.c.entity == entity,
@@ -75,6 +85,6 @@ def _take_as_buried(connection: Connection, entity: str) -> None:
 
 
 def _spare_what_moved(connection: Connection, entity: str, ml_repos: Sequence[str]) -> None:
-    """What a run over another ML repo took over since it was doomed lives on."""
+    """Cancel deletes of records that another run has since stored in another ML repo."""
     here = select(TABLES[entity].c.id).where(live_in(TABLES[entity], ml_repos))
     connection.execute(delete(TO_DELETE).where(TO_DELETE.c.entity == entity, TO_DELETE.c.id.not_in(here)))

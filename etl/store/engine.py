@@ -1,4 +1,4 @@
-"""From a database URL to an engine, and from a driver's exceptions to ours."""
+"""Create an engine from a database URL, and translate a driver's exceptions."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,21 +14,21 @@ from etl.redaction import PASSWORD_PARAMETERS
 from etl.store.dialects import sqlite
 from etl.store.staging_tables import TEMPORARY
 
-# What differs by database is a module each, with the same functions; it is imported for who has that database.
+# One module for each dialect, all with the same functions. Only the module of the database in use is imported.
 _DATABASES = {"sqlite": "etl.store.dialects.sqlite", "postgresql": "etl.store.dialects.postgresql"}
 _DRIVERS = {"postgresql": "psycopg"}
 _EXTRAS = {"postgresql": "postgres"}
 
 
 def parse_url(text: str) -> URL:
-    """The URL, checked; ConfigError when its scheme is unknown or it is no URL at all."""
+    """Parse and check a database URL. ConfigError if it is no URL, or its scheme is unknown."""
     try:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
         raise ConfigError(
             "The database URL cannot be read: write sqlite:///file.db or postgresql://user:password@host/database."
         ) from error
-    if "@" in (url.host or ""):  # the end of a password, which no message may quote
+    if "@" in (url.host or ""):  # the host contains the end of the password, so no message may quote it
         raise ConfigError("The database URL has more than one @: write the one in the password as %40.")
     if url.get_backend_name() == "postgres":
         url = url.set(drivername="postgresql")
@@ -37,19 +37,19 @@ def parse_url(text: str) -> URL:
         raise ConfigError(f"No database of the kind {url.get_backend_name()!r} is supported: use one of {known}.")
     if is_in_memory(url):
         raise ConfigError("The database URL names no file: write sqlite:///file.db.")
-    # SQLAlchemy before 2.1 took another driver for a plain `postgresql://`.
+    # SQLAlchemy before 2.1 uses another driver for a plain `postgresql://`.
     return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
 
 
 def database_of(url: URL) -> ModuleType:
-    """The module of what differs for this kind of database."""
+    """Return the dialect module for this kind of database."""
     return import_module(_DATABASES[url.get_backend_name()])
 
 
 def open_engine(text: str, *, read_only: bool = False) -> Engine:
-    """An engine for the URL. Opens no connection; ConfigError when the URL cannot work.
+    """Create an engine for the URL. Opens no connection; ConfigError if the URL cannot work.
 
-    `read_only` makes no file: one that is not there yet is looked at as an empty database.
+    `read_only` creates no file: a missing file is treated as an empty database.
     """
     url = make_url("sqlite://") if read_only and is_new_file(text) else parse_url(text)
     database = database_of(url)
@@ -58,7 +58,7 @@ def open_engine(text: str, *, read_only: bool = False) -> Engine:
         engine = create_engine(
             url,
             poolclass=StaticPool if is_in_memory(url) else NullPool,
-            # What comes back is closed, which needs no rollback; one that a signal broke off could not even do that.
+            # A returned connection is closed, so it needs no rollback. After a signal, a rollback could even fail.
             pool_reset_on_return=None,
             execution_options={"schema_translate_map": {TEMPORARY: database.TEMPORARY}},
         )
@@ -75,19 +75,19 @@ def open_engine(text: str, *, read_only: bool = False) -> Engine:
 
 @contextmanager
 def translate_errors(engine: Engine) -> Iterator[None]:
-    """Turn what the database complains of into one line with the next step."""
+    """Turn database errors into EtlErrors: one line with the next step."""
     driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
     try:
         yield
     except DBAPIError as error:
         raise database_of(engine.url).translate_error(error.orig or error) from error
-    except driver_error as error:  # from COPY, which goes past SQLAlchemy
+    except driver_error as error:  # from COPY, which bypasses SQLAlchemy
         raise database_of(engine.url).translate_error(error) from error
 
 
 @contextmanager
 def writing(connection: Connection) -> Iterator[Transaction]:
-    """A transaction that writes the database's own tables; SQLite takes the write lock at its start."""
+    """Begin a transaction that writes permanent tables; SQLite takes its write lock at once."""
     connection.execution_options(writes=True)
     try:
         with connection.begin() as transaction:
@@ -97,12 +97,12 @@ def writing(connection: Connection) -> Iterator[Transaction]:
 
 
 def is_in_memory(url: URL) -> bool:
-    """Whether the database is gone when it is closed."""
+    """Whether the URL names an in-memory database, which is lost on close."""
     return url.get_backend_name() == "sqlite" and sqlite.file_of(url) is None
 
 
 def is_new_file(text: str) -> bool:
-    """Whether the URL names a SQLite file that is not there yet."""
+    """Whether the URL names a SQLite file that does not exist yet."""
     url = parse_url(text)
     database_of(url).check_url(url)
     path = sqlite.file_of(url) if url.get_backend_name() == "sqlite" else None
@@ -111,7 +111,7 @@ def is_new_file(text: str) -> bool:
 
 @contextmanager
 def opened(text: str, *, read_only: bool = False) -> Iterator[Engine]:
-    """An engine for as long as it is needed; see `open_engine`."""
+    """Open an engine, and dispose of it at the end; see `open_engine`."""
     engine = open_engine(text, read_only=read_only)
     try:
         with translate_errors(engine):
@@ -121,7 +121,7 @@ def opened(text: str, *, read_only: bool = False) -> Iterator[Engine]:
 
 
 def server_of(engine: Engine, text: str) -> str:
-    """Which database answers, in words."""
+    """Describe the database: its kind, version and address."""
     if is_new_file(text):
         return f"SQLite, {parse_url(text).database} is not there yet: sync creates it"
     with engine.connect() as connection:
@@ -131,7 +131,7 @@ def server_of(engine: Engine, text: str) -> str:
 
 
 def lock_is_free(engine: Engine) -> str:
-    """Take the lock of everything and let it go; LockHeld when a run has it."""
+    """Take the lock of the whole registry and release it; LockHeld if a run holds it."""
     with ExitStack() as stack:
         stack.enter_context(
             database_of(engine.url).run_lock(engine, lambda: stack.enter_context(engine.connect()), (), 0)

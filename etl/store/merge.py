@@ -1,4 +1,4 @@
-"""The one transaction of a run: everything staged becomes visible at once, or nothing does."""
+"""The one transaction of a run: all staged rows become visible at once, or none do."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,18 +25,18 @@ from etl.store.staging_tables import (
 
 
 class Supersede(Enum):
-    """What a run does to `superseded_at`."""
+    """How a run changes `superseded_at`."""
 
     NOTHING = auto()
     CLEAR = auto()
-    """It read lists of versions: what it read is up to date."""
+    """The run read lists of versions: the versions that it read are up to date."""
     CHANGED = auto()
-    """It read latest versions alone: of models that changed every other version is superseded."""
+    """The run read only latest versions: the other versions of changed models are superseded."""
     EVERY = auto()
-    """It read latest versions alone, and the run before did not: of all models every other version is superseded."""
+    """The run read only latest versions, unlike the run before: the other versions of all models are superseded."""
 
 
-def merge(  # noqa: PLR0913 all that a run knows of itself
+def merge(  # noqa: PLR0913 all inputs of a run's commit
     connection: Connection,
     *,
     ml_repos: Sequence[str],
@@ -46,10 +46,10 @@ def merge(  # noqa: PLR0913 all that a run knows of itself
     gone: Gone,
     supersede: Supersede,
 ) -> None:
-    """Bring the registry's tables to what the run has staged. The caller begins and commits.
+    """Merge the staged rows into the registry's tables. The caller begins and commits.
 
-    `now` becomes first_seen_at, last_changed_at, deleted_at, superseded_at and resolved_at; `log_changes` is off for a
-    scope's first load; `gone` are rejected records that the source has no more.
+    `now` becomes first_seen_at, last_changed_at, deleted_at, superseded_at and resolved_at. `log_changes` is off for a
+    scope's first load. `gone` names rejected records that the source no longer has.
     """
     database = database_of(connection.engine.url)
     rebase_staging(connection, ml_repos)
@@ -73,7 +73,7 @@ def merge(  # noqa: PLR0913 all that a run knows of itself
 
 
 def _merge_subjects(connection: Connection, database: Any) -> None:
-    """The newest sighting of each subject wins."""
+    """Keep the newest staged row of each subject."""
     stage, table = STAGES["subjects"], TABLES["subjects"]
     newest = func.row_number().over(
         partition_by=stage.c.id,
@@ -93,7 +93,7 @@ def _merge_subjects(connection: Connection, database: Any) -> None:
 
 
 def _drop_children(connection: Connection, entity: str, children: Sequence[str]) -> None:
-    """Lists of changed records are replaced whole."""
+    """Delete the child rows of changed records: the staged rows replace all of them."""
     stage = STAGES[entity]
     stored_before = (OBSERVED.c.entity == entity) & OBSERVED.c.outcome.in_(("updated", "restored"))
     if not connection.scalar(select(exists().where(stored_before))):
@@ -109,7 +109,7 @@ def _insert_children(connection: Connection, database: Any, child: str) -> None:
     columns = {column.name: database.cast_staged(table.c[column.name], column) for column in stage.columns}
     if table is LOGGED_AT.table:
         columns[LOGGED_AT.name] = database.from_epoch_ms(stage.c.timestamp_ms)
-    # In the order of the key, whose index then grows at one end instead of everywhere.
+    # In key order, so that the index grows at one end instead of everywhere.
     rows = select(*columns.values()).order_by(*(stage.c[key.name] for key in table.primary_key))
     connection.execute(insert(table).from_select(list(columns), rows))
 
@@ -120,7 +120,7 @@ def _upsert(connection: Connection, database: Any, entity: str, now: datetime) -
     stamp = literal(now, table.c.first_seen_at.type)
     rows: Select[Any] = select(
         *(database.cast_staged(table.c[name], stage.c[name]) for name in names), stamp, stamp
-    ).where(true())  # SQLite would take ON CONFLICT for a join without it
+    ).where(true())  # without WHERE, SQLite parses ON CONFLICT as a join
     upsert = database.insert(table).from_select([*names, "first_seen_at", "last_changed_at"], rows)
     replaced = {name: upsert.excluded[name] for name in (*names, "last_changed_at") if name != "id"}
     connection.execute(upsert.on_conflict_do_update(index_elements=["id"], set_=replaced | {"deleted_at": None}))
@@ -134,7 +134,10 @@ def _soft_delete(connection: Connection, now: datetime) -> None:
 
 
 def _restore(connection: Connection, now: datetime) -> None:
-    """Also records that came back older than they were stored, and versions that come with their model."""
+    """Clear `deleted_at` of restored records.
+
+    This includes records older than their stored rows, and versions that are restored with their model.
+    """
     for entity in CHILDREN:
         table = TABLES[entity]
         read = select(OBSERVED.c.id).where(OBSERVED.c.entity == entity, OBSERVED.c.outcome == "restored")
@@ -147,7 +150,7 @@ def _restore(connection: Connection, now: datetime) -> None:
 
 
 def _supersede(connection: Connection, what: Supersede, now: datetime) -> None:
-    """Mark versions that are no longer kept up to date, and clear the mark of those that are."""
+    """Mark versions that runs no longer keep up to date, and clear the mark of those they do."""
     versions, models = TABLES["model_versions"], TABLES["models"]
     seen = (OBSERVED.c.entity == "models") & (OBSERVED.c.outcome != "rejected")
     if what is Supersede.CHANGED:
@@ -164,14 +167,17 @@ def _supersede(connection: Connection, what: Supersede, now: datetime) -> None:
         connection.execute(clear.where(marked, of_seen, is_latest))
         mark = update(versions).values(superseded_at=now, last_changed_at=now)
         connection.execute(mark.where(~marked, versions.c.deleted_at.is_(None), of_seen, ~is_latest))
-        # The next run that can list versions reads all of these models.
+        # The next run that can list versions reads all versions of these models.
         reads = TABLES["version_reads"]
         superseded = select(versions.c.model_id).where(versions.c.superseded_at == now)
         connection.execute(delete(reads).where(reads.c.model_id.in_(superseded)))
 
 
 def _note_reads(connection: Connection, database: Any) -> None:
-    """A model that keeps a version which its reading did not bring, as nothing was deleted, is asked for again."""
+    """Record the models whose versions were all read.
+
+    If the run deleted nothing, a model may keep a version that was not read. The next run reads its versions again.
+    """
     table, versions, version = TABLES["version_reads"], TABLES["model_versions"], OBSERVED.alias()
     brought = exists().where(version.c.entity == "model_versions", version.c.id == versions.c.id)
     kept = select(versions.c.model_id).where(

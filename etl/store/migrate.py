@@ -1,4 +1,4 @@
-"""The way from one revision of the schema to another, by Alembic."""
+"""Move the schema from one revision to another, through Alembic."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from sqlalchemy import Connection
 
 
 def upgrade(connection: Connection, scripts: Path, revision: str) -> None:
-    """Up to a revision, within the connection's transaction."""
+    """Upgrade to a revision, within the connection's transaction."""
     command.upgrade(_config(connection, scripts), revision)
 
 
 def downgrade(connection: Connection, scripts: Path, revision: str) -> None:
-    """Down to a revision, within the connection's transaction."""
+    """Downgrade to a revision, within the connection's transaction."""
     command.downgrade(_config(connection, scripts), revision)
 
 

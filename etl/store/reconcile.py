@@ -1,6 +1,6 @@
-"""What a proven run means for what is stored: which records are gone, which come back, and the counts.
+"""Compare staging with the tables: which records to delete and restore, and the counts.
 
-It reads the database and fills temporary tables; the merge applies them, a dry run only prints them.
+This module reads the database and fills temporary tables. The merge applies them; a dry run only prints the counts.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -29,7 +29,7 @@ _MOST_NAMED = 5
 
 
 class EmptiedRepo(NamedTuple):
-    """An ML repo all of whose models are gone at once; `listed`: the ML repo itself is still there."""
+    """An ML repo whose models are all missing; `listed`: the ML repo itself is not missing."""
 
     id: str
     name: str | None
@@ -38,7 +38,7 @@ class EmptiedRepo(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """What a run does to one table, in records."""
+    """The counts of one table's records in a run, by outcome."""
 
     seen: int = 0
     inserted: int = 0
@@ -52,11 +52,11 @@ class Tally(NamedTuple):
 def find_missing(
     connection: Connection, ml_repos: Sequence[str], *, every_version_read: bool, spare: Collection[str] = ()
 ) -> None:
-    """Note what the source no longer has, within the ML repos given (all when there are none).
+    """Note records that the source no longer has, in the given ML repos (all if none given).
 
-    Only for a run that was proven complete. A version goes with its model, or when all versions of its model were
-    read and it was not among them; one whose model nobody lists, when every version was read. `spare` names tables of
-    which nothing may go: an unreadable record without an id may be any of theirs.
+    Call it only for a complete run. A version is missing if its model is missing, or if all versions of its model were
+    read without it. A version whose model is not listed is missing if every version was read. `spare` names tables in
+    which nothing may be deleted: a rejected record without an id may be any of their records.
     """
     versions, model = TABLES["model_versions"], OBSERVED.alias()
     told_of = select(TO_DELETE.c.id).where(TO_DELETE.c.entity == "models").union_all(select(VERSIONS_READ.c.model_id))
@@ -67,7 +67,7 @@ def find_missing(
             if entity in spare:
                 continue
             table = TABLES[entity]
-            # An ML repo that no list ever had is not missing in one.
+            # A derived ML repo was never listed, so its absence from the list means nothing.
             listed = ~table.c.is_derived if entity == "ml_repos" else true()
             gone = select(literal(entity), table.c.id).where(
                 live_in(table, ml_repos), ~_was_seen(table), applies, listed
@@ -76,7 +76,7 @@ def find_missing(
 
 
 def missing_ids(connection: Connection, entity: str) -> list[str]:
-    """Ids of what is to go from a table."""
+    """Return the ids that `find_missing` found for a table."""
     with connection.begin():
         return list(
             connection.scalars(select(TO_DELETE.c.id).where(TO_DELETE.c.entity == entity).order_by(TO_DELETE.c.id))
@@ -84,7 +84,7 @@ def missing_ids(connection: Connection, entity: str) -> list[str]:
 
 
 def cancel_deletes(connection: Connection, model_ids: Sequence[str] | None = None) -> None:
-    """Let these models stay with their versions, or by default everything."""
+    """Cancel the deletes of these models and their versions; without ids, all deletes."""
     of_these: list[ColumnElement[bool]] = [true()]
     if model_ids is not None:
         versions = TABLES["model_versions"]
@@ -98,7 +98,10 @@ def cancel_deletes(connection: Connection, model_ids: Sequence[str] | None = Non
 
 
 def emptied_repos(connection: Connection) -> list[EmptiedRepo]:
-    """ML repos that lose every model they have, the largest first: a token that lost a permission looks like that."""
+    """Return the ML repos that lose all of their models, the largest first.
+
+    A lost permission of the token has the same effect.
+    """
     models, repos = TABLES["models"], TABLES["ml_repos"]
     goes = exists().where((TO_DELETE.c.entity == "models") & (TO_DELETE.c.id == models.c.id))
     listed = exists().where((OBSERVED.c.entity == "ml_repos") & (OBSERVED.c.id == models.c.ml_repo_id))
@@ -111,12 +114,15 @@ def emptied_repos(connection: Connection) -> list[EmptiedRepo]:
     lost = live.having(func.count() == func.count(case((goes, 1)))).order_by(func.count().desc(), models.c.ml_repo_id)
     with connection.begin():
         if connection.scalar(select(TO_DELETE.c.id).where(TO_DELETE.c.entity == "models").limit(1)) is None:
-            return []  # as in most runs: spare them the count
+            return []  # most runs delete nothing: skip the count
         return [EmptiedRepo(*row) for row in connection.execute(lost)]
 
 
 def find_restored(connection: Connection) -> None:
-    """Note deleted versions whose model is back, unless reading its versions told better."""
+    """Note versions that were deleted together with a model which this run restores.
+
+    Skip models whose versions were all read: the versions that were read are the ones that exist.
+    """
     models, versions = TABLES["models"], TABLES["model_versions"]
     back = (
         select(versions.c.id)
@@ -132,7 +138,7 @@ def find_restored(connection: Connection) -> None:
 
 
 def tallies(connection: Connection) -> dict[str, Tally]:
-    """The counts of the run so far, by table."""
+    """Return the counts of the run so far, by table."""
     with connection.begin():
         outcomes = _counts(connection, OBSERVED.c.entity, OBSERVED.c.outcome)
         missing_ids = _counts(connection, TO_DELETE.c.entity)
@@ -154,7 +160,7 @@ def tallies(connection: Connection) -> dict[str, Tally]:
 def check_delete_limit(
     connection: Connection, tallies: Mapping[str, Tally], ml_repos: Sequence[str], max_share: float
 ) -> None:
-    """DeleteLimitExceeded when more than `max_share` of what is live in a table would go at once."""
+    """Raise DeleteLimitExceeded if the run would delete more than `max_share` of a table's live rows."""
     for entity, tally in tallies.items():
         if not tally.deleted:
             continue
@@ -162,7 +168,7 @@ def check_delete_limit(
         live_here = select(func.count()).select_from(table).where(live_in(table, ml_repos))
         with connection.begin():
             live = connection.scalar(live_here) or tally.deleted
-        # As a quotient: 0.29 * 100 is a little less than 29.
+        # Compare the quotient, because 0.29 * 100 is slightly less than 29.
         if tally.deleted / live > max_share:
             raise DeleteLimitExceeded(
                 f"{tally.deleted} of {live} {entity} are gone at the source, more than {max_share:.0%} at once: "
@@ -172,7 +178,7 @@ def check_delete_limit(
 
 
 def _named(lost: Sequence[EmptiedRepo]) -> str:
-    """The ML repos that would lose every model, the first few by name."""
+    """Name the first few ML repos that would lose every model."""
     if not lost:
         return ""
     more = f" and {len(lost) - _MOST_NAMED} more" if len(lost) > _MOST_NAMED else ""
@@ -181,15 +187,15 @@ def _named(lost: Sequence[EmptiedRepo]) -> str:
 
 
 def _was_seen(table: Table) -> ColumnElement[bool]:
-    seen = OBSERVED.alias()  # or it would be taken for the SEEN of the query around it
+    seen = OBSERVED.alias()  # without the alias it would refer to OBSERVED of the enclosing query
     return exists().where(seen.c.entity == table.name, seen.c.id == table.c.id)
 
 
 def live_in(table: Table, ml_repos: Sequence[str]) -> ColumnElement[bool]:
-    """Whether a row of a registry table is live, and in the ML repos given (any when there are none)."""
+    """Whether a registry row is live, and in the given ML repos (any if none are given)."""
     repo = table.c.id if table.name == "ml_repos" else table.c.ml_repo_id
     within: ColumnElement[bool] = repo.in_(ml_repos) if ml_repos else true()
-    if ml_repos and table.name == "model_versions":  # one that does not say its repo is where its model is
+    if ml_repos and table.name == "model_versions":  # a version without an ML repo is in its model's
         models = TABLES["models"]
         within |= table.c.model_id.in_(select(models.c.id).where(models.c.ml_repo_id.in_(ml_repos)))
     return table.c.deleted_at.is_(None) & within

@@ -1,4 +1,7 @@
-"""Records that could not be stored: kept whole, looked up, and resolved once a run can read them or finds them gone."""
+"""Records that could not be stored: keep them whole, list them, resolve them.
+
+A rejected record is resolved once a run can store it, or finds that the source no longer has it.
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -24,27 +27,33 @@ class Reject(NamedTuple):
 
 
 class Gone(NamedTuple):
-    """What a run found gone: of some entities each record that it did not meet, and some by entity and id."""
+    """The records that a run found missing at the source.
+
+    `entities`: every record of these that the run did not read. `records`: single ones by entity and id.
+    """
 
     entities: Collection[str] = ()
     records: Collection[tuple[str, str]] = ()
 
 
 def listed(connection: Connection, *, also_resolved: bool, limit: int | None = None) -> list[Reject]:
-    """The open ones, or all, newest first."""
+    """Return the open rejected records, or all of them, newest first."""
     query = _which(_rejects(), also_resolved=also_resolved).order_by(RejectedRecord.id.desc()).limit(limit)
     with connection.begin():
         return [Reject(*row) for row in connection.execute(query)]
 
 
 def count(connection: Connection, *, also_resolved: bool) -> int:
-    """How many are open, or were ever rejected."""
+    """Count the open rejected records, or all of them."""
     with connection.begin():
         return connection.scalar(_which(select(func.count(RejectedRecord.id)), also_resolved=also_resolved)) or 0
 
 
 def numbered(connection: Connection, ids: Collection[int]) -> list[Reject]:
-    """Those of these numbers, newest first. ConfigError when there is no such number."""
+    """Return the rejected records with these numbers, newest first.
+
+    ConfigError if a number is unknown.
+    """
     query = _rejects().where(RejectedRecord.id.in_(ids)).order_by(RejectedRecord.id.desc())
     with connection.begin():
         found = [Reject(*row) for row in connection.execute(query)]
@@ -54,7 +63,7 @@ def numbered(connection: Connection, ids: Collection[int]) -> list[Reject]:
 
 
 def payload_and_host(connection: Connection, reject_id: int) -> tuple[str, str]:
-    """One record as it was received, as JSON text, and the control plane that it came from."""
+    """Return one record as it was received, as JSON text, and the host that sent it."""
     query = (
         select(RejectedRecord.payload, SyncRun.host)
         .join(SyncRun, SyncRun.id == RejectedRecord.run_id)
@@ -66,10 +75,13 @@ def payload_and_host(connection: Connection, reject_id: int) -> tuple[str, str]:
 
 
 def resolve(connection: Connection, gone: Gone, now: datetime) -> None:
-    """Close what the run could read, and what it found gone. What came again as it was stays open."""
+    """Resolve records that the run could store, or that the source no longer has.
+
+    A record that was rejected again with the same content stays open.
+    """
     table, stage = TABLES["rejected_records"], STAGES["rejected_records"]
     came_again = (stage.c.entity == table.c.entity) & (stage.c.payload == table.c.payload)
-    # Joins, because SQLite would go through the whole stage for each row that `exists` asks for.
+    # Joins, because with `exists` SQLite would scan the whole stage for each row.
     done = (
         select(table.c.id)
         .outerjoin(stage, came_again)
@@ -90,9 +102,9 @@ def resolve(connection: Connection, gone: Gone, now: datetime) -> None:
 
 
 def keep(connection: Connection, run_id: str, now: datetime) -> None:
-    """Write down what was rejected; a record that stays as unreadable as it was is kept once."""
+    """Store the rejected records; one that is open with the same content is not stored again."""
     table, stage = TABLES["rejected_records"], STAGES["rejected_records"]
-    # By itself SQLite would join by the index of the entity, and read the payload of every record of that.
+    # Without MATERIALIZED, SQLite would join by the entity's index, and read the payload of all of its records.
     known = (
         select(table.c.entity, table.c.payload).where(table.c.resolved_at.is_(None)).cte().prefix_with("MATERIALIZED")
     )

@@ -1,9 +1,10 @@
-"""What has become old in the runs' own tables, deleted in batches. The registry's tables are not touched.
+"""Delete old run history in batches. The registry's tables do not change.
 
-No lock is taken: a run would have to wait for the housekeeping, or leave with 4, and runs over single ML repos may
-follow each other so closely that the lock of everything is never free. None is needed either. A run writes its own
-rows, closes those of dead runs, and resolves open rejects; what goes here belongs to runs that ended before the moment
-given, and no run reads or writes it again. Each batch is a transaction of its own: a run waits for one at most.
+This module takes no run lock. With a lock, a run would have to wait or exit with code 4. Runs over single ML repos may
+follow each other so closely that the lock of the whole registry is never free. No lock is needed either. A run writes
+its own rows, closes those of dead runs, and resolves open rejected records. The deleted rows belong to runs that ended
+before the given moment, and no run reads or writes them again. Each batch is one transaction: a run waits for one at
+most.
 """
 
 from collections.abc import Iterator
@@ -20,24 +21,24 @@ _RUNS, _CHANGES, _REJECTS, _COUNTS, _SCOPES = (
 )
 
 PRUNED = tuple(table.name for table in (_CHANGES, _REJECTS, _COUNTS, _RUNS))
-"""The tables of which rows go, in this order: what hangs on a run goes before it."""
+"""The tables that lose rows, in the order of deletion: rows that refer to a run before the run."""
 
 
 class Old:
-    """The rows of the runs' tables that are older than a moment, and that nothing rests on."""
+    """The rows of the run history that are older than a moment and no longer needed."""
 
     def __init__(self, connection: Connection, before: datetime) -> None:
-        """Look which runs stay whatever their age."""
+        """Query the runs to keep regardless of their age."""
         self._connection = connection
         kept = database_of(connection.engine.url).ids(_rested_on(connection))
-        ended = _RUNS.c.finished_at < before  # one that is at work, or ends only now, is not old however it began
+        ended = _RUNS.c.finished_at < before  # a run that has not ended, or just ended, is not old whenever it began
         self._changes = and_(_CHANGES.c.observed_at < before, exists().where(_RUNS.c.id == _CHANGES.c.run_id, ended))
         self._rejects = _REJECTS.c.resolved_at < before
         self._runs = and_(
             ended,
             _RUNS.c.status != "running",
             _RUNS.c.id.not_in(select(kept.c.value)),
-            # What stays of a run's would go with it.
+            # Keep a run while other rows that stay refer to it.
             ~exists().where(_CHANGES.c.run_id == _RUNS.c.id, _CHANGES.c.observed_at >= before),
             ~exists().where(
                 _REJECTS.c.run_id == _RUNS.c.id,
@@ -46,7 +47,7 @@ class Old:
         )
 
     def count(self) -> dict[str, int]:
-        """How many rows of each table would go. Writes nothing."""
+        """Count the rows of each table that `delete` would delete. Writes nothing."""
         of_runs = _COUNTS.join(_RUNS, _COUNTS.c.run_id == _RUNS.c.id)
         counted = (
             (_CHANGES, _CHANGES, self._changes),
@@ -61,7 +62,7 @@ class Old:
             }
 
     def delete(self, batch: int) -> Iterator[dict[str, int]]:
-        """Delete so many rows at a time; tells, once they are gone for good, how many went from which table."""
+        """Delete `batch` rows at a time. After each commit, yield the number deleted by table."""
         for table, old in ((_CHANGES, self._changes), (_REJECTS, self._rejects)):
             for these in self._batches(table, old, batch):
                 with writing(self._connection):
@@ -75,7 +76,7 @@ class Old:
             yield gone
 
     def _batches(self, table: Table, old: ColumnElement[bool], size: int) -> Iterator[ColumnElement[bool]]:
-        """Stretches of the key that hold so many old rows each: in the end each row was looked at once."""
+        """Yield ranges of the key with `size` old rows each, so that each row is read only once."""
         key: Column[Any] = table.c.id
         left = old
         while True:
@@ -89,9 +90,9 @@ class Old:
 
 
 def _rested_on(connection: Connection) -> list[str]:
-    """Runs that plans, `status` and the next run's look at its host rest on.
+    """Return the runs that plans, `status` and the next run's check of its host need.
 
-    The last complete one of each scope, those that the scopes name as such, and the last of all that wrote.
+    These are the last complete run of each scope, those that the scopes name as such, and the last run that wrote.
     """
     newest_first = func.row_number().over(partition_by=_RUNS.c.scope, order_by=(_RUNS.c.started_at.desc(), _RUNS.c.id))
     complete = select(_RUNS.c.id, newest_first.label("place")).where(_RUNS.c.complete).subquery()

@@ -1,4 +1,7 @@
-"""The run record: written when a run starts, closed when it ends, read by `status` and by the next run's plan."""
+"""The records of runs and scopes.
+
+A run writes its row when it starts, and closes it when it ends. `status` and the next run's plan read these rows.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -13,24 +16,25 @@ from etl.store.engine import database_of
 from etl.store.reconcile import Tally
 from etl.store.staging_tables import OBSERVED, TABLES
 
-# Plain tables: a statement over the mapped classes would configure every mapper, at the start of each run.
+# Tables instead of mapped classes: a statement with a mapped class configures every mapper, at the start of each run.
 _RUNS, _COUNTS, _SCOPES = (TABLES[name] for name in ("sync_runs", "sync_run_counts", "sync_scopes"))
 
 WHOLE = "all"
-"""Name of the scope without a filter."""
+"""The name of the scope without a filter."""
 
 
 class Coverage(StrEnum):
-    """Which versions a run can copy."""
+    """The versions that a run can copy: all, or only each model's latest."""
 
     ALL = "all"
     LATEST = "latest"
 
 
 def begin(connection: Connection, run: Mapping[str, Any]) -> None:
-    """Write the row of a run that starts. Rows left `running` by dead runs of the same scope become `interrupted`.
+    """Write the row of a run that starts.
 
-    The caller holds the lock, so no such run lives; a run over everything excludes all others.
+    Rows that dead runs of the same scope left `running` become `interrupted`. The caller holds the lock, so those runs
+    are dead. A run over the whole registry excludes all others, so it closes the rows of every scope.
     """
     left = update(_RUNS).where(_RUNS.c.status == "running")
     if run["scope"].get("ml_repos"):
@@ -41,9 +45,9 @@ def begin(connection: Connection, run: Mapping[str, Any]) -> None:
 
 
 def end(connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies: Mapping[str, Tally]) -> bool:
-    """Write how the run ended, and its counts; False when its row was closed already.
+    """Record how the run ended, and its counts; False if its row was already closed.
 
-    The caller commits: with the data, if there is any.
+    The caller commits, together with the data if there is any.
     """
     closed = connection.execute(
         update(_RUNS).where(_RUNS.c.id == run_id, _RUNS.c.status == "running").values(**outcome)
@@ -57,14 +61,17 @@ def end(connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies
 
 
 def last_host(connection: Connection) -> str | None:
-    """The address that the newest run was given of those that wrote; None when there was none."""
+    """Return the host of the newest run that wrote; None if no run has."""
     wrote = _RUNS.c.status.in_(("succeeded", "partial"))
     with connection.begin():
         return connection.scalar(select(_RUNS.c.host).where(wrote).order_by(_RUNS.c.started_at.desc()).limit(1))
 
 
 def check_same_host(connection: Connection, host: str) -> None:
-    """ConfigError when the tables were filled from another control plane, whose ids may be the same."""
+    """Raise ConfigError if the tables were filled from another control plane.
+
+    Its records may have the same ids.
+    """
     before = last_host(connection)
     if before not in {None, host}:
         raise ConfigError(
@@ -74,20 +81,20 @@ def check_same_host(connection: Connection, host: str) -> None:
 
 
 def status(connection: Connection, run_id: str) -> str | None:
-    """What the run's row says of how it ended."""
+    """Return the status in the run's row; None if there is no row."""
     with connection.begin():
         return connection.scalar(select(_RUNS.c.status).where(_RUNS.c.id == run_id))
 
 
 def scope_state(connection: Connection, scope: str) -> Mapping[str, Any] | None:
-    """The row of the scope, if a run of it was ever complete."""
+    """Return the row of the scope; None if no run of it was ever complete."""
     with connection.begin():
         row = connection.execute(select(_SCOPES).where(_SCOPES.c.scope == scope)).mappings().first()
     return None if row is None else dict(row)
 
 
 class Advance(NamedTuple):
-    """A scope that a complete run moves on; `full`: it compared every version."""
+    """The new state of a scope after a complete run; `full`: it compared every version."""
 
     scope: str
     full: bool
@@ -96,7 +103,10 @@ class Advance(NamedTuple):
 
 
 def advance(connection: Connection, to: Advance, *, run_id: str, started_at: datetime) -> None:
-    """Move the scope on after a complete run. The watermark never passes the run's start, nor goes back."""
+    """Update the scope's row after a complete run.
+
+    The watermark never exceeds the run's start, and never decreases.
+    """
     database = database_of(connection.engine.url)
     newest = connection.scalar(select(func.max(OBSERVED.c.updated_at)).where(OBSERVED.c.outcome != "rejected"))
     before = connection.scalar(select(_SCOPES.c.watermark).where(_SCOPES.c.scope == to.scope))
@@ -119,7 +129,7 @@ def advance(connection: Connection, to: Advance, *, run_id: str, started_at: dat
 
 
 def is_empty(connection: Connection, ml_repos: Sequence[str]) -> bool:
-    """Whether no model and no version was ever stored in the ML repos given (in any, when there are none)."""
+    """Whether no model and no version was ever stored in the ML repos (any if none given)."""
     with connection.begin():
         for name in ("models", "model_versions"):
             query = select(TABLES[name].c.id)
@@ -131,7 +141,7 @@ def is_empty(connection: Connection, ml_repos: Sequence[str]) -> bool:
 
 
 def stored_versions(connection: Connection, ml_repos: Sequence[str]) -> int:
-    """How many versions are stored as live in the ML repos given (all when none are)."""
+    """Count the live versions that are stored in the given ML repos (all if none given)."""
     versions = TABLES["model_versions"]
     query = select(func.count()).select_from(versions).where(versions.c.deleted_at.is_(None))
     if ml_repos:
@@ -141,7 +151,7 @@ def stored_versions(connection: Connection, ml_repos: Sequence[str]) -> int:
 
 
 def latest(connection: Connection, limit: int) -> list[dict[str, Any]]:
-    """The last runs, newest first, each with its counts by table under `counts`."""
+    """Return the last runs, newest first, each with its counts by table under `counts`."""
     with connection.begin():
         rows = connection.execute(select(_RUNS).order_by(_RUNS.c.started_at.desc(), _RUNS.c.id).limit(limit))
         runs = [dict(row) for row in rows.mappings()]
@@ -152,28 +162,31 @@ def latest(connection: Connection, limit: int) -> list[dict[str, Any]]:
 
 
 def by_ids(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of these runs, in no order; there is none for an id that no run here has."""
+    """Return the rows of these runs, unordered, without the ids that no run has."""
     with connection.begin():
         found = connection.execute(select(_RUNS).where(_RUNS.c.id.in_(ids)))
         return [dict(row) for row in found.mappings()]
 
 
 def age_of(scopes: Iterable[Mapping[str, Any]]) -> float | None:
-    """The age of the tables in seconds: of the last run over everything, else of the scope longest left alone."""
+    """Return the age of the tables in seconds; None without scopes.
+
+    This is the age of the whole registry's scope or, without one, of the oldest scope.
+    """
     ages: dict[str, float] = {row["scope"]: row["age_seconds"] for row in scopes}
     return ages.get(WHOLE, max(ages.values())) if ages else None
 
 
 def freshness(connection: Connection) -> list[dict[str, Any]]:
-    """The rows of the view `sync_freshness`."""
+    """Return the rows of the view `sync_freshness`."""
     with connection.begin():
         return [dict(row) for row in connection.execute(select(views.sync_freshness)).mappings()]
 
 
 def missing_versions(connection: Connection, scopes: Iterable[Mapping[str, Any]]) -> int | None:
-    """How many versions are not stored, as far as their numbers tell; None where all `scopes` copy every version.
+    """Count the versions that are not stored; None if all `scopes` copy every version.
 
-    The caller has begun.
+    Gaps in the version numbers give the count. The caller has begun a transaction.
     """
     if all(row["coverage"] == Coverage.ALL for row in scopes):
         return None

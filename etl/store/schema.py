@@ -1,4 +1,7 @@
-"""The schema's revision: create, migrate, tell. To tell is for every command, and does without Alembic."""
+"""Create, migrate and check the schema.
+
+Every command checks the revision, which does not need Alembic.
+"""
 
 import logging
 from collections.abc import Callable
@@ -13,13 +16,13 @@ from etl.models import Base
 from etl.store.engine import database_of, is_in_memory, translate_errors
 
 VERSION_TABLE = "tfy_etl_version"
-"""Not Alembic's own name: a shared database may hold other projects' migrations too."""
+"""Not Alembic's default name: a shared database may also hold the migrations of other projects."""
 
 _log = logging.getLogger(__name__)
 
 
 class _State(NamedTuple):
-    """What a schema holds: the revision of tfy-etl's tables, if any, and the names of all other tables."""
+    """The state of a schema: the revision of tfy-etl's tables, if any, and all tables in it."""
 
     revision: str | None
     tables: frozenset[str]
@@ -27,23 +30,26 @@ class _State(NamedTuple):
 
     @property
     def is_for_sync(self) -> bool:
-        """Whether `sync` itself creates or migrates the tables."""
+        """Whether `sync` creates or migrates the tables."""
         return self.auto_migrate and self.revision != head() if self.revision else not self.tables
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Bring the schema to the newest revision, or to the one given."""
+    """Upgrade the schema to the given revision, by default to the newest."""
     _upgrade(engine, revision, only_if=lambda _: True)
 
 
 def _upgrade(engine: Engine, revision: str, only_if: Callable[[_State], bool]) -> bool:
-    """Upgrade a schema that passes `only_if`, which is asked again once no other process can migrate it."""
+    """Upgrade the schema if `only_if` allows it; return whether it was upgraded.
+
+    `only_if` is called again under the lock, when no other process can migrate the schema.
+    """
     database = database_of(engine.url)
     with translate_errors(engine), engine.connect() as connection:
         state = _state(connection)
     if not only_if(state):
         return False
-    from etl.store import comments, migrate  # noqa: PLC0415 most runs find nothing to migrate, and Alembic takes long to load
+    from etl.store import comments, migrate  # noqa: PLC0415 most runs migrate nothing, and Alembic is slow to import
 
     with translate_errors(engine):
         if not state.tables:
@@ -55,13 +61,13 @@ def _upgrade(engine: Engine, revision: str, only_if: Callable[[_State], bool]) -
             if state.revision is None:
                 database.check_may_create(connection)
             migrate.upgrade(connection, scripts(), revision)
-            if _current(connection) == head():  # the words are those of the newest revision
+            if _current(connection) == head():  # the mappings describe the newest revision only
                 comments.write(connection)
     return True
 
 
 def downgrade(engine: Engine, revision: str) -> None:
-    """Take the schema back to a revision."""
+    """Downgrade the schema to a revision."""
     from etl.store import migrate  # noqa: PLC0415 as above
 
     with translate_errors(engine), engine.begin() as connection:
@@ -69,20 +75,20 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 
 def current(engine: Engine) -> str | None:
-    """The revision of the database, None when it has no schema of ours."""
+    """Return the revision of the database; None if it has no tables of tfy-etl."""
     with translate_errors(engine), engine.connect() as connection:
         return _current(connection)
 
 
 def head() -> str:
-    """The revision that this release works with."""
+    """Return the revision that this release needs."""
     return revisions()[-1]
 
 
 def ensure(engine: Engine) -> None:
-    """Create or migrate the tables where that is for `sync` to do; else SchemaMismatch says what to do.
+    """Create or migrate the tables if `sync` may do so, else raise SchemaMismatch with a fix.
 
-    A schema without any table is filled. An older revision is migrated in a SQLite file only.
+    `sync` creates the tables in a schema without any table. It migrates an older revision only in a SQLite file.
     """
     if current(engine) != head():
         changed = _upgrade(engine, "head", only_if=lambda state: state.is_for_sync)
@@ -92,12 +98,12 @@ def ensure(engine: Engine) -> None:
 
 
 def check(engine: Engine) -> None:
-    """SchemaMismatch, with what to do, unless the schema is as this release needs it."""
+    """Raise SchemaMismatch, with the fix, unless the schema has this release's revision."""
     if current(engine) == head():
         return
     with translate_errors(engine), engine.connect() as connection:
         state = _state(connection)
-    if state.revision == head():  # another process has just created it
+    if state.revision == head():  # another process has just created or migrated the tables
         return
     if state.revision is not None:
         raise SchemaMismatch(
@@ -114,7 +120,10 @@ def check(engine: Engine) -> None:
 
 
 def describe(engine: Engine) -> str:
-    """The state of the schema in words; SchemaMismatch or ConfigError when a sync would refuse it."""
+    """Describe the state of the schema.
+
+    Raises SchemaMismatch or ConfigError if `sync` would fail with it.
+    """
     with translate_errors(engine), engine.connect() as connection:
         state = _state(connection)
         if state.is_for_sync and state.revision is None:
@@ -126,12 +135,12 @@ def describe(engine: Engine) -> str:
 
 
 def revisions() -> list[str]:
-    """The revisions that this release knows, oldest first: each is the first word of its file's name."""
+    """Return the revisions that this release has, oldest first, from the names of their files."""
     return sorted(path.name.partition("_")[0] for path in (scripts() / "versions").glob("[0-9]*_*.py"))
 
 
 def scripts() -> Path:
-    """The folder of the migrations, wherever the package is installed."""
+    """Return the folder of the migrations, in an installed package or in a checkout."""
     package = Path(etl.__file__).parent
     shipped = package / "migrations"
     return shipped if shipped.is_dir() else package.parent / "migrations"
@@ -144,9 +153,9 @@ def _current(connection: Connection) -> str | None:
 
 
 def _state(connection: Connection) -> _State:
-    """Look at a schema; raise ConfigError or SchemaMismatch when no command can work with it."""
+    """Read the state of a schema; ConfigError or SchemaMismatch if no command can use it."""
     database = database_of(connection.engine.url)
-    # Before the revision: another process creates both at once, so these tables have a revision by now.
+    # Read the tables before the revision. Another process commits both at once, so a revision read later is not older.
     tables = database.user_tables(connection) - {VERSION_TABLE}
     found = _current(connection)
     if found is None and (strange := Base.metadata.tables.keys() & tables):

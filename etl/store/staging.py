@@ -1,6 +1,6 @@
-"""What pages bring is held against what is stored, and kept in temporary tables until the merge.
+"""Keep changed rows in temporary tables until the merge, and read stored rows to compare.
 
-Nothing here writes to the database's own tables, and no transaction outlasts a call.
+Nothing here writes to permanent tables, and each transaction ends within one call.
 """
 
 from collections import defaultdict
@@ -43,7 +43,7 @@ Row = tuple[Any, ...]
 
 
 class Known(NamedTuple):
-    """What the database and this run already know of one record."""
+    """The state of one record in the database and in this run's earlier pages."""
 
     stored_hash: str | None
     stored_updated_at: datetime | None
@@ -55,7 +55,7 @@ class Known(NamedTuple):
 
 
 class Observed(NamedTuple):
-    """One row of the table `seen`."""
+    """One row of the table `OBSERVED`."""
 
     entity: str
     id: str
@@ -82,7 +82,7 @@ class Staging:
                 connection.execute(CreateTable(table))
 
     def known(self, entity: str, ids: Sequence[str]) -> dict[str, Known]:
-        """What is known of each id; an id of which nothing is known comes with None everywhere."""
+        """Return the state of each id; all its values are None or False for an unknown id."""
         table, read = TABLES[entity], TABLES["version_reads"]
         wanted = self._wanted(ids)
         query = (
@@ -105,8 +105,11 @@ class Staging:
             return {by_encoded[row[0]]: Known(*row[1:]) for row in self._connection.execute(query).all()}
 
     def stored(self, entity: str, ids: Sequence[str]) -> dict[str, dict[str, list[Row]]]:
-        """The stored rows of each id, by table, in the order of their keys, without the store's own columns."""
-        if not ids:  # as of most pages: spare them the queries
+        """Return the stored rows of each id by table, in key order.
+
+        Columns that the store sets itself are left out.
+        """
+        if not ids:  # true for most pages: skip the queries
             return {}
         found: dict[str, dict[str, list[Row]]] = defaultdict(lambda: {name: [] for name in (entity, *CHILDREN[entity])})
         wanted = self._wanted(ids)
@@ -121,30 +124,33 @@ class Staging:
         return dict(found)
 
     def stage(self, rows: Mapping[str, Sequence[Row]], seen: Sequence[Observed] = ()) -> None:
-        """Keep rows for the tables they are named by, and what becomes of the records they are of."""
+        """Stage rows, by the name of their table, and the outcomes of their records."""
         with self._connection.begin():
             self._load(OBSERVED, seen)
             for name, of_table in rows.items():
                 self._load(STAGES[name], of_table)
 
     def mark_due(self, model_ids: Sequence[str]) -> None:
-        """Note models whose versions are to be read; an id may be noted twice."""
+        """Mark models as due: the run must read their versions. An id may be marked twice."""
         self._mark(VERSIONS_DUE, model_ids)
 
     def mark_read(self, model_ids: Sequence[str]) -> None:
-        """Note models whose versions were all read, provably."""
+        """Mark models whose versions were all read, with a proof of completeness."""
         self._mark(VERSIONS_READ, model_ids)
 
     def mark_all_due(self) -> None:
-        """Note every model seen as due."""
+        """Mark every model that the run has read as due."""
         self._mark_seen_models(VERSIONS_DUE)
 
     def mark_all_read(self) -> None:
-        """Note every model seen as read: all versions were read in one sweep."""
+        """Mark the versions of every model as read: a sweep has read all versions."""
         self._mark_seen_models(VERSIONS_READ)
 
     def mark_unread(self, model_ids: Sequence[str]) -> None:
-        """Take models back: not all of their versions could be read or stored, so they are asked for again."""
+        """Mark models as incomplete: not all of their versions could be read or stored.
+
+        The next run reads their versions again.
+        """
         if not model_ids:
             return
         self._mark(VERSIONS_INCOMPLETE, model_ids)
@@ -153,26 +159,26 @@ class Staging:
             self._connection.execute(delete(VERSIONS_READ).where(VERSIONS_READ.c.model_id.in_(select(wanted.c.value))))
 
     def mark_due_unread(self) -> None:
-        """Note the models that are due and were not read: they are asked for again."""
+        """Mark the due models that were not read as incomplete: the next run reads their versions."""
         known = select(VERSIONS_INCOMPLETE.c.model_id).union_all(select(VERSIONS_READ.c.model_id))
         with self._connection.begin():
             left = select(VERSIONS_DUE.c.model_id).where(VERSIONS_DUE.c.model_id.not_in(known))
             self._connection.execute(VERSIONS_INCOMPLETE.insert().from_select(["model_id"], left))
 
     def lacks_latest(self) -> bool:
-        """Whether a model whose versions could not all be read lacks its latest one."""
+        """Whether any incomplete model lacks its latest version."""
         with self._connection.begin():
             return self._connection.scalar(_unread_without_latest().limit(1)) is not None
 
     def lack_latest(self, model_ids: Sequence[str]) -> set[str]:
-        """Those of the models whose versions could not all be read, the latest one among them."""
+        """Return those of the models that are incomplete and lack their latest version."""
         wanted = self._wanted(model_ids)
         with self._connection.begin():
             query = _unread_without_latest().join(wanted, OBSERVED.c.id == wanted.c.value)
             return set(self._connection.scalars(query))
 
     def mark_unread_without_latest(self) -> None:
-        """Take back the models of which a sweep of all versions did not bring the latest."""
+        """Mark models as incomplete if a sweep of all versions did not return their latest one."""
         with self._connection.begin():
             missing = _without_latest()
             self._connection.execute(
@@ -181,7 +187,7 @@ class Staging:
             self._connection.execute(delete(VERSIONS_READ).where(VERSIONS_READ.c.model_id.in_(missing)))
 
     def due_among(self, model_ids: Sequence[str]) -> set[str]:
-        """Those of the models that are due."""
+        """Return those of the models that are due."""
         wanted = self._wanted(model_ids)
         with self._connection.begin():
             return set(
@@ -191,7 +197,7 @@ class Staging:
             )
 
     def due(self) -> Iterator[str]:
-        """The models whose versions are to be read, in the order of their ids, a thousand at a time."""
+        """Yield the due models, in the order of their ids, from queries of a thousand each."""
         return self._chunks(
             lambda last: (
                 select(VERSIONS_DUE.c.model_id).where(VERSIONS_DUE.c.model_id > last).order_by(VERSIONS_DUE.c.model_id)
@@ -199,11 +205,11 @@ class Staging:
         )
 
     def without_latest(self) -> Iterator[str]:
-        """Models seen whose latest version, as listed, did not come when versions were read, in order."""
+        """Yield models, in order, whose latest version no list of versions has returned."""
         return self._chunks(lambda last: _without_latest().where(OBSERVED.c.id > last).order_by(OBSERVED.c.id))
 
     def seen_ids(self, entity: str) -> Iterator[str]:
-        """The ids of the readable records seen, in order."""
+        """Yield the ids of the records that the run has read, except rejected ones, in order."""
         return self._chunks(
             lambda last: (
                 select(OBSERVED.c.id)
@@ -213,7 +219,7 @@ class Staging:
         )
 
     def models_outside(self, ml_repos: Sequence[str]) -> Iterator[str]:
-        """The readable models seen that are in none of these ML repos, in order."""
+        """Yield the models that are in none of these ML repos, except rejected ones, in order."""
         inside = OBSERVED.c.ml_repo_id.in_(select(self._wanted(ml_repos).c.value))
         return self._chunks(
             lambda last: (
@@ -229,15 +235,15 @@ class Staging:
         )
 
     def count_seen(self, entity: str) -> int:
-        """How many distinct records were seen."""
+        """Count the distinct records that the run has read."""
         return self._count(select(func.count()).select_from(OBSERVED).where(OBSERVED.c.entity == entity))
 
     def count_due(self) -> int:
-        """How many models are due."""
+        """Count the models that are due."""
         return self._count(select(func.count()).select_from(VERSIONS_DUE))
 
     def forget(self, entity: str, ids: Sequence[str]) -> None:
-        """Take back what was staged of records that came again, changed in between."""
+        """Remove the staged rows of records that changed while the run read them."""
         with self._connection.begin():
             self._index()
             wanted = select(self._wanted(ids).c.value)
@@ -253,7 +259,7 @@ class Staging:
                 self._connection.execute(delete(stage).where(_key(stage).in_(wanted)))
 
     def _index(self) -> None:
-        """Only now: most runs meet no record twice, and go faster without."""
+        """Create the indexes on first use: most runs read no record twice, and are faster without."""
         if not self._indexed:
             for parent, children in CHILDREN.items():
                 for name in (parent, *children):
@@ -314,12 +320,12 @@ def _unmarked(table: Table) -> ColumnElement[bool]:
 
 
 def _key(stage: Table) -> Column[Any]:
-    """The column that holds the record's id: the first of every stage."""
+    """Return the column with the record's id, which is the first of every stage."""
     return stage.columns[0]
 
 
 def _encoders(table: Table, connection: Connection) -> list[tuple[int, Encoder]]:
-    """By position, how the values of a column are written; what needs nothing is left out."""
+    """Return the encoders of a table's columns by position, without columns that need none."""
     encoders = []
     for position, column in enumerate(table.columns):
         of_stage = TABLES.get(table.name.removeprefix("stage_"))
@@ -332,7 +338,7 @@ def _encoders(table: Table, connection: Connection) -> list[tuple[int, Encoder]]
 
 
 def _encoded(rows: Sequence[Row], encoders: Sequence[tuple[int, Encoder]]) -> Iterable[Row]:
-    """The rows as the driver takes them: column by column, for that takes the fewest calls."""
+    """Encode rows for the driver, column by column, which takes the fewest calls."""
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
     changed = False
     for position, encode in encoders:

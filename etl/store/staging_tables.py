@@ -1,4 +1,4 @@
-"""The run's temporary tables: where pages wait until the run is proven. Nobody else sees them."""
+"""The run's temporary tables, which hold rows until the merge. No other session sees them."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -16,34 +16,34 @@ CHILDREN: Mapping[str, tuple[str, ...]] = {
     "models": ("model_run_steps",),
     "model_versions": ("model_version_tags", "model_version_metrics", "model_version_packages"),
 }
-"""Each entity, in the order in which it is merged, with the tables that hang on it."""
+"""Each entity, in the order of the merge, with its child tables."""
 
 STAMPS = ("superseded_at", "first_seen_at", "last_changed_at", "deleted_at")
 """Columns of the registry's tables that the store sets itself."""
 
 LOGGED_AT = TABLES["model_version_metrics"].c.logged_at
-"""The one column that the database derives from another, `timestamp_ms`: there are ten million of it."""
+"""The only column that the database derives, from `timestamp_ms`: it has ten million values."""
 
 MOMENTS_MS = (-62_135_596_800_000, 253_402_300_799_999)
 """The first and the last moment that a datetime can hold, in milliseconds since 1970."""
 
 OWN = frozenset({*STAMPS, LOGGED_AT.name})
-"""Columns that no record brings."""
+"""Columns that are not read from records."""
 
 TEMPORARY = "pg_temp"
-"""Schema of the temporary tables, named so that no table of somebody else's is taken for one; SQLite's is `temp`."""
+"""Schema of the temporary tables, so that no other program's table is mistaken for one. SQLite's is `temp`."""
 
 _temporary = MetaData()
 
 
 def _temp(name: str, *columns: Column[Any]) -> Table:
     keyed = any(column.primary_key for column in columns)
-    # In SQLite a table with a key of its own is then one tree, and not two.
+    # Without a rowid, SQLite stores a table with a key as one B-tree instead of two.
     return Table(name, _temporary, *columns, prefixes=["TEMPORARY"], schema=TEMPORARY, sqlite_with_rowid=not keyed)
 
 
 def _stage(name: str, *more: Column[Any], without: Collection[str] = OWN) -> Table:
-    """A bare copy of the table: no keys, no defaults, JSON as text."""
+    """Define a plain copy of the table, without keys and defaults, and with JSON as text."""
     columns = [
         Column(column.name, Text() if isinstance(column.type, RegistryJson) else column.type)
         for column in TABLES[name].columns
@@ -64,33 +64,35 @@ OBSERVED = _temp(
     Column("fingerprint", Text),
     Column("twin_of", RegistryText),
 )
-"""Every record that the run has met; outcome: inserted, updated, unchanged, restored or rejected.
+"""Every record that the run has read; outcome: inserted, updated, unchanged, restored or rejected.
 
-A rejected record without an id stands here by the hash of its payload, and so does one whose id another has, its
-twin."""
+A rejected record without an id has the hash of its payload as its key. So has a rejected record whose id belongs to
+another record, its twin."""
 
 VERSIONS_DUE = _temp("due", Column("model_id", RegistryText, primary_key=True))
-"""Models whose versions are to be read."""
+"""Models whose versions the run must read."""
 
 VERSIONS_READ = _temp("versions_read", Column("model_id", RegistryText, primary_key=True))
-"""Models whose versions were all read, provably."""
+"""Models whose versions were all read, with a proof of completeness."""
 
 VERSIONS_INCOMPLETE = _temp("versions_unread", Column("model_id", RegistryText, primary_key=True))
-"""Models whose versions could not all be read or stored: unless they were read after all, the next run asks again."""
+"""Models whose versions could not all be read or stored.
+
+Unless this run reads them later, the next run reads them again."""
 
 TO_DELETE = _temp("doomed", Column("entity", Text, primary_key=True), Column("id", RegistryText, primary_key=True))
 """Stored records that the source no longer has."""
 
 TO_RESTORE = _temp("revived", Column("id", RegistryText, primary_key=True))
-"""Deleted versions that come back with their model, without having been read themselves."""
+"""Deleted versions that are restored with their model, although they were not read themselves."""
 
 STAGES: Mapping[str, Table] = {
     **{name: _stage(name) for parent, children in CHILDREN.items() for name in (parent, *children)},
-    # The stamp tells which sighting of a subject is the newest.
+    # The stamp is the `updated_at` of the record that names the subject: the newest row wins.
     "subjects": _stage("subjects", Column("stamp", UtcDateTime)),
     "changes": _stage("changes", without=("id", "run_id", "observed_at")),
     "rejected_records": _stage("rejected_records", without=("id", "run_id", "rejected_at", "resolved_at")),
 }
-"""Rows on their way into the table of that name."""
+"""Staged rows, by the name of the table that they will be merged into."""
 
 ALL = (OBSERVED, VERSIONS_DUE, VERSIONS_READ, VERSIONS_INCOMPLETE, TO_DELETE, TO_RESTORE, *STAGES.values())

@@ -1,4 +1,4 @@
-"""The store as a run uses it: one engine, one connection, the lock, the run's record and its one commit."""
+"""The database as a run uses it: lock, staging, reconcile, the run's record, one commit."""
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -31,10 +31,10 @@ _log = logging.getLogger(__name__)
 
 
 class Store:
-    """An open database. Every failure of it comes out as an EtlError, in one line."""
+    """An open database. It raises every failure as an EtlError with a message of one line."""
 
     def __init__(self, url: str, *, read_only: bool = False) -> None:
-        """`read_only` never makes a file: a database that is not there yet is looked at as an empty one."""
+        """`read_only` never creates a file: a missing one is treated as an empty database."""
         self._read_only = read_only
         self._engine = open_engine(url, read_only=read_only)
         self._database = database_of(self._engine.url)
@@ -43,7 +43,7 @@ class Store:
         self._in_doubt = False
 
     def __enter__(self) -> Self:
-        """Nothing is connected before it is needed."""
+        """Open no connection yet: the first use does."""
         self._stack.callback(self._engine.dispose)
         self._stack.enter_context(self.translate_errors())
         return self
@@ -51,7 +51,6 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the connection, whatever state it is in."""
         self._stack.__exit__(kind, error, trace)
 
     @property
@@ -61,78 +60,78 @@ class Store:
         return self._open
 
     def translate_errors(self) -> AbstractContextManager[None]:
-        """Within it, too, failures of the database are EtlErrors: before who records them sees them."""
+        """Translate errors in a block, so that a handler around it already gets EtlErrors."""
         return translate_errors(self._engine)
 
     def lock(self, ml_repos: Sequence[str], wait: float) -> None:
-        """Hold the lock of everything, or of some ML repos, until the store is closed.
+        """Hold the lock of the whole registry, or of some ML repos, until the store is closed.
 
-        LockHeld when another run still holds it after `wait` seconds.
+        LockHeld if another run still holds it after `wait` seconds.
         """
         self._stack.enter_context(self._database.run_lock(self._engine, lambda: self._connection, ml_repos, wait))
 
     def ensure_schema(self) -> None:
-        """The schema is as this release needs it when this returns; SchemaMismatch says what to do."""
+        """Create or migrate the schema if needed; SchemaMismatch, with the fix, if that fails."""
         if self._read_only and not is_in_memory(self._engine.url):
             schema.check(self._engine)
         else:
             schema.ensure(self._engine)
 
     def scope_state(self, label: str) -> Mapping[str, Any]:
-        """What is known of a scope from its complete runs, else of the whole registry; empty when there was none."""
+        """Return the row of a scope, else the whole registry's; empty without a complete run."""
         return runs.scope_state(self._connection, label) or runs.scope_state(self._connection, runs.WHOLE) or {}
 
     def check_same_host(self, host: str) -> None:
-        """ConfigError when the tables were filled from another control plane."""
+        """Raise ConfigError if the tables were filled from another control plane."""
         runs.check_same_host(self._connection, host)
 
     def is_empty(self, ml_repos: Sequence[str]) -> bool:
-        """Whether nothing of the ML repos given (of any, when there are none) was ever stored."""
+        """Whether nothing was ever stored of the given ML repos (of any if none given)."""
         return runs.is_empty(self._connection, ml_repos)
 
     def stored_versions(self, ml_repos: Sequence[str]) -> int:
-        """How many versions are stored as live."""
+        """Count the live versions that are stored."""
         return runs.stored_versions(self._connection, ml_repos)
 
     def staging(self) -> Staging:
-        """The run's temporary tables."""
+        """Create the run's temporary tables."""
         return Staging(self._connection)
 
     def analyze_staging(self) -> None:
-        """Everything is staged: what follows is to be planned well."""
+        """Gather statistics of the staging tables, so that the database plans later queries well."""
         with self._connection.begin():
             self._database.analyze(self._connection, ALL)
 
     def find_missing(self, ml_repos: Sequence[str], *, every_version_read: bool, spare: Collection[str]) -> None:
-        """Find what is gone."""
+        """Find the records that the source no longer has."""
         reconcile.find_missing(self._connection, ml_repos, every_version_read=every_version_read, spare=spare)
 
     def missing_models(self) -> list[str]:
-        """Ids of the models that are gone."""
+        """Return the ids of the missing models."""
         return reconcile.missing_ids(self._connection, "models")
 
     def emptied_repos(self) -> list[reconcile.EmptiedRepo]:
-        """ML repos of which every model is gone."""
+        """Return the ML repos whose models are all missing."""
         return reconcile.emptied_repos(self._connection)
 
     def cancel_deletes(self, model_ids: Sequence[str] | None = None) -> None:
-        """Take these models with their versions, or by default nothing at all, for gone after all."""
+        """Cancel the deletes of these models and their versions; without ids, all deletes."""
         reconcile.cancel_deletes(self._connection, model_ids)
 
     def tallies(self) -> dict[str, Tally]:
-        """Find what comes back; the counts of the run, by table."""
+        """Find the records to restore, and return the run's counts by table."""
         reconcile.find_restored(self._connection)
         return reconcile.tallies(self._connection)
 
     def check_delete_limit(self, tallies: Mapping[str, Tally], ml_repos: Sequence[str], max_share: float) -> None:
-        """MassDelete when too much would go at once."""
+        """Raise MassDelete if the run would delete too large a share of a table."""
         reconcile.check_delete_limit(self._connection, tallies, ml_repos, max_share)
 
     def begin(self, run: Mapping[str, Any]) -> None:
         """Write the row of a run that starts."""
         runs.begin(self._connection, run)
 
-    def commit(  # noqa: PLR0913 all that becomes visible at once
+    def commit(  # noqa: PLR0913 all inputs of the one transaction
         self,
         run_id: str,
         outcome: Callable[[], Mapping[str, Any]],
@@ -146,9 +145,10 @@ class Store:
         advance: runs.Advance | None,
         held: AbstractContextManager[None],
     ) -> None:
-        """Merge what is staged, close the run's row and move its scope on: one transaction, no network but its own.
+        """Merge the staged rows, close the run's row and update its scope, in one transaction.
 
-        `now` is the run's start; `outcome` is asked once everything is merged; `held` keeps signals off the commit.
+        The transaction makes no network call except to the database. `now` is the run's start. `outcome` is called
+        after the merge. `held` blocks signals during the commit.
         """
         with writing(self._connection) as transaction:
             merge(
@@ -170,18 +170,18 @@ class Store:
                 self._in_doubt = False
 
     def abandon(self, run_id: str, outcome: Mapping[str, Any]) -> None:
-        """Close the row of a run that failed, on a connection of its own; if that fails too, the next run does it."""
+        """Close the row of a failed run, on a new connection; if that fails, the next run does it."""
         try:
             with translate_errors(self._engine), self._engine.connect() as connection, writing(connection):
                 runs.end(connection, run_id, outcome, {})
         except EtlError as error:
-            if not self._in_doubt:  # else `is_written` has more to say
+            if not self._in_doubt:  # if in doubt, `is_written` reports the failure
                 _log.warning("the run's end could not be recorded: %s", error)
 
     def is_written(self, run_id: str) -> bool:
-        """Whether the commit of a run that failed was made all the same, and only its answer lost.
+        """Whether the commit of a failed run succeeded, and only the database's answer was lost.
 
-        StoreError when a commit was asked for, and the database cannot tell what became of it.
+        StoreError if a commit was sent, and the database does not answer whether it succeeded.
         """
         if not self._in_doubt:
             return False
@@ -197,7 +197,7 @@ class Store:
 
 @contextmanager
 def open_readonly(url: str) -> Iterator[Connection]:
-    """A connection for a look, or for housekeeping; ConfigError when there is nothing to look at."""
+    """Open a connection for queries or `prune`; ConfigError if the database does not exist."""
     if is_new_file(url):
         raise ConfigError(f"{parse_url(url).database} is not there: tfy-etl sync creates it, or change --database-url.")
     with opened(url, read_only=True) as engine, database_of(engine.url).verify_unchanged(engine.url):

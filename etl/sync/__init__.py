@@ -1,13 +1,19 @@
-"""The run: plan, pages, rows, staging, proof, merge, and the record of it.
+"""The run: plan, pages, rows, staging, proof, merge, and the run's record.
 
-run         from lock to commit                scope       which part of the registry a run is about
-intake      a page becomes staged rows         reading     which lists are read, and how versions are
-plan        pure: how versions are read        rereading   rejected records, asked for again by themselves
-interrupts  signals that wait for a commit     doubt       is what is missing really gone
-summary     what a run did, for people and programs
-watch       what is known of a run however it ends
-prune       housekeeping in what runs wrote down of themselves
-garbage     when Python looks for what refers to itself
+`run`              A run from the lock to the commit.
+`context`          The inputs and the state of one run.
+`scope`            Which part of the registry a run covers.
+`extract`          Reads lists of ML repos, models and versions.
+`plan`             Pure: chooses how versions are read.
+`stage_pages`      Turns a page into staged rows.
+`version_batch`    Gathers versions of several models, to stage them together.
+`confirm_deletes`  Fetches each missing model by id before it is marked as deleted.
+`retry_rejected`   Fetches rejected records again, one by one.
+`signals`          Delays signals while a commit is in progress.
+`gc_control`       Decides when Python collects reference cycles.
+`summary`          The result of a run, for people and programs.
+`monitor`          The state of a run for telemetry, even if the run fails.
+`prune`            Deletes old run history.
 """
 
 from etl.sync.context import Progress

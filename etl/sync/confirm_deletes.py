@@ -1,4 +1,4 @@
-"""What the lists no longer have is doubted before it is taken for deleted."""
+"""Confirm deletes: fetch each missing model by id first."""
 
 import logging
 from enum import Enum, auto
@@ -15,19 +15,21 @@ _log = logging.getLogger(__name__)
 
 
 class _Told(Enum):
-    """What the control plane tells of a model that is asked for by itself."""
+    """The result of fetching one model by id."""
 
     GONE = auto()
     HERE = auto()
     ELSEWHERE = auto()
-    """It is in another ML repo than those of the run."""
+    """The model is in an ML repo outside the run's scope."""
     NOTHING = auto()
+    """The request failed: the model may or may not exist."""
 
 
 def confirm_deletes(client: Client, store: Store, extraction: Extraction, most: int) -> None:
-    """Ask for each missing model by itself, unless there are more than `most`: if one is still there, nothing goes.
+    """Fetch each missing model by id, unless there are more than `most`.
 
-    One that moved to an ML repo outside of the run's scope is missing there rightly, and stays as it is stored.
+    If the control plane still has one of them, or does not answer for it, the run deletes nothing. A model that moved
+    to an ML repo outside the run's scope keeps its stored row, and so do its versions.
     """
     for lost in store.emptied_repos()[:_MOST_NAMED]:
         extraction.warn(_named(lost))
@@ -53,9 +55,9 @@ def confirm_deletes(client: Client, store: Store, extraction: Extraction, most: 
 
 
 def _asked(client: Client, extraction: Extraction, missing: list[str]) -> dict[str, _Told]:
-    """What is told of each; nothing at all where the control plane tells of no single model.
+    """Fetch each missing model; empty if the control plane does not serve single models.
 
-    Such a control plane answers 404 for everything, which confirms nothing: a model that is listed is asked for first.
+    Such a control plane answers 404 for every id, which confirms nothing. To detect it, fetch a listed model first.
     """
     if not missing:
         return {}
@@ -67,26 +69,26 @@ def _asked(client: Client, extraction: Extraction, missing: list[str]) -> dict[s
     for model_id in missing:
         extraction.advance("models", 0, None)
         told[model_id] = _ask(client, extraction, model_id)
-        if offered and told[model_id] is _Told.NOTHING:  # that may have gone wrong in passing
+        if offered and told[model_id] is _Told.NOTHING:  # retry: the failure may be transient
             told[model_id] = _ask(client, extraction, model_id)
-    if offered is None:  # no model is listed, so that only those which are there after all say something
+    if offered is None:  # without a listed model to compare with, a 404 proves nothing
         told = {each: what for each, what in told.items() if what in {_Told.HERE, _Told.ELSEWHERE}}
     return told
 
 
 def _offers_single_models(client: Client, extraction: Extraction) -> bool | None:
-    """Whether a model that is listed can be asked for by itself; None where none is listed."""
+    """Whether a listed model can be fetched by id; None if no model is listed."""
     witness = next(extraction.staging.seen_ids("models"), None)
     if witness is None:
         return None
-    # Once more where that went wrong in passing: what no model is asked for cannot be taken back.
+    # Try twice, because the first failure may be transient. After a False, deletes rest on the lists alone.
     return any(_ask(client, extraction, witness) in {_Told.HERE, _Told.ELSEWHERE} for _ in range(2))
 
 
 def _ask(client: Client, extraction: Extraction, model_id: str) -> _Told:
     try:
         record = client.get("models", model_id)
-    except (SourceError, Forbidden, UnicodeError) as error:  # an id may be no text that an address can hold
+    except (SourceError, Forbidden, UnicodeError) as error:  # UnicodeError: a URL cannot hold every id
         _log.info("it is not told whether there is a model %r: %s", model_id, error)
         return _Told.NOTHING
     if record is None:

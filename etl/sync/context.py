@@ -1,4 +1,4 @@
-"""What a run knows and holds from its start to its end."""
+"""The inputs and the state of one run, from its start to its end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ class Progress(Protocol):
     """Receives the progress of a run."""
 
     def phase(self, name: str) -> None:
-        """A part of the run begins."""
+        """Report that a part of the run begins."""
 
     def advance(self, entity: str, records: int, total: int | None) -> None:
-        """So many records were read; `total` is the length of the list, if it says."""
+        """Report `records` records as read; `total` is the list's length, if known."""
 
 
 @dataclass
 class Context:
-    """One run; `why_full` and `coverage` are settled once the models are read."""
+    """One run. `why_full` and `coverage` are final once the models are read."""
 
     settings: Settings
     scope: Scope
@@ -46,32 +46,32 @@ class Context:
 
     @property
     def id(self) -> str:
-        """Id of the run."""
+        """The run's id."""
         return self.watch.run_id
 
     @property
     def mode(self) -> str:
-        """`full` if every version is compared, else `incremental`."""
+        """`full` if the run compares every version, else `incremental`."""
         return "incremental" if self.why_full is None else "full"
 
     @property
     def own_state(self) -> Mapping[str, Any]:
-        """The state of the scope itself, empty before its first complete run."""
+        """The row of exactly this scope, empty before its first complete run."""
         return self.state if self.state.get("scope") == self.scope.label() else {}
 
     def phase(self, name: str) -> None:
-        """Begin a part of the run."""
+        """Begin a part of the run, unless a signal was received."""
         self.interrupts.check()
         self.progress.phase(name)
 
     def advance(self, entity: str, records: int, total: int | None) -> None:
-        """Count records that were read."""
+        """Count records that were read, unless a signal was received."""
         self.interrupts.check()
         self.gc_control.page(records)
         self.progress.advance(entity, records, total)
 
     def so_far(self) -> dict[str, Any]:
-        """The columns of the run's row that are known by now."""
+        """The columns of the run's row that are known so far."""
         return {
             "api_prefix": self.client.prefix,
             "mode": self.mode,

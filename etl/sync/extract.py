@@ -1,4 +1,4 @@
-"""Which lists a run reads, in which order, and where the versions come from."""
+"""Read the lists of a run: ML repos, then models, then versions by the plan."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,18 +21,18 @@ _log = logging.getLogger(__name__)
 
 _MOST_WARNINGS = 20
 _REFUSED_IN_A_ROW = 3
-"""Models whose versions are refused one after another, until the list of versions is probed again."""
+"""Consecutive models with refused versions after which the list of versions is probed again."""
 
 Advance = Callable[[str, int, int | None], None]
-"""Told of each page: which entity, how many records came, how many the list has (None where nobody says)."""
+"""Called for each page with its entity, its number of records, and the list's length (None if unknown)."""
 
 
 @dataclass
 class Extraction:
-    """Reads lists into the intake and remembers what was proven.
+    """Reads lists into the page stager and records their proofs of completeness.
 
-    `before` is the row of the scope in `sync_scopes`, empty before its first complete run; `accept_coverage` says that
-    the control plane may offer less than it did then.
+    `before` is the row of the scope in `sync_scopes`, empty before its first complete run. With `accept_coverage`, the
+    control plane may offer less than it did then.
     """
 
     client: Client
@@ -44,37 +44,40 @@ class Extraction:
     before: Mapping[str, Any]
     accept_coverage: bool
     coverage: Coverage | None = None
-    """None until the first page of models."""
+    """None until the first page of models is read."""
     why_latest: str = "only the latest versions are wanted, and they come with the models"
     lists_ml_repos: bool = True
     shrank: bool = False
-    """Whether the control plane offers less than before, and nobody has accepted that."""
+    """Whether the control plane offers less than before, and `accept_coverage` is off."""
     proofs: set[str] = field(default_factory=set)
     unproven: int = 0
     found_models: bool = False
-    """Whether a model came: filters that nothing passes are perhaps misspelt."""
+    """Whether any model was listed. If none was, a filter may be misspelt."""
     warnings: list[str] = field(default_factory=list)
     _missing: dict[str, Refusal] = field(default_factory=dict)
-    """Lists that cannot be read, by what they are of."""
+    """Refusals of the lists that cannot be read, by kind of list."""
     _listed: AbstractSet[str] = frozenset()
-    """Ids of the ML repos that are listed."""
+    """Ids of the listed ML repos."""
     _derived: dict[str, Record] = field(default_factory=dict)
-    """ML repos that models tell of, by id."""
+    """ML repos derived from models, by id."""
 
     @property
     def complete(self) -> bool:
-        """Whether every list that was read was proven to be read in full."""
+        """Whether every list that was read is proven complete."""
         return not self.unproven
 
     @property
     def proof(self) -> str | None:
-        """The weakest proof that the run rests on; None when a list has none, or none was read."""
+        """The weakest proof of the run's lists; None if a list has none, or no list was read."""
         if self.unproven or not self.proofs:
             return None
         return "confirmed" if "confirmed" in self.proofs else "anchored"
 
     def ml_repos(self) -> None:
-        """Read all ML repos, if they are listed. UnknownMlRepo when one that was asked for is not among them."""
+        """Read all ML repos, if the control plane lists them.
+
+        Raises UnknownMlRepo if the scope names one that is not listed.
+        """
         listed: dict[str | None, str] = {}
         try:
             for page in self._pages("ml_repos", Listing("ml-repos", optional=True)):
@@ -94,7 +97,10 @@ class Extraction:
             raise UnknownMlRepo(message, ml_repos=tuple(unknown))
 
     def models(self) -> None:
-        """Read every model of the scope, with the latest version inside it where versions are not listed."""
+        """Read every model of the scope.
+
+        If versions cannot be listed, also take the latest version that each model contains.
+        """
         for listing in self.scope.model_listings():
             found = False
             for page in self._pages("models", listing):
@@ -116,7 +122,7 @@ class Extraction:
             self.warn("No model matches the filters of this run.")
 
     def _find_coverage(self, models: Sequence[Any]) -> None:
-        """Find out whether versions can be listed, by the first models."""
+        """Find out from the first models whether versions can be listed."""
         if self.scope.versions == "latest":
             self.coverage = Coverage.LATEST
             return
@@ -131,7 +137,7 @@ class Extraction:
             self._missing["model versions"] = refusal
 
     def _compare_coverage(self) -> None:
-        """Warn of lists that are missing: in the first run of a scope, and when the last complete run had them."""
+        """Warn about missing lists in a scope's first run, or if the last complete run had them."""
         had = {
             "ML repos": self.before.get("lists_ml_repos", False),
             "model versions": self.before.get("coverage") == Coverage.ALL,
@@ -158,7 +164,10 @@ class Extraction:
         return f"{text[0].upper()}{text[1:]}."
 
     def _derive_ml_repos(self, models: Sequence[Any]) -> None:
-        """Remember the ML repos of models, each as the same of its models tells it in every run."""
+        """Derive ML repos from models.
+
+        If the models of one ML repo describe it differently, every run chooses the same description.
+        """
         for model in models:
             derived = derived_ml_repo(model) if isinstance(model, dict) else None
             if derived is None or (self.scope.ml_repos and derived["id"] not in self.scope.ml_repos):
@@ -168,9 +177,11 @@ class Extraction:
                 self._derived[derived["id"]] = derived
 
     def _take_latest(self, page: Page, model_ids: Callable[[Sequence[str]], set[str]] | None = None) -> None:
-        """Take the versions that come with models; those of a model that is as it was when all were read say less.
+        """Stage the latest versions that the page's models contain, for the models in `model_ids`.
 
-        Such a model is no longer known by all of its versions: where versions are listed, the next run reads them.
+        The default is the due models. If all versions of a model were read, and it has not changed since, the stored
+        version says more than the model's copy. Models whose copy is staged are marked as incomplete: the next run that
+        can list versions reads theirs.
         """
         latest = [embedded_version(each) for each in page.fresh if isinstance(each, dict)]
         of_model = {identity(each["model_id"]): each for each in latest if each is not None}
@@ -179,11 +190,14 @@ class Extraction:
         self.staging.mark_unread(sorted(wanted))
 
     def versions(self, plan: Plan, *, full: bool) -> bool:
-        """Read versions as planned, those of every model when `full`; whether a sweep brought all of the scope."""
+        """Read versions by the plan, those of every model if `full`.
+
+        Return whether a sweep read all versions of the scope.
+        """
         if plan.way not in {"sweep", "by model"}:
             return False
         every = plan.way == "sweep" and self._sweep_versions()
-        if every:  # what a model names as its latest and the sweep did not bring casts doubt on the sweep
+        if every:  # a latest version that the sweep did not return casts doubt on the sweep
             self.staging.mark_unread_without_latest()
             self._versions_of(self.staging.without_latest())
         else:
@@ -195,14 +209,14 @@ class Extraction:
         return every
 
     def _take_missing_latest(self) -> None:
-        """Read the models again for latest versions that no list of versions brought: nothing that came is lost."""
+        """Read the models again to stage the latest versions that no list of versions returned."""
         for listing in self.scope.model_listings():
             for page in self.reader.read(listing):
                 self.advance("models", 0, page.total)
                 self._take_latest(page, self.staging.lack_latest)
 
     def _sweep_versions(self) -> bool:
-        """Read all versions of the scope in as few lists as the server offers; False when it offers none."""
+        """Read all versions of the scope in few lists; False if the server offers no such lists."""
         if not self.scope.ml_repos and self._swept([Listing(VERSIONS)]):
             return True
         repos = self.scope.ml_repos or tuple(self.staging.seen_ids("ml_repos"))
@@ -212,14 +226,17 @@ class Extraction:
         if len(read) < len(repos):
             allowed = [value for listing in read for _, value in listing.filters]
             self.staging.mark_unread(list(self.staging.models_outside(allowed)))
-        # A repo may be hidden, or unreadable, while its models are listed.
+        # The server may list the models of an ML repo that it hides, or that cannot be read.
         hidden = list(self.staging.models_outside(repos))
         self.staging.mark_unread(hidden)
         self._versions_of(iter(hidden))
         return True
 
     def _swept(self, listings: Sequence[Listing]) -> list[Listing]:
-        """Read lists that together bring all versions; those that were allowed, none when the server offers no such."""
+        """Read lists that together contain all versions.
+
+        Return those that the server allowed; none if it offers no such lists.
+        """
         before = self.unproven
         read: list[Listing] = []
         withheld: list[tuple[Listing, Refusal]] = []
@@ -246,7 +263,7 @@ class Extraction:
         return read
 
     def _versions_of(self, model_ids: Iterator[str]) -> None:
-        """Read the versions of each of these models."""
+        """Read the versions of each of these models, several models at the same time."""
         listings = (Listing(VERSIONS, (("model_id", model_id),)) for model_id in model_ids)
         refused = 0
         batch = VersionBatch()
@@ -272,7 +289,7 @@ class Extraction:
         self._take_versions(batch)
 
     def _are_refused_by_now(self, model_id: str) -> bool:
-        """Whether the control plane stopped listing versions since the run began."""
+        """Whether the control plane has stopped listing versions; if so, warn."""
         repos = sorted(self.scope.ml_repos or self._listed)
         refusal = refusal_of_versions(self.client, repos, model_id, within=bool(self.scope.ml_repos))
         if refusal is None:
@@ -287,7 +304,7 @@ class Extraction:
         return True
 
     def _take_versions(self, batch: VersionBatch) -> None:
-        """Take what was gathered, and note which of the models that ended were read in full."""
+        """Stage the batch, and mark each model whose list ended as read or incomplete."""
         rejected = self.stager.take("model_versions", batch.records, batch.again)
         batch.unreadable |= {owner for record in rejected for owner in batch.owners[id(record)]}
         read = {model_id for model_id, proven in batch.ended.items() if proven} - batch.unreadable
@@ -326,7 +343,7 @@ class Extraction:
         return True
 
     def warn(self, message: str) -> None:
-        """Tell it now, and in the result, which stays of a readable length."""
+        """Log a warning, and add it to the result unless that has too many already."""
         _log.warning(message)
         if len(self.warnings) < _MOST_WARNINGS:
             self.warnings.append(message)
@@ -340,12 +357,12 @@ def _named(listing: Listing) -> str:
 
 
 def _rank(ml_repo: Record) -> tuple[str, str]:
-    """By which one of several derived records of an ML repo is chosen: any order will do, if it is always the same."""
+    """The sort key that chooses among derived records of one ML repo: any fixed order is fine."""
     return (str(ml_repo.get("tenant_name", "")), str(ml_repo.get("manifest", {}).get("name", "")))
 
 
 def _described(ml_repo: dict[str, Any]) -> str:
-    """An ML repo by its id, and its name if it has one."""
+    """Return an ML repo's id, with its name if it has one."""
     manifest = ml_repo.get("manifest")
     name = manifest.get("name") if isinstance(manifest, dict) else None
     return f"{ml_repo.get('id')} ({name})" if name else str(ml_repo.get("id"))

@@ -1,4 +1,4 @@
-"""What is known of a run however it ends, for who watches over it: a failed run has no summary."""
+"""The state of a run for telemetry, even if the run fails: a failed run has no summary."""
 
 import time
 import uuid
@@ -13,22 +13,24 @@ from etl.source import Client
 
 @dataclass
 class RunMonitor:
-    """Entered by the run, which is from then on the one that log lines name; all is known once it has ended."""
+    """The run enters it at its start: log lines then name this run.
+
+    All fields are final once the run has ended.
+    """
 
     run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started_at: datetime | None = None
     finished_at: datetime | None = None
     duration_s: float = 0.0
-    """From the start to the end, the wait for the lock included."""
+    """Seconds from the start to the end, including the wait for the lock."""
     client: Client | None = None
-    """Counts requests; None where a run failed before it had any use for one."""
+    """Counts requests; None if the run failed before it opened a client."""
     is_recorded: bool = False
-    """Whether there is a row of the run: none tells of those that ended before they had the lock, or of dry ones."""
+    """Whether the run has a row: dry runs, and runs that ended before they held the lock, have none."""
     last_complete_at: datetime | None = None
-    """Start of the last complete run of the scope, this one included; None where none is known."""
+    """Start of the scope's last complete run, which may be this one; None if none is known."""
 
     def __enter__(self) -> Self:
-        """The run begins."""
         self._began = time.monotonic()
         self.started_at = datetime.now(UTC)
         self._of_run = run_context.use_run_id(self.run_id)
@@ -38,11 +40,10 @@ class RunMonitor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """The run has ended."""
         self._of_run.__exit__(kind, error, trace)
         self.finished_at = datetime.now(UTC)
         self.duration_s = self.elapsed()
 
     def elapsed(self) -> float:
-        """Seconds since the start."""
+        """Return the seconds since the start."""
         return time.monotonic() - self._began

@@ -1,4 +1,4 @@
-"""Pure: how the versions are to be read, at the least cost."""
+"""Pure: choose the cheapest way to read the versions."""
 
 import math
 from dataclasses import dataclass
@@ -6,17 +6,19 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 _REQUEST = 50
-"""What a request costs on its way and at both ends, in records that could be read instead."""
+"""The cost of one request on the network, the client and the server, in records that could be read instead."""
 
 NEVER = timedelta.max
-"""For `full_every`: no run compares every version by itself; what the models' marks do not show stays for another."""
+"""For `full_every`: no run compares every version merely because the last comparison is old.
+
+Another run must then find changes that do not show in a model's change hash."""
 
 Way = Literal["none", "embedded", "by model", "sweep"]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How versions are read, about how many requests that takes, and why."""
+    """The way to read versions, the estimated number of requests, and the reason."""
 
     way: Way
     requests: int
@@ -26,9 +28,9 @@ class Plan:
 def is_full(
     *, asked: bool, grew: bool, last_full_at: datetime | None, now: datetime, full_every: timedelta
 ) -> str | None:
-    """Why every version must be compared in this run, or None when changed models will do.
+    """Return why this run must compare every version; None if changed models suffice.
 
-    `grew`: the last run could read the latest versions alone, and this one can read all.
+    `grew`: the last run could read only the latest versions, and this run can read all.
     """
     if asked:
         return "--full was given"
@@ -43,13 +45,13 @@ def is_full(
     return None
 
 
-def plan_versions(  # noqa: PLR0913 each by its name
+def plan_versions(  # noqa: PLR0913 all are keyword-only
     *, why_full: str | None, due: int, models: int, stored: int, page_size: int, can_sweep: bool
 ) -> Plan:
     """Choose between one request for each model due and one sweep of all versions.
 
-    `stored` versions tell how long a sweep would be, and how many versions a model has; pages overlap by one record.
-    Where the scope is neither the whole registry nor whole ML repos (`can_sweep`), versions are read by model.
+    The number of `stored` versions estimates the length of a sweep and the versions of one model. Pages overlap by one
+    record. Without `can_sweep`, the scope is neither the whole registry nor whole ML repos: versions are read by model.
     """
     pages = math.ceil(max(stored, due) / max(page_size - 1, 1)) + 1
     if why_full is not None:

@@ -1,4 +1,4 @@
-"""Housekeeping: what runs wrote down of themselves, and has become old."""
+"""Delete old run history."""
 
 import logging
 import time
@@ -12,29 +12,35 @@ from etl.settings import Settings
 from etl.store import PRUNED, Old, open_readonly
 
 _BATCH = 5_000
-"""Rows in one transaction: tenths of a second at most, for which a run that writes may have to wait."""
+"""Rows in one transaction. A run that writes may wait for it, for a few tenths of a second at most."""
 
 _PAUSE_S = 0.05
-"""Between two of them: SQLite hands its write lock to whoever asks at the right moment, not to who waits longest."""
+"""Seconds between two transactions: SQLite does not queue writers, so a waiting run needs a gap to get the lock."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """What went, or in a dry run would go: everything of before a moment, by table."""
+    """The number of rows older than `before` that were deleted, by table.
+
+    In a dry run, the number that would be deleted.
+    """
 
     before: datetime
     dry_run: bool
     rows: dict[str, int]
 
     def as_json(self) -> dict[str, Any]:
-        """The object that `prune --output json` prints."""
+        """Return the object that `prune --output json` prints."""
         return {"before": self.before.isoformat(), "dry_run": self.dry_run, "deleted": self.rows}
 
 
 def prune(settings: Settings, *, batch: int = _BATCH, sleep: Callable[[float], None] = time.sleep) -> Pruned:
-    """Delete what is older than the settings keep. What went before an error or a signal is gone for good."""
+    """Delete run history that is older than the settings keep.
+
+    An error or a signal does not roll back the batches that were committed before it.
+    """
     if settings.keep is None:
         raise ConfigError("How much is to be kept? Give it as --keep 90d: what is older goes.")
     before = _ago(settings.keep)
@@ -53,5 +59,5 @@ def prune(settings: Settings, *, batch: int = _BATCH, sleep: Callable[[float], N
 def _ago(span: timedelta) -> datetime:
     try:
         return datetime.now(UTC) - span
-    except OverflowError:  # nothing is as old as that
+    except OverflowError:  # before the first datetime, so that nothing is older
         return datetime.min.replace(tzinfo=UTC)

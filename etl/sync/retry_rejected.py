@@ -1,4 +1,7 @@
-"""Rejected records are asked for again, one by one. Nothing else is read, so nothing is taken for deleted."""
+"""Fetch rejected records again, one by one.
+
+The run reads nothing else, so it deletes nothing.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -13,45 +16,51 @@ from etl.source.offered import why
 from etl.store import Gone, Reject
 from etl.sync.extract import Extraction
 
-# The row of a run names so many rejected records at most.
+# Rejected records that the run's row lists at most.
 _MOST_NAMED = 100
-# Dots are folders in an address, and half a surrogate pair is no character.
+# URLs take dots for folders, and cannot encode a lone surrogate.
 _NO_NAME = re.compile("\\.{1,2}|.*[\ud800-\udfff].*", re.DOTALL)
 
 _Ask = Callable[[str], Any]
-"""Gives the record of an id as it is now, None when there is none. Raises _NotTold."""
+"""Returns the current record of an id, None if the control plane has none. Raises _NotTold."""
 
 
 class Fate(NamedTuple):
-    """What became of a rejected record and, if it is still rejected, why; `resolved` is one that was so before."""
+    """The result for a rejected record, with the reason if it is still rejected.
+
+    `resolved`: the record was resolved before the retry.
+    """
 
     outcome: Literal["stored", "gone", "rejected", "resolved"]
     reason: str | None = None
 
 
 class _NotTold(Exception):
-    """The control plane did not tell what the record is now; why, in words."""
+    """The record could not be fetched. The message is the reason."""
 
 
 @dataclass
 class RejectedRetry:
-    """The rejected records to ask for and, once they were, what became of each, by its number."""
+    """The rejected records to fetch and, after the retry, the result for each by its number."""
 
     rejects: Sequence[Reject]
     fates: dict[int, Fate] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """The scope, for the run's row."""
+        """The scope, as the run's row stores it."""
         return {"rejected": [each.id for each in self.rejects[:_MOST_NAMED]]}
 
     @property
     def gone(self) -> Gone:
-        """Those that the control plane no longer has."""
+        """The rejected records that the control plane no longer has."""
         gone = [each for each in self.rejects if self.fates[each.id].outcome == "gone"]
         return Gone(records={(each.entity, each.record_id) for each in gone if each.record_id is not None})
 
     def read(self, client: Client, extraction: Extraction) -> None:
-        """Ask for each record once, and take what comes. One that is not told leaves the run incomplete."""
+        """Fetch and stage each record once.
+
+        A record that cannot be fetched leaves the run incomplete.
+        """
         ask: dict[str, _Ask] = {}
         fates: dict[tuple[str, str | None], Fate] = {}
         for entity, record_id in dict.fromkeys((each.entity, each.record_id) for each in self.rejects):
@@ -82,7 +91,7 @@ def _named(record_id: str | None) -> str:
 
 
 def _ml_repo_of(extraction: Extraction) -> _Ask:
-    """ML repos are listed, and not told one by one."""
+    """Return an `_Ask` that looks ML repos up in their list: the API serves no single ones."""
     reading = extraction.reader.read(Listing("ml-repos", optional=True))
     try:
         listed = {identity(each.get("id")): each for page in reading for each in page.fresh if isinstance(each, dict)}
@@ -106,7 +115,7 @@ def _by_itself(client: Client, entity: str, record_id: str) -> Any:
         raise _NotTold("its id cannot stand in an address, the next sync meets it again")
     try:
         record = client.get(entity.replace("_", "-"), record_id)
-    except SourceUnavailable:  # it is not this record that is the matter
+    except SourceUnavailable:  # the cause is not this record
         raise
     except (SourceError, Forbidden) as error:
         raise _NotTold(str(error)) from error

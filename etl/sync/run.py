@@ -54,9 +54,10 @@ def run(
     retry: RejectedRetry | None = None,
     watch: RunMonitor | None = None,
 ) -> Summary:
-    """Bring the database to the registry's state, in one commit. Raises EtlError if nothing was written.
+    """Bring the database to the registry's state in one commit.
 
-    With `retry`, only the rejected records that it names are read. `watch` describes the run however it ends.
+    With `retry`, the run reads only the rejected records that it names. `watch` describes the run, even if it fails.
+    Raises EtlError if nothing was written.
     """
     scope = Scope.of(settings)
     watch = watch or RunMonitor()
@@ -69,7 +70,7 @@ def run(
         watch.client = client
         if not settings.dry_run:
             store.lock(scope.ml_repos, settings.lock_wait)
-        now = datetime.now(UTC)  # a run that waited starts only here
+        now = datetime.now(UTC)  # after the wait for the lock: a run that waited starts only now
         store.ensure_schema()
         if not settings.accept_host:
             store.check_same_host(settings.base_url())
@@ -94,7 +95,7 @@ def run(
 
 
 def _execute(context: Context) -> Summary:
-    """Read and write, with the lock held and the tables in place."""
+    """Read and write. The caller holds the lock, and the tables exist."""
     if context.settings.dry_run:
         with _translate_errors(context):
             return _summary(context, _read(context), run_id=None)
@@ -110,7 +111,7 @@ def _execute(context: Context) -> Summary:
 
 
 def _why_full(context: Context, coverage: str) -> str | None:
-    """Why every version is compared; None where they cannot all be read."""
+    """Return why the run compares every version; None if it does not, or cannot read them all."""
     if coverage != Coverage.ALL or context.retry is not None:
         return None
     return is_full(
@@ -137,7 +138,10 @@ def _start_row(context: Context) -> dict[str, Any]:
 
 @contextmanager
 def _record_failure(context: Context) -> Iterator[None]:
-    """However the run ends short of its commit, its row says so. Where the row says that it was written, it was."""
+    """Record a failure in the run's row.
+
+    If the row says that the run was written, the commit succeeded: then suppress the error.
+    """
     try:
         with _translate_errors(context):
             yield
@@ -152,7 +156,10 @@ def _record_failure(context: Context) -> Iterator[None]:
 
 @contextmanager
 def _translate_errors(context: Context) -> Iterator[None]:
-    """What ends the run is an EtlError: Interrupted after a signal, whatever a driver that it disturbed made of it."""
+    """Turn every failure into an EtlError.
+
+    After a signal that is Interrupted, whatever error the interrupted driver raised.
+    """
     try:
         with context.store.translate_errors():
             yield
@@ -168,7 +175,10 @@ def _end_row(context: Context, status: str, error: str | None) -> dict[str, Any]
 
 
 def _read(context: Context) -> _Read:
-    """Read the registry into staging, and settle what it means. Writes no table of the database."""
+    """Read the registry into staging, and reconcile it with the tables.
+
+    Changes no permanent table.
+    """
     settings, scope, store = context.settings, context.scope, context.store
     context.phase("finding the API")
     context.client.discover()
@@ -205,7 +215,7 @@ def _read(context: Context) -> _Read:
 
 
 def _read_lists(context: Context, extraction: Extraction) -> tuple[Plan, bool]:
-    """Read what the scope lists; how versions were read, and whether that brought every one of them."""
+    """Read the scope's lists. Return how versions were read, and whether all of them were."""
     context.phase("ML repos")
     extraction.ml_repos()
     context.phase("models")
@@ -221,7 +231,7 @@ def _read_lists(context: Context, extraction: Extraction) -> tuple[Plan, bool]:
 
 
 def _refusal(context: Context, tallies: Mapping[str, Tally]) -> DeleteLimitExceeded | None:
-    """Why the run may not be written; a dry run tells it beside the counts."""
+    """Return the error that forbids the commit, if any; a dry run reports it with the counts."""
     if context.settings.allow_mass_delete:
         return None
     try:
@@ -232,7 +242,10 @@ def _refusal(context: Context, tallies: Mapping[str, Tally]) -> DeleteLimitExcee
 
 
 def _gone(context: Context, extraction: Extraction, *, every_version: bool) -> Gone:
-    """Rejected records that the source no longer has: nobody knows their ML repos, so only a run over all can tell."""
+    """Return the rejected records that the source no longer has.
+
+    Their ML repos are unknown, so that only a run over the whole registry can detect this.
+    """
     if context.retry is not None:
         return context.retry.gone
     if not extraction.complete or not context.scope.lists_every_model or context.scope.ml_repos:
@@ -242,10 +255,10 @@ def _gone(context: Context, extraction: Extraction, *, every_version: bool) -> G
 
 
 def _spared(extraction: Extraction) -> set[str]:
-    """Tables of which nothing may be marked as deleted.
+    """Return the tables in which the run may mark nothing as deleted.
 
-    A record without an id may be any of those stored; a model without one takes its versions along. ML repos that are
-    not listed are missing in no list.
+    A record without an id may be any stored record of its table. A model without an id spares all versions too. If the
+    control plane does not list ML repos, their absence from lists proves nothing.
     """
     spared = set[str](extraction.stager.nameless) | (set() if extraction.lists_ml_repos else {"ml_repos"})
     return spared | {"model_versions"} if "models" in spared else spared
@@ -295,19 +308,19 @@ def _advance(context: Context, read: _Read) -> Advance:
 
 
 def _supersede(context: Context, extraction: Extraction) -> Supersede:
-    """Which versions are kept up to date no longer, or again."""
+    """Choose which versions the run marks as superseded, or no longer so."""
     if context.retry is not None or extraction.shrank:
         return Supersede.NOTHING
     if context.coverage is Coverage.ALL:
         return Supersede.CLEAR
     was_all = context.own_state.get("coverage") != Coverage.LATEST
-    # Where latest versions alone are wanted, other runs may keep the rest up to date.
+    # If this scope wants only latest versions, other runs may keep the rest up to date.
     return Supersede.EVERY if was_all and context.scope.versions == "all" else Supersede.CHANGED
 
 
 def _advances(context: Context, read: _Read) -> bool:
-    """Whether its scope is as fresh as this run: it was read in full, and not only what had been rejected."""
-    # A scope that nothing is in is none to be fresh: its filter may be misspelt.
+    """Whether the run makes its scope fresh: it read all of it, and not only rejected records."""
+    # An empty scope does not become fresh: its filter may be misspelt.
     found = read.extraction.found_models or context.scope.lists_every_model
     return read.extraction.complete and context.retry is None and found
 

@@ -1,4 +1,4 @@
-"""Which part of the registry a run is about."""
+"""The part of the registry that a run covers."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from etl.settings import Settings
 from etl.source import Listing
 from etl.store.runs import WHOLE
 
-# What an index can hold: filters by hundreds of ML repos are longer.
+# Characters that fit into an index: a filter by hundreds of ML repos is longer.
 _LONGEST_KEY = 500
 
 
@@ -28,7 +28,7 @@ class Scope:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The scope that the settings describe."""
+        """Return the scope that the settings describe."""
         return cls(
             ml_repos=tuple(sorted(set(settings.ml_repo))),
             fqn=settings.fqn,
@@ -39,13 +39,16 @@ class Scope:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The filters that are set; empty for everything."""
+        """Return the filters that are set; empty for the whole registry."""
         default = Scope()
         found = {name: value for name, value in vars(self).items() if value != getattr(default, name)}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
     def label(self) -> str:
-        """The key of `sync_scopes`: `all`, or the filters as canonical JSON, cut and hashed where it is too long."""
+        """Return the key of `sync_scopes`: `all`, or the filters as canonical JSON.
+
+        JSON that is too long is cut and ends with a hash.
+        """
         if self == Scope():
             return WHOLE
         text = json.dumps(self.as_json(), sort_keys=True, separators=(",", ":"))
@@ -56,23 +59,26 @@ class Scope:
 
     @property
     def lists_every_model(self) -> bool:
-        """Whether a model that is not listed is gone: in the whole registry, or in whole ML repos."""
+        """Whether an unlisted model is missing: the scope is the whole registry or whole ML repos."""
         return self.include_empty and self.covers_every_version
 
     @property
     def covers_every_version(self) -> bool:
-        """Whether all versions of the registry, or of whole ML repos, are meant: empty models have none."""
+        """Whether the scope has all versions of the registry, or of whole ML repos.
+
+        `include_empty` does not matter: empty models have no versions.
+        """
         return not (self.fqn or self.name or self.run_id)
 
     def covers(self, identified: IdentifiedRecord) -> bool:
-        """Whether a record that came is within the ML repos asked for: a server may ignore a filter.
+        """Whether a record is in the scope's ML repos: a server may ignore a filter.
 
-        One that does not say its repo is taken at the server's word.
+        A record without an ML repo is accepted, because the server returned it for this filter.
         """
         return not self.ml_repos or identified.ml_repo_id is None or identified.ml_repo_id in self.ml_repos
 
     def model_listings(self) -> Iterator[Listing]:
-        """The lists of models to read, one for each ML repo that was asked for."""
+        """Yield the lists of models to read, one for each ML repo of the scope."""
         named = {"fqn": self.fqn, "name": self.name, "run_id": self.run_id}
         filters = [(key, value) for key, value in named.items() if value is not None]
         if not self.include_empty:

@@ -1,4 +1,7 @@
-"""SIGINT, SIGTERM and SIGHUP end a run cleanly, and never between a commit and the knowledge that it was made."""
+"""End a run cleanly on SIGINT, SIGTERM and SIGHUP.
+
+No signal interrupts a run between its commit and the database's confirmation of it.
+"""
 
 import signal
 import threading
@@ -11,23 +14,27 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """While entered, these signals raise KeyboardInterrupt in the main thread, until the run's end is settled.
+    """Raises KeyboardInterrupt in the main thread on these signals, until `settle`.
 
-    KeyboardInterrupt, because database drivers know it and cancel what the server is doing. Python drops it
-    where nobody can catch it, as in a weakref's callback: hence `requested`, and `check` now and then.
+    Database drivers handle KeyboardInterrupt, and cancel the server's current statement. Python discards it where no
+    code can catch it, for example in a weakref's callback. So the run also calls `check`, which reads `requested`.
     """
 
     def __init__(self, *, last: bool = False) -> None:
-        """Nothing is installed yet. `last`: the process ends with the run, and what is settled stays so."""
+        """`last`: the process ends with the run, so that signals stay ignored after `settle`."""
         self.requested = False
         self._settled = False
         self._last = last
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Self:
-        """Install the handlers; outside the main thread Python allows none, and the caller's rule."""
+        """Install the handlers.
+
+        Outside the main thread Python allows none, and the caller's handlers remain.
+        """
         if threading.current_thread() is threading.main_thread():
-            # nohup has SIGHUP ignored, and means it; a shell's background has SIGINT ignored, where a kill means it.
+            # nohup ignores SIGHUP on purpose. A shell ignores SIGINT for background jobs, but an explicit kill -INT
+            # is meant for the run.
             spared = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
             heard = [number for number in _SIGNALS if number not in spared]
             self._before = {number: signal.signal(number, self._handle) for number in heard}
@@ -36,26 +43,29 @@ class Interrupts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Put back what was there before; or ignore signals while the process ends, to keep its exit code true."""
+        """Restore the previous handlers.
+
+        If the process ends now, ignore signals instead, to keep its exit code.
+        """
         for number, handler in self._before.items():
             ignored = self._last and self._settled
-            signal.signal(number, signal.SIG_IGN if ignored else handler)  # type: ignore[arg-type]  # signal gave it
-        # Python notes a KeyboardInterrupt that leaves code made from text, such as SQLAlchemy's, and would in the end
-        # kill a process that -m started, whatever its exit code; unless other such code ended well since.
+            signal.signal(number, signal.SIG_IGN if ignored else handler)  # type: ignore[arg-type]  # from signal.signal
+        # SQLAlchemy runs generated code by exec. If a KeyboardInterrupt leaves such code, Python remembers it, and at
+        # exit kills a process started with -m, whatever its exit code. A later exec that succeeds clears that.
         exec("")  # noqa: S102
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if a signal came: the one that was raised at once may have been dropped."""
+        """Raise KeyboardInterrupt if a signal was received: Python may have discarded the first."""
         if self.requested:
             raise KeyboardInterrupt
 
     def settle(self) -> None:
-        """Ignore signals from now on: how the run ends is decided, and is being written down."""
+        """Ignore signals from now on: the run's result is final, and is being recorded."""
         self._settled = True
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Ignore signals in here and, unless it fails, from then on: after a commit the run is over anyway."""
+        """Ignore signals within the block and, if it succeeds, after it: the commit ends the run."""
         self.settle()
         made = False
         try:
@@ -66,7 +76,10 @@ class Interrupts:
             self._settled = made
 
     def interrupt(self) -> None:
-        """What a signal does, for callers whose handlers are their own. In the main thread, which is interrupted."""
+        """Act as if a signal was received, for callers with handlers of their own.
+
+        Call it in the main thread: it raises KeyboardInterrupt there.
+        """
         self._handle(0, None)
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,7 @@
-"""A page becomes staged rows: each record is held against what is known of it, and only what changed goes on."""
+"""Turn a page into staged rows.
+
+Each record is compared with the stored record and with earlier pages of the run; only changed records are staged.
+"""
 
 import hashlib
 import json
@@ -28,7 +31,10 @@ _TWIN = "another record with the same id came before it, and updated_at does not
 
 
 class _Reject(NamedTuple):
-    """A record that cannot be stored, and why; `is_twin`: its id came before in the same sweep."""
+    """A record that cannot be stored, and why.
+
+    `is_twin`: the same sweep had another record with its id before.
+    """
 
     record: Any
     reason: str
@@ -36,7 +42,7 @@ class _Reject(NamedTuple):
 
 
 class PageStager:
-    """Takes pages of one run into its staging tables."""
+    """Stages the pages of one run."""
 
     def __init__(self, staging: Staging, scope: Scope, *, log_changes: bool) -> None:
         """`log_changes` is off for the first load of a scope."""
@@ -44,18 +50,18 @@ class PageStager:
         self._scope = scope
         self._log_changes = log_changes
         self.nameless: set[Entity] = set()
-        """Entities of which a record came that has no id: it may be any of those stored."""
+        """Entities with a record that has no id: it may be any stored record."""
         self.unread_models: set[str | None] = set()
-        """Models of which a version was rejected: their versions are not all read. None stands for any model."""
+        """Models with a rejected version: not all of their versions were read. None means that the model is unknown."""
         self.stale = 0
-        """Records that came older than they are stored."""
+        """The number of records that are older than the stored ones."""
 
     def take(self, entity: Entity, records: Sequence[Any], again: Container[int] = ()) -> list[Any]:
-        """Stage what is new or changed among the records of a page; a record may come again.
+        """Stage the new and changed records of a page; return the records that were rejected.
 
-        `again` are the places of those whose id came before in the same sweep. What an id brings twice in one sweep
-        are two states of a record if `updated_at` differs, else two records, of which only the first can be kept.
-        Returns those that could not be read, or not be told apart.
+        `again` has the positions of records whose id occurred before in the same sweep. Two records with one id are two
+        states of one record if their `updated_at` differs. Otherwise they are two records: the first is kept, and the
+        second is rejected.
         """
         by_id: dict[str, IdentifiedRecord] = {}
         twins: set[str] = set()
@@ -82,12 +88,15 @@ class PageStager:
         return [reject.record for reject in rejects]
 
     def take_derived(self, ml_repos: Sequence[Record]) -> None:
-        """Stage ML repos that no list has and models tell of; one that is stored from a list stays as it is."""
+        """Stage ML repos that are derived from models and not listed.
+
+        One that is stored from a list stays unchanged.
+        """
         if ml_repos:
             self._stage("ml_repos", {each.id: each for each in map(identify_derived, ml_repos)}, set())
 
     def _stage(self, entity: Entity, by_id: dict[str, IdentifiedRecord], again: set[str]) -> list[_Reject]:
-        """Stage what is news; gives back the twins of what an earlier page of the sweep brought."""
+        """Stage the changed records; return those rejected as twins of records on an earlier page."""
         known = self._staging.known(entity, list(by_id))
         seen = {each: (known[each].seen_hash, known[each].seen_updated_at) for each in again}
         twins = [by_id.pop(each) for each, was in seen.items() if was[0] is not None and _is_twin(by_id[each], *was)]
@@ -156,7 +165,7 @@ class PageStager:
 
 
 def _is_twin(identified: IdentifiedRecord, content_hash: str | None, updated_at: datetime | None) -> bool:
-    """Whether this is another record than the one of the same id, rather than an earlier or later state of it."""
+    """Whether this is a second record with the same id, and not another state of the first."""
     moved = _before(identified.updated_at, updated_at) or _before(updated_at, identified.updated_at)
     return identified.content_hash != content_hash and not moved
 
@@ -170,19 +179,22 @@ def _before(one: Any, other: Any) -> bool:
 
 
 def _came_before(identified: IdentifiedRecord, known: Known) -> bool:
-    """Whether this run has met the record already, as it is now or newer."""
+    """Whether this run has already read the record in this state or a newer one."""
     return known.seen_hash == identified.content_hash or (
         known.seen_hash is not None and _before(identified.updated_at, known.seen_updated_at)
     )
 
 
 def _is_stale(identified: IdentifiedRecord, known: Known) -> bool:
-    """An older record never overwrites a newer one; at equal times the content decides."""
+    """Whether the record is older than the stored one, which it must not overwrite.
+
+    At equal times the content decides.
+    """
     return _before(identified.updated_at, known.stored_updated_at)
 
 
 def _yields(identified: IdentifiedRecord, known: Known) -> bool:
-    """What models tell of an ML repo never overwrites what a list said of it."""
+    """Whether a derived ML repo must not overwrite the stored one, which was read from a list."""
     return identified.is_derived and known.stored_hash is not None and not known.is_derived
 
 
@@ -210,11 +222,14 @@ def _observed(identified: IdentifiedRecord, outcome: str) -> Observed:
 
 
 def _subjects(by_id: Sequence[IdentifiedRecord], of_each: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """The subjects of a page, each with the moment of its newest sighting: the newest of all will win."""
+    """Return a page's subjects, each with the newest `updated_at` of the records that name it.
+
+    The merge keeps the newest of all pages.
+    """
     newest: dict[Any, tuple[Any, ...]] = {}
     for each in by_id:
         for row in of_each[each.id]["subjects"]:
-            key = row if row.extra is None else (each.id, row.id)  # JSON has no hash: such are kept one by one
+            key = row if row.extra is None else (each.id, row.id)  # rows with JSON are not hashable: keep each of them
             if key not in newest or newest[key][-1] is None or _before(newest[key][-1], each.updated_at):
                 newest[key] = (*row, each.updated_at)
     return list(newest.values())

@@ -1,4 +1,4 @@
-"""What a run did, for people and for programs."""
+"""The result of a run, for people and for programs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ from etl.sync.plan import Plan
 
 @dataclass(frozen=True)
 class Summary:
-    """The result of a run. `plan` says how versions were read; in a dry run `run_id` is None.
+    """The result of a run. `plan` says how versions were read; `run_id` is None for a dry run.
 
-    `coverage` is None for a run that asked for rejected records alone.
+    `coverage` is None for a run that only retried rejected records.
     """
 
     run_id: str | None
@@ -32,18 +32,21 @@ class Summary:
 
     @property
     def rejected(self) -> int:
-        """Records that could not be stored."""
+        """The number of rejected records."""
         return sum(tally.rejected for tally in self.tallies.values())
 
     @property
     def exit_code(self) -> int:
-        """0, or 3 when records were rejected or completeness could not be proven; 5 when a run would be refused."""
+        """The exit code of the run.
+
+        0: success. 3: records were rejected, or completeness is not proven. 5: a dry run found too many deletes.
+        """
         if self.status == "refused":
             return DeleteLimitExceeded.exit_code
         return 0 if self.complete and not self.rejected else 3
 
     def as_json(self) -> dict[str, Any]:
-        """The object that `--output json` prints."""
+        """Return the object that `--output json` prints."""
         shown = ("seen", "inserted", "updated", "unchanged", "deleted", "restored")
         return {
             "run_id": self.run_id,
@@ -64,7 +67,7 @@ class Summary:
 
 
 def counts_of(tallies: Mapping[str, Tally]) -> str:
-    """The counts in one line: `models: 12 seen, 1 updated, 11 unchanged; …`."""
+    """Return the counts as one line: `models: 12 seen, 1 updated, 11 unchanged; …`."""
     parts = (
         (entity, ", ".join(f"{count} {name}" for name, count in tally._asdict().items() if count))
         for entity, tally in tallies.items()

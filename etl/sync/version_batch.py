@@ -1,4 +1,7 @@
-"""Versions of several models, staged together: most models have few, and a page costs as much as a version."""
+"""Versions of several models, staged together.
+
+Most models have few versions, and the overhead of staging a page is about the cost of one version.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,24 +12,27 @@ from etl.source import Page
 
 @dataclass
 class VersionBatch:
-    """The versions gathered so far, and what is known of the models that they belong to."""
+    """The versions gathered so far, and the state of the models that they belong to."""
 
     records: list[Any] = field(default_factory=list)
     again: set[int] = field(default_factory=set)
     ids: set[str | None] = field(default_factory=set)
     owners: dict[int, set[str]] = field(default_factory=dict)
-    """By `id()` of a record, the models whose lists it was in."""
+    """The models whose lists had a record, by `id()` of the record."""
     ended: dict[str, bool] = field(default_factory=dict)
-    """Models whose list was read to its end, and whether that is proven."""
+    """Models whose list was read to its end, and whether it is proven complete."""
     unreadable: set[str] = field(default_factory=set)
     """Models with a version that cannot be stored."""
 
     def has_room_for(self, page: Page, most: int) -> bool:
-        """Whether the page may be added; an id that is in the batch already must be staged first."""
+        """Whether the page fits into the batch.
+
+        A page does not fit if the batch already has one of its ids: the batch must be staged first.
+        """
         return len(self.records) + len(page.fresh) <= most and self.ids.isdisjoint(_ids(page))
 
     def add(self, page: Page, model_id: str) -> None:
-        """Add the page of a model."""
+        """Add a page of a model's versions."""
         self.again |= {len(self.records) + place for place in page.again}
         self.records += page.fresh
         self.ids |= _ids(page)
@@ -34,7 +40,7 @@ class VersionBatch:
             self.owners.setdefault(id(record), set()).add(model_id)
 
     def clear(self) -> None:
-        """Empty the batch once it is staged, but for `unreadable`."""
+        """Empty the batch after it is staged, except for `unreadable`."""
         for gathered in (self.records, self.again, self.ids, self.owners, self.ended):
             gathered.clear()
 

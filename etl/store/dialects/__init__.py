@@ -1,1 +1,1 @@
-"""What differs by database: one module for each, with the same functions."""
+"""The differences between databases: one module for each, with the same functions."""

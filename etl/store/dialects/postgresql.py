@@ -1,4 +1,4 @@
-"""What PostgreSQL does in its own way: advisory locks, COPY, lists of ids."""
+"""The PostgreSQL dialect: connections, advisory locks, COPY, lists of ids, statistics."""
 
 import hashlib
 import time
@@ -35,33 +35,37 @@ from etl.store.staging_tables import MOMENTS_MS
 __all__ = ["insert"]
 
 TEMPORARY = "pg_temp"
-"""Schema of temporary tables."""
+"""The schema of temporary tables."""
 
 NOW = func.now()
-"""The moment by the database's clock."""
+"""The current time by the database's clock."""
 
 AUTO_MIGRATE = False
-"""Whether `sync` migrates an older schema: other people use these tables, so `db upgrade` alone does."""
+"""Whether `sync` migrates an older schema: other people use these tables, so only `db upgrade` does."""
 
 _LOCK_POLL_S = 0.2
-# The server frees the locks of a client that has gone a moment later: it drops its temporary tables first.
+# The server frees the locks of a disconnected client with a delay, because it drops the temporary tables first.
 _LOCK_GRACE_S = 1.0
-# A host that goes without a word, ours or the server's, is missed after a minute and a half; by default, after hours.
+# Detect within 90 seconds that the other host has disappeared without closing the connection. By default, client and
+# server take hours.
 _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 6}
 _INSUFFICIENT_PRIVILEGE = "42501"
 _READ_ONLY = "25006"
 
 _COPIED_NULL = "\\N"
 _READ_BY_COPY = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
-"""What COPY does not take as it is, and how it is written; the backslash first."""
+"""Characters that COPY requires to be escaped. The backslash is the first, because the others add backslashes."""
 
 
 def check_url(url: URL) -> None:
-    """A server tells what is wrong with its address when it is asked."""
+    """Do nothing: a wrong address fails on connect, with the server's or driver's message."""
 
 
 def prepare(engine: Engine) -> None:
-    """Set up each connection, at both of its ends: the server frees the locks of a client that it misses."""
+    """Set up the time zone and the keepalives of each connection.
+
+    Keepalives are set on the server too, so that it frees the locks of a client that has disappeared.
+    """
 
     @event.listens_for(engine, "do_connect")
     def _dial(_dialect: Dialect, _record: object, _arguments: list[Any], options: dict[str, Any]) -> None:
@@ -70,7 +74,7 @@ def prepare(engine: Engine) -> None:
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:
-        # In a zone ahead of UTC, the last moments that Python can hold could not be read.
+        # In a time zone ahead of UTC, the last hours of the year 9999 would exceed Python's datetime.
         settings = ["TIME ZONE 'UTC'", *(f"tcp_{name} = {value}" for name, value in _KEEPALIVES.items())]
         connection.execute("; ".join(f"SET {each}" for each in settings))
         connection.commit()
@@ -90,15 +94,15 @@ _MAY_CREATE = text("""
 
 
 def user_tables(connection: Connection) -> set[str]:
-    """Names of the tables in the schema where new tables are created, except those of extensions."""
+    """Return the tables of the schema where new tables are created, except extensions' tables."""
     return set(connection.scalars(_USER_TABLES))
 
 
 def lock_schema(connection: Connection) -> None:
-    """Wait until no other process migrates this schema, and exclude others until the transaction ends.
+    """Wait for the schema's migration lock, and hold it until the transaction ends.
 
-    Call it first in a transaction. Later statements see what the other process committed, whatever isolation level
-    the server sets by default.
+    Call it first in a transaction. It sets the isolation level, so that later statements see what another process has
+    committed.
     """
     connection.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
     schema = connection.scalar(text("SELECT current_schema()"))
@@ -106,7 +110,7 @@ def lock_schema(connection: Connection) -> None:
 
 
 def check_may_create(connection: Connection) -> None:
-    """Raise ConfigError, with the fix, when the role cannot create tables."""
+    """Raise ConfigError, with the fix, if the role cannot create tables."""
     found = connection.execute(_MAY_CREATE).one()
     if not found.has_schema:
         raise ConfigError(
@@ -120,28 +124,30 @@ def check_may_create(connection: Connection) -> None:
 
 
 def create(engine: Engine) -> None:
-    """A database that is there needs nothing."""
+    """Do nothing: the database exists already."""
 
 
 @contextmanager
-def verify_unchanged(url: URL) -> Iterator[None]:  # noqa: ARG001 for files
-    """A server keeps its readers apart from who writes."""
+def verify_unchanged(url: URL) -> Iterator[None]:  # noqa: ARG001 only SQLite needs the URL
+    """Do nothing: the server isolates readers from writers."""
     yield
 
 
 @contextmanager
 def run_lock(
-    engine: Engine,  # noqa: ARG001 SQLite locks before it connects
+    engine: Engine,  # noqa: ARG001 only SQLite needs the engine, to lock before it connects
     connect: Callable[[], Connection],
     ml_repos: Sequence[str],
     wait: float,
 ) -> Iterator[None]:
-    """Hold advisory locks on the connection that works: who loses the lock has lost the run with it.
+    """Hold advisory locks on the run's own connection: losing the lock ends the run too.
 
-    The server frees them when the connection closes, and so when the process dies. A run over everything takes the
-    schema's lock alone; a run over some ML repos shares it and takes each repo's own, so that such runs go side by
-    side. All are tried, none waited for: no deadlock can arise.
-    Raises LockHeld when another run still holds one after `wait` seconds, or after one for a run that has just died.
+    The server frees the locks when the connection closes, and so when the process dies. A run over the whole registry
+    takes the schema's lock exclusively. A run over some ML repos takes it shared, and each repo's own lock exclusively,
+    so that such runs can run at the same time. Locks are tried and not waited for, so that no deadlock can occur.
+
+    Raises LockHeld if another run still holds one after `wait` seconds. The minimum is one second, because a run that
+    has just died may still hold its locks.
     """
     connection = connect()
     deadline = time.monotonic() + max(wait, _LOCK_GRACE_S)
@@ -152,14 +158,14 @@ def run_lock(
             )
         time.sleep(_LOCK_POLL_S)
     yield
-    # Whoever comes next shall not have to wait for the server to tidy up. A connection that broke has no lock to free.
+    # Unlock now, so that the next run need not wait for the server's cleanup. A broken connection holds no lock.
     with suppress(DBAPIError):
         connection.rollback()
         connection.execute(text("SELECT pg_advisory_unlock_all()"))
 
 
 def _take_all(connection: Connection, ml_repos: Sequence[str]) -> bool:
-    """Take every lock, or none."""
+    """Take every lock, or none; return whether they were taken."""
     with connection.begin():
         schema = connection.scalar(text("SELECT current_schema()"))
         whole = func.pg_try_advisory_lock_shared if ml_repos else func.pg_try_advisory_lock
@@ -172,17 +178,17 @@ def _take_all(connection: Connection, ml_repos: Sequence[str]) -> bool:
 
 
 def begin_snapshot(connection: Connection) -> None:
-    """The transaction that has begun only reads, and sees one state until it ends."""
+    """Make the current transaction read-only, with one state of the database until it ends."""
     connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-    # Whoever reads by a cursor is taken to want a tenth of the rows.
+    # By default, the server plans a cursor for a tenth of the rows. Exports read all of them.
     connection.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
-    # All of them are wanted. Where statistics are old, the server takes tables for small, and would look through one
-    # for each row of another, for half a minute.
+    # With old statistics, the server assumes that tables are small. A nested loop would then scan one table for each
+    # row of another, which takes half a minute.
     connection.execute(text("SET LOCAL enable_nestloop = off"))
 
 
 def wait_for_merges(connection: Connection) -> None:
-    """Until the transaction ends, no other run over some ML repos merges."""
+    """Wait for the merges of other runs, and block new ones until the transaction ends."""
     schema = connection.scalar(text("SELECT current_schema()"))
     connection.execute(func.pg_advisory_xact_lock(_key(f"merge/{schema}")).select())
 
@@ -193,28 +199,28 @@ def _key(name: str) -> int:
 
 
 def ids(values: Sequence[str]) -> FromClause:
-    """The values as a table with one column, `value`."""
+    """Return the values as a table with one column, `value`."""
     return func.unnest(bindparam(None, list(values), type_=ARRAY(Text))).table_valued("value").render_derived()
 
 
 def cast_staged(column: Column[Any], staging: Column[Any]) -> ColumnElement[Any]:
-    """The staged column as the table's own takes it: JSON is staged as text."""
+    """Cast a staged column to the type of the table's column: JSON is staged as text."""
     return cast(staging, JSONB) if isinstance(column.type, RegistryJson) else staging
 
 
 def from_epoch_ms(milliseconds: Column[int]) -> ColumnElement[Any]:
-    """The moment so many milliseconds after 1970; NULL outside the years 1 to 9999."""
+    """Convert milliseconds since 1970 to a timestamp; NULL outside the years 1 to 9999."""
     day = 86_400_000
-    # Days apart: the seconds are a floating-point number, which is exact enough for a day, but not for ages.
+    # Pass the days separately: make_interval takes seconds as a double, which is exact enough for a single day only.
     since = func.make_interval(0, 0, 0, cast(milliseconds // day, Integer), 0, 0, milliseconds % day / 1000.0)
     epoch = cast("epoch", TIMESTAMP(timezone=True))
     return case((milliseconds.between(*MOMENTS_MS), epoch + since))
 
 
 def load(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
-    """COPY rows, encoded already, into a staging table.
+    """COPY encoded rows into a staging table.
 
-    As text, which is written column by column in a tenth of the time that it takes to adapt each value.
+    The rows are written as text, column by column, in a tenth of the time that psycopg takes to adapt each value.
     """
     driver = connection.connection.driver_connection
     assert driver is not None  # noqa: S101 a connection in use has one
@@ -225,8 +231,8 @@ def load(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) ->
 
 
 def _copied(column: Column[Any], values: Sequence[Any]) -> list[str]:
-    """A column's values as COPY reads them."""
-    write: Callable[[Any], str] = repr if isinstance(column.type, Double) else str  # repr tells a float exactly
+    """Format the values of a column for COPY."""
+    write: Callable[[Any], str] = repr if isinstance(column.type, Double) else str  # repr is exact for floats
     if isinstance(column.type, Text | RegistryText):
         together = "".join(filter(None, values))
         write = _shielded if any(each in together for each in _READ_BY_COPY) else str
@@ -240,23 +246,24 @@ def _shielded(text: str) -> str:
 
 
 def analyze(connection: Connection, tables: Iterable[Table]) -> None:
-    """Nobody gathers statistics of temporary tables by itself, and without them the merge is planned badly.
+    """Gather statistics of temporary tables, without which the server plans the merge badly.
 
-    Those without a key of their own are joined by their first column alone.
+    The server does not gather them automatically. Tables without a key are joined only by their first column.
     """
     for table in tables:
         _analyze(connection, f'pg_temp."{table.name}"', table.columns if table.primary_key else table.columns[:1])
 
 
 def analyze_new(connection: Connection, tables: Iterable[Table]) -> None:
-    """Gather statistics of tables that have none: within minutes the server would, and plan every view badly till then.
+    """Gather statistics of tables that have none.
 
-    The server leaves out, with no more than a warning, what the role may not analyze.
+    The server would do so within minutes, but until then it plans every view badly. It skips a table that the role may
+    not analyze, with only a warning.
     """
     unknown = text("SELECT relname FROM pg_class WHERE oid = ANY (CAST(:names AS regclass[])) AND reltuples <= 0")
     of_name = {table.name: table for table in tables}
     for name in connection.scalars(unknown, {"names": list(of_name)}).all():
-        # Documents are what takes the time, and nobody joins by them.
+        # Skip JSON columns: they take most of the time, and no query joins by them.
         columns = [column for column in of_name[name].columns if not isinstance(column.type, RegistryJson)]
         _analyze(connection, f'"{name}"', columns)
 
@@ -267,13 +274,13 @@ def _analyze(connection: Connection, name: str, columns: Iterable[Column[Any]]) 
 
 
 def translate_error(error: Exception) -> StoreError | ConfigError:
-    """The driver's complaint as one line with the next step."""
+    """Turn a driver's error into one line with the next step."""
     text = " ".join(str(error).split())[:300].rstrip("?.")
     if getattr(error, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
         return ConfigError(f"PostgreSQL refused: {text}: grant the role what it lacks.")
     if getattr(error, "sqlstate", None) == _READ_ONLY:
         return ConfigError(f"PostgreSQL refused: {text}: take a role, and a server, that may write.")
-    if getattr(error, "sqlstate", None) is None:  # a connection failed before there was a session
+    if getattr(error, "sqlstate", None) is None:  # the connection failed before a session began
         for sign, advice in (
             ("authentication failed", "check user and password in TFY_ETL_DATABASE_URL"),
             ("no password supplied", "give a password in TFY_ETL_DATABASE_URL"),

@@ -1,4 +1,4 @@
-"""What SQLite does in its own way: file, pragmas, lock file, bulk loading, lists of ids."""
+"""The SQLite dialect: file, pragmas, lock file, bulk loading, lists of ids."""
 
 import json
 import os
@@ -34,26 +34,26 @@ from etl.store.staging_tables import MOMENTS_MS
 __all__ = ["insert"]
 
 TEMPORARY = "temp"
-"""Schema of temporary tables."""
+"""The schema of temporary tables."""
 
 NOW = func.strftime("%Y-%m-%d %H:%M:%f000", "now")
-"""The moment by the database's clock, which CURRENT_TIMESTAMP tells to the second alone."""
+"""The current time by the database's clock. CURRENT_TIMESTAMP has a resolution of only one second."""
 
 AUTO_MIGRATE = True
-"""Whether `sync` migrates an older schema: a file belongs to the user who runs the command."""
+"""Whether `sync` migrates an older schema: the file belongs to the user who runs the command."""
 
-# Long enough for an analyst's own write to end, short enough to notice one that does not.
+# Long enough for another program's short write, and short enough to report one that does not end.
 BUSY_TIMEOUT_MS = 30_000
 
-# Keys come in no order, so a merge goes to and fro in the indexes. More than this made nothing faster.
+# Keys have no order, so a merge accesses the indexes at random. A larger cache was not faster.
 CACHE_KB = 8 * 1024
 
-# The most that every SQLite takes in one statement.
+# The number of parameters in one statement that every SQLite accepts.
 _VARIABLES = 999
 
 
 def check_url(url: URL) -> None:
-    """ConfigError when the file cannot be a database of ours."""
+    """Raise ConfigError if the URL's file cannot be used as a database."""
     path = file_of(url)
     if path is None:
         return
@@ -84,18 +84,18 @@ def _check_file(path: Path) -> None:
 
 
 def file_of(url: URL) -> Path | None:
-    """The database's file; None for one in memory."""
+    """Return the database's file; None for an in-memory database."""
     return None if url.database in {None, "", ":memory:"} else Path(str(url.database))
 
 
 def prepare(engine: Engine) -> None:
-    """Set up each connection, and begin transactions as SQLAlchemy says rather than as the driver guesses."""
+    """Set up each connection, and let SQLAlchemy begin transactions instead of the driver."""
 
     @event.listens_for(engine, "do_connect")
     def _look(_dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
         path = file_of(engine.url)
         if path is not None and _can_only_be_looked_at(path):
-            arguments[0], options["uri"] = f"{path.resolve().as_uri()}?immutable=1", True  # see `unmoved`
+            arguments[0], options["uri"] = f"{path.resolve().as_uri()}?immutable=1", True  # see `verify_unchanged`
 
     @event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, _record: object) -> None:
@@ -110,13 +110,16 @@ def prepare(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # A merge takes the write lock at once: a reader turned writer halfway could not wait for it.
+        # A merge takes the write lock first: SQLite cannot wait for it when a read transaction starts to write.
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def address_for_a_look(path: Path) -> str:
-    """What SQLite opens for a reader, who sees what a run commits meanwhile; ConfigError where it could not."""
+    """Return the URI for a reader that sees later commits.
+
+    ConfigError if SQLite cannot follow the file.
+    """
     if _can_only_be_looked_at(path):
         raise ConfigError(f"The folder of {path} cannot be written, which SQLite needs to follow runs: look at a copy.")
     return f"{path.resolve().as_uri()}?mode=ro"
@@ -124,9 +127,10 @@ def address_for_a_look(path: Path) -> str:
 
 @contextmanager
 def verify_unchanged(url: URL) -> Iterator[None]:
-    """StoreError when a run wrote, in here, a file that SQLite was told is not written: what was read is no one state.
+    """Raise StoreError if a run wrote the file within the block while it was open as immutable.
 
-    It is told so where there is no other way to read it.
+    The queries may then have read a mix of states. A file is opened as immutable only if SQLite cannot read it in
+    another way.
     """
     path = file_of(url)
     if path is None or not _can_only_be_looked_at(path):
@@ -146,47 +150,48 @@ def _state(path: Path) -> tuple[int, int, int]:
 
 
 def _can_only_be_looked_at(path: Path) -> bool:
-    """Whether SQLite could not make the file beside the database that its readers share in WAL mode.
+    """Whether SQLite can read the file only as immutable.
 
-    Where a run left its `-wal` behind, the file alone is not the whole truth.
+    Then the folder is read-only, and SQLite cannot create the `-shm` file that readers share in WAL mode. If a run left
+    a `-wal` file, the answer is False, because the database file alone may lack the newest commits.
     """
     return path.exists() and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
 
 
 def user_tables(connection: Connection) -> set[str]:
-    """Names of the tables in the file."""
+    """Return the names of the tables in the file."""
     return set(inspect(connection).get_table_names())
 
 
 def lock_schema(connection: Connection) -> None:
-    """Do nothing: SQLite lets one connection at a time write."""
+    """Do nothing: SQLite allows one writer at a time."""
 
 
 def check_may_create(connection: Connection) -> None:
-    """Do nothing: whoever writes the file may create tables in it."""
+    """Do nothing: a user who can write the file can create tables in it."""
 
 
 def create(engine: Engine) -> None:
-    """Readers of a database in WAL mode are not held up by a run, nor a run by them."""
+    """Create the file in WAL mode, in which readers and a run do not block each other."""
     with closing(engine.raw_connection()) as connection:
         connection.cursor().execute("PRAGMA journal_mode = WAL")
 
 
 @contextmanager
 def run_lock(engine: Engine, connect: Callable[[], Connection], ml_repos: Sequence[str], wait: float) -> Iterator[None]:  # noqa: ARG001 one writer, whatever the scope
-    """Hold the lock file beside the database; the system frees it when the process dies.
+    """Hold the lock file next to the database; the system frees it when the process dies.
 
-    Raises LockHeld when another run still holds it after `wait` seconds.
+    Raises LockHeld if another run still holds it after `wait` seconds.
     """
     path = file_of(engine.url)
     if path is None:
         yield
         return
-    lock = FileLock(f"{path.resolve()}.lock", timeout=wait)  # whatever name the file goes by
+    lock = FileLock(f"{path.resolve()}.lock", timeout=wait)  # resolved: the same lock for every path to the file
     try:
         lock.acquire()
     except Timeout as error:
-        if not Path(lock.lock_file).exists():  # some file systems refuse as if it were held
+        if not Path(lock.lock_file).exists():  # some file systems report a refused write as a held lock
             raise ConfigError(f"Cannot write beside {path}: name a file elsewhere in --database-url.") from error
         raise LockHeld(
             f"Another run is at work on {path}: wait for it to end; sync --lock-wait 600 waits by itself."
@@ -201,32 +206,38 @@ def run_lock(engine: Engine, connect: Callable[[], Connection], ml_repos: Sequen
 
 
 def begin_snapshot(connection: Connection) -> None:
-    """A transaction sees one state of the file by itself."""
+    """Do nothing: every SQLite transaction sees one state of the file."""
 
 
 def wait_for_merges(connection: Connection) -> None:
-    """Whatever their scope, one run at a time has the file."""
+    """Do nothing: only one run at a time holds the lock file, whatever its scope."""
 
 
 def ids(values: Sequence[str]) -> FromClause:
-    """The values as a table with one column, `value`: an array bound once instead of a long IN list."""
+    """Return the values as a table with one column, `value`.
+
+    It binds one JSON array instead of a long IN list.
+    """
     return func.json_each(bindparam(None, json.dumps(values), type_=Text)).table_valued("value")
 
 
-def cast_staged(column: Column[Any], staging: Column[Any]) -> ColumnElement[Any]:  # noqa: ARG001 PostgreSQL casts here
-    """The staged column as the table's own takes it."""
+def cast_staged(column: Column[Any], staging: Column[Any]) -> ColumnElement[Any]:  # noqa: ARG001 only PostgreSQL casts
+    """Return the staged column unchanged: SQLite needs no cast."""
     return staging
 
 
 def from_epoch_ms(milliseconds: Column[int]) -> ColumnElement[Any]:
-    """The moment so many milliseconds after 1970, as a column of moments is kept; NULL outside the years 1 to 9999."""
-    # SQLite rounds to its own unit, the millisecond: dividing loses nothing.
+    """Convert milliseconds since 1970 to the stored text; NULL outside the years 1 to 9999."""
+    # The division loses nothing, because SQLite rounds to milliseconds.
     moment = func.strftime("%Y-%m-%d %H:%M:%f000", milliseconds / 1000.0, "unixepoch", type_=Text)
     return case((milliseconds.between(*MOMENTS_MS), moment))
 
 
 def load(connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Put rows, encoded already, into a staging table: many in one statement, which costs as much as a row."""
+    """Insert encoded rows into a staging table, many rows in one statement.
+
+    The overhead of a statement is about the cost of one row.
+    """
     width = len(table.columns)
     names = ", ".join(f'"{column.name}"' for column in table.columns)
     marks = f"({', '.join('?' * width)})"
@@ -237,19 +248,19 @@ def load(connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) 
         batches = [values[start : start + size] for start in range(done, len(values) - size + 1, size)]
         if batches:
             many = ", ".join([marks] * rows_each)
-            connection.exec_driver_sql(f'INSERT INTO temp."{table.name}" ({names}) VALUES {many}', batches)  # noqa: S608 the mapping's own names
+            connection.exec_driver_sql(f'INSERT INTO temp."{table.name}" ({names}) VALUES {many}', batches)  # noqa: S608 the names are from the mappings
         done += len(batches) * size
 
 
 def analyze(connection: Connection, tables: Iterable[Table]) -> None:
-    """SQLite plans well enough by the indexes alone."""
+    """Do nothing: SQLite plans well enough with indexes and without statistics."""
 
 
 analyze_new = analyze
 
 
 def translate_error(error: Exception) -> StoreError | ConfigError:
-    """The driver's complaint as one line with the next step."""
+    """Turn a driver's error into one line with the next step."""
     text = str(error)
     if "readonly" in text or "unable to open" in text:
         return ConfigError(f"The database file or its folder cannot be written ({text}): mend its permissions.")
@@ -257,7 +268,7 @@ def translate_error(error: Exception) -> StoreError | ConfigError:
         return StoreError("Another program holds the database locked: end its transaction, then run again.")
     if "full" in text:
         return StoreError("The disk is full: make room, then run again; nothing of this run was written.")
-    if "disk I/O" in text:  # so says, too, a disk without room for the first page of the log
+    if "disk I/O" in text:  # also if the disk has no space for the log's first page
         return StoreError(
             f"The disk is full or failing ({text}): see to it, then run again; nothing of this run was written."
         )

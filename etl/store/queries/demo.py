@@ -1,4 +1,4 @@
-"""Small looks at the tables, for the demonstration."""
+"""The queries of the demonstration."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from etl.models import Change, Model, ModelVersion, views
 
 
 def models_by_repo(connection: Connection) -> list[dict[str, Any]]:
-    """How many models and versions each ML repo has, and the newest change."""
+    """Return each ML repo's number of models and versions, and its newest change."""
     view = views.current_models
     return _rows(
         connection,
@@ -24,7 +24,7 @@ def models_by_repo(connection: Connection) -> list[dict[str, Any]]:
 
 
 def changes_of(connection: Connection, run_id: str, limit: int) -> list[dict[str, Any]]:
-    """The first changes that a run found, with the names of what changed."""
+    """Return the first changes that a run found, with the names of the changed records."""
     name = func.coalesce(Model.name, ModelVersion.fqn, Change.entity_id).label("what")
     return _rows(
         connection,
@@ -38,7 +38,7 @@ def changes_of(connection: Connection, run_id: str, limit: int) -> list[dict[str
 
 
 def tags_now(connection: Connection, tag: str, limit: int) -> list[dict[str, Any]]:
-    """The versions that carry a tag now."""
+    """Return the versions that have a tag now."""
     view = views.tag_assignments
     return _rows(
         connection,

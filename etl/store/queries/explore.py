@@ -1,4 +1,4 @@
-"""A SQLite file for a program that brings queries of its own: to look at, and nothing beside it."""
+"""Read-only access to a SQLite file, and to no other, for a program with its own queries."""
 
 import sqlite3
 from pathlib import Path
@@ -10,7 +10,10 @@ from etl.store.store import open_readonly
 
 
 def file_to_browse(url: str) -> Path:
-    """The file of the URL; ConfigError when there is none, or it is not as this release knows it."""
+    """Return the file of the URL.
+
+    ConfigError if the URL names no existing SQLite file; SchemaMismatch if its revision is not this release's.
+    """
     address = parse_url(url)
     path = sqlite.file_of(address) if address.get_backend_name() == "sqlite" else None
     if path is None:
@@ -20,7 +23,7 @@ def file_to_browse(url: str) -> Path:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write, not even to another file, and that threads may share."""
+    """Open a connection that cannot write or attach any file, and that threads may share."""
     connection = sqlite3.connect(sqlite.address_for_a_look(path), uri=True, check_same_thread=False)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     return connection

@@ -1,7 +1,7 @@
-"""What all tables and views hold, row by row, for those who take it elsewhere: files, reports.
+"""The rows of all tables and views, for exports and reports.
 
-Values come decoded, as Python's str, int, float, bool and aware datetime; a column of JSON as JSON text. What is read
-within one `snapshot` is of one moment, whatever runs commit meanwhile.
+Values are Python's str, int, float, bool and aware datetime; a JSON column is JSON text. All reads within one
+`snapshot` see the same state, even if runs commit at the same time.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,15 +18,15 @@ from etl.models.types import JsonText, RegistryJson, UtcDateTime
 from etl.store.engine import database_of
 
 Kind = Literal["text", "integer", "number", "boolean", "moment", "json"]
-"""What a column holds; `number` is a double."""
+"""The type of a column's values; `number` is a double."""
 
 Row = tuple[Any, ...]
 
 CHUNK_ROWS = 20_000
 CHUNK_BYTES = 8 * 1024 * 1024
-"""A chunk holds no more rows than that, and little more text."""
+"""The limits of a chunk: it never exceeds the rows, and exceeds the bytes of text only slightly."""
 
-# What is fetched at once can be counted only when it is there: 200 rows of 300 kB are 60 MB.
+# Rows in one fetch. Their size is known only after the fetch: 200 rows of 300 kB are 60 MB.
 _FETCHED_ROWS = 200
 
 _KINDS: tuple[tuple[type[TypeEngine[Any]], Kind], ...] = (
@@ -57,7 +57,7 @@ class Content(NamedTuple):
 
 
 class RunTold(NamedTuple):
-    """As much of a run as tells how old a copy is."""
+    """The columns of a run that show how old a copy is."""
 
     id: str
     started_at: datetime
@@ -68,7 +68,7 @@ class RunTold(NamedTuple):
 
 @cache
 def tables_and_views() -> Mapping[str, Content]:
-    """All of them by name, those first that others point to; the views last."""
+    """Return all tables and views by name: referenced tables before others, views last."""
     described = (
         (is_view, table)
         for is_view, metadata in ((False, Base.metadata), (True, views.metadata))
@@ -82,18 +82,21 @@ def tables_and_views() -> Mapping[str, Content]:
 
 @contextmanager
 def snapshot(connection: Connection) -> Iterator[datetime]:
-    """One transaction that only reads: all that is read in it agrees. Tells the moment, by the database's clock."""
+    """Begin a read-only transaction that sees one state.
+
+    Yields the state's time, by the database's clock.
+    """
     with connection.begin():
         database = database_of(connection.engine.url)
         database.begin_snapshot(connection)
-        # SQLite fixes what is seen at the first look, and this is one.
+        # In SQLite the snapshot begins with the first read of a table, so this query reads one.
         any_run = select(SyncRun.id).limit(1).scalar_subquery()
         now, _ = connection.execute(select(type_coerce(database.NOW, UtcDateTime), any_run)).one()
         yield now
 
 
 def rows(connection: Connection, name: str, chunk: int = CHUNK_ROWS) -> Iterator[list[Row]]:
-    """The rows of a table, in the order of its key, or of a view, in no order; a bounded number at a time."""
+    """Yield the rows of a table in key order, or of a view unordered, in bounded chunks."""
     table = _table(name)
     texts = [place for place, each in enumerate(tables_and_views()[name].fields) if each.kind in {"text", "json"}]
     query = select(*map(_selected, table.columns)).order_by(*table.primary_key)
@@ -110,7 +113,7 @@ def rows(connection: Connection, name: str, chunk: int = CHUNK_ROWS) -> Iterator
 
 
 def newest_run(connection: Connection, *, complete: bool = False) -> RunTold | None:
-    """The run that started last, of all or of the complete ones."""
+    """Return the run that started last, of all runs or of the complete ones."""
     columns: list[Any] = [SyncRun.__table__.c[name] for name in RunTold._fields]
     query = select(*columns).order_by(SyncRun.started_at.desc(), SyncRun.id).limit(1)
     found = connection.execute(query.where(SyncRun.complete) if complete else query).first()
@@ -128,8 +131,8 @@ def _field(column: Column[Any]) -> Field:
 
 
 def _selected(column: Column[Any]) -> ColumnElement[Any]:
-    """The column as it is asked for."""
+    """Return the column as the query selects it."""
     if isinstance(column.type, RegistryJson):
-        # As text it need be neither parsed nor written again.
+        # Text saves parsing and serializing the JSON.
         return cast(column, JsonText).label(column.name)
     return column

@@ -1,6 +1,6 @@
-"""What a report asks of the registry: counts, mixes and lists, from the views.
+"""The queries of the report: counts, distributions and lists, mostly from the views.
 
-Each function is one look inside the transaction of `one_moment`, so that all of them tell of the same state.
+Call the functions within the transaction of `one_moment`, so that all of them read the same state.
 """
 
 from collections import Counter
@@ -18,20 +18,20 @@ from etl.store.store import open_readonly
 
 Row = dict[str, Any]
 
-_IDS = 900  # what every SQLite takes in one statement
+_IDS = 900  # ids in one statement: fewer than the parameters that every SQLite accepts
 _VERSIONS = func.count().label("versions")
 _WRITTEN = ("inserted", "updated", "deleted", "restored")
 
 
 class Part(NamedTuple):
-    """The first rows of a list, and how many there are in all."""
+    """The first rows of a list, and the total number of rows."""
 
     rows: list[Row]
     total: int
 
 
 class Production(NamedTuple):
-    """The first entries of the list, counts of all, and versions by Python as written."""
+    """The first entries of the list, counts of all entries, and versions by Python as written."""
 
     part: Part
     counts: Row
@@ -40,16 +40,16 @@ class Production(NamedTuple):
 
 @contextmanager
 def one_moment(url: str) -> Iterator[Connection]:
-    """A transaction in which every look sees the same state, whatever a run commits meanwhile.
+    """Begin a transaction in which every query sees the same state, even while runs commit.
 
-    ConfigError when there is nothing to look at.
+    ConfigError if the database does not exist.
     """
     with open_readonly(url) as connection, snapshot(connection):
         yield connection
 
 
 def counts(connection: Connection) -> Row:
-    """How much there is now, and when the first run that is on record began."""
+    """Return the current totals, and the start of the first recorded run."""
     looks = {
         of.__tablename__: select(func.count()).select_from(of).where(of.deleted_at.is_(None)).scalar_subquery()
         for of in (MlRepo, Model, ModelVersion)
@@ -63,14 +63,14 @@ def counts(connection: Connection) -> Row:
 
 
 def tenant(connection: Connection) -> str | None:
-    """The tenant, where all ML repos are of one."""
+    """Return the tenant if all ML repos have the same; else None."""
     query = select(MlRepo.tenant_name.label("name")).where(MlRepo.deleted_at.is_(None)).distinct().limit(2)
     names = [row["name"] for row in _rows(connection, query)]
     return names[0] if len(names) == 1 else None
 
 
 def last_runs(connection: Connection, limit: int) -> list[Row]:
-    """The newest runs, each with the rows that it changed and the records that it rejected."""
+    """Return the newest runs, each with its number of changed rows and rejected records."""
     counted = (
         select(
             SyncRunCount.run_id,
@@ -89,24 +89,27 @@ def last_runs(connection: Connection, limit: int) -> list[Row]:
 
 
 def last_written(connection: Connection) -> Row | None:
-    """The newest run that could write: its id, and when it began."""
+    """Return the id and the start of the newest run that wrote."""
     wrote = SyncRun.status.in_(("succeeded", "partial"))
     query = select(SyncRun.id, SyncRun.started_at).where(wrote).order_by(SyncRun.started_at.desc(), SyncRun.id)
     return next(iter(_rows(connection, query.limit(1))), None)
 
 
 def freshness(connection: Connection) -> list[Row]:
-    """The age of each scope, the freshest first."""
+    """Return the age of each scope, the freshest first."""
     return _rows(connection, select(views.sync_freshness).order_by(views.sync_freshness.c.age_seconds))
 
 
 def changed_in_run(connection: Connection, run_id: str) -> dict[tuple[str, str], int]:
-    """How many records a run found changed, by table and kind of change; of tags, how many were given and taken."""
+    """Count the records that a run found changed, by table and kind of change.
+
+    For tags, count the tags that were added and removed.
+    """
     return _changed(connection, Change.run_id == run_id)
 
 
 def changed_since(connection: Connection, moment: datetime) -> dict[tuple[str, str], int]:
-    """The same of all runs since."""
+    """Count like `changed_in_run`, over all runs since a moment."""
     return _changed(connection, Change.observed_at >= moment)
 
 
@@ -118,7 +121,7 @@ def _changed(connection: Connection, which: ColumnElement[bool]) -> dict[tuple[s
             Change.kind,
             case((of_tags, func.count()), else_=func.count(distinct(Change.entity_id))).label("number"),
         )
-        # That a record was touched is no news if nothing else of it moved.
+        # A new `updated_at` alone is not a change worth reporting.
         .where(which, func.coalesce(Change.field, "") != "updated_at")
         .group_by(Change.entity, Change.kind)
     )
@@ -126,29 +129,29 @@ def _changed(connection: Connection, which: ColumnElement[bool]) -> dict[tuple[s
 
 
 def newest_changes(connection: Connection, limit: int) -> Part:
-    """What moved last, of models and versions."""
+    """Return the newest changes of models and versions, without changes of `updated_at`."""
     view = views.model_timeline
-    # Where the history is long, what is older than a few runs is not worth counting by itself.
     query = select(view).where(func.coalesce(view.c.field, "") != "updated_at")
     return _part(connection, query.order_by(view.c.observed_at.desc(), view.c.entity_id, view.c.field), limit)
 
 
 def growth(connection: Connection) -> list[Row]:
-    """Models and versions created on each day that is known, of those that are there now."""
+    """Return the live models and versions by their day of creation, where that is known."""
     view = views.growth
     sums = (func.sum(view.c[name]).label(name) for name in ("models_created", "versions_created"))
     return _rows(connection, select(view.c.day, *sums).group_by(view.c.day).order_by(view.c.day))
 
 
 def ml_repos(connection: Connection, limit: int) -> Part:
-    """ML repos with what they hold, the largest first."""
+    """Return the ML repos with their contents, those with the most models first."""
     view = views.storage_by_ml_repo
     return _part(connection, select(view).order_by(view.c.models.desc(), view.c.ml_repo_name), limit)
 
 
 def frameworks(connection: Connection) -> list[Row]:
-    """Models that have a version of a framework, and such versions; also of the empty ones, which have none."""
-    # Not from `inventory`, whose rows are also by creator: in a model without one, each version has its own.
+    """Count models and versions by framework; models without versions count under None."""
+    # Not from `inventory`, which also groups by creator. A model without a creator is in one group for each creator of
+    # its versions, so that it would count several times.
     version = (ModelVersion.model_id == Model.id) & ModelVersion.deleted_at.is_(None)
     versions = func.count(ModelVersion.id).label("versions")
     query = (
@@ -161,16 +164,16 @@ def frameworks(connection: Connection) -> list[Row]:
 
 
 def base_models(connection: Connection) -> list[Row]:
-    """Models and versions by the model that they were made from."""
+    """Count models and versions by base model."""
     view = views.base_model_usage
     return _by_size(connection, select(view.c.base_model.label("name"), view.c.models, view.c.versions))
 
 
 def pythons(connection: Connection) -> list[Row]:
-    """Models and versions by Python's minor version."""
+    """Count models and versions by Python's minor version."""
     usage = views.python_usage.c
     query = (
-        # A model may have versions on 3.11.2 and on 3.11.9: it is one.
+        # Count a model only once if it has versions on 3.11.2 and on 3.11.9.
         select(usage.minor.label("name"), func.count(distinct(ModelVersion.model_id)).label("models"), _VERSIONS)
         .join(ModelVersion, (ModelVersion.python_version == usage.python_version) & ModelVersion.deleted_at.is_(None))
         .group_by(usage.minor)
@@ -179,7 +182,7 @@ def pythons(connection: Connection) -> list[Row]:
 
 
 def packages(connection: Connection) -> list[Row]:
-    """Models and versions by the package that they ask for."""
+    """Count models and versions by the package that they require."""
     usage = views.package_usage.c
     versions = func.count(distinct(usage.model_version_id)).label("versions")
     query = select(usage.name, func.count(distinct(usage.model_id)).label("models"), versions)
@@ -187,12 +190,15 @@ def packages(connection: Connection) -> list[Row]:
 
 
 def production(connection: Connection, since: datetime, limit: int) -> Production:
-    """What is in production, the newest there first; `entered` came there since, and is still there."""
+    """Return the versions in production, the latest to enter it first.
+
+    `entered` counts those that entered production at or after `since`, and are still there.
+    """
     view = views.production_versions
     order = (view.c.since_at.desc().nulls_last(), view.c.ml_repo_name, view.c.model_name, view.c.version.desc())
     rows, entries, models, entered = list[Row](), 0, set[str](), set[str]()
     versions = dict[str, tuple[str | None, bool]]()
-    # Once through all of them: to find them costs more than to count.
+    # Read all rows in one pass, because finding them costs more than counting them.
     for row in connection.execute(select(view).order_by(*order, view.c.tag)).mappings():
         rows += [dict(row)] if entries < limit else []
         entries += 1
@@ -210,7 +216,10 @@ def production(connection: Connection, since: datetime, limit: int) -> Productio
 
 
 def metrics_over_versions(connection: Connection, model_ids: Sequence[str], versions: int) -> list[Row]:
-    """The last value of each metric of the last so many versions of these models, by model, metric and version."""
+    """Return the last value of each metric of these models' newest versions.
+
+    `versions` is the number of versions of each model. The rows are in the order of model, metric and version.
+    """
     place = func.row_number().over(partition_by=ModelVersion.model_id, order_by=ModelVersion.version.desc())
     ranked = (
         select(ModelVersion.id, ModelVersion.model_id, ModelVersion.version, place.label("place"))
@@ -224,7 +233,7 @@ def metrics_over_versions(connection: Connection, model_ids: Sequence[str], vers
     by_id = {row["id"]: row for row in found}
     metric = views.latest_metrics.c
     values = list[Row]()
-    # By a list of ids, the database ranks the metrics of these versions and not of all.
+    # With a list of ids, the database ranks the metrics of these versions only.
     for start in range(0, len(by_id), _IDS):
         ids = list(by_id)[start : start + _IDS]
         query = select(metric.model_version_id, metric.key, metric.value).where(metric.model_version_id.in_(ids))
@@ -234,14 +243,17 @@ def metrics_over_versions(connection: Connection, model_ids: Sequence[str], vers
 
 
 def stale(connection: Connection, days: float, limit: int) -> Part:
-    """Models without a new version for so many days, the oldest first; empty ones are none."""
+    """Return models without a new version for `days` days, the oldest first.
+
+    Models without any version are left out.
+    """
     view = views.stale_models
     age = view.c.days_since_last_version
     return _part(connection, select(view).where(age > days).order_by(age.desc(), view.c.model_name), limit)
 
 
 def undocumented_counts(connection: Connection) -> Row:
-    """How many models lack a description, a creator, tags, or have no version at all."""
+    """Count models without a description, a creator, tags, or any version."""
     view = views.undocumented_models.c
     lacks = {"description": ~view.has_description, "creator": ~view.has_creator, "tags": ~view.has_tags}
     sums = {name: func.coalesce(func.sum(case((lack, 1), else_=0)), 0) for name, lack in lacks.items()}
@@ -250,7 +262,7 @@ def undocumented_counts(connection: Connection) -> Row:
 
 
 def undocumented(connection: Connection, limit: int) -> Part:
-    """Models that lack a description, a creator or tags, those that lack the most first."""
+    """Return models without a description, a creator or tags, those that lack the most first."""
     view = views.undocumented_models
     has = sum((case((view.c[name], 1), else_=0) for name in ("has_description", "has_creator", "has_tags")), literal(0))
     return _part(connection, select(view).order_by(has, view.c.ml_repo_name, view.c.model_name), limit)
@@ -267,7 +279,7 @@ def _part(connection: Connection, query: Select[*tuple[Any, ...]], limit: int) -
 
 
 def _rows(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[Row]:
-    # PostgreSQL's sums of whole numbers come as decimals.
+    # PostgreSQL returns sums of integers as decimals.
     return [
         {name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()}
         for row in connection.execute(query).mappings()
