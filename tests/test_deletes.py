@@ -144,7 +144,7 @@ class TestAnMlRepoThatTheTokenLost:
         summary = mirror.sync(confirm_deletes=0, max_delete_share=0.2)
 
         assert summary.tallies["models"].deleted == 2
-        assert f"All 2 models of ML repo 2 ({repo['name']}) are gone, and so is the ML repo" in summary.warnings[0]
+        assert f"All 2 models of ML repo 2 ({repo['name']}) are missing, and so is the ML repo" in summary.warnings[0]
 
     def test_is_named_too_where_the_ml_repo_is_still_listed(self, mirror: SyncEnv) -> None:
         mirror.sync()
@@ -160,7 +160,7 @@ class TestAnMlRepoThatTheTokenLost:
         with pytest.raises(DeleteLimitExceeded) as refused:
             mirror.sync(max_delete_share=0.1, confirm_deletes=0)
 
-        assert f"Every model is gone of ML repo 2 ({repo['name']})." in str(refused.value)
+        assert f"Every model is missing of ML repo 2 ({repo['name']})." in str(refused.value)
         assert mirror.registry_dump() == before
 
     def test_keeps_its_models_where_each_answers_403(self, mirror: SyncEnv) -> None:

@@ -222,7 +222,7 @@ def test_4_more_than_the_share_refuses_the_run_and_says_how_to_allow_it(mirror: 
     refused = mirror.registry_dump()
     allowed = mirror.result("--max-delete-share", "0.25")
 
-    assert "3 of 12 models are gone" in said
+    assert "3 of 12 models are missing" in said
     assert "--allow-mass-delete" in said
     assert refused == before
     assert allowed["models"]["deleted"] == 3

@@ -158,7 +158,7 @@ class Client:
         try:
             return parse_envelope(self._wire.get(path), dict, self._secret)
         except MalformedResponse as error:
-            raise SourceError(f"{error}: single records are not to be had.") from error
+            raise SourceError(f"{error}: it offers no single records.") from error
 
     def _get(self, path: str, params: Sequence[tuple[str, str]], *, patient: bool) -> dict[str, Any]:
         def request() -> dict[str, Any]:

@@ -171,7 +171,7 @@ def check_delete_limit(
         # Compare the quotient, because 0.29 * 100 is slightly less than 29.
         if tally.deleted / live > max_share:
             raise DeleteLimitExceeded(
-                f"{tally.deleted} of {live} {entity} are gone at the source, more than {max_share:.0%} at once: "
+                f"{tally.deleted} of {live} {entity} are missing at the source, more than {max_share:.0%} at once: "
                 f"nothing was written. {_named(emptied_repos(connection))}If that is right, run again with "
                 "--allow-mass-delete; else look at the token's permissions."
             )
@@ -183,7 +183,7 @@ def _named(lost: Sequence[EmptiedRepo]) -> str:
         return ""
     more = f" and {len(lost) - _MOST_NAMED} more" if len(lost) > _MOST_NAMED else ""
     names = ", ".join(f"{each.id} ({each.name or 'without a name'})" for each in lost[:_MOST_NAMED])
-    return f"Every model is gone of ML repo {names}{more}. "
+    return f"Every model is missing of ML repo {names}{more}. "
 
 
 def _was_seen(table: Table) -> ColumnElement[bool]:

@@ -191,7 +191,7 @@ class Store:
         except EtlError as error:
             raise StoreError(
                 "The database failed at the commit, and does not answer. It is unknown whether this run was written: "
-                "tfy-etl status tells once the database is back."
+                "run tfy-etl status once the database is back."
             ) from error
 
 

@@ -14,14 +14,14 @@ _MOST_NAMED = 5
 _log = logging.getLogger(__name__)
 
 
-class _Told(Enum):
+class _Lookup(Enum):
     """The result of fetching one model by id."""
 
-    GONE = auto()
-    HERE = auto()
-    ELSEWHERE = auto()
+    DELETED = auto()
+    FOUND = auto()
+    MOVED = auto()
     """The model is in an ML repo outside the run's scope."""
-    NOTHING = auto()
+    UNKNOWN = auto()
     """The request failed: the model may or may not exist."""
 
 
@@ -36,25 +36,25 @@ def confirm_deletes(client: Client, store: Store, extraction: Extraction, most: 
     missing = store.missing_models()
     if len(missing) > most:
         return
-    told = _asked(client, extraction, missing)
-    moved = [model_id for model_id, what in told.items() if what is _Told.ELSEWHERE]
+    lookups = _look_up(client, extraction, missing)
+    moved = [model_id for model_id, result in lookups.items() if result is _Lookup.MOVED]
     if moved:
         store.cancel_deletes(moved)
         extraction.warn(
             f"{len(moved)} models are in another ML repo now ({', '.join(moved[:_MOST_NAMED])}): they are kept as they "
             "were until a run reads that one too."
         )
-    kept = [model_id for model_id, what in told.items() if what in {_Told.HERE, _Told.NOTHING}]
+    kept = [model_id for model_id, result in lookups.items() if result in {_Lookup.FOUND, _Lookup.UNKNOWN}]
     if kept:
         store.cancel_deletes()
         extraction.unproven += 1
         extraction.warn(
-            f"{len(kept)} models are in no list, but asked for by itself the control plane has each of them, or does "
-            f"not say that it is gone ({', '.join(kept[:_MOST_NAMED])}): nothing is deleted."
+            f"{len(kept)} models are missing in the lists, but the control plane returns each of them by its id, or "
+            f"does not say that it was deleted ({', '.join(kept[:_MOST_NAMED])}): nothing is deleted."
         )
 
 
-def _asked(client: Client, extraction: Extraction, missing: list[str]) -> dict[str, _Told]:
+def _look_up(client: Client, extraction: Extraction, missing: list[str]) -> dict[str, _Lookup]:
     """Fetch each missing model; empty if the control plane does not serve single models.
 
     Such a control plane answers 404 for every id, which confirms nothing. To detect it, fetch a listed model first.
@@ -65,15 +65,15 @@ def _asked(client: Client, extraction: Extraction, missing: list[str]) -> dict[s
     if offered is False:
         _log.info("this control plane offers no single models (GET /models/ID): the lists alone say what is missing")
         return {}
-    told: dict[str, _Told] = {}
+    lookups: dict[str, _Lookup] = {}
     for model_id in missing:
         extraction.advance("models", 0, None)
-        told[model_id] = _ask(client, extraction, model_id)
-        if offered and told[model_id] is _Told.NOTHING:  # retry: the failure may be transient
-            told[model_id] = _ask(client, extraction, model_id)
+        lookups[model_id] = _look_up_one(client, extraction, model_id)
+        if offered and lookups[model_id] is _Lookup.UNKNOWN:  # retry: the failure may be transient
+            lookups[model_id] = _look_up_one(client, extraction, model_id)
     if offered is None:  # without a listed model to compare with, a 404 proves nothing
-        told = {each: what for each, what in told.items() if what in {_Told.HERE, _Told.ELSEWHERE}}
-    return told
+        lookups = {each: result for each, result in lookups.items() if result in {_Lookup.FOUND, _Lookup.MOVED}}
+    return lookups
 
 
 def _offers_single_models(client: Client, extraction: Extraction) -> bool | None:
@@ -82,24 +82,24 @@ def _offers_single_models(client: Client, extraction: Extraction) -> bool | None
     if witness is None:
         return None
     # Try twice, because the first failure may be transient. After a False, deletes rest on the lists alone.
-    return any(_ask(client, extraction, witness) in {_Told.HERE, _Told.ELSEWHERE} for _ in range(2))
+    return any(_look_up_one(client, extraction, witness) in {_Lookup.FOUND, _Lookup.MOVED} for _ in range(2))
 
 
-def _ask(client: Client, extraction: Extraction, model_id: str) -> _Told:
+def _look_up_one(client: Client, extraction: Extraction, model_id: str) -> _Lookup:
     try:
         record = client.get("models", model_id)
     except (SourceError, Forbidden, UnicodeError) as error:  # UnicodeError: a URL cannot hold every id
-        _log.info("it is not told whether there is a model %r: %s", model_id, error)
-        return _Told.NOTHING
+        _log.info("cannot find out whether model %r exists: %s", model_id, error)
+        return _Lookup.UNKNOWN
     if record is None:
-        return _Told.GONE
+        return _Lookup.DELETED
     ml_repo, asked_for = identity(record.get("ml_repo_id")), extraction.scope.ml_repos
-    return _Told.ELSEWHERE if asked_for and ml_repo is not None and ml_repo not in asked_for else _Told.HERE
+    return _Lookup.MOVED if asked_for and ml_repo is not None and ml_repo not in asked_for else _Lookup.FOUND
 
 
 def _named(lost: EmptiedRepo) -> str:
     itself = "it is still listed itself" if lost.listed else "and so is the ML repo"
     return (
-        f"All {lost.models} models of ML repo {lost.id} ({lost.name or 'without a name'}) are gone, {itself}: "
+        f"All {lost.models} models of ML repo {lost.id} ({lost.name or 'without a name'}) are missing, {itself}: "
         "a token that lost a permission looks the same."
     )

@@ -329,14 +329,14 @@ class Extraction:
             self.unproven += 1
             self.warn(
                 f"{_named(reading.listing)} is the same page at every offset: the server ignores `offset`, or serves "
-                "a sample. What came is stored, nothing is deleted."
+                "a sample. What was read is stored, and nothing is deleted."
             )
             return False
         if reading.proof is None:
             self.unproven += 1
             self.warn(
                 f"{_named(reading.listing)} could not be proven complete in {reading.sweeps} sweeps: it moves, or the "
-                "server answers unsteadily. What came is stored, nothing is deleted."
+                "server answers unsteadily. What was read is stored, and nothing is deleted."
             )
             return False
         self.proofs.add(reading.proof)

@@ -120,7 +120,7 @@ def _by_itself(client: Client, entity: str, record_id: str) -> Any:
     except (SourceError, Forbidden) as error:
         raise _NotTold(str(error)) from error
     if record is not None and identity(record.get("id")) != record_id:
-        raise _NotTold("the control plane told another record in its place")
+        raise _NotTold("the control plane returned another record instead")
     return record
 
 

@@ -209,7 +209,7 @@ def _read(context: Context) -> _Read:
         confirm_deletes(context.client, store, extraction, settings.confirm_deletes)
     tallies = store.tallies()
     if stager.stale:
-        extraction.warn(f"{stager.stale} records came older than they are stored: the newer ones were kept.")
+        extraction.warn(f"{stager.stale} records are older than the stored ones: the newer ones were kept.")
     gone = _gone(context, extraction, every_version=every_version)
     return _Read(plan, extraction, tallies, every_version, gone, refusal=_refusal(context, tallies))
 

@@ -27,7 +27,7 @@ from etl.sync.scope import Scope
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
-_TWIN = "another record with the same id came before it, and updated_at does not tell which is newer"
+_TWIN = "another record has the same id, and updated_at does not say which is newer"
 
 
 class _Reject(NamedTuple):

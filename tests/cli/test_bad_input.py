@@ -208,7 +208,7 @@ def test_a_database_that_may_not_be_read(command: str, known: Simulator, folder:
     tfy_etl("sync")
     (folder / "tfy-registry.db").chmod(0)
     done = execute(*_without_rights(COMMAND, command), cwd=folder, env=OFTEN)
-    assert_told(done, 2, "Cannot read tfy-registry.db (Permission denied): mend its permissions.")
+    assert_told(done, 2, "Cannot read tfy-registry.db (Permission denied): fix its permissions.")
 
 
 def test_the_demonstration_in_a_folder_that_cannot_be_written(folder: Path) -> None:

@@ -15,7 +15,7 @@ def test_postgresql_is_referred_to_what_shows_it(tfy_etl: Cli) -> None:
     assert (done.code, done.out, done.err) == (
         2,
         "",
-        "Error: tfy-etl explore shows a SQLite file: docs/postgresql.md tells how to look at PostgreSQL.\n",
+        "Error: tfy-etl explore shows a SQLite file: see docs/postgresql.md for PostgreSQL.\n",
     )
 
 

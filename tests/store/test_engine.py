@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_a_database_is_told(tmp_path: Path) -> None:
         (tmp_path, "is a folder"),
         (tmp_path / "missing" / "x.db", "The folder .* does not exist"),
         (tmp_path / "text.db", "is not a SQLite database"),
-        (tmp_path / ("x" * 300) / "x.db", "Cannot read .*: mend its permissions"),
+        (tmp_path / ("x" * 300) / "x.db", "Cannot read .*: fix its permissions"),
     ):
         with pytest.raises(ConfigError, match=message):
             open_engine(f"sqlite:///{path}")

@@ -25,7 +25,7 @@ def test_a_look_from_where_runs_cannot_be_followed_is_no_state_when_one_wrote_me
     file = Path(shutil.copy(migrated_file, tmp_path / "registry.db"))
     with open_readonly(f"sqlite:///{file}") as connection:
         assert connection.scalar(text("SELECT count(*) FROM models")) == 0
-    with pytest.raises(StoreError, match=r"A run wrote .* meanwhile"), open_readonly(f"sqlite:///{file}"):
+    with pytest.raises(StoreError, match=r"A run wrote .* at the same time"), open_readonly(f"sqlite:///{file}"):
         write(file)
 
 

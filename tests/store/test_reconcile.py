@@ -173,7 +173,7 @@ def test_what_is_deleted_already_does_not_count_for_the_share(mirror: SyncEnv) -
     delete_models(mirror, 6)
     mirror.sync(allow_mass_delete=True)
     delete_models(mirror, 2)
-    with pytest.raises(DeleteLimitExceeded, match="2 of 6 models are gone at the source, more than 20% at once"):
+    with pytest.raises(DeleteLimitExceeded, match="2 of 6 models are missing at the source, more than 20% at once"):
         mirror.sync()
 
 
@@ -199,7 +199,7 @@ def test_a_dry_run_meets_the_guard_too(mirror: SyncEnv) -> None:
 
     assert (summary.status, summary.exit_code) == ("refused", 5)
     assert summary.tallies["models"].deleted == 6
-    assert "6 of 12 models are gone" in summary.warnings[-1]
+    assert "6 of 12 models are missing" in summary.warnings[-1]
 
 
 def test_no_delete_marks_nothing_and_a_later_run_does(mirror: SyncEnv) -> None:

@@ -59,9 +59,7 @@ BAD_ANSWERS = (
     _always("token expires midway", "expired_token_after:3", "stops: give a valid token", (2, AS_BEFORE, 7)),
     _always("models forbidden", "forbid:models", "stops: allow it", (2, AS_BEFORE, 2)),
     _always("ML repos forbidden", "forbid:ml-repos", "goes on without the list: coverage shrank", (3, WHAT_CAME, 20)),
-    _always(
-        "versions forbidden", "forbid:model-versions", "copies latest versions: coverage shrank", (3, WHAT_CAME, 20)
-    ),
+    _always("versions forbidden", "forbid:model-versions", "copies latest versions only: shrank", (3, WHAT_CAME, 20)),
     _always("versions of the tenant forbidden", "forbid_unfiltered", "asks ML repo by ML repo", (0, NEW, 25)),
     _always("good JSON, called HTML", "wrong_type:text/html", "reads it", (0, NEW, 16)),
     _always("pages longer than asked", "long_pages", "reads them", (0, NEW, 16)),

@@ -129,7 +129,7 @@ def test_a_list_that_never_stands_still_is_stored_as_seen_and_deletes_nothing(mi
     (warning,) = summary.warnings
     assert warning == (
         "The list of models could not be proven complete in 3 sweeps: it moves, or the server answers unsteadily. "
-        "What came is stored, nothing is deleted."
+        "What was read is stored, and nothing is deleted."
     )
     assert summary.tallies["models"].inserted >= 6
     assert summary.tallies["models"].deleted == 0

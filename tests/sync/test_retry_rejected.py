@@ -121,8 +121,8 @@ def test_what_has_no_name_in_an_address_waits_for_the_next_sync(mirror: SyncEnv,
     [
         (refusal(422, "No."), r"The control plane refused .* \(422 .*"),
         (refusal(403, "No."), r"The control plane refused .* \(403 .*"),
-        (html_answer(), ".* answered 200 with an HTML page: single records are not to be had."),
-        (Answer(body=b'{"data":{"id":"another"}}'), "the control plane told another record in its place"),
+        (html_answer(), ".* answered 200 with an HTML page: it offers no single records."),
+        (Answer(body=b'{"data":{"id":"another"}}'), "the control plane returned another record instead"),
     ],
     ids=["422", "403", "a page for browsers", "another record"],
 )

@@ -282,7 +282,7 @@ def test_a_run_that_the_guard_refused_says_so(mirror: SyncEnv) -> None:
     for model in mirror.registry.ids("models")[:6]:
         mirror.registry.delete_model(model)
     before = mirror.registry_dump()
-    with pytest.raises(DeleteLimitExceeded, match="6 of 12 models are gone") as refusal:
+    with pytest.raises(DeleteLimitExceeded, match="6 of 12 models are missing") as refusal:
         mirror.sync()
 
     (run,) = mirror.rows(SyncRun, SyncRun.status == "refused")

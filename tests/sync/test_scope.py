@@ -89,7 +89,7 @@ def test_a_run_of_an_ml_repo_deletes_inside_it_alone(mirror: SyncEnv) -> None:
 def test_the_share_of_deletes_is_taken_of_the_scope(mirror: SyncEnv) -> None:
     mirror.sync()
     mirror.registry.delete_model(mirror.registry.ids("models")[0])
-    with pytest.raises(DeleteLimitExceeded, match="1 of 4 models are gone at the source, more than 20% at once"):
+    with pytest.raises(DeleteLimitExceeded, match="1 of 4 models are missing at the source, more than 20% at once"):
         mirror.sync(ml_repo=("1",))
 
 

@@ -64,7 +64,7 @@ def check_url(url: URL) -> None:
     try:
         _check_file(path)
     except OSError as error:
-        raise ConfigError(f"Cannot read {path} ({error.strerror}): mend its permissions.") from error
+        raise ConfigError(f"Cannot read {path} ({error.strerror}): fix its permissions.") from error
 
 
 def _check_file(path: Path) -> None:
@@ -80,7 +80,7 @@ def _check_file(path: Path) -> None:
         if head and head != b"SQLite format 3\0":
             raise ConfigError(f"{path} is not a SQLite database: name another file in --database-url.")
     elif not os.access(path.parent, os.W_OK):
-        raise ConfigError(f"Cannot create {path}: mend the permissions of its folder, or change --database-url.")
+        raise ConfigError(f"Cannot create {path}: fix the permissions of its folder, or change --database-url.")
 
 
 def file_of(url: URL) -> Path | None:
@@ -141,7 +141,9 @@ def verify_unchanged(url: URL) -> Iterator[None]:
         yield
     finally:
         if _state(path) != before or Path(f"{path}-wal").exists():
-            raise StoreError(f"A run wrote {path} meanwhile, and its folder lets nobody follow: try again.")
+            raise StoreError(
+                f"A run wrote {path} at the same time, and its folder does not allow readers to follow: try again."
+            )
 
 
 def _state(path: Path) -> tuple[int, int, int]:
@@ -263,7 +265,7 @@ def translate_error(error: Exception) -> StoreError | ConfigError:
     """Turn a driver's error into one line with the next step."""
     text = str(error)
     if "readonly" in text or "unable to open" in text:
-        return ConfigError(f"The database file or its folder cannot be written ({text}): mend its permissions.")
+        return ConfigError(f"The database file or its folder cannot be written ({text}): fix its permissions.")
     if "locked" in text or "busy" in text:
         return StoreError("Another program holds the database locked: end its transaction, then run again.")
     if "full" in text:
