@@ -54,7 +54,7 @@ def test_a_page_takes_a_handful_of_statements(migrated_url: str) -> None:
 
 
 def empty(mirror: SyncEnv) -> None:
-    for name in ("models", "model_versions", "ml_repos", "version_reads", "subjects", *BOOKKEEPING):
+    for name in ("models", "model_versions", "ml_repos", "version_read_state", "subjects", *BOOKKEEPING):
         mirror.execute(f"DELETE FROM {name}")  # noqa: S608 names of our own
 
 

@@ -6,7 +6,7 @@ docs/orm.md has examples.
 
 from etl.models import views
 from etl.models.base import Base
-from etl.models.bookkeeping import Change, RejectedRecord, SyncRun, SyncRunCount, SyncScope, VersionRead
+from etl.models.bookkeeping import Change, RejectedRecord, SyncRun, SyncRunCount, SyncScope, VersionReadState
 from etl.models.registry import (
     MlRepo,
     Model,
@@ -33,6 +33,6 @@ __all__ = [
     "SyncRun",
     "SyncRunCount",
     "SyncScope",
-    "VersionRead",
+    "VersionReadState",
     "views",
 ]

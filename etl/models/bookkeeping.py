@@ -172,15 +172,15 @@ class Change(Base):
     )
 
 
-class VersionRead(Base):
+class VersionReadState(Base):
     """The state of a model when its versions were last read in full; the next run plans by it."""
 
-    __tablename__ = "version_reads"
+    __tablename__ = "version_read_state"
 
     model_id: Mapped[str] = mapped_column(
         ForeignKey("models.id", ondelete="CASCADE"), primary_key=True, comment="models.id of the model."
     )
-    fingerprint: Mapped[str] = mapped_column(
+    change_hash: Mapped[str] = mapped_column(
         comment="Hash of the model as it was listed then, its latest version included."
     )
 

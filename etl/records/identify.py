@@ -20,7 +20,7 @@ _NONE = Metrics([], is_listed=False)
 class IdentifiedRecord(NamedTuple):
     """A record, identified and hashed.
 
-    `fingerprint` only models have: it moves with the content of the embedded latest version too, and so tells when a
+    `change_hash` only models have: it moves with the content of the embedded latest version too, and so tells when a
     model's versions must be read again; so does another spelling of it, which costs no more than that. `metrics` are
     those of a version, which its hash is made from before its rows are.
     """
@@ -31,7 +31,7 @@ class IdentifiedRecord(NamedTuple):
     content_hash: str
     ml_repo_id: str | None
     model_id: str | None
-    fingerprint: str | None
+    change_hash: str | None
     metrics: Metrics
     record: Record
     is_derived: bool = False
@@ -48,7 +48,7 @@ def identify(entity: Entity, raw: Json) -> IdentifiedRecord:
         one, other = REQUIRED_ANY[entity]
         raise InvalidRecord(f"it has neither {one} nor {other}, and every record of its kind has at least one")
     metrics = metrics_of(raw, own_id) if model_id else _NONE
-    content, fingerprint = _hashes(entity, raw, metrics)
+    content, change_hash = _hashes(entity, raw, metrics)
     updated_at = _instant(raw.get("updated_at"))
     return IdentifiedRecord(
         entity=entity,
@@ -57,7 +57,7 @@ def identify(entity: Entity, raw: Json) -> IdentifiedRecord:
         content_hash=content,
         ml_repo_id=own_id if entity == "ml_repos" else identity(raw.get("ml_repo_id")),
         model_id=model_id,
-        fingerprint=fingerprint,
+        change_hash=change_hash,
         metrics=metrics,
         record=raw,
     )
@@ -73,7 +73,7 @@ def identify_derived(ml_repo: Record) -> IdentifiedRecord:
         content_hash=content_hash(["derived", _content(ml_repo)]),
         ml_repo_id=repo_id,
         model_id=None,
-        fingerprint=None,
+        change_hash=None,
         metrics=_NONE,
         record=ml_repo,
         is_derived=True,
@@ -81,7 +81,7 @@ def identify_derived(ml_repo: Record) -> IdentifiedRecord:
 
 
 def _hashes(entity: Entity, raw: Record, metrics: Metrics) -> tuple[str, str | None]:
-    """Content hash and, for a model, fingerprint. Raises Unreadable."""
+    """Content hash and, for a model, change_hash. Raises Unreadable."""
     if metrics.is_listed:
         return _hash(raw | {"metrics": None}, metrics.rows), None
     if entity != "models":

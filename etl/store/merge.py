@@ -168,7 +168,7 @@ def _supersede(connection: Connection, what: Supersede, now: datetime) -> None:
         mark = update(versions).values(superseded_at=now, last_changed_at=now)
         connection.execute(mark.where(~marked, versions.c.deleted_at.is_(None), of_seen, ~is_latest))
         # The next run that can list versions reads all versions of these models.
-        reads = TABLES["version_reads"]
+        reads = TABLES["version_read_state"]
         superseded = select(versions.c.model_id).where(versions.c.superseded_at == now)
         connection.execute(delete(reads).where(reads.c.model_id.in_(superseded)))
 
@@ -178,7 +178,7 @@ def _note_reads(connection: Connection, database: Any) -> None:
 
     If the run deleted nothing, a model may keep a version that was not read. The next run reads its versions again.
     """
-    table, versions, version = TABLES["version_reads"], TABLES["model_versions"], OBSERVED.alias()
+    table, versions, version = TABLES["version_read_state"], TABLES["model_versions"], OBSERVED.alias()
     brought = exists().where(version.c.entity == "model_versions", version.c.id == versions.c.id)
     kept = select(versions.c.model_id).where(
         versions.c.deleted_at.is_(None), versions.c.model_id.in_(select(VERSIONS_READ.c.model_id)), ~brought
@@ -193,16 +193,16 @@ def _note_reads(connection: Connection, database: Any) -> None:
     )
     connection.execute(delete(table).where(table.c.model_id.in_(still_unread)))
     read = (
-        select(OBSERVED.c.id, OBSERVED.c.fingerprint)
+        select(OBSERVED.c.id, OBSERVED.c.change_hash)
         .join(VERSIONS_READ, VERSIONS_READ.c.model_id == OBSERVED.c.id)
-        .where(OBSERVED.c.entity == "models", OBSERVED.c.fingerprint.is_not(None))
+        .where(OBSERVED.c.entity == "models", OBSERVED.c.change_hash.is_not(None))
     )
-    upsert = database.insert(table).from_select(["model_id", "fingerprint"], read)
+    upsert = database.insert(table).from_select(["model_id", "change_hash"], read)
     connection.execute(
         upsert.on_conflict_do_update(
             index_elements=["model_id"],
-            set_={"fingerprint": upsert.excluded.fingerprint},
-            where=table.c.fingerprint != upsert.excluded.fingerprint,
+            set_={"change_hash": upsert.excluded.change_hash},
+            where=table.c.change_hash != upsert.excluded.change_hash,
         )
     )
 

@@ -51,7 +51,7 @@ class Known(NamedTuple):
     is_derived: bool
     seen_hash: str | None
     seen_updated_at: datetime | None
-    versions_read_as: str | None
+    read_change_hash: str | None
 
 
 class Observed(NamedTuple):
@@ -64,7 +64,7 @@ class Observed(NamedTuple):
     content_hash: str | None = None
     ml_repo_id: str | None = None
     latest_version_id: str | None = None
-    fingerprint: str | None = None
+    change_hash: str | None = None
     twin_of: str | None = None
 
 
@@ -83,7 +83,7 @@ class Staging:
 
     def known(self, entity: str, ids: Sequence[str]) -> dict[str, Known]:
         """Return the state of each id; all its values are None or False for an unknown id."""
-        table, read = TABLES[entity], TABLES["version_reads"]
+        table, read = TABLES[entity], TABLES["version_read_state"]
         wanted = self._wanted(ids)
         query = (
             select(
@@ -94,7 +94,7 @@ class Staging:
                 table.c.get("is_derived", false()),
                 OBSERVED.c.content_hash,
                 OBSERVED.c.updated_at,
-                read.c.fingerprint,
+                read.c.change_hash,
             )
             .outerjoin_from(wanted, table, table.c.id == wanted.c.value)
             .outerjoin(OBSERVED, (OBSERVED.c.entity == entity) & (OBSERVED.c.id == wanted.c.value))

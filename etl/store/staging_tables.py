@@ -53,7 +53,7 @@ def _stage(name: str, *more: Column[Any], without: Collection[str] = OWN) -> Tab
 
 
 OBSERVED = _temp(
-    "seen",
+    "observed",
     Column("entity", Text, primary_key=True),
     Column("id", RegistryText, primary_key=True),
     Column("outcome", Text, nullable=False),
@@ -61,7 +61,7 @@ OBSERVED = _temp(
     Column("content_hash", Text),
     Column("ml_repo_id", RegistryText),
     Column("latest_version_id", RegistryText),
-    Column("fingerprint", Text),
+    Column("change_hash", Text),
     Column("twin_of", RegistryText),
 )
 """Every record that the run has read; outcome: inserted, updated, unchanged, restored or rejected.
@@ -69,21 +69,21 @@ OBSERVED = _temp(
 A rejected record without an id has the hash of its payload as its key. So has a rejected record whose id belongs to
 another record, its twin."""
 
-VERSIONS_DUE = _temp("due", Column("model_id", RegistryText, primary_key=True))
+VERSIONS_DUE = _temp("versions_due", Column("model_id", RegistryText, primary_key=True))
 """Models whose versions the run must read."""
 
 VERSIONS_READ = _temp("versions_read", Column("model_id", RegistryText, primary_key=True))
 """Models whose versions were all read, with a proof of completeness."""
 
-VERSIONS_INCOMPLETE = _temp("versions_unread", Column("model_id", RegistryText, primary_key=True))
+VERSIONS_INCOMPLETE = _temp("versions_incomplete", Column("model_id", RegistryText, primary_key=True))
 """Models whose versions could not all be read or stored.
 
 Unless this run reads them later, the next run reads them again."""
 
-TO_DELETE = _temp("doomed", Column("entity", Text, primary_key=True), Column("id", RegistryText, primary_key=True))
+TO_DELETE = _temp("to_delete", Column("entity", Text, primary_key=True), Column("id", RegistryText, primary_key=True))
 """Stored records that the source no longer has."""
 
-TO_RESTORE = _temp("revived", Column("id", RegistryText, primary_key=True))
+TO_RESTORE = _temp("to_restore", Column("id", RegistryText, primary_key=True))
 """Deleted versions that are restored with their model, although they were not read themselves."""
 
 STAGES: Mapping[str, Table] = {

@@ -22,7 +22,7 @@ _MOST_NAMED = 100
 _NO_NAME = re.compile("\\.{1,2}|.*[\ud800-\udfff].*", re.DOTALL)
 
 _Ask = Callable[[str], Any]
-"""Returns the current record of an id, None if the control plane has none. Raises _NotTold."""
+"""Returns the current record of an id, None if the control plane has none. Raises _NotFetched."""
 
 
 class Fate(NamedTuple):
@@ -35,7 +35,7 @@ class Fate(NamedTuple):
     reason: str | None = None
 
 
-class _NotTold(Exception):
+class _NotFetched(Exception):
     """The record could not be fetched. The message is the reason."""
 
 
@@ -74,7 +74,7 @@ class RejectedRetry:
 def _fate(extraction: Extraction, entity: Entity, record_id: str | None, ask: _Ask) -> Fate:
     try:
         record = ask(_named(record_id))
-    except _NotTold as error:
+    except _NotFetched as error:
         extraction.unproven += 1
         return Fate("rejected", str(error))
     if record is None:
@@ -86,7 +86,7 @@ def _fate(extraction: Extraction, entity: Entity, record_id: str | None, ask: _A
 
 def _named(record_id: str | None) -> str:
     if record_id is None:
-        raise _NotTold("it has no id to ask for, the next sync meets it again")
+        raise _NotFetched("it has no id to ask for, the next sync meets it again")
     return record_id
 
 
@@ -100,27 +100,27 @@ def _ml_repo_of(extraction: Extraction) -> _Ask:
 
     def ask(record_id: str) -> Any:
         if record_id not in listed and reading.proof is None:
-            raise _NotTold("the list of ML repos could not be proven complete")
+            raise _NotFetched("the list of ML repos could not be proven complete")
         return listed.get(record_id)
 
     return ask
 
 
 def _refuse(reason: str, _record_id: str) -> Any:
-    raise _NotTold(reason)
+    raise _NotFetched(reason)
 
 
 def _by_itself(client: Client, entity: str, record_id: str) -> Any:
     if _NO_NAME.fullmatch(record_id):
-        raise _NotTold("its id cannot stand in an address, the next sync meets it again")
+        raise _NotFetched("its id cannot stand in an address, the next sync meets it again")
     try:
         record = client.get(entity.replace("_", "-"), record_id)
     except SourceUnavailable:  # the cause is not this record
         raise
     except (SourceError, Forbidden) as error:
-        raise _NotTold(str(error)) from error
+        raise _NotFetched(str(error)) from error
     if record is not None and identity(record.get("id")) != record_id:
-        raise _NotTold("the control plane returned another record instead")
+        raise _NotFetched("the control plane returned another record instead")
     return record
 
 

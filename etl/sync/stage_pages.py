@@ -123,7 +123,7 @@ class PageStager:
                 [
                     each.id
                     for each in by_id.values()
-                    if each.fingerprint != known[each.id].versions_read_as or known[each.id].deleted
+                    if each.change_hash != known[each.id].read_change_hash or known[each.id].deleted
                 ]
             )
         return [_Reject(each.record, _TWIN, is_twin=True) for each in twins]
@@ -217,7 +217,7 @@ def _observed(identified: IdentifiedRecord, outcome: str) -> Observed:
         content_hash=identified.content_hash,
         ml_repo_id=identified.ml_repo_id,
         latest_version_id=None if latest is None else identity(latest["id"]),
-        fingerprint=identified.fingerprint,
+        change_hash=identified.change_hash,
     )
 
 

@@ -258,19 +258,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("scope", name=op.f("pk_sync_scopes")),
     )
     op.create_table(
-        "version_reads",
+        "version_read_state",
         sa.Column("model_id", sa.Text(), nullable=False),
-        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("change_hash", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["model_id"], ["models.id"], name=op.f("fk_version_reads_model_id"), ondelete="CASCADE"
+            ["model_id"], ["models.id"], name=op.f("fk_version_read_state_model_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("model_id", name=op.f("pk_version_reads")),
+        sa.PrimaryKeyConstraint("model_id", name=op.f("pk_version_read_state")),
     )
 
 
 def downgrade() -> None:
     """Drop the tables."""
-    op.drop_table("version_reads")
+    op.drop_table("version_read_state")
     op.drop_table("sync_scopes")
     op.drop_table("sync_run_counts")
     op.drop_table("rejected_records")

@@ -195,7 +195,7 @@ def test_a_process_that_is_killed_leaves_the_older_export_and_the_next_one_tidie
     export(small.url, folder, "jsonl")
     before = by_hash(folder)
     with small.connection() as connection:
-        connection.execute(text("LOCK TABLE version_reads IN ACCESS EXCLUSIVE MODE"))
+        connection.execute(text("LOCK TABLE version_read_state IN ACCESS EXCLUSIVE MODE"))
         process = small.start("--format", "jsonl", str(folder), command="export")
         while not list(folder.parent.glob(".export.*/models.jsonl")):
             assert process.poll() is None, process.communicate()

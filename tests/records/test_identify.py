@@ -12,7 +12,7 @@ def test_a_sighting_says_which_record_it_is_and_when_it_changed() -> None:
     seen = identify("model_versions", a_version(id=7.0, updated_at="2024-05-02T12:00:00+02:00"))
     assert (seen.entity, seen.id, seen.model_id, seen.ml_repo_id) == ("model_versions", "7", "m-1", "12")
     assert seen.updated_at == datetime(2024, 5, 2, 10, tzinfo=UTC)
-    assert seen.fingerprint is None
+    assert seen.change_hash is None
     assert len(seen.content_hash) == 32
 
 
@@ -85,7 +85,7 @@ def test_a_model_can_be_read_though_its_latest_version_cannot() -> None:
     unfit = a_version(size=LongInteger("9" * 5000))
     before, after = identify("models", a_model()), identify("models", a_model(latest_version=unfit))
     assert before.content_hash == after.content_hash
-    assert before.fingerprint != after.fingerprint
+    assert before.change_hash != after.change_hash
 
 
 def test_what_moves_in_the_latest_version_moves_the_fingerprint_alone() -> None:
@@ -93,20 +93,20 @@ def test_what_moves_in_the_latest_version_moves_the_fingerprint_alone() -> None:
     tagged = identify("models", a_model(latest_version=a_version(tags=["champion"])))
     measured = identify("models", a_model(latest_version=a_version(metrics=[a_metric(value=0.2)])))
     assert before.content_hash == tagged.content_hash == measured.content_hash
-    assert len({before.fingerprint, tagged.fingerprint, measured.fingerprint}) == 3
+    assert len({before.change_hash, tagged.change_hash, measured.change_hash}) == 3
 
 
 def test_a_new_latest_version_moves_both() -> None:
     before, after = identify("models", a_model()), identify("models", a_model(latest_version=a_version(id="v-4")))
     assert before.content_hash != after.content_hash
-    assert before.fingerprint != after.fingerprint
+    assert before.change_hash != after.change_hash
 
 
 def test_a_new_snippet_moves_nothing() -> None:
     before, after = (a_version(usage_code_snippet=snippet) for snippet in ("import a", "import b"))
     assert identify("model_versions", before).content_hash == identify("model_versions", after).content_hash
     old, new = (identify("models", a_model(latest_version=version)) for version in (before, after))
-    assert (old.content_hash, old.fingerprint) == (new.content_hash, new.fingerprint)
+    assert (old.content_hash, old.change_hash) == (new.content_hash, new.change_hash)
 
 
 def test_a_microsecond_and_less_is_another_time() -> None:

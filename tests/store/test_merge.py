@@ -14,7 +14,7 @@ from etl.models import (
     ModelVersionPackage,
     ModelVersionTag,
     Subject,
-    VersionRead,
+    VersionReadState,
 )
 from etl.store import open_engine
 from tests.support.sync_env import SyncEnv
@@ -96,7 +96,7 @@ def test_a_changed_record_rewrites_no_other(mirror: SyncEnv) -> None:
     assert len(set(after["model_versions"]) - set(before["model_versions"])) == 1
     assert after["models"] == before["models"]
     assert after["subjects"] == before["subjects"]
-    assert len(set(after["version_reads"]) - set(before["version_reads"])) == 1
+    assert len(set(after["version_read_state"]) - set(before["version_read_state"])) == 1
 
 
 @pytest.mark.parametrize(
@@ -162,11 +162,11 @@ def test_what_is_new_and_what_is_gone_is_told_once(mirror: SyncEnv) -> None:
 
 def test_it_is_remembered_as_what_a_model_was_seen_when_its_versions_were_read(mirror: SyncEnv) -> None:
     mirror.sync()
-    before = {row["model_id"]: row["fingerprint"] for row in mirror.rows(VersionRead)}
+    before = {row["model_id"]: row["change_hash"] for row in mirror.rows(VersionReadState)}
     changed = mirror.registry.ids("models")[0]
     mirror.registry.add_version(changed, touch=False)
     mirror.sync()
-    after = {row["model_id"]: row["fingerprint"] for row in mirror.rows(VersionRead)}
+    after = {row["model_id"]: row["change_hash"] for row in mirror.rows(VersionReadState)}
 
     assert before.keys() == after.keys() == {row["id"] for row in mirror.rows(Model)}
     assert [model for model in before if before[model] != after[model]] == [changed]

@@ -20,7 +20,7 @@ def staging(migrated_url: str) -> Iterator[Staging]:
 
 def test_of_a_new_record_nothing_is_known(staging: Staging) -> None:
     nothing = Known(
-        None, None, deleted=False, is_derived=False, seen_hash=None, seen_updated_at=None, versions_read_as=None
+        None, None, deleted=False, is_derived=False, seen_hash=None, seen_updated_at=None, read_change_hash=None
     )
 
     assert staging.known("models", ODD) == dict.fromkeys(ODD, nothing)

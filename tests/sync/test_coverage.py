@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from etl.errors import SourceUnavailable, TokenRefused
-from etl.models import Change, MlRepo, Model, ModelVersion, ModelVersionTag, SyncRun, SyncScope, VersionRead
+from etl.models import Change, MlRepo, Model, ModelVersion, ModelVersionTag, SyncRun, SyncScope, VersionReadState
 from etl.simulator import ENTITIES, Fault, fault
 from etl.simulator.faults import FaultContext
 from etl.simulator.http_types import Answer, Proceed
@@ -409,4 +409,4 @@ def test_the_versions_of_a_model_read_in_part_are_read_again_where_they_are_list
     mirror.registry.add_version(mirror.registry.ids("models")[0])
     mirror.sync(versions="latest")
 
-    assert len(mirror.rows(VersionRead)) == 11
+    assert len(mirror.rows(VersionReadState)) == 11

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from etl.errors import RequestRefused
-from etl.models import Model, ModelVersion, SyncRun, SyncScope, VersionRead
+from etl.models import Model, ModelVersion, SyncRun, SyncScope, VersionReadState
 from etl.simulator import Fault, fault
 from etl.simulator.faults import FaultContext
 from etl.simulator.http_types import Answer, Proceed, refusal
@@ -173,7 +173,7 @@ def test_the_versions_of_a_sweep_that_was_not_proven_are_read_again(mirror: Sync
     mirror.plane.faults = []
 
     assert (summary.exit_code, summary.tallies["model_versions"].inserted) == (3, 36)
-    assert mirror.rows(VersionRead) == []
+    assert mirror.rows(VersionReadState) == []
     assert mirror.sync().tallies["model_versions"] == Tally(seen=36, unchanged=36)
 
 
