@@ -8,6 +8,9 @@ So a sweep missed no row that was present throughout if three conditions hold. A
 change, and the number of distinct ids equals `total`. This holds for a list ordered by creation, name or recency, and
 whichever worker read its page first.
 
+One case escapes, in a list by name. Between the same two requests a row from behind is renamed to the front, a row in
+front is deleted, and a row is added behind.
+
 A list that changes is repaired where it changed, if its pages show its sort order (see `sort_order`). A seam is calm if
 the anchor joins and `total` is unchanged. At any other seam it is enough that, by the sort key, a page begins before
 the end of the previous page. Then no row that kept its key was missed. If the page begins behind that end, one more
