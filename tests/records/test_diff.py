@@ -99,7 +99,7 @@ def test_what_moved_in_a_version(old: Record, new: Record, expected: list[tuple[
 def test_what_moved_in_a_manifest_is_told_once(change: Record, expected: list[tuple[Any, ...]]) -> None:
     old, new = a_version(), a_version(manifest=a_manifest(**change))
     moved = _told("model_versions", old, new)
-    # The column of the artifact's size moves with the metadata that it is read out of.
+    # The artifact's size is a column read from the metadata, so it changes with the metadata.
     assert [move for move in moved if move[0] != "artifact_size_bytes"] == expected
 
 

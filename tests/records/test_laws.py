@@ -1,4 +1,4 @@
-"""Laws that hold of every record, however odd."""
+"""Properties of every record, however odd."""
 
 import math
 import re
@@ -124,7 +124,7 @@ def _rows(readable: Readable) -> Rows:
 
 
 def _respelt_record(record: Record, random: Random) -> Record:
-    """The record as another server might write it."""
+    """The record in another notation with the same meaning."""
     respelt: Record = _respelt(record, random)
     respelt["usage_code_snippet"] = OTHER
     for key in TIMES:
@@ -151,7 +151,7 @@ def _respelt(value: Any, random: Random) -> Any:
 
 
 def _reordered(record: Record, random: Random) -> Record:
-    """The record with its fields, those of what is in it, and the tags of a version in another order."""
+    """The record with its fields, nested fields and tags in another order."""
     reordered: Record = _shuffled(record, random)
     for version in (reordered, embedded_version(reordered) or {}):
         tags = version.get("tags")
@@ -168,7 +168,7 @@ def _shuffled(value: Any, random: Random) -> Any:
 
 
 def _respelt_time(value: Any) -> Any:
-    """The same instant at another offset, with a digit more."""
+    """The same instant with another offset and one digit more."""
     if not isinstance(value, str) or not re.fullmatch(r"[\d-]{10}[T ][\d:]{8}(\.\d+)?(Z|\+00:00)?", value):
         return value
     clock = re.sub(r"Z|\+00:00", "", value)
@@ -190,7 +190,7 @@ def _leaves(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def _with(value: Any, path: Path, leaf: Any) -> Any:
-    """A copy of the value with another leaf."""
+    """A copy of the value with another leaf at this path."""
     if not path:
         return leaf
     changed = value.copy()

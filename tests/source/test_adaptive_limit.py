@@ -1,4 +1,4 @@
-"""How many requests may be under way: laws of the limit."""
+"""Properties of the limit on concurrent requests."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from etl.source.throttle import AdaptiveLimit, Slot
 
 TOO_MUCH: list[tuple[int, bool]] = [(429, False), (503, False), (0, True), (200, True)]
-"""Statuses, and whether the answer or its end did not come in time."""
+"""Statuses, each with whether the request timed out."""
 
 
 def sent(limit: AdaptiveLimit, kind: str | None = "models") -> Slot:
@@ -20,7 +20,7 @@ def answer(limit: AdaptiveLimit, turn: Slot, status: int = 200, seconds: float =
 
 
 def ask(limit: AdaptiveLimit, times: int, *, kind: str | None = "models", seconds: float = 0.1) -> int:
-    """One request after the other; gives the lowest limit that was."""
+    """Send requests one by one; return the lowest limit on the way."""
     lowest = limit.now
     for _ in range(times):
         answer(limit, sent(limit, kind), seconds=seconds)
@@ -29,7 +29,7 @@ def ask(limit: AdaptiveLimit, times: int, *, kind: str | None = "models", second
 
 
 def fill(limit: AdaptiveLimit, status: int = 200, **more: bool) -> int:
-    """One round: all places taken, then all answered; gives the limit after it."""
+    """Take all slots, then answer all requests; return the limit afterwards."""
     for turn in [sent(limit) for _ in range(limit.now)]:
         answer(limit, turn, status, **more)
     return limit.now

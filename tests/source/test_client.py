@@ -1,4 +1,4 @@
-"""Prefix, listings and single records of a control plane."""
+"""The prefix, lists and single records of a control plane."""
 
 import threading
 from typing import Any
@@ -23,7 +23,7 @@ HTML = httpx.Response(200, html="<html><body>Log in</body></html>")
 
 
 def below(prefix: str, elsewhere: httpx.Response) -> Handler:
-    """A control plane that answers below one prefix."""
+    """A control plane whose API is below one prefix."""
     return lambda request: parse_envelope([]) if request.url.path.startswith(prefix) else elsewhere
 
 

@@ -1,4 +1,4 @@
-"""Threads that fetch ahead."""
+"""Threads that fetch pages ahead."""
 
 import subprocess
 import sys
@@ -78,7 +78,7 @@ def test_a_call_is_made_for_the_run_of_who_submitted_it() -> None:
 
 
 def test_a_signal_that_another_thread_was_given_ends_the_wait_too() -> None:
-    """As one does that comes just before the wait: in neither case does the system wake who waits."""
+    """A signal just before the wait has the same effect: the system does not wake the main thread."""
     script = (
         "import signal, sys, threading\n"
         "from etl.source.fetch_pool import FetchPool\n"

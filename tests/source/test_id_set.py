@@ -1,4 +1,4 @@
-"""Which records were seen: keys, and sets of them."""
+"""The keys of records, and sets of keys."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from etl.source.completeness.id_set import IdSet, key_of
 
-# Few distinct keys, in few buckets and in many.
+# Use few distinct keys, in few buckets and in many.
 keys = st.integers(0, 2**64 - 1) | st.integers(0, 9) | st.integers(2**64 - 9, 2**64 - 1)
 
 

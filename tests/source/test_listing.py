@@ -1,4 +1,4 @@
-"""Listings read page by page, ahead and in order, until they are proven."""
+"""Lists read page by page, ahead and in order, until they are proven."""
 
 from collections.abc import Callable, Iterator
 from threading import Lock
@@ -20,10 +20,9 @@ MODELS = Listing("models")
 
 
 class Recorder:
-    """Hands requests on, and keeps them."""
+    """Passes requests on, and records them."""
 
     def __init__(self, handler: Handler) -> None:
-        """Begin with none."""
         self.seen: list[httpx.Request] = []
         self._handler = handler
         self._lock = Lock()
@@ -214,7 +213,7 @@ class TestManyReadings:
 
 
 def limited(most: int, body: Callable[[int], Any], status: int = 422) -> Handler:
-    """A control plane that refuses pages of more than so many records."""
+    """A control plane that refuses pages of more than `most` records."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         if int(request.url.params["limit"]) > most:

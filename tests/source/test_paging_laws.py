@@ -1,4 +1,4 @@
-"""Laws of paging: what a list that moves may not hide from a proven reading."""
+"""Properties of sweeps: a proven read of a changing list misses no row that was present throughout."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +19,7 @@ totals: st.SearchStrategy[Callable[[int], int | None]] = st.sampled_from(
     [lambda count: count, lambda count: count, lambda _count: None]
 )
 orders = st.sampled_from((*ORDERS, *UNSEEN))
-# Short lists find the tricks of a few rows, long ones those that need an order to be certain of.
+# Short lists find faults of a few rows, long lists those that need a certain order.
 moving_lists = st.builds(
     still_list, st.one_of(st.integers(0, 14), st.integers(30, 90)), order=orders, total=totals, shuffling=st.randoms()
 )
@@ -35,9 +35,9 @@ def change(source: MovingList, changes: list[tuple[str, int]]) -> None:
 def read(
     source: MovingList, limit: int, script: Iterable[list[tuple[str, int]]], choices: Iterable[int] = (), ahead: int = 1
 ) -> tuple[str | None, set[str], int, int]:
-    """Read a list that moves after each request, pages in the order chosen.
+    """Read a list that changes after each request, with pages in the given order.
 
-    Gives the proof, what was seen, and how many sweeps and requests it took.
+    Returns the proof, the ids seen, and the numbers of sweeps and requests.
     """
     coming, chosen = iter(script), iter(choices)
     seen, requests = set[str](), 0
@@ -94,16 +94,16 @@ class TestAListThatMoves:
             assert throughout - source.gone <= seen
 
     def test_hides_none_in_thousands_of_readings_drawn_at_random(self) -> None:
-        """Hypothesis looks for few rows and short scripts; here are lists that a sweep has to mend."""
+        """Hypothesis prefers few rows and short scripts; these lists need a sweep to be repaired."""
         proven = Counter[tuple[str, int]]()
         for seed in range(1500 * SCALE):
-            draw = Random(seed)  # noqa: S311 drawn again from its seed
+            draw = Random(seed)  # noqa: S311 reproducible from its seed
             order = draw.choice((*ORDERS, *UNSEEN))
             source = still_list(draw.randint(20, 60), order=order, shuffling=draw)
             throughout = source.ids()
 
             def work(draw: Random = draw, order: Order = order) -> Iterator[list[tuple[str, int]]]:
-                # What nothing shows can be told only while little of it happens at once.
+                # A change that leaves no trace can be detected only while few rows change at once.
                 calm, most = (5, 1) if order in UNSEEN else (draw.randint(0, 5), draw.choice((1, 3, 20)))
                 favourites = draw.sample(CHANGES, draw.randint(1, 3))
                 while True:
@@ -181,7 +181,7 @@ class TestAListThatMoves:
         source.delete(3)
         source.delete(3)  # 4 8 7 3 2 1: six rows, as before
         source.touch(3)
-        source.touch(3)  # 7 3 4 8 2 1: 4 is third, as before, and 3 is hidden
+        source.touch(3)  # 7 3 4 8 2 1: 4 is third, as before, and 3 is missed
         assert [record["id"] for record in source.page(2, 1).records] == ["row-4"]
         while not sweep.ended:
             sweep.take(source.page(sweep.offset, 3))
@@ -195,7 +195,7 @@ class TestAListThatMoves:
         for _ in range(2):
             sweep = Sweep()
             sweep.take(source.page(0, 3))  # rows 6 5 4
-            source.touch(3)  # 3 jumps to the front, where nobody reads it
+            source.touch(3)  # 3 jumps to the front, which has been read already
             while not sweep.ended:
                 sweep.take(source.page(sweep.offset, 3))
             sweeps.append(sweep)

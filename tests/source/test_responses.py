@@ -1,4 +1,4 @@
-"""What a status and a body mean."""
+"""The meaning of a status and a body."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Trying again: what, how often, how long."""
+"""Retries: which failures, how often, how long."""
 
 import time as real_time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from tests.source.planes import settings
 
 
 def failing(gate: Throttle, times: int, **pause: Any) -> Callable[[], str]:
-    """Fails so often before it gives an answer, each time when its turn has come."""
+    """A request that waits for a slot, and fails `times` times before it succeeds."""
     left = [times]
 
     def request() -> str:
@@ -89,7 +89,7 @@ def test_the_server_says_how_long_to_wait(gate: Throttle, time: Time) -> None:
 def test_pauses_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(real_time, "sleep", slept.append)
-    steps = iter(range(0, 10_000, 31)).__next__  # a clock that steps over every shut gate
+    steps = iter(range(0, 10_000, 31)).__next__  # a clock that jumps past every pause
     gate = Throttle(4, clock=steps, sleep=slept.append)
 
     with stamina.set_testing(False):

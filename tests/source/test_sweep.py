@@ -1,4 +1,4 @@
-"""Which pages are asked for, and what the answers prove."""
+"""The pages that a sweep requests, and what they prove."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ def rows(*ids: str, at: str = "t0") -> list[Any]:
 
 
 def taken(*pages: Page) -> Sweep:
-    """A sweep that was given these pages, each at the offset that it asked for."""
+    """A sweep of these pages, each at the offset that the sweep requested."""
     sweep = Sweep()
     for page in pages:
         assert page.offset == sweep.offset
@@ -46,7 +46,7 @@ class TestAListThatStandsStill:
     def test_costs_as_few_requests_as_pages_that_overlap_by_one(self, count: int, limit: int) -> None:
         _, _, requests = sweep_of(still_list(count), limit)
 
-        # One more where the last page is full, for then its end may be the server's doing.
+        # A full last page needs one more request: its end may be a cap of the server.
         pages = 1 + max(0, -(-(count - limit) // (limit - 1)))
         full = count >= limit and (count - limit) % (limit - 1) == 0
         assert requests == pages + full
@@ -72,7 +72,7 @@ class TestAListThatStandsStill:
         second, _, _ = sweep_of(source, limit)
 
         lied = total(count) != count
-        # Where a wrong total happens to meet a first page that is short by a silent cap, nothing can tell.
+        # A wrong total that happens to equal a first page cut by a silent cap cannot be detected.
         fooled = total(count) == cap < min(count, limit)
         if not fooled:
             assert {record["id"] for record in fresh} == source.ids()

@@ -1,4 +1,4 @@
-"""What all workers pass before they ask: laws of the gate, and what it tells."""
+"""Properties of the gate that all workers share, and its log lines."""
 
 import logging
 import time as real_time
@@ -29,7 +29,7 @@ def test_a_gate_stays_shut_for_the_longest_pause(gate: Throttle, time: Time) -> 
 def test_nobody_holds_a_place_or_a_lock_while_the_gate_is_shut(time: Time) -> None:
     def sleep(seconds: float) -> None:
         with free.turn():
-            gate.shut(0)  # which no two could at once
+            gate.shut(0)  # would deadlock if the sleeping thread held the lock
             assert gate._limit.under_way == 0
         time.sleep(seconds)
 
@@ -122,7 +122,7 @@ def test_no_more_pass_than_the_limit_and_every_place_comes_back(most: int, scrip
         places.append((limit.under_way, limit.now))
         return begin()
 
-    limit.begin = watched  # type: ignore[method-assign]  # it is watched, not changed
+    limit.begin = watched  # type: ignore[method-assign]  # observed, not changed
 
     def work(outcomes: list[int]) -> None:
         for outcome in outcomes:
@@ -154,7 +154,7 @@ def test_all_pass_that_a_grown_limit_has_places_for() -> None:
         with gate.turn() as turn:
             done[number].wait()
             if number >= 2:
-                together.wait(patience())  # breaks unless all three are here
+                together.wait(patience())  # fails unless all three are here
             turn.answered(200)
 
     workers = [Thread(target=work, args=[number]) for number in range(5)]

@@ -1,4 +1,4 @@
-"""What can happen between us and a server that really listens."""
+"""Faults between the client and a server that really listens."""
 
 import gzip
 import logging
@@ -24,7 +24,7 @@ from tests.source.planes import TOKEN, settings, transport_of
 
 
 def get(host: str, **given: Any) -> Answer:
-    """One request for /models, and its answer."""
+    """Send one request for /models, and return the answer."""
     opened = Transport(settings(host=host, **given), TOKEN, Throttle(1))
     try:
         return opened.get("/models")
