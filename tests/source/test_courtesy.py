@@ -36,7 +36,7 @@ def read(reader: ListingReader) -> int:
 
 
 @pytest.mark.parametrize("most", [1, 3, 8])
-def test_a_calm_server_has_few_requests_at_first_and_as_many_as_are_allowed_in_the_end(most: int) -> None:
+def test_calm_server_gets_few_requests_first_and_the_maximum_later(most: int) -> None:
     crowd = Crowd(most)
 
     def strike(_: Circumstances, proceed: Proceed) -> Answer:
@@ -50,7 +50,7 @@ def test_a_calm_server_has_few_requests_at_first_and_as_many_as_are_allowed_in_t
     assert crowd.most == most
 
 
-def test_a_server_that_refuses_has_them_one_by_one_until_it_is_calm_again() -> None:
+def test_overloaded_server_gets_single_requests_until_it_recovers() -> None:
     storm = fault("rate_limit:none,times=40")
     before, meanwhile, after = Crowd(8), Crowd(8), Crowd(8)
 
@@ -70,7 +70,7 @@ def test_a_server_that_refuses_has_them_one_by_one_until_it_is_calm_again() -> N
     assert (before.most, after.most) == (8, 8)
 
 
-def test_a_server_gets_no_more_requests_in_a_second_than_the_setting_says() -> None:
+def test_server_gets_no_more_requests_per_second_than_configured() -> None:
     began = time.monotonic()
     with (
         Simulator(Registry.generate(seed=7), token=TOKEN) as plane,

@@ -68,10 +68,10 @@ def read(
     return None, seen, 3, requests
 
 
-class TestAListThatMoves:
+class TestAListThatChanges:
     @settings(max_examples=300 * SCALE)
     @given(moving_lists, limits, scripts)
-    def test_hides_no_row_that_was_there_throughout_a_proven_reading(
+    def test_hides_no_row_present_throughout_a_proven_read(
         self, source: MovingList, limit: int, script: list[list[tuple[str, int]]]
     ) -> None:
         throughout = source.ids()
@@ -83,7 +83,7 @@ class TestAListThatMoves:
 
     @settings(max_examples=300 * SCALE)
     @given(moving_lists, limits, scripts, st.lists(st.integers(0, 3), max_size=40))
-    def test_hides_none_either_when_workers_read_later_pages_first(
+    def test_hides_no_row_if_workers_read_later_pages_first(
         self, source: MovingList, limit: int, script: list[list[tuple[str, int]]], choices: list[int]
     ) -> None:
         throughout = source.ids()
@@ -93,7 +93,7 @@ class TestAListThatMoves:
         if proven:
             assert throughout - source.gone <= seen
 
-    def test_hides_none_in_thousands_of_readings_drawn_at_random(self) -> None:
+    def test_hides_no_row_in_thousands_of_random_reads(self) -> None:
         """Hypothesis prefers few rows and short scripts; these lists need a sweep to be repaired."""
         proven = Counter[tuple[str, int]]()
         for seed in range(1500 * SCALE):
@@ -125,7 +125,7 @@ class TestAListThatMoves:
         st.integers(0, 11),
         st.integers(1, 4),
     )
-    def test_now_and_then_is_mended_in_the_same_sweep_for_a_few_requests(
+    def test_now_and_then_is_repaired_in_the_same_sweep_by_a_few_requests(
         self, order: Order, changes: list[tuple[str, int]], when: int, ahead: int
     ) -> None:
         script = [*([[]] * when), *([change] for change in changes)]
@@ -137,7 +137,7 @@ class TestAListThatMoves:
         assert (proven, sweeps) == ("anchored", 1)
         assert requests <= calm[3] + 2 * len(changes) + 3
 
-    def test_at_every_request_is_proven_too_where_it_is_sorted(self) -> None:
+    def test_at_every_request_is_proven_if_it_is_sorted(self) -> None:
         for order in ORDERS:
             source = still_list(200, order=order)
             throughout = source.ids()
@@ -160,7 +160,7 @@ class TestAListThatMoves:
 
         assert proof(None, sweep) is None
 
-    def test_where_one_row_came_and_one_went_before_the_anchor_is_not_proven(self) -> None:
+    def test_that_gained_and_lost_a_row_before_the_anchor_is_not_proven(self) -> None:
         source = still_list(9, order="last touched first")
         sweep = Sweep()
         sweep.take(source.page(0, 4))
@@ -171,7 +171,7 @@ class TestAListThatMoves:
 
         assert proof(None, sweep) is None
 
-    def test_whose_anchor_was_touched_is_not_proven_though_it_stands_where_it_stood(self) -> None:
+    def test_whose_anchor_was_touched_but_kept_its_place_is_not_proven(self) -> None:
         source = still_list(6, order="last touched first")
         sweep = Sweep()
         sweep.take(source.page(0, 3))  # rows 6 5 4; 4 is the anchor
