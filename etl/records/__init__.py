@@ -4,7 +4,7 @@
 into the record. `changes` compares two states of its rows.
 
 `rows`       The shape of the rows: one class for each table.
-`fields`     Read fields into columns; the rest goes to `extra`.
+`fields`     Read fields into columns; `extra` keeps the rest.
 `times`      Parse and write times.
 `canonical`  One text and one hash for the same content.
 `identify`   Identity and hashes of a record.

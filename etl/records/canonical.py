@@ -1,4 +1,4 @@
-"""The canonical form of JSON: one text for all spellings of the same content, and its hash."""
+"""The canonical form of JSON: one text for all notations of the same content, and its hash."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import msgspec
 from etl.records.rows import Json
 
 MAX_NESTING = 200
-"""Maximum nesting of a record: far above any real one, well below what Python and the databases allow."""
+"""Maximum nesting of a record: far above any real one, but safe for Python and databases."""
 
 _ATOMS = frozenset({str, int, bool, NoneType})
 # ASCII only, so that a lone surrogate becomes an escape instead of an encoding error.
@@ -24,7 +24,7 @@ class UnstorableValue(ValueError):
 
 
 def normalize(value: Json, room: int = MAX_NESTING) -> Json:
-    """Copy the value without differences that mean nothing: no nulls in objects, 1 instead of 1.0.
+    """Copy the value without meaningless differences: no nulls in objects, 1 instead of 1.0.
 
     Raises UnstorableValue.
     """

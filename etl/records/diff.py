@@ -70,10 +70,11 @@ class _Move(NamedTuple):
 
 
 def changes(entity: Entity, entity_id: str, old: Rows | None, new: Rows) -> list[FieldChange]:
-    """List the changes from the old rows to the new: one `created` without old rows, else by field.
+    """List the changes from the old rows to the new, field by field.
 
-    A field inside JSON is named by its path (`metadata.accuracy`), a metric or package by its name (`metrics.loss`).
-    `manifest` and `extra` report only changes that no column and no other table has reported.
+    Without old rows there is one change, `created`. A field inside JSON is named by its path (`metadata.accuracy`), a
+    metric or package by its name (`metrics.loss`). `manifest` and `extra` report only changes that no column and no
+    other table has reported.
     """
     if old is None:
         return [FieldChange(entity, entity_id, "created", None, None, None)]
@@ -164,7 +165,7 @@ def _packages(old: Rows, new: Rows) -> Iterator[_Move]:
 
 
 def _pairs(old: list[tuple[K, str]], new: list[tuple[K, str]]) -> Iterator[tuple[K, str | None, str | None]]:
-    """Pair removed and added texts of the same key; leave out texts as often as both lists hold them."""
+    """Pair removed and added texts by key, without the texts that both lists hold."""
     gone, came = Counter(old), Counter(new)
     gone, came = gone - came, came - gone
     waiting: defaultdict[K, deque[str]] = defaultdict(deque)

@@ -1,7 +1,8 @@
-"""Fields of a record: columns take the values they can hold exactly, and `extra` keeps the rest.
+"""Fields of a record: columns take what they can hold exactly, and `extra` keeps the rest.
 
 Each `take_*` function reads one field of a shallow copy of the record and deletes it there. The field stays if its
-column could not give back the same value. It then goes to `extra`, and wins over the column when the record is rebuilt.
+column could not give back the same value. Then `extra` keeps it, and it wins over the column when the record is
+rebuilt.
 """
 
 import re
@@ -13,7 +14,7 @@ from etl.records.rows import Entity, Json, Record
 from etl.records.times import instant
 
 MAX_INDEXED = 2000
-"""Maximum bytes of a value that every database can index; PostgreSQL's limit is about 2,700."""
+"""Maximum bytes that every database can index; PostgreSQL's limit is about 2,700."""
 
 REQUIRED_ANY: dict[Entity, tuple[str, str]] = {
     "ml_repos": ("tenant_name", "manifest"),

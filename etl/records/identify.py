@@ -67,7 +67,7 @@ def identify(entity: Entity, raw: Json) -> IdentifiedRecord:
 
 
 def identify_derived(ml_repo: Record) -> IdentifiedRecord:
-    """Identify and hash an ML repo known only from its models; no listed one has the same hash."""
+    """Identify and hash an ML repo known only from its models; no listed one has its hash."""
     repo_id = own_identity(ml_repo, "id")
     return IdentifiedRecord(
         entity="ml_repos",

@@ -1,4 +1,4 @@
-"""ML repos: columns hold fields of their manifest, and the rest of it goes to `extra`."""
+"""ML repos: columns hold fields of their manifest, and `extra` keeps the rest of it."""
 
 from etl.records.fields import (
     identity,
@@ -15,7 +15,7 @@ from etl.records.subjects import restore_creator, take_creator
 from etl.records.times import iso
 
 _FQN_PARTS = 3
-"""Minimum parts of a model's path: tenant, ML repo and model, whose name may contain slashes."""
+"""Minimum parts of a model's path: tenant, ML repo, model. Model names may contain slashes."""
 
 
 def derived_ml_repo(model: Record) -> Record | None:
@@ -80,7 +80,7 @@ def rebuild_ml_repo(rows: Rows) -> Record:
 
 
 def _take_manifest(left: Record) -> dict[str, str]:
-    """Take the manifest's fields that have columns; leave the rest, or a value that is no object."""
+    """Take the manifest's fields that have columns; leave the rest, or a value of another type."""
     rest = left.get("manifest")
     if not isinstance(rest, dict):
         return {}

@@ -39,7 +39,7 @@ def model_rows(record: Record, content_hash: str) -> Rows:
 
 
 def rebuild_model(rows: Rows) -> Record:
-    """Rebuild the record of a model from its rows; of its latest version they hold only the id."""
+    """Rebuild the record of a model from its rows, which hold only its latest version's id."""
     row = ModelRow._make(rows["models"][0])
     steps = sorted(ModelRunStepRow._make(step) for step in rows.get("model_run_steps", ()))
     record = {

@@ -1,4 +1,4 @@
-"""The rows that records become: one NamedTuple for each table, fields in the order of its columns.
+"""The rows that records become: one NamedTuple for each table, fields in column order.
 
 Values are text, 64-bit int, finite float, bool, aware UTC datetime or None. `metadata`, `manifest` and `extra` hold
 JSON as Python objects, or None if there is nothing. The store adds when a row was first seen, last changed and deleted,

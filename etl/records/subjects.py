@@ -26,7 +26,10 @@ def take_creator(left: Record) -> tuple[str | None, list[SubjectRow]]:
 
 
 def restore_creator(record: Record, created_by_id: str | None, rows: Rows) -> None:
-    """Put the creator back: the subject's row, perhaps of another record, and what this record kept."""
+    """Put the creator back into a record.
+
+    It joins the subject's row, which may be from another record, with the details that this record kept.
+    """
     if created_by_id is None:
         return
     subject: Record = {"subjectId": created_by_id}

@@ -21,7 +21,7 @@ class Instant(NamedTuple):
 
 @lru_cache(maxsize=8192)
 def instant(text: str) -> Instant | None:
-    """Parse an ISO 8601 time, by default in UTC. None if invalid or outside the years 1 to 9999."""
+    """Parse an ISO 8601 time, by default in UTC. None if invalid or not in years 1 to 9999."""
     match = _ISO.fullmatch(text)
     if match is None:
         return None

@@ -69,7 +69,7 @@ def rebuild_version(rows: Rows) -> Record:
 
 
 def _take_tags(left: Record, version_id: str) -> list[TagRow]:
-    """Take the tags; the list also stays if it is empty or not distinct text that can be indexed."""
+    """Take the tags; a list that is empty or not distinct, indexable text also stays."""
     listed = left.get("tags")
     if not isinstance(listed, list):
         return []
@@ -89,7 +89,7 @@ def _manifest_columns(record: Record, manifest: Json) -> dict[str, Any]:
     version = integer(manifest.get("version"))
     return {
         "version": _tail_of_fqn(record.get("fqn")) if version is None else version,
-        # SDK 0.3 puts the alias next to the manifest. There it is an ordinary field, and also goes to extra.
+        # SDK 0.3 puts the alias next to the manifest. There it is an ordinary field, which extra keeps, too.
         "version_alias": text(manifest.get("version_alias")) or text(record.get("version_alias")),
         "description": text(manifest.get("description")),
         "source_type": text(member(source, "type")),

@@ -60,7 +60,10 @@ class InvalidPath(Forbidden):
 
 
 class LimitRefused(RequestRefused):
-    """The requested page is too large; `named` are the numbers in the answer, perhaps the maximum."""
+    """The requested page is too large.
+
+    `named` are the numbers in the answer, perhaps the maximum.
+    """
 
     def __init__(self, message: str, *, status: int, body: str, named: tuple[int, ...]) -> None:
         super().__init__(message, status=status, body=body)

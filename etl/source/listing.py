@@ -42,7 +42,7 @@ class ListingRead:
     """One read of a list: iterate over its pages, then check `proof`."""
 
     def __init__(self, listing: Listing, fetch: Callable[[int], Task[Page]], ahead: int, max_sweeps: int) -> None:
-        """Request the first page; `fetch` takes an offset, and at most `ahead` pages are under way.
+        """Request the first page; `fetch` takes an offset, and up to `ahead` pages are under way.
 
         Fewer are under way while pages arrive faster than they are used, because each waiting page holds its records in
         memory.

@@ -64,7 +64,7 @@ class Answer:
 
 
 def redact_excerpt(text: str, secret: str) -> str:
-    """Reduce external text to one short printable line, with every spelling of the token redacted."""
+    """Reduce external text to a short printable line, with the token redacted in any spelling."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text[:_EXCERPTED]).split())
     line = _BEARER.sub("***", spelled(secret).sub("***", line))
     if len(text) > _EXCERPTED:  # the cut may have split a token
@@ -103,7 +103,7 @@ def _json(body: bytes) -> Any:
 
 
 def _parsed(text: str | bytes, room: int = 300) -> Any:
-    """Parse JSON with 300 stack frames in reserve, so that deeper code can serialize the value."""
+    """Parse JSON with 300 stack frames in reserve, so that deeper code can serialize it."""
     if room:
         return _parsed(text, room - 1)
     try:

@@ -41,7 +41,7 @@ class GapRepair:
         return 0 if self._ends[0] == "front" else max(0, (self._total or 0) - self._reach)
 
     def add(self, page: Page, ids: list[int], *, joins: bool) -> None:
-        """Check the seam between the last page and this one; `joins`: this one begins with the anchor."""
+        """Check the seam between the last page and this one; `joins`: the anchor is its first record."""
         keys = self._ordering.look(page.records)
         if self._first is None:
             self._first, self._at_front = keys, set(ids)

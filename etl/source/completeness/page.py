@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page as received. `asked` is the limit requested, `limit` the one that the server names."""
+    """One page. `asked` is the limit requested, `limit` the one that the server names."""
 
     offset: int
     asked: int

@@ -39,10 +39,10 @@ MAX_REPETITION = 8
 """Average appearances of each id above which the list counts as circular."""
 
 MAX_SHORT_PAGES = 100
-"""Pages in a row under half the longest length before the list counts as growing while read."""
+"""Pages in a row under half the longest length before the list counts as growing."""
 
 MAX_REPEATED = 2
-"""Repeats in a row of a one-record page after which the server counts as ignoring the offset."""
+"""Repeats of a one-record page after which the server counts as ignoring the offset."""
 
 _FIRST_CHECK = 64
 
@@ -123,7 +123,7 @@ class Sweep:
         return page
 
     def upcoming(self, count: int) -> list[int]:
-        """Offsets of the next pages, as far as predictable: at most `count`, first `offset` itself."""
+        """Offsets of the next pages, as far as predictable: at most `count`, the first is `offset`."""
         if self.ended:
             return []
         last = self._last
@@ -139,7 +139,7 @@ class Sweep:
         return [self.offset, *range(self.offset + step, end, step)]
 
     def _join(self, page: Page, keys: list[int]) -> Page:
-        """Compare the page's first record with the anchor, and its `total` with that of the first page."""
+        """Compare the first record with the anchor, and `total` with that of the first page."""
         if self._last is None:
             self.total = page.total
         self._steady = self._steady and page.total == self.total
@@ -185,7 +185,7 @@ class Sweep:
         self.offset = page.offset + length
 
     def _is_repeated(self, page: Page, keys: list[int]) -> bool:
-        """Whether the last page repeats with the same `total`; one record may repeat once by chance."""
+        """Whether the last page repeats with the same `total`; one record may repeat by chance."""
         stands_still = self._last is not None and page.total == self._last.total
         self._repeated = self._repeated + 1 if keys == self._last_keys and stands_still else 0
         return self._repeated >= (1 if len(keys) > 1 else MAX_REPEATED)
