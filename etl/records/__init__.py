@@ -1,13 +1,17 @@
-"""Records: JSON in, rows out. Pure: no database, no HTTP, no clock.
+"""Turn JSON records into rows, and rows into records. Pure: no database, no HTTP, no clock.
 
-`sight` identifies and hashes a record, `rows` splits it over the tables of the contract, `rebuild` puts it
-together again, and `changes` tells what moved between two states of its rows.
+`identify` identifies and hashes a record. `to_rows` turns it into rows of the tables, and `rebuild` turns rows back
+into the record. `changes` compares two states of its rows.
 
-    tables      the shape of the rows                canonical   one text, one hash for the same content
-    fields      what a column takes, what is extra   times       instants, read and written
-    sighting    identity, hashes                     families    which family handles which entity
-    ml_repos, models, versions, metrics, packages, subjects      the families themselves
-    history     what moved, field by field
+`rows`       The shape of the rows: one class for each table.
+`fields`     Read fields into columns; `extra` keeps the rest.
+`times`      Parse and write times.
+`canonical`  One text and one hash for the same content.
+`identify`   Identity and hashes of a record.
+`transform`  Choose the functions of an entity's module.
+`ml_repos`, `models`, `versions`  The records of each entity.
+`metrics`, `packages`, `subjects`  Parts of records with tables of their own.
+`diff`       Compare rows, field by field.
 """
 
 from etl.records.diff import FieldChange, changes

@@ -1,4 +1,4 @@
-"""The canonical form of JSON: one text for all spellings of the same content, and its hash."""
+"""The canonical form of JSON: one text for all notations of the same content, and its hash."""
 
 import json
 from collections.abc import Sequence
@@ -10,32 +10,36 @@ import msgspec
 from etl.records.rows import Json
 
 MAX_NESTING = 200
-"""Levels a record may nest: far beyond any real one, well below what Python and the databases can take."""
+"""Maximum nesting of a record: far above any real one, but safe for Python and databases."""
 
 _ATOMS = frozenset({str, int, bool, NoneType})
 # ASCII only, so that a lone surrogate becomes an escape instead of an encoding error.
 _to_text = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False).encode
-_to_bytes = msgspec.json.Encoder(order="sorted").encode  # several times as fast, but it cannot write everything
-_to_packed = msgspec.msgpack.Encoder(order="sorted").encode  # tells null from NaN
+_to_bytes = msgspec.json.Encoder(order="sorted").encode  # several times faster, but it cannot write every value
+_to_packed = msgspec.msgpack.Encoder(order="sorted").encode  # distinguishes null from NaN
 
 
 class UnstorableValue(ValueError):
-    """The value cannot be kept; the error says why, to be read after the name of a field."""
+    """The value cannot be stored; the message is a predicate for the field's name as subject."""
 
 
 def normalize(value: Json, room: int = MAX_NESTING) -> Json:
-    """The value as a copy without what makes no difference: nulls in objects are gone, 1.0 is 1. Raises Unfit."""
+    """Copy the value without meaningless differences: no nulls in objects, 1 instead of 1.0.
+
+    Raises UnstorableValue.
+    """
     kind = type(value)
     if kind is float:
-        return int(value) if value.is_integer() else value  # NaN and the infinities are none
+        return int(value) if value.is_integer() else value  # NaN and the infinities are not integers
     if kind in _ATOMS:
         return value
-    if kind is not dict and kind is not list:  # all that the parser leaves otherwise
+    if kind is not dict and kind is not list:  # a LongInteger, the parser's only other type
         raise UnstorableValue("holds a whole number of more digits than can be read")
     if not room:
         raise UnstorableValue(f"nests lists and objects more than {MAX_NESTING} levels deep")
     room -= 1
-    # Atoms and fractions are told apart here, though the call would return them too: most values are, and calls cost.
+    # Handle atoms and fractions here, although the call would return them, too: most values are such, and calls are
+    # slow.
     if kind is dict:
         return {
             key: item if (of := type(item)) in _ATOMS or (of is float and item % 1 > 0) else normalize(item, room)
@@ -46,30 +50,30 @@ def normalize(value: Json, room: int = MAX_NESTING) -> Json:
 
 
 def canonical(value: Json) -> str:
-    """The canonical text; NaN and Infinity stand as the standard library writes them."""
+    """The canonical text; NaN and Infinity as the standard library writes them."""
     return _to_text(normalize(value))
 
 
 def content_hash(plain_value: Json, rows: Sequence[tuple[Json, ...]] = ()) -> str:
-    """32 hex digits for a value that `plain` made, and rows that tell the rest of it."""
+    """Hash a normalized value, and rows that hold the rest of it, to 32 hex digits."""
     content = _written(plain_value)
-    # Objects hold no null any more, so it is one of a list, or what NaN and the infinities are written as.
+    # Normalized objects hold no null. So it is in a list or a text, or msgspec wrote it for NaN or an infinity.
     if b"null" in content:
         content = _to_text(plain_value).encode("ascii")
     digest = blake2b(content, digest_size=16)
-    if rows:  # in which nothing is but what both write
+    if rows:  # only values that both encoders can write
         digest.update(_written(rows))
     return digest.hexdigest()
 
 
 def change_hash(value: Json, *others: str) -> str:
-    """32 hex digits that move whenever the content does, and when a null, number or time is only spelt otherwise.
+    """Hash to 32 hex digits that also change with the notation of a null, number or time.
 
-    In a fifth of the time of the other, for what asks no more than whether to look again. Raises Unfit.
+    This takes a fifth of the time of `content_hash`, and decides only whether to look again. Raises UnstorableValue.
     """
     try:
         content = _to_packed(value)
-    except (OverflowError, RecursionError, TypeError, UnicodeEncodeError):  # what cannot be packed, or not be kept
+    except (OverflowError, RecursionError, TypeError, UnicodeEncodeError):  # not writable as msgpack, or unstorable
         content = canonical(value).encode("ascii")
     digest = blake2b(content, digest_size=16)
     for other in others:

@@ -1,4 +1,4 @@
-"""What moved between two states of a record's rows, told field by field for the table `changes`."""
+"""Compare two states of a record's rows, field by field, for the table `changes`."""
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ _ROW_TYPES: dict[Entity, type[MlRepoRow | ModelRow | ModelVersionRow]] = {
 _JSON_COLUMNS = ("metadata", "manifest", "extra")
 _UNTOLD = (SNIPPET, "content_hash")
 
-# Where a column or another table tells of a part of the manifest, the manifest does not tell it again.
+# Parts of the manifest that a column or another table holds. Their changes are reported there, and only there.
 _TOLD_BY = {
     ("version",): "version",
     ("version_alias",): "version_alias",
@@ -52,7 +52,7 @@ K = TypeVar("K")
 
 
 class FieldChange(NamedTuple):
-    """What a row of `changes` says, of kind `created`, `updated`, `tag_added` or `tag_removed`."""
+    """A row of `changes`, of kind `created`, `updated`, `tag_added` or `tag_removed`."""
 
     entity: Entity
     entity_id: str
@@ -70,10 +70,11 @@ class _Move(NamedTuple):
 
 
 def changes(entity: Entity, entity_id: str, old: Rows | None, new: Rows) -> list[FieldChange]:
-    """What moved from the old rows to the new: one `created` without old ones, else field by field.
+    """List the changes from the old rows to the new, field by field.
 
-    A field inside JSON is named by its path (`metadata.accuracy`), a metric or package by its name
-    (`metrics.loss`). `manifest` and `extra` tell only what no column and no other table has told.
+    Without old rows there is one change, `created`. A field inside JSON is named by its path (`metadata.accuracy`), a
+    metric or package by its name (`metrics.loss`). `manifest` and `extra` report only changes that no column and no
+    other table has reported.
     """
     if old is None:
         return [FieldChange(entity, entity_id, "created", None, None, None)]
@@ -109,7 +110,7 @@ def _is_told(column: str, path: Path, is_listed: set[str]) -> bool:
 
 
 def _leaves(path: Path, old: Json, new: Json) -> Iterator[tuple[Path, Json, Json]]:
-    """The leaves that differ; a list is one leaf, and so is an empty object."""
+    """Yield the leaves that differ; a list is one leaf, and so is an empty object."""
     if not (old and isinstance(old, dict)) and not (new and isinstance(new, dict)):
         if canonical(old) != canonical(new):
             yield path, old, new
@@ -118,7 +119,7 @@ def _leaves(path: Path, old: Json, new: Json) -> Iterator[tuple[Path, Json, Json
     after, new = (new, None) if isinstance(new, dict) else ({}, new)
     for key in sorted(before.keys() | after.keys()):
         yield from _leaves((*path, key), before.get(key), after.get(key))
-    if old is not None or new is not None:  # a value gave way to an object, or came instead of one
+    if old is not None or new is not None:  # an object replaced a value, or a value an object
         yield path, old, new
 
 
@@ -164,7 +165,7 @@ def _packages(old: Rows, new: Rows) -> Iterator[_Move]:
 
 
 def _pairs(old: list[tuple[K, str]], new: list[tuple[K, str]]) -> Iterator[tuple[K, str | None, str | None]]:
-    """What is gone and what came, paired by what identifies it; what stayed is left out, however often."""
+    """Pair removed and added texts by key, without the texts that both lists hold."""
     gone, came = Counter(old), Counter(new)
     gone, came = gone - came, came - gone
     waiting: defaultdict[K, deque[str]] = defaultdict(deque)
@@ -178,7 +179,7 @@ def _pairs(old: list[tuple[K, str]], new: list[tuple[K, str]]) -> Iterator[tuple
 
 
 def _text(value: Json) -> str | None:
-    """A value as `changes` shows it."""
+    """The value as `changes` shows it."""
     if value is None or isinstance(value, str):
         return value
     return iso(value) if isinstance(value, datetime) else canonical(value)

@@ -1,8 +1,8 @@
-"""Fields of a record: a column takes what it can hold exactly, and `extra` is what nobody took.
+"""Fields of a record: columns take what they can hold exactly, and `extra` keeps the rest.
 
-The `take_*` functions read one field of a record's shallow copy and delete it there, unless the column
-cannot give it back as it came: then the field stays, goes to `extra` with the rest, and wins over the
-column when the record is rebuilt.
+Each `take_*` function reads one field of a shallow copy of the record and deletes it there. The field stays if its
+column could not give back the same value. Then `extra` keeps it, and it wins over the column when the record is
+rebuilt.
 """
 
 import re
@@ -14,16 +14,16 @@ from etl.records.rows import Entity, Json, Record
 from etl.records.times import instant
 
 MAX_INDEXED = 2000
-"""Bytes that every database can keep in an index; PostgreSQL's limit is some 2,700."""
+"""Maximum bytes that every database can index; PostgreSQL's limit is about 2,700."""
 
 REQUIRED_ANY: dict[Entity, tuple[str, str]] = {
     "ml_repos": ("tenant_name", "manifest"),
     "models": ("name", "fqn"),
     "model_versions": ("fqn", "manifest"),
 }
-"""Fields of which every record has one at least, in every release of the API that is known."""
+"""Fields of which every record has at least one, in every known release of the API."""
 
-# What the store may have to write as an escape, of up to seven bytes.
+# Characters that the store may write as an escape of up to seven bytes.
 _ESCAPED = re.compile("[\x00\u241b\ud800-\udfff]")
 _ESCAPE_LENGTH = 7
 
@@ -40,10 +40,9 @@ _KINDS: dict[type[Json], str] = {
 
 
 class InvalidRecord(ValueError):
-    """The record cannot be stored; `reason` tells a person why."""
+    """The record cannot be stored; `reason` says why, for people to read."""
 
     def __init__(self, reason: str) -> None:
-        """Keep the reason."""
         super().__init__(reason)
         self.reason = reason
 
@@ -54,7 +53,7 @@ def text(value: Json) -> str | None:
 
 
 def indexed(value: Json) -> str | None:
-    """The value if it is text that every database can keep in an index."""
+    """The value if it is text that every database can index."""
     if not isinstance(value, str):
         return None
     if len(value) * _ESCAPE_LENGTH <= MAX_INDEXED:
@@ -64,24 +63,24 @@ def indexed(value: Json) -> str | None:
 
 
 def integer(value: Json) -> int | None:
-    """The value as a 64-bit int if it is a whole number, be it written 5 or 5.0."""
+    """The value as a 64-bit int if it is a whole number, written 5 or 5.0."""
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and -_INT64 <= value < _INT64 else None
 
 
 def identity(value: Json) -> str | None:
-    """The value as an id: text, or a whole number in its place. None for what identifies nothing."""
+    """The value as an id: text, or a whole number as text. None if it identifies nothing."""
     if type(value) is float and value.is_integer():
         value = int(value)
     if type(value) is int:
-        # Longer than that is too long in digits as well, and Python refuses to write the longest.
+        # Reject numbers beyond any real id: Python refuses to write the longest.
         value = str(value) if value.bit_length() < MAX_INDEXED else ""
     return indexed(value) or None
 
 
 def own_identity(record: Record, key: str) -> str:
-    """Read an id without which the record means nothing. Raises Unreadable."""
+    """Read an id that the record must have. Raises InvalidRecord."""
     value = record.get(key)
     found = identity(value)
     if found is not None:
@@ -96,28 +95,28 @@ def own_identity(record: Record, key: str) -> str:
 
 
 def has_content(entity: Entity, record: Record) -> bool:
-    """Whether a record is more than an id: stored, one that is not would blank out what is known of it."""
+    """Whether a record is more than an id: storing a bare id would erase what is known of it."""
     one, other = REQUIRED_ANY[entity]
     return record.get(one) is not None or record.get(other) is not None
 
 
 def kind_of(value: Json) -> str:
-    """What a JSON value is, in words."""
+    """The kind of a JSON value, in words."""
     return _KINDS.get(type(value), "text")
 
 
 def _said(value: Json) -> str:
-    """A number that is no whole one by itself, anything else by its kind."""
+    """A float as written, any other value by its kind."""
     return repr(value) if type(value) is float else kind_of(value)
 
 
 def member(value: Json, key: str) -> Json:
-    """A field of what should be an object, None if it is none."""
+    """A field of the value if that is an object, else None."""
     return value.get(key) if isinstance(value, dict) else None
 
 
 def take_text(left: Record, key: str) -> str | None:
-    """Take a text."""
+    """Take a text field."""
     value = text(left.get(key))
     if value is not None:
         del left[key]
@@ -125,7 +124,7 @@ def take_text(left: Record, key: str) -> str | None:
 
 
 def take_identity(left: Record, key: str) -> str | None:
-    """Take an id; one that is a number stays as well."""
+    """Take an id; a number also stays in the record."""
     value = left.get(key)
     taken = identity(value)
     if taken is not None and taken is value:
@@ -134,14 +133,14 @@ def take_identity(left: Record, key: str) -> str | None:
 
 
 def take_own_identity(left: Record, key: str) -> str:
-    """Take an id without which the record means nothing. Raises Unreadable."""
+    """Take an id that the record must have. Raises InvalidRecord."""
     taken = own_identity(left, key)
     take_identity(left, key)
     return taken
 
 
 def take_flag(left: Record, key: str) -> bool | None:
-    """Take a bool."""
+    """Take a boolean."""
     value = left.get(key)
     if not isinstance(value, bool):
         return None
@@ -150,7 +149,7 @@ def take_flag(left: Record, key: str) -> bool | None:
 
 
 def take_time(left: Record, key: str) -> datetime | None:
-    """Take a time; one with digits below the microsecond stays as well."""
+    """Take a time; one with digits below the microsecond also stays in the record."""
     value = left.get(key)
     read = instant(value) if isinstance(value, str) else None
     if read is None:
@@ -161,10 +160,10 @@ def take_time(left: Record, key: str) -> datetime | None:
 
 
 def leftover(left: Record) -> Record | None:
-    """What nobody took, None if that is nothing."""
+    """The fields that were not taken, or None if there are none."""
     return without_nulls(left) or None
 
 
 def without_nulls(record: dict[str, Any]) -> Record:
-    """The object without its null fields: null and absent mean the same."""
+    """Copy the object without its null fields: null and absent mean the same."""
     return {key: value for key, value in record.items() if value is not None}

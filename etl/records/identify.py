@@ -1,4 +1,4 @@
-"""What a record says of itself before its rows are built: enough to know whether it changed."""
+"""Identify and hash records before their rows are built, to find out which ones changed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,11 +18,11 @@ _NONE = Metrics([], is_listed=False)
 
 
 class IdentifiedRecord(NamedTuple):
-    """A record, identified and hashed.
+    """A record with its identity and hashes.
 
-    `change_hash` only models have: it moves with the content of the embedded latest version too, and so tells when a
-    model's versions must be read again; so does another spelling of it, which costs no more than that. `metrics` are
-    those of a version, which its hash is made from before its rows are.
+    Only models have a `fingerprint`. It also changes with the content of the embedded latest version, so it shows when
+    to read a model's versions again. Another notation of the same content changes it, too; the only cost is a needless
+    read. `metrics` are those of a version: its hash is made from them, before its rows.
     """
 
     entity: Entity
@@ -35,11 +35,14 @@ class IdentifiedRecord(NamedTuple):
     metrics: Metrics
     record: Record
     is_derived: bool = False
-    """Whether this is an ML repo that the source does not list, and its models alone tell of."""
+    """Whether this is an ML repo that the source does not list, known only from its models."""
 
 
 def identify(entity: Entity, raw: Json) -> IdentifiedRecord:
-    """Identify and hash a record. Raises Unreadable when it is none, is not named, or cannot be kept whole."""
+    """Identify and hash a record.
+
+    Raises InvalidRecord if it is not an object, has no usable id, holds no content, or cannot be stored whole.
+    """
     if not isinstance(raw, dict):
         raise InvalidRecord(f"it is {kind_of(raw)}, where an object with an id was expected")
     own_id = own_identity(raw, "id")
@@ -64,7 +67,7 @@ def identify(entity: Entity, raw: Json) -> IdentifiedRecord:
 
 
 def identify_derived(ml_repo: Record) -> IdentifiedRecord:
-    """Identify and hash an ML repo that models tell of; never equal in content to one that is listed."""
+    """Identify and hash an ML repo known only from its models; no listed one has its hash."""
     repo_id = own_identity(ml_repo, "id")
     return IdentifiedRecord(
         entity="ml_repos",
@@ -81,7 +84,7 @@ def identify_derived(ml_repo: Record) -> IdentifiedRecord:
 
 
 def _hashes(entity: Entity, raw: Record, metrics: Metrics) -> tuple[str, str | None]:
-    """Content hash and, for a model, change_hash. Raises Unreadable."""
+    """The content hash and, for a model, the fingerprint. Raises InvalidRecord."""
     if metrics.is_listed:
         return _hash(raw | {"metrics": None}, metrics.rows), None
     if entity != "models":
@@ -93,12 +96,12 @@ def _hashes(entity: Entity, raw: Record, metrics: Metrics) -> tuple[str, str | N
     own = _hash(raw | {"latest_version": {"id": latest["id"]}})
     try:
         return own, change_hash(_in_order(latest), own)
-    except UnstorableValue as error:  # the version will be refused, which is no fault of its model
+    except UnstorableValue as error:  # the version will be rejected, but its model is valid
         return own, content_hash([own, str(error)])
 
 
 def _in_order(version: Record) -> Record:
-    """A version as it came, but for what its content hash leaves out, and the order of its tags."""
+    """Copy a version with its tags sorted, without the field that its content hash leaves out."""
     return {
         key: sorted(value) if key == "tags" and _are_texts(value) else value
         for key, value in version.items()
@@ -107,7 +110,7 @@ def _in_order(version: Record) -> Record:
 
 
 def _hash(record: Record, rows: Sequence[tuple[Any, ...]] = ()) -> str:
-    """The content hash. Raises Unreadable, which names the field that cannot be kept."""
+    """The content hash. Raises InvalidRecord, which names the field that cannot be stored."""
     try:
         return content_hash(_content(record), rows)
     except UnstorableValue as error:
@@ -125,7 +128,7 @@ def _is_unfit(value: Json) -> bool:
 
 
 def _content(record: Record) -> Record:
-    """The record in plain form, without what may differ while it says the same."""
+    """Normalize the record, times and tags included, without the snippet."""
     content: Record = normalize(record)
     content.pop(SNIPPET, None)
     for key in _TIMES:

@@ -1,4 +1,4 @@
-"""Metrics of a version: one row for each value logged, in the source's order."""
+"""Metrics of a version: one row for each logged value, in the source's order."""
 
 from collections.abc import Iterable
 from math import isnan
@@ -15,13 +15,16 @@ class Metrics(NamedTuple):
     """The metrics of a version, as rows."""
 
     rows: list[tuple[Any, ...]]
-    """What a MetricRow holds, without its names, which take a quarter of the time to make."""
+    """The values of each MetricRow as a plain tuple, made in a quarter of the time."""
     is_listed: bool
-    """Whether the rows tell all that the source's list says."""
+    """Whether the rows hold everything that the source's list holds."""
 
 
 def metrics_of(record: Record, version_id: str) -> Metrics:
-    """The metrics that a column can hold each part of; the list tells of others."""
+    """Make a row of each metric whose key can be indexed.
+
+    A part that its column cannot hold becomes null. If any part or metric is lost, `is_listed` is false.
+    """
     listed = record.get("metrics")
     rows: list[tuple[Any, ...]] = []
     if not isinstance(listed, list):
@@ -32,7 +35,8 @@ def metrics_of(record: Record, version_id: str) -> Metrics:
         if key is None:
             is_listed = False
             continue
-        # What is usual is told apart here, though the calls would do the same: there are ten million of it.
+        # Handle the usual types here, although the calls would do the same: there are ten million values, and calls are
+        # slow.
         value, timestamp, step = metric.get("value"), metric.get("timestamp"), metric.get("step")
         number, special = (value, None) if type(value) is float and value - value == 0 else _number(value)
         milliseconds = timestamp if type(timestamp) is int and -_INT64 <= timestamp < _INT64 else integer(timestamp)
@@ -41,7 +45,7 @@ def metrics_of(record: Record, version_id: str) -> Metrics:
         is_listed = (
             is_listed
             and (metric.keys() <= _FIELDS or without_nulls(metric).keys() <= _FIELDS)
-            # A bool has no row value, and an int may be too fine for a float.
+            # A bool has no row value, and a float cannot hold every int exactly.
             and (special is not None or number == value)
             and (whole_step is not None or step is None)
             and (milliseconds is not None or timestamp is None)
@@ -50,12 +54,12 @@ def metrics_of(record: Record, version_id: str) -> Metrics:
 
 
 def listed_metrics(rows: Iterable[tuple[Any, ...]]) -> list[Record]:
-    """The metrics as the source listed them, from their rows."""
+    """Rebuild the source's list of metrics from their rows."""
     return [
         without_nulls(
             {
                 "key": row.key,
-                # float() reads the very names that value_special holds.
+                # float() parses exactly the names that value_special holds.
                 "value": float(row.value_special) if row.value_special else row.value,
                 "timestamp": row.timestamp_ms,
                 "step": row.step,
@@ -66,7 +70,7 @@ def listed_metrics(rows: Iterable[tuple[Any, ...]]) -> list[Record]:
 
 
 def _number(value: Json) -> tuple[float | None, str | None]:
-    """A finite number, or the name of one that is not."""
+    """A finite number, or the name of a float that is not finite."""
     if type(value) is float:
         if value - value == 0:
             return value, None

@@ -1,4 +1,4 @@
-"""ML repos: their fields lie in a manifest, of which the rest goes to `extra`."""
+"""ML repos: columns hold fields of their manifest, and `extra` keeps the rest of it."""
 
 from etl.records.fields import (
     identity,
@@ -15,14 +15,14 @@ from etl.records.subjects import restore_creator, take_creator
 from etl.records.times import iso
 
 _FQN_PARTS = 3
-"""Tenant, ML repo and model, at least: a model's name may hold slashes."""
+"""Minimum parts of a model's path: tenant, ML repo, model. Model names may contain slashes."""
 
 
 def derived_ml_repo(model: Record) -> Record | None:
-    """The ML repo that a model belongs to, as far as the model tells; None if it names none.
+    """The ML repo of a model, as far as the model describes it; None if it names none.
 
-    Tenant and name are those of the model's fqn, `model:{tenant}/{ml_repo}/{model}`, else the name is that of its
-    latest version's manifest.
+    Tenant and name are those in the model's fqn, `model:{tenant}/{ml_repo}/{model}`. If the fqn has another form, the
+    name is the one in the manifest of the latest version.
     """
     repo_id = identity(model.get("ml_repo_id"))
     if repo_id is None:
@@ -58,7 +58,7 @@ def ml_repo_rows(record: Record, content_hash: str, *, is_derived: bool = False)
 
 
 def rebuild_ml_repo(rows: Rows) -> Record:
-    """The record of an ML repo, from its rows."""
+    """Rebuild the record of an ML repo from its rows."""
     row = MlRepoRow._make(rows["ml_repos"][0])
     manifest = {
         "name": row.name,
@@ -80,13 +80,13 @@ def rebuild_ml_repo(rows: Rows) -> Record:
 
 
 def _take_manifest(left: Record) -> dict[str, str]:
-    """Take the manifest's fields that have columns; the rest of it, or what is no manifest, stays."""
+    """Take the manifest's fields that have columns; leave the rest, or a value of another type."""
     rest = left.get("manifest")
     if not isinstance(rest, dict):
         return {}
     rest = dict(rest)
     keys = ("name", "description", "storage_integration_fqn")
     taken = {key: value for key in keys if (value := take_text(rest, key)) is not None}
-    # An empty manifest is not an absent one: it stays unless a column tells of it.
+    # An empty manifest is not an absent one: it stays unless a column was filled from it.
     left["manifest"] = without_nulls(rest) or (None if taken else {})
     return taken

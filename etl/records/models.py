@@ -1,4 +1,4 @@
-"""Models, with the steps of the runs that logged them and a pointer to their latest version."""
+"""Models, with the steps of the runs that logged them and the id of their latest version."""
 
 from etl.records import fields
 from etl.records.rows import ModelRow, ModelRunStepRow, Record, Rows
@@ -7,7 +7,7 @@ from etl.records.times import iso
 
 
 def embedded_version(raw: Record) -> Record | None:
-    """A model's latest version if it can stand as a record of its own; else it is a field like others."""
+    """A model's latest version if it is a usable record; otherwise it is an ordinary field."""
     latest = raw.get("latest_version")
     if not isinstance(latest, dict) or not fields.has_content("model_versions", latest):
         return None
@@ -15,7 +15,7 @@ def embedded_version(raw: Record) -> Record | None:
 
 
 def model_rows(record: Record, content_hash: str) -> Rows:
-    """The rows of a model, by table; not those of its latest version."""
+    """The rows of a model, by table, without those of its latest version."""
     left = dict(record)
     if embedded_version(record):
         del left["latest_version"]
@@ -39,7 +39,7 @@ def model_rows(record: Record, content_hash: str) -> Rows:
 
 
 def rebuild_model(rows: Rows) -> Record:
-    """The record of a model, from its rows; of its latest version it knows the id."""
+    """Rebuild the record of a model from its rows, which hold only its latest version's id."""
     row = ModelRow._make(rows["models"][0])
     steps = sorted(ModelRunStepRow._make(step) for step in rows.get("model_run_steps", ()))
     record = {
@@ -59,7 +59,10 @@ def rebuild_model(rows: Rows) -> Record:
 
 
 def _take_run_steps(left: Record, model_id: str) -> list[ModelRunStepRow]:
-    """Take the run steps; an empty list stays, since no rows mean none, and so does one with odd items."""
+    """Take the run steps; a list that is empty or has an item that is no integer also stays.
+
+    The empty list must stay, because a record without rows has no list.
+    """
     listed = left.get("run_steps")
     if not isinstance(listed, list):
         return []

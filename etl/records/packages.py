@@ -1,4 +1,4 @@
-"""Packages that a version's environment asks pip for."""
+"""Packages that the environment of a version installs with pip."""
 
 from functools import lru_cache
 
@@ -10,7 +10,7 @@ from etl.records.rows import Json, PackageRow
 
 
 def package_rows(version_id: str, manifest: Json) -> list[PackageRow]:
-    """A row for each requirement that is text; the manifest, kept whole, has the others."""
+    """A row for each requirement that is text; the manifest, stored whole, keeps the others."""
     listed = member(member(manifest, "environment"), "pip_packages")
     return [
         PackageRow(version_id, position, requirement, *_parsed(requirement))
@@ -21,9 +21,9 @@ def package_rows(version_id: str, manifest: Json) -> list[PackageRow]:
 
 @lru_cache(maxsize=8192)
 def _parsed(requirement: str) -> tuple[str | None, str | None]:
-    """Normalised name and version specifier, both None for what pip could not read."""
+    """Normalized name and version specifier; both None if pip could not parse the requirement."""
     try:
         parsed = Requirement(requirement)
         return indexed(canonicalize_name(parsed.name)), str(parsed.specifier)
-    except (ValueError, RecursionError):  # InvalidRequirement is the first; endless digits and brackets exist
+    except (ValueError, RecursionError):  # InvalidRequirement is a ValueError; endless digits or brackets fail, too
         return None, None

@@ -1,8 +1,8 @@
-"""The rows that records become: one NamedTuple a table, fields in the order of the contract's columns.
+"""The rows that records become: one NamedTuple for each table, fields in column order.
 
-Values are text, 64-bit int, finite float, bool, aware UTC datetime or None; `metadata`, `manifest` and
-`extra` hold JSON as Python objects, None when there is nothing. When a row was first seen, last changed
-and deleted is the store's to know, and so is what it derives from other columns (`logged_at`).
+Values are text, 64-bit int, finite float, bool, aware UTC datetime or None. `metadata`, `manifest` and `extra` hold
+JSON as Python objects, or None if there is nothing. The store adds when a row was first seen, last changed and deleted,
+and columns derived from others (`logged_at`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class MlRepoRow(NamedTuple):
 
 
 class SubjectRow(NamedTuple):
-    """A row of `subjects`: who made something."""
+    """A row of `subjects`: the creator of records."""
 
     id: str
     type: str | None

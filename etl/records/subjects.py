@@ -1,7 +1,7 @@
-"""Subjects: the user, team or machine that made something, embedded in every record.
+"""Subjects: the user, team or machine that created something, embedded in every record.
 
-Records by one subject share its row. What the source says of the subject with one record and not with
-another, such as the access token that was used, stays with each record, in its `extra`.
+Records of one subject share its row. Details that vary between its records, such as the access token used, stay in the
+`extra` of each record.
 """
 
 from etl.records.fields import leftover, take_identity, take_text, without_nulls
@@ -11,7 +11,7 @@ _FIELD = "created_by_subject"
 
 
 def take_creator(left: Record) -> tuple[str | None, list[SubjectRow]]:
-    """Take the creator out of a record, as its id and its row; one without an id stays as it came."""
+    """Take the creator out of a record, as its id and row; a creator without an id stays."""
     subject = left.get(_FIELD)
     rest = dict(subject) if isinstance(subject, dict) else {}
     subject_id = take_identity(rest, "subjectId")
@@ -26,7 +26,10 @@ def take_creator(left: Record) -> tuple[str | None, list[SubjectRow]]:
 
 
 def restore_creator(record: Record, created_by_id: str | None, rows: Rows) -> None:
-    """Join what stayed with the record and the subject's row, of which another record may be the source."""
+    """Put the creator back into a record.
+
+    It joins the subject's row, which may be from another record, with the details that this record kept.
+    """
     if created_by_id is None:
         return
     subject: Record = {"subjectId": created_by_id}

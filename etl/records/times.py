@@ -1,4 +1,4 @@
-"""Instants: how the source writes them, and how we do."""
+"""Times: how the source writes them, and how we write them."""
 
 import re
 from datetime import UTC, datetime
@@ -11,17 +11,17 @@ _AS_WRITTEN = len("2024-05-01T10:00:00.123456Z")
 
 
 class Instant(NamedTuple):
-    """A point in time: `at` cut to the microsecond, `text` at full precision, the same for every notation."""
+    """A point in time: `at` is cut to the microsecond; `text` is exact, in our one notation."""
 
     at: datetime
     text: str
     is_finer: bool
-    """Whether there are digits below the microsecond."""
+    """Whether `text` has digits below the microsecond."""
 
 
 @lru_cache(maxsize=8192)
 def instant(text: str) -> Instant | None:
-    """Read an ISO 8601 time; naive is UTC. None for what is no time, or lies outside the years 1 to 9999."""
+    """Parse an ISO 8601 time, by default in UTC. None if invalid or not in years 1 to 9999."""
     match = _ISO.fullmatch(text)
     if match is None:
         return None
@@ -31,7 +31,7 @@ def instant(text: str) -> Instant | None:
             at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    # Written as we do, most of them; an hour 24 is the next day's first.
+    # Most times are already in our notation. Hour 24 is not: it means the next day's first hour.
     if len(text) == _AS_WRITTEN and text[10] == "T" and text[-1] == "Z" and text[11:13] != "24":
         return Instant(at, text, is_finer=False)
     finer = (match["fraction"] or "")[_MICROSECOND_DIGITS:].rstrip("0")
@@ -39,5 +39,5 @@ def instant(text: str) -> Instant | None:
 
 
 def iso(at: datetime) -> str:
-    """The one way we write an instant: UTC, microseconds, Z."""
+    """Write a time in our one notation: UTC, microseconds, Z."""
     return at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

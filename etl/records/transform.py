@@ -1,4 +1,4 @@
-"""Which family builds, and rebuilds, the records of an entity."""
+"""Convert records to rows and back, with the functions of each entity."""
 
 from collections.abc import Callable
 
@@ -28,9 +28,9 @@ def to_rows(identified: IdentifiedRecord) -> Rows:
 
 
 def rebuild(entity: Entity, rows: Rows, latest_version: Rows | None = None) -> Record:
-    """The record that the rows came from, without null fields.
+    """The record that the rows were made from, without null fields.
 
-    A model embeds its latest version: give the rows of that too, else only its id stands there.
+    A model embeds its latest version: pass that version's rows, too, or the record holds only its id.
     """
     record = _REBUILT[entity](rows)
     if latest_version is not None:

@@ -1,4 +1,4 @@
-"""Model versions: the manifest is kept whole, and columns are read out of it."""
+"""Model versions: the manifest is stored whole, and columns repeat parts of it."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def version_rows(record: Record, content_hash: str, metrics: Metrics) -> Rows:
 
 
 def rebuild_version(rows: Rows) -> Record:
-    """The record of a model version, from its rows."""
+    """Rebuild the record of a model version from its rows."""
     row = ModelVersionRow._make(rows["model_versions"][0])
     record = {
         "id": row.id,
@@ -69,7 +69,7 @@ def rebuild_version(rows: Rows) -> Record:
 
 
 def _take_tags(left: Record, version_id: str) -> list[TagRow]:
-    """Take the tags; a list that is not distinct text of a usable length stays as well, and so does an empty one."""
+    """Take the tags; a list that is empty or not distinct, indexable text also stays."""
     listed = left.get("tags")
     if not isinstance(listed, list):
         return []
@@ -80,7 +80,7 @@ def _take_tags(left: Record, version_id: str) -> list[TagRow]:
 
 
 def _manifest_columns(record: Record, manifest: Json) -> dict[str, Any]:
-    """The columns that repeat what the manifest says."""
+    """The columns that repeat parts of the manifest."""
     if not isinstance(manifest, dict):
         manifest = {}
     source = manifest.get("source")
@@ -89,7 +89,7 @@ def _manifest_columns(record: Record, manifest: Json) -> dict[str, Any]:
     version = integer(manifest.get("version"))
     return {
         "version": _tail_of_fqn(record.get("fqn")) if version is None else version,
-        # SDK 0.3 has the alias beside the manifest; there it is a field like others, and goes to extra.
+        # SDK 0.3 puts the alias next to the manifest. There it is an ordinary field, which extra keeps, too.
         "version_alias": text(manifest.get("version_alias")) or text(record.get("version_alias")),
         "description": text(manifest.get("description")),
         "source_type": text(member(source, "type")),
@@ -107,7 +107,7 @@ def _manifest_columns(record: Record, manifest: Json) -> dict[str, Any]:
 
 
 def _tail_of_fqn(fqn: Json) -> int | None:
-    """The number after the last colon."""
+    """The version number after the fqn's last colon, or None."""
     _, colon, tail = fqn.rpartition(":") if isinstance(fqn, str) else ("", "", "")
     is_number = colon and tail.isascii() and tail.isdigit() and len(tail) <= len(str(2**63))
     return integer(int(tail)) if is_number else None

@@ -1,14 +1,15 @@
-"""The control plane, seen from here: all that speaks HTTP, and the proof that a listing was read whole.
+"""The HTTP client of the control plane, and the proof that a list was read completely.
 
-wire     httpx, and nothing else that knows of it: one GET, bounded in time and size
-answer   status and body become the parsed envelope, or one of our errors
-pace     how fast all workers together ask: when, how many requests at once, how many a second
-retry    the one function that tries again, and has all workers wait meanwhile
-client   the API: prefix, listings, single records
-ids      which records were seen, in eight bytes each
-paging   pure: which page to ask for next, and whether what came proves a complete sweep
-pool     daemon threads that fetch, ahead and out of the reach of signals
-reading  several sweeps of one listing, pages in order, fetched ahead in parallel
+`exceptions`    Errors inside this package.
+`responses`     Parse status and body into the JSON envelope, or raise one of our errors.
+`throttle`      Limits for all workers: pauses, requests at the same time, requests per second.
+`transport`     One GET through httpx, limited in time and size.
+`retry`         Retry transient failures, and pause all workers between tries.
+`client`        The API: prefix, list pages, single records. Tests pass it an httpx transport.
+`offered`       Which lists the control plane offers this token.
+`completeness`  Pure: which page to request next, and whether the pages prove a complete sweep.
+`fetch_pool`    Daemon threads that fetch pages ahead and that signals do not interrupt.
+`listing`       Read a list: pages in order, fetched in parallel, in several sweeps if needed.
 """
 
 from etl.source.client import Client

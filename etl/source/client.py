@@ -1,4 +1,4 @@
-"""The API of a control plane: its prefix, its listings, single records."""
+"""The API of a control plane: find its prefix, read list pages and single records."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ from etl.source.throttle import Throttle
 from etl.source.transport import Transport
 
 PREFIXES = ("/api/ml/v1", "/api/svc/v1")
-"""The documented prefix, and the one that control planes from 0.157 on have."""
+"""The documented prefix, and the prefix of control planes from version 0.157 on."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Client:
-    """One control plane and one token. Safe to use from several threads; call `discover` first."""
+    """Client for one control plane and one token; thread-safe. Call `discover` first."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Client:
         transport: httpx.BaseTransport | None = None,
         gate: Throttle | None = None,
     ) -> None:
-        """Take address and token from the settings; ConfigError where they cannot be used."""
+        """Raise ConfigError if the address, token, CA file or proxy cannot be used."""
         self.prefix = "/" + settings.api_prefix.strip("/") if settings.api_prefix else ""
         self._candidates = (self.prefix,) if self.prefix else PREFIXES
         self._secret = settings.token() if token is None else token
@@ -58,33 +58,31 @@ class Client:
         self._worker = FetchPool(1)
 
     def __enter__(self) -> Self:
-        """Nothing to do: connections open when they are needed."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Drop the connections."""
         self._worker.close()
         self._wire.close()
 
     @property
     def requests(self) -> int:
-        """Requests sent so far, each try counted."""
+        """Requests sent so far, including retries."""
         return self._wire.requests
 
     @property
     def retries(self) -> int:
-        """How many of the requests were further tries."""
+        """Requests sent so far that were retries."""
         return self._retry.retries
 
     @property
     def bytes_received(self) -> int:
-        """Bytes of bodies as they came over the wire, packed or not."""
+        """Bytes of response bodies as transferred, before any decompression."""
         return self._wire.bytes_received
 
     def discover(self) -> str:
-        """Find the prefix that answers as the API does, remember and give it.
+        """Find the prefix where the API answers; remember and return it.
 
-        Raises TokenRefused, NotAControlPlane, or SourceError if nobody answers.
+        Raises TokenRefused, NotAControlPlane, or SourceError if the control plane gives no good answer.
         """
         forbidden: Forbidden | None = None
         for prefix in self._candidates:
@@ -109,10 +107,10 @@ class Client:
     def list_page(
         self, endpoint: str, filters: Sequence[tuple[str, str]], offset: int, limit: int, *, patient: bool = True
     ) -> Page:
-        """One page of a list.
+        """Return one page of a list.
 
-        Raises NotOffered for 404, 405, 410 and 501, and where models come from another list than theirs. A page that is
-        not JSON means the same, once every retry gave one; where this is not `patient`, at once.
+        Raises NotOffered for 404, 405, 410 and 501, and if a list of anything else contains models. A body that is not
+        JSON raises it too: after all retries, or at once unless `patient`.
         """
         params = (*filters, ("offset", str(offset)), ("limit", str(limit)))
         content = self._get(f"{self.prefix}/{endpoint}", params, patient=patient)
@@ -129,16 +127,17 @@ class Client:
         )
 
     def probe(self, endpoint: str, filters: Sequence[tuple[str, str]] = ()) -> None:
-        """Ask for one record of a list that may not be offered.
+        """Request one record of a list that the control plane may not offer.
 
-        Raises NotOffered or Forbidden where it is not, RequestRefused where the request is not accepted so.
+        Raises NotOffered or Forbidden if the list cannot be read, RequestRefused if this form of the request is not
+        accepted.
         """
-        # A server that objects to the limit, or to the size of one record, has the list.
+        # A server that rejects the limit, or whose record exceeds the size limit, does offer the list.
         with suppress(LimitRefused, TooLarge):
             self._worker.submit(partial(self.list_page, endpoint, filters, 0, 1, patient=False)).result()
 
     def get(self, endpoint: str, record_id: str) -> dict[str, Any] | None:
-        """One record by its id; None if the control plane has none."""
+        """Return the record with this id, or None if the control plane has none."""
         path = f"{self.prefix}/{endpoint}/{quote(record_id, safe='')}"
         try:
             content = self._with_retry(partial(self._get_record, path))
@@ -150,11 +149,14 @@ class Client:
         return record
 
     def _with_retry(self, request: Callable[[], T]) -> T:
-        """What the request gives, tried again as need be; asked for by a thread that no signal disturbs."""
+        """Call with retries, in a thread that signals do not interrupt."""
         return self._worker.submit(partial(self._retry.call, request)).result()
 
     def _get_record(self, path: str) -> dict[str, Any]:
-        """One record. A page for browsers means that the path is none of the API's: final, as a refusal is."""
+        """Return the envelope of one record.
+
+        A malformed body raises SourceError without a retry: it is often an HTML page for a path outside the API.
+        """
         try:
             return parse_envelope(self._wire.get(path), dict, self._secret)
         except MalformedResponse as error:
@@ -177,7 +179,7 @@ class Client:
             raise
 
     def _probe(self, path: str) -> None:
-        """Ask for one model. A wrong path gives 404 or, often, a page for browsers: final either way."""
+        """Request one model. A wrong path answers 404 or, often, an HTML page: both are final."""
         try:
             parse_envelope(self._wire.get(path, (("offset", "0"), ("limit", "1"))), list, self._secret)
         except NotApiResponse as error:
@@ -195,5 +197,5 @@ def _not_offered(error: NotJson) -> NotOffered:
 
 
 def _whole(value: Any, least: int) -> int | None:
-    """The number if it is a whole one and large enough: servers say other things too."""
+    """The value if it is an integer of at least `least`; servers also send other values."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= least else None

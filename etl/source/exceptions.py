@@ -1,26 +1,26 @@
-"""Errors within `etl.source`, below those of `etl.errors` that leave it.
+"""Errors inside `etl.source`, which refine those of `etl.errors`.
 
-TransientError                another try may succeed
-└── MalformedResponse         a success whose body is not what was asked for
-    └── NotApiResponse        something other than the API answers
-        └── NotJson           a page of HTML or plain text
+TransientError             A retry may succeed.
+    MalformedResponse      A success status with a body of the wrong shape.
+        NotApiResponse     Something other than the API answers.
+            NotJson        An HTML or plain-text page.
 RequestRefused
-├── NotOffered                404, 405, 410, 501, or a page that is not JSON
-└── LimitRefused              the page asked for is too large
+    NotOffered             Status 404, 405, 410 or 501, or a page that is not JSON.
+    LimitRefused           The requested page is too large.
 SourceError
-└── TooLarge                  the answer passes the size bound
+    TooLarge               The answer exceeds the size limit.
 TokenRefused
-└── Forbidden                 403
-    └── InvalidPath           no address can hold the id
+    Forbidden              Status 403.
+        InvalidPath        No URL can hold the id.
 """
 
 from etl.errors import RequestRefused, SourceError, TokenRefused
 
 
 class TransientError(Exception):
-    """A failure that another try may not have; the text says what failed.
+    """A failure that a retry may resolve; the message says what failed.
 
-    `retry_after` is the pause in seconds that the server asks for. `advice` says what to do if every try fails.
+    `retry_after` is the pause in seconds that the server asks for. `advice` says what to do if all retries fail.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class TransientError(Exception):
 
 
 class MalformedResponse(TransientError):
-    """A success whose body is not what was asked for."""
+    """A success status with a body of the wrong shape."""
 
 
 class NotApiResponse(MalformedResponse):
@@ -44,23 +44,26 @@ class NotApiResponse(MalformedResponse):
 
 
 class NotJson(NotApiResponse):
-    """A page of HTML or plain text, as a path outside the API returns."""
+    """An HTML or plain-text page, as paths outside the API return."""
 
 
 class NotOffered(RequestRefused):
-    """404, 405, 410, 501, or a page that is not JSON: the control plane does not offer what was asked for."""
+    """The control plane does not offer this: 404, 405, 410, 501, or a page that is not JSON."""
 
 
 class Forbidden(TokenRefused):
-    """403: the token is valid, but must not read this."""
+    """Status 403: the token is valid, but may not read this."""
 
 
 class InvalidPath(Forbidden):
-    """An id holds half of a surrogate pair, which no address can: its records cannot be requested."""
+    """The id contains half a surrogate pair, so no URL can request its records."""
 
 
 class LimitRefused(RequestRefused):
-    """The page asked for is too large; `named` are the numbers in the answer, perhaps the largest it allows."""
+    """The requested page is too large.
+
+    `named` are the numbers in the answer, perhaps the maximum.
+    """
 
     def __init__(self, message: str, *, status: int, body: str, named: tuple[int, ...]) -> None:
         super().__init__(message, status=status, body=body)
@@ -68,4 +71,4 @@ class LimitRefused(RequestRefused):
 
 
 class TooLarge(SourceError):
-    """The answer passes the size bound."""
+    """The answer exceeds the size limit."""

@@ -1,10 +1,12 @@
-"""Daemon threads that fetch, ahead and out of the reach of signals.
+"""Daemon threads that fetch pages ahead and that signals do not interrupt.
 
-concurrent.futures waits for its threads when the process ends; an interrupt should end it at once, requests
-under way or not. And signals come to the main thread, at any moment: were it to speak HTTP itself, or to wait by
-locks that are made in Python, one could leave a lock held for ever. So it waits in a queue, and for nothing else.
+The threads of concurrent.futures delay the end of the process until their requests are done. Daemon threads let an
+interrupt end it at once.
 
-A call is made in the context of who submitted it: what it logs tells of the same run.
+Python runs signal handlers in the main thread, at any moment. If that thread handled HTTP or waited on locks written in
+Python, an interrupt could leave a lock held forever. So it waits only on a `SimpleQueue`.
+
+Each call runs in its submitter's context, so its log lines carry the same run id.
 """
 
 from collections.abc import Callable
@@ -17,49 +19,48 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 _LOOK_UP_S = 0.2
-"""Seconds after which who waits for a result looks whether a signal came."""
+"""Seconds between checks for a signal while waiting."""
 
 
 class Task(Generic[T]):
-    """A call that a thread makes when its turn comes."""
+    """A call that one of the pool's threads will run."""
 
     def __init__(self, call: Callable[[], T]) -> None:
-        """Nothing is called yet."""
         self.cancelled = False
         self._call = call
         self._context = copy_context()
         self._done: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
 
     def cancel(self) -> None:
-        """Do not have it called, unless that has begun; nobody may wait for its result any more."""
+        """Skip the call unless it has begun; its result must not be awaited afterwards."""
         self.cancelled = True
 
     def run(self) -> None:
-        """Call it."""
+        """Run the call and keep its result or exception."""
         try:
             self._done.put((self._context.run(self._call), None))
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where the result is awaited
+        except BaseException as error:  # noqa: BLE001 - `result` raises it again, whatever it is
             self._done.put((None, error))
 
     @property
     def ready(self) -> bool:
-        """Whether the result would be given at once."""
+        """Whether `result` would return without waiting."""
         return not self._done.empty()
 
     def result(self) -> T:
-        """What the call gave or raised, once it has; to be asked for once."""
+        """Wait for the call, then return its result or raise its exception. Call only once."""
         while True:
-            # A signal that comes just before the wait does not end it, nor one that another thread was given.
+            # Neither a signal just before the wait nor one sent to another thread ends the wait.
             with suppress(Empty):
                 value, error = self._done.get(timeout=_LOOK_UP_S)
                 break
         if error is not None:
             raise error
-        return value  # type: ignore[return-value]  # without an error it is what the call gave
+        return value  # type: ignore[return-value]  # without an error it is the call's result
 
 
 class FetchPool:
-    """A fixed number of threads that work off what is submitted, first come, first served."""
+    """A fixed number of threads that run the submitted calls in order."""
 
     def __init__(self, threads: int) -> None:
         """Start the threads."""
@@ -69,13 +70,13 @@ class FetchPool:
             Thread(target=self._work, name="fetch", daemon=True).start()
 
     def submit(self, call: Callable[[], T]) -> Task[T]:
-        """Have it called; its result or exception waits in the task."""
+        """Queue a call; the returned task will hold its result or exception."""
         task = Task(call)
         self._tasks.put(task)
         return task
 
     def close(self) -> None:
-        """Let each thread end after what it has at hand; wait for none, and call nothing more."""
+        """Cancel the queued calls and stop each thread after its current one, without waiting."""
         with suppress(Empty):
             while task := self._tasks.get_nowait():
                 task.cancel()

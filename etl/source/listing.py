@@ -1,4 +1,4 @@
-"""Readings of listings: pages in order, fetched ahead in parallel, in several sweeps if need be."""
+"""Read lists: pages in order, fetched ahead in parallel, in several sweeps if needed."""
 
 import logging
 from collections import deque
@@ -17,14 +17,15 @@ from etl.source.fetch_pool import FetchPool, Task
 _log = logging.getLogger(__name__)
 
 _FEWEST_AHEAD = 2
-"""Pages under way while one is taken: one to come, and one in case."""
+"""Minimum number of pages to fetch ahead: the next page, and one in reserve."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What to page: an endpoint (`ml-repos`, `models`, `model-versions`) and filters, as query parameters.
+    """An endpoint (`ml-repos`, `models`, `model-versions`), with filters as query parameters.
 
-    A list that is `optional` is not offered if its first page is not JSON; any other list is asked for again.
+    If the first page of an `optional` list is not JSON, the list is not offered. For any other list, such a page is
+    retried.
     """
 
     endpoint: str
@@ -32,25 +33,26 @@ class Listing:
     optional: bool = False
 
     def __str__(self) -> str:
-        """As it may stand in a message."""
+        """The list's name in messages."""
         only = ", ".join(f"{name} {value}" for name, value in self.filters)
         return f"{self.endpoint} of {only}" if only else self.endpoint
 
 
 class ListingRead:
-    """One listing being read: iterate over its pages, then ask for the proof."""
+    """One read of a list: iterate over its pages, then check `proof`."""
 
     def __init__(self, listing: Listing, fetch: Callable[[int], Task[Page]], ahead: int, max_sweeps: int) -> None:
-        """Have the first page fetched; `fetch` takes an offset, and `ahead` pages are under way at most.
+        """Request the first page; `fetch` takes an offset, and up to `ahead` pages are under way.
 
-        Where pages come as fast as they are taken, fewer are: each that waits takes the memory of all its records.
+        Fewer are under way while pages arrive faster than they are used, because each waiting page holds its records in
+        memory.
         """
         self.listing = listing
         self.proof: Literal["anchored", "confirmed"] | None = None
         self.sweeps = 0
         self.total: int | None = None
         self.repeats = False
-        """Whether the server gives the same page whatever offset is asked for: another sweep would, too."""
+        """Whether the server returns the same page for every offset, as it would in another sweep."""
         self._fetch = fetch
         self._most_ahead = ahead
         self._ahead = min(_FEWEST_AHEAD, ahead)
@@ -58,7 +60,7 @@ class ListingRead:
         self._pages = {0: fetch(0)}
 
     def __iter__(self) -> Iterator[Page]:
-        """The pages of the first sweep, and of further ones while there is no proof. To be exhausted once."""
+        """Yield the pages of each sweep, until there is a proof or no sweep left. Iterate once."""
         previous: Sweep | None = None
         while self.proof is None and self.sweeps < self._max_sweeps and not self.repeats:
             sweep = Sweep()
@@ -70,7 +72,7 @@ class ListingRead:
             previous = sweep
 
     def drop(self) -> None:
-        """Fetch nothing more that is not under way."""
+        """Cancel all fetches that have not begun."""
         for page in self._pages.values():
             page.cancel()
         self._pages.clear()
@@ -90,13 +92,13 @@ class ListingRead:
             self.drop()
 
     def _as_many_as_it_takes(self, *, is_early: bool) -> int:
-        """How many pages to have under way from now on, after one that was early, or that had to be waited for."""
+        """The number of pages to fetch ahead, after a page that was ready early or not."""
         if is_early:
             return max(self._ahead - 1, min(_FEWEST_AHEAD, self._most_ahead))
         return min(2 * self._ahead, self._most_ahead)
 
     def _look_ahead(self, sweep: Sweep) -> None:
-        """Have the next pages fetched, and forget those that were foretold wrongly."""
+        """Request the predicted next pages, and cancel those that are no longer predicted."""
         offsets = sweep.upcoming(self._ahead)
         for offset in self._pages.keys() - set(offsets):
             self._pages.pop(offset).cancel()
@@ -106,10 +108,10 @@ class ListingRead:
 
 
 class ListingReader:
-    """Reads listings with a few requests under way at once."""
+    """Reads lists with several requests at the same time."""
 
     def __init__(self, client: Client, page_size: int, concurrency: int, max_sweeps: int) -> None:
-        """Start the threads that fetch."""
+        """Start the fetch threads."""
         self.page_size = page_size
         self._client = client
         self._concurrency = concurrency
@@ -118,25 +120,23 @@ class ListingReader:
         self._lock = Lock()
 
     def __enter__(self) -> Self:
-        """The threads run already."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let the threads end."""
         self.close()
 
     def close(self) -> None:
-        """Let the threads end, each after the request at hand."""
+        """Stop the threads, each after its current request."""
         self._pool.close()
 
     def read(self, listing: Listing) -> ListingRead:
-        """A reading of the listing, its first page under way."""
+        """Start to read a list: request its first page."""
         return ListingRead(listing, partial(self._submit, listing), self._concurrency, self._max_sweeps)
 
     def read_many(self, listings: Iterable[Listing]) -> Iterator[ListingRead]:
-        """Readings in the order of their listings, the first pages of the next few under way.
+        """Yield a read of each list, in order, with the first pages of the next few requested.
 
-        The listings are pulled as they are needed. Exhaust a reading before taking the next one.
+        Lists are taken from the iterable as needed. Exhaust each read before you take the next.
         """
         waiting: deque[ListingRead] = deque()
         try:
@@ -154,7 +154,7 @@ class ListingReader:
         return self._pool.submit(partial(self._fetch, listing, offset))
 
     def _fetch(self, listing: Listing, offset: int) -> Page:
-        """One page, as large as the control plane allows; how large that is holds for the whole run."""
+        """Fetch one page; if the server rejects its size, lower the size for the whole run."""
         while True:
             size = self.page_size
             try:
@@ -166,7 +166,7 @@ class ListingReader:
                 self._shrink(size, refusal)
 
     def _shrink(self, size: int, refusal: LimitRefused | TooLarge) -> None:
-        """Ask for smaller pages: the most that the answer names, else half."""
+        """Lower the page size to the largest smaller number in the answer, else to half."""
         named = refusal.named if isinstance(refusal, LimitRefused) else ()
         smaller = max((number for number in named if 0 < number < size), default=size // 2)
         with self._lock:

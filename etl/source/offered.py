@@ -1,4 +1,4 @@
-"""Which lists a control plane offers this token, beside the list of models."""
+"""Which lists, besides models, the control plane offers this token."""
 
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
@@ -16,17 +16,18 @@ _NEEDS_A_FILTER = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_EN
 
 
 def is_withheld(refusal: Refusal) -> bool:
-    """Whether the list is not offered, not allowed, or not without a filter; any other refusal is a fault."""
+    """Whether the list is not offered, not allowed, or requires a filter; else it is a fault."""
     return isinstance(refusal, Forbidden | NotOffered) or refusal.status in _NEEDS_A_FILTER
 
 
 def refusal_of_versions(
     client: Client, ml_repos: Sequence[str], model_id: str | None, *, within: bool = False
 ) -> Refusal | None:
-    """Why model versions cannot be listed in any form; None if they can.
+    """Return why no form of the version list can be read, or None if one can.
 
-    Asks for all, unless only those `within` the ML repos are wanted, then by ML repo, then by the model. A control
-    plane may offer one form alone, and a token may read some ML repos alone.
+    The forms are: all versions, those of an ML repo, those of the model. `within` skips the first, because only
+    versions within the ML repos are needed. A control plane may offer only one form, and a token may read only some ML
+    repos.
     """
     refusals: list[Refusal] = []
     for form in _forms(ml_repos, model_id, within=within):
@@ -55,7 +56,7 @@ def _forms(
 
 
 def why(what: str, refusal: Refusal) -> str:
-    """A refusal of a list of `what`, in words."""
+    """Say why the list of `what` cannot be read."""
     if isinstance(refusal, Forbidden):
         return f"the token may not list {what} (403; grant it permission to read them)"
     found = "something else answers at its address" if refusal.status == HTTPStatus.OK else refusal.status

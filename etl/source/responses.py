@@ -1,7 +1,7 @@
-"""From status and body to the parsed envelope, or to the error that says what to do.
+"""Turn status and body into the parsed JSON envelope, or into an error with advice.
 
-JSON is read by msgspec, and where that refuses it by the standard library, which takes more time and takes NaN, lone
-surrogates and unescaped control characters, that servers do send, as they are. What both read, they read alike.
+msgspec parses the JSON. The slower standard library parses what msgspec rejects but servers send: NaN, lone surrogates
+and unescaped control characters. Where both accept a body, they return the same value.
 """
 
 import json
@@ -33,7 +33,7 @@ Shape = type[list[Any]] | type[dict[str, Any]]
 _EXCERPT = 200
 _EXCERPTED = 32_768
 _BEARER = re.compile(r"(?i)(?<=bearer )\S+")
-_DEEPEST = 400  # far more than a record may nest, and less than Python can read
+_DEEPEST = 400  # more levels than a record may nest, fewer than Python can read
 _STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 _SLOWER = "run again later, or ask for less at a time by --requests-per-second"
 _RETRIED = frozenset({408, 425, 429})
@@ -48,14 +48,14 @@ _ADVICE = {
 
 
 class LongInteger(str):
-    """A whole number of more digits than Python reads: no text, though it is written as one."""
+    """An integer with more digits than Python reads: a str here, but not text in the JSON."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came over the wire: `path` was asked, `headers` are found in any case, `body` is unpacked."""
+    """The response to a request for `path`: header names ignore case, `body` is decompressed."""
 
     path: str
     status: int
@@ -64,18 +64,18 @@ class Answer:
 
 
 def redact_excerpt(text: str, secret: str) -> str:
-    """Text from outside made fit for one line: short, printable, without the token in any spelling."""
+    """Reduce external text to a short printable line, with the token redacted in any spelling."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text[:_EXCERPTED]).split())
-    line = _BEARER.sub("***", secret_pattern(secret).sub("***", line))
-    if len(text) > _EXCERPTED:  # the cut may have gone through a token
+    line = _BEARER.sub("***", spelled(secret).sub("***", line))
+    if len(text) > _EXCERPTED:  # the cut may have split a token
         line = line[: -_EXCERPTED // 2]
     return line[:_EXCERPT]
 
 
 def parse_envelope(answer: Answer, shape: Shape, secret: str) -> dict[str, Any]:
-    """The JSON object of the answer, whose `data` is of this shape.
+    """Return the JSON object of the answer, whose `data` has this shape.
 
-    Raises Passing where another try may help, else TokenRefused, RequestRefused, or ConfigError for a redirect.
+    Raises TransientError if a retry may help, else TokenRefused, RequestRefused, or ConfigError for a redirect.
     """
     if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         raise _refusal(answer, secret)
@@ -90,9 +90,9 @@ def parse_envelope(answer: Answer, shape: Shape, secret: str) -> dict[str, Any]:
 
 
 def _json(body: bytes) -> Any:
-    """The parsed body; None if it is no JSON, which is nothing that the API ever answers.
+    """Parse the body; None if it is not JSON, since the API never answers null.
 
-    A value that nests too deep for Python comes as its text from the level _DEEPEST on.
+    If the body nests too deep for Python, lists and objects at level _DEEPEST become their JSON text.
     """
     with suppress(ValueError, RecursionError):
         try:
@@ -103,7 +103,7 @@ def _json(body: bytes) -> Any:
 
 
 def _parsed(text: str | bytes, room: int = 300) -> Any:
-    """What the JSON says. Read from so far down the stack that who has less of it left can still write it again."""
+    """Parse JSON with 300 stack frames in reserve, so that deeper code can serialize it."""
     if room:
         return _parsed(text, room - 1)
     try:
@@ -112,7 +112,7 @@ def _parsed(text: str | bytes, room: int = 300) -> Any:
         pass
     try:
         return json.loads(text, strict=False)
-    except ValueError:  # as well for a number of more digits than Python reads
+    except ValueError:  # also raised for an integer with more digits than Python reads
         return json.loads(text, strict=False, parse_int=_whole)
 
 
@@ -124,7 +124,7 @@ def _whole(digits: str) -> int | LongInteger:
 
 
 def _levelled(text: str) -> str:
-    """JSON whose values below the level _DEEPEST are texts that hold them as JSON."""
+    """Replace the lists and objects at level _DEEPEST with strings of their JSON text."""
     parts, depth, done = [], 0, 0
     for token in _STRUCTURE.finditer(text):
         if token[0] in "[{":
@@ -141,7 +141,7 @@ def _levelled(text: str) -> str:
 
 
 def _refusal(answer: Answer, secret: str) -> Exception:
-    """The error of a status that is no success."""
+    """The error for a status other than success."""
     status, path = answer.status, answer.path
     excerpt = redact_excerpt(answer.body[: 5 * _EXCERPTED].decode("utf-8", "replace"), secret)
     said = f"{_named(status)}: {excerpt}" if excerpt else _named(status)
@@ -169,7 +169,7 @@ def _refusal(answer: Answer, secret: str) -> Exception:
 
 
 def _objections(value: Any) -> Iterator[str]:
-    """The sentences of an error body, be it FastAPI's or one with a message; an upper bound counts as one."""
+    """Yield the messages in an error body (FastAPI's or another), and any upper bound."""
     match value:
         case str():
             yield value
@@ -191,7 +191,7 @@ def _named(status: int) -> str:
 
 
 def _host(location: str) -> str:
-    """The host that a redirect names, and nothing more of it: its query may hold secrets."""
+    """The host of a redirect, without the query, which may contain secrets."""
     try:
         return urlsplit(location).hostname or "another path of the same host"
     except ValueError:

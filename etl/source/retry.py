@@ -1,4 +1,4 @@
-"""The one function that tries again, and has all workers wait meanwhile."""
+"""Retry transient failures, and pause all workers between tries."""
 
 import logging
 import re
@@ -16,7 +16,7 @@ from etl.source.exceptions import TransientError
 from etl.source.throttle import Throttle
 
 MAX_RETRY_AFTER = 60.0
-"""Seconds: a server that asks for a longer pause is asked again after this one."""
+"""Maximum pause in seconds that a server can request with Retry-After."""
 
 _FIRST_WAIT, _LONGEST_WAIT, _JITTER = 0.5, 30.0, 0.5
 
@@ -26,10 +26,10 @@ T = TypeVar("T")
 
 
 class Retry:
-    """Tries again what failed in passing, bounded in attempts and in time."""
+    """Retries transient failures, within limits on attempts and time."""
 
     def __init__(self, settings: Settings, gate: Throttle) -> None:
-        """Take the bounds from the settings; all workers share the gate."""
+        """Take the limits from the settings; all workers share the gate."""
         self.retries = 0
         self._attempts = settings.max_retries + 1
         self._seconds = settings.max_retry_time
@@ -37,16 +37,16 @@ class Retry:
         self._lock = Lock()
 
     def call(self, request: Callable[[], T]) -> T:
-        """What the request gives, tried again as long as it raises Passing; then SourceUnavailable."""
+        """Call, and retry on TransientError; SourceUnavailable once a limit is reached."""
         failed: float | None = None
 
         def pause(error: Exception) -> bool | float:
-            """Whether to try again, and after how long if the server said so; else by stamina's back-off."""
+            """Whether to retry: a number is the server's pause, True means stamina's back-off."""
             if not isinstance(error, TransientError):
                 return False
             nonlocal failed
             now = self._gate.clock()
-            failed = now if failed is None else failed  # to wait for a turn is no failure
+            failed = now if failed is None else failed  # the time limit excludes waiting for a slot
             wait = attempt.next_wait if error.retry_after is None else error.retry_after
             if now + wait > failed + self._seconds:
                 return False
@@ -76,9 +76,9 @@ class Retry:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The pause in seconds that a Retry-After header asks for, capped; None if it asks for none.
+    """The pause in seconds that a Retry-After header asks for, capped; None without one.
 
-    A date counts from the answer's own Date, so that neither clock needs to be right.
+    A date counts from the answer's own Date header, so neither clock needs to be correct.
     """
     asked = headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d+)?", asked, re.ASCII):
@@ -89,14 +89,14 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             pause = until.timestamp() - now.timestamp()
         except (ValueError, OverflowError):
             return None
-    # "0" asks for no pause: the usual one is kinder to both sides than trying again at once.
+    # "0" asks for no pause, but the usual one is kinder to both sides than an immediate retry.
     return min(pause, MAX_RETRY_AFTER) if pause > 0 else None
 
 
 def _tell(details: RetryDetails) -> None:
-    # As text: who keeps the record of a line would keep the error's frames, with pages and token in them.
+    # Log text only: a log record with the error would keep its frames, and so pages and token, in memory.
     _log.warning("%s; trying again in %.1f s", str(details.caused_by), details.wait_for)
 
 
-# Left to itself stamina logs by structlog, which prints to stdout, and that belongs to the result.
+# By default stamina logs with structlog, which prints to stdout; stdout is reserved for results.
 set_on_retry_hooks([_tell])

@@ -1,13 +1,14 @@
-"""How fast all workers together ask: when, how many requests at once, how many a second.
+"""Limits for all workers together: pauses, requests at the same time, requests per second.
 
-The limit on requests under way follows TCP: one more after each round of good answers, as long as somebody waits for
-a place; half when the server has too much to do. It says so by 429 or 503, by no answer in time, or by answers that
-come clearly later than they did.
+The limit on concurrent requests works as in TCP. It grows by one after each round of successes, while a worker waits
+for a slot. It halves when the server is overloaded: status 429 or 503, a timeout, or answers clearly slower than usual.
 
-Time counts up to the first byte, and among requests of one kind, for another list or page size takes another time. The
-quickest of a few answers counts, as in HyStart++ (RFC 9406): large records delay some answers, a busy server all.
-Where one request at a time is still slow, it is not our crowd that makes it so: that time becomes the new measure (so
-does Envoy), or a list that grows slower towards its end would be read one by one from there on.
+Response time is measured up to the first byte. It is compared only among requests of one kind, because other lists and
+page sizes take other times. The fastest of a few answers counts, as in HyStart++ (RFC 9406): large records delay some
+answers, an overloaded server delays all.
+
+If even one request at a time is slow, our concurrency is not the cause. Then that time becomes the new baseline, as in
+Envoy. Otherwise a list that grows slower towards its end would be read one page at a time from there on.
 """
 
 import logging
@@ -18,20 +19,23 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from threading import Condition, Lock
 
-_FIRST = 2  # requests under way at the start
-_FEW = 8  # answers of one kind that times are judged by
-_CLEARLY, _NOISE = 2.0, 0.05  # later: by this factor, and by more seconds than threads cost each other
-_LONGEST_SLEEP = 3600.0  # Python knows no pauses of centuries
+_FIRST = 2  # concurrent requests at the start
+_FEW = 8  # answers of one kind that response times are judged by
+_CLEARLY, _NOISE = 2.0, 0.05  # slower: by this factor, plus the seconds that threads cost each other
+_LONGEST_SLEEP = 3600.0  # time.sleep does not accept centuries
 _TOO_MUCH = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 _log = logging.getLogger(__name__)
 
 
 class Slot:
-    """One request under way; who sends it notes here what came of it."""
+    """One request under way; its sender records the outcome here."""
 
     def __init__(self, kind: Hashable, number: int, clock: Callable[[], float]) -> None:
-        """Sent now. Requests of one `kind` take about the same time, None is like no other; `number` counts all."""
+        """Start the clock; `number` counts all requests.
+
+        Requests of one `kind` take similar times; those of kind None are not compared.
+        """
         self.kind = kind
         self.number = number
         self.began = clock()
@@ -41,16 +45,15 @@ class Slot:
         self._clock = clock
 
     def answered(self, status: int) -> None:
-        """The answer has begun."""
+        """Record the status and the time at the first byte of the answer."""
         self.status = status
         self.seconds = self._clock() - self.began
 
 
 class AdaptiveLimit:
-    """How many requests may be under way. It knows no threads: who shares it among some holds a lock."""
+    """The number of concurrent requests allowed. Not thread-safe: the caller holds a lock."""
 
     def __init__(self, most: int) -> None:
-        """Begin modestly."""
         self.now = min(_FIRST, most)
         self.under_way = 0
         self._most = most
@@ -61,16 +64,16 @@ class AdaptiveLimit:
         self._usual: dict[Hashable, float] = {}
 
     def begin(self) -> int:
-        """Take a place; gives the number of the request."""
+        """Take a slot; return the number of the request."""
         self.under_way += 1
         self._sent += 1
         return self._sent
 
     def end(self, turn: Slot, *, wanted: bool) -> None:
-        """Give the place back, and learn from what came of the request; `wanted`: somebody waits for a place."""
+        """Release the slot and learn from the outcome; `wanted`: a worker waits for a slot."""
         self.under_way -= 1
         if turn.number <= self._sent_at_cut:
-            return  # It tells of the crowd that was there before the cut.
+            return  # sent before the cut, so it reflects the concurrency before the cut
         if turn.late or turn.status in _TOO_MUCH:
             self._cut()
         elif HTTPStatus.OK <= turn.status < HTTPStatus.MULTIPLE_CHOICES:
@@ -88,14 +91,14 @@ class AdaptiveLimit:
         self._latest.clear()
 
     def _slows(self, turn: Slot) -> bool:
-        """Whether the latest answers came clearly later than usual. If so, nothing grows until the next few did not."""
+        """Whether the latest answers are clearly slower than usual; if so, also stop growth."""
         if turn.kind is None:
             return False
         latest = self._latest[turn.kind]
         latest.append(turn.seconds)
         if len(latest) < _FEW:
             return False
-        # The second quickest is the measure: a page with hardly a record on it must not set it.
+        # The second fastest sets the baseline, because a nearly empty page must not set it.
         quickest, second = sorted(latest)[:2]
         usual = second if self.now == 1 else min(second, self._usual.get(turn.kind, second))
         self._usual[turn.kind] = usual
@@ -104,7 +107,7 @@ class AdaptiveLimit:
 
 
 class Throttle:
-    """What all workers pass before they ask: each waits for its turn, and holds nothing while it waits."""
+    """Where workers wait before each request, holding neither a slot nor a lock."""
 
     def __init__(
         self,
@@ -114,7 +117,7 @@ class Throttle:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Begin open. So many requests are under way at once, at most, and so many sent in a second, 0 for no bound."""
+        """Allow `most` concurrent requests, and `per_second` new ones a second (0: no limit)."""
         self.clock = clock
         self._sleep = sleep
         self._spacing = 1 / per_second if per_second else 0.0
@@ -124,13 +127,13 @@ class Throttle:
         self._change = Condition(Lock())
 
     def shut(self, seconds: float) -> None:
-        """Keep everybody waiting for that long, unless it is shut for longer already."""
+        """Pause all workers for this long, unless a longer pause is active."""
         with self._change:
             self._opens = max(self._opens, self.clock() + seconds)
 
     @contextmanager
     def turn(self, kind: Hashable = None) -> Iterator[Slot]:
-        """One request, from when its turn has come to when its answer was read."""
+        """Wait for a slot, and hold it until the answer has been read."""
         turn = self._taken(kind)
         try:
             yield turn

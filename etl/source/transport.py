@@ -1,4 +1,4 @@
-"""httpx, and nothing else that knows of it: one GET, its answer bounded in time and size."""
+"""One GET through httpx, limited in time and size."""
 
 import re
 import ssl
@@ -17,12 +17,12 @@ from etl.source.responses import Answer, redact_excerpt
 from etl.source.throttle import Slot, Throttle
 
 MAX_RESPONSE_BYTES = 64 * 2**20
-"""Of one answer, as it came and unpacked."""
+"""Size limit of one body, both as transferred and decompressed."""
 
 _PIECE = 2**20
 
 _CONNECT_TIMEOUT = 10.0
-_MAX_TIMEOUTS = 5  # of a whole answer: each read has its own, but a body may drip for ever
+_MAX_TIMEOUTS = 5  # limit for a whole body: each read has its own timeout, so a slow body could take forever
 
 _LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
@@ -37,12 +37,12 @@ _IN_WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
 
 
 class Transport:
-    """Sends the token to one address, and nowhere else."""
+    """Sends requests, with the token, to one address and no other."""
 
     def __init__(
         self, settings: Settings, token: str, gate: Throttle, transport: httpx.BaseTransport | None = None
     ) -> None:
-        """Open a connection pool; ConfigError if the CA file or the proxy settings cannot be used."""
+        """Raise ConfigError if the CA file or the proxy settings cannot be used."""
         self.requests = 0
         self.bytes_received = 0
         self._lock = Lock()
@@ -65,28 +65,28 @@ class Transport:
                 follow_redirects=False,
                 verify=verify,
                 transport=transport,
-                # What listens on this machine is not behind the proxy of the company.
+                # Services on this machine are not behind the company's proxy.
                 mounts=dict.fromkeys(_LOOPBACK),
             )
         except (ValueError, ImportError, httpx.InvalidURL):
-            # Their texts may quote the address, a password with it.
+            # The error text may quote the proxy's address, including a password.
             raise ConfigError("The proxy that HTTPS_PROXY or ALL_PROXY names cannot be used.") from None
 
     def close(self) -> None:
-        """Drop the connections."""
+        """Close the connections."""
         self._http.close()
 
     def get(self, path: str, params: Sequence[tuple[str, str]] = ()) -> Answer:
-        """The answer to one request, whatever its status, once its turn has come.
+        """Wait for a slot, send one request and return the answer, whatever its status.
 
-        Raises Passing when none came but another try may bring it, TooLarge past the size bound, SourceError
-        if the certificate is not trusted, ConfigError if nothing can be asked at this address.
+        TransientError means no answer, but a retry may help. TooLarge means an answer above the size limit, SourceError
+        an untrusted certificate. ConfigError means an unusable address, InvalidPath a path that no URL can hold.
         """
         try:
             with self._gate.turn(_kind(path, params)) as turn:
                 return self._answer(turn, path, params)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError) as error:
-            # Their texts may quote headers, the token with them.
+            # The error text may quote headers, including the token.
             kind = InvalidPath if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8" else ConfigError
             raise kind(f"{self._base} cannot be asked for {path}: look for odd characters.") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
@@ -103,7 +103,7 @@ class Transport:
             raise
 
     def _body(self, path: str, response: httpx.Response) -> bytes:
-        """The unpacked body, read piece by piece so that neither its size nor its slowness can hurt."""
+        """Read the body in chunks and decompress it, within the limits on size and time."""
         chunks, size, began = [], 0, time.monotonic()
         try:
             for chunk in _unpacked(response):
@@ -115,11 +115,11 @@ class Transport:
                     raise httpx.ReadTimeout("the body keeps dripping")
             return b"".join(chunks)
         finally:
-            chunks.clear()  # who keeps an error keeps this frame
+            chunks.clear()  # an error that is kept keeps this frame, too
             self._count(received=response.num_bytes_downloaded)
 
     def _failure(self, path: str, error: httpx.HTTPError) -> Exception:
-        """Our error for what kept the answer from coming."""
+        """The error to raise for a failed request."""
         distrust = _certificate_fault(error)
         if distrust is not None:
             return SourceError(
@@ -139,16 +139,17 @@ class Transport:
 
 
 def _kind(path: str, params: Sequence[tuple[str, str]]) -> Hashable:
-    """What requests have in common that take about the same time: list and page size. No two records have."""
+    """List and page size: such requests take similar times. None for single records."""
     size = dict(params).get("limit")
     return size and (path, size)
 
 
 def _unpacked(response: httpx.Response) -> Iterator[bytes]:
-    """The body in pieces of bounded size, an empty one where nothing was to unpack. Raises httpx.DecodingError.
+    """Yield the decompressed body in chunks of limited size, which may be empty.
 
-    httpx would unpack at once whatever came, and as many layers as the server names: a kilobyte packed twice may
-    hold a gigabyte. What is packed in a way that was not asked for stays as it is, and is no JSON.
+    Raises httpx.DecodingError. httpx would decompress each chunk at once, and in as many layers as the server names: a
+    kilobyte compressed twice may hold a gigabyte. A body in an encoding that we did not request stays compressed, and
+    so is not JSON.
     """
     if response.headers.get("content-encoding", "").strip().lower() not in {"gzip", "x-gzip"}:
         yield from response.iter_raw()
@@ -166,7 +167,7 @@ def _unpacked(response: httpx.Response) -> Iterator[bytes]:
 
 
 def _trust(settings: Settings) -> ssl.SSLContext:
-    """The certificates to trust: of the file the settings name, else httpx's choice."""
+    """The certificates to trust: those in the configured CA file, else httpx's default."""
     file = settings.ca_file()
     try:
         return ssl.create_default_context(cafile=file) if file else httpx.create_ssl_context()
@@ -177,7 +178,7 @@ def _trust(settings: Settings) -> ssl.SSLContext:
 
 
 def _certificate_fault(error: BaseException) -> ssl.SSLCertVerificationError | None:
-    """The distrust at the root of a failed connection, if that is what it was."""
+    """The certificate error at the root of a failed connection, or None."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
         cause = cause.__cause__ or cause.__context__

@@ -1,4 +1,4 @@
-"""Records as a control plane sends them, with a default for every field; a change of None leaves a null."""
+"""Build records as a control plane sends them, with a default for every field; None leaves a null."""
 
 from typing import Any
 

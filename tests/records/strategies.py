@@ -1,6 +1,6 @@
-"""Whatever a control plane might send: the API's fields, each right most of the time and wrong in any way.
+"""Anything a control plane might send: the API's fields, mostly valid, else wrong in any way.
 
-Everything has passed through the standard library's JSON, so that it is what a client would hand on.
+Every value has passed through the standard library's JSON, as a client would pass it on.
 """
 
 import json
@@ -14,7 +14,7 @@ Record = dict[str, Any]
 
 ENTITIES: tuple[Entity, ...] = ("ml_repos", "models", "model_versions")
 
-TEXTS = st.text(st.characters(), max_size=12)  # NUL and lone surrogates included
+TEXTS = st.text(st.characters(), max_size=12)  # includes NUL and lone surrogates
 NUMBERS = st.integers() | st.floats() | st.sampled_from([2**53 + 1, 2**63 - 1, 2**63, -(2**63) - 1, 10**400])
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS,
@@ -51,9 +51,9 @@ def _mostly(usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(usual, usual, usual, usual, ANY_JSON)
 
 
-def _record(known: dict[str, st.SearchStrategy[Any]], **required: st.SearchStrategy[Any]) -> Any:
-    """An object with any of the known fields, any unknown ones, and those that are needed."""
-    optional = {key: _mostly(values) for key, values in known.items() if key not in required}
+def _record(known: dict[str, st.SearchStrategy[Any]], **needed: st.SearchStrategy[Any]) -> Any:
+    """An object with the needed fields, and any of the known and unknown ones."""
+    optional = {key: _mostly(values) for key, values in known.items() if key not in needed}
     return st.builds(
         lambda unknown, fields: unknown | fields, OBJECTS, st.fixed_dictionaries(required, optional=optional)
     )

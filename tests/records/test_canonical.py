@@ -13,15 +13,15 @@ from etl.records.canonical import MAX_NESTING, UnstorableValue, canonical, conte
         ([math.nan, math.inf, -math.inf, -0.0, 2**70, 0.1], "[NaN,Infinity,-Infinity,0,1180591620717411303424,0.1]"),
     ],
 )
-def test_the_canonical_text(value: object, text: str) -> None:
+def test_canonical_text_is_the_same_for_every_notation(value: object, text: str) -> None:
     assert canonical(value) == text
 
 
-def test_the_hash_is_128_bit_and_does_not_change_between_releases() -> None:
+def test_content_hash_is_128_bits_and_stable_across_releases() -> None:
     assert content_hash(normalize({"b": 1, "a": [1.5, None]})) == "cc344d1ab9f207d04dadc186e6a3b78d"
 
 
-def test_nesting_is_bounded() -> None:
+def test_value_nested_too_deep_is_unstorable() -> None:
     deep: object = 1
     for _ in range(MAX_NESTING):
         deep = {"in": deep}

@@ -45,8 +45,8 @@ METRICS = st.lists(
         ({}, {"latest_version": a_version(id="v-4")}, [("latest_version_id", "v-3", "v-4")]),
     ],
 )
-def test_what_moved_in_a_model(old: Record, new: Record, expected: list[tuple[Any, ...]]) -> None:
-    assert _told("models", a_model(**old), a_model(**new)) == expected
+def test_changed_model_yields_its_changes(old: Record, new: Record, expected: list[tuple[Any, ...]]) -> None:
+    assert _changed("models", a_model(**old), a_model(**new)) == expected
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_what_moved_in_a_model(old: Record, new: Record, expected: list[tuple[An
         ({"tags": ["b", "a"]}, {"tags": ["a", "c"]}, [("tags", "b", None), ("tags", None, "c")]),
     ],
 )  # fmt: skip
-def test_what_moved_in_a_version(old: Record, new: Record, expected: list[tuple[Any, ...]]) -> None:
-    assert _told("model_versions", a_version(**old), a_version(**new)) == expected
+def test_changed_version_yields_its_changes(old: Record, new: Record, expected: list[tuple[Any, ...]]) -> None:
+    assert _changed("model_versions", a_version(**old), a_version(**new)) == expected
 
 
 @pytest.mark.parametrize(
@@ -96,22 +96,22 @@ def test_what_moved_in_a_version(old: Record, new: Record, expected: list[tuple[
         ({"name": "churn2"}, [("manifest.name", "churn", "churn2")]),
     ],
 )  # fmt: skip
-def test_what_moved_in_a_manifest_is_told_once(change: Record, expected: list[tuple[Any, ...]]) -> None:
+def test_manifest_change_held_by_a_column_is_reported_once(change: Record, expected: list[tuple[Any, ...]]) -> None:
     old, new = a_version(), a_version(manifest=a_manifest(**change))
-    moved = _told("model_versions", old, new)
-    # The column of the artifact's size moves with the metadata that it is read out of.
+    moved = _changed("model_versions", old, new)
+    # The artifact's size is a column read from the metadata, so it changes with the metadata.
     assert [move for move in moved if move[0] != "artifact_size_bytes"] == expected
 
 
-def test_keys_with_dots_are_not_taken_for_paths() -> None:
+def test_key_with_dots_is_not_treated_as_a_path() -> None:
     old, new = (a_version(manifest=a_manifest(metadata=metadata)) for metadata in ({"a.b": 1}, {"a": {"b": 1}}))
-    assert _told("model_versions", old, new) == [("metadata.a.b", None, "1"), ("metadata.a.b", "1", None)]
+    assert _changed("model_versions", old, new) == [("metadata.a.b", None, "1"), ("metadata.a.b", "1", None)]
 
 
-def test_metrics_are_paired_by_key_step_and_time() -> None:
+def test_metric_changes_are_paired_by_key_step_and_time() -> None:
     old = [a_metric(), a_metric(step=2, value=0.2), a_metric(key="f1", value=None)]
     new = [a_metric(value=math.nan), a_metric(step=3, value=0.2), a_metric(key="f1", value=1)]
-    assert _told("model_versions", a_version(metrics=old), a_version(metrics=new)) == [
+    assert _changed("model_versions", a_version(metrics=old), a_version(metrics=new)) == [
         ("metrics.loss", "0.25", "NaN"),
         ("metrics.loss", "0.2", None),
         ("metrics.f1", "null", "1"),
@@ -120,7 +120,7 @@ def test_metrics_are_paired_by_key_step_and_time() -> None:
 
 
 @given(METRICS, METRICS)
-def test_the_story_of_the_metrics_leads_from_the_old_to_the_new(old: list[Record], new: list[Record]) -> None:
+def test_metric_changes_applied_to_the_old_values_give_the_new_values(old: list[Record], new: list[Record]) -> None:
     before, after = _rows("model_versions", a_version(metrics=old)), _rows("model_versions", a_version(metrics=new))
     values = _values(before)
     for move in changes("model_versions", "v-3", before, after):
@@ -132,14 +132,14 @@ def test_the_story_of_the_metrics_leads_from_the_old_to_the_new(old: list[Record
     assert sorted(values) == sorted(_values(after))
 
 
-def test_fields_of_an_ml_repo_without_columns_are_told_by_their_path() -> None:
+def test_ml_repo_field_without_a_column_is_reported_by_its_path() -> None:
     manifest = {"name": "churn", "collaborators": []}
-    assert _told("ml_repos", an_ml_repo(manifest=manifest), an_ml_repo(manifest=manifest, num_runs=8)) == [
+    assert _changed("ml_repos", an_ml_repo(manifest=manifest), an_ml_repo(manifest=manifest, num_runs=8)) == [
         ("extra.num_runs", "7", "8")
     ]
 
 
-def test_a_change_says_of_what_and_of_what_kind() -> None:
+def test_change_names_its_entity_id_and_kind() -> None:
     old, new = _rows("model_versions", a_version(tags=["a"])), _rows("model_versions", a_version(tags=["b"]))
     assert changes("model_versions", "v-3", old, new) == [
         ("model_versions", "v-3", "tag_removed", "tags", "a", None),
@@ -152,7 +152,7 @@ def _rows(entity: Entity, record: Record) -> Rows:
     return to_rows(identify(entity, record))
 
 
-def _told(entity: Entity, old: Record, new: Record) -> list[tuple[Any, ...]]:
+def _changed(entity: Entity, old: Record, new: Record) -> list[tuple[Any, ...]]:
     return [move[3:] for move in changes(entity, "1", _rows(entity, old), _rows(entity, new))]
 
 

@@ -20,7 +20,7 @@ from etl.records.fields import identity, integer, leftover, take_flag, take_iden
         (None, None),
     ],
 )
-def test_an_integer_is_a_whole_number_of_64_bit(value: Any, number: int | None) -> None:
+def test_integer_accepts_only_whole_numbers_of_64_bits(value: Any, number: int | None) -> None:
     assert integer(value) == number
 
 
@@ -45,11 +45,11 @@ def test_an_integer_is_a_whole_number_of_64_bit(value: Any, number: int | None) 
         (None, None),
     ],
 )
-def test_an_id_is_text_or_a_whole_number(value: Any, text: str | None) -> None:
+def test_identity_accepts_only_text_and_whole_numbers(value: Any, text: str | None) -> None:
     assert identity(value) == text
 
 
-def test_what_a_column_cannot_give_back_stays() -> None:
+def test_value_that_its_column_cannot_reproduce_stays_in_extra() -> None:
     left = {
         "name": "churn",
         "type": 7,

@@ -8,7 +8,7 @@ from etl.source.responses import LongInteger
 from tests.records.builders import a_metric, a_model, a_version, an_ml_repo
 
 
-def test_a_sighting_says_which_record_it_is_and_when_it_changed() -> None:
+def test_identified_record_holds_its_ids_and_time_of_change() -> None:
     seen = identify("model_versions", a_version(id=7.0, updated_at="2024-05-02T12:00:00+02:00"))
     assert (seen.entity, seen.id, seen.model_id, seen.ml_repo_id) == ("model_versions", "7", "m-1", "12")
     assert seen.updated_at == datetime(2024, 5, 2, 10, tzinfo=UTC)
@@ -16,7 +16,7 @@ def test_a_sighting_says_which_record_it_is_and_when_it_changed() -> None:
     assert len(seen.content_hash) == 32
 
 
-def test_an_ml_repo_is_in_itself() -> None:
+def test_ml_repo_has_its_own_id_as_ml_repo_id() -> None:
     assert identify("ml_repos", an_ml_repo()).ml_repo_id == "12"
 
 
@@ -66,14 +66,14 @@ def test_an_ml_repo_is_in_itself() -> None:
         ),
     ],
 )
-def test_a_record_that_cannot_be_read_is_refused_with_a_reason(entity: Entity, record: object, reason: str) -> None:
+def test_invalid_record_is_rejected_with_a_reason(entity: Entity, record: object, reason: str) -> None:
     with pytest.raises(InvalidRecord) as refused:
         identify(entity, record)
     assert refused.value.reason == reason
 
 
 @pytest.mark.parametrize("field", ["metadata", "usage_code_snippet", "latest_version"])
-def test_endless_nesting_is_refused_wherever_it_is(field: str) -> None:
+def test_record_nested_too_deep_in_any_field_is_rejected(field: str) -> None:
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]
@@ -81,14 +81,14 @@ def test_endless_nesting_is_refused_wherever_it_is(field: str) -> None:
         identify("models", a_model(**{field: deep}))
 
 
-def test_a_model_can_be_read_though_its_latest_version_cannot() -> None:
+def test_model_with_an_unstorable_latest_version_is_identified() -> None:
     unfit = a_version(size=LongInteger("9" * 5000))
     before, after = identify("models", a_model()), identify("models", a_model(latest_version=unfit))
     assert before.content_hash == after.content_hash
     assert before.change_hash != after.change_hash
 
 
-def test_what_moves_in_the_latest_version_moves_the_fingerprint_alone() -> None:
+def test_changed_latest_version_changes_only_the_fingerprint() -> None:
     before = identify("models", a_model())
     tagged = identify("models", a_model(latest_version=a_version(tags=["champion"])))
     measured = identify("models", a_model(latest_version=a_version(metrics=[a_metric(value=0.2)])))
@@ -96,19 +96,19 @@ def test_what_moves_in_the_latest_version_moves_the_fingerprint_alone() -> None:
     assert len({before.change_hash, tagged.change_hash, measured.change_hash}) == 3
 
 
-def test_a_new_latest_version_moves_both() -> None:
+def test_new_latest_version_changes_content_hash_and_fingerprint() -> None:
     before, after = identify("models", a_model()), identify("models", a_model(latest_version=a_version(id="v-4")))
     assert before.content_hash != after.content_hash
     assert before.change_hash != after.change_hash
 
 
-def test_a_new_snippet_moves_nothing() -> None:
+def test_new_snippet_changes_no_hash() -> None:
     before, after = (a_version(usage_code_snippet=snippet) for snippet in ("import a", "import b"))
     assert identify("model_versions", before).content_hash == identify("model_versions", after).content_hash
     old, new = (identify("models", a_model(latest_version=version)) for version in (before, after))
     assert (old.content_hash, old.change_hash) == (new.content_hash, new.change_hash)
 
 
-def test_a_microsecond_and_less_is_another_time() -> None:
+def test_time_that_differs_below_a_microsecond_changes_the_hash() -> None:
     times = ("2024-05-01T10:00:00Z", "2024-05-01T10:00:00.000001Z", "2024-05-01T10:00:00.0000001Z")
     assert len({identify("models", a_model(updated_at=time)).content_hash for time in times}) == 3

@@ -8,7 +8,7 @@ from etl.records.rows import MetricRow
 from tests.records.builders import a_metric
 
 
-def test_each_logged_value_is_a_row_in_the_order_of_the_source() -> None:
+def test_each_logged_value_is_a_row_in_source_order() -> None:
     listed = [a_metric(note=None), a_metric(value=3, step=2.0), a_metric(key="f1", value=None, timestamp=None)]
     rows, is_listed = metrics_of({"metrics": listed}, "v")
     assert is_listed
@@ -20,7 +20,7 @@ def test_each_logged_value_is_a_row_in_the_order_of_the_source() -> None:
 
 
 @pytest.mark.parametrize(("value", "special"), [(math.nan, "NaN"), (math.inf, "Infinity"), (-math.inf, "-Infinity")])
-def test_a_value_that_is_not_finite_is_named(value: float, special: str) -> None:
+def test_value_that_is_not_finite_is_stored_by_name(value: float, special: str) -> None:
     rows, is_listed = metrics_of({"metrics": [a_metric(value=value)]}, "v")
     assert is_listed
     assert [row[3:5] for row in rows] == [(None, special)]
@@ -43,7 +43,7 @@ def test_a_value_that_is_not_finite_is_named(value: float, special: str) -> None
         ({"timestamp": "2024-05-01"}, 0.25, 1, None),
     ],
 )
-def test_a_metric_that_its_row_does_not_tell_is_told_by_the_list(
+def test_metric_that_its_row_cannot_hold_keeps_the_list(
     change: dict[str, Any], value: float | None, step: int | None, milliseconds: int | None
 ) -> None:
     rows, is_listed = metrics_of({"metrics": [a_metric(), a_metric(**change)]}, "v")
@@ -53,11 +53,11 @@ def test_a_metric_that_its_row_does_not_tell_is_told_by_the_list(
 
 
 @pytest.mark.parametrize("metrics", [[], "none", [a_metric(key=None)], [a_metric(key=7)], ["loss"]])
-def test_what_has_no_key_is_no_row_and_is_not_lost(metrics: object) -> None:
+def test_metric_without_a_usable_key_has_no_row_and_keeps_the_list(metrics: object) -> None:
     assert metrics_of({"metrics": metrics}, "v") == ([], False)
 
 
-def test_a_time_past_what_datetime_holds_is_still_in_milliseconds() -> None:
+def test_timestamp_beyond_datetime_is_stored_in_milliseconds() -> None:
     rows, is_listed = metrics_of({"metrics": [a_metric(timestamp=2**62)]}, "v")
     assert is_listed
     assert [row[-1] for row in rows] == [2**62]

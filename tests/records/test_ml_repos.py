@@ -4,7 +4,7 @@ from etl.records import MlRepoRow, identify, rebuild, to_rows
 from tests.records.builders import an_ml_repo
 
 
-def test_an_ml_repo_becomes_a_row_and_its_creator() -> None:
+def test_ml_repo_becomes_its_row_and_its_creators() -> None:
     identified = identify("ml_repos", an_ml_repo())
     made = to_rows(identified)
     assert made["ml_repos"] == [
@@ -28,7 +28,7 @@ def test_an_ml_repo_becomes_a_row_and_its_creator() -> None:
     assert made["subjects"] == [("user-1", "user", "ada@example.com", "Ada", None, None)]
 
 
-def test_an_empty_manifest_an_odd_one_and_none_are_kept_apart() -> None:
+def test_empty_odd_and_absent_manifests_stay_distinct() -> None:
     for manifest in ({}, {"name": 5}, {"name": "churn"}, {"name": "churn", "owner": "ada"}, ["odd"], None):
         record = {"id": "12", "tenant_name": "acme"} | ({} if manifest is None else {"manifest": manifest})
         assert rebuild("ml_repos", to_rows(identify("ml_repos", record))) == record

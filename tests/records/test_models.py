@@ -6,7 +6,7 @@ from etl.records import ModelRow, embedded_version, identify, rebuild, to_rows
 from tests.records.builders import Record, a_model, a_version
 
 
-def test_a_model_becomes_a_row_its_run_steps_and_its_creator() -> None:
+def test_model_becomes_rows_of_model_run_steps_and_creator() -> None:
     identified = identify("models", a_model(labels=["new"]))
     made = to_rows(identified)
     assert made["models"] == [
@@ -28,7 +28,7 @@ def test_a_model_becomes_a_row_its_run_steps_and_its_creator() -> None:
     assert [row[0] for row in made["subjects"]] == ["user-1"]
 
 
-def test_a_model_rebuilt_without_its_version_knows_the_id_of_it() -> None:
+def test_model_rebuilt_without_its_latest_version_holds_that_versions_id() -> None:
     made = to_rows(identify("models", a_model()))
     assert rebuild("models", made)["latest_version"] == {"id": "v-3"}
 
@@ -44,7 +44,7 @@ def test_a_model_rebuilt_without_its_version_knows_the_id_of_it() -> None:
         {},
     ],
 )
-def test_an_embedded_version_that_cannot_stand_alone_is_kept_with_the_model(latest: object) -> None:
+def test_unusable_embedded_version_stays_in_the_models_extra(latest: object) -> None:
     model = a_model(latest_version=latest)
     assert embedded_version(model) is None
     assert rebuild("models", to_rows(identify("models", model)))["latest_version"] == latest
@@ -59,7 +59,7 @@ def test_an_embedded_version_that_cannot_stand_alone_is_kept_with_the_model(late
         (7, [], {"run_steps": 7}),
     ],
 )
-def test_run_steps_that_no_row_can_hold_are_kept_as_they_came(
+def test_run_steps_that_no_row_can_hold_stay_unchanged(
     steps: object, stored: list[tuple[int, int]], kept: Record | None
 ) -> None:
     made = to_rows(identify("models", {"id": "m-1", "name": "churn", "run_steps": steps}))

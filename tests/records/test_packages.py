@@ -16,18 +16,18 @@ from etl.records.packages import package_rows
         pytest.param("n" * 2001, None, "", id="a name too long for an index"),
     ],
 )
-def test_a_requirement_is_kept_as_written_beside_what_it_asks_for(
+def test_requirement_is_stored_as_written_with_name_and_specifier(
     requirement: str, name: str | None, specifier: str | None
 ) -> None:
     manifest = {"environment": {"pip_packages": [requirement]}}
     assert package_rows("v", manifest) == [("v", 0, requirement, name, specifier)]
 
 
-def test_what_is_not_text_has_no_row_and_leaves_its_place() -> None:
+def test_requirement_that_is_not_text_has_no_row_but_keeps_its_position() -> None:
     manifest = {"environment": {"pip_packages": ["numpy", {"name": "torch"}, None, "numpy"]}}
     assert [row.position for row in package_rows("v", manifest)] == [0, 3]
 
 
 @pytest.mark.parametrize("manifest", [None, [], {}, {"environment": "conda"}, {"environment": {"pip_packages": "x"}}])
-def test_an_environment_of_another_shape_has_no_packages(manifest: object) -> None:
+def test_environment_of_another_shape_has_no_packages(manifest: object) -> None:
     assert package_rows("v", manifest) == []

@@ -1,4 +1,4 @@
-"""Laws that hold of every record, however odd."""
+"""Properties of every record, however odd."""
 
 import math
 import re
@@ -25,7 +25,7 @@ OTHER = "something else \u2603"
 
 @thoroughly
 @given(READABLE)
-def test_a_record_rebuilt_from_its_rows_in_any_order_is_what_was_received(readable: Readable) -> None:
+def test_record_rebuilt_from_rows_in_any_order_equals_the_original(readable: Readable) -> None:
     entity, record = readable
     latest = embedded_version(record) if entity == "models" else None
     made = {table: of_table[::-1] for table, of_table in _rows(readable).items()}
@@ -35,7 +35,7 @@ def test_a_record_rebuilt_from_its_rows_in_any_order_is_what_was_received(readab
 
 @thoroughly
 @given(READABLE, st.randoms(use_true_random=False))
-def test_the_same_said_otherwise_has_the_same_content(readable: Readable, random: Random) -> None:
+def test_other_notation_of_a_record_has_the_same_content_hash(readable: Readable, random: Random) -> None:
     entity, record = readable
     before, after = identify(entity, record), identify(entity, _respelt_record(record, random))
     assert after.content_hash == before.content_hash
@@ -43,7 +43,7 @@ def test_the_same_said_otherwise_has_the_same_content(readable: Readable, random
 
 @thoroughly
 @given(READABLE, st.randoms(use_true_random=False))
-def test_the_same_in_another_order_is_no_reason_to_look_again(readable: Readable, random: Random) -> None:
+def test_reordered_record_has_the_same_hashes(readable: Readable, random: Random) -> None:
     entity, record = readable
     before, after = identify(entity, record), identify(entity, _reordered(record, random))
     assert (after.content_hash, after.change_hash) == (before.content_hash, before.change_hash)
@@ -51,7 +51,7 @@ def test_the_same_in_another_order_is_no_reason_to_look_again(readable: Readable
 
 @thoroughly
 @given(READABLE, st.data())
-def test_one_other_leaf_is_another_hash(readable: Readable, data: st.DataObject) -> None:
+def test_one_changed_leaf_changes_the_hash(readable: Readable, data: st.DataObject) -> None:
     entity, record = readable
     path = data.draw(st.sampled_from(list(_leaves(record))))
     before, after = identify(entity, record), identify(entity, _with(record, path, OTHER))
@@ -65,7 +65,7 @@ def test_one_other_leaf_is_another_hash(readable: Readable, data: st.DataObject)
 
 
 @given(ANYTHING)
-def test_anything_is_stored_in_the_types_of_its_columns_or_refused_as_unreadable(
+def test_any_value_becomes_rows_of_the_column_types_or_is_invalid(
     anything: tuple[Entity, Any],
 ) -> None:
     entity, value = anything
@@ -80,7 +80,7 @@ def test_anything_is_stored_in_the_types_of_its_columns_or_refused_as_unreadable
 
 
 @given(READABLE)
-def test_the_input_is_left_as_it_was(readable: Readable) -> None:
+def test_input_record_is_not_modified(readable: Readable) -> None:
     entity, record = readable
     before = deepcopy(record)
     rebuild(entity, _rows(readable))
@@ -88,19 +88,19 @@ def test_the_input_is_left_as_it_was(readable: Readable) -> None:
 
 
 @given(READABLE)
-def test_nothing_moved_between_equal_rows(readable: Readable) -> None:
+def test_equal_rows_yield_no_changes(readable: Readable) -> None:
     entity, record = readable
     assert changes(entity, "1", _rows(readable), _rows((entity, deepcopy(record)))) == []
 
 
 @given(READABLE)
-def test_what_is_new_was_created(readable: Readable) -> None:
+def test_new_record_yields_one_created_change(readable: Readable) -> None:
     entity, _ = readable
     assert changes(entity, "1", None, _rows(readable)) == [(entity, "1", "created", None, None, None)]
 
 
 @given(VERSIONS, VERSIONS)
-def test_tags_moved_are_the_difference_of_the_sets(old: Record, new: Record) -> None:
+def test_tag_changes_are_the_difference_of_the_tag_sets(old: Record, new: Record) -> None:
     before, after = _rows(("model_versions", old)), _rows(("model_versions", new))
     moved = changes("model_versions", "1", before, after)
     had, has = ({tag for _, _, tag in rows["model_version_tags"]} for rows in (before, after))
@@ -109,7 +109,7 @@ def test_tags_moved_are_the_difference_of_the_sets(old: Record, new: Record) -> 
 
 
 @given(READABLE, st.data())
-def test_the_way_back_tells_the_opposite(readable: Readable, data: st.DataObject) -> None:
+def test_reversed_comparison_yields_reversed_changes(readable: Readable, data: st.DataObject) -> None:
     entity, record = readable
     path = data.draw(st.sampled_from(list(_leaves(record))))
     assume(path[0] not in {"id", "model_id"})
@@ -124,7 +124,7 @@ def _rows(readable: Readable) -> Rows:
 
 
 def _respelt_record(record: Record, random: Random) -> Record:
-    """The record as another server might write it."""
+    """The record in another notation with the same meaning."""
     respelt: Record = _respelt(record, random)
     respelt["usage_code_snippet"] = OTHER
     for key in TIMES:
@@ -151,7 +151,7 @@ def _respelt(value: Any, random: Random) -> Any:
 
 
 def _reordered(record: Record, random: Random) -> Record:
-    """The record with its fields, those of what is in it, and the tags of a version in another order."""
+    """The record with its fields, nested fields and tags in another order."""
     reordered: Record = _shuffled(record, random)
     for version in (reordered, embedded_version(reordered) or {}):
         tags = version.get("tags")
@@ -168,7 +168,7 @@ def _shuffled(value: Any, random: Random) -> Any:
 
 
 def _respelt_time(value: Any) -> Any:
-    """The same instant at another offset, with a digit more."""
+    """The same instant with another offset and one digit more."""
     if not isinstance(value, str) or not re.fullmatch(r"[\d-]{10}[T ][\d:]{8}(\.\d+)?(Z|\+00:00)?", value):
         return value
     clock = re.sub(r"Z|\+00:00", "", value)
@@ -190,7 +190,7 @@ def _leaves(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def _with(value: Any, path: Path, leaf: Any) -> Any:
-    """A copy of the value with another leaf."""
+    """A copy of the value with another leaf at this path."""
     if not path:
         return leaf
     changed = value.copy()

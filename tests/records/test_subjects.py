@@ -27,7 +27,7 @@ def _restored(left: Record, created_by_id: str | None, *subjects: tuple[Any, ...
     return left
 
 
-def test_a_subject_has_columns_and_an_extra_of_its_own() -> None:
+def test_subject_is_split_into_columns_and_its_own_extra() -> None:
     left = {"created_by_subject": a_subject(subjectSlug=5, subjectControllerName="x")}
     subject_id, rows = take_creator(left)
     assert left == {"created_by_subject": {"subjectSlug": 5, "subjectControllerName": "x"}}
@@ -35,44 +35,44 @@ def test_a_subject_has_columns_and_an_extra_of_its_own() -> None:
     assert rows == [("user-1", "user", None, "Ada", None, {"subjectSlug": 5, "subjectControllerName": "x"})]
 
 
-def test_what_may_differ_from_record_to_record_is_in_both() -> None:
+def test_detail_that_varies_between_records_is_kept_in_record_and_row() -> None:
     left = {"created_by_subject": a_subject(subjectPatName="laptop")}
     assert take_creator(left) == ("user-1", [("user-1", "user", "ada@example.com", "Ada", "laptop", None)])
     assert left == {"created_by_subject": {"subjectPatName": "laptop"}}
 
 
-def test_a_subject_that_says_no_more_than_its_columns_leaves_nothing_with_the_record() -> None:
+def test_subject_that_fits_its_columns_leaves_nothing_in_the_record() -> None:
     assert ModelRow._make(to_rows(identify("models", a_model()))["models"][0]).extra is None
 
 
 @pytest.mark.parametrize("subject", [a_subject(subjectId=None), a_subject(subjectId=""), {}, "ada", ["ada"]])
-def test_a_subject_without_an_id_stays_with_the_record_as_it_came(subject: object) -> None:
+def test_subject_without_an_id_stays_unchanged_in_the_record(subject: object) -> None:
     left = {"created_by_subject": subject}
     assert take_creator(left) == (None, [])
     assert left == {"created_by_subject": subject}
     assert _restored(left, None) == {"created_by_subject": subject}
 
 
-def test_the_creator_is_found_among_other_subjects() -> None:
+def test_creator_is_found_among_other_subjects() -> None:
     others = (("user-0", "user", None, "Bob", None, None), ("user-1", "team", "ml", None, "desk", {"x": 1}))
     assert _restored({}, "user-1", *others) == {
         "created_by_subject": {"subjectId": "user-1", "subjectType": "team", "subjectSlug": "ml"}
     }
 
 
-def test_what_the_record_says_wins_over_the_row() -> None:
+def test_detail_in_the_record_overrides_the_subjects_row() -> None:
     left = {"created_by_subject": {"subjectId": 7, "subjectSlug": 5}}
     assert _restored(left, "7", ("7", "user", "ada", None, None, None)) == {
         "created_by_subject": {"subjectId": 7, "subjectType": "user", "subjectSlug": 5}
     }
 
 
-def test_of_a_creator_whose_row_is_not_there_the_id_is_known() -> None:
+def test_creator_without_a_row_is_restored_by_id_alone() -> None:
     assert _restored({}, "user-2") == {"created_by_subject": {"subjectId": "user-2"}}
 
 
 @given(OWN, OWN, st.sampled_from(BUILDERS))
-def test_records_that_share_the_row_of_a_subject_are_each_rebuilt(
+def test_records_that_share_a_subjects_row_are_each_rebuilt(
     one: Record, other: Record, family: tuple[Entity, Callable[..., Record]]
 ) -> None:
     entity, build = family

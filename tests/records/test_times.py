@@ -17,11 +17,11 @@ MORNING = datetime(2024, 5, 1, 10, 0, 0, 500000, tzinfo=UTC)
         "2024-05-01T02:00:00.5-0800",
     ],
 )
-def test_every_notation_of_an_instant_is_the_same_instant(text: str) -> None:
+def test_every_notation_of_a_time_gives_the_same_instant(text: str) -> None:
     assert instant(text) == (MORNING, "2024-05-01T10:00:00.500000Z", False)
 
 
-def test_digits_below_the_microsecond_are_told() -> None:
+def test_digits_below_the_microsecond_are_kept_in_the_text() -> None:
     read = instant("2024-05-01T10:00:00.123456780Z")
     assert read == (MORNING.replace(microsecond=123456), "2024-05-01T10:00:00.12345678Z", True)
 
@@ -37,9 +37,9 @@ def test_digits_below_the_microsecond_are_told() -> None:
         "٢٠٢٤-05-01T00:00:00Z",
     ],
 )
-def test_what_is_no_time_that_we_can_hold_is_none(text: str) -> None:
+def test_invalid_or_unrepresentable_time_is_none(text: str) -> None:
     assert instant(text) is None
 
 
-def test_an_instant_is_written_with_microseconds_and_z() -> None:
+def test_time_is_written_with_microseconds_and_z() -> None:
     assert iso(datetime(2024, 5, 1, tzinfo=UTC)) == "2024-05-01T00:00:00.000000Z"

@@ -7,7 +7,7 @@ from etl.records import ModelVersionRow, identify, rebuild, to_rows
 from tests.records.builders import Record, a_manifest, a_version
 
 
-def test_a_version_becomes_a_row_and_those_of_its_children() -> None:
+def test_version_becomes_its_row_and_child_rows() -> None:
     identified = identify("model_versions", a_version())
     made = to_rows(identified)
     assert made["model_versions"] == [
@@ -59,7 +59,7 @@ def test_a_version_becomes_a_row_and_those_of_its_children() -> None:
         ({}, None, None),
     ],
 )
-def test_the_version_is_the_manifests_or_else_the_tail_of_the_fqn(
+def test_version_number_is_the_manifests_or_the_tail_of_the_fqn(
     manifest: object, fqn: object, version: int | None
 ) -> None:
     assert _row(manifest=manifest, fqn=fqn).version == version
@@ -74,15 +74,15 @@ def test_the_version_is_the_manifests_or_else_the_tail_of_the_fqn(
         ("s3://b/m", None),
     ],
 )
-def test_the_source_is_where_the_files_are(source: object, uri: str | None) -> None:
+def test_source_uri_is_where_the_files_are(source: object, uri: str | None) -> None:
     assert _row(manifest=a_manifest(source=source)).source_uri == uri
 
 
-def test_an_unknown_framework_keeps_its_name() -> None:
+def test_unknown_framework_keeps_its_name() -> None:
     assert _row(manifest=a_manifest(framework={"type": "abacus"})).framework_type == "abacus"
 
 
-def test_an_alias_beside_the_manifest_counts_when_the_manifest_has_none() -> None:
+def test_alias_outside_the_manifest_is_used_if_the_manifest_has_none() -> None:
     assert _row(manifest=a_manifest(), version_alias="v3-old").version_alias == "v3-best"
     beside = _row(manifest=a_manifest(version_alias=None), version_alias="v3-old")
     assert (beside.version_alias, beside.extra) == ("v3-old", {"version_alias": "v3-old"})
@@ -98,7 +98,7 @@ def test_an_alias_beside_the_manifest_counts_when_the_manifest_has_none() -> Non
         (None, [], None),
     ],
 )
-def test_tags_are_distinct_rows_and_a_list_that_they_do_not_tell_is_kept(
+def test_tags_are_distinct_rows_and_a_list_that_they_cannot_hold_stays(
     tags: object, stored: list[tuple[int, str]], kept: Record | None
 ) -> None:
     made = to_rows(identify("model_versions", a_version(tags=tags)))
@@ -106,7 +106,7 @@ def test_tags_are_distinct_rows_and_a_list_that_they_do_not_tell_is_kept(
     assert ModelVersionRow._make(made["model_versions"][0]).extra == kept
 
 
-def test_what_no_index_can_keep_has_no_row_and_is_not_lost() -> None:
+def test_value_too_long_for_an_index_has_no_row_and_is_not_lost() -> None:
     long = "t" * 2001
     metrics = [{"key": long, "value": 1.0}, {"key": "auc", "value": 0.5}]
     record = a_version(

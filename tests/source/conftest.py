@@ -1,4 +1,4 @@
-"""Control planes to ask: one in memory, one that really listens, and time that passes only when slept through."""
+"""Fixtures: a server that listens, and a clock that only sleeping advances."""
 
 import ssl
 from collections.abc import Callable, Iterator
@@ -15,10 +15,9 @@ Serve = Callable[..., str]
 
 
 class Time:
-    """A clock that stands still but for sleeping."""
+    """A clock that only `sleep` advances."""
 
     def __init__(self) -> None:
-        """Begin at nought."""
         self.now = 0.0
         self.slept: list[float] = []
 
@@ -48,7 +47,7 @@ def gate(time: Time) -> Throttle:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Have a function answer requests on a loopback port; gives the address."""
+    """Answer requests on a loopback port with a function; return the address."""
     servers: list[ThreadingHTTPServer] = []
 
     def start(respond: Respond, tls: ssl.SSLContext | None = None) -> str:
@@ -60,11 +59,11 @@ def serve() -> Iterator[Serve]:
                 respond(self)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         class Server(ThreadingHTTPServer):
             def handle_error(self, *_: object) -> None:
-                """Clients that go away are what these tests are about."""
+                """Ignore clients that disconnect: these tests provoke it."""
 
         server = Server(("127.0.0.1", 0), Handler)
         if tls:

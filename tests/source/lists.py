@@ -1,4 +1,4 @@
-"""A list as a control plane keeps it, pure: paged by offset, changed between reads, truthful or not."""
+"""A control plane's list in memory: paged by offset, changed between reads, with a true or false total."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,12 +17,12 @@ ORDERS: tuple[Order, ...] = (
     "oldest first", "newest first", "by name", "last touched first", "first touched first",
 )  # fmt: skip
 UNSEEN: tuple[Order, ...] = ("last used first", "first used first", "unsteady")
-"""Orders by something that no record shows; until somebody works, they look like those by age."""
+"""Orders by a value that no record shows; until rows change, they look like orders by age."""
 
 
 @dataclass
 class Row:
-    """A record: when it was made and touched, and the name it is sorted by."""
+    """A record: when it was created and touched, and the name it is sorted by."""
 
     made: int
     name: int
@@ -54,7 +54,7 @@ SORT: dict[str, Callable[[Row], tuple[int, ...]]] = {
 
 @dataclass
 class MovingList:
-    """Rows in some order; `total` tells the number the server names, given the true one."""
+    """Rows in one order; `total` maps the true total to the one that the server names."""
 
     order: Order = "oldest first"
     total: Callable[[int], Any] = lambda count: count
@@ -82,7 +82,7 @@ class MovingList:
         return {row.record()["id"] for row in self.rows}
 
     def page(self, offset: int, limit: int) -> Page:
-        """What the server answers: it caps what is asked, silently."""
+        """The server's answer, with an unannounced cap on the limit."""
         rows = self._sorted()[offset : offset + min(limit, self.cap)]
         records = [row.record() for row in rows]
         if self.order in UNSEEN:
@@ -96,7 +96,7 @@ class MovingList:
 
 
 def still_list(count: int, **traits: Any) -> MovingList:
-    """A list of so many rows that nobody touches."""
+    """A list of `count` rows that do not change."""
     made = MovingList(**traits)
     for number in range(count):
         made.insert(name=number * 7 % 5)
@@ -104,7 +104,7 @@ def still_list(count: int, **traits: Any) -> MovingList:
 
 
 def sweep_of(source: MovingList, limit: int, most: int = 10_000) -> tuple[Sweep, list[Any], int]:
-    """One sweep, its fresh records, and the number of requests it took."""
+    """One sweep, its fresh records, and the number of its requests."""
     sweep, fresh, requests = Sweep(), list[Any](), 0
     while not sweep.ended:
         requests += 1

@@ -24,7 +24,7 @@ def client_of(handler: Handler, *, gate: Throttle | None = None, **given: Any) -
 
 
 def transport_of(handler: Handler) -> httpx.BaseTransport:
-    """Gives the responses of a function as they come over a wire: their bodies not yet read."""
+    """A transport that gives a function's responses, with bodies not yet read."""
 
     def unread(request: httpx.Request) -> httpx.Response:
         response = handler(request)
@@ -34,7 +34,7 @@ def transport_of(handler: Handler) -> httpx.BaseTransport:
 
 
 def answers(*responses: httpx.Response) -> Handler:
-    """One response after the other."""
+    """A handler that gives these responses, one after the other."""
     coming = iter(responses)
     return lambda _request: next(coming)
 
@@ -44,7 +44,7 @@ def parse_envelope(records: list[Any], total: int | None = None) -> httpx.Respon
 
 
 def serving(source: MovingList) -> Handler:
-    """The list as a control plane would serve it."""
+    """Serve the list as a control plane would."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         page = source.page(int(request.url.params["offset"]), int(request.url.params["limit"]))

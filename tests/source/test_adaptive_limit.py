@@ -1,4 +1,4 @@
-"""How many requests may be under way: laws of the limit."""
+"""Properties of the limit on concurrent requests."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from etl.source.throttle import AdaptiveLimit, Slot
 
 TOO_MUCH: list[tuple[int, bool]] = [(429, False), (503, False), (0, True), (200, True)]
-"""Statuses, and whether the answer or its end did not come in time."""
+"""Statuses, each with whether the request timed out."""
 
 
 def sent(limit: AdaptiveLimit, kind: str | None = "models") -> Slot:
@@ -20,7 +20,7 @@ def answer(limit: AdaptiveLimit, turn: Slot, status: int = 200, seconds: float =
 
 
 def ask(limit: AdaptiveLimit, times: int, *, kind: str | None = "models", seconds: float = 0.1) -> int:
-    """One request after the other; gives the lowest limit that was."""
+    """Send requests one by one; return the lowest limit on the way."""
     lowest = limit.now
     for _ in range(times):
         answer(limit, sent(limit, kind), seconds=seconds)
@@ -29,7 +29,7 @@ def ask(limit: AdaptiveLimit, times: int, *, kind: str | None = "models", second
 
 
 def fill(limit: AdaptiveLimit, status: int = 200, **more: bool) -> int:
-    """One round: all places taken, then all answered; gives the limit after it."""
+    """Take all slots, then answer all requests; return the limit afterwards."""
     for turn in [sent(limit) for _ in range(limit.now)]:
         answer(limit, turn, status, **more)
     return limit.now
@@ -44,15 +44,15 @@ def grown(to: int, most: int = 64) -> AdaptiveLimit:
 
 class TestTheLimit:
     @pytest.mark.parametrize(("most", "first"), [(1, 1), (2, 2), (64, 2)])
-    def test_begins_modestly(self, most: int, first: int) -> None:
+    def test_starts_low(self, most: int, first: int) -> None:
         assert AdaptiveLimit(most).now == first
 
-    def test_grows_by_one_with_each_round_of_good_answers_up_to_the_most(self) -> None:
+    def test_grows_by_one_after_each_round_of_successes_up_to_the_maximum(self) -> None:
         limit = AdaptiveLimit(5)
 
         assert [fill(limit) for _ in range(6)] == [3, 4, 5, 5, 5, 5]
 
-    def test_does_not_grow_while_nobody_waits_for_a_place(self) -> None:
+    def test_does_not_grow_while_no_worker_waits_for_a_slot(self) -> None:
         limit = AdaptiveLimit(5)
 
         assert [fill(limit, wanted=False) for _ in range(9)] == [2] * 9
@@ -60,25 +60,25 @@ class TestTheLimit:
         assert limit.now == 3
 
     @pytest.mark.parametrize("status", [0, 302, 404, 422, 500, 502])
-    def test_neither_grows_nor_falls_by_other_answers(self, status: int) -> None:
+    def test_is_unchanged_by_other_statuses(self, status: int) -> None:
         limit = grown(to=4)
 
         assert [fill(limit, status) for _ in range(9)] == [4] * 9
 
     @pytest.mark.parametrize(("status", "late"), TOO_MUCH)
-    def test_is_halved_where_the_server_has_too_much_to_do(self, status: int, late: bool) -> None:  # noqa: FBT001
+    def test_is_halved_if_the_server_is_overloaded(self, status: int, late: bool) -> None:  # noqa: FBT001
         limit = grown(to=9)
         answer(limit, sent(limit), status, late=late)
 
         assert limit.now == 4
 
     @pytest.mark.parametrize(("status", "late"), TOO_MUCH)
-    def test_is_halved_once_for_all_that_were_under_way(self, status: int, late: bool) -> None:  # noqa: FBT001
+    def test_is_halved_once_for_all_requests_under_way(self, status: int, late: bool) -> None:  # noqa: FBT001
         limit = grown(to=20)
 
         assert [fill(limit, status, late=late) for _ in range(6)] == [10, 5, 2, 1, 1, 1]
 
-    def test_does_not_grow_by_what_was_sent_before_it_was_cut(self) -> None:
+    def test_does_not_grow_by_requests_sent_before_the_cut(self) -> None:
         limit = grown(to=8)
         turns = [sent(limit) for _ in range(8)]
         for turn in turns[:4]:
@@ -92,7 +92,7 @@ class TestTheLimit:
         ask(limit, 1)
         assert limit.now == 5
 
-    def test_is_halved_when_the_latest_answers_come_clearly_later(self) -> None:
+    def test_is_halved_if_the_latest_answers_are_clearly_slower(self) -> None:
         limit = grown(to=8)
         ask(limit, 7, seconds=0.26)
         assert limit.now == 8
@@ -100,19 +100,19 @@ class TestTheLimit:
         ask(limit, 1, seconds=0.26)
         assert limit.now == 4
 
-    def test_stands_while_some_answers_are_slow_and_others_are_not(self) -> None:
+    def test_is_unchanged_while_only_some_answers_are_slow(self) -> None:
         limit = grown(to=8, most=8)
         for _ in range(9):
             assert ask(limit, 7, seconds=5.0) == 8
             assert ask(limit, 1, seconds=0.1) == 8
 
-    def test_stands_when_answers_come_a_few_milliseconds_later(self) -> None:
+    def test_is_unchanged_if_answers_are_milliseconds_slower(self) -> None:
         limit = grown(to=8, most=8)
 
         assert ask(limit, 50, seconds=0.004) == 8
         assert ask(limit, 50, seconds=0.050) == 8
 
-    def test_compares_only_what_should_take_the_same_time(self) -> None:
+    def test_compares_only_requests_of_one_kind(self) -> None:
         limit = grown(to=8, most=8)
 
         assert ask(limit, 50, kind="ml-repos", seconds=0.01) == 8
@@ -121,7 +121,7 @@ class TestTheLimit:
         assert ask(limit, 50, kind=None, seconds=0.01) == 8
         assert ask(limit, 50, kind=None, seconds=1.0) == 8
 
-    def test_takes_no_page_with_hardly_a_record_for_the_measure(self) -> None:
+    def test_ignores_one_nearly_empty_page_as_baseline(self) -> None:
         limit = AdaptiveLimit(8)
         for _ in range(9):
             assert ask(limit, 20, seconds=1.0) >= 2
@@ -129,7 +129,7 @@ class TestTheLimit:
 
         assert limit.now == 8
 
-    def test_grows_no_more_after_late_answers_until_a_few_came_in_time(self) -> None:
+    def test_does_not_grow_after_slow_answers_until_some_are_fast(self) -> None:
         limit = grown(to=8, most=8)
         ask(limit, 8, seconds=0.9)
         ask(limit, 7, seconds=0.1)
@@ -138,7 +138,7 @@ class TestTheLimit:
         ask(limit, 1, seconds=0.1)
         assert limit.now == 5
 
-    def test_falls_to_one_while_answers_stay_late_and_then_takes_them_for_the_measure(self) -> None:
+    def test_falls_to_one_while_answers_stay_slow_and_then_takes_them_as_baseline(self) -> None:
         limit = grown(to=8, most=8)
         found = []
         for _ in range(4):
@@ -149,7 +149,7 @@ class TestTheLimit:
         assert ask(limit, 50, seconds=0.9) == 2
         assert limit.now == 8
 
-    def test_finds_the_new_measure_though_one_page_had_hardly_a_record(self) -> None:
+    def test_finds_the_new_baseline_despite_one_nearly_empty_page(self) -> None:
         limit = grown(to=8, most=8)
         ask(limit, 31, seconds=0.9)
         ask(limit, 1, seconds=0.01)
@@ -171,7 +171,7 @@ class TestTheLimit:
             max_size=300,
         ),
     )
-    def test_stays_between_one_and_the_most_whatever_is_answered_in_whatever_order(
+    def test_stays_between_one_and_the_maximum_for_any_answers_in_any_order(
         self, most: int, script: list[tuple[int, int, float, str | None, bool, bool]]
     ) -> None:
         limit = AdaptiveLimit(most)

@@ -1,4 +1,4 @@
-"""Prefix, listings and single records of a control plane."""
+"""The prefix, lists and single records of a control plane."""
 
 import threading
 from typing import Any
@@ -23,7 +23,7 @@ HTML = httpx.Response(200, html="<html><body>Log in</body></html>")
 
 
 def below(prefix: str, elsewhere: httpx.Response) -> Handler:
-    """A control plane that answers below one prefix."""
+    """A control plane whose API is below one prefix."""
     return lambda request: parse_envelope([]) if request.url.path.startswith(prefix) else elsewhere
 
 
@@ -48,49 +48,49 @@ class TestDiscovery:
 
         assert [str(url) for url in seen] == ["https://plane.example/api/ml/v1/models?offset=0&limit=1"]
 
-    def test_tells_which_prefix_it_found(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_logs_the_prefix_found(self, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level("INFO"), client_of(below("/api/svc", HTML)) as client:
             client.discover()
 
         assert "/api/svc/v1" in caplog.text
 
     @pytest.mark.parametrize("prefix", ["/custom/v9", "custom/v9/"])
-    def test_takes_a_given_prefix_and_checks_it(self, prefix: str) -> None:
+    def test_uses_and_checks_a_configured_prefix(self, prefix: str) -> None:
         with client_of(below("/custom/v9/", HTML), api_prefix=prefix) as client:
             assert client.discover() == "/custom/v9"
             assert client.requests == 1
 
-    def test_looks_nowhere_else_than_below_a_given_prefix(self) -> None:
+    def test_requests_nothing_outside_a_configured_prefix(self) -> None:
         with client_of(below("/api/ml/v1", HTML), api_prefix="/wrong") as client:
             with pytest.raises(NotAControlPlane, match=r"below /wrong: .*--api-prefix"):
                 client.discover()
             assert client.requests == 1
 
-    def test_tries_again_where_an_answer_was_cut_short(self) -> None:
+    def test_retries_a_truncated_answer(self) -> None:
         answers = iter([httpx.Response(200, content=b'{"data": ['), httpx.Response(200, json={"data": []})])
         with client_of(lambda _: next(answers)) as client:
             assert client.discover() == "/api/ml/v1"
             assert client.retries == 1
 
-    def test_takes_what_is_never_json_for_no_control_plane(self) -> None:
+    def test_rejects_a_host_that_never_answers_with_json(self) -> None:
         cut = httpx.Response(200, content=b'{"data": [')
         with client_of(lambda _: cut) as client, pytest.raises(NotAControlPlane):
             client.discover()
 
     @pytest.mark.parametrize("answer", [HTML, httpx.Response(404), httpx.Response(200, json={"data": 1})])
-    def test_tells_a_host_that_is_no_control_plane(self, answer: httpx.Response) -> None:
+    def test_rejects_a_host_that_is_no_control_plane(self, answer: httpx.Response) -> None:
         with client_of(lambda _: answer) as client:
             with pytest.raises(NotAControlPlane, match=r"https://plane\.example .*login page or another service"):
                 client.discover()
             assert (client.requests, client.retries) == (2, 0)
 
-    def test_stops_at_a_token_that_is_not_accepted(self) -> None:
+    def test_stops_if_the_token_is_refused(self) -> None:
         with client_of(lambda _: httpx.Response(401)) as client:
             with pytest.raises(TokenRefused, match=r"\(401\)"):
                 client.discover()
             assert client.requests == 1
 
-    def test_tells_what_is_forbidden_only_when_the_other_prefix_does_not_answer(self) -> None:
+    def test_raises_forbidden_only_if_the_other_prefix_does_not_answer(self) -> None:
         with client_of(below("/none", httpx.Response(403))) as client:
             with pytest.raises(TokenRefused, match=r"/api/ml/v1/models \(403"):
                 client.discover()
@@ -103,11 +103,11 @@ class TestDiscovery:
                 client.discover()
             assert client.requests == 1
 
-    def test_leaves_a_refusal_of_another_kind_as_it_is(self) -> None:
+    def test_raises_other_refusals_unchanged(self) -> None:
         with client_of(lambda _: httpx.Response(409)) as client, pytest.raises(RequestRefused, match="409"):
             client.discover()
 
-    def test_tries_an_unreachable_host_again_and_then_gives_up(self, gate: Throttle) -> None:
+    def test_retries_an_unreachable_host_and_then_gives_up(self, gate: Throttle) -> None:
         def handler(_: httpx.Request) -> httpx.Response:
             raise httpx.ConnectError("[Errno 111] Connection refused")
 
@@ -118,7 +118,7 @@ class TestDiscovery:
 
 
 class TestListing:
-    def test_asks_for_a_page_with_filters(self) -> None:
+    def test_requests_a_page_with_filters(self) -> None:
         seen: list[httpx.Request] = []
 
         def handler(request: httpx.Request) -> httpx.Response:
@@ -152,7 +152,7 @@ class TestListing:
             (None, None, None),
         ],
     )
-    def test_takes_only_whole_numbers_for_total_and_limit(
+    def test_accepts_only_integers_as_total_and_limit(
         self, pagination: Any, total: int | None, limit: int | None
     ) -> None:
         response = httpx.Response(200, json={"data": [], "pagination": pagination})
@@ -161,13 +161,13 @@ class TestListing:
 
         assert (page.total, page.limit) == (total, limit)
 
-    def test_tries_again_after_an_answer_that_is_none(self, gate: Throttle) -> None:
+    def test_retries_a_malformed_answer(self, gate: Throttle) -> None:
         coming = answers(HTML, httpx.Response(503), httpx.Response(200, json={}), parse_envelope([1]))
         with client_of(coming, gate=gate) as client:
             assert client.list_page("models", (), 0, 5).records == [1]
             assert (client.requests, client.retries) == (4, 3)
 
-    def test_waits_as_long_as_it_is_told_to(self, gate: Throttle, time: Time) -> None:
+    def test_waits_as_long_as_the_server_asks(self, gate: Throttle, time: Time) -> None:
         coming = answers(httpx.Response(429, headers={"Retry-After": "8"}), parse_envelope([]))
         with client_of(coming, gate=gate) as client:
             client.list_page("models", (), 0, 5)
@@ -175,13 +175,13 @@ class TestListing:
         assert time.slept == [8]
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
-    def test_does_not_try_again_what_was_refused(self, status: int) -> None:
+    def test_does_not_retry_a_refusal(self, status: int) -> None:
         with client_of(lambda _: httpx.Response(status)) as client:
             with pytest.raises((RequestRefused, TokenRefused), match=str(status)):
                 client.list_page("models", (), 0, 5)
             assert client.requests == 1
 
-    def test_counts_the_bytes_that_came(self) -> None:
+    def test_counts_the_bytes_received(self) -> None:
         body = b'{"data": []}'
         with client_of(lambda _: httpx.Response(200, content=iter([body]))) as client:
             client.list_page("models", (), 0, 5)
@@ -190,7 +190,7 @@ class TestListing:
 
 
 class TestOneRecord:
-    def test_is_found_by_an_id_of_any_characters(self) -> None:
+    def test_is_returned_for_an_id_of_any_characters(self) -> None:
         seen: list[str] = []
 
         def handler(request: httpx.Request) -> httpx.Response:
@@ -202,16 +202,16 @@ class TestOneRecord:
         assert seen == ["/api/models/a%2Fb%3Fc"]
 
     @pytest.mark.parametrize("status", [404, 410])
-    def test_that_is_gone_is_none(self, status: int) -> None:
+    def test_that_does_not_exist_is_none(self, status: int) -> None:
         with client_of(lambda _: httpx.Response(status)) as client:
             assert client.get("models", "a") is None
 
-    def test_that_is_refused_is_an_error(self) -> None:
+    def test_that_is_refused_raises_the_error(self) -> None:
         with client_of(lambda _: httpx.Response(409)) as client, pytest.raises(RequestRefused):
             client.get("models", "a")
 
 
-def test_the_thread_that_signals_come_to_speaks_no_http() -> None:
+def test_main_thread_that_handles_signals_sends_no_requests() -> None:
     threads: set[threading.Thread] = set()
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -227,15 +227,15 @@ def test_the_thread_that_signals_come_to_speaks_no_http() -> None:
 
 
 class TestSettings:
-    def test_without_a_token_nothing_begins(self) -> None:
+    def test_without_a_token_raise_config_error(self) -> None:
         with pytest.raises(ConfigError, match="No token"):
             Client(settings(api_key=None))
 
-    def test_without_a_host_nothing_begins(self) -> None:
+    def test_without_a_host_raise_config_error(self) -> None:
         with pytest.raises(ConfigError, match="No host"):
             Client(settings(host=None))
 
-    def test_the_token_may_be_given_apart(self) -> None:
+    def test_with_a_separate_token_use_that_token(self) -> None:
         def handler(request: httpx.Request) -> httpx.Response:
             return parse_envelope([request.headers["authorization"]])
 

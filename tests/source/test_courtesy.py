@@ -1,4 +1,4 @@
-"""How many requests a control plane has at once, and how many a second, over real HTTP."""
+"""Limits on concurrent requests and on requests per second, over real HTTP."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,8 +18,8 @@ Apply = Callable[[FaultContext, Proceed], Answer]
 
 
 @contextmanager
-def reader_at(apply: Apply, concurrency: int) -> Iterator[ListingReader]:
-    """Reads some hundred pages from a control plane whose answers pass through a function."""
+def reader_at(strike: Strike, concurrency: int) -> Iterator[ListingReader]:
+    """Yield a reader of some hundred pages, with each answer passed through `strike`."""
     registry = Registry.generate(seed=7, ml_repos=2, models=60, versions=10, metrics=0, empty_share=0.0)
     with Simulator(registry, token=TOKEN, faults=[Fault(apply)]) as plane:
         given = settings(host=plane.url, api_prefix="/api/ml/v1", concurrency=concurrency, max_retries=99)
@@ -28,7 +28,7 @@ def reader_at(apply: Apply, concurrency: int) -> Iterator[ListingReader]:
 
 
 def read(reader: ListingReader) -> int:
-    """How many versions the list has, in pages that joined."""
+    """Read the list, check its proof, and return the number of versions."""
     reading = reader.read(VERSIONS)
     count = sum(len(page.fresh) for page in reading)
     assert reading.proof == "anchored"
@@ -36,8 +36,8 @@ def read(reader: ListingReader) -> int:
 
 
 @pytest.mark.parametrize("most", [1, 3, 8])
-def test_a_calm_server_has_few_requests_at_first_and_as_many_as_are_allowed_in_the_end(most: int) -> None:
-    crowd = ConcurrencyProbe(most)
+def test_calm_server_gets_few_requests_first_and_the_maximum_later(most: int) -> None:
+    crowd = Crowd(most)
 
     def apply(_: FaultContext, proceed: Proceed) -> Answer:
         with crowd.joined():
@@ -50,7 +50,7 @@ def test_a_calm_server_has_few_requests_at_first_and_as_many_as_are_allowed_in_t
     assert crowd.most == most
 
 
-def test_a_server_that_refuses_has_them_one_by_one_until_it_is_calm_again() -> None:
+def test_overloaded_server_gets_single_requests_until_it_recovers() -> None:
     storm = fault("rate_limit:none,times=40")
     before, meanwhile, after = ConcurrencyProbe(8), ConcurrencyProbe(8), ConcurrencyProbe(8)
 
@@ -65,12 +65,12 @@ def test_a_server_that_refuses_has_them_one_by_one_until_it_is_calm_again() -> N
     with reader_at(apply, 8) as reader:
         assert read(reader) == 600
 
-    # Eight were under way, then four, then two.
+    # There were eight concurrent requests, then four, then two.
     assert meanwhile.counts[8 + 4 + 2 :] == [1] * 26
     assert (before.most, after.most) == (8, 8)
 
 
-def test_a_server_gets_no_more_requests_in_a_second_than_the_setting_says() -> None:
+def test_server_gets_no_more_requests_per_second_than_configured() -> None:
     began = time.monotonic()
     with (
         Simulator(Registry.generate(seed=7), token=TOKEN) as plane,
@@ -80,4 +80,4 @@ def test_a_server_gets_no_more_requests_in_a_second_than_the_setting_says() -> N
         for _ in range(5):
             client.list_page("models", (), 0, 5)
 
-    assert time.monotonic() - began >= 5 / 50  # a machine may be slower, but no sleep is shorter than asked for
+    assert time.monotonic() - began >= 5 / 50  # a machine may be slower, but no sleep is shorter than requested

@@ -1,4 +1,4 @@
-"""Threads that fetch ahead."""
+"""Threads that fetch pages ahead."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from etl.source.fetch_pool import FetchPool
 from tests.support.patience import patience
 
 
-def test_results_and_exceptions_wait_for_whoever_asks() -> None:
+def test_task_keeps_its_result_or_exception_until_it_is_read() -> None:
     pool = FetchPool(2)
 
     good, bad = pool.submit(lambda: 1 / 2), pool.submit(lambda: 1 / 0)
@@ -22,7 +22,7 @@ def test_results_and_exceptions_wait_for_whoever_asks() -> None:
     pool.close()
 
 
-def test_what_is_cancelled_before_its_turn_is_never_called() -> None:
+def test_call_cancelled_before_its_start_never_runs() -> None:
     pool = FetchPool(1)
     called: list[str] = []
     begun, go_on = Event(), Event()
@@ -39,7 +39,7 @@ def test_what_is_cancelled_before_its_turn_is_never_called() -> None:
     pool.close()
 
 
-def test_closing_cancels_what_waits_and_ends_the_threads() -> None:
+def test_close_cancels_queued_calls_and_ends_the_threads() -> None:
     pool = FetchPool(1)
     go_on = Event()
     thread = pool.submit(current_thread).result()
@@ -56,7 +56,7 @@ def test_closing_cancels_what_waits_and_ends_the_threads() -> None:
     thread.join()
 
 
-def test_a_call_under_way_does_not_keep_the_process_from_ending() -> None:
+def test_running_call_does_not_delay_the_end_of_the_process() -> None:
     script = (
         "from etl.source.fetch_pool import FetchPool; from time import sleep; FetchPool(1).submit(lambda: sleep(3600))"
     )
@@ -66,7 +66,7 @@ def test_a_call_under_way_does_not_keep_the_process_from_ending() -> None:
     assert ended.returncode == 0
 
 
-def test_a_call_is_made_for_the_run_of_who_submitted_it() -> None:
+def test_call_runs_in_the_run_context_of_its_submitter() -> None:
     pool = FetchPool(1)
     with run_context.use_run_id("one"):
         first = pool.submit(run_context.run_id)
@@ -77,8 +77,8 @@ def test_a_call_is_made_for_the_run_of_who_submitted_it() -> None:
     pool.close()
 
 
-def test_a_signal_that_another_thread_was_given_ends_the_wait_too() -> None:
-    """As one does that comes just before the wait: in neither case does the system wake who waits."""
+def test_signal_sent_to_another_thread_ends_the_wait() -> None:
+    """A signal just before the wait has the same effect: the system does not wake the main thread."""
     script = (
         "import signal, sys, threading\n"
         "from etl.source.fetch_pool import FetchPool\n"

@@ -1,4 +1,4 @@
-"""Which records were seen: keys, and sets of them."""
+"""The keys of records, and sets of keys."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from etl.source.completeness.id_set import IdSet, key_of
 
-# Few distinct keys, in few buckets and in many.
+# Use few distinct keys, in few buckets and in many.
 keys = st.integers(0, 2**64 - 1) | st.integers(0, 9) | st.integers(2**64 - 9, 2**64 - 1)
 
 
 @given(st.lists(keys), st.lists(keys))
-def test_an_id_set_is_a_set(left: list[int], right: list[int]) -> None:
+def test_id_set_behaves_like_a_set(left: list[int], right: list[int]) -> None:
     one, other = IdSet(), IdSet()
     news = [one.add(key) for key in left]
     for key in right:
@@ -25,7 +25,7 @@ def test_an_id_set_is_a_set(left: list[int], right: list[int]) -> None:
 
 
 @given(st.lists(keys, min_size=1))
-def test_the_order_in_which_keys_came_does_not_matter(given_keys: list[int]) -> None:
+def test_id_sets_with_keys_added_in_any_order_are_equal(given_keys: list[int]) -> None:
     one, other = IdSet(), IdSet()
     for key in given_keys:
         one.add(key)
@@ -35,7 +35,7 @@ def test_the_order_in_which_keys_came_does_not_matter(given_keys: list[int]) -> 
     assert one == other
 
 
-def test_an_id_set_equals_nothing_else() -> None:
+def test_id_set_does_not_equal_other_types() -> None:
     assert IdSet() != set()
 
 
@@ -52,7 +52,7 @@ def test_an_id_set_equals_nothing_else() -> None:
         ({"note": "\ud800"}, {"note": "\ud800"}),
     ],
 )
-def test_the_same_record_has_the_same_key(left: Any, right: Any) -> None:
+def test_records_with_the_same_identity_have_equal_keys(left: Any, right: Any) -> None:
     assert key_of(left) == key_of(right)
 
 
@@ -69,5 +69,5 @@ def test_the_same_record_has_the_same_key(left: Any, right: Any) -> None:
         ({"value": float("nan")}, {"value": None}),
     ],
 )
-def test_different_records_have_different_keys(left: Any, right: Any) -> None:
+def test_records_with_different_identities_have_different_keys(left: Any, right: Any) -> None:
     assert key_of(left) != key_of(right)

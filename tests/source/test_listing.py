@@ -1,4 +1,4 @@
-"""Listings read page by page, ahead and in order, until they are proven."""
+"""Lists read page by page, ahead and in order, until they are proven."""
 
 from collections.abc import Callable, Iterator
 from threading import Lock
@@ -20,10 +20,9 @@ MODELS = Listing("models")
 
 
 class Recorder:
-    """Hands requests on, and keeps them."""
+    """Passes requests on, and records them."""
 
     def __init__(self, handler: Handler) -> None:
-        """Begin with none."""
         self.seen: list[httpx.Request] = []
         self._handler = handler
         self._lock = Lock()
@@ -45,14 +44,14 @@ def reader_of(handler: Handler, *, page_size: int = 3, concurrency: int = 2, max
     return ListingReader(client, page_size, concurrency, max_sweeps)
 
 
-def test_a_listing_reads_well_in_a_message() -> None:
+def test_list_name_in_messages_includes_its_filters() -> None:
     assert str(MODELS) == "models"
     assert str(Listing("models", (("ml_repo_id", "7"), ("name", "n")))) == "models of ml_repo_id 7, name n"
 
 
-class TestAReading:
+class TestListingRead:
     @given(st.integers(0, 40), st.integers(1, 12), st.integers(1, 4), st.sampled_from(ORDERS))
-    def test_gives_every_record_once_and_in_order(
+    def test_yields_every_record_once_and_in_order(
         self, count: int, page_size: int, concurrency: int, order: Order
     ) -> None:
         source = still_list(count, order=order)
@@ -74,7 +73,7 @@ class TestAReading:
 
         assert (len(requests.seen), reading.sweeps, reading.proof) == (1, 1, "anchored")
 
-    def test_that_proves_nothing_is_swept_again_and_gives_those_pages_too(self) -> None:
+    def test_without_proof_is_swept_again_and_yields_those_pages_too(self) -> None:
         source = still_list(5, total=lambda _count: None)
         with reader_of(serving(source), page_size=9) as reader:
             reading = reader.read(MODELS)
@@ -83,7 +82,7 @@ class TestAReading:
         assert (reading.sweeps, reading.proof, reading.total) == (2, "confirmed", None)
         assert sum(len(page.fresh) for page in pages) == 10
 
-    def test_that_never_proves_anything_ends_after_the_sweeps_allowed(self) -> None:
+    def test_that_is_never_proven_ends_after_max_sweeps(self) -> None:
         source = still_list(20, order="unsteady")
 
         def handler(request: httpx.Request) -> httpx.Response:
@@ -105,8 +104,8 @@ class TestAReading:
         assert {request.url.params["model_id"] for request in requests.seen} == {"m"}
         assert {request.url.params["run_id"] for request in requests.seen} == {"r"}
 
-    def test_has_several_requests_under_way_at_once(self) -> None:
-        crowd = ConcurrencyProbe(3)
+    def test_sends_several_requests_at_the_same_time(self) -> None:
+        crowd = Crowd(3)
 
         def handler(request: httpx.Request) -> httpx.Response:
             with crowd.joined():
@@ -118,7 +117,7 @@ class TestAReading:
         assert offsets == list(range(0, 99, 2))
         assert crowd.most == 3
 
-    def test_holds_no_more_pages_than_may_be_under_way(self) -> None:
+    def test_holds_no_more_pages_than_may_be_fetched_ahead(self) -> None:
         requests = Recorder(serving(still_list(500)))
         with reader_of(requests, page_size=3, concurrency=2) as reader:
             pages = iter(reader.read(MODELS))
@@ -128,7 +127,7 @@ class TestAReading:
 
             assert max(requests.offsets()) <= taken[-1] + 2 * 2
 
-    def test_goes_on_from_what_came_where_pages_grow_shorter(self) -> None:
+    def test_continues_after_the_last_record_if_pages_get_shorter(self) -> None:
         source = still_list(40)
 
         def handler(request: httpx.Request) -> httpx.Response:
@@ -142,7 +141,7 @@ class TestAReading:
         assert ids == [f"row-{number}" for number in range(1, 41)]
         assert reading.proof == "anchored"
 
-    def test_fails_where_a_page_failed_and_fetches_no_further(self) -> None:
+    def test_fails_with_a_failed_page_and_stops_fetching(self) -> None:
         def handler(request: httpx.Request) -> httpx.Response:
             page = serving(still_list(100))(request)
             return page if int(request.url.params["offset"]) < 4 else httpx.Response(409)
@@ -158,9 +157,9 @@ class TestAReading:
         assert len(requests.seen) <= 5
 
 
-class TestManyReadings:
+class TestReadMany:
     @given(st.lists(st.integers(0, 7), max_size=12), st.integers(1, 4))
-    def test_come_in_the_order_of_their_listings(self, counts: list[int], concurrency: int) -> None:
+    def test_are_yielded_in_the_order_of_their_lists(self, counts: list[int], concurrency: int) -> None:
         def handler(request: httpx.Request) -> httpx.Response:
             return serving(still_list(counts[int(request.url.params["model_id"])]))(request)
 
@@ -173,7 +172,7 @@ class TestManyReadings:
 
         assert read == [(listing, count, "anchored") for listing, count in zip(listings, counts, strict=True)]
 
-    def test_pull_their_listings_as_they_are_needed(self) -> None:
+    def test_take_their_lists_from_the_iterable_as_needed(self) -> None:
         pulled: list[int] = []
 
         def listings() -> Iterator[Listing]:
@@ -188,8 +187,8 @@ class TestManyReadings:
 
             assert pulled == list(range(8))
 
-    def test_have_the_first_pages_of_the_next_under_way(self) -> None:
-        crowd = ConcurrencyProbe(3)
+    def test_request_the_first_pages_of_the_next_lists_ahead(self) -> None:
+        crowd = Crowd(3)
 
         def handler(request: httpx.Request) -> httpx.Response:
             with crowd.joined():
@@ -202,7 +201,7 @@ class TestManyReadings:
         assert proofs == ["anchored"] * 12
         assert crowd.most == 3
 
-    def test_that_are_not_wanted_any_more_are_dropped(self) -> None:
+    def test_that_are_not_consumed_are_cancelled(self) -> None:
         listings = (Listing("model-versions", (("model_id", str(number)),)) for number in range(100))
         requests = Recorder(serving(still_list(1)))
         with reader_of(requests, concurrency=2) as reader:
@@ -214,7 +213,7 @@ class TestManyReadings:
 
 
 def limited(most: int, body: Callable[[int], Any], status: int = 422) -> Handler:
-    """A control plane that refuses pages of more than so many records."""
+    """A control plane that refuses pages of more than `most` records."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         if int(request.url.params["limit"]) > most:
@@ -232,7 +231,7 @@ class TestThePageSize:
             lambda most: {"statusCode": 400, "message": f"limit must not be greater than {most}"},
         ],
     )
-    def test_is_the_greatest_that_the_answer_names(self, body: Callable[[int], Any]) -> None:
+    def test_is_lowered_to_the_largest_size_in_the_answer(self, body: Callable[[int], Any]) -> None:
         requests = Recorder(limited(7, body))
         with reader_of(requests, page_size=400) as reader:
             reading = reader.read(MODELS)
@@ -242,7 +241,7 @@ class TestThePageSize:
         assert (reader.page_size, reading.proof) == (7, "anchored")
         assert sum(len(page.fresh) for page in pages) == 20
 
-    def test_is_halved_where_the_answer_names_none(self) -> None:
+    def test_is_halved_if_the_answer_names_no_size(self) -> None:
         requests = Recorder(limited(7, lambda _most: {"message": "limit too large"}, status=400))
         with reader_of(requests, page_size=40) as reader:
             list(reader.read(MODELS))
@@ -250,7 +249,7 @@ class TestThePageSize:
         assert requests.limits()[:4] == [40, 20, 10, 5]
         assert set(requests.limits()[3:]) == {5}
 
-    def test_once_decided_holds_for_all_that_follows(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_once_lowered_applies_to_all_later_pages(self, caplog: pytest.LogCaptureFixture) -> None:
         requests = Recorder(limited(7, lambda most: {"message": f"limit above {most}"}))
         with reader_of(requests, page_size=40, concurrency=1) as reader:
             list(reader.read(MODELS))
@@ -259,14 +258,14 @@ class TestThePageSize:
         assert requests.limits().count(40) == 1
         assert caplog.text.count("pages of 7 instead of 40") == 1
 
-    def test_of_one_that_is_refused_is_an_error(self) -> None:
+    def test_of_one_if_refused_raises_the_error(self) -> None:
         with (
             reader_of(limited(0, lambda _most: {"message": "limit too large"}), page_size=4) as reader,
             pytest.raises(LimitRefused),
         ):
             list(reader.read(MODELS))
 
-    def test_is_halved_where_an_answer_grows_too_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_halved_if_an_answer_is_too_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(transport, "MAX_RESPONSE_BYTES", 800)
         with reader_of(serving(still_list(20)), page_size=16) as reader:
             reading = reader.read(MODELS)
@@ -275,12 +274,12 @@ class TestThePageSize:
         assert (reader.page_size, reading.proof) == (4, "anchored")
         assert sum(len(page.fresh) for page in pages) == 20
 
-    def test_of_one_record_too_large_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_of_one_if_the_record_is_too_large_raises_the_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(transport, "MAX_RESPONSE_BYTES", 10)
         with reader_of(serving(still_list(20)), page_size=2) as reader, pytest.raises(TooLarge):
             list(reader.read(MODELS))
 
-    def test_is_not_what_another_refusal_is_about(self) -> None:
+    def test_is_not_lowered_by_another_refusal(self) -> None:
         refused = httpx.Response(422, json={"message": "ml_repo_id is needed"})
         requests = Recorder(lambda _request: refused)
         with reader_of(requests) as reader, pytest.raises(SourceError) as caught:

@@ -1,4 +1,4 @@
-"""Laws of paging: what a list that moves may not hide from a proven reading."""
+"""Properties of sweeps: a proven read of a changing list misses no row that was present throughout."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +19,7 @@ totals: st.SearchStrategy[Callable[[int], int | None]] = st.sampled_from(
     [lambda count: count, lambda count: count, lambda _count: None]
 )
 orders = st.sampled_from((*ORDERS, *UNSEEN))
-# Short lists find the tricks of a few rows, long ones those that need an order to be certain of.
+# Short lists find faults of a few rows, long lists those that need a certain order.
 moving_lists = st.builds(
     still_list, st.one_of(st.integers(0, 14), st.integers(30, 90)), order=orders, total=totals, shuffling=st.randoms()
 )
@@ -35,9 +35,9 @@ def change(source: MovingList, changes: list[tuple[str, int]]) -> None:
 def read(
     source: MovingList, limit: int, script: Iterable[list[tuple[str, int]]], choices: Iterable[int] = (), ahead: int = 1
 ) -> tuple[str | None, set[str], int, int]:
-    """Read a list that moves after each request, pages in the order chosen.
+    """Read a list that changes after each request, with pages in the given order.
 
-    Gives the proof, what was seen, and how many sweeps and requests it took.
+    Returns the proof, the ids seen, and the numbers of sweeps and requests.
     """
     coming, chosen = iter(script), iter(choices)
     seen, requests = set[str](), 0
@@ -68,10 +68,10 @@ def read(
     return None, seen, 3, requests
 
 
-class TestAListThatMoves:
-    @settings(max_examples=300 * LOAD_FACTOR)
+class TestAListThatChanges:
+    @settings(max_examples=300 * SCALE)
     @given(moving_lists, limits, scripts)
-    def test_hides_no_row_that_was_there_throughout_a_proven_reading(
+    def test_hides_no_row_present_throughout_a_proven_read(
         self, source: MovingList, limit: int, script: list[list[tuple[str, int]]]
     ) -> None:
         throughout = source.ids()
@@ -83,7 +83,7 @@ class TestAListThatMoves:
 
     @settings(max_examples=300 * LOAD_FACTOR)
     @given(moving_lists, limits, scripts, st.lists(st.integers(0, 3), max_size=40))
-    def test_hides_none_either_when_workers_read_later_pages_first(
+    def test_hides_no_row_if_workers_read_later_pages_first(
         self, source: MovingList, limit: int, script: list[list[tuple[str, int]]], choices: list[int]
     ) -> None:
         throughout = source.ids()
@@ -93,17 +93,17 @@ class TestAListThatMoves:
         if proven:
             assert throughout - source.gone <= seen
 
-    def test_hides_none_in_thousands_of_readings_drawn_at_random(self) -> None:
-        """Hypothesis looks for few rows and short scripts; here are lists that a sweep has to mend."""
+    def test_hides_no_row_in_thousands_of_random_reads(self) -> None:
+        """Hypothesis prefers few rows and short scripts; these lists need a sweep to be repaired."""
         proven = Counter[tuple[str, int]]()
-        for seed in range(1500 * LOAD_FACTOR):
-            draw = Random(seed)  # noqa: S311 drawn again from its seed
+        for seed in range(1500 * SCALE):
+            draw = Random(seed)  # noqa: S311 reproducible from its seed
             order = draw.choice((*ORDERS, *UNSEEN))
             source = still_list(draw.randint(20, 60), order=order, shuffling=draw)
             throughout = source.ids()
 
             def work(draw: Random = draw, order: Order = order) -> Iterator[list[tuple[str, int]]]:
-                # What nothing shows can be told only while little of it happens at once.
+                # A change that leaves no trace can be detected only while few rows change at once.
                 calm, most = (5, 1) if order in UNSEEN else (draw.randint(0, 5), draw.choice((1, 3, 20)))
                 favourites = draw.sample(CHANGES, draw.randint(1, 3))
                 while True:
@@ -125,7 +125,7 @@ class TestAListThatMoves:
         st.integers(0, 11),
         st.integers(1, 4),
     )
-    def test_now_and_then_is_mended_in_the_same_sweep_for_a_few_requests(
+    def test_now_and_then_is_repaired_in_the_same_sweep_by_a_few_requests(
         self, order: Order, changes: list[tuple[str, int]], when: int, ahead: int
     ) -> None:
         script = [*([[]] * when), *([change] for change in changes)]
@@ -137,7 +137,7 @@ class TestAListThatMoves:
         assert (proven, sweeps) == ("anchored", 1)
         assert requests <= calm[3] + 2 * len(changes) + 3
 
-    def test_at_every_request_is_proven_too_where_it_is_sorted(self) -> None:
+    def test_at_every_request_is_proven_if_it_is_sorted(self) -> None:
         for order in ORDERS:
             source = still_list(200, order=order)
             throughout = source.ids()
@@ -160,7 +160,7 @@ class TestAListThatMoves:
 
         assert proof(None, sweep) is None
 
-    def test_where_one_row_came_and_one_went_before_the_anchor_is_not_proven(self) -> None:
+    def test_that_gained_and_lost_a_row_before_the_anchor_is_not_proven(self) -> None:
         source = still_list(9, order="last touched first")
         sweep = Sweep()
         sweep.take(source.page(0, 4))
@@ -171,7 +171,7 @@ class TestAListThatMoves:
 
         assert proof(None, sweep) is None
 
-    def test_whose_anchor_was_touched_is_not_proven_though_it_stands_where_it_stood(self) -> None:
+    def test_whose_anchor_was_touched_but_kept_its_place_is_not_proven(self) -> None:
         source = still_list(6, order="last touched first")
         sweep = Sweep()
         sweep.take(source.page(0, 3))  # rows 6 5 4; 4 is the anchor
@@ -181,7 +181,7 @@ class TestAListThatMoves:
         source.delete(3)
         source.delete(3)  # 4 8 7 3 2 1: six rows, as before
         source.touch(3)
-        source.touch(3)  # 7 3 4 8 2 1: 4 is third, as before, and 3 is hidden
+        source.touch(3)  # 7 3 4 8 2 1: 4 is third, as before, and 3 is missed
         assert [record["id"] for record in source.page(2, 1).records] == ["row-4"]
         while not sweep.ended:
             sweep.take(source.page(sweep.offset, 3))
@@ -195,7 +195,7 @@ class TestAListThatMoves:
         for _ in range(2):
             sweep = Sweep()
             sweep.take(source.page(0, 3))  # rows 6 5 4
-            source.touch(3)  # 3 jumps to the front, where nobody reads it
+            source.touch(3)  # 3 jumps to the front, which has been read already
             while not sweep.ended:
                 sweep.take(source.page(sweep.offset, 3))
             sweeps.append(sweep)

@@ -1,4 +1,4 @@
-"""What a status and a body mean."""
+"""The meaning of a status and a body."""
 
 import json
 import math
@@ -21,7 +21,7 @@ def opened(body: str | bytes, status: int = 200, **headers: str) -> dict[str, An
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_numbers_that_are_no_json_arrive(number: str) -> None:
+def test_numbers_outside_of_json_are_parsed(number: str) -> None:
     value = opened(f'{{"data": [{number}]}}')["data"][0]
 
     assert not math.isfinite(value)
@@ -37,11 +37,11 @@ def test_numbers_that_are_no_json_arrive(number: str) -> None:
         ('{"a": 1, "b": null}', {"a": 1, "b": None}),
     ],
 )
-def test_odd_values_arrive_exactly(text: str, value: Any) -> None:
+def test_odd_values_are_parsed_exactly(text: str, value: Any) -> None:
     assert opened(f'{{"data": [{text}]}}')["data"] == [value]
 
 
-def test_a_number_of_more_digits_than_python_reads_arrives_as_its_digits() -> None:
+def test_integer_too_long_for_python_is_kept_as_its_digits() -> None:
     long, short = opened(f'{{"data": [-{"1" * 5000}, 1]}}')["data"]
 
     assert (type(long), long, short) == (LongInteger, "-" + "1" * 5000, 1)
@@ -54,14 +54,14 @@ def test_a_number_of_more_digits_than_python_reads_arrives_as_its_digits() -> No
         "[" * 100_000, "[" * 100_000 + "]" * 100_000,
     ],
 )  # fmt: skip
-def test_a_success_of_another_shape_may_pass(body: str | bytes) -> None:
+def test_success_of_another_shape_is_transient(body: str | bytes) -> None:
     with pytest.raises(
         MalformedResponse, match=r"answered 200 with (not the JSON that was expected|text that is not JSON)"
     ):
         opened(body)
 
 
-def test_a_record_that_nests_too_deep_costs_the_others_nothing_and_arrives_whole() -> None:
+def test_record_nested_too_deep_keeps_its_text_and_the_other_records() -> None:
     levels = 100_000
     deep = "[" * levels + r'"]\"[", {"a": 1}' + "]" * levels
     first, second = opened(f'{{"data": [{{"id": "a", "deep": {deep}, "b": [{{"c": "}}"}}]}}, {{"id": "d"}}]}}')["data"]
@@ -74,7 +74,7 @@ def test_a_record_that_nests_too_deep_costs_the_others_nothing_and_arrives_whole
     assert value == deep[seen : len(deep) - seen]
 
 
-def test_what_nests_as_deep_as_can_be_read_can_be_written_from_further_down_the_stack() -> None:
+def test_value_of_maximum_depth_can_be_serialized_deeper_in_the_stack() -> None:
     def written(value: Any, frames: int) -> str:
         return written(value, frames - 1) if frames else json.dumps(value)
 
@@ -83,7 +83,7 @@ def test_what_nests_as_deep_as_can_be_read_can_be_written_from_further_down_the_
         assert written(record, 200)
 
 
-def test_deep_text_without_an_end_is_not_read_again_and_again() -> None:
+def test_deep_unterminated_text_is_parsed_in_linear_time() -> None:
     body = "[" * 100_000 + '"' + r"\"" * 2_000_000
     began = time.monotonic()
 
@@ -92,7 +92,7 @@ def test_deep_text_without_an_end_is_not_read_again_and_again() -> None:
     assert time.monotonic() - began < patience()
 
 
-def test_of_an_endless_error_only_the_beginning_is_read() -> None:
+def test_endless_error_body_is_read_only_at_its_start() -> None:
     began = time.monotonic()
 
     with pytest.raises(TransientError, match="503 Service Unavailable: xxx"):
@@ -100,13 +100,13 @@ def test_of_an_endless_error_only_the_beginning_is_read() -> None:
     assert time.monotonic() - began < patience()
 
 
-def test_a_page_for_browsers_is_called_one() -> None:
+def test_html_page_is_named_in_the_error() -> None:
     with pytest.raises(MalformedResponse, match="with an HTML page"):
         opened("\n<!doctype html><title>Log in</title>")
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
-def test_what_may_pass_is_told_from_what_does_not(status: int) -> None:
+def test_transient_status_raises_transient_error(status: int) -> None:
     with pytest.raises(TransientError, match=str(status)) as caught:
         opened("busy", status, **{"retry-after": "3"})
     assert caught.value.retry_after == 3
@@ -123,18 +123,18 @@ def test_what_may_pass_is_told_from_what_does_not(status: int) -> None:
         (499, "499"),
     ],
 )
-def test_what_no_retry_mends_keeps_status_and_body_and_says_what_to_do(status: int, said: str) -> None:
+def test_final_refusal_keeps_status_and_body_and_gives_advice(status: int, said: str) -> None:
     with pytest.raises(RequestRefused, match=said) as caught:
         opened("no such\nthing", status)
     assert (caught.value.status, caught.value.body) == (status, "no such thing")
 
 
-def test_a_refused_token_is_told_with_what_to_do() -> None:
+def test_refused_token_raises_an_error_with_advice() -> None:
     with pytest.raises(TokenRefused, match=r"^The control plane refused the token \(401\): .*TFY_API_KEY"):
         opened("<html>anything</html>", 401)
 
 
-def test_what_the_token_may_not_do_is_named() -> None:
+def test_forbidden_path_is_named_in_the_error() -> None:
     with pytest.raises(Forbidden, match=r"refused /api/ml/v1/models \(403 Forbidden: no permission\).*allow it"):
         opened("no permission", 403)
 
@@ -147,7 +147,7 @@ def test_what_the_token_may_not_do_is_named() -> None:
         ("https://[", "an unreadable address"),
     ],
 )
-def test_a_redirect_names_the_host_and_no_more(location: str, target: str) -> None:
+def test_redirect_error_names_the_host_and_nothing_else(location: str, target: str) -> None:
     with pytest.raises(ConfigError) as caught:
         opened("", 302, location=location)
 
@@ -166,16 +166,14 @@ def test_a_redirect_names_the_host_and_no_more(location: str, target: str) -> No
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("status", [400, 422])
-def test_a_refused_page_size_gives_the_numbers_that_the_answer_names(
-    status: int, body: Any, named: tuple[int, ...]
-) -> None:
+def test_refused_page_size_gives_the_numbers_in_the_answer(status: int, body: Any, named: tuple[int, ...]) -> None:
     with pytest.raises(LimitRefused) as caught:
         opened(json.dumps(body), status)
 
     assert caught.value.named == named
 
 
-def test_a_refused_page_size_may_be_told_in_plain_text() -> None:
+def test_refused_page_size_is_recognized_in_plain_text() -> None:
     with pytest.raises(LimitRefused) as caught:
         opened("limit: at most 50", 400)
 
@@ -183,14 +181,14 @@ def test_a_refused_page_size_may_be_told_in_plain_text() -> None:
 
 
 @pytest.mark.parametrize("body", ['{"message": "ml_repo_id is needed"}', '{"message": "limitless"}', "[[]]"])
-def test_other_refusals_do_not_shrink_pages(body: str) -> None:
+def test_other_refusal_is_not_a_refused_page_size(body: str) -> None:
     with pytest.raises(RequestRefused) as caught:
         opened(body, 422)
 
     assert not isinstance(caught.value, LimitRefused)
 
 
-def test_quoted_text_is_short_printable_and_without_the_token() -> None:
+def test_excerpt_is_short_printable_and_without_the_token() -> None:
     text = f"a\x1b[31m\r\n b\u202e Bearer other-token {SECRET}{SECRET} " + "x" * 500
 
     line = redact_excerpt(text, SECRET)
@@ -201,7 +199,7 @@ def test_quoted_text_is_short_printable_and_without_the_token() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 409, 422, 429, 500])
-def test_no_error_holds_the_token(status: int) -> None:
+def test_error_of_any_status_does_not_contain_the_token(status: int) -> None:
     with pytest.raises(Exception) as caught:  # noqa: PT011 - of whatever kind it is
         opened(f"echo: Bearer {SECRET}", status, location=f"https://{SECRET}.example/")
 

@@ -1,4 +1,4 @@
-"""Trying again: what, how often, how long."""
+"""Retries: which failures, how often, how long."""
 
 import time as real_time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from tests.source.planes import settings
 
 
 def failing(gate: Throttle, times: int, **pause: Any) -> Callable[[], str]:
-    """Fails so often before it gives an answer, each time when its turn has come."""
+    """A request that waits for a slot, and fails `times` times before it succeeds."""
     left = [times]
 
     def request() -> str:
@@ -32,26 +32,26 @@ def failing(gate: Throttle, times: int, **pause: Any) -> Callable[[], str]:
     return request
 
 
-def test_what_fails_in_passing_is_tried_again(gate: Throttle) -> None:
+def test_transient_failure_is_retried(gate: Throttle) -> None:
     retry = Retry(settings(max_retries=3), gate)
 
     assert retry.call(failing(gate, 3)) == "answer"
     assert retry.retries == 3
 
 
-def test_tries_are_bounded_and_the_error_says_how_many_and_why(gate: Throttle) -> None:
+def test_exhausted_retries_raise_an_error_with_count_and_cause(gate: Throttle) -> None:
     retry = Retry(settings(max_retries=2), gate)
 
     with pytest.raises(SourceUnavailable, match=r"no good answer in 3 tries; the last: stumbled, 7 to go\. See"):
         retry.call(failing(gate, 10))
 
 
-def test_without_retries_there_is_one_try(gate: Throttle) -> None:
+def test_request_without_retries_is_tried_once(gate: Throttle) -> None:
     with pytest.raises(SourceUnavailable, match="in 1 try;"):
         Retry(settings(max_retries=0), gate).call(failing(gate, 1))
 
 
-def test_what_is_no_passing_failure_is_not_tried_again(gate: Throttle) -> None:
+def test_other_failure_is_not_retried(gate: Throttle) -> None:
     retry = Retry(settings(), gate)
 
     with pytest.raises(ZeroDivisionError):
@@ -59,7 +59,7 @@ def test_what_is_no_passing_failure_is_not_tried_again(gate: Throttle) -> None:
     assert retry.retries == 0
 
 
-def test_time_is_bounded_as_well_as_tries(gate: Throttle, time: Time) -> None:
+def test_retries_stop_at_the_time_limit(gate: Throttle, time: Time) -> None:
     retry = Retry(settings(max_retries=99, max_retry_time=100), gate)
 
     with pytest.raises(SourceUnavailable, match="in 4 tries"):
@@ -67,29 +67,29 @@ def test_time_is_bounded_as_well_as_tries(gate: Throttle, time: Time) -> None:
     assert time.now == 90
 
 
-def test_a_pause_that_would_outlast_the_time_is_not_begun(gate: Throttle, time: Time) -> None:
+def test_pause_beyond_the_time_limit_is_not_started(gate: Throttle, time: Time) -> None:
     with pytest.raises(SourceUnavailable, match="in 1 try"):
         Retry(settings(max_retry_time=10), gate).call(failing(gate, 1, retry_after=11.0))
     assert time.slept == []
 
 
-def test_waiting_for_the_first_turn_takes_nothing_of_the_time(gate: Throttle, time: Time) -> None:
+def test_wait_for_the_first_slot_does_not_count_towards_the_time_limit(gate: Throttle, time: Time) -> None:
     gate.shut(1000)
 
     assert Retry(settings(max_retry_time=10), gate).call(failing(gate, 1, retry_after=10.0)) == "answer"
     assert time.slept == [1000, 10]
 
 
-def test_the_server_says_how_long_to_wait(gate: Throttle, time: Time) -> None:
+def test_retry_waits_as_long_as_the_server_asks(gate: Throttle, time: Time) -> None:
     Retry(settings(), gate).call(failing(gate, 2, retry_after=7.0))
 
     assert time.slept == [7, 7]
 
 
-def test_pauses_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_grow_and_vary(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(real_time, "sleep", slept.append)
-    steps = iter(range(0, 10_000, 31)).__next__  # a clock that steps over every shut gate
+    steps = iter(range(0, 10_000, 31)).__next__  # a clock that jumps past every pause
     gate = Throttle(4, clock=steps, sleep=slept.append)
 
     with stamina.set_testing(False):
@@ -100,7 +100,7 @@ def test_pauses_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any(pause != 0.5 * 2**n for n, pause in enumerate(slept[:6]))
 
 
-def test_each_further_try_is_told_with_its_cause_and_nowhere_but_in_the_log(
+def test_each_retry_is_logged_with_its_cause_and_not_printed(
     gate: Throttle, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Retry(settings(), gate).call(failing(gate, 2))
@@ -112,7 +112,7 @@ def test_each_further_try_is_told_with_its_cause_and_nowhere_but_in_the_log(
     assert capsys.readouterr() == ("", "")
 
 
-def test_all_workers_wait_when_one_is_told_to(gate: Throttle, time: Time) -> None:
+def test_pause_of_one_worker_holds_all_workers(gate: Throttle, time: Time) -> None:
     retry = Retry(settings(max_retries=1), gate)
     with pytest.raises(SourceUnavailable):
         retry.call(failing(gate, 2, retry_after=20.0))
@@ -139,13 +139,13 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
         ("Sun, 99 Mar 2026 12:00:00 GMT", None),
     ],
 )  # fmt: skip
-def test_retry_after_is_read_in_seconds_and_as_a_date_and_capped(asked: str, pause: float | None) -> None:
+def test_retry_after_is_parsed_as_seconds_or_date_and_capped(asked: str, pause: float | None) -> None:
     assert retry_after({"retry-after": asked, "date": format_datetime(NOW, usegmt=True)}) == pause
 
 
-def test_a_date_without_a_date_to_count_from_is_no_pause() -> None:
+def test_retry_after_date_without_a_date_header_gives_no_pause() -> None:
     assert retry_after({"retry-after": format_datetime(NOW, usegmt=True)}) is None
 
 
-def test_without_retry_after_there_is_no_pause() -> None:
+def test_missing_retry_after_gives_no_pause() -> None:
     assert retry_after({}) is None

@@ -1,4 +1,4 @@
-"""Which pages are asked for, and what the answers prove."""
+"""The pages that a sweep requests, and what they prove."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ def rows(*ids: str, at: str = "t0") -> list[Any]:
 
 
 def taken(*pages: Page) -> Sweep:
-    """A sweep that was given these pages, each at the offset that it asked for."""
+    """A sweep of these pages, each at the offset that the sweep requested."""
     sweep = Sweep()
     for page in pages:
         assert page.offset == sweep.offset
@@ -24,7 +24,7 @@ def taken(*pages: Page) -> Sweep:
     return sweep
 
 
-def test_an_id_that_comes_again_in_a_sweep_is_marked_but_for_the_overlap() -> None:
+def test_id_repeated_in_a_sweep_is_marked_except_in_the_overlap() -> None:
     sweep = Sweep()
     first = sweep.take(Page(0, 3, rows("a", "b", "a")))
     second = sweep.take(Page(2, 3, rows("a", "c", "b")))
@@ -32,9 +32,9 @@ def test_an_id_that_comes_again_in_a_sweep_is_marked_but_for_the_overlap() -> No
     assert (list(first.again), second.overlap, list(second.again)) == ([2], 1, [1])
 
 
-class TestAListThatStandsStill:
+class TestAnUnchangedList:
     @given(st.integers(0, 60), st.integers(2, 70), st.integers(2, 70), st.sampled_from(ORDERS))
-    def test_is_seen_whole_and_proven_in_one_sweep(self, count: int, limit: int, cap: int, order: Order) -> None:
+    def test_is_seen_completely_and_proven_in_one_sweep(self, count: int, limit: int, cap: int, order: Order) -> None:
         sweep, fresh, _ = sweep_of(still_list(count, order=order, cap=cap), limit)
 
         assert [record["id"] for record in fresh] == [
@@ -43,10 +43,10 @@ class TestAListThatStandsStill:
         assert proof(None, sweep) == "anchored"
 
     @given(st.integers(1, 60), st.integers(2, 70))
-    def test_costs_as_few_requests_as_pages_that_overlap_by_one(self, count: int, limit: int) -> None:
+    def test_takes_only_as_many_requests_as_pages_that_overlap_by_one(self, count: int, limit: int) -> None:
         _, _, requests = sweep_of(still_list(count), limit)
 
-        # One more where the last page is full, for then its end may be the server's doing.
+        # A full last page needs one more request: its end may be a cap of the server.
         pages = 1 + max(0, -(-(count - limit) // (limit - 1)))
         full = count >= limit and (count - limit) % (limit - 1) == 0
         assert requests == pages + full
@@ -64,7 +64,7 @@ class TestAListThatStandsStill:
             lambda count: count // 2,
         ]),
     )  # fmt: skip
-    def test_is_seen_whole_whatever_total_says(
+    def test_is_seen_completely_with_any_total(
         self, count: int, limit: int, cap: int, total: Callable[[int], int | None]
     ) -> None:
         source = still_list(count, total=total, cap=cap)
@@ -72,7 +72,7 @@ class TestAListThatStandsStill:
         second, _, _ = sweep_of(source, limit)
 
         lied = total(count) != count
-        # Where a wrong total happens to meet a first page that is short by a silent cap, nothing can tell.
+        # A wrong total that happens to equal a first page cut by a silent cap cannot be detected.
         fooled = total(count) == cap < min(count, limit)
         if not fooled:
             assert {record["id"] for record in fresh} == source.ids()
@@ -83,7 +83,7 @@ class TestAListThatStandsStill:
         assert requests <= 2 * count + 6
 
     @given(st.integers(2, 40), st.integers(2, 10))
-    def test_a_total_that_counts_only_the_page_hides_nothing(self, count: int, limit: int) -> None:
+    def test_whose_total_counts_only_the_page_is_seen_completely(self, count: int, limit: int) -> None:
         source = still_list(count)
 
         sweep = Sweep()
@@ -115,14 +115,14 @@ class TestAListThatStandsStill:
 
 
 class TestPages:
-    def test_bring_the_anchor_only_once(self) -> None:
+    def test_count_the_anchor_only_once(self) -> None:
         sweep = taken(Page(0, 3, rows("a", "b", "c"), total=5))
 
         page = sweep.take(Page(2, 3, rows("c", "d", "e"), total=5))
 
         assert page.fresh == rows("d", "e")
 
-    def test_bring_everything_where_the_anchor_is_another_record(self) -> None:
+    def test_count_every_record_if_the_anchor_does_not_join(self) -> None:
         sweep = taken(Page(0, 3, rows("a", "b", "c"), total=5))
 
         page = sweep.take(Page(2, 3, rows("d", "e"), total=4))
@@ -130,12 +130,12 @@ class TestPages:
         assert page.fresh == rows("d", "e")
         assert not sweep.anchored
 
-    def test_advance_by_what_came(self) -> None:
+    def test_advance_by_the_records_received(self) -> None:
         sweep = taken(Page(0, 500, rows("a", "b", "c"), total=9))
 
         assert sweep.offset == 2
 
-    def test_that_bring_nothing_but_the_anchor_are_followed_by_one_without_overlap(self) -> None:
+    def test_of_the_anchor_alone_are_followed_by_one_without_overlap(self) -> None:
         sweep = taken(Page(0, 9, rows("a", "b")), Page(1, 9, rows("b")))
 
         assert (sweep.offset, sweep.ended) == (2, False)
@@ -151,14 +151,14 @@ class TestPages:
         assert len(sweep.ids) == 4
         assert not sweep.sound
 
-    def test_whose_total_moves_prove_nothing_by_themselves(self) -> None:
+    def test_whose_total_changes_prove_nothing_by_themselves(self) -> None:
         sweep = taken(Page(0, 2, rows("a", "b"), total=4), Page(1, 4, rows("b", "c", "d"), total=3))
         while not sweep.ended:
             sweep.take(Page(sweep.offset, 4, rows("d") if sweep.offset == 3 else [], total=4))
 
         assert proof(None, sweep) is None
 
-    def test_that_bring_an_id_twice_prove_nothing_by_themselves(self) -> None:
+    def test_that_repeat_an_id_prove_nothing_by_themselves(self) -> None:
         sweep = taken(Page(0, 9, rows("a", "b", "a"), total=3), Page(2, 9, rows("a"), total=3), Page(3, 9, [], total=3))
 
         assert (sweep.ended, proof(None, sweep)) == (True, None)
@@ -170,8 +170,8 @@ class TestPages:
         assert proof(first, second) is None
 
 
-class TestHoles:
-    def test_below_total_are_jumped_over_three_times_and_no_more(self) -> None:
+class TestEmptyPages:
+    def test_below_total_are_skipped_three_times_at_most(self) -> None:
         sweep = taken(
             Page(0, 2, rows("a", "b"), total=99), Page(1, 2, rows("b"), total=99), Page(2, 2, [], total=99),
             Page(4, 2, [], total=99), Page(6, 2, [], total=99), Page(8, 2, [], total=99),
@@ -179,7 +179,7 @@ class TestHoles:
 
         assert sweep.ended
 
-    def test_with_records_behind_them_end_every_proof(self) -> None:
+    def test_with_records_after_them_prevent_a_proof(self) -> None:
         def holed() -> Sweep:
             return taken(
                 Page(0, 2, rows("a", "b"), total=4), Page(1, 2, [], total=4), Page(3, 2, rows("c", "d"), total=4),
@@ -192,31 +192,31 @@ class TestHoles:
         assert proof(None, sweep) is None
         assert proof(holed(), sweep) is None
 
-    def test_at_the_start_are_jumped_over_too(self) -> None:
+    def test_at_the_start_are_skipped_too(self) -> None:
         sweep = taken(Page(0, 2, [], total=3))
 
         assert (sweep.ended, sweep.offset, sweep.total) == (False, 2, 3)
 
-    def test_where_the_anchor_should_be_end_the_list_without_proof(self) -> None:
+    def test_in_place_of_the_anchor_end_the_list_without_proof(self) -> None:
         sweep = taken(Page(0, 2, rows("a", "b")), Page(1, 2, []))
 
         assert (sweep.ended, sweep.sound) == (True, False)
 
-    def test_that_name_no_total_of_their_own_do_not_spoil_the_one_before(self) -> None:
+    def test_without_a_total_keep_the_total_before_them(self) -> None:
         sweep = taken(Page(0, 1, rows("a"), total=1), Page(1, 1, [], total=0))
 
         assert proof(None, sweep) == "anchored"
 
 
 class TestCircles:
-    def test_a_server_that_ignores_the_offset_is_left_at_its_second_page(self) -> None:
+    def test_of_a_server_that_ignores_the_offset_end_the_sweep_at_its_second_page(self) -> None:
         sweep = taken(Page(0, 2, rows("a", "b"), total=9), Page(1, 2, rows("a", "b"), total=9))
 
         assert sweep.ended
         assert proof(sweep, sweep) is None
 
     @given(st.integers(1, 30), st.integers(1, 7))
-    def test_a_list_that_begins_anew_is_left_and_proves_nothing(self, count: int, limit: int) -> None:
+    def test_of_a_list_that_starts_over_end_the_sweep_without_proof(self, count: int, limit: int) -> None:
         sweep, requests = Sweep(), 0
         while not sweep.ended:
             requests += 1
@@ -226,7 +226,7 @@ class TestCircles:
 
         assert not sweep.sound
 
-    def test_records_that_come_three_times_each_are_no_circle(self) -> None:
+    def test_are_not_assumed_if_each_record_repeats_three_times(self) -> None:
         ids = [str(number // 3) for number in range(300)]
         sweep = Sweep()
         while not sweep.ended:
@@ -236,10 +236,10 @@ class TestCircles:
 
 
 class TestLookingAhead:
-    def test_begins_with_the_first_page_alone(self) -> None:
+    def test_starts_with_only_the_first_page(self) -> None:
         assert Sweep().upcoming(4) == [0]
 
-    def test_foretells_offsets_that_overlap_by_one(self) -> None:
+    def test_predicts_offsets_that_overlap_by_one(self) -> None:
         sweep = taken(Page(0, 3, rows("a", "b", "c"), total=100))
 
         assert sweep.upcoming(4) == [2, 4, 6, 8]
@@ -249,7 +249,7 @@ class TestLookingAhead:
 
         assert sweep.upcoming(4) == [2, 4]
 
-    def test_goes_by_what_came_where_the_server_caps(self) -> None:
+    def test_follows_the_length_of_capped_pages(self) -> None:
         sweep = taken(Page(0, 500, rows("a", "b", "c"), total=100, limit=3))
 
         assert sweep.upcoming(3) == [2, 4, 6]
@@ -259,12 +259,12 @@ class TestLookingAhead:
 
         assert sweep.upcoming(3) == [3, 5, 7]
 
-    def test_shrinks_with_the_pages_asked_for(self) -> None:
+    def test_shrinks_with_the_page_size(self) -> None:
         sweep = taken(Page(0, 4, rows(*"abcd"), total=100), Page(3, 2, rows(*"de"), total=100))
 
         assert sweep.upcoming(3) == [4, 5, 6]
 
-    def test_goes_on_without_total_only_behind_a_full_page(self) -> None:
+    def test_continues_without_total_only_after_a_full_page(self) -> None:
         full = taken(Page(0, 3, rows("a", "b", "c")))
         short = taken(Page(0, 4, rows("a", "b", "c")))
 
@@ -275,14 +275,14 @@ class TestLookingAhead:
         assert taken(Page(0, 3, rows("a"), total=1)).upcoming(4) == []
 
     @given(st.integers(0, 60), st.integers(1, 9), st.integers(1, 9), st.integers(1, 5))
-    def test_asks_for_no_page_that_a_list_which_stands_still_does_not_need(
+    def test_predicts_no_page_that_an_unchanged_list_does_not_need(
         self, count: int, limit: int, cap: int, ahead: int
     ) -> None:
         source, sweep = still_list(count, cap=cap), Sweep()
-        foretold, taken_in_order = set[int](), list[int]()
+        predicted, taken_in_order = set[int](), list[int]()
         while not sweep.ended:
-            foretold.update(sweep.upcoming(ahead))
+            predicted.update(sweep.upcoming(ahead))
             taken_in_order.append(sweep.offset)
             sweep.take(source.page(sweep.offset, limit))
 
-        assert foretold == set(taken_in_order)
+        assert predicted == set(taken_in_order)

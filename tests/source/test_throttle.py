@@ -1,4 +1,4 @@
-"""What all workers pass before they ask: laws of the gate, and what it tells."""
+"""Properties of the gate that all workers share, and its log lines."""
 
 import logging
 import time as real_time
@@ -19,17 +19,17 @@ from tests.source.planes import settings
 from tests.support.patience import patience
 
 
-def test_a_gate_stays_shut_for_the_longest_pause(gate: Throttle, time: Time) -> None:
+def test_gate_with_several_pauses_stays_shut_for_the_longest(gate: Throttle, time: Time) -> None:
     gate.shut(9)
     gate.shut(3)
     with gate.turn():
         assert time.now == 9
 
 
-def test_nobody_holds_a_place_or_a_lock_while_the_gate_is_shut(time: Time) -> None:
+def test_worker_at_a_shut_gate_holds_no_slot_and_no_lock(time: Time) -> None:
     def sleep(seconds: float) -> None:
         with free.turn():
-            gate.shut(0)  # which no two could at once
+            gate.shut(0)  # would deadlock if the sleeping thread held the lock
             assert gate._limit.under_way == 0
         time.sleep(seconds)
 
@@ -41,7 +41,7 @@ def test_nobody_holds_a_place_or_a_lock_while_the_gate_is_shut(time: Time) -> No
     assert time.slept == [5]
 
 
-def test_a_gate_that_is_shut_while_somebody_waits_for_a_turn_is_waited_for(time: Time) -> None:
+def test_gate_shut_during_a_wait_extends_the_wait(time: Time) -> None:
     def sleep(seconds: float) -> None:
         if time.now == 0:
             gate.shut(60)
@@ -54,7 +54,7 @@ def test_a_gate_that_is_shut_while_somebody_waits_for_a_turn_is_waited_for(time:
         assert time.now == 60
 
 
-def test_requests_are_spaced_evenly_further_tries_among_them(time: Time) -> None:
+def test_requests_and_retries_are_spaced_evenly(time: Time) -> None:
     gate = Throttle(4, 2.0, clock=time.clock, sleep=time.sleep)
     began = []
 
@@ -73,7 +73,7 @@ def test_requests_are_spaced_evenly_further_tries_among_them(time: Time) -> None
     st.sampled_from([0.1, 0.3, 1.0, 7.0, 1000.0]),
     st.lists(st.tuples(st.floats(0, 30), st.floats(0, 30), st.floats(0, 3)), min_size=1, max_size=40),
 )
-def test_no_more_pass_in_any_window_than_the_rate_allows(
+def test_requests_in_any_time_window_stay_within_the_rate(
     per_second: float, script: list[tuple[float, float, float]]
 ) -> None:
     time = Time()
@@ -92,7 +92,7 @@ def test_no_more_pass_in_any_window_than_the_rate_allows(
 
 
 @pytest.mark.parametrize("per_second", [1e-12, 5e-324])
-def test_at_hardly_any_requests_a_second_pauses_are_such_as_python_knows(per_second: float) -> None:
+def test_pauses_at_a_tiny_rate_stay_within_what_python_can_sleep(per_second: float) -> None:
     pauses: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -112,7 +112,7 @@ def test_at_hardly_any_requests_a_second_pauses_are_such_as_python_knows(per_sec
     st.integers(1, 5),
     st.lists(st.lists(st.sampled_from([200, 404, 429, 503, -1, -2]), max_size=12), min_size=1, max_size=6),
 )
-def test_no_more_pass_than_the_limit_and_every_place_comes_back(most: int, scripts: list[list[int]]) -> None:
+def test_concurrent_requests_stay_within_the_limit_and_release_every_slot(most: int, scripts: list[list[int]]) -> None:
     gate = Throttle(most)
     limit, lock = gate._limit, Lock()
     places, there = [], [0]
@@ -122,7 +122,7 @@ def test_no_more_pass_than_the_limit_and_every_place_comes_back(most: int, scrip
         places.append((limit.under_way, limit.now))
         return begin()
 
-    limit.begin = watched  # type: ignore[method-assign]  # it is watched, not changed
+    limit.begin = watched  # type: ignore[method-assign]  # observed, not changed
 
     def work(outcomes: list[int]) -> None:
         for outcome in outcomes:
@@ -147,14 +147,14 @@ def test_no_more_pass_than_the_limit_and_every_place_comes_back(most: int, scrip
     assert (limit.under_way, gate._waiting, there) == (0, 0, [0])
 
 
-def test_all_pass_that_a_grown_limit_has_places_for() -> None:
+def test_waiting_workers_use_every_slot_of_a_grown_limit() -> None:
     gate, done, together = Throttle(3), [Event() for _ in range(5)], Barrier(3)
 
     def work(number: int) -> None:
         with gate.turn() as turn:
             done[number].wait()
             if number >= 2:
-                together.wait(patience())  # breaks unless all three are here
+                together.wait(patience())  # fails unless all three are here
             turn.answered(200)
 
     workers = [Thread(target=work, args=[number]) for number in range(5)]
@@ -170,7 +170,7 @@ def test_all_pass_that_a_grown_limit_has_places_for() -> None:
     assert not together.broken
 
 
-def test_a_limit_that_the_server_asked_for_is_told_and_every_other_change_to_who_looks_closer(
+def test_limit_lowered_by_a_status_is_logged_as_info_and_other_changes_as_debug(
     gate: Throttle, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -1,4 +1,4 @@
-"""What can happen between us and a server that really listens."""
+"""Faults between the client and a server that really listens."""
 
 import gzip
 import logging
@@ -24,7 +24,7 @@ from tests.source.planes import TOKEN, settings, transport_of
 
 
 def get(host: str, **given: Any) -> Answer:
-    """One request for /models, and its answer."""
+    """Send one request for /models, and return the answer."""
     opened = Transport(settings(host=host, **given), TOKEN, Throttle(1))
     try:
         return opened.get("/models")
@@ -43,7 +43,7 @@ def responding(body: bytes, status: int = 200, **headers: str) -> Respond:
     return respond
 
 
-def test_an_answer_is_unpacked_and_counted_as_it_came(serve: Serve) -> None:
+def test_compressed_body_is_decompressed_and_counted_as_transferred(serve: Serve) -> None:
     packed = gzip.compress(b"x" * 1000)
     opened = Transport(settings(host=serve(responding(packed, Content_Encoding="gzip"))), TOKEN, Throttle(1))
 
@@ -63,12 +63,12 @@ def test_an_answer_is_unpacked_and_counted_as_it_came(serve: Serve) -> None:
         (lambda server: server.wfile.write(b"nonsense\r\n\r\n"), "broke off"),
     ],
 )
-def test_an_answer_that_breaks_off_may_come_whole_the_next_time(serve: Serve, respond: Respond, words: str) -> None:
+def test_broken_answer_raises_transient_error(serve: Serve, respond: Respond, words: str) -> None:
     with pytest.raises(TransientError, match=f"/models: .*{words}"):
         get(serve(respond))
 
 
-def test_a_server_that_says_nothing_is_not_waited_for_for_ever(serve: Serve) -> None:
+def test_silent_server_times_out(serve: Serve) -> None:
     enough = threading.Event()
 
     with pytest.raises(TransientError, match="no answer in time"):
@@ -76,7 +76,7 @@ def test_a_server_that_says_nothing_is_not_waited_for_for_ever(serve: Serve) -> 
     enough.set()
 
 
-def test_a_body_that_stalls_is_not_waited_for_for_ever(serve: Serve) -> None:
+def test_stalled_body_times_out(serve: Serve) -> None:
     enough = threading.Event()
 
     def respond(server: BaseHTTPRequestHandler) -> None:
@@ -88,7 +88,7 @@ def test_a_body_that_stalls_is_not_waited_for_for_ever(serve: Serve) -> None:
     enough.set()
 
 
-def test_a_body_that_drips_is_not_waited_for_for_ever(serve: Serve) -> None:
+def test_dripping_body_times_out(serve: Serve) -> None:
     enough = threading.Event()
 
     def respond(server: BaseHTTPRequestHandler) -> None:
@@ -101,7 +101,9 @@ def test_a_body_that_drips_is_not_waited_for_for_ever(serve: Serve) -> None:
     enough.set()
 
 
-def test_an_answer_is_cut_at_the_size_bound(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_body_above_the_size_limit_when_decompressed_is_too_large(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(transport, "MAX_RESPONSE_BYTES", 10_000)
     bomb = gzip.compress(b" " * 1_000_000)
 
@@ -109,9 +111,7 @@ def test_an_answer_is_cut_at_the_size_bound(serve: Serve, monkeypatch: pytest.Mo
         get(serve(responding(bomb, Content_Encoding="gzip")))
 
 
-def test_an_answer_is_cut_at_the_size_bound_before_it_is_unpacked(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_body_above_the_size_limit_as_transferred_is_too_large(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "MAX_RESPONSE_BYTES", 10_000)
     and_more = gzip.compress(b"{}") + bytes(1_000_000)
 
@@ -119,7 +119,7 @@ def test_an_answer_is_cut_at_the_size_bound_before_it_is_unpacked(
         get(serve(responding(and_more, Content_Encoding="gzip")))
 
 
-def test_what_is_packed_in_layers_or_in_a_way_not_asked_for_stays_packed(serve: Serve) -> None:
+def test_body_in_an_encoding_that_was_not_requested_stays_compressed(serve: Serve) -> None:
     packed = gzip.compress(gzip.compress(b"{}"))
 
     for coding in ("gzip, gzip", "br", "deflate"):
@@ -127,17 +127,17 @@ def test_what_is_packed_in_layers_or_in_a_way_not_asked_for_stays_packed(serve: 
 
 
 @pytest.mark.parametrize("length", [0, 1, 2**20 - 1, 2**20, 2**20 + 1, 3 * 2**20 + 7])
-def test_a_packed_answer_of_any_length_comes_whole(serve: Serve, length: int) -> None:
+def test_compressed_body_of_any_length_is_read_completely(serve: Serve, length: int) -> None:
     body = bytes(length)
 
     assert get(serve(responding(gzip.compress(body), Content_Encoding="X-GZIP"))).body == body
 
 
-def test_nothing_at_all_need_not_be_packed(serve: Serve) -> None:
+def test_empty_body_with_gzip_header_is_accepted(serve: Serve) -> None:
     assert get(serve(responding(b"", status=401, Content_Encoding="gzip"))).status == 401
 
 
-def test_a_packed_body_that_holds_nothing_is_not_waited_for_for_ever(serve: Serve) -> None:
+def test_dripping_compressed_body_without_content_times_out(serve: Serve) -> None:
     head, nothing, enough = gzip.compress(b"")[:10], b"\0\0\0\xff\xff", threading.Event()
 
     def respond(server: BaseHTTPRequestHandler) -> None:
@@ -150,7 +150,7 @@ def test_a_packed_body_that_holds_nothing_is_not_waited_for_for_ever(serve: Serv
     enough.set()
 
 
-def test_after_an_answer_that_does_not_come_in_time_fewer_are_asked_for(serve: Serve) -> None:
+def test_timeout_lowers_the_limit_of_concurrent_requests(serve: Serve) -> None:
     enough, gate = threading.Event(), Throttle(4)
     opened = Transport(settings(host=serve(lambda _: enough.wait(20)), timeout=0.1), TOKEN, gate)
 
@@ -171,7 +171,7 @@ def test_after_an_answer_that_does_not_come_in_time_fewer_are_asked_for(serve: S
         ("/models/id", [], 4),
     ],
 )
-def test_what_comes_later_than_pages_of_the_same_list_and_size_did_is_no_longer_asked_for_so_often(
+def test_limit_falls_only_if_pages_of_the_same_list_and_size_slow_down(
     path: str, params: list[tuple[str, str]], limit: int, time: Time
 ) -> None:
     took = 0.1
@@ -193,12 +193,12 @@ def test_what_comes_later_than_pages_of_the_same_list_and_size_did_is_no_longer_
     assert gate._limit.now == limit
 
 
-def test_nobody_there_may_pass() -> None:
+def test_refused_connection_raises_transient_error() -> None:
     with pytest.raises(TransientError, match=r"no connection \(.*refused\)"):
         get("http://127.0.0.1:1")
 
 
-def test_a_redirect_carries_the_token_nowhere(serve: Serve) -> None:
+def test_redirect_is_not_followed_with_the_token(serve: Serve) -> None:
     asked: list[str | None] = []
 
     def elsewhere(server: BaseHTTPRequestHandler) -> None:
@@ -227,11 +227,11 @@ class TestCertificates:
         authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
         return tmp_path / "ca.pem"
 
-    def test_of_an_unknown_authority_are_refused_and_the_option_named(self, secure: str) -> None:
+    def test_of_an_unknown_authority_are_rejected_with_the_option_to_use(self, secure: str) -> None:
         with pytest.raises(SourceError, match=r"is not trusted \(.*--ca-bundle"):
             get(secure)
 
-    def test_of_another_host_are_refused(self, serve: Serve, authority: trustme.CA, bundle: Path) -> None:
+    def test_of_another_host_are_rejected(self, serve: Serve, authority: trustme.CA, bundle: Path) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("other.example").configure_cert(context)
 
@@ -242,7 +242,7 @@ class TestCertificates:
         assert get(secure, ca_bundle=bundle).body == b"seen"
 
     @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
-    def test_of_an_authority_that_the_environment_names_are_trusted(
+    def test_of_an_authority_in_the_environment_are_trusted(
         self, secure: str, bundle: Path, name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(name, str(bundle))
@@ -252,7 +252,9 @@ class TestCertificates:
     @pytest.mark.parametrize(
         ("content", "reason"), [(None, "No such file"), (b"", "PEM form"), (b"not a certificate", "PEM form")]
     )
-    def test_file_that_cannot_be_used_is_named(self, tmp_path: Path, content: bytes | None, reason: str) -> None:
+    def test_file_that_is_unusable_is_named_in_the_error(
+        self, tmp_path: Path, content: bytes | None, reason: str
+    ) -> None:
         path = tmp_path / "broken.pem"
         if content is not None:
             path.write_bytes(content)
@@ -260,7 +262,7 @@ class TestCertificates:
         with pytest.raises(ConfigError, match=rf"broken\.pem: .*{reason}"):
             get("https://plane.example", ca_bundle=path)
 
-    def test_file_of_the_environment_that_cannot_be_used_is_told(
+    def test_file_in_the_environment_that_is_unusable_names_its_variable(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
@@ -268,13 +270,13 @@ class TestCertificates:
         with pytest.raises(ConfigError, match="SSL_CERT_FILE"):
             get("https://plane.example")
 
-    def test_plain_http_where_tls_is_expected_may_pass(self, serve: Serve) -> None:
+    def test_plain_http_instead_of_tls_raises_transient_error(self, serve: Serve) -> None:
         with pytest.raises(TransientError, match="no connection"):
             get(serve(responding(b"")).replace("http:", "https:"))
 
 
 class TestProxies:
-    def test_for_https_are_asked_to_connect(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_for_https_receive_a_connect_request(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
         asked: list[tuple[str, str]] = []
 
         def respond(server: BaseHTTPRequestHandler) -> None:
@@ -287,7 +289,7 @@ class TestProxies:
             get("https://plane.example")
         assert asked == [("CONNECT", "plane.example:443")]
 
-    def test_are_passed_by_where_no_proxy_says_so(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_are_bypassed_for_hosts_in_no_proxy(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
         asked: list[str] = []
         monkeypatch.setenv("HTTPS_PROXY", serve(lambda server: asked.append(server.path)))
         monkeypatch.setenv("NO_PROXY", "plane.invalid")
@@ -296,13 +298,15 @@ class TestProxies:
             get("https://plane.invalid")
         assert asked == []
 
-    def test_are_not_asked_for_this_machine(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_are_bypassed_for_this_machine(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
 
         assert get(serve(responding(b"direct"))).body == b"direct"
 
     @pytest.mark.parametrize("proxy", ["gopher://user:password@proxy.example", "http://proxy.example:port"])
-    def test_that_are_none_are_told_without_their_password(self, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_that_are_invalid_are_reported_without_their_password(
+        self, proxy: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("HTTPS_PROXY", proxy)
 
         with pytest.raises(ConfigError, match="HTTPS_PROXY") as caught:
@@ -311,12 +315,12 @@ class TestProxies:
 
 
 @pytest.mark.parametrize("host", [f"http://{'a' * 64}.localhost", "https://xn--a.example", "https://exämple..de"])
-def test_an_address_that_none_can_have_is_told(host: str) -> None:
+def test_impossible_address_raises_config_error(host: str) -> None:
     with pytest.raises(ConfigError, match="odd characters"):
         get(host, allow_insecure_http=True)
 
 
-def test_a_filter_that_no_url_can_hold_is_told() -> None:
+def test_filter_that_no_url_can_hold_raises_invalid_path() -> None:
     opened = Transport(settings(), TOKEN, Throttle(1), httpx.MockTransport(lambda _: httpx.Response(200)))
 
     with pytest.raises(InvalidPath, match="odd characters"):
@@ -327,7 +331,7 @@ def test_a_filter_that_no_url_can_hold_is_told() -> None:
     "fault",
     [httpx.LocalProtocolError, httpx.ReadError, httpx.ConnectTimeout, httpx.DecodingError, httpx.ProxyError],
 )
-def test_neither_errors_nor_logs_hold_the_token(
+def test_error_and_log_of_any_fault_do_not_contain_the_token(
     fault: Callable[[str], Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     def handler(_: httpx.Request) -> httpx.Response:

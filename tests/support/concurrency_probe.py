@@ -1,15 +1,14 @@
-"""How many requests are at a server at once."""
+"""Count the requests that a server handles at the same time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Lock
 
 
-class ConcurrencyProbe:
-    """Counts who is there; holds each back for a moment, unless enough are or were together, so that they can meet."""
+class Crowd:
+    """Counts concurrent requests; delays each briefly so that they can overlap, until `enough` have met."""
 
     def __init__(self, enough: int) -> None:
-        """Nobody is there yet."""
         self.together = Event()
         self.counts: list[int] = []
         self._enough = enough
@@ -18,12 +17,12 @@ class ConcurrencyProbe:
 
     @property
     def most(self) -> int:
-        """How many there were at once."""
+        """The largest number of concurrent requests."""
         return max(self.counts)
 
     @contextmanager
     def joined(self) -> Iterator[None]:
-        """Be one of them."""
+        """Count one request while it runs."""
         with self._lock:
             self._now += 1
             now = self._now

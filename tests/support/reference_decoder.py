@@ -1,4 +1,4 @@
-"""What a record says, written without the code under test: two that say the same are equal here."""
+"""Reduce a record to its meaning, independently of the code under test: equal meanings are equal here."""
 
 import math
 import re
@@ -13,7 +13,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)
 
 
 def said(value: Any, *, is_record: bool = True) -> Any:
-    """Null and absent mean the same, and so do two spellings of a number or of a record's times."""
+    """Treat null as absent, and two notations of a number or of a record's times as equal."""
     if isinstance(value, dict):
         content = {key: said(item, is_record=key == "latest_version") for key, item in value.items()}
         if is_record:
@@ -23,7 +23,7 @@ def said(value: Any, *, is_record: bool = True) -> Any:
         return [said(item, is_record=False) for item in value]
     if isinstance(value, float) and math.isnan(value):
         return ("not a number",)
-    # True == 1 in Python, but not here.
+    # True == 1 in Python, but not in JSON.
     return (value,) if isinstance(value, bool) else value
 
 

@@ -1,10 +1,10 @@
-"""Pure: whether the pages of a list prove that no record was missed.
+"""Pure: decide whether the pages of a list prove that no record was missed.
 
-page        one page, as received
-sweep       one pass over a list: which page to ask for next, and the proof
-gap_repair  how a sweep is completed where the list moved between two pages
-sort_order  by what a list is sorted, judged by its pages
-id_set      the ids of a sweep, eight bytes each
+`page`        One page, as received.
+`sweep`       One pass over a list: which page to request next, and the proof.
+`gap_repair`  How to complete a sweep where the list changed between two pages.
+`sort_order`  The sort order of a list, inferred from its pages.
+`id_set`      The ids of a sweep, eight bytes each.
 """
 
 from etl.source.completeness.page import Page

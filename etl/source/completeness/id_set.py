@@ -1,4 +1,4 @@
-"""Which records a sweep has seen: 64-bit keys, eight bytes a record, so that millions fit in memory."""
+"""The records that a sweep has seen, as 64-bit keys, so that millions fit in memory."""
 
 import json
 from array import array
@@ -10,32 +10,31 @@ _BUCKETS = 256
 
 
 def key_of(record: Any) -> int:
-    """The 64-bit key of a record as received: of its id, else of its whole content.
+    """The 64-bit key of a record as received: from its id or, without one, its whole content.
 
-    An id is text, or a number, which stands for its text. Two ids among ten million share a key about once
-    in 400,000 sweeps, and then only the proof of completeness is lost.
+    An id is text or a number; a number counts as its text. Among ten million ids, two share a key in about one of
+    400,000 sweeps. Even then only the proof of completeness is lost.
     """
     identity = record.get("id") if isinstance(record, dict) else None
     if isinstance(identity, int | float) and not isinstance(identity, bool):
-        identity = str(int(identity) if identity == identity // 1 else identity)  # 5.0 is 5
+        identity = str(int(identity) if identity == identity // 1 else identity)  # 5.0 equals 5
     named = isinstance(identity, str) and identity
     text = f"id:{identity}" if named else f"json:{json.dumps(record, sort_keys=True)}"
-    # JSON may carry lone surrogates, which plain UTF-8 refuses.
+    # JSON may contain lone surrogates, which strict UTF-8 rejects.
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
 class IdSet:
     """A set of 64-bit keys, kept sorted in buckets by their first byte."""
 
-    __hash__: ClassVar[None]  # type: ignore[assignment]  # it changes, as a set does
+    __hash__: ClassVar[None]  # type: ignore[assignment]  # mutable, like a set
 
     def __init__(self) -> None:
-        """Begin empty."""
         self._buckets = [array("Q") for _ in range(_BUCKETS)]
         self._count = 0
 
     def add(self, key: int) -> bool:
-        """Put a key in, once; whether it is new."""
+        """Add a key; return whether it is new."""
         bucket = self._buckets[key >> 56]
         place = bisect_left(bucket, key)
         is_new = place == len(bucket) or bucket[place] != key
@@ -45,9 +44,7 @@ class IdSet:
         return is_new
 
     def __len__(self) -> int:
-        """How many distinct keys were put in."""
         return self._count
 
     def __eq__(self, other: object) -> bool:
-        """Whether both hold the same keys, in whatever order they came."""
         return isinstance(other, IdSet) and self._buckets == other._buckets

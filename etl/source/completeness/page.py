@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page as received; `asked` is the limit asked for, `limit` the one the server says it used."""
+    """One page. `asked` is the limit requested, `limit` the one that the server names."""
 
     offset: int
     asked: int
@@ -15,14 +15,14 @@ class Page:
     limit: int | None = None
     overlap: int = 0
     again: frozenset[int] = frozenset()
-    """Places among the fresh records of those whose id came before in the same sweep."""
+    """Positions in `fresh` of the records whose id the sweep had already seen."""
 
     @property
     def fresh(self) -> list[Any]:
-        """The records that the page before did not bring already."""
+        """The records that the previous page did not already contain."""
         return self.records[self.overlap :]
 
     @property
     def full(self) -> bool:
-        """Whether the page holds all it may, so that its end says nothing about the list's."""
+        """Whether the page is as long as allowed, so that more records may follow."""
         return len(self.records) >= min(self.asked, self.limit or self.asked)

@@ -1,8 +1,8 @@
-"""Pure: by what a listing is sorted, as far as its own pages show.
+"""Pure: infer the sort order of a list from its pages.
 
-A control plane does not say. But a page is one snapshot, and a few dozen records in perfect order by the time
-they were made are no accident. Where a listing is sorted, two reads that overlap in their keys leave no gap
-between them, however many records came and went meanwhile: that is what mends a sweep of a list that moves.
+The control plane does not name the order. But a page is one snapshot, and a few dozen records in perfect order of
+creation are no coincidence. In a sorted list, two reads whose keys overlap leave no gap between them, however many
+records appear or disappear at the same time. So an overlap repairs the sweep of a list that changes.
 """
 
 import math
@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 EVIDENCE_BITS = 30
-"""How sure it must be: pages without any order would look sorted once in 2**30 listings."""
+"""Evidence required: pages in no order would look sorted in one of 2**30 lists."""
 
 
 class _Facets(NamedTuple):
@@ -28,26 +28,25 @@ _KEYS: dict[str, Callable[[_Facets], Any]] = {
     "last touched first": lambda record: -record.touched,
     "by name": lambda record: (record.name, record.created),
 }
-"""Orders a listing may have; keys grow from its first record to its last."""
+"""Possible sort orders; keys grow from the first record of a list to its last."""
 
 Keys = dict[str, list[Any]]
 """The keys of a page's records, by order."""
 
 
 class Ordering:
-    """The orders that no page so far contradicts, and how much speaks for each."""
+    """The orders that no page so far contradicts, with the evidence for each."""
 
     def __init__(self) -> None:
-        """Begin with all of them, and no evidence."""
         self._bits = dict.fromkeys(_KEYS, 0.0)
 
     @property
     def certain(self) -> bool:
-        """Whether the listing is sorted by one of the orders that are left."""
+        """Whether the evidence suffices that the list has one of the remaining orders."""
         return any(bits >= EVIDENCE_BITS for bits in self._bits.values())
 
     def look(self, records: Sequence[Any]) -> Keys:
-        """Strike out the orders that the records of a page contradict; the records' keys in those left."""
+        """Drop the orders that a page contradicts; return its records' keys in the others."""
         facets = [_facets(record) for record in records]
         looked: Keys = {}
         for order in list(self._bits):
@@ -56,24 +55,27 @@ class Ordering:
                 del self._bits[order]
                 continue
             looked[order] = keys
-            # m records in no order stand sorted once in m! times; those of one key show nothing.
+            # m records in no order look sorted once in m! times; records with equal keys show nothing.
             steps = sum(one < other for one, other in pairwise(keys))
             self._bits[order] += math.lgamma(steps + 2) / math.log(2)
         return looked
 
     def overlap(self, before: Keys, after: Keys) -> bool:
-        """Whether, in every order left, a page begins before another ends: strictly, for records may share a key."""
+        """Whether one page begins before the other ends, in every remaining order.
+
+        It must begin strictly before, because different records may share a key.
+        """
         return all(before[order] and after[order] and after[order][0] < before[order][-1] for order in self._bits)
 
     def share_one(self, before: Keys, after: Keys) -> bool:
-        """Whether a page begins with the record that ends another, and no other is seen to have its key."""
+        """Whether a page begins with another's last record, and no neighbour has the same key."""
         return all(
             before[order][-2:-1] < before[order][-1:] == after[order][:1] < after[order][1:2] for order in self._bits
         )
 
 
 def _facets(record: Any) -> _Facets | None:
-    """What records are sorted by; None where one cannot be sorted."""
+    """The values that lists are sorted by; None for a record without them."""
     if not isinstance(record, dict):
         return None
     manifest = record.get("manifest")
@@ -87,6 +89,6 @@ def _facets(record: Any) -> _Facets | None:
 
 
 def _moment(text: str) -> float:
-    """Seconds since 1970; a time without offset is taken for UTC."""
+    """Seconds since 1970; a time without offset counts as UTC."""
     moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

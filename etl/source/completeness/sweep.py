@@ -1,20 +1,28 @@
-"""Pure: which page to ask for next, and whether what came proves a complete sweep.
+"""Pure: choose the next page to request, and judge whether the pages prove a complete sweep.
 
-Pages overlap by one record: the last of a page, the anchor, must come first in the next. If rows before an
-anchor came or went between two reads, the anchor moved; if as many came as went, `total` moved. So a sweep
-whose anchors all join, and whose `total` stands still and is met by distinct ids, passed over no row that was
-there throughout: be the list ordered by creation, name or recency, and whichever worker read its page first.
+Pages overlap by one record: the last record of a page, the anchor, must be the first of the next. If rows enter or
+leave the part before the anchor between two reads, the anchor moves. If as many enter as leave, the anchor keeps its
+place. Then, if a row from behind the anchor entered, `total` changes or another row is read twice.
 
-A list that moves is mended where it moved, if its pages show by what it is sorted (see `order`). Where a page
-and the next did not join calmly, it is enough that the next begins before the page's end, by the sort key: no row
-that kept its key slipped through. If it begins behind, one page more is read across the gap, the bridge. Rows whose
-key changed meanwhile, in a list by recency, stand at one of its ends then: both are read once more, as far as what
-was read there before. That also shows a list which is sorted by something that no record tells, unless more than a
-quarter of a page of it moves in one sweep.
+So a sweep missed no row that was present throughout if three conditions hold. All its anchors join, `total` does not
+change, and the number of distinct ids equals `total`. This holds for a list ordered by creation, name or recency, and
+whichever worker read its page first.
 
-Where `total` is missing or wrong, or the order unsteady, two sweeps in a row with equal ids prove the same,
-as long as each is sound by itself: all anchors joined, or a `total` that stood still was met. Equal ids alone
-would not do: a row that moves away from the reader in the same way twice is missed twice.
+One case escapes, in a list by name. Between the same two requests a row from behind is renamed to the front, a row in
+front is deleted, and a row is added behind.
+
+A list that changes is repaired where it changed, if its pages show its sort order (see `sort_order`). A seam is calm if
+the anchor joins and `total` is unchanged. At any other seam it is enough that, by the sort key, a page begins before
+the end of the previous page. Then no row that kept its key was missed. If the page begins behind that end, one more
+page, the bridge, is read across the gap.
+
+In a list by recency, rows whose key changed during the sweep are then at one of the list's ends. So both ends are read
+again, back to the rows that were read there before. This also exposes a list sorted by a value that no record contains,
+unless more than a quarter of a page of it moves in one sweep.
+
+If `total` is missing or wrong, or the order is unsteady, two sweeps in a row with equal ids are a proof, too. Each must
+be sound by itself: all anchors joined, or an unchanged `total` was met. Equal ids alone are not enough: a row that
+moves away from the reader in the same way twice is missed twice.
 """
 
 from dataclasses import replace
@@ -25,16 +33,16 @@ from etl.source.completeness.id_set import IdSet, key_of
 from etl.source.completeness.page import Page
 
 MAX_EMPTY_PAGES = 3
-"""Empty pages in a row that are passed over while `total` promises more."""
+"""Empty pages in a row to skip while `total` promises more records."""
 
 MAX_REPETITION = 8
-"""How often ids may come on average before a list is taken to go round in circles."""
+"""Average appearances of each id above which the list counts as circular."""
 
 MAX_SHORT_PAGES = 100
-"""Pages in a row, each less than half as long as the longest, until a list is taken to grow as fast as it is read."""
+"""Pages in a row under half the longest length before the list counts as growing."""
 
 MAX_REPEATED = 2
-"""Times in a row that a page of one record comes again, until the server is taken to ignore the offset."""
+"""Repeats of a one-record page after which the server counts as ignoring the offset."""
 
 _FIRST_CHECK = 64
 
@@ -42,35 +50,34 @@ Anchor = tuple[int, Any]
 
 
 class Sweep:
-    """One reading of a listing from its start: give it the pages at `offset`, until it has `ended`.
+    """One pass over a list from its start: `take` the page at `offset` until it has `ended`.
 
-    Whenever `wanted` names an offset, `mend` the sweep with the page from there before going on.
+    Whenever `wanted` names an offset, `mend` the sweep with the page from there before you continue.
     """
 
     def __init__(self) -> None:
-        """Begin at the first record."""
         self.ids = IdSet()
         self.offset = 0
         self.ended = False
-        self.total: int | None = None  # of the first page
-        self.repeats = False  # the same page came for another offset
+        self.total: int | None = None  # as named by the first page
+        self.repeats = False  # another offset returned the same page
         self._joined = True  # every page began with the anchor
         self._steady = True  # every page named the same total
-        self._whole = True  # no hole, no circle
-        self._anchor: Anchor | None = None  # None: the next page is asked for without overlap
-        self._last: Page | None = None  # the last page that brought records
+        self._whole = True  # no empty page within, no repetition, no endless growth
+        self._anchor: Anchor | None = None  # None: request the next page without overlap
+        self._last: Page | None = None  # the last page with records
         self._last_keys: list[int] = []
         self._longest = 0
         self._fresh = 0
         self._empty = 0
-        self._repeated = 0  # times in a row that the same page came
+        self._repeated = 0  # times in a row that the same page was returned
         self._short = 0
         self._next_check = _FIRST_CHECK
         self._seams = GapRepair()
 
     @property
     def met(self) -> bool:
-        """Whether a total that stood still equals the number of distinct ids."""
+        """Whether `total` did not change and equals the number of distinct ids."""
         return self._steady and self.total == len(self.ids)
 
     @property
@@ -81,16 +88,16 @@ class Sweep:
 
     @property
     def sound(self) -> bool:
-        """Whether the sweep, once ended, proves completeness together with another one of equal ids."""
+        """Whether the sweep, once ended, proves completeness together with another of equal ids."""
         return self._whole and (self._joined or self.met)
 
     @property
     def wanted(self) -> int | None:
-        """Offset of a page that would mend the sweep: a bridge over a gap, in the end both ends once more."""
+        """Offset of a page that repairs the sweep: a bridge over a gap, or finally each end."""
         return self._seams.wanted(ended=self.ended) if self._whole else None
 
     def take(self, page: Page) -> Page:
-        """Count in the page at `offset` and move on. Gives the page back, its overlap marked."""
+        """Add the page at `offset` and advance; return the page with its overlap marked."""
         if not page.records:
             self._pass_over(page)
             return page
@@ -108,7 +115,7 @@ class Sweep:
         return page
 
     def mend(self, page: Page) -> Page:
-        """Count in the page at `wanted`. Gives it back: most of it came before."""
+        """Add the page at `wanted` and return it; most of its records are known already."""
         keys = [key_of(record) for record in page.records]
         for key in keys:
             self.ids.add(key)
@@ -116,15 +123,15 @@ class Sweep:
         return page
 
     def upcoming(self, count: int) -> list[int]:
-        """Offsets of the next pages, as far as can be foretold and `count` at most; first of all `offset`."""
+        """Offsets of the next pages, as far as predictable: at most `count`, the first is `offset`."""
         if self.ended:
             return []
         last = self._last
         if last is None or self._empty or (last.total is None and not last.full):
             return [self.offset]
-        if self._longest == 1 < last.asked:  # perhaps the server ignores the offset: see first
+        if self._longest == 1 < last.asked:  # the server may ignore the offset: wait for a page
             return [self.offset]
-        # Pages may have grown smaller on our side, hence the limit asked for last.
+        # We may have lowered the page size, so use the limit of the last request.
         step = max(min(self._longest, last.asked) - 1, 1)
         end = self.offset + count * step
         if last.total is not None:
@@ -132,7 +139,7 @@ class Sweep:
         return [self.offset, *range(self.offset + step, end, step)]
 
     def _join(self, page: Page, keys: list[int]) -> Page:
-        """Compare the page's first record with the anchor, and its total with the one before."""
+        """Compare the first record with the anchor, and `total` with that of the first page."""
         if self._last is None:
             self.total = page.total
         self._steady = self._steady and page.total == self.total
@@ -142,29 +149,29 @@ class Sweep:
         self._seams.add(page, keys, joins=joins)
         if joins:
             return replace(page, overlap=1)
-        # Without an overlap nothing says that no row slipped through between the two reads.
+        # Without an overlap, a row may have been missed between the two reads.
         self._joined = self._joined and self._last is None
         return page
 
     def _advance(self, page: Page, last_key: int) -> None:
-        """Decide the next offset: by what came, never by what was asked."""
+        """Choose the next offset from the records received, not from the limit requested."""
         end = page.offset + len(page.records)
-        # A full page that meets the total is no end yet: some servers count only the page as `total`. One as long
-        # as any before may be full too, by a silent cap.
+        # A full page that reaches `total` may not be the end: some servers report only the page's length as `total`. A
+        # page as long as any before may be full, too, by an undocumented limit.
         full = page.full or 0 < self._longest <= len(page.records)
-        # A list whose total moves is being worked on: who runs after its end may never get there.
+        # A list whose `total` changes is in use: reading on past its end may never finish.
         if end == page.total and not full and (self.anchored or not (self._steady and self._joined)):
             self.ended = True
         elif len(page.records) == 1:
-            # The anchor alone, or pages of one record: a further overlap would stand still.
+            # The page is the anchor alone, or pages hold one record: with another overlap the offset would not advance.
             self.offset, self._anchor = end, None
         else:
-            # The time of the last change belongs to the anchor: in a list by recency a touched anchor jumps
-            # to the front, and further touches can push it back to where it was, hiding a row.
+            # The anchor includes its last change. In a list by recency, a touched anchor jumps to the front. Further
+            # touches can push it back to its old place, which would hide a missed row.
             self.offset, self._anchor = end - 1, (last_key, _touched(page.records[-1]))
 
     def _pass_over(self, page: Page) -> None:
-        """Take an empty page for the end, unless `total` promises records behind it."""
+        """Treat an empty page as the end, unless `total` promises records after it."""
         if self._anchor is not None:
             self._joined, self._anchor = False, None
             self._seams.break_off(page)
@@ -178,13 +185,13 @@ class Sweep:
         self.offset = page.offset + length
 
     def _is_repeated(self, page: Page, keys: list[int]) -> bool:
-        """Whether the last page came again, though `total` stood still; one record may repeat once by chance."""
+        """Whether the last page repeats with the same `total`; one record may repeat by chance."""
         stands_still = self._last is not None and page.total == self._last.total
         self._repeated = self._repeated + 1 if keys == self._last_keys and stands_still else 0
         return self._repeated >= (1 if len(keys) > 1 else MAX_REPEATED)
 
     def _goes_in_circles(self) -> bool:
-        """Whether the list cannot be trusted to end: ids come over and over."""
+        """Whether ids repeat so often that the list may never end."""
         if self._fresh < self._next_check:
             return False
         self._next_check = self._fresh * 2
@@ -197,7 +204,7 @@ class Sweep:
 
 
 def proof(previous: Sweep | None, current: Sweep) -> Literal["anchored", "confirmed"] | None:
-    """How the last sweep, alone or together with the one before it, proves that nothing was passed over."""
+    """How the last sweep, alone or with the one before, proves that no record was missed."""
     if current.anchored:
         return "anchored"
     if previous and previous.sound and current.sound and previous.ids == current.ids:
