@@ -20,7 +20,7 @@ _NONE = Metrics([], is_listed=False)
 class IdentifiedRecord(NamedTuple):
     """A record with its identity and hashes.
 
-    Only models have a `fingerprint`. It also changes with the content of the embedded latest version, so it shows when
+    Only models have a `change_hash`. It also changes with the content of the embedded latest version, so it shows when
     to read a model's versions again. Another notation of the same content changes it, too; the only cost is a needless
     read. `metrics` are those of a version: its hash is made from them, before its rows.
     """
@@ -84,7 +84,7 @@ def identify_derived(ml_repo: Record) -> IdentifiedRecord:
 
 
 def _hashes(entity: Entity, raw: Record, metrics: Metrics) -> tuple[str, str | None]:
-    """The content hash and, for a model, the fingerprint. Raises InvalidRecord."""
+    """The content hash and, for a model, the change_hash. Raises InvalidRecord."""
     if metrics.is_listed:
         return _hash(raw | {"metrics": None}, metrics.rows), None
     if entity != "models":

@@ -66,7 +66,7 @@ class Answer:
 def redact_excerpt(text: str, secret: str) -> str:
     """Reduce external text to a short printable line, with the token redacted in any spelling."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text[:_EXCERPTED]).split())
-    line = _BEARER.sub("***", spelled(secret).sub("***", line))
+    line = _BEARER.sub("***", secret_pattern(secret).sub("***", line))
     if len(text) > _EXCERPTED:  # the cut may have split a token
         line = line[: -_EXCERPTED // 2]
     return line[:_EXCERPT]

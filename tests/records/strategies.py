@@ -55,7 +55,7 @@ def _record(known: dict[str, st.SearchStrategy[Any]], **needed: st.SearchStrateg
     """An object with the needed fields, and any of the known and unknown ones."""
     optional = {key: _mostly(values) for key, values in known.items() if key not in needed}
     return st.builds(
-        lambda unknown, fields: unknown | fields, OBJECTS, st.fixed_dictionaries(required, optional=optional)
+        lambda unknown, fields: unknown | fields, OBJECTS, st.fixed_dictionaries(needed, optional=optional)
     )
 
 

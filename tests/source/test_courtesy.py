@@ -18,8 +18,8 @@ Apply = Callable[[FaultContext, Proceed], Answer]
 
 
 @contextmanager
-def reader_at(strike: Strike, concurrency: int) -> Iterator[ListingReader]:
-    """Yield a reader of some hundred pages, with each answer passed through `strike`."""
+def reader_at(apply: Apply, concurrency: int) -> Iterator[ListingReader]:
+    """Yield a reader of some hundred pages, with each answer passed through `apply`."""
     registry = Registry.generate(seed=7, ml_repos=2, models=60, versions=10, metrics=0, empty_share=0.0)
     with Simulator(registry, token=TOKEN, faults=[Fault(apply)]) as plane:
         given = settings(host=plane.url, api_prefix="/api/ml/v1", concurrency=concurrency, max_retries=99)
@@ -37,7 +37,7 @@ def read(reader: ListingReader) -> int:
 
 @pytest.mark.parametrize("most", [1, 3, 8])
 def test_calm_server_gets_few_requests_first_and_the_maximum_later(most: int) -> None:
-    crowd = Crowd(most)
+    crowd = ConcurrencyProbe(most)
 
     def apply(_: FaultContext, proceed: Proceed) -> Answer:
         with crowd.joined():

@@ -105,7 +105,7 @@ class TestListingRead:
         assert {request.url.params["run_id"] for request in requests.seen} == {"r"}
 
     def test_sends_several_requests_at_the_same_time(self) -> None:
-        crowd = Crowd(3)
+        crowd = ConcurrencyProbe(3)
 
         def handler(request: httpx.Request) -> httpx.Response:
             with crowd.joined():
@@ -188,7 +188,7 @@ class TestReadMany:
             assert pulled == list(range(8))
 
     def test_request_the_first_pages_of_the_next_lists_ahead(self) -> None:
-        crowd = Crowd(3)
+        crowd = ConcurrencyProbe(3)
 
         def handler(request: httpx.Request) -> httpx.Response:
             with crowd.joined():

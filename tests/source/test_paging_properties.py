@@ -69,7 +69,7 @@ def read(
 
 
 class TestAListThatChanges:
-    @settings(max_examples=300 * SCALE)
+    @settings(max_examples=300 * LOAD_FACTOR)
     @given(moving_lists, limits, scripts)
     def test_hides_no_row_present_throughout_a_proven_read(
         self, source: MovingList, limit: int, script: list[list[tuple[str, int]]]
@@ -96,7 +96,7 @@ class TestAListThatChanges:
     def test_hides_no_row_in_thousands_of_random_reads(self) -> None:
         """Hypothesis prefers few rows and short scripts; these lists need a sweep to be repaired."""
         proven = Counter[tuple[str, int]]()
-        for seed in range(1500 * SCALE):
+        for seed in range(1500 * LOAD_FACTOR):
             draw = Random(seed)  # noqa: S311 reproducible from its seed
             order = draw.choice((*ORDERS, *UNSEEN))
             source = still_list(draw.randint(20, 60), order=order, shuffling=draw)

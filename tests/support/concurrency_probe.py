@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from threading import Event, Lock
 
 
-class Crowd:
+class ConcurrencyProbe:
     """Counts concurrent requests; delays each briefly so that they can overlap, until `enough` have met."""
 
     def __init__(self, enough: int) -> None:
