@@ -16,7 +16,7 @@ _KINDS = {
         "airflow", "cli", "dbt", "deploy", "docs/test_site.py", "explore", "monitoring", "report/test_browser.py",
         "store/test_readers.py", "store/test_schema.py", "sync/test_interrupts.py", "test_package.py", "test_readme.py",
         "test_database_death.py", "test_death.py", "test_disks.py", "test_many_at_once.py", "test_promises.py",
-        "test_secrets.py",
+        "test_secret_leaks.py",
     ],
     "slow": [
         "docs/test_sql.py", "export", "history", "report", "simulator/test_official_sdk.py", "store", "sync",

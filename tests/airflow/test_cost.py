@@ -1,4 +1,4 @@
-"""What the DAG asks of the control plane and of the database at a thousand ML repos; docs/airflow.md tells it."""
+"""Requests and connections of the DAG with a thousand ML repos; docs/airflow.md has the numbers."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -34,13 +34,13 @@ def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asked(mirror: Mirror) -> dict[str, int]:
-    """How many requests for what came since this was last looked at."""
+    """The number of requests by path since the last call."""
     found = Counter(entry.path.rsplit("/", 1)[-1] for entry in mirror.plane.log)
     mirror.plane.log.clear()
     return dict(found)
 
 
-def test_at_a_thousand_ml_repos_each_task_asks_for_little_and_the_proof_for_pages(thousand: Mirror) -> None:
+def test_with_a_thousand_ml_repos_a_sync_sends_few_requests_and_verify_reads_pages(thousand: Mirror) -> None:
     context: Any = {"ti": None, "outlet_events": OutletEventAccessors()}
     batches = TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane").execute(context)
     assert (len(batches), asked(thousand)) == (1000, {"models": 1, "ml-repos": 3})
