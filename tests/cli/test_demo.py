@@ -19,7 +19,7 @@ def test_the_demo_prints_its_steps_and_leaves_a_database(folder: Path, tfy_etl: 
         "succeeded, proven complete (anchored)\nfull, ",
         "Models by ML repo (view current_models)",
         "churn-by-region is created",
-        "The second sync:",
+        "Second sync:",
         "succeeded, proven complete (anchored)\nincremental, ",
         "tags: candidate",
         "description: Trained on week 5. → Retrained on",

@@ -71,7 +71,7 @@ def test_a_database_without_runs_says_so(migrated_url: str, tfy_etl: Cli) -> Non
     assert tfy_etl("status", *url) == (0, "There are no runs yet: start the first with tfy-etl sync.\n", "")
     done = tfy_etl("status", "--max-age", "6h", *url)
     assert done.code == 1
-    assert "limit 6:00:00 old, but there is none" in done.err
+    assert "at most 6:00:00 old, but there is none" in done.err
 
 
 def test_a_missing_database_fails_max_age(tfy_etl: Cli) -> None:

@@ -22,7 +22,7 @@ from tests.patience import patience
 
 KEYS = {
     "run_id", "status", "complete", "mode", "proof", "duration_s", "requests", "retries", "bytes",
-    "ml_repos", "models", "model_versions", "rejected", "plan", "warnings",
+    "ml_repos", "models", "model_versions", "rejected", "plan", "warnings", "coverage",
 }  # fmt: skip
 COUNTS = {"seen", "inserted", "updated", "unchanged", "deleted", "restored"}
 
@@ -48,10 +48,11 @@ def test_the_json_result_is_one_object_with_the_documented_keys(known: Simulator
 def test_the_result_for_people_fits_a_narrow_terminal(known: Simulator, tfy_etl: Cli) -> None:
     lines = tfy_etl("sync").out.splitlines()
     assert lines[0] == "succeeded, proven complete (anchored)"
-    assert re.fullmatch(r"full, \d\.\d s, 4 requests, 0 retries, \d\.\d MB", lines[1])
-    assert lines[2] == "versions: sweep, because no run has compared every version yet"
-    assert lines[3].split() == ["seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected"]
-    assert [line.split() for line in lines[4:]] == [
+    assert re.fullmatch(r"full, \d\.\d s, 5 requests, 0 retries, \d\.\d MB", lines[1])
+    assert lines[2] == "coverage: all versions of each model"
+    assert lines[3] == "versions: sweep, because no run has compared every version yet"
+    assert lines[4].split() == ["seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected"]
+    assert [line.split() for line in lines[5:]] == [
         ["ml_repos", "2", "2", "0", "0", "0", "0", "0"],
         ["models", "6", "6", "0", "0", "0", "0", "0"],
         ["model_versions", "12", "12", "0", "0", "0", "0", "0"],
