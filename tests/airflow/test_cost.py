@@ -46,14 +46,14 @@ def test_with_a_thousand_ml_repos_a_sync_sends_few_requests_and_verify_reads_pag
     assert (len(batches), asked(thousand)) == (1000, {"models": 1, "ml-repos": 3})
 
     TrueFoundrySyncOperator(task_id="one", ml_repos=batches[0], **_CONNECTIONS).execute(context)
-    assert asked(thousand) == {"models": 2, "ml-repos": 3, "model-versions": 1}
+    assert asked(thousand) == {"models": 2, "ml-repos": 3, "model-versions": 2}
     TrueFoundrySyncOperator(task_id="again", ml_repos=batches[0], **_CONNECTIONS).execute(context)
-    assert asked(thousand) == {"models": 2, "ml-repos": 3}
+    assert asked(thousand) == {"models": 2, "ml-repos": 3, "model-versions": 1}
 
     TrueFoundrySyncOperator(task_id="all", **_CONNECTIONS).execute(context)
     asked(thousand)
     proof = TrueFoundryVerifyOperator(task_id="verify", listed=[], synced=[], **_CONNECTIONS).execute(context)
-    assert (proof["models"]["seen"], asked(thousand)) == (2000, {"models": 6, "ml-repos": 3})
+    assert (proof["models"]["seen"], asked(thousand)) == (2000, {"models": 6, "ml-repos": 3, "model-versions": 1})
 
 
 def test_a_task_works_over_one_connection(thousand: Mirror) -> None:
@@ -72,5 +72,5 @@ def test_a_task_works_over_one_connection(thousand: Mirror) -> None:
     options = {"concurrency": 1}
     TrueFoundrySyncOperator(task_id="one", ml_repos=["1"], options=options, **_CONNECTIONS).execute(context)
     engine.dispose()
-    assert len(seen) == 6
+    assert len(seen) == 7
     assert set(seen) == {1}
