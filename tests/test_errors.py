@@ -29,7 +29,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
         (errors.Interrupted, 130),
     ],
 )
-def test_an_error_knows_its_line_and_its_exit_code(error: type[errors.EtlError], code: int) -> None:
+def test_an_error_has_its_message_and_exit_code(error: type[errors.EtlError], code: int) -> None:
     assert (str(error("what to do")), error("what to do").exit_code) == ("what to do", code)
 
 

@@ -17,17 +17,17 @@ SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=12).filter(
 
 @given(SECRETS, st.binary(max_size=5), st.binary(max_size=5))
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
-def test_a_secret_is_found_in_base64_wherever_it_stands_there(
+def test_a_secret_is_found_in_base64_at_any_offset(
     encode: Callable[[bytes], bytes], secret: str, before: bytes, after: bytes
 ) -> None:
     left = secret_pattern(secret).sub("", encode(before + secret.encode() + after).decode())
-    # What its neighbours have a part in: a character at each end, their own, and the padding.
+    # Characters at each end depend on neighbouring bytes; so do the characters of those bytes and the padding.
     assert len(left) <= len(encode(before)) + len(encode(after)) + 4
 
 
 @given(SECRETS)
 @pytest.mark.parametrize("spell", [str, quote, lambda text: quote(text, safe=""), quote_plus, html.escape, json.dumps])
-def test_a_secret_is_found_as_urls_pages_and_json_spell_it(spell: Callable[[str], str], secret: str) -> None:
+def test_a_secret_is_found_in_the_encodings_of_urls_html_and_json(spell: Callable[[str], str], secret: str) -> None:
     assert secret_pattern(secret).sub("***", f"<{spell(secret)}>").strip('<>"') == "***"
 
 
@@ -35,20 +35,20 @@ def test_a_secret_is_found_within_words_and_in_any_case() -> None:
     assert secret_pattern("s3cret").sub("*", "xS3CRETx s3crets3cret") == "x*x **"
 
 
-def test_a_word_of_everyday_is_found_where_it_stands_alone() -> None:
+def test_a_common_word_is_found_as_a_whole_word_only() -> None:
     assert secret_pattern("postgres").sub("*", "PostgreSQL, postgres://postgres:postgres@h") == "PostgreSQL, *://*:*@h"
 
 
 @pytest.mark.parametrize("secrets", [(), ("",)])
-def test_where_there_is_no_secret_nothing_is_found(secrets: tuple[str, ...]) -> None:
+def test_text_without_secrets_does_not_match(secrets: tuple[str, ...]) -> None:
     assert secret_pattern(*secrets).search("any text") is None
 
 
-def test_a_secret_that_no_encoding_takes_is_found_as_it_is() -> None:
+def test_a_secret_that_cannot_be_encoded_is_found_as_it_is() -> None:
     assert secret_pattern("s3cret\udcff").sub("*", "<s3cret\udcff>") == "<*>"
 
 
-def test_a_password_is_found_wherever_a_url_may_hold_it() -> None:
+def test_a_password_is_found_in_every_part_of_a_url() -> None:
     assert passwords_of("postgresql://user:s3cret@host/db") == ["s3cret"]
     assert passwords_of("postgresql://host/db?user=u&password=s3cret") == ["s3cret"]
     assert passwords_of("postgresql://u:a@host/db?password=b&sslpassword=c&password=d") == ["a", "b", "c", "d"]
@@ -56,7 +56,7 @@ def test_a_password_is_found_wherever_a_url_may_hold_it() -> None:
     assert passwords_of("nonsense") == []
 
 
-def test_a_password_is_found_even_if_the_url_is_of_no_use_otherwise() -> None:
+def test_a_password_is_found_in_an_invalid_url() -> None:
     assert passwords_of("postgresql://user:s3cret@host:port/db") == ["s3cret"]
 
 
@@ -78,7 +78,7 @@ TORN_URLS = st.lists(PIECES | st.text(max_size=2), max_size=20).map("".join)
 
 
 @given(WHOLE_URLS | TORN_URLS)
-def test_what_sqlalchemy_takes_for_a_password_is_one(url: str) -> None:
+def test_passwords_are_the_same_as_those_of_sqlalchemy(url: str) -> None:
     found = passwords_of(url)
     try:
         read = make_url(url)
@@ -101,5 +101,5 @@ def test_what_sqlalchemy_takes_for_a_password_is_one(url: str) -> None:
         (None, []),
     ],
 )
-def test_what_lets_anybody_post_to_an_address_is_a_secret(url: str | None, secrets: list[str]) -> None:
+def test_the_user_and_path_of_a_webhook_url_are_secrets(url: str | None, secrets: list[str]) -> None:
     assert secrets_of_webhook(url) == secrets

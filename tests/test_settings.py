@@ -47,7 +47,7 @@ TOKEN = "secret-token-1234"
         ("max_delete_share", math.nan, "between 0 and 1"),
     ],
 )
-def test_a_number_that_makes_no_sense_is_refused(name: str, value: Any, bounds: str) -> None:
+def test_an_invalid_number_is_refused(name: str, value: Any, bounds: str) -> None:
     with pytest.raises(ConfigError) as error:
         Settings(**{name: value})
     assert str(error.value) == f"{flag(name)} must be {bounds}, not {value}."
@@ -57,7 +57,7 @@ def test_a_number_that_makes_no_sense_is_refused(name: str, value: Any, bounds: 
     ("name", "value"),
     [("max_delete_share", 0.0), ("max_delete_share", 1.0), ("requests_per_second", 0.0), ("lock_wait", 0.0)],
 )
-def test_a_bound_itself_is_allowed(name: str, value: Any) -> None:
+def test_the_bounds_themselves_are_valid(name: str, value: Any) -> None:
     assert getattr(Settings(**{name: value}), name) == value
 
 
@@ -76,7 +76,7 @@ def test_a_bound_itself_is_allowed(name: str, value: Any) -> None:
         ("http://[::1]:80", "http://[::1]:80"),
     ],
 )
-def test_an_address_is_taken_as_users_write_it(given: str, url: str) -> None:
+def test_a_host_is_normalized_to_a_url(given: str, url: str) -> None:
     assert Settings(host=given).base_url() == url
 
 
@@ -90,13 +90,13 @@ def test_an_address_is_taken_as_users_write_it(given: str, url: str) -> None:
         "http://plane.example", "http://10.0.0.1", "http://localhost.example", "http://0.0.0.0", "", None,
     ],
 )  # fmt: skip
-def test_what_is_no_address_or_would_show_the_token_is_refused(host: str | None) -> None:
+def test_an_invalid_or_unencrypted_host_is_refused(host: str | None) -> None:
     with pytest.raises(ConfigError):
         Settings(host=host).base_url()
 
 
 @given(st.text())
-def test_whatever_the_host_is_it_is_an_address_or_a_config_error(host: str) -> None:
+def test_any_host_gives_a_url_or_a_config_error(host: str) -> None:
     try:
         url = Settings(host=host).base_url()
     except ConfigError:
@@ -116,7 +116,7 @@ def test_plain_http_may_be_allowed() -> None:
     assert Settings(host="http://10.0.0.1", allow_insecure_http=True).base_url() == "http://10.0.0.1"
 
 
-def test_a_token_is_taken_from_the_caller_before_the_file(tmp_path: Path) -> None:
+def test_the_callers_token_precedes_the_file(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(f"\n {TOKEN} \r\n")
     file = tmp_path / "token"
     assert Settings(api_key_file=file).token() == TOKEN
@@ -124,7 +124,7 @@ def test_a_token_is_taken_from_the_caller_before_the_file(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("token", ["", " \n", '"quoted" token', "two\nlines", "schlüssel", "nul\x00"])
-def test_what_can_be_no_token_is_refused_and_not_quoted(token: str) -> None:
+def test_an_invalid_token_is_refused_and_not_quoted(token: str) -> None:
     with pytest.raises(ConfigError) as error:
         Settings(api_key=token).token()
     assert not token.strip() or token not in str(error.value)
@@ -134,19 +134,19 @@ def test_what_can_be_no_token_is_refused_and_not_quoted(token: str) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"), [(None, "No such file or directory"), (b"\xff\xfe", "it is not UTF-8 text")]
 )
-def test_a_token_file_that_cannot_be_read_is_told(content: bytes | None, reason: str, tmp_path: Path) -> None:
+def test_an_unreadable_token_file_is_an_error(content: bytes | None, reason: str, tmp_path: Path) -> None:
     if content:
         (tmp_path / "token").write_bytes(content)
     with pytest.raises(ConfigError, match=f"Cannot read the token from .*token: {reason}."):
         Settings(api_key_file=tmp_path / "token").token()
 
 
-def test_a_mark_in_front_and_line_ends_of_windows_are_no_part_of_the_token(tmp_path: Path) -> None:
+def test_a_byte_order_mark_and_windows_line_ends_are_removed_from_the_token(tmp_path: Path) -> None:
     (tmp_path / "token").write_bytes(b"\xef\xbb\xbfsecret\r\n")
     assert Settings(api_key_file=tmp_path / "token").token() == "secret"
 
 
-def test_an_empty_token_file_is_told_of(tmp_path: Path) -> None:
+def test_an_empty_token_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("\n")
     with pytest.raises(ConfigError, match="is empty: write the token"):
         Settings(api_key_file=tmp_path / "token").token()
@@ -158,7 +158,7 @@ def test_neither_token_nor_database_password_is_in_the_settings_text() -> None:
 
 
 @pytest.mark.parametrize(("mode", "open_to_all"), [(0o600, False), (0o640, False), (0o604, True), (0o644, True)])
-def test_a_token_file_that_everybody_may_read_is_found(mode: int, open_to_all: bool, tmp_path: Path) -> None:  # noqa: FBT001
+def test_a_world_readable_token_file_is_found(mode: int, open_to_all: bool, tmp_path: Path) -> None:  # noqa: FBT001
     file = tmp_path / "token"
     file.write_text(TOKEN)
     file.chmod(mode)
@@ -166,7 +166,7 @@ def test_a_token_file_that_everybody_may_read_is_found(mode: int, open_to_all: b
     assert Settings(api_key_file=file, api_key=TOKEN).world_readable_token_file() is None
 
 
-def test_without_a_token_file_none_is_open(tmp_path: Path) -> None:
+def test_without_a_token_file_none_is_world_readable(tmp_path: Path) -> None:
     assert Settings().world_readable_token_file() is None
     for no_file in (tmp_path / "none", tmp_path, tmp_path / ("long" * 100)):
         assert Settings(api_key_file=no_file).world_readable_token_file() is None
@@ -182,7 +182,7 @@ def test_without_a_token_file_none_is_open(tmp_path: Path) -> None:
         (None, {}, None),
     ],
 )
-def test_authorities_are_taken_from_the_option_httpxs_variables_or_those_of_requests(
+def test_the_ca_file_is_read_from_the_option_or_the_variables_of_httpx_or_requests(
     option: str | None, environment: dict[str, str], file: Path | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in environment.items():
@@ -201,17 +201,17 @@ def test_authorities_are_taken_from_the_option_httpxs_variables_or_those_of_requ
         ("0s", timedelta(0)),
     ],
 )
-def test_a_time_span_is_a_number_and_a_unit(text: str, length: timedelta) -> None:
+def test_a_duration_is_a_number_and_a_unit(text: str, length: timedelta) -> None:
     assert parse_duration(text) == length
 
 
 @pytest.mark.parametrize("text", ["", "6", "h", "-6h", "6 hours", "nan", "6h30m", "9" * 400 + "s", "99999999999w"])
-def test_anything_else_is_no_time_span(text: str) -> None:
+def test_anything_else_is_not_a_duration(text: str) -> None:
     with pytest.raises(ConfigError, match="duration"):
         parse_duration(text)
 
 
-def test_every_option_has_a_variable_of_its_own_after_those_that_users_have() -> None:
+def test_every_option_has_its_own_variable_after_the_established_ones() -> None:
     assert env_names("host") == ("TFY_HOST", "TFY_BASE_URL", "TFY_API_HOST", "TFY_ETL_HOST")
     assert env_names("page_size") == ("TFY_ETL_PAGE_SIZE",)
     assert flag("page_size") == "--page-size"
@@ -226,7 +226,7 @@ def test_every_setting_but_the_token_is_an_option_with_help_in_a_group() -> None
             assert metadata["group"]
 
 
-def test_what_the_environment_gives_is_read_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_read_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (token_of_environment(), database_url_of_environment()) == (None, DEFAULT_DATABASE_URL)
     monkeypatch.setenv("TFY_API_KEY", TOKEN)
     monkeypatch.setenv("TFY_ETL_DATABASE_URL", "sqlite:///other.db")

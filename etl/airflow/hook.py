@@ -155,8 +155,10 @@ def reject_password(database_url: str) -> str:
 def check_options(options: Mapping[str, Any]) -> None:
     """Raise ConfigError for unknown settings, and for those that come from a connection or Airflow."""
     known = {each.name for each in fields(Settings)} - _RESERVED
-    if unknown := sorted(options.keys() - known):
-        raise ConfigError(f"Unknown options: {', '.join(unknown)}. Valid options: {', '.join(sorted(known))}.")
+    if refused := sorted(options.keys() - known):
+        raise ConfigError(
+            f"Options that are not allowed here: {', '.join(refused)}. Valid options: {', '.join(sorted(known))}."
+        )
 
 
 def _address(connection: "Connection") -> str | None:

@@ -64,8 +64,8 @@ def _make_room(file: Path) -> None:
 
 
 def _sync(settings: Settings) -> Summary:
-    with Interrupts() as interrupts, shown_progress(settings.progress) as told:
-        return run(settings, interrupts=interrupts, progress=told)
+    with Interrupts() as interrupts, shown_progress(settings.progress) as run_progress:
+        return run(settings, interrupts=interrupts, progress=run_progress)
 
 
 def change(registry: Registry) -> list[str]:

@@ -18,7 +18,7 @@ def explore_command(database_url: str, port: int, *, open_browser: bool) -> None
             raise
         raise ConfigError("Datasette is not installed: run pip install 'tfy-etl[explore]'.") from error
     listener = listen(port)
-    click.echo(f"Serving the registry at {listener.url}. Press Ctrl+C to stop.")
+    click.echo(f"Serving the registry at {listener.url} (press Ctrl+C to stop)")
     if open_browser:
         webbrowser.open(listener.url)
     serve(path, listener)

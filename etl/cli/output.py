@@ -1,4 +1,4 @@
-"""Standard output and standard error that fail once and clearly, whatever is behind them.
+"""Standard output and standard error that report a failed write once, for files, pipes and terminals.
 
 At exit, Python flushes both streams. If a flush fails, Python prints a report of its own and exits with 120. So neither
 stream buffers text here: each write goes to the file descriptor at once.
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class Unprintable(OSError):
-    """The result could not be written to stdout, and its reader is still there."""
+    """The result could not be written to stdout, although its reader has not closed the pipe."""
 
 
 class _Descriptor(io.FileIO):
@@ -46,7 +46,7 @@ class _Descriptor(io.FileIO):
 
 
 class _Results(_Descriptor):
-    """Standard output. After a failure it discards: half of a result helps nobody, and Python flushes at exit."""
+    """Standard output. After a failure it discards everything, because half of a result is useless."""
 
     _failed = False
 
@@ -57,13 +57,13 @@ class _Results(_Descriptor):
             return super().write(data)
         except OSError as error:
             self._failed = True
-            if error.errno == errno.EPIPE:  # click and rich know what to do when the reader has left
+            if error.errno == errno.EPIPE:  # click and rich handle a closed pipe
                 raise
             raise Unprintable(error.errno, error.strerror) from error
 
 
 class _Messages(_Descriptor):
-    """Standard error. It tries again each time, for the disk below a log may have room again."""
+    """Standard error. It tries each write, because a full disk may have space again."""
 
     def write(self, data: "ReadableBuffer", /) -> int:
         try:
@@ -73,8 +73,8 @@ class _Messages(_Descriptor):
 
 
 def guard_streams() -> None:
-    """Replace the streams of this process; those that a caller in Python has set stay."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # escape what the terminal's encoding lacks
+    """Replace the streams of this process, except those that a Python caller has set."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # escape characters that the encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     if sys.stdout is sys.__stdout__:
         sys.stdout = _guarded(sys.stdout, _Results)
@@ -83,7 +83,7 @@ def guard_streams() -> None:
 
 
 def _guarded(stream: TextIO | None, kind: type[_Descriptor]) -> Any:
-    if stream is None:  # closed: its descriptor must not go to a database or a socket either
+    if stream is None:  # closed: a database or a socket must not get its descriptor
         return Path(os.devnull).open("w", encoding="utf-8")
     return io.TextIOWrapper(kind(stream), encoding=stream.encoding, errors=stream.errors, write_through=True)
 
@@ -92,7 +92,7 @@ def print_result(show: Callable[[], None], *, work_done: bool) -> None:
     """Print a result. If the work is done, log a failure to print it, and keep the exit code."""
     try:
         show()
-    except (OSError, SystemExit) as error:  # rich ends the process when its reader has left
+    except (OSError, SystemExit) as error:  # rich exits if the pipe is closed
         if not work_done:
             raise
         _log.error("cannot print the result: %s", getattr(error, "strerror", "the pipe was closed"))

@@ -1,4 +1,4 @@
-"""Airflow for these tests: a home of its own, connections in the environment, a registry and its PostgreSQL."""
+"""Airflow for these tests: its home, connections in the environment, a registry and its PostgreSQL."""
 
 import importlib.util
 import json
@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from tests.support.databases import new_database
 from tests.support.sync_env import TOKEN, SyncEnv, sync_env
 
-# `make test` runs where Airflow is not; `make test-airflow` names this folder, and fails when nothing is in it.
+# `make test` runs without Airflow. `make test-airflow` names this folder, and fails if it has no tests.
 collect_ignore_glob = [] if importlib.util.find_spec("airflow") else ["test_*.py"]
 
 # Airflow reads its configuration when it is imported.
@@ -30,13 +30,13 @@ Connect = Callable[..., str]
 
 
 def pytest_sessionfinish() -> None:
-    """Leave no home behind."""
+    """Remove the home of Airflow."""
     shutil.rmtree(_HOME, ignore_errors=True)
 
 
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Make a connection known to Airflow: its id is what this gives."""
+    """Define a connection in Airflow, and return its id."""
 
     def connect(conn_id: str, **fields: Any) -> str:
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(fields))
@@ -55,7 +55,7 @@ def mirror(postgres_url: str, migrated_template: str, connect: Connect) -> Itera
 
 
 def postgres_connection(url: str) -> dict[str, Any]:
-    """The fields of a connection to the database of a URL, which is behind a socket."""
+    """The fields of a connection to the database of a URL with a Unix socket."""
     parts = make_url(url)
     return {
         "conn_type": "postgres",

@@ -32,18 +32,18 @@ _END_S = 30
 
 
 class NeverHappened(Exception):
-    """What was waited for did not come; the message ends with what the parts said last."""
+    """A wait timed out; the message ends with the last output of the processes."""
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody has."""
+    """A free port of the loopback address."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
 
 
 @dataclass
 class Installation:
-    """Metadata database, API server and DAG processor that run; schedulers and workers come and go."""
+    """A running metadata database, API server and DAG processor; tests start schedulers and workers."""
 
     home: Path
     metadata_url: str
@@ -52,7 +52,7 @@ class Installation:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Write down what all parts are told."""
+        """Prepare the environment of all processes."""
         (self.home / "dags").mkdir(parents=True)
         metadata = self.metadata_url
         self.environment = {
@@ -84,12 +84,12 @@ class Installation:
 
     @property
     def lineage(self) -> Path:
-        """The file to which OpenLineage's events go."""
+        """The file with OpenLineage's events."""
         return self.home / "lineage.jsonl"
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Make the metadata database, and start what every executor needs."""
+        """Create the metadata database, and start the processes that every executor needs."""
         migrated = subprocess.run([BIN / "airflow", "db", "migrate"], env=self._env(), capture_output=True, check=False)
         assert migrated.returncode == 0, migrated.stderr.decode()
         with (
@@ -101,7 +101,7 @@ class Installation:
 
     @contextmanager
     def part(self, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A part of Airflow at work; what it says goes to a file."""
+        """Run a process of Airflow, with its output in a file."""
         with (self.home / f"{'-'.join(arguments[:2]).strip('-')}.log").open("ab") as log:
             process = subprocess.Popen(
                 [BIN / "airflow", *arguments],
@@ -110,7 +110,7 @@ class Installation:
                 stdout=log,
                 stderr=log,
                 cwd=self.home,
-                start_new_session=True,  # it has processes of its own, which end with it
+                start_new_session=True,  # its child processes must end with it
             )
         self.processes.append(process)
         try:
@@ -120,11 +120,11 @@ class Installation:
             end(process)
 
     def scheduler(self, executor: str, **environment: str) -> Any:
-        """A scheduler with this executor."""
+        """Run a scheduler with this executor."""
         return self.part("scheduler", "--skip-serve-logs", AIRFLOW__CORE__EXECUTOR=executor, **environment)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """What the REST API answers."""
+        """The response of the REST API."""
         token = httpx.get(f"{self.url}/auth/token", timeout=patience()).json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
         answer = httpx.request(method, f"{self.url}/api/v2/{path}", json=body, headers=headers, timeout=patience())
@@ -132,7 +132,7 @@ class Installation:
         return answer.json()
 
     def trigger(self, dag_id: str, **conf: Any) -> str:
-        """Start a run of a DAG, once Airflow knows it; the run's id."""
+        """Start a run of a DAG, once Airflow has parsed it, and return its id."""
         self.until(lambda: dag_id in {each["dag_id"] for each in self.call("GET", "dags")["dags"]})
         body = {"logical_date": None, "conf": conf}
         return str(self.call("POST", f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
@@ -143,7 +143,7 @@ class Installation:
         return {(each["task_id"], each["map_index"]): each for each in found}
 
     def ended(self, dag_id: str, run_id: str) -> str:
-        """How a run ended, once it has."""
+        """Wait for the end of a run, and return its state."""
 
         def end() -> str | None:
             state = str(self.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])
@@ -152,18 +152,18 @@ class Installation:
         return self.until(end)
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, index: int = -1) -> Any:
-        """What a task gave."""
+        """The result of a task."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value?map_index={index}"
         value = self.call("GET", path)["value"]
         return json.loads(value) if isinstance(value, str) else value
 
     def log(self, dag_id: str, run_id: str, task_id: str, index: int, attempt: int) -> str:
-        """The log of one try of a task, as the UI shows it."""
+        """The log of a try of a task, as the UI shows it."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}?map_index={index}"
         return json.dumps(self.call("GET", path))
 
     def until(self, happened: Callable[[], T | None]) -> T:
-        """Wait until this gives something; NeverHappened when it does not, or a part has died."""
+        """Wait for a result; NeverHappened on a timeout, or if a process has died."""
         deadline = time.monotonic() + patience(_START_S)
         while True:
             if found := happened():
@@ -174,12 +174,12 @@ class Installation:
             time.sleep(0.3)
 
     def said(self, last: int = 4000) -> str:
-        """The end of what each part said."""
+        """The last output of each process."""
         logs = sorted(self.home.glob("*.log"))
         return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-last:]}" for log in logs)
 
     def kept(self) -> bytes:
-        """Everything that Airflow keeps: its logs and its database."""
+        """Everything that Airflow stores: its logs and its database."""
         dump = shutil.which("pg_dump") or next(Path("/usr/lib/postgresql").glob("*/bin/pg_dump"), None)
         assert dump, "pg_dump is not there"
         database = subprocess.run([dump, libpq(self.metadata_url)], capture_output=True, check=True).stdout
@@ -197,7 +197,7 @@ class Installation:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process politely, then with all that it started."""
+    """Terminate a process, then kill its whole process group."""
     if process.poll() is None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):

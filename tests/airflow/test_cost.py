@@ -1,4 +1,4 @@
-"""What the DAG asks of the control plane and of the database at a thousand ML repos; docs/airflow.md tells it."""
+"""Requests and connections of the DAG with a thousand ML repos; docs/airflow.md has the numbers."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -33,27 +33,27 @@ def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
 
-def asked(mirror: SyncEnv) -> dict[str, int]:
-    """How many requests for what came since this was last looked at."""
+def asked(mirror: Mirror) -> dict[str, int]:
+    """The number of requests by path since the last call."""
     found = Counter(entry.path.rsplit("/", 1)[-1] for entry in mirror.plane.log)
     mirror.plane.log.clear()
     return dict(found)
 
 
-def test_at_a_thousand_ml_repos_each_task_asks_for_little_and_the_proof_for_pages(thousand: SyncEnv) -> None:
+def test_with_a_thousand_ml_repos_a_sync_sends_few_requests_and_verify_reads_pages(thousand: Mirror) -> None:
     context: Any = {"ti": None, "outlet_events": OutletEventAccessors()}
     batches = TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane").execute(context)
     assert (len(batches), asked(thousand)) == (1000, {"models": 1, "ml-repos": 3})
 
     TrueFoundrySyncOperator(task_id="one", ml_repos=batches[0], **_CONNECTIONS).execute(context)
-    assert asked(thousand) == {"models": 2, "ml-repos": 3, "model-versions": 1}
+    assert asked(thousand) == {"models": 2, "ml-repos": 3, "model-versions": 2}
     TrueFoundrySyncOperator(task_id="again", ml_repos=batches[0], **_CONNECTIONS).execute(context)
-    assert asked(thousand) == {"models": 2, "ml-repos": 3}
+    assert asked(thousand) == {"models": 2, "ml-repos": 3, "model-versions": 1}
 
     TrueFoundrySyncOperator(task_id="all", **_CONNECTIONS).execute(context)
     asked(thousand)
     proof = TrueFoundryVerifyOperator(task_id="verify", listed=[], synced=[], **_CONNECTIONS).execute(context)
-    assert (proof["models"]["seen"], asked(thousand)) == (2000, {"models": 6, "ml-repos": 3})
+    assert (proof["models"]["seen"], asked(thousand)) == (2000, {"models": 6, "ml-repos": 3, "model-versions": 1})
 
 
 def test_a_task_works_over_one_connection(thousand: SyncEnv) -> None:
@@ -72,5 +72,5 @@ def test_a_task_works_over_one_connection(thousand: SyncEnv) -> None:
     options = {"concurrency": 1}
     TrueFoundrySyncOperator(task_id="one", ml_repos=["1"], options=options, **_CONNECTIONS).execute(context)
     engine.dispose()
-    assert len(seen) == 6
+    assert len(seen) == 7
     assert set(seen) == {1}

@@ -1,4 +1,4 @@
-"""The example DAG by `dag.test()`: every task in this process, over the simulator, into PostgreSQL."""
+"""The example DAG by `dag.test()`: every task in this process, from the simulator into PostgreSQL."""
 
 import json
 import os
@@ -25,12 +25,12 @@ from tests.support.sync_env import TOKEN, SyncEnv
 
 EXAMPLE = Path(str(example_dags.__file__)).with_name("truefoundry_registry.py")
 OTHER_PYTHON = Path(__file__).parents[2] / ".venv" / "bin" / "python"
-"""Of an environment that has tfy-etl, and no Airflow."""
+"""The Python of an environment with tfy-etl and without Airflow."""
 
 HEAVY = {"sqlalchemy", "alembic", "psycopg", "msgspec", "stamina", "etl.sync", "etl.store", "etl.source", "etl.records"}
 
 HOME = Path(os.environ["AIRFLOW_HOME"])
-# Without the pauses between tries, and over pages so small that lists have many.
+# Without delays between tries, and with small pages, so that lists have many.
 _QUICK = """
 from etl.airflow.dags import registry_dag
 dag = registry_dag("quick", truefoundry_conn_id="plane", database_conn_id="registry_db", retries=0)
@@ -46,7 +46,7 @@ print(example.dag.dag_id, *sorted(set(sys.modules) - before))
 
 
 class Ended(NamedTuple):
-    """A run of the DAG that has ended, as Airflow's own database tells it."""
+    """A finished run of the DAG, as in Airflow's own database."""
 
     state: str
     tasks: dict[tuple[str, int], str]
@@ -59,7 +59,7 @@ RunDag = Callable[..., Ended]
 
 @pytest.fixture(scope="session")
 def dags() -> DagBag:
-    """The example and a few like it, in the folder that Airflow is told of, and Airflow's own database."""
+    """The example and similar DAGs in Airflow's folder, and Airflow's own database."""
     upgradedb()
     (HOME / "dags").mkdir()
     shutil.copy(EXAMPLE, HOME / "dags")
@@ -112,7 +112,7 @@ def test_reading_the_dag_imports_nothing_that_only_a_run_needs() -> None:
     assert {"etl.airflow.dags", "etl.airflow.operators"} <= set(modules)
 
 
-def test_the_dag_is_three_tasks_of_which_one_is_mapped() -> None:
+def test_the_dag_has_three_tasks_and_maps_the_sync() -> None:
     dag = registry_dag(database_conn_id="registry_db", max_active_syncs=4, pool="registry")
     assert set(dag.task_ids) == {"list_ml_repos", "sync", "verify"}
     assert dag.get_task("sync").is_mapped
@@ -121,7 +121,7 @@ def test_the_dag_is_three_tasks_of_which_one_is_mapped() -> None:
     assert (dag.get_task("sync").max_active_tis_per_dag, dag.get_task("sync").pool) == (4, "registry")
 
 
-def test_the_example_syncs_each_ml_repo_by_itself_and_proves_the_whole(mirror: SyncEnv, run_dag: RunDag) -> None:
+def test_the_example_syncs_each_ml_repo_and_verifies_the_result(mirror: Mirror, run_dag: RunDag) -> None:
     ended = run_dag("truefoundry_registry")
     assert ended.state == "success"
     assert {task: state for task, state in ended.tasks.items() if state != "success"} == {}
@@ -133,18 +133,18 @@ def test_the_example_syncs_each_ml_repo_by_itself_and_proves_the_whole(mirror: S
     assert {row["scope"] for row in mirror.rows(SyncScope)} == {"all", *(f'{{"ml_repos":["{n}"]}}' for n in (1, 2, 3))}
 
 
-def test_the_proof_reads_no_version_again(mirror: SyncEnv, run_dag: RunDag) -> None:
-    proof = run_dag().xcoms["prove", -1]
+def test_verify_reads_no_version_again(mirror: Mirror, run_dag: RunDag) -> None:
+    proof = run_dag().xcoms["verify", -1]
     assert (proof["plan"]["versions"], proof["model_versions"]["seen"], proof["models"]["unchanged"]) == ("none", 0, 12)
 
 
-def test_assets_are_told_of_by_the_proof_alone(mirror: SyncEnv, run_dag: RunDag) -> None:
+def test_only_the_verify_task_emits_asset_events(mirror: Mirror, run_dag: RunDag) -> None:
     ended = run_dag()
     assert ended.events.keys() == {f"registry_db/{table}" for table in TABLES}
     assert {extra["run_id"] for extra in ended.events.values()} == {ended.xcoms["verify", -1]["run_id"]}
 
 
-def test_a_second_run_brings_what_changed(mirror: SyncEnv, run_dag: RunDag) -> None:
+def test_a_second_run_copies_the_changes(mirror: Mirror, run_dag: RunDag) -> None:
     run_dag()
     mirror.registry.add_version(mirror.registry.ids("models")[0])
     mirror.registry.delete_version(mirror.registry.ids("model-versions")[3])
@@ -156,7 +156,7 @@ def test_a_second_run_brings_what_changed(mirror: SyncEnv, run_dag: RunDag) -> N
     assert ended.xcoms["sync", 3]["ml_repos"] == [fourth]
 
 
-def test_an_ml_repo_that_vanished_is_marked_as_deleted_once_that_is_allowed(mirror: SyncEnv, run_dag: RunDag) -> None:
+def test_a_deleted_ml_repo_is_marked_as_deleted_once_the_limit_is_disabled(mirror: Mirror, run_dag: RunDag) -> None:
     run_dag()
     mirror.registry.delete_ml_repo("2")
     refused = run_dag()
@@ -168,11 +168,11 @@ def test_an_ml_repo_that_vanished_is_marked_as_deleted_once_that_is_allowed(mirr
     assert mirror.held() == mirror.served()
 
 
-def test_an_ml_repo_that_goes_after_the_list_is_no_gap(mirror: SyncEnv, run_dag: RunDag) -> None:
+def test_an_ml_repo_deleted_after_the_list_does_not_fail_verify(mirror: Mirror, run_dag: RunDag) -> None:
     lists = iter(range(100))
 
     def work(_number: int, path: str, _query: dict[str, list[str]]) -> None:
-        if path.endswith("/ml-repos") and next(lists) == 1:  # 0 is the task that lists them
+        if path.endswith("/ml-repos") and next(lists) == 1:  # the first list is that of the task list_ml_repos
             mirror.registry.delete_ml_repo("3")
 
     mirror.plane.before_request = work
@@ -182,9 +182,7 @@ def test_an_ml_repo_that_goes_after_the_list_is_no_gap(mirror: SyncEnv, run_dag:
     assert mirror.held() == mirror.served()
 
 
-def test_an_ml_repo_that_was_not_synced_fails_the_proof_and_nothing_is_deleted(
-    mirror: SyncEnv, run_dag: RunDag
-) -> None:
+def test_an_ml_repo_that_was_not_synced_fails_verify_and_deletes_nothing(mirror: Mirror, run_dag: RunDag) -> None:
     run_dag()
     mirror.registry.delete_model(mirror.registry.ids("models")[0])
     mirror.registry.put_raw("models", "odd", {"id": "odd", "ml_repo_id": "2", "updated_at": 5})
@@ -192,29 +190,29 @@ def test_an_ml_repo_that_was_not_synced_fails_the_proof_and_nothing_is_deleted(
     ended = run_dag()
     assert (ended.state, ended.tasks["sync", 1], ended.tasks["verify", -1]) == ("failed", "failed", "failed")
     assert (ended.tasks["sync", 0], ended.tasks["sync", 2], ended.events) == ("success", "success", {})
-    assert len(mirror.rows(SyncRun)) == before + 3  # the proof made no run of its own
+    assert len(mirror.rows(SyncRun)) == before + 3  # the verify task made no run of its own
 
 
 def test_several_ml_repos_can_share_a_task(mirror: SyncEnv, run_dag: RunDag) -> None:
     for _ in range(5):
         mirror.registry.add_ml_repo()
     ended = run_dag("batched")
-    batches = [told["ml_repos"] for (task, _), told in ended.xcoms.items() if task == "sync"]
+    batches = [summary["ml_repos"] for (task, _), summary in ended.xcoms.items() if task == "sync"]
     assert ended.state == "success"
     assert sorted(each for batch in batches for each in batch) == ["1", "2", "3", "4", "5", "6", "7", "8"]
     assert 1 < len(batches) < 8
     assert mirror.held() == mirror.served()
 
 
-def test_a_registry_without_ml_repos_is_proven_too(run_dag: RunDag, mirror: SyncEnv) -> None:
+def test_a_registry_without_ml_repos_is_verified_too(run_dag: RunDag, mirror: Mirror) -> None:
     mirror.plane.registry = Registry(0)
     ended = run_dag()
     assert (ended.state, ended.tasks["verify", -1]) == ("success", "success")
     assert ended.xcoms["verify", -1]["verification"]["ml_repos"] == 0
 
 
-def test_where_airflow_and_tfy_etl_cannot_share_an_environment_it_runs_in_its_own(
-    mirror: SyncEnv, run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_external_python_example_runs_in_an_environment_of_its_own(
+    mirror: Mirror, run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
     monkeypatch.setenv("TFY_HOST", mirror.plane.url)
@@ -230,7 +228,7 @@ def test_where_airflow_and_tfy_etl_cannot_share_an_environment_it_runs_in_its_ow
         assert run_dag("truefoundry_registry_elsewhere").tasks == {("sync", -1): "skipped"}
 
 
-def test_the_token_is_nowhere_in_airflow(
+def test_airflow_stores_and_logs_no_token(
     run_dag: RunDag, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     run_dag()

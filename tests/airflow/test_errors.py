@@ -31,38 +31,38 @@ from etl.airflow.errors import translate_errors
         (errors.Interrupted("x"), AirflowException),
     ],
 )
-def test_only_what_a_later_try_may_mend_is_tried_again(error: errors.EtlError, ending: type[Exception]) -> None:
-    with pytest.raises(AirflowException) as told, translate_errors([]):
+def test_only_errors_that_a_retry_may_fix_are_retried(error: errors.EtlError, ending: type[Exception]) -> None:
+    with pytest.raises(AirflowException) as raised, translate_errors([]):
         raise error
-    assert type(told.value) is ending
-    assert str(told.value) == "x"
+    assert type(raised.value) is ending
+    assert str(raised.value) == "x"
 
 
-def test_a_lock_that_is_held_skips_the_task_if_that_is_wanted() -> None:
+def test_a_held_lock_skips_the_task_if_configured() -> None:
     with pytest.raises(AirflowSkipException), translate_errors([], on_lock_held="skip"):
         raise errors.LockHeld("x")
 
 
-def test_a_lock_that_is_held_reschedules_the_task_if_that_is_wanted() -> None:
+def test_a_held_lock_reschedules_the_task_if_configured() -> None:
     before = timezone.utcnow()
     with (
-        pytest.raises(AirflowRescheduleException) as told,
+        pytest.raises(AirflowRescheduleException) as raised,
         translate_errors([], on_lock_held="reschedule", wait=timedelta(minutes=5)),
     ):
         raise errors.LockHeld("x")
-    assert before + timedelta(minutes=5) <= told.value.reschedule_date <= timezone.utcnow() + timedelta(minutes=5)
+    assert before + timedelta(minutes=5) <= raised.value.reschedule_date <= timezone.utcnow() + timedelta(minutes=5)
 
 
-def test_neither_secret_nor_cause_is_told() -> None:
+def test_a_translated_error_has_neither_secrets_nor_a_cause() -> None:
     error = errors.StoreError("no database at hunter22/x, nor with the token%2Fof")
     error.__cause__ = ValueError("password=hunter22")
-    with pytest.raises(AirflowException) as told, translate_errors(["hunter22", "token/of"]):
+    with pytest.raises(AirflowException) as raised, translate_errors(["hunter22", "token/of"]):
         raise error
-    assert str(told.value) == "no database at ***/x, nor with the ***"
-    assert told.value.__suppress_context__
-    assert told.value.__cause__ is None
+    assert str(raised.value) == "no database at ***/x, nor with the ***"
+    assert raised.value.__suppress_context__
+    assert raised.value.__cause__ is None
 
 
-def test_what_is_no_error_of_a_run_passes_as_it_is() -> None:
+def test_other_errors_pass_unchanged() -> None:
     with pytest.raises(ZeroDivisionError), translate_errors([]):
         raise ZeroDivisionError

@@ -28,10 +28,9 @@ from tests.support.sync_env import TOKEN, SyncEnv
 
 
 class Instance:
-    """What an operator is given of its task instance."""
+    """The part of a task instance that operators use."""
 
     def __init__(self) -> None:
-        """Nothing is pushed yet."""
         self.pushed: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:
@@ -54,21 +53,21 @@ def run(**given: Any) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Airflow refuses, rightly, to have one operator executed by another."""
+    """Disable the check of Airflow that only its workers execute operators."""
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
 
-def test_a_sync_brings_the_database_to_the_registrys_state_and_gives_its_summary(mirror: SyncEnv) -> None:
-    told = run()
-    assert (told["status"], told["complete"], told["models"]["inserted"], told["ml_repos"]) == (
+def test_a_sync_copies_the_registry_and_returns_its_summary(mirror: Mirror) -> None:
+    summary = run()
+    assert (summary["status"], summary["complete"], summary["models"]["inserted"], summary["ml_repos"]) == (
         "succeeded",
         True,
         12,
         [],
     )
     assert mirror.held() == mirror.served()
-    assert mirror.row(SyncRun)["id"] == told["run_id"]
-    json.dumps(told)
+    assert mirror.row(SyncRun)["id"] == summary["run_id"]
+    json.dumps(summary)
 
 
 @pytest.mark.parametrize("ml_repos", [["2", "3"], "2,3", " 2 , 3 "])
@@ -80,37 +79,37 @@ def test_a_sync_of_some_ml_repos_reads_no_other(ml_repos: Any, mirror: SyncEnv) 
 
 def test_a_database_may_be_named_by_a_url_without_a_password(mirror: SyncEnv, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/registry.db"
-    told, given = sync(database_conn_id=None, database_url=url, outlets=[Asset("anything")]), context()
-    assert told.execute(given)["models"]["inserted"] == 12
+    operator, given = sync(database_conn_id=None, database_url=url, outlets=[Asset("anything")]), context()
+    assert operator.execute(given)["models"]["inserted"] == 12
     assert given["outlet_events"][Asset("anything")].extra["database"] == f"file/{tmp_path}/registry.db"
     assert mirror.rows(Model) == []
 
 
-def test_what_stands_in_no_template_and_no_log_is_the_token(mirror: SyncEnv, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_token_is_in_no_template_field_and_no_log(mirror: Mirror, caplog: pytest.LogCaptureFixture) -> None:
     mirror.plane.faults = [fault("flaky_500:503")]
     operator = sync()
-    with caplog.at_level(logging.DEBUG), pytest.raises(AirflowException) as told:
+    with caplog.at_level(logging.DEBUG), pytest.raises(AirflowException) as raised:
         operator.execute(context())
     shown = {name: getattr(operator, name) for name in operator.template_fields}
-    assert TOKEN not in f"{shown} {caplog.text} {told.value}"
+    assert TOKEN not in f"{shown} {caplog.text} {raised.value}"
     assert caplog.text
 
 
-def test_a_refused_token_fails_without_another_try(mirror: SyncEnv, connect: Connect) -> None:
+def test_a_refused_token_fails_without_retry(mirror: Mirror, connect: Connect) -> None:
     connect("plane", conn_type="truefoundry", host=mirror.plane.url, password="another-token")
-    with pytest.raises(AirflowFailException) as told:
+    with pytest.raises(AirflowFailException) as raised:
         run()
-    assert "another-token" not in str(told.value)
+    assert "another-token" not in str(raised.value)
 
 
-def test_a_control_plane_that_is_down_is_tried_again(mirror: SyncEnv) -> None:
+def test_an_unreachable_control_plane_is_retried(mirror: Mirror) -> None:
     mirror.plane.stop()
-    with pytest.raises(AirflowException) as told:
+    with pytest.raises(AirflowException) as raised:
         run()
-    assert type(told.value) is AirflowException
+    assert type(raised.value) is AirflowException
 
 
-def test_rejected_records_fail_the_task_without_another_try_and_its_summary_stays(mirror: SyncEnv) -> None:
+def test_rejected_records_fail_the_task_without_retry_and_keep_its_summary(mirror: Mirror) -> None:
     mirror.registry.put_raw("models", "odd", None)
     given = context()
     with pytest.raises(AirflowFailException, match="1 record rejected"):
@@ -119,19 +118,19 @@ def test_rejected_records_fail_the_task_without_another_try_and_its_summary_stay
     assert mirror.row(SyncRun)["status"] == "partial"
 
 
-def test_a_partial_run_may_be_let_pass(mirror: SyncEnv) -> None:
+def test_a_partial_run_passes_if_configured(mirror: Mirror) -> None:
     mirror.registry.put_raw("models", "odd", None)
     assert run(fail_on_partial=False)["status"] == "partial"
 
 
-def test_a_run_without_a_proof_is_tried_again(mirror: SyncEnv) -> None:
+def test_a_run_without_a_proof_is_retried(mirror: Mirror) -> None:
     mirror.registry.order = "shuffled"
-    with pytest.raises(AirflowException, match="was not proven complete") as told:
+    with pytest.raises(AirflowException, match="was not proven complete") as raised:
         run(options={"page_size": 5})
-    assert type(told.value) is AirflowException
+    assert type(raised.value) is AirflowException
 
 
-def test_too_many_deletes_fail_without_another_try_and_can_be_allowed(mirror: SyncEnv) -> None:
+def test_too_many_deletes_fail_without_retry_and_can_be_allowed(mirror: Mirror) -> None:
     run()
     mirror.registry.delete_ml_repo("1")
     with pytest.raises(AirflowFailException, match="gone at the source"):
@@ -143,22 +142,22 @@ def test_too_many_deletes_fail_without_another_try_and_can_be_allowed(mirror: Sy
     ("on_lock_held", "ending"),
     [("skip", AirflowSkipException), ("reschedule", AirflowRescheduleException), ("retry", AirflowException)],
 )
-def test_a_lock_that_another_run_holds_ends_the_task_as_it_was_told(
-    on_lock_held: str, ending: type[Exception], mirror: SyncEnv
+def test_a_held_lock_ends_the_task_as_on_lock_held_says(
+    on_lock_held: str, ending: type[Exception], mirror: Mirror
 ) -> None:
     with Store(mirror.url) as store:
         store.lock((), 0)
-        with pytest.raises(AirflowException) as told:
+        with pytest.raises(AirflowException) as raised:
             run(on_lock_held=on_lock_held)
-    assert type(told.value) is ending
+    assert type(raised.value) is ending
 
 
-def test_an_ml_repo_that_is_gone_by_now_is_left_out_and_the_others_are_synced(mirror: SyncEnv) -> None:
+def test_a_deleted_ml_repo_is_skipped_and_the_others_are_synced(mirror: Mirror) -> None:
     mirror.registry.delete_ml_repo("2")
     with pytest.raises(AirflowFailException, match="knows no ML repo of the id"):
         run(ml_repos=["2", "3"])
     assert run(ml_repos=["2", "3"], skip_unknown_ml_repos=True)["ml_repos"] == ["3"]
-    with pytest.raises(AirflowSkipException, match="ML repos 2"):
+    with pytest.raises(AirflowSkipException, match="no longer exist: 2"):
         run(ml_repos=["2"], skip_unknown_ml_repos=True)
 
 
@@ -170,38 +169,38 @@ def test_a_kill_ends_the_run_cleanly_and_frees_the_lock(mirror: SyncEnv) -> None
             os.kill(os.getpid(), signal.SIGTERM)
 
     mirror.plane.before_request = kill
-    before = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())  # as Airflow's own does
+    before = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())  # as Airflow's handler does
     try:
         with pytest.raises(AirflowException, match="Interrupted: nothing was written"):
             operator.execute(context())
     finally:
         signal.signal(signal.SIGTERM, before)
         mirror.plane.before_request = None
-    operator.on_kill()  # there is nothing left to end
+    operator.on_kill()  # no run is left to end
 
     assert mirror.rows(Model) == []
     assert mirror.row(SyncRun)["status"] == "interrupted"
     assert run()["complete"]
 
 
-def test_a_complete_run_tells_each_asset_which_run_it_was(mirror: SyncEnv) -> None:
+def test_a_complete_run_adds_its_id_to_each_asset_event(mirror: Mirror) -> None:
     given, operator = context(), sync(outlets=registry_assets("registry_db"))
-    told = operator.execute(given)
+    summary = operator.execute(given)
     extra = given["outlet_events"][registry_asset("registry_db", "models")].extra
-    assert extra["run_id"] == told["run_id"]
+    assert extra["run_id"] == summary["run_id"]
     assert extra["database"].startswith("postgres://")
     assert TOKEN not in str(extra)
     assert len(operator.outlets) == 8
 
 
-def test_a_run_that_was_not_complete_tells_no_asset(mirror: SyncEnv) -> None:
+def test_an_incomplete_run_emits_no_asset_event(mirror: Mirror) -> None:
     mirror.registry.order = "shuffled"
     operator = sync(outlets=[Asset("anything")], fail_on_partial=False, options={"page_size": 5})
     assert not operator.execute(context())["complete"]
     assert operator.outlets == []
 
 
-def test_a_run_that_wrote_nothing_tells_no_asset(mirror: SyncEnv) -> None:
+def test_a_run_that_wrote_nothing_emits_no_asset_event(mirror: Mirror) -> None:
     operator = sync(outlets=[Asset("anything")], options={"dry_run": True})
     assert operator.execute(context())["models"]["inserted"] == 12
     assert operator.outlets == []
@@ -212,9 +211,9 @@ def test_lineage_names_the_registry_the_tables_and_the_rows_written(mirror: Sync
     operator = sync()
     assert operator.get_openlineage_facets_on_complete(None) is None
     operator.execute(context())
-    told = operator.get_openlineage_facets_on_complete(None)
-    (source,) = told.inputs
-    written = {each.name.rsplit(".", 1)[-1]: each for each in told.outputs}
+    facets = operator.get_openlineage_facets_on_complete(None)
+    (source,) = facets.inputs
+    written = {each.name.rsplit(".", 1)[-1]: each for each in facets.outputs}
     assert (source.namespace, source.name) == (mirror.plane.url, "model-registry")
     assert written["models"].namespace.startswith("postgres://")
     assert written["models"].outputFacets["outputStatistics"].rowCount == 12
@@ -223,17 +222,17 @@ def test_lineage_names_the_registry_the_tables_and_the_rows_written(mirror: Sync
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"database_conn_id": None}, "Pass exactly one of"),
         ({"database_url": "sqlite:///x.db"}, "Pass exactly one of"),
         ({"database_conn_id": None, "database_url": "postgresql://a:secret@b/c"}, "must not contain a password"),
         ({"on_lock_held": "panic"}, "Invalid on_lock_held 'panic'"),
-        ({"options": {"api_key": "x"}}, "Unknown options: api_key"),
+        ({"options": {"api_key": "x"}}, "not allowed here: api_key"),
     ],
 )
-def test_a_dag_that_is_wrong_is_told_so_when_it_is_read(given: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_invalid_arguments_fail_when_the_dag_is_parsed(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         sync(**given)
 
 
@@ -256,7 +255,7 @@ def test_every_ml_repo_is_in_one_batch_and_batches_are_few(ml_repos: set[str], s
     assert size <= 1 or len(found) <= max(1, 2 * len(ml_repos) / size)
 
 
-def test_an_ml_repo_that_comes_changes_one_batch() -> None:
+def test_a_new_ml_repo_changes_one_batch() -> None:
     ml_repos = [str(number) for number in range(100)]
     before, after = batches(ml_repos, 10), batches([*ml_repos, "500"], 10)
     assert len([batch for batch in after if batch not in before]) == 1

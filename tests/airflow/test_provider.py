@@ -15,7 +15,7 @@ def test_airflow_finds_the_provider_and_its_hook() -> None:
     assert (hook.connection_id_attribute_name, hook.package_name) == ("truefoundry_conn_id", "tfy-etl")
 
 
-def test_the_form_asks_for_control_plane_and_token_and_for_nothing_that_is_not_used() -> None:
+def test_the_form_has_control_plane_and_token_and_no_unused_field() -> None:
     form = ProvidersManager().field_behaviours["truefoundry"]
     assert form["relabeling"] == {"host": "Control plane", "password": "Token"}
     assert set(form["hidden_fields"]) == {"schema", "login", "port", "extra"}
@@ -31,9 +31,12 @@ def test_the_form_has_a_field_for_each_extra() -> None:
     }
 
 
-def test_the_hook_tells_airflow_what_the_provider_says_of_it() -> None:
-    (told,) = provider_info()["connection-types"]
-    assert (told["connection-type"], told["hook-name"]) == (TrueFoundryHook.conn_type, TrueFoundryHook.hook_name)
+def test_the_hook_agrees_with_the_provider_info() -> None:
+    (connection_type,) = provider_info()["connection-types"]
+    assert (connection_type["connection-type"], connection_type["hook-name"]) == (
+        TrueFoundryHook.conn_type,
+        TrueFoundryHook.hook_name,
+    )
 
 
 def test_the_provider_is_found_by_its_entry_point() -> None:

@@ -1,4 +1,4 @@
-"""The DAG on a whole Airflow: scheduler, DAG processor, API server; LocalExecutor, then Celery with two workers."""
+"""The DAG on a full Airflow: scheduler, DAG processor, API server; LocalExecutor, then Celery with two workers."""
 
 import os
 import re
@@ -22,11 +22,11 @@ from tests.support.external_tools import require_tool
 from tests.support.patience import patience
 from tests.support.sync_env import TOKEN, SyncEnv, sync_env
 
-# Two executors, a few dozen tasks of some seconds each, and an Airflow that takes its time to start.
+# Two executors, dozens of tasks of some seconds each, and a slow start of Airflow.
 pytestmark = pytest.mark.timeout(600)
 
 SCREENSHOT = os.environ.get("TFY_ETL_TEST_SCREENSHOT")
-"""Where to keep what the page looked like: docs/airflow.png came so."""
+"""The file for a screenshot of the page, such as docs/airflow.png."""
 
 _DAGS = """
 from datetime import timedelta
@@ -50,8 +50,8 @@ _WORKER_NAME = "import os\n\ndef name():\n    return os.environ['WORKER']\n"
 
 
 @pytest.fixture(scope="module")
-def plane(postgres_url: str, migrated_template: str) -> Iterator[SyncEnv]:
-    """Six ML repos; the registry of all tests here, which change it one after another."""
+def plane(postgres_url: str, migrated_template: str) -> Iterator[Mirror]:
+    """Six ML repos: the registry that all tests here share and change."""
     registry = Registry.generate(seed=11, ml_repos=6, models=48, versions=2, metrics=2)
     with new_database(postgres_url, template=migrated_template) as url, sync_env(url, registry) as mirror:
         yield mirror
@@ -79,15 +79,15 @@ def local(airflow: Installation) -> Iterator[Installation]:
 
 @pytest.fixture
 def celery(airflow: Installation, tmp_path: Path) -> Iterator[Installation]:
-    """Redis, a scheduler that sends tasks to it, and two workers of one task at a time."""
+    """Redis, a scheduler that sends tasks to it, and two workers with one task at a time."""
     with redis(tmp_path) as broker, ExitStack() as stack:
-        told = {
+        variables = {
             "AIRFLOW__CELERY__BROKER_URL": broker,
             "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{airflow.metadata_url}",
             "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER": "1",
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "worker_name.name",
         }
-        stack.enter_context(airflow.scheduler("CeleryExecutor", WORKER="scheduler", **told))
+        stack.enter_context(airflow.scheduler("CeleryExecutor", WORKER="scheduler", **variables))
         for name in ("first", "second"):
             worker = (
                 "celery",
@@ -99,14 +99,16 @@ def celery(airflow: Installation, tmp_path: Path) -> Iterator[Installation]:
                 f"{name}@here",
             )
             stack.enter_context(
-                airflow.part(*worker, AIRFLOW__CORE__EXECUTOR="CeleryExecutor", WORKER=name, C_FORCE_ROOT="1", **told)
+                airflow.part(
+                    *worker, AIRFLOW__CORE__EXECUTOR="CeleryExecutor", WORKER=name, C_FORCE_ROOT="1", **variables
+                )
             )
         yield airflow
 
 
 @contextmanager
 def redis(folder: Path) -> Iterator[str]:
-    """The URL of a Redis that keeps nothing."""
+    """The URL of a Redis without persistence."""
     server = shutil.which("redis-server")
     assert server, "redis-server is not there: apt-get install redis-server"
     port = free_port()
@@ -119,8 +121,8 @@ def redis(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def paused_run(plane: SyncEnv, ml_repo: str) -> Iterator[threading.Event]:
-    """The first run over an ML repo waits for its models while in here; the event says that it does."""
+def held_up(plane: Mirror, ml_repo: str) -> Iterator[threading.Event]:
+    """Block the first run over an ML repo at its models; the event is set once it waits."""
     waits, go_on = threading.Event(), threading.Event()
 
     def work(_number: int, path: str, query: dict[str, list[str]]) -> None:
@@ -136,8 +138,8 @@ def paused_run(plane: SyncEnv, ml_repo: str) -> Iterator[threading.Event]:
         go_on.set()
 
 
-def last_runs_of(plane: SyncEnv, ml_repo: str, number: int) -> list[tuple[str, str | None]]:
-    """How the last runs over an ML repo ended, oldest first."""
+def last_runs_of(plane: Mirror, ml_repo: str, number: int) -> list[tuple[str, str | None]]:
+    """The states of the last runs over an ML repo, oldest first."""
     of_repo = [run for run in plane.rows(SyncRun) if run["scope"] == {"ml_repos": [ml_repo]}]
     return [(run["status"], run["error"]) for run in sorted(of_repo, key=lambda run: run["started_at"])[-number:]]
 
@@ -234,10 +236,10 @@ def test_the_same_dag_runs_on_celery_and_both_workers_take_part(celery: Installa
     assert plane.held() == plane.served()
 
 
-def test_openlineage_was_told_what_each_run_read_and_wrote(airflow: Installation, plane: SyncEnv) -> None:
-    told = airflow.lineage.read_text(encoding="utf-8")
-    assert re.search(r'"namespace": ?"' + re.escape(plane.plane.url), told)
-    assert re.search(r'"name": ?"test_\w+\.public\.model_versions"', told)
+def test_openlineage_gets_the_inputs_and_outputs_of_each_run(airflow: Installation, plane: Mirror) -> None:
+    events = airflow.lineage.read_text(encoding="utf-8")
+    assert re.search(r'"namespace": ?"' + re.escape(plane.plane.url), events)
+    assert re.search(r'"name": ?"test_\w+\.public\.model_versions"', events)
 
 
 def test_the_token_is_in_none_of_the_logs_nor_in_the_database(airflow: Installation) -> None:

@@ -8,7 +8,7 @@ from etl.airflow.operators import TrueFoundryVerifyOperator
 from etl.errors import ConfigError
 from tests.support.sync_env import SyncEnv
 
-# What a database that loses a row while a run commits looks like.
+# A trigger that deletes a row when a run commits, to simulate a loss.
 _LOSES_A_MODEL = """
 CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     UPDATE models SET deleted_at = now() WHERE id = (SELECT min(id) FROM models); RETURN NEW;
@@ -26,8 +26,8 @@ def verify(synced: Any, *, listed: Any = (["1"], ["2"], ["3"]), **given: Any) ->
     return operator.execute({"ti": None, "outlet_events": OutletEventAccessors()})
 
 
-def synced(mirror: SyncEnv, *ml_repos: str, **given: Any) -> list[dict[str, Any] | None]:
-    """The summaries of runs over each of these, and that of a task which gave none."""
+def synced(mirror: Mirror, *ml_repos: str, **given: Any) -> list[dict[str, Any] | None]:
+    """The summaries of runs over each of these ML repos, and that of a task without one."""
     return [*(mirror.sync(ml_repo=(each,), **given).as_json() for each in ml_repos), None]
 
 
@@ -36,11 +36,11 @@ def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
 
-def test_a_proof_counts_what_the_tables_have_and_says_how_old_it_is(mirror: SyncEnv) -> None:
-    told = verify(synced(mirror, "1", "2", "3"))
-    proof = told["whole"]
+def test_verify_returns_the_counts_and_the_age_of_the_tables(mirror: Mirror) -> None:
+    summary = verify(synced(mirror, "1", "2", "3"))
+    proof = summary["verification"]
     assert (proof["ml_repos"], proof["vanished"], proof["models"], proof["model_versions"]) == (3, [], 12, 36)
-    assert proof["last_complete_run_id"] == told["run_id"]
+    assert proof["last_complete_run_id"] == summary["run_id"]
     assert proof["compared"]
     assert proof["age_seconds"] >= 0
     assert proof["oldest_sync_at"] is not None
@@ -65,20 +65,20 @@ def test_a_run_that_rejected_records_counts_only_if_that_may_pass(mirror: SyncEn
     assert verify(runs, fail_on_partial=False)["rejected"] == 1
 
 
-def test_a_dry_run_counts_for_nothing_and_proves_nothing(mirror: SyncEnv) -> None:
+def test_a_dry_run_does_not_count_as_a_sync_and_verifies_nothing(mirror: Mirror) -> None:
     with pytest.raises(AirflowFailException, match="3 of 3 ML repos"):
         verify(synced(mirror, "1", "2", "3", dry_run=True))
     assert "verification" not in verify(synced(mirror, "1", "2", "3"), options={"dry_run": True})
 
 
-def test_lists_that_were_not_proven_prove_nothing(mirror: SyncEnv) -> None:
+def test_a_run_with_unproven_lists_verifies_nothing(mirror: Mirror) -> None:
     runs = synced(mirror, "1", "2", "3")
     mirror.registry.order = "shuffled"
-    told = verify(runs, fail_on_partial=False, options={"page_size": 4})
-    assert (told["complete"], "verification" in told) == (False, False)
+    summary = verify(runs, fail_on_partial=False, options={"page_size": 4})
+    assert (summary["complete"], "verification" in summary) == (False, False)
 
 
-def test_tables_that_do_not_hold_what_the_lists_have_fail_the_proof(mirror: SyncEnv) -> None:
+def test_tables_that_differ_from_the_lists_fail_verify(mirror: Mirror) -> None:
     runs = synced(mirror, "1", "2", "3")
     mirror.execute(_LOSES_A_MODEL)
     mirror.execute(_WHEN_IT_COMMITS)
@@ -86,18 +86,18 @@ def test_tables_that_do_not_hold_what_the_lists_have_fail_the_proof(mirror: Sync
         verify(runs)
 
 
-def test_without_a_list_of_ml_repos_there_is_nothing_to_prove(mirror: SyncEnv) -> None:
-    with pytest.raises(AirflowFailException, match="No ML repos were listed"):
+def test_verify_fails_without_a_list_of_ml_repos(mirror: Mirror) -> None:
+    with pytest.raises(AirflowFailException, match="has no list of ML repos"):
         verify(synced(mirror, "1", "2", "3"), listed=None)
 
 
-def test_a_run_over_some_models_of_an_ml_repo_is_no_sync_of_it(mirror: SyncEnv) -> None:
+def test_a_run_over_some_models_does_not_count_as_a_sync_of_its_ml_repo(mirror: Mirror) -> None:
     runs = [*synced(mirror, "1", "3"), mirror.sync(ml_repo=("2",), name="no-such-model").as_json()]
     with pytest.raises(AirflowFailException, match=r": 2\."):
         verify(runs)
 
 
 @pytest.mark.parametrize("option", [{"versions": "latest"}, {"name": "a"}, {"include_empty": False}])
-def test_a_proof_is_of_the_whole(option: dict[str, Any]) -> None:
+def test_verify_refuses_options_that_exclude_records(option: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="must cover everything"):
         verify([], options=option)

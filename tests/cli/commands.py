@@ -12,7 +12,7 @@ from tests.support.patience import patience
 TOKEN = "token-that-nobody-may-see"
 COMMAND = str(Path(sys.executable).with_name("tfy-etl"))
 
-# A run in which something breaks that nobody foresaw.
+# A run that fails with an unexpected error.
 FAULTY = """
 import sys
 from etl.cli import main, sync
@@ -23,7 +23,7 @@ main()
 
 
 class Done(NamedTuple):
-    """How a command ended, and what it said."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -31,7 +31,7 @@ class Done(NamedTuple):
 
 
 def execute(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Done:
-    """Run a command to its end, in a folder, with variables beside those of the test."""
+    """Run a command in a folder, with additional environment variables."""
     ended = subprocess.run(
         command,
         cwd=cwd,

@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def nothing_to_hide() -> Iterator[None]:
-    """What one test wants hidden, the next may well show; and its run is over."""
+    """Reset the secrets and the run id after each test."""
     yield
     set_secrets([])
     run_context.set_process_run_id(None)
@@ -40,7 +40,7 @@ def registry() -> Registry:
 
 @pytest.fixture
 def plane(registry: Registry) -> Iterator[Simulator]:
-    """A control plane that listens; nobody has been told of it."""
+    """A control plane that listens, without settings that name it."""
     with Simulator(registry, token=TOKEN) as simulator:
         yield simulator
 
@@ -55,7 +55,7 @@ def known(plane: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
 
 @pytest.fixture
 def tfy_etl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
-    """Call the command's entry point; what it does to logging and to signals ends with the test."""
+    """Call the entry point of the command; reset logging and signal handlers after the test."""
     root = logging.getLogger()
     before, level = root.handlers, root.level
     signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

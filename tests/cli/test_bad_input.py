@@ -1,4 +1,4 @@
-"""Each thing that an operator can get wrong: one line on stderr, the right exit code, and what to do next."""
+"""Mistakes of operators: one line on stderr with the next step, and the right exit code."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ OFTEN = {"TFY_ETL_MAX_RETRIES": "0", "TFY_ETL_LOG_LEVEL": "error"}
 
 
 def sync(*arguments: str, **environment: str) -> Done:
-    """The real command's run, which tries once and logs errors alone."""
+    """Run the real command without retries, and log errors only."""
     return execute(COMMAND, "sync", *arguments, cwd=Path.cwd(), env=OFTEN | environment)
 
 
@@ -53,14 +53,14 @@ def test_no_token() -> None:
         ("http://plane.example", "Plain HTTP to plane.example would send the token unencrypted"),
     ],
 )
-def test_a_host_that_cannot_be_one(host: str, words: str, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_host(host: str, words: str, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFY_API_KEY", TOKEN)
     done = tfy_etl("sync", "--log-level", "error", "--host", host)
     assert_told(done, 2, words)
     assert "hush" not in done.err
 
 
-def test_a_host_that_does_not_answer() -> None:
+def test_an_unreachable_host() -> None:
     done = sync(TFY_HOST=DEAD, TFY_API_KEY=TOKEN)
     assert_told(done, 1, "no connection (Connection refused)", "run again")
 
@@ -72,7 +72,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def secured(authority: trustme.CA, registry: Registry, folder: Path) -> Iterator[Simulator]:
-    """A control plane behind TLS; `ca.pem` is who signed its certificate, `other.pem` somebody else."""
+    """A control plane behind TLS. `ca.pem` is the CA of its certificate, `other.pem` another CA."""
     certificate = authority.issue_cert("127.0.0.1")
     certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
     certificate.private_key_pem.write_to_path(folder / "key.pem")
@@ -98,7 +98,7 @@ def test_a_certificate_that_the_named_authority_signed_is_trusted(
     assert tfy_etl("sync", "--host", secured.url).code == 0
 
 
-def test_a_file_of_authorities_that_is_none(plane: Simulator, folder: Path) -> None:
+def test_an_invalid_ca_file(plane: Simulator, folder: Path) -> None:
     (folder / "ca.pem").write_text("no certificate")
     done = sync("--ca-bundle", "ca.pem", TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
     assert_told(done, 2, "Cannot read the CA file ca.pem")
@@ -110,7 +110,7 @@ def test_a_wrong_token_is_tried_once(plane: Simulator) -> None:
     assert len(plane.log) == 1
 
 
-def test_a_token_that_may_not_read(plane: Simulator) -> None:
+def test_a_token_without_permission(plane: Simulator) -> None:
     plane.faults = [fault("forbid")]
     assert_told(sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN), 2, "403", "the token may not read this")
 
@@ -126,7 +126,7 @@ def test_a_redirect_to_a_login(plane: Simulator) -> None:
     assert_told(sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN), 2, "redirects", "elsewhere.example", "--host")
 
 
-def test_a_host_that_is_no_control_plane(plane: Simulator) -> None:
+def test_a_host_without_a_control_plane(plane: Simulator) -> None:
     plane.prefixes = ()
     done = sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
     assert_told(done, 2, "does not answer as a control plane does below /api/ml/v1 or /api/svc/v1")
@@ -137,7 +137,7 @@ def test_a_host_with_the_prefix_of_the_api_in_it(plane: Simulator) -> None:
     assert_told(done, 2, "Remove /api/ml/v1 from --host")
 
 
-def test_a_variable_that_is_misspelt_is_told_and_changes_nothing(plane: Simulator) -> None:
+def test_a_misspelt_variable_is_a_warning_and_has_no_effect(plane: Simulator) -> None:
     misspelt = {"TFY_ETL_PAGESIZE": "5", "TFY_ETL_API_KEY": "x", "TFY_ETL_QQQ": "1", "TFY_ETL_LOG_LEVEL": "warning"}
     done = sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN, **misspelt)
     assert done.code == 0
@@ -146,7 +146,7 @@ def test_a_variable_that_is_misspelt_is_told_and_changes_nothing(plane: Simulato
     assert "TFY_ETL_QQQ is unknown [" in done.err
 
 
-def test_an_ml_repo_that_is_not_there(plane: Simulator) -> None:
+def test_an_unknown_ml_repo(plane: Simulator) -> None:
     done = sync("--ml-repo", "no-such", TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
     assert_told(done, 2, "The control plane knows no ML repo of the id 'no-such': it lists 1 (risk), 2 (marketing).")
 
@@ -190,13 +190,13 @@ def test_a_driver_that_is_not_installed_names_the_extra(folder: Path) -> None:
 
 
 def _without_rights(*command: str) -> list[str]:
-    """The command, for which permissions count even when the tests are run by root."""
+    """The command without privileges, so that permissions count even if root runs the tests."""
     drop = "-dac_override,-dac_read_search"
     return [*(["setpriv", "--bounding-set", drop] if os.geteuid() == 0 else []), *command]
 
 
 @pytest.mark.parametrize("mode", [0o500, 0o000])
-def test_a_folder_that_cannot_be_written(mode: int, plane: Simulator, folder: Path) -> None:
+def test_a_read_only_folder(mode: int, plane: Simulator, folder: Path) -> None:
     (folder / "closed").mkdir(mode=mode)
     environment = {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_DATABASE_URL": "sqlite:///closed/r.db"}
     done = execute(*_without_rights(COMMAND, "sync"), cwd=folder, env=environment | OFTEN)
@@ -204,27 +204,27 @@ def test_a_folder_that_cannot_be_written(mode: int, plane: Simulator, folder: Pa
 
 
 @pytest.mark.parametrize("command", ["sync", "status"])
-def test_a_database_that_may_not_be_read(command: str, known: Simulator, folder: Path, tfy_etl: Cli) -> None:
+def test_an_unreadable_database(command: str, known: Simulator, folder: Path, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     (folder / "tfy-registry.db").chmod(0)
     done = execute(*_without_rights(COMMAND, command), cwd=folder, env=OFTEN)
     assert_told(done, 2, "Cannot read tfy-registry.db (Permission denied): fix its permissions.")
 
 
-def test_the_demonstration_in_a_folder_that_cannot_be_written(folder: Path) -> None:
+def test_a_demo_in_a_read_only_folder(folder: Path) -> None:
     (folder / "closed").mkdir(mode=0o500)
     done = execute(*_without_rights(COMMAND, "demo"), cwd=folder / "closed")
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert "ermission" in done.err
 
 
-def test_a_server_that_is_not_there(known: Simulator, tfy_etl: Cli) -> None:
+def test_an_unreachable_database_server(known: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--log-level", "error", "--database-url", "postgresql://u:hush@127.0.0.1:9/d")
     assert_told(done, 1, "PostgreSQL failed", "Connection refused")
     assert "hush" not in done.err
 
 
-def test_a_database_that_holds_other_tables_alone(database_url: str, known: Simulator, tfy_etl: Cli) -> None:
+def test_a_database_with_foreign_tables_only(database_url: str, known: Simulator, tfy_etl: Cli) -> None:
     with opened(database_url) as engine, engine.begin() as connection:
         connection.execute(text("CREATE TABLE theirs (id INTEGER)"))
     done = tfy_etl("sync", "--log-level", "error", "--database-url", database_url)

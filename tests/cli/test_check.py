@@ -14,7 +14,7 @@ from tests.cli.conftest import Cli
 
 
 def marks(out: str) -> dict[str, str]:
-    """What is said of each link, by its name."""
+    """The results of the checks, by name."""
     return {line.split()[1]: line.split()[0] for line in out.splitlines()}
 
 
@@ -25,7 +25,7 @@ HELD = dict.fromkeys(
 )
 
 
-def test_before_the_first_run_every_link_holds_and_nothing_is_written(
+def test_before_the_first_run_every_check_passes_and_writes_nothing(
     known: Simulator, folder: Path, tfy_etl: Cli
 ) -> None:
     done = tfy_etl("check")
@@ -35,13 +35,13 @@ def test_before_the_first_run_every_link_holds_and_nothing_is_written(
     assert list(folder.iterdir()) == []
 
 
-def test_after_a_run_every_link_holds(known: Simulator, tfy_etl: Cli) -> None:
+def test_after_a_run_every_check_passes(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     done = tfy_etl("check")
     assert (done.code, marks(done.out)) == (0, HELD)
 
 
-def test_the_links_say_what_logs_would_say_again_but_for_who_debugs(known: Simulator, tfy_etl: Cli) -> None:
+def test_checks_hide_info_logs_except_at_level_debug(known: Simulator, tfy_etl: Cli) -> None:
     assert tfy_etl("check").err == ""
     assert " is at /api/ml/v1 [etl.source" in tfy_etl("check", "--log-level", "debug").err
 
@@ -50,7 +50,7 @@ def test_the_links_say_what_logs_would_say_again_but_for_who_debugs(known: Simul
     ("asked_for", "within"),
     [("debug", logging.DEBUG), ("info", logging.WARNING), ("warning", logging.WARNING), ("error", logging.ERROR)],
 )
-def test_warnings_are_logged_unless_another_level_is_asked_for_and_afterwards_all_is_as_before(
+def test_warnings_are_logged_by_default_and_the_level_is_restored(
     asked_for: str, within: int, known: Simulator, tfy_etl: Cli
 ) -> None:
     log, levels = logging.getLogger("etl"), set[int]()
@@ -59,7 +59,7 @@ def test_warnings_are_logged_unless_another_level_is_asked_for_and_afterwards_al
     assert (levels, log.level) == ({within}, logging.NOTSET)
 
 
-def test_the_api_is_looked_for_once_and_each_list_asked_once(known: Simulator, tfy_etl: Cli) -> None:
+def test_the_api_is_detected_once_and_each_list_requested_once(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("check")
     assert [each.path for each in known.log] == [
         "/api/ml/v1/models",  # the prefix is found
@@ -69,7 +69,7 @@ def test_the_api_is_looked_for_once_and_each_list_asked_once(known: Simulator, t
     ]
 
 
-def test_what_follows_from_a_failure_is_skipped_and_the_first_failure_decides(tfy_etl: Cli) -> None:
+def test_dependent_checks_are_skipped_and_the_first_failure_sets_the_exit_code(tfy_etl: Cli) -> None:
     done = tfy_etl("check", "--database-url", "sqlite:///no/such/folder.db")
     assert done.code == 2
     assert marks(done.out) == {
@@ -87,9 +87,7 @@ def test_what_follows_from_a_failure_is_skipped_and_the_first_failure_decides(tf
     assert "API             requires host and token" in done.out
 
 
-def test_a_source_that_fails_in_passing_is_tried_once_and_the_store_is_looked_at_all_the_same(
-    known: Simulator, tfy_etl: Cli
-) -> None:
+def test_a_transient_failure_is_not_retried_and_the_database_is_still_checked(known: Simulator, tfy_etl: Cli) -> None:
     known.faults = [fault("flaky_500:503")]
     done = tfy_etl("check")
     assert done.code == 1
@@ -98,7 +96,7 @@ def test_a_source_that_fails_in_passing_is_tried_once_and_the_store_is_looked_at
 
 
 def said(out: str, name: str) -> str:
-    """The sentence behind a link's name."""
+    """The result of the check with this name."""
     (line,) = [line for line in out.splitlines() if line.split()[1] == name]
     return line.partition(name)[2].strip()
 
@@ -119,7 +117,7 @@ def said(out: str, name: str) -> str:
         ({}, "listed", "listed: every version will be copied"),
     ],
 )
-def test_each_list_is_tested_by_itself_and_what_follows_is_said(
+def test_each_list_is_checked_and_its_consequence_is_shown(
     known: Simulator, tfy_etl: Cli, behaviour: dict[str, frozenset[str]], ml_repos: str, versions: str
 ) -> None:
     for name, value in behaviour.items():
@@ -130,7 +128,7 @@ def test_each_list_is_tested_by_itself_and_what_follows_is_said(
 
 
 @pytest.mark.parametrize("first", [b"7", b"null", b'{"name":"without an id"}', b'{"id":[],"ml_repo_id":{}}'])
-def test_a_first_model_that_is_odd_is_no_obstacle(known: Simulator, tfy_etl: Cli, first: bytes) -> None:
+def test_a_malformed_first_model_does_not_fail_the_check(known: Simulator, tfy_etl: Cli, first: bytes) -> None:
     known.faults = [
         Fault(lambda _, __: Answer(body=b'{"data":[%b],"pagination":{"total":1}}' % first), endpoint="models")
     ]
@@ -138,14 +136,14 @@ def test_a_first_model_that_is_odd_is_no_obstacle(known: Simulator, tfy_etl: Cli
     assert (done.code, marks(done.out)) == (0, HELD)
 
 
-def test_versions_may_be_offered_model_by_model_alone(known: Simulator, tfy_etl: Cli) -> None:
+def test_versions_may_be_offered_by_model_only(known: Simulator, tfy_etl: Cli) -> None:
     known.faults = [fault("forbid_unfiltered")]
     done = tfy_etl("check")
     assert (done.code, marks(done.out)) == (0, HELD)
 
 
 @pytest.mark.parametrize("command", ["check", "sync"])
-def test_tables_of_something_else_are_told_of(command: str, known: Simulator, folder: Path, tfy_etl: Cli) -> None:
+def test_foreign_tables_fail_the_check(command: str, known: Simulator, folder: Path, tfy_etl: Cli) -> None:
     with closing(sqlite3.connect(folder / "tfy-registry.db")) as database:
         database.execute("CREATE TABLE models (x)")
     done = tfy_etl(command)
@@ -153,13 +151,13 @@ def test_tables_of_something_else_are_told_of(command: str, known: Simulator, fo
     assert "has a table models already, which tfy-etl did not make" in done.out + done.err
 
 
-def test_what_is_no_file_is_told_of(known: Simulator, tfy_etl: Cli) -> None:
+def test_a_database_path_that_is_no_file_fails_the_check(known: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--database-url", "sqlite:////dev/null")
     assert (done.code, done.err) == (2, "Error: /dev/null is no file: name one in --database-url.\n")
     assert not Path("/dev/null.lock").exists()
 
 
-def test_a_held_lock_is_told_of(known: Simulator, tfy_etl: Cli) -> None:
+def test_a_held_lock_fails_the_check(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     with Store("sqlite:///tfy-registry.db") as store:
         store.lock((), 0)
@@ -167,17 +165,17 @@ def test_a_held_lock_is_told_of(known: Simulator, tfy_etl: Cli) -> None:
     assert (done.code, marks(done.out)) == (4, HELD | {"lock": "FAILED"})
 
 
-@pytest.mark.parametrize(("mode", "told"), [(0o644, "can read the token file token"), (0o640, ""), (0o600, "")])
-def test_a_token_that_everybody_may_read_is_pointed_at(
-    mode: int, told: str, plane: Simulator, folder: Path, tfy_etl: Cli
+@pytest.mark.parametrize(("mode", "warning"), [(0o644, "can read the token file token"), (0o640, ""), (0o600, "")])
+def test_a_world_readable_token_file_is_a_warning(
+    mode: int, warning: str, plane: Simulator, folder: Path, tfy_etl: Cli
 ) -> None:
     (folder / "token").write_text(TOKEN)
     (folder / "token").chmod(mode)
     for command in ("check", "sync"):
         done = tfy_etl(command, "--host", plane.url, "--api-key-file", "token")
         assert done.code == 0
-        assert told in done.err
-        assert bool(told) == ("[warning]" in done.err)
+        assert warning in done.err
+        assert bool(warning) == ("[warning]" in done.err)
 
 
 @pytest.fixture
@@ -199,7 +197,9 @@ def test_a_path_prefix_and_the_newer_api_are_found(
     assert "/api/svc/v1 responds" in done.out
 
 
-def test_a_copy_of_another_control_plane_is_told_of(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+def test_a_database_of_another_control_plane_fails_the_check(
+    known: Simulator, registry: Registry, tfy_etl: Cli
+) -> None:
     tfy_etl("sync")
     with Simulator(registry, token=TOKEN) as other:
         done = tfy_etl("check", "--host", other.url)

@@ -32,7 +32,7 @@ from tests.cli.conftest import Cli
         ('"p\\u0061ge" = 1', "etl.toml: unknown setting 'page'"),
     ],
 )
-def test_a_broken_file_is_told_by_line_and_key(text: str, said: str, folder: Path, tfy_etl: Cli) -> None:
+def test_an_error_in_the_file_names_line_and_key(text: str, said: str, folder: Path, tfy_etl: Cli) -> None:
     (folder / "etl.toml").write_text(text, encoding="utf-8")
     done = tfy_etl("--config", "etl.toml", "sync")
     assert (done.code, done.out) == (2, "")
@@ -47,7 +47,7 @@ def test_a_value_of_the_wrong_kind_is_not_quoted(folder: Path, tfy_etl: Cli) -> 
     assert "hush" not in tfy_etl("--config", "etl.toml", "sync").err
 
 
-def test_a_file_that_cannot_be_read_is_told(folder: Path, tfy_etl: Cli) -> None:
+def test_an_unreadable_file_is_an_error(folder: Path, tfy_etl: Cli) -> None:
     assert "Cannot read the config file none.toml: No such file" in tfy_etl("sync", "--config", "none.toml").err
     (folder / "binary.toml").write_bytes(b"\xff\xfe\x00")
     done = tfy_etl("sync", "--config", "binary.toml")

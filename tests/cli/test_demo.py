@@ -11,7 +11,7 @@ from etl.store.queries.demo import changes_of, models_by_repo, tags_now
 from tests.cli.conftest import Cli
 
 
-def test_it_tells_the_story_on_stdout_and_leaves_a_database(folder: Path, tfy_etl: Cli) -> None:
+def test_the_demo_prints_its_steps_and_leaves_a_database(folder: Path, tfy_etl: Cli) -> None:
     done = tfy_etl("demo")
     assert (done.code, done.err) == (0, "")
     for said in (
@@ -19,7 +19,7 @@ def test_it_tells_the_story_on_stdout_and_leaves_a_database(folder: Path, tfy_et
         "succeeded, proven complete (anchored)\nfull, ",
         "Models by ML repo (view current_models)",
         "churn-by-region is created",
-        "The second sync:",
+        "Second sync:",
         "succeeded, proven complete (anchored)\nincremental, ",
         "tags: candidate",
         "description: Trained on week 5. → Retrained on",
@@ -32,7 +32,7 @@ def test_it_tells_the_story_on_stdout_and_leaves_a_database(folder: Path, tfy_et
     database.close()
 
 
-def test_it_runs_again_in_the_same_folder(tfy_etl: Cli) -> None:
+def test_the_demo_runs_twice_in_the_same_folder(tfy_etl: Cli) -> None:
     assert tfy_etl("demo").code == 0
     again = tfy_etl("demo", "--log-level", "info")
     assert again.code == 0
@@ -47,7 +47,7 @@ def test_another_file_is_made_but_never_replaced(folder: Path, tfy_etl: Cli) -> 
     assert tfy_etl("demo", "--file", "fresh.db").code == 0
 
 
-def test_a_folder_in_its_place_is_told_of(folder: Path, tfy_etl: Cli) -> None:
+def test_a_folder_at_the_path_of_the_database_is_an_error(folder: Path, tfy_etl: Cli) -> None:
     (folder / "tfy-etl-demo.db").mkdir()
     done = tfy_etl("demo", "--file", f"{folder}/none/../tfy-etl-demo.db-wal")
     assert done.code == 2
@@ -59,7 +59,7 @@ def test_a_folder_in_its_place_is_told_of(folder: Path, tfy_etl: Cli) -> None:
     assert "Cannot replace tfy-etl-demo.db" in done.err
 
 
-def test_settings_of_the_users_own_do_not_disturb_it(tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_ignores_the_settings_of_the_user(tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (
         ("TFY_HOST", "https://elsewhere.example"),
         ("TFY_API_KEY", "another"),
@@ -93,7 +93,7 @@ def test_tables_are_readable_at_any_usual_width(width: int, tfy_etl: Cli) -> Non
         assert whole in text
 
 
-def test_what_people_wrote_is_shown_harmless() -> None:
+def test_text_from_the_registry_is_sanitized() -> None:
     file = io.StringIO()
     out = Console(file=file, width=80, markup=False, emoji=False, highlight=False)
     evil = "[red]\x1b[31m\u202e:smile:\r"

@@ -10,7 +10,7 @@ from tests.explore.conftest import exploring
 from tests.support.patience import patience
 
 
-def test_postgresql_is_referred_to_what_shows_it(tfy_etl: Cli) -> None:
+def test_a_postgresql_url_is_refused_with_an_alternative(tfy_etl: Cli) -> None:
     done = tfy_etl("explore", "--database-url", "postgresql://user:s3cret@db.example/registry")
     assert (done.code, done.out, done.err) == (
         2,
@@ -19,7 +19,7 @@ def test_postgresql_is_referred_to_what_shows_it(tfy_etl: Cli) -> None:
     )
 
 
-def test_a_file_that_is_not_there_is_told_and_not_made(tfy_etl: Cli, folder: Path) -> None:
+def test_a_missing_file_is_an_error_and_not_created(tfy_etl: Cli, folder: Path) -> None:
     done = tfy_etl("explore")
     assert (done.code, done.out, done.err) == (
         2,
@@ -51,7 +51,7 @@ def test_a_missing_extra_is_named(missing: str, migrated_file: Path, folder: Pat
     )
 
 
-def test_a_port_that_is_taken_is_told(migrated_file: Path, folder: Path) -> None:
+def test_a_port_in_use_is_an_error(migrated_file: Path, folder: Path) -> None:
     database = f"sqlite:///{migrated_file}"
     with exploring(database) as (_, url):
         port = url.rpartition(":")[2].partition("/")[0]
@@ -64,12 +64,12 @@ def test_a_port_that_is_taken_is_told(migrated_file: Path, folder: Path) -> None
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])
-def test_what_is_no_port_is_refused_in_one_line(port: str, tfy_etl: Cli) -> None:
+def test_an_invalid_port_is_refused_in_one_line(port: str, tfy_etl: Cli) -> None:
     done = tfy_etl("explore", "--port", port)
     assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
 
 
-def test_the_browser_is_opened_for_who_asks(migrated_file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_browser_opens_on_request(migrated_file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = folder / "opened"
     opener = folder / "browser.sh"
     opener.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')

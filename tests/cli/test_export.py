@@ -11,13 +11,13 @@ from tests.cli.conftest import Cli
 
 @pytest.fixture
 def synced(known: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database after a run, and no account any more: an export needs none."""
+    """A database after a run, and no settings of an account, because an export needs none."""
     assert tfy_etl("sync").code == 0
     for name in ("TFY_HOST", "TFY_API_KEY"):
         monkeypatch.delenv(name)
 
 
-def test_it_tells_what_was_written(synced: None, folder: Path, tfy_etl: Cli) -> None:
+def test_the_export_prints_its_tables_and_rows(synced: None, folder: Path, tfy_etl: Cli) -> None:
     done = tfy_etl("export", "out", "--table", "models", "--table", "model_versions")
     manifest = json.loads((folder / "out" / "manifest.json").read_text())
     *tables, last = done.out.splitlines()
@@ -37,7 +37,7 @@ def test_json_is_the_manifest(synced: None, folder: Path, tfy_etl: Cli) -> None:
     assert json.loads(done.out) == json.loads((folder / "out" / "manifest.json").read_text())
 
 
-def test_before_the_first_run_it_says_that_there_was_none(folder: Path, tfy_etl: Cli) -> None:
+def test_an_export_before_the_first_run_says_so(folder: Path, tfy_etl: Cli) -> None:
     assert tfy_etl("db", "upgrade").code == 0
     assert tfy_etl("export", "--format", "csv", "out").out.endswith("; there is no complete run yet\n")
 
@@ -64,7 +64,7 @@ def test_an_older_export_is_replaced_by_one_of_any_format(
         ([], "Missing argument 'DIR'. See tfy-etl export --help."),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line_with_code_2(
+def test_an_impossible_export_is_one_line_with_code_2(
     arguments: list[str], line: str, synced: None, folder: Path, tfy_etl: Cli
 ) -> None:
     (folder / "out").mkdir()
@@ -78,7 +78,7 @@ def test_what_cannot_be_done_is_told_in_one_line_with_code_2(
 
 
 @pytest.mark.parametrize("library", ["pyarrow", "duckdb"])
-def test_a_library_that_is_not_installed_is_told_with_what_to_do(library: str, synced: None, folder: Path) -> None:
+def test_a_missing_library_is_an_error_that_names_the_extra(library: str, synced: None, folder: Path) -> None:
     script = f"import sys; sys.modules[{library!r}] = None; from etl.cli import main; main()"
     done = execute(sys.executable, "-c", script, "export", "--format", "duckdb", "out", cwd=folder)
     assert (done.code, done.out) == (2, "")

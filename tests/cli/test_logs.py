@@ -28,7 +28,7 @@ def fail(message: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["console", "json"])
-def test_lines_go_to_stderr_alone(form: str, capsys: Captured) -> None:
+def test_log_lines_go_to_stderr_only(form: str, capsys: Captured) -> None:
     logs.configure(form, "debug", [])
     for level in ("debug", "info", "warning", "error", "critical"):
         getattr(logging.getLogger("any.library"), level)("said")
@@ -37,7 +37,7 @@ def test_lines_go_to_stderr_alone(form: str, capsys: Captured) -> None:
     assert len(err.splitlines()) == 5
 
 
-def test_a_line_for_people_has_time_level_text_and_room(capsys: Captured) -> None:
+def test_a_console_line_has_time_level_text_and_logger(capsys: Captured) -> None:
     logs.configure("console", "info", [])
     logging.getLogger("etl.sync.run").info("%d models of %s", 3, "acme")
     time, rest = capsys.readouterr().err.split(" ", 1)
@@ -45,7 +45,7 @@ def test_a_line_for_people_has_time_level_text_and_room(capsys: Captured) -> Non
     assert rest == "[info] 3 models of acme [etl.sync.run]\n"
 
 
-def test_a_line_for_programs_is_one_object(capsys: Captured) -> None:
+def test_a_json_line_is_one_object(capsys: Captured) -> None:
     logs.configure("json", "info", [])
     logging.getLogger("etl.sync.run").warning("%d models of %s\nand more", 3, "acme")
     entry = json.loads(capsys.readouterr().err)
@@ -53,21 +53,21 @@ def test_a_line_for_programs_is_one_object(capsys: Captured) -> None:
     assert entry == {"event": "3 models of acme\nand more", "level": "warning", "logger": "etl.sync.run"}
 
 
-def test_whether_lines_are_json_is_known_to_who_writes_others() -> None:
-    told = [logs.is_json()]
+def test_is_json_says_whether_log_lines_are_json() -> None:
+    found = [logs.is_json()]
     for form in ("json", "console"):
         logs.configure(form, "info", [])
-        told.append(logs.is_json())
-    assert told == [False, True, False]
+        found.append(logs.is_json())
+    assert found == [False, True, False]
 
 
-def test_levels_below_the_one_asked_for_are_left_out(capsys: Captured) -> None:
+def test_lower_levels_are_not_logged(capsys: Captured) -> None:
     logs.configure("console", "warning", [])
     logging.getLogger("etl").info("not this")
     assert capsys.readouterr().err == ""
 
 
-def test_libraries_that_chat_are_heard_from_warnings_on_even_at_debug(capsys: Captured) -> None:
+def test_noisy_libraries_log_warnings_only_even_at_debug(capsys: Captured) -> None:
     logs.configure("console", "debug", [])
     for name in ("httpx", "httpcore.connection", "alembic.runtime.migration", "filelock"):
         logging.getLogger(name).info("chat")
@@ -76,7 +76,7 @@ def test_libraries_that_chat_are_heard_from_warnings_on_even_at_debug(capsys: Ca
 
 @pytest.mark.parametrize("form", ["console", "json"])
 @pytest.mark.parametrize("secret", [SECRET, 'with "quotes" \\ and %', "1", "e", ":"])
-def test_a_secret_is_in_no_line_in_no_spelling_and_json_stays_json(form: str, secret: str, capsys: Captured) -> None:
+def test_no_line_has_a_secret_in_any_encoding_and_json_stays_valid(form: str, secret: str, capsys: Captured) -> None:
     logs.configure(form, "debug", [None, "", secret])
     log = logging.getLogger("x")
     try:
@@ -106,7 +106,7 @@ def test_a_traceback_shows_no_variables(capsys: Captured) -> None:
     assert err.count("in a variable") == 2  # in the source line and in the message, not as what `message` is
 
 
-def test_what_came_from_outside_cannot_forge_a_line_or_move_the_cursor(capsys: Captured) -> None:
+def test_external_text_cannot_forge_a_line_or_move_the_cursor(capsys: Captured) -> None:
     logs.configure("console", "info", [])
     logging.getLogger("x").info("name: %s", "a\n2026 [info] forged\x1b[2J\u202e")
     err = capsys.readouterr().err
@@ -114,7 +114,7 @@ def test_what_came_from_outside_cannot_forge_a_line_or_move_the_cursor(capsys: C
     assert len(err.splitlines()) == 1
 
 
-def test_lines_go_where_stderr_is_when_they_are_written(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_lines_follow_a_replaced_stderr(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     logs.configure("console", "info", [])
     monkeypatch.setenv("TERM", "xterm")
     with Progress(console=Console(stderr=True, force_terminal=True, width=100)):
@@ -123,7 +123,7 @@ def test_lines_go_where_stderr_is_when_they_are_written(capsys: Captured, monkey
     assert "above the bars [x]" in capsys.readouterr().err
 
 
-def test_a_fault_of_the_program_is_logged_without_secrets(capsys: Captured) -> None:
+def test_an_uncaught_error_is_logged_without_secrets(capsys: Captured) -> None:
     logs.configure("json", "info", [SECRET])
     try:
         fail(f"quotes {SECRET}")

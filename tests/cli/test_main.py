@@ -23,7 +23,7 @@ COMMANDS = [
 ]  # fmt: skip
 
 
-def test_help_teaches_the_commands_the_options_in_groups_and_a_first_run(tfy_etl: Cli) -> None:
+def test_help_shows_the_commands_the_options_in_groups_and_a_first_run(tfy_etl: Cli) -> None:
     done = tfy_etl("--help")
     assert (done.code, done.err) == (0, "")
     assert [line.split()[0] for line in _section(done.out, "Commands:")] == COMMANDS
@@ -76,11 +76,11 @@ def test_no_option_takes_the_token(tfy_etl: Cli) -> None:
         assert tfy_etl("sync", name, "x").code == 2
 
 
-def test_the_version_is_told_wherever_it_is_asked(tfy_etl: Cli) -> None:
+def test_the_version_option_works_before_and_after_the_command(tfy_etl: Cli) -> None:
     assert tfy_etl("--version").out == tfy_etl("sync", "--version").out == f"tfy-etl, version {etl.__version__}\n"
 
 
-def test_without_a_command_the_help_comes_and_the_code_is_2(tfy_etl: Cli) -> None:
+def test_without_a_command_help_is_printed_and_the_exit_code_is_2(tfy_etl: Cli) -> None:
     done = tfy_etl()
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("Usage: tfy-etl")
@@ -98,42 +98,42 @@ def test_without_a_command_the_help_comes_and_the_code_is_2(tfy_etl: Cli) -> Non
         (["sync", "\x1b[31mred"], "Error: Got unexpected extra argument (\\x1b[31mred). See tfy-etl sync --help.\n"),
     ],
 )  # fmt: skip
-def test_misuse_is_one_line_without_a_block_of_usage(arguments: list[str], line: str, tfy_etl: Cli) -> None:
+def test_a_usage_error_is_one_line(arguments: list[str], line: str, tfy_etl: Cli) -> None:
     assert tfy_etl(*arguments) == (2, "", line)
 
 
-def test_among_json_lines_an_error_is_one_too(tfy_etl: Cli) -> None:
+def test_with_json_logs_an_error_is_a_json_line(tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--log-format", "json", "--name", "\x1b[31m", "--page-size", "0")
     entry = json.loads(done.err)
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert (entry["level"], entry["event"]) == ("error", "--page-size must be at least 1, not 0.")
 
 
-def test_an_error_among_json_lines_names_no_secret(tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_json_error_line_has_no_secret(tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFY_API_KEY", "no-such")
     done = tfy_etl("check", "--log-format", "json", "--log-level", "error", "no-such")
     assert json.loads(done.err)["event"] == "Got unexpected extra argument (***). See tfy-etl check --help."
 
 
-def test_it_runs_as_a_module_too(folder: Path) -> None:
+def test_the_package_runs_as_a_module(folder: Path) -> None:
     done = execute(sys.executable, "-m", "etl", "sync", cwd=folder)
     assert (done.code, done.out) == (2, "")
     assert done.err == "Error: No token is set: set TFY_API_KEY, or pass a file that contains it with --api-key-file.\n"
 
 
-def test_to_import_the_module_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_importing_the_main_module_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     importlib.import_module("etl.__main__")
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_caller_in_python_may_take_the_output(monkeypatch: pytest.MonkeyPatch, tfy_etl: Cli) -> None:
+def test_a_python_caller_can_capture_the_output(monkeypatch: pytest.MonkeyPatch, tfy_etl: Cli) -> None:
     taken = io.StringIO()
     monkeypatch.setattr(sys, "stdout", taken)
     assert tfy_etl("--version").code == 0
     assert etl.__version__ in taken.getvalue()
 
 
-def test_a_reader_that_leaves_ends_it_quietly(known: Simulator, tfy_etl: Cli) -> None:
+def test_a_closed_pipe_ends_the_command_silently(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     process = subprocess.Popen([COMMAND, "status"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
@@ -143,13 +143,13 @@ def test_a_reader_that_leaves_ends_it_quietly(known: Simulator, tfy_etl: Cli) ->
     process.stderr.close()
 
 
-def test_a_terminal_without_the_characters_gets_them_escaped(folder: Path) -> None:
+def test_characters_outside_the_encoding_are_escaped(folder: Path) -> None:
     done = execute(COMMAND, "demo", cwd=folder, env={"PYTHONIOENCODING": "ascii"})
     assert done.code == 0
     assert r"Trained on week 5. \u2192 Retrained" in done.out
 
 
-def test_an_interrupt_outside_of_a_run_ends_with_130(tfy_etl: Cli, known: Simulator) -> None:
+def test_an_interrupt_outside_a_run_exits_with_130(tfy_etl: Cli, known: Simulator) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -161,7 +161,7 @@ def test_an_interrupt_outside_of_a_run_ends_with_130(tfy_etl: Cli, known: Simula
     assert (done.code, done.err.splitlines()[-1]) == (130, "Error: Interrupted.")
 
 
-def test_a_fault_of_the_program_is_reported_without_the_token(folder: Path) -> None:
+def test_a_bug_is_reported_without_the_token(folder: Path) -> None:
     script = (
         "import sys; import etl.cli.sync as s; from etl.cli import main\n"
         "def run(settings, **_): raise RuntimeError(f'no luck with {settings.api_key}')\n"
@@ -180,7 +180,7 @@ def _section(text: str, title: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("command", "formats"), [("export", FORMATS), ("schema", WRITERS)])
-def test_every_format_that_there_is_can_be_asked_for(command: str, formats: Iterable[str]) -> None:
+def test_every_existing_format_is_an_option(command: str, formats: Iterable[str]) -> None:
     (option,) = (each for each in cli.commands[command].params if each.name == "format")
     assert isinstance(option.type, click.Choice)
     assert sorted(option.type.choices) == sorted(formats)

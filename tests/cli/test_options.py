@@ -1,4 +1,4 @@
-"""Options before and behind the command, and which of several sources of a setting counts."""
+"""Options before and after the command, and the precedence of the sources of a setting."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 def limits(plane: Simulator) -> set[str]:
-    """The sizes of the pages that were asked for, but for those of probes."""
+    """The sizes of the requested pages, without those of probes, which ask for one record."""
     return {each.query["limit"] for each in plane.log} - {"1"}
 
 
@@ -26,7 +26,7 @@ def limits(plane: Simulator) -> set[str]:
         (None, "", None, {"500"}),
     ],
 )
-def test_an_option_beats_the_environment_that_the_file_and_that_the_default(
+def test_precedence_is_option_environment_file_default(
     *,
     option: str | None,
     variable: str | None,
@@ -45,7 +45,7 @@ def test_an_option_beats_the_environment_that_the_file_and_that_the_default(
     assert limits(known) == asked
 
 
-def test_the_host_too_is_taken_from_the_strongest(
+def test_precedence_holds_for_the_host(
     known: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "etl.toml").write_text(f'host = "{NOWHERE}"')
@@ -57,7 +57,9 @@ def test_the_host_too_is_taken_from_the_strongest(
     assert tfy_etl("check", "--config", "etl.toml").code == 0
 
 
-def test_the_database_too(known: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_precedence_holds_for_the_database(
+    known: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "etl.toml").write_text('database-url = "sqlite:///of-file.db"')
     assert tfy_etl("sync").code == 0
     assert tfy_etl("sync", "--config", "etl.toml").code == 0
@@ -73,7 +75,7 @@ def test_the_database_too(known: Simulator, folder: Path, tfy_etl: Cli, monkeypa
 
 
 @pytest.mark.parametrize("name", ["TFY_HOST", "TFY_BASE_URL", "TFY_API_HOST", "TFY_ETL_HOST"])
-def test_the_host_may_stand_under_each_name_that_users_have(
+def test_the_host_is_read_from_each_of_its_variables(
     name: str, plane: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, plane.url)
@@ -81,7 +83,7 @@ def test_the_host_may_stand_under_each_name_that_users_have(
     assert tfy_etl("check").code == 0
 
 
-def test_of_several_names_of_the_host_the_documented_one_counts(
+def test_among_the_hosts_variables_the_documented_order_counts(
     known: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFY_BASE_URL", NOWHERE)
@@ -137,7 +139,7 @@ def test_the_token_is_taken_from_the_option_the_environment_the_file_named_there
         ["--log-level", "error", "sync", "--host", "HOST", "--full", "--no-progress"],
     ],
 )
-def test_the_groups_options_may_stand_before_and_behind_the_command(
+def test_global_options_work_before_and_after_the_command(
     arguments: list[str], plane: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFY_API_KEY", TOKEN)
@@ -145,11 +147,11 @@ def test_the_groups_options_may_stand_before_and_behind_the_command(
     assert (done.code, done.err) == (0, "")
 
 
-def test_behind_two_dashes_nothing_is_an_option(tfy_etl: Cli) -> None:
+def test_nothing_after_two_dashes_is_an_option(tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--", "--host")
     assert (done.code, done.err) == (2, "Error: Got unexpected extra argument (--host). See tfy-etl sync --help.\n")
 
 
-def test_an_option_without_its_value_does_not_take_the_commands_name_for_it(tfy_etl: Cli) -> None:
+def test_an_option_without_a_value_does_not_consume_the_command(tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--host")
     assert (done.code, done.err) == (2, "Error: Option '--host' requires an argument. See tfy-etl --help.\n")

@@ -27,7 +27,7 @@ PRINTERS = [
     "sync --help",
     "--version",
 ]
-"""Commands of which printing is all the work."""
+"""Commands that only print."""
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +41,13 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator
 
 
 @pytest.fixture
-def synced(source: tuple[Simulator, Path], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The working directory holds a database that is up to date."""
-    plane, file = source
-    monkeypatch.setenv("TFY_HOST", plane.url)
-    monkeypatch.setenv("TFY_API_KEY", TOKEN)
-    shutil.copy(file, folder)
+def synced(known: Simulator, tfy_etl: Cli) -> None:
+    """A current database in the working directory."""
+    tfy_etl("sync")
 
 
 def shell(line: str, folder: Path, **env: str) -> Done:
-    """Run a line of shell in which `tfy-etl` is the command, logging errors only."""
+    """Run a shell line in which `tfy-etl` is the command, and log errors only."""
     return execute("/bin/sh", "-c", line.replace("tfy-etl", f"{COMMAND} --log-level error"), cwd=folder, env=env)
 
 
@@ -63,9 +60,7 @@ def test_a_result_on_a_full_disk_fails_with_one_line(command: str, synced: None,
     "variable",
     ["LANG=C", "LC_ALL=POSIX", "LC_ALL=xx_YY", "PYTHONIOENCODING=ascii", "PYTHONUTF8=0", "PYTHONUNBUFFERED=1"],
 )
-def test_a_full_disk_is_one_line_whatever_the_locale_and_the_buffering(
-    variable: str, synced: None, folder: Path
-) -> None:
+def test_a_full_disk_is_one_line_with_any_locale_and_buffering(variable: str, synced: None, folder: Path) -> None:
     name, _, value = variable.partition("=")
     assert shell("tfy-etl status > /dev/full", folder, **{name: value}) == (1, "", FULL)
 
@@ -91,14 +86,12 @@ def test_a_full_disk_is_one_line_whatever_the_locale_and_the_buffering(
         ("status --output nagios --critical-age 0s > /dev/full", 2),
     ],
 )
-def test_no_stream_that_fails_or_is_closed_changes_the_exit_code_to_another(
-    line: str, code: int, synced: None, folder: Path
-) -> None:
+def test_a_failed_or_closed_stream_never_exits_with_120(line: str, code: int, synced: None, folder: Path) -> None:
     assert shell(f"tfy-etl {line}", folder).code == code
 
 
 @pytest.mark.parametrize("command", ["status", "schema", "--help", "report --out -"])
-def test_a_reader_that_has_left_ends_it_with_1_and_no_line(command: str, synced: None, folder: Path) -> None:
+def test_a_closed_pipe_exits_with_1_silently(command: str, synced: None, folder: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     process = subprocess.run([COMMAND, *command.split()], stdout=writer, stderr=subprocess.PIPE, check=False)
@@ -106,7 +99,7 @@ def test_a_reader_that_has_left_ends_it_with_1_and_no_line(command: str, synced:
     assert (process.returncode, process.stderr) == (1, b"")
 
 
-def test_a_failed_run_keeps_its_exit_code_where_its_json_cannot_be_printed(synced: None, folder: Path) -> None:
+def test_a_failed_run_keeps_its_exit_code_if_its_json_cannot_be_printed(synced: None, folder: Path) -> None:
     done = shell("tfy-etl sync --host http://127.0.0.1:1/ --output json > /dev/full", folder)
     first, last = done.err.splitlines()
     assert "cannot print the result: No space left on device" in first
@@ -114,13 +107,13 @@ def test_a_failed_run_keeps_its_exit_code_where_its_json_cannot_be_printed(synce
     assert "cannot print" not in last
 
 
-def test_a_fault_of_the_program_on_full_disks_ends_with_1(known: Simulator, folder: Path) -> None:
+def test_a_bug_on_full_disks_exits_with_1(known: Simulator, folder: Path) -> None:
     line = f"{sys.executable} -c '{FAULTY}' sync > /dev/full 2>&1"
     done = execute("/bin/sh", "-c", line, cwd=folder, env={"TFY_HOST": known.url, "TFY_API_KEY": TOKEN})
     assert done.code == 1
 
 
-def test_a_pipe_that_does_not_block_gets_all_of_a_long_result(folder: Path) -> None:
+def test_a_non_blocking_pipe_gets_all_of_a_long_result(folder: Path) -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     holds = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)

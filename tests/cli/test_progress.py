@@ -6,7 +6,7 @@ from rich.progress import Progress
 from etl.cli.progress import NoProgress, ProgressBars, ProgressLog, progress
 
 
-def test_a_line_comes_now_and_then_within_a_part(
+def test_a_long_phase_logs_lines_at_intervals(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
@@ -24,25 +24,25 @@ def test_a_line_comes_now_and_then_within_a_part(
     assert caplog.messages == ["models …", "models: 1000 of 1200", "versions …", "model_versions: 7 of ?"]
 
 
-def test_who_wants_no_progress_is_told_nothing(
+def test_progress_off_logs_nothing(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("etl.cli.progress._EVERY_S", 0.0)
-    with caplog.at_level(logging.DEBUG), progress(wanted=False) as told:
-        told.phase("models")
-        told.advance("models", 500, 1200)
-    assert isinstance(told, NoProgress)
+    with caplog.at_level(logging.DEBUG), progress(wanted=False) as receiver:
+        receiver.phase("models")
+        receiver.advance("models", 500, 1200)
+    assert isinstance(receiver, NoProgress)
     assert (caplog.messages, *capsys.readouterr()) == ([], "", "")
 
 
-def test_records_before_the_first_part_move_no_bar() -> None:
+def test_records_before_the_first_phase_move_no_bar() -> None:
     with Progress(disable=True) as live:
         bars = ProgressBars(live)
         bars.advance("models", 3, 3)
         assert live.tasks == []
 
 
-def test_a_bar_ends_full_whatever_came() -> None:
+def test_a_bar_ends_full_with_any_number_of_records() -> None:
     with Progress(disable=True) as live:
         bars = ProgressBars(live)
         bars.phase("models")

@@ -12,7 +12,7 @@ from tests.cli.test_status import set_in_database
 
 @pytest.fixture
 def aged(known: Simulator, tfy_etl: Cli) -> None:
-    """Two runs, the first of them old."""
+    """Two runs, of which the first is old."""
     tfy_etl("sync")
     set_in_database("UPDATE sync_runs SET started_at = '2020-01-01 00:00:00', finished_at = '2020-01-01 00:00:01'")
     tfy_etl("sync")
@@ -22,10 +22,10 @@ def runs(tfy_etl: Cli) -> int:
     return len(json.loads(tfy_etl("status", "--output", "json").out)["runs"])
 
 
-def test_it_tells_what_went_by_table(aged: None, tfy_etl: Cli) -> None:
+def test_prune_prints_the_deleted_rows_by_table(aged: None, tfy_etl: Cli) -> None:
     done = tfy_etl("prune", "--keep", "90d")
     head, *lines = done.out.splitlines()
-    before = datetime.strptime(head, "From before %Y-%m-%d %H:%M:%S UTC:").replace(tzinfo=UTC)
+    before = datetime.strptime(head, "Older than %Y-%m-%d %H:%M:%S UTC:").replace(tzinfo=UTC)
     assert abs(datetime.now(UTC) - timedelta(days=90) - before) < timedelta(hours=1)
     assert [line.split() for line in lines] == [
         ["changes", "0"],
@@ -38,22 +38,22 @@ def test_it_tells_what_went_by_table(aged: None, tfy_etl: Cli) -> None:
 
 def test_json_is_one_object(aged: None, tfy_etl: Cli) -> None:
     done = tfy_etl("prune", "--keep", "90d", "--output", "json")
-    told = json.loads(done.out)
-    assert datetime.fromisoformat(told.pop("before")).utcoffset() == timedelta(0)
-    assert told == {
+    result = json.loads(done.out)
+    assert datetime.fromisoformat(result.pop("before")).utcoffset() == timedelta(0)
+    assert result == {
         "dry_run": False,
         "deleted": {"changes": 0, "rejected_records": 0, "sync_run_counts": 3, "sync_runs": 1},
     }
 
 
-def test_a_dry_run_says_that_it_is_one(aged: None, tfy_etl: Cli) -> None:
+def test_a_dry_run_of_prune_says_so(aged: None, tfy_etl: Cli) -> None:
     done = tfy_etl("prune", "--keep", "90d", "--dry-run")
     assert done.out.startswith("Dry run: nothing was deleted.")
     assert done.out.endswith("sync_runs                 1\n")
     assert runs(tfy_etl) == 2
 
 
-def test_without_a_span_nothing_goes(aged: None, tfy_etl: Cli) -> None:
+def test_prune_without_keep_deletes_nothing(aged: None, tfy_etl: Cli) -> None:
     done = tfy_etl("prune")
     assert (done.code, done.out) == (2, "")
     assert done.err == "Error: How much is to be kept? Give it as --keep 90d: what is older goes.\n"
@@ -70,7 +70,7 @@ def test_without_a_span_nothing_goes(aged: None, tfy_etl: Cli) -> None:
         (None, None, "90d", 1),
     ],
 )
-def test_the_span_is_taken_from_option_environment_or_file_in_this_order(
+def test_keep_is_read_from_option_environment_or_file_in_this_order(
     *,
     option: str | None,
     variable: str | None,
@@ -89,7 +89,7 @@ def test_the_span_is_taken_from_option_environment_or_file_in_this_order(
     assert runs(tfy_etl) == left
 
 
-def test_it_neither_needs_the_lock_nor_an_account(aged: None, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prune_needs_neither_the_lock_nor_an_account(aged: None, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TFY_HOST", "TFY_API_KEY"):
         monkeypatch.delenv(name)
     with Store("sqlite:///tfy-registry.db") as store:
@@ -98,7 +98,7 @@ def test_it_neither_needs_the_lock_nor_an_account(aged: None, tfy_etl: Cli, monk
     assert runs(tfy_etl) == 1
 
 
-def test_where_there_is_no_database_there_is_nothing_to_prune(folder: Path, tfy_etl: Cli) -> None:
+def test_prune_without_a_database_is_an_error(folder: Path, tfy_etl: Cli) -> None:
     done = tfy_etl("prune", "--keep", "90d")
     assert done.code == 2
     assert "tfy-registry.db is not there" in done.err

@@ -24,25 +24,25 @@ def rejected(mirror: SyncEnv, *arguments: str, exit_code: int = 0) -> list[str]:
     return mirror.command(*arguments, command="rejected", exit_code=exit_code).splitlines()
 
 
-def in_json(mirror: SyncEnv, *arguments: str, exit_code: int = 0) -> Any:
-    """The object that it prints."""
+def in_json(mirror: Mirror, *arguments: str, exit_code: int = 0) -> Any:
+    """The JSON object that `tfy-etl rejected` prints."""
     (line,) = rejected(mirror, *arguments, "--output", "json", exit_code=exit_code)
     return json.loads(line)
 
 
-def spoil(mirror: SyncEnv, *ids: str) -> None:
-    """Make records of the source nest too deep to be stored."""
+def spoil(mirror: Mirror, *ids: str) -> None:
+    """Nest records of the source too deep to be stored."""
     for each in ids:
         mirror.registry.set_fields(each, {"deep": DEEP})
 
 
-def mend(mirror: SyncEnv, *ids: str) -> None:
-    """Make them as they were."""
+def mend(mirror: Mirror, *ids: str) -> None:
+    """Restore the records."""
     for each in ids:
         mirror.registry.set_fields(each, {"deep": None})
 
 
-def test_open_ones_are_listed_newest_first_and_shown_whole(mirror: SyncEnv) -> None:
+def test_open_records_are_listed_newest_first_and_shown_in_full(mirror: Mirror) -> None:
     model, version = mirror.registry.ids("models")[0], mirror.registry.ids("model-versions")[0]
     spoil(mirror, version)
     mirror.sync()
@@ -65,7 +65,7 @@ def test_open_ones_are_listed_newest_first_and_shown_whole(mirror: SyncEnv) -> N
     assert json.loads("".join(shown[shown.index("{") :])) == json.loads(row["payload"])
 
 
-def test_a_retry_tells_of_each_what_became_of_it(mirror: SyncEnv) -> None:
+def test_a_retry_prints_the_result_of_each_record(mirror: Mirror) -> None:
     mended, gone, bad = mirror.registry.ids("models")[:3]
     spoil(mirror, mended, gone, bad)
     mirror.sync()
@@ -93,7 +93,7 @@ def test_a_retry_tells_of_each_what_became_of_it(mirror: SyncEnv) -> None:
     assert mirror.held()["models"] == mirror.served()["models"]
 
 
-def test_only_those_given_are_asked_for_and_those_resolved_are_not(mirror: SyncEnv) -> None:
+def test_a_retry_fetches_only_given_records_that_are_open(mirror: Mirror) -> None:
     first, second = mirror.registry.ids("models")[:2]
     spoil(mirror, first, second)
     mirror.sync()
@@ -111,7 +111,7 @@ def test_only_those_given_are_asked_for_and_those_resolved_are_not(mirror: SyncE
     assert mirror.row(RejectedRecord, RejectedRecord.resolved_at.is_(None))["record_id"] == second
 
 
-def test_where_nothing_is_open_nothing_is_asked(mirror: SyncEnv, tmp_path: Path) -> None:
+def test_a_retry_without_open_records_sends_no_request(mirror: Mirror, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text('output = "json"\nlock-wait = 5')
 
@@ -121,7 +121,7 @@ def test_where_nothing_is_open_nothing_is_asked(mirror: SyncEnv, tmp_path: Path)
     assert (mirror.plane.log, mirror.rows(SyncRun)) == ([], [])
 
 
-def test_a_token_that_is_refused_ends_it_before_anything_is_written(mirror: SyncEnv) -> None:
+def test_a_refused_token_ends_a_retry_before_it_writes(mirror: Mirror) -> None:
     spoil(mirror, mirror.registry.ids("models")[0])
     mirror.sync()
     before = mirror.registry_dump()
@@ -134,15 +134,15 @@ def test_a_token_that_is_refused_ends_it_before_anything_is_written(mirror: Sync
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["show", "1"], ["retry"]], ids=min)
-def test_without_a_database_there_is_nothing_to_look_at(database_url: str, arguments: list[str]) -> None:
-    with sync_env(database_url) as mirror:
+def test_rejected_without_a_database_is_an_error(database_url: str, arguments: list[str]) -> None:
+    with mirrored(database_url) as mirror:
         (said,) = rejected(mirror, *arguments, exit_code=2)
 
         assert "is not there" in said or "has no tables of tfy-etl yet" in said
         assert mirror.plane.log == []
 
 
-def test_it_leaves_or_waits_while_a_run_is_at_work(mirror: SyncEnv) -> None:
+def test_a_retry_exits_or_waits_if_a_run_holds_the_lock(mirror: Mirror) -> None:
     model = mirror.registry.ids("models")[0]
     spoil(mirror, model)
     mirror.sync()
@@ -159,7 +159,7 @@ def test_it_leaves_or_waits_while_a_run_is_at_work(mirror: SyncEnv) -> None:
     assert mirror.held() == mirror.served()
 
 
-def test_what_the_registry_says_is_shown_harmless(mirror: SyncEnv) -> None:
+def test_rejected_records_are_printed_sanitized(mirror: Mirror) -> None:
     hostile = "[red]\x1b[2J\u202e\x00 half \ud800\r"
     record = {"id": hostile, hostile: DEEP, "del": "\x7f"}
     mirror.registry.put_raw("models", "odd", record)
@@ -176,7 +176,7 @@ def test_what_the_registry_says_is_shown_harmless(mirror: SyncEnv) -> None:
     assert json.loads("".join(shown[shown.index("{") :])) == record
 
 
-def test_a_payload_that_nests_too_deep_for_lines_is_shown_as_it_is_kept(mirror: SyncEnv) -> None:
+def test_a_payload_nested_too_deep_is_printed_unchanged(mirror: Mirror) -> None:
     payload = "[" * 20_000 + "]" * 20_000
     mirror.registry.put_raw("models", "odd", {"name": "no id"})
     mirror.sync()

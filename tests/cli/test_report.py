@@ -12,7 +12,7 @@ from tests.cli.test_status import set_in_database
 PAGE = "<!DOCTYPE html>"
 
 
-def test_the_page_is_written_and_where_it_is_is_said(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+def test_the_report_is_written_and_its_path_printed(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
     done = tfy_etl("report", "--out", "report.html")
     assert (done.code, done.out) == (0, "")
@@ -22,7 +22,7 @@ def test_the_page_is_written_and_where_it_is_is_said(known: Simulator, tfy_etl: 
     assert TOKEN not in html
 
 
-def test_the_page_of_each_database_tells_the_same(
+def test_the_reports_of_both_databases_are_equal(
     migrated_url: str, known: Simulator, tfy_etl: Cli, folder: Path
 ) -> None:
     url = ("--database-url", migrated_url)
@@ -33,7 +33,7 @@ def test_the_page_of_each_database_tells_the_same(
     assert '<dt>Versions</dt><dd class="value">12</dd>' in html
 
 
-def test_the_page_may_go_to_stdout_and_nothing_else_does(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+def test_the_report_can_be_written_to_stdout_alone(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
     done = execute(sys.executable, "-m", "etl", "report", "--out", "-", cwd=folder, env={"PYTHONIOENCODING": "ascii"})
     assert (done.code, done.err) == (0, "")
@@ -43,20 +43,20 @@ def test_the_page_may_go_to_stdout_and_nothing_else_does(known: Simulator, tfy_e
     assert not (folder / "-").exists()
 
 
-def test_a_reader_that_leaves_is_no_fault(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+def test_a_closed_pipe_is_no_bug(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
     command = f"{sys.executable} -m etl report --out - | head -c 10"
     done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S607
     assert "Traceback" not in done.stderr
 
 
-def test_a_file_is_asked_for(tfy_etl: Cli) -> None:
+def test_the_option_out_is_required(tfy_etl: Cli) -> None:
     done = tfy_etl("report")
     assert done.code == 2
     assert "Missing option '--out'" in done.err
 
 
-def test_a_path_that_cannot_be_written_is_told_in_a_line(known: Simulator, tfy_etl: Cli) -> None:
+def test_an_unwritable_path_is_a_one_line_error(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     done = tfy_etl("report", "--out", "no-such/report.html")
     assert (done.code, done.out) == (2, "")
@@ -66,20 +66,20 @@ def test_a_path_that_cannot_be_written_is_told_in_a_line(known: Simulator, tfy_e
     )
 
 
-def test_a_database_that_no_run_wrote_is_told_in_a_line(migrated_url: str, tfy_etl: Cli, folder: Path) -> None:
+def test_a_database_without_runs_is_a_one_line_error(migrated_url: str, tfy_etl: Cli, folder: Path) -> None:
     done = tfy_etl("report", "--out", "report.html", "--database-url", migrated_url)
     assert (done.code, done.out) == (1, "")
     assert done.err == "Error: No run has written anything yet: run tfy-etl sync, then tfy-etl report.\n"
     assert not (folder / "report.html").exists()
 
 
-def test_a_database_that_is_not_there_is_told_in_a_line(tfy_etl: Cli) -> None:
+def test_a_missing_database_is_a_one_line_error(tfy_etl: Cli) -> None:
     done = tfy_etl("report", "--out", "report.html")
     assert (done.code, done.out) == (2, "")
     assert done.err == "Error: tfy-registry.db is not there: tfy-etl sync creates it, or change --database-url.\n"
 
 
-def test_a_schema_that_is_behind_is_told_and_the_old_page_stays(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+def test_an_old_schema_is_an_error_and_keeps_the_old_report(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
     set_in_database("UPDATE tfy_etl_version SET version_num = '0001'")
     (folder / "report.html").write_text("old", encoding="utf-8")
@@ -99,7 +99,7 @@ def test_its_options_reach_the_page(known: Simulator, tfy_etl: Cli, folder: Path
     assert "No new version for more than 7 days." in html
 
 
-def test_a_run_that_failed_is_told_above_everything(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+def test_a_failed_run_is_shown_at_the_top(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
     tfy_etl("sync", "--ml-repo", "<b>no-such</b>")
     assert tfy_etl("report", "--out", "report.html").code == 0
@@ -109,7 +109,7 @@ def test_a_run_that_failed_is_told_above_everything(known: Simulator, tfy_etl: C
 
 
 @pytest.mark.parametrize("missing", ["jinja2", "pygal"])
-def test_a_library_that_is_not_installed_is_told_with_the_extra_that_brings_it(missing: str, folder: Path) -> None:
+def test_a_missing_library_of_the_report_is_an_error_that_names_the_extra(missing: str, folder: Path) -> None:
     script = (
         "import importlib.abc, sys\n"
         "class Absent(importlib.abc.MetaPathFinder):\n"

@@ -1,4 +1,4 @@
-"""What a run tells to those who watch over it, from the command line to the far end."""
+"""Reports of runs, from the command line to the receiver."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def prom(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def values(path: Path) -> dict[str, float]:
-    """The samples of the whole registry's scope, by name and the labels beside the scope."""
+    """The samples of the whole registry's scope, by name and other labels."""
     found = {}
     for family in text_string_to_metric_families(path.read_text()):
         for sample in family.samples:
@@ -67,12 +67,12 @@ def log_lines(err: str) -> list[dict[str, Any]]:
 
 def test_a_run_adds_its_metrics_to_the_file(prom: Path, known: Simulator, tfy_etl: Cli) -> None:
     result = json.loads(tfy_etl("sync", "--output", "json").out)
-    told = values(prom)
-    assert told["tfy_etl_runs_total succeeded"] == 1
-    assert told["tfy_etl_records_total model_versions inserted"] == 12
-    assert told["tfy_etl_http_requests_total"] == result["requests"]
-    assert told["tfy_etl_http_received_bytes_total"] == result["bytes"]
-    assert told["tfy_etl_last_run_exit_code"] == 0
+    metrics = values(prom)
+    assert metrics["tfy_etl_runs_total succeeded"] == 1
+    assert metrics["tfy_etl_records_total model_versions inserted"] == 12
+    assert metrics["tfy_etl_http_requests_total"] == result["requests"]
+    assert metrics["tfy_etl_http_received_bytes_total"] == result["bytes"]
+    assert metrics["tfy_etl_last_run_exit_code"] == 0
 
 
 def test_the_file_is_written_after_failed_runs_too(
@@ -88,20 +88,20 @@ def test_the_file_is_written_after_failed_runs_too(
     assert tfy_etl("sync").code == 2
     monkeypatch.delenv("TFY_API_KEY")
     assert tfy_etl("sync").code == 2
-    told = values(prom)
-    assert (told["tfy_etl_runs_total succeeded"], told["tfy_etl_runs_total refused"]) == (1, 1)
-    assert told["tfy_etl_runs_total failed"] == 2
-    assert told["tfy_etl_last_run_exit_code"] == 2
-    verify_unchanged = "tfy_etl_last_complete_run_timestamp_seconds"
-    assert told[verify_unchanged] == first[verify_unchanged]
+    metrics = values(prom)
+    assert (metrics["tfy_etl_runs_total succeeded"], metrics["tfy_etl_runs_total refused"]) == (1, 1)
+    assert metrics["tfy_etl_runs_total failed"] == 2
+    assert metrics["tfy_etl_last_run_exit_code"] == 2
+    unmoved = "tfy_etl_last_complete_run_timestamp_seconds"
+    assert metrics[unmoved] == first[unmoved]
 
 
-def test_a_run_that_nobody_foresaw_the_end_of_is_a_failed_one(prom: Path, known: Simulator, folder: Path) -> None:
+def test_a_run_that_ends_by_a_bug_counts_as_failed(prom: Path, known: Simulator, folder: Path) -> None:
     assert execute(sys.executable, "-c", FAULTY, "sync", cwd=folder).code == 1
     assert values(prom)["tfy_etl_runs_total failed"] == 1
 
 
-def test_an_interrupted_run_is_told(prom: Path, plane: Simulator, folder: Path) -> None:
+def test_an_interrupted_run_is_reported(prom: Path, plane: Simulator, folder: Path) -> None:
     asked, leave = threading.Event(), threading.Event()
 
     def hold(request: int, *_: object) -> None:
@@ -120,18 +120,18 @@ def test_an_interrupted_run_is_told(prom: Path, plane: Simulator, folder: Path) 
     assert (values(prom)["tfy_etl_runs_total interrupted"], values(prom)["tfy_etl_last_run_exit_code"]) == (1, 130)
 
 
-def test_who_finds_the_lock_held_says_so_and_when_the_tables_were_fresh(
+def test_a_run_that_finds_the_lock_held_reports_it_and_the_last_complete_run(
     prom: Path, known: Simulator, tfy_etl: Cli
 ) -> None:
     tfy_etl("sync")
     with Store("sqlite:///tfy-registry.db") as store:
         store.lock((), 0)
         assert tfy_etl("sync").code == 4
-    told = values(prom)
-    assert (told["tfy_etl_runs_total locked"], told["tfy_etl_last_run_exit_code"]) == (1, 0)
+    metrics = values(prom)
+    assert (metrics["tfy_etl_runs_total locked"], metrics["tfy_etl_last_run_exit_code"]) == (1, 0)
 
 
-def test_when_the_last_complete_run_was_is_known_from_the_database_too(
+def test_the_time_of_the_last_complete_run_is_read_from_the_database(
     prom: Path, known: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tfy_etl("sync")
@@ -150,8 +150,8 @@ def test_a_file_that_cannot_be_written_changes_no_exit_code(known: Simulator, tf
     assert "cannot write the metrics to no/such/folder.prom: the folder does not exist" in done.err
 
 
-def test_a_dry_run_tells_nobody(
-    prom: Path, known: Simulator, hook: OtlpReceiver, collector: OtlpReceiver, tfy_etl: Cli
+def test_a_dry_run_is_not_reported(
+    prom: Path, known: Simulator, hook: Receiver, collector: Receiver, tfy_etl: Cli
 ) -> None:
     assert tfy_etl("sync", "--dry-run").code == 0
     assert not prom.exists()
@@ -162,30 +162,28 @@ def test_a_dry_run_tells_nobody(
 
 
 @pytest.mark.parametrize("output", ["text", "json"])
-def test_a_failed_run_is_notified_with_the_line_that_the_operator_sees(
-    output: str, known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
+def test_the_message_of_a_failed_run_has_its_error_line(
+    output: str, known: Simulator, hook: Receiver, tfy_etl: Cli
 ) -> None:
     done = tfy_etl("sync", "--output", output, "--ml-repo", "no-such")
     assert done.code == 2
     (post,) = hook.posts
-    told = post.json()
+    message = post.json()
     assert post.path == f"/{SECRET}"
-    assert done.err.splitlines()[-1] == f"Error: {told['error']}"
-    assert (told["status"], told["exit_code"], told["scope"]) == ("failed", 2, '{"ml_repos":["no-such"]}')
-    assert told["host"] == known.url
+    assert done.err.splitlines()[-1] == f"Error: {message['error']}"
+    assert (message["status"], message["exit_code"], message["scope"]) == ("failed", 2, '{"ml_repos":["no-such"]}')
+    assert message["host"] == known.url
 
 
-def test_a_partial_run_is_notified_with_its_warnings(known: Simulator, hook: OtlpReceiver, tfy_etl: Cli) -> None:
+def test_the_message_of_a_partial_run_has_its_warnings(known: Simulator, hook: Receiver, tfy_etl: Cli) -> None:
     known.faults = [fault("moving")]
     assert tfy_etl("sync", "--max-sweeps", "1", "--page-size", "2").code == 3
-    told = hook.posts[0].json()
-    assert (told["status"], told["exit_code"], told["error"]) == ("partial", 3, None)
-    assert "could not be proven complete" in told["text"]
+    message = hook.posts[0].json()
+    assert (message["status"], message["exit_code"], message["error"]) == ("partial", 3, None)
+    assert "could not be proven complete" in message["text"]
 
 
-def test_nobody_is_notified_of_a_complete_run_or_of_a_lock_that_is_held(
-    known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
-) -> None:
+def test_a_complete_run_and_a_held_lock_send_no_message(known: Simulator, hook: Receiver, tfy_etl: Cli) -> None:
     assert tfy_etl("sync").code == 0
     with Store("sqlite:///tfy-registry.db") as store:
         store.lock((), 0)
@@ -194,8 +192,8 @@ def test_nobody_is_notified_of_a_complete_run_or_of_a_lock_that_is_held(
 
 
 @pytest.mark.parametrize("status", [404, 500])
-def test_that_nobody_could_be_notified_is_logged_and_changes_no_exit_code(
-    status: int, known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
+def test_a_failed_message_is_logged_and_keeps_the_exit_code(
+    status: int, known: Simulator, hook: Receiver, tfy_etl: Cli
 ) -> None:
     hook.status = status
     done = tfy_etl("sync", "--ml-repo", "no-such", "--log-level", "debug")
@@ -203,9 +201,7 @@ def test_that_nobody_could_be_notified_is_logged_and_changes_no_exit_code(
     assert f"cannot send the message to --notify-url: HTTP status {status}" in done.err
 
 
-def test_no_secret_is_in_the_message_and_the_address_in_no_line(
-    known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
-) -> None:
+def test_messages_have_no_secret_and_log_lines_no_webhook_url(known: Simulator, hook: Receiver, tfy_etl: Cli) -> None:
     hook.status = 500
     done = tfy_etl("sync", "--ml-repo", f"{TOKEN} {SECRET}", "--log-level", "debug")
     (post,) = hook.posts
@@ -225,7 +221,7 @@ def test_no_secret_is_in_the_message_and_the_address_in_no_line(
         ("http://host.example/key-of-mine", "Plain HTTP to host.example would send the message"),
     ],
 )
-def test_an_address_that_cannot_be_one_ends_with_2_before_the_run(
+def test_an_invalid_webhook_url_exits_with_2_before_the_run(
     url: str, said: str, known: Simulator, tfy_etl: Cli
 ) -> None:
     done = tfy_etl("sync", "--notify-url", url)
@@ -235,8 +231,8 @@ def test_an_address_that_cannot_be_one_ends_with_2_before_the_run(
     assert known.log == []
 
 
-def test_the_address_is_taken_from_option_environment_or_file_in_this_order(
-    known: Simulator, hook: OtlpReceiver, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+def test_the_webhook_url_is_read_from_option_environment_or_file_in_this_order(
+    known: Simulator, hook: Receiver, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "etl.toml").write_text(f'notify-url = "{hook.url}/of-file"\nmetrics-file = "of-file.prom"')
     failing = ("sync", "--ml-repo", "no-such", "--config", "etl.toml")
@@ -286,7 +282,7 @@ def test_a_failed_run_sends_them_too(known: Simulator, collector: OtlpReceiver, 
         ),
     ],
 )
-def test_the_standard_variables_say_what_is_sent(
+def test_the_standard_variables_select_the_signals(
     *,
     variables: dict[str, str],
     paths: set[str],
@@ -301,8 +297,8 @@ def test_the_standard_variables_say_what_is_sent(
     assert {post.path for post in collector.posts} == paths
 
 
-def test_a_protocol_that_is_not_spoken_is_told_and_the_run_goes_on(
-    known: Simulator, collector: OtlpReceiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+def test_an_unsupported_protocol_is_a_warning_and_the_run_continues(
+    known: Simulator, collector: Receiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     done = tfy_etl("sync")
@@ -312,8 +308,8 @@ def test_a_protocol_that_is_not_spoken_is_told_and_the_run_goes_on(
 
 
 @pytest.mark.parametrize("name", ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_METRICS_EXEMPLAR_FILTER"])
-def test_a_variable_that_makes_no_sense_is_told_and_the_run_goes_on(
-    name: str, known: Simulator, collector: OtlpReceiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+def test_an_invalid_variable_is_a_warning_and_the_run_continues(
+    name: str, known: Simulator, collector: Receiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "-1")
     done = tfy_etl("sync")
@@ -322,8 +318,8 @@ def test_a_variable_that_makes_no_sense_is_told_and_the_run_goes_on(
     assert collector.posts == []
 
 
-def test_without_the_extra_the_run_goes_on_and_says_what_to_install(
-    known: Simulator, collector: OtlpReceiver, folder: Path
+def test_a_missing_extra_is_a_warning_and_the_run_continues(
+    known: Simulator, collector: Receiver, folder: Path
 ) -> None:
     script = "import sys; sys.modules['opentelemetry'] = None; from etl.cli import main; main()"
     done = execute(sys.executable, "-c", script, "sync", cwd=folder)
@@ -331,7 +327,7 @@ def test_without_the_extra_the_run_goes_on_and_says_what_to_install(
     assert "traces and metrics are not sent: run pip install 'tfy-etl[otel]'" in done.err
 
 
-def test_a_collector_that_is_not_there_changes_no_exit_code(
+def test_an_unreachable_collector_changes_no_exit_code(
     known: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")

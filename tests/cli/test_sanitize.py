@@ -23,21 +23,21 @@ from etl.cli.sanitize import sanitize
         ("half \ud83d", r"half \ud83d"),
     ],
 )
-def test_what_does_not_print_is_escaped_and_the_rest_is_left(written: object, safe: str) -> None:
+def test_unprintable_characters_are_escaped_and_others_kept(written: object, safe: str) -> None:
     assert sanitize(written) == safe
 
 
 @given(st.text(st.characters(codec=None)))
-def test_whatever_was_written_what_is_shown_prints_and_stays_on_its_line(written: str) -> None:
+def test_sanitized_text_is_printable_and_has_one_line(written: str) -> None:
     assert sanitize(written).isprintable()
 
 
-def test_markup_and_names_of_emoji_are_shown_as_they_were_written(capsys: pytest.CaptureFixture[str]) -> None:
+def test_markup_and_emoji_names_are_printed_literally(capsys: pytest.CaptureFixture[str]) -> None:
     console().print("[red]not red[/red] :warning: [link=https://evil.example]x[/link]")
     assert capsys.readouterr().out == "[red]not red[/red] :warning: [link=https://evil.example]x[/link]\n"
 
 
-def test_a_pipe_is_as_wide_every_time(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pipe_has_a_fixed_width(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     console().print("word " * 40)
     assert max(map(len, re.split(r"\n", capsys.readouterr().out))) > 90

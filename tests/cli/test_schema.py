@@ -26,13 +26,13 @@ def test_each_format_is_printed_by_its_name(tfy_etl: Cli) -> None:
 
 
 @pytest.mark.parametrize("file", ["docs/schema.md", "docs/dbt/models/sources.yml"])
-def test_what_is_kept_in_docs_is_what_is_printed(file: str, tfy_etl: Cli) -> None:
+def test_the_files_in_docs_equal_the_printed_schema(file: str, tfy_etl: Cli) -> None:
     kept = (Path(__file__).parents[2] / file).read_text(encoding="utf-8")
     printed = tfy_etl("schema", "--format", "dbt" if file.endswith("yml") else "markdown").out
     assert f"\n{printed}" in kept
 
 
-def test_another_format_is_refused_with_those_that_there_are(tfy_etl: Cli) -> None:
+def test_an_unknown_format_is_refused_with_the_known_ones(tfy_etl: Cli) -> None:
     done = tfy_etl("schema", "--format", "xml")
     assert (done.code, done.out) == (2, "")
     assert "'markdown', 'json', 'mermaid', 'dbt'" in done.err

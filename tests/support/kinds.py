@@ -15,8 +15,8 @@ _KINDS = {
     "e2e": [
         "airflow", "cli", "dbt", "deploy", "docs/test_site.py", "explore", "monitoring", "report/test_browser.py",
         "store/test_readers.py", "store/test_schema.py", "sync/test_interrupts.py", "test_package.py", "test_readme.py",
-        "test_database_death.py", "test_crash_safety.py", "test_disks.py", "test_concurrency.py", "test_promises.py",
-        "test_secrets.py",
+        "test_database_death.py", "test_death.py", "test_disks.py", "test_many_at_once.py", "test_promises.py",
+        "test_secret_leaks.py",
     ],
     "slow": [
         "docs/test_sql.py", "export", "history", "records/test_laws.py", "report", "simulator/test_official_sdk.py",

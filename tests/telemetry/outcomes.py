@@ -1,4 +1,4 @@
-"""Builds reports of runs."""
+"""Builds outcomes of runs."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,11 +10,11 @@ FINISHED = datetime(2026, 11, 1, 12, 0, 30, tzinfo=UTC)
 
 
 def outcome(**given: Any) -> RunOutcome:
-    """One of a run that ended well, but for what is given."""
-    usual: dict[str, Any] = {
+    """The outcome of a succeeded run, with the given fields replaced."""
+    defaults: dict[str, Any] = {
         "run_id": "1f0c", "scope": "all", "status": "succeeded", "exit_code": 0, "host": "https://plane.example",
         "started_at": STARTED, "finished_at": FINISHED, "duration_s": 30.5, "requests": 4, "retries": 1,
         "bytes_received": 1000, "last_complete_at": STARTED,
         "records": {"models": {"inserted": 3, "rejected": 1}},
     }  # fmt: skip
-    return RunOutcome(**usual | given)
+    return RunOutcome(**defaults | given)

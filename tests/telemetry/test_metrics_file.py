@@ -17,7 +17,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def values(path: Path, **labels: str) -> dict[str, float]:
-    """The samples that carry these labels, by name and the labels beside them."""
+    """The samples with these labels, by name and other labels."""
     found = {}
     for family in text_string_to_metric_families(path.read_text()):
         for sample in family.samples:
@@ -43,38 +43,38 @@ def test_every_metric_has_help_and_type_and_a_name_by_convention(path: Path) -> 
     assert "_created" not in text
 
 
-def test_a_run_is_told_in_base_units(path: Path) -> None:
+def test_the_metrics_of_a_run_have_base_units(path: Path) -> None:
     write(path, outcome())
-    told = values(path, scope="all")
-    assert told["tfy_etl_last_run_duration_seconds"] == 30.5
-    assert told["tfy_etl_last_run_timestamp_seconds"] == FINISHED.timestamp()
-    assert told["tfy_etl_last_complete_run_timestamp_seconds"] == STARTED.timestamp()
-    assert told["tfy_etl_last_run_exit_code"] == 0
-    assert told["tfy_etl_http_received_bytes_total"] == 1000
+    metrics = values(path, scope="all")
+    assert metrics["tfy_etl_last_run_duration_seconds"] == 30.5
+    assert metrics["tfy_etl_last_run_timestamp_seconds"] == FINISHED.timestamp()
+    assert metrics["tfy_etl_last_complete_run_timestamp_seconds"] == STARTED.timestamp()
+    assert metrics["tfy_etl_last_run_exit_code"] == 0
+    assert metrics["tfy_etl_http_received_bytes_total"] == 1000
 
 
-def test_counters_go_on_from_run_to_run(path: Path) -> None:
+def test_counters_accumulate_over_runs(path: Path) -> None:
     for status, code in (("succeeded", 0), ("failed", 1), ("failed", 1), ("partial", 3)):
         assert write(path, outcome(status=status, exit_code=code))
-    told = values(path, scope="all")
-    assert {name: told[f"tfy_etl_runs_total {name}"] for name in ("succeeded", "failed", "partial", "refused")} == {
+    metrics = values(path, scope="all")
+    assert {name: metrics[f"tfy_etl_runs_total {name}"] for name in ("succeeded", "failed", "partial", "refused")} == {
         "succeeded": 1, "failed": 2, "partial": 1, "refused": 0,
     }  # fmt: skip
-    assert (told["tfy_etl_http_requests_total"], told["tfy_etl_http_retries_total"]) == (16, 4)
-    assert told["tfy_etl_records_total models inserted"] == 12
-    assert told["tfy_etl_records_total models deleted"] == 0
-    assert told["tfy_etl_last_run_exit_code"] == 3
+    assert (metrics["tfy_etl_http_requests_total"], metrics["tfy_etl_http_retries_total"]) == (16, 4)
+    assert metrics["tfy_etl_records_total models inserted"] == 12
+    assert metrics["tfy_etl_records_total models deleted"] == 0
+    assert metrics["tfy_etl_last_run_exit_code"] == 3
 
 
-def test_a_failed_run_leaves_when_the_last_complete_one_was(path: Path) -> None:
+def test_a_failed_run_keeps_the_time_of_the_last_complete_run(path: Path) -> None:
     write(path, outcome())
     write(path, outcome(status="failed", exit_code=1, last_complete_at=None, records={}))
-    told = values(path, scope="all")
-    assert told["tfy_etl_last_complete_run_timestamp_seconds"] == STARTED.timestamp()
-    assert told["tfy_etl_last_run_exit_code"] == 1
+    metrics = values(path, scope="all")
+    assert metrics["tfy_etl_last_complete_run_timestamp_seconds"] == STARTED.timestamp()
+    assert metrics["tfy_etl_last_run_exit_code"] == 1
 
 
-def test_before_a_run_was_complete_nothing_claims_that_one_was(path: Path) -> None:
+def test_without_a_complete_run_its_time_is_missing(path: Path) -> None:
     write(path, outcome(status="failed", exit_code=1, last_complete_at=None))
     assert "tfy_etl_last_complete_run_timestamp_seconds" not in values(path, scope="all")
 
@@ -82,9 +82,9 @@ def test_before_a_run_was_complete_nothing_claims_that_one_was(path: Path) -> No
 def test_a_run_that_found_the_lock_held_is_counted_and_is_not_the_last_run(path: Path) -> None:
     write(path, outcome(status="failed", exit_code=1))
     write(path, outcome(status="locked", exit_code=4, duration_s=0.1))
-    told = values(path, scope="all")
-    assert told["tfy_etl_runs_total locked"] == 1
-    assert (told["tfy_etl_last_run_exit_code"], told["tfy_etl_last_run_duration_seconds"]) == (1, 30.5)
+    metrics = values(path, scope="all")
+    assert metrics["tfy_etl_runs_total locked"] == 1
+    assert (metrics["tfy_etl_last_run_exit_code"], metrics["tfy_etl_last_run_duration_seconds"]) == (1, 30.5)
 
 
 def test_scopes_share_a_file_and_do_not_mix(path: Path) -> None:
@@ -99,14 +99,14 @@ def test_scopes_share_a_file_and_do_not_mix(path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["no metrics {{", "\x80", '# TYPE tfy_etl_runs_total counter\ntfy_etl_runs_total{other="label"} 3\n']
 )
-def test_a_file_that_makes_no_sense_is_replaced_and_that_is_told(text: str, path: Path) -> None:
+def test_an_invalid_file_is_replaced_and_reported(text: str, path: Path) -> None:
     path.write_text(text, encoding="latin-1")
     assert not write(path, outcome())
     assert values(path, scope="all")["tfy_etl_runs_total succeeded"] == 1
     assert write(path, outcome())
 
 
-def test_it_is_replaced_in_one_step_and_nothing_else_is_left_for_the_collector(path: Path) -> None:
+def test_the_file_is_replaced_atomically_without_leftovers(path: Path) -> None:
     write(path, outcome())
     inode = path.stat().st_ino
     with path.open() as reader:
@@ -119,7 +119,7 @@ def test_it_is_replaced_in_one_step_and_nothing_else_is_left_for_the_collector(p
     )
 
 
-def test_everybody_may_read_it_as_the_umask_allows(path: Path) -> None:
+def test_the_files_permissions_follow_the_umask(path: Path) -> None:
     before = os.umask(0o022)
     try:
         write(path, outcome())
@@ -137,19 +137,19 @@ def test_jobs_that_end_at_the_same_time_lose_no_count(path: Path) -> None:
     assert [values(path, scope=scope)["tfy_etl_http_requests_total"] for scope in "012"] == [32, 32, 32]
 
 
-def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_folder_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(MetricsFileError, match="the folder does not exist"):
         write(tmp_path / "no" / "x.prom", outcome())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_written_says_why(tmp_path: Path) -> None:
+def test_a_write_error_has_a_reason(tmp_path: Path) -> None:
     (tmp_path / "x.prom").mkdir()
     with pytest.raises(MetricsFileError, match="directory"):
         write(tmp_path / "x.prom", outcome())
 
 
-def test_a_lock_that_stays_held_is_not_waited_for_long(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_held_file_lock_times_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics_file, "_LOCK_SECONDS", 0.1)
     with FileLock(f"{path}.lock"), pytest.raises(MetricsFileError, match="another run has held its lock"):
         write(path, outcome())

@@ -13,15 +13,15 @@ BOTH = frozenset({"traces", "metrics"})
 
 
 @pytest.fixture
-def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[OtlpReceiver]:
-    """One that the standard variables name."""
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """A collector that the standard variables name."""
     with receiver() as listening:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", listening.url)
         yield listening
 
 
 def tell(signals: frozenset[str] = BOTH, **of_report: object) -> bool:
-    """A run of two parts, told from its start to its end."""
+    """Export a run of two phases."""
     telling = OtlpExporter(signals, "1f0c", "all")
     telling.phase("models")
     telling.advance("models", 20, 30)
@@ -30,7 +30,7 @@ def tell(signals: frozenset[str] = BOTH, **of_report: object) -> bool:
     return telling.end(outcome(**of_report))
 
 
-def test_a_run_is_a_span_and_each_part_one_within(collector: OtlpReceiver) -> None:
+def test_a_run_is_a_span_with_a_child_for_each_phase(collector: Receiver) -> None:
     assert tell()
     run, models, writing = spans(collector)
     assert [run.name, models.name, writing.name] == ["tfy-etl sync", "models", "writing"]
@@ -48,13 +48,13 @@ def test_a_run_is_a_span_and_each_part_one_within(collector: OtlpReceiver) -> No
     assert {span.error for span in (run, models, writing)} == {""}
 
 
-def test_an_error_is_told_of_the_run_and_of_the_part_that_it_ended(collector: OtlpReceiver) -> None:
+def test_an_error_is_recorded_on_the_run_and_on_its_last_phase(collector: Receiver) -> None:
     tell(status="failed", exit_code=1, error="The database failed.")
     run, models, writing = spans(collector)
     assert (run.error, models.error, writing.error) == ("The database failed.", "", "The database failed.")
 
 
-def test_metrics_have_units_and_say_what_they_count(collector: OtlpReceiver) -> None:
+def test_metrics_have_units_and_descriptions(collector: Receiver) -> None:
     tell()
     found = metrics(collector)
     of_scope = (("tfy_etl.scope", "all"),)
@@ -73,13 +73,13 @@ def test_metrics_have_units_and_say_what_they_count(collector: OtlpReceiver) -> 
     }
 
 
-def test_before_a_run_was_complete_no_age_is_told(collector: OtlpReceiver) -> None:
+def test_without_a_complete_run_no_age_is_sent(collector: Receiver) -> None:
     tell(last_complete_at=None, status="failed", exit_code=1)
     assert "tfy_etl.last_complete_run.age s" not in metrics(collector)
 
 
 @pytest.mark.parametrize(("signal", "path"), [("traces", "/v1/traces"), ("metrics", "/v1/metrics")])
-def test_only_what_is_asked_for_is_sent(signal: str, path: str, collector: OtlpReceiver) -> None:
+def test_only_enabled_signals_are_sent(signal: str, path: str, collector: Receiver) -> None:
     tell(frozenset({signal}))
     assert {post.path for post in collector.posts} == {path}
 
@@ -99,14 +99,12 @@ def test_the_standard_variables_count(collector: OtlpReceiver, monkeypatch: pyte
     assert {span.resource["service.name"] for span in spans(collector)} == {"tfy-etl", "registry-copy"}
 
 
-def test_a_collector_that_does_not_answer_holds_nobody_up(
-    collector: OtlpReceiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(otlp, "SECONDS", 0.5)
+def test_a_silent_collector_times_out(collector: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(otlp, "TIMEOUT_SECONDS", 0.5)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2")
     collector.drips = True
     assert not tell()
     collector.stopped.set()
-    for sending in threading.enumerate():  # what it logs would show among other tests' lines
+    for sending in threading.enumerate():  # or its log lines would appear in other tests
         if sending.name == "otlp":
             sending.join(patience())

@@ -20,14 +20,14 @@ def hook() -> Iterator[OtlpReceiver]:
         yield listening
 
 
-def test_a_message_is_one_object_that_says_what_happened(hook: OtlpReceiver) -> None:
+def test_a_message_is_one_object_with_the_outcome(hook: Receiver) -> None:
     assert send(f"{hook.url}/hook?key=1", outcome(**FAILED), None) is None
     (post,) = hook.posts
     assert (post.path, post.headers["Content-Type"]) == ("/hook?key=1", "application/json")
     assert post.headers["User-Agent"].startswith("tfy-etl/")
-    told = post.json()
-    assert told.pop("version")
-    assert told == {
+    message = post.json()
+    assert message.pop("version")
+    assert message == {
         "text": "tfy-etl sync of https://plane.example: failed (exit code 1): The database failed.",
         "tool": "tfy-etl",
         "run_id": "1f0c",
@@ -44,16 +44,16 @@ def test_a_message_is_one_object_that_says_what_happened(hook: OtlpReceiver) -> 
     }
 
 
-def test_a_partial_run_tells_what_was_rejected_and_its_warnings(hook: OtlpReceiver) -> None:
+def test_the_message_of_a_partial_run_counts_rejected_records_and_has_warnings(hook: Receiver) -> None:
     partial = outcome(status="partial", exit_code=3, warnings=("one", "two"), last_complete_at=None)
     assert send(hook.url, partial, None) is None
-    told = hook.posts[0].json()
-    assert told["text"] == "tfy-etl sync of https://plane.example: partial (exit code 3): one; two"
-    assert (told["rejected"], told["warnings"], told["last_complete_at"]) == (1, ["one", "two"], None)
+    message = hook.posts[0].json()
+    assert message["text"] == "tfy-etl sync of https://plane.example: partial (exit code 3): one; two"
+    assert (message["rejected"], message["warnings"], message["last_complete_at"]) == (1, ["one", "two"], None)
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
-def test_an_answer_that_is_no_success_is_told_and_not_asked_again(status: int, hook: OtlpReceiver) -> None:
+def test_an_error_status_is_returned_without_retry(status: int, hook: Receiver) -> None:
     hook.status = status
     assert send(hook.url, outcome(**FAILED), None) == f"HTTP status {status}"
     assert len(hook.posts) == 1
@@ -69,13 +69,13 @@ def test_a_redirect_is_not_followed(hook: OtlpReceiver) -> None:
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:9/secret-hook", "http://no-such-host.invalid/secret-hook", "http://[::1/secret-hook"]
 )
-def test_why_nobody_was_reached_is_told_without_the_address(url: str) -> None:
+def test_a_connection_error_is_returned_without_the_url(url: str) -> None:
     failed = send(url, outcome(**FAILED), None)
     assert failed
     assert "secret-hook" not in failed
 
 
-def test_an_answer_that_drips_for_ever_is_not_waited_for(hook: OtlpReceiver) -> None:
+def test_an_endless_response_times_out(hook: Receiver) -> None:
     hook.drips = True
     assert send(hook.url, outcome(**FAILED), None, seconds=0.5) == "no response within 0.5 s"
 
@@ -113,7 +113,7 @@ def test_a_certificate_must_be_trusted_and_may_be_by_the_ca_file_of_the_settings
     assert len(bodies) == 1
 
 
-def test_what_people_wrote_is_neither_a_link_nor_a_mention_in_a_chat() -> None:
-    told = body(outcome(status="failed", exit_code=1, error="<!channel> <https://evil.example|see> & more"))
-    assert told["text"].endswith("&lt;!channel&gt; &lt;https://evil.example|see&gt; &amp; more")
-    assert told["error"] == "<!channel> <https://evil.example|see> & more"
+def test_markup_of_chat_services_is_escaped() -> None:
+    message = body(outcome(status="failed", exit_code=1, error="<!channel> <https://evil.example|see> & more"))
+    assert message["text"].endswith("&lt;!channel&gt; &lt;https://evil.example|see&gt; &amp; more")
+    assert message["error"] == "<!channel> <https://evil.example|see> & more"

@@ -1,6 +1,6 @@
-"""The registry, copied every hour by Airflow: put this file into the folder of DAGs.
+"""Copy the registry every hour: put this file into the DAGs folder.
 
-It takes two connections, `truefoundry_default` and `registry_db`; docs/airflow.md says how to make them.
+The DAG needs two connections, `truefoundry_default` and `registry_db`; docs/airflow.md explains how to create them.
 """
 
 from etl.airflow.dags import registry_dag

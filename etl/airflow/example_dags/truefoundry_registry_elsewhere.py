@@ -1,7 +1,7 @@
-"""The registry in one task, where Airflow and tfy-etl cannot share an environment (Airflow before 3.2).
+"""Copy the registry in one task, if Airflow and tfy-etl cannot share an environment (Airflow before 3.2).
 
-Copy this file into the folder of DAGs, and name the Python of the environment that has tfy-etl. Workers have TFY_HOST,
-TFY_API_KEY_FILE and TFY_ETL_DATABASE_URL in their environment, so that Airflow never sees token nor password.
+Put this file into the DAGs folder, and set PYTHON to that of the environment with tfy-etl. Set TFY_HOST,
+TFY_API_KEY_FILE and TFY_ETL_DATABASE_URL in the environment of the workers, so that Airflow sees no secret.
 """
 
 from datetime import datetime, timedelta
@@ -26,13 +26,13 @@ with DAG(
 
     @task.external_python(python=PYTHON, expect_airflow=False, skip_on_exit_code=4)
     def sync() -> Any:
-        """Run the command; 4, another run is at work, skips the task, and what is not 0 fails it."""
+        """Run the command. Exit code 4, another run holds the lock, skips the task; others except 0 fail it."""
         import json
         import subprocess
         import sys
 
         command = [sys.executable, "-m", "etl", "--log-format", "json", "sync", "--output", "json"]
-        done = subprocess.run(command, stdout=subprocess.PIPE, check=False)  # noqa: S603 as it stands here
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=False)  # noqa: S603 a constant command
         if done.returncode:
             sys.exit(done.returncode)
         return json.loads(done.stdout)

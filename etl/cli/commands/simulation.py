@@ -24,7 +24,7 @@ _COUNT = click.IntRange(min=0)
 )
 @click.pass_context
 def demo(ctx: click.Context, file: Path) -> None:
-    """Try a sync with a simulated registry, without account.
+    """Try a sync with a simulated registry, without an account.
 
     Syncs the simulated registry into SQLite, changes it, and syncs it again. Connects only to this machine.
     """

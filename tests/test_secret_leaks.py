@@ -1,4 +1,4 @@
-"""Every byte that the real command writes, searched for the token and the password of the database."""
+"""Search every byte that the real command writes for the token and the database's password."""
 
 import os
 import signal
@@ -24,12 +24,12 @@ from tests.support.sync_env import TOKEN, SyncEnv, sync_env
 
 PASSWORD = 'hush-hush/"p@ss\\ %ü'
 ON_PATH = "sitecustomize.py"
-"""Python imports it before anything else: the place to break a library as a bad release would."""
+"""Python imports this module first, so it can break a library as a bad release would."""
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where every command works, and leaves its temporary files."""
+    """The working directory of every command, also for its temporary files."""
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     monkeypatch.chdir(tmp_path)
@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def secret_url(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
-    """An empty database; the URL of a server's one holds a password."""
+    """An empty database; the URL of one on a server contains a password."""
     if dialect == "sqlite":
         yield f"sqlite:///{folder / 'registry.db'}"
         return
@@ -50,7 +50,7 @@ def secret_url(dialect: str, request: pytest.FixtureRequest, folder: Path) -> It
 
 @contextmanager
 def role(server: str) -> Iterator[str]:
-    """The name of a new role that has the password."""
+    """The name of a new role with the password."""
     name = f"role_{uuid4().hex}"
     execute(server, "CREATE ROLE {} LOGIN", name)
     try:
@@ -70,8 +70,8 @@ def mirror(secret_url: str) -> Iterator[SyncEnv]:
         yield mirror
 
 
-def told(mirror: SyncEnv, *arguments: str, exit_code: int = 0) -> str:
-    """All that a command says, logs and all."""
+def output_of(mirror: Mirror, *arguments: str, exit_code: int = 0) -> str:
+    """The whole output of a command, with its log."""
     command, *rest = arguments
     process = mirror.start(*rest, "--log-level", "debug", command=command)
     out, err = process.communicate(timeout=patience())
@@ -80,7 +80,7 @@ def told(mirror: SyncEnv, *arguments: str, exit_code: int = 0) -> str:
 
 
 def left(folder: Path) -> str:
-    """All files below the folder, names and bytes."""
+    """The names and the content of all files below the folder."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != ON_PATH]
     return "".join(f"{path} {path.read_bytes().decode('latin-1')}" for path in files)
 
@@ -93,8 +93,8 @@ def assert_hidden(text: str) -> None:
 @pytest.mark.timeout(300)
 def test_no_command_shows_or_stores_a_secret(mirror: SyncEnv, folder: Path) -> None:
     mirror.registry.put_raw("models", "odd", {"name": "no id"})
-    said = [
-        told(mirror, *command.split(), exit_code=code)
+    output = [
+        output_of(mirror, *command.split(), exit_code=code)
         for command, code in (
             ("db check", 2),
             ("db upgrade", 0),
@@ -106,14 +106,12 @@ def test_no_command_shows_or_stores_a_secret(mirror: SyncEnv, folder: Path) -> N
             ("rejected retry", 3),
         )
     ]
-    assert_hidden("".join(said) + left(folder) + str(mirror.dump()))
+    assert_hidden("".join(output) + left(folder) + str(mirror.dump()))
 
 
-def test_a_run_shows_no_secret_to_who_looks_at_processes_and_files_while_it_works_and_after_its_death(
-    mirror: SyncEnv, folder: Path
-) -> None:
-    told(mirror, "db", "upgrade")
-    with paused_run(mirror, "--log-level", "debug") as (process, go_on):
+def test_processes_and_files_of_a_run_have_no_secret_even_after_a_kill(mirror: Mirror, folder: Path) -> None:
+    output_of(mirror, "db", "upgrade")
+    with held_up(mirror, "--log-level", "debug") as (process, go_on):
         proc = Path(f"/proc/{process.pid}")
         shown = (proc / "cmdline").read_text() + left(folder)
         children = [path.read_text() for path in proc.glob("task/*/children")]
@@ -126,8 +124,8 @@ def test_a_run_shows_no_secret_to_who_looks_at_processes_and_files_while_it_work
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-def test_an_interrupted_run_shows_no_secret_though_python_tells_all_it_can(
-    mirror: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_interrupted_run_in_development_mode_shows_no_secret(
+    mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONDEVMODE", "1")
     monkeypatch.setenv("PYTHONWARNINGS", "always")
@@ -166,42 +164,44 @@ def test_a_bug_is_reported_without_secrets(
 ) -> None:
     (folder / ON_PATH).write_text(f"{BUGS[bug]}httpx.Client.stream = stream\n", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-    said = told(mirror, "sync", "--log-format", form, exit_code=1)
-    assert "this is a bug in tfy-etl, please report it" in said
-    assert "RuntimeError" in said
-    assert_hidden(said + left(folder))
+    output = output_of(mirror, "sync", "--log-format", form, exit_code=1)
+    assert "this is a bug in tfy-etl, please report it" in output
+    assert "RuntimeError" in output
+    assert_hidden(output + left(folder))
 
 
-def test_libraries_that_tell_all_tell_no_secret(mirror: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told(mirror, "db", "upgrade")
+def test_libraries_with_debug_output_show_no_secret(
+    mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output_of(mirror, "db", "upgrade")
     chatty = ("httpcore.http11", "httpcore.connection", "sqlalchemy.engine", "sqlalchemy.pool", "psycopg")
     lines = ["import logging", *(f"logging.getLogger({name!r}).setLevel('DEBUG')" for name in chatty)]
     (folder / ON_PATH).write_text("\n".join(lines), encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
     mirror.registry.set_fields(mirror.registry.ids("ml-repos")[0], {"nobody_knows": f"a {TOKEN}"})
-    said = told(mirror, "sync")
+    output = output_of(mirror, "sync")
     mirror.plane.faults = [fault(f"redirect:https://{TOKEN}.example/?token={TOKEN}")]
-    said += told(mirror, "sync", exit_code=2)
-    assert "[httpcore.http11]" in said
-    assert "[sqlalchemy.engine" in said
-    assert "https://***.example/?token=***" in said
-    assert_hidden(said)
+    output += output_of(mirror, "sync", exit_code=2)
+    assert "[httpcore.http11]" in output
+    assert "[sqlalchemy.engine" in output
+    assert "https://***.example/?token=***" in output
+    assert_hidden(output)
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-def test_demo_and_simulate_show_no_token_of_the_users_own(mirror: SyncEnv, folder: Path) -> None:
-    said = told(mirror, "demo")
+def test_demo_and_simulate_show_no_token_of_the_users_own(mirror: Mirror, folder: Path) -> None:
+    output = output_of(mirror, "demo")
     process = mirror.start("--models", "1", command="simulate")
     assert process.stdout is not None
-    said += process.stdout.readline()
+    output += process.stdout.readline()
     process.terminate()
-    said += "".join(process.communicate(timeout=patience()))
-    assert "TFY_API_KEY=$TFY_API_KEY" in said
-    assert_hidden(said + left(folder))
+    output += "".join(process.communicate(timeout=patience()))
+    assert "TFY_API_KEY=$TFY_API_KEY" in output
+    assert_hidden(output + left(folder))
 
 
 class _Repeats(socketserver.StreamRequestHandler):
-    """A PostgreSQL server that refuses everybody, and repeats the password for which it asked in plain text."""
+    """A PostgreSQL server that asks for the password in plain text, and refuses with the password in its error."""
 
     def handle(self) -> None:
         (size,) = struct.unpack("!I", self.rfile.read(4))
@@ -214,27 +214,27 @@ class _Repeats(socketserver.StreamRequestHandler):
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-def test_a_database_server_that_repeats_the_password_does_not_make_it_show(mirror: SyncEnv) -> None:
+def test_a_password_that_the_database_server_repeats_is_redacted(mirror: Mirror) -> None:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Repeats) as server:
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         host, port = server.server_address[:2]
         mirror.url = f"postgresql://u:{quote(PASSWORD, safe='')}@{host!s}:{port}/db?sslmode=disable&gssencmode=disable"
-        said = [told(mirror, command, exit_code=2) for command in ("sync", "check", "status")]
+        output = [output_of(mirror, command, exit_code=2) for command in ("sync", "check", "status")]
         server.shutdown()
-    assert all('"***" is wrong: check user and password' in each for each in said)
-    assert_hidden("".join(said))
+    assert all('"***" is wrong: check user and password' in each for each in output)
+    assert_hidden("".join(output))
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
-def test_files_that_hold_no_secret_are_as_open_as_the_user_wants_them(
-    umask: int, mode: int, mirror: SyncEnv, folder: Path
+def test_the_permissions_of_files_without_secrets_follow_the_umask(
+    umask: int, mode: int, mirror: Mirror, folder: Path
 ) -> None:
     modes: dict[str, int] = {}
     at_request(mirror, "/ml-repos", 1, lambda: modes.update(_modes(folder)))
     before = os.umask(umask)
     try:
-        told(mirror, "sync")
+        output_of(mirror, "sync")
     finally:
         os.umask(before)
     assert {"registry.db", "registry.db.lock"} <= modes.keys()

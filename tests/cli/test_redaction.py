@@ -1,4 +1,4 @@
-"""The token and the database's password are nowhere, whatever fails."""
+"""The token and the database's password are in no output, with any failure."""
 
 import base64
 import html
@@ -19,7 +19,7 @@ from tests.cli.conftest import Cli
 
 PASSWORD = "p@ss/word-hush"
 ODD = r"""ey"J+/a%20b&c<d>\'e=f"""
-"""A token that every encoding spells in another way."""
+"""A token that differs in every encoding."""
 USUAL = "eyJhbGciOi.eyJzdWIiOi.c2lnbmF0-_dXJl"
 
 ECHOES: dict[str, Callable[[str], str]] = {
@@ -42,7 +42,7 @@ STATUSES = ("200", "302", "400", "401", "403", "404", "422", "429", "500")
 
 
 def tables(path: Path) -> str:
-    """All that a database holds, as text."""
+    """The whole content of a database, as text."""
     if not path.exists():
         return ""
     database = sqlite3.connect(path)
@@ -52,14 +52,14 @@ def tables(path: Path) -> str:
 
 
 def pieces(token: str) -> list[str]:
-    """What no text may hold if nobody is to know the token: any eight characters of it, and of its base64."""
+    """The parts of a token that no text may contain: any eight characters of it, and of its base64."""
     whole = [token, *(base64.b64encode(bytes(before) + token.encode()).decode()[4:-4] for before in range(3))]
     return [text[start : start + 8] for text in whole for start in range(len(text) - 7)]
 
 
 @pytest.mark.parametrize("form", ["console", "json"])
 @pytest.mark.parametrize("faults", [[], ["reset,times=1"], ["flaky_500"]], ids=str)
-def test_the_token_shows_nowhere(form: str, faults: list[str], known: Simulator, folder: Path, tfy_etl: Cli) -> None:
+def test_the_token_is_in_no_output(form: str, faults: list[str], known: Simulator, folder: Path, tfy_etl: Cli) -> None:
     known.faults = [fault(each) for each in faults]
     said = [
         tfy_etl(command, "--max-retries", "1", "--log-level", "debug", "--log-format", form)
@@ -70,7 +70,9 @@ def test_the_token_shows_nowhere(form: str, faults: list[str], known: Simulator,
     assert TOKEN not in "".join(path.name for path in folder.iterdir())
 
 
-def test_the_token_shows_nowhere_whatever_the_control_plane_does(known: Simulator, folder: Path, tfy_etl: Cli) -> None:
+def test_the_token_is_in_no_output_with_any_fault_of_the_control_plane(
+    known: Simulator, folder: Path, tfy_etl: Cli
+) -> None:
     for written in (*(f"{name},every=3" for name in FAULTS), "forbid:models", "expired_token_after:3"):
         known.faults = [fault(written)]
         done = tfy_etl("sync", "--max-retries", "0", "--timeout", "0.2", "--log-level", "debug")
@@ -80,7 +82,7 @@ def test_the_token_shows_nowhere_whatever_the_control_plane_does(known: Simulato
 
 @pytest.fixture
 def echo() -> Iterator[str]:
-    """A server that repeats the token as its path says, as some proxies' error pages do."""
+    """A server that repeats the token in the encoding of its path, as error pages of some proxies do."""
 
     class Echo(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -94,7 +96,7 @@ def echo() -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -103,7 +105,7 @@ def echo() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("spelling", ECHOES)
-def test_a_server_that_repeats_the_token_in_any_spelling_does_not_make_it_show(
+def test_a_token_that_the_server_repeats_in_any_encoding_is_redacted(
     spelling: str, echo: str, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = USUAL if spelling.startswith("as JSON") else ODD  # of two encodings, one over the other
@@ -118,7 +120,7 @@ def test_a_server_that_repeats_the_token_in_any_spelling_does_not_make_it_show(
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("command", [["sync"], ["check"], ["status", "--output", "json"], ["db", "current"]])
-def test_the_password_of_the_database_shows_nowhere(
+def test_the_database_password_is_in_no_output(
     command: list[str], migrated_url: str, known: Simulator, tfy_etl: Cli
 ) -> None:
     named = make_url(migrated_url).set(password=PASSWORD)
@@ -148,7 +150,7 @@ def test_the_password_of_the_database_shows_nowhere(
     ],
 )
 @pytest.mark.parametrize("by", ["option", "config"])
-def test_a_url_that_leads_nowhere_is_told_without_its_password(
+def test_the_error_of_an_unreachable_database_has_no_password(
     by: str, url: str, folder: Path, tfy_etl: Cli, known: Simulator
 ) -> None:
     for password in ("hush-hush", r"hu%27sh%5C%22hush", "hu%DFsh-hush"):
@@ -162,12 +164,12 @@ def test_a_url_that_leads_nowhere_is_told_without_its_password(
         assert "hush" not in done.out + done.err
 
 
-def test_a_password_that_is_a_word_does_not_garble_what_else_is_said(tfy_etl: Cli) -> None:
+def test_a_password_that_is_a_common_word_leaves_other_text_intact(tfy_etl: Cli) -> None:
     done = tfy_etl("db", "current", "--database-url", "postgresql://admin:postgres@127.0.0.1:1/postgres")
     assert done.err.startswith("Error: PostgreSQL failed: connection failed: ")
 
 
-def test_a_record_that_holds_the_token_is_stored_exactly_and_shows_nowhere(
+def test_a_record_with_the_token_is_stored_exactly_and_printed_redacted(
     known: Simulator, registry: Registry, folder: Path, tfy_etl: Cli
 ) -> None:
     registry.put_raw("model-versions", "odd", {"name": f"by {TOKEN}", "id": None})
@@ -208,7 +210,7 @@ def test_a_token_file_that_holds_no_text_is_not_quoted(known: Simulator, folder:
 
 
 @pytest.mark.parametrize("token", ["eyJ.hush.hush", "eyJ" + "hush" * 100])
-def test_a_token_in_the_place_of_its_file_is_not_quoted(
+def test_a_token_given_as_the_token_file_is_not_quoted(
     token: str, tfy_etl: Cli, plane: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFY_API_KEY_FILE", token)
@@ -218,7 +220,7 @@ def test_a_token_in_the_place_of_its_file_is_not_quoted(
     assert "hush" not in done.err
 
 
-def test_a_folder_in_the_place_of_the_token_file_is_told(known: Simulator, folder: Path, tfy_etl: Cli) -> None:
+def test_a_folder_given_as_the_token_file_is_an_error(known: Simulator, folder: Path, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--api-key-file", str(folder))
     assert (done.code, done.err) == (2, f"Error: Cannot read the token from {folder}: Is a directory.\n")
 
