@@ -163,7 +163,7 @@ def fresh(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Iterato
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(sequence=sequences)
-def test_the_history_tells_what_was_true_after_every_run(
+def test_history_matches_the_registry_after_every_run(
     dialect: str,
     request: pytest.FixtureRequest,
     tmp_path: Path,

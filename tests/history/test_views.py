@@ -31,7 +31,7 @@ def tag(mirror: SyncEnv, version: str, *tags: str) -> None:
     mirror.registry.set_tags(version, list(tags))
 
 
-def test_a_tag_of_a_first_load_was_there_from_the_first_sight_on_which_is_not_exact(mirror: SyncEnv) -> None:
+def test_tag_of_a_first_load_starts_at_first_sight_and_is_not_exact(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     tag(mirror, version, "prod")
     first = synced(mirror)
@@ -54,7 +54,7 @@ def test_a_tag_that_moves_ends_at_one_version_when_it_begins_at_the_other(mirror
     assert stretches(mirror, other) == [("prod", moved, True, None)]
 
 
-def test_a_tag_that_comes_back_has_a_stretch_of_its_own(mirror: SyncEnv) -> None:
+def test_tag_set_again_has_a_new_period(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     tag(mirror, version, "prod")
     first = synced(mirror)
@@ -76,7 +76,7 @@ def test_tags_that_differ_in_case_are_two(mirror: SyncEnv) -> None:
     assert stretches(mirror, version) == [("prod", first, False, second), ("Prod", second, True, None)]
 
 
-def test_a_version_that_comes_later_brings_its_tags_and_alias_exactly(mirror: SyncEnv) -> None:
+def test_later_version_has_exact_periods_of_tags_and_alias(mirror: SyncEnv) -> None:
     synced(mirror)
     version = mirror.registry.add_version(mirror.registry.ids("models")[0])
     tag(mirror, version, "prod")
@@ -88,7 +88,7 @@ def test_a_version_that_comes_later_brings_its_tags_and_alias_exactly(mirror: Sy
 
 
 @pytest.mark.parametrize("what", ["version", "model"])
-def test_a_delete_ends_what_is_held_and_a_restore_begins_it_again(mirror: SyncEnv, what: str) -> None:
+def test_delete_ends_periods_and_restore_starts_new_ones(mirror: SyncEnv, what: str) -> None:
     version = versions(mirror)[0]
     doomed = version if what == "version" else mirror.registry.ids("models")[0]
     tag(mirror, version, "prod")
@@ -108,7 +108,7 @@ def test_a_delete_ends_what_is_held_and_a_restore_begins_it_again(mirror: SyncEn
     ]  # fmt: skip
 
 
-def test_what_a_version_comes_back_without_ended_when_it_went(mirror: SyncEnv) -> None:
+def test_label_missing_after_a_restore_ended_at_the_delete(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     tag(mirror, version, "prod", "old")
     mirror.registry.set_alias(version, "v1-old")
@@ -168,7 +168,7 @@ def test_a_first_load_of_another_ml_repo_is_not_exact_either(mirror: SyncEnv) ->
     assert stretches(mirror, other) == [("prod", second, False, None)]
 
 
-def test_a_stretch_of_which_the_start_was_pruned_goes_back_to_the_first_sight_and_says_so(mirror: SyncEnv) -> None:
+def test_period_with_a_pruned_start_begins_at_first_sight_and_is_not_exact(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     first = synced(mirror)
     tag(mirror, version, "prod", "old")
@@ -180,7 +180,7 @@ def test_a_stretch_of_which_the_start_was_pruned_goes_back_to_the_first_sight_an
     assert stretches(mirror, version) == [("old", first, False, horizon), ("prod", first, False, None)]
 
 
-def test_pruning_forgets_what_ended_before_and_when_a_delete_was_unless_it_lasts(mirror: SyncEnv) -> None:
+def test_pruning_removes_ended_periods_and_times_of_past_deletes(mirror: SyncEnv) -> None:
     back_again, still_gone = versions(mirror)[:2]
     tag(mirror, back_again, "prod")
     tag(mirror, still_gone, "prod")
@@ -197,7 +197,7 @@ def test_pruning_forgets_what_ended_before_and_when_a_delete_was_unless_it_lasts
     assert stretches(mirror, still_gone) == [("prod", first, False, gone)]
 
 
-def test_the_order_of_changes_is_that_in_which_they_were_written_though_the_clock_was_set_back(mirror: SyncEnv) -> None:
+def test_changes_are_ordered_by_writing_even_if_the_clock_was_set_back(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     synced(mirror)
     tag(mirror, version, "prod")
@@ -237,7 +237,7 @@ def test_the_timeline_of_a_model_has_its_own_changes_and_those_of_its_versions(m
     ]
 
 
-def test_every_move_has_its_row_also_when_a_version_comes_back_or_could_not_be_stored_for_a_while(
+def test_every_move_has_a_row_also_after_restores_and_rejections(
     mirror: SyncEnv,
 ) -> None:
     restored, _, rejected, retried = versions(mirror)
@@ -285,7 +285,7 @@ def test_as_of_gives_names_numbers_and_aliases_as_they_were(mirror: SyncEnv) -> 
     assert as_of(mirror, first - timedelta(seconds=1)) == {}
 
 
-def test_as_of_takes_its_moment_as_text_from_the_drivers_themselves(mirror: SyncEnv) -> None:
+def test_as_of_accepts_text_times_from_plain_drivers(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     tag(mirror, version, "prod")
     first = synced(mirror)

@@ -230,7 +230,7 @@ def _identities(related: Any) -> Any:
     return related and inspect(related).identity
 
 
-def test_what_is_soft_deleted_is_given_too_unless_a_query_leaves_it_out(engine: Engine, session: Session) -> None:
+def test_relationships_include_soft_deleted_rows_unless_filtered(engine: Engine, session: Session) -> None:
     fill(engine)
     store(engine, ModelVersion, {"id": "v3", "model_id": "m1", "version": 3, "deleted_at": NOW})
 
@@ -242,7 +242,7 @@ def test_what_is_soft_deleted_is_given_too_unless_a_query_leaves_it_out(engine: 
     assert [version.id for version in model.versions] == ["v0", "v1", "v2"]
 
 
-def test_values_that_databases_refuse_come_back_through_relationships(engine: Engine, session: Session) -> None:
+def test_escaped_values_are_restored_through_relationships(engine: Engine, session: Session) -> None:
     fill(engine)
 
     repo = session.get_one(MlRepo, "1")
@@ -260,7 +260,7 @@ def test_values_that_databases_refuse_come_back_through_relationships(engine: En
     assert session.scalars(select(ModelVersion.id).where(ModelVersion.description == "a\x00b\u241b")).all() == ["v1"]
 
 
-def test_what_is_put_into_a_relationship_is_not_written(engine: Engine) -> None:
+def test_assigning_to_a_relationship_writes_nothing(engine: Engine) -> None:
     fill(engine)
 
     with Session(engine) as session:
@@ -327,7 +327,7 @@ def test_a_list_takes_another_statement_for_each_500_parents(
     assert len(statements) == expected
 
 
-def test_the_way_back_takes_no_statement(engine: Engine, session: Session, statements: list[str]) -> None:
+def test_back_reference_runs_no_statement(engine: Engine, session: Session, statements: list[str]) -> None:
     many(engine, 3)
     options = selectinload(MlRepo.models).selectinload(Model.versions).selectinload(ModelVersion.tags)
     repo = session.scalars(select(MlRepo).options(options, raiseload("*", sql_only=True))).one()
@@ -339,7 +339,7 @@ def test_the_way_back_takes_no_statement(engine: Engine, session: Session, state
     assert statements == []
 
 
-def test_raiseload_refuses_what_the_query_does_not_name(engine: Engine, session: Session) -> None:
+def test_raiseload_rejects_relationships_not_in_the_query(engine: Engine, session: Session) -> None:
     many(engine, 1)
 
     model = session.scalars(select(Model).options(*EAGER)).one()
@@ -351,9 +351,7 @@ def test_raiseload_refuses_what_the_query_does_not_name(engine: Engine, session:
         _ = model.versions[0].manifest
 
 
-def test_large_columns_are_read_only_where_they_are_wanted(
-    engine: Engine, session: Session, statements: list[str]
-) -> None:
+def test_load_only_leaves_out_large_columns(engine: Engine, session: Session, statements: list[str]) -> None:
     many(engine, 2)
     statements.clear()
 

@@ -52,7 +52,7 @@ def rows(url: str, query: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("title", "target"), QUERIES, ids=[title for title, _ in QUERIES])
-def test_every_query_runs_and_shows_something(title: str, target: dict[str, Any], url: str) -> None:
+def test_every_query_returns_rows(title: str, target: dict[str, Any], url: str) -> None:
     assert "$" not in asked(target["rawSql"])
     found = rows(url, target["rawSql"])
     assert found
@@ -73,14 +73,14 @@ def test_stats_of_the_database_name_what_they_count(url: str) -> None:
     ]  # fmt: skip
 
 
-def test_every_metric_is_one_that_is_written_and_every_one_that_is_written_is_shown() -> None:
+def test_dashboard_shows_exactly_the_exported_metrics() -> None:
     used = {name for expression in EXPRESSIONS for name in re.findall(r"\btfy_etl_\w+", expression)}
     assert used == WRITTEN
     scope = next(each for each in DASHBOARD["templating"]["list"] if each["name"] == "scope")
     assert set(re.findall(r"\btfy_etl_\w+", scope["definition"])) <= WRITTEN
 
 
-def test_prometheus_reads_every_expression(tmp_path: Path) -> None:
+def test_prometheus_accepts_every_expression(tmp_path: Path) -> None:
     promtool = require_tool("promtool", "prometheus", starts_a_service=True)
     recorded = [
         {"record": f"dashboard:{number}", "expr": each.replace("$__rate_interval", "5m").replace("$scope", ".*")}
@@ -93,7 +93,7 @@ def test_prometheus_reads_every_expression(tmp_path: Path) -> None:
     assert f"{len(EXPRESSIONS)} rules found" in done.stdout
 
 
-def test_panels_ask_the_source_that_a_variable_names_and_each_says_what_it_shows() -> None:
+def test_panels_use_the_data_source_variable_and_have_descriptions() -> None:
     kinds = {
         f"${{{each['name']}}}": each["query"]
         for each in DASHBOARD["templating"]["list"]

@@ -97,7 +97,7 @@ def opened(browser: Browser, report: Path) -> Iterator[Opened]:
     opened.page.close()
 
 
-def test_it_opens_from_disk_without_a_complaint_and_asks_nobody_for_anything(opened: Opened, report: Path) -> None:
+def test_page_opens_from_disk_without_errors_or_requests(opened: Opened, report: Path) -> None:
     opened.page.wait_for_load_state("networkidle")
     assert [url for url in opened.asked if not url.startswith("data:")] == [report.as_uri()]
     assert opened.complaints == []

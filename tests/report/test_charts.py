@@ -41,11 +41,11 @@ def test_a_long_time_has_few_labels() -> None:
     assert [len(re.findall(r">\d{4}-01</text>", svg)) for svg in drawn.split("</svg>")[:2]] == [6, 4]
 
 
-def test_nothing_at_all_can_be_drawn() -> None:
+def test_growth_chart_of_zero_is_drawn() -> None:
     assert charts.growth(["2026-01"], [0], "told").count("<svg") == 2
 
 
-def test_dots_mark_what_is_asked_for() -> None:
+def test_spark_marks_the_selected_values() -> None:
     svg = charts.spark([1.0, 3.0, 2.0], lambda place: place == 2)
     assert [dot.get("r") for dot in ET.fromstring(svg).iter(f"{SVG}circle")] == ["0", "0", "3.5"]
 

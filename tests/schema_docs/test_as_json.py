@@ -4,7 +4,7 @@ from etl.schema_docs import as_json
 from tests.schema_docs.builders import CONTENTS
 
 
-def test_programs_are_told_everything_and_which_format_it_is() -> None:
+def test_json_has_all_fields_and_its_format_number() -> None:
     told = json.loads(as_json.write(CONTENTS))
     teams, pets = told.pop("tables")
     (counts,) = told.pop("views")

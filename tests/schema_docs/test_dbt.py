@@ -26,7 +26,7 @@ WRITTEN = source(dbt.write(CONTENTS))
 REAL = source(schema_docs.render("dbt"))
 
 
-def test_descriptions_come_through_as_they_are() -> None:
+def test_dbt_sources_keep_descriptions_unchanged() -> None:
     assert [each["name"] for each in WRITTEN["tables"]] == ["teams", "pets", "pet_counts"]
     pets = table(WRITTEN, "pets")
     assert pets["description"] == "Their pets."
@@ -57,7 +57,7 @@ def test_of_a_view_nothing_is_tested() -> None:
     assert data_tests(table(WRITTEN, "pet_counts")) == {"pets": []}
 
 
-def test_the_age_of_the_last_complete_run_is_told_by_two_sources() -> None:
+def test_two_dbt_sources_measure_the_age_of_the_last_complete_run() -> None:
     aged = {each["name"]: each["config"] for each in REAL["tables"] if "config" in each}
     ages = {"warn_after": {"count": 1, "period": "day"}, "error_after": {"count": 2, "period": "day"}}
     assert aged == {
