@@ -1,4 +1,4 @@
-"""Every bad answer that a control plane was made to give, and what a run makes of it."""
+"""Bad answers of a control plane, and the expected result of a run."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,9 @@ WHAT_CAME = "what came of the new state, nothing deleted"
 
 @dataclass(frozen=True)
 class BadAnswer:
-    """What comes, as faults of the simulator; how the run ends, and what the database holds afterwards.
+    """Faults of the simulator; how the run ends, and what the database holds afterwards.
 
-    `requests` is the most that the run may send, `timeout` that of one request in seconds.
+    `requests` is the maximum number of requests of the run, `timeout` is that of one request in seconds.
     """
 
     name: str

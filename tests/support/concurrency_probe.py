@@ -1,4 +1,4 @@
-"""How many requests are at a server at once."""
+"""Counts concurrent requests at a server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,10 +6,9 @@ from threading import Event, Lock
 
 
 class ConcurrencyProbe:
-    """Counts who is there; holds each back for a moment, unless enough are or were together, so that they can meet."""
+    """Counts concurrent requests; delays each for a moment until `enough` have met once."""
 
     def __init__(self, enough: int) -> None:
-        """Nobody is there yet."""
         self.together = Event()
         self.counts: list[int] = []
         self._enough = enough
@@ -18,12 +17,12 @@ class ConcurrencyProbe:
 
     @property
     def most(self) -> int:
-        """How many there were at once."""
+        """The largest number of concurrent requests."""
         return max(self.counts)
 
     @contextmanager
     def joined(self) -> Iterator[None]:
-        """Be one of them."""
+        """Count as a request inside this context."""
         with self._lock:
             self._now += 1
             now = self._now
