@@ -138,11 +138,11 @@ def _told(counted: dict[str, Any], names: list[str]) -> Iterator[str]:
 def bad_answers() -> str:
     """Every bad answer that the tests have a control plane give, and what a run makes of it."""
     lines = [
-        "| what comes | when | as a fault | the run | exit code | the database holds | requests, at most |",
+        "| bad answer | when | as a fault | the run | exit code | the database holds | requests, at most |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for bad in runpy.run_path(str(_TABLES_OF_TESTS / "support" / "bad_answers.py"))["BAD_ANSWERS"]:
         faults = ", ".join(f"`{fault}`" for fault in bad.faults)
-        cells = (bad.name, bad.strikes, faults, bad.does, bad.exit_code, bad.holds, bad.requests)
+        cells = (bad.name, bad.duration, faults, bad.does, bad.exit_code, bad.holds, bad.requests)
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 AS_BEFORE = "as before"
 NEW = "the new state"
-WHAT_CAME = "what came of the new state, nothing deleted"
+WHAT_CAME = "the part of the new state that was read, nothing deleted"
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class BadAnswer:
     """
 
     name: str
-    strikes: str
+    duration: str
     faults: tuple[str, ...]
     does: str
     exit_code: int
@@ -31,7 +31,7 @@ def _always(name: str, fault: str, does: str, ends: tuple[int, str, int], timeou
 def _passing(
     name: str, *faults: str, does: str = "tries again", requests: int = 20, timeout: float = 10.0
 ) -> BadAnswer:
-    return BadAnswer(name, "in passing", faults, does, 0, NEW, requests, timeout)
+    return BadAnswer(name, "transient", faults, does, 0, NEW, requests, timeout)
 
 
 _GIVES_UP = "tries again, then gives up"
