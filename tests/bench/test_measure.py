@@ -27,8 +27,8 @@ def test_cpu_is_that_of_all_processes_together(tmp_path: Path) -> None:
 
 
 def test_measured_returns_output_and_passes_the_environment(tmp_path: Path) -> None:
-    told = measured(python("import os; print(os.environ['SAID'])"), tmp_path, {"SAID": "so"})
-    assert told.out == "so\n"
+    result = measured(python("import os; print(os.environ['SAID'])"), tmp_path, {"SAID": "so"})
+    assert result.out == "so\n"
 
 
 def test_failing_command_raises_failed(tmp_path: Path) -> None:

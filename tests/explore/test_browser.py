@@ -33,8 +33,10 @@ def test_row_links_to_the_rows_it_refers_to(explored: Explored, window: Window) 
 
 def test_columns_show_their_descriptions(explored: Explored, window: Window) -> None:
     window.go(f"{explored.url}/production_versions")
-    told = dict(zip(window.text(".column-descriptions dt"), window.text(".column-descriptions dd"), strict=True))
-    assert told == {column.name: column.comment for column in VIEWS["production_versions"].columns}
+    descriptions = dict(
+        zip(window.text(".column-descriptions dt"), window.text(".column-descriptions dd"), strict=True)
+    )
+    assert descriptions == {column.name: column.comment for column in VIEWS["production_versions"].columns}
     assert VIEWS["production_versions"].comment in window.page.locator("body").inner_text()
 
 

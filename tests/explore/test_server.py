@@ -34,10 +34,10 @@ def test_no_query_has_the_name_of_a_table_or_view() -> None:
 
 
 def test_every_column_of_every_table_and_view_is_described() -> None:
-    told = metadata("r")["databases"]["r"]["tables"]
+    tables = metadata("r")["databases"]["r"]["tables"]
     for table in (*TABLES.values(), *VIEWS.values()):
-        assert told[table.name]["description"]
-        assert told[table.name]["columns"].keys() == {column.name for column in table.columns}
+        assert tables[table.name]["description"]
+        assert tables[table.name]["columns"].keys() == {column.name for column in table.columns}
 
 
 def test_a_column_that_is_said_to_hold_the_id_of_a_table_is_joined_with_it() -> None:

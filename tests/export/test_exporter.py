@@ -76,12 +76,12 @@ def test_export_is_from_one_snapshot_while_a_run_commits(small: SyncEnv, folder:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_manifest_describes_each_file(format: str, small: SyncEnv, folder: Path) -> None:
-    told = export(small.url, folder, format)
+    result = export(small.url, folder, format)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     (run,) = small.rows(SyncRun)
     tables = {table["table"]: table for file in manifest["files"] for table in file["tables"]}
 
-    assert manifest == told
+    assert manifest == result
     assert {name: manifest[name] for name in ("kind", "format", "tool_version", "schema_revision")} == {
         "kind": "tfy-etl export",
         "format": format,
@@ -172,10 +172,10 @@ def test_full_disk_leaves_the_earlier_export_and_no_other_files(
         export(mirror.url, target, format)
         before = by_hash(target)
         disk.fill(but=40_000)
-        with pytest.raises(EtlError, match=r"No space left on device: free disk space, .* is unchanged\.$") as told:
+        with pytest.raises(EtlError, match=r"No space left on device: free disk space, .* is unchanged\.$") as result:
             export(mirror.url, target, format)
 
-        assert told.value.exit_code == 1
+        assert result.value.exit_code == 1
         assert by_hash(target) == before
         assert {each.name for each in disk.folder.iterdir()} == {"export", "filler"}
         disk.make_room()

@@ -110,12 +110,12 @@ def test_duckdb_equals_the_tables_cell_by_cell_typed_and_commented(mirror: SyncE
         assert comments == {name: table.comment for name, table in EVERYTHING.items()}
         for name, table in EVERYTHING.items():
             alike(parsed(table, dicts(duck.table(name))), stored(mirror, table, escaped))
-            told = duck.execute(
+            types = duck.execute(
                 "SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns() "
                 "WHERE table_name = ? ORDER BY column_index",
                 [name],
             ).fetchall()
-            assert told == [
+            assert types == [
                 (each.name, _duckdb_type(table, each.name), each.nullable, each.comment) for each in table.columns
             ]
 

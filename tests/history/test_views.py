@@ -224,14 +224,14 @@ def test_the_timeline_of_a_model_has_its_own_changes_and_those_of_its_versions(m
     view = views.model_timeline
     rows = mirror.rows(view, view.c.model_id == model, view.c.field.is_distinct_from("updated_at"))
     names = ("observed_at", "model_name", "entity", "entity_id", "version", "kind", "field", "old_value")
-    told = [tuple(row[name] for name in names) for row in rows]
+    events = [tuple(row[name] for name in names) for row in rows]
 
-    assert (at, "renamed", "model_versions", first, 1, "tag_added", "tags", None) in told
-    assert (later, "renamed", "model_versions", second, 2, "deleted", None, None) in told
-    assert [row[1:7] for row in told if row[2] == "models" and row[6] == "name"] == [
+    assert (at, "renamed", "model_versions", first, 1, "tag_added", "tags", None) in events
+    assert (later, "renamed", "model_versions", second, 2, "deleted", None, None) in events
+    assert [row[1:7] for row in events if row[2] == "models" and row[6] == "name"] == [
         ("renamed", "models", model, None, "updated", "name")
     ]
-    assert of_other not in {row[3] for row in told}
+    assert of_other not in {row[3] for row in events}
     assert [row["entity_id"] for row in mirror.rows(view, view.c.model_id == other, view.c.kind == "tag_added")] == [
         of_other
     ]

@@ -149,10 +149,10 @@ def test_negative_numbers_sort_below_positive_ones_and_unknown_ones_last(opened:
     opened.page.locator("#metrics ~ .unfold").first.click()
     for direction in ("ascending", "descending"):
         assert opened.sort("metrics", "Change") == direction
-        told = opened.column("metrics", 6)
-        known = [float(each.replace("−", "-")) for each in told if each != "–"]
+        values = opened.column("metrics", 6)
+        known = [float(each.replace("−", "-")) for each in values if each != "–"]
         assert known == sorted(known, reverse=direction == "descending")
-        assert told[len(known) :] == ["–"] * (len(told) - len(known))
+        assert values[len(known) :] == ["–"] * (len(values) - len(known))
         assert min(known) < 0 < max(known)
 
 
@@ -233,9 +233,9 @@ def test_axe_finds_no_fault_where_the_page_warns(browser: Browser, tmp_path: Pat
 @pytest.mark.parametrize("text", TRICKS.values(), ids=TRICKS)
 def test_no_trick_in_the_registry_runs_or_moves_anything(text: str, browser: Browser, tmp_path: Path) -> None:
     places = []
-    for name, told in (("plain.html", "registry-text"), ("tricked.html", text)):
+    for name, values in (("plain.html", "registry-text"), ("tricked.html", text)):
         file = tmp_path / name
-        file.write_text(made(told), encoding="utf-8")
+        file.write_text(made(values), encoding="utf-8")
         opened = Opened(browser, file)
         assert opened.complaints == []
         assert [url for url in opened.asked if not url.startswith("data:")] == [file.as_uri()]

@@ -31,18 +31,18 @@ def test_growth_is_drawn_for_wide_and_for_narrow_windows_with_its_words() -> Non
 
 
 def test_no_chart_brings_style_script_or_titles_of_its_own() -> None:
-    svg = charts.growth(["a"], [1], "told") + charts.spark([1, 2], lambda _place: True)
+    svg = charts.growth(["a"], [1], "text") + charts.spark([1, 2], lambda _place: True)
     assert not re.search(r"<(style|script|title|desc|defs|!--)|\bstyle=|\bon\w+=|\bid=", svg)
 
 
 def test_a_long_time_has_few_labels() -> None:
     labels = [f"{number:04}-01" for number in range(121)]
-    drawn = charts.growth(labels, list(range(121)), "told")
+    drawn = charts.growth(labels, list(range(121)), "text")
     assert [len(re.findall(r">\d{4}-01</text>", svg)) for svg in drawn.split("</svg>")[:2]] == [6, 4]
 
 
 def test_growth_chart_of_zero_is_drawn() -> None:
-    assert charts.growth(["2026-01"], [0], "told").count("<svg") == 2
+    assert charts.growth(["2026-01"], [0], "text").count("<svg") == 2
 
 
 def test_spark_marks_the_selected_values() -> None:

@@ -11,8 +11,8 @@ from tests.report.builders import NOW, a_mix, report_data
 
 
 def test_headline_shows_counts_and_their_changes() -> None:
-    told = {each.label: each[1:] for each in metrics.headline(report_data())}
-    assert told == {
+    headline = {each.label: each[1:] for each in metrics.headline(report_data())}
+    assert headline == {
         "Models": ("1", "+1", "+5 −2"),
         "Versions": ("2", "no change", "no change"),
         "Versions in production": ("1", "", "+1 entered"),

@@ -30,8 +30,8 @@ def test_dbt_sources_keep_descriptions_unchanged() -> None:
     assert [each["name"] for each in WRITTEN["tables"]] == ["teams", "pets", "pet_counts"]
     pets = table(WRITTEN, "pets")
     assert pets["description"] == "Their pets."
-    told = {column["name"]: column["description"] for column in pets["columns"]}
-    assert told == {column.name: column.description for column in PETS.columns}
+    descriptions = {column["name"]: column["description"] for column in pets["columns"]}
+    assert descriptions == {column.name: column.description for column in PETS.columns}
 
 
 def test_keys_nulls_references_and_values_become_tests() -> None:
@@ -69,7 +69,7 @@ def test_two_dbt_sources_measure_the_age_of_the_last_complete_run() -> None:
 
 
 def test_no_description_is_taken_for_a_template() -> None:
-    told = [REAL["description"]]
+    descriptions = [REAL["description"]]
     for each in REAL["tables"]:
-        told += [each["description"], *(column["description"] for column in each["columns"])]
-    assert [text for text in told if any(sign in text for sign in ("{{", "{%", "{#"))] == []
+        descriptions += [each["description"], *(column["description"] for column in each["columns"])]
+    assert [text for text in descriptions if any(sign in text for sign in ("{{", "{%", "{#"))] == []
