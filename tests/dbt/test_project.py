@@ -1,4 +1,4 @@
-"""docs/dbt, built by a real dbt on both kinds of database: `make test-dbt`."""
+"""docs/dbt, built by dbt on both kinds of database: `make test-dbt`."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ def mart(project: Project, name: str) -> list[dict[str, Any]]:
 
 
 def freshness(project: Project) -> dict[str, str]:
-    """How fresh `dbt source freshness` has found each source."""
+    """Return the freshness of each source by `dbt source freshness`."""
     results = project.artifact("sources")["results"]
     return {result["unique_id"].removeprefix(SOURCES): result["status"] for result in results}
 

@@ -1,4 +1,4 @@
-"""What an analyst sees, in Chromium."""
+"""The pages of Datasette in Chromium."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""What may be asked of it, what not, and how it ends."""
+"""The server: queries, access control and shutdown."""
 
 import signal
 import socket
@@ -144,6 +144,6 @@ def test_signal_stops_the_server_during_a_query(number: signal.Signals, *, busy:
 
 
 def ask(url: str) -> None:
-    """A question without end, whose asker is left without an answer."""
+    """Run an endless query, and ignore the closed connection."""
     with suppress(httpx.HTTPError):
         httpx.get(f"{url}.json", params={"sql": ENDLESS}, timeout=patience())

@@ -19,7 +19,7 @@ def target(tmp_path: Path) -> Path:
 
 
 def put(target: Path, **files: str) -> None:
-    """An export of these files."""
+    """Write an export of these files."""
     with replacing(target) as scratch:
         fill(scratch, **files)
 

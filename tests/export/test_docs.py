@@ -1,4 +1,4 @@
-"""What docs/export.md tells people to run, is run."""
+"""Runs the examples of docs/export.md."""
 
 import re
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def blocks(section: str, language: str) -> list[str]:
 
 @pytest.fixture
 def folder(mirror: SyncEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, with the exports that are spoken of."""
+    """The working directory, with the exports of the examples."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "exports").mkdir()
     for name, kind in (("registry", "parquet"), ("duckdb", "duckdb"), ("jsonl", "jsonl"), ("csv", "csv")):

@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small(migrated_url: str) -> Iterator[SyncEnv]:
-    """A registry with nothing odd in it, after a run."""
+    """A registry without malformed records, after a run."""
     with sync_env(migrated_url) as mirror:
         mirror.sync()
         yield mirror
@@ -56,7 +56,7 @@ def test_export_is_from_one_snapshot_while_a_run_commits(small: SyncEnv, folder:
     runs = list[str]()
 
     def run_meanwhile(*arguments: Any) -> None:
-        """When the first of the tables has been written, and the third is about to be read."""
+        """Sync after the first table was written, before the third is read."""
         if "FROM model_run_steps" in arguments[2] and not runs:
             runs.append("at work")
             small.registry.add_version(small.registry.ids("models")[0])

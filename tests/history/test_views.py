@@ -16,14 +16,14 @@ from tests.support.sync_env import Silent, SyncEnv
 
 
 def synced(mirror: SyncEnv, **given: Any) -> datetime:
-    """Make a run; when it started."""
+    """Sync, and return the start of the run."""
     mirror.sync(allow_mass_delete=True, **given)
     starts: list[datetime] = [row["started_at"] for row in mirror.rows(SyncRun)]
     return max(starts)
 
 
 def versions(mirror: SyncEnv) -> list[str]:
-    """Two of each model, oldest first."""
+    """Return two versions of each model, oldest first."""
     return mirror.registry.ids("model-versions")
 
 
@@ -298,7 +298,7 @@ def test_as_of_accepts_text_times_from_plain_drivers(mirror: SyncEnv) -> None:
 
 
 def by_driver(mirror: SyncEnv, at: str) -> list[Any]:
-    """As docs/history.md tells to bind it."""
+    """Bind the time as docs/history.md describes."""
     if mirror.url.startswith("sqlite"):
         return sqlite3.connect(str(make_url(mirror.url).database)).execute(AS_OF, {"at": at}).fetchall()
     with psycopg.connect(libpq(mirror.url)) as connection:

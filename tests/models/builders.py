@@ -24,7 +24,7 @@ MANIFEST = {"text": "a\x00b", "loss": math.nan, "bound": -math.inf, "large": 1e2
 
 
 def store(engine: Engine, of: type[Base], *rows: dict[str, Any]) -> None:
-    """Insert rows as the sync does: by a Core statement, each row with the values that it needs."""
+    """Insert rows by a Core statement, as the sync does, with the required columns filled."""
     synced = SYNCED if "content_hash" in Base.metadata.tables[of.__tablename__].c else {}
     with engine.begin() as connection:
         for row in rows:
@@ -32,7 +32,7 @@ def store(engine: Engine, of: type[Base], *rows: dict[str, Any]) -> None:
 
 
 def fill(engine: Engine) -> None:
-    """One repo, two models, three versions, and a list of each kind, none in its own order."""
+    """Insert one repo, two models, three versions, and lists of each kind, all in mixed order."""
     store(engine, Subject, {"id": "ada", "display_name": "Ada\x00"})
     store(engine, MlRepo, {"id": "1", "name": "risk", "created_by_id": "ada", "is_derived": False})
     store(
@@ -60,7 +60,7 @@ def fill(engine: Engine) -> None:
 
 
 def many(engine: Engine, models: int, versions: int = 2, lists: int = 3) -> None:
-    """Models with versions, each with that many tags and metrics."""
+    """Insert models with versions, each with this many tags and metrics."""
     model_ids = [f"m{number:04}" for number in range(models)]
     version_ids = [(model, number, f"{model}-{number}") for model in model_ids for number in range(versions)]
     places = [(version, place) for _, _, version in version_ids for place in range(lists)]

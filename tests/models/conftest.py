@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 @pytest.fixture
 def engine(migrated_url: str) -> Iterator[Engine]:
-    """What a reader opens: an engine without any setting of this project."""
+    """An engine as a reader opens it, without settings of this project."""
     engine = create_engine(migrated_url)
     yield engine
     engine.dispose()
@@ -23,7 +23,7 @@ def session(engine: Engine) -> Iterator[Session]:
 
 @pytest.fixture
 def statements(engine: Engine) -> list[str]:
-    """Every statement that the engine has run since."""
+    """All statements that the engine runs from now on."""
     seen: list[str] = []
 
     @event.listens_for(engine, "before_cursor_execute")

@@ -63,7 +63,7 @@ def test_referenced_column_exists_has_the_same_type_and_is_named() -> None:
 
 
 def _columns(is_wrong: Callable[[ColumnDescription], bool]) -> list[str]:
-    """Every column that is wrong, by name."""
+    """Return the names of all columns that match."""
     return [name for name, column in COLUMNS.items() if is_wrong(column)]
 
 

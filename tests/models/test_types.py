@@ -203,12 +203,12 @@ def a_version(**given: Any) -> ModelVersion:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equal, where NaN equals itself: both are the same when written."""
+    """Compare two values by their JSON text, so that NaN equals itself."""
     return json.dumps(_plain(one), sort_keys=True) == json.dumps(_plain(other), sort_keys=True)
 
 
 def _plain(value: Any) -> Any:
-    """Without what JSONB may spell otherwise: 1.0 and 1, 0.0 and -0.0 are the same numbers."""
+    """Normalize numbers that JSONB may write differently: 1.0 and 1, 0.0 and -0.0."""
     match value:
         case dict():
             return {key: _plain(item) for key, item in value.items()}
@@ -224,7 +224,7 @@ def _refuse(constant: str) -> None:
 
 
 def named(value: Any) -> Any:
-    """The value with each float that JSON does not have as its name."""
+    """Replace each float that JSON lacks by its name."""
     if isinstance(value, dict):
         return {key: named(item) for key, item in value.items()}
     if isinstance(value, list):

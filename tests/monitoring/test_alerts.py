@@ -1,4 +1,4 @@
-"""The alert rules as Prometheus reads them, and what has each of them fire."""
+"""The alert rules, checked by promtool with cases in which each fires or does not."""
 
 import re
 import subprocess
@@ -43,7 +43,7 @@ def test_each_alert_fires_on_its_condition_only(promtool: str) -> None:
 
 
 def test_broken_rule_fails_the_check(promtool: str, tmp_path: Path) -> None:
-    """What is checked is what is shipped: a limit that moves fails the rules' own tests."""
+    """A changed threshold fails the cases, so they test the rules that are shipped."""
     (tmp_path / "docs" / "monitoring").mkdir(parents=True)
     (tmp_path / "tests" / "monitoring").mkdir(parents=True)
     (tmp_path / "tests" / "monitoring" / TESTS.name).write_text(TESTS.read_text())

@@ -1,4 +1,4 @@
-"""The Grafana dashboard: every query in it is asked of what it is for."""
+"""The Grafana dashboard: every query runs against its data source."""
 
 import json
 import re
@@ -27,7 +27,7 @@ EXPRESSIONS = [target["expr"] for _, target in TARGETS if "expr" in target]
 
 @pytest.fixture(scope="module")
 def url(postgres_url: str, migrated_template: str) -> Iterator[str]:
-    """A database that has seen a first load, a run that found changes, and one that met a record it could not store."""
+    """A database after a first load, a run with changes and a run with a rejected record."""
     with new_database(postgres_url, template=migrated_template) as url, sync_env(url) as mirror:
         mirror.sync()
         mirror.registry.delete_model(mirror.registry.ids("models")[0])
@@ -38,7 +38,7 @@ def url(postgres_url: str, migrated_template: str) -> Iterator[str]:
 
 
 def asked(query: str) -> str:
-    """The query as Grafana's PostgreSQL data source sends it, for all times."""
+    """Expand the macros of Grafana's PostgreSQL data source, for all times."""
     query = re.sub(
         r"\$__timeFilter\(([\w.]+)\)", r"\1 BETWEEN '1970-01-01T00:00:00Z' AND '2970-01-01T00:00:00Z'", query
     )

@@ -33,7 +33,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def report(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a registry with a history."""
+    """The report of a registry with a history."""
     folder = tmp_path_factory.mktemp("report")
     database = folder / "registry.db"
     database.write_bytes(migrated_file.read_bytes())
@@ -51,10 +51,9 @@ def browser() -> Iterator[Browser]:
 
 
 class Opened:
-    """A page that is open, and all that it asked for and complained of."""
+    """An open page, with its requests and errors."""
 
     def __init__(self, browser: Browser, file: Path, **looks: Any) -> None:
-        """Open it."""
         self.page: Page = browser.new_page(**LOOKS["desktop"] | looks)
         self.page.set_default_timeout(10_000)
         self.asked = list[str]()
@@ -73,7 +72,7 @@ class Opened:
         return self.page.locator(f'table[data-name="{name}"]')
 
     def column(self, name: str, number: int) -> list[str]:
-        """The texts of a column, of the rows that are to be seen."""
+        """Return the texts of a column in visible rows."""
         cells = self.table(name).locator(f"tbody tr:visible > :nth-child({number})")
         return [each.strip() for each in cells.all_inner_texts()]
 
@@ -84,7 +83,7 @@ class Opened:
 
 
 def box_of(element: Locator) -> Any:
-    """Where it is, and how large."""
+    """Return position and size of an element."""
     box = element.bounding_box()
     assert box is not None
     return box
@@ -286,7 +285,7 @@ def test_it_prints_every_row_without_controls_and_in_dark_ink(opened: Opened, br
 
 
 def _take_pictures(page: Page, looks: str, folder: Path) -> None:
-    """Windows of the page, each with a part of it at its top."""
+    """Take screenshots of the page, each from a section on."""
     folder.mkdir(parents=True, exist_ok=True)
     for place in _PICTURED[looks]:
         page.locator(place).evaluate("(element) => element.scrollIntoView()")

@@ -10,7 +10,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def line_of(svg: str) -> list[tuple[float, float]]:
-    """The points of the last line that is drawn."""
+    """Return the points of the last line."""
     paths = [path for path in ET.fromstring(svg).iter(f"{SVG}path") if "reactive" in path.get("class", "")]
     numbers = [float(each) for each in re.findall(r"-?[\d.]+", paths[-1].get("d", ""))]
     return list(zip(numbers[::2], numbers[1::2], strict=True))

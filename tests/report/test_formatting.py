@@ -11,10 +11,9 @@ from etl.report import formatting
 
 
 class Looked(HTMLParser):
-    """What a browser would see in a piece of HTML."""
+    """The tags and the text of a piece of HTML."""
 
     def __init__(self, html: str) -> None:
-        """Look at it."""
         super().__init__(convert_charrefs=True)
         self.tags = list[tuple[str, tuple[tuple[str, str | None], ...]]]()
         self.text = ""

@@ -44,7 +44,7 @@ def made(text: str = NAME) -> str:
 
 
 def outline(html: str) -> list[object]:
-    """Every element with its attributes, but for those that spell a character out or say that a text was cut."""
+    """Return all elements with attributes, without those of code points and of truncation."""
     return [
         (tag, attributes)
         for tag, attributes in Looked(html).tags

@@ -8,7 +8,7 @@ from tests.schema_docs.builders import CONTENTS, PETS
 
 
 def source(text: str) -> Any:
-    """The one source that the file holds."""
+    """Return the only source of the file."""
     (only,) = yaml.safe_load(text)["sources"]
     return only
 

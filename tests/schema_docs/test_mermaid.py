@@ -4,7 +4,7 @@ from etl import schema_docs
 from etl.schema_docs import mermaid
 from tests.schema_docs.builders import CONTENTS
 
-# What the grammar of Mermaid 11 takes of this kind of diagram, as far as it is used here.
+# The part of the grammar of Mermaid 11 that these diagrams use.
 WORD = "[A-Za-z_][A-Za-z0-9_]*"
 LINE = re.compile(rf"    {WORD} (\|\||\|o)(--|\.\.)(o\||o\{{) {WORD} : {WORD}")
 ENTITY = re.compile(rf"    {WORD} \{{\n(        {WORD} {WORD}( (PK|FK)(, (PK|FK))*)?\n)+    \}}\n")
