@@ -1,4 +1,4 @@
-"""What every test stands on: a clean environment, and real databases, empty or migrated, of each kind."""
+"""Fixtures for all tests: a clean environment, and real databases of each kind, empty or migrated."""
 
 import os
 import shutil
@@ -16,8 +16,7 @@ from tests.support.patience import extend_time_limit
 
 make_bare()
 
-# How long an example takes says more of the machine than of the code.
-# CI looks at the same examples every time.
+# Without a deadline, because the time of an example depends on the machine. CI uses the same examples every time.
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
@@ -28,7 +27,7 @@ _CA_FILES = {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by -m
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by its kind, and give it the time that this machine needs."""
+    """Mark each test by its kind, and scale its time limit."""
     for item in items:
         kinds.mark(item)
         extend_time_limit(item)
@@ -36,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting, proxy or certificate of the developer's own reaches a test."""
+    """Hide settings, proxies and certificates of the developer from tests."""
     for name in tuple(os.environ):
         ours = name.startswith("TFY_") and name != OVERRIDE
         if ours or name.upper() in _PROXIES | _CA_FILES:
@@ -45,7 +44,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server's maintenance database."""
+    """The URL of the maintenance database of a PostgreSQL server."""
     with postgres_server() as url:
         yield url
 
@@ -68,7 +67,7 @@ def database_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -
 
 @pytest.fixture
 def migrated_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database of each kind at the newest revision, without rows: a copy of one that was migrated."""
+    """An empty database of each kind at the newest revision: a copy of a migrated one."""
     if dialect == "sqlite":
         path = shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "registry.db")
         yield f"sqlite:///{path}"

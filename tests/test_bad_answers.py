@@ -33,12 +33,12 @@ Records = dict[str, dict[str, str]]
 Run = Callable[[SyncEnv, BadAnswer], tuple[int, str]]
 
 # A process for each would take minutes: the suite has one for each way to end, `make endurance` all of them.
-_WAYS_TO_END = {(bad.strikes, bad.exit_code, bad.holds): bad for bad in reversed(BAD_ANSWERS)}
+_WAYS_TO_END = {(bad.duration, bad.exit_code, bad.holds): bad for bad in reversed(BAD_ANSWERS)}
 BY_COMMAND = BAD_ANSWERS if LOAD_FACTOR > 1 else tuple(_WAYS_TO_END.values())
 
 
 def name_of(bad: BadAnswer) -> str:
-    return f"{bad.name} {bad.strikes}"
+    return f"{bad.name} {bad.duration}"
 
 
 @contextmanager

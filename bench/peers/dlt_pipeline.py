@@ -2,12 +2,11 @@
 
     TFY_HOST=… TFY_API_KEY=… python -m bench.peers.dlt_pipeline sqlite:///FILE | postgresql://… [--workers 2]
 
-The state of earlier runs is kept below the working directory. The pipeline follows dlt's documentation of REST APIs.
-It uses the offset paginator with the path of the total, `id` as primary key, the `merge` disposition for all
-resources, and the cursor as `incremental` of the endpoint. The API cannot filter by the cursor: dlt drops older records
-itself.
-It also follows dlt's page on performance: `parallelized` resources, uncompressed files, COPY from CSV for PostgreSQL,
-and with --workers a process pool that normalizes files of bounded size.
+The state of earlier runs is kept below the working directory. The pipeline follows dlt's documentation of REST
+APIs. It uses the offset paginator with the path of the total, `id` as primary key, the `merge` disposition for all
+resources, and the cursor as `incremental` of the endpoint. The API cannot filter by the cursor, so dlt drops older
+records itself. It also follows dlt's page on performance: `parallelized` resources, uncompressed files, COPY from CSV
+for PostgreSQL, and with --workers a process pool that normalizes files of bounded size.
 """
 
 import argparse

@@ -26,11 +26,11 @@ def test_cpu_is_that_of_all_processes_together(tmp_path: Path) -> None:
     assert measured(python(both), tmp_path, {}).cpu > 1
 
 
-def test_what_it_printed_and_its_environment_come_through(tmp_path: Path) -> None:
-    told = measured(python("import os; print(os.environ['SAID'])"), tmp_path, {"SAID": "so"})
-    assert told.out == "so\n"
+def test_measured_returns_output_and_passes_the_environment(tmp_path: Path) -> None:
+    result = measured(python("import os; print(os.environ['SAID'])"), tmp_path, {"SAID": "so"})
+    assert result.out == "so\n"
 
 
-def test_a_command_that_fails_is_not_measured_but_told_of(tmp_path: Path) -> None:
+def test_failing_command_raises_failed(tmp_path: Path) -> None:
     with pytest.raises(Failed, match=r"ended with 3:\n(?s:.*)the reason"):
         measured(python("import sys; print('the reason', file=sys.stderr); sys.exit(3)"), tmp_path, {})

@@ -63,14 +63,14 @@ def test_a_filter_gives_the_records_of_that_model_or_repo_alone(plane: Running, 
             assert answers[0]["pagination"]["total"] in {5, 24, 120}
 
 
-def test_a_record_is_found_by_its_id_and_one_that_is_not_there_is_not(plane: Running, registry: Registry) -> None:
+def test_record_is_served_by_id_and_a_missing_one_is_404(plane: Running, registry: Registry) -> None:
     for endpoint in LISTS:
         record_id = registry.ids(endpoint)[-1]
         assert asked(plane.url, f"{endpoint}/{record_id}").json() == {"data": registry.get(endpoint, record_id)}
         assert asked(plane.url, f"{endpoint}/nobody").status_code == 404
 
 
-def test_what_it_does_not_know_is_refused_rather_than_answered_wrongly(plane: Running) -> None:
+def test_unknown_requests_are_rejected(plane: Running) -> None:
     assert asked(plane.url, MODELS, token="another").status_code == 401
     assert asked(plane.url, MODELS, updated_since="2024").status_code == 400
     assert asked(plane.url, MODELS, limit=1001).status_code == 422
@@ -106,7 +106,7 @@ def test_half_of_the_edits_move_no_updated_at(served: tuple[Running, Path], plan
     assert (expected["edited descriptions"], expected["edited tags"]) == (1, 1)
 
 
-def test_a_hundredth_of_the_models_is_gone_with_its_versions_when_it_is_deleted(plane: Running) -> None:
+def test_deleted_state_lacks_a_hundredth_of_the_models_with_versions(plane: Running) -> None:
     plane.switch(state=dataset.CHANGED)
     before = {endpoint: listed(plane.url, endpoint) for endpoint in LISTS}
     plane.switch(state=dataset.DELETED)
@@ -119,7 +119,7 @@ def test_a_hundredth_of_the_models_is_gone_with_its_versions_when_it_is_deleted(
     assert {model["id"] for models in in_repos for model in models} == {m["id"] for m in before[MODELS]} - {gone}
 
 
-def test_what_is_expected_is_what_is_served(served: tuple[Running, Path], plane: Running) -> None:
+def test_expected_counts_equal_the_served_records(served: tuple[Running, Path], plane: Running) -> None:
     for state in dataset.STATES:
         plane.switch(state=state)
         versions = listed(plane.url, MODEL_VERSIONS)
@@ -133,7 +133,7 @@ def test_what_is_expected_is_what_is_served(served: tuple[Running, Path], plane:
         assert counts["packages"] == sum(len(environment["pip_packages"]) for environment in environments)
 
 
-def test_a_registry_made_in_blocks_holds_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_registry_generated_in_blocks_is_consistent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset, "_BLOCK", 10)
     with running(25, states=(dataset.BASE,)) as (plane, _):
         models, versions = listed(plane.url, MODELS), listed(plane.url, MODEL_VERSIONS)

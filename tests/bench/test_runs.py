@@ -44,7 +44,7 @@ def database(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_our_own_runs_hold_what_was_served_and_see_every_edit(bench: Benchmark, database: str) -> None:
+def test_tfy_etl_loads_all_rows_and_all_edits(bench: Benchmark, database: str) -> None:
     first, again, changed, deleted = bench.runs(OURS, database, RUNS)
     assert [each["missing"] for each in (first, again, changed, deleted)] == [{}] * 4
     assert first["found"]["metrics"] == 10_000
@@ -53,7 +53,7 @@ def test_our_own_runs_hold_what_was_served_and_see_every_edit(bench: Benchmark, 
     assert again["bytes"] < first["bytes"]
 
 
-def test_a_tool_that_lost_rows_is_told_of(bench: Benchmark) -> None:
+def test_missing_rows_of_a_tool_are_reported(bench: Benchmark) -> None:
     # It loads the same tables, but for the second state it is never run again.
     sleepy = replace(
         DIRECT, command=("sh", "-c", f"test -e done || {' '.join(DIRECT.command)} && touch done"), runs=RUNS
@@ -65,21 +65,19 @@ def test_a_tool_that_lost_rows_is_told_of(bench: Benchmark) -> None:
     assert deleted["missing"].items() >= {"models": -2, "model_versions": -10, "metrics": -100}.items()
 
 
-def test_our_own_run_that_lost_rows_ends_the_bench(bench: Benchmark) -> None:
+def test_missing_rows_of_tfy_etl_end_the_benchmark(bench: Benchmark) -> None:
     only_one_repo = replace(OURS, command=(*OURS.command, "--ml-repo", "1"))
     with pytest.raises(Failed, match="does not hold what was served"):
         list(bench.runs(only_one_repo, SQLITE, (FIRST,)))
 
 
-def test_a_tool_that_fails_is_told_of_and_does_no_more(bench: Benchmark) -> None:
+def test_failure_of_a_tool_is_reported_and_ends_its_runs(bench: Benchmark) -> None:
     broken = Tool(name="broken", command=(sys.executable, "-c", "raise SystemExit('no disk')"), found=OUR_TABLES)
     (only,) = bench.runs(broken, SQLITE, RUNS)
     assert "no disk" in only["error"]
 
 
-def test_the_direct_load_puts_into_the_columns_what_a_sync_does(
-    bench: Benchmark, database: str, tmp_path: Path
-) -> None:
+def test_direct_load_fills_columns_as_a_sync_does(bench: Benchmark, database: str, tmp_path: Path) -> None:
     columns = {}
     for tool in (OURS, DIRECT):
         folder = tmp_path / tool.name
@@ -107,7 +105,7 @@ def of_round(number: int, tool: str, wall: float, **more: Any) -> dict[str, Any]
     return {"round": number, "database": SQLITE, "run": FIRST, "tool": tool, "wall": wall, **figures, **more}
 
 
-def test_ratios_are_taken_within_a_round_before_the_median() -> None:
+def test_ratios_are_computed_within_a_round_before_the_median() -> None:
     walls = {"tfy-etl": (10.0, 1.0, 2.0), "dlt": (20.0, 4.0, 12.0)}
     measured = [of_round(number, name, wall) for name, each in walls.items() for number, wall in enumerate(each)]
     ours, dlt = summaries(measured)

@@ -25,14 +25,14 @@ def comparison(tmp_path: Path) -> Callable[..., list[list[str]]]:
     return made
 
 
-def test_a_row_tells_what_was_measured(comparison: Callable[..., list[list[str]]]) -> None:
+def test_row_shows_the_measurements(comparison: Callable[..., list[list[str]]]) -> None:
     (row,) = comparison(FIGURES | {"tool": "dlt", "ratios": {"wall": 2.345}})
     assert row == [
         "PostgreSQL", "dlt", "10.0", "9.0 to 11.0", "2.35", "8.0", "2.5", "151", "64", "125", "123,456", "",
     ]  # fmt: skip
 
 
-def test_a_copy_that_lacks_something_or_has_too_much_is_told_of(comparison: Callable[..., list[list[str]]]) -> None:
+def test_missing_or_surplus_rows_are_shown(comparison: Callable[..., list[list[str]]]) -> None:
     (row,) = comparison(FIGURES | {"tool": "dlt", "missing": {"edited tags": 50, "models": -100}})
     assert row[-1] == "50 of the new tags missing, 100 models too many"
 

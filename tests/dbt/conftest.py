@@ -1,4 +1,4 @@
-"""docs/dbt as a user runs it: a dbt in an environment of its own, on a registry that has seen a few runs."""
+"""docs/dbt as a user runs it: by dbt in its own environment, on a registry after a few runs."""
 
 import json
 import os
@@ -27,7 +27,7 @@ NO_COLOURS = ("--no-use-colors", "--no-version-check")
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of docs/dbt, set to a database that mirrors a control plane; `writes_to`: where the marts are read."""
+    """A copy of docs/dbt for the database of an environment; `writes_to` has the marts."""
 
     folder: Path
     environment: dict[str, str]
@@ -35,7 +35,7 @@ class Project:
     writes_to: str
 
     def run(self, *arguments: str, exit_code: int = 0) -> str:
-        """What dbt says, once it has ended as it should."""
+        """Run dbt, and return its output; fails on another exit code."""
         assert DBT
         done = subprocess.run(
             [DBT, *NO_COLOURS, *arguments, "--profiles-dir", "."],
@@ -50,12 +50,12 @@ class Project:
         return done.stdout
 
     def artifact(self, name: str) -> Any:
-        """What dbt has written for programs."""
+        """Load a JSON file that dbt wrote."""
         return json.loads((self.folder / "target" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 class Built(NamedTuple):
-    """What a build of a project said and did; `before`: the registry's tables as they were."""
+    """A build of a project and its output; `before` are the registry tables before it."""
 
     project: Project
     said: str
@@ -65,7 +65,7 @@ class Built(NamedTuple):
 
 @pytest.fixture
 def project(dialect: str, postgres_url: str, tmp_path: Path) -> Iterator[Project]:
-    """A project, and a registry that was loaded and has moved since."""
+    """A project, on a registry after a first load and a run with changes."""
     with _project(dialect, postgres_url, tmp_path / "project") as project:
         yield project
 
@@ -74,7 +74,7 @@ def project(dialect: str, postgres_url: str, tmp_path: Path) -> Iterator[Project
 def built(
     request: pytest.FixtureRequest, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Built]:
-    """The same, built once; for tests that change nothing."""
+    """The same, built once, for tests that change nothing."""
     with _project(request.param, postgres_url, tmp_path_factory.mktemp("built") / "project") as project:
         before = project.mirror.dump()
         said = project.run("--warn-error", "build")

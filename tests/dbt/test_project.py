@@ -1,4 +1,4 @@
-"""docs/dbt, built by a real dbt on both kinds of database: `make test-dbt`."""
+"""docs/dbt, built by dbt on both kinds of database: `make test-dbt`."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ def mart(project: Project, name: str) -> list[dict[str, Any]]:
 
 
 def freshness(project: Project) -> dict[str, str]:
-    """How fresh `dbt source freshness` has found each source."""
+    """Return the freshness of each source by `dbt source freshness`."""
     results = project.artifact("sources")["results"]
     return {result["unique_id"].removeprefix(SOURCES): result["status"] for result in results}
 
@@ -39,11 +39,11 @@ def test_everything_builds_and_every_test_passes_without_a_warning(built: Built)
     assert "Deprecat" not in built.said
 
 
-def test_dbt_leaves_the_registry_as_it_was(built: Built) -> None:
+def test_dbt_does_not_change_the_registry(built: Built) -> None:
     assert built.project.mirror.dump() == built.before
 
 
-def test_the_marts_say_what_the_registry_says(built: Built) -> None:
+def test_marts_match_the_registry(built: Built) -> None:
     project = built.project
     in_production = {row["model_version_id"]: row for row in mart(project, "production_registry")}
     expected = {row["model_version_id"] for row in project.mirror.rows(views.production_versions)}
@@ -77,7 +77,7 @@ def test_dbt_knows_every_table_view_and_column_with_its_description(built: Built
     }
 
 
-def test_the_documentation_of_dbt_can_be_made(built: Built) -> None:
+def test_dbt_docs_can_be_generated(built: Built) -> None:
     built.project.run("docs", "generate")
     catalogue = built.project.artifact("catalog")
     assert {name.removeprefix("model.tfy_registry.") for name in catalogue["nodes"]} >= set(MARTS)
@@ -89,7 +89,7 @@ def test_after_a_run_the_sources_are_fresh(built: Built) -> None:
     assert freshness(built.project) == {"sync_runs": "pass", "sync_freshness": "pass"}
 
 
-def test_sources_that_nobody_synced_for_days_are_stale(project: Project) -> None:
+def test_sources_without_a_sync_for_days_are_stale(project: Project) -> None:
     now = datetime.now(UTC)
     with project.mirror.connection() as connection:
         connection.execute(update(SyncRun).values(finished_at=now - timedelta(days=1.5)))
@@ -98,7 +98,7 @@ def test_sources_that_nobody_synced_for_days_are_stale(project: Project) -> None
     assert freshness(project) == {"sync_runs": "warn", "sync_freshness": "error"}
 
 
-def test_a_value_that_the_contract_rules_out_fails_and_a_model_that_is_not_listed_warns(project: Project) -> None:
+def test_invalid_value_fails_and_unlisted_model_warns(project: Project) -> None:
     project.mirror.execute("UPDATE sync_runs SET status = 'finished'")
     project.mirror.execute("UPDATE model_versions SET model_id = 'not-listed' WHERE version = 1")
     project.run("test", "--select", "source:*", "--indirect-selection", "cautious", exit_code=1)

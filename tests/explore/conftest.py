@@ -1,4 +1,4 @@
-"""A registry full of markup, explored by the real command, and a browser to look at it with."""
+"""A registry with markup in its texts, the real command `explore`, and a browser."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ NASTY = (
 
 @dataclass
 class Explored:
-    """The command at work on a file."""
+    """Start the command on a file."""
 
     process: subprocess.Popen[str]
     mirror: SyncEnv
@@ -41,7 +41,7 @@ class Explored:
 
 @contextmanager
 def exploring(url: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process, and the address that it printed. It knows the token, which nobody may see."""
+    """Yield the process and its URL. Its environment has a token, which no page may show."""
     process = subprocess.Popen(
         [COMMAND, "explore", "--port", "0", "--database-url", url, *arguments],
         env=os.environ | {"TFY_API_KEY": TOKEN},
@@ -58,7 +58,7 @@ def exploring(url: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str]
 
 
 def nasty_registry() -> Registry:
-    """Markup wherever people write, and a description of 300 kB."""
+    """A registry with markup in all texts, and a description of 300 kB."""
     registry = Registry.generate(seed=7, ml_repos=2, models=12, versions=2, metrics=2, empty_share=0)
     for each, nasty in zip(registry.ids(MODELS), NASTY, strict=False):
         registry.set_fields(each, {"name": nasty})
@@ -73,7 +73,7 @@ def nasty_registry() -> Registry:
 
 @pytest.fixture(scope="session")
 def explored(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explored]:
-    """A file whose name no address could hold as it is, after a run, and one that moved tags."""
+    """A file whose name needs URL encoding, after two runs; the second one moved tags."""
     path = copy(migrated_file, tmp_path_factory.mktemp("explored") / "odd #1%41&?.db")
     url = f"sqlite:///{path}".replace("?", "%3F")
     with sync_env(url, nasty_registry()) as mirror:
@@ -93,6 +93,6 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def window(browser: Any, explored: Explored) -> Iterator[Window]:
-    """An empty page; a request to another host or a complaint fails the test."""
+    """An empty page; errors and requests to other hosts fail the test."""
     with Window.of(browser, explored.url.rpartition("/")[0]) as window:
         yield window

@@ -1,4 +1,4 @@
-"""What an analyst sees, in Chromium."""
+"""The pages of Datasette in Chromium."""
 
 import httpx
 import pytest
@@ -13,7 +13,7 @@ from tests.support.patience import patience
 pytestmark = pytest.mark.xdist_group("explore")
 
 
-def test_the_start_page_leads_to_every_table_view_and_question(explored: Explored, window: Window) -> None:
+def test_start_page_links_to_every_table_view_and_query(explored: Explored, window: Window) -> None:
     window.go(explored.url)
     assert window.text("h1") == ["Model registry"]
     links = {each.get_attribute("href").rpartition("/")[2] for each in window.page.locator("a").all()}
@@ -21,7 +21,7 @@ def test_the_start_page_leads_to_every_table_view_and_question(explored: Explore
     assert "tfy_etl_version" not in window.text(".db-table h2 a")
 
 
-def test_a_row_names_what_it_belongs_to_and_leads_there(explored: Explored, window: Window) -> None:
+def test_row_links_to_the_rows_it_refers_to(explored: Explored, window: Window) -> None:
     window.go(f"{explored.url}/models")
     repo = explored.mirror.rows(TABLES["ml_repos"])[0]
     label = window.page.locator("td.col-ml_repo_id a", has_text=repo["name"]).first
@@ -31,14 +31,16 @@ def test_a_row_names_what_it_belongs_to_and_leads_there(explored: Explored, wind
     assert window.page.get_by_text("from ml_repo_id in models").count() == 1
 
 
-def test_columns_say_what_they_are_in_the_words_of_the_schema(explored: Explored, window: Window) -> None:
+def test_columns_show_their_descriptions(explored: Explored, window: Window) -> None:
     window.go(f"{explored.url}/production_versions")
-    told = dict(zip(window.text(".column-descriptions dt"), window.text(".column-descriptions dd"), strict=True))
-    assert told == {column.name: column.comment for column in VIEWS["production_versions"].columns}
+    descriptions = dict(
+        zip(window.text(".column-descriptions dt"), window.text(".column-descriptions dd"), strict=True)
+    )
+    assert descriptions == {column.name: column.comment for column in VIEWS["production_versions"].columns}
     assert VIEWS["production_versions"].comment in window.page.locator("body").inner_text()
 
 
-def test_facets_count_and_lead_to_what_they_count(explored: Explored, window: Window) -> None:
+def test_facets_show_counts_and_link_to_their_rows(explored: Explored, window: Window) -> None:
     window.go(f"{explored.url}/tag_assignments")
     facet = window.page.locator("#facet-tag li", has_text="given-lately")
     assert facet.inner_text().split() == ["given-lately", "1"]
@@ -47,7 +49,7 @@ def test_facets_count_and_lead_to_what_they_count(explored: Explored, window: Wi
     assert window.text("td.col-tag") == ["given-lately"]
 
 
-def test_a_question_takes_its_parameter_from_a_form(explored: Explored, window: Window) -> None:
+def test_query_takes_its_parameter_from_a_form(explored: Explored, window: Window) -> None:
     window.go(f"{explored.url}/stale_for_days")
     shown = []
     for days in ("-1", "36500"):
@@ -66,13 +68,13 @@ def test_markup_is_text_on_every_page(name: str, explored: Explored, window: Win
     assert window.page.locator("footer").is_visible()
 
 
-def test_what_people_wrote_is_shown_as_they_wrote_it(explored: Explored, window: Window) -> None:
+def test_registry_text_is_shown_unchanged(explored: Explored, window: Window) -> None:
     window.go(f"{explored.url}/current_models")
     names = window.page.locator("td.col-name").all_text_contents()
     assert set(NASTY) <= {name.strip() for name in names}
 
 
-def test_a_large_value_is_cut_in_lists_and_whole_on_its_own_page(explored: Explored, window: Window) -> None:
+def test_large_value_is_truncated_in_lists_and_complete_on_its_page(explored: Explored, window: Window) -> None:
     (row,) = [row for row in explored.mirror.rows(TABLES["model_versions"]) if row["version_alias"] == MARKUP]
     assert row["description"] == MARKUP * 4000
     window.go(f"{explored.url}/model_versions?id={row['id']}")
@@ -82,7 +84,7 @@ def test_a_large_value_is_cut_in_lists_and_whole_on_its_own_page(explored: Explo
     assert window.page.evaluate("window.hacked") is None
 
 
-def test_an_open_page_shows_what_a_run_commits_meanwhile(explored: Explored, window: Window) -> None:
+def test_reloaded_page_shows_a_new_run(explored: Explored, window: Window) -> None:
     window.go(f"{explored.url}/sync_runs")
     before = len(window.text("td.col-status"))
     explored.mirror.sync()

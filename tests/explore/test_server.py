@@ -1,4 +1,4 @@
-"""What may be asked of it, what not, and how it ends."""
+"""The server: queries, access control and shutdown."""
 
 import signal
 import socket
@@ -29,15 +29,15 @@ def answers(explored: Explored, name: str, **parameters: str) -> list[dict[str, 
     return list(found.json())
 
 
-def test_no_question_takes_the_name_of_a_table_or_view() -> None:
+def test_no_query_has_the_name_of_a_table_or_view() -> None:
     assert {query.name for query in QUERIES}.isdisjoint({*TABLES, *VIEWS})
 
 
 def test_every_column_of_every_table_and_view_is_described() -> None:
-    told = metadata("r")["databases"]["r"]["tables"]
+    tables = metadata("r")["databases"]["r"]["tables"]
     for table in (*TABLES.values(), *VIEWS.values()):
-        assert told[table.name]["description"]
-        assert told[table.name]["columns"].keys() == {column.name for column in table.columns}
+        assert tables[table.name]["description"]
+        assert tables[table.name]["columns"].keys() == {column.name for column in table.columns}
 
 
 def test_a_column_that_is_said_to_hold_the_id_of_a_table_is_joined_with_it() -> None:
@@ -53,11 +53,11 @@ def test_a_column_that_is_said_to_hold_the_id_of_a_table_is_joined_with_it() -> 
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
-def test_every_question_can_be_asked_without_parameters(query: object, explored: Explored) -> None:
+def test_every_query_runs_without_parameters(query: object, explored: Explored) -> None:
     answers(explored, query.name)  # type: ignore[attr-defined]
 
 
-def test_questions_are_answered_by_their_parameters(explored: Explored) -> None:
+def test_queries_use_their_parameters(explored: Explored) -> None:
     registry = explored.mirror.registry
     assert answers(explored, "stale_for_days", days="-1") != []
     assert answers(explored, "stale_for_days", days="36500") == []
@@ -117,7 +117,7 @@ def test_no_address_shows_the_token_or_a_file(explored: Explored) -> None:
         assert httpx.get(f"{host}/{path}", timeout=patience()).status_code in {403, 404}
 
 
-def test_only_who_calls_this_machine_by_its_own_name_is_answered(explored: Explored) -> None:
+def test_foreign_host_headers_are_rejected(explored: Explored) -> None:
     host = explored.url.rpartition("/")[0]
     port = host.rpartition(":")[2]
     for name, status in ((f"localhost:{port}", 200), ("localhost", 200), ("evil.example", 403), (f"a.b:{port}", 403)):
@@ -129,7 +129,7 @@ def test_only_who_calls_this_machine_by_its_own_name_is_answered(explored: Explo
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("busy", [False, True])
-def test_a_signal_ends_it_whatever_it_is_at(number: signal.Signals, *, busy: bool, explored: Explored) -> None:
+def test_signal_stops_the_server_during_a_query(number: signal.Signals, *, busy: bool, explored: Explored) -> None:
     with exploring(explored.mirror.url) as (process, url):
         assert httpx.get(f"{url}.json", timeout=patience()).status_code == 200
         asked = threading.Thread(target=ask, args=(url,)) if busy else None
@@ -144,6 +144,6 @@ def test_a_signal_ends_it_whatever_it_is_at(number: signal.Signals, *, busy: boo
 
 
 def ask(url: str) -> None:
-    """A question without end, whose asker is left without an answer."""
+    """Run an endless query, and ignore the closed connection."""
     with suppress(httpx.HTTPError):
         httpx.get(f"{url}.json", params={"sql": ENDLESS}, timeout=patience())

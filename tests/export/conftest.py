@@ -1,4 +1,4 @@
-"""A small registry with odd records in it, in each kind of database."""
+"""A small registry with malformed records, in each kind of database."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ QUOTED = 'say "hi", twice;\r\nand in a line\nof its own \\ \u2028 \U0001f600'
 
 @pytest.fixture
 def mirror(migrated_url: str) -> Iterator[SyncEnv]:
-    """Odd records beside good ones, in two runs between which something changed."""
+    """Malformed and valid records, after two runs with a change between them."""
     with sync_env(migrated_url) as mirror:
         serve(mirror, KEPT | REFUSED)
         odd = a_version(id="formulas", tags=FORMULAS, manifest=a_manifest(description='=HYPERLINK("http://x")'))

@@ -1,4 +1,4 @@
-"""What is in the database, and in files, cell by cell."""
+"""Rows of the database and of exported files, to compare cell by cell."""
 
 import json
 from collections import Counter
@@ -16,13 +16,13 @@ from tests.support.sync_env import SyncEnv
 
 EVERYTHING: Mapping[str, Table] = {**Base.metadata.tables, **views.metadata.tables}
 PASSING = ("age_seconds", "days_since_last_version")
-"""Columns that tell how long ago something was."""
+"""Columns whose value depends on the clock."""
 
 Row = dict[str, Any]
 
 
 def stored(mirror: SyncEnv, table: Table, spelled: Callable[[str], str]) -> list[Row]:
-    """The rows of the database, text as a format spells it; what JSON says is spelled alike in all formats."""
+    """Return the rows of the database, with text escaped as in the format."""
     rows = mirror.rows(table)
     for row in rows:
         for column in table.columns:
@@ -35,30 +35,30 @@ def stored(mirror: SyncEnv, table: Table, spelled: Callable[[str], str]) -> list
 
 
 def parsed(table: Table, rows: Iterable[Row]) -> list[Row]:
-    """Rows of a file, their JSON read."""
+    """Parse the JSON columns of rows of a file."""
     columns = [column.name for column in table.columns if isinstance(column.type, RegistryJson)]
     return [row | {name: json.loads(row[name]) if row[name] is not None else None for name in columns} for row in rows]
 
 
 def alike(found: list[Row], expected: list[Row]) -> None:
-    """Assert that each row has its like, every cell of the same type and value."""
+    """Assert that both have the same rows, with equal types and values."""
     missing, strange = Counter(map(_cells, expected)), Counter(map(_cells, found))
     differing = [*(strange - missing), *(missing - strange)]
     assert not differing, "\n".join(differing)[:2000]
 
 
 def escaped(text: str) -> str:
-    """As Parquet, DuckDB and JSON Lines spell text."""
+    """Escape text as in Parquet, DuckDB and JSON Lines."""
     return "".join(f"␛{ord(each):04X}" if each == "␛" or "\ud800" <= each <= "\udfff" else each for each in text)
 
 
 def escaped_with_nul(text: str) -> str:
-    """As CSV does."""
+    """Escape text as in CSV."""
     return escaped(text).replace("\x00", "␛0000")
 
 
 def type_in(table: Table, name: str, *, text: str, moment: str, json: str) -> str:
-    """The type that DuckDB is to know a column by."""
+    """Return the expected type of a column in DuckDB."""
     kind = table.columns[name].type
     if isinstance(kind, RegistryJson):
         return json
@@ -77,12 +77,12 @@ def _cells(row: Row) -> str:
         for name, value in row.items()
         if name not in PASSING
     }
-    # An object of JSONB has its keys in another order.
+    # JSONB does not keep the order of keys.
     return json.dumps(cells, sort_keys=True)
 
 
 def _each_text(value: Any) -> Any:
-    """A value of JSON with each text, and each key, spelled."""
+    """Escape all texts and keys of a JSON value."""
     if isinstance(value, dict):
         return {escaped(key): _each_text(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -19,7 +19,7 @@ def target(tmp_path: Path) -> Path:
 
 
 def put(target: Path, **files: str) -> None:
-    """An export of these files."""
+    """Write an export of these files."""
     with replacing(target) as scratch:
         fill(scratch, **files)
 
@@ -39,7 +39,7 @@ def beside(target: Path) -> list[str]:
     return sorted(each.name for each in target.parent.iterdir())
 
 
-def test_a_new_folder_appears_whole_with_the_usual_permissions(target: Path) -> None:
+def test_new_folder_appears_complete_with_default_permissions(target: Path) -> None:
     usual = target.with_name("usual")
     usual.mkdir()
     with replacing(target) as scratch:
@@ -58,7 +58,7 @@ def test_an_empty_folder_is_filled(target: Path) -> None:
     assert held(target) == {"a": "1"}
 
 
-def test_an_export_is_replaced_whole_and_keeps_its_permissions(target: Path) -> None:
+def test_replaced_export_is_complete_and_keeps_its_permissions(target: Path) -> None:
     put(target, a="1", b="2")
     target.chmod(0o750)
     put(target, b="3")
@@ -79,7 +79,7 @@ def test_where_the_system_cannot_exchange_folders_an_export_is_replaced_too(
     assert beside(target) == ["export"]
 
 
-def test_who_looks_always_finds_an_export(target: Path) -> None:
+def test_reader_always_finds_an_export_during_replacement(target: Path) -> None:
     put(target, number="0")
     looks, stop = list[bool](), threading.Event()
 
@@ -100,7 +100,7 @@ def test_who_looks_always_finds_an_export(target: Path) -> None:
 
 
 @pytest.mark.parametrize("before", [None, {"a": "1"}])
-def test_an_error_leaves_what_was_and_nothing_beside(before: dict[str, str] | None, target: Path) -> None:
+def test_error_leaves_the_target_unchanged_and_no_other_folder(before: dict[str, str] | None, target: Path) -> None:
     if before:
         put(target, **before)
 
@@ -116,7 +116,7 @@ def test_an_error_leaves_what_was_and_nothing_beside(before: dict[str, str] | No
     assert before is None or held(target) == before
 
 
-def test_a_link_goes_on_to_point_where_it_did(target: Path) -> None:
+def test_replacing_a_link_replaces_its_target(target: Path) -> None:
     elsewhere = target.parent / "disk" / "export"
     elsewhere.parent.mkdir()
     target.symlink_to(elsewhere)
@@ -143,7 +143,7 @@ def test_a_link_goes_on_to_point_where_it_did(target: Path) -> None:
         ),
     ],
 )
-def test_a_folder_of_anything_else_is_refused_and_left_alone(files: dict[str, str], reason: str, target: Path) -> None:
+def test_folder_with_other_files_is_refused_and_unchanged(files: dict[str, str], reason: str, target: Path) -> None:
     target.mkdir()
     for name, text in files.items():
         (target / name).write_text(text)
@@ -154,7 +154,7 @@ def test_a_folder_of_anything_else_is_refused_and_left_alone(files: dict[str, st
     assert beside(target) == ["export"]
 
 
-def test_what_came_into_the_folder_meanwhile_is_not_lost(target: Path) -> None:
+def test_file_added_during_the_export_is_not_lost(target: Path) -> None:
     put(target, a="1")
 
     def put_beside_notes() -> None:
@@ -177,19 +177,19 @@ def test_a_file_is_refused(target: Path) -> None:
     assert target.read_text() == "mine"
 
 
-def test_where_there_is_no_folder_around_it_none_is_made(target: Path) -> None:
+def test_missing_parent_folder_is_not_created(target: Path) -> None:
     with pytest.raises(ConfigError, match=r"The folder .*/export does not exist: create it"), replacing(target / "a"):
         raise AssertionError
 
     assert beside(target) == []
 
 
-def test_a_name_that_no_folder_can_have_is_told_in_one_line(tmp_path: Path) -> None:
+def test_too_long_name_raises_etl_error(tmp_path: Path) -> None:
     with pytest.raises(EtlError, match="File name too long"), replacing(tmp_path / ("n" * 250)):
         raise AssertionError
 
 
-def test_what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not(target: Path) -> None:
+def test_folders_of_dead_processes_are_removed_and_those_of_running_ones_kept(target: Path) -> None:
     dead, living = target.with_name(LEFT), target.with_name(f"{LEFT}4")
     for each in (dead, living):
         each.mkdir()
@@ -203,7 +203,7 @@ def test_what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not
     assert held(living) == {"a": "0"}
 
 
-def test_two_at_once_both_end_well_and_one_of_them_is_there(target: Path) -> None:
+def test_two_concurrent_exports_succeed_and_one_remains(target: Path) -> None:
     put(target, a="0")
     with replacing(target) as one:
         fill(one, a="1")

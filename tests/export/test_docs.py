@@ -1,4 +1,4 @@
-"""What docs/export.md tells people to run, is run."""
+"""Runs the examples of docs/export.md."""
 
 import re
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def blocks(section: str, language: str) -> list[str]:
 
 @pytest.fixture
 def folder(mirror: SyncEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, with the exports that are spoken of."""
+    """The working directory, with the exports of the examples."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "exports").mkdir()
     for name, kind in (("registry", "parquet"), ("duckdb", "duckdb"), ("jsonl", "jsonl"), ("csv", "csv")):
@@ -42,7 +42,7 @@ def duck() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-def test_what_is_shown_of_duckdb_runs_and_finds_what_the_tables_hold(
+def test_duckdb_examples_return_the_rows_of_the_tables(
     folder: Path, mirror: SyncEnv, duck: duckdb.DuckDBPyConnection
 ) -> None:
     asked = [query for block in blocks("DuckDB", "sql") for query in block.split(";") if query.strip()]
@@ -62,7 +62,7 @@ def test_what_is_shown_of_duckdb_runs_and_finds_what_the_tables_hold(
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-def test_what_is_shown_of_pandas_runs(folder: Path, mirror: SyncEnv) -> None:
+def test_pandas_example_runs(folder: Path, mirror: SyncEnv) -> None:
     (block,) = blocks("pandas", "python")
     names = dict[str, Any]()
     exec(block, names)  # noqa: S102 as a reader does
@@ -74,7 +74,7 @@ def test_what_is_shown_of_pandas_runs(folder: Path, mirror: SyncEnv) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
-def test_what_is_shown_of_postgresql_runs_and_gives_the_same_rows(mirror: SyncEnv, tmp_path: Path) -> None:
+def test_postgresql_example_returns_the_same_rows(mirror: SyncEnv, tmp_path: Path) -> None:
     (block,) = blocks("PostgreSQL", "sql")
     create, copy = (statement for statement in block.split(";") if statement.strip())
     export(mirror.url, tmp_path / "raw", "csv", tables=["tag_assignments"], raw=True)

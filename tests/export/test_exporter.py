@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small(migrated_url: str) -> Iterator[SyncEnv]:
-    """A registry with nothing odd in it, after a run."""
+    """A registry without malformed records, after a run."""
     with sync_env(migrated_url) as mirror:
         mirror.sync()
         yield mirror
@@ -51,12 +51,12 @@ def by_hash(folder: Path) -> dict[str, str]:
     return {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in folder.iterdir()}
 
 
-def test_all_files_are_of_one_moment_though_a_run_commits_meanwhile(small: SyncEnv, folder: Path) -> None:
+def test_export_is_from_one_snapshot_while_a_run_commits(small: SyncEnv, folder: Path) -> None:
     before = small.row(SyncRun)
     runs = list[str]()
 
     def run_meanwhile(*arguments: Any) -> None:
-        """When the first of the tables has been written, and the third is about to be read."""
+        """Sync after the first table was written, before the third is read."""
         if "FROM model_run_steps" in arguments[2] and not runs:
             runs.append("at work")
             small.registry.add_version(small.registry.ids("models")[0])
@@ -75,13 +75,13 @@ def test_all_files_are_of_one_moment_though_a_run_commits_meanwhile(small: SyncE
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_manifest_tells_of_each_file_what_is_in_it(format: str, small: SyncEnv, folder: Path) -> None:
-    told = export(small.url, folder, format)
+def test_manifest_describes_each_file(format: str, small: SyncEnv, folder: Path) -> None:
+    result = export(small.url, folder, format)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     (run,) = small.rows(SyncRun)
     tables = {table["table"]: table for file in manifest["files"] for table in file["tables"]}
 
-    assert manifest == told
+    assert manifest == result
     assert {name: manifest[name] for name in ("kind", "format", "tool_version", "schema_revision")} == {
         "kind": "tfy-etl export",
         "format": format,
@@ -145,7 +145,7 @@ def test_two_exports_of_the_same_tables_are_the_same_files(small: SyncEnv, tmp_p
         assert one == other
 
 
-def test_a_table_that_is_none_is_named_with_the_nearest_that_is(small: SyncEnv, folder: Path) -> None:
+def test_unknown_table_raises_config_error_with_a_suggestion(small: SyncEnv, folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"There is no table or view 'model_version': did you mean model_versions\?"):
         export(small.url, folder, "csv", tables=["models", "model_version"])
     with pytest.raises(ConfigError, match="There is no table or view 'zzz': there are ml_repos, "):
@@ -154,7 +154,7 @@ def test_a_table_that_is_none_is_named_with_the_nearest_that_is(small: SyncEnv, 
     assert not folder.exists()
 
 
-def test_where_there_is_no_database_nothing_is_written(folder: Path) -> None:
+def test_missing_database_writes_no_export(folder: Path) -> None:
     with pytest.raises(ConfigError, match="is not there"):
         export(f"sqlite:///{folder}.db", folder, "csv")
 
@@ -162,7 +162,7 @@ def test_where_there_is_no_database_nothing_is_written(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_disk_that_fills_up_leaves_the_older_export_and_nothing_beside(
+def test_full_disk_leaves_the_earlier_export_and_no_other_files(
     format: str, disk: Disk, migrated_file: Path, tmp_path: Path
 ) -> None:
     registry = Registry.generate(seed=7, models=50, versions=4, metrics=10)
@@ -172,26 +172,24 @@ def test_a_disk_that_fills_up_leaves_the_older_export_and_nothing_beside(
         export(mirror.url, target, format)
         before = by_hash(target)
         disk.fill(but=40_000)
-        with pytest.raises(EtlError, match=r"No space left on device: free disk space, .* is unchanged\.$") as told:
+        with pytest.raises(EtlError, match=r"No space left on device: free disk space, .* is unchanged\.$") as result:
             export(mirror.url, target, format)
 
-        assert told.value.exit_code == 1
+        assert result.value.exit_code == 1
         assert by_hash(target) == before
         assert {each.name for each in disk.folder.iterdir()} == {"export", "filler"}
         disk.make_room()
         assert export(mirror.url, target, format)["newest_run"]
 
 
-def test_a_disk_that_nobody_may_write_is_told_in_one_line(disk: Disk, migrated_file: Path, tmp_path: Path) -> None:
+def test_read_only_disk_raises_config_error(disk: Disk, migrated_file: Path, tmp_path: Path) -> None:
     disk.forbid_writing()
     with pytest.raises(ConfigError, match=r"Cannot write .*/export \(Read-only file system\): fix the permissions"):
         export(f"sqlite:///{migrated_file}", disk.folder / "export", "csv")
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
-def test_a_process_that_is_killed_leaves_the_older_export_and_the_next_one_tidies_up(
-    small: SyncEnv, folder: Path
-) -> None:
+def test_killed_export_leaves_the_earlier_one_and_the_next_cleans_up(small: SyncEnv, folder: Path) -> None:
     export(small.url, folder, "jsonl")
     before = by_hash(folder)
     with small.connection() as connection:
@@ -210,7 +208,7 @@ def test_a_process_that_is_killed_leaves_the_older_export_and_the_next_one_tidie
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
-def test_rows_come_by_a_cursor_of_the_server(small: SyncEnv, folder: Path) -> None:
+def test_export_reads_through_server_side_cursors(small: SyncEnv, folder: Path) -> None:
     statements = list[str]()
 
     def note(*arguments: Any) -> None:

@@ -76,7 +76,7 @@ def _plain(value: Any) -> Any:
     return value.to_pydatetime() if isinstance(value, pd.Timestamp) else value
 
 
-def test_parquet_is_typed_and_says_what_its_columns_are(mirror: SyncEnv, folder: Path) -> None:
+def test_parquet_has_types_and_column_descriptions(mirror: SyncEnv, folder: Path) -> None:
     export(mirror.url, folder, "parquet")
     for name, table in EVERYTHING.items():
         schema = pq.read_schema(folder / f"{name}.parquet")
@@ -110,12 +110,12 @@ def test_duckdb_equals_the_tables_cell_by_cell_typed_and_commented(mirror: SyncE
         assert comments == {name: table.comment for name, table in EVERYTHING.items()}
         for name, table in EVERYTHING.items():
             alike(parsed(table, dicts(duck.table(name))), stored(mirror, table, escaped))
-            told = duck.execute(
+            types = duck.execute(
                 "SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns() "
                 "WHERE table_name = ? ORDER BY column_index",
                 [name],
             ).fetchall()
-            assert told == [
+            assert types == [
                 (each.name, _duckdb_type(table, each.name), each.nullable, each.comment) for each in table.columns
             ]
 
@@ -151,7 +151,7 @@ def _refuse(constant: str) -> None:
 
 @pytest.mark.parametrize("raw", [True, False], ids=["raw", "guarded"])
 @pytest.mark.usefixtures("long_fields")
-def test_csv_equals_the_tables_cell_by_cell_and_tells_null_from_empty(
+def test_csv_equals_the_tables_and_distinguishes_null_from_empty(
     *, raw: bool, mirror: SyncEnv, folder: Path, duck: duckdb.DuckDBPyConnection
 ) -> None:
     export(mirror.url, folder, "csv", raw=raw)
@@ -212,7 +212,7 @@ def test_csv_is_crlf_utf8_with_text_in_quotes_and_null_as_nothing(mirror: SyncEn
     assert QUOTED.replace('"', '""') in rest
 
 
-def test_what_passes_by_the_clock_is_exported_too(mirror: SyncEnv, folder: Path) -> None:
+def test_columns_that_depend_on_the_clock_are_exported(mirror: SyncEnv, folder: Path) -> None:
     export(mirror.url, folder, "parquet", tables=["sync_freshness", "stale_models"])
     (fresh,) = pq.read_table(folder / "sync_freshness.parquet").to_pylist()
     days = [row["days_since_last_version"] for row in pq.read_table(folder / "stale_models.parquet").to_pylist()]

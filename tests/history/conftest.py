@@ -1,4 +1,4 @@
-"""A small registry without tags and aliases, to give them by hand, and each kind of database."""
+"""A small registry without tags and aliases, in each kind of database."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Whatever is done to a registry, and however it is read: the history tells what was true after every run."""
+"""Property: after any changes and runs, the history matches the registry at every run."""
 
 import json
 import shutil
@@ -22,14 +22,14 @@ from tests.support.sync_env import SyncEnv, sync_env
 
 WORDS = ("prod", "Prod", "staging", "␛odd\0")
 DEEP = json.loads("[" * 300 + "]" * 300)
-"""What cannot be stored: a version that carries it is rejected, and stays as it was."""
+"""A value that cannot be stored: a version with it is rejected, and keeps its stored state."""
 
 _INSTANT = timedelta(microseconds=1)
 
 
 @dataclass
 class Hand:
-    """One who does to a registry what can be done; every deed moves `updated_at`, so that runs need not be full."""
+    """Makes random changes, all of which update `updated_at`, so that incremental runs find them."""
 
     registry: Registry
     gone: list[str] = field(default_factory=list)
@@ -114,11 +114,11 @@ sequences = st.lists(st.tuples(edits, filters), min_size=2, max_size=5)
 
 
 Homes = dict[str, tuple[str, str]]
-"""ML repo and model of each version that ever was."""
+"""ML repo and model of each version that ever existed."""
 
 
 def truth(registry: Registry, before: State, homes: Homes, ml_repos: tuple[str, ...]) -> State:
-    """What a run over these ML repos (all when there are none) must make of what was known before.
+    """Return the expected state after a run over these ML repos, or over all if there are none.
 
     A version that cannot be stored stays as it was. It may hide another of its model, so none of those is deleted.
     """
@@ -147,7 +147,7 @@ def pointers(state: State) -> Pointers:
 
 @contextmanager
 def fresh(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
-    """A database without rows for each example."""
+    """An empty database for each example."""
     if dialect == "sqlite":
         yield f"sqlite:///{shutil.copy(request.getfixturevalue('migrated_file'), folder / 'registry.db')}"
         return
@@ -156,14 +156,14 @@ def fresh(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Iterato
         yield url
 
 
-# Shrinking would replay whole runs for minutes: what fails is printed as it was found.
+# No shrinking, which would replay whole runs for minutes.
 @settings(
     max_examples=6,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(sequence=sequences)
-def test_the_history_tells_what_was_true_after_every_run(
+def test_history_matches_the_registry_after_every_run(
     dialect: str,
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -189,14 +189,14 @@ def test_the_history_tells_what_was_true_after_every_run(
 
 
 def moments_of(mirror: SyncEnv, states: list[State]) -> dict[datetime, State]:
-    """What was true at the start of each run, and just before that of the next one."""
+    """Check the state at the start of each run, and just before the next one."""
     starts = sorted(run["started_at"] for run in mirror.rows(SyncRun))
     at_starts = dict(zip(starts, states, strict=True))
     return at_starts | {after - _INSTANT: state for after, state in zip(starts[1:], states, strict=False)}
 
 
 def assert_told(mirror: SyncEnv, moments: dict[datetime, State]) -> None:
-    """By all three."""
+    """Check all three sources of history."""
     tags, aliases = mirror.rows(views.tag_history), mirror.rows(views.alias_history)
     for moment, state in undone(mirror, moments).items():
         assert state == moments[moment]
@@ -208,7 +208,7 @@ def assert_told(mirror: SyncEnv, moments: dict[datetime, State]) -> None:
 
 
 def assert_starts_are_exact_or_said_not_to_be(mirror: SyncEnv, moments: dict[datetime, State]) -> None:
-    """What is exact was not there just before; of the rest nothing is known but since when there is the version."""
+    """Check that exact periods did not exist before; others begin with their version."""
     first_seen = {row["id"]: row["first_seen_at"] for row in mirror.rows(ModelVersion)}
     for row in mirror.rows(views.tag_history):
         before = row["valid_from"] - _INSTANT

@@ -16,14 +16,14 @@ from tests.support.sync_env import Silent, SyncEnv
 
 
 def synced(mirror: SyncEnv, **given: Any) -> datetime:
-    """Make a run; when it started."""
+    """Sync, and return the start of the run."""
     mirror.sync(allow_mass_delete=True, **given)
     starts: list[datetime] = [row["started_at"] for row in mirror.rows(SyncRun)]
     return max(starts)
 
 
 def versions(mirror: SyncEnv) -> list[str]:
-    """Two of each model, oldest first."""
+    """Return two versions of each model, oldest first."""
     return mirror.registry.ids("model-versions")
 
 
@@ -31,7 +31,7 @@ def tag(mirror: SyncEnv, version: str, *tags: str) -> None:
     mirror.registry.set_tags(version, list(tags))
 
 
-def test_a_tag_of_a_first_load_was_there_from_the_first_sight_on_which_is_not_exact(mirror: SyncEnv) -> None:
+def test_tag_of_a_first_load_starts_at_first_sight_and_is_not_exact(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     tag(mirror, version, "prod")
     first = synced(mirror)
@@ -54,7 +54,7 @@ def test_a_tag_that_moves_ends_at_one_version_when_it_begins_at_the_other(mirror
     assert stretches(mirror, other) == [("prod", moved, True, None)]
 
 
-def test_a_tag_that_comes_back_has_a_stretch_of_its_own(mirror: SyncEnv) -> None:
+def test_tag_set_again_has_a_new_period(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     tag(mirror, version, "prod")
     first = synced(mirror)
@@ -76,7 +76,7 @@ def test_tags_that_differ_in_case_are_two(mirror: SyncEnv) -> None:
     assert stretches(mirror, version) == [("prod", first, False, second), ("Prod", second, True, None)]
 
 
-def test_a_version_that_comes_later_brings_its_tags_and_alias_exactly(mirror: SyncEnv) -> None:
+def test_later_version_has_exact_periods_of_tags_and_alias(mirror: SyncEnv) -> None:
     synced(mirror)
     version = mirror.registry.add_version(mirror.registry.ids("models")[0])
     tag(mirror, version, "prod")
@@ -88,7 +88,7 @@ def test_a_version_that_comes_later_brings_its_tags_and_alias_exactly(mirror: Sy
 
 
 @pytest.mark.parametrize("what", ["version", "model"])
-def test_a_delete_ends_what_is_held_and_a_restore_begins_it_again(mirror: SyncEnv, what: str) -> None:
+def test_delete_ends_periods_and_restore_starts_new_ones(mirror: SyncEnv, what: str) -> None:
     version = versions(mirror)[0]
     missing_ids = version if what == "version" else mirror.registry.ids("models")[0]
     tag(mirror, version, "prod")
@@ -108,7 +108,7 @@ def test_a_delete_ends_what_is_held_and_a_restore_begins_it_again(mirror: SyncEn
     ]  # fmt: skip
 
 
-def test_what_a_version_comes_back_without_ended_when_it_went(mirror: SyncEnv) -> None:
+def test_label_missing_after_a_restore_ended_at_the_delete(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     tag(mirror, version, "prod", "old")
     mirror.registry.set_alias(version, "v1-old")
@@ -168,7 +168,7 @@ def test_a_first_load_of_another_ml_repo_is_not_exact_either(mirror: SyncEnv) ->
     assert stretches(mirror, other) == [("prod", second, False, None)]
 
 
-def test_a_stretch_of_which_the_start_was_pruned_goes_back_to_the_first_sight_and_says_so(mirror: SyncEnv) -> None:
+def test_period_with_a_pruned_start_begins_at_first_sight_and_is_not_exact(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     first = synced(mirror)
     tag(mirror, version, "prod", "old")
@@ -180,7 +180,7 @@ def test_a_stretch_of_which_the_start_was_pruned_goes_back_to_the_first_sight_an
     assert stretches(mirror, version) == [("old", first, False, horizon), ("prod", first, False, None)]
 
 
-def test_pruning_forgets_what_ended_before_and_when_a_delete_was_unless_it_lasts(mirror: SyncEnv) -> None:
+def test_pruning_removes_ended_periods_and_times_of_past_deletes(mirror: SyncEnv) -> None:
     back_again, still_gone = versions(mirror)[:2]
     tag(mirror, back_again, "prod")
     tag(mirror, still_gone, "prod")
@@ -197,7 +197,7 @@ def test_pruning_forgets_what_ended_before_and_when_a_delete_was_unless_it_lasts
     assert stretches(mirror, still_gone) == [("prod", first, False, gone)]
 
 
-def test_the_order_of_changes_is_that_in_which_they_were_written_though_the_clock_was_set_back(mirror: SyncEnv) -> None:
+def test_changes_are_ordered_by_writing_even_if_the_clock_was_set_back(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     synced(mirror)
     tag(mirror, version, "prod")
@@ -224,20 +224,20 @@ def test_the_timeline_of_a_model_has_its_own_changes_and_those_of_its_versions(m
     view = views.model_timeline
     rows = mirror.rows(view, view.c.model_id == model, view.c.field.is_distinct_from("updated_at"))
     names = ("observed_at", "model_name", "entity", "entity_id", "version", "kind", "field", "old_value")
-    told = [tuple(row[name] for name in names) for row in rows]
+    events = [tuple(row[name] for name in names) for row in rows]
 
-    assert (at, "renamed", "model_versions", first, 1, "tag_added", "tags", None) in told
-    assert (later, "renamed", "model_versions", second, 2, "deleted", None, None) in told
-    assert [row[1:7] for row in told if row[2] == "models" and row[6] == "name"] == [
+    assert (at, "renamed", "model_versions", first, 1, "tag_added", "tags", None) in events
+    assert (later, "renamed", "model_versions", second, 2, "deleted", None, None) in events
+    assert [row[1:7] for row in events if row[2] == "models" and row[6] == "name"] == [
         ("renamed", "models", model, None, "updated", "name")
     ]
-    assert of_other not in {row[3] for row in told}
+    assert of_other not in {row[3] for row in events}
     assert [row["entity_id"] for row in mirror.rows(view, view.c.model_id == other, view.c.kind == "tag_added")] == [
         of_other
     ]
 
 
-def test_every_move_has_its_row_also_when_a_version_comes_back_or_could_not_be_stored_for_a_while(
+def test_every_move_has_a_row_also_after_restores_and_rejections(
     mirror: SyncEnv,
 ) -> None:
     restored, _, rejected, retried = versions(mirror)
@@ -287,7 +287,7 @@ def test_as_of_gives_names_numbers_and_aliases_as_they_were(mirror: SyncEnv) -> 
     assert as_of(mirror, first - timedelta(seconds=1)) == {}
 
 
-def test_as_of_takes_its_moment_as_text_from_the_drivers_themselves(mirror: SyncEnv) -> None:
+def test_as_of_accepts_text_times_from_plain_drivers(mirror: SyncEnv) -> None:
     version = versions(mirror)[0]
     tag(mirror, version, "prod")
     first = synced(mirror)
@@ -300,7 +300,7 @@ def test_as_of_takes_its_moment_as_text_from_the_drivers_themselves(mirror: Sync
 
 
 def by_driver(mirror: SyncEnv, at: str) -> list[Any]:
-    """As docs/history.md tells to bind it."""
+    """Bind the time as docs/history.md describes."""
     if mirror.url.startswith("sqlite"):
         return sqlite3.connect(str(make_url(mirror.url).database)).execute(AS_OF, {"at": at}).fetchall()
     with psycopg.connect(libpq(mirror.url)) as connection:

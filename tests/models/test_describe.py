@@ -21,11 +21,11 @@ def test_every_mapping_is_described_with_all_of_its_columns() -> None:
     }
 
 
-def test_every_table_and_view_says_in_a_sentence_what_it_is_for() -> None:
+def test_every_table_and_view_has_a_sentence_as_description() -> None:
     assert [name for name, each in (TABLES | VIEWS).items() if not each.description.endswith(".")] == []
 
 
-def test_every_column_says_what_it_is_in_other_words_than_its_name() -> None:
+def test_every_column_description_adds_to_the_name() -> None:
     assert (
         _columns(
             lambda column: column.description.rstrip(".").lower() in {"", column.name, column.name.replace("_", " ")}
@@ -34,24 +34,24 @@ def test_every_column_says_what_it_is_in_other_words_than_its_name() -> None:
     )
 
 
-def test_a_column_that_may_be_null_says_what_that_means_and_no_other_does() -> None:
+def test_only_nullable_columns_explain_null() -> None:
     assert (
         _columns(lambda column: column.nullable is not None and column.nullable != ("NULL" in column.description)) == []
     )
 
 
-def test_a_column_of_moments_says_in_which_zone_they_are() -> None:
+def test_time_columns_name_their_time_zone() -> None:
     assert (
         _columns(lambda column: column.postgresql == "timestamp with time zone" and "UTC" not in column.description)
         == []
     )
 
 
-def test_a_column_that_holds_only_some_values_names_them() -> None:
+def test_column_with_fixed_values_lists_them() -> None:
     assert _columns(lambda column: not all(value in column.description for value in column.one_of)) == []
 
 
-def test_what_a_column_refers_to_is_there_is_of_its_type_and_is_named() -> None:
+def test_referenced_column_exists_has_the_same_type_and_is_named() -> None:
     def is_wrong(column: ColumnDescription) -> bool:
         to = column.refers_to
         if to is None:
@@ -63,11 +63,11 @@ def test_what_a_column_refers_to_is_there_is_of_its_type_and_is_named() -> None:
 
 
 def _columns(is_wrong: Callable[[ColumnDescription], bool]) -> list[str]:
-    """Every column that is wrong, by name."""
+    """Return the names of all columns that match."""
     return [name for name, column in COLUMNS.items() if is_wrong(column)]
 
 
-def test_types_keys_and_references_are_told_as_the_databases_have_them() -> None:
+def test_types_keys_and_references_match_the_databases() -> None:
     columns = {column.name: column for column in TABLES["model_versions"].columns}
     assert TABLES["model_versions"].key == ("id",)
     assert (columns["created_at"].postgresql, columns["created_at"].sqlite) == ("timestamp with time zone", "datetime")
@@ -79,7 +79,7 @@ def test_types_keys_and_references_are_told_as_the_databases_have_them() -> None
     assert tags.columns[0].refers_to == describe.Reference("model_versions", "id", enforced=True)
 
 
-def test_of_a_view_only_the_database_knows_keys_and_nulls() -> None:
+def test_view_has_no_keys_and_unknown_nullability() -> None:
     view = VIEWS["current_models"]
     assert view.key == ()
     assert {column.nullable for column in view.columns} == {None}

@@ -44,7 +44,7 @@ def connection(migrated_url: str) -> Iterator[Connection]:
 
 
 @given(TEXTS)
-def test_every_text_comes_back(text: str) -> None:
+def test_every_text_round_trips(text: str) -> None:
     assert unescape(escape(text)) == text
 
 
@@ -54,7 +54,7 @@ def test_different_texts_stay_different(one: str, other: str) -> None:
 
 
 @given(TEXTS)
-def test_what_is_stored_is_fit_for_every_database(text: str) -> None:
+def test_escaped_text_is_valid_in_every_database(text: str) -> None:
     stored = escape(text)
 
     assert "\x00" not in stored
@@ -65,13 +65,13 @@ def test_what_is_stored_is_fit_for_every_database(text: str) -> None:
     ("text", "stored"),
     [("plain", "plain"), ("a\x00b", "a␛0000b"), ("\ud800", "␛D800"), ("␛", "␛241B"), ("␛0000", "␛241B0000")],
 )
-def test_the_escape_is_as_the_docstring_says(text: str, stored: str) -> None:
+def test_escape_matches_the_docstring(text: str, stored: str) -> None:
     assert escape(text) == stored
 
 
 @pytest.mark.parametrize("dialect", [SQLITE, POSTGRESQL], ids=lambda each: each.name)
 @given(value=OBJECTS)
-def test_every_json_value_becomes_json_and_comes_back(dialect: Dialect, value: Any) -> None:
+def test_every_json_value_round_trips(dialect: Dialect, value: Any) -> None:
     kind = RegistryJson()
     (text,) = kind.encoder(dialect)([value])
     json.loads(text, parse_constant=_refuse)
@@ -93,7 +93,7 @@ def test_a_text_is_never_taken_for_a_number(text: str) -> None:
 
 @given(JSON)
 @example([float("nan"), float("inf"), {"\ud800": float("-inf")}, 1e23])
-def test_json_read_as_text_names_what_json_has_no_number_for(value: Any) -> None:
+def test_json_text_names_numbers_that_json_lacks(value: Any) -> None:
     (stored,) = RegistryJson().encoder(SQLITE)([value])
     text = JsonText().process_result_value(stored, SQLITE)
 
@@ -102,7 +102,7 @@ def test_json_read_as_text_names_what_json_has_no_number_for(value: Any) -> None
 
 @of_a_database
 @given(text=TEXTS.filter(bool), value=OBJECTS)
-def test_what_the_orm_writes_it_reads(connection: Connection, text: str, value: dict[str, Any]) -> None:
+def test_orm_reads_what_it_writes(connection: Connection, text: str, value: dict[str, Any]) -> None:
     with Session(connection) as session:
         session.add(Subject(id=text, slug=text, extra=value))
         session.flush()
@@ -115,7 +115,7 @@ def test_what_the_orm_writes_it_reads(connection: Connection, text: str, value: 
 
 @of_a_database
 @given(text=TEXTS.filter(bool), value=OBJECTS)
-def test_what_the_hot_path_writes_the_orm_reads(migrated_url: str, text: str, value: dict[str, Any]) -> None:
+def test_orm_reads_what_bulk_loads_write(migrated_url: str, text: str, value: dict[str, Any]) -> None:
     engine = open_engine(migrated_url)
     stage = STAGES["subjects"]
     with engine.connect() as connection:
@@ -129,7 +129,7 @@ def test_what_the_hot_path_writes_the_orm_reads(migrated_url: str, text: str, va
 
 @of_a_database
 @given(moment=MOMENTS)
-def test_every_moment_comes_back_in_utc(connection: Connection, moment: datetime) -> None:
+def test_every_time_round_trips_in_utc(connection: Connection, moment: datetime) -> None:
     with Session(connection) as session:
         session.add(a_version(created_at=moment))
         session.flush()
@@ -159,7 +159,7 @@ def test_another_zone_is_stored_as_utc(connection: Connection) -> None:
         session.rollback()
 
 
-def test_a_moment_without_a_zone_is_refused(connection: Connection) -> None:
+def test_time_without_a_zone_is_rejected(connection: Connection) -> None:
     naive = select(ModelVersion.id).where(ModelVersion.created_at == datetime(2024, 5, 1))  # noqa: DTZ001 that is the point
     with pytest.raises(StatementError, match="without a time zone"):
         connection.execute(naive)
@@ -203,12 +203,12 @@ def a_version(**given: Any) -> ModelVersion:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equal, where NaN equals itself: both are the same when written."""
+    """Compare two values by their JSON text, so that NaN equals itself."""
     return json.dumps(_plain(one), sort_keys=True) == json.dumps(_plain(other), sort_keys=True)
 
 
 def _plain(value: Any) -> Any:
-    """Without what JSONB may spell otherwise: 1.0 and 1, 0.0 and -0.0 are the same numbers."""
+    """Normalize numbers that JSONB may write differently: 1.0 and 1, 0.0 and -0.0."""
     match value:
         case dict():
             return {key: _plain(item) for key, item in value.items()}
@@ -224,7 +224,7 @@ def _refuse(constant: str) -> None:
 
 
 def named(value: Any) -> Any:
-    """The value with each float that JSON does not have as its name."""
+    """Replace each float that JSON lacks by its name."""
     if isinstance(value, dict):
         return {key: named(item) for key, item in value.items()}
     if isinstance(value, list):

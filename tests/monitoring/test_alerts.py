@@ -1,4 +1,4 @@
-"""The alert rules as Prometheus reads them, and what has each of them fire."""
+"""The alert rules, checked by promtool with cases in which each fires or does not."""
 
 import re
 import subprocess
@@ -31,19 +31,19 @@ def said(promtool: str, *arguments: str | Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_prometheus_takes_the_rules(promtool: str) -> None:
+def test_prometheus_accepts_the_rules(promtool: str) -> None:
     code, out = said(promtool, "check", "rules", RULES)
     assert code == 0, out
     assert f"SUCCESS: {len(rules())} rules found" in out
 
 
-def test_each_alert_fires_when_it_should_and_not_before(promtool: str) -> None:
+def test_each_alert_fires_on_its_condition_only(promtool: str) -> None:
     code, out = said(promtool, "test", "rules", TESTS)
     assert code == 0, out
 
 
-def test_a_rule_that_is_broken_would_be_found(promtool: str, tmp_path: Path) -> None:
-    """What is checked is what is shipped: a limit that moves fails the rules' own tests."""
+def test_broken_rule_fails_the_check(promtool: str, tmp_path: Path) -> None:
+    """A changed threshold fails the cases, so they test the rules that are shipped."""
     (tmp_path / "docs" / "monitoring").mkdir(parents=True)
     (tmp_path / "tests" / "monitoring").mkdir(parents=True)
     (tmp_path / "tests" / "monitoring" / TESTS.name).write_text(TESTS.read_text())
@@ -61,13 +61,13 @@ def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not()
     assert {case["alertname"] for case in cases if not case.get("exp_alerts")} == names
 
 
-def test_every_metric_of_a_rule_is_one_that_is_written() -> None:
+def test_every_metric_of_a_rule_is_exported() -> None:
     used = {name for rule in rules() for name in re.findall(r"\btfy_etl_\w+", rule["expr"])}
     assert used
     assert used <= WRITTEN
 
 
-def test_every_alert_says_what_it_is_about_and_how_bad() -> None:
+def test_every_alert_has_a_summary_and_a_severity() -> None:
     for rule in rules():
         assert rule["labels"]["severity"] in {"warning", "critical"}
         assert rule["annotations"].keys() == {"summary", "description"}

@@ -1,4 +1,4 @@
-"""The Grafana dashboard: every query in it is asked of what it is for."""
+"""The Grafana dashboard: every query runs against its data source."""
 
 import json
 import re
@@ -27,7 +27,7 @@ EXPRESSIONS = [target["expr"] for _, target in TARGETS if "expr" in target]
 
 @pytest.fixture(scope="module")
 def url(postgres_url: str, migrated_template: str) -> Iterator[str]:
-    """A database that has seen a first load, a run that found changes, and one that met a record it could not store."""
+    """A database after a first load, a run with changes and a run with a rejected record."""
     with new_database(postgres_url, template=migrated_template) as url, sync_env(url) as mirror:
         mirror.sync()
         mirror.registry.delete_model(mirror.registry.ids("models")[0])
@@ -38,7 +38,7 @@ def url(postgres_url: str, migrated_template: str) -> Iterator[str]:
 
 
 def asked(query: str) -> str:
-    """The query as Grafana's PostgreSQL data source sends it, for all times."""
+    """Expand the macros of Grafana's PostgreSQL data source, for all times."""
     query = re.sub(
         r"\$__timeFilter\(([\w.]+)\)", r"\1 BETWEEN '1970-01-01T00:00:00Z' AND '2970-01-01T00:00:00Z'", query
     )
@@ -52,7 +52,7 @@ def rows(url: str, query: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("title", "target"), QUERIES, ids=[title for title, _ in QUERIES])
-def test_every_query_runs_and_shows_something(title: str, target: dict[str, Any], url: str) -> None:
+def test_every_query_returns_rows(title: str, target: dict[str, Any], url: str) -> None:
     assert "$" not in asked(target["rawSql"])
     found = rows(url, target["rawSql"])
     assert found
@@ -73,14 +73,14 @@ def test_stats_of_the_database_name_what_they_count(url: str) -> None:
     ]  # fmt: skip
 
 
-def test_every_metric_is_one_that_is_written_and_every_one_that_is_written_is_shown() -> None:
+def test_dashboard_shows_exactly_the_exported_metrics() -> None:
     used = {name for expression in EXPRESSIONS for name in re.findall(r"\btfy_etl_\w+", expression)}
     assert used == WRITTEN
     scope = next(each for each in DASHBOARD["templating"]["list"] if each["name"] == "scope")
     assert set(re.findall(r"\btfy_etl_\w+", scope["definition"])) <= WRITTEN
 
 
-def test_prometheus_reads_every_expression(tmp_path: Path) -> None:
+def test_prometheus_accepts_every_expression(tmp_path: Path) -> None:
     promtool = require_tool("promtool", "prometheus", starts_a_service=True)
     recorded = [
         {"record": f"dashboard:{number}", "expr": each.replace("$__rate_interval", "5m").replace("$scope", ".*")}
@@ -93,7 +93,7 @@ def test_prometheus_reads_every_expression(tmp_path: Path) -> None:
     assert f"{len(EXPRESSIONS)} rules found" in done.stdout
 
 
-def test_panels_ask_the_source_that_a_variable_names_and_each_says_what_it_shows() -> None:
+def test_panels_use_the_data_source_variable_and_have_descriptions() -> None:
     kinds = {
         f"${{{each['name']}}}": each["query"]
         for each in DASHBOARD["templating"]["list"]

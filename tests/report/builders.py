@@ -1,4 +1,4 @@
-"""Facts of a small registry that is as it should be, and what a test changes in them."""
+"""Report data of a small registry without findings, for tests to change."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ def a_mix(name: str | None) -> dict[str, Any]:
 
 
 def report_data(text: str = NAME, **changes: Any) -> ReportData:
-    """Facts in which every text of the registry is `text`."""
+    """Return report data in which every text of the registry is `text`."""
     of_model = {"model_id": "m-1", "model_name": text, "ml_repo_name": text, "created_by": text}
     usual = ReportData(
         made_at=NOW,

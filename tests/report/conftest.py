@@ -1,4 +1,4 @@
-"""A registry that is read into each kind of database, and the facts that a page would tell of it."""
+"""An environment in each kind of database, and the data of its report."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ def mirror(migrated_url: str) -> Iterator[SyncEnv]:
 
 @pytest.fixture
 def gathered(mirror: SyncEnv) -> Gathered:
-    """Reads what a page would tell now."""
+    """Return a function that reads the current report data."""
 
     def read(**given: Any) -> ReportData:
         data = gather(mirror.url, datetime.now(UTC), given.get("stale_after", timedelta(days=180)))

@@ -1,4 +1,4 @@
-"""A registry with a history of two and a half years and two runs before the last, to look at and to test with."""
+"""A registry with a history of two and a half years, and three runs."""
 
 import itertools
 import random
@@ -15,7 +15,7 @@ _METRICS = {"val/accuracy": (0.71, 0.035), "val/auc": (0.78, 0.03), "val/loss": 
 
 
 def grown_registry(models: int = 60, versions: int = 6) -> Registry:
-    """A registry whose records were made one after the other, from long ago until now; metrics get better, mostly."""
+    """Create a registry whose records span the history; most metrics improve over time."""
     dials: dict[str, Any] = {"ml_repos": 6, "models": models, "versions": versions, "metrics": 0, "tags": _TAGS}
     ticks = itertools.count()
     Registry.generate(4, **dials, clock=lambda: datetime.fromtimestamp(next(ticks), UTC))
@@ -28,7 +28,7 @@ def grown_registry(models: int = 60, versions: int = 6) -> Registry:
 
 
 def _train(registry: Registry, model_id: str) -> None:
-    """Metrics of all versions of a model, and a place in production for the last or the one before."""
+    """Set the metrics of all versions of a model, and tag one of the last two as production."""
     draw = random.Random(model_id)  # noqa: S311 made-up data
     versions = [each for each in registry.records("model-versions") if each["model_id"] == model_id]
     for place, version in enumerate(versions):
@@ -42,7 +42,7 @@ def _train(registry: Registry, model_id: str) -> None:
 
 
 def with_history(mirror: SyncEnv) -> None:
-    """Three runs: one 44 days ago, one 9 days ago, one now."""
+    """Make three runs: one 44 days ago, one 9 days ago, one now."""
     registry = mirror.registry
     mirror.sync()
     _move_back(mirror, timedelta(days=35))
@@ -61,7 +61,7 @@ def with_history(mirror: SyncEnv) -> None:
 
 
 def _move_back(mirror: SyncEnv, by: timedelta) -> None:
-    """Let all runs so far have happened earlier."""
+    """Move the times of all runs so far into the past."""
     moments = {
         "sync_runs": ("started_at", "finished_at"),
         "changes": ("observed_at",),

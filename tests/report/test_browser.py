@@ -33,7 +33,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def report(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a registry with a history."""
+    """The report of a registry with a history."""
     folder = tmp_path_factory.mktemp("report")
     database = folder / "registry.db"
     database.write_bytes(migrated_file.read_bytes())
@@ -51,10 +51,9 @@ def browser() -> Iterator[Browser]:
 
 
 class Opened:
-    """A page that is open, and all that it asked for and complained of."""
+    """An open page, with its requests and errors."""
 
     def __init__(self, browser: Browser, file: Path, **looks: Any) -> None:
-        """Open it."""
         self.page: Page = browser.new_page(**LOOKS["desktop"] | looks)
         self.page.set_default_timeout(10_000)
         self.asked = list[str]()
@@ -73,7 +72,7 @@ class Opened:
         return self.page.locator(f'table[data-name="{name}"]')
 
     def column(self, name: str, number: int) -> list[str]:
-        """The texts of a column, of the rows that are to be seen."""
+        """Return the texts of a column in visible rows."""
         cells = self.table(name).locator(f"tbody tr:visible > :nth-child({number})")
         return [each.strip() for each in cells.all_inner_texts()]
 
@@ -84,7 +83,7 @@ class Opened:
 
 
 def box_of(element: Locator) -> Any:
-    """Where it is, and how large."""
+    """Return position and size of an element."""
     box = element.bounding_box()
     assert box is not None
     return box
@@ -97,7 +96,7 @@ def opened(browser: Browser, report: Path) -> Iterator[Opened]:
     opened.page.close()
 
 
-def test_it_opens_from_disk_without_a_complaint_and_asks_nobody_for_anything(opened: Opened, report: Path) -> None:
+def test_page_opens_from_disk_without_errors_or_requests(opened: Opened, report: Path) -> None:
     opened.page.wait_for_load_state("networkidle")
     assert [url for url in opened.asked if not url.startswith("data:")] == [report.as_uri()]
     assert opened.complaints == []
@@ -149,10 +148,10 @@ def test_negative_numbers_sort_below_positive_ones_and_unknown_ones_last(opened:
     opened.page.locator("#metrics ~ .unfold").first.click()
     for direction in ("ascending", "descending"):
         assert opened.sort("metrics", "Change") == direction
-        told = opened.column("metrics", 6)
-        known = [float(each.replace("−", "-")) for each in told if each != "–"]
+        values = opened.column("metrics", 6)
+        known = [float(each.replace("−", "-")) for each in values if each != "–"]
         assert known == sorted(known, reverse=direction == "descending")
-        assert told[len(known) :] == ["–"] * (len(told) - len(known))
+        assert values[len(known) :] == ["–"] * (len(values) - len(known))
         assert min(known) < 0 < max(known)
 
 
@@ -233,9 +232,9 @@ def test_axe_finds_no_fault_where_the_page_warns(browser: Browser, tmp_path: Pat
 @pytest.mark.parametrize("text", TRICKS.values(), ids=TRICKS)
 def test_no_trick_in_the_registry_runs_or_moves_anything(text: str, browser: Browser, tmp_path: Path) -> None:
     places = []
-    for name, told in (("plain.html", "registry-text"), ("tricked.html", text)):
+    for name, values in (("plain.html", "registry-text"), ("tricked.html", text)):
         file = tmp_path / name
-        file.write_text(made(told), encoding="utf-8")
+        file.write_text(made(values), encoding="utf-8")
         opened = Opened(browser, file)
         assert opened.complaints == []
         assert [url for url in opened.asked if not url.startswith("data:")] == [file.as_uri()]
@@ -286,7 +285,7 @@ def test_it_prints_every_row_without_controls_and_in_dark_ink(opened: Opened, br
 
 
 def _take_pictures(page: Page, looks: str, folder: Path) -> None:
-    """Windows of the page, each with a part of it at its top."""
+    """Take screenshots of the page, each from a section on."""
     folder.mkdir(parents=True, exist_ok=True)
     for place in _PICTURED[looks]:
         page.locator(place).evaluate("(element) => element.scrollIntoView()")

@@ -10,7 +10,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def line_of(svg: str) -> list[tuple[float, float]]:
-    """The points of the last line that is drawn."""
+    """Return the points of the last line."""
     paths = [path for path in ET.fromstring(svg).iter(f"{SVG}path") if "reactive" in path.get("class", "")]
     numbers = [float(each) for each in re.findall(r"-?[\d.]+", paths[-1].get("d", ""))]
     return list(zip(numbers[::2], numbers[1::2], strict=True))
@@ -31,21 +31,21 @@ def test_growth_is_drawn_for_wide_and_for_narrow_windows_with_its_words() -> Non
 
 
 def test_no_chart_brings_style_script_or_titles_of_its_own() -> None:
-    svg = charts.growth(["a"], [1], "told") + charts.spark([1, 2], lambda _place: True)
+    svg = charts.growth(["a"], [1], "text") + charts.spark([1, 2], lambda _place: True)
     assert not re.search(r"<(style|script|title|desc|defs|!--)|\bstyle=|\bon\w+=|\bid=", svg)
 
 
 def test_a_long_time_has_few_labels() -> None:
     labels = [f"{number:04}-01" for number in range(121)]
-    drawn = charts.growth(labels, list(range(121)), "told")
+    drawn = charts.growth(labels, list(range(121)), "text")
     assert [len(re.findall(r">\d{4}-01</text>", svg)) for svg in drawn.split("</svg>")[:2]] == [6, 4]
 
 
-def test_nothing_at_all_can_be_drawn() -> None:
-    assert charts.growth(["2026-01"], [0], "told").count("<svg") == 2
+def test_growth_chart_of_zero_is_drawn() -> None:
+    assert charts.growth(["2026-01"], [0], "text").count("<svg") == 2
 
 
-def test_dots_mark_what_is_asked_for() -> None:
+def test_spark_marks_the_selected_values() -> None:
     svg = charts.spark([1.0, 3.0, 2.0], lambda place: place == 2)
     assert [dot.get("r") for dot in ET.fromstring(svg).iter(f"{SVG}circle")] == ["0", "0", "3.5"]
 

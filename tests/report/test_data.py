@@ -9,7 +9,7 @@ from tests.report.conftest import Gathered
 from tests.support.sync_env import SyncEnv
 
 
-def test_before_a_run_has_written_there_is_nothing_to_tell(mirror: SyncEnv) -> None:
+def test_gather_returns_none_before_any_run_has_written(mirror: SyncEnv) -> None:
     now = datetime.now(UTC)
     assert gather(mirror.url, now, timedelta(days=180)) is None
     mirror.execute(
@@ -57,7 +57,7 @@ def test_a_first_load_is_no_change_and_later_runs_are(mirror: SyncEnv, gathered:
     assert all(row["field"] != "updated_at" for row in data.newest_changes.rows)
 
 
-def test_changes_of_more_than_thirty_days_ago_are_not_lately(mirror: SyncEnv, gathered: Gathered) -> None:
+def test_changes_older_than_thirty_days_are_not_recent(mirror: SyncEnv, gathered: Gathered) -> None:
     mirror.sync()
     mirror.registry.delete_model(mirror.registry.ids("models")[0])
     mirror.sync()
@@ -69,13 +69,13 @@ def test_changes_of_more_than_thirty_days_ago_are_not_lately(mirror: SyncEnv, ga
     assert data.since == data.made_at - timedelta(days=30)
 
 
-def test_lately_does_not_go_back_beyond_the_first_run_on_record(mirror: SyncEnv, gathered: Gathered) -> None:
+def test_recent_period_starts_at_the_first_run_at_the_earliest(mirror: SyncEnv, gathered: Gathered) -> None:
     mirror.sync()
     data = gathered()
     assert data.since == data.runs[-1]["started_at"]
 
 
-def test_production_tells_each_version_once_and_who_came_there_lately(mirror: SyncEnv, gathered: Gathered) -> None:
+def test_production_counts_each_version_once_and_recent_entries(mirror: SyncEnv, gathered: Gathered) -> None:
     registry = mirror.registry
     for version in registry.ids("model-versions"):
         registry.set_tags(version, [])
@@ -123,7 +123,7 @@ def test_metrics_over_versions_are_those_of_models_in_production(mirror: SyncEnv
     assert series == (model["id"], "auc", [(1, 0.5), (2, 0.75)])
 
 
-def test_of_a_model_with_many_versions_the_last_are_told(mirror: SyncEnv) -> None:
+def test_metrics_of_a_model_with_many_versions_cover_the_last_ones(mirror: SyncEnv) -> None:
     model = mirror.registry.ids("models")[0]
     for _ in range(6):
         mirror.registry.add_version(model, metrics=1)
@@ -134,7 +134,7 @@ def test_of_a_model_with_many_versions_the_last_are_told(mirror: SyncEnv) -> Non
     assert rows
 
 
-def test_stale_is_what_got_no_version_for_so_long(mirror: SyncEnv, gathered: Gathered) -> None:
+def test_model_without_a_recent_version_is_stale(mirror: SyncEnv, gathered: Gathered) -> None:
     mirror.registry.add_model("1", "empty")
     fresh = mirror.registry.ids("model-versions")[0]
     mirror.registry.set_fields(fresh, {"created_at": datetime.now(UTC).isoformat()})
@@ -193,7 +193,7 @@ def test_the_mix_counts_a_model_once_whatever_its_patch_releases(mirror: SyncEnv
     assert (numpy["name"], numpy["versions"]) == ("numpy", versions.total())
 
 
-def test_all_of_it_tells_of_one_moment_though_a_run_commits_meanwhile(mirror: SyncEnv) -> None:
+def test_data_is_from_one_snapshot_while_a_run_commits(mirror: SyncEnv) -> None:
     mirror.sync()
     with queries.report.one_moment(mirror.url) as connection:
         before = queries.report.counts(connection)

@@ -7,7 +7,7 @@ from etl.errors import ConfigError
 from etl.report.files import replace
 
 
-def test_a_file_is_made_or_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+def test_replace_creates_or_replaces_a_file_and_leaves_no_other(tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     for text in ("long " * 1000, "short é"):
         replace(file, text)
@@ -15,7 +15,7 @@ def test_a_file_is_made_or_replaced_whole_and_nothing_is_left_beside_it(tmp_path
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_who_reads_the_old_file_while_it_is_replaced_reads_it_to_its_end(tmp_path: Path) -> None:
+def test_open_reader_of_the_old_file_is_not_affected_by_replace(tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     replace(file, "old")
     with file.open() as reader:
@@ -23,7 +23,7 @@ def test_who_reads_the_old_file_while_it_is_replaced_reads_it_to_its_end(tmp_pat
         assert reader.read() == "old"
 
 
-def test_the_file_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
+def test_new_file_has_the_mode_of_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
         replace(tmp_path / "report.html", "text")
@@ -32,7 +32,7 @@ def test_the_file_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").stat().st_mode & 0o777 == 0o644
 
 
-def test_a_link_stays_one_and_the_file_behind_it_is_replaced(tmp_path: Path) -> None:
+def test_replace_keeps_a_link_and_replaces_its_target(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
     link = tmp_path / "report.html"
     link.symlink_to("shared/report.html")
@@ -46,12 +46,12 @@ def test_a_device_is_written_to_and_not_replaced() -> None:
     assert Path("/dev/null").is_char_device()
 
 
-def test_as_long_a_name_as_there_can_be_is_good(tmp_path: Path) -> None:
+def test_replace_accepts_the_longest_file_name(tmp_path: Path) -> None:
     replace(tmp_path / ("n" * 255), "text")
 
 
 @pytest.mark.parametrize("name", ["no-such-folder/report.html", ".", "n" * 256])
-def test_what_cannot_be_written_is_told_in_a_line_and_leaves_nothing(name: str, tmp_path: Path) -> None:
+def test_unwritable_target_raises_config_error_and_leaves_no_file(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^Cannot write .*: fix its folder, or name another file with --out\.$"):
         replace(tmp_path / name, "text")
     assert list(tmp_path.iterdir()) == []
@@ -66,7 +66,7 @@ def test_a_write_that_fails_halfway_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_who_could_not_read_the_old_file_cannot_read_the_new_one(tmp_path: Path) -> None:
+def test_replace_keeps_the_mode_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     file.write_text("old")
     file.chmod(0o600)

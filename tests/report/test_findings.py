@@ -11,7 +11,7 @@ from tests.report.builders import NOW, a_run, a_scope, report_data
 DAY = timedelta(days=1)
 
 
-def test_fresh_and_proven_figures_come_without_a_warning() -> None:
+def test_recent_complete_data_has_no_warnings() -> None:
     assert findings.warnings(report_data(), DAY) == []
 
 
@@ -23,7 +23,7 @@ def test_fresh_and_proven_figures_come_without_a_warning() -> None:
         ("interrupted", "was interrupted"),
     ],
 )
-def test_a_last_run_that_wrote_nothing_is_told_with_what_it_said(status: str, how: str) -> None:
+def test_last_run_that_wrote_nothing_warns_and_quotes_its_error(status: str, how: str) -> None:
     (warned,) = findings.warnings(report_data(runs=[a_run(status=status, complete=False, error="Why."), a_run()]), DAY)
     assert warned.text == (
         f"The last run, of 2026-11-26 11:00 UTC, {how}. "
@@ -32,36 +32,36 @@ def test_a_last_run_that_wrote_nothing_is_told_with_what_it_said(status: str, ho
     assert warned.quoted == "Why."
 
 
-def test_a_last_run_that_was_not_complete_makes_the_figures_doubtful() -> None:
+def test_incomplete_last_run_warns_of_missing_and_deleted_records() -> None:
     for status in ("partial", "succeeded"):
         (warned,) = findings.warnings(report_data(runs=[a_run(status=status, complete=False)]), DAY)
         assert "may lack records, and include records that the source has deleted" in warned.text
 
 
-def test_a_run_under_way_says_nothing_of_the_figures() -> None:
+def test_running_run_gives_no_warning() -> None:
     assert findings.warnings(report_data(runs=[a_run(status="running", complete=False), a_run()]), DAY) == []
 
 
-def test_figures_that_are_too_old_are_told() -> None:
+def test_data_older_than_max_age_warns() -> None:
     old = report_data(scopes=[a_scope(age_seconds=3 * 86_400.0)])
     (warned,) = findings.warnings(old, DAY)
     assert warned.text == "The last complete run was 3 days ago, but it should be at most 24 hours ago."
     assert findings.warnings(old, 3 * DAY) == []
 
 
-def test_that_no_run_was_complete_is_told() -> None:
+def test_no_complete_run_warns() -> None:
     (warned,) = findings.warnings(report_data(scopes=[]), DAY)
     assert warned.text.startswith("No run was complete yet.")
 
 
-def test_of_several_scopes_the_whole_one_counts_else_the_oldest() -> None:
+def test_age_is_that_of_the_scope_all_or_else_of_the_oldest_scope() -> None:
     some = [a_scope(scope="one", age_seconds=5.0), a_scope(scope="two", age_seconds=9.0)]
     assert age_of(report_data(scopes=some).scopes) == 9.0
     assert age_of(report_data(scopes=[*some, a_scope(age_seconds=1.0)]).scopes) == 1.0
     assert age_of(report_data(scopes=[]).scopes) is None
 
 
-def test_records_that_could_not_be_stored_are_told() -> None:
+def test_rejected_records_warn_with_their_number() -> None:
     counts = report_data().counts
     (one,) = findings.warnings(report_data(counts=counts | {"open_rejects": 1}), DAY)
     (two,) = findings.warnings(report_data(counts=counts | {"open_rejects": 2}), DAY)
@@ -69,7 +69,7 @@ def test_records_that_could_not_be_stored_are_told() -> None:
     assert two.text == "2 records of the source could not be stored, and are not counted below."
 
 
-def test_all_that_needs_attention_is_told_with_its_number_and_nothing_else() -> None:
+def test_attention_lists_only_findings_with_a_count() -> None:
     found = findings.attention(
         report_data(
             production_pythons={"3.9.2": 2, "3.8": 1, "3.12.1": 7, "": 3},
@@ -93,17 +93,17 @@ def test_stale_models_are_counted_beyond_those_listed() -> None:
     assert item[:2] == ActionItem(321, "models without a new version for more than 180 days", "", "")[:2]
 
 
-def test_a_python_ends_after_the_last_day_of_its_life() -> None:
+def test_python_is_past_its_end_of_life_after_the_last_day() -> None:
     for minor, last in END_OF_LIFE.items():
         assert not ended(f"{minor}.1", last)
         assert ended(f"{minor}.1", last + DAY)
 
 
 @pytest.mark.parametrize("python", ["2.7", "2.7.18", "3.6", "3.7.9", " 3.9 "])
-def test_a_python_older_than_any_listed_is_past_its_end(python: str) -> None:
+def test_python_older_than_all_listed_is_past_its_end_of_life(python: str) -> None:
     assert ended(python, NOW.date())
 
 
 @pytest.mark.parametrize("python", [None, "", "3", "3.x", ">=3.8", "3.99.1", "٣.٩", "python3.9", "3.99999999999"])
-def test_what_is_no_known_python_is_not_judged(python: str | None) -> None:
+def test_unknown_python_is_not_past_its_end_of_life(python: str | None) -> None:
     assert not ended(python, date(2099, 1, 1))

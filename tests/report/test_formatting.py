@@ -11,10 +11,9 @@ from etl.report import formatting
 
 
 class Looked(HTMLParser):
-    """What a browser would see in a piece of HTML."""
+    """The tags and the text of a piece of HTML."""
 
     def __init__(self, html: str) -> None:
-        """Look at it."""
         super().__init__(convert_charrefs=True)
         self.tags = list[tuple[str, tuple[tuple[str, str | None], ...]]]()
         self.text = ""
@@ -40,23 +39,23 @@ def test_any_text_is_isolated_and_brings_no_element_of_its_own(text: str) -> Non
 
 
 @given(st.text(max_size=160))
-def test_what_is_shown_is_the_text_with_what_nobody_sees_spelled_out(text: str) -> None:
-    secret_pattern = "".join(each if each.isprintable() else f"U+{ord(each):04X}" for each in text)
-    assert Looked(shown(text)).text.replace(" U+", "U+") == secret_pattern.replace(" U+", "U+")
+def test_visible_shows_unprintable_characters_by_code_point(text: str) -> None:
+    spelled = "".join(each if each.isprintable() else f"U+{ord(each):04X}" for each in text)
+    assert Looked(shown(text)).text.replace(" U+", "U+") == spelled.replace(" U+", "U+")
 
 
 @given(st.text())
-def test_no_control_and_no_turn_of_direction_reaches_the_page(text: str) -> None:
+def test_visible_returns_no_control_or_format_character(text: str) -> None:
     assert {unicodedata.category(each) for each in shown(text)} & {"Cc", "Cf", "Cs", "Zl", "Zp"} == set()
 
 
-def test_a_turn_of_direction_is_seen() -> None:
+def test_visible_shows_a_direction_override() -> None:
     assert shown("invoice\u202egnp.exe") == (
         "<bdi>invoice<i>U+202E</i>gnp.exe</bdi>"
     )  # fmt: skip
 
 
-def test_several_in_a_row_are_told_together() -> None:
+def test_visible_groups_adjacent_unprintable_characters() -> None:
     assert shown("\u202e\u2066x\x00") == "<bdi><i>U+202E U+2066</i>x<i>U+0000</i></bdi>"
 
 
@@ -89,7 +88,7 @@ def test_a_secret_is_hidden_before_the_text_is_cut() -> None:
         (-1.5e-9, "−1.5e−09"),
     ],
 )
-def test_a_number_is_written_in_the_digits_that_tell(value: float, written: str) -> None:
+def test_number_has_four_significant_digits(value: float, written: str) -> None:
     assert formatting.number(value) == written
 
 
@@ -99,7 +98,7 @@ def test_any_finite_number_can_be_written(value: float) -> None:
     assert math.isclose(back, value, rel_tol=1e-3, abs_tol=0)
 
 
-def test_what_passes_any_number_is_written_too() -> None:
+def test_change_formats_infinity() -> None:
     assert [formatting.change(value) for value in (math.inf, -math.inf)] == ["+inf", "−inf"]
 
 
@@ -141,7 +140,7 @@ def test_times_are_in_utc() -> None:
         (172_800, "2 days"),
     ],
 )
-def test_a_span_is_told_in_its_largest_unit(seconds: float, written: str) -> None:
+def test_span_uses_its_largest_unit(seconds: float, written: str) -> None:
     assert formatting.span(seconds) == written
 
 

@@ -44,7 +44,7 @@ def made(text: str = NAME) -> str:
 
 
 def outline(html: str) -> list[object]:
-    """Every element with its attributes, but for those that spell a character out or say that a text was cut."""
+    """Return all elements with attributes, without those of code points and of truncation."""
     return [
         (tag, attributes)
         for tag, attributes in Looked(html).tags
@@ -64,7 +64,7 @@ def test_no_text_at_all_changes_the_page(text: str) -> None:
 
 
 @pytest.mark.parametrize("trick", ["a formula", "a template", "markup"])
-def test_a_trick_is_shown_as_it_was_written(trick: str) -> None:
+def test_page_shows_hostile_text_unchanged(trick: str) -> None:
     assert Looked(made(TRICKS[trick])).text.count(TRICKS[trick]) > 10
 
 
@@ -88,7 +88,7 @@ def test_every_text_of_the_registry_is_isolated() -> None:
     assert html.count("<bdi>registry-text</bdi>") == html.count("registry-text") > 20
 
 
-def test_no_secret_stands_on_the_page() -> None:
+def test_page_redacts_secrets() -> None:
     secret = report_data("user:s3cret@host", runs=[a_run(error="s3cret")])
     assert "s3cret" not in page(secret, max_age=DAY, redact=lambda text: text.replace("s3cret", "***"))
 
@@ -146,7 +146,7 @@ def test_a_list_that_is_cut_says_how_many_more_there_are_and_where() -> None:
     assert "stale_models" not in Looked(page(report_data(), max_age=DAY, redact=str)).text
 
 
-def test_a_registry_without_anything_is_told_as_such() -> None:
+def test_page_of_an_empty_registry_says_so() -> None:
     none = Part([], 0)
     counts = {"models": 0, "model_versions": 0, "ml_repos": 0, "bytes": None, "without_size": None}
     empty = report_data(
@@ -159,7 +159,7 @@ def test_a_registry_without_anything_is_told_as_such() -> None:
     assert "No version carries a tag or alias that means production" in text
 
 
-def test_doubt_stands_above_everything_in_plain_words() -> None:
+def test_warnings_come_first_on_the_page() -> None:
     text = Looked(made("Because.")).text
     assert text.index("Read with care") < text.rindex("At a glance")
     assert "Its error: Because." in text

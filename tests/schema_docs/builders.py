@@ -1,4 +1,4 @@
-"""A small schema to write down."""
+"""A small schema for tests."""
 
 from typing import Any
 

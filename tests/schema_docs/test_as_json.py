@@ -4,11 +4,11 @@ from etl.schema_docs import as_json
 from tests.schema_docs.builders import CONTENTS
 
 
-def test_programs_are_told_everything_and_which_format_it_is() -> None:
-    told = json.loads(as_json.write(CONTENTS))
-    teams, pets = told.pop("tables")
-    (counts,) = told.pop("views")
-    assert told == {"format": 1, "release": "1.2.3", "revision": "0042"}
+def test_json_has_all_fields_and_its_format_number() -> None:
+    document = json.loads(as_json.write(CONTENTS))
+    teams, pets = document.pop("tables")
+    (counts,) = document.pop("views")
+    assert document == {"format": 1, "release": "1.2.3", "revision": "0042"}
     assert (teams["name"], teams["primary_key"], pets["primary_key"]) == ("teams", ["id"], ["team_id", "place"])
     assert pets["description"] == "Their pets."
     team_id, place, mood, twin_id, _ = pets["columns"]

@@ -8,7 +8,7 @@ from tests.schema_docs.builders import CONTENTS, PETS
 
 
 def source(text: str) -> Any:
-    """The one source that the file holds."""
+    """Return the only source of the file."""
     (only,) = yaml.safe_load(text)["sources"]
     return only
 
@@ -26,12 +26,12 @@ WRITTEN = source(dbt.write(CONTENTS))
 REAL = source(schema_docs.render("dbt"))
 
 
-def test_descriptions_come_through_as_they_are() -> None:
+def test_dbt_sources_keep_descriptions_unchanged() -> None:
     assert [each["name"] for each in WRITTEN["tables"]] == ["teams", "pets", "pet_counts"]
     pets = table(WRITTEN, "pets")
     assert pets["description"] == "Their pets."
-    told = {column["name"]: column["description"] for column in pets["columns"]}
-    assert told == {column.name: column.description for column in PETS.columns}
+    descriptions = {column["name"]: column["description"] for column in pets["columns"]}
+    assert descriptions == {column.name: column.description for column in PETS.columns}
 
 
 def test_keys_nulls_references_and_values_become_tests() -> None:
@@ -57,7 +57,7 @@ def test_of_a_view_nothing_is_tested() -> None:
     assert data_tests(table(WRITTEN, "pet_counts")) == {"pets": []}
 
 
-def test_the_age_of_the_last_complete_run_is_told_by_two_sources() -> None:
+def test_two_dbt_sources_measure_the_age_of_the_last_complete_run() -> None:
     aged = {each["name"]: each["config"] for each in REAL["tables"] if "config" in each}
     ages = {"warn_after": {"count": 1, "period": "day"}, "error_after": {"count": 2, "period": "day"}}
     assert aged == {
@@ -69,7 +69,7 @@ def test_the_age_of_the_last_complete_run_is_told_by_two_sources() -> None:
 
 
 def test_no_description_is_taken_for_a_template() -> None:
-    told = [REAL["description"]]
+    descriptions = [REAL["description"]]
     for each in REAL["tables"]:
-        told += [each["description"], *(column["description"] for column in each["columns"])]
-    assert [text for text in told if any(sign in text for sign in ("{{", "{%", "{#"))] == []
+        descriptions += [each["description"], *(column["description"] for column in each["columns"])]
+    assert [text for text in descriptions if any(sign in text for sign in ("{{", "{%", "{#"))] == []

@@ -4,7 +4,7 @@ from tests.schema_docs.builders import CONTENTS
 WRITTEN = markdown.write(CONTENTS)
 
 
-def test_a_table_is_told_with_types_nulls_keys_references_and_descriptions() -> None:
+def test_markdown_of_a_table_has_types_nulls_keys_and_references() -> None:
     assert WRITTEN.partition("### pets\n")[2].partition("## Views")[0] == (
         "\nTheir pets.\n\n"
         "| column | type | NULL | key | refers to | is |\n"
@@ -17,7 +17,7 @@ def test_a_table_is_told_with_types_nulls_keys_references_and_descriptions() -> 
     )
 
 
-def test_a_view_is_told_by_columns_types_and_descriptions() -> None:
+def test_markdown_of_a_view_has_columns_types_and_descriptions() -> None:
     assert WRITTEN.endswith(
         "## Views\n\n### pet_counts\n\nPets of each team.\n\n"
         "| column | type | is |\n| --- | --- | --- |\n| `pets` | bigint | What pets is. |"

@@ -4,13 +4,13 @@ from etl import schema_docs
 from etl.schema_docs import mermaid
 from tests.schema_docs.builders import CONTENTS
 
-# What the grammar of Mermaid 11 takes of this kind of diagram, as far as it is used here.
+# The part of the grammar of Mermaid 11 that these diagrams use.
 WORD = "[A-Za-z_][A-Za-z0-9_]*"
 LINE = re.compile(rf"    {WORD} (\|\||\|o)(--|\.\.)(o\||o\{{) {WORD} : {WORD}")
 ENTITY = re.compile(rf"    {WORD} \{{\n(        {WORD} {WORD}( (PK|FK)(, (PK|FK))*)?\n)+    \}}\n")
 
 
-def test_lines_tell_what_refers_to_what_how_many_and_whether_a_key_holds_it() -> None:
+def test_mermaid_lines_show_references_cardinality_and_foreign_keys() -> None:
     assert mermaid.write(CONTENTS).splitlines() == [
         "erDiagram",
         "    teams ||--o{ pets : team_id",
@@ -28,14 +28,14 @@ def test_lines_tell_what_refers_to_what_how_many_and_whether_a_key_holds_it() ->
     ]
 
 
-def test_where_only_keys_are_asked_for_other_columns_are_left_out() -> None:
+def test_mermaid_with_keys_only_leaves_out_other_columns() -> None:
     without = mermaid.write(CONTENTS, keys_only=True)
     assert "mood" not in without
     assert "born_at" not in without
     assert "text twin_id FK" in without
 
 
-def test_what_is_written_of_the_real_schema_is_within_the_grammar() -> None:
+def test_mermaid_of_the_real_schema_follows_the_grammar() -> None:
     for keys_only in (False, True):
         head, _, body = (mermaid.write(schema_docs.describe_schema(), keys_only=keys_only) + "\n").partition("\n")
         lines = [line for line in body.splitlines() if " : " in line]

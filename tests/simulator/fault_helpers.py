@@ -1,4 +1,4 @@
-"""Faults that strike requests which would all be answered well."""
+"""Applies faults to requests that have a good answer."""
 
 from etl.simulator import Registry, fault
 from etl.simulator.faults import FaultContext
@@ -8,13 +8,13 @@ GOOD = json_answer({"data": [{"id": "a"}], "pagination": {"total": 1, "offset": 
 
 
 def context(endpoint: str, registry: Registry | None = None, query: dict[str, str] | None = None) -> FaultContext:
-    """Those of a request with such a query."""
+    """Return the context of a request with this query."""
     request = Request(path="/", query={name: [value] for name, value in (query or {}).items()})
     return FaultContext(request=request, endpoint=endpoint, registry=registry or Registry(), ask=_echo)
 
 
 def answers_of(written: str, requests: int = 1, endpoint: str = "models", **query: str) -> list[Answer]:
-    """What a client gets for so many requests."""
+    """Return the answers to this many requests."""
     one = fault(written)
     return [one(context(endpoint, query=query), lambda: GOOD) for _ in range(requests)]
 
@@ -24,5 +24,5 @@ def statuses(written: str, requests: int, endpoint: str = "models", **query: str
 
 
 def _echo(request: Request) -> Answer:
-    """An answer that tells which query it is to."""
+    """Return the query of the request as the answer."""
     return json_answer(request.query)

@@ -10,7 +10,7 @@ from etl.simulator.http_types import Request
 from tests.simulator.fault_helpers import GOOD, answers_of, context, statuses
 
 
-def test_a_fault_strikes_each_nth_request_and_no_more_often_than_told() -> None:
+def test_fault_affects_every_nth_request_at_most_times_times() -> None:
     assert statuses("flaky_500,every=2,times=2", 7) == [200, 500, 200, 500, 200, 200, 200]
 
 
@@ -74,14 +74,14 @@ def test_a_fault_of_one_endpoint_leaves_the_others_alone() -> None:
     assert statuses("flaky_500:503,endpoint=models", 1) == [503]
 
 
-def test_a_rate_limit_says_in_seconds_when_to_come_back_or_says_nothing() -> None:
+def test_rate_limit_has_retry_after_in_seconds_or_none() -> None:
     (seconds,), (silent,) = answers_of("rate_limit:7"), answers_of("rate_limit:none")
 
     assert (seconds.status, seconds.headers) == (429, (("Retry-After", "7"),))
     assert (silent.status, silent.headers) == (429, ())
 
 
-def test_a_rate_limit_names_a_moment_that_is_just_ahead() -> None:
+def test_rate_limit_with_a_date_is_one_second_ahead() -> None:
     (answer,) = answers_of("rate_limit:date")
     ((name, moment),) = answer.headers
 
@@ -89,14 +89,14 @@ def test_a_rate_limit_names_a_moment_that_is_just_ahead() -> None:
     assert abs((parsedate_to_datetime(moment) - datetime.now(UTC)).total_seconds()) <= 1
 
 
-def test_what_is_forbidden_without_a_filter_may_be_read_with_one() -> None:
+def test_list_forbidden_without_a_filter_is_served_with_one() -> None:
     assert statuses("forbid_unfiltered", 1, endpoint="model-versions") == [403]
     assert statuses("forbid_unfiltered", 1, endpoint="model-versions", ml_repo_id="1") == [200]
     assert statuses("forbid_unfiltered", 1, endpoint="model-versions", model_id="m") == [200]
     assert statuses("forbid_unfiltered", 1) == [200]
 
 
-def test_a_token_expires_after_so_many_requests() -> None:
+def test_token_expires_after_a_number_of_requests() -> None:
     assert statuses("expired_token_after:2", 4) == [200, 200, 401, 401]
 
 
@@ -108,7 +108,7 @@ def test_a_redirect_names_its_target() -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_every_fault_can_be_had_by_its_name_alone(name: str) -> None:
+def test_every_fault_has_defaults(name: str) -> None:
     assert len(answers_of(name)) == 1
 
 
@@ -128,6 +128,6 @@ def test_every_fault_can_be_had_by_its_name_alone(name: str) -> None:
         "total_is:many",
     ],
 )
-def test_a_fault_that_is_none_is_a_wrong_option(written: str) -> None:
+def test_unknown_fault_raises_config_error(written: str) -> None:
     with pytest.raises(ConfigError, match=written.partition(",")[0].partition(":")[0]):
         fault(written)

@@ -35,7 +35,7 @@ def test_a_truncated_body_is_announced_whole_and_sent_in_half() -> None:
     assert answer.sent == len(GOOD.body) // 2
 
 
-def test_some_faults_change_only_how_an_answer_comes() -> None:
+def test_some_faults_change_only_the_transfer_of_an_answer() -> None:
     (late,), (cut,), (other,) = answers_of("slow:2.5"), answers_of("reset"), answers_of("wrong_type:text/plain")
 
     assert (late.body, late.delay) == (GOOD.body, 2.5)
@@ -51,7 +51,7 @@ def test_bad_json_cannot_be_read() -> None:
         json.loads(answer.body)
 
 
-def test_a_packed_body_breaks_after_a_good_beginning() -> None:
+def test_broken_gzip_decompresses_up_to_its_middle() -> None:
     (answer,) = answers_of("broken_gzip")
 
     assert answer.headers == (("Content-Encoding", "gzip"),)
@@ -60,7 +60,7 @@ def test_a_packed_body_breaks_after_a_good_beginning() -> None:
         gzip.decompress(answer.body)
 
 
-def test_a_bomb_unpacks_to_a_thousandfold() -> None:
+def test_gzip_bomb_decompresses_to_a_thousand_times_its_size() -> None:
     (answer,) = answers_of("gzip_bomb:8")
     unpacked = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(answer.body)
 
@@ -83,7 +83,7 @@ def test_a_reset_inside_the_body_comes_after_its_head() -> None:
             answer.read()
 
 
-def test_a_huge_body_is_made_while_it_is_sent() -> None:
+def test_huge_body_is_generated_while_it_is_sent() -> None:
     with asked("huge_body:3") as (_, answer):
         assert length(answer) == len(answer.read()) == 3 * 2**20
     with asked("huge_body:1000000") as (_, answer):  # a terabyte
@@ -91,7 +91,7 @@ def test_a_huge_body_is_made_while_it_is_sent() -> None:
 
 
 @pytest.mark.parametrize("written", ["stall", "drip:0.02"])
-def test_a_body_that_does_not_end_keeps_nobody_from_stopping(written: str) -> None:
+def test_endless_body_does_not_prevent_a_stop(written: str) -> None:
     with asked(written) as (simulator, answer):
         serving = [each for each in threading.enumerate() if "process_request_thread" in each.name]
         assert answer.read(5) == b'{"dat'
@@ -108,7 +108,7 @@ def test_a_body_that_does_not_end_keeps_nobody_from_stopping(written: str) -> No
         assert not any(each.is_alive() for each in serving)
 
 
-def test_who_was_left_hanging_is_served_again_on_another_connection() -> None:
+def test_client_of_a_stalled_connection_is_served_on_another() -> None:
     with asked("stall,times=1") as (simulator, answer):
         assert length(answer) > 0
         connection = http.client.HTTPConnection(simulator.host, simulator.port, timeout=patience())

@@ -30,7 +30,7 @@ def test_a_total_can_be_wrong_or_missing_while_the_data_stay_as_they_are(written
 
 
 @pytest.mark.parametrize("written", ["wrong_total", "no_total", "total_is", "empty_page"])
-def test_an_answer_without_pagination_passes_the_faults_of_pages(written: str) -> None:
+def test_answer_without_pagination_is_not_changed_by_list_faults(written: str) -> None:
     here = context("", query={"offset": "5"})
 
     assert fault(written)(here, lambda: Answer(status=404)) == Answer(status=404)
@@ -41,7 +41,7 @@ def test_only_a_page_behind_the_first_is_empty_and_its_total_stays() -> None:
     assert body("empty_page", offset="1") == {"data": [], "pagination": {"total": 1, "offset": 0, "limit": 100}}
 
 
-def test_the_same_page_comes_whichever_is_asked_for() -> None:
+def test_same_page_is_returned_for_every_offset() -> None:
     assert body("same_page", offset="40", limit="5") == {"offset": ["0"], "limit": ["5"]}
     assert body("same_page") == {}  # one record, which no offset leads to
 

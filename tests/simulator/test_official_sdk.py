@@ -109,7 +109,7 @@ def test_every_framework_source_and_metric_is_recognised(client: TrueFoundry, re
         assert [metric.model_dump() for metric in version.metrics or []] == record["metrics"]
 
 
-def test_one_record_is_got_by_id_and_one_that_is_gone_is_not_found(client: TrueFoundry, registry: Registry) -> None:
+def test_sdk_gets_a_record_by_id_and_a_deleted_one_raises_not_found(client: TrueFoundry, registry: Registry) -> None:
     model_id, version_id = registry.ids("models")[0], registry.ids("model-versions")[0]
 
     assert client.models.get(model_id).data.id == model_id

@@ -40,7 +40,7 @@ def test_a_change_shows_in_the_version_and_in_the_model_that_embeds_it(registry:
     assert registry.get("models", model_id)["latest_version"] == version
 
 
-def test_any_record_can_be_given_fields_that_nobody_has_heard_of(registry: Registry) -> None:
+def test_any_record_accepts_unknown_fields(registry: Registry) -> None:
     model_id = registry.ids("models")[0]
     version_id = registry.get("models", model_id)["latest_version"]["id"]
 
@@ -97,7 +97,7 @@ def test_the_number_of_a_deleted_version_is_not_used_again(registry: Registry) -
     assert registry.get("model-versions", version_id)["fqn"].endswith(":3")
 
 
-def test_a_deleted_ml_repo_takes_all_in_it_along_and_brings_it_back(registry: Registry) -> None:
+def test_ml_repo_is_deleted_and_restored_with_its_models_and_versions(registry: Registry) -> None:
     before = {entity: listed(registry, entity) for entity in ("ml-repos", "models", "model-versions")}
 
     registry.delete_ml_repo("1")
@@ -109,7 +109,7 @@ def test_a_deleted_ml_repo_takes_all_in_it_along_and_brings_it_back(registry: Re
     assert {entity: listed(registry, entity) for entity in before} == before
 
 
-def test_a_deleted_model_comes_back_with_its_versions_as_it_was(registry: Registry) -> None:
+def test_deleted_model_is_restored_with_its_versions(registry: Registry) -> None:
     model_id = registry.ids("models")[1]
     before = registry.get("models", model_id)
 
@@ -127,7 +127,7 @@ def test_an_ml_repo_is_never_given_the_id_of_a_deleted_one(registry: Registry) -
     assert registry.add_ml_repo("new") == "4"
 
 
-def test_what_is_not_there_cannot_be_read_changed_or_restored(registry: Registry) -> None:
+def test_missing_record_cannot_be_read_changed_or_restored(registry: Registry) -> None:
     with pytest.raises(NoSuchRecord, match="nobody"):
         registry.get("models", "nobody")
     with pytest.raises(NoSuchRecord, match="nobody"):
@@ -162,7 +162,7 @@ def test_a_raw_version_becomes_the_latest_of_its_model(registry: Registry) -> No
     assert registry.get("models", model_id)["latest_version"] == {"id": "odd", "model_id": model_id}
 
 
-def test_each_order_sorts_as_it_is_called(registry: Registry) -> None:
+def test_each_order_sorts_by_its_name(registry: Registry) -> None:
     created = registry.ids("models")
     registry.touch(created[1])
 
@@ -175,7 +175,7 @@ def test_each_order_sorts_as_it_is_called(registry: Registry) -> None:
     assert names == sorted(names)
 
 
-def test_a_shuffled_list_comes_in_another_order_each_time_and_is_whole() -> None:
+def test_shuffled_list_is_complete_and_in_a_new_order_each_time() -> None:
     registry = Registry.generate(models=50, versions=0)
     registry.order = "shuffled"
 

@@ -52,7 +52,7 @@ def test_a_page_beyond_the_end_is_empty(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("authorization", ["", "demo-token", "Bearer other", "Basic demo-token"])
-def test_without_the_right_token_nothing_is_told(registry: Registry, authorization: str) -> None:
+def test_wrong_token_is_rejected(registry: Registry, authorization: str) -> None:
     answer = Api(registry).answer(Request(path="/api/ml/v1/models", authorization=authorization))
 
     assert answer.status == 401
@@ -63,14 +63,14 @@ def test_without_the_right_token_nothing_is_told(registry: Registry, authorizati
     "path",
     ["/", "/api/ml/v1", "/api/ml/v1/artifacts", "/api/ml/v2/models", "/models", "/tfy/api/ml/v1/models"],
 )
-def test_any_other_path_is_a_page_for_people_with_status_200(registry: Registry, path: str) -> None:
+def test_unknown_path_returns_the_html_page_with_status_200(registry: Registry, path: str) -> None:
     answer = ask(Api(registry), path)
 
     assert answer.status == 200
     assert answer.content_type.startswith("text/html")
 
 
-def test_below_a_path_prefix_the_api_answers_and_beside_it_the_edge(registry: Registry) -> None:
+def test_api_answers_only_below_its_path_prefix(registry: Registry) -> None:
     api = Api(registry, path_prefix="/tfy", prefixes=("/api/svc/v1",))
 
     assert ask(api, "/tfy/api/svc/v1/models").content_type == "application/json"
@@ -78,7 +78,7 @@ def test_below_a_path_prefix_the_api_answers_and_beside_it_the_edge(registry: Re
     assert ask(api, "/tfy/api/ml/v1/models").content_type.startswith("text/html")
 
 
-def test_one_record_comes_in_data_and_a_missing_one_is_404(registry: Registry) -> None:
+def test_single_record_is_in_data_and_a_missing_one_is_404(registry: Registry) -> None:
     model_id = registry.ids("models")[0]
 
     one = ask(Api(registry), f"/api/ml/v1/models/{model_id}")
@@ -87,7 +87,7 @@ def test_one_record_comes_in_data_and_a_missing_one_is_404(registry: Registry) -
     assert ask(Api(registry), "/api/ml/v1/models/nobody").status == 404
 
 
-def test_a_limit_that_is_too_high_is_refused_in_the_words_of_fastapi(registry: Registry) -> None:
+def test_too_high_limit_is_rejected_in_the_format_of_fastapi(registry: Registry) -> None:
     assert detail(ask(Api(registry, max_limit=50), "/api/ml/v1/models", limit="51")) == {
         "type": "less_than_equal",
         "loc": ["query", "limit"],
@@ -148,7 +148,7 @@ def test_models_are_filtered_by_all_that_is_documented(registry: Registry) -> No
     ("listing", "refused", "accepted"),
     [("ml_repo", {}, {"ml_repo_id": "1"}), ("model", {"ml_repo_id": "1"}, {"model_id": "any"})],
 )
-def test_versions_can_be_had_only_as_narrowly_as_the_control_plane_wants(
+def test_versions_are_listed_only_with_the_required_filter(
     registry: Registry, listing: str, refused: dict[str, str], accepted: dict[str, str]
 ) -> None:
     api = Api(registry, versions_listing=listing)
@@ -267,7 +267,7 @@ def test_a_change_that_cannot_be_made_is_refused(registry: Registry, name: str, 
     assert mutate(Api(registry), name, arguments).status == status
 
 
-def test_only_the_token_opens_the_way_to_change_the_registry(registry: Registry) -> None:
+def test_registry_changes_require_the_token(registry: Registry) -> None:
     request = Request(method="POST", path="/_simulator/delete_ml_repo", body=b'{"id":"1"}')
 
     assert Api(registry).answer(request).status == 401

@@ -32,7 +32,7 @@ def failing(registry: Registry, *faults: Fault) -> Simulator:
     return Simulator(registry, faults=faults)
 
 
-def test_a_list_comes_over_http_below_the_path_prefix(registry: Registry) -> None:
+def test_list_is_served_over_http_below_the_path_prefix(registry: Registry) -> None:
     with Simulator(registry, path_prefix="/tfy") as simulator, client(simulator) as http:
         answer = http.get(MODELS, params={"limit": 2})
 
@@ -91,7 +91,7 @@ def test_another_process_changes_the_registry_unseen_by_faults_hook_and_log(regi
     assert simulator.log == []
 
 
-def test_a_hook_that_fails_is_told_on_stderr(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failing_hook_is_reported_on_stderr(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("the hook is broken")
 
@@ -105,7 +105,7 @@ def test_a_hook_that_fails_is_told_on_stderr(registry: Registry, capsys: pytest.
     assert "the hook is broken" in capsys.readouterr().err
 
 
-def test_the_first_fault_stands_outermost(registry: Registry) -> None:
+def test_first_fault_is_outermost(registry: Registry) -> None:
     with (
         failing(registry, fault("flaky_500,times=1"), fault("forbid")) as simulator,
         client(simulator) as http,
@@ -113,7 +113,7 @@ def test_the_first_fault_stands_outermost(registry: Registry) -> None:
         assert [http.get(MODELS).status_code for _ in range(2)] == [500, 403]
 
 
-def test_a_reset_connection_gives_no_byte(registry: Registry) -> None:
+def test_reset_connection_sends_no_byte(registry: Registry) -> None:
     with (
         failing(registry, fault("reset")) as simulator,
         client(simulator) as http,
@@ -138,7 +138,7 @@ def test_after_a_fault_that_passes_the_same_client_is_served_again(registry: Reg
         assert http.get(MODELS).json()["pagination"]["total"] == 3
 
 
-def test_a_stopped_simulator_serves_nobody_who_is_still_connected(registry: Registry) -> None:
+def test_stopped_simulator_closes_open_connections(registry: Registry) -> None:
     simulator = Simulator(registry).start()
     with client(simulator) as http:
         assert http.get(MODELS).status_code == 200
@@ -174,7 +174,7 @@ def test_pages_and_changes_from_many_threads_agree(registry: Registry) -> None:
     assert {entry.status for entry in simulator.log} == {200}
 
 
-def test_over_tls_only_who_trusts_the_certificate_is_served(registry: Registry, tmp_path: Path) -> None:
+def test_tls_serves_only_clients_that_trust_the_certificate(registry: Registry, tmp_path: Path) -> None:
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     cert_file, key_file = tmp_path / "cert.pem", tmp_path / "key.pem"
@@ -192,7 +192,7 @@ def test_over_tls_only_who_trusts_the_certificate_is_served(registry: Registry, 
             assert http.get(MODELS).json()["pagination"]["total"] == 3
 
 
-def test_a_raw_record_leaves_as_it_was_put(registry: Registry) -> None:
+def test_raw_record_is_served_verbatim_over_http(registry: Registry) -> None:
     registry.put_raw("models", "odd", b'{"id":"odd","value":NaN,"name":"\\ud800"}')
 
     with Simulator(registry) as simulator, client(simulator) as http:

@@ -1,21 +1,21 @@
-"""Every bad answer that a control plane was made to give, and what a run makes of it."""
+"""Bad answers of a control plane, and the expected result of a run."""
 
 from dataclasses import dataclass
 
 AS_BEFORE = "as before"
 NEW = "the new state"
-WHAT_CAME = "what came of the new state, nothing deleted"
+WHAT_CAME = "the part of the new state that was read, nothing deleted"
 
 
 @dataclass(frozen=True)
 class BadAnswer:
-    """What comes, as faults of the simulator; how the run ends, and what the database holds afterwards.
+    """Faults of the simulator; how the run ends, and what the database holds afterwards.
 
-    `requests` is the most that the run may send, `timeout` that of one request in seconds.
+    `requests` is the maximum number of requests of the run, `timeout` is that of one request in seconds.
     """
 
     name: str
-    strikes: str
+    duration: str
     faults: tuple[str, ...]
     does: str
     exit_code: int
@@ -31,7 +31,7 @@ def _always(name: str, fault: str, does: str, ends: tuple[int, str, int], timeou
 def _passing(
     name: str, *faults: str, does: str = "tries again", requests: int = 20, timeout: float = 10.0
 ) -> BadAnswer:
-    return BadAnswer(name, "in passing", faults, does, 0, NEW, requests, timeout)
+    return BadAnswer(name, "transient", faults, does, 0, NEW, requests, timeout)
 
 
 _GIVES_UP = "tries again, then gives up"

@@ -1,4 +1,4 @@
-"""A browser, and what went wrong in it."""
+"""A browser, with checks for errors and for foreign requests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from tests.support.external_tools import require_tool
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """Debian's Chromium. A process has one at a time: whoever starts it ends it with his module."""
+    """Yield Debian's Chromium. A process can run only one at a time."""
     from playwright.sync_api import sync_playwright
 
     path = require_tool("chromium", "chromium")
@@ -23,24 +23,27 @@ def chromium() -> Iterator[Any]:
 
 @dataclass
 class Window:
-    """A page of a browser, and all that went wrong in it or left for another host."""
+    """A page of a browser, with its errors and requests."""
 
     page: Any
     errors: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
     def go(self, url: str) -> None:
-        """Open an address, and wait until it is quiet."""
+        """Open a URL, and wait until the network is idle."""
         assert self.page.goto(url).status == 200, url
         self.page.wait_for_load_state("networkidle")
 
     @classmethod
     @contextmanager
     def of(cls, browser: Any, host: str) -> Iterator["Window"]:
-        """An empty page. Whatever it asks of another host, and whatever it complains of, is an error in the end."""
+        """Yield an empty page; fails at the end on errors or requests to other hosts."""
         page = browser.new_page()
         window = cls(page)
-        page.on("console", lambda said: window.errors.append(said.text) if said.type in {"error", "warning"} else None)
+        page.on(
+            "console",
+            lambda message: window.errors.append(message.text) if message.type in {"error", "warning"} else None,
+        )
         page.on("pageerror", lambda error: window.errors.append(str(error)))
         page.on("request", lambda request: window.requests.append(request.url))
         yield window
@@ -50,5 +53,5 @@ class Window:
         assert window.errors == []
 
     def text(self, selector: str) -> list[str]:
-        """What each element shows."""
+        """Return the text of each element."""
         return [text.strip() for text in self.page.locator(selector).all_inner_texts()]

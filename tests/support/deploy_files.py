@@ -1,4 +1,4 @@
-"""The files of docs/deploy, as tests of several kinds read them."""
+"""The files of docs/deploy."""
 
 from pathlib import Path
 from typing import Any
@@ -8,16 +8,16 @@ import yaml
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "deploy"
 INSTALLED = "/opt/tfy-etl/bin/tfy-etl"
-"""Where the files take the command to be."""
+"""Path of the command in these files."""
 
 
 def manifests() -> list[dict[str, Any]]:
-    """The objects of the Kubernetes manifest."""
+    """Return the objects of the Kubernetes manifest."""
     return list(yaml.safe_load_all((FOLDER / "kubernetes.yaml").read_text()))
 
 
 def pods() -> dict[str, dict[str, Any]]:
-    """The spec of each pod, by the name of the job."""
+    """Return the spec of each pod by the name of its job."""
     found = {}
     for each in manifests():
         spec = each.get("spec", {})
@@ -28,7 +28,7 @@ def pods() -> dict[str, dict[str, Any]]:
 
 
 def jobs() -> dict[str, dict[str, Any]]:
-    """The spec of each job, by its name."""
+    """Return the spec of each job by its name."""
     return {
         each["metadata"]["name"]: each["spec"].get("jobTemplate", each)["spec"]
         for each in manifests()

@@ -1,4 +1,4 @@
-"""A disk of a few megabytes, to fill up, or to make one that nobody can write."""
+"""A small disk, to fill up or to make read-only."""
 
 import errno
 import os
@@ -14,22 +14,21 @@ _AS_ROOT = () if os.geteuid() == 0 else ("sudo", "-n")
 
 
 class Disk:
-    """A disk of its own, mounted at `folder`."""
+    """A disk mounted at `folder`."""
 
     def __init__(self, folder: Path) -> None:
-        """It is mounted already."""
         self.folder = folder
         self._filler = folder / "filler"
 
     def fill(self, but: int = 0) -> None:
-        """Leave only so many bytes free."""
+        """Fill the disk, except for `but` bytes."""
         with self._filler.open("wb") as file:
             while True:
                 free = os.statvfs(self.folder)
                 try:
                     os.posix_fallocate(file.fileno(), 0, max(free.f_bavail * free.f_bsize - but, 1))
                 except OSError as error:
-                    if error.errno == errno.ENOSPC:  # somebody wrote in the meantime
+                    if error.errno == errno.ENOSPC:  # another process wrote at the same time
                         continue
                     raise
                 return
@@ -39,19 +38,19 @@ class Disk:
         self._filler.unlink()
 
     def forbid_writing(self) -> None:
-        """From now on nobody writes here, not even root."""
+        """Make the disk read-only, also for root."""
         _mount("-o", "remount,ro", str(self.folder))
 
     def forbid_writing_to(self, file: Path) -> None:
-        """The same of one of its files."""
+        """Make one file read-only, also for root."""
         _mount("--bind", str(file), str(file))
         _mount("-o", "remount,bind,ro", str(file))
 
 
 @contextmanager
 def small_disk(megabytes: int) -> Iterator[Disk]:
-    """A disk in memory. Where none can be mounted, CI must mend that, and elsewhere the test is skipped."""
-    # The path of a socket in it must be short, which TMPDIR need not be.
+    """Yield a disk in memory. If it cannot be mounted, the test is skipped, or fails in CI."""
+    # Paths of sockets must be short, and TMPDIR may be long.
     folder = Path(tempfile.mkdtemp(prefix="tfy-etl-disk-", dir="/tmp"))
     try:
         _mount("-t", "tmpfs", "-o", f"size={megabytes}m,mode=0777", "tfy-etl", str(folder))

@@ -1,6 +1,6 @@
-"""Tools that check what users give to other programs, and are no Python packages: from the machine, or from Debian.
+"""External tools that check files for other programs, from the machine or from Debian packages.
 
-Where one cannot be had the test is skipped; in CI that is an error.
+A test is skipped if its tool is not available; in CI that is an error.
 """
 
 import os
@@ -16,13 +16,13 @@ _CACHE = Path(__file__).parents[2] / ".pytest_cache" / "debian"
 
 
 class ToolMissing(Exception):
-    """A tool could not be had; the message says what to install."""
+    """A tool is not available; the message names the package to install."""
 
 
 def require_tool(name: str, package: str, *, starts_a_service: bool = False) -> str:
-    """The path of a tool of a Debian package, which is installed if need be.
+    """Return the path of a tool, and install its Debian package if needed.
 
-    One that would start a service is only unpacked, beside the tests: nobody wants a server for having run them.
+    A package that would start a service is unpacked to the cache of the tests instead.
     """
     try:
         return _found(name) or (_unpacked if starts_a_service else _installed)(name, package)
@@ -39,7 +39,7 @@ def _found(name: str) -> str | None:
 
 def _installed(name: str, package: str) -> str:
     _CACHE.mkdir(parents=True, exist_ok=True)
-    with FileLock(_CACHE / "apt.lock"):  # of several workers, one installs
+    with FileLock(_CACHE / "apt.lock"):  # only one of several workers installs
         if not (found := _found(name)):
             _as_root("apt-get", "update", "-qq")
             _as_root(
@@ -47,7 +47,7 @@ def _installed(name: str, package: str) -> str:
             )
             found = _found(name)
     if not found:
-        raise ToolMissing("its package does not hold it")
+        raise ToolMissing("its package does not contain it")
     return found
 
 
@@ -56,11 +56,11 @@ def _unpacked(name: str, package: str) -> str:
     _CACHE.mkdir(parents=True, exist_ok=True)
     with FileLock(_CACHE / "apt.lock"), tempfile.TemporaryDirectory() as folder:
         if not tool.exists():
-            Path(folder).chmod(0o755)  # apt fetches as a user of its own
+            Path(folder).chmod(0o755)  # apt downloads as another user
             if not _fetched(package, folder):
                 _as_root("apt-get", "update", "-qq")
                 if not _fetched(package, folder):
-                    raise ToolMissing("it cannot be fetched")
+                    raise ToolMissing("it cannot be downloaded")
             (archive,) = Path(folder).glob("*.deb")
             _run("dpkg-deb", "--extract", str(archive), str(_CACHE / package))
     return str(tool)

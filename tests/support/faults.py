@@ -1,4 +1,4 @@
-"""What can befall a run from outside: signals, waiting, and work in the registry meanwhile."""
+"""Faults to inject into a run from outside: signals, delays, and changes to the registry."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ from tests.support.sync_env import Row, SyncEnv, Tables
 
 
 def at_request(mirror: SyncEnv, path: str, number: int, work: Callable[[], object]) -> list[int]:
-    """Have something happen at the nth request for a path; gives the list of when it did."""
+    """Call `work` at the nth request for a path; return a list that gets the number of that request."""
     count: list[int] = []
     happened: list[int] = []
 
@@ -36,7 +36,7 @@ def at_request(mirror: SyncEnv, path: str, number: int, work: Callable[[], objec
 def interrupt_at_request(
     mirror: SyncEnv, request: int, fault: Callable[[subprocess.Popen[str]], object]
 ) -> subprocess.Popen[str]:
-    """A run that is struck when it sends its nth request."""
+    """Start a run, and inject a fault when it sends its nth request."""
     started = threading.Event()
     running: list[subprocess.Popen[str]] = []
     requests: list[int] = []
@@ -45,7 +45,7 @@ def interrupt_at_request(
         requests.append(number)
         if len(requests) == request:
             started.wait(patience())
-            # The answer goes out meanwhile: some blows are to fall on what the run does with it.
+            # A thread, so that the answer is sent too: some faults should hit the run while it uses the answer.
             threading.Thread(target=fault, args=(running[0],), daemon=True).start()
 
     mirror.plane.before_request = hook
@@ -69,10 +69,10 @@ PHASES = (
     "ended: succeeded",
     "",
 )
-"""What a run says as each part of it begins; the last but one once it is committed, the last when it is gone."""
+"""What a run prints at the start of each phase; "" stands for the time after its end."""
 
 LOGGED = re.compile(r"\d{4}-\d\d-\d\dT\S+ \[")
-"""How a line of the log begins."""
+"""The start of a log line."""
 
 READING = PHASES[:4]
 COMPARING, WRITING, ENDED = PHASES[4:7]
@@ -80,7 +80,7 @@ COMPARING, WRITING, ENDED = PHASES[4:7]
 
 @dataclass(frozen=True)
 class CrashOutcome:
-    """How a run ended that was struck: in which part it was by its own words, and all of them."""
+    """How an interrupted run ended: its exit code, the phase that it printed last, and all lines."""
 
     code: int
     part: str
@@ -88,13 +88,13 @@ class CrashOutcome:
 
     @property
     def message(self) -> str:
-        """The one line that it left."""
+        """The only line that is not a log line."""
         (message,) = (line for line in self.lines if not LOGGED.match(line))
         return message
 
 
 def read_phases(process: subprocess.Popen[str], begun: Callable[[str], object]) -> list[str]:
-    """Every line that a run says until it ends; `begun` is called as each part begins."""
+    """Return all lines of a run; call `begun` at the start of each phase."""
     message: list[str] = []
     assert process.stderr is not None
     for line in process.stderr:
@@ -107,7 +107,7 @@ def read_phases(process: subprocess.Popen[str], begun: Callable[[str], object]) 
 
 
 def durations(mirror: SyncEnv, *arguments: str) -> dict[str, float]:
-    """How many seconds each part of a run takes that nobody strikes."""
+    """Return the seconds of each phase of a run without faults."""
     moments: dict[str, float] = {}
     process = mirror.start(*arguments)
     read_phases(process, lambda part: moments.setdefault(part, time.monotonic()))
@@ -119,7 +119,7 @@ def durations(mirror: SyncEnv, *arguments: str) -> dict[str, float]:
 def interrupt_in_phase(
     mirror: SyncEnv, part: str, after: float, fault: Callable[[subprocess.Popen[str]], object], *arguments: str
 ) -> CrashOutcome:
-    """A run that is struck so many seconds after it began a part."""
+    """Start a run, and inject a fault this many seconds after a phase began."""
     process = mirror.start("--lock-wait", "30", *arguments)
     seen: list[str] = []
 
@@ -134,7 +134,7 @@ def interrupt_in_phase(
 
 
 def change_everything(registry: Registry, word: str) -> None:
-    """Change every version, and some models: a merge that writes to every table."""
+    """Change every version and some models, so that the merge writes to every table."""
     for version in registry.ids("model-versions"):
         registry.set_fields(version, {"description": word, "tags": [word[:9], "kept"]}, touch=False)
     model, gone = registry.ids("models")[:2]
@@ -145,12 +145,12 @@ def change_everything(registry: Registry, word: str) -> None:
 
 
 def newest_run(mirror: SyncEnv) -> Row:
-    """The row of the run that was started last."""
+    """Return the row of the run that started last."""
     return max(mirror.rows(SyncRun), key=lambda row: row["started_at"])
 
 
 def is_written(mirror: SyncEnv, before: Tables) -> bool:
-    """Whether the tables are as after a run; the other thing they may be is as before it, to the very row."""
+    """Return whether the run was written; fails if the tables are neither as before nor complete."""
     if mirror.registry_dump() == before:
         return False
     assert mirror.held() == mirror.served()
@@ -158,7 +158,7 @@ def is_written(mirror: SyncEnv, before: Tables) -> bool:
 
 
 def wait_for_the_lock(mirror: SyncEnv) -> float:
-    """A server notices only after a moment that a client died; gives how many seconds it took."""
+    """Wait until the server releases the lock of a dead client; return the seconds that it took."""
     began = time.monotonic()
     engine = open_engine(mirror.url)
     while True:
@@ -174,7 +174,7 @@ def wait_for_the_lock(mirror: SyncEnv) -> float:
 
 @contextmanager
 def paused_run(mirror: SyncEnv, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Callable[[], None]]]:
-    """A run that has begun and gets no answer before it is told to go on."""
+    """Yield a run that has started and waits for an answer, and a function that lets it continue."""
     begun, gate = threading.Event(), threading.Event()
 
     def hook(_number: int, path: str, _query: dict[str, list[str]]) -> None:

@@ -1,4 +1,4 @@
-"""What the tables tell of a moment: by as_of.sql, by the views of history, by undoing `changes`."""
+"""The state at a given time: by as_of.sql, by the views of history, and by undoing `changes`."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -20,14 +20,14 @@ from tests.support.sync_env import ENTITIES, ROWS, Row, SyncEnv
 AS_OF = files("etl.models").joinpath("as_of.sql").read_text(encoding="utf-8")
 
 Pointers = dict[str, tuple[int | None, str | None, frozenset[str]]]
-"""Number, alias and tags of each version that the source had."""
+"""Number, alias and tags of each version at the source."""
 
 _LISTS = {"metrics", "packages"}
 
 
 @dataclass
 class Version:
-    """What `changes` tells of a version."""
+    """The fields of a version that `changes` records."""
 
     fields: dict[str, str | None]
     tags: set[str]
@@ -37,7 +37,7 @@ class Version:
 
     @classmethod
     def of(cls, rows: Any) -> "Version":
-        """The version of which these are the rows, by table."""
+        """Create a version from its rows, by table."""
         record = ModelVersionRow._make(rows["model_versions"][0])
         columns = ("version", "version_alias", "description", "framework_type", "base_model", "python_version")
         metrics = map(MetricRow._make, rows.get("model_version_metrics", ()))
@@ -50,7 +50,7 @@ class Version:
         )
 
     def undo(self, change: Row) -> None:
-        """Be as before the change."""
+        """Undo a change."""
         match change["kind"]:
             case "created" | "restored":
                 self.is_there = False
@@ -83,7 +83,7 @@ State = dict[str, Version]
 
 
 def undone(mirror: SyncEnv, moments: Iterable[datetime]) -> dict[datetime, State]:
-    """The versions as they were at each moment, from what is stored now and `changes` alone."""
+    """Return the versions at each time, from the current rows and `changes`."""
     versions = _stored(mirror)
     first_seen = {row["id"]: row["first_seen_at"] for row in mirror.rows(ModelVersion)}
     changes = mirror.rows(Change, Change.entity == "model_versions")
@@ -118,7 +118,7 @@ def _table(name: str) -> Any:
 
 
 def as_of(mirror: SyncEnv, moment: datetime) -> Pointers:
-    """What the shipped query tells of a moment."""
+    """Return the state at a given time by as_of.sql."""
     numbers: dict[str, tuple[int | None, str | None]] = {}
     tags: dict[str, set[str]] = {}
     with mirror.connection() as connection:
@@ -130,7 +130,7 @@ def as_of(mirror: SyncEnv, moment: datetime) -> Pointers:
 
 
 def stretches(mirror: SyncEnv, version_id: str, view: Any = views.tag_history) -> list[tuple[Any, ...]]:
-    """What, from when, whether that is exact, until when: of one version, in order of time."""
+    """Return label, start, whether it is exact, and end of each period of a version."""
     what = view.c.get("tag", view.c.get("version_alias"))
     columns = (what, view.c.valid_from, view.c.valid_from_is_exact, view.c.valid_to)
     query = select(*columns).where(view.c.model_version_id == version_id).order_by(view.c.valid_from, what)
@@ -139,7 +139,7 @@ def stretches(mirror: SyncEnv, version_id: str, view: Any = views.tag_history) -
 
 
 def held_at(rows: Iterable[Row], moment: datetime, name: str) -> dict[str, set[str]]:
-    """What the rows of a view of history tell of a moment: tags or aliases by version, one stretch each."""
+    """Return tags or aliases by version at a given time, from the rows of a view of history."""
     found: dict[str, set[str]] = {}
     for row in rows:
         if row["valid_from"] <= moment and (row["valid_to"] is None or moment < row["valid_to"]):
@@ -150,7 +150,7 @@ def held_at(rows: Iterable[Row], moment: datetime, name: str) -> dict[str, set[s
 
 
 def prune(mirror: SyncEnv, before: datetime) -> None:
-    """Forget what was written of runs before a moment, as `tfy-etl prune` does."""
-    with open_readonly(mirror.url) as connection:
+    """Delete the history of runs before a given time, as `tfy-etl prune` does."""
+    with reading(mirror.url) as connection:
         for _ in Old(connection, before).delete(1000):
             pass

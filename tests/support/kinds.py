@@ -1,4 +1,4 @@
-"""Which tests `make test-fast` leaves out, by folder or file; the rest takes less than a minute.
+"""The kinds of tests that `make test-fast` leaves out, by folder or file.
 
 e2e    starts the command, a browser or another program
 slow   runs many examples or many syncs
@@ -28,12 +28,12 @@ _KINDS = {
 
 
 def mark(item: pytest.Item) -> None:
-    """Mark a test by where it is."""
+    """Mark a test by its path."""
     for kind, places in _KINDS.items():
         if any(item.path.is_relative_to(_TESTS / place) for place in places):
             item.add_marker(kind)
 
 
 def missing() -> list[str]:
-    """Folders and files that the table names and that are not there."""
+    """Return the paths of the table that do not exist."""
     return [place for places in _KINDS.values() for place in places if not (_TESTS / place).exists()]

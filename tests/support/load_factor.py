@@ -1,17 +1,17 @@
-"""How much the endurance tests take on: in the suite a little, by `make endurance` a lot."""
+"""Scales the endurance tests: small in the suite, large with `make endurance`."""
 
 import json
 import os
 from pathlib import Path
 
 LOAD_FACTOR = int(os.environ.get("TFY_ETL_TEST_SCALE", "1"))
-"""Factor on rounds, kills and examples. Each test that uses it says what it counts."""
+"""Factor for the number of rounds, kills and examples."""
 
 _REPORT = os.environ.get("TFY_ETL_TEST_REPORT")
 
 
 def report(of: str, **counted: object) -> None:
-    """Add what was counted to the file that TFY_ETL_TEST_REPORT names, as a line of JSON; without one, print it."""
+    """Append the counts as a JSON line to the file in TFY_ETL_TEST_REPORT, or print them."""
     line = json.dumps({"of": of} | counted)
     if _REPORT:
         with Path(_REPORT).open("a", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Hostile records: what a control plane may serve though nobody should, and what becomes of it."""
+"""Malformed records that a control plane might return, and whether they can be stored."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ _BUILDERS: dict[Entity, Any] = {"ml_repos": an_ml_repo, "models": a_model, "mode
 
 
 class BadRecord(NamedTuple):
-    """A record as it is served; `reason` is why it is rejected, None when it can be kept."""
+    """A record to serve; `reason` is why it is rejected, None if it can be stored."""
 
     entity: Entity
     record: Any
@@ -26,7 +26,7 @@ class BadRecord(NamedTuple):
 
 
 def nested(levels: int) -> Any:
-    """A list in an object in a list …, that many levels deep."""
+    """Return lists and objects, nested to this depth."""
     value: Any = "deep"
     for level in range(levels):
         value = {"in": value} if level % 2 else [value]
@@ -34,7 +34,7 @@ def nested(levels: int) -> Any:
 
 
 def wide(size: int) -> Record:
-    """An object of about so many bytes as JSON."""
+    """Return an object of about this many bytes of JSON."""
     return {f"parameter-{number}": ["text", number, number / 7, {"of": None}] for number in range(size // 65)}
 
 
@@ -171,24 +171,24 @@ REFUSED = {
 }
 
 
-def served(name: str, hostile: BadRecord) -> Any:
-    """The record under the name as its id, unless the record says something of its id itself."""
-    record = hostile.record
+def served(name: str, case: BadRecord) -> Any:
+    """Return the record with the name as its id, unless its id is part of the case."""
+    record = case.record
     usual = [an_ml_repo()["id"], a_model()["id"], a_version()["id"]]
-    if isinstance(record, dict) and hostile.reason != _NO_ID and record.get("id", usual[0]) in usual:
+    if isinstance(record, dict) and case.reason != _NO_ID and record.get("id", usual[0]) in usual:
         return record | {"id": name}
     return record
 
 
-def serve(mirror: SyncEnv, hostile: Mapping[str, BadRecord]) -> None:
-    """Let the control plane serve hostile records beside its good ones."""
-    for name, each in hostile.items():
+def serve(mirror: SyncEnv, cases: Mapping[str, BadRecord]) -> None:
+    """Add malformed records to the control plane."""
+    for name, each in cases.items():
         mirror.registry.put_raw(each.entity.replace("_", "-"), name, served(name, each))
 
 
 @st.composite
 def mutated(draw: st.DrawFn) -> BadRecord:
-    """A right record in which up to three values are replaced by any others, left out, or joined by new ones."""
+    """Generate a valid record with up to three values replaced, removed or added."""
     entity = draw(st.sampled_from(list(_BUILDERS)))
     record = deepcopy(_BUILDERS[entity](id=f"{entity}-{draw(st.integers(0, 99))}"))
     for _ in range(draw(st.integers(1, 3))):
@@ -209,7 +209,7 @@ def mutated(draw: st.DrawFn) -> BadRecord:
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Each container within a value with each of its keys."""
+    """Yield each container in a value with each of its keys."""
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
         yield value, key
         if isinstance(item, dict | list):

@@ -1,4 +1,4 @@
-"""What listens to runs: an OTLP collector, and the far end of a webhook. Both speak real HTTP."""
+"""An HTTP server that receives OTLP exports and webhooks."""
 
 import gzip
 import json
@@ -15,20 +15,20 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 
 class Post(NamedTuple):
-    """A request as it came."""
+    """A received request."""
 
     path: str
     headers: dict[str, str]
     body: bytes
 
     def json(self) -> Any:
-        """The body, if it is JSON."""
+        """Parse the body as JSON."""
         return json.loads(self.body)
 
 
 @dataclass
 class OtlpReceiver:
-    """Takes every POST, answers with a status, or with nothing but one byte now and then until it is stopped."""
+    """Accepts every POST, and answers with a status, or byte by byte without an end if `drips`."""
 
     url: str = ""
     status: int = 200
@@ -38,13 +38,13 @@ class OtlpReceiver:
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def to(self, path: str) -> list[Post]:
-        """What came to one path."""
+        """Return the requests to a path."""
         return [each for each in self.posts if each.path == path]
 
 
 @contextmanager
 def receiver() -> Iterator[OtlpReceiver]:
-    """One that listens on the loopback address."""
+    """Yield a receiver on the loopback address."""
     state = OtlpReceiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -78,7 +78,7 @@ def receiver() -> Iterator[OtlpReceiver]:
 
 
 class Span(NamedTuple):
-    """A span as the collector got it."""
+    """A received span."""
 
     name: str
     id: bytes
@@ -89,7 +89,7 @@ class Span(NamedTuple):
 
 
 def spans(collector: OtlpReceiver) -> list[Span]:
-    """Every span that came, in the order of their starts."""
+    """Return all received spans, in the order of their start."""
     found: list[tuple[int, Span]] = []
     for post in collector.to("/v1/traces"):
         request = ExportTraceServiceRequest.FromString(post.body)
@@ -109,7 +109,7 @@ Points = dict[tuple[tuple[str, Any], ...], float]
 
 
 def metrics(collector: OtlpReceiver) -> dict[str, Points]:
-    """Every metric that came last, by name: its points by their attributes. Of a histogram the sum."""
+    """Return the last points of each metric, by attributes; for a histogram its sum."""
     found: dict[str, Points] = {}
     for post in collector.to("/v1/metrics"):
         request = ExportMetricsServiceRequest.FromString(post.body)

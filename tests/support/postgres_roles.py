@@ -1,4 +1,4 @@
-"""A PostgreSQL database with the roles of docs/postgresql.md, made by the very lines that stand there."""
+"""A PostgreSQL database with the roles of docs/postgresql.md, created by the SQL of that page."""
 
 import re
 from collections.abc import Iterator
@@ -24,22 +24,22 @@ _ROLES = ("etl", *re.findall("CREATE ROLE (\\w+)", "".join(MAKES_ROLES)))
 
 @dataclass(frozen=True)
 class SharedDatabase:
-    """A database that `etl` owns. Roles belong to the whole server: each goes by a name of its own here."""
+    """A database owned by `etl`. Roles are global to the server, so each gets a unique name."""
 
     url: str
     names: dict[str, str]
 
     def url_of(self, role: str) -> str:
-        """The same database, as a role of the page sees it."""
+        """Return the URL of the database for a role of the page."""
         login = make_url(self.url).set(username=self.names[role], password=_PASSWORD)
         return login.render_as_string(hide_password=False)
 
     def connect(self, role: str) -> "psycopg.Connection[tuple[object, ...]]":
-        """A session of a role of the page."""
+        """Connect as a role of the page."""
         return psycopg.connect(libpq(self.url_of(role)), autocommit=True)
 
     def make_roles(self) -> None:
-        """What the page tells to do, once `etl` has made the tables."""
+        """Run the SQL of the page after `etl` has created the tables."""
         with psycopg.connect(libpq(self.url), autocommit=True) as connection:
             for block in MAKES_ROLES:
                 connection.execute(self._renamed(block).encode())
@@ -52,7 +52,7 @@ class SharedDatabase:
 
 @contextmanager
 def shared_database(server: str) -> Iterator[SharedDatabase]:
-    """A database at the newest revision, without the roles yet."""
+    """Yield a database at the newest revision, without the roles."""
     suffix = uuid4().hex[:8]
     roles = {role: f"{role}_{suffix}" for role in _ROLES}
     create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(roles["etl"]), sql.Literal(_PASSWORD))

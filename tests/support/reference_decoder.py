@@ -1,4 +1,4 @@
-"""Reduce a record to its meaning, independently of the code under test: equal meanings are equal here."""
+"""Decodes records without the code under test: records with equal content decode to equal values."""
 
 import math
 import re
@@ -13,7 +13,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)
 
 
 def said(value: Any, *, is_record: bool = True) -> Any:
-    """Treat null as absent, and two notations of a number or of a record's times as equal."""
+    """Decode a value; null equals absent, and all spellings of a number or a time are equal."""
     if isinstance(value, dict):
         content = {key: said(item, is_record=key == "latest_version") for key, item in value.items()}
         if is_record:

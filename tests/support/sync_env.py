@@ -1,4 +1,4 @@
-"""A simulated control plane and the database that mirrors it: what tests of whole runs are made with."""
+"""A simulated control plane and a database, for tests of whole runs."""
 
 import json
 import os
@@ -34,7 +34,7 @@ from tests.support.patience import patience
 
 TOKEN = "secret-of-these-tests"
 BOOKKEEPING = frozenset({"sync_runs", "sync_run_counts", "sync_scopes"})
-"""The tables that a run may write though nothing is new."""
+"""Tables that a run may write although the registry has not changed."""
 
 ROWS: dict[str, type[Any]] = {
     "ml_repos": MlRepoRow,
@@ -52,7 +52,7 @@ ENTITIES: dict[Entity, tuple[str, ...]] = {
     "model_versions": ("model_version_tags", "model_version_metrics", "model_version_packages"),
 }
 
-# Bytecode is kept, or each of the many processes would compile everything again.
+# Bytecode is kept, so that the many processes do not compile all modules again.
 _QUICK = {"TFY_ETL_PAGE_SIZE": "20", "TFY_ETL_MAX_RETRIES": "0", "PYTHONDONTWRITEBYTECODE": ""}
 
 Row = dict[str, Any]
@@ -60,18 +60,18 @@ Tables = dict[str, list[tuple[Any, ...]]]
 
 
 class Silent:
-    """Progress that nobody looks at."""
+    """Progress without output."""
 
     def phase(self, name: str) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def advance(self, entity: str, records: int, total: int | None) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 @dataclass
 class SyncEnv:
-    """A control plane that runs, and the URL of a database at the newest revision."""
+    """A running control plane, and the URL of a database at the newest revision."""
 
     plane: Simulator
     url: str
@@ -86,11 +86,11 @@ class SyncEnv:
         return Settings(**usual | {"page_size": 20} | given)
 
     def sync(self, **given: Any) -> Summary:
-        """A run in this process. Raises EtlError."""
+        """Sync in this process. Raises EtlError."""
         return run(self.settings(**given), interrupts=Interrupts(), progress=Silent())
 
     def start(self, *arguments: str, command: str = "sync") -> subprocess.Popen[str]:
-        """The real command, at work."""
+        """Start the real command."""
         named = {"TFY_HOST": self.plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_DATABASE_URL": self.url}
         process = subprocess.Popen(
             [sys.executable, "-m", "etl", command, *arguments],
@@ -104,7 +104,7 @@ class SyncEnv:
         return process
 
     def end(self) -> None:
-        """Leave no process behind, however the test went."""
+        """Kill all processes that still run."""
         for process in self.started:
             if process.poll() is None:
                 process.kill()
@@ -114,14 +114,14 @@ class SyncEnv:
                     pipe.close()
 
     def command(self, *arguments: str, exit_code: int = 0, command: str = "sync") -> str:
-        """What the real command prints, once it has ended as it should."""
+        """Run the real command, and return its output; fails on another exit code."""
         process = self.start(*arguments, command=command)
         out, err = process.communicate(timeout=patience())
         assert process.returncode == exit_code, err
         return out if exit_code in {0, 3} else err
 
     def result(self, *arguments: str, exit_code: int = 0) -> Any:
-        """What `sync --output json` prints."""
+        """Run `sync --output json`, and return its result."""
         return json.loads(self.command("--output", "json", *arguments, exit_code=exit_code))
 
     @contextmanager
@@ -132,24 +132,24 @@ class SyncEnv:
         engine.dispose()
 
     def execute(self, statement: str) -> None:
-        """Do something to the database behind the back of a run."""
+        """Execute a statement directly on the database."""
         with self.connection() as connection:
             connection.execute(text(statement))
 
     def rows(self, of: type[Base] | Table, *where: ColumnElement[bool]) -> list[Row]:
-        """The rows of a table or view, in the order of its key."""
+        """Return the rows of a table or view, in the order of its key."""
         table = of if isinstance(of, Table) else Base.metadata.tables[of.__tablename__]
         with self.connection() as connection:
             found = connection.execute(select(*table.columns).where(*where).order_by(*table.primary_key))
             return [dict(row) for row in found.mappings()]
 
     def row(self, of: type[Base] | Table, *where: ColumnElement[bool]) -> Row:
-        """The only row."""
+        """Return the only row."""
         (row,) = self.rows(of, *where)
         return row
 
     def held(self) -> dict[str, dict[str, str]]:
-        """Every live record of each kind by its id, put together again from its rows, in canonical form."""
+        """Return all live records by entity and id, rebuilt from their rows, as canonical JSON."""
         tables = {name: self.rows(Base.metadata.tables[name]) for name in ROWS}
         subjects = [_as(SubjectRow, row) for row in tables["subjects"]]
         found: dict[str, dict[str, str]] = {}
@@ -173,7 +173,7 @@ class SyncEnv:
         return found
 
     def served(self) -> dict[str, dict[str, str]]:
-        """The same of the control plane; of its latest version a model says only which it is."""
+        """Return the same for the control plane; models have only the id of their latest version."""
         return {
             entity: {
                 str(record["id"]): canonical(_with_latest_by_id(record))
@@ -183,25 +183,25 @@ class SyncEnv:
         }
 
     def dump(self) -> Tables:
-        """Every row of every table, with what its database knows it by: a row that is written again differs."""
+        """Return all rows of all tables with their physical ids, which change when a row is written again."""
         identity = "ctid, xmin" if self.url.startswith("postgresql") else "rowid"
         with self.connection() as connection:
             return {
                 name: [
                     tuple(map(str, row))
-                    for row in connection.execute(text(f"SELECT {identity}, t.* FROM {name} t ORDER BY 1"))  # noqa: S608 names of our own
+                    for row in connection.execute(text(f"SELECT {identity}, t.* FROM {name} t ORDER BY 1"))  # noqa: S608 names of our tables
                 ]
                 for name in sorted(Base.metadata.tables)
             }
 
     def registry_dump(self) -> Tables:
-        """The same of the tables that only news may touch."""
+        """Return the same for tables that a run without changes does not write."""
         return {name: rows for name, rows in self.dump().items() if name not in BOOKKEEPING}
 
 
 @contextmanager
 def sync_env(url: str, registry: Registry | None = None, **behaviour: Any) -> Iterator[SyncEnv]:
-    """A mirror of a small registry, or of the one given, whose control plane behaves as told."""
+    """Yield an environment with a small registry or the given one; `behaviour` is for the Simulator."""
     if registry is None:
         registry = Registry.generate(seed=7, ml_repos=3, models=12, versions=3, metrics=2)
     with Simulator(registry, token=TOKEN, **behaviour) as plane:

@@ -141,11 +141,11 @@ def _details(counted: dict[str, Any], names: list[str]) -> Iterator[str]:
 def bad_answers() -> str:
     """Return a table of the bad answers in the tests, and of what a run does about each."""
     lines = [
-        "| answer | when | fault | the run | exit code | the database holds | maximum requests |",
+        "| bad answer | when | as a fault | the run | exit code | the database holds | requests, at most |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for bad in runpy.run_path(str(_TESTS / "support" / "bad_answers.py"))["BAD_ANSWERS"]:
         faults = ", ".join(f"`{fault}`" for fault in bad.faults)
-        cells = (bad.name, bad.strikes, faults, bad.does, bad.exit_code, bad.holds, bad.requests)
+        cells = (bad.name, bad.duration, faults, bad.does, bad.exit_code, bad.holds, bad.requests)
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
