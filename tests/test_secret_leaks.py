@@ -70,7 +70,7 @@ def mirror(secret_url: str) -> Iterator[SyncEnv]:
         yield mirror
 
 
-def output_of(mirror: Mirror, *arguments: str, exit_code: int = 0) -> str:
+def output_of(mirror: SyncEnv, *arguments: str, exit_code: int = 0) -> str:
     """The whole output of a command, with its log."""
     command, *rest = arguments
     process = mirror.start(*rest, "--log-level", "debug", command=command)
@@ -109,9 +109,9 @@ def test_no_command_shows_or_stores_a_secret(mirror: SyncEnv, folder: Path) -> N
     assert_hidden("".join(output) + left(folder) + str(mirror.dump()))
 
 
-def test_processes_and_files_of_a_run_have_no_secret_even_after_a_kill(mirror: Mirror, folder: Path) -> None:
+def test_processes_and_files_of_a_run_have_no_secret_even_after_a_kill(mirror: SyncEnv, folder: Path) -> None:
     output_of(mirror, "db", "upgrade")
-    with held_up(mirror, "--log-level", "debug") as (process, go_on):
+    with paused_run(mirror, "--log-level", "debug") as (process, go_on):
         proc = Path(f"/proc/{process.pid}")
         shown = (proc / "cmdline").read_text() + left(folder)
         children = [path.read_text() for path in proc.glob("task/*/children")]
@@ -125,7 +125,7 @@ def test_processes_and_files_of_a_run_have_no_secret_even_after_a_kill(mirror: M
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 def test_an_interrupted_run_in_development_mode_shows_no_secret(
-    mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch
+    mirror: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONDEVMODE", "1")
     monkeypatch.setenv("PYTHONWARNINGS", "always")
@@ -171,7 +171,7 @@ def test_a_bug_is_reported_without_secrets(
 
 
 def test_libraries_with_debug_output_show_no_secret(
-    mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch
+    mirror: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output_of(mirror, "db", "upgrade")
     chatty = ("httpcore.http11", "httpcore.connection", "sqlalchemy.engine", "sqlalchemy.pool", "psycopg")
@@ -189,7 +189,7 @@ def test_libraries_with_debug_output_show_no_secret(
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-def test_demo_and_simulate_show_no_token_of_the_users_own(mirror: Mirror, folder: Path) -> None:
+def test_demo_and_simulate_show_no_token_of_the_users_own(mirror: SyncEnv, folder: Path) -> None:
     output = output_of(mirror, "demo")
     process = mirror.start("--models", "1", command="simulate")
     assert process.stdout is not None
@@ -214,7 +214,7 @@ class _Repeats(socketserver.StreamRequestHandler):
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-def test_a_password_that_the_database_server_repeats_is_redacted(mirror: Mirror) -> None:
+def test_a_password_that_the_database_server_repeats_is_redacted(mirror: SyncEnv) -> None:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Repeats) as server:
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         host, port = server.server_address[:2]
@@ -228,7 +228,7 @@ def test_a_password_that_the_database_server_repeats_is_redacted(mirror: Mirror)
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
 def test_the_permissions_of_files_without_secrets_follow_the_umask(
-    umask: int, mode: int, mirror: Mirror, folder: Path
+    umask: int, mode: int, mirror: SyncEnv, folder: Path
 ) -> None:
     modes: dict[str, int] = {}
     at_request(mirror, "/ml-repos", 1, lambda: modes.update(_modes(folder)))

@@ -1,6 +1,6 @@
 """Many runs in a row over a registry that lives and a control plane that fails: nothing is lost, nothing piles up.
 
-10 * SCALE rounds. A round is some changes, a run under a fault or without one, and then one that compares everything.
+10 * LOAD_FACTOR rounds. A round is some changes, a run with or without a fault, and then one that compares everything.
 """
 
 import gc

@@ -33,14 +33,14 @@ def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
 
-def asked(mirror: Mirror) -> dict[str, int]:
+def asked(mirror: SyncEnv) -> dict[str, int]:
     """The number of requests by path since the last call."""
     found = Counter(entry.path.rsplit("/", 1)[-1] for entry in mirror.plane.log)
     mirror.plane.log.clear()
     return dict(found)
 
 
-def test_with_a_thousand_ml_repos_a_sync_sends_few_requests_and_verify_reads_pages(thousand: Mirror) -> None:
+def test_with_a_thousand_ml_repos_a_sync_sends_few_requests_and_verify_reads_pages(thousand: SyncEnv) -> None:
     context: Any = {"ti": None, "outlet_events": OutletEventAccessors()}
     batches = TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane").execute(context)
     assert (len(batches), asked(thousand)) == (1000, {"models": 1, "ml-repos": 3})

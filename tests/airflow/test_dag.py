@@ -121,7 +121,7 @@ def test_the_dag_has_three_tasks_and_maps_the_sync() -> None:
     assert (dag.get_task("sync").max_active_tis_per_dag, dag.get_task("sync").pool) == (4, "registry")
 
 
-def test_the_example_syncs_each_ml_repo_and_verifies_the_result(mirror: Mirror, run_dag: RunDag) -> None:
+def test_the_example_syncs_each_ml_repo_and_verifies_the_result(mirror: SyncEnv, run_dag: RunDag) -> None:
     ended = run_dag("truefoundry_registry")
     assert ended.state == "success"
     assert {task: state for task, state in ended.tasks.items() if state != "success"} == {}
@@ -133,18 +133,18 @@ def test_the_example_syncs_each_ml_repo_and_verifies_the_result(mirror: Mirror, 
     assert {row["scope"] for row in mirror.rows(SyncScope)} == {"all", *(f'{{"ml_repos":["{n}"]}}' for n in (1, 2, 3))}
 
 
-def test_verify_reads_no_version_again(mirror: Mirror, run_dag: RunDag) -> None:
+def test_verify_reads_no_version_again(mirror: SyncEnv, run_dag: RunDag) -> None:
     proof = run_dag().xcoms["verify", -1]
     assert (proof["plan"]["versions"], proof["model_versions"]["seen"], proof["models"]["unchanged"]) == ("none", 0, 12)
 
 
-def test_only_the_verify_task_emits_asset_events(mirror: Mirror, run_dag: RunDag) -> None:
+def test_only_the_verify_task_emits_asset_events(mirror: SyncEnv, run_dag: RunDag) -> None:
     ended = run_dag()
     assert ended.events.keys() == {f"registry_db/{table}" for table in TABLES}
     assert {extra["run_id"] for extra in ended.events.values()} == {ended.xcoms["verify", -1]["run_id"]}
 
 
-def test_a_second_run_copies_the_changes(mirror: Mirror, run_dag: RunDag) -> None:
+def test_a_second_run_copies_the_changes(mirror: SyncEnv, run_dag: RunDag) -> None:
     run_dag()
     mirror.registry.add_version(mirror.registry.ids("models")[0])
     mirror.registry.delete_version(mirror.registry.ids("model-versions")[3])
@@ -156,7 +156,7 @@ def test_a_second_run_copies_the_changes(mirror: Mirror, run_dag: RunDag) -> Non
     assert ended.xcoms["sync", 3]["ml_repos"] == [fourth]
 
 
-def test_a_deleted_ml_repo_is_marked_as_deleted_once_the_limit_is_disabled(mirror: Mirror, run_dag: RunDag) -> None:
+def test_a_deleted_ml_repo_is_marked_as_deleted_once_the_limit_is_disabled(mirror: SyncEnv, run_dag: RunDag) -> None:
     run_dag()
     mirror.registry.delete_ml_repo("2")
     refused = run_dag()
@@ -168,7 +168,7 @@ def test_a_deleted_ml_repo_is_marked_as_deleted_once_the_limit_is_disabled(mirro
     assert mirror.held() == mirror.served()
 
 
-def test_an_ml_repo_deleted_after_the_list_does_not_fail_verify(mirror: Mirror, run_dag: RunDag) -> None:
+def test_an_ml_repo_deleted_after_the_list_does_not_fail_verify(mirror: SyncEnv, run_dag: RunDag) -> None:
     lists = iter(range(100))
 
     def work(_number: int, path: str, _query: dict[str, list[str]]) -> None:
@@ -182,7 +182,7 @@ def test_an_ml_repo_deleted_after_the_list_does_not_fail_verify(mirror: Mirror, 
     assert mirror.held() == mirror.served()
 
 
-def test_an_ml_repo_that_was_not_synced_fails_verify_and_deletes_nothing(mirror: Mirror, run_dag: RunDag) -> None:
+def test_an_ml_repo_that_was_not_synced_fails_verify_and_deletes_nothing(mirror: SyncEnv, run_dag: RunDag) -> None:
     run_dag()
     mirror.registry.delete_model(mirror.registry.ids("models")[0])
     mirror.registry.put_raw("models", "odd", {"id": "odd", "ml_repo_id": "2", "updated_at": 5})
@@ -204,7 +204,7 @@ def test_several_ml_repos_can_share_a_task(mirror: SyncEnv, run_dag: RunDag) -> 
     assert mirror.held() == mirror.served()
 
 
-def test_a_registry_without_ml_repos_is_verified_too(run_dag: RunDag, mirror: Mirror) -> None:
+def test_a_registry_without_ml_repos_is_verified_too(run_dag: RunDag, mirror: SyncEnv) -> None:
     mirror.plane.registry = Registry(0)
     ended = run_dag()
     assert (ended.state, ended.tasks["verify", -1]) == ("success", "success")
@@ -212,7 +212,7 @@ def test_a_registry_without_ml_repos_is_verified_too(run_dag: RunDag, mirror: Mi
 
 
 def test_the_external_python_example_runs_in_an_environment_of_its_own(
-    mirror: Mirror, run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mirror: SyncEnv, run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
     monkeypatch.setenv("TFY_HOST", mirror.plane.url)

@@ -73,7 +73,7 @@ def test_every_ml_repo_is_listed_in_the_order_of_numbers(mirror: SyncEnv) -> Non
     assert TrueFoundryHook("plane").ml_repos() == [str(number) for number in range(1, 13)]
 
 
-def test_a_list_of_ml_repos_without_a_proof_is_refused(mirror: Mirror) -> None:
+def test_a_list_of_ml_repos_without_a_proof_is_refused(mirror: SyncEnv) -> None:
     mirror.plane.faults = [fault("wrong_total:1,endpoint=ml-repos")]
     mirror.registry.order = "shuffled"
     for _ in range(600):
@@ -82,12 +82,12 @@ def test_a_list_of_ml_repos_without_a_proof_is_refused(mirror: Mirror) -> None:
         TrueFoundryHook("plane").ml_repos()
 
 
-def test_the_test_button_shows_success(mirror: Mirror) -> None:
+def test_the_test_button_shows_success(mirror: SyncEnv) -> None:
     message = f"{mirror.plane.url}/api/ml/v1 responds, and lists models"
     assert TrueFoundryHook("plane").test_connection() == (True, message)
 
 
-def test_the_test_button_shows_the_reason_of_a_failure(mirror: Mirror, connect: Connect) -> None:
+def test_the_test_button_shows_the_reason_of_a_failure(mirror: SyncEnv, connect: Connect) -> None:
     connect("plane", conn_type="truefoundry", host=mirror.plane.url, password="another-token")
     works, message = TrueFoundryHook("plane").test_connection()
     assert not works

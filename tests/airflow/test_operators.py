@@ -57,7 +57,7 @@ def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
 
-def test_a_sync_copies_the_registry_and_returns_its_summary(mirror: Mirror) -> None:
+def test_a_sync_copies_the_registry_and_returns_its_summary(mirror: SyncEnv) -> None:
     summary = run()
     assert (summary["status"], summary["complete"], summary["models"]["inserted"], summary["ml_repos"]) == (
         "succeeded",
@@ -85,7 +85,7 @@ def test_a_database_may_be_named_by_a_url_without_a_password(mirror: SyncEnv, tm
     assert mirror.rows(Model) == []
 
 
-def test_the_token_is_in_no_template_field_and_no_log(mirror: Mirror, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_token_is_in_no_template_field_and_no_log(mirror: SyncEnv, caplog: pytest.LogCaptureFixture) -> None:
     mirror.plane.faults = [fault("flaky_500:503")]
     operator = sync()
     with caplog.at_level(logging.DEBUG), pytest.raises(AirflowException) as raised:
@@ -95,21 +95,21 @@ def test_the_token_is_in_no_template_field_and_no_log(mirror: Mirror, caplog: py
     assert caplog.text
 
 
-def test_a_refused_token_fails_without_retry(mirror: Mirror, connect: Connect) -> None:
+def test_a_refused_token_fails_without_retry(mirror: SyncEnv, connect: Connect) -> None:
     connect("plane", conn_type="truefoundry", host=mirror.plane.url, password="another-token")
     with pytest.raises(AirflowFailException) as raised:
         run()
     assert "another-token" not in str(raised.value)
 
 
-def test_an_unreachable_control_plane_is_retried(mirror: Mirror) -> None:
+def test_an_unreachable_control_plane_is_retried(mirror: SyncEnv) -> None:
     mirror.plane.stop()
     with pytest.raises(AirflowException) as raised:
         run()
     assert type(raised.value) is AirflowException
 
 
-def test_rejected_records_fail_the_task_without_retry_and_keep_its_summary(mirror: Mirror) -> None:
+def test_rejected_records_fail_the_task_without_retry_and_keep_its_summary(mirror: SyncEnv) -> None:
     mirror.registry.put_raw("models", "odd", None)
     given = context()
     with pytest.raises(AirflowFailException, match="1 record rejected"):
@@ -118,19 +118,19 @@ def test_rejected_records_fail_the_task_without_retry_and_keep_its_summary(mirro
     assert mirror.row(SyncRun)["status"] == "partial"
 
 
-def test_a_partial_run_passes_if_configured(mirror: Mirror) -> None:
+def test_a_partial_run_passes_if_configured(mirror: SyncEnv) -> None:
     mirror.registry.put_raw("models", "odd", None)
     assert run(fail_on_partial=False)["status"] == "partial"
 
 
-def test_a_run_without_a_proof_is_retried(mirror: Mirror) -> None:
+def test_a_run_without_a_proof_is_retried(mirror: SyncEnv) -> None:
     mirror.registry.order = "shuffled"
     with pytest.raises(AirflowException, match="was not proven complete") as raised:
         run(options={"page_size": 5})
     assert type(raised.value) is AirflowException
 
 
-def test_too_many_deletes_fail_without_retry_and_can_be_allowed(mirror: Mirror) -> None:
+def test_too_many_deletes_fail_without_retry_and_can_be_allowed(mirror: SyncEnv) -> None:
     run()
     mirror.registry.delete_ml_repo("1")
     with pytest.raises(AirflowFailException, match="gone at the source"):
@@ -143,7 +143,7 @@ def test_too_many_deletes_fail_without_retry_and_can_be_allowed(mirror: Mirror) 
     [("skip", AirflowSkipException), ("reschedule", AirflowRescheduleException), ("retry", AirflowException)],
 )
 def test_a_held_lock_ends_the_task_as_on_lock_held_says(
-    on_lock_held: str, ending: type[Exception], mirror: Mirror
+    on_lock_held: str, ending: type[Exception], mirror: SyncEnv
 ) -> None:
     with Store(mirror.url) as store:
         store.lock((), 0)
@@ -152,7 +152,7 @@ def test_a_held_lock_ends_the_task_as_on_lock_held_says(
     assert type(raised.value) is ending
 
 
-def test_a_deleted_ml_repo_is_skipped_and_the_others_are_synced(mirror: Mirror) -> None:
+def test_a_deleted_ml_repo_is_skipped_and_the_others_are_synced(mirror: SyncEnv) -> None:
     mirror.registry.delete_ml_repo("2")
     with pytest.raises(AirflowFailException, match="knows no ML repo of the id"):
         run(ml_repos=["2", "3"])
@@ -183,7 +183,7 @@ def test_a_kill_ends_the_run_cleanly_and_frees_the_lock(mirror: SyncEnv) -> None
     assert run()["complete"]
 
 
-def test_a_complete_run_adds_its_id_to_each_asset_event(mirror: Mirror) -> None:
+def test_a_complete_run_adds_its_id_to_each_asset_event(mirror: SyncEnv) -> None:
     given, operator = context(), sync(outlets=registry_assets("registry_db"))
     summary = operator.execute(given)
     extra = given["outlet_events"][registry_asset("registry_db", "models")].extra
@@ -193,14 +193,14 @@ def test_a_complete_run_adds_its_id_to_each_asset_event(mirror: Mirror) -> None:
     assert len(operator.outlets) == 8
 
 
-def test_an_incomplete_run_emits_no_asset_event(mirror: Mirror) -> None:
+def test_an_incomplete_run_emits_no_asset_event(mirror: SyncEnv) -> None:
     mirror.registry.order = "shuffled"
     operator = sync(outlets=[Asset("anything")], fail_on_partial=False, options={"page_size": 5})
     assert not operator.execute(context())["complete"]
     assert operator.outlets == []
 
 
-def test_a_run_that_wrote_nothing_emits_no_asset_event(mirror: Mirror) -> None:
+def test_a_run_that_wrote_nothing_emits_no_asset_event(mirror: SyncEnv) -> None:
     operator = sync(outlets=[Asset("anything")], options={"dry_run": True})
     assert operator.execute(context())["models"]["inserted"] == 12
     assert operator.outlets == []

@@ -50,7 +50,7 @@ _WORKER_NAME = "import os\n\ndef name():\n    return os.environ['WORKER']\n"
 
 
 @pytest.fixture(scope="module")
-def plane(postgres_url: str, migrated_template: str) -> Iterator[Mirror]:
+def plane(postgres_url: str, migrated_template: str) -> Iterator[SyncEnv]:
     """Six ML repos: the registry that all tests here share and change."""
     registry = Registry.generate(seed=11, ml_repos=6, models=48, versions=2, metrics=2)
     with new_database(postgres_url, template=migrated_template) as url, sync_env(url, registry) as mirror:
@@ -121,7 +121,7 @@ def redis(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def held_up(plane: Mirror, ml_repo: str) -> Iterator[threading.Event]:
+def paused_run(plane: SyncEnv, ml_repo: str) -> Iterator[threading.Event]:
     """Block the first run over an ML repo at its models; the event is set once it waits."""
     waits, go_on = threading.Event(), threading.Event()
 
@@ -138,7 +138,7 @@ def held_up(plane: Mirror, ml_repo: str) -> Iterator[threading.Event]:
         go_on.set()
 
 
-def last_runs_of(plane: Mirror, ml_repo: str, number: int) -> list[tuple[str, str | None]]:
+def last_runs_of(plane: SyncEnv, ml_repo: str, number: int) -> list[tuple[str, str | None]]:
     """The states of the last runs over an ML repo, oldest first."""
     of_repo = [run for run in plane.rows(SyncRun) if run["scope"] == {"ml_repos": [ml_repo]}]
     return [(run["status"], run["error"]) for run in sorted(of_repo, key=lambda run: run["started_at"])[-number:]]
@@ -236,7 +236,7 @@ def test_the_same_dag_runs_on_celery_and_both_workers_take_part(celery: Installa
     assert plane.held() == plane.served()
 
 
-def test_openlineage_gets_the_inputs_and_outputs_of_each_run(airflow: Installation, plane: Mirror) -> None:
+def test_openlineage_gets_the_inputs_and_outputs_of_each_run(airflow: Installation, plane: SyncEnv) -> None:
     events = airflow.lineage.read_text(encoding="utf-8")
     assert re.search(r'"namespace": ?"' + re.escape(plane.plane.url), events)
     assert re.search(r'"name": ?"test_\w+\.public\.model_versions"', events)

@@ -26,7 +26,7 @@ def verify(synced: Any, *, listed: Any = (["1"], ["2"], ["3"]), **given: Any) ->
     return operator.execute({"ti": None, "outlet_events": OutletEventAccessors()})
 
 
-def synced(mirror: Mirror, *ml_repos: str, **given: Any) -> list[dict[str, Any] | None]:
+def synced(mirror: SyncEnv, *ml_repos: str, **given: Any) -> list[dict[str, Any] | None]:
     """The summaries of runs over each of these ML repos, and that of a task without one."""
     return [*(mirror.sync(ml_repo=(each,), **given).as_json() for each in ml_repos), None]
 
@@ -36,7 +36,7 @@ def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
 
-def test_verify_returns_the_counts_and_the_age_of_the_tables(mirror: Mirror) -> None:
+def test_verify_returns_the_counts_and_the_age_of_the_tables(mirror: SyncEnv) -> None:
     summary = verify(synced(mirror, "1", "2", "3"))
     proof = summary["verification"]
     assert (proof["ml_repos"], proof["vanished"], proof["models"], proof["model_versions"]) == (3, [], 12, 36)
@@ -65,20 +65,20 @@ def test_a_run_that_rejected_records_counts_only_if_that_may_pass(mirror: SyncEn
     assert verify(runs, fail_on_partial=False)["rejected"] == 1
 
 
-def test_a_dry_run_does_not_count_as_a_sync_and_verifies_nothing(mirror: Mirror) -> None:
+def test_a_dry_run_does_not_count_as_a_sync_and_verifies_nothing(mirror: SyncEnv) -> None:
     with pytest.raises(AirflowFailException, match="3 of 3 ML repos"):
         verify(synced(mirror, "1", "2", "3", dry_run=True))
     assert "verification" not in verify(synced(mirror, "1", "2", "3"), options={"dry_run": True})
 
 
-def test_a_run_with_unproven_lists_verifies_nothing(mirror: Mirror) -> None:
+def test_a_run_with_unproven_lists_verifies_nothing(mirror: SyncEnv) -> None:
     runs = synced(mirror, "1", "2", "3")
     mirror.registry.order = "shuffled"
     summary = verify(runs, fail_on_partial=False, options={"page_size": 4})
     assert (summary["complete"], "verification" in summary) == (False, False)
 
 
-def test_tables_that_differ_from_the_lists_fail_verify(mirror: Mirror) -> None:
+def test_tables_that_differ_from_the_lists_fail_verify(mirror: SyncEnv) -> None:
     runs = synced(mirror, "1", "2", "3")
     mirror.execute(_LOSES_A_MODEL)
     mirror.execute(_WHEN_IT_COMMITS)
@@ -86,12 +86,12 @@ def test_tables_that_differ_from_the_lists_fail_verify(mirror: Mirror) -> None:
         verify(runs)
 
 
-def test_verify_fails_without_a_list_of_ml_repos(mirror: Mirror) -> None:
+def test_verify_fails_without_a_list_of_ml_repos(mirror: SyncEnv) -> None:
     with pytest.raises(AirflowFailException, match="has no list of ML repos"):
         verify(synced(mirror, "1", "2", "3"), listed=None)
 
 
-def test_a_run_over_some_models_does_not_count_as_a_sync_of_its_ml_repo(mirror: Mirror) -> None:
+def test_a_run_over_some_models_does_not_count_as_a_sync_of_its_ml_repo(mirror: SyncEnv) -> None:
     runs = [*synced(mirror, "1", "3"), mirror.sync(ml_repo=("2",), name="no-such-model").as_json()]
     with pytest.raises(AirflowFailException, match=r": 2\."):
         verify(runs)

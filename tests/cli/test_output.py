@@ -1,6 +1,5 @@
 import fcntl
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -11,6 +10,7 @@ import pytest
 
 from etl.simulator import Registry, Simulator
 from tests.cli.commands import COMMAND, FAULTY, TOKEN, Done, execute
+from tests.cli.conftest import Cli
 
 FULL = "Error: Cannot print the result: No space left on device. Fix the target of stdout, then run again.\n"
 PRINTERS = [

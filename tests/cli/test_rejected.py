@@ -24,25 +24,25 @@ def rejected(mirror: SyncEnv, *arguments: str, exit_code: int = 0) -> list[str]:
     return mirror.command(*arguments, command="rejected", exit_code=exit_code).splitlines()
 
 
-def in_json(mirror: Mirror, *arguments: str, exit_code: int = 0) -> Any:
+def in_json(mirror: SyncEnv, *arguments: str, exit_code: int = 0) -> Any:
     """The JSON object that `tfy-etl rejected` prints."""
     (line,) = rejected(mirror, *arguments, "--output", "json", exit_code=exit_code)
     return json.loads(line)
 
 
-def spoil(mirror: Mirror, *ids: str) -> None:
+def spoil(mirror: SyncEnv, *ids: str) -> None:
     """Nest records of the source too deep to be stored."""
     for each in ids:
         mirror.registry.set_fields(each, {"deep": DEEP})
 
 
-def mend(mirror: Mirror, *ids: str) -> None:
+def mend(mirror: SyncEnv, *ids: str) -> None:
     """Restore the records."""
     for each in ids:
         mirror.registry.set_fields(each, {"deep": None})
 
 
-def test_open_records_are_listed_newest_first_and_shown_in_full(mirror: Mirror) -> None:
+def test_open_records_are_listed_newest_first_and_shown_in_full(mirror: SyncEnv) -> None:
     model, version = mirror.registry.ids("models")[0], mirror.registry.ids("model-versions")[0]
     spoil(mirror, version)
     mirror.sync()
@@ -65,7 +65,7 @@ def test_open_records_are_listed_newest_first_and_shown_in_full(mirror: Mirror) 
     assert json.loads("".join(shown[shown.index("{") :])) == json.loads(row["payload"])
 
 
-def test_a_retry_prints_the_result_of_each_record(mirror: Mirror) -> None:
+def test_a_retry_prints_the_result_of_each_record(mirror: SyncEnv) -> None:
     mended, gone, bad = mirror.registry.ids("models")[:3]
     spoil(mirror, mended, gone, bad)
     mirror.sync()
@@ -93,7 +93,7 @@ def test_a_retry_prints_the_result_of_each_record(mirror: Mirror) -> None:
     assert mirror.held()["models"] == mirror.served()["models"]
 
 
-def test_a_retry_fetches_only_given_records_that_are_open(mirror: Mirror) -> None:
+def test_a_retry_fetches_only_given_records_that_are_open(mirror: SyncEnv) -> None:
     first, second = mirror.registry.ids("models")[:2]
     spoil(mirror, first, second)
     mirror.sync()
@@ -111,7 +111,7 @@ def test_a_retry_fetches_only_given_records_that_are_open(mirror: Mirror) -> Non
     assert mirror.row(RejectedRecord, RejectedRecord.resolved_at.is_(None))["record_id"] == second
 
 
-def test_a_retry_without_open_records_sends_no_request(mirror: Mirror, tmp_path: Path) -> None:
+def test_a_retry_without_open_records_sends_no_request(mirror: SyncEnv, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text('output = "json"\nlock-wait = 5')
 
@@ -121,7 +121,7 @@ def test_a_retry_without_open_records_sends_no_request(mirror: Mirror, tmp_path:
     assert (mirror.plane.log, mirror.rows(SyncRun)) == ([], [])
 
 
-def test_a_refused_token_ends_a_retry_before_it_writes(mirror: Mirror) -> None:
+def test_a_refused_token_ends_a_retry_before_it_writes(mirror: SyncEnv) -> None:
     spoil(mirror, mirror.registry.ids("models")[0])
     mirror.sync()
     before = mirror.registry_dump()
@@ -135,14 +135,14 @@ def test_a_refused_token_ends_a_retry_before_it_writes(mirror: Mirror) -> None:
 
 @pytest.mark.parametrize("arguments", [["list"], ["show", "1"], ["retry"]], ids=min)
 def test_rejected_without_a_database_is_an_error(database_url: str, arguments: list[str]) -> None:
-    with mirrored(database_url) as mirror:
+    with sync_env(database_url) as mirror:
         (said,) = rejected(mirror, *arguments, exit_code=2)
 
         assert "is not there" in said or "has no tables of tfy-etl yet" in said
         assert mirror.plane.log == []
 
 
-def test_a_retry_exits_or_waits_if_a_run_holds_the_lock(mirror: Mirror) -> None:
+def test_a_retry_exits_or_waits_if_a_run_holds_the_lock(mirror: SyncEnv) -> None:
     model = mirror.registry.ids("models")[0]
     spoil(mirror, model)
     mirror.sync()
@@ -159,7 +159,7 @@ def test_a_retry_exits_or_waits_if_a_run_holds_the_lock(mirror: Mirror) -> None:
     assert mirror.held() == mirror.served()
 
 
-def test_rejected_records_are_printed_sanitized(mirror: Mirror) -> None:
+def test_rejected_records_are_printed_sanitized(mirror: SyncEnv) -> None:
     hostile = "[red]\x1b[2J\u202e\x00 half \ud800\r"
     record = {"id": hostile, hostile: DEEP, "del": "\x7f"}
     mirror.registry.put_raw("models", "odd", record)
@@ -176,7 +176,7 @@ def test_rejected_records_are_printed_sanitized(mirror: Mirror) -> None:
     assert json.loads("".join(shown[shown.index("{") :])) == record
 
 
-def test_a_payload_nested_too_deep_is_printed_unchanged(mirror: Mirror) -> None:
+def test_a_payload_nested_too_deep_is_printed_unchanged(mirror: SyncEnv) -> None:
     payload = "[" * 20_000 + "]" * 20_000
     mirror.registry.put_raw("models", "odd", {"name": "no id"})
     mirror.sync()

@@ -151,7 +151,7 @@ def test_a_file_that_cannot_be_written_changes_no_exit_code(known: Simulator, tf
 
 
 def test_a_dry_run_is_not_reported(
-    prom: Path, known: Simulator, hook: Receiver, collector: Receiver, tfy_etl: Cli
+    prom: Path, known: Simulator, hook: OtlpReceiver, collector: OtlpReceiver, tfy_etl: Cli
 ) -> None:
     assert tfy_etl("sync", "--dry-run").code == 0
     assert not prom.exists()
@@ -163,7 +163,7 @@ def test_a_dry_run_is_not_reported(
 
 @pytest.mark.parametrize("output", ["text", "json"])
 def test_the_message_of_a_failed_run_has_its_error_line(
-    output: str, known: Simulator, hook: Receiver, tfy_etl: Cli
+    output: str, known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
 ) -> None:
     done = tfy_etl("sync", "--output", output, "--ml-repo", "no-such")
     assert done.code == 2
@@ -175,7 +175,7 @@ def test_the_message_of_a_failed_run_has_its_error_line(
     assert message["host"] == known.url
 
 
-def test_the_message_of_a_partial_run_has_its_warnings(known: Simulator, hook: Receiver, tfy_etl: Cli) -> None:
+def test_the_message_of_a_partial_run_has_its_warnings(known: Simulator, hook: OtlpReceiver, tfy_etl: Cli) -> None:
     known.faults = [fault("moving")]
     assert tfy_etl("sync", "--max-sweeps", "1", "--page-size", "2").code == 3
     message = hook.posts[0].json()
@@ -183,7 +183,7 @@ def test_the_message_of_a_partial_run_has_its_warnings(known: Simulator, hook: R
     assert "could not be proven complete" in message["text"]
 
 
-def test_a_complete_run_and_a_held_lock_send_no_message(known: Simulator, hook: Receiver, tfy_etl: Cli) -> None:
+def test_a_complete_run_and_a_held_lock_send_no_message(known: Simulator, hook: OtlpReceiver, tfy_etl: Cli) -> None:
     assert tfy_etl("sync").code == 0
     with Store("sqlite:///tfy-registry.db") as store:
         store.lock((), 0)
@@ -193,7 +193,7 @@ def test_a_complete_run_and_a_held_lock_send_no_message(known: Simulator, hook: 
 
 @pytest.mark.parametrize("status", [404, 500])
 def test_a_failed_message_is_logged_and_keeps_the_exit_code(
-    status: int, known: Simulator, hook: Receiver, tfy_etl: Cli
+    status: int, known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
 ) -> None:
     hook.status = status
     done = tfy_etl("sync", "--ml-repo", "no-such", "--log-level", "debug")
@@ -201,7 +201,9 @@ def test_a_failed_message_is_logged_and_keeps_the_exit_code(
     assert f"cannot send the message to --notify-url: HTTP status {status}" in done.err
 
 
-def test_messages_have_no_secret_and_log_lines_no_webhook_url(known: Simulator, hook: Receiver, tfy_etl: Cli) -> None:
+def test_messages_have_no_secret_and_log_lines_no_webhook_url(
+    known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
+) -> None:
     hook.status = 500
     done = tfy_etl("sync", "--ml-repo", f"{TOKEN} {SECRET}", "--log-level", "debug")
     (post,) = hook.posts
@@ -232,7 +234,7 @@ def test_an_invalid_webhook_url_exits_with_2_before_the_run(
 
 
 def test_the_webhook_url_is_read_from_option_environment_or_file_in_this_order(
-    known: Simulator, hook: Receiver, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    known: Simulator, hook: OtlpReceiver, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "etl.toml").write_text(f'notify-url = "{hook.url}/of-file"\nmetrics-file = "of-file.prom"')
     failing = ("sync", "--ml-repo", "no-such", "--config", "etl.toml")
@@ -298,7 +300,7 @@ def test_the_standard_variables_select_the_signals(
 
 
 def test_an_unsupported_protocol_is_a_warning_and_the_run_continues(
-    known: Simulator, collector: Receiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    known: Simulator, collector: OtlpReceiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     done = tfy_etl("sync")
@@ -309,7 +311,7 @@ def test_an_unsupported_protocol_is_a_warning_and_the_run_continues(
 
 @pytest.mark.parametrize("name", ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_METRICS_EXEMPLAR_FILTER"])
 def test_an_invalid_variable_is_a_warning_and_the_run_continues(
-    name: str, known: Simulator, collector: Receiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    name: str, known: Simulator, collector: OtlpReceiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "-1")
     done = tfy_etl("sync")
@@ -319,7 +321,7 @@ def test_an_invalid_variable_is_a_warning_and_the_run_continues(
 
 
 def test_a_missing_extra_is_a_warning_and_the_run_continues(
-    known: Simulator, collector: Receiver, folder: Path
+    known: Simulator, collector: OtlpReceiver, folder: Path
 ) -> None:
     script = "import sys; sys.modules['opentelemetry'] = None; from etl.cli import main; main()"
     done = execute(sys.executable, "-c", script, "sync", cwd=folder)

@@ -14,7 +14,7 @@ QUOTED = 'say "hi", twice;\r\nand in a line\nof its own \\ \u2028 \U0001f600'
 
 @pytest.fixture
 def mirror(migrated_url: str) -> Iterator[SyncEnv]:
-    """Malformed and valid records, after two runs with a change between them."""
+    """MalformedResponse and valid records, after two runs with a change between them."""
     with sync_env(migrated_url) as mirror:
         serve(mirror, KEPT | REFUSED)
         odd = a_version(id="formulas", tags=FORMULAS, manifest=a_manifest(description='=HYPERLINK("http://x")'))

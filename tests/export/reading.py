@@ -10,7 +10,6 @@ from sqlalchemy import BigInteger, Boolean, Double, Table
 
 from etl.models import Base, views
 from etl.models.types import RegistryJson, UtcDateTime
-from etl.redaction import secret_pattern
 from tests.models.test_types import named
 from tests.support.sync_env import SyncEnv
 
@@ -21,7 +20,7 @@ PASSING = ("age_seconds", "days_since_last_version")
 Row = dict[str, Any]
 
 
-def stored(mirror: SyncEnv, table: Table, spelled: Callable[[str], str]) -> list[Row]:
+def stored(mirror: SyncEnv, table: Table, secret_pattern: Callable[[str], str]) -> list[Row]:
     """Return the rows of the database, with text escaped as in the format."""
     rows = mirror.rows(table)
     for row in rows:

@@ -2,7 +2,7 @@
 
 Bytes become what a control plane may send, as JSON text or as records with the API's own fields, each right or wrong;
 the records become rows, the rows what a database keeps, and that the records again. A finding is any exception but
-Unreadable, and any record that does not come back as it went.
+InvalidRecord, and any record that does not come back as it went.
 """
 
 import json

@@ -40,8 +40,8 @@ def test_any_text_is_isolated_and_brings_no_element_of_its_own(text: str) -> Non
 
 @given(st.text(max_size=160))
 def test_visible_shows_unprintable_characters_by_code_point(text: str) -> None:
-    spelled = "".join(each if each.isprintable() else f"U+{ord(each):04X}" for each in text)
-    assert Looked(shown(text)).text.replace(" U+", "U+") == spelled.replace(" U+", "U+")
+    secret_pattern = "".join(each if each.isprintable() else f"U+{ord(each):04X}" for each in text)
+    assert Looked(shown(text)).text.replace(" U+", "U+") == secret_pattern.replace(" U+", "U+")
 
 
 @given(st.text())

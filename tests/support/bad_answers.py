@@ -1,4 +1,4 @@
-"""Bad answers of a control plane, and the expected result of a run."""
+"""Bad answers of a simulated control plane, and the expected result of a run."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,9 @@ WHAT_CAME = "the part of the new state that was read, nothing deleted"
 
 @dataclass(frozen=True)
 class BadAnswer:
-    """Faults of the simulator; how the run ends, and what the database holds afterwards.
+    """What comes, as faults of the simulator; how the run ends, and what the database holds afterwards.
 
-    `requests` is the maximum number of requests of the run, `timeout` is that of one request in seconds.
+    `requests` is the most that the run may send, `timeout` that of one request in seconds.
     """
 
     name: str
@@ -28,13 +28,11 @@ def _always(name: str, fault: str, does: str, ends: tuple[int, str, int], timeou
     return BadAnswer(name, "always", (fault,), does, *ends, timeout)
 
 
-def _passing(
-    name: str, *faults: str, does: str = "tries again", requests: int = 20, timeout: float = 10.0
-) -> BadAnswer:
+def _passing(name: str, *faults: str, does: str = "retries", requests: int = 20, timeout: float = 10.0) -> BadAnswer:
     return BadAnswer(name, "transient", faults, does, 0, NEW, requests, timeout)
 
 
-_GIVES_UP = "tries again, then gives up"
+_GIVES_UP = "retries, then gives up"
 
 BAD_ANSWERS = (
     _always("429, Retry-After in seconds", "rate_limit:0.2", _GIVES_UP, (1, AS_BEFORE, 3)),
@@ -50,31 +48,31 @@ BAD_ANSWERS = (
     _always("body that drips", "drip,endpoint=ml-repos", _GIVES_UP, (1, AS_BEFORE, 4), timeout=0.3),
     _always("gzip that breaks", "broken_gzip,endpoint=ml-repos", _GIVES_UP, (1, AS_BEFORE, 4)),
     _always("JSON 10,000 levels deep", "deep_body,endpoint=ml-repos", _GIVES_UP, (1, AS_BEFORE, 4)),
-    _always("body of 1 GB", "huge_body,endpoint=ml-repos", "asks for less, then gives up", (1, AS_BEFORE, 4)),
-    _always("gzip of 1 GB", "gzip_bomb,endpoint=ml-repos", "asks for less, then gives up", (1, AS_BEFORE, 4)),
-    _always("HTML page with 200", "html_page", "stops: no control plane", (2, AS_BEFORE, 2)),
-    _always("HTML page for models", "html_page,endpoint=models", "stops: no control plane", (2, AS_BEFORE, 2)),
+    _always("body of 1 GB", "huge_body,endpoint=ml-repos", "requests smaller pages, then gives up", (1, AS_BEFORE, 4)),
+    _always("gzip of 1 GB", "gzip_bomb,endpoint=ml-repos", "requests smaller pages, then gives up", (1, AS_BEFORE, 4)),
+    _always("HTML page with 200", "html_page", "stops: not a control plane", (2, AS_BEFORE, 2)),
+    _always("HTML page for models", "html_page,endpoint=models", "stops: not a control plane", (2, AS_BEFORE, 2)),
     _always("redirect to another host", "redirect", "stops, sends no token there", (2, AS_BEFORE, 1)),
     _always("redirect of ML repos", "redirect,endpoint=ml-repos", "stops, sends no token there", (2, AS_BEFORE, 2)),
     _always("token expires midway", "expired_token_after:3", "stops: give a valid token", (2, AS_BEFORE, 7)),
-    _always("models forbidden", "forbid:models", "stops: allow it", (2, AS_BEFORE, 2)),
-    _always("ML repos forbidden", "forbid:ml-repos", "goes on without the list: coverage shrank", (3, WHAT_CAME, 20)),
-    _always("versions forbidden", "forbid:model-versions", "copies latest versions only: shrank", (3, WHAT_CAME, 20)),
-    _always("versions of the tenant forbidden", "forbid_unfiltered", "asks ML repo by ML repo", (0, NEW, 25)),
-    _always("good JSON, called HTML", "wrong_type:text/html", "reads it", (0, NEW, 16)),
-    _always("pages longer than asked", "long_pages", "reads them", (0, NEW, 16)),
-    _always("record 10,000 levels deep", "deep_record,endpoint=models", "rejects it, keeps the rest", (3, NEW, 16)),
-    _always("`total` missing", "no_total", "reads twice, which agree", (0, NEW, 60)),
-    _always("`total` zero", "total_is:0", "reads twice, which agree", (0, NEW, 60)),
-    _always("`total` negative", "total_is:-1", "reads twice, which agree", (0, NEW, 60)),
-    _always("`total` a string", 'total_is:"12"', "reads twice, which agree", (0, NEW, 60)),
-    _always("`total` one too small", "wrong_total:-1", "reads twice, which agree", (0, NEW, 60)),
-    _always("`total` one too large", "wrong_total:1", "reads twice, which agree", (0, NEW, 60)),
-    _always("`total` far too large", "wrong_total:1000000", "reads twice, which agree", (0, NEW, 200)),
-    _always("empty pages behind the first", "empty_page,endpoint=models", "tells", (3, WHAT_CAME, 60)),
-    _always("the same page forever", "same_page,endpoint=models", "tells", (3, WHAT_CAME, 60)),
-    _passing("429, Retry-After in seconds", "rate_limit:0.2,every=4,times=2", does="waits, tries again"),
-    _passing("429, Retry-After as a date", "rate_limit:date,every=4,times=1", does="waits, tries again"),
+    _always("models forbidden", "forbid:models", "stops: grant the permission", (2, AS_BEFORE, 2)),
+    _always("ML repos forbidden", "forbid:ml-repos", "goes on without the list", (3, WHAT_CAME, 20)),
+    _always("versions forbidden", "forbid:model-versions", "copies latest versions only", (3, WHAT_CAME, 20)),
+    _always("versions of the tenant forbidden", "forbid_unfiltered", "reads each ML repo separately", (0, NEW, 25)),
+    _always("valid JSON, declared as HTML", "wrong_type:text/html", "reads it", (0, NEW, 16)),
+    _always("pages longer than requested", "long_pages", "reads them", (0, NEW, 16)),
+    _always("record 10,000 levels deep", "deep_record,endpoint=models", "rejects it, stores the rest", (3, NEW, 16)),
+    _always("`total` missing", "no_total", "reads twice, and both agree", (0, NEW, 60)),
+    _always("`total` zero", "total_is:0", "reads twice, and both agree", (0, NEW, 60)),
+    _always("`total` negative", "total_is:-1", "reads twice, and both agree", (0, NEW, 60)),
+    _always("`total` a string", 'total_is:"12"', "reads twice, and both agree", (0, NEW, 60)),
+    _always("`total` one too small", "wrong_total:-1", "reads twice, and both agree", (0, NEW, 60)),
+    _always("`total` one too large", "wrong_total:1", "reads twice, and both agree", (0, NEW, 60)),
+    _always("`total` far too large", "wrong_total:1000000", "reads twice, and both agree", (0, NEW, 200)),
+    _always("empty pages after the first", "empty_page,endpoint=models", "reports it", (3, WHAT_CAME, 60)),
+    _always("the same page forever", "same_page,endpoint=models", "reports it", (3, WHAT_CAME, 60)),
+    _passing("429, Retry-After in seconds", "rate_limit:0.2,every=4,times=2", does="waits, retries"),
+    _passing("429, Retry-After as a date", "rate_limit:date,every=4,times=1", does="waits, retries"),
     _passing("429 without Retry-After", "rate_limit:none,every=4,times=2"),
     _passing("500, 502", "flaky_500:500,every=4,times=1", "flaky_500:502,every=6,times=1"),
     _passing("503, 504", "flaky_500:503,every=4,times=1", "flaky_500:504,every=6,times=1"),
@@ -87,7 +85,7 @@ BAD_ANSWERS = (
     _passing("gzip that breaks", "broken_gzip,every=4,times=2"),
     _passing("JSON 10,000 levels deep", "deep_body,every=4,times=2"),
     _passing("HTML page with 200", "html_page,every=4,times=2"),
-    _passing("body of 1 GB", "huge_body,every=4,times=1", does="asks for less", requests=80),
+    _passing("body of 1 GB", "huge_body,every=4,times=1", does="requests smaller pages", requests=80),
     _passing("an empty page", "empty_page,endpoint=models,every=3,times=1", does="reads again", requests=30),
     _passing("the same page again", "same_page,endpoint=models,every=3,times=1", does="reads again", requests=30),
     _passing("`total` one too large", "wrong_total:1,every=4,times=1", does="reads again", requests=30),

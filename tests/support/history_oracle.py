@@ -151,6 +151,6 @@ def held_at(rows: Iterable[Row], moment: datetime, name: str) -> dict[str, set[s
 
 def prune(mirror: SyncEnv, before: datetime) -> None:
     """Delete the history of runs before a given time, as `tfy-etl prune` does."""
-    with reading(mirror.url) as connection:
+    with open_readonly(mirror.url) as connection:
         for _ in Old(connection, before).delete(1000):
             pass

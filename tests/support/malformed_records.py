@@ -1,4 +1,4 @@
-"""Malformed records that a control plane might return, and whether they can be stored."""
+"""MalformedResponse records that a control plane might return, and whether they can be stored."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -13,7 +13,7 @@ BOTH = frozenset({"traces", "metrics"})
 
 
 @pytest.fixture
-def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[OtlpReceiver]:
     """A collector that the standard variables name."""
     with receiver() as listening:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", listening.url)
@@ -30,7 +30,7 @@ def tell(signals: frozenset[str] = BOTH, **of_report: object) -> bool:
     return telling.end(outcome(**of_report))
 
 
-def test_a_run_is_a_span_with_a_child_for_each_phase(collector: Receiver) -> None:
+def test_a_run_is_a_span_with_a_child_for_each_phase(collector: OtlpReceiver) -> None:
     assert tell()
     run, models, writing = spans(collector)
     assert [run.name, models.name, writing.name] == ["tfy-etl sync", "models", "writing"]
@@ -48,13 +48,13 @@ def test_a_run_is_a_span_with_a_child_for_each_phase(collector: Receiver) -> Non
     assert {span.error for span in (run, models, writing)} == {""}
 
 
-def test_an_error_is_recorded_on_the_run_and_on_its_last_phase(collector: Receiver) -> None:
+def test_an_error_is_recorded_on_the_run_and_on_its_last_phase(collector: OtlpReceiver) -> None:
     tell(status="failed", exit_code=1, error="The database failed.")
     run, models, writing = spans(collector)
     assert (run.error, models.error, writing.error) == ("The database failed.", "", "The database failed.")
 
 
-def test_metrics_have_units_and_descriptions(collector: Receiver) -> None:
+def test_metrics_have_units_and_descriptions(collector: OtlpReceiver) -> None:
     tell()
     found = metrics(collector)
     of_scope = (("tfy_etl.scope", "all"),)
@@ -73,13 +73,13 @@ def test_metrics_have_units_and_descriptions(collector: Receiver) -> None:
     }
 
 
-def test_without_a_complete_run_no_age_is_sent(collector: Receiver) -> None:
+def test_without_a_complete_run_no_age_is_sent(collector: OtlpReceiver) -> None:
     tell(last_complete_at=None, status="failed", exit_code=1)
     assert "tfy_etl.last_complete_run.age s" not in metrics(collector)
 
 
 @pytest.mark.parametrize(("signal", "path"), [("traces", "/v1/traces"), ("metrics", "/v1/metrics")])
-def test_only_enabled_signals_are_sent(signal: str, path: str, collector: Receiver) -> None:
+def test_only_enabled_signals_are_sent(signal: str, path: str, collector: OtlpReceiver) -> None:
     tell(frozenset({signal}))
     assert {post.path for post in collector.posts} == {path}
 
@@ -99,7 +99,7 @@ def test_the_standard_variables_count(collector: OtlpReceiver, monkeypatch: pyte
     assert {span.resource["service.name"] for span in spans(collector)} == {"tfy-etl", "registry-copy"}
 
 
-def test_a_silent_collector_times_out(collector: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_collector_times_out(collector: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(otlp, "TIMEOUT_SECONDS", 0.5)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2")
     collector.drips = True

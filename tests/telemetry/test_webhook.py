@@ -20,7 +20,7 @@ def hook() -> Iterator[OtlpReceiver]:
         yield listening
 
 
-def test_a_message_is_one_object_with_the_outcome(hook: Receiver) -> None:
+def test_a_message_is_one_object_with_the_outcome(hook: OtlpReceiver) -> None:
     assert send(f"{hook.url}/hook?key=1", outcome(**FAILED), None) is None
     (post,) = hook.posts
     assert (post.path, post.headers["Content-Type"]) == ("/hook?key=1", "application/json")
@@ -44,7 +44,7 @@ def test_a_message_is_one_object_with_the_outcome(hook: Receiver) -> None:
     }
 
 
-def test_the_message_of_a_partial_run_counts_rejected_records_and_has_warnings(hook: Receiver) -> None:
+def test_the_message_of_a_partial_run_counts_rejected_records_and_has_warnings(hook: OtlpReceiver) -> None:
     partial = outcome(status="partial", exit_code=3, warnings=("one", "two"), last_complete_at=None)
     assert send(hook.url, partial, None) is None
     message = hook.posts[0].json()
@@ -53,7 +53,7 @@ def test_the_message_of_a_partial_run_counts_rejected_records_and_has_warnings(h
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
-def test_an_error_status_is_returned_without_retry(status: int, hook: Receiver) -> None:
+def test_an_error_status_is_returned_without_retry(status: int, hook: OtlpReceiver) -> None:
     hook.status = status
     assert send(hook.url, outcome(**FAILED), None) == f"HTTP status {status}"
     assert len(hook.posts) == 1
@@ -75,7 +75,7 @@ def test_a_connection_error_is_returned_without_the_url(url: str) -> None:
     assert "secret-hook" not in failed
 
 
-def test_an_endless_response_times_out(hook: Receiver) -> None:
+def test_an_endless_response_times_out(hook: OtlpReceiver) -> None:
     hook.drips = True
     assert send(hook.url, outcome(**FAILED), None, seconds=0.5) == "no response within 0.5 s"
 

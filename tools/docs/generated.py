@@ -141,7 +141,7 @@ def _details(counted: dict[str, Any], names: list[str]) -> Iterator[str]:
 def bad_answers() -> str:
     """Return a table of the bad answers in the tests, and of what a run does about each."""
     lines = [
-        "| bad answer | when | as a fault | the run | exit code | the database holds | requests, at most |",
+        "| answer | when | fault | the run | exit code | the database holds | maximum requests |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for bad in runpy.run_path(str(_TESTS / "support" / "bad_answers.py"))["BAD_ANSWERS"]:
