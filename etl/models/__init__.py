@@ -7,16 +7,8 @@ docs/orm.md has examples.
 from etl.models import views
 from etl.models.base import Base
 from etl.models.bookkeeping import Change, RejectedRecord, SyncRun, SyncRunCount, SyncScope, VersionReadState
-from etl.models.registry import (
-    MlRepo,
-    Model,
-    ModelRunStep,
-    ModelVersion,
-    ModelVersionMetric,
-    ModelVersionPackage,
-    ModelVersionTag,
-    Subject,
-)
+from etl.models.registry import MlRepo, Model, ModelVersion, Subject
+from etl.models.registry_lists import ModelRunStep, ModelVersionMetric, ModelVersionPackage, ModelVersionTag
 
 __all__ = [
     "Base",

@@ -8,10 +8,11 @@ from http import HTTPStatus
 from typing import Any
 
 from etl.errors import RequestRefused, UnknownMlRepo
-from etl.records import Entity, Record, derived_ml_repo, embedded_version, identity
+from etl.records import Entity, embedded_version, identity
 from etl.source import Client, Forbidden, Listing, ListingRead, ListingReader, NotOffered, Page
 from etl.source.offered import VERSIONS, Refusal, is_withheld, refusal_of_versions, why
 from etl.store import Coverage, Staging
+from etl.sync.derived_ml_repos import DerivedMlRepos
 from etl.sync.plan import Plan
 from etl.sync.scope import Scope
 from etl.sync.stage_pages import PageStager
@@ -58,8 +59,7 @@ class Extraction:
     """Refusals of the lists that cannot be read, by kind of list."""
     _listed: AbstractSet[str] = frozenset()
     """Ids of the listed ML repos."""
-    _derived: dict[str, Record] = field(default_factory=dict)
-    """ML repos derived from models, by id."""
+    _derived: DerivedMlRepos = field(default_factory=DerivedMlRepos)
 
     @property
     def complete(self) -> bool:
@@ -107,7 +107,7 @@ class Extraction:
                 if self.coverage is None:
                     self._find_coverage(page.fresh)
                 rejected = {id(each) for each in self.stager.take("models", page.fresh, page.again)}
-                self._derive_ml_repos([each for each in page.fresh if id(each) not in rejected])
+                self._derived.add(each for each in page.fresh if id(each) not in rejected)
                 found |= bool(page.fresh)
                 if self.coverage is Coverage.LATEST:
                     self._take_latest(page)
@@ -116,7 +116,7 @@ class Extraction:
                 self.warn(f"ML repo {dict(listing.filters)['ml_repo_id']!r} has no models, or does not exist.")
         if self.coverage is None:
             self._find_coverage(())
-        self.stager.take_derived([each for key, each in self._derived.items() if key not in self._listed])
+        self.stager.take_derived(self._derived.missing_in(self._listed, wanted=self.scope.ml_repos))
         self._compare_coverage()
         if not self.found_models and not self.scope.lists_every_model:
             self.warn("No model matches the filters of this run.")
@@ -162,19 +162,6 @@ class Extraction:
             parts.append("ML repos are derived from their models")
         text = ", and ".join(parts)
         return f"{text[0].upper()}{text[1:]}."
-
-    def _derive_ml_repos(self, models: Sequence[Any]) -> None:
-        """Derive ML repos from models.
-
-        If the models of one ML repo describe it differently, every run chooses the same description.
-        """
-        for model in models:
-            derived = derived_ml_repo(model) if isinstance(model, dict) else None
-            if derived is None or (self.scope.ml_repos and derived["id"] not in self.scope.ml_repos):
-                continue
-            other = self._derived.setdefault(derived["id"], derived)
-            if _rank(derived) > _rank(other):
-                self._derived[derived["id"]] = derived
 
     def _take_latest(self, page: Page, model_ids: Callable[[Sequence[str]], set[str]] | None = None) -> None:
         """Stage the latest versions that the page's models contain, for the models in `model_ids`.
@@ -354,11 +341,6 @@ class Extraction:
 def _named(listing: Listing) -> str:
     filters = " and ".join(f"{name}={value}" for name, value in listing.filters)
     return f"The list of {listing.endpoint}{' with ' if filters else ''}{filters}"
-
-
-def _rank(ml_repo: Record) -> tuple[str, str]:
-    """The sort key that chooses among derived records of one ML repo: any fixed order is fine."""
-    return (str(ml_repo.get("tenant_name", "")), str(ml_repo.get("manifest", {}).get("name", "")))
 
 
 def _described(ml_repo: dict[str, Any]) -> str:

@@ -1,0 +1,56 @@
+"""The views for analysts, as read-only tables. Migrations create the views, and tests compare both.
+
+Only these modules have the comments of their columns. Except for history, views show records that are not deleted.
+"""
+
+from etl.models.views.columns import metadata
+from etl.models.views.current import (
+    current_model_versions,
+    current_models,
+    latest_metrics,
+    sync_freshness,
+    tag_assignments,
+    version_coverage,
+)
+from etl.models.views.history import alias_history, model_timeline, tag_history
+from etl.models.views.questions import (
+    authorship,
+    base_model_usage,
+    deployability,
+    growth,
+    inventory,
+    metric_changes,
+    metric_leaderboard,
+    package_usage,
+    production_versions,
+    python_usage,
+    stale_models,
+    storage_by_ml_repo,
+    undocumented_models,
+)
+
+__all__ = [
+    "alias_history",
+    "authorship",
+    "base_model_usage",
+    "current_model_versions",
+    "current_models",
+    "deployability",
+    "growth",
+    "inventory",
+    "latest_metrics",
+    "metadata",
+    "metric_changes",
+    "metric_leaderboard",
+    "model_timeline",
+    "package_usage",
+    "production_versions",
+    "python_usage",
+    "stale_models",
+    "storage_by_ml_repo",
+    "sync_freshness",
+    "tag_assignments",
+    "tag_history",
+    "undocumented_models",
+    "version_coverage",
+]

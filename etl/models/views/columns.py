@@ -1,0 +1,35 @@
+"""What the mappings of the views are made of: their MetaData, and columns with a comment."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Boolean, Column, Double, MetaData
+
+from etl.models.types import RegistryText, UtcDateTime
+
+# A separate MetaData, because Alembic compares Base.metadata with the tables.
+metadata = MetaData()
+
+
+def text(name: str, comment: str) -> Column[str]:
+    """A text."""
+    return Column(name, RegistryText, comment=comment)
+
+
+def whole(name: str, comment: str) -> Column[int]:
+    """A 64-bit integer."""
+    return Column(name, BigInteger, comment=comment)
+
+
+def real(name: str, comment: str) -> Column[float]:
+    """A double."""
+    return Column(name, Double, comment=comment)
+
+
+def flag(name: str, comment: str) -> Column[bool]:
+    """A boolean."""
+    return Column(name, Boolean, comment=comment)
+
+
+def moment(name: str, comment: str) -> Column[datetime]:
+    """A time, UTC."""
+    return Column(name, UtcDateTime, comment=comment)

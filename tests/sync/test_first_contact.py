@@ -1,0 +1,109 @@
+"""Servers and tokens that offer less than a control plane does: some ML repos alone, no single models, a sample."""
+
+import json
+import logging
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from etl.models import MlRepo, Model, ModelVersion, SyncRun
+from etl.simulator import Fault, fault
+from etl.simulator.faults import FaultContext
+from etl.simulator.http_types import Answer, Proceed
+from tests.support.sync_env import SyncEnv, sync_env
+from tests.sync.public_sample import SAMPLE
+
+MODELS_ALONE = frozenset({"models"})
+
+
+def embedded(mirror: SyncEnv) -> dict[str, Any]:
+    """The latest version inside each model, by id."""
+    latest = (model["latest_version"] for model in mirror.registry.records("models"))
+    return {version["id"]: version for version in latest if version}
+
+
+def versions(mirror: SyncEnv) -> dict[str, Any]:
+    return {row["id"]: row for row in mirror.rows(ModelVersion)}
+
+
+class TestATokenThatMayReadSomeMlReposAlone:
+    def test_gets_the_latest_versions_of_the_others(self, mirror: SyncEnv) -> None:
+        mirror.plane.faults = [forbidding("2"), fault("forbid_unfiltered")]
+        summary = mirror.sync()
+        of_two = {row["id"] for row in mirror.rows(ModelVersion, ModelVersion.ml_repo_id == "2")}
+
+        assert (summary.exit_code, summary.coverage) == (3, "all")
+        assert of_two == {key for key, each in embedded(mirror).items() if each["ml_repo_id"] == "2"}
+        assert len(versions(mirror)) - len(of_two) == 24
+
+    def test_is_not_told_that_versions_cannot_be_listed(self, mirror: SyncEnv) -> None:
+        mirror.plane.faults = [forbidding("1"), fault("forbid_unfiltered")]
+
+        assert mirror.sync().coverage == "all"
+
+
+def forbidding(ml_repo_id: str) -> Fault:
+    """403 for the versions of one ML repo."""
+
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+        query = context.request.query
+        of_model = {m["id"] for m in context.registry.records("models") if m["ml_repo_id"] == ml_repo_id}
+        asked = query.get("ml_repo_id") == [ml_repo_id] or set(query.get("model_id", ())) & of_model
+        return Answer(status=403, body=b"{}") if asked else proceed()
+
+    return replace(Fault(apply), endpoint="model-versions")
+
+
+class TestConfirmingDeletes:
+    def test_without_a_route_for_single_models_the_lists_decide(
+        self, mirror: SyncEnv, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        mirror.sync()
+        mirror.plane.single_records = False
+        mirror.registry.delete_model(mirror.registry.ids("models")[0])
+        with caplog.at_level(logging.INFO):
+            summary = mirror.sync()
+
+        assert (summary.exit_code, summary.tallies["models"].deleted) == (0, 1)
+        assert "offers no single models" in caplog.text
+
+    def test_a_listed_model_is_asked_for_before_any_missing_one(self, mirror: SyncEnv) -> None:
+        mirror.sync()
+        gone, witness = mirror.registry.ids("models")[:2]
+        mirror.registry.delete_model(gone)
+        asked = len(mirror.plane.log)
+        mirror.sync()
+        single = [each.path.rpartition("/")[2] for each in mirror.plane.log[asked:] if "/models/" in each.path]
+
+        assert single[0] != gone
+        assert single[0] in mirror.registry.ids("models")
+        assert single[1:] == [gone]
+        assert witness in mirror.registry.ids("models")
+
+
+def test_the_other_prefix_has_the_same_coverage(migrated_url: str) -> None:
+    with sync_env(migrated_url, prefixes=("/api/svc/v1",), offers=MODELS_ALONE) as mirror:
+        summary = mirror.sync()
+
+        assert (summary.exit_code, summary.coverage) == (0, "latest")
+        assert mirror.row(SyncRun)["api_prefix"] == "/api/svc/v1"
+
+
+def test_the_sample_of_the_public_documentation_is_stored_and_not_taken_for_complete(mirror: SyncEnv) -> None:
+    body = json.dumps(SAMPLE).encode()
+    mirror.plane.faults = [Fault(lambda _, __: Answer(body=body))]
+    summary = mirror.sync()
+
+    assert (summary.exit_code, summary.coverage, summary.rejected) == (3, "latest", 0)
+    assert len(mirror.plane.log) <= 20
+    assert any("ignores `offset`" in each for each in summary.warnings)
+    assert (len(mirror.rows(Model)), len(mirror.rows(ModelVersion)), len(mirror.rows(MlRepo))) == (1, 1, 1)
+
+
+def test_a_server_that_ignores_offset_and_limit_is_read_once(mirror: SyncEnv) -> None:
+    mirror.plane.faults = [fault("same_page"), fault("total_is:100")]
+    summary = mirror.sync(page_size=5)
+
+    assert (summary.exit_code, len(mirror.plane.log) <= 20) == (3, True)
+    assert len(mirror.rows(Model)) == 5
