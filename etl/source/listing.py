@@ -67,7 +67,10 @@ class ListingRead:
             yield from self._sweep(sweep)
             self.sweeps += 1
             self.total = sweep.total
-            self.repeats = sweep.repeats and previous is not None and previous.repeats
+            # Once may be a passing fault; a second sweep decides, if there is to be one.
+            self.repeats = sweep.repeats and (self._max_sweeps == 1 or (previous is not None and previous.repeats))
+            if sweep.repeats:
+                self._most_ahead = self._ahead = 1
             self.proof = proof(previous, sweep)
             previous = sweep
 
@@ -116,6 +119,8 @@ class ListingReader:
         self._client = client
         self._concurrency = concurrency
         self._max_sweeps = max_sweeps
+        self.ignores_offset = False
+        """Whether a list of this server repeated its pages: then no other is worth a second sweep."""
         self._pool = FetchPool(concurrency)
         self._lock = Lock()
 
@@ -131,7 +136,8 @@ class ListingReader:
 
     def read(self, listing: Listing) -> ListingRead:
         """Start to read a list: request its first page."""
-        return ListingRead(listing, partial(self._submit, listing), self._concurrency, self._max_sweeps)
+        ahead, sweeps = (1, 1) if self.ignores_offset else (self._concurrency, self._max_sweeps)
+        return ListingRead(listing, partial(self._submit, listing), ahead, sweeps)
 
     def read_many(self, listings: Iterable[Listing]) -> Iterator[ListingRead]:
         """Yield a read of each list, in order, with the first pages of the next few requested.

@@ -21,6 +21,10 @@ from etl.sync.version_batch import VersionBatch
 _log = logging.getLogger(__name__)
 
 _MOST_WARNINGS = 20
+_CONSEQUENCES = {
+    "model versions": "only the latest version of each model is copied",
+    "ML repos": "ML repos are derived from their models",
+}
 _REFUSED_IN_A_ROW = 3
 """Consecutive models with refused versions after which the list of versions is probed again."""
 
@@ -155,12 +159,7 @@ class Extraction:
             self.warn(f"{missing[0].upper()}{missing[1:]}. {self._consequence()}")
 
     def _consequence(self) -> str:
-        parts = []
-        if "model versions" in self._missing:
-            parts.append("only the latest version of each model is copied")
-        if "ML repos" in self._missing:
-            parts.append("ML repos are derived from their models")
-        text = ", and ".join(parts)
+        text = ", and ".join(_CONSEQUENCES[what] for what in reversed(self._missing))
         return f"{text[0].upper()}{text[1:]}."
 
     def _take_latest(self, page: Page, model_ids: Callable[[Sequence[str]], set[str]] | None = None) -> None:
@@ -313,6 +312,7 @@ class Extraction:
 
     def _judge(self, reading: ListingRead) -> bool:
         if reading.repeats:
+            self.reader.ignores_offset = True
             self.unproven += 1
             self.warn(
                 f"{_named(reading.listing)} is the same page at every offset: the server ignores `offset`, or serves "

@@ -14,13 +14,13 @@ _KINDS = {
     "bench": ["bench"],
     "e2e": [
         "airflow", "cli", "dbt", "deploy", "docs/test_site.py", "explore", "monitoring", "report/test_browser.py",
-        "store/test_readers.py", "store/test_schema.py", "sync/test_interrupts.py", "test_package.py", "test_readme.py",
-        "test_database_death.py", "test_death.py", "test_disks.py", "test_many_at_once.py", "test_promises.py",
+        "store/test_readers.py", "store/test_schema.py", "sync/test_signals.py", "test_package.py", "test_readme.py",
+        "test_database_death.py", "test_crash_safety.py", "test_disks.py", "test_concurrency.py", "test_promises.py",
         "test_secret_leaks.py",
     ],
     "slow": [
-        "docs/test_sql.py", "export", "history", "records/test_laws.py", "report", "simulator/test_official_sdk.py",
-        "source/test_paging_laws.py", "source/test_listing.py", "store", "sync",
+        "docs/test_sql.py", "export", "history", "records/test_properties.py", "report",
+        "simulator/test_official_sdk.py", "source/test_paging_properties.py", "source/test_listing.py", "store", "sync",
         "test_against_sdk.py", "test_bad_answers.py", "test_bad_records.py", "test_cost.py", "test_deletes.py",
         "test_moving_lists.py", "test_soak.py",
     ],
