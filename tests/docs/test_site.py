@@ -20,7 +20,7 @@ from tests.support.browser import Window, chromium
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md"))
-PHASES = run_path(str(ROOT / "docs" / "site_parts.py"))
+CHECKS = run_path(str(ROOT / "tools" / "docs" / "check_site.py"))
 
 # One worker builds it.
 pytestmark = pytest.mark.xdist_group("site")
@@ -41,7 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=False,
     )
     assert built.returncode == 0, built.stdout + built.stderr
-    PHASES["bring_files"](folder / "site")
+    CHECKS["copy_linked_files"](folder / "site")
     return folder / "site"
 
 
@@ -89,7 +89,7 @@ def test_every_page_of_docs_is_in_the_navigation() -> None:
 
 
 def test_no_link_is_broken_and_nothing_is_fetched_from_another_host(site: Path) -> None:
-    assert list(PHASES["broken"](site)) == []
+    assert list(CHECKS["problems"](site)) == []
 
 
 def test_linked_files_outside_of_docs_are_copied_into_the_site(site: Path) -> None:
@@ -108,12 +108,12 @@ def test_broken_links_and_foreign_requests_are_reported(tmp_path: Path) -> None:
         'img src="https://else.example/x.png"', 'script src="//cdn.example/x.js"',
     )  # fmt: skip
     (tmp_path / "page.html").write_text("".join(f"<{link}>x" for link in (*links, *wrong)))
-    assert list(PHASES["broken"](tmp_path)) == [
-        "page.html: there.html#b has no such place",
-        "page.html: gone.html is not there",
-        "page.html: folder is not there",
-        "page.html: ../outside.html is not there",
-        "page.html: #b has no such place",
+    assert list(CHECKS["problems"](tmp_path)) == [
+        "page.html: there.html#b has no such anchor",
+        "page.html: gone.html does not exist",
+        "page.html: folder does not exist",
+        "page.html: ../outside.html does not exist",
+        "page.html: #b has no such anchor",
         "page.html: https://else.example/x.png would be fetched from another host",
         "page.html: //cdn.example/x.js would be fetched from another host",
         "style.css: https://fonts.example/f.css would be fetched from another host",

@@ -115,8 +115,8 @@ def test_what_the_driver_complains_of_is_a_store_error(migrated_url: str) -> Non
 @pytest.mark.parametrize(
     ("message", "error", "advice"),
     [
-        ("attempt to write a readonly database", ConfigError, "mend its permissions"),
-        ("unable to open database file", ConfigError, "mend its permissions"),
+        ("attempt to write a readonly database", ConfigError, "fix its permissions"),
+        ("unable to open database file", ConfigError, "fix its permissions"),
         ("database is locked", StoreError, "end its transaction"),
         ("database or disk is full", StoreError, "The disk is full"),
         ("disk I/O error", StoreError, "The disk is full or failing"),

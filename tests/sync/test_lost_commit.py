@@ -136,7 +136,7 @@ def test_a_commit_that_never_arrived_failed(mirror: SyncEnv, wire: Transport) ->
 def test_a_commit_that_nobody_can_ask_about_is_told_as_unknown(
     mirror: SyncEnv, wire: Transport, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(StoreError, match="It is unknown whether this run was written: tfy-etl status tells"):
+    with pytest.raises(StoreError, match="It is unknown whether this run was written: run tfy-etl status once"):
         sync(mirror, wire, b"COMMIT", "writing", wire.cut)
 
     assert "nothing of this run was written" not in caplog.text
