@@ -133,7 +133,7 @@ def test_a_run_without_a_proof_is_retried(mirror: SyncEnv) -> None:
 def test_too_many_deletes_fail_without_retry_and_can_be_allowed(mirror: SyncEnv) -> None:
     run()
     mirror.registry.delete_ml_repo("1")
-    with pytest.raises(AirflowFailException, match="gone at the source"):
+    with pytest.raises(AirflowFailException, match="missing at the source"):
         run()
     assert run(options={"allow_mass_delete": "True"})["models"]["deleted"] == 4
 

@@ -47,7 +47,7 @@ def test_verify_returns_the_counts_and_the_age_of_the_tables(mirror: SyncEnv) ->
 
 
 def test_an_ml_repo_that_no_task_synced_is_named(mirror: SyncEnv) -> None:
-    with pytest.raises(AirflowFailException, match=r"1 of 3 ML repos were not synced in this DAG run.*: 2\."):
+    with pytest.raises(AirflowFailException, match=r"1 of 3 ML repos have no complete sync in this DAG run.*: 2\."):
         verify(synced(mirror, "1", "3"))
 
 
