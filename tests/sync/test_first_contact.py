@@ -11,8 +11,8 @@ from etl.models import MlRepo, Model, ModelVersion, SyncRun
 from etl.simulator import Fault, fault
 from etl.simulator.faults import FaultContext
 from etl.simulator.http_types import Answer, Proceed
+from tests.support.public_sample import SAMPLE
 from tests.support.sync_env import SyncEnv, sync_env
-from tests.sync.public_sample import SAMPLE
 
 MODELS_ALONE = frozenset({"models"})
 
