@@ -209,7 +209,8 @@ def _read(context: Context) -> _Read:
         confirm_deletes(context.client, store, extraction, settings.confirm_deletes)
     tallies = store.tallies()
     if stager.stale:
-        extraction.warn(f"{stager.stale} records are older than the stored ones: the newer ones were kept.")
+        noun = "record is" if stager.stale == 1 else "records are"
+        extraction.warn(f"{stager.stale} {noun} older than stored: the newer one was kept.")
     gone = _gone(context, extraction, every_version=every_version)
     return _Read(plan, extraction, tallies, every_version, gone, refusal=_refusal(context, tallies))
 

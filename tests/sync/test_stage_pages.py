@@ -18,7 +18,7 @@ def test_an_older_record_never_overwrites_a_newer_one(mirror: SyncEnv) -> None:
     summary = mirror.sync(full=True)
 
     assert summary.tallies["model_versions"] == Tally(seen=36, unchanged=36)
-    assert summary.warnings == ["1 records are older than the stored ones: the newer ones were kept."]
+    assert summary.warnings == ["1 record is older than stored: the newer one was kept."]
     assert mirror.registry_dump() == before
 
 
