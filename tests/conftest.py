@@ -13,6 +13,7 @@ from tests.support import kinds
 from tests.support.databases import OVERRIDE, migrate, new_database, postgres_server
 from tests.support.environment import make_bare
 from tests.support.patience import extend_time_limit
+from tests.support.sync_env import SyncEnv, sync_env
 
 make_bare()
 
@@ -75,6 +76,13 @@ def migrated_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -
     template = request.getfixturevalue("migrated_template")
     with new_database(request.getfixturevalue("postgres_url"), template=template) as url:
         yield url
+
+
+@pytest.fixture
+def env(migrated_url: str) -> Iterator[SyncEnv]:
+    """A small registry behind a control plane, and a database of each kind to copy it into."""
+    with sync_env(migrated_url) as env:
+        yield env
 
 
 @pytest.fixture(scope="session")

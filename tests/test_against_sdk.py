@@ -24,9 +24,9 @@ from tests.support.sync_env import TOKEN, Row, SyncEnv, sync_env
 
 @pytest.fixture
 def synced(migrated_url: str) -> Iterator[SyncEnv]:
-    with sync_env(migrated_url, Registry.generate(seed=11, models=20, versions=4)) as mirror:
-        mirror.sync()
-        yield mirror
+    with sync_env(migrated_url, Registry.generate(seed=11, models=20, versions=4)) as env:
+        env.sync()
+        yield env
 
 
 def test_every_ml_repo_is_stored_as_the_sdk_lists_it(synced: SyncEnv) -> None:
@@ -149,10 +149,10 @@ def _shown(rows: list[Row], like: dict[str, Row]) -> dict[str, Row]:
     return {row["id"]: {name: row[name] for name in like[row["id"]]} for row in rows}
 
 
-def _lists(mirror: SyncEnv, table: type[Base], of: str, *fields: str) -> dict[str, list[Any]]:
+def _lists(env: SyncEnv, table: type[Base], of: str, *fields: str) -> dict[str, list[Any]]:
     """By the record that they hang on: one field of the rows, or a tuple of several."""
     found: dict[str, list[Any]] = defaultdict(list)
-    for row in mirror.rows(table):
+    for row in env.rows(table):
         values = tuple(row[name] for name in fields)
         found[row[of]].append(values if len(values) > 1 else values[0])
     return found

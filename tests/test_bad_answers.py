@@ -44,9 +44,9 @@ def name_of(bad: BadAnswer) -> str:
 @contextmanager
 def changed(url: str) -> Iterator[SyncEnv]:
     """A registry that was synced and has changed since."""
-    with sync_env(url) as mirror:
-        mirror.sync()
-        registry = mirror.registry
+    with sync_env(url) as env:
+        env.sync()
+        registry = env.registry
         _, gone, renamed, grown, *_ = registry.ids("models")
         *_, tagged = registry.ids("model-versions")
         dropped = next(each["id"] for each in registry.records("model-versions") if each["model_id"] == renamed)
@@ -56,24 +56,24 @@ def changed(url: str) -> Iterator[SyncEnv]:
         registry.set_tags(tagged, ["moved"])
         registry.add_version(grown)
         registry.add_version(registry.add_model("1", "new"))
-        mirror.plane.log.clear()
-        yield mirror
+        env.plane.log.clear()
+        yield env
 
 
-def ended(mirror: SyncEnv, bad: BadAnswer) -> tuple[int, str]:
+def ended(env: SyncEnv, bad: BadAnswer) -> tuple[int, str]:
     """Exit code and last line of a run in this process, which does not pause before it tries again."""
     try:
         with stamina.set_testing(True, attempts=100, cap=True):
-            summary = mirror.sync(timeout=bad.timeout, **PATIENCE)
+            summary = env.sync(timeout=bad.timeout, **PATIENCE)
     except EtlError as error:
         return error.exit_code, str(error)
     return {"succeeded": 0, "partial": 3}[summary.status], ""
 
 
-def ended_by_command(mirror: SyncEnv, bad: BadAnswer) -> tuple[int, str]:
+def ended_by_command(env: SyncEnv, bad: BadAnswer) -> tuple[int, str]:
     """The same of the real command, which tells nothing but one line when it fails."""
     options = {"timeout": bad.timeout} | PATIENCE
-    process = mirror.start(*(f"--{name.replace('_', '-')}={value}" for name, value in options.items()))
+    process = env.start(*(f"--{name.replace('_', '-')}={value}" for name, value in options.items()))
     out, err = process.communicate(timeout=patience())
     errors = [line for line in err.splitlines() if line.startswith("Error: ")]
 
@@ -83,9 +83,9 @@ def ended_by_command(mirror: SyncEnv, bad: BadAnswer) -> tuple[int, str]:
     return process.returncode, "".join(errors).removeprefix("Error: ")
 
 
-def assert_nothing_is_lost_or_invented(mirror: SyncEnv, before: Records) -> None:
+def assert_nothing_is_lost_or_invented(env: SyncEnv, before: Records) -> None:
     """Every record that was there is there, as it was or as it is now."""
-    held, served = mirror.held(), mirror.served()
+    held, served = env.held(), env.served()
     for entity, records in held.items():
         assert before[entity].keys() <= records.keys()
         for record_id, text in records.items():
@@ -103,12 +103,12 @@ def peak_memory(process: subprocess.Popen[str]) -> int:
 
 
 def assert_it_ends_as_the_table_says(bad: BadAnswer, url: str, run: Run) -> None:
-    with changed(url) as mirror:
-        tables, before = mirror.registry_dump(), mirror.held()
-        mirror.plane.faults = [fault(each) for each in bad.faults]
-        code, line = run(mirror, bad)
-        requests = len(mirror.plane.log)
-        row = max(mirror.rows(SyncRun), key=itemgetter("started_at"))
+    with changed(url) as env:
+        tables, before = env.registry_dump(), env.held()
+        env.plane.faults = [fault(each) for each in bad.faults]
+        code, line = run(env, bad)
+        requests = len(env.plane.log)
+        row = max(env.rows(SyncRun), key=itemgetter("started_at"))
 
         assert code == bad.exit_code, line
         assert requests <= bad.requests
@@ -117,14 +117,14 @@ def assert_it_ends_as_the_table_says(bad: BadAnswer, url: str, run: Run) -> None
         assert abs(row["requests"] - requests) <= UNDER_WAY
         assert row["complete"] == (bad.holds == NEW)
         if bad.holds == AS_BEFORE:
-            assert mirror.registry_dump() == tables
+            assert env.registry_dump() == tables
         elif bad.holds == NEW:
-            assert mirror.held() == mirror.served()
+            assert env.held() == env.served()
         else:
-            assert_nothing_is_lost_or_invented(mirror, before)
-        mirror.plane.faults = []
-        mirror.sync()
-        assert mirror.held() == mirror.served()
+            assert_nothing_is_lost_or_invented(env, before)
+        env.plane.faults = []
+        env.sync()
+        assert env.held() == env.served()
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
@@ -141,9 +141,9 @@ def test_a_bad_answer_ends_the_command_as_the_table_says(bad: BadAnswer, dialect
 
 @pytest.mark.parametrize("written", ["huge_body", "gzip_bomb"])
 def test_a_body_of_a_gigabyte_takes_only_the_memory_of_its_bound(written: str, migrated_file: Path) -> None:
-    with sync_env(f"sqlite:///{migrated_file}") as mirror:
-        mirror.plane.faults = [fault(f"{written},endpoint=ml-repos")]
-        process = mirror.start("--dry-run")
+    with sync_env(f"sqlite:///{migrated_file}") as env:
+        env.plane.faults = [fault(f"{written},endpoint=ml-repos")]
+        process = env.start("--dry-run")
         most = peak_memory(process)
         _, err = process.communicate()
 

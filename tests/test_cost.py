@@ -29,15 +29,15 @@ def counted() -> Iterator[list[str]]:
 def statements(url: str, *, models: int, metrics: int, page_size: int) -> int:
     """Those of a first load of models with four versions each."""
     registry = Registry.generate(seed=1, ml_repos=2, models=models, versions=4, metrics=metrics, empty_share=0)
-    with sync_env(url, registry) as mirror, counted() as sent:
-        assert mirror.sync(page_size=page_size).complete
+    with sync_env(url, registry) as env, counted() as sent:
+        assert env.sync(page_size=page_size).complete
     return len(sent)
 
 
 def test_statements_grow_with_pages_and_not_with_records(migrated_url: str) -> None:
     few = statements(migrated_url, models=40, metrics=1, page_size=20)
-    with sync_env(migrated_url) as mirror:
-        empty(mirror)
+    with sync_env(migrated_url) as env:
+        empty(env)
     many = statements(migrated_url, models=400, metrics=8, page_size=200)
 
     assert many <= few + 40  # the rest of a table's rows, where they do not fill a statement, is one of its own
@@ -45,51 +45,51 @@ def test_statements_grow_with_pages_and_not_with_records(migrated_url: str) -> N
 
 def test_a_page_takes_a_handful_of_statements(migrated_url: str) -> None:
     one_page = statements(migrated_url, models=40, metrics=2, page_size=500)
-    with sync_env(migrated_url) as mirror:
-        empty(mirror)
+    with sync_env(migrated_url) as env:
+        empty(env)
     pages = statements(migrated_url, models=40, metrics=2, page_size=21)
 
     more = 8 + 2 - 2  # pages of versions and of models; they overlap by one record
     assert (pages - one_page) / more <= 15
 
 
-def empty(mirror: SyncEnv) -> None:
+def empty(env: SyncEnv) -> None:
     for name in ("models", "model_versions", "ml_repos", "version_read_state", "subjects", *BOOKKEEPING):
-        mirror.execute(f"DELETE FROM {name}")  # noqa: S608 names of our own
+        env.execute(f"DELETE FROM {name}")  # noqa: S608 names of our own
 
 
 @pytest.fixture
-def mirror(migrated_url: str) -> Iterator[SyncEnv]:
+def env(migrated_url: str) -> Iterator[SyncEnv]:
     registry = Registry.generate(seed=1, ml_repos=2, models=120, versions=3, metrics=2, empty_share=0)
-    with sync_env(migrated_url, registry) as mirror:
-        yield mirror
+    with sync_env(migrated_url, registry) as env:
+        yield env
 
 
-def test_a_first_load_asks_for_each_page_once(mirror: SyncEnv) -> None:
-    summary = mirror.sync(page_size=PAGE)
+def test_a_first_load_asks_for_each_page_once(env: SyncEnv) -> None:
+    summary = env.sync(page_size=PAGE)
 
     probes, ml_repos, models, versions = 2, 1, -(-119 // (PAGE - 1)), -(-359 // (PAGE - 1))
     assert summary.requests == probes + ml_repos + models + versions
 
 
-def test_a_run_with_nothing_new_asks_for_ml_repos_and_models_alone(mirror: SyncEnv) -> None:
-    mirror.sync(page_size=PAGE)
-    mirror.plane.log.clear()
-    summary = mirror.sync(page_size=PAGE)
+def test_a_run_with_nothing_new_asks_for_ml_repos_and_models_alone(env: SyncEnv) -> None:
+    env.sync(page_size=PAGE)
+    env.plane.log.clear()
+    summary = env.sync(page_size=PAGE)
 
-    of_versions = [each for each in mirror.plane.log if "model-versions" in each.path]
+    of_versions = [each for each in env.plane.log if "model-versions" in each.path]
     assert [each.query["limit"] for each in of_versions] == ["1"]  # the probe
-    assert summary.requests == len(mirror.plane.log) == 2 + 1 + -(-119 // (PAGE - 1))
+    assert summary.requests == len(env.plane.log) == 2 + 1 + -(-119 // (PAGE - 1))
 
 
-def test_a_run_writes_the_rows_of_what_changed_and_no_others(mirror: SyncEnv) -> None:
-    mirror.sync(page_size=PAGE)
-    before = mirror.registry_dump()
-    version = mirror.registry.ids("model-versions")[0]
-    mirror.registry.set_fields(version, {"description": "edited"})
-    mirror.sync(page_size=PAGE)
+def test_a_run_writes_the_rows_of_what_changed_and_no_others(env: SyncEnv) -> None:
+    env.sync(page_size=PAGE)
+    before = env.registry_dump()
+    version = env.registry.ids("model-versions")[0]
+    env.registry.set_fields(version, {"description": "edited"})
+    env.sync(page_size=PAGE)
 
-    written = {name: set(rows) - set(before[name]) for name, rows in mirror.registry_dump().items()}
+    written = {name: set(rows) - set(before[name]) for name, rows in env.registry_dump().items()}
     assert len(written["model_versions"]) == 1
     lists = ("model_version_tags", "model_version_metrics", "model_version_packages")
     assert all(version in row for name in lists for row in written[name])
@@ -99,12 +99,12 @@ def test_a_run_writes_the_rows_of_what_changed_and_no_others(mirror: SyncEnv) ->
 def test_models_read_one_by_one_are_taken_together(migrated_url: str) -> None:
     sent_for = []
     registry = Registry.generate(seed=1, ml_repos=2, models=120, versions=3, metrics=2, empty_share=0)
-    with sync_env(migrated_url, registry) as mirror:
-        mirror.sync(page_size=500)
+    with sync_env(migrated_url, registry) as env:
+        env.sync(page_size=500)
         for models in (2, 20):
             for model_id in registry.ids("models")[:models]:
                 registry.add_version(model_id)
             with counted() as sent:
-                mirror.sync(page_size=500, max_delete_share=1.0)
+                env.sync(page_size=500, max_delete_share=1.0)
             sent_for.append(len(sent))
     assert sent_for[1] <= sent_for[0] + 20

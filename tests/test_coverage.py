@@ -19,18 +19,18 @@ def missing(answer: str, lists: frozenset[str]) -> dict[str, Any]:
     return {"offers": EVERY_LIST - lists, "not_offered": None if answer == "html" else int(answer)}
 
 
-def behave(mirror: SyncEnv, behaviour: dict[str, Any]) -> None:
+def behave(env: SyncEnv, behaviour: dict[str, Any]) -> None:
     usual: dict[str, Any] = {"offers": EVERY_LIST, "not_offered": 404, "forbids": frozenset()}
     for name, value in (usual | behaviour).items():
-        setattr(mirror.plane, name, value)
+        setattr(env.plane, name, value)
 
 
-def latest(mirror: SyncEnv) -> set[str]:
-    return {model["latest_version"]["id"] for model in mirror.registry.records("models") if model["latest_version"]}
+def latest(env: SyncEnv) -> set[str]:
+    return {model["latest_version"]["id"] for model in env.registry.records("models") if model["latest_version"]}
 
 
-def stored(mirror: SyncEnv) -> set[str]:
-    return {row["id"] for row in mirror.rows(ModelVersion, ModelVersion.deleted_at.is_(None))}
+def stored(env: SyncEnv) -> set[str]:
+    return {row["id"] for row in env.rows(ModelVersion, ModelVersion.deleted_at.is_(None))}
 
 
 @pytest.mark.parametrize(
@@ -49,37 +49,37 @@ def test_lists_that_are_missing_at_first_then_come_go_and_are_given_up(
 ) -> None:
     registry = Registry.generate(seed=5, ml_repos=2, models=8, versions=3, metrics=1)
     behaviour = missing(answer, EVERY_LIST - MODELS_ALONE)
-    with sync_env(migrated_url, registry, prefixes=(prefix,), **behaviour) as mirror:
-        first = mirror.result()
-        requests = len(mirror.plane.log)
+    with sync_env(migrated_url, registry, prefixes=(prefix,), **behaviour) as env:
+        first = env.result()
+        requests = len(env.plane.log)
         assert (first["complete"], first["coverage"], first["retries"]) == (True, "latest", 0)
         assert len(first["warnings"]) == 1
-        assert stored(mirror) == latest(mirror)
-        assert {row["is_derived"] for row in mirror.rows(MlRepo)} == {True}
+        assert stored(env) == latest(env)
+        assert {row["is_derived"] for row in env.rows(MlRepo)} == {True}
         assert requests <= 10
 
-        before = mirror.registry_dump()
-        second = mirror.result()
+        before = env.registry_dump()
+        second = env.result()
         assert (second["coverage"], second["warnings"]) == ("latest", [])
-        assert mirror.registry_dump() == before
+        assert env.registry_dump() == before
 
-        behave(mirror, {})
-        grown = mirror.result()
+        behave(env, {})
+        grown = env.result()
         assert (grown["coverage"], grown["mode"]) == ("all", "full")
-        assert mirror.held() == mirror.served()
-        assert {row["is_derived"] for row in mirror.rows(MlRepo)} == {False}
+        assert env.held() == env.served()
+        assert {row["is_derived"] for row in env.rows(MlRepo)} == {False}
 
-        behave(mirror, behaviour)
-        mirror.registry.delete_model(mirror.registry.ids("models")[0])
-        shrunk = mirror.result(exit_code=3)
+        behave(env, behaviour)
+        env.registry.delete_model(env.registry.ids("models")[0])
+        shrunk = env.result(exit_code=3)
         assert (shrunk["status"], shrunk["coverage"]) == ("partial", "latest")
         assert "--accept-coverage" in shrunk["warnings"][0]
-        assert mirror.rows(Model, Model.deleted_at.is_not(None)) == []
+        assert env.rows(Model, Model.deleted_at.is_not(None)) == []
 
-        accepted = mirror.result("--accept-coverage")
+        accepted = env.result("--accept-coverage")
         assert (accepted["coverage"], accepted["models"]["deleted"]) == ("latest", 1)
-        current = mirror.rows(ModelVersion, ModelVersion.deleted_at.is_(None), ModelVersion.superseded_at.is_(None))
-        assert {row["id"] for row in current} == latest(mirror)
+        current = env.rows(ModelVersion, ModelVersion.deleted_at.is_(None), ModelVersion.superseded_at.is_(None))
+        assert {row["id"] for row in current} == latest(env)
 
 
 @pytest.mark.parametrize("answer", ["404", "405", "501", "403", "html"])
@@ -89,9 +89,9 @@ def test_lists_that_are_missing_at_first_then_come_go_and_are_given_up(
 def test_one_list_that_is_missing_leaves_the_others_whole(
     migrated_url: str, *, endpoint: str, coverage: str, derived: bool, answer: str
 ) -> None:
-    with sync_env(migrated_url, **missing(answer, frozenset({endpoint}))) as mirror:
-        summary = mirror.sync()
+    with sync_env(migrated_url, **missing(answer, frozenset({endpoint}))) as env:
+        summary = env.sync()
 
         assert (summary.exit_code, summary.coverage) == (0, coverage)
-        assert {row["is_derived"] for row in mirror.rows(MlRepo)} == {derived}
-        assert stored(mirror) == (set(mirror.registry.ids("model-versions")) if coverage == "all" else latest(mirror))
+        assert {row["is_derived"] for row in env.rows(MlRepo)} == {derived}
+        assert stored(env) == (set(env.registry.ids("model-versions")) if coverage == "all" else latest(env))

@@ -39,10 +39,10 @@ PAGES = ("--page-size", "100")
 
 
 @pytest.fixture
-def mirror(migrated_url: str) -> Iterator[SyncEnv]:
-    with sync_env(migrated_url, Registry.generate(seed=7, models=50, versions=3, metrics=4)) as mirror:
-        mirror.sync(page_size=100)
-        yield mirror
+def env(migrated_url: str) -> Iterator[SyncEnv]:
+    with sync_env(migrated_url, Registry.generate(seed=7, models=50, versions=3, metrics=4)) as env:
+        env.sync(page_size=100)
+        yield env
 
 
 def send(number: signal.Signals, process: subprocess.Popen[str]) -> None:
@@ -50,20 +50,20 @@ def send(number: signal.Signals, process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.timeout(180 * LOAD_FACTOR)
-def test_a_run_that_is_killed_anywhere_is_written_whole_or_not_at_all(mirror: SyncEnv, dialect: str) -> None:
+def test_a_run_that_is_killed_anywhere_is_written_whole_or_not_at_all(env: SyncEnv, dialect: str) -> None:
     draw = random.Random()  # noqa: S311 no secret
     kills, waits = Counter[str](), [0.0]
-    change_everything(mirror.registry, "first")
-    lasting = durations(mirror, *PAGES)
+    change_everything(env.registry, "first")
+    lasting = durations(env, *PAGES)
     for number in range(4 * LOAD_FACTOR):
-        change_everything(mirror.registry, f"word {number}")
-        before = mirror.registry_dump()
+        change_everything(env.registry, f"word {number}")
+        before = env.registry_dump()
         part = (draw.choice([*READING, COMPARING]), WRITING, WRITING, ENDED)[number % 4]
         after, blow = draw.uniform(0, lasting[part]), draw.choice([signal.SIGKILL, signal.SIGTERM])
-        death = interrupt_in_phase(mirror, part, after, partial(send, blow), *PAGES)
-        waits.append(wait_for_the_lock(mirror))
+        death = interrupt_in_phase(env, part, after, partial(send, blow), *PAGES)
+        waits.append(wait_for_the_lock(env))
         told = f"{blow.name} {after:.3f} s after {part!r}: {death}"
-        dead, written = newest_run(mirror), is_written(mirror, before)
+        dead, written = newest_run(env), is_written(env, before)
 
         if written:
             assert (death.code in {0, -blow}, dead["status"]) == (True, "succeeded"), told
@@ -73,9 +73,9 @@ def test_a_run_that_is_killed_anywhere_is_written_whole_or_not_at_all(mirror: Sy
         else:
             assert (death.code, dead["status"], dead["finished_at"]) == (-signal.SIGKILL, "running", None), told
 
-        assert mirror.sync(page_size=100).complete, told
-        assert mirror.held() == mirror.served(), told
-        left = mirror.row(SyncRun, SyncRun.id == dead["id"])
+        assert env.sync(page_size=100).complete, told
+        assert env.held() == env.served(), told
+        left = env.row(SyncRun, SyncRun.id == dead["id"])
         assert left["status"] == ("succeeded" if written else "interrupted"), told
         kills[f"{blow.name} {'once committed' if written else death.part.strip(' …')}"] += 1
     report("kills", dialect=dialect, kills=kills.total(), by_part=kills, longest_wait_for_the_lock=round(max(waits), 2))
@@ -89,24 +89,24 @@ def test_whatever_a_power_loss_leaves_of_a_file_is_sound_and_as_before_or_after(
     found = Counter[str]()
     file = Path(shutil.copy(migrated_file, tmp_path / "registry.db"))
     registry = Registry.generate(seed=7, models=50, versions=3, metrics=4)
-    with sync_env(f"sqlite:///{file}", registry) as mirror:
-        mirror.sync(page_size=100)
+    with sync_env(f"sqlite:///{file}", registry) as env:
+        env.sync(page_size=100)
         for number in range(LOAD_FACTOR):
             change_everything(registry, f"word {number}")
-            before, unchanged = mirror.registry_dump(), file.read_bytes()
+            before, unchanged = env.registry_dump(), file.read_bytes()
             folders = [tmp_path / f"{number}-{copy}" for copy in range(10)]
-            process = mirror.start(*PAGES)
+            process = env.start(*PAGES)
             read_phases(process, partial(leave, process, file, iter(folders), draw))
             assert process.returncode == 0
-            after = mirror.registry_dump()
+            after = env.registry_dump()
             assert before != after
             for folder in filter(Path.exists, folders):
                 torn = tear(folder / "registry.db", unchanged, draw)
-                tables = looked_at(mirror, folder / "registry.db")
+                tables = looked_at(env, folder / "registry.db")
                 assert tables in (before, after)
                 found[f"{'as before' if tables == before else 'as after'}{torn}"] += 1
                 shutil.rmtree(folder)
-            assert mirror.held() == mirror.served()
+            assert env.held() == env.served()
     assert {each.split(",")[0] for each in found} == {"as before", "as after"}
     report("power losses", dialect="sqlite", copies=found.total(), found=found)
 
@@ -148,8 +148,8 @@ def tear(file: Path, unchanged: bytes, draw: random.Random) -> str:
     return ", its log torn"
 
 
-def looked_at(mirror: SyncEnv, file: Path) -> Tables:
+def looked_at(env: SyncEnv, file: Path) -> Tables:
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-    return SyncEnv(mirror.plane, f"sqlite:///{file}").registry_dump()
+    return SyncEnv(env.plane, f"sqlite:///{file}").registry_dump()

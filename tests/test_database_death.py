@@ -47,10 +47,10 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def mirror(registry: Registry, migrated_template: str, postgres_url: str) -> Iterator[SyncEnv]:
-    with new_database(postgres_url, template=migrated_template) as url, sync_env(url, registry) as mirror:
-        mirror.sync(page_size=100)
-        yield mirror
+def env(registry: Registry, migrated_template: str, postgres_url: str) -> Iterator[SyncEnv]:
+    with new_database(postgres_url, template=migrated_template) as url, sync_env(url, registry) as env:
+        env.sync(page_size=100)
+        yield env
 
 
 @pytest.fixture
@@ -61,20 +61,20 @@ def server() -> Iterator[OwnServer]:
         yield server
 
 
-def endure(mirror: SyncEnv, part: str, after: float, blow: Callable[[], object], mend: Callable[[], object]) -> str:
+def endure(env: SyncEnv, part: str, after: float, blow: Callable[[], object], mend: Callable[[], object]) -> str:
     """A run that loses its database somewhere; afterwards all is as it should be. Gives where it was."""
-    before = mirror.registry_dump()
-    death = interrupt_in_phase(mirror, part, after, lambda _process: blow(), *PAGES)
+    before = env.registry_dump()
+    death = interrupt_in_phase(env, part, after, lambda _process: blow(), *PAGES)
     mend()
-    wait_for_the_lock(mirror)
-    written, dead = is_written(mirror, before), newest_run(mirror)
+    wait_for_the_lock(env)
+    written, dead = is_written(env, before), newest_run(env)
     told = f"{after:.3f} s after {part!r}: {death}"
     assert (dead["status"] == "succeeded") == written, told
     assert dead["status"] in {"succeeded", "failed", "running"}, told
     assert says_the_truth(death, written=written), told
-    assert mirror.sync(page_size=100).complete, told
-    assert mirror.held() == mirror.served(), told
-    assert mirror.rows(SyncRun, SyncRun.status == "running") == [], told
+    assert env.sync(page_size=100).complete, told
+    assert env.held() == env.served(), told
+    assert env.rows(SyncRun, SyncRun.status == "running") == [], told
     return "once committed" if written else death.part.strip(" …")
 
 
@@ -88,16 +88,16 @@ def says_the_truth(death: CrashOutcome, *, written: bool) -> bool:
 
 
 @pytest.mark.timeout(180 * LOAD_FACTOR)
-def test_a_run_whose_connection_the_server_ends_is_written_whole_or_not_at_all(mirror: SyncEnv) -> None:
+def test_a_run_whose_connection_the_server_ends_is_written_whole_or_not_at_all(env: SyncEnv) -> None:
     draw = random.Random()  # noqa: S311 no secret
     ends = Counter[str]()
-    change_everything(mirror.registry, "first")
-    lasting = durations(mirror, *PAGES)
+    change_everything(env.registry, "first")
+    lasting = durations(env, *PAGES)
     for number in range(2 * LOAD_FACTOR):
-        change_everything(mirror.registry, f"word {number}")
+        change_everything(env.registry, f"word {number}")
         part = (WRITING, draw.choice([*READING, COMPARING, ENDED]))[number % 2]
-        with closing(psycopg.connect(libpq(mirror.url), autocommit=True)) as connection:
-            ends[endure(mirror, part, draw.uniform(0, lasting[part]), partial(connection.execute, HANG_UP), list)] += 1
+        with closing(psycopg.connect(libpq(env.url), autocommit=True)) as connection:
+            ends[endure(env, part, draw.uniform(0, lasting[part]), partial(connection.execute, HANG_UP), list)] += 1
     report("connections ended by the server", dialect="postgresql", rounds=ends.total(), by_part=ends)
 
 
@@ -105,15 +105,15 @@ def test_a_run_whose_connection_the_server_ends_is_written_whole_or_not_at_all(m
 def test_a_run_whose_server_is_stopped_is_written_whole_or_not_at_all(registry: Registry, server: OwnServer) -> None:
     draw = random.Random()  # noqa: S311 no secret
     ends = Counter[str]()
-    with sync_env(server.url, registry) as mirror:
-        mirror.sync(page_size=100)
+    with sync_env(server.url, registry) as env:
+        env.sync(page_size=100)
         change_everything(registry, "first")
-        lasting = durations(mirror, *PAGES)
+        lasting = durations(env, *PAGES)
         for number in range(2 * LOAD_FACTOR):
             change_everything(registry, f"word {number}")
             part = (WRITING, draw.choice([*READING, COMPARING, WRITING, ENDED]))[number % 2]
             how: Literal["INT", "QUIT"] = draw.choice(["INT", "QUIT"])
-            where = endure(mirror, part, draw.uniform(0, lasting[part]), partial(server.stop, how), server.start)
+            where = endure(env, part, draw.uniform(0, lasting[part]), partial(server.stop, how), server.start)
             ends[f"{'fast' if how == 'INT' else 'immediate'}, {where}"] += 1
     report("servers stopped", dialect="postgresql", rounds=ends.total(), by_part=ends)
 
@@ -127,8 +127,8 @@ def test_a_run_whose_server_has_no_room_left_writes_nothing(registry: Registry) 
         own_server("-c", "synchronous_commit=on", parent=disk.folder) as server,
     ):
         migrate(server.url)
-        with sync_env(server.url, registry) as mirror:
-            mirror.sync(page_size=100)
+        with sync_env(server.url, registry) as env:
+            env.sync(page_size=100)
             for number in range(LOAD_FACTOR):
                 change_everything(registry, draw.randbytes(10_000).hex())
                 # The least first: it is never enough.
@@ -139,7 +139,7 @@ def test_a_run_whose_server_has_no_room_left_writes_nothing(registry: Registry) 
                     server.stop("QUIT")  # if it did not fall by itself
                     server.start()
 
-                ends[endure(mirror, READING[1], 0, partial(disk.fill, room), make_room)] += 1
+                ends[endure(env, READING[1], 0, partial(disk.fill, room), make_room)] += 1
     assert ends.keys() - {"once committed"}
     report("server's disks filled", dialect="postgresql", rounds=ends.total(), by_part=ends)
 

@@ -19,11 +19,11 @@ FORBIDDEN = refusal(403, "Forbidden: the token may not read this.")
 
 
 @pytest.fixture
-def mirror(migrated_url: str) -> Iterator[SyncEnv]:
+def env(migrated_url: str) -> Iterator[SyncEnv]:
     """Six ML repos of two models of two versions each."""
     registry = Registry.generate(seed=3, ml_repos=6, models=12, versions=2, metrics=1, empty_share=0)
-    with sync_env(migrated_url, registry) as mirror:
-        yield mirror
+    with sync_env(migrated_url, registry) as env:
+        yield env
 
 
 def lists_without(hides: Callable[[dict[str, Any]], bool], single: Answer | None = None) -> Fault:
@@ -52,131 +52,131 @@ def of_repo(ml_repo_id: str) -> Callable[[dict[str, Any]], bool]:
     return lambda record: record.get("ml_repo_id", record["id"]) == ml_repo_id
 
 
-def paths(mirror: SyncEnv) -> list[str]:
-    return [logged.path.rpartition("/api/ml/v1/")[2] for logged in mirror.plane.log]
+def paths(env: SyncEnv) -> list[str]:
+    return [logged.path.rpartition("/api/ml/v1/")[2] for logged in env.plane.log]
 
 
 class TestAModelThatIsMissing:
-    def test_is_marked_once_the_control_plane_says_so_itself(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        gone = mirror.registry.ids("models")[4]
-        mirror.registry.delete_model(gone)
-        summary = mirror.sync()
+    def test_is_marked_once_the_control_plane_says_so_itself(self, env: SyncEnv) -> None:
+        env.sync()
+        gone = env.registry.ids("models")[4]
+        env.registry.delete_model(gone)
+        summary = env.sync()
 
-        assert f"models/{gone}" in paths(mirror)
+        assert f"models/{gone}" in paths(env)
         assert summary.tallies["models"] == Tally(seen=11, unchanged=11, deleted=1)
         assert (summary.complete, summary.exit_code) == (True, 0)
-        assert mirror.held() == mirror.served()
+        assert env.held() == env.served()
 
-    def test_is_kept_where_it_answers_by_itself(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        hidden = mirror.registry.ids("models")[4]
-        mirror.plane.faults = [lists_without(lambda record: record["id"] == hidden)]
-        mirror.registry.delete_version(mirror.registry.ids("model-versions")[0])
-        summary = mirror.sync(full=True)
+    def test_is_kept_where_it_answers_by_itself(self, env: SyncEnv) -> None:
+        env.sync()
+        hidden = env.registry.ids("models")[4]
+        env.plane.faults = [lists_without(lambda record: record["id"] == hidden)]
+        env.registry.delete_version(env.registry.ids("model-versions")[0])
+        summary = env.sync(full=True)
 
         assert (summary.complete, summary.exit_code) == (False, 3)
         assert {tally.deleted for tally in summary.tallies.values()} == {0}
         assert hidden in "".join(summary.warnings)
-        assert mirror.row(Model, Model.id == hidden)["deleted_at"] is None
-        mirror.plane.faults = []
-        assert mirror.sync(full=True).complete
-        assert mirror.held() == mirror.served()
+        assert env.row(Model, Model.id == hidden)["deleted_at"] is None
+        env.plane.faults = []
+        assert env.sync(full=True).complete
+        assert env.held() == env.served()
 
-    def test_is_kept_where_the_token_may_not_ask_for_it(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        hidden = mirror.registry.ids("models")[4]
-        mirror.plane.faults = [lists_without(lambda record: record["id"] == hidden, single=FORBIDDEN)]
-        summary = mirror.sync()
+    def test_is_kept_where_the_token_may_not_ask_for_it(self, env: SyncEnv) -> None:
+        env.sync()
+        hidden = env.registry.ids("models")[4]
+        env.plane.faults = [lists_without(lambda record: record["id"] == hidden, single=FORBIDDEN)]
+        summary = env.sync()
 
         assert (summary.complete, summary.tallies["models"].deleted) == (False, 0)
 
     @pytest.mark.parametrize("unknown", [FORBIDDEN, Answer(body=b"<html>", content_type="text/html")])
-    def test_is_marked_where_no_single_record_is_told_of(self, mirror: SyncEnv, unknown: Answer) -> None:
-        mirror.sync()
-        gone = mirror.registry.ids("models")[4]
-        mirror.registry.delete_model(gone)
-        mirror.plane.faults = [
+    def test_is_marked_where_no_single_record_is_told_of(self, env: SyncEnv, unknown: Answer) -> None:
+        env.sync()
+        gone = env.registry.ids("models")[4]
+        env.registry.delete_model(gone)
+        env.plane.faults = [
             Fault(lambda at, proceed: proceed() if "offset" in at.request.query else unknown, endpoint="models")
         ]
-        summary = mirror.sync()
+        summary = env.sync()
 
         assert (summary.complete, summary.tallies["models"].deleted) == (True, 1)
-        assert sum(path.startswith("models/") for path in paths(mirror)) == 2
+        assert sum(path.startswith("models/") for path in paths(env)) == 2
 
-    def test_is_marked_though_the_first_answer_about_it_went_wrong_in_passing(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        gone = mirror.registry.ids("models")[4]
-        mirror.registry.delete_model(gone)
+    def test_is_marked_though_the_first_answer_about_it_went_wrong_in_passing(self, env: SyncEnv) -> None:
+        env.sync()
+        gone = env.registry.ids("models")[4]
+        env.registry.delete_model(gone)
         wrong = iter([Answer(body=b"<html>", content_type="text/html")])
-        mirror.plane.faults = [
+        env.plane.faults = [
             Fault(
                 lambda at, go: next(wrong, None) or go() if at.request.path.endswith(gone) else go(), endpoint="models"
             )
         ]
-        summary = mirror.sync()
+        summary = env.sync()
 
         assert (summary.complete, summary.tallies["models"].deleted) == (True, 1)
-        assert paths(mirror).count(f"models/{gone}") == 2
+        assert paths(env).count(f"models/{gone}") == 2
 
-    def test_is_marked_unasked_where_too_many_are_missing(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        for gone in mirror.registry.ids("models")[:3]:
-            mirror.registry.delete_model(gone)
-        summary = mirror.sync(confirm_deletes=2, max_delete_share=1.0)
+    def test_is_marked_unasked_where_too_many_are_missing(self, env: SyncEnv) -> None:
+        env.sync()
+        for gone in env.registry.ids("models")[:3]:
+            env.registry.delete_model(gone)
+        summary = env.sync(confirm_deletes=2, max_delete_share=1.0)
 
         assert summary.tallies["models"].deleted == 3
-        assert not [path for path in paths(mirror) if path.startswith("models/")]
+        assert not [path for path in paths(env) if path.startswith("models/")]
 
-    def test_is_asked_for_in_a_dry_run_too(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        hidden = mirror.registry.ids("models")[4]
-        mirror.plane.faults = [lists_without(lambda record: record["id"] == hidden)]
+    def test_is_asked_for_in_a_dry_run_too(self, env: SyncEnv) -> None:
+        env.sync()
+        hidden = env.registry.ids("models")[4]
+        env.plane.faults = [lists_without(lambda record: record["id"] == hidden)]
 
-        assert mirror.sync(dry_run=True).complete is False
+        assert env.sync(dry_run=True).complete is False
 
 
 class TestAnMlRepoThatTheTokenLost:
-    def test_is_named_where_its_models_would_go(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        (repo,) = mirror.rows(MlRepo, MlRepo.id == "2")
-        mirror.plane.faults = [lists_without(of_repo("2"))]
-        summary = mirror.sync(confirm_deletes=0, max_delete_share=0.2)
+    def test_is_named_where_its_models_would_go(self, env: SyncEnv) -> None:
+        env.sync()
+        (repo,) = env.rows(MlRepo, MlRepo.id == "2")
+        env.plane.faults = [lists_without(of_repo("2"))]
+        summary = env.sync(confirm_deletes=0, max_delete_share=0.2)
 
         assert summary.tallies["models"].deleted == 2
         assert f"All 2 models of ML repo 2 ({repo['name']}) are missing, and so is the ML repo" in summary.warnings[0]
 
-    def test_is_named_too_where_the_ml_repo_is_still_listed(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        mirror.plane.faults = [lists_without(lambda record: record.get("ml_repo_id") == "2")]
+    def test_is_named_too_where_the_ml_repo_is_still_listed(self, env: SyncEnv) -> None:
+        env.sync()
+        env.plane.faults = [lists_without(lambda record: record.get("ml_repo_id") == "2")]
 
-        assert "it is still listed itself" in mirror.sync(confirm_deletes=0).warnings[0]
+        assert "it is still listed itself" in env.sync(confirm_deletes=0).warnings[0]
 
-    def test_is_named_where_the_guard_refuses(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        (repo,) = mirror.rows(MlRepo, MlRepo.id == "2")
-        before = mirror.registry_dump()
-        mirror.plane.faults = [lists_without(of_repo("2"))]
+    def test_is_named_where_the_guard_refuses(self, env: SyncEnv) -> None:
+        env.sync()
+        (repo,) = env.rows(MlRepo, MlRepo.id == "2")
+        before = env.registry_dump()
+        env.plane.faults = [lists_without(of_repo("2"))]
         with pytest.raises(DeleteLimitExceeded) as refused:
-            mirror.sync(max_delete_share=0.1, confirm_deletes=0)
+            env.sync(max_delete_share=0.1, confirm_deletes=0)
 
         assert f"Every model is missing of ML repo 2 ({repo['name']})." in str(refused.value)
-        assert mirror.registry_dump() == before
+        assert env.registry_dump() == before
 
-    def test_keeps_its_models_where_each_answers_403(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        mirror.plane.faults = [lists_without(of_repo("2"), single=FORBIDDEN)]
-        summary = mirror.sync()
+    def test_keeps_its_models_where_each_answers_403(self, env: SyncEnv) -> None:
+        env.sync()
+        env.plane.faults = [lists_without(of_repo("2"), single=FORBIDDEN)]
+        summary = env.sync()
 
         assert (summary.complete, summary.tallies["models"].deleted) == (False, 0)
-        assert mirror.held()["models"] == mirror.served()["models"]
+        assert env.held()["models"] == env.served()["models"]
 
-    def test_does_not_go_unnoticed_beside_others_that_lost_some_models(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        first_of_repo = {record["ml_repo_id"]: record["id"] for record in mirror.registry.records("models")}
-        mirror.registry.delete_model(first_of_repo["1"])
-        mirror.registry.delete_ml_repo("2")
-        told = [line for line in mirror.sync(max_delete_share=0.3).warnings if "ML repo" in line]
+    def test_does_not_go_unnoticed_beside_others_that_lost_some_models(self, env: SyncEnv) -> None:
+        env.sync()
+        first_of_repo = {record["ml_repo_id"]: record["id"] for record in env.registry.records("models")}
+        env.registry.delete_model(first_of_repo["1"])
+        env.registry.delete_ml_repo("2")
+        told = [line for line in env.sync(max_delete_share=0.3).warnings if "ML repo" in line]
 
         assert len(told) == 1
         assert "ML repo 2 " in told[0]
@@ -185,47 +185,47 @@ class TestAnMlRepoThatTheTokenLost:
 class TestVersionsThatTheTokenMayNotRead:
     """403 for some of them holds up none of the others."""
 
-    def test_of_one_ml_repo_leave_the_run_unproven(self, mirror: SyncEnv) -> None:
-        models = {record["id"] for record in mirror.registry.records("models") if record["ml_repo_id"] == "2"}
-        mirror.plane.faults = [
+    def test_of_one_ml_repo_leave_the_run_unproven(self, env: SyncEnv) -> None:
+        models = {record["id"] for record in env.registry.records("models") if record["ml_repo_id"] == "2"}
+        env.plane.faults = [
             fault("forbid_unfiltered"),
             forbids("ml_repo_id", {"2"}),
             forbids("model_id", models),
         ]
-        summary = mirror.sync()
+        summary = env.sync()
 
         # Twenty of the other ML repos, and the latest one of each of the two models.
         assert (summary.complete, summary.exit_code, summary.tallies["model_versions"].seen) == (False, 3, 20 + 2)
         assert "ml_repo_id=2 cannot be read (403)" in summary.warnings[0]
-        again = mirror.sync()
+        again = env.sync()
         assert again.plan.way in {"sweep", "by model"}
         assert again.tallies["model_versions"].inserted == 0
-        mirror.plane.faults = []
-        assert mirror.sync().complete
-        assert mirror.held() == mirror.served()
+        env.plane.faults = []
+        assert env.sync().complete
+        assert env.held() == env.served()
 
-    def test_of_one_model_leave_the_run_unproven(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        first, second = mirror.registry.ids("models")[:2]
+    def test_of_one_model_leave_the_run_unproven(self, env: SyncEnv) -> None:
+        env.sync()
+        first, second = env.registry.ids("models")[:2]
         for model in (first, second):
-            mirror.registry.add_version(model)
-        mirror.plane.faults = [forbids("model_id", {first})]
-        mirror.plane.versions_listing = "model"
-        summary = mirror.sync()
+            env.registry.add_version(model)
+        env.plane.faults = [forbids("model_id", {first})]
+        env.plane.versions_listing = "model"
+        summary = env.sync()
 
         assert (summary.complete, summary.tallies["model_versions"].inserted) == (False, 1 + 1)  # one with its model
-        mirror.plane.faults = []
-        assert mirror.sync().tallies["model_versions"].inserted == 0
-        assert mirror.held() == mirror.served()
+        env.plane.faults = []
+        assert env.sync().tallies["model_versions"].inserted == 0
+        assert env.held() == env.served()
 
     @pytest.mark.parametrize("listing", ["tenant", "ml_repo", "model"])
-    def test_at_all_leave_the_latest_of_each_model(self, mirror: SyncEnv, listing: str) -> None:
-        mirror.plane.versions_listing = listing
-        mirror.plane.faults = [fault("forbid:model-versions")]
-        summary = mirror.sync()
+    def test_at_all_leave_the_latest_of_each_model(self, env: SyncEnv, listing: str) -> None:
+        env.plane.versions_listing = listing
+        env.plane.faults = [fault("forbid:model-versions")]
+        summary = env.sync()
 
         assert (summary.exit_code, summary.coverage) == (0, "latest")
-        assert (len(mirror.rows(Model)), len(mirror.rows(ModelVersion))) == (12, 12)
+        assert (len(env.rows(Model)), len(env.rows(ModelVersion))) == (12, 12)
 
 
 def forbids(parameter: str, values: set[str]) -> Fault:
@@ -238,52 +238,52 @@ def forbids(parameter: str, values: set[str]) -> Fault:
 
 
 class TestWhatComesBack:
-    def test_after_many_runs_is_restored_with_its_versions(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        gone, other = mirror.registry.ids("models")[:2]
-        first_seen = mirror.row(Model, Model.id == gone)["first_seen_at"]
-        mirror.registry.delete_model(gone)
-        mirror.sync()
+    def test_after_many_runs_is_restored_with_its_versions(self, env: SyncEnv) -> None:
+        env.sync()
+        gone, other = env.registry.ids("models")[:2]
+        first_seen = env.row(Model, Model.id == gone)["first_seen_at"]
+        env.registry.delete_model(gone)
+        env.sync()
         for _ in range(5):
-            mirror.registry.add_version(other)
-            mirror.sync(full=True)
-        mirror.registry.restore(gone)
-        summary = mirror.sync()
+            env.registry.add_version(other)
+            env.sync(full=True)
+        env.registry.restore(gone)
+        summary = env.sync()
 
         assert summary.tallies["models"].restored == 1
         assert summary.tallies["model_versions"].restored == 2
-        assert mirror.row(Model, Model.id == gone)["first_seen_at"] == first_seen
-        assert mirror.held() == mirror.served()
+        assert env.row(Model, Model.id == gone)["first_seen_at"] == first_seen
+        assert env.held() == env.served()
 
-    def test_under_a_used_id_is_another_record_and_not_the_old_one(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        used = mirror.registry.ids("models")[0]
-        old_versions = {row["id"] for row in mirror.rows(ModelVersion, ModelVersion.model_id == used)}
-        mirror.registry.delete_model(used)
-        mirror.sync()
-        born = mirror.registry.get("models", mirror.registry.add_model("3"))
-        mirror.registry.delete_model(born["id"])
-        mirror.registry.put_raw("models", used, born | {"id": used, "latest_version": None})
-        mirror.sync()
+    def test_under_a_used_id_is_another_record_and_not_the_old_one(self, env: SyncEnv) -> None:
+        env.sync()
+        used = env.registry.ids("models")[0]
+        old_versions = {row["id"] for row in env.rows(ModelVersion, ModelVersion.model_id == used)}
+        env.registry.delete_model(used)
+        env.sync()
+        born = env.registry.get("models", env.registry.add_model("3"))
+        env.registry.delete_model(born["id"])
+        env.registry.put_raw("models", used, born | {"id": used, "latest_version": None})
+        env.sync()
 
-        row = mirror.row(Model, Model.id == used)
+        row = env.row(Model, Model.id == used)
         assert (row["name"], row["ml_repo_id"], row["deleted_at"]) == (born["name"], "3", None)
-        live = mirror.rows(ModelVersion, ModelVersion.model_id == used, ModelVersion.deleted_at.is_(None))
+        live = env.rows(ModelVersion, ModelVersion.model_id == used, ModelVersion.deleted_at.is_(None))
         assert not live
-        assert len(mirror.rows(ModelVersion, ModelVersion.id.in_(old_versions))) == 2
-        assert {"deleted", "restored"} <= {row["kind"] for row in mirror.rows(Change, Change.entity_id == used)}
-        assert mirror.held() == mirror.served()
+        assert len(env.rows(ModelVersion, ModelVersion.id.in_(old_versions))) == 2
+        assert {"deleted", "restored"} <= {row["kind"] for row in env.rows(Change, Change.entity_id == used)}
+        assert env.held() == env.served()
 
 
-def test_an_empty_registry_takes_nothing_along_by_itself(mirror: SyncEnv) -> None:
-    mirror.sync()
-    for repo in mirror.registry.ids("ml-repos"):
-        mirror.registry.delete_ml_repo(repo)
-    before = mirror.registry_dump()
+def test_an_empty_registry_takes_nothing_along_by_itself(env: SyncEnv) -> None:
+    env.sync()
+    for repo in env.registry.ids("ml-repos"):
+        env.registry.delete_ml_repo(repo)
+    before = env.registry_dump()
 
     with pytest.raises(DeleteLimitExceeded, match="ml_repos"):
-        mirror.sync()
+        env.sync()
 
-    assert mirror.registry_dump() == before
-    assert mirror.sync(allow_mass_delete=True).tallies["models"].deleted == 12
-    assert mirror.held() == mirror.served()
+    assert env.registry_dump() == before
+    assert env.sync(allow_mass_delete=True).tallies["models"].deleted == 12
+    assert env.held() == env.served()

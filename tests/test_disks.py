@@ -30,20 +30,20 @@ def disk() -> Iterator[Disk]:
 
 
 @pytest.fixture
-def mirror(disk: Disk, migrated_file: Path) -> Iterator[SyncEnv]:
+def env(disk: Disk, migrated_file: Path) -> Iterator[SyncEnv]:
     file = shutil.copy(migrated_file, disk.folder / "registry.db")
-    with sync_env(f"sqlite:///{file}", Registry.generate(seed=7, models=50, versions=3, metrics=4)) as mirror:
-        mirror.sync(page_size=100)
-        yield mirror
+    with sync_env(f"sqlite:///{file}", Registry.generate(seed=7, models=50, versions=3, metrics=4)) as env:
+        env.sync(page_size=100)
+        yield env
 
 
 @pytest.fixture
 def here(migrated_file: Path, tmp_path: Path) -> Iterator[SyncEnv]:
     """A small one, on the usual disk."""
-    with sync_env(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'registry.db')}") as mirror:
-        mirror.sync()
-        mirror.registry.add_version(mirror.registry.ids("models")[0])
-        yield mirror
+    with sync_env(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'registry.db')}") as env:
+        env.sync()
+        env.registry.add_version(env.registry.ids("models")[0])
+        yield env
 
 
 def fill_disk(disk: Disk, room: int, _process: subprocess.Popen[str]) -> None:
@@ -55,17 +55,17 @@ def lines(said: str) -> list[str]:
 
 
 @pytest.mark.timeout(180 * LOAD_FACTOR)
-def test_a_run_whose_disk_is_full_writes_nothing_and_says_so(mirror: SyncEnv, disk: Disk) -> None:
+def test_a_run_whose_disk_is_full_writes_nothing_and_says_so(env: SyncEnv, disk: Disk) -> None:
     draw = random.Random()  # noqa: S311 no secret
     ends = Counter[str]()
     for number in range(2 * LOAD_FACTOR):
-        change_everything(mirror.registry, draw.randbytes(2_000).hex())
-        before = mirror.registry_dump()
+        change_everything(env.registry, draw.randbytes(2_000).hex())
+        before = env.registry_dump()
         room = (draw.randrange(60_000), draw.randrange(1_000_000))[number % 2]
         fill = partial(fill_disk, disk, room)
-        death = interrupt_in_phase(mirror, "models …", 0, fill, "--page-size", "100")
+        death = interrupt_in_phase(env, "models …", 0, fill, "--page-size", "100")
         disk.make_room()
-        written = is_written(mirror, before)
+        written = is_written(env, before)
         if written:
             assert death.code == 0
         else:
@@ -73,46 +73,46 @@ def test_a_run_whose_disk_is_full_writes_nothing_and_says_so(mirror: SyncEnv, di
             assert (
                 death.message == "Error: The disk is full: make room, then run again; nothing of this run was written."
             )
-        assert mirror.sync(page_size=100).complete
-        assert mirror.held() == mirror.served()
+        assert env.sync(page_size=100).complete
+        assert env.held() == env.served()
         ends["once committed" if written else death.part.strip(" …")] += 1
     assert ends["writing"]
     report("disks filled", dialect="sqlite", rounds=ends.total(), by_part=ends)
 
 
-def test_a_disk_that_is_full_from_the_start_is_told(mirror: SyncEnv, disk: Disk) -> None:
+def test_a_disk_that_is_full_from_the_start_is_told(env: SyncEnv, disk: Disk) -> None:
     disk.fill()
-    (said,) = lines(mirror.command(exit_code=1))
+    (said,) = lines(env.command(exit_code=1))
     disk.make_room()
 
     assert said.startswith("Error: The disk is full")
     assert said.endswith("nothing of this run was written.")
-    assert mirror.sync(page_size=100).complete
+    assert env.sync(page_size=100).complete
 
 
-def test_a_file_that_cannot_be_written_is_told_and_can_be_looked_at(mirror: SyncEnv, disk: Disk) -> None:
+def test_a_file_that_cannot_be_written_is_told_and_can_be_looked_at(env: SyncEnv, disk: Disk) -> None:
     disk.forbid_writing_to(disk.folder / "registry.db")
 
-    (said,) = lines(mirror.command(exit_code=2))
+    (said,) = lines(env.command(exit_code=2))
     assert said.startswith("Error: The database file or its folder cannot be written")
-    assert "succeeded" in mirror.command(command="status")
+    assert "succeeded" in env.command(command="status")
 
 
-def test_a_folder_that_cannot_be_written_is_told_and_its_file_can_be_looked_at(mirror: SyncEnv, disk: Disk) -> None:
+def test_a_folder_that_cannot_be_written_is_told_and_its_file_can_be_looked_at(env: SyncEnv, disk: Disk) -> None:
     disk.forbid_writing()
 
-    (said,) = lines(mirror.command(exit_code=2))
+    (said,) = lines(env.command(exit_code=2))
     assert said.startswith(f"Error: Cannot write beside {disk.folder / 'registry.db'}")
-    assert "succeeded" in mirror.command(command="status")
-    assert mirror.sync(dry_run=True, page_size=100).tallies["models"].unchanged == 50
-    assert len(mirror.rows(Model)) == 50
+    assert "succeeded" in env.command(command="status")
+    assert env.sync(dry_run=True, page_size=100).tallies["models"].unchanged == 50
+    assert len(env.rows(Model)) == 50
 
 
-def test_a_file_that_a_dead_run_left_unfinished_is_not_taken_for_whole(mirror: SyncEnv, disk: Disk) -> None:
+def test_a_file_that_a_dead_run_left_unfinished_is_not_taken_for_whole(env: SyncEnv, disk: Disk) -> None:
     (disk.folder / "registry.db-wal").write_bytes(b"of a run that died")
     disk.forbid_writing()
 
-    (said,) = lines(mirror.command(exit_code=2, command="status"))
+    (said,) = lines(env.command(exit_code=2, command="status"))
     assert said.startswith("Error: The database file or its folder cannot be written")
 
 

@@ -60,7 +60,7 @@ class MovingRegistry(RuleBasedStateMachine):
         self.stack = ExitStack()
         registry = Registry.generate(seed=5, ml_repos=3, models=20, versions=2, metrics=1)
         url = self.stack.enter_context(type(self).new_database())
-        self.mirror = self.stack.enter_context(sync_env(url, registry))
+        self.env = self.stack.enter_context(sync_env(url, registry))
         self.one_at_a_time = threading.Lock()
 
     def teardown(self) -> None:
@@ -68,7 +68,7 @@ class MovingRegistry(RuleBasedStateMachine):
 
     @property
     def registry(self) -> Registry:
-        return self.mirror.registry
+        return self.env.registry
 
     def ids(self) -> dict[str, set[str]]:
         return {entity: set(self.registry.ids(entity.replace("_", "-"))) for entity in ENTITIES}
@@ -80,7 +80,7 @@ class MovingRegistry(RuleBasedStateMachine):
 
     def sync(self, page_size: int, workers: int) -> Any:
         # Whether a list proves what is gone is the question here: nobody asks a second time.
-        return self.mirror.sync(
+        return self.env.sync(
             page_size=page_size, concurrency=workers, allow_mass_delete=True, confirm_deletes=0, max_sweeps=3
         )
 
@@ -108,17 +108,17 @@ class MovingRegistry(RuleBasedStateMachine):
                     self.work(what, which)
 
         before = self.ids()
-        self.mirror.plane.before_request = hook
+        self.env.plane.before_request = hook
         summary = self.sync(page_size, workers)
-        self.mirror.plane.before_request = None
+        self.env.plane.before_request = None
 
-        after, held = self.ids(), {entity: set(records) for entity, records in self.mirror.held().items()}
+        after, held = self.ids(), {entity: set(records) for entity, records in self.env.held().items()}
         self.found["complete" if summary.complete else "unproven"] += 1
         for entity in ENTITIES:
             throughout = before[entity] & after[entity]
             if summary.complete:
                 assert throughout <= held[entity], (entity, self.registry.order)
-            stored = {row["id"] for row in self.mirror.rows(self.table(entity))}
+            stored = {row["id"] for row in self.env.rows(self.table(entity))}
             assert not (stored - held[entity]) & throughout, (entity, self.registry.order, "deleted, and is there")
 
     @rule(order=st.sampled_from(ORDERS[:-1]), page_size=page_sizes, workers=st.sampled_from([1, 8]))
@@ -127,7 +127,7 @@ class MovingRegistry(RuleBasedStateMachine):
         summary = self.sync(page_size, workers)
 
         assert summary.complete, summary.warnings
-        assert self.mirror.held() == self.mirror.served()
+        assert self.env.held() == self.env.served()
 
     @staticmethod
     def table(entity: str) -> Any:

@@ -18,59 +18,59 @@ from tests.support.sync_env import BOOKKEEPING, TOKEN, SyncEnv, sync_env
 
 
 @pytest.fixture
-def mirror(migrated_url: str) -> Iterator[SyncEnv]:
-    with sync_env(migrated_url) as mirror:
-        yield mirror
+def env(migrated_url: str) -> Iterator[SyncEnv]:
+    with sync_env(migrated_url) as env:
+        yield env
 
 
 # 1. All or nothing.
 
 
-def test_1_a_run_that_is_killed_leaves_the_tables_as_they_were(mirror: SyncEnv) -> None:
-    mirror.sync()
-    for model in mirror.registry.ids("models"):
-        mirror.registry.add_version(model)
-    before = mirror.registry_dump()
+def test_1_a_run_that_is_killed_leaves_the_tables_as_they_were(env: SyncEnv) -> None:
+    env.sync()
+    for model in env.registry.ids("models"):
+        env.registry.add_version(model)
+    before = env.registry_dump()
     # A run of this registry sends five requests; after the last it compares and writes.
     for request, seconds in ((1, 0), (3, 0), (5, 0), (5, 0.04), (5, 0.08), (5, 0.12)):
-        process = interrupt_at_request(mirror, request, partial(kill, after=seconds))
+        process = interrupt_at_request(env, request, partial(kill, after=seconds))
         process.communicate(timeout=patience())
         assert process.returncode in {-signal.SIGKILL, 0}
-        wait_for_the_lock(mirror)
-        if mirror.rows(SyncRun, SyncRun.status == "succeeded", SyncRun.mode == "incremental"):
+        wait_for_the_lock(env)
+        if env.rows(SyncRun, SyncRun.status == "succeeded", SyncRun.mode == "incremental"):
             break  # the blow came after the commit: then all of it is there
-        assert mirror.registry_dump() == before
-    mirror.command()
+        assert env.registry_dump() == before
+    env.command()
 
-    assert mirror.held() == mirror.served()
-    assert {run["status"] for run in mirror.rows(SyncRun)} == {"succeeded", "interrupted"}
-    assert len(mirror.rows(ModelVersion)) == 48
+    assert env.held() == env.served()
+    assert {run["status"] for run in env.rows(SyncRun)} == {"succeeded", "interrupted"}
+    assert len(env.rows(ModelVersion)) == 48
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_1_a_run_that_is_interrupted_says_so_and_writes_nothing(mirror: SyncEnv, number: signal.Signals) -> None:
-    before = mirror.registry_dump()
-    process = interrupt_at_request(mirror, 3, lambda running: running.send_signal(number))
+def test_1_a_run_that_is_interrupted_says_so_and_writes_nothing(env: SyncEnv, number: signal.Signals) -> None:
+    before = env.registry_dump()
+    process = interrupt_at_request(env, 3, lambda running: running.send_signal(number))
     out, err = process.communicate(timeout=patience())
 
     assert (process.returncode, out) == (130, "")
     assert err.splitlines()[-1] == "Error: Interrupted: nothing was written."
-    assert mirror.registry_dump() == before
-    assert mirror.row(SyncRun)["status"] == "interrupted"
+    assert env.registry_dump() == before
+    assert env.row(SyncRun)["status"] == "interrupted"
 
 
-def test_1_a_reader_sees_a_run_whole_or_not_at_all(mirror: SyncEnv) -> None:
-    mirror.command()
-    for model in mirror.registry.ids("models"):
-        mirror.registry.set_fields(model, {"name": "second"})
-        mirror.registry.add_version(model)
+def test_1_a_reader_sees_a_run_whole_or_not_at_all(env: SyncEnv) -> None:
+    env.command()
+    for model in env.registry.ids("models"):
+        env.registry.set_fields(model, {"name": "second"})
+        env.registry.add_version(model)
     query = text(
         "SELECT (SELECT COUNT(*) FROM models WHERE name = 'second'), (SELECT COUNT(*) FROM model_versions), "
         "(SELECT COUNT(*) FROM sync_runs WHERE status = 'succeeded')"
     )
     seen = set()
-    engine = open_engine(mirror.url)
-    process = mirror.start()
+    engine = open_engine(env.url)
+    process = env.start()
     with engine.connect() as connection:
         while process.poll() is None:
             seen.add(tuple(connection.execute(query).one()))
@@ -82,34 +82,34 @@ def test_1_a_reader_sees_a_run_whole_or_not_at_all(mirror: SyncEnv) -> None:
     assert (0, 36, 1) in seen
 
 
-def test_1_a_run_that_fails_writes_nothing_but_why(mirror: SyncEnv) -> None:
-    mirror.plane.faults = [fault("flaky_500,endpoint=model-versions")]
-    said = mirror.command(exit_code=1)
+def test_1_a_run_that_fails_writes_nothing_but_why(env: SyncEnv) -> None:
+    env.plane.faults = [fault("flaky_500,endpoint=model-versions")]
+    said = env.command(exit_code=1)
 
     assert said.splitlines()[-1].startswith("Error: ")
     assert "Traceback" not in said
-    assert mirror.row(SyncRun)["error"] in said
-    assert mirror.rows(SyncScope) == []
-    assert not any(rows for name, rows in mirror.dump().items() if name not in BOOKKEEPING)
+    assert env.row(SyncRun)["error"] in said
+    assert env.rows(SyncScope) == []
+    assert not any(rows for name, rows in env.dump().items() if name not in BOOKKEEPING)
 
 
 # 2. Nothing lost, nothing invented.
 
 
-def test_2_after_a_complete_run_the_tables_say_what_the_source_said(mirror: SyncEnv) -> None:
-    result = mirror.result()
+def test_2_after_a_complete_run_the_tables_say_what_the_source_said(env: SyncEnv) -> None:
+    result = env.result()
 
     assert (result["status"], result["complete"]) == ("succeeded", True)
     assert result["models"] == {"seen": 12, "inserted": 12, "updated": 0, "unchanged": 0, "deleted": 0, "restored": 0}
     assert result["model_versions"]["inserted"] == 36
-    assert mirror.held() == mirror.served()
+    assert env.held() == env.served()
 
 
-def test_2_whatever_the_source_says_can_be_told_again_from_the_tables(mirror: SyncEnv) -> None:
+def test_2_whatever_the_source_says_can_be_told_again_from_the_tables(env: SyncEnv) -> None:
     odd = "NUL \x00, lone \ud800, escape \u241b0000, astral \U0001f600"
-    version = mirror.registry.records("model-versions")[0]
+    version = env.registry.records("model-versions")[0]
     metadata = {odd: [odd, float("nan"), float("-inf"), 10**40, 1e23, 1.7976931348623157e308, -0.5, {}, [], None]}
-    mirror.registry.put_raw(
+    env.registry.put_raw(
         "model-versions",
         version["id"],
         version
@@ -117,23 +117,23 @@ def test_2_whatever_the_source_says_can_be_told_again_from_the_tables(mirror: Sy
         | {"metrics": [{"key": odd, "value": float("inf")}, {"key": "", "value": float("nan"), "timestamp": 2**53}]}
         | {"manifest": {"metadata": metadata, "description": odd * 10_000, "source": {"type": odd}, "step": 2**40}},
     )
-    mirror.registry.set_fields(mirror.registry.ids("models")[0], {"name": odd, "run_steps": [5.0, 2**62]})
+    env.registry.set_fields(env.registry.ids("models")[0], {"name": odd, "run_steps": [5.0, 2**62]})
     for number, changes in enumerate(({"id": f"\x00{odd}"}, {"manifest": {}}, {"manifest": None, "tags": None})):
-        mirror.registry.put_raw("model-versions", f"odd-{number}", version | {"id": f"odd-{number}"} | changes)
-    mirror.command()
-    first = mirror.held()
-    mirror.command("--full")
+        env.registry.put_raw("model-versions", f"odd-{number}", version | {"id": f"odd-{number}"} | changes)
+    env.command()
+    first = env.held()
+    env.command("--full")
 
-    assert first == mirror.held() == mirror.served()
+    assert first == env.held() == env.served()
 
 
-def test_2_what_cannot_be_stored_is_kept_whole_and_the_rest_goes_on(mirror: SyncEnv) -> None:
-    mirror.registry.put_raw("models", "odd", {"name": "no id", "size": float("nan")})
-    result = mirror.result(exit_code=3)
+def test_2_what_cannot_be_stored_is_kept_whole_and_the_rest_goes_on(env: SyncEnv) -> None:
+    env.registry.put_raw("models", "odd", {"name": "no id", "size": float("nan")})
+    result = env.result(exit_code=3)
 
     assert (result["status"], result["rejected"]) == ("partial", 1)
     assert result["models"]["inserted"] == 12
-    row = mirror.row(RejectedRecord)
+    row = env.row(RejectedRecord)
     assert (row["run_id"], row["reason"], row["payload"]) == (
         result["run_id"],
         "it has no id",
@@ -142,85 +142,83 @@ def test_2_what_cannot_be_stored_is_kept_whole_and_the_rest_goes_on(mirror: Sync
 
 
 def test_2_one_percent_that_changed_is_found_exactly(migrated_url: str) -> None:
-    with sync_env(migrated_url, Registry.generate(models=100, versions=3, metrics=1)) as mirror:
-        mirror.sync(page_size=200)
-        before = mirror.rows(ModelVersion)
-        models = [each for each in mirror.registry.records("models") if each["latest_version"]]
+    with sync_env(migrated_url, Registry.generate(models=100, versions=3, metrics=1)) as env:
+        env.sync(page_size=200)
+        before = env.rows(ModelVersion)
+        models = [each for each in env.registry.records("models") if each["latest_version"]]
         moved, edited, old = models[10]["latest_version"]["id"], models[20]["latest_version"]["id"], before[30]["id"]
-        mirror.registry.set_tags(moved, ["moved"], touch=False)
-        mirror.registry.set_description(edited, "Anew.")
-        mirror.registry.set_alias(old, "v-old", touch=True)
-        result = mirror.result()
-        changed = [row["id"] for row, was in zip(mirror.rows(ModelVersion), before, strict=True) if row != was]
+        env.registry.set_tags(moved, ["moved"], touch=False)
+        env.registry.set_description(edited, "Anew.")
+        env.registry.set_alias(old, "v-old", touch=True)
+        result = env.result()
+        changed = [row["id"] for row, was in zip(env.rows(ModelVersion), before, strict=True) if row != was]
 
         assert result["model_versions"]["updated"] == 3
         assert sorted(changed) == sorted({moved, edited, old})
-        assert mirror.held() == mirror.served()
+        assert env.held() == env.served()
 
 
 # 3. Completeness is proven, not assumed.
 
 
-def test_3_a_row_that_moved_while_paging_is_not_lost(mirror: SyncEnv) -> None:
-    mirror.registry.order = "recent"
-    for model in mirror.registry.ids("models"):
-        mirror.registry.touch(model)
-    last = mirror.registry.ids("models")[0]
-    touched = at_request(mirror, "/models", 3, lambda: mirror.registry.touch(last))
-    result = mirror.result("--page-size", "5", "--concurrency", "1")
+def test_3_a_row_that_moved_while_paging_is_not_lost(env: SyncEnv) -> None:
+    env.registry.order = "recent"
+    for model in env.registry.ids("models"):
+        env.registry.touch(model)
+    last = env.registry.ids("models")[0]
+    touched = at_request(env, "/models", 3, lambda: env.registry.touch(last))
+    result = env.result("--page-size", "5", "--concurrency", "1")
 
     assert touched
     assert result["complete"]
-    assert mirror.held() == mirror.served()
+    assert env.held() == env.served()
 
 
-def test_3_a_list_that_never_stands_still_deletes_nothing_and_tells(mirror: SyncEnv) -> None:
-    mirror.sync()
-    mirror.registry.delete_model(mirror.registry.ids("models")[0])
-    mirror.plane.before_request = lambda _number, path, _query: (
-        path.endswith("/models") and mirror.registry.add_model("1")
-    )
-    result = mirror.result("--page-size", "5", exit_code=3)
+def test_3_a_list_that_never_stands_still_deletes_nothing_and_tells(env: SyncEnv) -> None:
+    env.sync()
+    env.registry.delete_model(env.registry.ids("models")[0])
+    env.plane.before_request = lambda _number, path, _query: path.endswith("/models") and env.registry.add_model("1")
+    result = env.result("--page-size", "5", exit_code=3)
 
     assert (result["status"], result["complete"], result["proof"]) == ("partial", False, None)
     assert result["models"]["deleted"] == 0
     assert "could not be proven complete" in result["warnings"][0]
-    assert mirror.rows(Model, Model.deleted_at.is_not(None)) == []
+    assert env.rows(Model, Model.deleted_at.is_not(None)) == []
 
 
-def test_3_two_sweeps_that_agree_prove_what_a_missing_total_cannot(mirror: SyncEnv) -> None:
-    mirror.plane.total = False
+def test_3_two_sweeps_that_agree_prove_what_a_missing_total_cannot(env: SyncEnv) -> None:
+    env.plane.total = False
 
-    assert mirror.result()["proof"] == "confirmed"
+    assert env.result()["proof"] == "confirmed"
 
 
 # 4. Deletes are soft, guarded and reversible.
 
 
-def test_4_what_is_gone_is_marked_and_comes_back(mirror: SyncEnv) -> None:
-    mirror.sync()
-    first = mirror.held()
-    gone = mirror.registry.ids("models")[0]
-    mirror.registry.delete_model(gone)
-    deleted = mirror.result()
-    marked = mirror.row(Model, Model.id == gone)["deleted_at"]
-    mirror.registry.restore(gone)
-    restored = mirror.result()
+def test_4_what_is_gone_is_marked_and_comes_back(env: SyncEnv) -> None:
+    env.sync()
+    first = env.held()
+    gone = env.registry.ids("models")[0]
+    env.registry.delete_model(gone)
+    deleted = env.result()
+    marked = env.row(Model, Model.id == gone)["deleted_at"]
+    env.registry.restore(gone)
+    restored = env.result()
 
     assert (deleted["models"]["deleted"], deleted["model_versions"]["deleted"]) == (1, 3)
     assert marked is not None
     assert (restored["models"]["restored"], restored["model_versions"]["restored"]) == (1, 3)
-    assert mirror.held() == first
+    assert env.held() == first
 
 
-def test_4_more_than_the_share_refuses_the_run_and_says_how_to_allow_it(mirror: SyncEnv) -> None:
-    mirror.sync()
-    for model in mirror.registry.ids("models")[:3]:
-        mirror.registry.delete_model(model)
-    before = mirror.registry_dump()
-    said = mirror.command(exit_code=5)
-    refused = mirror.registry_dump()
-    allowed = mirror.result("--max-delete-share", "0.25")
+def test_4_more_than_the_share_refuses_the_run_and_says_how_to_allow_it(env: SyncEnv) -> None:
+    env.sync()
+    for model in env.registry.ids("models")[:3]:
+        env.registry.delete_model(model)
+    before = env.registry_dump()
+    said = env.command(exit_code=5)
+    refused = env.registry_dump()
+    allowed = env.result("--max-delete-share", "0.25")
 
     assert "3 of 12 models are missing" in said
     assert "--allow-mass-delete" in said
@@ -228,52 +226,52 @@ def test_4_more_than_the_share_refuses_the_run_and_says_how_to_allow_it(mirror: 
     assert allowed["models"]["deleted"] == 3
 
 
-def test_4_a_filtered_run_deletes_only_where_the_filter_is_a_whole_ml_repo(mirror: SyncEnv) -> None:
-    mirror.sync()
-    first, second = mirror.registry.records("models")[:2]
-    mirror.registry.delete_model(first["id"])
-    mirror.registry.delete_model(second["id"])
-    named = mirror.result("--name", first["name"])
-    repo = mirror.result("--ml-repo", first["ml_repo_id"], "--allow-mass-delete")
+def test_4_a_filtered_run_deletes_only_where_the_filter_is_a_whole_ml_repo(env: SyncEnv) -> None:
+    env.sync()
+    first, second = env.registry.records("models")[:2]
+    env.registry.delete_model(first["id"])
+    env.registry.delete_model(second["id"])
+    named = env.result("--name", first["name"])
+    repo = env.result("--ml-repo", first["ml_repo_id"], "--allow-mass-delete")
 
     assert (named["models"]["deleted"], repo["models"]["deleted"]) == (0, 1)
-    assert [row["id"] for row in mirror.rows(Model, Model.deleted_at.is_not(None))] == [first["id"]]
+    assert [row["id"] for row in env.rows(Model, Model.deleted_at.is_not(None))] == [first["id"]]
 
 
 # 5. A second run with nothing new writes nothing but its own run row.
 
 
-def test_5_a_second_run_writes_nothing_but_its_own_record(mirror: SyncEnv) -> None:
-    mirror.command()
-    before = mirror.dump()
-    mirror.command()
-    mirror.command("--full")
-    after = mirror.dump()
+def test_5_a_second_run_writes_nothing_but_its_own_record(env: SyncEnv) -> None:
+    env.command()
+    before = env.dump()
+    env.command()
+    env.command("--full")
+    after = env.dump()
 
     assert {name for name in after if after[name] != before[name]} == BOOKKEEPING
-    assert mirror.rows(Change) == []
+    assert env.rows(Change) == []
 
 
-def test_5_an_older_record_never_overwrites_a_newer_one(mirror: SyncEnv) -> None:
-    mirror.sync()
-    before = mirror.registry_dump()
-    version = mirror.registry.records("model-versions")[0]
+def test_5_an_older_record_never_overwrites_a_newer_one(env: SyncEnv) -> None:
+    env.sync()
+    before = env.registry_dump()
+    version = env.registry.records("model-versions")[0]
     old = version | {"updated_at": "2001-01-01T00:00:00Z", "tags": ["old"]}
-    mirror.registry.put_raw("model-versions", version["id"], old)
-    result = mirror.result("--full")
+    env.registry.put_raw("model-versions", version["id"], old)
+    result = env.result("--full")
 
     assert result["model_versions"]["unchanged"] == 36
     assert "older than stored" in result["warnings"][0]
-    assert mirror.registry_dump() == before
+    assert env.registry_dump() == before
 
 
-def test_5_a_dry_run_writes_nothing_and_tells_what_the_run_after_it_does(mirror: SyncEnv) -> None:
-    mirror.sync()
-    mirror.registry.add_version(mirror.registry.ids("models")[0])
-    before = mirror.dump()
-    foretold = mirror.result("--dry-run")
-    after = mirror.dump()
-    done = mirror.result()
+def test_5_a_dry_run_writes_nothing_and_tells_what_the_run_after_it_does(env: SyncEnv) -> None:
+    env.sync()
+    env.registry.add_version(env.registry.ids("models")[0])
+    before = env.dump()
+    foretold = env.result("--dry-run")
+    after = env.dump()
+    done = env.result()
 
     assert after == before
     assert foretold["run_id"] is None
@@ -284,63 +282,63 @@ def test_5_a_dry_run_writes_nothing_and_tells_what_the_run_after_it_does(mirror:
 # 6. One writer.
 
 
-def test_6_a_second_run_leaves_or_waits_while_the_first_is_at_work(mirror: SyncEnv) -> None:
-    with paused_run(mirror) as (first, go_on):
-        refused = mirror.command(exit_code=4)
-        waiting = mirror.start("--lock-wait", "60")
+def test_6_a_second_run_leaves_or_waits_while_the_first_is_at_work(env: SyncEnv) -> None:
+    with paused_run(env) as (first, go_on):
+        refused = env.command(exit_code=4)
+        waiting = env.start("--lock-wait", "60")
         go_on()
         first.communicate(timeout=patience())
         waiting.communicate(timeout=patience())
         assert (first.returncode, waiting.returncode) == (0, 0)
 
     assert "--lock-wait" in refused
-    assert [run["status"] for run in mirror.rows(SyncRun)] == ["succeeded", "succeeded"]
-    assert mirror.held() == mirror.served()
+    assert [run["status"] for run in env.rows(SyncRun)] == ["succeeded", "succeeded"]
+    assert env.held() == env.served()
 
 
-def test_6_a_dead_run_frees_its_lock(mirror: SyncEnv) -> None:
-    with paused_run(mirror) as (first, go_on):
+def test_6_a_dead_run_frees_its_lock(env: SyncEnv) -> None:
+    with paused_run(env) as (first, go_on):
         first.kill()
         first.communicate(timeout=patience())
         go_on()
 
-    assert mirror.result("--lock-wait", "30")["status"] == "succeeded"
-    assert sorted(run["status"] for run in mirror.rows(SyncRun)) == ["interrupted", "succeeded"]
+    assert env.result("--lock-wait", "30")["status"] == "succeeded"
+    assert sorted(run["status"] for run in env.rows(SyncRun)) == ["interrupted", "succeeded"]
 
 
-def test_6_runs_over_different_ml_repos_all_succeed_at_once(mirror: SyncEnv) -> None:
-    runs = [mirror.start("--ml-repo", repo, "--lock-wait", "60") for repo in ("1", "2", "3")]
+def test_6_runs_over_different_ml_repos_all_succeed_at_once(env: SyncEnv) -> None:
+    runs = [env.start("--ml-repo", repo, "--lock-wait", "60") for repo in ("1", "2", "3")]
     for process in runs:
         _, err = process.communicate(timeout=patience())
         assert process.returncode == 0, err
 
-    assert mirror.held() == mirror.served()
-    assert len(mirror.rows(SyncScope)) == 3
+    assert env.held() == env.served()
+    assert len(env.rows(SyncScope)) == 3
 
 
 # 7. The token is nowhere.
 
 
-def test_7_the_token_is_in_no_output_table_or_process_list(mirror: SyncEnv) -> None:
+def test_7_the_token_is_in_no_output_table_or_process_list(env: SyncEnv) -> None:
     told = []
-    with paused_run(mirror, "--log-level", "debug", "--log-format", "json") as (process, go_on):
+    with paused_run(env, "--log-level", "debug", "--log-format", "json") as (process, go_on):
         told.append(Path(f"/proc/{process.pid}/cmdline").read_text())
         go_on()
         told += process.communicate(timeout=patience())
     for problem in ("flaky_500", "html_page", "forbid", "redirect", "reset"):
-        mirror.plane.faults = [fault(f"{problem},endpoint=models")]
-        failed = mirror.start("--log-level", "debug")
+        env.plane.faults = [fault(f"{problem},endpoint=models")]
+        failed = env.start("--log-level", "debug")
         told += failed.communicate(timeout=patience())
         assert failed.returncode in {1, 2}
 
     assert len(told) == 13
-    assert TOKEN not in "".join(told) + json.dumps(mirror.dump())
+    assert TOKEN not in "".join(told) + json.dumps(env.dump())
 
 
-def test_7_the_token_is_sent_nowhere_else_after_a_redirect(mirror: SyncEnv) -> None:
-    with sync_env(mirror.url) as elsewhere:
-        mirror.plane.faults = [fault(f"redirect:{elsewhere.plane.url}/login")]
-        said = mirror.command(exit_code=2)
+def test_7_the_token_is_sent_nowhere_else_after_a_redirect(env: SyncEnv) -> None:
+    with sync_env(env.url) as elsewhere:
+        env.plane.faults = [fault(f"redirect:{elsewhere.plane.url}/login")]
+        said = env.command(exit_code=2)
 
         assert "redirects" in said
         assert elsewhere.plane.log == []

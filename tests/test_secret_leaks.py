@@ -65,15 +65,15 @@ def execute(server: str, statement: str, *names: str) -> None:
 
 
 @pytest.fixture
-def mirror(secret_url: str) -> Iterator[SyncEnv]:
-    with sync_env(secret_url) as mirror:
-        yield mirror
+def env(secret_url: str) -> Iterator[SyncEnv]:
+    with sync_env(secret_url) as env:
+        yield env
 
 
-def output_of(mirror: SyncEnv, *arguments: str, exit_code: int = 0) -> str:
+def output_of(env: SyncEnv, *arguments: str, exit_code: int = 0) -> str:
     """The whole output of a command, with its log."""
     command, *rest = arguments
-    process = mirror.start(*rest, "--log-level", "debug", command=command)
+    process = env.start(*rest, "--log-level", "debug", command=command)
     out, err = process.communicate(timeout=patience())
     assert process.returncode == exit_code, err
     return out + err
@@ -91,10 +91,10 @@ def assert_hidden(text: str) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_no_command_shows_or_stores_a_secret(mirror: SyncEnv, folder: Path) -> None:
-    mirror.registry.put_raw("models", "odd", {"name": "no id"})
+def test_no_command_shows_or_stores_a_secret(env: SyncEnv, folder: Path) -> None:
+    env.registry.put_raw("models", "odd", {"name": "no id"})
     output = [
-        output_of(mirror, *command.split(), exit_code=code)
+        output_of(env, *command.split(), exit_code=code)
         for command, code in (
             ("db check", 2),
             ("db upgrade", 0),
@@ -106,12 +106,12 @@ def test_no_command_shows_or_stores_a_secret(mirror: SyncEnv, folder: Path) -> N
             ("rejected retry", 3),
         )
     ]
-    assert_hidden("".join(output) + left(folder) + str(mirror.dump()))
+    assert_hidden("".join(output) + left(folder) + str(env.dump()))
 
 
-def test_processes_and_files_of_a_run_have_no_secret_even_after_a_kill(mirror: SyncEnv, folder: Path) -> None:
-    output_of(mirror, "db", "upgrade")
-    with paused_run(mirror, "--log-level", "debug") as (process, go_on):
+def test_processes_and_files_of_a_run_have_no_secret_even_after_a_kill(env: SyncEnv, folder: Path) -> None:
+    output_of(env, "db", "upgrade")
+    with paused_run(env, "--log-level", "debug") as (process, go_on):
         proc = Path(f"/proc/{process.pid}")
         shown = (proc / "cmdline").read_text() + left(folder)
         children = [path.read_text() for path in proc.glob("task/*/children")]
@@ -120,17 +120,17 @@ def test_processes_and_files_of_a_run_have_no_secret_even_after_a_kill(mirror: S
         out, err = process.communicate(timeout=patience())
     assert children
     assert set(children) == {""}
-    assert_hidden(shown + out + err + left(folder) + str(mirror.dump()))
+    assert_hidden(shown + out + err + left(folder) + str(env.dump()))
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 def test_an_interrupted_run_in_development_mode_shows_no_secret(
-    mirror: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch
+    env: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONDEVMODE", "1")
     monkeypatch.setenv("PYTHONWARNINGS", "always")
     for number, code in ((signal.SIGINT, 130), (signal.SIGABRT, -signal.SIGABRT)):
-        with paused_run(mirror, "--log-level", "debug") as (process, go_on):
+        with paused_run(env, "--log-level", "debug") as (process, go_on):
             process.send_signal(number)
             go_on()
             out, err = process.communicate(timeout=patience())
@@ -160,28 +160,28 @@ BUGS = {
 @pytest.mark.parametrize("form", ["console", "json"])
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_bug_is_reported_without_secrets(
-    bug: str, form: str, mirror: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch
+    bug: str, form: str, env: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / ON_PATH).write_text(f"{BUGS[bug]}httpx.Client.stream = stream\n", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-    output = output_of(mirror, "sync", "--log-format", form, exit_code=1)
+    output = output_of(env, "sync", "--log-format", form, exit_code=1)
     assert "this is a bug in tfy-etl, please report it" in output
     assert "RuntimeError" in output
     assert_hidden(output + left(folder))
 
 
 def test_libraries_with_debug_output_show_no_secret(
-    mirror: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch
+    env: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    output_of(mirror, "db", "upgrade")
+    output_of(env, "db", "upgrade")
     chatty = ("httpcore.http11", "httpcore.connection", "sqlalchemy.engine", "sqlalchemy.pool", "psycopg")
     lines = ["import logging", *(f"logging.getLogger({name!r}).setLevel('DEBUG')" for name in chatty)]
     (folder / ON_PATH).write_text("\n".join(lines), encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-    mirror.registry.set_fields(mirror.registry.ids("ml-repos")[0], {"nobody_knows": f"a {TOKEN}"})
-    output = output_of(mirror, "sync")
-    mirror.plane.faults = [fault(f"redirect:https://{TOKEN}.example/?token={TOKEN}")]
-    output += output_of(mirror, "sync", exit_code=2)
+    env.registry.set_fields(env.registry.ids("ml-repos")[0], {"nobody_knows": f"a {TOKEN}"})
+    output = output_of(env, "sync")
+    env.plane.faults = [fault(f"redirect:https://{TOKEN}.example/?token={TOKEN}")]
+    output += output_of(env, "sync", exit_code=2)
     assert "[httpcore.http11]" in output
     assert "[sqlalchemy.engine" in output
     assert "https://***.example/?token=***" in output
@@ -189,9 +189,9 @@ def test_libraries_with_debug_output_show_no_secret(
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-def test_demo_and_simulate_show_no_token_of_the_users_own(mirror: SyncEnv, folder: Path) -> None:
-    output = output_of(mirror, "demo")
-    process = mirror.start("--models", "1", command="simulate")
+def test_demo_and_simulate_show_no_token_of_the_users_own(env: SyncEnv, folder: Path) -> None:
+    output = output_of(env, "demo")
+    process = env.start("--models", "1", command="simulate")
     assert process.stdout is not None
     output += process.stdout.readline()
     process.terminate()
@@ -214,12 +214,12 @@ class _Repeats(socketserver.StreamRequestHandler):
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-def test_a_password_that_the_database_server_repeats_is_redacted(mirror: SyncEnv) -> None:
+def test_a_password_that_the_database_server_repeats_is_redacted(env: SyncEnv) -> None:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Repeats) as server:
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         host, port = server.server_address[:2]
-        mirror.url = f"postgresql://u:{quote(PASSWORD, safe='')}@{host!s}:{port}/db?sslmode=disable&gssencmode=disable"
-        output = [output_of(mirror, command, exit_code=2) for command in ("sync", "check", "status")]
+        env.url = f"postgresql://u:{quote(PASSWORD, safe='')}@{host!s}:{port}/db?sslmode=disable&gssencmode=disable"
+        output = [output_of(env, command, exit_code=2) for command in ("sync", "check", "status")]
         server.shutdown()
     assert all('"***" is wrong: check user and password' in each for each in output)
     assert_hidden("".join(output))
@@ -228,13 +228,13 @@ def test_a_password_that_the_database_server_repeats_is_redacted(mirror: SyncEnv
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
 def test_the_permissions_of_files_without_secrets_follow_the_umask(
-    umask: int, mode: int, mirror: SyncEnv, folder: Path
+    umask: int, mode: int, env: SyncEnv, folder: Path
 ) -> None:
     modes: dict[str, int] = {}
-    at_request(mirror, "/ml-repos", 1, lambda: modes.update(_modes(folder)))
+    at_request(env, "/ml-repos", 1, lambda: modes.update(_modes(folder)))
     before = os.umask(umask)
     try:
-        output_of(mirror, "sync")
+        output_of(env, "sync")
     finally:
         os.umask(before)
     assert {"registry.db", "registry.db.lock"} <= modes.keys()

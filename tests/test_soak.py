@@ -67,23 +67,23 @@ class Used(NamedTuple):
     temporary: int
 
     @classmethod
-    def by(cls, mirror: SyncEnv) -> "Used":
-        return cls(len(os.listdir("/proc/self/fd")), threading.active_count(), *_of_server(mirror))  # noqa: PTH208
+    def by(cls, env: SyncEnv) -> "Used":
+        return cls(len(os.listdir("/proc/self/fd")), threading.active_count(), *_of_server(env))  # noqa: PTH208
 
 
-def _of_server(mirror: SyncEnv) -> tuple[int, int]:
+def _of_server(env: SyncEnv) -> tuple[int, int]:
     """Connections to the database but the one that asks, and temporary tables that outlived theirs."""
-    if mirror.url.startswith("sqlite"):
+    if env.url.startswith("sqlite"):
         return 0, 0
     others = "datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
     return (
-        number(mirror, f"SELECT count(*) FROM pg_stat_activity WHERE {others}"),  # noqa: S608 a constant
-        number(mirror, "SELECT count(*) FROM pg_class WHERE relpersistence = 't'"),
+        number(env, f"SELECT count(*) FROM pg_stat_activity WHERE {others}"),  # noqa: S608 a constant
+        number(env, "SELECT count(*) FROM pg_class WHERE relpersistence = 't'"),
     )
 
 
-def number(mirror: SyncEnv, query: str) -> int:
-    with mirror.connection() as connection:
+def number(env: SyncEnv, query: str) -> int:
+    with env.connection() as connection:
         return int(connection.scalar(text(query)))
 
 
@@ -150,7 +150,7 @@ class Life:
 class Soak:
     """One database through all rounds, and what was seen of it."""
 
-    mirror: SyncEnv
+    env: SyncEnv
     life: Life
     draw: random.Random
     base: Used | None = None
@@ -161,52 +161,52 @@ class Soak:
 
     def round(self, count: int) -> None:
         """Changes, a run in which something may go wrong, and a run that compares everything."""
-        mirror = self.mirror
+        env = self.env
         for _ in range(changes := self.draw.choice([0, 1, 3, 6])):
             self.life.change()
         wrong = self.draw.choice(["", "", *ENDINGS])
         # Which of these leave something to be stored is known only once everything is compared.
         self.pending |= changes > 0 or wrong.startswith(("moving", "a record"))
-        before = mirror.registry_dump()
+        before = env.registry_dump()
         code = self._run(wrong, as_command=count % 10 == 9)
         self.endings[wrong, code] += 1
         assert code in ENDINGS[wrong], wrong
         if code in {1, 2} or not self.pending:
-            assert mirror.registry_dump() == before
+            assert env.registry_dump() == before
         if code in {0, 3}:
-            assert mirror.sync(full=True, allow_mass_delete=True).exit_code == 0
-            assert mirror.held() == mirror.served()
+            assert env.sync(full=True, allow_mass_delete=True).exit_code == 0
+            assert env.held() == env.served()
             self.pending = False
         self._look()
 
     def _run(self, wrong: str, *, as_command: bool) -> int:
         """The exit code of a run in which this goes wrong."""
-        mirror = self.mirror
+        env = self.env
         odd = wrong == "a record without an id"
         if odd:
-            mirror.registry.put_raw("models", "odd", {"name": "without an id"})
-        mirror.plane.faults = [fault(wrong)] if wrong and not odd else []
+            env.registry.put_raw("models", "odd", {"name": "without an id"})
+        env.plane.faults = [fault(wrong)] if wrong and not odd else []
         retries = 2 if wrong in PASSING else 0
         try:
             if as_command:
-                process = mirror.start("--allow-mass-delete", "--max-retries", str(retries))
+                process = env.start("--allow-mass-delete", "--max-retries", str(retries))
                 process.communicate(timeout=patience())
                 return process.returncode
-            return mirror.sync(allow_mass_delete=True, max_retries=retries).exit_code
+            return env.sync(allow_mass_delete=True, max_retries=retries).exit_code
         except EtlError as error:
             return error.exit_code
         finally:
-            mirror.plane.faults = []
+            env.plane.faults = []
             if odd:
-                mirror.registry.delete_model("odd")
+                env.registry.delete_model("odd")
 
     def _look(self) -> None:
         """See that nothing is held on to; the far ends of closed connections may take a moment to go."""
-        self.mirror.plane.log.clear()
-        self.mirror.plane.headers_seen.clear()
-        self.base = self.base or Used.by(self.mirror)
+        self.env.plane.log.clear()
+        self.env.plane.headers_seen.clear()
+        self.base = self.base or Used.by(self.env)
         for _ in range(100):
-            now = Used.by(self.mirror)
+            now = Used.by(self.env)
             if all(one <= other for one, other in zip(now, self.base, strict=True)):
                 break
             time.sleep(0.05)
@@ -237,37 +237,37 @@ def test_after_many_runs_the_tables_equal_the_source_and_nothing_has_piled_up(
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
     draw = random.Random(SEED)  # noqa: S311 no secret
-    with sync_env(migrated_url) as mirror:
-        mirror.sync()
-        soak = Soak(mirror, Life(mirror.registry, draw), draw)
+    with sync_env(migrated_url) as env:
+        env.sync()
+        soak = Soak(env, Life(env.registry, draw), draw)
         for count in range(ROUNDS):
             soak.round(count)
-        assert mirror.sync(full=True, allow_mass_delete=True).exit_code == 0
-        fresh = SyncEnv(mirror.plane, fresh_url)
+        assert env.sync(full=True, allow_mass_delete=True).exit_code == 0
+        fresh = SyncEnv(env.plane, fresh_url)
         fresh.sync()
-        assert mirror.held() == mirror.served() == fresh.held()
+        assert env.held() == env.served() == fresh.held()
     endings = {f"{wrong or 'calm'}: {code}": times for (wrong, code), times in sorted(soak.endings.items())}
-    changes = number(mirror, "SELECT count(*) FROM changes")
+    changes = number(env, "SELECT count(*) FROM changes")
     report("soak", dialect=dialect, rounds=ROUNDS, seed=SEED, endings=endings, changes=changes,
            held=soak.base and soak.base._asdict(), memory=soak.memory[:: ROUNDS // 10],
-           bytes=size(mirror), bytes_of_fresh_load=size(fresh))  # fmt: skip
+           bytes=size(env), bytes_of_fresh_load=size(fresh))  # fmt: skip
 
     assert list(temporary.iterdir()) == []
     assert {path.suffix for path in tmp_path.iterdir() if path != temporary} <= {".db", ".lock"}
     quarter = ROUNDS // 4
     assert median(soak.memory[-quarter:]) - median(soak.memory[quarter : 2 * quarter]) < SLACK
-    forget_the_past(mirror)
-    for each in (mirror, fresh):
+    forget_the_past(env)
+    for each in (env, fresh):
         pack(each.url)
-    assert size(mirror) <= 1.1 * size(fresh)
+    assert size(env) <= 1.1 * size(fresh)
 
 
-def forget_the_past(mirror: SyncEnv) -> None:
+def forget_the_past(env: SyncEnv) -> None:
     """Leave what a fresh load has."""
     for table in ("changes", "rejected_records", "sync_run_counts", "sync_scopes", "sync_runs"):
-        mirror.execute(f"DELETE FROM {table}")  # noqa: S608 names of our own
+        env.execute(f"DELETE FROM {table}")  # noqa: S608 names of our own
     for table in ("model_versions", "models", "ml_repos"):
-        mirror.execute(f"DELETE FROM {table} WHERE deleted_at IS NOT NULL")  # noqa: S608 names of our own
+        env.execute(f"DELETE FROM {table} WHERE deleted_at IS NOT NULL")  # noqa: S608 names of our own
 
 
 def pack(url: str) -> None:
@@ -280,10 +280,10 @@ def pack(url: str) -> None:
             server.execute("VACUUM FULL")
 
 
-def size(mirror: SyncEnv) -> int:
+def size(env: SyncEnv) -> int:
     """Bytes of the file and what lies beside it, or of the server's tables and indexes."""
-    if mirror.url.startswith("sqlite"):
-        file = Path(str(make_url(mirror.url).database))
+    if env.url.startswith("sqlite"):
+        file = Path(str(make_url(env.url).database))
         return sum(each.stat().st_size for each in file.parent.glob(f"{file.name}*"))
     ours = "relkind = 'r' AND relnamespace = 'public'::regnamespace"
-    return number(mirror, f"SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE {ours}")  # noqa: S608
+    return number(env, f"SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE {ours}")  # noqa: S608

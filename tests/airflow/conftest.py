@@ -46,12 +46,12 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 
 @pytest.fixture
-def mirror(postgres_url: str, migrated_template: str, connect: Connect) -> Iterator[SyncEnv]:
+def env(postgres_url: str, migrated_template: str, connect: Connect) -> Iterator[SyncEnv]:
     """Three ML repos behind a control plane, an empty PostgreSQL, and the connections `plane` and `registry_db`."""
-    with new_database(postgres_url, template=migrated_template) as url, sync_env(url) as mirror:
-        connect("plane", conn_type="truefoundry", host=mirror.plane.url, password=TOKEN)
+    with new_database(postgres_url, template=migrated_template) as url, sync_env(url) as env:
+        connect("plane", conn_type="truefoundry", host=env.plane.url, password=TOKEN)
         connect("registry_db", **postgres_connection(url))
-        yield mirror
+        yield env
 
 
 def postgres_connection(url: str) -> dict[str, Any]:

@@ -22,10 +22,10 @@ _CONNECTIONS: dict[str, Any] = {"truefoundry_conn_id": "plane", "database_conn_i
 def thousand(postgres_url: str, migrated_template: str, connect: Connect) -> Iterator[SyncEnv]:
     """A thousand ML repos, each with two models of one version."""
     registry = Registry.generate(seed=3, ml_repos=1000, models=2000, versions=1, metrics=0, empty_share=0)
-    with new_database(postgres_url, template=migrated_template) as url, sync_env(url, registry) as mirror:
-        connect("plane", conn_type="truefoundry", host=mirror.plane.url, password=TOKEN)
+    with new_database(postgres_url, template=migrated_template) as url, sync_env(url, registry) as env:
+        connect("plane", conn_type="truefoundry", host=env.plane.url, password=TOKEN)
         connect("registry_db", **postgres_connection(url))
-        yield mirror
+        yield env
 
 
 @pytest.fixture(autouse=True)
@@ -33,10 +33,10 @@ def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
 
-def asked(mirror: SyncEnv) -> dict[str, int]:
+def asked(env: SyncEnv) -> dict[str, int]:
     """The number of requests by path since the last call."""
-    found = Counter(entry.path.rsplit("/", 1)[-1] for entry in mirror.plane.log)
-    mirror.plane.log.clear()
+    found = Counter(entry.path.rsplit("/", 1)[-1] for entry in env.plane.log)
+    env.plane.log.clear()
     return dict(found)
 
 

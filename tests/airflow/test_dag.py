@@ -74,9 +74,9 @@ def dags() -> DagBag:
 
 
 @pytest.fixture
-def run_dag(dags: DagBag, mirror: SyncEnv, connect: Connect) -> RunDag:
+def run_dag(dags: DagBag, env: SyncEnv, connect: Connect) -> RunDag:
     """Run a DAG in this process."""
-    connect("truefoundry_default", conn_type="truefoundry", host=mirror.plane.url, password=TOKEN)
+    connect("truefoundry_default", conn_type="truefoundry", host=env.plane.url, password=TOKEN)
 
     def run_dag(dag_id: str = "quick", **conf: Any) -> Ended:
         run = dags.dags[dag_id].test(run_conf=conf)
@@ -121,109 +121,109 @@ def test_the_dag_has_three_tasks_and_maps_the_sync() -> None:
     assert (dag.get_task("sync").max_active_tis_per_dag, dag.get_task("sync").pool) == (4, "registry")
 
 
-def test_the_example_syncs_each_ml_repo_and_verifies_the_result(mirror: SyncEnv, run_dag: RunDag) -> None:
+def test_the_example_syncs_each_ml_repo_and_verifies_the_result(env: SyncEnv, run_dag: RunDag) -> None:
     ended = run_dag("truefoundry_registry")
     assert ended.state == "success"
     assert {task: state for task, state in ended.tasks.items() if state != "success"} == {}
     assert ended.tasks.keys() == {("list_ml_repos", -1), ("sync", 0), ("sync", 1), ("sync", 2), ("verify", -1)}
-    assert mirror.held() == mirror.served()
+    assert env.held() == env.served()
     proof = ended.xcoms["verify", -1]["verification"]
     assert (proof["ml_repos"], proof["vanished"], proof["compared"]) == (3, [], True)
     assert (proof["models"], proof["model_versions"]) == (12, 36)
-    assert {row["scope"] for row in mirror.rows(SyncScope)} == {"all", *(f'{{"ml_repos":["{n}"]}}' for n in (1, 2, 3))}
+    assert {row["scope"] for row in env.rows(SyncScope)} == {"all", *(f'{{"ml_repos":["{n}"]}}' for n in (1, 2, 3))}
 
 
-def test_verify_reads_no_version_again(mirror: SyncEnv, run_dag: RunDag) -> None:
+def test_verify_reads_no_version_again(env: SyncEnv, run_dag: RunDag) -> None:
     proof = run_dag().xcoms["verify", -1]
     assert (proof["plan"]["versions"], proof["model_versions"]["seen"], proof["models"]["unchanged"]) == ("none", 0, 12)
 
 
-def test_only_the_verify_task_emits_asset_events(mirror: SyncEnv, run_dag: RunDag) -> None:
+def test_only_the_verify_task_emits_asset_events(env: SyncEnv, run_dag: RunDag) -> None:
     ended = run_dag()
     assert ended.events.keys() == {f"registry_db/{table}" for table in TABLES}
     assert {extra["run_id"] for extra in ended.events.values()} == {ended.xcoms["verify", -1]["run_id"]}
 
 
-def test_a_second_run_copies_the_changes(mirror: SyncEnv, run_dag: RunDag) -> None:
+def test_a_second_run_copies_the_changes(env: SyncEnv, run_dag: RunDag) -> None:
     run_dag()
-    mirror.registry.add_version(mirror.registry.ids("models")[0])
-    mirror.registry.delete_version(mirror.registry.ids("model-versions")[3])
-    fourth = mirror.registry.add_ml_repo()
-    mirror.registry.add_version(mirror.registry.add_model(fourth))
+    env.registry.add_version(env.registry.ids("models")[0])
+    env.registry.delete_version(env.registry.ids("model-versions")[3])
+    fourth = env.registry.add_ml_repo()
+    env.registry.add_version(env.registry.add_model(fourth))
     ended = run_dag()
     assert ended.state == "success"
-    assert mirror.held() == mirror.served()
+    assert env.held() == env.served()
     assert ended.xcoms["sync", 3]["ml_repos"] == [fourth]
 
 
-def test_a_deleted_ml_repo_is_marked_as_deleted_once_the_limit_is_disabled(mirror: SyncEnv, run_dag: RunDag) -> None:
+def test_a_deleted_ml_repo_is_marked_as_deleted_once_the_limit_is_disabled(env: SyncEnv, run_dag: RunDag) -> None:
     run_dag()
-    mirror.registry.delete_ml_repo("2")
+    env.registry.delete_ml_repo("2")
     refused = run_dag()
     assert (refused.state, refused.tasks["verify", -1], refused.events) == ("failed", "failed", {})
-    assert len(mirror.rows(Model, Model.deleted_at.is_not(None))) == 0
+    assert len(env.rows(Model, Model.deleted_at.is_not(None))) == 0
     allowed = run_dag(allow_mass_delete=True)
     assert allowed.state == "success"
-    assert mirror.row(MlRepo, MlRepo.deleted_at.is_not(None))["id"] == "2"
-    assert mirror.held() == mirror.served()
+    assert env.row(MlRepo, MlRepo.deleted_at.is_not(None))["id"] == "2"
+    assert env.held() == env.served()
 
 
-def test_an_ml_repo_deleted_after_the_list_does_not_fail_verify(mirror: SyncEnv, run_dag: RunDag) -> None:
+def test_an_ml_repo_deleted_after_the_list_does_not_fail_verify(env: SyncEnv, run_dag: RunDag) -> None:
     lists = iter(range(100))
 
     def work(_number: int, path: str, _query: dict[str, list[str]]) -> None:
         if path.endswith("/ml-repos") and next(lists) == 1:  # the first list is that of the task list_ml_repos
-            mirror.registry.delete_ml_repo("3")
+            env.registry.delete_ml_repo("3")
 
-    mirror.plane.before_request = work
+    env.plane.before_request = work
     ended = run_dag()
     assert (ended.tasks["sync", 2], ended.tasks["verify", -1]) == ("skipped", "success")
     assert ended.xcoms["verify", -1]["verification"]["vanished"] == ["3"]
-    assert mirror.held() == mirror.served()
+    assert env.held() == env.served()
 
 
-def test_an_ml_repo_that_was_not_synced_fails_verify_and_deletes_nothing(mirror: SyncEnv, run_dag: RunDag) -> None:
+def test_an_ml_repo_that_was_not_synced_fails_verify_and_deletes_nothing(env: SyncEnv, run_dag: RunDag) -> None:
     run_dag()
-    mirror.registry.delete_model(mirror.registry.ids("models")[0])
-    mirror.registry.put_raw("models", "odd", {"id": "odd", "ml_repo_id": "2", "updated_at": 5})
-    before = len(mirror.rows(SyncRun))
+    env.registry.delete_model(env.registry.ids("models")[0])
+    env.registry.put_raw("models", "odd", {"id": "odd", "ml_repo_id": "2", "updated_at": 5})
+    before = len(env.rows(SyncRun))
     ended = run_dag()
     assert (ended.state, ended.tasks["sync", 1], ended.tasks["verify", -1]) == ("failed", "failed", "failed")
     assert (ended.tasks["sync", 0], ended.tasks["sync", 2], ended.events) == ("success", "success", {})
-    assert len(mirror.rows(SyncRun)) == before + 3  # the verify task made no run of its own
+    assert len(env.rows(SyncRun)) == before + 3  # the verify task made no run of its own
 
 
-def test_several_ml_repos_can_share_a_task(mirror: SyncEnv, run_dag: RunDag) -> None:
+def test_several_ml_repos_can_share_a_task(env: SyncEnv, run_dag: RunDag) -> None:
     for _ in range(5):
-        mirror.registry.add_ml_repo()
+        env.registry.add_ml_repo()
     ended = run_dag("batched")
     batches = [summary["ml_repos"] for (task, _), summary in ended.xcoms.items() if task == "sync"]
     assert ended.state == "success"
     assert sorted(each for batch in batches for each in batch) == ["1", "2", "3", "4", "5", "6", "7", "8"]
     assert 1 < len(batches) < 8
-    assert mirror.held() == mirror.served()
+    assert env.held() == env.served()
 
 
-def test_a_registry_without_ml_repos_is_verified_too(run_dag: RunDag, mirror: SyncEnv) -> None:
-    mirror.plane.registry = Registry(0)
+def test_a_registry_without_ml_repos_is_verified_too(run_dag: RunDag, env: SyncEnv) -> None:
+    env.plane.registry = Registry(0)
     ended = run_dag()
     assert (ended.state, ended.tasks["verify", -1]) == ("success", "success")
     assert ended.xcoms["verify", -1]["verification"]["ml_repos"] == 0
 
 
 def test_the_external_python_example_runs_in_an_environment_of_its_own(
-    mirror: SyncEnv, run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    env: SyncEnv, run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
-    monkeypatch.setenv("TFY_HOST", mirror.plane.url)
+    monkeypatch.setenv("TFY_HOST", env.plane.url)
     monkeypatch.setenv("TFY_API_KEY_FILE", str(tmp_path / "token"))
-    monkeypatch.setenv("TFY_ETL_DATABASE_URL", mirror.url)
+    monkeypatch.setenv("TFY_ETL_DATABASE_URL", env.url)
     ended = run_dag("truefoundry_registry_elsewhere")
     assert ended.state == "success"
     assert ended.xcoms["sync", -1]["models"]["inserted"] == 12
-    assert mirror.held() == mirror.served()
+    assert env.held() == env.served()
 
-    with Store(mirror.url) as store:
+    with Store(env.url) as store:
         store.lock((), 0)
         assert run_dag("truefoundry_registry_elsewhere").tasks == {("sync", -1): "skipped"}
 

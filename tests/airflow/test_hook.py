@@ -67,28 +67,28 @@ def test_settings_from_a_connection_or_airflow_are_refused_as_options(name: str)
         check_options({"full": True, name: "x"})
 
 
-def test_every_ml_repo_is_listed_in_the_order_of_numbers(mirror: SyncEnv) -> None:
+def test_every_ml_repo_is_listed_in_the_order_of_numbers(env: SyncEnv) -> None:
     for _ in range(9):
-        mirror.registry.add_ml_repo()
+        env.registry.add_ml_repo()
     assert TrueFoundryHook("plane").ml_repos() == [str(number) for number in range(1, 13)]
 
 
-def test_a_list_of_ml_repos_without_a_proof_is_refused(mirror: SyncEnv) -> None:
-    mirror.plane.faults = [fault("wrong_total:1,endpoint=ml-repos")]
-    mirror.registry.order = "shuffled"
+def test_a_list_of_ml_repos_without_a_proof_is_refused(env: SyncEnv) -> None:
+    env.plane.faults = [fault("wrong_total:1,endpoint=ml-repos")]
+    env.registry.order = "shuffled"
     for _ in range(600):
-        mirror.registry.add_ml_repo()
+        env.registry.add_ml_repo()
     with pytest.raises(SourceError, match="Cannot prove that the list"):
         TrueFoundryHook("plane").ml_repos()
 
 
-def test_the_test_button_shows_success(mirror: SyncEnv) -> None:
-    message = f"{mirror.plane.url}/api/ml/v1 responds, and lists models"
+def test_the_test_button_shows_success(env: SyncEnv) -> None:
+    message = f"{env.plane.url}/api/ml/v1 responds, and lists models"
     assert TrueFoundryHook("plane").test_connection() == (True, message)
 
 
-def test_the_test_button_shows_the_reason_of_a_failure(mirror: SyncEnv, connect: Connect) -> None:
-    connect("plane", conn_type="truefoundry", host=mirror.plane.url, password="another-token")
+def test_the_test_button_shows_the_reason_of_a_failure(env: SyncEnv, connect: Connect) -> None:
+    connect("plane", conn_type="truefoundry", host=env.plane.url, password="another-token")
     works, message = TrueFoundryHook("plane").test_connection()
     assert not works
     assert "token" in message

@@ -57,7 +57,7 @@ def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
 
-def test_a_sync_copies_the_registry_and_returns_its_summary(mirror: SyncEnv) -> None:
+def test_a_sync_copies_the_registry_and_returns_its_summary(env: SyncEnv) -> None:
     summary = run()
     assert (summary["status"], summary["complete"], summary["models"]["inserted"], summary["ml_repos"]) == (
         "succeeded",
@@ -65,28 +65,28 @@ def test_a_sync_copies_the_registry_and_returns_its_summary(mirror: SyncEnv) -> 
         12,
         [],
     )
-    assert mirror.held() == mirror.served()
-    assert mirror.row(SyncRun)["id"] == summary["run_id"]
+    assert env.held() == env.served()
+    assert env.row(SyncRun)["id"] == summary["run_id"]
     json.dumps(summary)
 
 
 @pytest.mark.parametrize("ml_repos", [["2", "3"], "2,3", " 2 , 3 "])
-def test_a_sync_of_some_ml_repos_reads_no_other(ml_repos: Any, mirror: SyncEnv) -> None:
+def test_a_sync_of_some_ml_repos_reads_no_other(ml_repos: Any, env: SyncEnv) -> None:
     assert run(ml_repos=ml_repos)["ml_repos"] == ["2", "3"]
-    assert {row["ml_repo_id"] for row in mirror.rows(Model)} == {"2", "3"}
-    assert mirror.row(SyncRun)["scope"] == {"ml_repos": ["2", "3"]}
+    assert {row["ml_repo_id"] for row in env.rows(Model)} == {"2", "3"}
+    assert env.row(SyncRun)["scope"] == {"ml_repos": ["2", "3"]}
 
 
-def test_a_database_may_be_named_by_a_url_without_a_password(mirror: SyncEnv, tmp_path: Path) -> None:
+def test_a_database_may_be_named_by_a_url_without_a_password(env: SyncEnv, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/registry.db"
     operator, given = sync(database_conn_id=None, database_url=url, outlets=[Asset("anything")]), context()
     assert operator.execute(given)["models"]["inserted"] == 12
     assert given["outlet_events"][Asset("anything")].extra["database"] == f"file/{tmp_path}/registry.db"
-    assert mirror.rows(Model) == []
+    assert env.rows(Model) == []
 
 
-def test_the_token_is_in_no_template_field_and_no_log(mirror: SyncEnv, caplog: pytest.LogCaptureFixture) -> None:
-    mirror.plane.faults = [fault("flaky_500:503")]
+def test_the_token_is_in_no_template_field_and_no_log(env: SyncEnv, caplog: pytest.LogCaptureFixture) -> None:
+    env.plane.faults = [fault("flaky_500:503")]
     operator = sync()
     with caplog.at_level(logging.DEBUG), pytest.raises(AirflowException) as raised:
         operator.execute(context())
@@ -95,44 +95,44 @@ def test_the_token_is_in_no_template_field_and_no_log(mirror: SyncEnv, caplog: p
     assert caplog.text
 
 
-def test_a_refused_token_fails_without_retry(mirror: SyncEnv, connect: Connect) -> None:
-    connect("plane", conn_type="truefoundry", host=mirror.plane.url, password="another-token")
+def test_a_refused_token_fails_without_retry(env: SyncEnv, connect: Connect) -> None:
+    connect("plane", conn_type="truefoundry", host=env.plane.url, password="another-token")
     with pytest.raises(AirflowFailException) as raised:
         run()
     assert "another-token" not in str(raised.value)
 
 
-def test_an_unreachable_control_plane_is_retried(mirror: SyncEnv) -> None:
-    mirror.plane.stop()
+def test_an_unreachable_control_plane_is_retried(env: SyncEnv) -> None:
+    env.plane.stop()
     with pytest.raises(AirflowException) as raised:
         run()
     assert type(raised.value) is AirflowException
 
 
-def test_rejected_records_fail_the_task_without_retry_and_keep_its_summary(mirror: SyncEnv) -> None:
-    mirror.registry.put_raw("models", "odd", None)
+def test_rejected_records_fail_the_task_without_retry_and_keep_its_summary(env: SyncEnv) -> None:
+    env.registry.put_raw("models", "odd", None)
     given = context()
     with pytest.raises(AirflowFailException, match="1 record rejected"):
         sync().execute(given)
     assert given["ti"].pushed["return_value"]["rejected"] == 1
-    assert mirror.row(SyncRun)["status"] == "partial"
+    assert env.row(SyncRun)["status"] == "partial"
 
 
-def test_a_partial_run_passes_if_configured(mirror: SyncEnv) -> None:
-    mirror.registry.put_raw("models", "odd", None)
+def test_a_partial_run_passes_if_configured(env: SyncEnv) -> None:
+    env.registry.put_raw("models", "odd", None)
     assert run(fail_on_partial=False)["status"] == "partial"
 
 
-def test_a_run_without_a_proof_is_retried(mirror: SyncEnv) -> None:
-    mirror.registry.order = "shuffled"
+def test_a_run_without_a_proof_is_retried(env: SyncEnv) -> None:
+    env.registry.order = "shuffled"
     with pytest.raises(AirflowException, match="was not proven complete") as raised:
         run(options={"page_size": 5})
     assert type(raised.value) is AirflowException
 
 
-def test_too_many_deletes_fail_without_retry_and_can_be_allowed(mirror: SyncEnv) -> None:
+def test_too_many_deletes_fail_without_retry_and_can_be_allowed(env: SyncEnv) -> None:
     run()
-    mirror.registry.delete_ml_repo("1")
+    env.registry.delete_ml_repo("1")
     with pytest.raises(AirflowFailException, match="missing at the source"):
         run()
     assert run(options={"allow_mass_delete": "True"})["models"]["deleted"] == 4
@@ -143,17 +143,17 @@ def test_too_many_deletes_fail_without_retry_and_can_be_allowed(mirror: SyncEnv)
     [("skip", AirflowSkipException), ("reschedule", AirflowRescheduleException), ("retry", AirflowException)],
 )
 def test_a_held_lock_ends_the_task_as_on_lock_held_says(
-    on_lock_held: str, ending: type[Exception], mirror: SyncEnv
+    on_lock_held: str, ending: type[Exception], env: SyncEnv
 ) -> None:
-    with Store(mirror.url) as store:
+    with Store(env.url) as store:
         store.lock((), 0)
         with pytest.raises(AirflowException) as raised:
             run(on_lock_held=on_lock_held)
     assert type(raised.value) is ending
 
 
-def test_a_deleted_ml_repo_is_skipped_and_the_others_are_synced(mirror: SyncEnv) -> None:
-    mirror.registry.delete_ml_repo("2")
+def test_a_deleted_ml_repo_is_skipped_and_the_others_are_synced(env: SyncEnv) -> None:
+    env.registry.delete_ml_repo("2")
     with pytest.raises(AirflowFailException, match="knows no ML repo of the id"):
         run(ml_repos=["2", "3"])
     assert run(ml_repos=["2", "3"], skip_unknown_ml_repos=True)["ml_repos"] == ["3"]
@@ -161,29 +161,29 @@ def test_a_deleted_ml_repo_is_skipped_and_the_others_are_synced(mirror: SyncEnv)
         run(ml_repos=["2"], skip_unknown_ml_repos=True)
 
 
-def test_a_kill_ends_the_run_cleanly_and_frees_the_lock(mirror: SyncEnv) -> None:
+def test_a_kill_ends_the_run_cleanly_and_frees_the_lock(env: SyncEnv) -> None:
     operator = sync()
 
     def kill(_number: int, path: str, _query: dict[str, list[str]]) -> None:
         if path.endswith("/model-versions"):
             os.kill(os.getpid(), signal.SIGTERM)
 
-    mirror.plane.before_request = kill
+    env.plane.before_request = kill
     before = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())  # as Airflow's handler does
     try:
         with pytest.raises(AirflowException, match="Interrupted: nothing was written"):
             operator.execute(context())
     finally:
         signal.signal(signal.SIGTERM, before)
-        mirror.plane.before_request = None
+        env.plane.before_request = None
     operator.on_kill()  # no run is left to end
 
-    assert mirror.rows(Model) == []
-    assert mirror.row(SyncRun)["status"] == "interrupted"
+    assert env.rows(Model) == []
+    assert env.row(SyncRun)["status"] == "interrupted"
     assert run()["complete"]
 
 
-def test_a_complete_run_adds_its_id_to_each_asset_event(mirror: SyncEnv) -> None:
+def test_a_complete_run_adds_its_id_to_each_asset_event(env: SyncEnv) -> None:
     given, operator = context(), sync(outlets=registry_assets("registry_db"))
     summary = operator.execute(given)
     extra = given["outlet_events"][registry_asset("registry_db", "models")].extra
@@ -193,28 +193,28 @@ def test_a_complete_run_adds_its_id_to_each_asset_event(mirror: SyncEnv) -> None
     assert len(operator.outlets) == 8
 
 
-def test_an_incomplete_run_emits_no_asset_event(mirror: SyncEnv) -> None:
-    mirror.registry.order = "shuffled"
+def test_an_incomplete_run_emits_no_asset_event(env: SyncEnv) -> None:
+    env.registry.order = "shuffled"
     operator = sync(outlets=[Asset("anything")], fail_on_partial=False, options={"page_size": 5})
     assert not operator.execute(context())["complete"]
     assert operator.outlets == []
 
 
-def test_a_run_that_wrote_nothing_emits_no_asset_event(mirror: SyncEnv) -> None:
+def test_a_run_that_wrote_nothing_emits_no_asset_event(env: SyncEnv) -> None:
     operator = sync(outlets=[Asset("anything")], options={"dry_run": True})
     assert operator.execute(context())["models"]["inserted"] == 12
     assert operator.outlets == []
-    assert mirror.rows(Model) == []
+    assert env.rows(Model) == []
 
 
-def test_lineage_names_the_registry_the_tables_and_the_rows_written(mirror: SyncEnv) -> None:
+def test_lineage_names_the_registry_the_tables_and_the_rows_written(env: SyncEnv) -> None:
     operator = sync()
     assert operator.get_openlineage_facets_on_complete(None) is None
     operator.execute(context())
     facets = operator.get_openlineage_facets_on_complete(None)
     (source,) = facets.inputs
     written = {each.name.rsplit(".", 1)[-1]: each for each in facets.outputs}
-    assert (source.namespace, source.name) == (mirror.plane.url, "model-registry")
+    assert (source.namespace, source.name) == (env.plane.url, "model-registry")
     assert written["models"].namespace.startswith("postgres://")
     assert written["models"].outputFacets["outputStatistics"].rowCount == 12
     assert written["model_versions"].outputFacets["outputStatistics"].rowCount == 36
@@ -236,13 +236,13 @@ def test_invalid_arguments_fail_when_the_dag_is_parsed(given: dict[str, Any], me
         sync(**given)
 
 
-def test_ml_repos_are_listed_one_to_a_task(mirror: SyncEnv) -> None:
+def test_ml_repos_are_listed_one_to_a_task(env: SyncEnv) -> None:
     listing = TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane")
     assert listing.execute(context()) == [["1"], ["2"], ["3"]]
 
 
-def test_ml_repos_are_not_listed_with_a_refused_token(mirror: SyncEnv, connect: Connect) -> None:
-    connect("plane", conn_type="truefoundry", host=mirror.plane.url, password="another-token")
+def test_ml_repos_are_not_listed_with_a_refused_token(env: SyncEnv, connect: Connect) -> None:
+    connect("plane", conn_type="truefoundry", host=env.plane.url, password="another-token")
     with pytest.raises(AirflowFailException):
         TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane").execute(context())
 

@@ -53,8 +53,8 @@ _WORKER_NAME = "import os\n\ndef name():\n    return os.environ['WORKER']\n"
 def plane(postgres_url: str, migrated_template: str) -> Iterator[SyncEnv]:
     """Six ML repos: the registry that all tests here share and change."""
     registry = Registry.generate(seed=11, ml_repos=6, models=48, versions=2, metrics=2)
-    with new_database(postgres_url, template=migrated_template) as url, sync_env(url, registry) as mirror:
-        yield mirror
+    with new_database(postgres_url, template=migrated_template) as url, sync_env(url, registry) as env:
+        yield env
 
 
 @pytest.fixture(scope="module")

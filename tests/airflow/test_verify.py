@@ -26,9 +26,9 @@ def verify(synced: Any, *, listed: Any = (["1"], ["2"], ["3"]), **given: Any) ->
     return operator.execute({"ti": None, "outlet_events": OutletEventAccessors()})
 
 
-def synced(mirror: SyncEnv, *ml_repos: str, **given: Any) -> list[dict[str, Any] | None]:
+def synced(env: SyncEnv, *ml_repos: str, **given: Any) -> list[dict[str, Any] | None]:
     """The summaries of runs over each of these ML repos, and that of a task without one."""
-    return [*(mirror.sync(ml_repo=(each,), **given).as_json() for each in ml_repos), None]
+    return [*(env.sync(ml_repo=(each,), **given).as_json() for each in ml_repos), None]
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +36,8 @@ def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
 
-def test_verify_returns_the_counts_and_the_age_of_the_tables(mirror: SyncEnv) -> None:
-    summary = verify(synced(mirror, "1", "2", "3"))
+def test_verify_returns_the_counts_and_the_age_of_the_tables(env: SyncEnv) -> None:
+    summary = verify(synced(env, "1", "2", "3"))
     proof = summary["verification"]
     assert (proof["ml_repos"], proof["vanished"], proof["models"], proof["model_versions"]) == (3, [], 12, 36)
     assert proof["last_complete_run_id"] == summary["run_id"]
@@ -46,53 +46,53 @@ def test_verify_returns_the_counts_and_the_age_of_the_tables(mirror: SyncEnv) ->
     assert proof["oldest_sync_at"] is not None
 
 
-def test_an_ml_repo_that_no_task_synced_is_named(mirror: SyncEnv) -> None:
+def test_an_ml_repo_that_no_task_synced_is_named(env: SyncEnv) -> None:
     with pytest.raises(AirflowFailException, match=r"1 of 3 ML repos have no complete sync in this DAG run.*: 2\."):
-        verify(synced(mirror, "1", "3"))
+        verify(synced(env, "1", "3"))
 
 
-def test_a_run_of_another_dag_run_does_not_count(mirror: SyncEnv) -> None:
-    synced(mirror, "2")
+def test_a_run_of_another_dag_run_does_not_count(env: SyncEnv) -> None:
+    synced(env, "2")
     with pytest.raises(AirflowFailException, match=r": 2\."):
-        verify(synced(mirror, "1", "3"))
+        verify(synced(env, "1", "3"))
 
 
-def test_a_run_that_rejected_records_counts_only_if_that_may_pass(mirror: SyncEnv) -> None:
-    mirror.registry.put_raw("models", "odd", {"id": "odd", "ml_repo_id": "2", "updated_at": 5})
-    runs = synced(mirror, "1", "2", "3")
+def test_a_run_that_rejected_records_counts_only_if_that_may_pass(env: SyncEnv) -> None:
+    env.registry.put_raw("models", "odd", {"id": "odd", "ml_repo_id": "2", "updated_at": 5})
+    runs = synced(env, "1", "2", "3")
     with pytest.raises(AirflowFailException, match=r": 2\."):
         verify(runs)
     assert verify(runs, fail_on_partial=False)["rejected"] == 1
 
 
-def test_a_dry_run_does_not_count_as_a_sync_and_verifies_nothing(mirror: SyncEnv) -> None:
+def test_a_dry_run_does_not_count_as_a_sync_and_verifies_nothing(env: SyncEnv) -> None:
     with pytest.raises(AirflowFailException, match="3 of 3 ML repos"):
-        verify(synced(mirror, "1", "2", "3", dry_run=True))
-    assert "verification" not in verify(synced(mirror, "1", "2", "3"), options={"dry_run": True})
+        verify(synced(env, "1", "2", "3", dry_run=True))
+    assert "verification" not in verify(synced(env, "1", "2", "3"), options={"dry_run": True})
 
 
-def test_a_run_with_unproven_lists_verifies_nothing(mirror: SyncEnv) -> None:
-    runs = synced(mirror, "1", "2", "3")
-    mirror.registry.order = "shuffled"
+def test_a_run_with_unproven_lists_verifies_nothing(env: SyncEnv) -> None:
+    runs = synced(env, "1", "2", "3")
+    env.registry.order = "shuffled"
     summary = verify(runs, fail_on_partial=False, options={"page_size": 4})
     assert (summary["complete"], "verification" in summary) == (False, False)
 
 
-def test_tables_that_differ_from_the_lists_fail_verify(mirror: SyncEnv) -> None:
-    runs = synced(mirror, "1", "2", "3")
-    mirror.execute(_LOSES_A_MODEL)
-    mirror.execute(_WHEN_IT_COMMITS)
+def test_tables_that_differ_from_the_lists_fail_verify(env: SyncEnv) -> None:
+    runs = synced(env, "1", "2", "3")
+    env.execute(_LOSES_A_MODEL)
+    env.execute(_WHEN_IT_COMMITS)
     with pytest.raises(AirflowException, match="The lists have 12 models, but the tables have 11"):
         verify(runs)
 
 
-def test_verify_fails_without_a_list_of_ml_repos(mirror: SyncEnv) -> None:
+def test_verify_fails_without_a_list_of_ml_repos(env: SyncEnv) -> None:
     with pytest.raises(AirflowFailException, match="has no list of ML repos"):
-        verify(synced(mirror, "1", "2", "3"), listed=None)
+        verify(synced(env, "1", "2", "3"), listed=None)
 
 
-def test_a_run_over_some_models_does_not_count_as_a_sync_of_its_ml_repo(mirror: SyncEnv) -> None:
-    runs = [*synced(mirror, "1", "3"), mirror.sync(ml_repo=("2",), name="no-such-model").as_json()]
+def test_a_run_over_some_models_does_not_count_as_a_sync_of_its_ml_repo(env: SyncEnv) -> None:
+    runs = [*synced(env, "1", "3"), env.sync(ml_repo=("2",), name="no-such-model").as_json()]
     with pytest.raises(AirflowFailException, match=r": 2\."):
         verify(runs)
 

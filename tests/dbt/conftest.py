@@ -31,7 +31,7 @@ class Project:
 
     folder: Path
     environment: dict[str, str]
-    mirror: SyncEnv
+    env: SyncEnv
     writes_to: str
 
     def run(self, *arguments: str, exit_code: int = 0) -> str:
@@ -76,7 +76,7 @@ def built(
 ) -> Iterator[Built]:
     """The same, built once, for tests that change nothing."""
     with _project(request.param, postgres_url, tmp_path_factory.mktemp("built") / "project") as project:
-        before = project.mirror.dump()
+        before = project.env.dump()
         said = project.run("--warn-error", "build")
         yield Built(project, said, project.artifact("run_results")["results"], before)
 
@@ -85,34 +85,34 @@ def built(
 def _project(dialect: str, server: str, folder: Path) -> Iterator[Project]:
     shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("target", "logs"))
     with _on_sqlite(folder) if dialect == "sqlite" else _on_postgresql(folder, server) as project:
-        _live(project.mirror)
+        _live(project.env)
         yield project
 
 
-def _live(mirror: SyncEnv) -> None:
-    registry = mirror.registry
-    mirror.sync()
+def _live(env: SyncEnv) -> None:
+    registry = env.registry
+    env.sync()
     model = registry.ids("models")[0]
     registry.set_tags(registry.add_version(model), ["prod", "stage=champion"])
     registry.set_tags(registry.add_version(model), [])
     registry.delete_model(registry.ids("models")[1])
-    mirror.sync(allow_mass_delete=True)
+    env.sync(allow_mass_delete=True)
 
 
 @contextmanager
 def _on_sqlite(folder: Path) -> Iterator[Project]:
     registry, marts = folder / "tfy-registry.db", folder / "analytics.db"
     migrate(f"sqlite:///{registry}")
-    with sync_env(f"sqlite:///{registry}") as mirror:
+    with sync_env(f"sqlite:///{registry}") as env:
         environment = {"DBT_TARGET": "sqlite", "REGISTRY_FILE": str(registry), "ANALYTICS_FILE": str(marts)}
-        yield Project(folder, environment, mirror, f"sqlite:///{marts}")
+        yield Project(folder, environment, env, f"sqlite:///{marts}")
 
 
 @contextmanager
 def _on_postgresql(folder: Path, server: str) -> Iterator[Project]:
     with shared_database(server) as shared:
         shared.make_roles()
-        with sync_env(shared.url_of("etl")) as mirror:
+        with sync_env(shared.url_of("etl")) as env:
             url = make_url(shared.url_of("dbt"))
             environment = {
                 "DBT_TARGET": "postgres",
@@ -122,4 +122,4 @@ def _on_postgresql(folder: Path, server: str) -> Iterator[Project]:
                 "PGPASSWORD": str(url.password),
                 "PGDATABASE": str(url.database),
             }
-            yield Project(folder, environment, mirror, f"{shared.url_of('dbt')}&options=-csearch_path%3Danalytics")
+            yield Project(folder, environment, env, f"{shared.url_of('dbt')}&options=-csearch_path%3Danalytics")

@@ -40,24 +40,24 @@ def test_everything_builds_and_every_test_passes_without_a_warning(built: Built)
 
 
 def test_dbt_does_not_change_the_registry(built: Built) -> None:
-    assert built.project.mirror.dump() == built.before
+    assert built.project.env.dump() == built.before
 
 
 def test_marts_match_the_registry(built: Built) -> None:
     project = built.project
     in_production = {row["model_version_id"]: row for row in mart(project, "production_registry")}
-    expected = {row["model_version_id"] for row in project.mirror.rows(views.production_versions)}
+    expected = {row["model_version_id"] for row in project.env.rows(views.production_versions)}
     assert in_production.keys() == expected != set()
     fresh = next(row for row in in_production.values() if row["tags"] == 2)
     assert (fresh["tag"], fresh["versions_behind"]) == ("prod", 1)
 
     trends = mart(project, "metric_trends")
-    versions = {row["id"] for row in project.mirror.rows(views.current_model_versions)}
-    metrics = [row for row in project.mirror.rows(views.latest_metrics) if row["value"] is not None]
+    versions = {row["id"] for row in project.env.rows(views.current_model_versions)}
+    metrics = [row for row in project.env.rows(views.latest_metrics) if row["value"] is not None]
     assert len(trends) == len([row for row in metrics if row["model_version_id"] in versions]) > 0
     assert all(row["change"] == row["value"] - row["previous_value"] for row in trends if row["previous_value"])
 
-    timeline = Counter((row["entity"], row["kind"]) for row in project.mirror.rows(views.model_timeline))
+    timeline = Counter((row["entity"], row["kind"]) for row in project.env.rows(views.model_timeline))
     assert {(row["entity"], row["kind"]): row["changes"] for row in mart(project, "activity_by_day")} == timeline
     assert ("models", "deleted") in timeline
 
@@ -91,7 +91,7 @@ def test_after_a_run_the_sources_are_fresh(built: Built) -> None:
 
 def test_sources_without_a_sync_for_days_are_stale(project: Project) -> None:
     now = datetime.now(UTC)
-    with project.mirror.connection() as connection:
+    with project.env.connection() as connection:
         connection.execute(update(SyncRun).values(finished_at=now - timedelta(days=1.5)))
         connection.execute(update(SyncScope).values(last_complete_at=now - timedelta(days=3)))
     project.run("source", "freshness", exit_code=1)
@@ -99,8 +99,8 @@ def test_sources_without_a_sync_for_days_are_stale(project: Project) -> None:
 
 
 def test_invalid_value_fails_and_unlisted_model_warns(project: Project) -> None:
-    project.mirror.execute("UPDATE sync_runs SET status = 'finished'")
-    project.mirror.execute("UPDATE model_versions SET model_id = 'not-listed' WHERE version = 1")
+    project.env.execute("UPDATE sync_runs SET status = 'finished'")
+    project.env.execute("UPDATE model_versions SET model_id = 'not-listed' WHERE version = 1")
     project.run("test", "--select", "source:*", "--indirect-selection", "cautious", exit_code=1)
     found = {
         result["unique_id"].split(".")[2]: result["status"]

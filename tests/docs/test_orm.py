@@ -64,10 +64,10 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def fill(url: str) -> None:
     """Two runs; the last version of the model is deleted in between."""
     made = registry()
-    with sync_env(url, made) as mirror:
-        mirror.sync()
+    with sync_env(url, made) as env:
+        env.sync()
         made.delete_version(made.ids("model-versions")[3])
-        mirror.sync(allow_mass_delete=True)
+        env.sync(allow_mass_delete=True)
 
 
 @pytest.fixture

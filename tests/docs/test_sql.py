@@ -80,13 +80,13 @@ def fill(url: str) -> None:
         framework = {"type": "transformers", "base_model": "bert"}
         said = {"description": None, "environment": environment, "framework": framework, "version_alias": "v1-prod"}
         registry.set_fields(version, {"manifest": manifest | said})
-    with sync_env(url, registry) as mirror:
-        mirror.sync()
+    with sync_env(url, registry) as env:
+        env.sync()
         registry.set_tags(versions[0], ["was-prod"])
         registry.delete_version(versions[0])
         registry.restore(versions[0])
         registry.delete_model(registry.ids("models")[0])
-        mirror.sync(allow_mass_delete=True)
+        env.sync(allow_mass_delete=True)
 
 
 def run(url: str, sql: str) -> list[Any]:

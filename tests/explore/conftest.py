@@ -31,12 +31,12 @@ class Explored:
     """Start the command on a file."""
 
     process: subprocess.Popen[str]
-    mirror: SyncEnv
+    env: SyncEnv
     url: str
 
     @property
     def file(self) -> Path:
-        return Path(self.mirror.url.removeprefix("sqlite:///"))
+        return Path(self.env.url.removeprefix("sqlite:///"))
 
 
 @contextmanager
@@ -76,12 +76,12 @@ def explored(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     """A file whose name needs URL encoding, after two runs; the second one moved tags."""
     path = copy(migrated_file, tmp_path_factory.mktemp("explored") / "odd #1%41&?.db")
     url = f"sqlite:///{path}".replace("?", "%3F")
-    with sync_env(url, nasty_registry()) as mirror:
-        mirror.sync()
-        mirror.registry.set_tags(mirror.registry.ids(MODEL_VERSIONS)[-1], ["prod", "given-lately"])
-        mirror.sync()
+    with sync_env(url, nasty_registry()) as env:
+        env.sync()
+        env.registry.set_tags(env.registry.ids(MODEL_VERSIONS)[-1], ["prod", "given-lately"])
+        env.sync()
         with exploring(url) as (process, address):
-            yield Explored(process, mirror, address)
+            yield Explored(process, env, address)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ def test_start_page_links_to_every_table_view_and_query(explored: Explored, wind
 
 def test_row_links_to_the_rows_it_refers_to(explored: Explored, window: Window) -> None:
     window.go(f"{explored.url}/models")
-    repo = explored.mirror.rows(TABLES["ml_repos"])[0]
+    repo = explored.env.rows(TABLES["ml_repos"])[0]
     label = window.page.locator("td.col-ml_repo_id a", has_text=repo["name"]).first
     label.click()
     window.page.wait_for_load_state("networkidle")
@@ -57,7 +57,7 @@ def test_query_takes_its_parameter_from_a_form(explored: Explored, window: Windo
         window.page.locator("input[type=submit]").first.click()
         window.page.wait_for_load_state("networkidle")
         shown.append(len(window.text("td.col-model_name")))
-    assert shown == [len(explored.mirror.registry.ids("models")), 0]
+    assert shown == [len(explored.env.registry.ids("models")), 0]
 
 
 @pytest.mark.parametrize("name", [*TABLES, *VIEWS, *(query.name for query in QUERIES)])
@@ -75,7 +75,7 @@ def test_registry_text_is_shown_unchanged(explored: Explored, window: Window) ->
 
 
 def test_large_value_is_truncated_in_lists_and_complete_on_its_page(explored: Explored, window: Window) -> None:
-    (row,) = [row for row in explored.mirror.rows(TABLES["model_versions"]) if row["version_alias"] == MARKUP]
+    (row,) = [row for row in explored.env.rows(TABLES["model_versions"]) if row["version_alias"] == MARKUP]
     assert row["description"] == MARKUP * 4000
     window.go(f"{explored.url}/model_versions?id={row['id']}")
     assert len(window.page.locator("td.col-description").text_content()) < 3000
@@ -87,7 +87,7 @@ def test_large_value_is_truncated_in_lists_and_complete_on_its_page(explored: Ex
 def test_reloaded_page_shows_a_new_run(explored: Explored, window: Window) -> None:
     window.go(f"{explored.url}/sync_runs")
     before = len(window.text("td.col-status"))
-    explored.mirror.sync()
+    explored.env.sync()
     window.page.reload()
     assert len(window.text("td.col-status")) == before + 1
     assert (

@@ -58,7 +58,7 @@ def test_every_query_runs_without_parameters(query: object, explored: Explored) 
 
 
 def test_queries_use_their_parameters(explored: Explored) -> None:
-    registry = explored.mirror.registry
+    registry = explored.env.registry
     assert answers(explored, "stale_for_days", days="-1") != []
     assert answers(explored, "stale_for_days", days="36500") == []
     (given,) = answers(explored, "tags_at", tag="given-lately")
@@ -79,7 +79,7 @@ def test_queries_use_their_parameters(explored: Explored) -> None:
 
 
 def test_nothing_can_be_written(explored: Explored) -> None:
-    before = explored.mirror.dump()
+    before = explored.env.dump()
     for sql in (
         "DELETE FROM models",
         "WITH x AS (SELECT 1) DELETE FROM models",
@@ -92,7 +92,7 @@ def test_nothing_can_be_written(explored: Explored) -> None:
     assert (
         httpx.post(f"{explored.url}/models", data={"sql": "DELETE FROM models"}, timeout=patience()).status_code >= 400
     )
-    assert explored.mirror.dump() == before
+    assert explored.env.dump() == before
 
 
 def test_the_connection_itself_can_neither_write_nor_open_another_file(migrated_file: Path, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_foreign_host_headers_are_rejected(explored: Explored) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("busy", [False, True])
 def test_signal_stops_the_server_during_a_query(number: signal.Signals, *, busy: bool, explored: Explored) -> None:
-    with exploring(explored.mirror.url) as (process, url):
+    with exploring(explored.env.url) as (process, url):
         assert httpx.get(f"{url}.json", timeout=patience()).status_code == 200
         asked = threading.Thread(target=ask, args=(url,)) if busy else None
         if asked:

@@ -13,16 +13,14 @@ QUOTED = 'say "hi", twice;\r\nand in a line\nof its own \\ \u2028 \U0001f600'
 
 
 @pytest.fixture
-def mirror(migrated_url: str) -> Iterator[SyncEnv]:
+def env(migrated_url: str) -> Iterator[SyncEnv]:
     """MalformedResponse and valid records, after two runs with a change between them."""
-    with sync_env(migrated_url) as mirror:
-        serve(mirror, KEPT | REFUSED)
+    with sync_env(migrated_url) as env:
+        serve(env, KEPT | REFUSED)
         odd = a_version(id="formulas", tags=FORMULAS, manifest=a_manifest(description='=HYPERLINK("http://x")'))
-        mirror.registry.put_raw("model-versions", "formulas", odd)
-        mirror.registry.put_raw("model-versions", "quoted", a_version(id="quoted", usage_code_snippet=QUOTED))
-        mirror.sync()
-        mirror.registry.set_fields(
-            mirror.registry.ids("model-versions")[0], {"tags": ["prod", ODD], "deployable": None}
-        )
-        mirror.sync(full=True)
-        yield mirror
+        env.registry.put_raw("model-versions", "formulas", odd)
+        env.registry.put_raw("model-versions", "quoted", a_version(id="quoted", usage_code_snippet=QUOTED))
+        env.sync()
+        env.registry.set_fields(env.registry.ids("model-versions")[0], {"tags": ["prod", ODD], "deployable": None})
+        env.sync(full=True)
+        yield env

@@ -20,9 +20,9 @@ PASSING = ("age_seconds", "days_since_last_version")
 Row = dict[str, Any]
 
 
-def stored(mirror: SyncEnv, table: Table, secret_pattern: Callable[[str], str]) -> list[Row]:
+def stored(env: SyncEnv, table: Table, secret_pattern: Callable[[str], str]) -> list[Row]:
     """Return the rows of the database, with text escaped as in the format."""
-    rows = mirror.rows(table)
+    rows = env.rows(table)
     for row in rows:
         for column in table.columns:
             value = row[column.name]

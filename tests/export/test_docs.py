@@ -26,12 +26,12 @@ def blocks(section: str, language: str) -> list[str]:
 
 
 @pytest.fixture
-def folder(mirror: SyncEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(env: SyncEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, with the exports of the examples."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "exports").mkdir()
     for name, kind in (("registry", "parquet"), ("duckdb", "duckdb"), ("jsonl", "jsonl"), ("csv", "csv")):
-        export(mirror.url, tmp_path / "exports" / name, kind)
+        export(env.url, tmp_path / "exports" / name, kind)
     return tmp_path
 
 
@@ -43,42 +43,42 @@ def duck() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 def test_duckdb_examples_return_the_rows_of_the_tables(
-    folder: Path, mirror: SyncEnv, duck: duckdb.DuckDBPyConnection
+    folder: Path, env: SyncEnv, duck: duckdb.DuckDBPyConnection
 ) -> None:
     asked = [query for block in blocks("DuckDB", "sql") for query in block.split(";") if query.strip()]
     *queries, tags = [query for query in asked if "ATTACH" not in query]
     duck.execute(next(query for query in asked if "ATTACH" in query))
     production, frameworks, _prod, models, models_of_csv = (duck.execute(query).fetchall() for query in queries)
 
-    assert len(production) == len(mirror.rows(views.production_versions)) > 0
+    assert len(production) == len(env.rows(views.production_versions)) > 0
     assert dict(frameworks) == {
         row["id"]: (row["manifest"].get("framework") or {}).get("type") if isinstance(row["manifest"], dict) else None
-        for row in mirror.rows(ModelVersion, ModelVersion.deleted_at.is_(None))
+        for row in env.rows(ModelVersion, ModelVersion.deleted_at.is_(None))
     }
-    assert len(models) == len(models_of_csv) == len(mirror.rows(views.current_models))
+    assert len(models) == len(models_of_csv) == len(env.rows(views.current_models))
     assert sorted(tag for (tag,) in duck.execute(tags).fetchall()) == sorted(
-        escaped_with_nul(row["tag"]) for row in mirror.rows(ModelVersionTag)
+        escaped_with_nul(row["tag"]) for row in env.rows(ModelVersionTag)
     )
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-def test_pandas_example_runs(folder: Path, mirror: SyncEnv) -> None:
+def test_pandas_example_runs(folder: Path, env: SyncEnv) -> None:
     (block,) = blocks("pandas", "python")
     names = dict[str, Any]()
     exec(block, names)  # noqa: S102 as a reader does
 
     assert isinstance(names["versions"], pd.DataFrame)
-    assert len(names["versions"]) == len(mirror.rows(ModelVersion))
+    assert len(names["versions"]) == len(env.rows(ModelVersion))
     assert names["comments"]["id"] == "The source's id."
     assert any(isinstance(team, dict) for team in names["teams"])
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
-def test_postgresql_example_returns_the_same_rows(mirror: SyncEnv, tmp_path: Path) -> None:
+def test_postgresql_example_returns_the_same_rows(env: SyncEnv, tmp_path: Path) -> None:
     (block,) = blocks("PostgreSQL", "sql")
     create, copy = (statement for statement in block.split(";") if statement.strip())
-    export(mirror.url, tmp_path / "raw", "csv", tables=["tag_assignments"], raw=True)
-    with psycopg.connect(make_url(mirror.url).set(drivername="postgresql").render_as_string()) as connection:
+    export(env.url, tmp_path / "raw", "csv", tables=["tag_assignments"], raw=True)
+    with psycopg.connect(make_url(env.url).set(drivername="postgresql").render_as_string()) as connection:
         connection.execute(create.encode())
         with connection.cursor().copy(copy.encode()) as copying:
             copying.write((tmp_path / "raw" / "tag_assignments.csv").read_bytes())

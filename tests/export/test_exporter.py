@@ -31,9 +31,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def small(migrated_url: str) -> Iterator[SyncEnv]:
     """A registry without malformed records, after a run."""
-    with sync_env(migrated_url) as mirror:
-        mirror.sync()
-        yield mirror
+    with sync_env(migrated_url) as env:
+        env.sync()
+        yield env
 
 
 @pytest.fixture
@@ -166,20 +166,20 @@ def test_full_disk_leaves_the_earlier_export_and_no_other_files(
     format: str, disk: Disk, migrated_file: Path, tmp_path: Path
 ) -> None:
     registry = Registry.generate(seed=7, models=50, versions=4, metrics=10)
-    with sync_env(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'registry.db')}", registry) as mirror:
-        mirror.sync(page_size=100)
+    with sync_env(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'registry.db')}", registry) as env:
+        env.sync(page_size=100)
         target = disk.folder / "export"
-        export(mirror.url, target, format)
+        export(env.url, target, format)
         before = by_hash(target)
         disk.fill(but=40_000)
         with pytest.raises(EtlError, match=r"No space left on device: free disk space, .* is unchanged\.$") as result:
-            export(mirror.url, target, format)
+            export(env.url, target, format)
 
         assert result.value.exit_code == 1
         assert by_hash(target) == before
         assert {each.name for each in disk.folder.iterdir()} == {"export", "filler"}
         disk.make_room()
-        assert export(mirror.url, target, format)["newest_run"]
+        assert export(env.url, target, format)["newest_run"]
 
 
 def test_read_only_disk_raises_config_error(disk: Disk, migrated_file: Path, tmp_path: Path) -> None:

@@ -53,11 +53,11 @@ def dicts(relation: duckdb.DuckDBPyRelation) -> list[Row]:
 
 
 def test_parquet_equals_the_tables_cell_by_cell_for_arrow_duckdb_and_pandas(
-    mirror: SyncEnv, folder: Path, duck: duckdb.DuckDBPyConnection
+    env: SyncEnv, folder: Path, duck: duckdb.DuckDBPyConnection
 ) -> None:
-    export(mirror.url, folder, "parquet")
+    export(env.url, folder, "parquet")
     for name, table in EVERYTHING.items():
-        expected = stored(mirror, table, escaped)
+        expected = stored(env, table, escaped)
         file = folder / f"{name}.parquet"
 
         alike(parsed(table, pq.read_table(file).to_pylist()), expected)
@@ -76,8 +76,8 @@ def _plain(value: Any) -> Any:
     return value.to_pydatetime() if isinstance(value, pd.Timestamp) else value
 
 
-def test_parquet_has_types_and_column_descriptions(mirror: SyncEnv, folder: Path) -> None:
-    export(mirror.url, folder, "parquet")
+def test_parquet_has_types_and_column_descriptions(env: SyncEnv, folder: Path) -> None:
+    export(env.url, folder, "parquet")
     for name, table in EVERYTHING.items():
         schema = pq.read_schema(folder / f"{name}.parquet")
 
@@ -101,15 +101,15 @@ def _arrow_type(kind: Any) -> pa.DataType:
     return pa.int64() if isinstance(kind, BigInteger) else pa.string()
 
 
-def test_duckdb_equals_the_tables_cell_by_cell_typed_and_commented(mirror: SyncEnv, folder: Path) -> None:
-    export(mirror.url, folder, "duckdb")
+def test_duckdb_equals_the_tables_cell_by_cell_typed_and_commented(env: SyncEnv, folder: Path) -> None:
+    export(env.url, folder, "duckdb")
     assert {each.name for each in folder.iterdir()} == {"registry.duckdb", "manifest.json"}
     with duckdb.connect(folder / "registry.duckdb", read_only=True) as duck:
         duck.execute("SET TimeZone = 'UTC'")
         comments = dict(duck.execute("SELECT table_name, comment FROM duckdb_tables()").fetchall())
         assert comments == {name: table.comment for name, table in EVERYTHING.items()}
         for name, table in EVERYTHING.items():
-            alike(parsed(table, dicts(duck.table(name))), stored(mirror, table, escaped))
+            alike(parsed(table, dicts(duck.table(name))), stored(env, table, escaped))
             types = duck.execute(
                 "SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns() "
                 "WHERE table_name = ? ORDER BY column_index",
@@ -125,12 +125,12 @@ def _duckdb_type(table: Table, name: str) -> str:
 
 
 def test_json_lines_equal_the_tables_cell_by_cell_for_python_and_duckdb(
-    mirror: SyncEnv, folder: Path, duck: duckdb.DuckDBPyConnection
+    env: SyncEnv, folder: Path, duck: duckdb.DuckDBPyConnection
 ) -> None:
-    export(mirror.url, folder, "jsonl")
+    export(env.url, folder, "jsonl")
     for name, table in EVERYTHING.items():
         file = folder / f"{name}.jsonl"
-        expected = stored(mirror, table, escaped)
+        expected = stored(env, table, escaped)
         moments = [each.name for each in table.columns if isinstance(each.type, UtcDateTime)]
         rows = [json.loads(line, parse_constant=_refuse) for line in file.read_bytes().splitlines()]
         for row in rows:
@@ -152,9 +152,9 @@ def _refuse(constant: str) -> None:
 @pytest.mark.parametrize("raw", [True, False], ids=["raw", "guarded"])
 @pytest.mark.usefixtures("long_fields")
 def test_csv_equals_the_tables_and_distinguishes_null_from_empty(
-    *, raw: bool, mirror: SyncEnv, folder: Path, duck: duckdb.DuckDBPyConnection
+    *, raw: bool, env: SyncEnv, folder: Path, duck: duckdb.DuckDBPyConnection
 ) -> None:
-    export(mirror.url, folder, "csv", raw=raw)
+    export(env.url, folder, "csv", raw=raw)
     for name, table in EVERYTHING.items():
         file = folder / f"{name}.csv"
         types = {
@@ -168,7 +168,7 @@ def test_csv_equals_the_tables_and_distinguishes_null_from_empty(
         found = dicts(read)
         if not raw:
             found = [{key: unguarded(value) for key, value in row.items()} for row in found]
-        alike(parsed(table, found), stored(mirror, table, escaped_with_nul))
+        alike(parsed(table, found), stored(env, table, escaped_with_nul))
 
         with file.open(encoding="utf-8", newline="") as lines:
             by_python = list(csv.reader(lines, strict=True))
@@ -184,8 +184,8 @@ def unguarded(value: Any) -> Any:
     return value
 
 
-def test_csv_guards_formulas_in_text_and_leaves_numbers_alone(mirror: SyncEnv, folder: Path) -> None:
-    export(mirror.url, folder, "csv", tables=["model_version_tags", "model_versions", "model_version_metrics"])
+def test_csv_guards_formulas_in_text_and_leaves_numbers_alone(env: SyncEnv, folder: Path) -> None:
+    export(env.url, folder, "csv", tables=["model_version_tags", "model_versions", "model_version_metrics"])
     with (folder / "model_version_tags.csv").open(encoding="utf-8", newline="") as lines:
         tags = [row["tag"] for row in csv.DictReader(lines) if row["model_version_id"] == "formulas"]
     text = (folder / "model_version_metrics.csv").read_text(encoding="utf-8")
@@ -199,8 +199,8 @@ def test_csv_guards_formulas_in_text_and_leaves_numbers_alone(mirror: SyncEnv, f
     assert "'" not in text.replace('"\'-Infinity"', "")  # which is text
 
 
-def test_csv_is_crlf_utf8_with_text_in_quotes_and_null_as_nothing(mirror: SyncEnv, folder: Path) -> None:
-    export(mirror.url, folder, "csv", tables=["model_versions"])
+def test_csv_is_crlf_utf8_with_text_in_quotes_and_null_as_nothing(env: SyncEnv, folder: Path) -> None:
+    export(env.url, folder, "csv", tables=["model_versions"])
     data = (folder / "model_versions.csv").read_bytes()
     head, _, rest = data.decode("utf-8").partition("\r\n")
     line = next(each for each in rest.split("\r\n") if each.startswith('"quoted"'))
@@ -212,8 +212,8 @@ def test_csv_is_crlf_utf8_with_text_in_quotes_and_null_as_nothing(mirror: SyncEn
     assert QUOTED.replace('"', '""') in rest
 
 
-def test_columns_that_depend_on_the_clock_are_exported(mirror: SyncEnv, folder: Path) -> None:
-    export(mirror.url, folder, "parquet", tables=["sync_freshness", "stale_models"])
+def test_columns_that_depend_on_the_clock_are_exported(env: SyncEnv, folder: Path) -> None:
+    export(env.url, folder, "parquet", tables=["sync_freshness", "stale_models"])
     (fresh,) = pq.read_table(folder / "sync_freshness.parquet").to_pylist()
     days = [row["days_since_last_version"] for row in pq.read_table(folder / "stale_models.parquet").to_pylist()]
 

@@ -171,46 +171,46 @@ def test_history_matches_the_registry_after_every_run(
 ) -> None:
     registry = Registry.generate(seed=5, ml_repos=2, models=4, versions=2, metrics=1, empty_share=0, tags=WORDS)
     hand, homes, states = Hand(registry), Homes(), list[State]()
-    with fresh(dialect, request, tmp_path) as url, sync_env(url, registry) as mirror:
+    with fresh(dialect, request, tmp_path) as url, sync_env(url, registry) as env:
         for deeds, ml_repos in sequence:
             for deed in deeds:
                 hand.do(*deed)
-            mirror.sync(ml_repo=ml_repos, allow_mass_delete=True)
+            env.sync(ml_repo=ml_repos, allow_mass_delete=True)
             states.append(truth(registry, states[-1] if states else {}, homes, ml_repos))
-        moments = moments_of(mirror, states)
-        assert as_of(mirror, min(moments) - _INSTANT) == {}
-        assert_told(mirror, moments)
-        assert_starts_are_exact_or_said_not_to_be(mirror, moments)
+        moments = moments_of(env, states)
+        assert as_of(env, min(moments) - _INSTANT) == {}
+        assert_told(env, moments)
+        assert_starts_are_exact_or_said_not_to_be(env, moments)
         horizon = sorted(moments)[len(moments) // 2]
-        prune(mirror, horizon)
+        prune(env, horizon)
         kept = {moment: state for moment, state in moments.items() if moment >= horizon}
-        assert_told(mirror, kept)
-        assert_starts_are_exact_or_said_not_to_be(mirror, kept)
+        assert_told(env, kept)
+        assert_starts_are_exact_or_said_not_to_be(env, kept)
 
 
-def moments_of(mirror: SyncEnv, states: list[State]) -> dict[datetime, State]:
+def moments_of(env: SyncEnv, states: list[State]) -> dict[datetime, State]:
     """Check the state at the start of each run, and just before the next one."""
-    starts = sorted(run["started_at"] for run in mirror.rows(SyncRun))
+    starts = sorted(run["started_at"] for run in env.rows(SyncRun))
     at_starts = dict(zip(starts, states, strict=True))
     return at_starts | {after - _INSTANT: state for after, state in zip(starts[1:], states, strict=False)}
 
 
-def assert_told(mirror: SyncEnv, moments: dict[datetime, State]) -> None:
+def assert_told(env: SyncEnv, moments: dict[datetime, State]) -> None:
     """Check all three sources of history."""
-    tags, aliases = mirror.rows(views.tag_history), mirror.rows(views.alias_history)
-    for moment, state in undone(mirror, moments).items():
+    tags, aliases = env.rows(views.tag_history), env.rows(views.alias_history)
+    for moment, state in undone(env, moments).items():
         assert state == moments[moment]
     for moment, state in moments.items():
         expected = pointers(state)
-        assert as_of(mirror, moment) == expected
+        assert as_of(env, moment) == expected
         assert held_at(tags, moment, "tag") == {each: set(it[2]) for each, it in expected.items() if it[2]}
         assert held_at(aliases, moment, "version_alias") == {each: {it[1]} for each, it in expected.items() if it[1]}
 
 
-def assert_starts_are_exact_or_said_not_to_be(mirror: SyncEnv, moments: dict[datetime, State]) -> None:
+def assert_starts_are_exact_or_said_not_to_be(env: SyncEnv, moments: dict[datetime, State]) -> None:
     """Check that exact periods did not exist before; others begin with their version."""
-    first_seen = {row["id"]: row["first_seen_at"] for row in mirror.rows(ModelVersion)}
-    for row in mirror.rows(views.tag_history):
+    first_seen = {row["id"]: row["first_seen_at"] for row in env.rows(ModelVersion)}
+    for row in env.rows(views.tag_history):
         before = row["valid_from"] - _INSTANT
         if not row["valid_from_is_exact"]:
             assert row["valid_from"] == first_seen[row["model_version_id"]]

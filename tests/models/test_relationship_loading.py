@@ -119,8 +119,8 @@ def test_a_sync_configures_no_mapper(migrated_url: str) -> None:
         "    print('synced', file=sys.stderr)\n"
         "    configure_mappers()\n"
     )
-    with sync_env(migrated_url) as mirror:
-        named = {"TFY_HOST": mirror.plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_DATABASE_URL": migrated_url}
+    with sync_env(migrated_url) as env:
+        named = {"TFY_HOST": env.plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_DATABASE_URL": migrated_url}
         for _ in range(2):  # the first load, and a run that finds the same
             ended = subprocess.run(
                 [sys.executable, "-c", code, "--log-level", "error", "sync", "--no-progress"],

@@ -28,12 +28,12 @@ EXPRESSIONS = [target["expr"] for _, target in TARGETS if "expr" in target]
 @pytest.fixture(scope="module")
 def url(postgres_url: str, migrated_template: str) -> Iterator[str]:
     """A database after a first load, a run with changes and a run with a rejected record."""
-    with new_database(postgres_url, template=migrated_template) as url, sync_env(url) as mirror:
-        mirror.sync()
-        mirror.registry.delete_model(mirror.registry.ids("models")[0])
-        mirror.sync()
-        mirror.registry.put_raw("models", "odd", None)
-        mirror.sync()
+    with new_database(postgres_url, template=migrated_template) as url, sync_env(url) as env:
+        env.sync()
+        env.registry.delete_model(env.registry.ids("models")[0])
+        env.sync()
+        env.registry.put_raw("models", "odd", None)
+        env.sync()
         yield url
 
 

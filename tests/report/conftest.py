@@ -1,29 +1,23 @@
-"""An environment in each kind of database, and the data of its report."""
+"""The data of a report."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from etl.report.data import ReportData, gather
-from tests.support.sync_env import SyncEnv, sync_env
+from tests.support.sync_env import SyncEnv
 
 Gathered = Callable[..., ReportData]
 
 
 @pytest.fixture
-def mirror(migrated_url: str) -> Iterator[SyncEnv]:
-    with sync_env(migrated_url) as mirror:
-        yield mirror
-
-
-@pytest.fixture
-def gathered(mirror: SyncEnv) -> Gathered:
+def gathered(env: SyncEnv) -> Gathered:
     """Return a function that reads the current report data."""
 
     def read(**given: Any) -> ReportData:
-        data = gather(mirror.url, datetime.now(UTC), given.get("stale_after", timedelta(days=180)))
+        data = gather(env.url, datetime.now(UTC), given.get("stale_after", timedelta(days=180)))
         assert data is not None
         return data
 

@@ -41,26 +41,26 @@ def _train(registry: Registry, model_id: str) -> None:
         registry.set_tags(draw.choice(versions[-2:])["id"], ["prod"], touch=False)
 
 
-def with_history(mirror: SyncEnv) -> None:
+def with_history(env: SyncEnv) -> None:
     """Make three runs: one 44 days ago, one 9 days ago, one now."""
-    registry = mirror.registry
-    mirror.sync()
-    _move_back(mirror, timedelta(days=35))
+    registry = env.registry
+    env.sync()
+    _move_back(env, timedelta(days=35))
     models = registry.ids(MODELS)
     for model_id in models[3:12]:
         registry.add_version(model_id)
     registry.delete_model(models[0])
-    mirror.sync()
-    _move_back(mirror, timedelta(days=9))
+    env.sync()
+    _move_back(env, timedelta(days=9))
     fresh = registry.add_model("1", "churn-by-region")
     newest = registry.add_version(fresh)
     registry.set_tags(newest, ["prod"])
     registry.set_description(newest, "Chance that a customer leaves within a quarter, by region.")
-    mirror.sync()
-    mirror.execute("UPDATE sync_runs SET host = 'https://acme.example'")
+    env.sync()
+    env.execute("UPDATE sync_runs SET host = 'https://acme.example'")
 
 
-def _move_back(mirror: SyncEnv, by: timedelta) -> None:
+def _move_back(env: SyncEnv, by: timedelta) -> None:
     """Move the times of all runs so far into the past."""
     moments = {
         "sync_runs": ("started_at", "finished_at"),
@@ -71,11 +71,11 @@ def _move_back(mirror: SyncEnv, by: timedelta) -> None:
         "model_versions": ("first_seen_at", "last_changed_at", "deleted_at"),
     }
     for table, columns in moments.items():
-        moved = ", ".join(f"{column} = {_earlier(mirror, column, by)}" for column in columns)
-        mirror.execute(f"UPDATE {table} SET {moved}")  # noqa: S608 names of our own
+        moved = ", ".join(f"{column} = {_earlier(env, column, by)}" for column in columns)
+        env.execute(f"UPDATE {table} SET {moved}")  # noqa: S608 names of our own
 
 
-def _earlier(mirror: SyncEnv, column: str, by: timedelta) -> str:
-    if mirror.url.startswith("postgresql"):
+def _earlier(env: SyncEnv, column: str, by: timedelta) -> str:
+    if env.url.startswith("postgresql"):
         return f"{column} - interval '{by.days} days'"
     return f"strftime('%Y-%m-%d %H:%M:%f000', {column}, '-{by.days} days')"

@@ -37,8 +37,8 @@ def report(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("report")
     database = folder / "registry.db"
     database.write_bytes(migrated_file.read_bytes())
-    with sync_env(f"sqlite:///{database}", grown_registry()) as mirror:
-        with_history(mirror)
+    with sync_env(f"sqlite:///{database}", grown_registry()) as env:
+        with_history(env)
     done = execute(COMMAND, "report", "--out", "report.html", "--database-url", f"sqlite:///{database}", cwd=folder)
     assert done.code == 0
     return folder / "report.html"

@@ -20,13 +20,13 @@ from etl.store import open_engine
 from tests.support.sync_env import SyncEnv
 
 
-def test_the_stamps_tell_when_a_record_was_first_seen_and_last_changed(mirror: SyncEnv) -> None:
-    mirror.sync()
-    version = mirror.registry.ids("model-versions")[-1]
-    before = mirror.row(ModelVersion, ModelVersion.id == version)
-    mirror.registry.set_description(version, "Anew.")
-    mirror.sync()
-    after = mirror.row(ModelVersion, ModelVersion.id == version)
+def test_the_stamps_tell_when_a_record_was_first_seen_and_last_changed(env: SyncEnv) -> None:
+    env.sync()
+    version = env.registry.ids("model-versions")[-1]
+    before = env.row(ModelVersion, ModelVersion.id == version)
+    env.registry.set_description(version, "Anew.")
+    env.sync()
+    after = env.row(ModelVersion, ModelVersion.id == version)
 
     assert before["first_seen_at"] == before["last_changed_at"] == after["first_seen_at"]
     assert after["last_changed_at"] > before["last_changed_at"]
@@ -34,7 +34,7 @@ def test_the_stamps_tell_when_a_record_was_first_seen_and_last_changed(mirror: S
 
 
 @pytest.mark.parametrize("of", ["first load", "change"])
-def test_the_moment_of_a_metric_is_exact_wherever_a_datetime_can_hold_it(mirror: SyncEnv, of: str) -> None:
+def test_the_moment_of_a_metric_is_exact_wherever_a_datetime_can_hold_it(env: SyncEnv, of: str) -> None:
     moments: dict[int, datetime | None] = {
         each: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=each)
         for each in (
@@ -43,22 +43,22 @@ def test_the_moment_of_a_metric_is_exact_wherever_a_datetime_can_hold_it(mirror:
         )
     }  # fmt: skip
     moments |= dict.fromkeys((-(2**63), -62_135_596_800_001, 253_402_300_800_000, 2**63 - 1))
-    version = mirror.registry.ids("model-versions")[0]
+    version = env.registry.ids("model-versions")[0]
     if of == "change":
-        mirror.sync()
-    mirror.registry.set_fields(version, {"metrics": [{"key": "k", "value": 1, "timestamp": each} for each in moments]})
-    mirror.sync()
+        env.sync()
+    env.registry.set_fields(version, {"metrics": [{"key": "k", "value": 1, "timestamp": each} for each in moments]})
+    env.sync()
 
-    rows = mirror.rows(ModelVersionMetric, ModelVersionMetric.model_version_id == version)
+    rows = env.rows(ModelVersionMetric, ModelVersionMetric.model_version_id == version)
     assert {row["timestamp_ms"]: row["logged_at"] for row in rows} == moments
 
 
-def test_the_lists_of_a_changed_record_are_replaced_whole(mirror: SyncEnv) -> None:
-    mirror.sync()
-    model, version = mirror.registry.ids("models")[0], mirror.registry.ids("model-versions")[2]
-    record = mirror.registry.get("model-versions", version)
+def test_the_lists_of_a_changed_record_are_replaced_whole(env: SyncEnv) -> None:
+    env.sync()
+    model, version = env.registry.ids("models")[0], env.registry.ids("model-versions")[2]
+    record = env.registry.get("model-versions", version)
     environment = {"python_version": "3.12", "pip_packages": ["Torch_Vision >= 0.15, <1", "not one!"]}
-    mirror.registry.set_fields(
+    env.registry.set_fields(
         version,
         {
             "tags": ["b", "a", "b"],
@@ -66,11 +66,11 @@ def test_the_lists_of_a_changed_record_are_replaced_whole(mirror: SyncEnv) -> No
             "manifest": record["manifest"] | {"environment": environment},
         },
     )
-    mirror.registry.set_fields(model, {"run_steps": [7]})
-    mirror.sync()
+    env.registry.set_fields(model, {"run_steps": [7]})
+    env.sync()
 
     tags, metrics, packages = (
-        [{**row, "model_version_id": None} for row in mirror.rows(table, table.model_version_id == version)]
+        [{**row, "model_version_id": None} for row in env.rows(table, table.model_version_id == version)]
         for table in (ModelVersionTag, ModelVersionMetric, ModelVersionPackage)
     )
     assert [row["tag"] for row in tags] == ["b", "a"]
@@ -82,16 +82,16 @@ def test_the_lists_of_a_changed_record_are_replaced_whole(mirror: SyncEnv) -> No
         ("Torch_Vision >= 0.15, <1", "torch-vision", "<1,>=0.15"),
         ("not one!", None, None),
     ]
-    assert [row["step"] for row in mirror.rows(ModelRunStep, ModelRunStep.model_id == model)] == [7]
-    assert mirror.held()["models"] == mirror.served()["models"]
+    assert [row["step"] for row in env.rows(ModelRunStep, ModelRunStep.model_id == model)] == [7]
+    assert env.held()["models"] == env.served()["models"]
 
 
-def test_a_changed_record_rewrites_no_other(mirror: SyncEnv) -> None:
-    mirror.sync()
-    before = mirror.registry_dump()
-    mirror.registry.set_tags(mirror.registry.records("models")[0]["latest_version"]["id"], ["new"], touch=False)
-    mirror.sync()
-    after = mirror.registry_dump()
+def test_a_changed_record_rewrites_no_other(env: SyncEnv) -> None:
+    env.sync()
+    before = env.registry_dump()
+    env.registry.set_tags(env.registry.records("models")[0]["latest_version"]["id"], ["new"], touch=False)
+    env.sync()
+    after = env.registry_dump()
 
     assert len(set(after["model_versions"]) - set(before["model_versions"])) == 1
     assert after["models"] == before["models"]
@@ -102,34 +102,34 @@ def test_a_changed_record_rewrites_no_other(mirror: SyncEnv) -> None:
 @pytest.mark.parametrize(
     ("field", "old", "new"), [("type", "user", "robot"), ("slug", "a@b", None), ("extra", None, {"odd": 1})]
 )
-def test_a_subject_is_kept_as_the_newest_record_shows_it(mirror: SyncEnv, field: str, old: Any, new: Any) -> None:
+def test_a_subject_is_kept_as_the_newest_record_shows_it(env: SyncEnv, field: str, old: Any, new: Any) -> None:
     names = {"type": "subjectType", "slug": "subjectSlug"}
-    first, second = mirror.registry.ids("model-versions")[:2]
+    first, second = env.registry.ids("model-versions")[:2]
 
     def shown(value: Any) -> dict[str, Any]:
         return {"subjectId": "s"} | ({names[field]: value} if field in names else value or {})
 
-    mirror.registry.set_fields(
+    env.registry.set_fields(
         first, {"created_by_subject": shown(new), "updated_at": "2025-01-02T00:00:00Z"}, touch=False
     )
-    mirror.registry.set_fields(
+    env.registry.set_fields(
         second, {"created_by_subject": shown(old), "updated_at": "2025-01-01T00:00:00Z"}, touch=False
     )
-    mirror.sync()
+    env.sync()
 
-    assert mirror.row(Subject, Subject.id == "s")[field] == new
+    assert env.row(Subject, Subject.id == "s")[field] == new
 
 
-def test_changes_are_told_field_by_field(mirror: SyncEnv) -> None:
-    version = mirror.registry.records("model-versions")[-1]
-    mirror.registry.set_tags(version["id"], ["old", "kept"])
-    mirror.sync()
-    mirror.registry.set_tags(version["id"], ["kept", "new"], touch=False)
-    mirror.registry.set_alias(version["id"], "v9", touch=False)
-    mirror.registry.set_fields(version["model_id"], {"name": "renamed"}, touch=False)
-    summary = mirror.sync()
+def test_changes_are_told_field_by_field(env: SyncEnv) -> None:
+    version = env.registry.records("model-versions")[-1]
+    env.registry.set_tags(version["id"], ["old", "kept"])
+    env.sync()
+    env.registry.set_tags(version["id"], ["kept", "new"], touch=False)
+    env.registry.set_alias(version["id"], "v9", touch=False)
+    env.registry.set_fields(version["model_id"], {"name": "renamed"}, touch=False)
+    summary = env.sync()
 
-    told = mirror.rows(Change)
+    told = env.rows(Change)
     assert {row["run_id"] for row in told} == {summary.run_id}
     assert sorted((r["entity"], r["kind"], r["field"], r["old_value"], r["new_value"]) for r in told) == [
         ("model_versions", "tag_added", "tags", None, "new"),
@@ -139,49 +139,49 @@ def test_changes_are_told_field_by_field(mirror: SyncEnv) -> None:
             "models",
             "updated",
             "name",
-            mirror.registry.get("models", version["model_id"])["fqn"].split("/")[-1],
+            env.registry.get("models", version["model_id"])["fqn"].split("/")[-1],
             "renamed",
         ),
     ]
 
 
-def test_what_is_new_and_what_is_gone_is_told_once(mirror: SyncEnv) -> None:
-    mirror.sync()
-    gone = mirror.registry.ids("models")[0]
-    mirror.registry.delete_model(gone)
-    fresh = mirror.registry.add_model("1")
-    version = mirror.registry.add_version(fresh)
-    mirror.sync()
-    mirror.sync()
+def test_what_is_new_and_what_is_gone_is_told_once(env: SyncEnv) -> None:
+    env.sync()
+    gone = env.registry.ids("models")[0]
+    env.registry.delete_model(gone)
+    fresh = env.registry.add_model("1")
+    version = env.registry.add_version(fresh)
+    env.sync()
+    env.sync()
 
-    told = [(row["entity_id"], row["kind"]) for row in mirror.rows(Change, Change.entity == "models")]
+    told = [(row["entity_id"], row["kind"]) for row in env.rows(Change, Change.entity == "models")]
     assert sorted(told) == sorted([(gone, "deleted"), (fresh, "created")])
-    created = mirror.rows(Change, Change.entity == "model_versions", Change.kind == "created")
+    created = env.rows(Change, Change.entity == "model_versions", Change.kind == "created")
     assert [row["entity_id"] for row in created] == [version]
 
 
-def test_it_is_remembered_as_what_a_model_was_seen_when_its_versions_were_read(mirror: SyncEnv) -> None:
-    mirror.sync()
-    before = {row["model_id"]: row["change_hash"] for row in mirror.rows(VersionReadState)}
-    changed = mirror.registry.ids("models")[0]
-    mirror.registry.add_version(changed, touch=False)
-    mirror.sync()
-    after = {row["model_id"]: row["change_hash"] for row in mirror.rows(VersionReadState)}
+def test_it_is_remembered_as_what_a_model_was_seen_when_its_versions_were_read(env: SyncEnv) -> None:
+    env.sync()
+    before = {row["model_id"]: row["change_hash"] for row in env.rows(VersionReadState)}
+    changed = env.registry.ids("models")[0]
+    env.registry.add_version(changed, touch=False)
+    env.sync()
+    after = {row["model_id"]: row["change_hash"] for row in env.rows(VersionReadState)}
 
-    assert before.keys() == after.keys() == {row["id"] for row in mirror.rows(Model)}
+    assert before.keys() == after.keys() == {row["id"] for row in env.rows(Model)}
     assert [model for model in before if before[model] != after[model]] == [changed]
 
 
-def test_a_reader_never_sees_half_a_run(mirror: SyncEnv) -> None:
-    mirror.sync()
-    for model in mirror.registry.ids("models"):
-        mirror.registry.set_fields(model, {"name": "second"})
-        mirror.registry.add_version(model)
+def test_a_reader_never_sees_half_a_run(env: SyncEnv) -> None:
+    env.sync()
+    for model in env.registry.ids("models"):
+        env.registry.set_fields(model, {"name": "second"})
+        env.registry.add_version(model)
     seen: set[tuple[int, int, int]] = set()
     stop = threading.Event()
 
     def look() -> None:
-        engine = open_engine(mirror.url)
+        engine = open_engine(env.url)
         query = text(
             "SELECT (SELECT COUNT(*) FROM models WHERE name = 'second'), (SELECT COUNT(*) FROM model_versions), "
             "(SELECT COUNT(*) FROM changes WHERE kind = 'created')"
@@ -195,7 +195,7 @@ def test_a_reader_never_sees_half_a_run(mirror: SyncEnv) -> None:
     reader = threading.Thread(target=look)
     reader.start()
     try:
-        mirror.sync()
+        env.sync()
     finally:
         stop.set()
         reader.join()
@@ -205,14 +205,14 @@ def test_a_reader_never_sees_half_a_run(mirror: SyncEnv) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
-def test_a_first_load_leaves_statistics_behind_without_which_views_are_planned_badly(mirror: SyncEnv) -> None:
+def test_a_first_load_leaves_statistics_behind_without_which_views_are_planned_badly(env: SyncEnv) -> None:
     tables = {"model_version_metrics": ModelVersionMetric, "models": Model, "subjects": Subject}
 
     def counted() -> dict[str, float]:
-        with mirror.connection() as connection:
+        with env.connection() as connection:
             found = connection.execute(text("SELECT relname, reltuples FROM pg_class WHERE relkind = 'r'"))
             return {name: tuples for name, tuples in found if name in tables}
 
     assert {*counted().values()} <= {-1.0, 0.0}
-    mirror.sync()
-    assert counted() == {name: len(mirror.rows(table)) for name, table in tables.items()}
+    env.sync()
+    assert counted() == {name: len(env.rows(table)) for name, table in tables.items()}

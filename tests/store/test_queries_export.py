@@ -17,13 +17,13 @@ EVERYTHING = {**Base.metadata.tables, **views.metadata.tables}
 
 
 @pytest.fixture
-def filled(mirror: SyncEnv) -> SyncEnv:
+def filled(env: SyncEnv) -> SyncEnv:
     """Odd records beside good ones, two runs, and something that changed between them."""
-    serve(mirror, KEPT | REFUSED)
-    mirror.sync()
-    mirror.registry.set_fields(mirror.registry.ids("model-versions")[0], {"tags": ["prod", ODD], "deployable": True})
-    mirror.sync(full=True)
-    return mirror
+    serve(env, KEPT | REFUSED)
+    env.sync()
+    env.registry.set_fields(env.registry.ids("model-versions")[0], {"tags": ["prod", ODD], "deployable": True})
+    env.sync(full=True)
+    return env
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def dicts(connection: Connection, name: str) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in everything(connection, name)]
 
 
-def test_every_table_and_view_of_the_database_is_named_but_that_of_migrations(mirror: SyncEnv) -> None:
-    with mirror.connection() as connection:
+def test_every_table_and_view_of_the_database_is_named_but_that_of_migrations(env: SyncEnv) -> None:
+    with env.connection() as connection:
         there = inspect(connection)
         found = {*there.get_table_names(), *there.get_view_names()}
 
@@ -111,16 +111,16 @@ def test_rows_of_a_table_come_in_the_order_of_its_key_and_no_chunk_is_too_long(f
     ]
 
 
-def test_wide_rows_come_few_at_a_time(mirror: SyncEnv) -> None:
-    mirror.sync()
+def test_wide_rows_come_few_at_a_time(env: SyncEnv) -> None:
+    env.sync()
     wide = "w" * 1_000_000
-    with mirror.connection() as connection:
+    with env.connection() as connection:
         table = Base.metadata.tables["model_versions"]
         row = dict(connection.execute(select(*table.columns).limit(1)).mappings().one())
         connection.execute(
             table.insert(), [row | {"id": f"wide-{number:03}", "description": wide} for number in range(300)]
         )
-    with open_readonly(mirror.url) as connection, queries.export.snapshot(connection):
+    with open_readonly(env.url) as connection, queries.export.snapshot(connection):
         lengths = [len(chunk) for chunk in queries.export.rows(connection, "model_versions")]
 
     assert sum(lengths) == 336

@@ -33,13 +33,13 @@ pytestmark = pytest.mark.xdist_group("readers")
 def shared(postgres_url: str) -> Iterator[SharedDatabase]:
     """Filled by `etl` before anybody else was let in, as the page has it."""
     with shared_database(postgres_url) as shared:
-        with sync_env(shared.url_of("etl")) as mirror:
-            mirror.sync()
-            mirror.registry.set_tags(mirror.registry.ids("model-versions")[0], ["prod"])
-            mirror.sync()
+        with sync_env(shared.url_of("etl")) as env:
+            env.sync()
+            env.registry.set_tags(env.registry.ids("model-versions")[0], ["prod"])
+            env.sync()
             shared.make_roles()
-            mirror.registry.delete_model(mirror.registry.ids("models")[0])
-            mirror.sync(allow_mass_delete=True)  # which goes on as before
+            env.registry.delete_model(env.registry.ids("models")[0])
+            env.sync(allow_mass_delete=True)  # which goes on as before
         yield shared
 
 

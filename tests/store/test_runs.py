@@ -7,9 +7,9 @@ from etl.store import open_readonly, runs
 from tests.support.sync_env import SyncEnv
 
 
-def test_the_last_runs_come_newest_first_with_their_counts(mirror: SyncEnv) -> None:
-    ids = [mirror.sync().run_id for _ in range(3)]
-    with open_readonly(mirror.url) as connection:
+def test_the_last_runs_come_newest_first_with_their_counts(env: SyncEnv) -> None:
+    ids = [env.sync().run_id for _ in range(3)]
+    with open_readonly(env.url) as connection:
         latest = runs.latest(connection, 2)
 
     assert [run["id"] for run in latest] == [ids[2], ids[1]]
@@ -17,20 +17,20 @@ def test_the_last_runs_come_newest_first_with_their_counts(mirror: SyncEnv) -> N
     assert latest[0]["counts"].keys() == {"ml_repos", "models", "model_versions"}
 
 
-def test_runs_are_found_by_their_ids_and_others_are_not(mirror: SyncEnv) -> None:
-    ids = [mirror.sync(ml_repo=(repo,)).run_id or "" for repo in ("1", "2", "3")]
-    with open_readonly(mirror.url) as connection:
+def test_runs_are_found_by_their_ids_and_others_are_not(env: SyncEnv) -> None:
+    ids = [env.sync(ml_repo=(repo,)).run_id or "" for repo in ("1", "2", "3")]
+    with open_readonly(env.url) as connection:
         found = {run["id"]: run["scope"] for run in runs.by_ids(connection, [ids[0], ids[2], "no-such"])}
 
     assert found == {ids[0]: {"ml_repos": ["1"]}, ids[2]: {"ml_repos": ["3"]}}
 
 
-def test_freshness_tells_the_age_of_each_scope(mirror: SyncEnv) -> None:
-    mirror.sync()
-    mirror.sync(ml_repo=("1",))
-    mirror.registry.put_raw("models", "odd", None)
-    run = mirror.sync(full=True)
-    with open_readonly(mirror.url) as connection:
+def test_freshness_tells_the_age_of_each_scope(env: SyncEnv) -> None:
+    env.sync()
+    env.sync(ml_repo=("1",))
+    env.registry.put_raw("models", "odd", None)
+    run = env.sync(full=True)
+    with open_readonly(env.url) as connection:
         fresh = {row["scope"]: row for row in runs.freshness(connection)}
 
     assert fresh.keys() == {"all", '{"ml_repos":["1"]}'}
@@ -40,10 +40,10 @@ def test_freshness_tells_the_age_of_each_scope(mirror: SyncEnv) -> None:
     assert 0 <= fresh["all"]["age_seconds"] < timedelta(minutes=5).total_seconds()
 
 
-def test_a_partial_run_that_was_complete_moves_its_scope_on(mirror: SyncEnv) -> None:
-    mirror.registry.put_raw("models", "odd", None)
-    run = mirror.sync()
-    with open_readonly(mirror.url) as connection:
+def test_a_partial_run_that_was_complete_moves_its_scope_on(env: SyncEnv) -> None:
+    env.registry.put_raw("models", "odd", None)
+    run = env.sync()
+    with open_readonly(env.url) as connection:
         state = runs.scope_state(connection, runs.WHOLE)
 
     assert run.status == "partial"

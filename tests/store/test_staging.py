@@ -81,10 +81,10 @@ def test_a_model_whose_latest_version_did_not_come_is_found(staging: Staging) ->
     assert list(staging.without_latest()) == ["missing"]
 
 
-def test_stored_rows_come_back_as_they_were_staged(mirror: SyncEnv) -> None:
-    mirror.sync()
-    version = mirror.registry.records("model-versions")[0]
-    engine = open_engine(mirror.url)
+def test_stored_rows_come_back_as_they_were_staged(env: SyncEnv) -> None:
+    env.sync()
+    version = env.registry.records("model-versions")[0]
+    engine = open_engine(env.url)
     with engine.connect() as connection:
         stored = Staging(connection).stored("model_versions", [version["id"], "nobody"])
     engine.dispose()

@@ -87,11 +87,11 @@ def known(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         for record in records:
             registry.put_raw(entity, record["id"], record)
     for url in _urls(request, tmp_path_factory.mktemp("known")):
-        with sync_env(url, registry) as mirror:
-            assert mirror.sync().status == "succeeded"
+        with sync_env(url, registry) as env:
+            assert env.sync().status == "succeeded"
             registry.delete_model("m-gone")
-            mirror.sync(allow_mass_delete=True)
-            yield mirror
+            env.sync(allow_mass_delete=True)
+            yield env
 
 
 def _urls(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
@@ -103,9 +103,9 @@ def _urls(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
         yield url
 
 
-def told(mirror: SyncEnv, view: Table, *names: str) -> list[tuple[Any, ...]]:
+def told(env: SyncEnv, view: Table, *names: str) -> list[tuple[Any, ...]]:
     """The rows of a view, all columns or these, in an order that is alike in each database."""
-    rows = [tuple(row[name] for name in names or view.columns.keys()) for row in mirror.rows(view)]
+    rows = [tuple(row[name] for name in names or view.columns.keys()) for row in env.rows(view)]
     return sorted(rows, key=lambda row: [(cell is not None, str(cell)) for cell in row])
 
 

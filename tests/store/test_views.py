@@ -12,15 +12,15 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 STORED: dict[str, Any] = {"content_hash": "", "first_seen_at": NOW, "last_changed_at": NOW}
 
 
-def test_current_models_show_repo_creator_and_latest_version(mirror: SyncEnv) -> None:
-    model = mirror.registry.records("models")[0]
+def test_current_models_show_repo_creator_and_latest_version(env: SyncEnv) -> None:
+    model = env.registry.records("models")[0]
     latest = model["latest_version"]
-    mirror.registry.set_tags(latest["id"], ["b", "a"])
-    mirror.registry.delete_version(mirror.registry.ids("model-versions")[0])
-    mirror.sync()
-    view = mirror.row(views.current_models, views.current_models.c.id == model["id"])
+    env.registry.set_tags(latest["id"], ["b", "a"])
+    env.registry.delete_version(env.registry.ids("model-versions")[0])
+    env.sync()
+    view = env.row(views.current_models, views.current_models.c.id == model["id"])
 
-    assert view["ml_repo_name"] == mirror.registry.get("ml-repos", "1")["manifest"]["name"]
+    assert view["ml_repo_name"] == env.registry.get("ml-repos", "1")["manifest"]["name"]
     subject = model["created_by_subject"]
     assert view["created_by"] == (subject["subjectDisplayName"] or subject["subjectSlug"])
     assert (view["latest_version"], view["latest_version_id"]) == (3, latest["id"])
@@ -28,47 +28,47 @@ def test_current_models_show_repo_creator_and_latest_version(mirror: SyncEnv) ->
     assert (view["tags"], view["version_count"]) == ("b, a", 2)
 
 
-def test_current_models_show_empty_ones_and_leave_out_deleted_ones(mirror: SyncEnv) -> None:
-    empty = mirror.registry.add_model("1")
-    mirror.sync()
-    gone = mirror.registry.ids("models")[0]
-    mirror.registry.delete_model(gone)
-    mirror.sync()
-    rows = {row["id"]: row for row in mirror.rows(views.current_models)}
+def test_current_models_show_empty_ones_and_leave_out_deleted_ones(env: SyncEnv) -> None:
+    empty = env.registry.add_model("1")
+    env.sync()
+    gone = env.registry.ids("models")[0]
+    env.registry.delete_model(gone)
+    env.sync()
+    rows = {row["id"]: row for row in env.rows(views.current_models)}
 
-    assert rows.keys() == set(mirror.registry.ids("models"))
+    assert rows.keys() == set(env.registry.ids("models"))
     assert (rows[empty]["latest_version"], rows[empty]["tags"], rows[empty]["version_count"]) == (None, None, 0)
 
 
-def test_current_versions_tell_the_latest_and_leave_out_deleted_ones(mirror: SyncEnv) -> None:
-    mirror.sync()
-    mirror.registry.delete_model(mirror.registry.ids("models")[0])
-    mirror.sync()
-    rows = mirror.rows(views.current_model_versions)
+def test_current_versions_tell_the_latest_and_leave_out_deleted_ones(env: SyncEnv) -> None:
+    env.sync()
+    env.registry.delete_model(env.registry.ids("models")[0])
+    env.sync()
+    rows = env.rows(views.current_model_versions)
 
-    assert {row["id"] for row in rows} == set(mirror.registry.ids("model-versions"))
+    assert {row["id"] for row in rows} == set(env.registry.ids("model-versions"))
     assert {row["id"] for row in rows if row["is_latest"]} == {
-        model["latest_version"]["id"] for model in mirror.registry.records("models")
+        model["latest_version"]["id"] for model in env.registry.records("models")
     }
 
 
-def test_tag_assignments_show_who_carries_a_tag_now(mirror: SyncEnv) -> None:
-    first, second, third = mirror.registry.ids("model-versions")[:3]
-    mirror.registry.set_tags(first, ["here"])
-    mirror.registry.set_tags(second, ["here", "Here"])
-    mirror.registry.set_tags(third, ["here"])
-    mirror.sync()
-    mirror.registry.set_tags(first, [])
-    mirror.registry.delete_version(third)
-    mirror.sync()
-    rows = mirror.rows(views.tag_assignments, views.tag_assignments.c.tag == "here")
+def test_tag_assignments_show_who_carries_a_tag_now(env: SyncEnv) -> None:
+    first, second, third = env.registry.ids("model-versions")[:3]
+    env.registry.set_tags(first, ["here"])
+    env.registry.set_tags(second, ["here", "Here"])
+    env.registry.set_tags(third, ["here"])
+    env.sync()
+    env.registry.set_tags(first, [])
+    env.registry.delete_version(third)
+    env.sync()
+    rows = env.rows(views.tag_assignments, views.tag_assignments.c.tag == "here")
 
     assert [(row["model_version_id"], row["version"]) for row in rows] == [(second, 2)]
 
 
-def test_latest_metrics_show_the_last_value_of_each_key(mirror: SyncEnv) -> None:
-    version = mirror.registry.ids("model-versions")[0]
-    mirror.registry.set_fields(
+def test_latest_metrics_show_the_last_value_of_each_key(env: SyncEnv) -> None:
+    version = env.registry.ids("model-versions")[0]
+    env.registry.set_fields(
         version,
         {
             "metrics": [
@@ -81,15 +81,15 @@ def test_latest_metrics_show_the_last_value_of_each_key(mirror: SyncEnv) -> None
             ]
         },
     )
-    mirror.sync()
+    env.sync()
     view = views.latest_metrics
-    rows = {row["key"]: row for row in mirror.rows(view, view.c.model_version_id == version)}
+    rows = {row["key"]: row for row in env.rows(view, view.c.model_version_id == version)}
 
     assert {key: (row["value"], row["value_special"], row["step"]) for key, row in rows.items()} == {
         "loss": (None, "NaN", 10),
         "auc": (0.6, None, None),
     }
-    assert {row["model_version_id"] for row in mirror.rows(view)} == {row["id"] for row in mirror.rows(ModelVersion)}
+    assert {row["model_version_id"] for row in env.rows(view)} == {row["id"] for row in env.rows(ModelVersion)}
 
 
 @pytest.mark.parametrize(
@@ -127,16 +127,16 @@ def test_version_coverage_counts_the_gaps_among_all_numbers_ever_stored(
     assert (row.model_id, row.highest_version, row.stored_versions, row.missing_versions) == ("m", *expected)
 
 
-def test_a_superseded_version_says_since_when_in_each_view_of_live_versions(mirror: SyncEnv) -> None:
-    superseded, kept = mirror.registry.ids("model-versions")[:2]
+def test_a_superseded_version_says_since_when_in_each_view_of_live_versions(env: SyncEnv) -> None:
+    superseded, kept = env.registry.ids("model-versions")[:2]
     for each in (superseded, kept):
-        mirror.registry.set_tags(each, ["prod"])
-    mirror.sync()
-    with mirror.connection() as connection:
+        env.registry.set_tags(each, ["prod"])
+    env.sync()
+    with env.connection() as connection:
         connection.execute(update(ModelVersion).where(ModelVersion.id == superseded).values(superseded_at=NOW))
-    rows = mirror.rows(views.current_model_versions)
+    rows = env.rows(views.current_model_versions)
 
     assert {row["id"]: row["superseded_at"] for row in rows if row["superseded_at"]} == {superseded: NOW}
     for view in (views.production_versions, views.tag_assignments):
-        found = {row["model_version_id"]: row["superseded_at"] for row in mirror.rows(view, view.c.tag == "prod")}
+        found = {row["model_version_id"]: row["superseded_at"] for row in env.rows(view, view.c.tag == "prod")}
         assert (found[superseded], found[kept]) == (NOW, None)

@@ -17,7 +17,7 @@ from tests.support.patience import patience
 from tests.support.sync_env import Row, SyncEnv, Tables
 
 
-def at_request(mirror: SyncEnv, path: str, number: int, work: Callable[[], object]) -> list[int]:
+def at_request(env: SyncEnv, path: str, number: int, work: Callable[[], object]) -> list[int]:
     """Call `work` at the nth request for a path; return a list that gets the number of that request."""
     count: list[int] = []
     happened: list[int] = []
@@ -29,12 +29,12 @@ def at_request(mirror: SyncEnv, path: str, number: int, work: Callable[[], objec
                 happened.append(request)
                 work()
 
-    mirror.plane.before_request = hook
+    env.plane.before_request = hook
     return happened
 
 
 def interrupt_at_request(
-    mirror: SyncEnv, request: int, fault: Callable[[subprocess.Popen[str]], object]
+    env: SyncEnv, request: int, fault: Callable[[subprocess.Popen[str]], object]
 ) -> subprocess.Popen[str]:
     """Start a run, and inject a fault when it sends its nth request."""
     started = threading.Event()
@@ -48,8 +48,8 @@ def interrupt_at_request(
             # A thread, so that the answer is sent too: some faults should hit the run while it uses the answer.
             threading.Thread(target=fault, args=(running[0],), daemon=True).start()
 
-    mirror.plane.before_request = hook
-    running.append(mirror.start("--lock-wait", "30"))
+    env.plane.before_request = hook
+    running.append(env.start("--lock-wait", "30"))
     started.set()
     return running[0]
 
@@ -106,10 +106,10 @@ def read_phases(process: subprocess.Popen[str], begun: Callable[[str], object]) 
     return message
 
 
-def durations(mirror: SyncEnv, *arguments: str) -> dict[str, float]:
+def durations(env: SyncEnv, *arguments: str) -> dict[str, float]:
     """Return the seconds of each phase of a run without faults."""
     moments: dict[str, float] = {}
-    process = mirror.start(*arguments)
+    process = env.start(*arguments)
     read_phases(process, lambda part: moments.setdefault(part, time.monotonic()))
     assert process.returncode == 0
     moments[""] = time.monotonic()
@@ -117,10 +117,10 @@ def durations(mirror: SyncEnv, *arguments: str) -> dict[str, float]:
 
 
 def interrupt_in_phase(
-    mirror: SyncEnv, part: str, after: float, fault: Callable[[subprocess.Popen[str]], object], *arguments: str
+    env: SyncEnv, part: str, after: float, fault: Callable[[subprocess.Popen[str]], object], *arguments: str
 ) -> CrashOutcome:
     """Start a run, and inject a fault this many seconds after a phase began."""
-    process = mirror.start("--lock-wait", "30", *arguments)
+    process = env.start("--lock-wait", "30", *arguments)
     seen: list[str] = []
 
     def begun(now: str) -> None:
@@ -144,23 +144,23 @@ def change_everything(registry: Registry, word: str) -> None:
     registry.restore(gone)
 
 
-def newest_run(mirror: SyncEnv) -> Row:
+def newest_run(env: SyncEnv) -> Row:
     """Return the row of the run that started last."""
-    return max(mirror.rows(SyncRun), key=lambda row: row["started_at"])
+    return max(env.rows(SyncRun), key=lambda row: row["started_at"])
 
 
-def is_written(mirror: SyncEnv, before: Tables) -> bool:
+def is_written(env: SyncEnv, before: Tables) -> bool:
     """Return whether the run was written; fails if the tables are neither as before nor complete."""
-    if mirror.registry_dump() == before:
+    if env.registry_dump() == before:
         return False
-    assert mirror.held() == mirror.served()
+    assert env.held() == env.served()
     return True
 
 
-def wait_for_the_lock(mirror: SyncEnv) -> float:
+def wait_for_the_lock(env: SyncEnv) -> float:
     """Wait until the server releases the lock of a dead client; return the seconds that it took."""
     began = time.monotonic()
-    engine = open_engine(mirror.url)
+    engine = open_engine(env.url)
     while True:
         try:
             lock_is_free(engine)
@@ -173,7 +173,7 @@ def wait_for_the_lock(mirror: SyncEnv) -> float:
 
 
 @contextmanager
-def paused_run(mirror: SyncEnv, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Callable[[], None]]]:
+def paused_run(env: SyncEnv, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Callable[[], None]]]:
     """Yield a run that has started and waits for an answer, and a function that lets it continue."""
     begun, gate = threading.Event(), threading.Event()
 
@@ -182,8 +182,8 @@ def paused_run(mirror: SyncEnv, *arguments: str) -> Iterator[tuple[subprocess.Po
             begun.set()
             gate.wait(patience())
 
-    mirror.plane.before_request = hook
-    process = mirror.start(*arguments)
+    env.plane.before_request = hook
+    process = env.start(*arguments)
     try:
         assert begun.wait(patience())
         yield process, gate.set

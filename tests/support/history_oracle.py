@@ -82,11 +82,11 @@ class Version:
 State = dict[str, Version]
 
 
-def undone(mirror: SyncEnv, moments: Iterable[datetime]) -> dict[datetime, State]:
+def undone(env: SyncEnv, moments: Iterable[datetime]) -> dict[datetime, State]:
     """Return the versions at each time, from the current rows and `changes`."""
-    versions = _stored(mirror)
-    first_seen = {row["id"]: row["first_seen_at"] for row in mirror.rows(ModelVersion)}
-    changes = mirror.rows(Change, Change.entity == "model_versions")
+    versions = _stored(env)
+    first_seen = {row["id"]: row["first_seen_at"] for row in env.rows(ModelVersion)}
+    changes = env.rows(Change, Change.entity == "model_versions")
     states: dict[datetime, State] = {}
     for moment in sorted(moments, reverse=True):
         while changes and changes[-1]["observed_at"] > moment:
@@ -100,8 +100,8 @@ def undone(mirror: SyncEnv, moments: Iterable[datetime]) -> dict[datetime, State
     return states
 
 
-def _stored(mirror: SyncEnv) -> State:
-    tables = {name: mirror.rows(_table(name)) for name in ("model_versions", *ENTITIES["model_versions"])}
+def _stored(env: SyncEnv) -> State:
+    tables = {name: env.rows(_table(name)) for name in ("model_versions", *ENTITIES["model_versions"])}
     rows: dict[str, dict[str, list[Any]]] = {row["id"]: {} for row in tables["model_versions"]}
     for name, of_table in tables.items():
         for row in of_table:
@@ -117,11 +117,11 @@ def _table(name: str) -> Any:
     return ModelVersion.metadata.tables[name]
 
 
-def as_of(mirror: SyncEnv, moment: datetime) -> Pointers:
+def as_of(env: SyncEnv, moment: datetime) -> Pointers:
     """Return the state at a given time by as_of.sql."""
     numbers: dict[str, tuple[int | None, str | None]] = {}
     tags: dict[str, set[str]] = {}
-    with mirror.connection() as connection:
+    with env.connection() as connection:
         for row in connection.execute(text(AS_OF), {"at": moment}).mappings():
             alias, tag = row["version_alias"], row["tag"]
             numbers[row["model_version_id"]] = (row["version"], alias and unescape(alias))
@@ -129,12 +129,12 @@ def as_of(mirror: SyncEnv, moment: datetime) -> Pointers:
     return {each: (*numbers[each], frozenset(tags[each])) for each in numbers}
 
 
-def stretches(mirror: SyncEnv, version_id: str, view: Any = views.tag_history) -> list[tuple[Any, ...]]:
+def stretches(env: SyncEnv, version_id: str, view: Any = views.tag_history) -> list[tuple[Any, ...]]:
     """Return label, start, whether it is exact, and end of each period of a version."""
     what = view.c.get("tag", view.c.get("version_alias"))
     columns = (what, view.c.valid_from, view.c.valid_from_is_exact, view.c.valid_to)
     query = select(*columns).where(view.c.model_version_id == version_id).order_by(view.c.valid_from, what)
-    with mirror.connection() as connection:
+    with env.connection() as connection:
         return [tuple(row) for row in connection.execute(query)]
 
 
@@ -149,8 +149,8 @@ def held_at(rows: Iterable[Row], moment: datetime, name: str) -> dict[str, set[s
     return found
 
 
-def prune(mirror: SyncEnv, before: datetime) -> None:
+def prune(env: SyncEnv, before: datetime) -> None:
     """Delete the history of runs before a given time, as `tfy-etl prune` does."""
-    with open_readonly(mirror.url) as connection:
+    with open_readonly(env.url) as connection:
         for _ in Old(connection, before).delete(1000):
             pass

@@ -180,10 +180,10 @@ def served(name: str, case: BadRecord) -> Any:
     return record
 
 
-def serve(mirror: SyncEnv, cases: Mapping[str, BadRecord]) -> None:
+def serve(env: SyncEnv, cases: Mapping[str, BadRecord]) -> None:
     """Add malformed records to the control plane."""
     for name, each in cases.items():
-        mirror.registry.put_raw(each.entity.replace("_", "-"), name, served(name, each))
+        env.registry.put_raw(each.entity.replace("_", "-"), name, served(name, each))
 
 
 @st.composite

@@ -205,11 +205,11 @@ def sync_env(url: str, registry: Registry | None = None, **behaviour: Any) -> It
     if registry is None:
         registry = Registry.generate(seed=7, ml_repos=3, models=12, versions=3, metrics=2)
     with Simulator(registry, token=TOKEN, **behaviour) as plane:
-        mirror = SyncEnv(plane, url)
+        env = SyncEnv(plane, url)
         try:
-            yield mirror
+            yield env
         finally:
-            mirror.end()
+            env.end()
 
 
 def _as(kind: type[Any], row: Row) -> Any:

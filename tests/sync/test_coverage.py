@@ -15,20 +15,20 @@ MODELS_ALONE = frozenset({"models"})
 
 
 @pytest.fixture
-def latest_only(mirror: SyncEnv) -> SyncEnv:
+def latest_only(env: SyncEnv) -> SyncEnv:
     """A control plane that offers the list of models alone."""
-    mirror.plane.offers = MODELS_ALONE
-    return mirror
+    env.plane.offers = MODELS_ALONE
+    return env
 
 
-def embedded(mirror: SyncEnv) -> dict[str, Any]:
+def embedded(env: SyncEnv) -> dict[str, Any]:
     """The latest version inside each model, by id."""
-    latest = (model["latest_version"] for model in mirror.registry.records("models"))
+    latest = (model["latest_version"] for model in env.registry.records("models"))
     return {version["id"]: version for version in latest if version}
 
 
-def versions(mirror: SyncEnv) -> dict[str, Any]:
-    return {row["id"]: row for row in mirror.rows(ModelVersion)}
+def versions(env: SyncEnv) -> dict[str, Any]:
+    return {row["id"]: row for row in env.rows(ModelVersion)}
 
 
 class TestWhereOnlyModelsAreListed:
@@ -164,18 +164,18 @@ class TestAVersionThatIsNoLongerTheLatest:
         assert partial.exit_code == 3
         assert versions(latest_only)[old]["superseded_at"] is not None
 
-    def test_is_superseded_where_only_latest_versions_are_wanted(self, mirror: SyncEnv) -> None:
-        model = mirror.registry.ids("models")[0]
-        mirror.sync(versions="latest")
-        (old,) = [row["id"] for row in mirror.rows(ModelVersion, ModelVersion.model_id == model)]
-        mirror.registry.add_version(model)
-        mirror.sync(versions="latest")
-        superseded = versions(mirror)[old]["superseded_at"]
-        mirror.sync()
+    def test_is_superseded_where_only_latest_versions_are_wanted(self, env: SyncEnv) -> None:
+        model = env.registry.ids("models")[0]
+        env.sync(versions="latest")
+        (old,) = [row["id"] for row in env.rows(ModelVersion, ModelVersion.model_id == model)]
+        env.registry.add_version(model)
+        env.sync(versions="latest")
+        superseded = versions(env)[old]["superseded_at"]
+        env.sync()
 
         assert superseded is not None
-        assert versions(mirror)[old]["superseded_at"] is None
-        assert mirror.held() == mirror.served()
+        assert versions(env)[old]["superseded_at"] is None
+        assert env.held() == env.served()
 
 
 class TestCoverageThatGrows:
@@ -217,93 +217,93 @@ class TestCoverageThatGrows:
 
 class TestCoverageThatShrinks:
     @pytest.mark.parametrize("endpoint", ["ml-repos", "model-versions"])
-    def test_makes_the_run_partial_and_deletes_nothing(self, mirror: SyncEnv, endpoint: str) -> None:
-        mirror.sync()
-        scope = mirror.row(SyncScope)
-        mirror.plane.offers = EVERY_LIST - {endpoint}
-        mirror.registry.delete_model(mirror.registry.ids("models")[0])
-        summary = mirror.sync()
+    def test_makes_the_run_partial_and_deletes_nothing(self, env: SyncEnv, endpoint: str) -> None:
+        env.sync()
+        scope = env.row(SyncScope)
+        env.plane.offers = EVERY_LIST - {endpoint}
+        env.registry.delete_model(env.registry.ids("models")[0])
+        summary = env.sync()
 
         assert (summary.exit_code, summary.status, summary.complete) == (3, "partial", False)
         assert "--accept-coverage" in summary.warnings[0]
-        assert mirror.rows(Model, Model.deleted_at.is_not(None)) == []
-        assert mirror.row(SyncScope) == scope
+        assert env.rows(Model, Model.deleted_at.is_not(None)) == []
+        assert env.row(SyncScope) == scope
 
-    def test_still_stores_what_models_bring(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        version = mirror.registry.add_version(mirror.registry.ids("models")[0])
-        mirror.plane.forbids = frozenset({"model-versions"})
-        summary = mirror.sync()
+    def test_still_stores_what_models_bring(self, env: SyncEnv) -> None:
+        env.sync()
+        version = env.registry.add_version(env.registry.ids("models")[0])
+        env.plane.forbids = frozenset({"model-versions"})
+        summary = env.sync()
 
-        assert (summary.exit_code, version in versions(mirror)) == (3, True)
-        assert {row["superseded_at"] for row in mirror.rows(ModelVersion)} == {None}
+        assert (summary.exit_code, version in versions(env)) == (3, True)
+        assert {row["superseded_at"] for row in env.rows(ModelVersion)} == {None}
 
-    def test_is_accepted_once(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        mirror.plane.offers = MODELS_ALONE
-        accepted = mirror.sync(accept_coverage=True)
-        later = mirror.sync()
+    def test_is_accepted_once(self, env: SyncEnv) -> None:
+        env.sync()
+        env.plane.offers = MODELS_ALONE
+        accepted = env.sync(accept_coverage=True)
+        later = env.sync()
 
         assert (accepted.exit_code, later.exit_code, later.warnings) == (0, 0, [])
-        assert {row["id"] for row in mirror.rows(ModelVersion, ModelVersion.superseded_at.is_(None))} == embedded(
-            mirror
+        assert {row["id"] for row in env.rows(ModelVersion, ModelVersion.superseded_at.is_(None))} == embedded(
+            env
         ).keys()
-        assert {row["is_derived"] for row in mirror.rows(MlRepo)} == {False}
+        assert {row["is_derived"] for row in env.rows(MlRepo)} == {False}
 
-    def test_and_grows_again_clears_every_mark(self, mirror: SyncEnv) -> None:
-        mirror.sync()
-        mirror.plane.offers = MODELS_ALONE
-        mirror.sync(accept_coverage=True)
-        mirror.plane.offers = EVERY_LIST
-        mirror.sync()
+    def test_and_grows_again_clears_every_mark(self, env: SyncEnv) -> None:
+        env.sync()
+        env.plane.offers = MODELS_ALONE
+        env.sync(accept_coverage=True)
+        env.plane.offers = EVERY_LIST
+        env.sync()
 
-        assert {row["superseded_at"] for row in mirror.rows(ModelVersion)} == {None}
-        assert mirror.held() == mirror.served()
+        assert {row["superseded_at"] for row in env.rows(ModelVersion)} == {None}
+        assert env.held() == env.served()
 
 
 class TestAListThatFails:
     @pytest.mark.parametrize("status", ["500", "503"])
     @pytest.mark.parametrize("endpoint", ["ml-repos", "model-versions"])
-    def test_is_not_a_list_that_does_not_exist(self, mirror: SyncEnv, endpoint: str, status: str) -> None:
-        mirror.plane.faults = [fault(f"flaky_500:{status},endpoint={endpoint}")]
+    def test_is_not_a_list_that_does_not_exist(self, env: SyncEnv, endpoint: str, status: str) -> None:
+        env.plane.faults = [fault(f"flaky_500:{status},endpoint={endpoint}")]
         with pytest.raises(SourceUnavailable):
-            mirror.sync()
+            env.sync()
 
-        assert mirror.rows(Model) == []
+        assert env.rows(Model) == []
 
-    def test_by_an_expired_token_fails_the_run(self, mirror: SyncEnv) -> None:
-        mirror.plane.faults = [fault("expired_token_after:1,endpoint=model-versions")]
+    def test_by_an_expired_token_fails_the_run(self, env: SyncEnv) -> None:
+        env.plane.faults = [fault("expired_token_after:1,endpoint=model-versions")]
         with pytest.raises(TokenRefused, match="401"):
-            mirror.sync(page_size=5)
+            env.sync(page_size=5)
 
-    def test_for_models_fails_the_run(self, mirror: SyncEnv) -> None:
-        mirror.plane.forbids = MODELS_ALONE
+    def test_for_models_fails_the_run(self, env: SyncEnv) -> None:
+        env.plane.forbids = MODELS_ALONE
         with pytest.raises(TokenRefused, match="403"):
-            mirror.sync()
+            env.sync()
 
 
 class TestAListThatDisappearsDuringARun:
     @pytest.mark.parametrize("answer", ["404", "501", "html", "403"])
-    def test_leaves_a_partial_run_with_every_latest_version(self, mirror: SyncEnv, answer: str) -> None:
+    def test_leaves_a_partial_run_with_every_latest_version(self, env: SyncEnv, answer: str) -> None:
         lost = "forbid:model-versions" if answer == "403" else f"not_offered:{answer},endpoint=model-versions"
-        mirror.plane.faults = [fault(f"{lost},after=2")]
-        summary = mirror.sync(page_size=10)
-        mirror.plane.faults = []
-        again = mirror.sync(page_size=10)
+        env.plane.faults = [fault(f"{lost},after=2")]
+        summary = env.sync(page_size=10)
+        env.plane.faults = []
+        again = env.sync(page_size=10)
 
         assert (summary.exit_code, summary.complete) == (3, False)
-        assert embedded(mirror).keys() <= versions(mirror).keys()
+        assert embedded(env).keys() <= versions(env).keys()
         assert again.exit_code == 0
-        assert mirror.held() == mirror.served()
+        assert env.held() == env.served()
 
-    def test_does_not_cost_a_request_for_each_model(self, mirror: SyncEnv) -> None:
+    def test_does_not_cost_a_request_for_each_model(self, env: SyncEnv) -> None:
         for _ in range(40):
-            mirror.registry.add_version(mirror.registry.add_model("1"))
-        mirror.plane.versions_listing = "model"
-        mirror.plane.faults = [fault("not_offered:404,endpoint=model-versions,after=8")]
-        mirror.sync(page_size=100)
+            env.registry.add_version(env.registry.add_model("1"))
+        env.plane.versions_listing = "model"
+        env.plane.faults = [fault("not_offered:404,endpoint=model-versions,after=8")]
+        env.sync(page_size=100)
 
-        assert len(mirror.plane.log) < 40
+        assert len(env.plane.log) < 40
 
 
 def test_no_change_is_logged_for_a_version_that_is_superseded(latest_only: SyncEnv) -> None:
@@ -316,9 +316,9 @@ def test_no_change_is_logged_for_a_version_that_is_superseded(latest_only: SyncE
     assert latest_only.rows(Change, Change.entity_id == old) == []
 
 
-def test_the_versions_of_a_model_read_in_part_are_read_again_where_they_are_listed(mirror: SyncEnv) -> None:
-    mirror.sync()
-    mirror.registry.add_version(mirror.registry.ids("models")[0])
-    mirror.sync(versions="latest")
+def test_the_versions_of_a_model_read_in_part_are_read_again_where_they_are_listed(env: SyncEnv) -> None:
+    env.sync()
+    env.registry.add_version(env.registry.ids("models")[0])
+    env.sync(versions="latest")
 
-    assert len(mirror.rows(VersionReadState)) == 11
+    assert len(env.rows(VersionReadState)) == 11

@@ -60,12 +60,12 @@ class Editor:
             self.registry.set_tags(version, [f"tag-{place}"], touch=what == "tag")
 
 
-def latest(mirror: SyncEnv) -> set[str]:
-    return {model["latest_version"]["id"] for model in mirror.registry.records("models") if model["latest_version"]}
+def latest(env: SyncEnv) -> set[str]:
+    return {model["latest_version"]["id"] for model in env.registry.records("models") if model["latest_version"]}
 
 
-def live(mirror: SyncEnv, table: Any, *where: Any) -> set[str]:
-    return {row["id"] for row in mirror.rows(table, table.deleted_at.is_(None), *where)}
+def live(env: SyncEnv, table: Any, *where: Any) -> set[str]:
+    return {row["id"] for row in env.rows(table, table.deleted_at.is_(None), *where)}
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -76,34 +76,34 @@ def test_no_model_is_lost_and_every_latest_version_is_stored_as_it_was_embedded(
     path = shutil.copy(migrated_file, tmp_path / "registry.db")
     registry = Registry.generate(seed=3, ml_repos=2, models=4, versions=2, metrics=1)
     editor = Editor(registry)
-    with sync_env(f"sqlite:///{path}", registry) as mirror:
+    with sync_env(f"sqlite:///{path}", registry) as env:
         for edits, offers, accepts in steps:
             for edit in edits:
                 editor.edit(*edit)
-            mirror.plane.offers = offers
-            before = live(mirror, Model), live(mirror, ModelVersion)
-            summary = mirror.sync(accept_coverage=accepts, allow_mass_delete=True, page_size=50)
-            check(mirror, complete=summary.complete, coverage=str(summary.coverage), before=before)
-        mirror.plane.offers = EVERY_LIST
-        mirror.sync(full=True, allow_mass_delete=True, page_size=50)
+            env.plane.offers = offers
+            before = live(env, Model), live(env, ModelVersion)
+            summary = env.sync(accept_coverage=accepts, allow_mass_delete=True, page_size=50)
+            check(env, complete=summary.complete, coverage=str(summary.coverage), before=before)
+        env.plane.offers = EVERY_LIST
+        env.sync(full=True, allow_mass_delete=True, page_size=50)
 
-        assert mirror.held() == mirror.served()
-        assert live(mirror, ModelVersion, ModelVersion.superseded_at.is_not(None)) == set()
+        assert env.held() == env.served()
+        assert live(env, ModelVersion, ModelVersion.superseded_at.is_not(None)) == set()
 
 
-def check(mirror: SyncEnv, *, complete: bool, coverage: str, before: tuple[set[str], set[str]]) -> None:
-    served = set(mirror.registry.ids("models"))
-    models, versions = live(mirror, Model), live(mirror, ModelVersion)
+def check(env: SyncEnv, *, complete: bool, coverage: str, before: tuple[set[str], set[str]]) -> None:
+    served = set(env.registry.ids("models"))
+    models, versions = live(env, Model), live(env, ModelVersion)
     assert served <= models
-    held, source = mirror.held()["model_versions"], mirror.served()["model_versions"]
-    assert {each: held[each] for each in latest(mirror)} == {each: source[each] for each in latest(mirror)}
+    held, source = env.held()["model_versions"], env.served()["model_versions"]
+    assert {each: held[each] for each in latest(env)} == {each: source[each] for each in latest(env)}
     if complete:
         assert models == served
     else:
         assert before[0] <= models
         assert before[1] <= versions
     if coverage == "latest":
-        of_live = {row["id"] for row in mirror.rows(ModelVersion) if row["model_id"] in served}
+        of_live = {row["id"] for row in env.rows(ModelVersion) if row["model_id"] in served}
         assert before[1] & of_live <= versions
     if complete and coverage == "latest":
-        assert live(mirror, ModelVersion, ModelVersion.superseded_at.is_(None)) == latest(mirror)
+        assert live(env, ModelVersion, ModelVersion.superseded_at.is_(None)) == latest(env)

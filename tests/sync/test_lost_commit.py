@@ -90,21 +90,19 @@ def _close(*ends: socket.socket) -> None:
 
 
 @pytest.fixture
-def mirror(migrated_template: str, postgres_url: str) -> Iterator[SyncEnv]:
-    with new_database(postgres_url, template=migrated_template) as url, sync_env(url) as mirror:
-        yield mirror
+def env(migrated_template: str, postgres_url: str) -> Iterator[SyncEnv]:
+    with new_database(postgres_url, template=migrated_template) as url, sync_env(url) as env:
+        yield env
 
 
 @pytest.fixture
-def wire(mirror: SyncEnv) -> Iterator[Transport]:
-    wire = Transport(mirror.url)
+def wire(env: SyncEnv) -> Iterator[Transport]:
+    wire = Transport(env.url)
     yield wire
     wire.cut()
 
 
-def sync(
-    mirror: SyncEnv, wire: Transport, words: bytes, phase: str, trouble: Callable[[socket.socket], bool]
-) -> Summary:
+def sync(env: SyncEnv, wire: Transport, words: bytes, phase: str, trouble: Callable[[socket.socket], bool]) -> Summary:
     """A run over the wire, which looks for the words from a phase on."""
 
     class RunMonitor(Silent):
@@ -113,45 +111,45 @@ def sync(
                 wire.watch(words, trouble)
 
     with Interrupts() as interrupts:
-        return run(mirror.settings(database_url=wire.url), interrupts=interrupts, progress=RunMonitor())
+        return run(env.settings(database_url=wire.url), interrupts=interrupts, progress=RunMonitor())
 
 
-def test_a_commit_whose_answer_is_lost_was_made(mirror: SyncEnv, wire: Transport) -> None:
-    summary = sync(mirror, wire, b"COMMIT", "writing", wire.lose_the_answer)
+def test_a_commit_whose_answer_is_lost_was_made(env: SyncEnv, wire: Transport) -> None:
+    summary = sync(env, wire, b"COMMIT", "writing", wire.lose_the_answer)
 
     assert (summary.status, summary.exit_code) == ("succeeded", 0)
-    assert mirror.row(SyncRun)["status"] == "succeeded"
-    assert mirror.held() == mirror.served()
+    assert env.row(SyncRun)["status"] == "succeeded"
+    assert env.held() == env.served()
 
 
-def test_a_commit_that_never_arrived_failed(mirror: SyncEnv, wire: Transport) -> None:
+def test_a_commit_that_never_arrived_failed(env: SyncEnv, wire: Transport) -> None:
     with pytest.raises(StoreError) as failure:
-        sync(mirror, wire, b"COMMIT", "writing", wire.lose_the_question)
+        sync(env, wire, b"COMMIT", "writing", wire.lose_the_question)
 
     assert "unknown" not in str(failure.value)
-    assert mirror.row(SyncRun)["status"] == "failed"
-    assert not any(mirror.registry_dump().values())
+    assert env.row(SyncRun)["status"] == "failed"
+    assert not any(env.registry_dump().values())
 
 
 def test_a_commit_that_nobody_can_ask_about_is_told_as_unknown(
-    mirror: SyncEnv, wire: Transport, caplog: pytest.LogCaptureFixture
+    env: SyncEnv, wire: Transport, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(StoreError, match="It is unknown whether this run was written: run tfy-etl status once"):
-        sync(mirror, wire, b"COMMIT", "writing", wire.cut)
+        sync(env, wire, b"COMMIT", "writing", wire.cut)
 
     assert "nothing of this run was written" not in caplog.text
 
 
 def test_a_signal_while_rows_are_copied_is_an_interruption_and_nothing_else(
-    mirror: SyncEnv, wire: Transport, caplog: pytest.LogCaptureFixture
+    env: SyncEnv, wire: Transport, caplog: pytest.LogCaptureFixture
 ) -> None:
     def interrupt(_server: socket.socket) -> bool:
         os.kill(os.getpid(), signal.SIGINT)
         return True
 
     with pytest.raises(Interrupted):
-        sync(mirror, wire, b"COPY", "models", interrupt)
+        sync(env, wire, b"COPY", "models", interrupt)
 
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
-    assert mirror.row(SyncRun)["status"] == "interrupted"
-    assert not any(mirror.registry_dump().values())
+    assert env.row(SyncRun)["status"] == "interrupted"
+    assert not any(env.registry_dump().values())

@@ -24,8 +24,8 @@ def test_any_split_into_pages_in_any_order_gives_the_same_tables(
     path = shutil.copy(migrated_file, tmp_path / "registry.db")
     registry = Registry.generate(seed=3, models=6, versions=2, metrics=1)
     registry.order = order
-    with sync_env(f"sqlite:///{path}", registry, versions_listing=listing, total=total) as mirror:
-        summary = mirror.sync(page_size=page_size, concurrency=concurrency)
+    with sync_env(f"sqlite:///{path}", registry, versions_listing=listing, total=total) as env:
+        summary = env.sync(page_size=page_size, concurrency=concurrency)
 
         assert summary.complete
-        assert mirror.held() == mirror.served()
+        assert env.held() == env.served()

@@ -56,91 +56,91 @@ def test_only_a_list_of_everything_tells_what_is_gone(*, scope: Scope, whole: bo
     assert scope.lists_every_model is whole
 
 
-def test_a_filtered_run_deletes_nothing(mirror: SyncEnv) -> None:
-    mirror.registry.add_model("1")
-    mirror.sync()
-    model = mirror.registry.records("models")[0]
-    mirror.registry.delete_model(model["id"])
+def test_a_filtered_run_deletes_nothing(env: SyncEnv) -> None:
+    env.registry.add_model("1")
+    env.sync()
+    model = env.registry.records("models")[0]
+    env.registry.delete_model(model["id"])
     runs = [
-        mirror.sync(name=model["name"]),
-        mirror.sync(fqn=model["fqn"]),
-        mirror.sync(run_id="nobody's"),
-        mirror.sync(include_empty=False),
+        env.sync(name=model["name"]),
+        env.sync(fqn=model["fqn"]),
+        env.sync(run_id="nobody's"),
+        env.sync(include_empty=False),
     ]
 
     assert [run.tallies["models"].seen for run in runs] == [0, 0, 0, 11]
     assert all(tally.deleted == 0 for run in runs for tally in run.tallies.values())
-    assert mirror.rows(Model, Model.deleted_at.is_not(None)) == []
+    assert env.rows(Model, Model.deleted_at.is_not(None)) == []
 
 
-def test_a_run_of_an_ml_repo_deletes_inside_it_alone(mirror: SyncEnv) -> None:
-    mirror.sync()
-    first, second = mirror.registry.ids("models")[:2]
-    mirror.registry.delete_model(first)
-    mirror.registry.delete_model(second)
-    summary = mirror.sync(ml_repo=("1",), max_delete_share=0.25)
+def test_a_run_of_an_ml_repo_deletes_inside_it_alone(env: SyncEnv) -> None:
+    env.sync()
+    first, second = env.registry.ids("models")[:2]
+    env.registry.delete_model(first)
+    env.registry.delete_model(second)
+    summary = env.sync(ml_repo=("1",), max_delete_share=0.25)
 
     assert summary.tallies["models"] == Tally(seen=3, unchanged=3, deleted=1)
     assert summary.tallies["model_versions"].deleted == 3
     assert summary.tallies["ml_repos"] == Tally(seen=1, unchanged=1)
-    assert [row["id"] for row in mirror.rows(Model, Model.deleted_at.is_not(None))] == [first]
+    assert [row["id"] for row in env.rows(Model, Model.deleted_at.is_not(None))] == [first]
 
 
-def test_the_share_of_deletes_is_taken_of_the_scope(mirror: SyncEnv) -> None:
-    mirror.sync()
-    mirror.registry.delete_model(mirror.registry.ids("models")[0])
+def test_the_share_of_deletes_is_taken_of_the_scope(env: SyncEnv) -> None:
+    env.sync()
+    env.registry.delete_model(env.registry.ids("models")[0])
     with pytest.raises(DeleteLimitExceeded, match="1 of 4 models are missing at the source, more than 20% at once"):
-        mirror.sync(ml_repo=("1",))
+        env.sync(ml_repo=("1",))
 
 
-def test_each_scope_has_a_state_of_its_own(mirror: SyncEnv) -> None:
-    mirror.sync()
-    whole = mirror.row(SyncScope)
-    mirror.sync(ml_repo=("1",))
-    scopes = mirror.rows(SyncScope)
+def test_each_scope_has_a_state_of_its_own(env: SyncEnv) -> None:
+    env.sync()
+    whole = env.row(SyncScope)
+    env.sync(ml_repo=("1",))
+    scopes = env.rows(SyncScope)
 
     assert [row["scope"] for row in scopes] == ["all", '{"ml_repos":["1"]}']
     assert scopes[0] == whole
-    assert [row["scope"] for row in mirror.rows(SyncRun, SyncRun.scope == {"ml_repos": ["1"]})] == [{"ml_repos": ["1"]}]
+    assert [row["scope"] for row in env.rows(SyncRun, SyncRun.scope == {"ml_repos": ["1"]})] == [{"ml_repos": ["1"]}]
 
 
-def test_runs_of_every_ml_repo_bring_what_one_run_of_everything_brings(mirror: SyncEnv) -> None:
+def test_runs_of_every_ml_repo_bring_what_one_run_of_everything_brings(env: SyncEnv) -> None:
     for repo in ("1", "2", "3"):
-        assert mirror.sync(ml_repo=(repo,)).tallies["models"].inserted == 4
-    before = mirror.registry_dump()
+        assert env.sync(ml_repo=(repo,)).tallies["models"].inserted == 4
+    before = env.registry_dump()
 
-    assert mirror.held() == mirror.served()
-    mirror.sync(full=True)
-    assert mirror.registry_dump() == before
+    assert env.held() == env.served()
+    env.sync(full=True)
+    assert env.registry_dump() == before
 
 
 def test_a_run_over_all_that_is_never_full_asks_for_no_version_that_runs_over_each_ml_repo_have_read(
-    mirror: SyncEnv,
+    env: SyncEnv,
 ) -> None:
     for repo in ("1", "2", "3"):
-        mirror.sync(ml_repo=(repo,))
-    before = len(mirror.plane.log)
-    over_all = mirror.sync(full_every=NEVER)
+        env.sync(ml_repo=(repo,))
+    before = len(env.plane.log)
+    over_all = env.sync(full_every=NEVER)
     asked = {
         entry.path.rsplit("/", 1)[-1]
-        for entry in mirror.plane.log[before:]
+        for entry in env.plane.log[before:]
         if entry.query["limit"] != "1"  # no probe
     }
 
     assert (over_all.mode, over_all.complete, over_all.plan.way) == ("incremental", True, "none")
     assert asked == {"ml-repos", "models"}
-    assert mirror.held() == mirror.served()
+    assert env.held() == env.served()
 
 
-def test_an_unknown_ml_repo_is_refused_with_the_ones_there_are(mirror: SyncEnv) -> None:
+def test_an_unknown_ml_repo_is_refused_with_the_ones_there_are(env: SyncEnv) -> None:
     with pytest.raises(UnknownMlRepo, match=r"of the id '77': it lists 1 \(risk\), 2") as told:
-        mirror.sync(ml_repo=("77", "1", "78"))
+        env.sync(ml_repo=("77", "1", "78"))
 
     assert told.value.ml_repos == ("77", "78")
-    assert mirror.row(SyncRun)["status"] == "failed"
+    assert env.row(SyncRun)["status"] == "failed"
 
 
-def test_without_empty_models_every_version_is_read_in_one_sweep_all_the_same(mirror: SyncEnv) -> None:
-    summary = mirror.sync(include_empty=False, full=True)
+def test_without_empty_models_every_version_is_read_in_one_sweep_all_the_same(env: SyncEnv) -> None:
+    summary = env.sync(include_empty=False, full=True)
     assert summary.plan.way == "sweep"
-    assert len(mirror.held()["model_versions"]) == len(mirror.registry.ids("model-versions"))
+    assert len(env.held()["model_versions"]) == len(env.registry.ids("model-versions"))

@@ -50,7 +50,7 @@ def test_a_hangup_that_was_ignored_before_is_ignored_still() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_caller_with_handlers_of_its_own_interrupts_as_a_signal_does(mirror: SyncEnv) -> None:
+def test_a_caller_with_handlers_of_its_own_interrupts_as_a_signal_does(env: SyncEnv) -> None:
     interrupts = Interrupts()
 
     class Stopping(Silent):
@@ -59,11 +59,11 @@ def test_a_caller_with_handlers_of_its_own_interrupts_as_a_signal_does(mirror: S
                 interrupts.interrupt()
 
     with pytest.raises(Interrupted):
-        run(mirror.settings(), interrupts=interrupts, progress=Stopping())
+        run(env.settings(), interrupts=interrupts, progress=Stopping())
     interrupts.interrupt()  # the end is settled: nothing happens
 
-    assert mirror.row(SyncRun)["status"] == "interrupted"
-    assert mirror.rows(Model) == []
+    assert env.row(SyncRun)["status"] == "interrupted"
+    assert env.rows(Model) == []
 
 
 def test_every_signal_is_told_until_the_end_is_settled() -> None:
@@ -177,18 +177,18 @@ class StopsAt(Silent):
 
 
 @pytest.mark.parametrize("phase", ["finding the API", "models", "versions", "comparing", "writing"])
-def test_a_run_interrupted_anywhere_writes_nothing_but_that(mirror: SyncEnv, phase: str) -> None:
-    mirror.sync()
-    mirror.registry.add_version(mirror.registry.ids("models")[0])
-    before = mirror.registry_dump()
+def test_a_run_interrupted_anywhere_writes_nothing_but_that(env: SyncEnv, phase: str) -> None:
+    env.sync()
+    env.registry.add_version(env.registry.ids("models")[0])
+    before = env.registry_dump()
     with Interrupts() as interrupts, pytest.raises(Interrupted) as interruption:
-        run(mirror.settings(), interrupts=interrupts, progress=StopsAt(phase))
+        run(env.settings(), interrupts=interrupts, progress=StopsAt(phase))
 
-    (row,) = mirror.rows(SyncRun, SyncRun.status == "interrupted")
+    (row,) = env.rows(SyncRun, SyncRun.status == "interrupted")
     assert interruption.value.exit_code == 130
     assert (row["complete"], row["error"]) == (False, "Interrupted: nothing was written.")
     assert row["finished_at"] >= row["started_at"]
-    assert mirror.registry_dump() == before
+    assert env.registry_dump() == before
 
 
 @dataclass
@@ -208,44 +208,44 @@ class SwallowsAt(Silent):
 
 @pytest.mark.parametrize("stop", ["finding the API", "ml_repos", "models", "model_versions", "comparing", "writing"])
 def test_a_run_ends_though_python_swallowed_the_signal(
-    mirror: SyncEnv, stop: str, swallowed: list[type[BaseException]]
+    env: SyncEnv, stop: str, swallowed: list[type[BaseException]]
 ) -> None:
     with Interrupts() as interrupts, pytest.raises(Interrupted):
-        run(mirror.settings(), interrupts=interrupts, progress=SwallowsAt(stop))
+        run(env.settings(), interrupts=interrupts, progress=SwallowsAt(stop))
 
     assert swallowed == [KeyboardInterrupt]
-    assert mirror.row(SyncRun)["status"] == "interrupted"
-    assert not any(mirror.registry_dump().values())
+    assert env.row(SyncRun)["status"] == "interrupted"
+    assert not any(env.registry_dump().values())
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_a_database_that_fails_after_a_signal_was_interrupted(
-    mirror: SyncEnv, swallowed: list[type[BaseException]], *, dry_run: bool
+    env: SyncEnv, swallowed: list[type[BaseException]], *, dry_run: bool
 ) -> None:
     class Sabotage(Silent):
         def phase(self, name: str) -> None:
             if name == "comparing":
-                mirror.execute("ALTER TABLE models RENAME TO hidden")
+                env.execute("ALTER TABLE models RENAME TO hidden")
                 lose(signal.SIGTERM)
 
     with Interrupts() as interrupts, pytest.raises(Interrupted) as interruption:
-        run(mirror.settings(dry_run=dry_run), interrupts=interrupts, progress=Sabotage())
+        run(env.settings(dry_run=dry_run), interrupts=interrupts, progress=Sabotage())
 
     assert isinstance(interruption.value.__cause__, StoreError)
     assert swallowed == [KeyboardInterrupt]
-    assert [row["status"] for row in mirror.rows(SyncRun)] == ([] if dry_run else ["interrupted"])
+    assert [row["status"] for row in env.rows(SyncRun)] == ([] if dry_run else ["interrupted"])
 
 
 def test_a_run_whose_end_cannot_be_recorded_still_tells_its_error(
-    mirror: SyncEnv, caplog: pytest.LogCaptureFixture
+    env: SyncEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Sabotage(Silent):
         def phase(self, name: str) -> None:
             if name == "comparing":
-                mirror.execute("ALTER TABLE sync_runs RENAME TO hidden")
-                mirror.execute("ALTER TABLE models RENAME TO hidden_too")
+                env.execute("ALTER TABLE sync_runs RENAME TO hidden")
+                env.execute("ALTER TABLE models RENAME TO hidden_too")
 
     with pytest.raises(StoreError, match="models"):
-        run(mirror.settings(), interrupts=Interrupts(), progress=Sabotage())
+        run(env.settings(), interrupts=Interrupts(), progress=Sabotage())
 
     assert "the run's end could not be recorded" in caplog.text

@@ -10,89 +10,89 @@ from etl.store import Tally
 from tests.support.sync_env import SyncEnv
 
 
-def test_an_older_record_never_overwrites_a_newer_one(mirror: SyncEnv) -> None:
-    version = mirror.registry.records("model-versions")[0]
-    mirror.sync()
-    before = mirror.registry_dump()
-    mirror.registry.put_raw("model-versions", version["id"], _described(version, "old", "2020-01-01T00:00:00Z"))
-    summary = mirror.sync(full=True)
+def test_an_older_record_never_overwrites_a_newer_one(env: SyncEnv) -> None:
+    version = env.registry.records("model-versions")[0]
+    env.sync()
+    before = env.registry_dump()
+    env.registry.put_raw("model-versions", version["id"], _described(version, "old", "2020-01-01T00:00:00Z"))
+    summary = env.sync(full=True)
 
     assert summary.tallies["model_versions"] == Tally(seen=36, unchanged=36)
     assert summary.warnings == ["1 record is older than stored: the newer one was kept."]
-    assert mirror.registry_dump() == before
+    assert env.registry_dump() == before
 
 
-def test_other_content_overwrites_though_the_time_is_the_same(mirror: SyncEnv) -> None:
-    version = mirror.registry.records("model-versions")[0]
-    mirror.sync()
-    mirror.registry.put_raw("model-versions", version["id"], _described(version, "new", version["updated_at"]))
-    summary = mirror.sync(full=True)
-
-    assert summary.tallies["model_versions"] == Tally(seen=36, updated=1, unchanged=35)
-    assert mirror.row(ModelVersion, ModelVersion.id == version["id"])["description"] == "new"
-
-
-def test_a_record_without_a_time_overwrites_by_its_content(mirror: SyncEnv) -> None:
-    version = mirror.registry.records("model-versions")[0]
-    mirror.sync()
-    mirror.registry.put_raw("model-versions", version["id"], _described(version, "timeless", None))
-    mirror.sync(full=True)
-
-    assert mirror.held() == mirror.served()
-
-
-def test_a_record_that_changed_between_two_sweeps_is_stored_as_it_came_last(mirror: SyncEnv) -> None:
-    version = mirror.registry.ids("model-versions")[0]
-    mirror.sync()
-    mirror.registry.set_description(version, "first", touch=False)
-    at_second_sweep(mirror, lambda: mirror.registry.set_description(version, "second", touch=False))
-    summary = mirror.sync(full=True, page_size=100)
+def test_other_content_overwrites_though_the_time_is_the_same(env: SyncEnv) -> None:
+    version = env.registry.records("model-versions")[0]
+    env.sync()
+    env.registry.put_raw("model-versions", version["id"], _described(version, "new", version["updated_at"]))
+    summary = env.sync(full=True)
 
     assert summary.tallies["model_versions"] == Tally(seen=36, updated=1, unchanged=35)
-    assert mirror.held() == mirror.served()
-    assert [(row["field"], row["new_value"]) for row in mirror.rows(Change)] == [("description", "second")]
+    assert env.row(ModelVersion, ModelVersion.id == version["id"])["description"] == "new"
 
 
-def test_a_record_that_came_older_in_a_second_sweep_is_kept_as_it_came_first(mirror: SyncEnv) -> None:
-    version = mirror.registry.records("model-versions")[0]
+def test_a_record_without_a_time_overwrites_by_its_content(env: SyncEnv) -> None:
+    version = env.registry.records("model-versions")[0]
+    env.sync()
+    env.registry.put_raw("model-versions", version["id"], _described(version, "timeless", None))
+    env.sync(full=True)
+
+    assert env.held() == env.served()
+
+
+def test_a_record_that_changed_between_two_sweeps_is_stored_as_it_came_last(env: SyncEnv) -> None:
+    version = env.registry.ids("model-versions")[0]
+    env.sync()
+    env.registry.set_description(version, "first", touch=False)
+    at_second_sweep(env, lambda: env.registry.set_description(version, "second", touch=False))
+    summary = env.sync(full=True, page_size=100)
+
+    assert summary.tallies["model_versions"] == Tally(seen=36, updated=1, unchanged=35)
+    assert env.held() == env.served()
+    assert [(row["field"], row["new_value"]) for row in env.rows(Change)] == [("description", "second")]
+
+
+def test_a_record_that_came_older_in_a_second_sweep_is_kept_as_it_came_first(env: SyncEnv) -> None:
+    version = env.registry.records("model-versions")[0]
     older = _described(version, "older", "2020-01-01T00:00:00Z")
-    at_second_sweep(mirror, lambda: mirror.registry.put_raw("model-versions", version["id"], older))
-    summary = mirror.sync(page_size=100)
+    at_second_sweep(env, lambda: env.registry.put_raw("model-versions", version["id"], older))
+    summary = env.sync(page_size=100)
 
     assert summary.tallies["model_versions"] == Tally(seen=36, inserted=36)
-    stored = mirror.row(ModelVersion, ModelVersion.id == version["id"])
+    stored = env.row(ModelVersion, ModelVersion.id == version["id"])
     assert stored["description"] == version["manifest"]["description"]
 
 
-def test_the_newer_of_two_records_of_one_id_on_a_page_is_stored(mirror: SyncEnv) -> None:
-    version = mirror.registry.records("model-versions")[0]
+def test_the_newer_of_two_records_of_one_id_on_a_page_is_stored(env: SyncEnv) -> None:
+    version = env.registry.records("model-versions")[0]
     newer = _described(version, "newer", "2025-01-01T00:00:00Z")
-    mirror.registry.put_raw("model-versions", "twin", version)
-    mirror.registry.put_raw("model-versions", version["id"], newer)
-    mirror.sync(page_size=100)
+    env.registry.put_raw("model-versions", "twin", version)
+    env.registry.put_raw("model-versions", version["id"], newer)
+    env.sync(page_size=100)
 
-    assert mirror.row(ModelVersion, ModelVersion.id == version["id"])["description"] == "newer"
+    assert env.row(ModelVersion, ModelVersion.id == version["id"])["description"] == "newer"
 
 
-def test_a_record_that_becomes_readable_in_a_second_sweep_is_stored(mirror: SyncEnv) -> None:
-    version = mirror.registry.records("model-versions")[0]
-    mirror.registry.put_raw("model-versions", version["id"], version | {"model_id": []})
-    at_second_sweep(mirror, lambda: mirror.registry.put_raw("model-versions", version["id"], version))
-    summary = mirror.sync(page_size=100)
+def test_a_record_that_becomes_readable_in_a_second_sweep_is_stored(env: SyncEnv) -> None:
+    version = env.registry.records("model-versions")[0]
+    env.registry.put_raw("model-versions", version["id"], version | {"model_id": []})
+    at_second_sweep(env, lambda: env.registry.put_raw("model-versions", version["id"], version))
+    summary = env.sync(page_size=100)
 
     assert summary.tallies["model_versions"] == Tally(seen=36, inserted=36)
-    assert mirror.rows(RejectedRecord) == []
-    assert mirror.held() == mirror.served()
+    assert env.rows(RejectedRecord) == []
+    assert env.held() == env.served()
 
 
-def test_a_record_that_becomes_unreadable_in_a_second_sweep_is_rejected(mirror: SyncEnv) -> None:
-    version = mirror.registry.records("model-versions")[0]
+def test_a_record_that_becomes_unreadable_in_a_second_sweep_is_rejected(env: SyncEnv) -> None:
+    version = env.registry.records("model-versions")[0]
     unreadable = version | {"model_id": []}
-    at_second_sweep(mirror, lambda: mirror.registry.put_raw("model-versions", version["id"], unreadable))
-    summary = mirror.sync(page_size=100)
+    at_second_sweep(env, lambda: env.registry.put_raw("model-versions", version["id"], unreadable))
+    summary = env.sync(page_size=100)
 
     assert summary.tallies["model_versions"] == Tally(seen=36, inserted=35, rejected=1)
-    assert json.loads(mirror.row(RejectedRecord)["payload"]) == unreadable
+    assert json.loads(env.row(RejectedRecord)["payload"]) == unreadable
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_a_record_that_becomes_unreadable_in_a_second_sweep_is_rejected(mirror: 
     ids=lambda value: str(value)[:20],
 )
 def test_what_cannot_be_read_is_kept_whole_and_the_rest_is_stored(
-    mirror: SyncEnv, record: Any, record_id: str | None, reason: str
+    env: SyncEnv, record: Any, record_id: str | None, reason: str
 ) -> None:
-    mirror.registry.put_raw("model-versions", "odd", record)
-    summary = mirror.sync()
-    row = mirror.row(RejectedRecord)
+    env.registry.put_raw("model-versions", "odd", record)
+    summary = env.sync()
+    row = env.row(RejectedRecord)
 
     assert (summary.status, summary.complete, summary.exit_code) == ("partial", True, 3)
     assert summary.tallies["model_versions"] == Tally(seen=37, inserted=36, rejected=1)
@@ -123,90 +123,90 @@ def test_what_cannot_be_read_is_kept_whole_and_the_rest_is_stored(
     assert row["run_id"] == summary.run_id
 
 
-def test_a_rejected_record_that_comes_in_two_sweeps_is_counted_once(mirror: SyncEnv) -> None:
+def test_a_rejected_record_that_comes_in_two_sweeps_is_counted_once(env: SyncEnv) -> None:
     odd, other = {"id": "odd"}, {"id": "other"}
-    mirror.registry.put_raw("model-versions", "odd", odd)
-    mirror.registry.put_raw("model-versions", "other", other)
-    at_second_sweep(mirror, lambda: mirror.registry.put_raw("model-versions", "other", other | {"model_id": ""}))
-    summary = mirror.sync(page_size=100)
+    env.registry.put_raw("model-versions", "odd", odd)
+    env.registry.put_raw("model-versions", "other", other)
+    at_second_sweep(env, lambda: env.registry.put_raw("model-versions", "other", other | {"model_id": ""}))
+    summary = env.sync(page_size=100)
 
     assert summary.tallies["model_versions"] == Tally(seen=38, inserted=36, rejected=2)
-    assert sorted(row["record_id"] for row in mirror.rows(RejectedRecord)) == ["odd", "other"]
+    assert sorted(row["record_id"] for row in env.rows(RejectedRecord)) == ["odd", "other"]
 
 
-def test_several_records_that_changed_between_sweeps_are_stored_as_they_came_last(mirror: SyncEnv) -> None:
+def test_several_records_that_changed_between_sweeps_are_stored_as_they_came_last(env: SyncEnv) -> None:
     def work() -> None:
-        for version in mirror.registry.ids("model-versions"):
-            mirror.registry.set_tags(version, ["second"])
+        for version in env.registry.ids("model-versions"):
+            env.registry.set_tags(version, ["second"])
 
-    at_second_sweep(mirror, work)
-    summary = mirror.sync(page_size=7)
+    at_second_sweep(env, work)
+    summary = env.sync(page_size=7)
 
     assert summary.tallies["model_versions"] == Tally(seen=36, inserted=36)
-    assert mirror.held()["model_versions"] == mirror.served()["model_versions"]
+    assert env.held()["model_versions"] == env.served()["model_versions"]
 
 
-def test_a_rejected_record_is_asked_for_again_and_kept_once(mirror: SyncEnv) -> None:
-    version = mirror.registry.records("model-versions")[0]
-    mirror.registry.put_raw("model-versions", version["id"], version | {"id": None})
-    first, second = mirror.sync(), mirror.sync()
-    mirror.registry.put_raw("model-versions", version["id"], version)
-    third = mirror.sync()
+def test_a_rejected_record_is_asked_for_again_and_kept_once(env: SyncEnv) -> None:
+    version = env.registry.records("model-versions")[0]
+    env.registry.put_raw("model-versions", version["id"], version | {"id": None})
+    first, second = env.sync(), env.sync()
+    env.registry.put_raw("model-versions", version["id"], version)
+    third = env.sync()
 
     assert (first.exit_code, second.exit_code, third.exit_code) == (3, 3, 0)
     assert second.tallies["model_versions"] == Tally(seen=3, unchanged=2, rejected=1)
     assert third.tallies["model_versions"] == Tally(seen=3, inserted=1, unchanged=2)
-    assert mirror.row(RejectedRecord)["run_id"] == first.run_id
+    assert env.row(RejectedRecord)["run_id"] == first.run_id
 
 
-def test_a_rejected_record_that_names_no_model_is_asked_for_again_too(mirror: SyncEnv) -> None:
-    mirror.registry.put_raw("model-versions", "odd", {"id": "odd"})
+def test_a_rejected_record_that_names_no_model_is_asked_for_again_too(env: SyncEnv) -> None:
+    env.registry.put_raw("model-versions", "odd", {"id": "odd"})
 
-    assert [mirror.sync().exit_code for _ in range(2)] == [3, 3]
-
-
-def test_a_rejected_record_that_changed_is_kept_in_both_forms(mirror: SyncEnv) -> None:
-    mirror.registry.put_raw("models", "odd", {"id": [1]})
-    mirror.sync()
-    mirror.registry.put_raw("models", "odd", {"id": [2]})
-    mirror.sync()
-
-    assert [json.loads(row["payload"]) for row in mirror.rows(RejectedRecord)] == [{"id": [1]}, {"id": [2]}]
+    assert [env.sync().exit_code for _ in range(2)] == [3, 3]
 
 
-def test_a_record_that_came_as_stored_and_then_as_unreadable_is_not_deleted(mirror: SyncEnv) -> None:
-    version = mirror.registry.records("model-versions")[0]
-    mirror.sync()
-    mirror.registry.put_raw("model-versions", version["id"], {"id": version["id"], "fqn": "who knows"})
-    summary = mirror.sync(full=True)
+def test_a_rejected_record_that_changed_is_kept_in_both_forms(env: SyncEnv) -> None:
+    env.registry.put_raw("models", "odd", {"id": [1]})
+    env.sync()
+    env.registry.put_raw("models", "odd", {"id": [2]})
+    env.sync()
+
+    assert [json.loads(row["payload"]) for row in env.rows(RejectedRecord)] == [{"id": [1]}, {"id": [2]}]
+
+
+def test_a_record_that_came_as_stored_and_then_as_unreadable_is_not_deleted(env: SyncEnv) -> None:
+    version = env.registry.records("model-versions")[0]
+    env.sync()
+    env.registry.put_raw("model-versions", version["id"], {"id": version["id"], "fqn": "who knows"})
+    summary = env.sync(full=True)
 
     assert summary.tallies["model_versions"] == Tally(seen=36, unchanged=35, rejected=1)
-    assert mirror.row(ModelVersion, ModelVersion.id == version["id"])["deleted_at"] is None
+    assert env.row(ModelVersion, ModelVersion.id == version["id"])["deleted_at"] is None
 
 
 @pytest.mark.parametrize("entity", ["ml-repos", "models", "model-versions"])
-def test_a_record_without_an_id_spares_all_that_it_may_be(mirror: SyncEnv, entity: str) -> None:
-    mirror.sync()
-    mirror.registry.put_raw(entity, mirror.registry.ids(entity)[0], {"name": "anybody"})
-    summary = mirror.sync(full=True)
+def test_a_record_without_an_id_spares_all_that_it_may_be(env: SyncEnv, entity: str) -> None:
+    env.sync()
+    env.registry.put_raw(entity, env.registry.ids(entity)[0], {"name": "anybody"})
+    summary = env.sync(full=True)
 
     assert summary.rejected == 1
     assert [tally.deleted for tally in summary.tallies.values()] == [0, 0, 0]
 
 
-def test_records_of_other_ml_repos_are_left_out_though_the_server_ignores_the_filter(mirror: SyncEnv) -> None:
-    stray = mirror.registry.records("models")[1]
-    mirror.plane.before_request = lambda _number, _path, query: query.pop("ml_repo_id", None)
-    summary = mirror.sync(ml_repo=("1",))
+def test_records_of_other_ml_repos_are_left_out_though_the_server_ignores_the_filter(env: SyncEnv) -> None:
+    stray = env.registry.records("models")[1]
+    env.plane.before_request = lambda _number, _path, query: query.pop("ml_repo_id", None)
+    summary = env.sync(ml_repo=("1",))
 
     assert stray["ml_repo_id"] == "2"
     assert summary.tallies["models"].seen == 4
     assert summary.tallies["model_versions"].seen == 12
 
 
-def at_second_sweep(mirror: SyncEnv, work: Callable[[], object]) -> None:
+def at_second_sweep(env: SyncEnv, work: Callable[[], object]) -> None:
     """Have versions proven by two sweeps of a page each, and something happen before the second."""
-    mirror.plane.faults = [fault("no_total,endpoint=model-versions")]
+    env.plane.faults = [fault("no_total,endpoint=model-versions")]
     pages = []
 
     def count(_number: int, path: str, query: dict[str, list[str]]) -> None:
@@ -215,7 +215,7 @@ def at_second_sweep(mirror: SyncEnv, work: Callable[[], object]) -> None:
             if len(pages) == 2:
                 work()
 
-    mirror.plane.before_request = count
+    env.plane.before_request = count
 
 
 def _described(version: dict[str, Any], description: str, updated_at: str | None) -> dict[str, Any]:
