@@ -53,15 +53,15 @@ coverage: .venv/dev.stamp  ## run every test with branch coverage, in every proc
 
 # How many times as much as `make test` takes on; 30 is an hour or two.
 SCALE = 30
-ENDURANCE = tests/test_crash_safety.py tests/test_database_death.py tests/test_disks.py tests/test_concurrency.py \
-            tests/test_soak.py
+ENDURANCE = tests/e2e/test_crash_safety.py tests/e2e/test_database_death.py tests/e2e/test_disks.py tests/e2e/test_concurrency.py \
+            tests/integration/test_soak.py
 COUNTED = $(CURDIR)/.pytest_cache/endurance.jsonl
 
 test-airflow: .venv-airflow/stamp .venv-airflow/redis.stamp  ## run the DAG on a real Airflow: scheduler, REST, executors; in an environment of its own
-	.venv-airflow/bin/pytest -n 0 tests/airflow --cov --cov-config=tests/airflow/coverage.toml
+	.venv-airflow/bin/pytest -n 0 tests/e2e/airflow --cov --cov-config=tests/e2e/airflow/coverage.toml
 
 test-dbt: .venv/dev.stamp .venv-dbt/stamp  ## build docs/dbt by a real dbt, on SQLite and PostgreSQL; in an environment of its own
-	DBT=$(CURDIR)/.venv-dbt/bin/dbt $(BIN)/pytest -n 0 tests/dbt
+	DBT=$(CURDIR)/.venv-dbt/bin/dbt $(BIN)/pytest -n 0 tests/e2e/dbt
 
 endurance: .venv/dev.stamp  ## kill, stop, fill and crowd it, and let it run for long; counts at the end
 	@mkdir -p $(dir $(COUNTED)) && rm -f $(COUNTED)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import make_url
 
-from tests.support import kinds
 from tests.support.databases import OVERRIDE, migrate, new_database, postgres_server
 from tests.support.environment import make_bare
+from tests.support.paths import ROOT
 from tests.support.patience import extend_time_limit
 from tests.support.sync_env import SyncEnv, sync_env
 
@@ -22,15 +22,17 @@ settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
+_MARKS = {"bench": "bench", "e2e": "e2e", "integration": "slow"}
 _PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
 _CA_FILES = {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by -m
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by its kind, and scale its time limit."""
+    """Mark each test by its folder, and scale its time limit."""
     for item in items:
-        kinds.mark(item)
+        if mark := _MARKS.get(item.path.relative_to(ROOT / "tests").parts[0]):
+            item.add_marker(mark)
         extend_time_limit(item)
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-TABLES = Path(__file__).parents[2] / "tools" / "docs" / "performance_tables.py"
+from tests.support.paths import ROOT
+
+TABLES = ROOT / "tools" / "docs" / "performance_tables.py"
 FIGURES = {
     "database": "PostgreSQL", "run": "first load", "wall": 10.04, "cpu": 8.0, "server_cpu": 2.5, "peak_mb": 150.6,
     "requests": 64, "bytes": 125_000_000, "rows": 123_456, "wall_range": [9.0, 11.0], "missing": {},

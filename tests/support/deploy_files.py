@@ -1,11 +1,11 @@
 """The files of docs/deploy."""
 
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 FOLDER = ROOT / "docs" / "deploy"
 INSTALLED = "/opt/tfy-etl/bin/tfy-etl"
 """Path of the command in these files."""

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-_CACHE = Path(__file__).parents[2] / ".pytest_cache" / "debian"
+from tests.support.paths import ROOT
+
+_CACHE = ROOT / ".pytest_cache" / "debian"
 
 
 class ToolMissing(Exception):

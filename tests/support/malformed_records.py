@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 
 from etl.records import Entity
-from tests.records.builders import a_manifest, a_metric, a_model, a_subject, a_version, an_ml_repo
-from tests.records.strategies import ANY_JSON, TEXTS, Record
 from tests.support.load_factor import LOAD_FACTOR
+from tests.support.record_builders import a_manifest, a_metric, a_model, a_subject, a_version, an_ml_repo
+from tests.support.record_strategies import ANY_JSON, TEXTS, Record
 from tests.support.sync_env import SyncEnv
 
 ODD = "NUL \x00, lone \ud800, escape \u241b0000, tab \t, astral \U0001f600"

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -12,8 +11,9 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from tests.support.databases import libpq, migrate, new_database
+from tests.support.paths import ROOT
 
-PAGE = Path(__file__).parents[2] / "docs" / "postgresql.md"
+PAGE = ROOT / "docs" / "postgresql.md"
 BLOCKS = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 MAKES_ROLES = [block for block in BLOCKS if "CREATE ROLE" in block]
 QUERIES = [block for block in BLOCKS if "CREATE ROLE" not in block]

@@ -1,0 +1,242 @@
+"""The example DAG by `dag.test()`: every task in this process, from the simulator into PostgreSQL."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.utils.db import upgradedb
+
+from etl.airflow import example_dags
+from etl.airflow.dags import registry_dag
+from etl.airflow.lineage import TABLES
+from etl.models import MlRepo, Model, SyncRun, SyncScope
+from etl.simulator import Registry
+from etl.store import Store
+from tests.e2e.airflow.conftest import Connect
+from tests.support.paths import ROOT
+from tests.support.sync_env import TOKEN, SyncEnv
+
+EXAMPLE = Path(str(example_dags.__file__)).with_name("truefoundry_registry.py")
+OTHER_PYTHON = ROOT / ".venv" / "bin" / "python"
+"""The Python of an environment with tfy-etl and without Airflow."""
+
+HEAVY = {"sqlalchemy", "alembic", "psycopg", "msgspec", "stamina", "etl.sync", "etl.store", "etl.source", "etl.records"}
+
+HOME = Path(os.environ["AIRFLOW_HOME"])
+# Without delays between tries, and with small pages, so that lists have many.
+_QUICK = """
+from etl.airflow.dags import registry_dag
+dag = registry_dag("quick", truefoundry_conn_id="plane", database_conn_id="registry_db", retries=0)
+batched = registry_dag("batched", truefoundry_conn_id="plane", database_conn_id="registry_db", repos_per_task=2)
+"""
+
+_IMPORTED = """
+import sys, airflow.sdk, airflow.sdk.log, airflow.sdk.exceptions
+before = set(sys.modules)
+import etl.airflow.example_dags.truefoundry_registry as example
+from tests.support.paths import ROOT
+print(example.dag.dag_id, *sorted(set(sys.modules) - before))
+"""
+
+
+class Ended(NamedTuple):
+    """A finished run of the DAG, as in Airflow's own database."""
+
+    state: str
+    tasks: dict[tuple[str, int], str]
+    xcoms: dict[tuple[str, int], Any]
+    events: dict[str, Any]
+
+
+RunDag = Callable[..., Ended]
+
+
+@pytest.fixture(scope="session")
+def dags() -> DagBag:
+    """The example and similar DAGs in Airflow's folder, and Airflow's own database."""
+    upgradedb()
+    (HOME / "dags").mkdir()
+    shutil.copy(EXAMPLE, HOME / "dags")
+    elsewhere = EXAMPLE.with_name("truefoundry_registry_elsewhere.py").read_text(encoding="utf-8")
+    (HOME / "dags" / "elsewhere.py").write_text(
+        elsewhere.replace("/opt/tfy-etl/bin/python", str(OTHER_PYTHON)), encoding="utf-8"
+    )
+    (HOME / "dags" / "quick.py").write_text(_QUICK, encoding="utf-8")
+    bag = DagBag(HOME / "dags", bundle_name="dags-folder")
+    assert bag.import_errors == {}
+    return bag
+
+
+@pytest.fixture
+def run_dag(dags: DagBag, env: SyncEnv, connect: Connect) -> RunDag:
+    """Run a DAG in this process."""
+    connect("truefoundry_default", conn_type="truefoundry", host=env.plane.url, password=TOKEN)
+
+    def run_dag(dag_id: str = "quick", **conf: Any) -> Ended:
+        run = dags.dags[dag_id].test(run_conf=conf)
+        of_run = (dag_id, run.run_id)
+        with sqlite3.connect(HOME / "airflow.db") as airflow:
+            tasks = airflow.execute(
+                "SELECT task_id, map_index, state FROM task_instance WHERE dag_id = ? AND run_id = ?", of_run
+            )
+            xcoms = airflow.execute(
+                "SELECT task_id, map_index, value FROM xcom WHERE dag_id = ? AND run_id = ? AND key = 'return_value'",
+                of_run,
+            )
+            events = airflow.execute(
+                "SELECT asset.name, asset_event.extra FROM asset_event JOIN asset ON asset.id = asset_id "
+                "WHERE source_dag_id = ? AND source_run_id = ?",
+                of_run,
+            )
+            return Ended(
+                str(run.state),
+                {(task, index): state for task, index, state in tasks},
+                {(task, index): json.loads(value) for task, index, value in xcoms},
+                {name: json.loads(extra) for name, extra in events},
+            )
+
+    return run_dag
+
+
+def test_reading_the_dag_imports_nothing_that_only_a_run_needs() -> None:
+    done = subprocess.run([sys.executable, "-c", _IMPORTED], capture_output=True, text=True, check=True)
+    dag_id, *modules = done.stdout.split()
+    assert dag_id == "truefoundry_registry"
+    assert HEAVY & set(modules) == set()
+    assert {"etl.airflow.dags", "etl.airflow.operators"} <= set(modules)
+
+
+def test_the_dag_has_three_tasks_and_maps_the_sync() -> None:
+    dag = registry_dag(database_conn_id="registry_db", max_active_syncs=4, pool="registry")
+    assert set(dag.task_ids) == {"list_ml_repos", "sync", "verify"}
+    assert dag.get_task("sync").is_mapped
+    assert dag.get_task("sync").upstream_task_ids == {"list_ml_repos"}
+    assert dag.get_task("verify").upstream_task_ids == {"list_ml_repos", "sync"}
+    assert (dag.get_task("sync").max_active_tis_per_dag, dag.get_task("sync").pool) == (4, "registry")
+
+
+def test_the_example_syncs_each_ml_repo_and_verifies_the_result(env: SyncEnv, run_dag: RunDag) -> None:
+    ended = run_dag("truefoundry_registry")
+    assert ended.state == "success"
+    assert {task: state for task, state in ended.tasks.items() if state != "success"} == {}
+    assert ended.tasks.keys() == {("list_ml_repos", -1), ("sync", 0), ("sync", 1), ("sync", 2), ("verify", -1)}
+    assert env.held() == env.served()
+    proof = ended.xcoms["verify", -1]["verification"]
+    assert (proof["ml_repos"], proof["vanished"], proof["compared"]) == (3, [], True)
+    assert (proof["models"], proof["model_versions"]) == (12, 36)
+    assert {row["scope"] for row in env.rows(SyncScope)} == {"all", *(f'{{"ml_repos":["{n}"]}}' for n in (1, 2, 3))}
+
+
+def test_verify_reads_no_version_again(env: SyncEnv, run_dag: RunDag) -> None:
+    proof = run_dag().xcoms["verify", -1]
+    assert (proof["plan"]["versions"], proof["model_versions"]["seen"], proof["models"]["unchanged"]) == ("none", 0, 12)
+
+
+def test_only_the_verify_task_emits_asset_events(env: SyncEnv, run_dag: RunDag) -> None:
+    ended = run_dag()
+    assert ended.events.keys() == {f"registry_db/{table}" for table in TABLES}
+    assert {extra["run_id"] for extra in ended.events.values()} == {ended.xcoms["verify", -1]["run_id"]}
+
+
+def test_a_second_run_copies_the_changes(env: SyncEnv, run_dag: RunDag) -> None:
+    run_dag()
+    env.registry.add_version(env.registry.ids("models")[0])
+    env.registry.delete_version(env.registry.ids("model-versions")[3])
+    fourth = env.registry.add_ml_repo()
+    env.registry.add_version(env.registry.add_model(fourth))
+    ended = run_dag()
+    assert ended.state == "success"
+    assert env.held() == env.served()
+    assert ended.xcoms["sync", 3]["ml_repos"] == [fourth]
+
+
+def test_a_deleted_ml_repo_is_marked_as_deleted_once_the_limit_is_disabled(env: SyncEnv, run_dag: RunDag) -> None:
+    run_dag()
+    env.registry.delete_ml_repo("2")
+    refused = run_dag()
+    assert (refused.state, refused.tasks["verify", -1], refused.events) == ("failed", "failed", {})
+    assert len(env.rows(Model, Model.deleted_at.is_not(None))) == 0
+    allowed = run_dag(allow_mass_delete=True)
+    assert allowed.state == "success"
+    assert env.row(MlRepo, MlRepo.deleted_at.is_not(None))["id"] == "2"
+    assert env.held() == env.served()
+
+
+def test_an_ml_repo_deleted_after_the_list_does_not_fail_verify(env: SyncEnv, run_dag: RunDag) -> None:
+    lists = iter(range(100))
+
+    def work(_number: int, path: str, _query: dict[str, list[str]]) -> None:
+        if path.endswith("/ml-repos") and next(lists) == 1:  # the first list is that of the task list_ml_repos
+            env.registry.delete_ml_repo("3")
+
+    env.plane.before_request = work
+    ended = run_dag()
+    assert (ended.tasks["sync", 2], ended.tasks["verify", -1]) == ("skipped", "success")
+    assert ended.xcoms["verify", -1]["verification"]["vanished"] == ["3"]
+    assert env.held() == env.served()
+
+
+def test_an_ml_repo_that_was_not_synced_fails_verify_and_deletes_nothing(env: SyncEnv, run_dag: RunDag) -> None:
+    run_dag()
+    env.registry.delete_model(env.registry.ids("models")[0])
+    env.registry.put_raw("models", "odd", {"id": "odd", "ml_repo_id": "2", "updated_at": 5})
+    before = len(env.rows(SyncRun))
+    ended = run_dag()
+    assert (ended.state, ended.tasks["sync", 1], ended.tasks["verify", -1]) == ("failed", "failed", "failed")
+    assert (ended.tasks["sync", 0], ended.tasks["sync", 2], ended.events) == ("success", "success", {})
+    assert len(env.rows(SyncRun)) == before + 3  # the verify task made no run of its own
+
+
+def test_several_ml_repos_can_share_a_task(env: SyncEnv, run_dag: RunDag) -> None:
+    for _ in range(5):
+        env.registry.add_ml_repo()
+    ended = run_dag("batched")
+    batches = [summary["ml_repos"] for (task, _), summary in ended.xcoms.items() if task == "sync"]
+    assert ended.state == "success"
+    assert sorted(each for batch in batches for each in batch) == ["1", "2", "3", "4", "5", "6", "7", "8"]
+    assert 1 < len(batches) < 8
+    assert env.held() == env.served()
+
+
+def test_a_registry_without_ml_repos_is_verified_too(run_dag: RunDag, env: SyncEnv) -> None:
+    env.plane.registry = Registry(0)
+    ended = run_dag()
+    assert (ended.state, ended.tasks["verify", -1]) == ("success", "success")
+    assert ended.xcoms["verify", -1]["verification"]["ml_repos"] == 0
+
+
+def test_the_external_python_example_runs_in_an_environment_of_its_own(
+    env: SyncEnv, run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
+    monkeypatch.setenv("TFY_HOST", env.plane.url)
+    monkeypatch.setenv("TFY_API_KEY_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("TFY_ETL_DATABASE_URL", env.url)
+    ended = run_dag("truefoundry_registry_elsewhere")
+    assert ended.state == "success"
+    assert ended.xcoms["sync", -1]["models"]["inserted"] == 12
+    assert env.held() == env.served()
+
+    with Store(env.url) as store:
+        store.lock((), 0)
+        assert run_dag("truefoundry_registry_elsewhere").tasks == {("sync", -1): "skipped"}
+
+
+def test_airflow_stores_and_logs_no_token(
+    run_dag: RunDag, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    run_dag()
+    kept = b"".join(path.read_bytes() for path in HOME.rglob("*") if path.is_file())
+    said = "".join(capfd.readouterr())
+    assert b"list_ml_repos" in kept
+    assert "phase: versions" in said
+    assert TOKEN.encode() not in kept
+    assert TOKEN not in said + caplog.text

@@ -1,0 +1,131 @@
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl.airflow.hook import TrueFoundryHook, check_options, database_url_of, reject_password
+from etl.errors import ConfigError, SourceError, TokenRefused
+from etl.settings import Settings
+from etl.simulator import fault
+from tests.e2e.airflow.conftest import Connect
+from tests.support.sync_env import TOKEN, SyncEnv
+
+
+def settings_of(connect: Connect, options: dict[str, Any] | None = None, **fields: Any) -> Settings:
+    connect("plane", **{"conn_type": "truefoundry", "host": "https://plane.example", "password": TOKEN} | fields)
+    return TrueFoundryHook("plane").settings(options)
+
+
+def test_a_connection_gives_address_token_prefix_and_certificates(connect: Connect) -> None:
+    extra = {"api_prefix": "/api/svc/v1", "ca_bundle": "/etc/ca.pem", "allow_insecure_http": True}
+    settings = settings_of(connect, extra=extra)
+    assert (settings.base_url(), settings.token()) == ("https://plane.example", TOKEN)
+    assert (settings.api_prefix, settings.ca_bundle) == ("/api/svc/v1", Path("/etc/ca.pem"))
+    assert settings.allow_insecure_http
+
+
+@pytest.mark.parametrize(
+    ("fields", "address"),
+    [
+        ({"host": "plane.example"}, "https://plane.example"),
+        ({"host": "https://corp.example/tfy/"}, "https://corp.example/tfy"),
+        ({"host": "plane.example", "port": 8443}, "https://plane.example:8443"),
+        ({"host": "http://127.0.0.1", "port": 8080}, "http://127.0.0.1:8080"),
+    ],
+)
+def test_the_host_is_an_address_with_or_without_scheme_and_port(
+    fields: dict[str, Any], address: str, connect: Connect
+) -> None:
+    assert settings_of(connect, **fields).base_url() == address
+
+
+def test_the_environment_of_the_worker_gives_no_token(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TFY_API_KEY", "of-somebody-else")
+    with pytest.raises(ConfigError, match="No token"):
+        settings_of(connect, password=None).token()
+
+
+def test_options_are_settings_and_templates_give_them_as_text(connect: Connect) -> None:
+    given = {"full": "True", "page_size": "20", "timeout": "1.5", "full_every": "7d", "fqn": "model:a/b/c"}
+    settings = settings_of(connect, given | {"no_delete": "false", "concurrency": 2})
+    assert (settings.full, settings.page_size, settings.timeout) == (True, 20, 1.5)
+    assert (settings.full_every, settings.fqn) == (timedelta(days=7), "model:a/b/c")
+    assert (settings.no_delete, settings.concurrency) == (False, 2)
+
+
+@pytest.mark.parametrize(("name", "value"), [("full", "perhaps"), ("page_size", "many"), ("full_every", "often")])
+def test_an_invalid_option_is_a_configuration_error(name: str, value: str, connect: Connect) -> None:
+    with pytest.raises(ConfigError, match=value):
+        settings_of(connect, {name: value})
+
+
+@pytest.mark.parametrize("name", ["api_key", "database_url", "host", "ml_repo", "notify_url", "colour"])
+def test_settings_from_a_connection_or_airflow_are_refused_as_options(name: str) -> None:
+    check_options({"full": True})
+    with pytest.raises(ConfigError, match=f"not allowed here: {name}. Valid options: accept_coverage"):
+        check_options({"full": True, name: "x"})
+
+
+def test_every_ml_repo_is_listed_in_the_order_of_numbers(env: SyncEnv) -> None:
+    for _ in range(9):
+        env.registry.add_ml_repo()
+    assert TrueFoundryHook("plane").ml_repos() == [str(number) for number in range(1, 13)]
+
+
+def test_a_list_of_ml_repos_without_a_proof_is_refused(env: SyncEnv) -> None:
+    env.plane.faults = [fault("wrong_total:1,endpoint=ml-repos")]
+    env.registry.order = "shuffled"
+    for _ in range(600):
+        env.registry.add_ml_repo()
+    with pytest.raises(SourceError, match="Cannot prove that the list"):
+        TrueFoundryHook("plane").ml_repos()
+
+
+def test_the_test_button_shows_success(env: SyncEnv) -> None:
+    message = f"{env.plane.url}/api/ml/v1 responds, and lists models"
+    assert TrueFoundryHook("plane").test_connection() == (True, message)
+
+
+def test_the_test_button_shows_the_reason_of_a_failure(env: SyncEnv, connect: Connect) -> None:
+    connect("plane", conn_type="truefoundry", host=env.plane.url, password="another-token")
+    works, message = TrueFoundryHook("plane").test_connection()
+    assert not works
+    assert "token" in message
+    assert "another-token" not in message
+    with pytest.raises(TokenRefused):
+        TrueFoundryHook("plane").get_conn()
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        (
+            {"host": "db", "port": 5433, "login": "etl", "password": "p@ss/w:rd", "schema": "registry"},
+            "postgresql://etl:p%40ss%2Fw%3Ard@db:5433/registry",
+        ),
+        (
+            {"host": "/run/postgresql", "port": 5433, "login": "etl", "schema": "registry"},
+            "postgresql://etl@/registry?host=%2Frun%2Fpostgresql&port=5433",
+        ),
+        (
+            {"host": "db", "login": "etl", "schema": "registry", "extra": {"sslmode": "require", "cursor": "x"}},
+            "postgresql://etl@db/registry?sslmode=require",
+        ),
+        ({"conn_type": "sqlite", "host": "/var/lib/registry.db"}, "sqlite:////var/lib/registry.db"),
+    ],
+)
+def test_a_database_is_a_connection_of_airflow(fields: dict[str, Any], url: str, connect: Connect) -> None:
+    assert database_url_of(connect("registry_db", **{"conn_type": "postgres"} | fields)) == url
+
+
+def test_a_connection_to_something_else_is_a_configuration_error(connect: Connect) -> None:
+    with pytest.raises(ConfigError, match="has the type 'mysql'"):
+        database_url_of(connect("registry_db", conn_type="mysql", host="db"))
+
+
+def test_a_url_with_a_password_is_refused_in_a_dag() -> None:
+    assert reject_password("postgresql://etl@db/registry") == "postgresql://etl@db/registry"
+    with pytest.raises(ConfigError, match="must not contain a password") as raised:
+        reject_password("postgresql://etl:hunter22@db/registry")
+    assert "hunter22" not in str(raised.value)

@@ -1,0 +1,249 @@
+"""The DAG on a full Airflow: scheduler, DAG processor, API server; LocalExecutor, then Celery with two workers."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from etl.models import Model, SyncRun
+from etl.simulator import Registry
+from tests.e2e.airflow.conftest import postgres_connection
+from tests.e2e.airflow.installation import Installation, end, free_port
+from tests.support.databases import new_database
+from tests.support.external_tools import require_tool
+from tests.support.patience import patience
+from tests.support.sync_env import TOKEN, SyncEnv, sync_env
+
+# Two executors, dozens of tasks of some seconds each, and a slow start of Airflow.
+pytestmark = pytest.mark.timeout(600)
+
+SCREENSHOT = os.environ.get("TFY_ETL_TEST_SCREENSHOT")
+"""The file for a screenshot of the page, such as docs/airflow.png."""
+
+_DAGS = """
+from datetime import timedelta
+from airflow.sdk import DAG, BaseOperator
+from etl.airflow.dags import registry_dag
+from etl.airflow.lineage import registry_asset
+
+registry = registry_dag(
+    "registry", database_conn_id="registry_db", schedule=None, retries=2, retry_delay=timedelta(seconds=1),
+    lock_retry_delay=timedelta(seconds=1), options={"max_retries": 0, "page_size": 20},
+)
+
+class Look(BaseOperator):
+    def execute(self, context):
+        return [event.extra for events in context["triggering_asset_events"].values() for event in events]
+
+with DAG("starts_on_data", schedule=[registry_asset("registry_db", "models")], catchup=False):
+    Look(task_id="look")
+"""
+_WORKER_NAME = "import os\n\ndef name():\n    return os.environ['WORKER']\n"
+
+
+@pytest.fixture(scope="module")
+def plane(postgres_url: str, migrated_template: str) -> Iterator[SyncEnv]:
+    """Six ML repos: the registry that all tests here share and change."""
+    registry = Registry.generate(seed=11, ml_repos=6, models=48, versions=2, metrics=2)
+    with new_database(postgres_url, template=migrated_template) as url, sync_env(url, registry) as env:
+        yield env
+
+
+@pytest.fixture(scope="module")
+def airflow(plane: SyncEnv, postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    connections = {
+        "truefoundry_default": {"conn_type": "truefoundry", "host": plane.plane.url, "password": TOKEN},
+        "registry_db": postgres_connection(plane.url),
+    }
+    with new_database(postgres_url) as metadata:
+        installation = Installation(tmp_path_factory.mktemp("airflow") / "home", metadata, connections)
+        (installation.home / "dags" / "registry.py").write_text(_DAGS, encoding="utf-8")
+        (installation.home / "worker_name.py").write_text(_WORKER_NAME, encoding="utf-8")
+        with installation.running():
+            yield installation
+
+
+@pytest.fixture(scope="class")
+def local(airflow: Installation) -> Iterator[Installation]:
+    with airflow.scheduler("LocalExecutor"):
+        yield airflow
+
+
+@pytest.fixture
+def celery(airflow: Installation, tmp_path: Path) -> Iterator[Installation]:
+    """Redis, a scheduler that sends tasks to it, and two workers with one task at a time."""
+    with redis(tmp_path) as broker, ExitStack() as stack:
+        variables = {
+            "AIRFLOW__CELERY__BROKER_URL": broker,
+            "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{airflow.metadata_url}",
+            "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER": "1",
+            "AIRFLOW__CORE__HOSTNAME_CALLABLE": "worker_name.name",
+        }
+        stack.enter_context(airflow.scheduler("CeleryExecutor", WORKER="scheduler", **variables))
+        for name in ("first", "second"):
+            worker = (
+                "celery",
+                "worker",
+                "--skip-serve-logs",
+                "--concurrency",
+                "1",
+                "--celery-hostname",
+                f"{name}@here",
+            )
+            stack.enter_context(
+                airflow.part(
+                    *worker, AIRFLOW__CORE__EXECUTOR="CeleryExecutor", WORKER=name, C_FORCE_ROOT="1", **variables
+                )
+            )
+        yield airflow
+
+
+@contextmanager
+def redis(folder: Path) -> Iterator[str]:
+    """The URL of a Redis without persistence."""
+    server = shutil.which("redis-server")
+    assert server, "redis-server is not there: apt-get install redis-server"
+    port = free_port()
+    options = ("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder))
+    process = subprocess.Popen([server, *options], stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        end(process)
+
+
+@contextmanager
+def paused_run(plane: SyncEnv, ml_repo: str) -> Iterator[threading.Event]:
+    """Block the first run over an ML repo at its models; the event is set once it waits."""
+    waits, go_on = threading.Event(), threading.Event()
+
+    def work(_number: int, path: str, query: dict[str, list[str]]) -> None:
+        if path.endswith("/models") and query.get("ml_repo_id") == [ml_repo] and not waits.is_set():
+            waits.set()
+            go_on.wait(patience())
+
+    plane.plane.before_request = work
+    try:
+        yield waits
+    finally:
+        plane.plane.before_request = None
+        go_on.set()
+
+
+def last_runs_of(plane: SyncEnv, ml_repo: str, number: int) -> list[tuple[str, str | None]]:
+    """The states of the last runs over an ML repo, oldest first."""
+    of_repo = [run for run in plane.rows(SyncRun) if run["scope"] == {"ml_repos": [ml_repo]}]
+    return [(run["status"], run["error"]) for run in sorted(of_repo, key=lambda run: run["started_at"])[-number:]]
+
+
+def state_of(airflow: Installation, run_id: str, task: tuple[str, int]) -> str:
+    return str(airflow.tasks("registry", run_id).get(task, {}).get("state"))
+
+
+def is_up(of: Callable[[], str], *states: str) -> Callable[[], bool]:
+    return lambda: of() in states
+
+
+class TestByLocalExecutor:
+    def test_a_run_triggered_over_the_api_brings_the_registry_and_starts_who_waits_for_it(
+        self, local: Installation, plane: SyncEnv
+    ) -> None:
+        run_id = local.trigger("registry")
+        assert local.ended("registry", run_id) == "success", local.said()
+        assert plane.held() == plane.served()
+        assert len(local.tasks("registry", run_id)) == 8
+        proof = local.xcom("registry", run_id, "verify")
+        assert (proof["verification"]["ml_repos"], proof["verification"]["models"], proof["plan"]["versions"]) == (
+            6,
+            48,
+            "none",
+        )
+
+        runs = local.until(lambda: local.call("GET", "dags/starts_on_data/dagRuns")["dag_runs"])
+        assert [each["run_type"] for each in runs] == ["asset_triggered"]
+        assert local.ended("starts_on_data", runs[0]["dag_run_id"]) == "success"
+        assert local.xcom("starts_on_data", runs[0]["dag_run_id"], "look")[0]["run_id"] == proof["run_id"]
+
+    def test_the_page_of_the_run_shows_each_task_and_that_it_succeeded(self, local: Installation) -> None:
+        (run,) = local.call("GET", "dags/registry/dagRuns?state=success")["dag_runs"]
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=require_tool("chromium", "chromium"), args=["--no-sandbox"]
+            )
+            page = browser.new_page(viewport={"width": 1400, "height": 760})
+            page.goto(f"{local.url}/dags/registry/runs/{run['dag_run_id']}")
+            shown = [page.get_by_text(name).first for name in ("list_ml_repos", "sync", "verify", "Success")]
+            for each in shown:
+                each.wait_for()
+            page.wait_for_load_state("networkidle")
+            if SCREENSHOT:
+                page.screenshot(path=SCREENSHOT)
+            browser.close()
+
+    def test_a_task_whose_process_dies_is_tried_again_and_nothing_is_half_done(
+        self, local: Installation, plane: SyncEnv
+    ) -> None:
+        plane.registry.add_version(plane.registry.ids("models")[0])
+        with paused_run(plane, "1") as waits:
+            run_id = local.trigger("registry")
+            local.until(waits.is_set)
+            os.kill(local.tasks("registry", run_id)["sync", 0]["pid"], signal.SIGKILL)
+            local.until(is_up(lambda: state_of(local, run_id, ("sync", 0)), "up_for_retry", "scheduled", "queued"))
+        assert local.ended("registry", run_id) == "success", local.said()
+        assert local.tasks("registry", run_id)["sync", 0]["try_number"] == 2
+        assert last_runs_of(plane, "1", 2) == [("interrupted", "The process died."), ("succeeded", None)]
+        assert plane.held() == plane.served()
+
+    def test_a_task_that_is_stopped_ends_its_run_cleanly_and_can_be_cleared(
+        self, local: Installation, plane: SyncEnv
+    ) -> None:
+        plane.registry.add_version(plane.registry.ids("models")[1])
+        before = plane.rows(Model)
+        with paused_run(plane, "2") as waits:
+            run_id = local.trigger("registry")
+            local.until(waits.is_set)
+            stop = {"new_state": "failed"}
+            local.call("PATCH", f"dags/registry/dagRuns/{run_id}/taskInstances/sync/1", stop)
+            local.until(lambda: last_runs_of(plane, "2", 1) == [("interrupted", "Interrupted: nothing was written.")])
+        assert local.ended("registry", run_id) == "failed", local.said()
+        assert "1 of 6 ML repos have no complete sync in this DAG run: 2." in local.log(
+            "registry", run_id, "verify", -1, 1
+        )
+        unchanged = [row for row in before if row["ml_repo_id"] == "2"]
+        assert plane.rows(Model, Model.ml_repo_id == "2") == unchanged
+
+        clear = {"dry_run": False, "dag_run_id": run_id, "only_failed": True, "include_downstream": True}
+        local.call("POST", "dags/registry/clearTaskInstances", clear)
+        local.until(lambda: local.call("GET", f"dags/registry/dagRuns/{run_id}")["state"] != "failed")
+        assert local.ended("registry", run_id) == "success", local.said()
+        assert plane.held() == plane.served()
+
+
+def test_the_same_dag_runs_on_celery_and_both_workers_take_part(celery: Installation, plane: SyncEnv) -> None:
+    for model_id in plane.registry.ids("models")[::8]:
+        plane.registry.add_version(model_id)
+    run_id = celery.trigger("registry")
+    assert celery.ended("registry", run_id) == "success", celery.said()
+    assert {each["hostname"] for each in celery.tasks("registry", run_id).values()} == {"first", "second"}
+    assert plane.held() == plane.served()
+
+
+def test_openlineage_gets_the_inputs_and_outputs_of_each_run(airflow: Installation, plane: SyncEnv) -> None:
+    events = airflow.lineage.read_text(encoding="utf-8")
+    assert re.search(r'"namespace": ?"' + re.escape(plane.plane.url), events)
+    assert re.search(r'"name": ?"test_\w+\.public\.model_versions"', events)
+
+
+def test_the_token_is_in_none_of_the_logs_nor_in_the_database(airflow: Installation) -> None:
+    kept = airflow.kept()
+    assert b"phase: versions" in kept
+    assert b"COPY public.task_instance " in kept
+    assert TOKEN.encode() not in kept

@@ -1,0 +1,258 @@
+"""Mistakes of operators: one line on stderr with the next step, and the right exit code."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from sqlalchemy import column, table, text, update
+
+from etl.simulator import Registry, Simulator, fault
+from etl.store import open_engine, opened, schema
+from tests.e2e.cli.commands import COMMAND, TOKEN, Done, execute
+from tests.e2e.cli.conftest import Cli
+
+DEAD = "http://127.0.0.1:9"
+OFTEN = {"TFY_ETL_MAX_RETRIES": "0", "TFY_ETL_LOG_LEVEL": "error"}
+
+
+def sync(*arguments: str, **environment: str) -> Done:
+    """Run the real command without retries, and log errors only."""
+    return execute(COMMAND, "sync", *arguments, cwd=Path.cwd(), env=OFTEN | environment)
+
+
+def assert_told(done: Done, code: int, *words: str) -> None:
+    assert (done.code, done.out) == (code, "")
+    assert done.err.startswith("Error: ")
+    assert done.err.count("\n") == 1
+    for each in words:
+        assert each in done.err
+
+
+def test_no_host() -> None:
+    assert_told(sync(TFY_API_KEY=TOKEN), 2, "No host is set: set TFY_HOST or pass --host")
+
+
+def test_no_token() -> None:
+    assert_told(sync(TFY_HOST=DEAD), 2, "No token is set: set TFY_API_KEY", "--api-key-file")
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("https://", "is not a valid URL"),
+        ("ftp://plane.example", "is not a valid URL"),
+        ("http:/plane.example", "is not a valid URL"),
+        ("https://plane.example:99999", "is not a valid URL"),
+        ("https://[::1", "is not a valid URL"),
+        ("https://two words.example", "is not a valid URL"),
+        ("https://plane.example/?tab=models", "query or fragment"),
+        ("https://me:hush@plane.example", "must not contain a user or password"),
+        ("https://a..b", "look for odd characters"),
+        ("http://plane.example", "Plain HTTP to plane.example would send the token unencrypted"),
+    ],
+)
+def test_an_invalid_host(host: str, words: str, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TFY_API_KEY", TOKEN)
+    done = tfy_etl("sync", "--log-level", "error", "--host", host)
+    assert_told(done, 2, words)
+    assert "hush" not in done.err
+
+
+def test_an_unreachable_host() -> None:
+    done = sync(TFY_HOST=DEAD, TFY_API_KEY=TOKEN)
+    assert_told(done, 1, "no connection (Connection refused)", "run again")
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def secured(authority: trustme.CA, registry: Registry, folder: Path) -> Iterator[Simulator]:
+    """A control plane behind TLS. `ca.pem` is the CA of its certificate, `other.pem` another CA."""
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    trustme.CA().cert_pem.write_to_path(folder / "other.pem")
+    with Simulator(registry, token=TOKEN, tls=(folder / "cert.pem", folder / "key.pem")) as simulator:
+        yield simulator
+
+
+@pytest.mark.parametrize("arguments", [[], ["--ca-bundle", "other.pem"]])
+def test_a_certificate_that_is_not_trusted(arguments: list[str], secured: Simulator) -> None:
+    done = sync(*arguments, TFY_HOST=secured.url, TFY_API_KEY=TOKEN)
+    assert_told(done, 1, f"The certificate of {secured.url} is not trusted", "--ca-bundle")
+    assert secured.log == []
+
+
+@pytest.mark.parametrize("name", ["TFY_ETL_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_a_certificate_that_the_named_authority_signed_is_trusted(
+    name: str, secured: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "ca.pem")
+    monkeypatch.setenv("TFY_API_KEY", TOKEN)
+    assert tfy_etl("sync", "--host", secured.url).code == 0
+
+
+def test_an_invalid_ca_file(plane: Simulator, folder: Path) -> None:
+    (folder / "ca.pem").write_text("no certificate")
+    done = sync("--ca-bundle", "ca.pem", TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
+    assert_told(done, 2, "Cannot read the CA file ca.pem")
+
+
+def test_a_wrong_token_is_tried_once(plane: Simulator) -> None:
+    done = sync("--max-retries", "5", TFY_HOST=plane.url, TFY_API_KEY="another-token")
+    assert_told(done, 2, "refused the token (401)", "TFY_API_KEY")
+    assert len(plane.log) == 1
+
+
+def test_a_token_without_permission(plane: Simulator) -> None:
+    plane.faults = [fault("forbid")]
+    assert_told(sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN), 2, "403", "the token may not read this")
+
+
+def test_a_login_page_with_status_200(plane: Simulator) -> None:
+    plane.faults = [fault("html_page")]
+    done = sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
+    assert_told(done, 2, "does not answer as a control plane does", "it may be a login page", "--host")
+
+
+def test_a_redirect_to_a_login(plane: Simulator) -> None:
+    plane.faults = [fault("redirect")]
+    assert_told(sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN), 2, "redirects", "elsewhere.example", "--host")
+
+
+def test_a_host_without_a_control_plane(plane: Simulator) -> None:
+    plane.prefixes = ()
+    done = sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
+    assert_told(done, 2, "does not answer as a control plane does below /api/ml/v1 or /api/svc/v1")
+
+
+def test_a_host_with_the_prefix_of_the_api_in_it(plane: Simulator) -> None:
+    done = sync(TFY_HOST=f"{plane.url}/api/ml/v1", TFY_API_KEY=TOKEN)
+    assert_told(done, 2, "Remove /api/ml/v1 from --host")
+
+
+def test_a_misspelt_variable_is_a_warning_and_has_no_effect(plane: Simulator) -> None:
+    misspelt = {"TFY_ETL_PAGESIZE": "5", "TFY_ETL_API_KEY": "x", "TFY_ETL_QQQ": "1", "TFY_ETL_LOG_LEVEL": "warning"}
+    done = sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN, **misspelt)
+    assert done.code == 0
+    assert "TFY_ETL_PAGESIZE is unknown: did you mean TFY_ETL_PAGE_SIZE?" in done.err
+    assert "TFY_ETL_API_KEY is unknown: did you mean TFY_API_KEY?" in done.err
+    assert "TFY_ETL_QQQ is unknown [" in done.err
+
+
+def test_an_unknown_ml_repo(plane: Simulator) -> None:
+    done = sync("--ml-repo", "no-such", TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
+    assert_told(done, 2, "The control plane knows no ML repo of the id 'no-such': it lists 1 (risk), 2 (marketing).")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--page-size", "0"], "--page-size must be at least 1, not 0."),
+        (["--max-delete-share", "1.5"], "--max-delete-share must be between 0 and 1, not 1.5."),
+        (["--max-delete-share", "nan"], "--max-delete-share must be between 0 and 1, not nan."),
+        (["--database-url", "oracle://u:hush@h/d"], "No database of the kind 'oracle' is supported: use one of"),
+        (["--database-url", "registry.db"], "The database URL cannot be read: write sqlite:///file.db"),
+        (["--database-url", "postgresql://u:hu@sh@h/d"], "more than one @: write the one in the password as %40"),
+        (["--database-url", "postgresql+asyncpg://h/d"], "The driver of postgresql+asyncpg:// is not installed: use"),
+        (["--database-url", "sqlite+pysqlcipher:///x.db"], "is not installed: use sqlite://."),
+        (["--database-url", "postgresql+none://h/d"], "postgresql+none"),
+        (["--database-url", "sqlite:///no/such/folder.db"], "The folder no/such does not exist: create it, or"),
+        (["--database-url", "sqlite:////proc/registry.db"], "Cannot write beside /proc/registry.db"),
+        (["--database-url", "sqlite:////proc"], "/proc is a folder: name a file"),
+        (["--database-url", "sqlite:///text.db"], "text.db is not a SQLite database: name another file"),
+        (["--database-url", "sqlite:///text.db/x.db"], "The folder text.db does not exist"),
+        (["--database-url", "sqlite:///torn.db"], "The file is no sound SQLite database"),
+    ],
+)
+def test_settings_and_databases_that_cannot_work(
+    arguments: list[str], words: str, known: Simulator, folder: Path, tfy_etl: Cli
+) -> None:
+    (folder / "text.db").write_text("a text of some length")
+    (folder / "torn.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
+    done = tfy_etl("sync", "--log-level", "error", *arguments)
+    assert_told(done, 2, words)
+    assert "hu" not in done.err
+
+
+def test_a_driver_that_is_not_installed_names_the_extra(folder: Path) -> None:
+    script = "import sys; sys.modules['psycopg'] = None; from etl.cli import main; main()"
+    python = Path(COMMAND).with_name("python")
+    url = "postgresql://host/db"
+    done = execute(python, "-c", script, "db", "current", "--database-url", url, cwd=folder)
+    assert_told(done, 2, "is not installed: install tfy-etl with its extra, tfy-etl[postgres].")
+
+
+def _without_rights(*command: str) -> list[str]:
+    """The command without privileges, so that permissions count even if root runs the tests."""
+    drop = "-dac_override,-dac_read_search"
+    return [*(["setpriv", "--bounding-set", drop] if os.geteuid() == 0 else []), *command]
+
+
+@pytest.mark.parametrize("mode", [0o500, 0o000])
+def test_a_read_only_folder(mode: int, plane: Simulator, folder: Path) -> None:
+    (folder / "closed").mkdir(mode=mode)
+    environment = {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_DATABASE_URL": "sqlite:///closed/r.db"}
+    done = execute(*_without_rights(COMMAND, "sync"), cwd=folder, env=environment | OFTEN)
+    assert_told(done, 2, "closed/r.db", "ermission")
+
+
+@pytest.mark.parametrize("command", ["sync", "status"])
+def test_an_unreadable_database(command: str, known: Simulator, folder: Path, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    (folder / "tfy-registry.db").chmod(0)
+    done = execute(*_without_rights(COMMAND, command), cwd=folder, env=OFTEN)
+    assert_told(done, 2, "Cannot read tfy-registry.db (Permission denied): fix its permissions.")
+
+
+def test_a_demo_in_a_read_only_folder(folder: Path) -> None:
+    (folder / "closed").mkdir(mode=0o500)
+    done = execute(*_without_rights(COMMAND, "demo"), cwd=folder / "closed")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "ermission" in done.err
+
+
+def test_an_unreachable_database_server(known: Simulator, tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "--log-level", "error", "--database-url", "postgresql://u:hush@127.0.0.1:9/d")
+    assert_told(done, 1, "PostgreSQL failed", "Connection refused")
+    assert "hush" not in done.err
+
+
+def test_a_database_with_foreign_tables_only(database_url: str, known: Simulator, tfy_etl: Cli) -> None:
+    with opened(database_url) as engine, engine.begin() as connection:
+        connection.execute(text("CREATE TABLE theirs (id INTEGER)"))
+    done = tfy_etl("sync", "--log-level", "error", "--database-url", database_url)
+    assert_told(done, 2, "The schema has tables already, and none of tfy-etl: run tfy-etl db upgrade")
+    assert tfy_etl("db", "upgrade", "--database-url", database_url).code == 0
+    assert tfy_etl("sync", "--log-level", "error", "--database-url", database_url).code == 0
+
+
+def test_a_schema_that_is_behind_is_migrated_in_a_file_and_refused_on_a_server(
+    migrated_url: str, known: Simulator, tfy_etl: Cli
+) -> None:
+    engine = open_engine(migrated_url)
+    schema.downgrade(engine, "-1")
+    done = tfy_etl("sync", "--log-level", "error", "--database-url", migrated_url)
+    if migrated_url.startswith("sqlite"):
+        assert (done.code, schema.current(engine)) == (0, schema.head())
+    else:
+        assert_told(done, 2, f"this release needs {schema.head()}: run tfy-etl db upgrade.")
+    engine.dispose()
+
+
+@pytest.mark.parametrize("command", [["sync"], ["status"], ["db", "upgrade"], ["db", "check"]])
+def test_a_schema_that_is_ahead_is_refused(
+    command: list[str], migrated_url: str, known: Simulator, tfy_etl: Cli
+) -> None:
+    engine = open_engine(migrated_url)
+    with engine.begin() as connection:
+        connection.execute(update(table(schema.VERSION_TABLE, column("version_num"))).values(version_num="9999"))
+    engine.dispose()
+    done = tfy_etl(*command, "--log-level", "error", "--database-url", migrated_url)
+    assert_told(done, 2, "The database is at revision 9999, which this release", "upgrade tfy-etl")

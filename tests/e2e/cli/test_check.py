@@ -1,0 +1,207 @@
+import logging
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from etl.simulator import Fault, Registry, Simulator, fault
+from etl.simulator.http_types import Answer
+from etl.store import Store
+from tests.e2e.cli.commands import TOKEN
+from tests.e2e.cli.conftest import Cli
+
+
+def marks(out: str) -> dict[str, str]:
+    """The results of the checks, by name."""
+    return {line.split()[1]: line.split()[0] for line in out.splitlines()}
+
+
+GRANT = "(403; grant it permission to read them)"
+LISTS = ("models", "ml-repos", "model-versions")
+HELD = dict.fromkeys(
+    ("host", "token", "API", "models", "ml-repos", "model-versions", "database", "schema", "copy", "lock"), "ok"
+)
+
+
+def test_before_the_first_run_every_check_passes_and_writes_nothing(
+    known: Simulator, folder: Path, tfy_etl: Cli
+) -> None:
+    done = tfy_etl("check")
+    assert done.code == 0
+    assert marks(done.out) == HELD
+    assert "is not there yet: sync creates it" in done.out
+    assert list(folder.iterdir()) == []
+
+
+def test_after_a_run_every_check_passes(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    done = tfy_etl("check")
+    assert (done.code, marks(done.out)) == (0, HELD)
+
+
+def test_checks_hide_info_logs_except_at_level_debug(known: Simulator, tfy_etl: Cli) -> None:
+    assert tfy_etl("check").err == ""
+    assert " is at /api/ml/v1 [etl.source" in tfy_etl("check", "--log-level", "debug").err
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "within"),
+    [("debug", logging.DEBUG), ("info", logging.WARNING), ("warning", logging.WARNING), ("error", logging.ERROR)],
+)
+def test_warnings_are_logged_by_default_and_the_level_is_restored(
+    asked_for: str, within: int, known: Simulator, tfy_etl: Cli
+) -> None:
+    log, levels = logging.getLogger("etl"), set[int]()
+    known.before_request = lambda *_: levels.add(log.getEffectiveLevel())
+    tfy_etl("check", "--log-level", asked_for)
+    assert (levels, log.level) == ({within}, logging.NOTSET)
+
+
+def test_the_api_is_detected_once_and_each_list_requested_once(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("check")
+    assert [each.path for each in known.log] == [
+        "/api/ml/v1/models",  # the prefix is found
+        "/api/ml/v1/models",
+        "/api/ml/v1/ml-repos",
+        "/api/ml/v1/model-versions",
+    ]
+
+
+def test_dependent_checks_are_skipped_and_the_first_failure_sets_the_exit_code(tfy_etl: Cli) -> None:
+    done = tfy_etl("check", "--database-url", "sqlite:///no/such/folder.db")
+    assert done.code == 2
+    assert marks(done.out) == {
+        "host": "FAILED",
+        "token": "FAILED",
+        "API": "skipped",
+        "models": "skipped",
+        "ml-repos": "skipped",
+        "model-versions": "skipped",
+        "database": "FAILED",
+        "schema": "skipped",
+        "copy": "skipped",
+        "lock": "skipped",
+    }
+    assert "API             requires host and token" in done.out
+
+
+def test_a_transient_failure_is_not_retried_and_the_database_is_still_checked(known: Simulator, tfy_etl: Cli) -> None:
+    known.faults = [fault("flaky_500:503")]
+    done = tfy_etl("check")
+    assert done.code == 1
+    assert marks(done.out) == HELD | {"API": "FAILED"} | dict.fromkeys(LISTS, "skipped")
+    assert len(known.log) == 1
+
+
+def said(out: str, name: str) -> str:
+    """The result of the check with this name."""
+    (line,) = [line for line in out.splitlines() if line.split()[1] == name]
+    return line.partition(name)[2].strip()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "ml_repos", "versions"),
+    [
+        (
+            {"offers": frozenset({"models"})},
+            "the list of ML repos is not offered here (404): ML repos will be derived from their models",
+            "the list of model versions is not offered here (404): only latest versions will be copied",
+        ),
+        (
+            {"forbids": frozenset({"ml-repos", "model-versions"})},
+            f"the token may not list ML repos {GRANT}: ML repos will be derived from their models",
+            f"the token may not list model versions {GRANT}: only latest versions will be copied",
+        ),
+        ({}, "listed", "listed: every version will be copied"),
+    ],
+)
+def test_each_list_is_checked_and_its_consequence_is_shown(
+    known: Simulator, tfy_etl: Cli, behaviour: dict[str, frozenset[str]], ml_repos: str, versions: str
+) -> None:
+    for name, value in behaviour.items():
+        setattr(known, name, value)
+    done = tfy_etl("check")
+    assert (done.code, marks(done.out)) == (0, HELD)
+    assert (said(done.out, "ml-repos"), said(done.out, "model-versions")) == (ml_repos, versions)
+
+
+@pytest.mark.parametrize("first", [b"7", b"null", b'{"name":"without an id"}', b'{"id":[],"ml_repo_id":{}}'])
+def test_a_malformed_first_model_does_not_fail_the_check(known: Simulator, tfy_etl: Cli, first: bytes) -> None:
+    known.faults = [
+        Fault(lambda _, __: Answer(body=b'{"data":[%b],"pagination":{"total":1}}' % first), endpoint="models")
+    ]
+    done = tfy_etl("check")
+    assert (done.code, marks(done.out)) == (0, HELD)
+
+
+def test_versions_may_be_offered_by_model_only(known: Simulator, tfy_etl: Cli) -> None:
+    known.faults = [fault("forbid_unfiltered")]
+    done = tfy_etl("check")
+    assert (done.code, marks(done.out)) == (0, HELD)
+
+
+@pytest.mark.parametrize("command", ["check", "sync"])
+def test_foreign_tables_fail_the_check(command: str, known: Simulator, folder: Path, tfy_etl: Cli) -> None:
+    with closing(sqlite3.connect(folder / "tfy-registry.db")) as database:
+        database.execute("CREATE TABLE models (x)")
+    done = tfy_etl(command)
+    assert done.code == 2
+    assert "has a table models already, which tfy-etl did not make" in done.out + done.err
+
+
+def test_a_database_path_that_is_no_file_fails_the_check(known: Simulator, tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "--database-url", "sqlite:////dev/null")
+    assert (done.code, done.err) == (2, "Error: /dev/null is no file: name one in --database-url.\n")
+    assert not Path("/dev/null.lock").exists()
+
+
+def test_a_held_lock_fails_the_check(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    with Store("sqlite:///tfy-registry.db") as store:
+        store.lock((), 0)
+        done = tfy_etl("check")
+    assert (done.code, marks(done.out)) == (4, HELD | {"lock": "FAILED"})
+
+
+@pytest.mark.parametrize(("mode", "warning"), [(0o644, "can read the token file token"), (0o640, ""), (0o600, "")])
+def test_a_world_readable_token_file_is_a_warning(
+    mode: int, warning: str, plane: Simulator, folder: Path, tfy_etl: Cli
+) -> None:
+    (folder / "token").write_text(TOKEN)
+    (folder / "token").chmod(mode)
+    for command in ("check", "sync"):
+        done = tfy_etl(command, "--host", plane.url, "--api-key-file", "token")
+        assert done.code == 0
+        assert warning in done.err
+        assert bool(warning) == ("[warning]" in done.err)
+
+
+@pytest.fixture
+def odd_plane() -> Callable[[str], Simulator]:
+    def make(path_prefix: str) -> Simulator:
+        return Simulator(Registry.generate(1, models=1), token=TOKEN, path_prefix=path_prefix)
+
+    return make
+
+
+def test_a_path_prefix_and_the_newer_api_are_found(
+    odd_plane: Callable[[str], Simulator], tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFY_API_KEY", TOKEN)
+    with odd_plane("/corp/tfy") as plane:
+        plane.prefixes = ("/api/svc/v1",)
+        done = tfy_etl("check", "--host", plane.url)
+    assert done.code == 0
+    assert "/api/svc/v1 responds" in done.out
+
+
+def test_a_database_of_another_control_plane_fails_the_check(
+    known: Simulator, registry: Registry, tfy_etl: Cli
+) -> None:
+    tfy_etl("sync")
+    with Simulator(registry, token=TOKEN) as other:
+        done = tfy_etl("check", "--host", other.url)
+    assert (done.code, marks(done.out)) == (2, HELD | {"copy": "FAILED"})
+    assert f"was filled from {known.url}, and not from {other.url}" in done.out

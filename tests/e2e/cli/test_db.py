@@ -1,0 +1,97 @@
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect
+
+from etl.simulator import Simulator
+from etl.store import open_engine, opened, schema
+from etl.store.dialects import postgresql
+from tests.e2e.cli.commands import COMMAND
+from tests.e2e.cli.conftest import Cli
+from tests.support.databases import new_database, wait_for_waiting_locks
+
+
+def test_upgrade_creates_and_then_has_nothing_to_do(database_url: str, tfy_etl: Cli) -> None:
+    url = ("--database-url", database_url)
+    assert tfy_etl("db", "upgrade", *url).out == f"Created at revision {schema.head()}.\n"
+    assert tfy_etl("db", "upgrade", *url).out == f"The schema is already at revision {schema.head()}.\n"
+    assert tfy_etl("db", "current", *url).out == f"{schema.head()}\n"
+    assert tfy_etl("db", "check", *url).out == f"The schema matches this release: revision {schema.head()}.\n"
+
+
+def test_upgrade_prints_both_revisions(migrated_url: str, tfy_etl: Cli) -> None:
+    engine = open_engine(migrated_url)
+    schema.downgrade(engine, "-1")
+    before = schema.current(engine)
+    engine.dispose()
+    url = ("--database-url", migrated_url)
+    done = tfy_etl("db", "check", *url)
+    assert (done.code, done.out) == (2, "")
+    assert f"is at revision {before}, this release needs {schema.head()}: run tfy-etl db upgrade." in done.err
+    assert tfy_etl("db", "upgrade", *url).out == f"Migrated from {before} to {schema.head()}.\n"
+
+
+def test_a_database_that_is_not_there_has_no_revision_and_is_not_made(folder: Path, tfy_etl: Cli) -> None:
+    assert tfy_etl("db", "current").out == "none\n"
+    assert tfy_etl("db", "check").code == 2
+    assert list(folder.iterdir()) == []
+
+
+@pytest.fixture
+def server(postgres_url: str) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database."""
+    with new_database(postgres_url) as url:
+        yield url
+
+
+@contextmanager
+def started(*commands: list[str]) -> Iterator[list[subprocess.Popen[str]]]:
+    """Processes of these commands, ended at the latest here."""
+    processes = [subprocess.Popen(each, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for each in commands]
+    try:
+        yield processes
+    finally:
+        for each in processes:
+            each.kill()
+            each.communicate()
+
+
+@pytest.mark.timeout(300)
+def test_two_syncs_that_start_at_once_on_an_empty_server_create_the_tables_once(known: Simulator, server: str) -> None:
+    command = [COMMAND, "sync", "--output", "json", "--database-url", server, "--ml-repo"]
+    with opened(server) as engine, started([*command, "1"], [*command, "2"]) as runs:
+        with engine.begin() as connection:
+            postgresql.lock_schema(connection)  # both find an empty schema before either creates the tables
+            wait_for_waiting_locks(server, 2)
+        ended = [run.communicate(timeout=100) for run in runs]
+
+        assert [run.returncode for run in runs] == [0, 0], ended
+        assert [json.loads(out)["models"]["inserted"] for out, _ in ended] == [3, 3]
+        assert sum("sync created or migrated the tables" in err for _, err in ended) == 1
+        assert schema.current(engine) == schema.head()
+
+
+def test_dry_run_on_an_empty_server_creates_nothing_and_names_the_command_that_does(
+    known: Simulator, server: str, tfy_etl: Cli
+) -> None:
+    done = tfy_etl("sync", "--dry-run", "--log-level", "error", "--database-url", server)
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "Error: The database has no tables of tfy-etl yet: run tfy-etl sync without --dry-run to create them.\n"
+    )
+    with opened(server) as engine:
+        assert inspect(engine).get_table_names() == []
+
+
+def test_check_says_that_sync_creates_the_tables_of_an_empty_database(
+    known: Simulator, database_url: str, tfy_etl: Cli
+) -> None:
+    done = tfy_etl("check", "--database-url", database_url)
+
+    assert done.code == 0
+    assert "ok schema sync creates it" in [" ".join(line.split()) for line in done.out.splitlines()]

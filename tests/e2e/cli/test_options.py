@@ -1,0 +1,157 @@
+"""Options before and after the command, and the precedence of the sources of a setting."""
+
+from pathlib import Path
+
+import pytest
+
+from etl.settings import DEFAULT_DATABASE_URL
+from etl.simulator import Simulator
+from tests.e2e.cli.commands import TOKEN
+from tests.e2e.cli.conftest import Cli
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+def limits(plane: Simulator) -> set[str]:
+    """The sizes of the requested pages, without those of probes, which ask for one record."""
+    return {each.query["limit"] for each in plane.log} - {"1"}
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "in_file", "asked"),
+    [
+        ("3", "4", "5", {"3"}),
+        (None, "4", "5", {"4"}),
+        (None, None, "5", {"5"}),
+        (None, "", None, {"500"}),
+    ],
+)
+def test_precedence_is_option_environment_file_default(
+    *,
+    option: str | None,
+    variable: str | None,
+    in_file: str | None,
+    asked: set[str],
+    known: Simulator,
+    folder: Path,
+    tfy_etl: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (folder / "etl.toml").write_text(f"page-size = {in_file}" if in_file else "")
+    if variable is not None:
+        monkeypatch.setenv("TFY_ETL_PAGE_SIZE", variable)
+    arguments = ["--page-size", option] if option else []
+    assert tfy_etl("sync", "--config", "etl.toml", *arguments).code == 0
+    assert limits(known) == asked
+
+
+def test_precedence_holds_for_the_host(
+    known: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "etl.toml").write_text(f'host = "{NOWHERE}"')
+    assert tfy_etl("check", "--config", "etl.toml").code == 0  # TFY_HOST beats the file
+    monkeypatch.setenv("TFY_HOST", NOWHERE)
+    assert tfy_etl("check", "--host", known.url).code == 0  # the option beats TFY_HOST
+    (folder / "etl.toml").write_text(f'host = "{known.url}"')
+    monkeypatch.delenv("TFY_HOST")
+    assert tfy_etl("check", "--config", "etl.toml").code == 0
+
+
+def test_precedence_holds_for_the_database(
+    known: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "etl.toml").write_text('database-url = "sqlite:///of-file.db"')
+    assert tfy_etl("sync").code == 0
+    assert tfy_etl("sync", "--config", "etl.toml").code == 0
+    monkeypatch.setenv("TFY_ETL_DATABASE_URL", "sqlite:///of-environment.db")
+    assert tfy_etl("sync", "--config", "etl.toml").code == 0
+    assert tfy_etl("sync", "--config", "etl.toml", "--database-url", "sqlite:///of-option.db").code == 0
+    assert {path.name for path in folder.glob("*.db")} == {
+        DEFAULT_DATABASE_URL.removeprefix("sqlite:///"),
+        "of-file.db",
+        "of-environment.db",
+        "of-option.db",
+    }
+
+
+@pytest.mark.parametrize("name", ["TFY_HOST", "TFY_BASE_URL", "TFY_API_HOST", "TFY_ETL_HOST"])
+def test_the_host_is_read_from_each_of_its_variables(
+    name: str, plane: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, plane.url)
+    monkeypatch.setenv("TFY_API_KEY", TOKEN)
+    assert tfy_etl("check").code == 0
+
+
+def test_among_the_hosts_variables_the_documented_order_counts(
+    known: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFY_BASE_URL", NOWHERE)
+    monkeypatch.setenv("TFY_API_HOST", NOWHERE)
+    assert tfy_etl("check").code == 0
+
+
+@pytest.fixture
+def token_files(folder: Path) -> None:
+    for name, token in (("good", TOKEN), ("bad", "not-the-token")):
+        (folder / name).write_text(f" {token}\r\n")
+        (folder / name).chmod(0o600)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "config", "code"),
+    [
+        (["--api-key-file", "good"], {"TFY_API_KEY": "bad-token", "TFY_API_KEY_FILE": "bad"}, "bad", 0),
+        (["--api-key-file", "bad"], {"TFY_API_KEY": TOKEN}, "good", 2),
+        ([], {"TFY_API_KEY": TOKEN, "TFY_API_KEY_FILE": "bad"}, "bad", 0),
+        ([], {"TFY_API_KEY": "bad-token", "TFY_API_KEY_FILE": "good"}, "good", 2),
+        ([], {"TFY_API_KEY": TOKEN}, "bad", 0),
+        ([], {"TFY_API_KEY_FILE": "good"}, "bad", 0),
+        ([], {"TFY_ETL_API_KEY_FILE": "good"}, "bad", 0),
+        ([], {"TFY_API_KEY": ""}, "good", 0),
+        ([], {}, "good", 0),
+    ],
+)
+def test_the_token_is_taken_from_the_option_the_environment_the_file_named_there_or_in_the_config(
+    *,
+    arguments: list[str],
+    environment: dict[str, str],
+    config: str,
+    code: int,
+    plane: Simulator,
+    token_files: None,
+    folder: Path,
+    tfy_etl: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (folder / "etl.toml").write_text(f'host = "{plane.url}"\napi-key-file = "{config}"')
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert tfy_etl("sync", "--config", "etl.toml", *arguments).code == code
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--host", "HOST", "--log-level", "error", "sync", "--full"],
+        ["sync", "--full", "--host", "HOST", "--log-level", "error"],
+        ["sync", "--log-level=error", "--full", "--host=HOST"],
+        ["--log-level", "error", "sync", "--host", "HOST", "--full", "--no-progress"],
+    ],
+)
+def test_global_options_work_before_and_after_the_command(
+    arguments: list[str], plane: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFY_API_KEY", TOKEN)
+    done = tfy_etl(*(each.replace("HOST", plane.url) for each in arguments))
+    assert (done.code, done.err) == (0, "")
+
+
+def test_nothing_after_two_dashes_is_an_option(tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "--", "--host")
+    assert (done.code, done.err) == (2, "Error: Got unexpected extra argument (--host). See tfy-etl sync --help.\n")
+
+
+def test_an_option_without_a_value_does_not_consume_the_command(tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "--host")
+    assert (done.code, done.err) == (2, "Error: Option '--host' requires an argument. See tfy-etl --help.\n")

@@ -1,0 +1,134 @@
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from etl.simulator import Registry, Simulator
+from tests.e2e.cli.commands import COMMAND, FAULTY, TOKEN, Done, execute
+from tests.e2e.cli.conftest import Cli
+
+FULL = "Error: Cannot print the result: No space left on device. Fix the target of stdout, then run again.\n"
+PRINTERS = [
+    "status",
+    "status --output json",
+    "check",
+    "db current",
+    "rejected list",
+    "rejected retry",
+    "report --out -",
+    "schema",
+    "simulate",
+    "sync --dry-run",
+    "sync --help",
+    "--version",
+]
+"""Commands that only print."""
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator, Path]]:
+    """A control plane that listens, and a database that is up to date, to copy."""
+    folder = tmp_path_factory.mktemp("synced")
+    with Simulator(Registry.generate(1, ml_repos=1, models=2, versions=1, metrics=1), token=TOKEN) as plane:
+        done = execute(COMMAND, "sync", cwd=folder, env={"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN})
+        assert done.code == 0, done.err
+        yield plane, folder / "tfy-registry.db"
+
+
+@pytest.fixture
+def synced(known: Simulator, tfy_etl: Cli) -> None:
+    """A current database in the working directory."""
+    tfy_etl("sync")
+
+
+def shell(line: str, folder: Path, **env: str) -> Done:
+    """Run a shell line in which `tfy-etl` is the command, and log errors only."""
+    return execute("/bin/sh", "-c", line.replace("tfy-etl", f"{COMMAND} --log-level error"), cwd=folder, env=env)
+
+
+@pytest.mark.parametrize("command", PRINTERS)
+def test_a_result_on_a_full_disk_fails_with_one_line(command: str, synced: None, folder: Path) -> None:
+    assert shell(f"tfy-etl {command} > /dev/full", folder) == (1, "", FULL)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["LANG=C", "LC_ALL=POSIX", "LC_ALL=xx_YY", "PYTHONIOENCODING=ascii", "PYTHONUTF8=0", "PYTHONUNBUFFERED=1"],
+)
+def test_a_full_disk_is_one_line_with_any_locale_and_buffering(variable: str, synced: None, folder: Path) -> None:
+    name, _, value = variable.partition("=")
+    assert shell("tfy-etl status > /dev/full", folder, **{name: value}) == (1, "", FULL)
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("status > /dev/full 2>&1", 1),
+        ("status 2> /dev/full", 0),
+        ("status > /dev/full 2>&-", 1),
+        ("status >&-", 0),
+        ("status >&- 2>&-", 0),
+        ("report --out - >&-", 0),
+        ("synk 2> /dev/full", 2),
+        ("synk 2>&-", 2),
+        ("2> /dev/full", 2),
+        ("sync --api-key-file none 2>&-", 2),
+        ("sync --full > /dev/full 2>&1", 0),
+        ("sync --full --progress 2> /dev/full", 0),
+        ("sync --full --output json >&- 2>&-", 0),
+        ("db upgrade > /dev/full", 0),
+        ("status --output nagios --max-age 0s > /dev/full", 1),
+        ("status --output nagios --critical-age 0s > /dev/full", 2),
+    ],
+)
+def test_a_failed_or_closed_stream_never_exits_with_120(line: str, code: int, synced: None, folder: Path) -> None:
+    assert shell(f"tfy-etl {line}", folder).code == code
+
+
+@pytest.mark.parametrize("command", ["status", "schema", "--help", "report --out -"])
+def test_a_closed_pipe_exits_with_1_silently(command: str, synced: None, folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.run([COMMAND, *command.split()], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (process.returncode, process.stderr) == (1, b"")
+
+
+def test_a_failed_run_keeps_its_exit_code_if_its_json_cannot_be_printed(synced: None, folder: Path) -> None:
+    done = shell("tfy-etl sync --host http://127.0.0.1:1/ --output json > /dev/full", folder)
+    first, last = done.err.splitlines()
+    assert "cannot print the result: No space left on device" in first
+    assert (done.code, last.startswith("Error: ")) == (2, True)
+    assert "cannot print" not in last
+
+
+def test_a_bug_on_full_disks_exits_with_1(known: Simulator, folder: Path) -> None:
+    line = f"{sys.executable} -c '{FAULTY}' sync > /dev/full 2>&1"
+    done = execute("/bin/sh", "-c", line, cwd=folder, env={"TFY_HOST": known.url, "TFY_API_KEY": TOKEN})
+    assert done.code == 1
+
+
+def test_a_non_blocking_pipe_gets_all_of_a_long_result(folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    holds = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    whole = execute(COMMAND, "schema", cwd=folder).out.encode()
+    process = subprocess.Popen([COMMAND, "schema"], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    parts = list[bytes]()
+
+    def read() -> None:
+        with os.fdopen(reader, "rb") as pipe:
+            parts.append(pipe.read())
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    _, err = process.communicate()
+    thread.join()
+    assert (process.returncode, err, b"".join(parts)) == (0, b"", whole)
+    assert len(whole) > holds

@@ -1,0 +1,123 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from etl.simulator import Simulator
+from tests.e2e.cli.commands import TOKEN, execute
+from tests.e2e.cli.conftest import Cli
+from tests.e2e.cli.test_status import set_in_database
+
+PAGE = "<!DOCTYPE html>"
+
+
+def test_the_report_is_written_and_its_path_printed(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+    tfy_etl("sync")
+    done = tfy_etl("report", "--out", "report.html")
+    assert (done.code, done.out) == (0, "")
+    assert done.err.startswith("Wrote report.html, ")
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert html.lstrip().startswith(PAGE)
+    assert TOKEN not in html
+
+
+def test_the_reports_of_both_databases_are_equal(
+    migrated_url: str, known: Simulator, tfy_etl: Cli, folder: Path
+) -> None:
+    url = ("--database-url", migrated_url)
+    tfy_etl("sync", *url)
+    assert tfy_etl("report", "--out", "report.html", *url).code == 0
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert '<dt>Models</dt><dd class="value">6</dd>' in html
+    assert '<dt>Versions</dt><dd class="value">12</dd>' in html
+
+
+def test_the_report_can_be_written_to_stdout_alone(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+    tfy_etl("sync")
+    done = execute(sys.executable, "-m", "etl", "report", "--out", "-", cwd=folder, env={"PYTHONIOENCODING": "ascii"})
+    assert (done.code, done.err) == (0, "")
+    assert done.out.lstrip().startswith(PAGE)
+    assert done.out.rstrip().endswith("</html>")
+    assert "−" in done.out
+    assert not (folder / "-").exists()
+
+
+def test_a_closed_pipe_is_no_bug(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+    tfy_etl("sync")
+    command = f"{sys.executable} -m etl report --out - | head -c 10"
+    done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S607
+    assert "Traceback" not in done.stderr
+
+
+def test_the_option_out_is_required(tfy_etl: Cli) -> None:
+    done = tfy_etl("report")
+    assert done.code == 2
+    assert "Missing option '--out'" in done.err
+
+
+def test_an_unwritable_path_is_a_one_line_error(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    done = tfy_etl("report", "--out", "no-such/report.html")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "Error: Cannot write no-such/report.html (No such file or directory): "
+        "fix its folder, or name another file with --out.\n"
+    )
+
+
+def test_a_database_without_runs_is_a_one_line_error(migrated_url: str, tfy_etl: Cli, folder: Path) -> None:
+    done = tfy_etl("report", "--out", "report.html", "--database-url", migrated_url)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "Error: No run has written anything yet: run tfy-etl sync, then tfy-etl report.\n"
+    assert not (folder / "report.html").exists()
+
+
+def test_a_missing_database_is_a_one_line_error(tfy_etl: Cli) -> None:
+    done = tfy_etl("report", "--out", "report.html")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "Error: tfy-registry.db is not there: tfy-etl sync creates it, or change --database-url.\n"
+
+
+def test_an_old_schema_is_an_error_and_keeps_the_old_report(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+    tfy_etl("sync")
+    set_in_database("UPDATE tfy_etl_version SET version_num = '0001'")
+    (folder / "report.html").write_text("old", encoding="utf-8")
+    done = tfy_etl("report", "--out", "report.html")
+    assert (done.code, done.out) == (2, "")
+    assert "tfy-etl db upgrade" in done.err
+    assert (folder / "report.html").read_text(encoding="utf-8") == "old"
+
+
+def test_its_options_reach_the_page(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+    tfy_etl("sync")
+    assert tfy_etl("report", "--out", "report.html").code == 0
+    assert "Read with care" not in (folder / "report.html").read_text(encoding="utf-8")
+    assert tfy_etl("report", "--out", "report.html", "--max-age", "0s", "--stale-after", "7d").code == 0
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Read with care" in html
+    assert "No new version for more than 7 days." in html
+
+
+def test_a_failed_run_is_shown_at_the_top(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+    tfy_etl("sync")
+    tfy_etl("sync", "--ml-repo", "<b>no-such</b>")
+    assert tfy_etl("report", "--out", "report.html").code == 0
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert "UTC, failed. The figures below are from the previous run" in html
+    assert "&lt;b&gt;no-such&lt;/b&gt;" in html
+
+
+@pytest.mark.parametrize("missing", ["jinja2", "pygal"])
+def test_a_missing_library_of_the_report_is_an_error_that_names_the_extra(missing: str, folder: Path) -> None:
+    script = (
+        "import importlib.abc, sys\n"
+        "class Absent(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {missing!r}: raise ModuleNotFoundError('gone', name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "from etl.cli import main; main()"
+    )
+    done = execute(sys.executable, "-c", script, "report", "--out", "report.html", cwd=folder)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"Error: {missing} is not installed: run pip install 'tfy-etl[report]'.\n"

@@ -1,0 +1,341 @@
+"""Reports of runs, from the command line to the receiver."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from etl.simulator import MODELS, Registry, Simulator, fault
+from etl.store import Store
+from tests.e2e.cli.commands import COMMAND, FAULTY, TOKEN, execute
+from tests.e2e.cli.conftest import Cli
+from tests.support.otlp_receiver import OtlpReceiver, metrics, receiver, spans
+from tests.support.patience import patience
+
+SECRET = "T0001/B0002/key-that-nobody-may-see"
+
+
+@pytest.fixture
+def far_end() -> Iterator[OtlpReceiver]:
+    with receiver() as listening:
+        yield listening
+
+
+@pytest.fixture
+def collector(far_end: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> OtlpReceiver:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", far_end.url)
+    return far_end
+
+
+@pytest.fixture
+def hook(far_end: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> OtlpReceiver:
+    monkeypatch.setenv("TFY_ETL_NOTIFY_URL", f"{far_end.url}/{SECRET}")
+    return far_end
+
+
+@pytest.fixture
+def prom(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TFY_ETL_METRICS_FILE", "tfy-etl.prom")
+    return folder / "tfy-etl.prom"
+
+
+def values(path: Path) -> dict[str, float]:
+    """The samples of the whole registry's scope, by name and other labels."""
+    found = {}
+    for family in text_string_to_metric_families(path.read_text()):
+        for sample in family.samples:
+            labels = {**sample.labels}
+            if labels.pop("scope", None) == "all":
+                found[" ".join([sample.name, *labels.values()])] = sample.value
+    return found
+
+
+def log_lines(err: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in err.splitlines()]
+
+
+# Metrics in a file
+
+
+def test_a_run_adds_its_metrics_to_the_file(prom: Path, known: Simulator, tfy_etl: Cli) -> None:
+    result = json.loads(tfy_etl("sync", "--output", "json").out)
+    metrics = values(prom)
+    assert metrics["tfy_etl_runs_total succeeded"] == 1
+    assert metrics["tfy_etl_records_total model_versions inserted"] == 12
+    assert metrics["tfy_etl_http_requests_total"] == result["requests"]
+    assert metrics["tfy_etl_http_received_bytes_total"] == result["bytes"]
+    assert metrics["tfy_etl_last_run_exit_code"] == 0
+
+
+def test_the_file_is_written_after_failed_runs_too(
+    prom: Path, known: Simulator, registry: Registry, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tfy_etl("sync").code == 0
+    first = values(prom)
+    for model in registry.ids(MODELS)[:4]:
+        registry.delete_model(model)
+    assert tfy_etl("sync", "--full").code == 5
+    assert values(prom)["tfy_etl_last_run_exit_code"] == 5
+    monkeypatch.setenv("TFY_API_KEY", "not-the-token")
+    assert tfy_etl("sync").code == 2
+    monkeypatch.delenv("TFY_API_KEY")
+    assert tfy_etl("sync").code == 2
+    metrics = values(prom)
+    assert (metrics["tfy_etl_runs_total succeeded"], metrics["tfy_etl_runs_total refused"]) == (1, 1)
+    assert metrics["tfy_etl_runs_total failed"] == 2
+    assert metrics["tfy_etl_last_run_exit_code"] == 2
+    unmoved = "tfy_etl_last_complete_run_timestamp_seconds"
+    assert metrics[unmoved] == first[unmoved]
+
+
+def test_a_run_that_ends_by_a_bug_counts_as_failed(prom: Path, known: Simulator, folder: Path) -> None:
+    assert execute(sys.executable, "-c", FAULTY, "sync", cwd=folder).code == 1
+    assert values(prom)["tfy_etl_runs_total failed"] == 1
+
+
+def test_an_interrupted_run_is_reported(prom: Path, plane: Simulator, folder: Path) -> None:
+    asked, leave = threading.Event(), threading.Event()
+
+    def hold(request: int, *_: object) -> None:
+        if request > 1:
+            asked.set()
+            leave.wait(patience())
+
+    plane.before_request = hold
+    environment = os.environ | {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN}
+    process = subprocess.Popen([COMMAND, "sync"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert asked.wait(patience())
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=patience())
+    leave.set()
+    assert process.returncode == 130
+    assert (values(prom)["tfy_etl_runs_total interrupted"], values(prom)["tfy_etl_last_run_exit_code"]) == (1, 130)
+
+
+def test_a_run_that_finds_the_lock_held_reports_it_and_the_last_complete_run(
+    prom: Path, known: Simulator, tfy_etl: Cli
+) -> None:
+    tfy_etl("sync")
+    with Store("sqlite:///tfy-registry.db") as store:
+        store.lock((), 0)
+        assert tfy_etl("sync").code == 4
+    metrics = values(prom)
+    assert (metrics["tfy_etl_runs_total locked"], metrics["tfy_etl_last_run_exit_code"]) == (1, 0)
+
+
+def test_the_time_of_the_last_complete_run_is_read_from_the_database(
+    prom: Path, known: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tfy_etl("sync")
+    before = values(prom)
+    prom.unlink()
+    monkeypatch.setenv("TFY_API_KEY", "wrong")
+    assert tfy_etl("sync").code == 2
+    text = prom.read_text()
+    line = next(each for each in text.splitlines() if each.startswith("tfy_etl_last_complete_run_timestamp_seconds{"))
+    assert float(line.split()[-1]) == pytest.approx(before["tfy_etl_last_complete_run_timestamp_seconds"])
+
+
+def test_a_file_that_cannot_be_written_changes_no_exit_code(known: Simulator, tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "--metrics-file", "no/such/folder.prom", "--log-level", "error")
+    assert done.code == 0
+    assert "cannot write the metrics to no/such/folder.prom: the folder does not exist" in done.err
+
+
+def test_a_dry_run_is_not_reported(
+    prom: Path, known: Simulator, hook: OtlpReceiver, collector: OtlpReceiver, tfy_etl: Cli
+) -> None:
+    assert tfy_etl("sync", "--dry-run").code == 0
+    assert not prom.exists()
+    assert hook.posts == collector.posts == []
+
+
+# Messages
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_the_message_of_a_failed_run_has_its_error_line(
+    output: str, known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
+) -> None:
+    done = tfy_etl("sync", "--output", output, "--ml-repo", "no-such")
+    assert done.code == 2
+    (post,) = hook.posts
+    message = post.json()
+    assert post.path == f"/{SECRET}"
+    assert done.err.splitlines()[-1] == f"Error: {message['error']}"
+    assert (message["status"], message["exit_code"], message["scope"]) == ("failed", 2, '{"ml_repos":["no-such"]}')
+    assert message["host"] == known.url
+
+
+def test_the_message_of_a_partial_run_has_its_warnings(known: Simulator, hook: OtlpReceiver, tfy_etl: Cli) -> None:
+    known.faults = [fault("moving")]
+    assert tfy_etl("sync", "--max-sweeps", "1", "--page-size", "2").code == 3
+    message = hook.posts[0].json()
+    assert (message["status"], message["exit_code"], message["error"]) == ("partial", 3, None)
+    assert "could not be proven complete" in message["text"]
+
+
+def test_a_complete_run_and_a_held_lock_send_no_message(known: Simulator, hook: OtlpReceiver, tfy_etl: Cli) -> None:
+    assert tfy_etl("sync").code == 0
+    with Store("sqlite:///tfy-registry.db") as store:
+        store.lock((), 0)
+        assert tfy_etl("sync").code == 4
+    assert hook.posts == []
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_failed_message_is_logged_and_keeps_the_exit_code(
+    status: int, known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
+) -> None:
+    hook.status = status
+    done = tfy_etl("sync", "--ml-repo", "no-such", "--log-level", "debug")
+    assert done.code == 2
+    assert f"cannot send the message to --notify-url: HTTP status {status}" in done.err
+
+
+def test_messages_have_no_secret_and_log_lines_no_webhook_url(
+    known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
+) -> None:
+    hook.status = 500
+    done = tfy_etl("sync", "--ml-repo", f"{TOKEN} {SECRET}", "--log-level", "debug")
+    (post,) = hook.posts
+    body = post.body.decode()
+    assert "***" in body
+    for secret in (TOKEN, SECRET, "key-that-nobody"):
+        assert secret not in body
+    assert SECRET not in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("ftp://host.example/key-of-mine", "is not a valid URL"),
+        ("https:///key-of-mine", "is not a valid URL"),
+        ("http://host.example:port/key-of-mine", "is not a valid URL"),
+        ("http://host.example/key-of-mine", "Plain HTTP to host.example would send the message"),
+    ],
+)
+def test_an_invalid_webhook_url_exits_with_2_before_the_run(
+    url: str, said: str, known: Simulator, tfy_etl: Cli
+) -> None:
+    done = tfy_etl("sync", "--notify-url", url)
+    assert done.code == 2
+    assert said in done.err
+    assert "key-of-mine" not in done.err
+    assert known.log == []
+
+
+def test_the_webhook_url_is_read_from_option_environment_or_file_in_this_order(
+    known: Simulator, hook: OtlpReceiver, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "etl.toml").write_text(f'notify-url = "{hook.url}/of-file"\nmetrics-file = "of-file.prom"')
+    failing = ("sync", "--ml-repo", "no-such", "--config", "etl.toml")
+    tfy_etl(*failing, "--notify-url", f"{hook.url}/of-option")
+    tfy_etl(*failing)
+    monkeypatch.delenv("TFY_ETL_NOTIFY_URL")
+    tfy_etl(*failing)
+    assert [post.path for post in hook.posts] == ["/of-option", f"/{SECRET}", "/of-file"]
+    assert (folder / "of-file.prom").exists()
+
+
+# OpenTelemetry
+
+
+def test_a_run_sends_its_traces_and_metrics(known: Simulator, collector: OtlpReceiver, tfy_etl: Cli) -> None:
+    result = json.loads(tfy_etl("sync", "--output", "json").out)
+    run, *parts = spans(collector)
+    assert run.attributes["tfy_etl.run_id"] == result["run_id"]
+    assert [part.name for part in parts] == [
+        "finding the API", "ML repos", "models", "versions", "comparing", "writing",
+    ]  # fmt: skip
+    assert {part.parent for part in parts} == {run.id}
+    assert {part.name: part.attributes["tfy_etl.records"] for part in parts}["versions"] == 12
+    found = metrics(collector)
+    assert found["tfy_etl.http.requests {request}"] == {(("tfy_etl.scope", "all"),): result["requests"]}
+    of_models = (("tfy_etl.entity", "models"), ("tfy_etl.outcome", "inserted"), ("tfy_etl.scope", "all"))
+    assert found["tfy_etl.records {record}"][of_models] == 6
+
+
+def test_a_failed_run_sends_them_too(known: Simulator, collector: OtlpReceiver, tfy_etl: Cli) -> None:
+    known.faults = [fault("flaky_500:503,every=1")]
+    assert tfy_etl("sync", "--max-retries", "0").code == 1
+    run, part = spans(collector)
+    assert run.error == part.error != ""
+    assert run.attributes["tfy_etl.status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("variables", "paths"),
+    [
+        ({"OTEL_SDK_DISABLED": "true"}, set()),
+        ({"OTEL_TRACES_EXPORTER": "none"}, {"/v1/metrics"}),
+        ({"OTEL_METRICS_EXPORTER": "none"}, {"/v1/traces"}),
+        (
+            {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"},
+            {"/v1/traces", "/v1/metrics"},
+        ),
+    ],
+)
+def test_the_standard_variables_select_the_signals(
+    *,
+    variables: dict[str, str],
+    paths: set[str],
+    known: Simulator,
+    collector: OtlpReceiver,
+    tfy_etl: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert tfy_etl("sync").code == 0
+    assert {post.path for post in collector.posts} == paths
+
+
+def test_an_unsupported_protocol_is_a_warning_and_the_run_continues(
+    known: Simulator, collector: OtlpReceiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    done = tfy_etl("sync")
+    assert done.code == 0
+    assert "traces and metrics are not sent: The OTLP protocol 'grpc' is not supported: use http/protobuf." in done.err
+    assert collector.posts == []
+
+
+@pytest.mark.parametrize("name", ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_METRICS_EXEMPLAR_FILTER"])
+def test_an_invalid_variable_is_a_warning_and_the_run_continues(
+    name: str, known: Simulator, collector: OtlpReceiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "-1")
+    done = tfy_etl("sync")
+    assert done.code == 0
+    assert "traces and metrics are not sent: " in done.err
+    assert collector.posts == []
+
+
+def test_a_missing_extra_is_a_warning_and_the_run_continues(
+    known: Simulator, collector: OtlpReceiver, folder: Path
+) -> None:
+    script = "import sys; sys.modules['opentelemetry'] = None; from etl.cli import main; main()"
+    done = execute(sys.executable, "-c", script, "sync", cwd=folder)
+    assert done.code == 0
+    assert "traces and metrics are not sent: run pip install 'tfy-etl[otel]'" in done.err
+
+
+def test_an_unreachable_collector_changes_no_exit_code(
+    known: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    done = tfy_etl("sync", "--log-format", "json", "--output", "json")
+    assert done.code == 0
+    lines = log_lines(done.err)
+    assert any("Failed to export" in line["event"] for line in lines)
+    assert {line.get("run_id") for line in lines} == {json.loads(done.out)["run_id"]}

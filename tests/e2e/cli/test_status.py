@@ -1,0 +1,163 @@
+import json
+import re
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from etl.simulator import Simulator
+from etl.store import open_engine
+from tests.e2e.cli.conftest import Cli
+
+
+def set_in_database(statement: str) -> None:
+    """Runs with fixed results."""
+    engine = open_engine("sqlite:///tfy-registry.db")
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def test_runs_are_listed_newest_first_with_the_age_of_the_tables(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync", "--ml-repo", "no-such")
+    tfy_etl("sync")
+    lines = tfy_etl("status").out.splitlines()
+    assert lines[0].split() == ["models", "versions"]
+    assert lines[1].split() == ["started,", "UTC", "status", "mode", "read", "read", "changed", "rejected"]
+    assert lines[2].split()[2:] == ["succeeded", "full", "6", "12", "20", "0"]
+    assert lines[3].split()[2:] == ["failed", "full"]
+    assert lines[4].endswith("of the id 'no-such': it lists 1 (risk), 2 (marketing).")
+    assert lines[5].startswith("Scope all: the last complete run was 0:00:0")
+
+
+def test_runs_are_listed_with_seconds(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    started = json.loads(tfy_etl("status", "--output", "json").out)["runs"][0]["started_at"]
+    assert f"{datetime.fromisoformat(started):%Y-%m-%d %H:%M:%S}" in tfy_etl("status").out
+
+
+def test_the_table_fits_80_columns_with_any_runs(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    set_in_database("UPDATE sync_runs SET status = 'interrupted', mode = 'incremental'")
+    lines = tfy_etl("status").out.splitlines()
+    assert lines[2].split()[2:4] == ["interrupted", "incremental"]
+    assert max(map(len, lines)) <= 80
+
+
+def test_status_without_a_complete_run_says_so(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync", "--ml-repo", "no-such")
+    assert tfy_etl("status").out.splitlines()[-1] == "There is no complete run yet."
+
+
+def test_limit_bounds_the_number_of_runs(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    tfy_etl("sync")
+    assert len(json.loads(tfy_etl("status", "--limit", "1", "--output", "json").out)["runs"]) == 1
+
+
+def test_json_is_one_object_with_times_in_utc(migrated_url: str, known: Simulator, tfy_etl: Cli) -> None:
+    url = ("--database-url", migrated_url)
+    tfy_etl("sync", *url)
+    done = tfy_etl("status", "--output", "json", *url)
+    (run,), (scope,) = (json.loads(done.out)[name] for name in ("runs", "freshness"))
+    assert (run["status"], run["counts"]["models"]["seen"]) == ("succeeded", 6)
+    assert scope["scope"] == "all"
+    assert isinstance(scope["age_seconds"], float)
+    for time in (run["started_at"], run["finished_at"], scope["last_complete_at"], scope["last_full_at"]):
+        assert datetime.fromisoformat(time).utcoffset() == timedelta(0)
+
+
+def test_a_database_without_runs_says_so(migrated_url: str, tfy_etl: Cli) -> None:
+    url = ("--database-url", migrated_url)
+    assert tfy_etl("status", *url) == (0, "There are no runs yet: start the first with tfy-etl sync.\n", "")
+    done = tfy_etl("status", "--max-age", "6h", *url)
+    assert done.code == 1
+    assert "at most 6:00:00 old, but there is none" in done.err
+
+
+def test_a_missing_database_fails_max_age(tfy_etl: Cli) -> None:
+    done = tfy_etl("status", "--max-age", "6h")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "Error: tfy-registry.db is not there: tfy-etl sync creates it, or change --database-url.\n"
+
+
+def test_max_age_fails_when_the_last_complete_run_is_older(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    assert tfy_etl("status", "--max-age", "6h").code == 0
+    done = tfy_etl("status", "--max-age", "0s")
+    assert done.code == 1
+    assert done.err.startswith("Error: The last complete run must be at most 0:00:00 old, but it is 0:00:0")
+    assert "succeeded" in done.out
+
+
+def test_a_complete_run_of_one_repo_does_not_make_everything_fresh(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    set_in_database("UPDATE sync_scopes SET last_complete_at = '2024-01-01 00:00:00.000000'")
+    assert tfy_etl("sync", "--ml-repo", "1").code == 0
+    assert tfy_etl("status", "--max-age", "6h").code == 1
+
+
+def test_of_several_filtered_scopes_the_oldest_counts(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync", "--ml-repo", "1")
+    tfy_etl("sync", "--ml-repo", "2")
+    assert tfy_etl("status", "--max-age", "1h").code == 0
+    assert tfy_etl("status", "--max-age", "0s").code == 1
+
+
+def test_an_error_with_text_of_the_registry_is_sanitized(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    tfy_etl("sync", "--ml-repo", "[red]\x1b[2J\u202e")
+    out = tfy_etl("status").out
+    assert r"'[red]" in out
+    assert all(line.isprintable() for line in out.splitlines())
+
+
+def nagios(tfy_etl: Cli, *arguments: str) -> tuple[int, str]:
+    """The exit code and the line of the plugin."""
+    done = tfy_etl("status", "--output", "nagios", *arguments)
+    (line,) = done.out.splitlines()
+    assert done.err == ""
+    return done.code, line
+
+
+def test_nagios_output_is_ok_with_the_age_and_the_limits(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    for limits, expected in (
+        (("--max-age", "1h", "--critical-age", "6h"), "3600;21600"),
+        (("--max-age", "1h"), "3600;"),
+        ((), ";"),
+    ):
+        code, line = nagios(tfy_etl, *limits)
+        assert code == 0
+        assert re.fullmatch(rf"TFY-ETL OK - the last complete run is 0:\d\d:\d\d old \| age=\d+s;{expected};0", line)
+
+
+def test_nagios_output_is_warning_and_then_critical(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    set_in_database("UPDATE sync_scopes SET last_complete_at = '2024-01-01 00:00:00.000000'")
+    code, line = nagios(tfy_etl, "--max-age", "1h", "--critical-age", "9000w")
+    assert code == 1
+    assert line.startswith("TFY-ETL WARNING - the last complete run is ")
+    assert " old, limit 1:00:00 | age=" in line
+    code, line = nagios(tfy_etl, "--max-age", "1h", "--critical-age", "6h")
+    assert code == 2
+    assert line.startswith("TFY-ETL CRITICAL - ")
+    assert "limit 6:00:00" in line
+
+
+def test_nagios_output_without_a_complete_run_is_not_ok(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync", "--ml-repo", "no-such")
+    assert nagios(tfy_etl, "--max-age", "1h") == (
+        1, "TFY-ETL WARNING - there is no complete run, limit 1:00:00",
+    )  # fmt: skip
+
+
+def test_nagios_output_without_a_database_is_unknown(tfy_etl: Cli) -> None:
+    code, line = nagios(tfy_etl, "--max-age", "1h")
+    assert code == 3
+    assert line.startswith("TFY-ETL UNKNOWN - tfy-registry.db is not there")
+
+
+def test_critical_age_requires_nagios_output(tfy_etl: Cli) -> None:
+    done = tfy_etl("status", "--critical-age", "6h")
+    assert done.code == 2
+    assert "--critical-age requires --output nagios" in done.err

@@ -1,0 +1,321 @@
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from etl.cli.console import console
+from etl.cli.sync import show
+from etl.simulator import MODELS, Registry, Simulator, fault
+from etl.store import Coverage, Store, Tally
+from etl.sync import Summary
+from etl.sync.plan import Plan
+from tests.e2e.cli.commands import COMMAND, TOKEN, execute
+from tests.e2e.cli.conftest import Cli
+from tests.support.patience import patience
+
+KEYS = {
+    "run_id", "status", "complete", "mode", "proof", "duration_s", "requests", "retries", "bytes",
+    "ml_repos", "models", "model_versions", "rejected", "plan", "warnings", "coverage",
+}  # fmt: skip
+COUNTS = {"seen", "inserted", "updated", "unchanged", "deleted", "restored"}
+
+
+def test_the_json_result_is_one_object_with_the_documented_keys(known: Simulator, tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "--output", "json")
+    result = json.loads(done.out)
+    assert done.out.count("\n") == 1
+    assert set(result) == KEYS
+    assert set(result["models"]) == set(result["model_versions"]) == COUNTS
+    assert (result["status"], result["complete"], result["mode"], result["proof"]) == (
+        "succeeded",
+        True,
+        "full",
+        "anchored",
+    )
+    assert (result["models"]["inserted"], result["model_versions"]["inserted"]) == (6, 12)
+    assert (result["rejected"], result["retries"], result["warnings"]) == (0, 0, [])
+    assert result["requests"] == len(known.log)
+    assert result["plan"]["because"] == "no run has compared every version yet"
+
+
+def test_the_result_for_people_fits_a_narrow_terminal(known: Simulator, tfy_etl: Cli) -> None:
+    lines = tfy_etl("sync").out.splitlines()
+    assert lines[0] == "succeeded, proven complete (anchored)"
+    assert re.fullmatch(r"full, \d\.\d s, 5 requests, 0 retries, \d\.\d MB", lines[1])
+    assert lines[2] == "coverage: all versions of each model"
+    assert lines[3] == "versions: sweep, because no run has compared every version yet"
+    assert lines[4].split() == ["seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected"]
+    assert [line.split() for line in lines[5:]] == [
+        ["ml_repos", "2", "2", "0", "0", "0", "0", "0"],
+        ["models", "6", "6", "0", "0", "0", "0", "0"],
+        ["model_versions", "12", "12", "0", "0", "0", "0", "0"],
+    ]
+    assert max(map(len, lines)) <= 80
+
+
+def test_logs_are_on_stderr_and_parse_when_they_are_json(known: Simulator, tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "--log-format", "json", "--log-level", "debug", "--output", "json")
+    json.loads(done.out)
+    entries = [json.loads(line) for line in done.err.splitlines()]
+    assert {"models …", "writing …"} <= {entry["event"] for entry in entries}
+    assert all({"event", "level", "logger", "timestamp"} <= set(entry) for entry in entries)
+
+
+def test_a_dry_run_prints_plan_and_counts_and_writes_nothing(known: Simulator, folder: Path, tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "--dry-run")
+    assert done.code == 0
+    assert done.out.startswith("Dry run: nothing was written.")
+    assert list(folder.iterdir()) == []
+    assert json.loads(tfy_etl("sync", "--dry-run", "--output", "json").out)["run_id"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        (["--fqn", "model:acme/a/b"], {"fqn": "model:acme/a/b"}),
+        (["--name", "b"], {"name": "b"}),
+        (["--run-id", "r"], {"run_id": "r"}),
+        (["--exclude-empty"], {"include_empty_models": "false"}),
+        (["--ml-repo", "2", "--ml-repo", "1"], {"ml_repo_id": "1"}),
+    ],
+)
+def test_filters_reach_the_control_plane(
+    arguments: list[str], asked: dict[str, str], known: Simulator, tfy_etl: Cli
+) -> None:
+    assert tfy_etl("sync", *arguments).code == 0
+    queries = [each.query for each in known.log if each.path.endswith("/models")]
+    assert any(asked.items() <= query.items() for query in queries[1:])
+
+
+def test_only_the_latest_versions_come_with_their_models(known: Simulator, tfy_etl: Cli) -> None:
+    result = json.loads(tfy_etl("sync", "--versions", "latest", "--output", "json").out)
+    assert result["model_versions"]["seen"] == 6
+    assert not any(each.path.endswith("/model-versions") for each in known.log)
+
+
+def test_full_and_full_every_compare_everything_again(known: Simulator, tfy_etl: Cli) -> None:
+    def mode(*arguments: str) -> str:
+        return str(json.loads(tfy_etl("sync", "--output", "json", *arguments).out)["mode"])
+
+    assert [mode(), mode(), mode("--full"), mode("--full-every", "0s")] == ["full", "incremental", "full", "full"]
+
+
+def test_rejected_records_exit_with_3_and_are_counted(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+    registry.put_raw(MODELS, "odd", {"name": "a model without an id"})
+    done = tfy_etl("sync")
+    assert done.code == 3
+    assert done.out.startswith("partial, ")
+    assert "1 record rejected: list the reasons with tfy-etl rejected list." in done.out.replace("\n", " ")
+
+
+def test_an_unproven_list_exits_with_3_and_its_reason(known: Simulator, tfy_etl: Cli) -> None:
+    known.faults = [fault("moving")]
+    done = tfy_etl("sync", "--max-sweeps", "1", "--page-size", "2")
+    assert done.code == 3
+    assert "not proven complete: nothing was deleted" in done.out
+    assert "Warning: " in done.out
+
+
+def test_the_json_result_of_a_failed_run_is_one_object(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    for model in registry.ids(MODELS)[:4]:
+        registry.delete_model(model)
+    done = tfy_etl("sync", "--output", "json")
+    result = json.loads(done.out)
+    assert (done.code, result["status"], result["complete"]) == (5, "refused", False)
+    assert done.err.endswith(f"Error: {result['error']}\n")
+
+    known.faults = [fault("expired_token_after:0")]
+    failed = json.loads(tfy_etl("sync", "--output", "json").out)
+    assert failed["status"] == "failed"
+    assert "401" in failed["error"]
+
+
+def test_a_filter_without_matches_leaves_no_scope(known: Simulator, tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "--name", "mispelt")
+    assert done.code == 0
+    assert "No model matches the filters of this run." in done.out
+    assert json.loads(tfy_etl("status", "--output", "json").out)["freshness"] == []
+    assert tfy_etl("status", "--max-age", "1h").code == 1
+
+
+def test_too_many_deletes_end_with_5_and_may_be_allowed(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    for model in registry.ids(MODELS)[:4]:
+        registry.delete_model(model)
+    done = tfy_etl("sync", "--full")
+    assert done.code == 5
+    assert "--allow-mass-delete" in done.err
+    assert tfy_etl("sync", "--full", "--no-delete").code == 0
+    assert tfy_etl("sync", "--full", "--max-delete-share", "1").code == 0
+
+
+def test_allow_mass_delete_permits_any_number_of_deletes(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    for model in registry.ids(MODELS):
+        registry.delete_model(model)
+    result = json.loads(tfy_etl("sync", "--full", "--allow-mass-delete", "--output", "json").out)
+    assert result["models"]["deleted"] == 6
+
+
+def test_a_held_lock_ends_with_4_at_once_or_after_the_wait(known: Simulator, tfy_etl: Cli) -> None:
+    with Store("sqlite:///tfy-registry.db") as store:
+        store.lock((), 0)
+        done = tfy_etl("sync", "--lock-wait", "0.1")
+    assert done.code == 4
+    assert "--lock-wait" in done.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_with_130_and_one_line(number: signal.Signals, plane: Simulator, folder: Path) -> None:
+    asked, leave = threading.Event(), threading.Event()
+
+    def hold(request: int, *_: object) -> None:
+        if request > 1:
+            asked.set()
+            leave.wait(patience())
+
+    plane.before_request = hold
+    environment = os.environ | {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_LOG_LEVEL": "error"}
+    process = subprocess.Popen(
+        [COMMAND, "sync"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert asked.wait(patience())
+    process.send_signal(number)
+    out, err = process.communicate(timeout=patience())
+    leave.set()
+    assert (process.returncode, out, err) == (130, "", "Error: Interrupted: nothing was written.\n")
+
+
+def test_a_signal_ends_a_run_that_waits_for_its_next_request(known: Simulator, folder: Path) -> None:
+    process = subprocess.Popen(
+        [COMMAND, "sync", "--requests-per-second", "0.001"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    next(line for line in process.stderr if "the API of " in line)  # one request was sent, the next waits
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=patience())
+    assert (process.returncode, out, len(known.log)) == (130, "", 1)
+    assert err.splitlines()[-1] == "Error: Interrupted: nothing was written."
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+@pytest.mark.parametrize("to", ["> /dev/full", "> /dev/full 2>&1", ">&-"])
+def test_a_result_that_cannot_be_printed_changes_no_exit_code(
+    to: str, output: str, known: Simulator, folder: Path
+) -> None:
+    done = execute("/bin/sh", "-c", f"{COMMAND} --log-level error sync --output {output} {to}", cwd=folder)
+    assert (done.code, done.out) == (0, "")
+    said = "cannot print the result: No space left on device"
+    assert [line.partition("] ")[2].partition(" [")[0] for line in done.err.splitlines()] == (
+        [said] if to == "> /dev/full" else []
+    )
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_closed_pipe_changes_no_exit_code(output: str, known: Simulator, folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.Popen([COMMAND, "sync", "--output", output], stdout=writer, stderr=subprocess.DEVNULL)
+    os.close(writer)
+    assert process.wait(patience()) == 0
+
+
+def test_a_dry_run_that_cannot_be_printed_fails(known: Simulator, folder: Path) -> None:
+    done = execute("/bin/sh", "-c", f"{COMMAND} sync --dry-run > /dev/full", cwd=folder)
+    assert done.code != 0
+    assert done.err.splitlines()[-1] == (
+        "Error: Cannot print the result: No space left on device. Fix the target of stdout, then run again."
+    )
+
+
+def test_after_the_commit_no_signal_changes_how_a_run_ends(known: Simulator, folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):  # once the pipe is full
+        while True:
+            os.write(writer, b" " * 1024)
+    os.set_blocking(writer, True)
+    process = subprocess.Popen([COMMAND, "sync", "--log-format", "json"], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert process.stderr is not None
+    ended = next(line for line in process.stderr if b" ended: succeeded; " in line)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+        process.send_signal(number)
+    with os.fdopen(reader, "rb") as pipe, process:
+        assert pipe.read().lstrip().startswith(b"succeeded, ")
+    assert process.returncode == 0
+    assert json.loads(ended)["event"].endswith("models: 6 seen, 6 inserted; model_versions: 12 seen, 12 inserted")
+
+
+def test_warnings_and_plans_are_printed_sanitized(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "[red]\x1b[2J\u202e:smile:"
+    show(
+        Summary(
+            run_id=None,
+            status="succeeded",
+            complete=True,
+            coverage=Coverage.ALL,
+            mode="full",
+            proof="confirmed",
+            duration_s=1.0,
+            requests=1,
+            retries=0,
+            bytes_received=1,
+            tallies={"models": Tally()},
+            plan=Plan("none", 0, evil),
+            warnings=[evil],
+        ),
+        console(),
+    )
+    out = capsys.readouterr().out
+    assert out.count(r"[red]\x1b[2J\u202e:smile:") == 2
+    assert all(line.isprintable() for line in out.splitlines())
+
+
+def test_bars_show_on_a_terminal_and_leave_the_result_clean(plane: Simulator, folder: Path) -> None:
+    plane.latency = 0.05
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN, "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(
+        [COMMAND, "sync", "--output", "json"], env=environment, stdout=subprocess.PIPE, stderr=theirs, text=True
+    ) as process:
+        os.close(theirs)
+        seen = _drain(ours)
+        assert process.stdout is not None
+        result = json.loads(process.stdout.read())
+    assert process.returncode == 0
+    assert set(result) == KEYS
+    for part in ("ML repos", "models", "versions", "writing", "━━━", "pages"):
+        assert part in seen
+    assert "\x1b[" in seen
+
+
+def _drain(terminal: int) -> str:
+    """The output on a terminal, until the process closes it."""
+    seen = b""
+    while True:
+        try:
+            more = os.read(terminal, 65536)
+        except OSError:  # Linux reports the closed terminal so
+            more = b""
+        if not more:
+            os.close(terminal)
+            return seen.decode()
+        seen += more
+
+
+def test_without_a_terminal_progress_is_lines_or_bars_or_nothing_as_configured(known: Simulator, tfy_etl: Cli) -> None:
+    assert "models …" in tfy_etl("sync").err
+    assert "models …" not in tfy_etl("sync", "--no-progress").err
+    with_bars = tfy_etl("sync", "--progress", "--output", "json")
+    assert "models …" not in with_bars.err
+    assert "pages" in with_bars.err
+    json.loads(with_bars.out)

@@ -1,0 +1,135 @@
+"""The manifest by Kubernetes' own schema, the Containerfile by a linter. Nothing here could run either."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from etl.errors import ConfigError, DeleteLimitExceeded, EtlError, LockHeld
+from tests.support.deploy_files import FOLDER, jobs, manifests, pods
+from tests.support.paths import ROOT
+
+# Pod failure policies are stable from 1.31 on.
+VERSIONS = ("1.31", kubernetes_validate.latest_version())
+CONTAINERFILE = (FOLDER / "Containerfile").read_text()
+PARTIAL = 3
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_kubernetes_takes_every_object(version: str) -> None:
+    kinds = [each["kind"] for each in manifests() if kubernetes_validate.validate(each, version, strict=True)]
+    assert kinds == ["Secret", "ConfigMap", "Job", "CronJob", "CronJob"]
+
+
+def test_a_slip_in_the_manifest_would_be_found() -> None:
+    job = next(each for each in manifests() if each["kind"] == "CronJob")
+    job["spec"]["concurencyPolicy"] = "Forbid"
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(job, VERSIONS[0], strict=True)
+
+
+def test_only_what_may_pass_is_tried_again() -> None:
+    """Exit codes as the contract has them: the policy needs no knowledge of its own."""
+    final = {ConfigError.exit_code, PARTIAL, LockHeld.exit_code, DeleteLimitExceeded.exit_code}
+    rules = jobs()["tfy-etl-sync"]["podFailurePolicy"]["rules"]
+    (codes,) = [rule["onExitCodes"] for rule in rules if "onExitCodes" in rule]
+    assert (codes["operator"], set(codes["values"])) == ("In", final)
+    errors: list[type[EtlError]] = [EtlError, *EtlError.__subclasses__()]
+    assert {error.exit_code for error in errors} - final == {1, 130}
+    for name, pod in pods().items():
+        assert pod["restartPolicy"] == "Never", name  # else there can be no such policy
+        assert {container["name"] for container in pod["containers"]} == {"tfy-etl"}
+
+
+def test_secrets_are_named_and_stand_in_no_job() -> None:
+    secret = next(each for each in manifests() if each["kind"] == "Secret")
+    names, keys = secret["metadata"]["name"], set(secret["stringData"])
+    asked = set()
+    for pod in pods().values():
+        for container in pod["containers"]:
+            for each in container["env"]:
+                assert "value" not in each
+                asked.add((each["valueFrom"]["secretKeyRef"]["name"], each["valueFrom"]["secretKeyRef"]["key"]))
+        for volume in pod.get("volumes", ()):
+            asked |= {(volume["secret"]["secretName"], item["key"]) for item in volume["secret"]["items"]}
+    assert asked == {(names, key) for key in keys}
+    mount = pods()["tfy-etl-sync"]["containers"][0]["volumeMounts"][0]
+    config = next(each["data"] for each in manifests() if each["kind"] == "ConfigMap")
+    assert config["TFY_API_KEY_FILE"] == f"{mount['mountPath']}/token"
+    assert not any("KEY" in name and not name.endswith("_FILE") for name in config)
+
+
+@pytest.mark.parametrize("name", pods())
+def test_a_pod_may_do_little_else_than_its_work(name: str) -> None:
+    pod = pods()[name]
+    (user,) = re.findall(r"^USER (\d+)$", CONTAINERFILE, re.MULTILINE)
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": int(user),
+        "runAsGroup": int(user),
+        "fsGroup": int(user),
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    for container in pod["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
+def hadolint(*arguments: str | Path, text: str | None = None) -> tuple[int, str]:
+    tool = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([tool, *arguments], input=text, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_linter_finds_nothing_in_the_containerfile() -> None:
+    assert hadolint(FOLDER / "Containerfile") == (0, "")
+
+
+def test_it_would_find_it() -> None:
+    code, said = hadolint("-", text=CONTAINERFILE.replace("python:3.13-slim", "python:latest"))
+    assert code != 0
+    assert "DL3007" in said
+
+
+def copied() -> list[str]:
+    lines = re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE, re.MULTILINE)
+    return [source for line in lines for source in line.split()]
+
+
+def test_what_the_containerfile_copies_suffices_to_build_the_package(tmp_path: Path) -> None:
+    for source in copied():
+        found = ROOT / source
+        (tmp_path / source).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(found, tmp_path / source) if found.is_dir() else shutil.copy(found, tmp_path / source)
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "wheel"]
+    build = [*pip, "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path / "out", tmp_path]
+    subprocess.run(build, check=True, capture_output=True, env={**os.environ, "PIP_NO_INDEX": "1"})
+    assert len(list((tmp_path / "out").glob("*.whl"))) == 1
+
+
+def pins(name: str) -> dict[str, str]:
+    return dict(
+        re.findall(r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==(\S+)", (ROOT / "requirements" / name).read_text(), re.MULTILINE)
+    )
+
+
+def test_the_image_holds_what_was_tested_and_the_extras() -> None:
+    image, tested, runtime = pins("container.txt"), pins("dev.txt"), pins("runtime.txt")
+    assert set(runtime) <= set(image)
+    assert {"psycopg", "opentelemetry-sdk", "hatchling"} <= set(image)
+    assert {name: version for name, version in image.items() if tested[name] != version} == {}
+
+
+def test_names_of_users_agree() -> None:
+    uid: Any = re.search(r"useradd .*--uid (\d+)", CONTAINERFILE)
+    assert uid[1] in re.findall(r"^USER (\d+)$", CONTAINERFILE, re.MULTILINE)

@@ -1,0 +1,103 @@
+"""The units of systemd, as systemd reads them. Nothing here has them run: there is no systemd in a container."""
+
+import os
+import subprocess
+from configparser import RawConfigParser
+from pathlib import Path
+
+import pytest
+
+from etl.errors import EtlError, LockHeld
+from tests.e2e.cli.commands import COMMAND
+from tests.support.deploy_files import FOLDER, INSTALLED
+from tests.support.external_tools import require_tool
+
+UNITS = sorted(path.name for path in FOLDER.glob("tfy-etl*.*"))
+SERVICES = [name for name in UNITS if name.endswith(".service")]
+
+
+@pytest.fixture(scope="module")
+def systemd_analyze() -> str:
+    return require_tool("systemd-analyze", "systemd")
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> Path:
+    """The units, with the command where the tests have it: systemd minds if it is not there."""
+    for name in UNITS:
+        (tmp_path / name).write_text((FOLDER / name).read_text().replace(INSTALLED, COMMAND))
+    return tmp_path
+
+
+def said(folder: Path, *command: str) -> tuple[int, str]:
+    environment = {**os.environ, "SYSTEMD_COLORS": "0"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def settings(name: str) -> dict[str, list[str]]:
+    """Every setting of a unit, with its values in order."""
+    found: dict[str, list[str]] = {}
+    for line in (FOLDER / name).read_text().splitlines():
+        key, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def test_there_are_two_services_each_with_its_timer() -> None:
+    assert UNITS == ["tfy-etl-prune.service", "tfy-etl-prune.timer", "tfy-etl.service", "tfy-etl.timer"]
+    for name in UNITS:
+        parser = RawConfigParser(strict=False)
+        parser.read(FOLDER / name)
+        assert parser.sections()[0] == "Unit"
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(systemd_analyze: str, units: Path) -> None:
+    code, out = said(units, systemd_analyze, "verify", *(f"./{name}" for name in UNITS))
+    assert (code, [line for line in out.splitlines() if "tfy-etl" in line]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("Type=oneshot", "Type=oneshott"), ("ProtectProc=", "ProtectProcess="), (COMMAND, f"{COMMAND}-that-is-not-there")],
+)
+def test_it_would_find_it(before: str, after: str, systemd_analyze: str, units: Path) -> None:
+    service = units / "tfy-etl.service"
+    assert before in service.read_text()
+    service.write_text(service.read_text().replace(before, after))
+    _, out = said(units, systemd_analyze, "verify", "./tfy-etl.service")
+    assert "tfy-etl.service" in out
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_may_do_little_else_than_its_work(name: str, systemd_analyze: str, units: Path) -> None:
+    code, out = said(units, systemd_analyze, "security", "--offline=yes", "--no-pager", "--threshold=20", f"./{name}")
+    assert code == 0, out.splitlines()[-1]
+    loose = units / "loose.service"
+    loose.write_text(f"[Service]\nExecStart={COMMAND}\n")
+    assert said(units, systemd_analyze, "security", "--offline=yes", "--no-pager", "--threshold=20", "./loose.service")[
+        0
+    ]
+
+
+@pytest.mark.parametrize("name", [name for name in UNITS if name.endswith(".timer")])
+def test_a_timer_names_moments_that_there_are(name: str, systemd_analyze: str, units: Path) -> None:
+    (when,) = settings(name)["OnCalendar"]
+    code, out = said(units, systemd_analyze, "calendar", when)
+    assert code == 0, out
+
+
+def test_a_lock_that_is_held_is_no_failure_and_every_other_error_is() -> None:
+    success = {int(code) for code in settings("tfy-etl.service")["SuccessExitStatus"]}
+    assert success == {LockHeld.exit_code}
+    assert {error.exit_code for error in EtlError.__subclasses__()} - success == {1, 2, 5, 130}
+
+
+def test_secrets_come_from_files_and_not_from_the_unit() -> None:
+    own = settings("tfy-etl.service")
+    (credential,) = own["LoadCredential"]
+    assert f"TFY_API_KEY_FILE=%d/{credential.partition(':')[0]}" in own["Environment"]
+    assert not any(name in each for each in own["Environment"] for name in ("TFY_API_KEY=", "DATABASE_URL"))
+    for name in SERVICES:
+        assert settings(name)["EnvironmentFile"] == ["/etc/tfy-etl/environment"]

@@ -1,0 +1,73 @@
+"""The alert rules, checked by promtool with cases in which each fires or does not."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from etl.telemetry.metrics_file import COUNTERS, GAUGES
+from tests.support.external_tools import require_tool
+from tests.support.paths import ROOT
+
+RULES = ROOT / "docs" / "monitoring" / "alerts.yml"
+TESTS = Path(__file__).with_name("alerts_test.yml")
+WRITTEN = {f"{name}_total" for name in COUNTERS} | set(GAUGES)
+
+
+@pytest.fixture(scope="module")
+def promtool() -> str:
+    return require_tool("promtool", "prometheus", starts_a_service=True)
+
+
+def rules() -> list[dict[str, Any]]:
+    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+
+
+def said(promtool: str, *arguments: str | Path) -> tuple[int, str]:
+    done = subprocess.run([promtool, *arguments], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_prometheus_accepts_the_rules(promtool: str) -> None:
+    code, out = said(promtool, "check", "rules", RULES)
+    assert code == 0, out
+    assert f"SUCCESS: {len(rules())} rules found" in out
+
+
+def test_each_alert_fires_on_its_condition_only(promtool: str) -> None:
+    code, out = said(promtool, "test", "rules", TESTS)
+    assert code == 0, out
+
+
+def test_broken_rule_fails_the_check(promtool: str, tmp_path: Path) -> None:
+    """A changed threshold fails the cases, so they test the rules that are shipped."""
+    (tmp_path / "docs" / "monitoring").mkdir(parents=True)
+    (tmp_path / "tests" / "monitoring").mkdir(parents=True)
+    (tmp_path / "tests" / "monitoring" / TESTS.name).write_text(TESTS.read_text())
+    for before, after in (("> 3600", "> 36000"), ("== 5", "== 6"), ("> 0.2", "> 0.6"), ("[2h]", "[2parsecs]")):
+        assert before in RULES.read_text()
+        (tmp_path / "docs" / "monitoring" / RULES.name).write_text(RULES.read_text().replace(before, after))
+        code, _ = said(promtool, "test", "rules", tmp_path / "tests" / "monitoring" / TESTS.name)
+        assert code != 0, before
+
+
+def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:
+    cases = [case for each in yaml.safe_load(TESTS.read_text())["tests"] for case in each["alert_rule_test"]]
+    names = {rule["alert"] for rule in rules()}
+    assert {case["alertname"] for case in cases if case.get("exp_alerts")} == names
+    assert {case["alertname"] for case in cases if not case.get("exp_alerts")} == names
+
+
+def test_every_metric_of_a_rule_is_exported() -> None:
+    used = {name for rule in rules() for name in re.findall(r"\btfy_etl_\w+", rule["expr"])}
+    assert used
+    assert used <= WRITTEN
+
+
+def test_every_alert_has_a_summary_and_a_severity() -> None:
+    for rule in rules():
+        assert rule["labels"]["severity"] in {"warning", "critical"}
+        assert rule["annotations"].keys() == {"summary", "description"}

@@ -1,0 +1,292 @@
+"""The page in a real browser: Chromium, without a network, from disk.
+
+TFY_ETL_TEST_PICTURES=docs/report lets the test of the looks write the pictures that the documentation shows.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Dialog, Locator, Page
+
+from tests.e2e.cli.commands import COMMAND, execute
+from tests.e2e.report.sample import grown_registry, with_history
+from tests.support.browser import chromium
+from tests.support.sync_env import sync_env
+from tests.unit.report.test_page import TRICKS, made
+
+# One worker starts the browser, for all of these.
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
+
+_PICTURES = os.environ.get("TFY_ETL_TEST_PICTURES")
+_PICTURED = {"desktop": ("header", "#growth", "#metrics"), "dark": ("#growth",), "phone": ("header", "#mix")}
+LOOKS: dict[str, dict[str, Any]] = {
+    "desktop": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
+}
+
+
+@pytest.fixture(scope="module")
+def report(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a registry with a history."""
+    folder = tmp_path_factory.mktemp("report")
+    database = folder / "registry.db"
+    database.write_bytes(migrated_file.read_bytes())
+    with sync_env(f"sqlite:///{database}", grown_registry()) as env:
+        with_history(env)
+    done = execute(COMMAND, "report", "--out", "report.html", "--database-url", f"sqlite:///{database}", cwd=folder)
+    assert done.code == 0
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+class Opened:
+    """An open page, with its requests and errors."""
+
+    def __init__(self, browser: Browser, file: Path, **looks: Any) -> None:
+        self.page: Page = browser.new_page(**LOOKS["desktop"] | looks)
+        self.page.set_default_timeout(10_000)
+        self.asked = list[str]()
+        self.complaints = list[str]()
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", self._complain_of)
+        self.page.goto(file.as_uri())
+
+    def _complain_of(self, dialog: Dialog) -> None:
+        self.complaints.append(dialog.message)
+        dialog.dismiss()
+
+    def table(self, name: str) -> Locator:
+        return self.page.locator(f'table[data-name="{name}"]')
+
+    def column(self, name: str, number: int) -> list[str]:
+        """Return the texts of a column in visible rows."""
+        cells = self.table(name).locator(f"tbody tr:visible > :nth-child({number})")
+        return [each.strip() for each in cells.all_inner_texts()]
+
+    def sort(self, name: str, heading: str) -> str | None:
+        button = self.table(name).get_by_role("button", name=heading, exact=True)
+        button.click()
+        return str(button.locator("xpath=..").get_attribute("aria-sort"))
+
+
+def box_of(element: Locator) -> Any:
+    """Return position and size of an element."""
+    box = element.bounding_box()
+    assert box is not None
+    return box
+
+
+@pytest.fixture
+def opened(browser: Browser, report: Path) -> Iterator[Opened]:
+    opened = Opened(browser, report)
+    yield opened
+    opened.page.close()
+
+
+def test_page_opens_from_disk_without_errors_or_requests(opened: Opened, report: Path) -> None:
+    opened.page.wait_for_load_state("networkidle")
+    assert [url for url in opened.asked if not url.startswith("data:")] == [report.as_uri()]
+    assert opened.complaints == []
+
+
+def test_its_own_script_could_not_send_anything_if_it_would(opened: Opened) -> None:
+    outcome = opened.page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', (error) => error.name)")
+    assert outcome == "TypeError"
+    assert any("violates the following Content Security Policy" in each for each in opened.complaints)
+
+
+def test_charts_have_data_and_are_seen(opened: Opened) -> None:
+    charts = opened.page.locator("svg.chart:visible")
+    assert charts.count() == 2
+    for chart in charts.all():
+        box = box_of(chart.locator(".serie-1 path"))
+        assert box["width"] > 300
+        assert box["height"] > 100
+        frame = box_of(chart)
+        for label in map(box_of, chart.locator("text").all()):
+            assert frame["x"] <= label["x"] < label["x"] + label["width"] <= frame["x"] + frame["width"]
+    assert opened.page.locator("svg.spark path").count() > 20
+    bars = opened.page.locator(".bar rect").all()
+    assert max(box_of(bar)["width"] for bar in bars) > 50
+
+
+def test_a_chart_can_be_read_as_a_table(opened: Opened) -> None:
+    opened.page.get_by_text("The same in figures").click()
+    last = opened.page.locator("table", has_text="Models and versions by month").locator("tbody tr").last
+    figure = opened.page.locator(".figures div", has_text="Models").locator(".value").first
+    assert last.locator("td").first.inner_text() == figure.inner_text()
+
+
+def test_each_column_sorts_both_ways(opened: Opened) -> None:
+    opened.page.get_by_role("button", name="Show all").first.wait_for()
+    assert opened.sort("stale models", "Days ago") == "ascending"
+    days = [int(each.replace(",", "")) for each in opened.column("stale models", 6)]
+    assert days == sorted(days)
+    assert opened.sort("stale models", "Days ago") == "descending"
+    days = [int(each.replace(",", "")) for each in opened.column("stale models", 6)]
+    assert days == sorted(days, reverse=True)
+    assert opened.sort("stale models", "Model") == "ascending"
+    names = opened.column("stale models", 1)
+    assert names == sorted(names)
+    assert opened.table("stale models").locator('th[aria-sort="ascending"]').count() == 1
+
+
+def test_negative_numbers_sort_below_positive_ones_and_unknown_ones_last(opened: Opened) -> None:
+    opened.page.locator("#metrics ~ .unfold").first.click()
+    for direction in ("ascending", "descending"):
+        assert opened.sort("metrics", "Change") == direction
+        values = opened.column("metrics", 6)
+        known = [float(each.replace("−", "-")) for each in values if each != "–"]
+        assert known == sorted(known, reverse=direction == "descending")
+        assert values[len(known) :] == ["–"] * (len(values) - len(known))
+        assert min(known) < 0 < max(known)
+
+
+def test_a_filter_leaves_the_rows_that_have_all_its_words_and_counts_them(opened: Opened) -> None:
+    field = opened.page.get_by_label("Filter production versions")
+    rows = opened.table("production versions").locator("tbody tr")
+    all_of_them = rows.count()
+    field.fill("PROD risk")
+    seen = rows.locator("visible=true").all_inner_texts()
+    assert 0 < len(seen) < all_of_them
+    assert all("risk" in text and "prod" in text for text in seen)
+    assert opened.page.get_by_text(f"{len(seen)} of {all_of_them} rows").is_visible()
+    field.fill("")
+    assert rows.locator("visible=true").count() == min(all_of_them, 15 if all_of_them > 20 else all_of_them)
+
+
+def test_a_long_table_is_folded_until_it_is_asked_for_or_filtered(opened: Opened) -> None:
+    rows = opened.table("stale models").locator("tbody tr")
+    total = rows.count()
+    assert total > 20
+    assert rows.locator("visible=true").count() == 15
+    last = rows.last.locator("th").inner_text()
+    opened.page.get_by_label("Filter stale models").fill(last)
+    assert last in opened.column("stale models", 1)
+    opened.page.get_by_label("Filter stale models").fill("")
+    button = opened.page.get_by_role("button", name=f"Show all {total} rows")
+    assert button.get_attribute("aria-expanded") == "false"
+    button.click()
+    assert rows.locator("visible=true").count() == total
+
+
+def test_every_control_is_reached_by_the_tab_key_and_its_focus_is_seen(opened: Opened) -> None:
+    wanted = opened.page.locator(
+        "th button:visible, input:visible, summary:visible, .unfold:visible, a:visible"
+    ).count()
+    reached = dict[str, int]()
+    for _ in range(wanted + opened.page.locator(".scroll").count() + 2):
+        opened.page.keyboard.press("Tab")
+        tag, outline = opened.page.evaluate(
+            "[document.activeElement.tagName, getComputedStyle(document.activeElement).outlineStyle]"
+        )
+        if tag == "BODY":
+            break
+        assert outline != "none"
+        reached[tag] = reached.get(tag, 0) + 1
+    assert sum(reached[tag] for tag in ("BUTTON", "INPUT", "SUMMARY", "A")) == wanted
+    assert reached["DIV"] > 5  # the tables that scroll
+
+
+def test_a_column_sorts_by_the_keyboard(opened: Opened) -> None:
+    button = opened.table("stale models").get_by_role("button", name="Created by", exact=True)
+    button.focus()
+    opened.page.keyboard.press("Enter")
+    creators = opened.column("stale models", 3)
+    assert creators == sorted(creators, key=str.lower)
+
+
+@pytest.mark.parametrize("looks", LOOKS)
+def test_axe_finds_no_fault(looks: str, browser: Browser, report: Path) -> None:
+    opened = Opened(browser, report, **LOOKS[looks], bypass_csp=True)  # or axe could not be put into the page
+    for summary in opened.page.locator("summary").all():
+        summary.click()
+    found = Axe().run(opened.page).response["violations"]
+    opened.page.close()
+    assert [(each["id"], each["impact"], [node["html"] for node in each["nodes"]]) for each in found] == []
+
+
+def test_axe_finds_no_fault_where_the_page_warns(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(made(TRICKS["markup"]), encoding="utf-8")
+    for scheme in ("light", "dark"):
+        opened = Opened(browser, file, color_scheme=scheme, bypass_csp=True)
+        found = Axe().run(opened.page).response["violations"]
+        opened.page.close()
+        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
+
+
+@pytest.mark.parametrize("text", TRICKS.values(), ids=TRICKS)
+def test_no_trick_in_the_registry_runs_or_moves_anything(text: str, browser: Browser, tmp_path: Path) -> None:
+    places = []
+    for name, values in (("plain.html", "registry-text"), ("tricked.html", text)):
+        file = tmp_path / name
+        file.write_text(made(values), encoding="utf-8")
+        opened = Opened(browser, file)
+        assert opened.complaints == []
+        assert [url for url in opened.asked if not url.startswith("data:")] == [file.as_uri()]
+        headings = opened.page.locator("h2, thead th").all_inner_texts()
+        left = opened.page.evaluate("Array.from(document.querySelectorAll('h2'), (e) => e.getBoundingClientRect().x)")
+        places.append((headings, left, opened.page.evaluate("document.documentElement.scrollWidth")))
+        opened.page.close()
+    assert places[0] == places[1]
+
+
+def test_the_direction_of_writing_does_not_reach_beyond_a_name(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(made("נתון 1 \u202e 2"), encoding="utf-8")
+    opened = Opened(browser, file)
+    row = opened.table("production versions").locator("tbody tr").first
+    lefts = [box_of(cell)["x"] for cell in row.locator("th, td").all()]
+    opened.page.close()
+    assert lefts == sorted(lefts)
+
+
+@pytest.mark.parametrize("looks", LOOKS)
+def test_it_is_as_wide_as_its_window_and_pictures_show_its_looks(looks: str, browser: Browser, report: Path) -> None:
+    opened = Opened(browser, report, **LOOKS[looks])
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == LOOKS[looks]["viewport"]["width"]
+    background = opened.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    lightness = sum(map(int, re.findall(r"\d+", background)[:3])) / 3
+    assert (lightness < 60) == (looks == "dark")
+    if _PICTURES:
+        _take_pictures(opened.page, looks, Path(_PICTURES))
+    opened.page.close()
+
+
+def test_without_scripts_every_row_is_there(browser: Browser, report: Path) -> None:
+    opened = Opened(browser, report, java_script_enabled=False)
+    assert opened.page.locator("button, input").count() == 0
+    assert opened.page.locator('table[data-name="stale models"] tbody tr:visible').count() > 20
+    opened.page.close()
+
+
+def test_it_prints_every_row_without_controls_and_in_dark_ink(opened: Opened, browser: Browser) -> None:
+    opened.page.emulate_media(media="print", color_scheme="dark")
+    assert opened.page.locator("nav, input, .unfold").locator("visible=true").count() == 0
+    colour = opened.page.evaluate("getComputedStyle(document.body).color")
+    assert colour == "rgb(0, 0, 0)"
+    rows = opened.table("stale models").locator("tbody tr")
+    assert rows.locator("visible=true").count() == rows.count() > 20
+    assert opened.page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+
+
+def _take_pictures(page: Page, looks: str, folder: Path) -> None:
+    """Take screenshots of the page, each from a section on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in _PICTURED[looks]:
+        page.locator(place).evaluate("(element) => element.scrollIntoView()")
+        page.screenshot(path=folder / f"{looks}-{place.removeprefix('#')}.png")

@@ -1,0 +1,124 @@
+"""Every block of SQL in the documents runs on each database that it is meant for."""
+
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from etl.simulator import Registry
+from tests.support.databases import libpq, new_database
+from tests.support.paths import ROOT
+from tests.support.sync_env import sync_env
+
+RUN_ELSEWHERE = {
+    ROOT / "docs" / "postgresql.md",  # by tests/e2e/store/test_readers.py, each block as the role that it is for
+    ROOT / "docs" / "export.md",  # by tests/integration/export/test_docs.py, in DuckDB
+}
+
+POSTGRESQL_ONLY = "<!-- PostgreSQL only -->"
+_BLOCK = re.compile(rf"({POSTGRESQL_ONLY}\s*)?^```sql\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    """SQL between two fences."""
+
+    document: str
+    number: int
+    sql: str
+    postgresql_only: bool
+
+
+def blocks() -> Iterator[Block]:
+    for path in (ROOT / "README.md", *sorted({*(ROOT / "docs").rglob("*.md")} - RUN_ELSEWHERE)):
+        found = _BLOCK.finditer(path.read_text(encoding="utf-8"))
+        for number, match in enumerate(found, start=1):
+            yield Block(path.relative_to(ROOT).as_posix(), number, match[2], match[1] is not None)
+
+
+BLOCKS = list(blocks())
+QUESTIONS = [block for block in BLOCKS if block.document in {"docs/sql-recipes.md", "docs/history.md"}]
+
+
+def named(block: Block) -> str:
+    return f"{block.document}-{block.number}"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database in which each question has an answer."""
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("filled") / "registry.db"
+        url = f"sqlite:///{shutil.copy(request.getfixturevalue('migrated_file'), path)}"
+        fill(url)
+        yield url
+        return
+    template = request.getfixturevalue("migrated_template")
+    with new_database(request.getfixturevalue("postgres_url"), template=template) as url:
+        fill(url)
+        yield url
+
+
+def fill(url: str) -> None:
+    """Two runs over a made-up registry, and something of all that is asked for in between."""
+    registry = Registry.generate(seed=3, models=20, versions=2, metrics=4)
+    model = registry.add_model("1", "fraud-scorer")
+    registry.add_model("1", "empty")
+    registry.delete_version(registry.add_version(model))  # its number stays missing
+    versions = [registry.add_version(model) for _ in range(2)]
+    for number, version in enumerate(versions):
+        registry.set_fields(version, {"metrics": [{"key": "val/auc", "value": 0.9 - number / 2}], "tags": ["prod"]})
+        manifest = registry.get("model-versions", version)["manifest"]
+        environment = {"python_version": "3.9.18", "pip_packages": ["torch==2.4.0"]}
+        framework = {"type": "transformers", "base_model": "bert"}
+        said = {"description": None, "environment": environment, "framework": framework, "version_alias": "v1-prod"}
+        registry.set_fields(version, {"manifest": manifest | said})
+    with sync_env(url, registry) as env:
+        env.sync()
+        registry.set_tags(versions[0], ["was-prod"])
+        registry.delete_version(versions[0])
+        registry.restore(versions[0])
+        registry.delete_model(registry.ids("models")[0])
+        env.sync(allow_mass_delete=True)
+
+
+def run(url: str, sql: str) -> list[Any]:
+    """What the last statement finds; nothing that a block writes stays."""
+    now = {"at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")} if ":at" in sql else None
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(str(make_url(url).database))) as file:
+            return file.execute(sql, now or {}).fetchall()
+    with psycopg.connect(libpq(url)) as connection:
+        cursor = connection.execute(sql.replace(":at", "%(at)s").encode() if now else sql.encode(), now)
+        found = cursor.fetchall() if cursor.description else []
+        connection.rollback()
+        return found
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=named)
+def test_every_block_of_sql_runs(filled: str, block: Block) -> None:
+    if block.postgresql_only and filled.startswith("sqlite"):
+        with pytest.raises(sqlite3.Error):
+            run(filled, block.sql)  # else the mark is wrong
+    else:
+        run(filled, block.sql)
+
+
+@pytest.mark.parametrize("block", QUESTIONS, ids=named)
+def test_every_question_has_an_answer(filled: str, block: Block) -> None:
+    assert run(filled, block.sql)
+
+
+def test_the_blocks_are_found_and_the_marks_of_postgresql_are_heeded() -> None:
+    found = _BLOCK.findall(
+        f"```sql\nSELECT 1;\n```\n\n{POSTGRESQL_ONLY}\n```sql\nSELECT 2;\n```\n```sh\nSELECT 3\n```\n"
+    )
+
+    assert [(bool(mark), sql) for mark, sql in found] == [(False, "SELECT 1;\n"), (True, "SELECT 2;\n")]
+    assert {"README.md", "docs/sql-recipes.md", "docs/history.md"} <= {block.document for block in BLOCKS}

@@ -1,0 +1,89 @@
+"""Rows of the database and of exported files, to compare cell by cell."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Double, Table
+
+from etl.models import Base, views
+from etl.models.types import RegistryJson, UtcDateTime
+from tests.integration.models.test_types import named
+from tests.support.sync_env import SyncEnv
+
+EVERYTHING: Mapping[str, Table] = {**Base.metadata.tables, **views.metadata.tables}
+PASSING = ("age_seconds", "days_since_last_version")
+"""Columns whose value depends on the clock."""
+
+Row = dict[str, Any]
+
+
+def stored(env: SyncEnv, table: Table, secret_pattern: Callable[[str], str]) -> list[Row]:
+    """Return the rows of the database, with text escaped as in the format."""
+    rows = env.rows(table)
+    for row in rows:
+        for column in table.columns:
+            value = row[column.name]
+            if isinstance(column.type, RegistryJson):
+                row[column.name] = _each_text(named(value))
+            elif isinstance(value, str):
+                row[column.name] = secret_pattern(value)
+    return rows
+
+
+def parsed(table: Table, rows: Iterable[Row]) -> list[Row]:
+    """Parse the JSON columns of rows of a file."""
+    columns = [column.name for column in table.columns if isinstance(column.type, RegistryJson)]
+    return [row | {name: json.loads(row[name]) if row[name] is not None else None for name in columns} for row in rows]
+
+
+def alike(found: list[Row], expected: list[Row]) -> None:
+    """Assert that both have the same rows, with equal types and values."""
+    missing, strange = Counter(map(_cells, expected)), Counter(map(_cells, found))
+    differing = [*(strange - missing), *(missing - strange)]
+    assert not differing, "\n".join(differing)[:2000]
+
+
+def escaped(text: str) -> str:
+    """Escape text as in Parquet, DuckDB and JSON Lines."""
+    return "".join(f"␛{ord(each):04X}" if each == "␛" or "\ud800" <= each <= "\udfff" else each for each in text)
+
+
+def escaped_with_nul(text: str) -> str:
+    """Escape text as in CSV."""
+    return escaped(text).replace("\x00", "␛0000")
+
+
+def type_in(table: Table, name: str, *, text: str, moment: str, json: str) -> str:
+    """Return the expected type of a column in DuckDB."""
+    kind = table.columns[name].type
+    if isinstance(kind, RegistryJson):
+        return json
+    if isinstance(kind, UtcDateTime):
+        return moment
+    if isinstance(kind, Boolean):
+        return "BOOLEAN"
+    if isinstance(kind, Double):
+        return "DOUBLE"
+    return "BIGINT" if isinstance(kind, BigInteger) else text
+
+
+def _cells(row: Row) -> str:
+    cells = {
+        name: value.timestamp() if isinstance(value, datetime) else value
+        for name, value in row.items()
+        if name not in PASSING
+    }
+    # JSONB does not keep the order of keys.
+    return json.dumps(cells, sort_keys=True)
+
+
+def _each_text(value: Any) -> Any:
+    """Escape all texts and keys of a JSON value."""
+    if isinstance(value, dict):
+        return {escaped(key): _each_text(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_each_text(item) for item in value]
+    return escaped(value) if isinstance(value, str) else value

@@ -1,0 +1,307 @@
+import sqlite3
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from etl.models import Change, ModelVersion, SyncRun, views
+from etl.store import open_readonly, rejected_records
+from etl.sync import Interrupts, RejectedRetry, run
+from tests.integration.history.test_properties import DEEP
+from tests.support.databases import libpq
+from tests.support.history_oracle import AS_OF, as_of, prune, stretches
+from tests.support.sync_env import Silent, SyncEnv
+
+
+def synced(env: SyncEnv, **given: Any) -> datetime:
+    """Sync, and return the start of the run."""
+    env.sync(allow_mass_delete=True, **given)
+    starts: list[datetime] = [row["started_at"] for row in env.rows(SyncRun)]
+    return max(starts)
+
+
+def versions(env: SyncEnv) -> list[str]:
+    """Return two versions of each model, oldest first."""
+    return env.registry.ids("model-versions")
+
+
+def tag(env: SyncEnv, version: str, *tags: str) -> None:
+    env.registry.set_tags(version, list(tags))
+
+
+def test_tag_of_a_first_load_starts_at_first_sight_and_is_not_exact(env: SyncEnv) -> None:
+    version = versions(env)[0]
+    tag(env, version, "prod")
+    first = synced(env)
+    tag(env, version)
+    second = synced(env)
+
+    assert stretches(env, version) == [("prod", first, False, second)]
+
+
+def test_a_tag_that_moves_ends_at_one_version_when_it_begins_at_the_other(env: SyncEnv) -> None:
+    one, other = versions(env)[:2]
+    synced(env)
+    tag(env, one, "prod")
+    given = synced(env)
+    tag(env, one)
+    tag(env, other, "prod")
+    moved = synced(env)
+
+    assert stretches(env, one) == [("prod", given, True, moved)]
+    assert stretches(env, other) == [("prod", moved, True, None)]
+
+
+def test_tag_set_again_has_a_new_period(env: SyncEnv) -> None:
+    version = versions(env)[0]
+    tag(env, version, "prod")
+    first = synced(env)
+    tag(env, version)
+    gone = synced(env)
+    tag(env, version, "prod")
+    back = synced(env)
+
+    assert stretches(env, version) == [("prod", first, False, gone), ("prod", back, True, None)]
+
+
+def test_tags_that_differ_in_case_are_two(env: SyncEnv) -> None:
+    version = versions(env)[0]
+    tag(env, version, "prod")
+    first = synced(env)
+    tag(env, version, "Prod")
+    second = synced(env)
+
+    assert stretches(env, version) == [("prod", first, False, second), ("Prod", second, True, None)]
+
+
+def test_later_version_has_exact_periods_of_tags_and_alias(env: SyncEnv) -> None:
+    synced(env)
+    version = env.registry.add_version(env.registry.ids("models")[0])
+    tag(env, version, "prod")
+    env.registry.set_alias(version, "v3-best")
+    came = synced(env)
+
+    assert stretches(env, version) == [("prod", came, True, None)]
+    assert stretches(env, version, views.alias_history) == [("v3-best", came, True, None)]
+
+
+@pytest.mark.parametrize("what", ["version", "model"])
+def test_delete_ends_periods_and_restore_starts_new_ones(env: SyncEnv, what: str) -> None:
+    version = versions(env)[0]
+    missing_ids = version if what == "version" else env.registry.ids("models")[0]
+    tag(env, version, "prod")
+    env.registry.set_alias(version, "v1-best")
+    first = synced(env)
+    (env.registry.delete_version if what == "version" else env.registry.delete_model)(missing_ids)
+    gone = synced(env)
+    while_gone = stretches(env, version)
+    env.registry.restore(missing_ids)
+    env.registry.touch(missing_ids)
+    back = synced(env)
+
+    assert while_gone == [("prod", first, False, gone)]
+    assert stretches(env, version) == [("prod", first, False, gone), ("prod", back, True, None)]
+    assert stretches(env, version, views.alias_history) == [
+        ("v1-best", first, False, gone), ("v1-best", back, True, None),
+    ]  # fmt: skip
+
+
+def test_label_missing_after_a_restore_ended_at_the_delete(env: SyncEnv) -> None:
+    version = versions(env)[0]
+    tag(env, version, "prod", "old")
+    env.registry.set_alias(version, "v1-old")
+    first = synced(env)
+    env.registry.delete_version(version)
+    gone = synced(env)
+    env.registry.restore(version)
+    tag(env, version, "prod", "new")
+    env.registry.set_alias(version, "v1-new")
+    back = synced(env)
+
+    assert stretches(env, version) == [
+        ("old", first, False, gone),
+        ("prod", first, False, gone),
+        ("new", back, True, None),
+        ("prod", back, True, None),
+    ]
+    assert stretches(env, version, views.alias_history) == [
+        ("v1-old", first, False, gone), ("v1-new", back, True, None),
+    ]  # fmt: skip
+
+
+def test_an_alias_ends_when_another_takes_its_place(env: SyncEnv) -> None:
+    version = versions(env)[0]
+    synced(env)
+    env.registry.set_alias(version, "v1-a")
+    a = synced(env)
+    env.registry.set_alias(version, "v1-b")
+    b = synced(env)
+    env.registry.set_alias(version, None)
+    none = synced(env)
+
+    assert stretches(env, version, views.alias_history) == [("v1-a", a, True, b), ("v1-b", b, True, none)]
+
+
+def test_a_run_over_one_ml_repo_moves_the_history_of_that_one_alone(env: SyncEnv) -> None:
+    one, _, other, _ = versions(env)
+    tag(env, one, "prod")
+    tag(env, other, "prod")
+    first = synced(env)
+    tag(env, one)
+    tag(env, other)
+    second = synced(env, ml_repo=("2",))
+
+    assert stretches(env, one) == [("prod", first, False, None)]
+    assert stretches(env, other) == [("prod", first, False, second)]
+
+
+def test_a_first_load_of_another_ml_repo_is_not_exact_either(env: SyncEnv) -> None:
+    one, _, other, _ = versions(env)
+    tag(env, one, "prod")
+    tag(env, other, "prod")
+    first = synced(env, ml_repo=("1",))
+    second = synced(env, ml_repo=("2",))
+
+    assert stretches(env, one) == [("prod", first, False, None)]
+    assert stretches(env, other) == [("prod", second, False, None)]
+
+
+def test_period_with_a_pruned_start_begins_at_first_sight_and_is_not_exact(env: SyncEnv) -> None:
+    version = versions(env)[0]
+    first = synced(env)
+    tag(env, version, "prod", "old")
+    synced(env)
+    tag(env, version, "prod")
+    horizon = synced(env)
+    prune(env, horizon)
+
+    assert stretches(env, version) == [("old", first, False, horizon), ("prod", first, False, None)]
+
+
+def test_pruning_removes_ended_periods_and_times_of_past_deletes(env: SyncEnv) -> None:
+    back_again, still_gone = versions(env)[:2]
+    tag(env, back_again, "prod")
+    tag(env, still_gone, "prod")
+    first = synced(env)
+    env.registry.delete_version(back_again)
+    env.registry.delete_version(still_gone)
+    gone = synced(env)
+    env.registry.restore(back_again)
+    env.registry.touch(back_again)
+    back = synced(env)
+    prune(env, back)
+
+    assert stretches(env, back_again) == [("prod", back, True, None)]
+    assert stretches(env, still_gone) == [("prod", first, False, gone)]
+
+
+def test_changes_are_ordered_by_writing_even_if_the_clock_was_set_back(env: SyncEnv) -> None:
+    version = versions(env)[0]
+    synced(env)
+    tag(env, version, "prod")
+    given = synced(env)
+    tag(env, version)
+    synced(env)
+    removed = given - timedelta(hours=1)
+    env.execute(f"UPDATE changes SET observed_at = '{removed:%Y-%m-%d %H:%M:%S.%f}' WHERE kind = 'tag_removed'")  # noqa: S608 a time
+
+    ((what, valid_from, is_exact, valid_to),) = stretches(env, version)
+    assert (what, valid_from, is_exact, valid_to is None) == ("prod", given, True, False)
+
+
+def test_the_timeline_of_a_model_has_its_own_changes_and_those_of_its_versions(env: SyncEnv) -> None:
+    model, other = env.registry.ids("models")
+    first, second, of_other, _ = versions(env)
+    synced(env)
+    tag(env, first, "prod")
+    env.registry.set_fields(model, {"name": "renamed"})
+    at = synced(env)
+    env.registry.delete_version(second)
+    tag(env, of_other, "prod")
+    later = synced(env)
+    view = views.model_timeline
+    rows = env.rows(view, view.c.model_id == model, view.c.field.is_distinct_from("updated_at"))
+    names = ("observed_at", "model_name", "entity", "entity_id", "version", "kind", "field", "old_value")
+    events = [tuple(row[name] for name in names) for row in rows]
+
+    assert (at, "renamed", "model_versions", first, 1, "tag_added", "tags", None) in events
+    assert (later, "renamed", "model_versions", second, 2, "deleted", None, None) in events
+    assert [row[1:7] for row in events if row[2] == "models" and row[6] == "name"] == [
+        ("renamed", "models", model, None, "updated", "name")
+    ]
+    assert of_other not in {row[3] for row in events}
+    assert [row["entity_id"] for row in env.rows(view, view.c.model_id == other, view.c.kind == "tag_added")] == [
+        of_other
+    ]
+
+
+def test_every_move_has_a_row_also_after_restores_and_rejections(
+    env: SyncEnv,
+) -> None:
+    restored, _, rejected, retried = versions(env)
+    synced(env)
+    env.registry.delete_version(restored)
+    env.registry.set_fields(rejected, {"deep": DEEP})
+    env.registry.set_fields(retried, {"deep": DEEP})
+    synced(env)
+    env.registry.restore(restored)
+    for version in (restored, rejected, retried):
+        env.registry.set_fields(version, {"deep": None, "tags": ["new"], "metrics": [{"key": "new", "value": 1}]})
+        manifest = env.registry.get("model-versions", version)["manifest"] | {
+            "description": "new", "version_alias": "v9-new", "framework": {"type": "new"},
+            "environment": {"python_version": "3.13", "pip_packages": ["new==1"]},
+        }  # fmt: skip
+        env.registry.set_fields(version, {"manifest": manifest})
+    with open_readonly(env.url) as connection:
+        of_retried = [
+            each for each in rejected_records.listed(connection, also_resolved=False) if each.record_id == retried
+        ]
+    run(env.settings(), interrupts=Interrupts(), progress=Silent(), retry=RejectedRetry(of_retried))
+    synced(env)
+
+    moved = {"tags", "metrics.new", "description", "version_alias", "framework_type", "packages.new"}
+    for version in (restored, rejected, retried):
+        rows = env.rows(Change, Change.entity_id == version)
+        news = {row["field"]: row["new_value"] for row in rows if row["new_value"] is not None}
+        assert news.keys() >= moved
+        assert news["packages.new"] == "new==1"
+    kinds = [row["kind"] for row in env.rows(Change, Change.entity_id == restored, Change.field.is_(None))]
+    assert kinds == ["deleted", "restored"]
+    assert env.held() == env.served()
+
+
+def test_as_of_gives_names_numbers_and_aliases_as_they_were(env: SyncEnv) -> None:
+    model, version = env.registry.ids("models")[0], versions(env)[0]
+    tag(env, version, "a", "b")
+    first = synced(env)
+    manifest = env.registry.get("model-versions", version)["manifest"]
+    env.registry.set_fields(version, {"manifest": manifest | {"version": 7, "version_alias": "v7"}, "tags": ["c"]})
+    env.registry.set_fields(model, {"name": "renamed"})
+    second = synced(env)
+
+    assert as_of(env, first)[version] == (1, None, frozenset({"a", "b"}))
+    assert as_of(env, second)[version] == (7, "v7", frozenset({"c"}))
+    assert len(as_of(env, second)) == len(env.rows(ModelVersion)) == 4
+    assert as_of(env, first - timedelta(seconds=1)) == {}
+
+
+def test_as_of_accepts_text_times_from_plain_drivers(env: SyncEnv) -> None:
+    version = versions(env)[0]
+    tag(env, version, "prod")
+    first = synced(env)
+    tag(env, version)
+    synced(env)
+    found = by_driver(env, f"{first:%Y-%m-%d %H:%M:%S.%f}+00")
+    tags = {row[3]: row[6] for row in found}
+
+    assert tags == dict.fromkeys(versions(env)) | {version: "prod"}
+
+
+def by_driver(env: SyncEnv, at: str) -> list[Any]:
+    """Bind the time as docs/history.md describes."""
+    if env.url.startswith("sqlite"):
+        return sqlite3.connect(str(make_url(env.url).database)).execute(AS_OF, {"at": at}).fetchall()
+    with psycopg.connect(libpq(env.url)) as connection:
+        return connection.execute(AS_OF.replace(":at", "%(at)s").encode(), {"at": at}).fetchall()

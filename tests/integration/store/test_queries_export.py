@@ -1,0 +1,178 @@
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, inspect, select, text
+
+from etl.models import Base, ModelVersionMetric, SyncRun, views
+from etl.store import open_readonly, queries
+from etl.store.schema import VERSION_TABLE
+from tests.integration.models.test_types import named
+from tests.support.malformed_records import KEPT, ODD, REFUSED, serve
+from tests.support.sync_env import SyncEnv
+
+EVERYTHING = {**Base.metadata.tables, **views.metadata.tables}
+
+
+@pytest.fixture
+def filled(env: SyncEnv) -> SyncEnv:
+    """Odd records beside good ones, two runs, and something that changed between them."""
+    serve(env, KEPT | REFUSED)
+    env.sync()
+    env.registry.set_fields(env.registry.ids("model-versions")[0], {"tags": ["prod", ODD], "deployable": True})
+    env.sync(full=True)
+    return env
+
+
+@pytest.fixture
+def connection(filled: SyncEnv) -> Iterator[Connection]:
+    with open_readonly(filled.url) as connection:
+        yield connection
+
+
+def everything(connection: Connection, name: str, chunk: int = queries.export.CHUNK_ROWS) -> list[queries.export.Row]:
+    return [row for rows in queries.export.rows(connection, name, chunk) for row in rows]
+
+
+def dicts(connection: Connection, name: str) -> list[dict[str, Any]]:
+    names = [field.name for field in queries.export.tables_and_views()[name].fields]
+    return [dict(zip(names, row, strict=True)) for row in everything(connection, name)]
+
+
+def test_every_table_and_view_of_the_database_is_named_but_that_of_migrations(env: SyncEnv) -> None:
+    with env.connection() as connection:
+        there = inspect(connection)
+        found = {*there.get_table_names(), *there.get_view_names()}
+
+    assert set(queries.export.tables_and_views()) == found - {VERSION_TABLE}
+
+
+def test_tables_and_columns_are_described_as_the_mappings_do() -> None:
+    versions = queries.export.tables_and_views()["model_versions"]
+    fields = {field.name: field for field in versions.fields}
+
+    assert (versions.is_view, versions.comment) == (
+        False,
+        "Versions of the models, deleted ones included: see deleted_at.",
+    )
+    assert fields["id"] == ("id", "text", False, "The source's id.")
+    assert {name: fields[name].kind for name in ("version", "deployable", "created_at", "metadata", "extra")} == {
+        "version": "integer",
+        "deployable": "boolean",
+        "created_at": "moment",
+        "metadata": "json",
+        "extra": "json",
+    }
+    assert queries.export.tables_and_views()["model_version_metrics"].fields[3][:3] == ("value", "number", True)
+    assert queries.export.tables_and_views()["latest_metrics"].is_view
+
+
+def test_each_value_comes_as_it_was_stored_and_json_as_text(connection: Connection) -> None:
+    for name, table in EVERYTHING.items():
+        kinds = {field.name: field.kind for field in queries.export.tables_and_views()[name].fields}
+        with queries.export.snapshot(connection):
+            found = dicts(connection, name)
+            stored = [dict(row) for row in connection.execute(select(*table.columns)).mappings()]
+        for row in found:
+            row |= {column: row[column] and json.loads(row[column]) for column in row if kinds[column] == "json"}
+        for row in stored:
+            row |= {column: named(row[column]) for column in row if kinds[column] == "json"}
+        if name == "sync_freshness":  # of an age, SQLite's clock tells two
+            assert [row.pop("age_seconds") for row in found] == pytest.approx(
+                [row.pop("age_seconds") for row in stored], abs=3600
+            )
+
+        assert sorted(map(repr, found)) == sorted(map(repr, stored))
+        assert found or name in views.metadata.tables
+
+
+def test_each_value_is_of_the_type_that_its_column_promises(connection: Connection) -> None:
+    types = {"text": str, "json": str, "integer": int, "number": float, "boolean": bool, "moment": datetime}
+    for name, content in queries.export.tables_and_views().items():
+        with queries.export.snapshot(connection):
+            found = everything(connection, name)
+        for place, field in enumerate(content.fields):
+            assert {type(row[place]) for row in found} - {types[field.kind]} <= {type(None)}, field
+            if field.kind == "moment":
+                assert {row[place].utcoffset() for row in found if row[place]} <= {timedelta(0)}
+
+
+def test_rows_of_a_table_come_in_the_order_of_its_key_and_no_chunk_is_too_long(filled: SyncEnv) -> None:
+    with open_readonly(filled.url) as connection, queries.export.snapshot(connection):
+        chunks = list(queries.export.rows(connection, "model_version_metrics", 7))
+        together = everything(connection, "model_version_metrics")
+
+    assert [row for chunk in chunks for row in chunk] == together
+    assert {len(chunk) for chunk in chunks[:-1]} == {7}
+    assert [row[:2] for row in together] == [
+        (row["model_version_id"], row["position"]) for row in filled.rows(ModelVersionMetric)
+    ]
+
+
+def test_wide_rows_come_few_at_a_time(env: SyncEnv) -> None:
+    env.sync()
+    wide = "w" * 1_000_000
+    with env.connection() as connection:
+        table = Base.metadata.tables["model_versions"]
+        row = dict(connection.execute(select(*table.columns).limit(1)).mappings().one())
+        connection.execute(
+            table.insert(), [row | {"id": f"wide-{number:03}", "description": wide} for number in range(300)]
+        )
+    with open_readonly(env.url) as connection, queries.export.snapshot(connection):
+        lengths = [len(chunk) for chunk in queries.export.rows(connection, "model_versions")]
+
+    assert sum(lengths) == 336
+    assert max(lengths) <= 200
+
+
+def test_what_a_run_commits_meanwhile_is_not_seen(filled: SyncEnv) -> None:
+    with open_readonly(filled.url) as connection, queries.export.snapshot(connection) as now:
+        before = {name: everything(connection, name) for name in EVERYTHING if name != "sync_freshness"}
+        newest = queries.export.newest_run(connection)
+        filled.registry.add_version(filled.registry.ids("models")[0])
+        summary = filled.sync()
+        after = {name: everything(connection, name) for name in before}
+        assert queries.export.newest_run(connection) == newest
+    with open_readonly(filled.url) as connection, queries.export.snapshot(connection) as later:
+        found = {name: everything(connection, name) for name in before}
+        run = queries.export.newest_run(connection)
+
+    assert before == after
+    assert len(found["model_versions"]) == len(before["model_versions"]) + 1
+    assert run is not None
+    assert newest is not None
+    assert run.id == summary.run_id != newest.id
+    assert now <= later
+
+
+def test_a_moment_that_nothing_was_read_at_yet_is_fixed_all_the_same(filled: SyncEnv) -> None:
+    with open_readonly(filled.url) as connection, queries.export.snapshot(connection):
+        filled.registry.add_version(filled.registry.ids("models")[0])
+        run = filled.sync()
+        found = everything(connection, "sync_runs")
+
+    assert run.run_id not in {row[0] for row in found}
+
+
+def test_the_last_complete_run_is_told_beside_the_newest(filled: SyncEnv) -> None:
+    complete, newest = (row["id"] for row in filled.rows(SyncRun))
+    with filled.connection() as connection:
+        connection.execute(text("UPDATE sync_runs SET started_at = '2024-05-01 10:00:00+00', complete = true"))
+        connection.execute(
+            text("UPDATE sync_runs SET started_at = '2024-05-02 10:00:00+00', complete = false WHERE id = :id"),
+            {"id": newest},
+        )
+    with open_readonly(filled.url) as connection, queries.export.snapshot(connection):
+        last, whole = queries.export.newest_run(connection), queries.export.newest_run(connection, complete=True)
+
+    assert last is not None
+    assert whole is not None
+    assert (last.id, last.complete, whole.id, whole.complete) == (newest, False, complete, True)
+
+
+def test_where_there_was_no_run_there_is_a_moment_all_the_same(migrated_url: str) -> None:
+    with open_readonly(migrated_url) as connection, queries.export.snapshot(connection) as now:
+        assert queries.export.newest_run(connection) is None
+    assert abs(now - datetime.now(UTC)) < timedelta(hours=1)

@@ -1,0 +1,223 @@
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, Table, inspect, text
+
+from etl.errors import SchemaMismatch
+from etl.models import Base, views
+from etl.store import open_engine, schema
+from tests.support.databases import migrate, new_database
+from tests.support.paths import ROOT
+
+VIEWS = list(views.metadata.tables.values())
+
+
+@pytest.fixture
+def empty(database_url: str) -> Iterator[Engine]:
+    engine = open_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def migrated(migrated_url: str) -> Iterator[Engine]:
+    engine = open_engine(migrated_url)
+    yield engine
+    engine.dispose()
+
+
+def revisions() -> list[str]:
+    """All revisions as Alembic finds them, oldest first."""
+    return [script.revision for script in ScriptDirectory(schema.scripts()).walk_revisions()][::-1]
+
+
+def shape(engine: Engine) -> dict[str, list[str]]:
+    """Every table and view with its columns."""
+    inspector = inspect(engine)
+    names = set(inspector.get_table_names()) | set(inspector.get_view_names())
+    return {
+        name: [f"{column['name']} {column['type']}" for column in inspector.get_columns(name)]
+        for name in names - {schema.VERSION_TABLE}
+    }
+
+
+def test_there_is_one_head() -> None:
+    assert ScriptDirectory(schema.scripts()).get_heads() == [schema.head()]
+
+
+def test_the_files_of_the_migrations_are_named_and_ordered_as_alembic_reads_them() -> None:
+    assert schema.revisions() == revisions()
+
+
+def test_every_revision_goes_up_and_down_and_up_again(empty: Engine) -> None:
+    for revision in revisions():
+        before = shape(empty)
+        below = schema.current(empty) or "base"
+        schema.upgrade(empty, revision)
+        after = shape(empty)
+        schema.downgrade(empty, below)
+        assert shape(empty) == before
+        schema.upgrade(empty, revision)
+        assert shape(empty) == after != before
+
+    assert schema.current(empty) == schema.head()
+
+
+def test_the_models_agree_with_the_migrations(migrated: Engine) -> None:
+    def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+        return kind != "table" or name != schema.VERSION_TABLE
+
+    with migrated.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_ours})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_the_columns_of_a_view_are_those_of_its_mapping(migrated: Engine, view: Table) -> None:
+    found = [column["name"] for column in inspect(migrated).get_columns(view.name)]
+
+    assert found == [column.name for column in view.columns]
+
+
+def test_every_query_of_a_view_is_a_file_and_every_file_is_a_view() -> None:
+    assert {path.stem for path in (schema.scripts() / "sql").iterdir()} == {view.name for view in VIEWS}
+
+
+def test_both_views_of_history_share_all_but_their_labels() -> None:
+    tags, aliases = (
+        (schema.scripts() / "sql" / f"{name}.sql").read_text(encoding="utf-8").partition("\never_held AS")[2]
+        for name in ("tag_history", "alias_history")
+    )
+
+    assert tags
+    assert aliases.replace("x.held AS version_alias", "x.held AS tag") == tags
+
+
+@pytest.fixture
+def postgresql(postgres_url: str, migrated_template: str) -> Iterator[Engine]:
+    """A migrated PostgreSQL, of which comments can be asked and changed."""
+    with new_database(postgres_url, template=migrated_template) as url:
+        engine = open_engine(url)
+        yield engine
+        engine.dispose()
+
+
+def comments(engine: Engine) -> dict[str, str | None]:
+    """What a browser shows of each table and view, and of each column as `table.column`."""
+    query = """
+        SELECT c.relname || COALESCE('.' || a.attname, '') AS name, obj_description(c.oid, 'pg_class') AS of_relation,
+               col_description(c.oid, a.attnum) AS of_column, a.attname
+        FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname <> :ours
+    """
+    with engine.connect() as connection:
+        rows = connection.execute(text(query), {"ours": schema.VERSION_TABLE}).all()
+    of_columns = {row.name: row.of_column for row in rows}
+    return of_columns | {row.name.split(".")[0]: row.of_relation for row in rows}
+
+
+def said() -> dict[str, str | None]:
+    """The same, as the mappings say it."""
+    relations = (*Base.metadata.tables.values(), *VIEWS)
+    of_columns = {f"{table.name}.{column.name}": column.comment for table in relations for column in table.columns}
+    return of_columns | {table.name: table.comment for table in relations}
+
+
+def test_postgresql_tells_what_each_table_view_and_column_is(postgresql: Engine) -> None:
+    assert comments(postgresql) == said()
+
+
+def test_an_upgrade_renews_the_comments_and_leaves_those_that_are_right(postgresql: Engine) -> None:
+    def written() -> set[tuple[int, ...]]:
+        with postgresql.connect() as connection:
+            found = connection.execute(text("SELECT objoid, objsubid, xmin::text::bigint FROM pg_description"))
+            return {tuple(row) for row in found}
+
+    before = written()
+    with postgresql.begin() as connection:
+        connection.execute(text("COMMENT ON TABLE models IS 'as an older release said it'"))
+        connection.execute(text("COMMENT ON VIEW current_models IS NULL"))
+        connection.execute(text("COMMENT ON COLUMN models.name IS NULL"))
+    assert comments(postgresql) != said()
+    schema.upgrade(postgresql)
+
+    assert comments(postgresql) == said()
+    assert len(written() - before) == 3
+
+
+def test_comments_are_not_written_below_the_newest_revision(postgresql: Engine) -> None:
+    schema.downgrade(postgresql, schema.revisions()[-2])
+    with postgresql.begin() as connection:
+        connection.execute(text("COMMENT ON TABLE models IS 'as that release said it'"))
+    schema.upgrade(postgresql, schema.revisions()[-2])
+
+    assert comments(postgresql)["models"] == "as that release said it"
+
+
+def test_a_new_sqlite_file_is_made_for_readers_beside_a_writer(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'new.db'}")
+    schema.upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+    engine.dispose()
+
+
+def test_a_database_behind_is_migrated_when_it_is_our_own(empty: Engine, dialect: str) -> None:
+    schema.upgrade(empty, "0001")
+    with pytest.raises(SchemaMismatch, match=f"is at revision 0001, this release needs {schema.head()}: run"):
+        schema.check(empty)
+    if dialect == "sqlite":
+        assert schema.describe(empty) == f"revision 0001: sync brings it to {schema.head()}"
+        schema.ensure(empty)
+        assert schema.current(empty) == schema.head()
+    else:
+        with pytest.raises(SchemaMismatch, match="is at revision 0001"):
+            schema.ensure(empty)
+
+
+def test_a_database_ahead_of_the_code_is_left_alone(migrated: Engine) -> None:
+    with migrated.begin() as connection:
+        connection.execute(text(f"UPDATE {schema.VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608 our own name
+    for ask in (schema.ensure, schema.describe, schema.check, schema.upgrade):
+        with pytest.raises(SchemaMismatch, match=r"at revision 9999, which this release .* does not know"):
+            ask(migrated)
+
+
+def test_a_database_as_it_should_be_is_said_to_be(migrated: Engine) -> None:
+    schema.ensure(migrated)
+    schema.upgrade(migrated)
+
+    assert schema.describe(migrated) == f"revision {schema.head()}, as this release needs it"
+
+
+def test_other_tables_of_a_shared_database_are_left_alone(empty: Engine) -> None:
+    with empty.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num TEXT)"))
+        connection.execute(text("CREATE TABLE theirs (id INTEGER)"))
+    schema.upgrade(empty)
+    schema.downgrade(empty, "base")
+
+    assert shape(empty).keys() == {"alembic_version", "theirs"}
+
+
+def test_alembic_by_itself_reaches_the_database_of_the_environment(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'registry.db'}"
+    environment = os.environ | {"TFY_ETL_DATABASE_URL": url}
+    subprocess.run([sys.executable, "-m", "alembic", "upgrade", "head"], cwd=ROOT, env=environment, check=True)
+    engine = open_engine(url)
+    found = schema.current(engine)
+    engine.dispose()
+
+    assert found == schema.head()
+
+
+def test_a_migrated_database_needs_nothing_more(database_url: str) -> None:
+    migrate(database_url)
+    migrate(database_url)

@@ -1,0 +1,273 @@
+"""A registry of which every record is known, and what each view for a usual question must tell of it."""
+
+import math
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Table
+
+from etl.models import SyncRun, views
+from etl.simulator import Registry
+from tests.support.databases import new_database
+from tests.support.record_builders import Record, a_manifest, a_metric, a_model, a_subject, a_version, an_ml_repo
+from tests.support.sync_env import SyncEnv, sync_env
+
+ADA = a_subject(subjectId="s-ada", subjectDisplayName="Ada")
+CI = a_subject(subjectId="s-ci", subjectType="serviceaccount", subjectSlug="ci", subjectDisplayName=None)
+TEAM = a_subject(subjectId="s-team", subjectType="team", subjectSlug=None, subjectDisplayName=None)
+BEYOND_ALL_SIZES = 2**62
+
+
+def version(id: str, model: str, day: int | None, **said: Any) -> Record:
+    """A version about which nothing is said but what is given; what has no place beside the manifest goes into it."""
+    top = {
+        key: said.pop(key)
+        for key in ("tags", "metrics", "deployable", "created_by_subject", "ml_repo_id")
+        if key in said
+    }
+    size, python = said.pop("size", None), said.pop("python", None)
+    manifest = a_manifest(
+        **{"version": None, "version_alias": None, "description": None, "framework": None} | said,
+        metadata={".truefoundry": {"artifact_size": size}},
+        environment={"python_version": python, "pip_packages": said.pop("packages", [])},
+    )
+    manifest.pop("packages", None)
+    usual: Record = {"tags": None, "metrics": None, "deployable": None, "created_by_subject": None, "ml_repo_id": "1"}
+    created_at = None if day is None else f"2024-01-{day:02}T23:30:00Z"
+    return a_version(id=id, model_id=model, fqn=None, created_at=created_at, manifest=manifest, **usual | top)
+
+
+SKLEARN = {"type": "sklearn"}
+BERT = {"type": "transformers", "base_model": "bert"}
+
+VERSIONS = [
+    version("v-1", "m-churn", 1, version=1, description="a tree", framework=SKLEARN, size=100, python="3.9.18",
+            packages=["NumPy==1.26", "not one!"], tags=["prod", "x"], deployable=True, created_by_subject=ADA,
+            metrics=[a_metric(key="auc", value=0.9), a_metric(key="auc", value=0.1, step=0)]),
+    version("v-2", "m-churn", 2, version=2, framework=SKLEARN, size=200, python="3.11", packages=["numpy"],
+            tags=["Prod", "env:PROD", "reproduce", "prod:1"], deployable=False, created_by_subject=ADA,
+            metrics=[a_metric(key="auc", value=0.8), a_metric(key="loss", value=math.nan)]),
+    version("v-3", "m-churn", 2, version=3, framework=BERT, description=" \n\t", python="python3.12",
+            version_alias="v3-prod", created_by_subject=CI,
+            metrics=[a_metric(key="auc", value=0), a_metric(key="loss", value=2), a_metric(key="up", value=1e308)]),
+    version("v-5", "m-churn", 3, version=5, framework=BERT, version_alias="v5-pre-prod", created_by_subject=CI,
+            python="", size=-1,
+            metrics=[a_metric(key="auc", value=0.5), a_metric(key="up", value=-1e308),
+                     a_metric(key="loss", value=None)]),
+    version("v-none", "m-fraud", None, framework=BERT, size=BEYOND_ALL_SIZES, ml_repo_id=None,
+            description="A good one.", tags=["stage=Production"], deployable=True, python="3.12.1",
+            metrics=[a_metric(key="auc", value=0.9)]),
+    version("v-of-gone", "m-gone", 1, version=1, tags=["prod"], size=7, metrics=[a_metric(key="auc", value=5)]),
+]  # fmt: skip
+MODELS = [
+    a_model(id="m-churn", ml_repo_id="1", name="churn", created_by_subject=ADA, latest_version=VERSIONS[3],
+            created_at="2024-01-01T23:30:00Z"),
+    a_model(id="m-fraud", ml_repo_id="1", name="fraud", created_by_subject=TEAM, latest_version=VERSIONS[4],
+            created_at="2024-01-02T00:30:00+01:00"),
+    a_model(id="m-empty", ml_repo_id="1", name="empty", created_by_subject=None, latest_version=None, created_at=None),
+    a_model(id="m-lost", ml_repo_id=None, name=None, created_by_subject=ADA, latest_version=None,
+            created_at="2024-01-04T00:00:00Z"),
+    a_model(id="m-gone", ml_repo_id="1", name="gone", latest_version=VERSIONS[5]),
+]  # fmt: skip
+REPOS = [
+    an_ml_repo(id="1", manifest={"name": "risk"}),
+    an_ml_repo(id="2", manifest={"name": "idle"}),
+]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def known(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncEnv]:
+    """The registry above, in a database of each kind; m-gone was there at the first run, and not at the second."""
+    registry = Registry()
+    for entity, records in (("ml-repos", REPOS), ("models", MODELS), ("model-versions", VERSIONS)):
+        for record in records:
+            registry.put_raw(entity, record["id"], record)
+    for url in _urls(request, tmp_path_factory.mktemp("known")):
+        with sync_env(url, registry) as env:
+            assert env.sync().status == "succeeded"
+            registry.delete_model("m-gone")
+            env.sync(allow_mass_delete=True)
+            yield env
+
+
+def _urls(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{shutil.copy(request.getfixturevalue('migrated_file'), folder / 'registry.db')}"
+        return
+    template = request.getfixturevalue("migrated_template")
+    with new_database(request.getfixturevalue("postgres_url"), template=template) as url:
+        yield url
+
+
+def told(env: SyncEnv, view: Table, *names: str) -> list[tuple[Any, ...]]:
+    """The rows of a view, all columns or these, in an order that is alike in each database."""
+    rows = [tuple(row[name] for name in names or view.columns.keys()) for row in env.rows(view)]
+    return sorted(rows, key=lambda row: [(cell is not None, str(cell)) for cell in row])
+
+
+def at(day: int) -> datetime:
+    return datetime(2024, 1, day, 23, 30, tzinfo=UTC)
+
+
+def test_inventory_counts_each_version_once_and_shows_empty_models(known: SyncEnv) -> None:
+    assert told(known, views.inventory) == [
+        (None, None, "Ada", None, 1, 0, 0),
+        ("1", "risk", None, None, 1, 0, 0),
+        ("1", "risk", "Ada", "sklearn", 1, 2, 300),
+        ("1", "risk", "Ada", "transformers", 1, 2, 0),
+        ("1", "risk", "s-team", "transformers", 1, 1, 0),
+    ]
+
+
+def test_production_versions_say_by_which_tag_or_alias_and_since_when(known: SyncEnv) -> None:
+    names = ("tag", "model_version_id", "model_name", "ml_repo_name", "version", "version_alias", "created_by",
+             "python_version", "base_model", "deployable", "created_at", "since_is_exact")  # fmt: skip
+
+    assert told(known, views.production_versions, *names) == [
+        ("Prod", "v-2", "churn", "risk", 2, None, "Ada", "3.11", None, False, at(2), False),
+        ("env:PROD", "v-2", "churn", "risk", 2, None, "Ada", "3.11", None, False, at(2), False),
+        ("prod", "v-1", "churn", "risk", 1, None, "Ada", "3.9.18", None, True, at(1), False),
+        ("stage=Production", "v-none", "fraud", "risk", None, None, None, "3.12.1", "bert", True, None, False),
+        ("v3-prod", "v-3", "churn", "risk", 3, "v3-prod", "ci", "python3.12", "bert", None, at(2), False),
+    ]
+    first = min(row["started_at"] for row in known.rows(SyncRun))
+    assert {row["since_at"] for row in known.rows(views.production_versions)} == {first}
+
+
+def test_undocumented_models_lack_one_of_three_and_blanks_are_no_description(known: SyncEnv) -> None:
+    names = ("model_id", "created_by", "has_description", "has_creator", "has_tags", "is_empty")
+
+    assert told(known, views.undocumented_models, *names) == [
+        ("m-churn", "Ada", False, True, True, False),
+        ("m-empty", None, False, False, False, True),
+        ("m-lost", "Ada", False, True, False, True),
+    ]
+
+
+def test_stale_models_are_all_models_with_their_days(known: SyncEnv) -> None:
+    rows = {row["model_id"]: row for row in known.rows(views.stale_models)}
+    first_seen = min(row["started_at"] for row in known.rows(SyncRun))
+
+    assert {each: (row["version_count"], row["last_version_at"]) for each, row in rows.items()} == {
+        "m-churn": (4, at(3)), "m-fraud": (1, first_seen), "m-empty": (0, None), "m-lost": (0, None),
+    }  # fmt: skip
+    days = (datetime.now(UTC) - at(3)).days
+    assert rows["m-churn"]["days_since_last_version"] in {days - 1, days}
+    assert rows["m-fraud"]["days_since_last_version"] == 0
+    assert rows["m-empty"]["days_since_last_version"] is None
+
+
+def test_deployability_counts_models_by_their_latest_version(known: SyncEnv) -> None:
+    assert told(known, views.deployability) == [
+        ("1", "risk", None, 1, 2), ("1", "risk", False, 0, 1), ("1", "risk", True, 1, 2),
+    ]  # fmt: skip
+
+
+def test_base_models_are_counted_by_model_and_version(known: SyncEnv) -> None:
+    assert told(known, views.base_model_usage) == [("bert", 2, 3)]
+
+
+def test_python_versions_are_shown_as_written_and_by_their_first_two_numbers(known: SyncEnv) -> None:
+    assert told(known, views.python_usage) == [
+        ("3.11", "3.11", 1, 1), ("3.12.1", "3.12", 1, 1), ("3.9.18", "3.9", 1, 1), ("python3.12", None, 1, 1),
+    ]  # fmt: skip
+
+
+def test_package_usage_shows_also_what_does_not_parse(known: SyncEnv) -> None:
+    assert told(known, views.package_usage) == [
+        (None, None, "v-1", "m-churn", "churn", "risk", 1, False, "not one!"),
+        ("numpy", "", "v-2", "m-churn", "churn", "risk", 2, False, "numpy"),
+        ("numpy", "==1.26", "v-1", "m-churn", "churn", "risk", 1, False, "NumPy==1.26"),
+    ]
+
+
+def test_the_leaderboard_ranks_last_finite_values_both_ways_and_equal_ones_alike(known: SyncEnv) -> None:
+    names = ("key", "position", "rank_ascending", "model_version_id", "version", "value")
+
+    assert told(known, views.metric_leaderboard, *names) == [
+        ("auc", 1, 4, "v-1", 1, 0.9),
+        ("auc", 1, 4, "v-none", None, 0.9),
+        ("auc", 3, 3, "v-2", 2, 0.8),
+        ("auc", 4, 2, "v-5", 5, 0.5),
+        ("auc", 5, 1, "v-3", 3, 0.0),
+        ("loss", 1, 1, "v-3", 3, 2.0),
+        ("up", 1, 2, "v-3", 3, 1e308),
+        ("up", 2, 1, "v-5", 5, -1e308),
+    ]
+
+
+def test_metric_changes_compare_each_version_with_the_previous_one_that_has_the_metric(known: SyncEnv) -> None:
+    names = ("model_name", "key", "from_version", "to_version", "from_value", "to_value")
+
+    assert told(known, views.metric_changes, *names) == [
+        ("churn", "auc", 1, 2, 0.9, 0.8),
+        ("churn", "auc", 2, 3, 0.8, 0.0),
+        ("churn", "auc", 3, 5, 0.0, 0.5),
+        ("churn", "up", 3, 5, 1e308, -1e308),
+    ]
+
+
+def test_the_change_of_a_metric_is_null_where_a_double_cannot_hold_it(known: SyncEnv) -> None:
+    rows = {(row["key"], row["from_version"]): row for row in known.rows(views.metric_changes)}
+
+    assert rows["auc", 1]["change"] == pytest.approx(-0.1)
+    assert rows["auc", 1]["relative_change"] == pytest.approx(-1 / 9)
+    assert (rows["auc", 3]["change"], rows["auc", 3]["relative_change"]) == (0.5, None)
+    assert (rows["up", 3]["change"], rows["up", 3]["relative_change"]) == (None, None)
+
+
+def test_storage_shows_every_ml_repo_and_counts_no_impossible_size(known: SyncEnv) -> None:
+    assert told(known, views.storage_by_ml_repo) == [
+        (None, None, 1, 0, 0, 0), ("1", "risk", 3, 5, 3, 300), ("2", "idle", 0, 0, 0, 0),
+    ]  # fmt: skip
+
+
+def test_authors_are_people_or_accounts_or_what_the_source_calls_them(known: SyncEnv) -> None:
+    assert told(known, views.authorship) == [
+        ("person", "s-ada", "Ada", 2, 2, datetime(2024, 1, 4, tzinfo=UTC)),
+        ("service account", "s-ci", "ci", 0, 2, at(3)),
+        ("team", "s-team", "s-team", 1, 0, at(1)),
+        ("unknown", None, None, 1, 1, None),
+    ]
+
+
+def test_growth_counts_by_the_day_in_utc(known: SyncEnv) -> None:
+    assert told(known, views.growth) == [
+        ("2024-01-01", "1", "risk", 2, 1),
+        ("2024-01-02", "1", "risk", 0, 2),
+        ("2024-01-03", "1", "risk", 0, 1),
+        ("2024-01-04", None, None, 1, 0),
+    ]
+
+
+def test_version_coverage_counts_numbers_that_were_never_stored(known: SyncEnv) -> None:
+    assert told(known, views.version_coverage) == [
+        ("m-churn", "churn", "risk", 5, 4, 1),
+        ("m-empty", "empty", "risk", None, 0, 0),
+        ("m-fraud", "fraud", "risk", None, 1, 0),
+        ("m-lost", None, None, None, 0, 0),
+    ]
+
+
+def test_no_view_shows_what_is_gone_but_those_of_history(known: SyncEnv) -> None:
+    shown = {
+        view.name
+        for view in views.metadata.tables.values()
+        for row in known.rows(view)
+        if {"m-gone", "v-of-gone", "gone"} & {str(cell) for cell in row.values()}
+    }
+
+    assert shown == {"tag_history", "model_timeline"}
+
+
+@pytest.mark.parametrize("view", views.metadata.tables.values(), ids=lambda view: view.name)
+def test_every_view_gives_values_of_the_types_that_its_mapping_names(known: SyncEnv, view: Table) -> None:
+    for row in known.rows(view):
+        for column in view.columns:
+            value = row[column.name]
+            kind = getattr(column.type, "impl_instance", column.type).python_type
+            assert value is None or type(value) is kind, column

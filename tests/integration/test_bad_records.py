@@ -1,0 +1,257 @@
+"""Whatever a record says, it is stored exactly or kept whole with a reason, and the records beside it are stored."""
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from etl.models import Base, Model, ModelVersion, RejectedRecord
+from etl.records import Entity, embedded_version, identity
+from tests.support.load_factor import LOAD_FACTOR
+from tests.support.malformed_records import KEPT, LARGE, REFUSED, BadRecord, mutated, nested, serve, served
+from tests.support.record_builders import a_model, a_version
+from tests.support.reference_decoder import said
+from tests.support.sync_env import ENTITIES, SyncEnv, sync_env
+
+TWIN = "another record has the same id, and updated_at does not say which is newer"
+
+
+@pytest.fixture
+def env(migrated_url: str) -> Iterator[SyncEnv]:
+    with sync_env(migrated_url) as env:
+        yield env
+
+
+def test_what_is_odd_is_stored_exactly(env: SyncEnv) -> None:
+    serve(env, KEPT)
+    summary = env.sync()
+    first = env.registry_dump()
+    again = env.sync(full=True)
+
+    assert (summary.status, summary.complete, again.complete) == ("succeeded", True, True)
+    assert lost(env) == []
+    derived = 1
+    assert sum(tally.inserted for tally in summary.tallies.values()) == 3 + 12 + 36 + len(KEPT) + derived
+    assert env.registry_dump() == first
+
+
+@pytest.mark.timeout(120 * LOAD_FACTOR)
+def test_what_is_large_is_stored_exactly(env: SyncEnv) -> None:
+    serve(env, LARGE)
+    summary = env.sync()
+    first = env.registry_dump()
+    env.sync(full=True)
+
+    assert summary.tallies["model_versions"].inserted == 36 + len(LARGE)
+    assert env.held() == env.served()
+    assert env.registry_dump() == first
+
+
+def test_what_cannot_be_stored_is_kept_whole_with_a_reason_and_the_rest_is_stored(env: SyncEnv) -> None:
+    serve(env, REFUSED)
+    result = env.result(exit_code=3)
+    first = env.registry_dump()
+    rejected = env.rows(RejectedRecord)
+    again = env.sync(full=True)
+
+    assert (result["complete"], result["rejected"], again.rejected) == (True, len(REFUSED), len(REFUSED))
+    assert [result[entity]["inserted"] for entity in ENTITIES] == [3, 12, 36]
+    assert lost(env) == []
+    assert env.registry_dump() == first
+    expected = [(hostile.reason, said(served(name, hostile))) for name, hostile in REFUSED.items()]
+    told = [(row["reason"], said(json.loads(row["payload"]))) for row in rejected]
+    assert sorted(map(str, told)) == sorted(map(str, expected))
+
+
+def test_a_number_too_long_to_be_read_costs_its_record_and_no_other(
+    env: SyncEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "set_int_max_str_digits", sys.set_int_max_str_digits)  # for the control plane alone
+    sys.set_int_max_str_digits(0)
+    try:
+        env.registry.put_raw("model-versions", "long", a_version(id="long", size=10**5000))
+        result = env.result(exit_code=3)
+    finally:
+        sys.set_int_max_str_digits(4300)
+
+    row = env.row(RejectedRecord)
+    assert (result["rejected"], result["model_versions"]["inserted"]) == (1, 36)
+    assert row["reason"] == "its size holds a whole number of more digits than can be read"
+    assert json.loads(row["payload"])["size"] == "1" + "0" * 5000
+
+
+def test_a_record_that_shrank_to_its_id_leaves_what_is_stored_as_it_was(env: SyncEnv) -> None:
+    env.sync()
+    before = env.held()
+    for entity in ("ml-repos", "models", "model-versions"):
+        record = env.registry.records(entity)[0]
+        bare = {key: record[key] for key in ("id", "model_id", "updated_at") if key in record}
+        env.registry.put_raw(entity, record["id"], bare)
+    summary = env.sync(full=True)
+
+    assert summary.rejected == 3
+    assert env.held() == before
+
+
+@pytest.mark.parametrize("page_size", [2, 100])
+@pytest.mark.parametrize(("entity", "table"), [("models", Model), ("model-versions", ModelVersion)])
+def test_of_two_records_with_one_id_the_first_is_stored_and_the_other_kept(
+    env: SyncEnv, entity: str, table: type[Base], page_size: int
+) -> None:
+    first = env.registry.records(entity)[0]
+    twin = first | {"fqn": "model:of/the/twin:1"}
+    env.registry.put_raw(entity, "twin", twin)
+    results = [env.sync(page_size=page_size, full=True) for _ in range(2)]
+    row = env.row(RejectedRecord)
+
+    assert [(result.complete, result.rejected, result.exit_code) for result in results] == [(True, 1, 3)] * 2
+    assert (row["record_id"], row["reason"], json.loads(row["payload"])) == (first["id"], TWIN, twin)
+    assert [each["fqn"] for each in env.rows(table) if each["id"] == first["id"]] == [first["fqn"]]
+    assert lost(env) == []
+
+
+@pytest.mark.parametrize("page_size", [2, 100])
+def test_the_newer_of_two_records_with_one_id_is_stored(env: SyncEnv, page_size: int) -> None:
+    first = env.registry.records("model-versions")[0]
+    for slot, moment in (("newer", "2030-01-01T00:00:00Z"), ("older", "2020-01-01T00:00:00Z")):
+        env.registry.put_raw("model-versions", slot, first | {"updated_at": moment, "tags": [slot]})
+    summary = env.sync(page_size=page_size)
+
+    assert summary.exit_code == 0
+    assert json.loads(env.held()["model_versions"][first["id"]])["tags"] == ["newer"]
+
+
+@pytest.mark.parametrize("page_size", [2, 100])
+def test_unreadable_records_with_the_id_of_another_are_all_kept(env: SyncEnv, page_size: int) -> None:
+    first = env.registry.records("model-versions")[0]
+    unreadable: list[dict[str, Any]] = [{"model_id": []}, {"model_id": ""}, {"size": nested(250)}]
+    for number, change in enumerate(unreadable):
+        env.registry.put_raw("model-versions", f"twin-{number}", first | change)
+        env.registry.put_raw("models", f"odd-{number}", {"id": "odd", "size": number})
+    results = [env.sync(page_size=page_size, full=True) for _ in range(2)]
+
+    assert [result.rejected for result in results] == [6, 6]
+    assert len(env.rows(RejectedRecord)) == 6
+    assert lost(env) == []
+    assert env.held()["model_versions"].keys() == {*env.registry.ids("model-versions")} - {
+        f"twin-{number}" for number in range(3)
+    }
+
+
+def test_a_twin_that_goes_is_resolved(env: SyncEnv) -> None:
+    first = env.registry.records("models")[0]
+    env.registry.put_raw("models", "twin", first | {"name": "twin"})
+    env.sync()
+    env.registry.delete_model("twin")
+    summary = env.sync()
+
+    assert summary.exit_code == 0
+    assert env.row(RejectedRecord)["resolved_at"] is not None
+
+
+@pytest.mark.parametrize("listing", ["tenant", "ml_repo", "model"])
+def test_ids_that_mean_something_in_addresses_are_asked_for(env: SyncEnv, listing: str) -> None:
+    env.plane.versions_listing = listing
+    for number in range(2):
+        for each in ("\x00", " ", "..", "a/b?c=d&limit=1#e", "%2F", "line\nline", "字" * 600):
+            serve_model(env, each, tag=f"{number}")
+        summary = env.sync()
+
+        assert summary.exit_code == 0
+        assert lost(env) == []
+
+
+@pytest.mark.parametrize("listing", ["tenant", "model"])
+def test_a_model_whose_id_no_address_can_hold_is_stored_with_its_latest_version(
+    env: SyncEnv, listing: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("CRITICAL")  # or xdist would have to pass on what UTF-8 cannot hold
+    env.plane.versions_listing = listing
+    serve_model(env, "\udcff", tag="first")
+    env.sync()
+    serve_model(env, "\udcff", tag="second")
+    serve_model(env, "beside", tag="second")
+    summary = env.sync()
+    lost_then = lost(env)
+    full = env.sync(full=True)
+
+    assert (summary.exit_code, full.exit_code) == (3, 0 if listing == "tenant" else 3)
+    assert "cannot be read" in summary.warnings[0]
+    assert (lost_then, lost(env)) == ([], [])
+    assert env.rows(ModelVersion, ModelVersion.deleted_at.is_not(None)) == []
+
+
+@settings(max_examples=5 * LOAD_FACTOR, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.timeout(120 * LOAD_FACTOR)
+@given(
+    batches=st.lists(st.lists(mutated(), min_size=1, max_size=6), min_size=2, max_size=2),
+    page_size=st.sampled_from([2, 5, 100]),
+)
+def test_any_mutation_of_a_record_is_stored_exactly_or_kept_whole(
+    migrated_url: str, batches: list[list[BadRecord]], page_size: int
+) -> None:
+    assume(subjects_agree([each for batch in batches for each in batch]))
+    with sync_env(migrated_url) as env:
+        empty(env)
+        for batch in batches:
+            serve(env, {str(number): each for number, each in enumerate(batch)})
+            summary = env.sync(page_size=page_size, full=True, allow_mass_delete=True)
+            first = env.registry_dump()
+            env.sync(page_size=page_size, full=True, allow_mass_delete=True)
+
+            assert lost(env) == []
+            assert summary.exit_code == (3 if summary.rejected else 0)
+            assert env.registry_dump() == first
+
+
+def serve_model(env: SyncEnv, model_id: str, *, tag: str) -> None:
+    """Let the control plane serve a model of this id, with one version."""
+    version = a_version(id=f"of {model_id}"[:20], model_id=model_id, tags=[tag])
+    env.registry.put_raw("model-versions", version["id"], version)
+    env.registry.put_raw("models", model_id, a_model(id=model_id, latest_version=version))
+
+
+def lost(env: SyncEnv) -> list[Any]:
+    """What is served and neither stored exactly nor kept whole."""
+    still_open = env.rows(RejectedRecord, RejectedRecord.resolved_at.is_(None))
+    kept = [(row["entity"], said(json.loads(row["payload"]))) for row in still_open]
+    held = env.held()
+
+    def is_held(entity: Entity, record: Any) -> bool:
+        text = held[entity].get(identity(record.get("id")) or "") if isinstance(record, dict) else None
+        return text is not None and said(json.loads(text)) == said(_with_latest_by_id(entity, record))
+
+    return [
+        record
+        for entity in ENTITIES
+        for record in env.registry.records(entity.replace("_", "-"))
+        if not is_held(entity, record) and (entity, said(record)) not in kept
+    ]
+
+
+def _with_latest_by_id(entity: Entity, record: Any) -> Any:
+    if entity != "models" or not isinstance(record, dict) or embedded_version(record) is None:
+        return record
+    return record | {"latest_version": {"id": identity(record["latest_version"]["id"])}}
+
+
+def empty(env: SyncEnv) -> None:
+    with env.connection() as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            connection.execute(table.delete())
+
+
+def subjects_agree(batch: list[BadRecord]) -> bool:
+    """Whether no two records tell of one subject different things: of a subject, the newest word counts."""
+    told = defaultdict(set)
+    for each in batch:
+        subject = each.record.get("created_by_subject")
+        if isinstance(subject, dict):
+            shared = {key: subject.get(key) for key in ("subjectType", "subjectSlug", "subjectDisplayName")}
+            told[identity(subject.get("subjectId"))].add(json.dumps(shared))
+    return all(len(words) == 1 for of_id, words in told.items() if of_id is not None)

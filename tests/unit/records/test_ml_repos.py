@@ -1,0 +1,34 @@
+from datetime import UTC, datetime
+
+from etl.records import MlRepoRow, identify, rebuild, to_rows
+from tests.support.record_builders import an_ml_repo
+
+
+def test_ml_repo_becomes_its_row_and_its_creators() -> None:
+    identified = identify("ml_repos", an_ml_repo())
+    made = to_rows(identified)
+    assert made["ml_repos"] == [
+        MlRepoRow(
+            id="12",
+            tenant_name="acme",
+            name="churn",
+            description="who leaves",
+            storage_integration_fqn="acme:s3",
+            created_by_id="user-1",
+            created_at=datetime(2024, 5, 1, 10, tzinfo=UTC),
+            is_derived=False,
+            extra={
+                "manifest": {"collaborators": [{"subject": "team:ml", "role_id": "admin"}]},
+                "account_id": "a-1",
+                "num_runs": 7,
+            },
+            content_hash=identified.content_hash,
+        )
+    ]
+    assert made["subjects"] == [("user-1", "user", "ada@example.com", "Ada", None, None)]
+
+
+def test_empty_odd_and_absent_manifests_stay_distinct() -> None:
+    for manifest in ({}, {"name": 5}, {"name": "churn"}, {"name": "churn", "owner": "ada"}, ["odd"], None):
+        record = {"id": "12", "tenant_name": "acme"} | ({} if manifest is None else {"manifest": manifest})
+        assert rebuild("ml_repos", to_rows(identify("ml_repos", record))) == record

@@ -1,0 +1,69 @@
+import json
+from typing import Any
+
+import pytest
+
+from etl.simulator import Registry, fault
+from etl.simulator.http_types import Answer
+from tests.unit.simulator.fault_helpers import GOOD, answers_of, context, statuses
+
+
+def body(written: str, **query: str) -> Any:
+    (answer,) = answers_of(written, 1, "models", **query)
+    return json.loads(answer.body)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("wrong_total:-3", {"total": -2}),
+        ("wrong_total", {"total": 2}),
+        ("no_total", {}),
+        ("total_is", {"total": 0}),
+        ("total_is:-1", {"total": -1}),
+        ('total_is:"1"', {"total": "1"}),
+        ("total_is:null", {"total": None}),
+    ],
+)
+def test_a_total_can_be_wrong_or_missing_while_the_data_stay_as_they_are(written: str, said: dict[str, Any]) -> None:
+    assert body(written) == {"data": [{"id": "a"}], "pagination": {"offset": 0, "limit": 100} | said}
+
+
+@pytest.mark.parametrize("written", ["wrong_total", "no_total", "total_is", "empty_page"])
+def test_answer_without_pagination_is_not_changed_by_list_faults(written: str) -> None:
+    here = context("", query={"offset": "5"})
+
+    assert fault(written)(here, lambda: Answer(status=404)) == Answer(status=404)
+
+
+def test_only_a_page_behind_the_first_is_empty_and_its_total_stays() -> None:
+    assert answers_of("empty_page") == answers_of("empty_page", offset="0") == [GOOD]
+    assert body("empty_page", offset="1") == {"data": [], "pagination": {"total": 1, "offset": 0, "limit": 100}}
+
+
+def test_same_page_is_returned_for_every_offset() -> None:
+    assert body("same_page", offset="40", limit="5") == {"offset": ["0"], "limit": ["5"]}
+    assert body("same_page") == {}  # one record, which no offset leads to
+
+
+def test_pages_can_be_longer_than_asked() -> None:
+    assert body("long_pages", limit="5") == {"limit": ["10"]}
+    assert body("long_pages:10", offset="3", limit="5") == {"offset": ["3"], "limit": ["50"]}
+    assert body("long_pages") == {}
+
+
+def test_a_moving_registry_changes_between_requests_in_the_same_way_each_time() -> None:
+    def moved() -> Registry:
+        registry, moving = Registry.generate(models=3, versions=2), fault("moving:5")
+        for _ in range(20):
+            moving(context("models", registry), lambda: GOOD)
+        return registry
+
+    one, other = moved(), moved()
+
+    assert one.records("models") == other.records("models")
+    assert one.records("models") != Registry.generate(models=3, versions=2).records("models")
+
+
+def test_an_empty_registry_has_nothing_to_move() -> None:
+    assert statuses("moving", 20) == [200] * 20

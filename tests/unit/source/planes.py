@@ -1,0 +1,53 @@
+"""Clients of a control plane that is a function from request to response."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from etl.settings import Settings
+from etl.source import Client
+from etl.source.throttle import Throttle
+from tests.unit.source.lists import MovingList
+
+TOKEN = "secret-token-1234"
+
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def settings(**given: Any) -> Settings:
+    return Settings(**{"host": "https://plane.example", "api_key": TOKEN, **given})
+
+
+def client_of(handler: Handler, *, gate: Throttle | None = None, **given: Any) -> Client:
+    return Client(settings(**given), transport=transport_of(handler), gate=gate)
+
+
+def transport_of(handler: Handler) -> httpx.BaseTransport:
+    """A transport that gives a function's responses, with bodies not yet read."""
+
+    def unread(request: httpx.Request) -> httpx.Response:
+        response = handler(request)
+        return httpx.Response(response.status_code, headers=response.headers, stream=response.stream)
+
+    return httpx.MockTransport(unread)
+
+
+def answers(*responses: httpx.Response) -> Handler:
+    """A handler that gives these responses, one after the other."""
+    coming = iter(responses)
+    return lambda _request: next(coming)
+
+
+def parse_envelope(records: list[Any], total: int | None = None) -> httpx.Response:
+    return httpx.Response(200, json={"data": records, "pagination": {"total": total}})
+
+
+def serving(source: MovingList) -> Handler:
+    """Serve the list as a control plane would."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        page = source.page(int(request.url.params["offset"]), int(request.url.params["limit"]))
+        return parse_envelope(page.records, page.total)
+
+    return handler

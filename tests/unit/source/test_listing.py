@@ -1,0 +1,292 @@
+"""Lists read page by page, ahead and in order, until they are proven."""
+
+from collections.abc import Callable, Iterator
+from threading import Lock
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.errors import RequestRefused, SourceError
+from etl.source import Listing, ListingReader, transport
+from etl.source.exceptions import LimitRefused, TooLarge
+from tests.support.concurrency_probe import ConcurrencyProbe
+from tests.unit.source.lists import ORDERS, Order, still_list
+from tests.unit.source.planes import Handler, client_of, parse_envelope, serving
+
+pytestmark = pytest.mark.slow
+
+MODELS = Listing("models")
+
+
+class Recorder:
+    """Passes requests on, and records them."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.seen: list[httpx.Request] = []
+        self._handler = handler
+        self._lock = Lock()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        with self._lock:
+            self.seen.append(request)
+            return self._handler(request)
+
+    def offsets(self) -> list[int]:
+        return [int(request.url.params["offset"]) for request in self.seen]
+
+    def limits(self) -> list[int]:
+        return [int(request.url.params["limit"]) for request in self.seen]
+
+
+def reader_of(handler: Handler, *, page_size: int = 3, concurrency: int = 2, max_sweeps: int = 3) -> ListingReader:
+    client = client_of(handler, api_prefix="/api/ml/v1", concurrency=concurrency, max_retries=0)
+    return ListingReader(client, page_size, concurrency, max_sweeps)
+
+
+def test_list_name_in_messages_includes_its_filters() -> None:
+    assert str(MODELS) == "models"
+    assert str(Listing("models", (("ml_repo_id", "7"), ("name", "n")))) == "models of ml_repo_id 7, name n"
+
+
+class TestListingRead:
+    @given(st.integers(0, 40), st.integers(1, 12), st.integers(1, 4), st.sampled_from(ORDERS))
+    def test_yields_every_record_once_and_in_order(
+        self, count: int, page_size: int, concurrency: int, order: Order
+    ) -> None:
+        source = still_list(count, order=order)
+        with reader_of(serving(source), page_size=page_size, concurrency=concurrency) as reader:
+            reading = reader.read(MODELS)
+            pages = list(reading)
+
+        sweep = [record for page in pages for record in page.fresh]
+        assert sweep == source.page(0, 99).records * reading.sweeps
+        assert reading.proof == ("anchored" if page_size > 1 or count < 2 else "confirmed")
+        assert reading.total == count
+        assert reading.listing == MODELS
+
+    def test_of_one_page_that_meets_total_takes_one_request(self) -> None:
+        requests = Recorder(serving(still_list(2)))
+        with reader_of(requests, page_size=3) as reader:
+            reading = reader.read(MODELS)
+            list(reading)
+
+        assert (len(requests.seen), reading.sweeps, reading.proof) == (1, 1, "anchored")
+
+    def test_without_proof_is_swept_again_and_yields_those_pages_too(self) -> None:
+        source = still_list(5, total=lambda _count: None)
+        with reader_of(serving(source), page_size=9) as reader:
+            reading = reader.read(MODELS)
+            pages = list(reading)
+
+        assert (reading.sweeps, reading.proof, reading.total) == (2, "confirmed", None)
+        assert sum(len(page.fresh) for page in pages) == 10
+
+    def test_that_is_never_proven_ends_after_max_sweeps(self) -> None:
+        source = still_list(20, order="unsteady")
+
+        def handler(request: httpx.Request) -> httpx.Response:
+            source.insert()
+            return serving(source)(request)
+
+        with reader_of(handler, page_size=9, max_sweeps=4) as reader:
+            reading = reader.read(MODELS)
+            list(reading)
+
+        assert (reading.sweeps, reading.proof) == (4, None)
+
+    def test_sends_its_filters_with_every_page(self) -> None:
+        requests = Recorder(serving(still_list(5)))
+        with reader_of(requests) as reader:
+            list(reader.read(Listing("model-versions", (("model_id", "m"), ("run_id", "r")))))
+
+        assert {request.url.path for request in requests.seen} == {"/api/ml/v1/model-versions"}
+        assert {request.url.params["model_id"] for request in requests.seen} == {"m"}
+        assert {request.url.params["run_id"] for request in requests.seen} == {"r"}
+
+    def test_sends_several_requests_at_the_same_time(self) -> None:
+        crowd = ConcurrencyProbe(3)
+
+        def handler(request: httpx.Request) -> httpx.Response:
+            with crowd.joined():
+                return serving(still_list(100))(request)
+
+        with reader_of(handler, page_size=3, concurrency=3) as reader:
+            offsets = [page.offset for page in reader.read(MODELS)]
+
+        assert offsets == list(range(0, 99, 2))
+        assert crowd.most == 3
+
+    def test_holds_no_more_pages_than_may_be_fetched_ahead(self) -> None:
+        requests = Recorder(serving(still_list(500)))
+        with reader_of(requests, page_size=3, concurrency=2) as reader:
+            pages = iter(reader.read(MODELS))
+            for _ in range(10):
+                next(pages)
+            taken = [next(pages).offset for _ in range(5)]
+
+            assert max(requests.offsets()) <= taken[-1] + 2 * 2
+
+    def test_continues_after_the_last_record_if_pages_get_shorter(self) -> None:
+        source = still_list(40)
+
+        def handler(request: httpx.Request) -> httpx.Response:
+            offset, limit = int(request.url.params["offset"]), int(request.url.params["limit"])
+            return parse_envelope(source.page(offset, limit if offset < 10 else 3).records, 40)
+
+        with reader_of(handler, page_size=8, concurrency=3) as reader:
+            reading = reader.read(MODELS)
+            ids = [record["id"] for page in reading for record in page.fresh]
+
+        assert ids == [f"row-{number}" for number in range(1, 41)]
+        assert reading.proof == "anchored"
+
+    def test_fails_with_a_failed_page_and_stops_fetching(self) -> None:
+        def handler(request: httpx.Request) -> httpx.Response:
+            page = serving(still_list(100))(request)
+            return page if int(request.url.params["offset"]) < 4 else httpx.Response(409)
+
+        requests = Recorder(handler)
+        with reader_of(requests, page_size=3, concurrency=2) as reader:
+            pages = iter(reader.read(MODELS))
+            assert [next(pages).offset, next(pages).offset] == [0, 2]
+            with pytest.raises(RequestRefused, match="409") as caught:
+                next(pages)
+
+        assert caught.value.status == 409
+        assert len(requests.seen) <= 5
+
+
+class TestReadMany:
+    @given(st.lists(st.integers(0, 7), max_size=12), st.integers(1, 4))
+    def test_are_yielded_in_the_order_of_their_lists(self, counts: list[int], concurrency: int) -> None:
+        def handler(request: httpx.Request) -> httpx.Response:
+            return serving(still_list(counts[int(request.url.params["model_id"])]))(request)
+
+        listings = [Listing("model-versions", (("model_id", str(n)),)) for n in range(len(counts))]
+        with reader_of(handler, concurrency=concurrency) as reader:
+            read = [
+                (reading.listing, sum(len(page.fresh) for page in reading), reading.proof)
+                for reading in reader.read_many(listings)
+            ]
+
+        assert read == [(listing, count, "anchored") for listing, count in zip(listings, counts, strict=True)]
+
+    def test_take_their_lists_from_the_iterable_as_needed(self) -> None:
+        pulled: list[int] = []
+
+        def listings() -> Iterator[Listing]:
+            for number in range(100):
+                pulled.append(number)
+                yield Listing("model-versions", (("model_id", str(number)),))
+
+        with reader_of(serving(still_list(1)), concurrency=3) as reader:
+            readings = reader.read_many(listings())
+            for _ in range(5):
+                list(next(readings))
+
+            assert pulled == list(range(8))
+
+    def test_request_the_first_pages_of_the_next_lists_ahead(self) -> None:
+        crowd = ConcurrencyProbe(3)
+
+        def handler(request: httpx.Request) -> httpx.Response:
+            with crowd.joined():
+                return serving(still_list(1))(request)
+
+        listings = [Listing("model-versions", (("model_id", str(number)),)) for number in range(12)]
+        with reader_of(handler, concurrency=3) as reader:
+            proofs = [reading.proof for reading in reader.read_many(listings) if list(reading)]
+
+        assert proofs == ["anchored"] * 12
+        assert crowd.most == 3
+
+    def test_that_are_not_consumed_are_cancelled(self) -> None:
+        listings = (Listing("model-versions", (("model_id", str(number)),)) for number in range(100))
+        requests = Recorder(serving(still_list(1)))
+        with reader_of(requests, concurrency=2) as reader:
+            readings = reader.read_many(listings)
+            list(next(readings))
+            readings.close()  # type: ignore[attr-defined]
+
+        assert len(requests.seen) <= 3
+
+
+def limited(most: int, body: Callable[[int], Any], status: int = 422) -> Handler:
+    """A control plane that refuses pages of more than `most` records."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if int(request.url.params["limit"]) > most:
+            return httpx.Response(status, json=body(most))
+        return serving(still_list(20))(request)
+
+    return handler
+
+
+class TestThePageSize:
+    @pytest.mark.parametrize(
+        "body",
+        [
+            lambda most: {"detail": [{"loc": ["query", "limit"], "msg": "too much", "ctx": {"le": most}}]},
+            lambda most: {"statusCode": 400, "message": f"limit must not be greater than {most}"},
+        ],
+    )
+    def test_is_lowered_to_the_largest_size_in_the_answer(self, body: Callable[[int], Any]) -> None:
+        requests = Recorder(limited(7, body))
+        with reader_of(requests, page_size=400) as reader:
+            reading = reader.read(MODELS)
+            pages = list(reading)
+
+        assert requests.limits() == [400] + [7] * (len(requests.seen) - 1)
+        assert (reader.page_size, reading.proof) == (7, "anchored")
+        assert sum(len(page.fresh) for page in pages) == 20
+
+    def test_is_halved_if_the_answer_names_no_size(self) -> None:
+        requests = Recorder(limited(7, lambda _most: {"message": "limit too large"}, status=400))
+        with reader_of(requests, page_size=40) as reader:
+            list(reader.read(MODELS))
+
+        assert requests.limits()[:4] == [40, 20, 10, 5]
+        assert set(requests.limits()[3:]) == {5}
+
+    def test_once_lowered_applies_to_all_later_pages(self, caplog: pytest.LogCaptureFixture) -> None:
+        requests = Recorder(limited(7, lambda most: {"message": f"limit above {most}"}))
+        with reader_of(requests, page_size=40, concurrency=1) as reader:
+            list(reader.read(MODELS))
+            list(reader.read(Listing("model-versions")))
+
+        assert requests.limits().count(40) == 1
+        assert caplog.text.count("pages of 7 instead of 40") == 1
+
+    def test_of_one_if_refused_raises_the_error(self) -> None:
+        with (
+            reader_of(limited(0, lambda _most: {"message": "limit too large"}), page_size=4) as reader,
+            pytest.raises(LimitRefused),
+        ):
+            list(reader.read(MODELS))
+
+    def test_is_halved_if_an_answer_is_too_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(transport, "MAX_RESPONSE_BYTES", 800)
+        with reader_of(serving(still_list(20)), page_size=16) as reader:
+            reading = reader.read(MODELS)
+            pages = list(reading)
+
+        assert (reader.page_size, reading.proof) == (4, "anchored")
+        assert sum(len(page.fresh) for page in pages) == 20
+
+    def test_of_one_if_the_record_is_too_large_raises_the_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(transport, "MAX_RESPONSE_BYTES", 10)
+        with reader_of(serving(still_list(20)), page_size=2) as reader, pytest.raises(TooLarge):
+            list(reader.read(MODELS))
+
+    def test_is_not_lowered_by_another_refusal(self) -> None:
+        refused = httpx.Response(422, json={"message": "ml_repo_id is needed"})
+        requests = Recorder(lambda _request: refused)
+        with reader_of(requests) as reader, pytest.raises(SourceError) as caught:
+            list(reader.read(MODELS))
+
+        assert isinstance(caught.value, RequestRefused)
+        assert caught.value.status == 422
+        assert len(requests.seen) == 1

@@ -1,0 +1,188 @@
+"""Properties of the gate that all workers share, and its log lines."""
+
+import logging
+import time as real_time
+from contextlib import suppress
+from threading import Barrier, Event, Lock, Thread
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.errors import SourceUnavailable
+from etl.source import throttle
+from etl.source.exceptions import TransientError
+from etl.source.retry import Retry
+from etl.source.throttle import Throttle
+from tests.support.patience import patience
+from tests.unit.source.conftest import Time
+from tests.unit.source.planes import settings
+
+
+def test_gate_with_several_pauses_stays_shut_for_the_longest(gate: Throttle, time: Time) -> None:
+    gate.shut(9)
+    gate.shut(3)
+    with gate.turn():
+        assert time.now == 9
+
+
+def test_worker_at_a_shut_gate_holds_no_slot_and_no_lock(time: Time) -> None:
+    def sleep(seconds: float) -> None:
+        with free.turn():
+            gate.shut(0)  # would deadlock if the sleeping thread held the lock
+            assert gate._limit.under_way == 0
+        time.sleep(seconds)
+
+    free, gate = Throttle(1), Throttle(1, clock=time.clock, sleep=sleep)
+    gate.shut(5)
+    with gate.turn():
+        assert gate._limit.under_way == 1
+
+    assert time.slept == [5]
+
+
+def test_gate_shut_during_a_wait_extends_the_wait(time: Time) -> None:
+    def sleep(seconds: float) -> None:
+        if time.now == 0:
+            gate.shut(60)
+        time.sleep(seconds)
+
+    gate = Throttle(4, 0.1, clock=time.clock, sleep=sleep)
+    with gate.turn():
+        pass
+    with gate.turn():
+        assert time.now == 60
+
+
+def test_requests_and_retries_are_spaced_evenly(time: Time) -> None:
+    gate = Throttle(4, 2.0, clock=time.clock, sleep=time.sleep)
+    began = []
+
+    def request() -> None:
+        with gate.turn():
+            began.append(time.now)
+            raise TransientError("stumbled")
+
+    with pytest.raises(SourceUnavailable):
+        Retry(settings(max_retries=3), gate).call(request)
+
+    assert began == [0, 0.5, 1, 1.5]
+
+
+@given(
+    st.sampled_from([0.1, 0.3, 1.0, 7.0, 1000.0]),
+    st.lists(st.tuples(st.floats(0, 30), st.floats(0, 30), st.floats(0, 3)), min_size=1, max_size=40),
+)
+def test_requests_in_any_time_window_stay_within_the_rate(
+    per_second: float, script: list[tuple[float, float, float]]
+) -> None:
+    time = Time()
+    gate = Throttle(4, per_second, clock=time.clock, sleep=time.sleep)
+    began = []
+    for idle, shut, takes in script:
+        time.now += idle
+        gate.shut(shut)
+        with gate.turn() as turn:
+            began.append(turn.began)
+            time.now += takes
+
+    for first, start in enumerate(began):
+        for after, end in enumerate(began[first:]):
+            assert after <= (end - start) * per_second + 1e-6
+
+
+@pytest.mark.parametrize("per_second", [1e-12, 5e-324])
+def test_pauses_at_a_tiny_rate_stay_within_what_python_can_sleep(per_second: float) -> None:
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        raise InterruptedError
+
+    gate = Throttle(4, per_second, sleep=sleep)
+    with gate.turn():
+        pass
+    with suppress(InterruptedError), gate.turn():
+        pass
+
+    assert pauses == [throttle._LONGEST_SLEEP]
+
+
+@given(
+    st.integers(1, 5),
+    st.lists(st.lists(st.sampled_from([200, 404, 429, 503, -1, -2]), max_size=12), min_size=1, max_size=6),
+)
+def test_concurrent_requests_stay_within_the_limit_and_release_every_slot(most: int, scripts: list[list[int]]) -> None:
+    gate = Throttle(most)
+    limit, lock = gate._limit, Lock()
+    places, there = [], [0]
+    begin = limit.begin
+
+    def watched() -> int:
+        places.append((limit.under_way, limit.now))
+        return begin()
+
+    limit.begin = watched  # type: ignore[method-assign]  # observed, not changed
+
+    def work(outcomes: list[int]) -> None:
+        for outcome in outcomes:
+            with suppress(ZeroDivisionError), gate.turn("models") as turn:
+                with lock:
+                    there[0] += 1
+                    assert there[0] <= most
+                real_time.sleep(0)
+                with lock:
+                    there[0] -= 1
+                turn.late = outcome == -2
+                turn.answered(outcome if outcome > 0 else 1 // (outcome + 1))
+
+    workers = [Thread(target=work, args=[script]) for script in scripts]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert len(places) == sum(map(len, scripts))
+    assert all(under_way < now for under_way, now in places)
+    assert (limit.under_way, gate._waiting, there) == (0, 0, [0])
+
+
+def test_waiting_workers_use_every_slot_of_a_grown_limit() -> None:
+    gate, done, together = Throttle(3), [Event() for _ in range(5)], Barrier(3)
+
+    def work(number: int) -> None:
+        with gate.turn() as turn:
+            done[number].wait()
+            if number >= 2:
+                together.wait(patience())  # fails unless all three are here
+            turn.answered(200)
+
+    workers = [Thread(target=work, args=[number]) for number in range(5)]
+    for number, worker in enumerate(workers):
+        worker.start()
+        while gate._limit.under_way + gate._waiting <= number:
+            real_time.sleep(0.001)
+    for each in done:
+        each.set()
+    for worker in workers:
+        worker.join()
+
+    assert not together.broken
+
+
+def test_limit_lowered_by_a_status_is_logged_as_info_and_other_changes_as_debug(
+    gate: Throttle, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for status in (429, 503, 404):
+        with gate.turn() as turn:
+            turn.answered(status)
+    with gate.turn() as turn, suppress(TimeoutError):
+        gate._limit.now = 4
+        turn.late = True
+        raise TimeoutError
+
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("INFO", "1 instead of 2 requests at once, because the server answered 429"),
+        ("DEBUG", "2 instead of 4 requests at once"),
+    ]
