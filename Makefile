@@ -63,12 +63,12 @@ test-airflow: .venv-airflow/stamp .venv-airflow/redis.stamp  ## run the DAG on a
 test-dbt: .venv/dev.stamp .venv-dbt/stamp  ## build docs/dbt by a real dbt, on SQLite and PostgreSQL; in an environment of its own
 	DBT=$(CURDIR)/.venv-dbt/bin/dbt $(BIN)/pytest -n 0 tests/e2e/dbt
 
-endurance: .venv/dev.stamp  ## kill, stop, fill and crowd it, and let it run for long; counts at the end
+endurance: .venv/dev.stamp  ## repeat the tests of crashes, full disks, concurrency and long use many times; print the counts
 	@mkdir -p $(dir $(COUNTED)) && rm -f $(COUNTED)
 	TFY_ETL_TEST_SCALE=$(SCALE) TFY_ETL_TEST_REPORT=$(COUNTED) $(BIN)/pytest $(ENDURANCE)
 	@cat $(COUNTED)
 
-lint: .venv/dev.stamp  ## check style, types, the arrows between rooms, the schema, the README
+lint: .venv/dev.stamp  ## run ruff, mypy, import-linter, the migration check and the generated-docs check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -82,7 +82,7 @@ docs: .venv/dev.stamp  ## build the docs into site/, and check every link; pytho
 	PYTHONPATH=tools/docs $(BIN)/zensical build --clean --strict
 	$(BIN)/python tools/docs/check_site.py site
 
-fuzz: .venv-fuzz/stamp  ## feed the reading of records inputs guided by coverage, for FUZZ_SECONDS
+fuzz: .venv-fuzz/stamp  ## fuzz the parsing of records for FUZZ_SECONDS
 	.venv-fuzz/bin/python -m tests.fuzz.fuzz_records .venv-fuzz/corpus -max_total_time=$(FUZZ_SECONDS) \
 		-max_len=6000 -print_final_stats=1 -artifact_prefix=.venv-fuzz/finding-
 

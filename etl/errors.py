@@ -17,6 +17,8 @@ EtlError                      exit 1   read the message; a later run may succeed
 A message is one line: what failed, then what to do. It never contains the token or a password.
 """
 
+from etl.enums import RunStatus
+
 
 class EtlError(Exception):
     """Base class: `str(error)` is the line to show, `exit_code` that of the process.
@@ -25,7 +27,7 @@ class EtlError(Exception):
     """
 
     exit_code = 1
-    run_status = "failed"
+    run_status = RunStatus.FAILED
 
 
 class ConfigError(EtlError):
@@ -88,11 +90,11 @@ class DeleteLimitExceeded(EtlError):
     """The run would delete more than the delete limit allows: nothing was written."""
 
     exit_code = 5
-    run_status = "refused"
+    run_status = RunStatus.REFUSED
 
 
 class Interrupted(EtlError):
     """SIGINT, SIGTERM or SIGHUP: the run ended cleanly and wrote nothing."""
 
     exit_code = 130
-    run_status = "interrupted"
+    run_status = RunStatus.INTERRUPTED

@@ -1,11 +1,11 @@
 """Run tfy-etl in Airflow: a connection, operators, and a DAG that distributes one sync over many workers.
 
-hook          the connection: URL, token, settings; the list of ML repos
-operators     list ML repos, sync some or all of them, verify a DAG run
-errors        the state of a task after a run with an error
-lineage       assets, and the facets of OpenLineage
-dags          the DAG that maps a sync over the ML repos
-example_dags  DAG files to copy
+`hook`          The connection: URL, token, settings; the list of ML repos.
+`operators`     List ML repos, sync some or all of them, verify a DAG run.
+`errors`        The state of a task after a run with an error.
+`lineage`       Assets, and the facets of OpenLineage.
+`dags`          The DAG that maps a sync over the ML repos.
+`example_dags`  DAG files to copy.
 
 Airflow calls `provider_info` often, so this module imports nothing else.
 """

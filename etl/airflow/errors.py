@@ -1,10 +1,10 @@
 """The state of a task after a run that failed or was partial.
 
-LockHeld                          skipped, rescheduled or retried, by the task's `on_lock_held`
-ConfigError, DeleteLimitExceeded  failed without retry: somebody must change something first
-any other EtlError                failed, and retried as the task's `retries` say
-partial, not proven complete      the same, unless `fail_on_partial` is off
-partial, with rejected records    failed without retry, unless `fail_on_partial` is off
+- LockHeld: skipped, rescheduled or retried, by the task's `on_lock_held`.
+- ConfigError and DeleteLimitExceeded: failed without retry, because somebody must change something first.
+- Any other EtlError: failed, and retried as the task's `retries` say.
+- Partial, not proven complete: failed, and retried, unless `fail_on_partial` is off.
+- Partial, with rejected records: failed without retry, unless `fail_on_partial` is off.
 """
 
 from collections.abc import Iterator, Sequence

@@ -48,9 +48,10 @@ def facets(settings: "Settings", summary: "Summary") -> Any:
     from openlineage.client.generated.output_statistics_output_dataset import OutputStatisticsOutputDatasetFacet
 
     namespace, database = _address(settings.database_url)
+    tallies = {entity.value: tally for entity, tally in summary.tallies.items()}
     outputs = []
     for table in TABLES if summary.run_id is not None else ():
-        tally = summary.tallies.get(table)
+        tally = tallies.get(table)
         written = tally and tally.inserted + tally.updated + tally.deleted + tally.restored
         output_facets = (
             {} if written is None else {"outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=written)}

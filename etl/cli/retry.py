@@ -17,7 +17,7 @@ from etl.sync import Fate, Interrupts, RejectedRetry, RunMonitor, Summary, run
 
 _OUTCOMES = {
     "stored": "stored",
-    "gone": "deleted at the source",
+    "missing": "deleted at the source",
     "rejected": "still rejected",
     "resolved": "already resolved",
 }
@@ -36,11 +36,11 @@ def retry_rejected(settings: Settings, reject_ids: Sequence[int]) -> None:
     if not retry.rejects:
         _print(found, retry, None, as_json=as_json)
         return
-    watch = RunMonitor()
-    run_context.set_process_run_id(watch.run_id)
+    monitor = RunMonitor()
+    run_context.set_process_run_id(monitor.run_id)
     with Interrupts(last=True) as interrupts:
         with progress(settings.progress) as run_progress:
-            summary = run(settings, interrupts=interrupts, progress=run_progress, retry=retry, watch=watch)
+            summary = run(settings, interrupts=interrupts, progress=run_progress, retry=retry, monitor=monitor)
         print_result(lambda: _print(found, retry, summary, as_json=as_json), work_done=True)
     sys.exit(summary.exit_code)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from etl import run_context
 from etl.cli.sanitize import redact, sanitize
+from etl.enums import Entity
 from etl.errors import ConfigError, EtlError, Interrupted, LockHeld
 from etl.settings import Settings, otlp_signals
 from etl.sync import Progress, RunMonitor, Scope, Summary
@@ -35,7 +36,7 @@ class _ProgressPair:
         for each in self._each:
             each.phase(name)
 
-    def advance(self, entity: str, records: int, total: int | None) -> None:
+    def advance(self, entity: Entity, records: int, total: int | None) -> None:
         """Count the records of a page."""
         for each in self._each:
             each.advance(entity, records, total)
@@ -46,12 +47,12 @@ class RunReporter:
 
     def __init__(self, settings: Settings) -> None:
         """Raise ConfigError if the webhook's URL is invalid."""
-        self.watch = RunMonitor()
+        self.monitor = RunMonitor()
         self.summary: Summary | None = None
         self._settings = settings
         self._scope = redact(Scope.of(settings).label())
         self._webhook = settings.webhook_url()
-        self._otlp = None if settings.dry_run else _otlp_exporter(self.watch.run_id, self._scope)
+        self._otlp = None if settings.dry_run else _otlp_exporter(self.monitor.run_id, self._scope)
 
     def wrap_progress(self, progress: Progress) -> Progress:
         """Forward progress to the OTLP exporter too, if there is one."""
@@ -89,28 +90,28 @@ class RunReporter:
 
     def _outcome(self, error: EtlError | None) -> RunOutcome | None:
         """How the run ended; None if it did not start."""
-        watch, summary = self.watch, self.summary
-        if watch.started_at is None or watch.finished_at is None:
+        monitor, summary = self.monitor, self.summary
+        if monitor.started_at is None or monitor.finished_at is None:
             return None
         status, code, reason = "failed", 1, "a bug in tfy-etl: see its log"
         if summary is not None:
             status, code = summary.status, summary.exit_code
         elif error is not None:
             status, code, reason = status_of(error), error.exit_code, str(error)
-        client = watch.client
+        client = monitor.client
         return RunOutcome(
-            run_id=watch.run_id,
+            run_id=monitor.run_id,
             scope=self._scope,
             status=status,
             exit_code=code,
             host=_host(self._settings),
-            started_at=watch.started_at,
-            finished_at=watch.finished_at,
-            duration_s=watch.duration_s,
+            started_at=monitor.started_at,
+            finished_at=monitor.finished_at,
+            duration_s=monitor.duration_s,
             requests=client.requests if client else 0,
             retries=client.retries if client else 0,
             bytes_received=client.bytes_received if client else 0,
-            last_complete_at=watch.last_complete_at,
+            last_complete_at=monitor.last_complete_at,
             error=None if summary else sanitize(reason),
             warnings=tuple(map(sanitize, summary.warnings)) if summary else (),
             records=_counts(summary) if summary else {},
@@ -126,7 +127,7 @@ def status_of(error: EtlError) -> str:
 def run_reporter(settings: Settings) -> Iterator[RunReporter]:
     """Report the run that is made inside, however it ends, and add its id to all log lines from now on."""
     reporter = RunReporter(settings)
-    run_context.set_process_run_id(reporter.watch.run_id)
+    run_context.set_process_run_id(reporter.monitor.run_id)
     failure: EtlError | None = None
     try:
         yield reporter

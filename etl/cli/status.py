@@ -9,9 +9,10 @@ import click
 
 from etl.cli.output import print_result
 from etl.cli.sanitize import redact, sanitize
+from etl.enums import Coverage
 from etl.errors import EtlError
 from etl.settings import Settings
-from etl.store import Coverage, open_readonly, runs
+from etl.store import open_readonly, runs
 
 _STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 """The states of Nagios plugins, by exit code."""

@@ -1,5 +1,6 @@
 """`tfy-etl sync`: make a run, and print its result as text or JSON."""
 
+import gc
 import json
 import sys
 from functools import partial
@@ -22,6 +23,7 @@ _COUNTS = ("seen", "inserted", "updated", "unchanged", "deleted", "restored", "r
 
 def sync_command(settings: Settings) -> None:
     """Make the run, print its result, and exit with its code."""
+    gc.set_threshold(50_000, 20, 100)  # a page has many objects and no cycles: look for cycles rarely
     with run_reporter(settings) as reporter, Interrupts(last=True) as interrupts:
         as_json = settings.output == "json"
         try:
@@ -30,7 +32,7 @@ def sync_command(settings: Settings) -> None:
                     settings,
                     interrupts=interrupts,
                     progress=reporter.wrap_progress(shown_progress),
-                    watch=reporter.watch,
+                    monitor=reporter.monitor,
                 )
         except EtlError as error:
             if as_json:
@@ -51,7 +53,7 @@ def _print(summary: Summary, *, as_json: bool) -> None:
 
 def _print_failure(error: EtlError, reporter: RunReporter) -> None:
     """Print a result for a failed run too, because programs expect a JSON object."""
-    run_id = reporter.watch.run_id if reporter.watch.is_recorded else None
+    run_id = reporter.monitor.run_id if reporter.monitor.is_recorded else None
     result = {"run_id": run_id, "status": status_of(error), "complete": False, "error": redact(str(error))}
     click.echo(json.dumps(result))
 

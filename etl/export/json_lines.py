@@ -47,8 +47,8 @@ class _JsonLines:
 
 def _object(fields: list[tuple[str, Callable[[Any], str]]], row: Row) -> str:
     pairs = zip(fields, row, strict=True)
-    told = (f"{name}:{'null' if value is None else write(value)}" for (name, write), value in pairs)
-    return f"{{{','.join(told)}}}\n"
+    members = (f"{name}:{'null' if value is None else write(value)}" for (name, write), value in pairs)
+    return f"{{{','.join(members)}}}\n"
 
 
 @contextmanager

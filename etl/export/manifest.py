@@ -66,7 +66,7 @@ def files_of(folder: Path) -> set[str] | None:
         return None
 
 
-def _run(run: queries.export.RunTold | None) -> dict[str, Any] | None:
+def _run(run: queries.export.RunInfo | None) -> dict[str, Any] | None:
     if run is None:
         return None
     times = {"started_at": moment(run.started_at), "finished_at": run.finished_at and moment(run.finished_at)}

@@ -6,13 +6,14 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from etl.enums import Coverage, Entity, RunStatus
 from etl.models.base import Base, one_of
 
 # SQLite generates values only for a key that is declared INTEGER.
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
-_ENTITIES = one_of("ml_repos", "models", "model_versions")
-_COVERAGE = one_of("all", "latest")
+_ENTITIES = one_of(*Entity)
+_COVERAGE = one_of(*Coverage)
 
 
 class SyncRun(Base):
@@ -24,7 +25,7 @@ class SyncRun(Base):
     started_at: Mapped[datetime] = mapped_column(comment="Start, UTC.")
     finished_at: Mapped[datetime | None] = mapped_column(comment="End, UTC; NULL while running.")
     status: Mapped[str] = mapped_column(
-        info=one_of("running", "succeeded", "partial", "failed", "refused", "interrupted"),
+        info=one_of(*RunStatus),
         comment="running; succeeded or partial: records were written; failed, refused or interrupted: none were "
         "written.",
     )
@@ -48,7 +49,7 @@ class SyncRun(Base):
     tool_version: Mapped[str] = mapped_column(comment="Release of tfy-etl.")
     requests: Mapped[int] = mapped_column(comment="HTTP requests sent, retries included.")
     retries: Mapped[int] = mapped_column(comment="Requests that were sent again.")
-    bytes_received: Mapped[int] = mapped_column(comment="Bytes of all responses, decoded.")
+    bytes_received: Mapped[int] = mapped_column(comment="Bytes of all responses, as transferred.")
     error: Mapped[str | None] = mapped_column(comment="Why it failed, in one line; NULL if it did not.")
 
     __table_args__ = (Index(None, "started_at"), {"comment": "One row for each run of tfy-etl."})

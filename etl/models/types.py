@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import DateTime, Dialect, Text, TypeDecorator
@@ -43,7 +43,10 @@ def escape(text: str) -> str:
     return _ODD.sub(_escape, text) if _ODD.search(text) else text
 
 
-def escaped_all(texts: Sequence[str | None]) -> Sequence[str | None]:
+_Text = TypeVar("_Text", str, str | None)
+
+
+def escaped_all(texts: Sequence[_Text]) -> Sequence[_Text]:
     """Escape each text; None stays None."""
     together = "".join(filter(None, texts))
     if together.isascii() and "\0" not in together:  # true for most columns, and fast to check

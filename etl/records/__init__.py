@@ -1,7 +1,7 @@
-"""Turn JSON records into rows, and rows into records. Pure: no database, no HTTP, no clock.
+"""Turn JSON records into rows, without loss. Pure: no database, no HTTP, no clock.
 
-`identify` identifies and hashes a record. `to_rows` turns it into rows of the tables, and `rebuild` turns rows back
-into the record. `changes` compares two states of its rows.
+`identify` identifies and hashes a record. `to_rows` turns it into rows of the tables. `changes` compares two states of
+its rows.
 
 `rows`       The shape of the rows: one class for each table.
 `fields`     Read fields into columns; `extra` keeps the rest.
@@ -20,7 +20,6 @@ from etl.records.identify import IdentifiedRecord, identify, identify_derived
 from etl.records.ml_repos import derived_ml_repo
 from etl.records.models import embedded_version
 from etl.records.rows import (
-    Entity,
     MetricRow,
     MlRepoRow,
     ModelRow,
@@ -32,10 +31,9 @@ from etl.records.rows import (
     SubjectRow,
     TagRow,
 )
-from etl.records.transform import rebuild, to_rows
+from etl.records.transform import to_rows
 
 __all__ = [
-    "Entity",
     "FieldChange",
     "IdentifiedRecord",
     "InvalidRecord",
@@ -55,6 +53,5 @@ __all__ = [
     "identify",
     "identify_derived",
     "identity",
-    "rebuild",
     "to_rows",
 ]

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
+from etl.enums import Entity
 from etl.records.canonical import canonical
 from etl.records.rows import (
-    Entity,
     Json,
     MetricRow,
     MlRepoRow,
@@ -22,15 +22,15 @@ from etl.records.times import iso
 from etl.records.versions import SNIPPET
 
 _ROW_TYPES: dict[Entity, type[MlRepoRow | ModelRow | ModelVersionRow]] = {
-    "ml_repos": MlRepoRow,
-    "models": ModelRow,
-    "model_versions": ModelVersionRow,
+    Entity.ML_REPOS: MlRepoRow,
+    Entity.MODELS: ModelRow,
+    Entity.MODEL_VERSIONS: ModelVersionRow,
 }
 _JSON_COLUMNS = ("metadata", "manifest", "extra")
-_UNTOLD = (SNIPPET, "content_hash")
+_NOT_LOGGED = (SNIPPET, "content_hash")
 
 # Parts of the manifest that a column or another table holds. Their changes are reported there, and only there.
-_TOLD_BY = {
+_LOGGED_AS = {
     ("version",): "version",
     ("version_alias",): "version_alias",
     ("description",): "description",
@@ -92,20 +92,20 @@ def changes(entity: Entity, entity_id: str, old: Rows | None, new: Rows) -> list
 
 def _columns(before: Record, after: Record) -> Iterator[_Move]:
     for name, value in before.items():
-        if name not in _UNTOLD and name not in _JSON_COLUMNS and value != after[name]:
+        if name not in _NOT_LOGGED and name not in _JSON_COLUMNS and value != after[name]:
             yield _Move(name, _text(value), _text(after[name]))
 
 
 def _json_columns(before: Record, after: Record, is_listed: set[str]) -> Iterator[_Move]:
     for name in _JSON_COLUMNS:
         for path, old, new in _leaves((), before.get(name), after.get(name)):
-            if not _is_told(name, path, is_listed):
+            if not _is_logged_elsewhere(name, path, is_listed):
                 yield _Move(".".join((name, *path)), _text(old), _text(new))
 
 
-def _is_told(column: str, path: Path, is_listed: set[str]) -> bool:
+def _is_logged_elsewhere(column: str, path: Path, is_listed: set[str]) -> bool:
     if column == "manifest":
-        return path[:1] == ("metadata",) or _TOLD_BY.get(path) in is_listed
+        return path[:1] == ("metadata",) or _LOGGED_AS.get(path) in is_listed
     return column == "extra" and path[0] in is_listed
 
 
@@ -166,12 +166,11 @@ def _packages(old: Rows, new: Rows) -> Iterator[_Move]:
 
 def _pairs(old: list[tuple[K, str]], new: list[tuple[K, str]]) -> Iterator[tuple[K, str | None, str | None]]:
     """Pair removed and added texts by key, without the texts that both lists hold."""
-    gone, came = Counter(old), Counter(new)
-    gone, came = gone - came, came - gone
+    removed, added = Counter(old) - Counter(new), Counter(new) - Counter(old)
     waiting: defaultdict[K, deque[str]] = defaultdict(deque)
-    for key, text in came.elements():
+    for key, text in added.elements():
         waiting[key].append(text)
-    for key, text in gone.elements():
+    for key, text in removed.elements():
         yield key, text, waiting[key].popleft() if waiting[key] else None
     for key, texts in waiting.items():
         for text in texts:

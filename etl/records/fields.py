@@ -10,16 +10,17 @@ from datetime import datetime
 from types import NoneType
 from typing import Any
 
-from etl.records.rows import Entity, Json, Record
+from etl.enums import Entity
+from etl.records.rows import Json, Record
 from etl.records.times import instant
 
 MAX_INDEXED = 2000
 """Maximum bytes that every database can index; PostgreSQL's limit is about 2,700."""
 
 REQUIRED_ANY: dict[Entity, tuple[str, str]] = {
-    "ml_repos": ("tenant_name", "manifest"),
-    "models": ("name", "fqn"),
-    "model_versions": ("fqn", "manifest"),
+    Entity.ML_REPOS: ("tenant_name", "manifest"),
+    Entity.MODELS: ("name", "fqn"),
+    Entity.MODEL_VERSIONS: ("fqn", "manifest"),
 }
 """Fields of which every record has at least one, in every known release of the API."""
 

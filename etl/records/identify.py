@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeGuard
 
+from etl.enums import Entity
 from etl.records.canonical import MAX_NESTING, UnstorableValue, change_hash, content_hash, normalize
 from etl.records.fields import REQUIRED_ANY, InvalidRecord, has_content, identity, kind_of, own_identity
 from etl.records.metrics import Metrics, metrics_of
 from etl.records.models import embedded_version
-from etl.records.rows import Entity, Json, Record
+from etl.records.rows import Json, Record
 from etl.records.times import Instant, instant
 from etl.records.versions import SNIPPET
 
@@ -33,6 +34,8 @@ class IdentifiedRecord(NamedTuple):
     model_id: str | None
     change_hash: str | None
     metrics: Metrics
+    latest_version: Record | None
+    """The version that a model embeds, if it is a usable record."""
     record: Record
     is_derived: bool = False
     """Whether this is an ML repo that the source does not list, known only from its models."""
@@ -46,22 +49,27 @@ def identify(entity: Entity, raw: Json) -> IdentifiedRecord:
     if not isinstance(raw, dict):
         raise InvalidRecord(f"it is {kind_of(raw)}, where an object with an id was expected")
     own_id = own_identity(raw, "id")
-    model_id = own_identity(raw, "model_id") if entity == "model_versions" else None
+    model_id = own_identity(raw, "model_id") if entity is Entity.MODEL_VERSIONS else None
     if not has_content(entity, raw):
         one, other = REQUIRED_ANY[entity]
         raise InvalidRecord(f"it has neither {one} nor {other}, and every record of its kind has at least one")
     metrics = metrics_of(raw, own_id) if model_id else _NONE
-    content, change_hash = _hashes(entity, raw, metrics)
+    latest = embedded_version(raw) if entity is Entity.MODELS else None
+    if entity is Entity.MODELS:
+        content, change_hash = _hashes_of_model(raw, latest)
+    else:
+        content, change_hash = _hash(raw | {"metrics": None} if metrics.is_listed else raw, metrics.rows), None
     updated_at = _instant(raw.get("updated_at"))
     return IdentifiedRecord(
         entity=entity,
         id=own_id,
         updated_at=updated_at.at if updated_at else None,
         content_hash=content,
-        ml_repo_id=own_id if entity == "ml_repos" else identity(raw.get("ml_repo_id")),
+        ml_repo_id=own_id if entity is Entity.ML_REPOS else identity(raw.get("ml_repo_id")),
         model_id=model_id,
         change_hash=change_hash,
         metrics=metrics,
+        latest_version=latest,
         record=raw,
     )
 
@@ -70,7 +78,7 @@ def identify_derived(ml_repo: Record) -> IdentifiedRecord:
     """Identify and hash an ML repo known only from its models; no listed one has its hash."""
     repo_id = own_identity(ml_repo, "id")
     return IdentifiedRecord(
-        entity="ml_repos",
+        entity=Entity.ML_REPOS,
         id=repo_id,
         updated_at=None,
         content_hash=content_hash(["derived", _content(ml_repo)]),
@@ -78,18 +86,14 @@ def identify_derived(ml_repo: Record) -> IdentifiedRecord:
         model_id=None,
         change_hash=None,
         metrics=_NONE,
+        latest_version=None,
         record=ml_repo,
         is_derived=True,
     )
 
 
-def _hashes(entity: Entity, raw: Record, metrics: Metrics) -> tuple[str, str | None]:
-    """The content hash and, for a model, the change_hash. Raises InvalidRecord."""
-    if metrics.is_listed:
-        return _hash(raw | {"metrics": None}, metrics.rows), None
-    if entity != "models":
-        return _hash(raw), None
-    latest = embedded_version(raw)
+def _hashes_of_model(raw: Record, latest: Record | None) -> tuple[str, str]:
+    """The content hash and the change hash of a model. Raises InvalidRecord."""
     if latest is None:
         own = _hash(raw)
         return own, content_hash([own])

@@ -1,11 +1,10 @@
 """Metrics of a version: one row for each logged value, in the source's order."""
 
-from collections.abc import Iterable
 from math import isnan
 from typing import Any, NamedTuple
 
 from etl.records.fields import indexed, integer, without_nulls
-from etl.records.rows import Json, MetricRow, Record
+from etl.records.rows import Json, Record
 
 _FIELDS = frozenset({"key", "value", "timestamp", "step"})
 _INT64 = 2**63
@@ -51,22 +50,6 @@ def metrics_of(record: Record, version_id: str) -> Metrics:
             and (milliseconds is not None or timestamp is None)
         )
     return Metrics(rows, is_listed)
-
-
-def listed_metrics(rows: Iterable[tuple[Any, ...]]) -> list[Record]:
-    """Rebuild the source's list of metrics from their rows."""
-    return [
-        without_nulls(
-            {
-                "key": row.key,
-                # float() parses exactly the names that value_special holds.
-                "value": float(row.value_special) if row.value_special else row.value,
-                "timestamp": row.timestamp_ms,
-                "step": row.step,
-            }
-        )
-        for row in sorted(map(MetricRow._make, rows), key=lambda row: row.position)
-    ]
 
 
 def _number(value: Json) -> tuple[float | None, str | None]:

@@ -11,8 +11,7 @@ from etl.records.fields import (
     without_nulls,
 )
 from etl.records.rows import MlRepoRow, Record, Rows
-from etl.records.subjects import restore_creator, take_creator
-from etl.records.times import iso
+from etl.records.subjects import take_creator
 
 _FQN_PARTS = 3
 """Minimum parts of a model's path: tenant, ML repo, model. Model names may contain slashes."""
@@ -55,28 +54,6 @@ def ml_repo_rows(record: Record, content_hash: str, *, is_derived: bool = False)
         content_hash=content_hash,
     )
     return {"ml_repos": [row], "subjects": subjects}
-
-
-def rebuild_ml_repo(rows: Rows) -> Record:
-    """Rebuild the record of an ML repo from its rows."""
-    row = MlRepoRow._make(rows["ml_repos"][0])
-    manifest = {
-        "name": row.name,
-        "description": row.description,
-        "storage_integration_fqn": row.storage_integration_fqn,
-    }
-    record = {
-        "id": row.id,
-        "tenant_name": row.tenant_name,
-        "manifest": without_nulls(manifest) or None,
-        "created_at": iso(row.created_at) if row.created_at else None,
-    }
-    left = row.extra or {}
-    if record["manifest"] and "manifest" in left:
-        left = left | {"manifest": record["manifest"] | left["manifest"]}
-    rebuilt = without_nulls(record) | left
-    restore_creator(rebuilt, row.created_by_id, rows)
-    return rebuilt
 
 
 def _take_manifest(left: Record) -> dict[str, str]:

@@ -1,23 +1,26 @@
 """Models, with the steps of the runs that logged them and the id of their latest version."""
 
+from etl.enums import Entity
 from etl.records import fields
 from etl.records.rows import ModelRow, ModelRunStepRow, Record, Rows
-from etl.records.subjects import restore_creator, take_creator
-from etl.records.times import iso
+from etl.records.subjects import take_creator
 
 
 def embedded_version(raw: Record) -> Record | None:
     """A model's latest version if it is a usable record; otherwise it is an ordinary field."""
     latest = raw.get("latest_version")
-    if not isinstance(latest, dict) or not fields.has_content("model_versions", latest):
+    if not isinstance(latest, dict) or not fields.has_content(Entity.MODEL_VERSIONS, latest):
         return None
     return latest if fields.identity(latest.get("id")) and fields.identity(latest.get("model_id")) else None
 
 
-def model_rows(record: Record, content_hash: str) -> Rows:
-    """The rows of a model, by table, without those of its latest version."""
+def model_rows(record: Record, content_hash: str, latest_version: Record | None) -> Rows:
+    """The rows of a model, by table, without those of its latest version.
+
+    `latest_version`: the record's `embedded_version`.
+    """
     left = dict(record)
-    if embedded_version(record):
+    if latest_version:
         del left["latest_version"]
     model_id = fields.take_own_identity(left, "id")
     created_by_id, subjects = take_creator(left)
@@ -36,26 +39,6 @@ def model_rows(record: Record, content_hash: str) -> Rows:
         content_hash=content_hash,
     )
     return {"models": [row], "model_run_steps": run_steps, "subjects": subjects}
-
-
-def rebuild_model(rows: Rows) -> Record:
-    """Rebuild the record of a model from its rows, which hold only its latest version's id."""
-    row = ModelRow._make(rows["models"][0])
-    steps = sorted(ModelRunStepRow._make(step) for step in rows.get("model_run_steps", ()))
-    record = {
-        "id": row.id,
-        "ml_repo_id": row.ml_repo_id,
-        "name": row.name,
-        "fqn": row.fqn,
-        "type": row.type,
-        "created_at": iso(row.created_at) if row.created_at else None,
-        "updated_at": iso(row.updated_at) if row.updated_at else None,
-        "latest_version": {"id": row.latest_version_id} if row.latest_version_id else None,
-        "run_steps": [step.step for step in steps] or None,
-    }
-    rebuilt = fields.without_nulls(record) | (row.extra or {})
-    restore_creator(rebuilt, row.created_by_id, rows)
-    return rebuilt
 
 
 def _take_run_steps(left: Record, model_id: str) -> list[ModelRunStepRow]:

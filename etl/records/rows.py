@@ -7,9 +7,8 @@ and columns derived from others (`logged_at`).
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-Entity = Literal["ml_repos", "models", "model_versions"]
 Json = Any
 Record = dict[str, Json]
 Rows = Mapping[str, Sequence[tuple[Any, ...]]]

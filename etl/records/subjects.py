@@ -4,8 +4,8 @@ Records of one subject share its row. Details that vary between its records, suc
 `extra` of each record.
 """
 
-from etl.records.fields import leftover, take_identity, take_text, without_nulls
-from etl.records.rows import Record, Rows, SubjectRow
+from etl.records.fields import leftover, take_identity, take_text
+from etl.records.rows import Record, SubjectRow
 
 _FIELD = "created_by_subject"
 
@@ -23,21 +23,3 @@ def take_creator(left: Record) -> tuple[str | None, list[SubjectRow]]:
     left[_FIELD] = leftover(rest)
     pat_name = take_text(rest, "subjectPatName")
     return subject_id, [SubjectRow(subject_id, subject_type, slug, display_name, pat_name, leftover(rest))]
-
-
-def restore_creator(record: Record, created_by_id: str | None, rows: Rows) -> None:
-    """Put the creator back into a record.
-
-    It joins the subject's row, which may be from another record, with the details that this record kept.
-    """
-    if created_by_id is None:
-        return
-    subject: Record = {"subjectId": created_by_id}
-    for row in map(SubjectRow._make, rows.get("subjects", ())):
-        if row.id == created_by_id:
-            subject |= {
-                "subjectType": row.type,
-                "subjectSlug": row.slug,
-                "subjectDisplayName": row.display_name,
-            }
-    record[_FIELD] = without_nulls(subject) | record.get(_FIELD, {})

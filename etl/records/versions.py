@@ -4,11 +4,10 @@ from typing import Any
 
 from etl.records import fields
 from etl.records.fields import indexed, integer, member, text
-from etl.records.metrics import Metrics, listed_metrics
+from etl.records.metrics import Metrics
 from etl.records.packages import package_rows
 from etl.records.rows import Json, ModelVersionRow, Record, Rows, TagRow
-from etl.records.subjects import restore_creator, take_creator
-from etl.records.times import iso
+from etl.records.subjects import take_creator
 
 SNIPPET = "usage_code_snippet"
 _INTERNAL = ".truefoundry"
@@ -45,27 +44,6 @@ def version_rows(record: Record, content_hash: str, metrics: Metrics) -> Rows:
         "model_version_packages": package_rows(version_id, manifest),
         "subjects": subjects,
     }
-
-
-def rebuild_version(rows: Rows) -> Record:
-    """Rebuild the record of a model version from its rows."""
-    row = ModelVersionRow._make(rows["model_versions"][0])
-    record = {
-        "id": row.id,
-        "model_id": row.model_id,
-        "ml_repo_id": row.ml_repo_id,
-        "fqn": row.fqn,
-        "deployable": row.deployable,
-        SNIPPET: row.usage_code_snippet,
-        "created_at": iso(row.created_at) if row.created_at else None,
-        "updated_at": iso(row.updated_at) if row.updated_at else None,
-        "manifest": row.manifest,
-        "tags": [tag for _, _, tag in sorted(rows.get("model_version_tags", ()))] or None,
-        "metrics": listed_metrics(rows.get("model_version_metrics", ())) or None,
-    }
-    rebuilt = fields.without_nulls(record) | (row.extra or {})
-    restore_creator(rebuilt, row.created_by_id, rows)
-    return rebuilt
 
 
 def _take_tags(left: Record, version_id: str) -> list[TagRow]:

@@ -1,12 +1,12 @@
 """A report on the registry for people who do not write SQL: one self-contained HTML file.
 
-data        the data of the report, read from one snapshot of the database
-findings    warnings about the data, and what needs attention
-metrics     headline figures, growth, distributions and metrics, computed from the data
-charts      SVG charts, by pygal
-formatting  numbers and times as text, and registry text as safe HTML
-page        the HTML page, with a Content-Security-Policy that allows no requests
-files       replaces the report file in one step
+`data`        The data of the report, read from one snapshot of the database.
+`findings`    Warnings about the data, and what needs attention.
+`metrics`     Headline figures, growth, distributions and metrics, computed from the data.
+`charts`      SVG charts, by pygal.
+`formatting`  Numbers and times as text, and registry text as safe HTML.
+`page`        The HTML page, with a Content-Security-Policy that allows no requests.
+`files`       Replaces the report file in one step.
 """
 
 from collections.abc import Callable

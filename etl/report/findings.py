@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from etl.enums import WROTE
 from etl.report.data import ReportData
 from etl.report.formatting import moment, number, plural, span
 from etl.store.runs import age_of
@@ -74,7 +75,7 @@ def _of_last_run(data: ReportData) -> Caveat | None:
     how = _ENDED.get(run["status"], "ended without a proof of completeness")
     shown = (
         "The figures below may lack records, and include records that the source has deleted."
-        if run["status"] in {"partial", "succeeded"}
+        if run["status"] in WROTE
         else f"The figures below are from the previous run, of {moment(data.last_written['started_at'])} UTC."
     )
     return Caveat(

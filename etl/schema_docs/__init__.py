@@ -1,10 +1,10 @@
 """Documentation of the schema in several formats, generated from the mappings without a database.
 
-schema_description  tables, views and revision, from the mappings
-markdown            a data dictionary to read
-as_json             the same for programs
-mermaid             an entity-relationship diagram
-dbt                 dbt sources, with tests and freshness
+`schema_description`  Tables, views and revision, from the mappings.
+`markdown`            A data dictionary to read.
+`as_json`             The same for programs.
+`mermaid`             An entity-relationship diagram.
+`dbt`                 Dbt sources, with tests and freshness.
 """
 
 from etl.schema_docs import as_json, dbt, markdown, mermaid

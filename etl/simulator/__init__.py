@@ -1,12 +1,12 @@
 """A simulated control plane for development, demos and tests: the registry's API over HTTP, with synthetic data.
 
-http_types     a request and an answer
-data           synthetic records, the same for the same seed
-stored_record  a record, and the fields that lists sort and filter by
-registry       the records, their lists and changes to them, under one lock
-routes         paths, authorization, filters and limits
-faults         named faults, to inject into answers
-server         the HTTP server
+`http_types`     A request and an answer.
+`data`           Synthetic records, the same for the same seed.
+`stored_record`  A record, and the fields that lists sort and filter by.
+`registry`       The records, their lists and changes to them, under one lock.
+`routes`         Paths, authorization, filters and limits.
+`faults`         Named faults, to inject into answers.
+`server`         The HTTP server.
 """
 
 from etl.simulator.faults import FAULTS, Fault, fault

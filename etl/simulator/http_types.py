@@ -22,24 +22,22 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An answer, and the faults to apply while it is sent.
-
-    sent    send only this number of bytes of `body`, although Content-Length is that of the whole body
-    stream  further bytes to send after those
-    delay   seconds to wait before the answer
-    stall   send nothing more until one side closes the connection
-    reset   reset the connection, before the first byte unless `sent` is set
-    """
+    """An answer, and the faults to apply while it is sent."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
     sent: int | None = None
+    """Send only this number of bytes of `body`, although Content-Length is that of the whole body."""
     stream: Iterable[bytes] = ()
+    """Further bytes to send after those."""
     delay: float = 0.0
+    """Seconds to wait before the answer."""
     stall: bool = False
+    """Send nothing more until one side closes the connection."""
     reset: bool = False
+    """Reset the connection, before the first byte unless `sent` is set."""
 
 
 Proceed = Callable[[], Answer]

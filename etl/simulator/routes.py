@@ -37,16 +37,7 @@ class _Invalid(ValueError):
 
 @dataclass
 class Api:
-    """The API of one registry, with the behaviour of this control plane, which may change between requests.
-
-    cap_silently      serve `max_limit` records if a request asks for more, and say so in `pagination.limit`;
-                      otherwise such a request gets a 422
-    versions_listing  the filter that `/model-versions` requires: tenant (none), ml_repo or model
-    offers            the lists that this control plane offers; any other list, and its single records, gets the
-                      status `not_offered`, or the HTML page if that is None; `/models/{id}` is always served
-    forbids           the lists that the token may not read (403), with their single records
-    single_records    whether single records are served; otherwise their paths get a 404
-    """
+    """The API of one registry, with the behaviour of this control plane, which may change between requests."""
 
     registry: Registry
     _: KW_ONLY
@@ -55,12 +46,21 @@ class Api:
     prefixes: tuple[str, ...] = ("/api/ml/v1", "/api/svc/v1")
     max_limit: int = 1000
     cap_silently: bool = False
+    """Serve `max_limit` records if a request asks for more, and say so in `pagination.limit`. Otherwise such a request
+    gets a 422."""
     total: bool = True
     versions_listing: str = "tenant"
+    """The filter that `/model-versions` requires: tenant (none), ml_repo or model."""
     offers: frozenset[str] = frozenset(ENTITIES)
+    """The lists that this control plane offers. Any other list, and its single records, gets the status `not_offered`.
+
+    `/models/{id}` is always served."""
     not_offered: int | None = 404
+    """The status of a list that is not offered; None for the HTML page."""
     forbids: frozenset[str] = frozenset()
+    """The lists that the token may not read (403), with their single records."""
     single_records: bool = True
+    """Whether single records are served; otherwise their paths get a 404."""
 
     def endpoint(self, path: str) -> tuple[str, str]:
         """Return the list of a path and the id in it; both may be empty."""

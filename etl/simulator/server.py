@@ -35,24 +35,22 @@ class Logged(NamedTuple):
 
 @dataclass(kw_only=True)
 class Simulator(Api):
-    """A control plane that listens from `start` to `stop`, or inside a `with` block.
-
-    port            0 selects a free port
-    latency         seconds before each answer
-    tls             a certificate file and a key file
-    before_request  called with number, path and query of each request before it is answered
-    log             the requests, without those that change the registry
-    headers_seen    the headers of the same requests; of the token only the scheme is kept
-    """
+    """A control plane that listens from `start` to `stop`, or inside a `with` block."""
 
     host: str = "127.0.0.1"
     port: int = 0
+    """0 selects a free port."""
     latency: float = 0.0
+    """Seconds before each answer."""
     tls: tuple[Path | str, Path | str] | None = None
+    """A certificate file and a key file."""
     faults: Sequence[Fault] = ()
     before_request: Callable[[int, str, dict[str, list[str]]], object] | None = None
+    """Called with number, path and query of each request before it is answered."""
     log: list[Logged] = field(default_factory=list, init=False)
+    """The requests, without those that change the registry."""
     headers_seen: list[dict[str, str]] = field(default_factory=list, init=False)
+    """The headers of the same requests; of the token only the scheme is kept."""
 
     def __post_init__(self) -> None:
         self._server: _Server | None = None

@@ -1,6 +1,7 @@
 """All SQL: lock, staging, reconcile, merge, the run's record, migrations, and queries.
 
-`store`             The database as a run uses it: lock, staging, reconcile, the one commit.
+`store`             The database as a run uses it: connection, lock, schema, the one commit.
+`repo_scope`        Which ML repos a run covers.
 `staging`           Stages rows in temporary tables, and reads what is stored for comparison.
 `staging_tables`    The temporary tables.
 `reconcile`         Compares staging with the tables: deletes, restores, counts, the delete limit.
@@ -17,26 +18,28 @@
 `queries`           The queries of other commands: report, export, explore, demo.
 """
 
-from etl.store import queries, rejected_records, runs, schema
+from etl.store import queries, reconcile, rejected_records, runs, schema
 from etl.store.engine import lock_is_free, open_engine, opened, server_of
 from etl.store.merge import Supersede
 from etl.store.reconcile import EmptiedRepo, Tally
-from etl.store.rejected_records import Gone, Reject
+from etl.store.rejected_records import MissingRecords, Reject
+from etl.store.repo_scope import ALL_REPOS, RepoScope
 from etl.store.retention import PRUNED, Old
-from etl.store.runs import Advance, Coverage
+from etl.store.runs import Advance
 from etl.store.staging import Known, Observed, Staging
 from etl.store.store import Store, open_readonly
 
 __all__ = [
+    "ALL_REPOS",
     "PRUNED",
     "Advance",
-    "Coverage",
     "EmptiedRepo",
-    "Gone",
     "Known",
+    "MissingRecords",
     "Observed",
     "Old",
     "Reject",
+    "RepoScope",
     "Staging",
     "Store",
     "Supersede",
@@ -46,6 +49,7 @@ __all__ = [
     "open_readonly",
     "opened",
     "queries",
+    "reconcile",
     "rejected_records",
     "runs",
     "schema",

@@ -5,59 +5,60 @@ move from the ML repos of one run to those of another while both read. Then both
 a different state. Or one run misses the model in its lists, and the other run has read it.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, exists, insert, literal, select, update
 
-from etl.store.engine import database_of
+from etl.enums import Entity, Outcome
+from etl.store.engine import dialect_of
 from etl.store.reconcile import live_in
-from etl.store.staging_tables import CHILDREN, OBSERVED, STAGES, TABLES, TO_DELETE
+from etl.store.repo_scope import RepoScope
+from etl.store.staging_tables import CHILDREN, OBSERVED, STAGES, TABLES, TO_DELETE, record_id
 
 
-def rebase_staging(connection: Connection, ml_repos: Sequence[str]) -> None:
+def rebase_staging(connection: Connection, repos: RepoScope) -> None:
     """Wait for merges in progress, then adapt staging to the rows that are stored now.
 
     The caller has begun a transaction.
     """
-    if not ml_repos:  # no other run runs at the same time as one over the whole registry
+    if repos.is_all:  # no other run runs at the same time as one over the whole registry
         return
-    database_of(connection.engine.url).wait_for_merges(connection)
-    for entity in ("model_versions", "models"):  # versions first: the staged models show which are outdated
+    dialect_of(connection.engine.url).wait_for_merges(connection)
+    for entity in (Entity.MODEL_VERSIONS, Entity.MODELS):  # versions first: the staged models show which are outdated
         _discard(connection, entity, _outdated(entity))
     for entity in CHILDREN:
-        _take_as_stored(connection, entity)
-        _take_as_buried(connection, entity)
-        _spare_what_moved(connection, entity, ml_repos)
+        _update_inserted_since(connection, entity)
+        _restore_deleted_since(connection, entity)
+        _keep_moved_since(connection, entity, repos)
 
 
-def _outdated(entity: str) -> Select[Any]:
+def _outdated(entity: Entity) -> Select[Any]:
     """Select staged records that another run has stored in a newer state.
 
     Versions of such models are outdated too.
     """
     stage, table = STAGES[entity], TABLES[entity]
     newer = exists().where(table.c.id == stage.c.id, table.c.updated_at > stage.c.updated_at)
-    if entity == "models":
+    if entity is Entity.MODELS:
         return select(stage.c.id).where(newer)
-    return select(stage.c.id).where(newer | stage.c.model_id.in_(_outdated("models")))
+    return select(stage.c.id).where(newer | stage.c.model_id.in_(_outdated(Entity.MODELS)))
 
 
-def _discard(connection: Connection, entity: str, outdated: Select[Any]) -> None:
+def _discard(connection: Connection, entity: Entity, outdated: Select[Any]) -> None:
     changes = STAGES["changes"]
     connection.execute(delete(changes).where(changes.c.entity == entity, changes.c.entity_id.in_(outdated)))
     for name in (*CHILDREN[entity], entity):
-        connection.execute(delete(STAGES[name]).where(STAGES[name].columns[0].in_(outdated)))
+        connection.execute(delete(STAGES[name]).where(record_id(STAGES[name]).in_(outdated)))
 
 
-def _take_as_stored(connection: Connection, entity: str) -> None:
+def _update_inserted_since(connection: Connection, entity: Entity) -> None:
     """Turn inserts into updates where another run has inserted the record since.
 
     The other run has logged the record as created, so discard this run's log entry.
     """
     of_entity = (
         OBSERVED.c.entity == entity,
-        OBSERVED.c.outcome == "inserted",
+        OBSERVED.c.outcome == Outcome.INSERTED,
         OBSERVED.c.id.in_(select(TABLES[entity].c.id)),
     )
     changes = STAGES["changes"]
@@ -68,23 +69,23 @@ def _take_as_stored(connection: Connection, entity: str) -> None:
             changes.c.entity_id.in_(select(OBSERVED.c.id).where(*of_entity)),
         )
     )
-    connection.execute(update(OBSERVED).where(*of_entity).values(outcome="updated"))
+    connection.execute(update(OBSERVED).where(*of_entity).values(outcome=Outcome.UPDATED))
 
 
-def _take_as_buried(connection: Connection, entity: str) -> None:
+def _restore_deleted_since(connection: Connection, entity: Entity) -> None:
     """Restore records that this run has read and another run has marked as deleted since."""
-    buried = select(TABLES[entity].c.id).where(TABLES[entity].c.deleted_at.is_not(None))
+    deleted = select(TABLES[entity].c.id).where(TABLES[entity].c.deleted_at.is_not(None))
     of_entity = (
         OBSERVED.c.entity == entity,
-        OBSERVED.c.outcome.in_(["updated", "unchanged"]),
-        OBSERVED.c.id.in_(buried),
+        OBSERVED.c.outcome.in_((Outcome.UPDATED, Outcome.UNCHANGED)),
+        OBSERVED.c.id.in_(deleted),
     )
-    told = select(OBSERVED.c.entity, OBSERVED.c.id, literal("restored")).where(*of_entity)
-    connection.execute(insert(STAGES["changes"]).from_select(["entity", "entity_id", "kind"], told))
-    connection.execute(update(OBSERVED).where(*of_entity).values(outcome="restored"))
+    restored = select(OBSERVED.c.entity, OBSERVED.c.id, literal("restored")).where(*of_entity)
+    connection.execute(insert(STAGES["changes"]).from_select(["entity", "entity_id", "kind"], restored))
+    connection.execute(update(OBSERVED).where(*of_entity).values(outcome=Outcome.RESTORED))
 
 
-def _spare_what_moved(connection: Connection, entity: str, ml_repos: Sequence[str]) -> None:
+def _keep_moved_since(connection: Connection, entity: Entity, repos: RepoScope) -> None:
     """Cancel deletes of records that another run has since stored in another ML repo."""
-    here = select(TABLES[entity].c.id).where(live_in(TABLES[entity], ml_repos))
+    here = select(TABLES[entity].c.id).where(live_in(TABLES[entity], repos))
     connection.execute(delete(TO_DELETE).where(TO_DELETE.c.entity == entity, TO_DELETE.c.id.not_in(here)))

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
-from types import ModuleType
 
 from sqlalchemy import URL, Connection, Engine, Transaction, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -12,10 +11,12 @@ from sqlalchemy.pool import NullPool, StaticPool
 from etl.errors import ConfigError
 from etl.redaction import PASSWORD_PARAMETERS
 from etl.store.dialects import sqlite
+from etl.store.dialects.base import DatabaseDialect
+from etl.store.repo_scope import ALL_REPOS
 from etl.store.staging_tables import TEMPORARY
 
-# One module for each dialect, all with the same functions. Only the module of the database in use is imported.
-_DATABASES = {"sqlite": "etl.store.dialects.sqlite", "postgresql": "etl.store.dialects.postgresql"}
+# Only the module of the database in use is imported.
+_DIALECTS = {"sqlite": "etl.store.dialects.sqlite", "postgresql": "etl.store.dialects.postgresql"}
 _DRIVERS = {"postgresql": "psycopg"}
 _EXTRAS = {"postgresql": "postgres"}
 
@@ -32,8 +33,8 @@ def parse_url(text: str) -> URL:
         raise ConfigError("The database URL has more than one @: write the one in the password as %40.")
     if url.get_backend_name() == "postgres":
         url = url.set(drivername="postgresql")
-    if url.get_backend_name() not in _DATABASES:
-        known = ", ".join(f"{name}://" for name in sorted(_DATABASES))
+    if url.get_backend_name() not in _DIALECTS:
+        known = ", ".join(f"{name}://" for name in sorted(_DIALECTS))
         raise ConfigError(f"No database of the kind {url.get_backend_name()!r} is supported: use one of {known}.")
     if is_in_memory(url):
         raise ConfigError("The database URL names no file: write sqlite:///file.db.")
@@ -41,9 +42,10 @@ def parse_url(text: str) -> URL:
     return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
 
 
-def database_of(url: URL) -> ModuleType:
-    """Return the dialect module for this kind of database."""
-    return import_module(_DATABASES[url.get_backend_name()])
+def dialect_of(url: URL) -> DatabaseDialect:
+    """Return the dialect of this kind of database."""
+    dialect: DatabaseDialect = import_module(_DIALECTS[url.get_backend_name()]).DIALECT
+    return dialect
 
 
 def open_engine(text: str, *, read_only: bool = False) -> Engine:
@@ -52,15 +54,15 @@ def open_engine(text: str, *, read_only: bool = False) -> Engine:
     `read_only` creates no file: a missing file is treated as an empty database.
     """
     url = make_url("sqlite://") if read_only and is_new_file(text) else parse_url(text)
-    database = database_of(url)
-    database.check_url(url)
+    dialect = dialect_of(url)
+    dialect.check_url(url)
     try:
         engine = create_engine(
             url,
             poolclass=StaticPool if is_in_memory(url) else NullPool,
             # A returned connection is closed, so it needs no rollback. After a signal, a rollback could even fail.
             pool_reset_on_return=None,
-            execution_options={"schema_translate_map": {TEMPORARY: database.TEMPORARY}},
+            execution_options={"schema_translate_map": {TEMPORARY: dialect.temporary_schema}},
         )
     except NoSuchModuleError as error:
         raise ConfigError(f"SQLAlchemy has no driver {url.drivername!r}: use postgresql:// or sqlite:///.") from error
@@ -69,7 +71,7 @@ def open_engine(text: str, *, read_only: bool = False) -> Engine:
         ours = url.get_driver_name() == _DRIVERS.get(name)
         advice = f"install tfy-etl with its extra, tfy-etl[{_EXTRAS[name]}]" if ours else f"use {name}://"
         raise ConfigError(f"The driver of {url.drivername}:// is not installed: {advice}.") from error
-    database.prepare(engine)
+    dialect.prepare(engine)
     return engine
 
 
@@ -80,9 +82,9 @@ def translate_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise database_of(engine.url).translate_error(error.orig or error) from error
+        raise dialect_of(engine.url).translate_error(error.orig or error) from error
     except driver_error as error:  # from COPY, which bypasses SQLAlchemy
-        raise database_of(engine.url).translate_error(error) from error
+        raise dialect_of(engine.url).translate_error(error) from error
 
 
 @contextmanager
@@ -104,7 +106,7 @@ def is_in_memory(url: URL) -> bool:
 def is_new_file(text: str) -> bool:
     """Whether the URL names a SQLite file that does not exist yet."""
     url = parse_url(text)
-    database_of(url).check_url(url)
+    dialect_of(url).check_url(url)
     path = sqlite.file_of(url) if url.get_backend_name() == "sqlite" else None
     return path is not None and not path.exists()
 
@@ -134,6 +136,6 @@ def lock_is_free(engine: Engine) -> str:
     """Take the lock of the whole registry and release it; LockHeld if a run holds it."""
     with ExitStack() as stack:
         stack.enter_context(
-            database_of(engine.url).run_lock(engine, lambda: stack.enter_context(engine.connect()), (), 0)
+            dialect_of(engine.url).run_lock(engine, lambda: stack.enter_context(engine.connect()), ALL_REPOS, 0)
         )
         return "no other run is at work"

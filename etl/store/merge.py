@@ -5,12 +5,31 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, exists, func, insert, literal, or_, select, true, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 
+from etl.enums import Entity, Outcome
+from etl.models.types import RegistryJson
 from etl.store import rejected_records
 from etl.store.concurrent_runs import rebase_staging
-from etl.store.engine import database_of
-from etl.store.rejected_records import Gone
+from etl.store.dialects.base import DatabaseDialect
+from etl.store.engine import dialect_of
+from etl.store.rejected_records import MissingRecords
+from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import (
     CHILDREN,
     LOGGED_AT,
@@ -21,6 +40,7 @@ from etl.store.staging_tables import (
     TO_RESTORE,
     VERSIONS_INCOMPLETE,
     VERSIONS_READ,
+    record_id,
 )
 
 
@@ -39,40 +59,40 @@ class Supersede(Enum):
 def merge(  # noqa: PLR0913 all inputs of a run's commit
     connection: Connection,
     *,
-    ml_repos: Sequence[str],
+    repos: RepoScope,
     run_id: str,
     now: datetime,
     log_changes: bool,
-    gone: Gone,
+    missing: MissingRecords,
     supersede: Supersede,
 ) -> None:
     """Merge the staged rows into the registry's tables. The caller begins and commits.
 
     `now` becomes first_seen_at, last_changed_at, deleted_at, superseded_at and resolved_at. `log_changes` is off for a
-    scope's first load. `gone` names rejected records that the source no longer has.
+    scope's first load. `missing` names rejected records that the source no longer has.
     """
-    database = database_of(connection.engine.url)
-    rebase_staging(connection, ml_repos)
-    _merge_subjects(connection, database)
+    dialect = dialect_of(connection.engine.url)
+    rebase_staging(connection, repos)
+    _merge_subjects(connection, dialect)
     for entity, children in CHILDREN.items():
         _drop_children(connection, entity, children)
-        _upsert(connection, database, entity, now)
+        _upsert(connection, dialect, entity, now)
         for child in children:
-            _insert_children(connection, database, child)
+            _insert_children(connection, dialect, child)
     _soft_delete(connection, now)
     _restore(connection, now)
     _supersede(connection, supersede, now)
-    _note_reads(connection, database)
+    _note_reads(connection, dialect)
     if log_changes:
         _log_changes(connection, run_id, now)
     else:
         names = ("subjects", *(name for entity, children in CHILDREN.items() for name in (entity, *children)))
-        database.analyze_new(connection, [TABLES[name] for name in names])
-    rejected_records.resolve(connection, gone, now)
+        dialect.analyze_new(connection, [TABLES[name] for name in names])
+    rejected_records.resolve(connection, missing, now)
     rejected_records.keep(connection, run_id, now)
 
 
-def _merge_subjects(connection: Connection, database: Any) -> None:
+def _merge_subjects(connection: Connection, dialect: DatabaseDialect) -> None:
     """Keep the newest staged row of each subject."""
     stage, table = STAGES["subjects"], TABLES["subjects"]
     newest = func.row_number().over(
@@ -81,8 +101,8 @@ def _merge_subjects(connection: Connection, database: Any) -> None:
     )
     ranked = select(stage, newest.label("rank")).subquery()
     names = [column.name for column in table.columns]
-    rows = select(*(database.cast_staged(table.c[name], ranked.c[name]) for name in names)).where(ranked.c.rank == 1)
-    upsert = database.insert(table).from_select(names, rows)
+    rows = select(*(_from_stage(dialect, table.c[name], ranked.c[name]) for name in names)).where(ranked.c.rank == 1)
+    upsert = dialect.insert(table).from_select(names, rows)
     data = [name for name in names if name != "id"]
     differs = [table.c[name].is_distinct_from(upsert.excluded[name]) for name in data]
     connection.execute(
@@ -92,36 +112,43 @@ def _merge_subjects(connection: Connection, database: Any) -> None:
     )
 
 
-def _drop_children(connection: Connection, entity: str, children: Sequence[str]) -> None:
+def _from_stage(dialect: DatabaseDialect, column: Column[Any], staged: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Cast a staged column to the type of the table's column: JSON is staged as text."""
+    if dialect.staged_json is not None and isinstance(column.type, RegistryJson):
+        return cast(staged, dialect.staged_json)
+    return staged
+
+
+def _drop_children(connection: Connection, entity: Entity, children: Sequence[str]) -> None:
     """Delete the child rows of changed records: the staged rows replace all of them."""
     stage = STAGES[entity]
-    stored_before = (OBSERVED.c.entity == entity) & OBSERVED.c.outcome.in_(("updated", "restored"))
+    stored_before = (OBSERVED.c.entity == entity) & OBSERVED.c.outcome.in_((Outcome.UPDATED, Outcome.RESTORED))
     if not connection.scalar(select(exists().where(stored_before))):
         return
     changed = select(stage.c.id).join(OBSERVED, OBSERVED.c.id == stage.c.id).where(stored_before)
     for child in children:
         table = TABLES[child]
-        connection.execute(delete(table).where(table.columns[0].in_(changed)))
+        connection.execute(delete(table).where(record_id(table).in_(changed)))
 
 
-def _insert_children(connection: Connection, database: Any, child: str) -> None:
+def _insert_children(connection: Connection, dialect: DatabaseDialect, child: str) -> None:
     stage, table = STAGES[child], TABLES[child]
-    columns = {column.name: database.cast_staged(table.c[column.name], column) for column in stage.columns}
+    columns = {column.name: _from_stage(dialect, table.c[column.name], column) for column in stage.columns}
     if table is LOGGED_AT.table:
-        columns[LOGGED_AT.name] = database.from_epoch_ms(stage.c.timestamp_ms)
+        columns[LOGGED_AT.name] = dialect.from_epoch_ms(stage.c.timestamp_ms)
     # In key order, so that the index grows at one end instead of everywhere.
     rows = select(*columns.values()).order_by(*(stage.c[key.name] for key in table.primary_key))
     connection.execute(insert(table).from_select(list(columns), rows))
 
 
-def _upsert(connection: Connection, database: Any, entity: str, now: datetime) -> None:
+def _upsert(connection: Connection, dialect: DatabaseDialect, entity: Entity, now: datetime) -> None:
     stage, table = STAGES[entity], TABLES[entity]
     names = [column.name for column in stage.columns]
     stamp = literal(now, table.c.first_seen_at.type)
     rows: Select[Any] = select(
-        *(database.cast_staged(table.c[name], stage.c[name]) for name in names), stamp, stamp
+        *(_from_stage(dialect, table.c[name], stage.c[name]) for name in names), stamp, stamp
     ).where(true())  # without WHERE, SQLite parses ON CONFLICT as a join
-    upsert = database.insert(table).from_select([*names, "first_seen_at", "last_changed_at"], rows)
+    upsert = dialect.insert(table).from_select([*names, "first_seen_at", "last_changed_at"], rows)
     replaced = {name: upsert.excluded[name] for name in (*names, "last_changed_at") if name != "id"}
     connection.execute(upsert.on_conflict_do_update(index_elements=["id"], set_=replaced | {"deleted_at": None}))
 
@@ -140,8 +167,8 @@ def _restore(connection: Connection, now: datetime) -> None:
     """
     for entity in CHILDREN:
         table = TABLES[entity]
-        read = select(OBSERVED.c.id).where(OBSERVED.c.entity == entity, OBSERVED.c.outcome == "restored")
-        back = read.union_all(select(TO_RESTORE.c.id)) if entity == "model_versions" else read
+        read = select(OBSERVED.c.id).where(OBSERVED.c.entity == entity, OBSERVED.c.outcome == Outcome.RESTORED)
+        back = read.union_all(select(TO_RESTORE.c.id)) if entity is Entity.MODEL_VERSIONS else read
         connection.execute(
             update(table)
             .where(table.c.deleted_at.is_not(None), table.c.id.in_(back))
@@ -152,15 +179,17 @@ def _restore(connection: Connection, now: datetime) -> None:
 def _supersede(connection: Connection, what: Supersede, now: datetime) -> None:
     """Mark versions that runs no longer keep up to date, and clear the mark of those they do."""
     versions, models = TABLES["model_versions"], TABLES["models"]
-    seen = (OBSERVED.c.entity == "models") & (OBSERVED.c.outcome != "rejected")
+    seen = (OBSERVED.c.entity == Entity.MODELS) & (OBSERVED.c.outcome != Outcome.REJECTED)
     if what is Supersede.CHANGED:
-        seen &= OBSERVED.c.outcome != "unchanged"
+        seen &= OBSERVED.c.outcome != Outcome.UNCHANGED
     marked = versions.c.superseded_at.is_not(None)
     of_seen = versions.c.model_id.in_(select(OBSERVED.c.id).where(seen))
     is_latest = exists().where(models.c.id == versions.c.model_id, models.c.latest_version_id == versions.c.id)
     clear = update(versions).values(superseded_at=None, last_changed_at=now)
     if what is Supersede.CLEAR:
-        read = select(OBSERVED.c.id).where(OBSERVED.c.entity == "model_versions", OBSERVED.c.outcome != "rejected")
+        read = select(OBSERVED.c.id).where(
+            OBSERVED.c.entity == Entity.MODEL_VERSIONS, OBSERVED.c.outcome != Outcome.REJECTED
+        )
         is_read = versions.c.id.in_(read) | versions.c.model_id.in_(select(VERSIONS_READ.c.model_id))
         connection.execute(clear.where(marked, is_read | versions.c.deleted_at.is_not(None)))
     elif what is not Supersede.NOTHING:
@@ -173,13 +202,13 @@ def _supersede(connection: Connection, what: Supersede, now: datetime) -> None:
         connection.execute(delete(reads).where(reads.c.model_id.in_(superseded)))
 
 
-def _note_reads(connection: Connection, database: Any) -> None:
+def _note_reads(connection: Connection, dialect: DatabaseDialect) -> None:
     """Record the models whose versions were all read.
 
     If the run deleted nothing, a model may keep a version that was not read. The next run reads its versions again.
     """
     table, versions, version = TABLES["version_read_state"], TABLES["model_versions"], OBSERVED.alias()
-    brought = exists().where(version.c.entity == "model_versions", version.c.id == versions.c.id)
+    brought = exists().where(version.c.entity == Entity.MODEL_VERSIONS, version.c.id == versions.c.id)
     kept = select(versions.c.model_id).where(
         versions.c.deleted_at.is_(None), versions.c.model_id.in_(select(VERSIONS_READ.c.model_id)), ~brought
     )
@@ -187,7 +216,7 @@ def _note_reads(connection: Connection, database: Any) -> None:
         delete(VERSIONS_READ).where(VERSIONS_READ.c.model_id.in_(kept)).returning(VERSIONS_READ.c.model_id)
     ).all()
     if not_read:
-        connection.execute(delete(table).where(table.c.model_id.in_(select(database.ids(not_read).c.value))))
+        connection.execute(delete(table).where(table.c.model_id.in_(select(dialect.ids(not_read).c.value))))
     still_unread = select(VERSIONS_INCOMPLETE.c.model_id).where(
         ~exists().where(VERSIONS_READ.c.model_id == VERSIONS_INCOMPLETE.c.model_id)
     )
@@ -195,9 +224,9 @@ def _note_reads(connection: Connection, database: Any) -> None:
     read = (
         select(OBSERVED.c.id, OBSERVED.c.change_hash)
         .join(VERSIONS_READ, VERSIONS_READ.c.model_id == OBSERVED.c.id)
-        .where(OBSERVED.c.entity == "models", OBSERVED.c.change_hash.is_not(None))
+        .where(OBSERVED.c.entity == Entity.MODELS, OBSERVED.c.change_hash.is_not(None))
     )
-    upsert = database.insert(table).from_select(["model_id", "change_hash"], read)
+    upsert = dialect.insert(table).from_select(["model_id", "change_hash"], read)
     connection.execute(
         upsert.on_conflict_do_update(
             index_elements=["model_id"],
@@ -213,7 +242,7 @@ def _log_changes(connection: Connection, run_id: str, now: datetime) -> None:
     names = [column.name for column in stage.columns]
     connection.execute(insert(table).from_select(["run_id", "observed_at", *names], select(*of_run, *stage.columns)))
     whole = ["run_id", "observed_at", "entity", "entity_id", "kind"]
-    gone = select(*of_run, TO_DELETE.c.entity, TO_DELETE.c.id, literal("deleted"))
-    back = select(*of_run, literal("model_versions"), TO_RESTORE.c.id, literal("restored"))
-    connection.execute(insert(table).from_select(whole, gone))
-    connection.execute(insert(table).from_select(whole, back))
+    deleted = select(*of_run, TO_DELETE.c.entity, TO_DELETE.c.id, literal("deleted"))
+    restored = select(*of_run, literal(Entity.MODEL_VERSIONS.value), TO_RESTORE.c.id, literal("restored"))
+    connection.execute(insert(table).from_select(whole, deleted))
+    connection.execute(insert(table).from_select(whole, restored))

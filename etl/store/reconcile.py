@@ -22,7 +22,9 @@ from sqlalchemy import (
     true,
 )
 
+from etl.enums import Entity, Outcome
 from etl.errors import DeleteLimitExceeded
+from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import CHILDREN, OBSERVED, TABLES, TO_DELETE, TO_RESTORE, VERSIONS_READ
 
 _MOST_NAMED = 5
@@ -50,32 +52,35 @@ class Tally(NamedTuple):
 
 
 def find_missing(
-    connection: Connection, ml_repos: Sequence[str], *, every_version_read: bool, spare: Collection[str] = ()
+    connection: Connection, repos: RepoScope, *, every_version_read: bool, spare: Collection[Entity] = ()
 ) -> None:
-    """Note records that the source no longer has, in the given ML repos (all if none given).
+    """Note records of the ML repos that the source no longer has.
 
     Call it only for a complete run. A version is missing if its model is missing, or if all versions of its model were
     read without it. A version whose model is not listed is missing if every version was read. `spare` names tables in
     which nothing may be deleted: a rejected record without an id may be any of their records.
     """
-    versions, model = TABLES["model_versions"], OBSERVED.alias()
-    told_of = select(TO_DELETE.c.id).where(TO_DELETE.c.entity == "models").union_all(select(VERSIONS_READ.c.model_id))
-    orphaned = ~exists().where((model.c.entity == "models") & (model.c.id == versions.c.model_id))
-    read_in_full = or_(versions.c.model_id.in_(told_of), *([orphaned] if every_version_read else []))
+    versions, model = TABLES[Entity.MODEL_VERSIONS], OBSERVED.alias()
+    missing_models = select(TO_DELETE.c.id).where(TO_DELETE.c.entity == Entity.MODELS)
+    decided = missing_models.union_all(select(VERSIONS_READ.c.model_id))
+    orphaned = ~exists().where((model.c.entity == Entity.MODELS) & (model.c.id == versions.c.model_id))
+    conditions = {
+        # A derived ML repo was never listed, so its absence from the list means nothing.
+        Entity.ML_REPOS: ~TABLES[Entity.ML_REPOS].c.is_derived,
+        Entity.MODELS: true(),
+        Entity.MODEL_VERSIONS: or_(versions.c.model_id.in_(decided), *([orphaned] if every_version_read else [])),
+    }
     with connection.begin():
-        for entity, applies in (("ml_repos", true()), ("models", true()), ("model_versions", read_in_full)):
-            if entity in spare:
-                continue
-            table = TABLES[entity]
-            # A derived ML repo was never listed, so its absence from the list means nothing.
-            listed = ~table.c.is_derived if entity == "ml_repos" else true()
-            gone = select(literal(entity), table.c.id).where(
-                live_in(table, ml_repos), ~_was_seen(table), applies, listed
-            )
-            connection.execute(insert(TO_DELETE).from_select(["entity", "id"], gone))
+        for entity, applies in conditions.items():
+            if entity not in spare:
+                table = TABLES[entity]
+                missing = select(literal(entity.value), table.c.id).where(
+                    live_in(table, repos), ~_was_seen(table), applies
+                )
+                connection.execute(insert(TO_DELETE).from_select(["entity", "id"], missing))
 
 
-def missing_ids(connection: Connection, entity: str) -> list[str]:
+def missing_ids(connection: Connection, entity: Entity) -> list[str]:
     """Return the ids that `find_missing` found for a table."""
     with connection.begin():
         return list(
@@ -87,11 +92,11 @@ def cancel_deletes(connection: Connection, model_ids: Sequence[str] | None = Non
     """Cancel the deletes of these models and their versions; without ids, all deletes."""
     of_these: list[ColumnElement[bool]] = [true()]
     if model_ids is not None:
-        versions = TABLES["model_versions"]
+        versions = TABLES[Entity.MODEL_VERSIONS]
         theirs = select(versions.c.id).where(versions.c.model_id.in_(model_ids))
         of_these = [
-            (TO_DELETE.c.entity == "models") & TO_DELETE.c.id.in_(model_ids),
-            (TO_DELETE.c.entity == "model_versions") & TO_DELETE.c.id.in_(theirs),
+            (TO_DELETE.c.entity == Entity.MODELS) & TO_DELETE.c.id.in_(model_ids),
+            (TO_DELETE.c.entity == Entity.MODEL_VERSIONS) & TO_DELETE.c.id.in_(theirs),
         ]
     with connection.begin():
         connection.execute(delete(TO_DELETE).where(or_(*of_these)))
@@ -102,9 +107,9 @@ def emptied_repos(connection: Connection) -> list[EmptiedRepo]:
 
     A lost permission of the token has the same effect.
     """
-    models, repos = TABLES["models"], TABLES["ml_repos"]
-    goes = exists().where((TO_DELETE.c.entity == "models") & (TO_DELETE.c.id == models.c.id))
-    listed = exists().where((OBSERVED.c.entity == "ml_repos") & (OBSERVED.c.id == models.c.ml_repo_id))
+    models, repos = TABLES[Entity.MODELS], TABLES[Entity.ML_REPOS]
+    goes = exists().where((TO_DELETE.c.entity == Entity.MODELS) & (TO_DELETE.c.id == models.c.id))
+    listed = exists().where((OBSERVED.c.entity == Entity.ML_REPOS) & (OBSERVED.c.id == models.c.ml_repo_id))
     live = (
         select(models.c.ml_repo_id, repos.c.name, func.count().label("models"), listed)
         .outerjoin(repos, repos.c.id == models.c.ml_repo_id)
@@ -113,7 +118,7 @@ def emptied_repos(connection: Connection) -> list[EmptiedRepo]:
     )
     lost = live.having(func.count() == func.count(case((goes, 1)))).order_by(func.count().desc(), models.c.ml_repo_id)
     with connection.begin():
-        if connection.scalar(select(TO_DELETE.c.id).where(TO_DELETE.c.entity == "models").limit(1)) is None:
+        if connection.scalar(select(TO_DELETE.c.id).where(TO_DELETE.c.entity == Entity.MODELS).limit(1)) is None:
             return []  # most runs delete nothing: skip the count
         return [EmptiedRepo(*row) for row in connection.execute(lost)]
 
@@ -123,13 +128,15 @@ def find_restored(connection: Connection) -> None:
 
     Skip models whose versions were all read: the versions that were read are the ones that exist.
     """
-    models, versions = TABLES["models"], TABLES["model_versions"]
+    models, versions = TABLES[Entity.MODELS], TABLES[Entity.MODEL_VERSIONS]
     back = (
         select(versions.c.id)
         .join(models, (models.c.id == versions.c.model_id) & (models.c.deleted_at == versions.c.deleted_at))
         .join(
             OBSERVED,
-            (OBSERVED.c.entity == "models") & (OBSERVED.c.outcome == "restored") & (OBSERVED.c.id == models.c.id),
+            (OBSERVED.c.entity == Entity.MODELS)
+            & (OBSERVED.c.outcome == Outcome.RESTORED)
+            & (OBSERVED.c.id == models.c.id),
         )
         .where(~_was_seen(versions), ~exists().where(VERSIONS_READ.c.model_id == models.c.id))
     )
@@ -137,35 +144,35 @@ def find_restored(connection: Connection) -> None:
         connection.execute(insert(TO_RESTORE).from_select(["id"], back))
 
 
-def tallies(connection: Connection) -> dict[str, Tally]:
+def tallies(connection: Connection) -> dict[Entity, Tally]:
     """Return the counts of the run so far, by table."""
     with connection.begin():
         outcomes = _counts(connection, OBSERVED.c.entity, OBSERVED.c.outcome)
-        missing_ids = _counts(connection, TO_DELETE.c.entity)
-        revived = connection.scalar(select(func.count()).select_from(TO_RESTORE)) or 0
+        deletes = _counts(connection, TO_DELETE.c.entity)
+        restores = connection.scalar(select(func.count()).select_from(TO_RESTORE)) or 0
     return {
         entity: Tally(
             seen=sum(number for key, number in outcomes.items() if key[0] == entity),
-            inserted=outcomes.get((entity, "inserted"), 0),
-            updated=outcomes.get((entity, "updated"), 0),
-            unchanged=outcomes.get((entity, "unchanged"), 0),
-            deleted=missing_ids.get((entity,), 0),
-            restored=outcomes.get((entity, "restored"), 0) + (revived if entity == "model_versions" else 0),
-            rejected=outcomes.get((entity, "rejected"), 0),
+            inserted=outcomes.get((entity, Outcome.INSERTED), 0),
+            updated=outcomes.get((entity, Outcome.UPDATED), 0),
+            unchanged=outcomes.get((entity, Outcome.UNCHANGED), 0),
+            deleted=deletes.get((entity,), 0),
+            restored=outcomes.get((entity, Outcome.RESTORED), 0) + (restores if entity is Entity.MODEL_VERSIONS else 0),
+            rejected=outcomes.get((entity, Outcome.REJECTED), 0),
         )
         for entity in CHILDREN
     }
 
 
 def check_delete_limit(
-    connection: Connection, tallies: Mapping[str, Tally], ml_repos: Sequence[str], max_share: float
+    connection: Connection, tallies: Mapping[Entity, Tally], repos: RepoScope, max_share: float
 ) -> None:
     """Raise DeleteLimitExceeded if the run would delete more than `max_share` of a table's live rows."""
     for entity, tally in tallies.items():
         if not tally.deleted:
             continue
         table = TABLES[entity]
-        live_here = select(func.count()).select_from(table).where(live_in(table, ml_repos))
+        live_here = select(func.count()).select_from(table).where(live_in(table, repos))
         with connection.begin():
             live = connection.scalar(live_here) or tally.deleted
         # Compare the quotient, because 0.29 * 100 is slightly less than 29.
@@ -191,13 +198,12 @@ def _was_seen(table: Table) -> ColumnElement[bool]:
     return exists().where(seen.c.entity == table.name, seen.c.id == table.c.id)
 
 
-def live_in(table: Table, ml_repos: Sequence[str]) -> ColumnElement[bool]:
-    """Whether a registry row is live, and in the given ML repos (any if none are given)."""
-    repo = table.c.id if table.name == "ml_repos" else table.c.ml_repo_id
-    within: ColumnElement[bool] = repo.in_(ml_repos) if ml_repos else true()
-    if ml_repos and table.name == "model_versions":  # a version without an ML repo is in its model's
-        models = TABLES["models"]
-        within |= table.c.model_id.in_(select(models.c.id).where(models.c.ml_repo_id.in_(ml_repos)))
+def live_in(table: Table, repos: RepoScope) -> ColumnElement[bool]:
+    """Whether a registry row is live and in the ML repos."""
+    within = repos.contains(table.c.id if table.name == Entity.ML_REPOS else table.c.ml_repo_id)
+    if table.name == Entity.MODEL_VERSIONS:  # a version without an ML repo is in its model's
+        models = TABLES[Entity.MODELS]
+        within |= table.c.model_id.in_(select(models.c.id).where(repos.contains(models.c.ml_repo_id)))
     return table.c.deleted_at.is_(None) & within
 
 

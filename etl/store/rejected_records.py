@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, bindparam, func, insert, literal, or_, select, update
 
+from etl.enums import Outcome
 from etl.errors import ConfigError
 from etl.models import RejectedRecord, SyncRun
 from etl.store.staging_tables import OBSERVED, STAGES, TABLES
@@ -26,7 +27,7 @@ class Reject(NamedTuple):
     resolved_at: datetime | None
 
 
-class Gone(NamedTuple):
+class MissingRecords(NamedTuple):
     """The records that a run found missing at the source.
 
     `entities`: every record of these that the run did not read. `records`: single ones by entity and id.
@@ -74,30 +75,30 @@ def payload_and_host(connection: Connection, reject_id: int) -> tuple[str, str]:
     return payload, host
 
 
-def resolve(connection: Connection, gone: Gone, now: datetime) -> None:
+def resolve(connection: Connection, missing: MissingRecords, now: datetime) -> None:
     """Resolve records that the run could store, or that the source no longer has.
 
     A record that was rejected again with the same content stays open.
     """
     table, stage = TABLES["rejected_records"], STAGES["rejected_records"]
-    came_again = (stage.c.entity == table.c.entity) & (stage.c.payload == table.c.payload)
+    rejected_again = (stage.c.entity == table.c.entity) & (stage.c.payload == table.c.payload)
     # Joins, because with `exists` SQLite would scan the whole stage for each row.
     done = (
         select(table.c.id)
-        .outerjoin(stage, came_again)
+        .outerjoin(stage, rejected_again)
         .outerjoin(OBSERVED, (OBSERVED.c.entity == table.c.entity) & (OBSERVED.c.id == table.c.record_id))
         .where(
             table.c.resolved_at.is_(None),
             stage.c.entity.is_(None),
-            or_(OBSERVED.c.outcome != "rejected", OBSERVED.c.id.is_(None) & table.c.entity.in_(gone.entities)),
+            or_(OBSERVED.c.outcome != Outcome.REJECTED, OBSERVED.c.id.is_(None) & table.c.entity.in_(missing.entities)),
         )
     )
     connection.execute(update(table).where(table.c.id.in_(done)).values(resolved_at=now))
-    if gone.records:
+    if missing.records:
         this_one = (table.c.entity == bindparam("of"), table.c.record_id == bindparam("named"))
         connection.execute(
             update(table).where(table.c.resolved_at.is_(None), *this_one).values(resolved_at=now),
-            [{"of": entity, "named": named} for entity, named in gone.records],
+            [{"of": entity, "named": named} for entity, named in missing.records],
         )
 
 

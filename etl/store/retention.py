@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, exists, func, or_, select
 
-from etl.store.engine import database_of, writing
+from etl.enums import WROTE, RunStatus
+from etl.store.engine import dialect_of, writing
 from etl.store.staging_tables import TABLES
 
 _RUNS, _CHANGES, _REJECTS, _COUNTS, _SCOPES = (
@@ -30,13 +31,13 @@ class Old:
     def __init__(self, connection: Connection, before: datetime) -> None:
         """Query the runs to keep regardless of their age."""
         self._connection = connection
-        kept = database_of(connection.engine.url).ids(_rested_on(connection))
+        kept = dialect_of(connection.engine.url).ids(_needed_runs(connection))
         ended = _RUNS.c.finished_at < before  # a run that has not ended, or just ended, is not old whenever it began
         self._changes = and_(_CHANGES.c.observed_at < before, exists().where(_RUNS.c.id == _CHANGES.c.run_id, ended))
         self._rejects = _REJECTS.c.resolved_at < before
         self._runs = and_(
             ended,
-            _RUNS.c.status != "running",
+            _RUNS.c.status != RunStatus.RUNNING,
             _RUNS.c.id.not_in(select(kept.c.value)),
             # Keep a run while other rows that stay refer to it.
             ~exists().where(_CHANGES.c.run_id == _RUNS.c.id, _CHANGES.c.observed_at >= before),
@@ -66,14 +67,14 @@ class Old:
         for table, old in ((_CHANGES, self._changes), (_REJECTS, self._rejects)):
             for these in self._batches(table, old, batch):
                 with writing(self._connection):
-                    gone = {table.name: self._connection.execute(delete(table).where(these)).rowcount}
-                yield gone
+                    deleted = {table.name: self._connection.execute(delete(table).where(these)).rowcount}
+                yield deleted
         for these in self._batches(_RUNS, self._runs, batch):
             of_these = _COUNTS.c.run_id.in_(select(_RUNS.c.id).where(these))
             with writing(self._connection):
-                gone = {_COUNTS.name: self._connection.execute(delete(_COUNTS).where(of_these)).rowcount}
-                gone[_RUNS.name] = self._connection.execute(delete(_RUNS).where(these)).rowcount
-            yield gone
+                deleted = {_COUNTS.name: self._connection.execute(delete(_COUNTS).where(of_these)).rowcount}
+                deleted[_RUNS.name] = self._connection.execute(delete(_RUNS).where(these)).rowcount
+            yield deleted
 
     def _batches(self, table: Table, old: ColumnElement[bool], size: int) -> Iterator[ColumnElement[bool]]:
         """Yield ranges of the key with `size` old rows each, so that each row is read only once."""
@@ -89,14 +90,14 @@ class Old:
             left = and_(old, key > last)
 
 
-def _rested_on(connection: Connection) -> list[str]:
+def _needed_runs(connection: Connection) -> list[str]:
     """Return the runs that plans, `status` and the next run's check of its host need.
 
     These are the last complete run of each scope, those that the scopes name as such, and the last run that wrote.
     """
     newest_first = func.row_number().over(partition_by=_RUNS.c.scope, order_by=(_RUNS.c.started_at.desc(), _RUNS.c.id))
     complete = select(_RUNS.c.id, newest_first.label("place")).where(_RUNS.c.complete).subquery()
-    wrote = select(_RUNS.c.id).where(_RUNS.c.status.in_(("succeeded", "partial")))
+    wrote = select(_RUNS.c.id).where(_RUNS.c.status.in_(WROTE))
     with connection.begin():
         last = connection.scalars(select(complete.c.id).where(complete.c.place == 1)).all()
         named = connection.scalars(

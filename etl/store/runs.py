@@ -5,15 +5,16 @@ A run writes its row when it starts, and closes it when it ends. `status` and th
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from etl.enums import WROTE, Coverage, Entity, Outcome, RunStatus
 from etl.errors import ConfigError
 from etl.models import views
-from etl.store.engine import database_of
+from etl.store.engine import dialect_of
 from etl.store.reconcile import Tally
+from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import OBSERVED, TABLES
 
 # Tables instead of mapped classes: a statement with a mapped class configures every mapper, at the start of each run.
@@ -23,34 +24,29 @@ WHOLE = "all"
 """The name of the scope without a filter."""
 
 
-class Coverage(StrEnum):
-    """The versions that a run can copy: all, or only each model's latest."""
-
-    ALL = "all"
-    LATEST = "latest"
-
-
 def begin(connection: Connection, run: Mapping[str, Any]) -> None:
     """Write the row of a run that starts.
 
     Rows that dead runs of the same scope left `running` become `interrupted`. The caller holds the lock, so those runs
     are dead. A run over the whole registry excludes all others, so it closes the rows of every scope.
     """
-    left = update(_RUNS).where(_RUNS.c.status == "running")
+    left = update(_RUNS).where(_RUNS.c.status == RunStatus.RUNNING)
     if run["scope"].get("ml_repos"):
         left = left.where(_RUNS.c.scope == run["scope"])
     with connection.begin():
-        connection.execute(left.values(status="interrupted", finished_at=run["started_at"], error="The process died."))
+        connection.execute(
+            left.values(status=RunStatus.INTERRUPTED, finished_at=run["started_at"], error="The process died.")
+        )
         connection.execute(insert(_RUNS), [dict(run)])
 
 
-def end(connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies: Mapping[str, Tally]) -> bool:
+def end(connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies: Mapping[Entity, Tally]) -> bool:
     """Record how the run ended, and its counts; False if its row was already closed.
 
     The caller commits, together with the data if there is any.
     """
     closed = connection.execute(
-        update(_RUNS).where(_RUNS.c.id == run_id, _RUNS.c.status == "running").values(**outcome)
+        update(_RUNS).where(_RUNS.c.id == run_id, _RUNS.c.status == RunStatus.RUNNING).values(**outcome)
     )
     if not closed.rowcount:
         return False
@@ -62,7 +58,7 @@ def end(connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies
 
 def last_host(connection: Connection) -> str | None:
     """Return the host of the newest run that wrote; None if no run has."""
-    wrote = _RUNS.c.status.in_(("succeeded", "partial"))
+    wrote = _RUNS.c.status.in_(WROTE)
     with connection.begin():
         return connection.scalar(select(_RUNS.c.host).where(wrote).order_by(_RUNS.c.started_at.desc()).limit(1))
 
@@ -86,11 +82,12 @@ def status(connection: Connection, run_id: str) -> str | None:
         return connection.scalar(select(_RUNS.c.status).where(_RUNS.c.id == run_id))
 
 
-def scope_state(connection: Connection, scope: str) -> Mapping[str, Any] | None:
-    """Return the row of the scope; None if no run of it was ever complete."""
+def scope_state(connection: Connection, scope: str) -> Mapping[str, Any]:
+    """Return the row of the scope, else that of the whole registry; empty if neither had a complete run."""
+    query = select(_SCOPES).where(_SCOPES.c.scope.in_((scope, WHOLE)))
     with connection.begin():
-        row = connection.execute(select(_SCOPES).where(_SCOPES.c.scope == scope)).mappings().first()
-    return None if row is None else dict(row)
+        rows = {row["scope"]: dict(row) for row in connection.execute(query).mappings()}
+    return rows.get(scope) or rows.get(WHOLE) or {}
 
 
 class Advance(NamedTuple):
@@ -107,8 +104,7 @@ def advance(connection: Connection, to: Advance, *, run_id: str, started_at: dat
 
     The watermark never exceeds the run's start, and never decreases.
     """
-    database = database_of(connection.engine.url)
-    newest = connection.scalar(select(func.max(OBSERVED.c.updated_at)).where(OBSERVED.c.outcome != "rejected"))
+    newest = connection.scalar(select(func.max(OBSERVED.c.updated_at)).where(OBSERVED.c.outcome != Outcome.REJECTED))
     before = connection.scalar(select(_SCOPES.c.watermark).where(_SCOPES.c.scope == to.scope))
     marks = [mark for mark in (newest and min(newest, started_at), before) if mark is not None]
     values = {
@@ -120,7 +116,7 @@ def advance(connection: Connection, to: Advance, *, run_id: str, started_at: dat
         "lists_ml_repos": to.lists_ml_repos,
         **({"last_full_at": started_at} if to.full else {}),
     }
-    upsert = database.insert(_SCOPES).values(values)
+    upsert = dialect_of(connection.engine.url).insert(_SCOPES).values(values)
     connection.execute(
         upsert.on_conflict_do_update(
             index_elements=["scope"], set_={name: upsert.excluded[name] for name in values if name != "scope"}
@@ -128,24 +124,21 @@ def advance(connection: Connection, to: Advance, *, run_id: str, started_at: dat
     )
 
 
-def is_empty(connection: Connection, ml_repos: Sequence[str]) -> bool:
-    """Whether no model and no version was ever stored in the ML repos (any if none given)."""
+def is_empty(connection: Connection, repos: RepoScope) -> bool:
+    """Whether no model and no version was ever stored in the ML repos."""
     with connection.begin():
-        for name in ("models", "model_versions"):
-            query = select(TABLES[name].c.id)
-            if ml_repos:
-                query = query.where(TABLES[name].c.ml_repo_id.in_(ml_repos))
-            if connection.scalar(query.limit(1)) is not None:
+        for entity in (Entity.MODELS, Entity.MODEL_VERSIONS):
+            table = TABLES[entity]
+            if connection.scalar(select(table.c.id).where(repos.contains(table.c.ml_repo_id)).limit(1)) is not None:
                 return False
     return True
 
 
-def stored_versions(connection: Connection, ml_repos: Sequence[str]) -> int:
-    """Count the live versions that are stored in the given ML repos (all if none given)."""
-    versions = TABLES["model_versions"]
-    query = select(func.count()).select_from(versions).where(versions.c.deleted_at.is_(None))
-    if ml_repos:
-        query = query.where(versions.c.ml_repo_id.in_(ml_repos))
+def stored_versions(connection: Connection, repos: RepoScope) -> int:
+    """Count the live versions that are stored in the ML repos."""
+    versions = TABLES[Entity.MODEL_VERSIONS]
+    live = versions.c.deleted_at.is_(None) & repos.contains(versions.c.ml_repo_id)
+    query = select(func.count()).select_from(versions).where(live)
     with connection.begin():
         return connection.scalar(query) or 0
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, column, inspect, select, table
 import etl
 from etl.errors import ConfigError, SchemaMismatch
 from etl.models import Base
-from etl.store.engine import database_of, is_in_memory, translate_errors
+from etl.store.engine import dialect_of, is_in_memory, translate_errors
 
 VERSION_TABLE = "tfy_etl_version"
 """Not Alembic's default name: a shared database may also hold the migrations of other projects."""
@@ -44,7 +44,7 @@ def _upgrade(engine: Engine, revision: str, only_if: Callable[[_State], bool]) -
 
     `only_if` is called again under the lock, when no other process can migrate the schema.
     """
-    database = database_of(engine.url)
+    dialect = dialect_of(engine.url)
     with translate_errors(engine), engine.connect() as connection:
         state = _state(connection)
     if not only_if(state):
@@ -53,13 +53,13 @@ def _upgrade(engine: Engine, revision: str, only_if: Callable[[_State], bool]) -
 
     with translate_errors(engine):
         if not state.tables:
-            database.create(engine)
+            dialect.create(engine)
         with engine.begin() as connection:
-            database.lock_schema(connection)
+            dialect.lock_schema(connection)
             if not only_if(state := _state(connection)):
                 return False
             if state.revision is None:
-                database.check_may_create(connection)
+                dialect.check_may_create(connection)
             migrate.upgrade(connection, scripts(), revision)
             if _current(connection) == head():  # the mappings describe the newest revision only
                 comments.write(connection)
@@ -127,7 +127,7 @@ def describe(engine: Engine) -> str:
     with translate_errors(engine), engine.connect() as connection:
         state = _state(connection)
         if state.is_for_sync and state.revision is None:
-            database_of(engine.url).check_may_create(connection)
+            dialect_of(engine.url).check_may_create(connection)
     if state.is_for_sync:
         return f"revision {state.revision}: sync brings it to {head()}" if state.revision else "sync creates it"
     check(engine)
@@ -154,9 +154,9 @@ def _current(connection: Connection) -> str | None:
 
 def _state(connection: Connection) -> _State:
     """Read the state of a schema; ConfigError or SchemaMismatch if no command can use it."""
-    database = database_of(connection.engine.url)
+    dialect = dialect_of(connection.engine.url)
     # Read the tables before the revision. Another process commits both at once, so a revision read later is not older.
-    tables = database.user_tables(connection) - {VERSION_TABLE}
+    tables = dialect.user_tables(connection) - {VERSION_TABLE}
     found = _current(connection)
     if found is None and (strange := Base.metadata.tables.keys() & tables):
         raise ConfigError(
@@ -167,4 +167,4 @@ def _state(connection: Connection) -> _State:
             f"The database is at revision {found}, which this release ({etl.__version__}) does not know: "
             "upgrade tfy-etl to the release that wrote it."
         )
-    return _State(found, frozenset(tables), database.AUTO_MIGRATE)
+    return _State(found, frozenset(tables), dialect.auto_migrate)

@@ -4,14 +4,14 @@ Nothing here writes to permanent tables, and each transaction ends within one ca
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
+    FromClause,
     Index,
     Select,
     Table,
@@ -25,8 +25,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateTable
 
+from etl.enums import Entity, Outcome
 from etl.models.types import Encoder, RegistryJson, RegistryText, UtcDateTime, escaped_all
-from etl.store.engine import database_of
+from etl.store.engine import dialect_of
 from etl.store.staging_tables import (
     ALL,
     CHILDREN,
@@ -37,6 +38,7 @@ from etl.store.staging_tables import (
     VERSIONS_DUE,
     VERSIONS_INCOMPLETE,
     VERSIONS_READ,
+    record_id,
 )
 
 Row = tuple[Any, ...]
@@ -57,9 +59,9 @@ class Known(NamedTuple):
 class Observed(NamedTuple):
     """One row of the table `OBSERVED`."""
 
-    entity: str
+    entity: Entity
     id: str
-    outcome: str
+    outcome: Outcome
     updated_at: datetime | None = None
     content_hash: str | None = None
     ml_repo_id: str | None = None
@@ -74,14 +76,14 @@ class Staging:
     def __init__(self, connection: Connection) -> None:
         """Create the tables."""
         self._connection = connection
-        self._database = database_of(connection.engine.url)
+        self._dialect = dialect_of(connection.engine.url)
         self._encoders = {table.name: _encoders(table, connection) for table in ALL}
         self._indexed = False
         with connection.begin():
             for table in ALL:
                 connection.execute(CreateTable(table))
 
-    def known(self, entity: str, ids: Sequence[str]) -> dict[str, Known]:
+    def known(self, entity: Entity, ids: Sequence[str]) -> dict[str, Known]:
         """Return the state of each id; all its values are None or False for an unknown id."""
         table, read = TABLES[entity], TABLES["version_read_state"]
         wanted = self._wanted(ids)
@@ -104,7 +106,7 @@ class Staging:
         with self._connection.begin():
             return {by_encoded[row[0]]: Known(*row[1:]) for row in self._connection.execute(query).all()}
 
-    def stored(self, entity: str, ids: Sequence[str]) -> dict[str, dict[str, list[Row]]]:
+    def stored(self, entity: Entity, ids: Sequence[str]) -> dict[str, dict[str, list[Row]]]:
         """Return the stored rows of each id by table, in key order.
 
         Columns that the store sets itself are left out.
@@ -117,8 +119,8 @@ class Staging:
             for name in (entity, *CHILDREN[entity]):
                 table = TABLES[name]
                 columns = [column for column in table.columns if column.name not in OWN]
-                key = columns[0]
-                query: Select[Any] = select(*columns).join_from(wanted, table, key == wanted.c.value)
+                of_wanted = record_id(table) == wanted.c.value
+                query: Select[Any] = select(*columns).join_from(wanted, table, of_wanted)
                 for row in self._connection.execute(query.order_by(*table.primary_key)):
                     found[row[0]][name].append(tuple(row))
         return dict(found)
@@ -146,7 +148,7 @@ class Staging:
         """Mark the versions of every model as read: a sweep has read all versions."""
         self._mark_seen_models(VERSIONS_READ)
 
-    def mark_unread(self, model_ids: Sequence[str]) -> None:
+    def mark_incomplete(self, model_ids: Sequence[str]) -> None:
         """Mark models as incomplete: not all of their versions could be read or stored.
 
         The next run reads their versions again.
@@ -158,7 +160,7 @@ class Staging:
             wanted = self._wanted(model_ids)
             self._connection.execute(delete(VERSIONS_READ).where(VERSIONS_READ.c.model_id.in_(select(wanted.c.value))))
 
-    def mark_due_unread(self) -> None:
+    def mark_due_incomplete(self) -> None:
         """Mark the due models that were not read as incomplete: the next run reads their versions."""
         known = select(VERSIONS_INCOMPLETE.c.model_id).union_all(select(VERSIONS_READ.c.model_id))
         with self._connection.begin():
@@ -168,16 +170,16 @@ class Staging:
     def lacks_latest(self) -> bool:
         """Whether any incomplete model lacks its latest version."""
         with self._connection.begin():
-            return self._connection.scalar(_unread_without_latest().limit(1)) is not None
+            return self._connection.scalar(_incomplete_without_latest().limit(1)) is not None
 
     def lack_latest(self, model_ids: Sequence[str]) -> set[str]:
         """Return those of the models that are incomplete and lack their latest version."""
         wanted = self._wanted(model_ids)
         with self._connection.begin():
-            query = _unread_without_latest().join(wanted, OBSERVED.c.id == wanted.c.value)
+            query = _incomplete_without_latest().join(wanted, OBSERVED.c.id == wanted.c.value)
             return set(self._connection.scalars(query))
 
-    def mark_unread_without_latest(self) -> None:
+    def mark_incomplete_without_latest(self) -> None:
         """Mark models as incomplete if a sweep of all versions did not return their latest one."""
         with self._connection.begin():
             missing = _without_latest()
@@ -208,12 +210,12 @@ class Staging:
         """Yield models, in order, whose latest version no list of versions has returned."""
         return self._chunks(lambda last: _without_latest().where(OBSERVED.c.id > last).order_by(OBSERVED.c.id))
 
-    def seen_ids(self, entity: str) -> Iterator[str]:
+    def seen_ids(self, entity: Entity) -> Iterator[str]:
         """Yield the ids of the records that the run has read, except rejected ones, in order."""
         return self._chunks(
             lambda last: (
                 select(OBSERVED.c.id)
-                .where(OBSERVED.c.entity == entity, OBSERVED.c.outcome != "rejected", OBSERVED.c.id > last)
+                .where(OBSERVED.c.entity == entity, OBSERVED.c.outcome != Outcome.REJECTED, OBSERVED.c.id > last)
                 .order_by(OBSERVED.c.id)
             )
         )
@@ -225,8 +227,8 @@ class Staging:
             lambda last: (
                 select(OBSERVED.c.id)
                 .where(
-                    OBSERVED.c.entity == "models",
-                    OBSERVED.c.outcome != "rejected",
+                    OBSERVED.c.entity == Entity.MODELS,
+                    OBSERVED.c.outcome != Outcome.REJECTED,
                     or_(OBSERVED.c.ml_repo_id.is_(None), ~inside),
                     OBSERVED.c.id > last,
                 )
@@ -234,7 +236,12 @@ class Staging:
             )
         )
 
-    def count_seen(self, entity: str) -> int:
+    def analyze(self) -> None:
+        """Gather statistics of the tables, so that the database plans later queries well."""
+        with self._connection.begin():
+            self._dialect.analyze(self._connection, ALL)
+
+    def count_seen(self, entity: Entity) -> int:
         """Count the distinct records that the run has read."""
         return self._count(select(func.count()).select_from(OBSERVED).where(OBSERVED.c.entity == entity))
 
@@ -242,7 +249,7 @@ class Staging:
         """Count the models that are due."""
         return self._count(select(func.count()).select_from(VERSIONS_DUE))
 
-    def forget(self, entity: str, ids: Sequence[str]) -> None:
+    def forget(self, entity: Entity, ids: Sequence[str]) -> None:
         """Remove the staged rows of records that changed while the run read them."""
         with self._connection.begin():
             self._index()
@@ -256,20 +263,20 @@ class Staging:
             )
             for name in (entity, *CHILDREN[entity]):
                 stage = STAGES[name]
-                self._connection.execute(delete(stage).where(_key(stage).in_(wanted)))
+                self._connection.execute(delete(stage).where(record_id(stage).in_(wanted)))
 
     def _index(self) -> None:
         """Create the indexes on first use: most runs read no record twice, and are faster without."""
         if not self._indexed:
             for parent, children in CHILDREN.items():
                 for name in (parent, *children):
-                    Index(f"ix_stage_{name}", _key(STAGES[name])).create(self._connection)
+                    Index(f"ix_stage_{name}", record_id(STAGES[name])).create(self._connection)
             self._indexed = True
 
     def _mark_seen_models(self, table: Table) -> None:
         unmarked = select(OBSERVED.c.id).where(
-            OBSERVED.c.entity == "models",
-            OBSERVED.c.outcome != "rejected",
+            OBSERVED.c.entity == Entity.MODELS,
+            OBSERVED.c.outcome != Outcome.REJECTED,
             _unmarked(table),
         )
         with self._connection.begin():
@@ -281,11 +288,11 @@ class Staging:
 
     def _mark(self, table: Table, model_ids: Sequence[str]) -> None:
         if model_ids:
-            insert = self._database.insert(table).on_conflict_do_nothing()
+            insert = self._dialect.insert(table).on_conflict_do_nothing()
             with self._connection.begin():
                 self._connection.execute(insert, [{"model_id": each} for each in model_ids])
 
-    def _chunks(self, query_after: Any, size: int = 1000) -> Iterator[str]:
+    def _chunks(self, query_after: Callable[[str], Select[Any]], size: int = 1000) -> Iterator[str]:
         last = ""
         while True:
             with self._connection.begin():
@@ -295,33 +302,30 @@ class Staging:
                 return
             last = chunk[-1]
 
-    def _wanted(self, ids: Sequence[str]) -> Any:
-        return self._database.ids(escaped_all(ids))
+    def _wanted(self, ids: Sequence[str]) -> FromClause:
+        return self._dialect.ids(escaped_all(ids))
 
     def _load(self, table: Table, rows: Sequence[Row]) -> None:
         if rows:
-            self._database.load(self._connection, table, _encoded(rows, self._encoders[table.name]))
+            self._dialect.load(self._connection, table, _encoded(rows, self._encoders[table.name]))
 
 
 def _without_latest() -> Select[Any]:
     version = OBSERVED.alias()
-    arrived = exists().where((version.c.entity == "model_versions") & (version.c.id == OBSERVED.c.latest_version_id))
+    arrived = exists().where(
+        (version.c.entity == Entity.MODEL_VERSIONS) & (version.c.id == OBSERVED.c.latest_version_id)
+    )
     return select(OBSERVED.c.id).where(
-        OBSERVED.c.entity == "models", OBSERVED.c.latest_version_id.is_not(None), ~arrived
+        OBSERVED.c.entity == Entity.MODELS, OBSERVED.c.latest_version_id.is_not(None), ~arrived
     )
 
 
-def _unread_without_latest() -> Select[Any]:
+def _incomplete_without_latest() -> Select[Any]:
     return _without_latest().join(VERSIONS_INCOMPLETE, VERSIONS_INCOMPLETE.c.model_id == OBSERVED.c.id)
 
 
 def _unmarked(table: Table) -> ColumnElement[bool]:
     return ~exists().where(table.c.model_id == OBSERVED.c.id)
-
-
-def _key(stage: Table) -> Column[Any]:
-    """Return the column with the record's id, which is the first of every stage."""
-    return stage.columns[0]
 
 
 def _encoders(table: Table, connection: Connection) -> list[tuple[int, Encoder]]:

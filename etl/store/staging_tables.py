@@ -6,17 +6,26 @@ from typing import Any
 from sqlalchemy import Column, MetaData, Table
 from sqlalchemy.types import Text
 
-from etl.models import Base
+from etl.enums import Entity
+from etl.models import Base, ModelRunStep, ModelVersionMetric, ModelVersionPackage, ModelVersionTag
 from etl.models.types import RegistryJson, RegistryText, UtcDateTime
 
 TABLES: Mapping[str, Table] = Base.metadata.tables
 
-CHILDREN: Mapping[str, tuple[str, ...]] = {
-    "ml_repos": (),
-    "models": ("model_run_steps",),
-    "model_versions": ("model_version_tags", "model_version_metrics", "model_version_packages"),
+CHILDREN: Mapping[Entity, tuple[str, ...]] = {
+    Entity.ML_REPOS: (),
+    Entity.MODELS: ("model_run_steps",),
+    Entity.MODEL_VERSIONS: ("model_version_tags", "model_version_metrics", "model_version_packages"),
 }
 """Each entity, in the order of the merge, with its child tables."""
+
+_RECORD_ID: Mapping[str, str] = {
+    **dict.fromkeys(CHILDREN, "id"),
+    ModelRunStep.__tablename__: ModelRunStep.model_id.key,
+    ModelVersionTag.__tablename__: ModelVersionTag.model_version_id.key,
+    ModelVersionMetric.__tablename__: ModelVersionMetric.model_version_id.key,
+    ModelVersionPackage.__tablename__: ModelVersionPackage.model_version_id.key,
+}
 
 STAMPS = ("superseded_at", "first_seen_at", "last_changed_at", "deleted_at")
 """Columns of the registry's tables that the store sets itself."""
@@ -33,7 +42,14 @@ OWN = frozenset({*STAMPS, LOGGED_AT.name})
 TEMPORARY = "pg_temp"
 """Schema of the temporary tables, so that no other program's table is mistaken for one. SQLite's is `temp`."""
 
+_STAGE = "stage_"
 _temporary = MetaData()
+
+
+def record_id(table: Table) -> Column[Any]:
+    """Return the column with the id of the record that a row belongs to, of a table or its stage."""
+    column: Column[Any] = table.c[_RECORD_ID[table.name.removeprefix(_STAGE)]]
+    return column
 
 
 def _temp(name: str, *columns: Column[Any]) -> Table:
@@ -49,7 +65,7 @@ def _stage(name: str, *more: Column[Any], without: Collection[str] = OWN) -> Tab
         for column in TABLES[name].columns
         if column.name not in without
     ]
-    return _temp(f"stage_{name}", *columns, *more)
+    return _temp(f"{_STAGE}{name}", *columns, *more)
 
 
 OBSERVED = _temp(

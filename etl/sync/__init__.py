@@ -10,7 +10,6 @@
 `confirm_deletes`  Fetches each missing model by id before it is marked as deleted.
 `retry_rejected`   Fetches rejected records again, one by one.
 `signals`          Delays signals while a commit is in progress.
-`gc_control`       Decides when Python collects reference cycles.
 `summary`          The result of a run, for people and programs.
 `monitor`          The state of a run for telemetry, even if the run fails.
 `prune`            Deletes old run history.

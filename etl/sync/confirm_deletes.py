@@ -3,10 +3,11 @@
 import logging
 from enum import Enum, auto
 
+from etl.enums import Entity
 from etl.errors import SourceError
 from etl.records import identity
 from etl.source import Client, Forbidden
-from etl.store import EmptiedRepo, Store
+from etl.store import EmptiedRepo, Store, reconcile
 from etl.sync.extract import Extraction
 
 _MOST_NAMED = 5
@@ -31,22 +32,22 @@ def confirm_deletes(client: Client, store: Store, extraction: Extraction, most: 
     If the control plane still has one of them, or does not answer for it, the run deletes nothing. A model that moved
     to an ML repo outside the run's scope keeps its stored row, and so do its versions.
     """
-    for lost in store.emptied_repos()[:_MOST_NAMED]:
+    for lost in reconcile.emptied_repos(store.connection)[:_MOST_NAMED]:
         extraction.warn(_named(lost))
-    missing = store.missing_models()
+    missing = reconcile.missing_ids(store.connection, Entity.MODELS)
     if len(missing) > most:
         return
     lookups = _look_up(client, extraction, missing)
     moved = [model_id for model_id, result in lookups.items() if result is _Lookup.MOVED]
     if moved:
-        store.cancel_deletes(moved)
+        reconcile.cancel_deletes(store.connection, moved)
         extraction.warn(
             f"{len(moved)} models are in another ML repo now ({', '.join(moved[:_MOST_NAMED])}): they are kept as they "
             "were until a run reads that one too."
         )
     kept = [model_id for model_id, result in lookups.items() if result in {_Lookup.FOUND, _Lookup.UNKNOWN}]
     if kept:
-        store.cancel_deletes()
+        reconcile.cancel_deletes(store.connection)
         extraction.unproven += 1
         extraction.warn(
             f"{len(kept)} models are missing in the lists, but the control plane returns each of them by its id, or "
@@ -67,7 +68,7 @@ def _look_up(client: Client, extraction: Extraction, missing: list[str]) -> dict
         return {}
     lookups: dict[str, _Lookup] = {}
     for model_id in missing:
-        extraction.advance("models", 0, None)
+        extraction.advance(Entity.MODELS, 0, None)
         lookups[model_id] = _look_up_one(client, extraction, model_id)
         if offered and lookups[model_id] is _Lookup.UNKNOWN:  # retry: the failure may be transient
             lookups[model_id] = _look_up_one(client, extraction, model_id)
@@ -78,7 +79,7 @@ def _look_up(client: Client, extraction: Extraction, missing: list[str]) -> dict
 
 def _offers_single_models(client: Client, extraction: Extraction) -> bool | None:
     """Whether a listed model can be fetched by id; None if no model is listed."""
-    witness = next(extraction.staging.seen_ids("models"), None)
+    witness = next(extraction.staging.seen_ids(Entity.MODELS), None)
     if witness is None:
         return None
     # Try twice, because the first failure may be transient. After a False, deletes rest on the lists alone.

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from etl.enums import Coverage, Entity
 from etl.settings import Settings
 from etl.source import Client
-from etl.store import Coverage, Store
-from etl.sync.gc_control import GcControl
+from etl.store import Store
 from etl.sync.monitor import RunMonitor
 from etl.sync.retry_rejected import RejectedRetry
 from etl.sync.scope import Scope
@@ -21,7 +21,7 @@ class Progress(Protocol):
     def phase(self, name: str) -> None:
         """Report that a part of the run begins."""
 
-    def advance(self, entity: str, records: int, total: int | None) -> None:
+    def advance(self, entity: Entity, records: int, total: int | None) -> None:
         """Report `records` records as read; `total` is the list's length, if known."""
 
 
@@ -35,8 +35,7 @@ class Context:
     client: Client
     interrupts: Interrupts
     progress: Progress
-    gc_control: GcControl
-    watch: RunMonitor
+    monitor: RunMonitor
     started_at: datetime
     state: Mapping[str, Any]
     first_load: bool
@@ -47,7 +46,7 @@ class Context:
     @property
     def id(self) -> str:
         """The run's id."""
-        return self.watch.run_id
+        return self.monitor.run_id
 
     @property
     def mode(self) -> str:
@@ -64,10 +63,9 @@ class Context:
         self.interrupts.check()
         self.progress.phase(name)
 
-    def advance(self, entity: str, records: int, total: int | None) -> None:
+    def advance(self, entity: Entity, records: int, total: int | None) -> None:
         """Count records that were read, unless a signal was received."""
         self.interrupts.check()
-        self.gc_control.page(records)
         self.progress.advance(entity, records, total)
 
     def so_far(self) -> dict[str, Any]:

@@ -1,17 +1,18 @@
 """Read the lists of a run: ML repos, then models, then versions by the plan."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from etl.enums import Coverage, Entity
 from etl.errors import RequestRefused, UnknownMlRepo
-from etl.records import Entity, embedded_version, identity
+from etl.records import Record, embedded_version, identity
 from etl.source import Client, Forbidden, Listing, ListingRead, ListingReader, NotOffered, Page
 from etl.source.offered import VERSIONS, Refusal, is_withheld, refusal_of_versions, why
-from etl.store import Coverage, Staging
+from etl.store import Staging
 from etl.sync.derived_ml_repos import DerivedMlRepos
 from etl.sync.plan import Plan
 from etl.sync.scope import Scope
@@ -28,7 +29,7 @@ _CONSEQUENCES = {
 _REFUSED_IN_A_ROW = 3
 """Consecutive models with refused versions after which the list of versions is probed again."""
 
-Advance = Callable[[str, int, int | None], None]
+Advance = Callable[[Entity, int, int | None], None]
 """Called for each page with its entity, its number of records, and the list's length (None if unknown)."""
 
 
@@ -84,8 +85,8 @@ class Extraction:
         """
         listed: dict[str | None, str] = {}
         try:
-            for page in self._pages("ml_repos", Listing("ml-repos", optional=True)):
-                self.stager.take("ml_repos", page.fresh, page.again)
+            for page in self._pages(Entity.ML_REPOS, Listing("ml-repos", optional=True)):
+                self.stager.take(Entity.ML_REPOS, page.fresh, page.again)
                 listed |= {identity(each.get("id")): _described(each) for each in page.fresh if isinstance(each, dict)}
         except (Forbidden, RequestRefused) as refusal:
             if not is_withheld(refusal):
@@ -107,14 +108,15 @@ class Extraction:
         """
         for listing in self.scope.model_listings():
             found = False
-            for page in self._pages("models", listing):
+            for page in self._pages(Entity.MODELS, listing):
                 if self.coverage is None:
                     self._find_coverage(page.fresh)
-                rejected = {id(each) for each in self.stager.take("models", page.fresh, page.again)}
+                taken = self.stager.take(Entity.MODELS, page.fresh, page.again)
+                rejected = set(map(id, taken.rejected))
                 self._derived.add(each for each in page.fresh if id(each) not in rejected)
                 found |= bool(page.fresh)
                 if self.coverage is Coverage.LATEST:
-                    self._take_latest(page)
+                    self._take_latest(each.latest_version for each in taken.identified)
             self.found_models |= found
             if not found and not self.lists_ml_repos and self.scope.ml_repos:
                 self.warn(f"ML repo {dict(listing.filters)['ml_repo_id']!r} has no models, or does not exist.")
@@ -162,18 +164,20 @@ class Extraction:
         text = ", and ".join(_CONSEQUENCES[what] for what in reversed(self._missing))
         return f"{text[0].upper()}{text[1:]}."
 
-    def _take_latest(self, page: Page, model_ids: Callable[[Sequence[str]], set[str]] | None = None) -> None:
-        """Stage the latest versions that the page's models contain, for the models in `model_ids`.
+    def _take_latest(
+        self, versions: Iterable[Record | None], model_ids: Callable[[Sequence[str]], set[str]] | None = None
+    ) -> None:
+        """Stage the latest versions that models contain, for those of the models that `model_ids` returns.
 
         The default is the due models. If all versions of a model were read, and it has not changed since, the stored
         version says more than the model's copy. Models whose copy is staged are marked as incomplete: the next run that
         can list versions reads theirs.
         """
-        latest = [embedded_version(each) for each in page.fresh if isinstance(each, dict)]
-        of_model = {identity(each["model_id"]): each for each in latest if each is not None}
+        of_model = {identity(each["model_id"]): each for each in versions if each is not None}
         wanted = (model_ids or self.staging.due_among)([each for each in of_model if each is not None])
-        self.stager.take("model_versions", [each for model_id, each in of_model.items() if model_id in wanted])
-        self.staging.mark_unread(sorted(wanted))
+        latest = [each for model_id, each in of_model.items() if model_id in wanted]
+        self.stager.take(Entity.MODEL_VERSIONS, latest)
+        self.staging.mark_incomplete(sorted(wanted))
 
     def versions(self, plan: Plan, *, full: bool) -> bool:
         """Read versions by the plan, those of every model if `full`.
@@ -184,7 +188,7 @@ class Extraction:
             return False
         every = plan.way == "sweep" and self._sweep_versions()
         if every:  # a latest version that the sweep did not return casts doubt on the sweep
-            self.staging.mark_unread_without_latest()
+            self.staging.mark_incomplete_without_latest()
             self._versions_of(self.staging.without_latest())
         else:
             if full:
@@ -198,23 +202,24 @@ class Extraction:
         """Read the models again to stage the latest versions that no list of versions returned."""
         for listing in self.scope.model_listings():
             for page in self.reader.read(listing):
-                self.advance("models", 0, page.total)
-                self._take_latest(page, self.staging.lack_latest)
+                self.advance(Entity.MODELS, 0, page.total)
+                latest = (embedded_version(each) for each in page.fresh if isinstance(each, dict))
+                self._take_latest(latest, self.staging.lack_latest)
 
     def _sweep_versions(self) -> bool:
         """Read all versions of the scope in few lists; False if the server offers no such lists."""
         if not self.scope.ml_repos and self._swept([Listing(VERSIONS)]):
             return True
-        repos = self.scope.ml_repos or tuple(self.staging.seen_ids("ml_repos"))
+        repos = self.scope.ml_repos or tuple(self.staging.seen_ids(Entity.ML_REPOS))
         read = self._swept([Listing(VERSIONS, (("ml_repo_id", repo),)) for repo in repos])
         if not read and repos:
             return False
         if len(read) < len(repos):
             allowed = [value for listing in read for _, value in listing.filters]
-            self.staging.mark_unread(list(self.staging.models_outside(allowed)))
+            self.staging.mark_incomplete(list(self.staging.models_outside(allowed)))
         # The server may list the models of an ML repo that it hides, or that cannot be read.
         hidden = list(self.staging.models_outside(repos))
-        self.staging.mark_unread(hidden)
+        self.staging.mark_incomplete(hidden)
         self._versions_of(iter(hidden))
         return True
 
@@ -228,8 +233,8 @@ class Extraction:
         withheld: list[tuple[Listing, Refusal]] = []
         for listing in listings:
             try:
-                for page in self._pages("model_versions", listing):
-                    self.stager.take("model_versions", page.fresh, page.again)
+                for page in self._pages(Entity.MODEL_VERSIONS, listing):
+                    self.stager.take(Entity.MODEL_VERSIONS, page.fresh, page.again)
                 read.append(listing)
             except (Forbidden, RequestRefused) as refusal:
                 if not is_withheld(refusal):
@@ -243,7 +248,7 @@ class Extraction:
         unread = self.stager.unread_models
         if self.unproven == before and None not in unread:
             self.staging.mark_all_read()
-            self.staging.mark_unread(sorted(filter(None, unread)))
+            self.staging.mark_incomplete(sorted(filter(None, unread)))
         for listing, why_not in withheld:
             self._not_had(listing, why_not)
         return read
@@ -257,7 +262,7 @@ class Extraction:
             model_id = dict(reading.listing.filters)["model_id"]
             try:
                 for page in reading:
-                    self.advance("model_versions", len(page.fresh), None)
+                    self.advance(Entity.MODEL_VERSIONS, len(page.fresh), None)
                     if not batch.has_room_for(page, self.reader.page_size):
                         self._take_versions(batch)
                     batch.add(page, model_id)
@@ -268,7 +273,7 @@ class Extraction:
                 if refused >= _REFUSED_IN_A_ROW and self._are_refused_by_now(model_id):
                     break
                 self._not_had(reading.listing, refusal)
-                self.staging.mark_unread([model_id])
+                self.staging.mark_incomplete([model_id])
                 continue
             refused = 0
             batch.ended[model_id] = self._judge(reading)
@@ -282,7 +287,7 @@ class Extraction:
             return False
         self.coverage, self.shrank = Coverage.LATEST, True
         self.unproven += 1
-        self.staging.mark_due_unread()
+        self.staging.mark_due_incomplete()
         self.warn(
             f"The versions of the other models cannot be read: {why('model versions', refusal)}. Their latest versions "
             "are copied, nothing is deleted."
@@ -291,11 +296,11 @@ class Extraction:
 
     def _take_versions(self, batch: VersionBatch) -> None:
         """Stage the batch, and mark each model whose list ended as read or incomplete."""
-        rejected = self.stager.take("model_versions", batch.records, batch.again)
+        rejected = self.stager.take(Entity.MODEL_VERSIONS, batch.records, batch.again).rejected
         batch.unreadable |= {owner for record in rejected for owner in batch.owners[id(record)]}
         read = {model_id for model_id, proven in batch.ended.items() if proven} - batch.unreadable
         self.staging.mark_read(sorted(read))
-        self.staging.mark_unread(sorted(batch.ended.keys() - read))
+        self.staging.mark_incomplete(sorted(batch.ended.keys() - read))
         batch.clear()
 
     def _not_had(self, listing: Listing, refusal: Refusal) -> None:

@@ -7,19 +7,20 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
+from etl.enums import Entity
 from etl.errors import SourceError, SourceUnavailable
-from etl.records import Entity, InvalidRecord, identify, identity
+from etl.records import InvalidRecord, identify, identity
 from etl.source import Client, Forbidden, Listing, NotOffered
 from etl.source.offered import why
-from etl.store import Gone, Reject
+from etl.store import MissingRecords, Reject
 from etl.sync.extract import Extraction
 
 # Rejected records that the run's row lists at most.
 _MOST_NAMED = 100
-# URLs take dots for folders, and cannot encode a lone surrogate.
-_NO_NAME = re.compile("\\.{1,2}|.*[\ud800-\udfff].*", re.DOTALL)
+# In a URL, dots name folders, and a lone surrogate cannot be encoded.
+_NOT_IN_A_PATH = re.compile("\\.{1,2}|.*[\ud800-\udfff].*", re.DOTALL)
 
 _Ask = Callable[[str], Any]
 """Returns the current record of an id, None if the control plane has none. Raises _NotFetched."""
@@ -31,7 +32,7 @@ class Fate(NamedTuple):
     `resolved`: the record was resolved before the retry.
     """
 
-    outcome: Literal["stored", "gone", "rejected", "resolved"]
+    outcome: Literal["stored", "missing", "rejected", "resolved"]
     reason: str | None = None
 
 
@@ -51,23 +52,25 @@ class RejectedRetry:
         return {"rejected": [each.id for each in self.rejects[:_MOST_NAMED]]}
 
     @property
-    def gone(self) -> Gone:
+    def missing(self) -> MissingRecords:
         """The rejected records that the control plane no longer has."""
-        gone = [each for each in self.rejects if self.fates[each.id].outcome == "gone"]
-        return Gone(records={(each.entity, each.record_id) for each in gone if each.record_id is not None})
+        missing = [each for each in self.rejects if self.fates[each.id].outcome == "missing"]
+        return MissingRecords(records={(each.entity, each.record_id) for each in missing if each.record_id is not None})
 
     def read(self, client: Client, extraction: Extraction) -> None:
         """Fetch and stage each record once.
 
         A record that cannot be fetched leaves the run incomplete.
         """
-        ask: dict[str, _Ask] = {}
+        ask: dict[Entity, _Ask] = {}
         fates: dict[tuple[str, str | None], Fate] = {}
-        for entity, record_id in dict.fromkeys((each.entity, each.record_id) for each in self.rejects):
+        for entity, record_id in dict.fromkeys((Entity(each.entity), each.record_id) for each in self.rejects):
             extraction.advance(entity, 1, None)
             if entity not in ask:
-                ask[entity] = _ml_repo_of(extraction) if entity == "ml_repos" else partial(_by_itself, client, entity)
-            fates[entity, record_id] = _fate(extraction, cast("Entity", entity), record_id, ask[entity])
+                ask[entity] = (
+                    _ml_repo_of(extraction) if entity is Entity.ML_REPOS else partial(_by_itself, client, entity)
+                )
+            fates[entity, record_id] = _fate(extraction, entity, record_id, ask[entity])
         self.fates = {each.id: fates[each.entity, each.record_id] for each in self.rejects}
 
 
@@ -78,15 +81,15 @@ def _fate(extraction: Extraction, entity: Entity, record_id: str | None, ask: _A
         extraction.unproven += 1
         return Fate("rejected", str(error))
     if record is None:
-        return Fate("gone")
-    if extraction.stager.take(entity, [record]):
+        return Fate("missing")
+    if extraction.stager.take(entity, [record]).rejected:
         return Fate("rejected", _why(entity, record))
     return Fate("stored")
 
 
 def _named(record_id: str | None) -> str:
     if record_id is None:
-        raise _NotFetched("it has no id to ask for, the next sync meets it again")
+        raise _NotFetched("it has no id; the next sync reads it from the lists")
     return record_id
 
 
@@ -110,9 +113,9 @@ def _refuse(reason: str, _record_id: str) -> Any:
     raise _NotFetched(reason)
 
 
-def _by_itself(client: Client, entity: str, record_id: str) -> Any:
-    if _NO_NAME.fullmatch(record_id):
-        raise _NotFetched("its id cannot stand in an address, the next sync meets it again")
+def _by_itself(client: Client, entity: Entity, record_id: str) -> Any:
+    if _NOT_IN_A_PATH.fullmatch(record_id):
+        raise _NotFetched("its id cannot be part of a URL; the next sync reads it from the lists")
     try:
         record = client.get(entity.replace("_", "-"), record_id)
     except SourceUnavailable:  # the cause is not this record

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import etl
+from etl.enums import Coverage, Entity, RunStatus
 from etl.errors import DeleteLimitExceeded, EtlError, Interrupted
 from etl.settings import Settings
 from etl.source import Client, ListingReader
-from etl.store import Advance, Coverage, Gone, Store, Supersede, Tally
+from etl.store import Advance, MissingRecords, Staging, Store, Supersede, Tally, reconcile, runs
 from etl.sync.confirm_deletes import confirm_deletes
 from etl.sync.context import Context, Progress
 from etl.sync.extract import Extraction
-from etl.sync.gc_control import GcControl
 from etl.sync.monitor import RunMonitor
 from etl.sync.plan import Plan, is_full, plan_versions
 from etl.sync.retry_rejected import RejectedRetry
@@ -33,17 +33,14 @@ class _Read:
 
     plan: Plan
     extraction: Extraction
-    tallies: Mapping[str, Tally]
+    tallies: Mapping[Entity, Tally]
     every_version: bool
-    gone: Gone
-    refusal: DeleteLimitExceeded | None
+    missing: MissingRecords
 
     @property
-    def status(self) -> str:
-        if self.refusal is not None:
-            return "refused"
+    def status(self) -> RunStatus:
         rejected = any(tally.rejected for tally in self.tallies.values())
-        return "succeeded" if self.extraction.complete and not rejected else "partial"
+        return RunStatus.SUCCEEDED if self.extraction.complete and not rejected else RunStatus.PARTIAL
 
 
 def run(
@@ -52,29 +49,28 @@ def run(
     interrupts: Interrupts,
     progress: Progress,
     retry: RejectedRetry | None = None,
-    watch: RunMonitor | None = None,
+    monitor: RunMonitor | None = None,
 ) -> Summary:
     """Bring the database to the registry's state in one commit.
 
-    With `retry`, the run reads only the rejected records that it names. `watch` describes the run, even if it fails.
+    With `retry`, the run reads only the rejected records that it names. `monitor` describes the run, even if it fails.
     Raises EtlError if nothing was written.
     """
     scope = Scope.of(settings)
-    watch = watch or RunMonitor()
+    monitor = monitor or RunMonitor()
     with (
-        watch,
-        GcControl() as gc_control,
+        monitor,
         Client(settings, settings.token()) as client,
         Store(settings.database_url, read_only=settings.dry_run) as store,
     ):
-        watch.client = client
+        monitor.client = client
         if not settings.dry_run:
-            store.lock(scope.ml_repos, settings.lock_wait)
+            store.lock(scope.repos, settings.lock_wait)
         now = datetime.now(UTC)  # after the wait for the lock: a run that waited starts only now
         store.ensure_schema()
         if not settings.accept_host:
-            store.check_same_host(settings.base_url())
-        state = store.scope_state(scope.label())
+            runs.check_same_host(store.connection, settings.base_url())
+        state = runs.scope_state(store.connection, scope.label())
         context = Context(
             settings=settings,
             scope=scope,
@@ -82,15 +78,14 @@ def run(
             client=client,
             interrupts=interrupts,
             progress=progress,
-            gc_control=gc_control,
-            watch=watch,
+            monitor=monitor,
             started_at=now,
             state=state,
-            first_load=not state and store.is_empty(scope.ml_repos),
+            first_load=not state and runs.is_empty(store.connection, scope.repos),
             retry=retry,
         )
         context.why_full = _why_full(context, scope.versions)
-        watch.last_complete_at = context.own_state.get("last_complete_at")
+        monitor.last_complete_at = context.own_state.get("last_complete_at")
         return _execute(context)
 
 
@@ -98,16 +93,18 @@ def _execute(context: Context) -> Summary:
     """Read and write. The caller holds the lock, and the tables exist."""
     if context.settings.dry_run:
         with _translate_errors(context):
-            return _summary(context, _read(context), run_id=None)
-    context.store.begin(_start_row(context))
-    context.watch.is_recorded = True
+            read = _read(context)
+            return _summary(context, read, refusal=_refusal(context, read.tallies))
+    runs.begin(context.store.connection, _start_row(context))
+    context.monitor.is_recorded = True
     with _record_failure(context):
         read = _read(context)
+        _check_delete_limit(context, read.tallies)
         _commit(context, read)
     if _advances(context, read):
-        context.watch.last_complete_at = context.started_at
+        context.monitor.last_complete_at = context.started_at
     _log.info("run %s ended: %s; %s", context.id, read.status, counts_of(read.tallies))
-    return _summary(context, read, run_id=context.id)
+    return _summary(context, read)
 
 
 def _why_full(context: Context, coverage: str) -> str | None:
@@ -127,7 +124,7 @@ def _start_row(context: Context) -> dict[str, Any]:
     return {
         "id": context.id,
         "started_at": context.started_at,
-        "status": "running",
+        "status": RunStatus.RUNNING,
         "complete": False,
         "scope": (context.retry or context.scope).as_json(),
         "host": context.settings.base_url(),
@@ -164,13 +161,13 @@ def _translate_errors(context: Context) -> Iterator[None]:
         with context.store.translate_errors():
             yield
     except (KeyboardInterrupt, EtlError) as error:
-        context.interrupts.settle()
+        context.interrupts.ignore()
         if isinstance(error, EtlError) and not context.interrupts.requested:
             raise
         raise Interrupted("Interrupted: nothing was written.") from error
 
 
-def _end_row(context: Context, status: str, error: str | None) -> dict[str, Any]:
+def _end_row(context: Context, status: RunStatus, error: str | None) -> dict[str, Any]:
     return {"status": status, "finished_at": datetime.now(UTC), "error": error, **context.so_far()}
 
 
@@ -182,7 +179,7 @@ def _read(context: Context) -> _Read:
     settings, scope, store = context.settings, context.scope, context.store
     context.phase("finding the API")
     context.client.discover()
-    staging = store.staging()
+    staging = Staging(store.connection)
     stager = PageStager(staging, scope, log_changes=not context.first_load)
     with ListingReader(context.client, settings.page_size, settings.concurrency, settings.max_sweeps) as reader:
         extraction = Extraction(
@@ -203,16 +200,18 @@ def _read(context: Context) -> _Read:
             plan, every_version = Plan("none", 0, "only rejected records are asked for"), False
     context.phase("comparing")
     lists_all = scope.lists_every_model and context.retry is None
-    store.analyze_staging()
+    staging.analyze()
     if extraction.complete and lists_all and not settings.no_delete:
-        store.find_missing(scope.ml_repos, every_version_read=every_version, spare=_spared(extraction))
+        spare = _spared(extraction)
+        reconcile.find_missing(store.connection, scope.repos, every_version_read=every_version, spare=spare)
         confirm_deletes(context.client, store, extraction, settings.confirm_deletes)
-    tallies = store.tallies()
+    reconcile.find_restored(store.connection)
+    tallies = reconcile.tallies(store.connection)
     if stager.stale:
         noun = "record is" if stager.stale == 1 else "records are"
         extraction.warn(f"{stager.stale} {noun} older than stored: the newer one was kept.")
-    gone = _gone(context, extraction, every_version=every_version)
-    return _Read(plan, extraction, tallies, every_version, gone, refusal=_refusal(context, tallies))
+    missing = _missing(context, extraction, every_version=every_version)
+    return _Read(plan, extraction, tallies, every_version, missing)
 
 
 def _read_lists(context: Context, extraction: Extraction) -> tuple[Plan, bool]:
@@ -231,38 +230,43 @@ def _read_lists(context: Context, extraction: Extraction) -> tuple[Plan, bool]:
     return plan, every_version
 
 
-def _refusal(context: Context, tallies: Mapping[str, Tally]) -> DeleteLimitExceeded | None:
-    """Return the error that forbids the commit, if any; a dry run reports it with the counts."""
-    if context.settings.allow_mass_delete:
-        return None
+def _check_delete_limit(context: Context, tallies: Mapping[Entity, Tally]) -> None:
+    """Raise DeleteLimitExceeded if the run would delete too much, unless the settings allow it."""
+    if not context.settings.allow_mass_delete:
+        share = context.settings.max_delete_share
+        reconcile.check_delete_limit(context.store.connection, tallies, context.scope.repos, share)
+
+
+def _refusal(context: Context, tallies: Mapping[Entity, Tally]) -> DeleteLimitExceeded | None:
+    """Return the error that would end the run; a dry run reports it with the counts."""
     try:
-        context.store.check_delete_limit(tallies, context.scope.ml_repos, context.settings.max_delete_share)
+        _check_delete_limit(context, tallies)
     except DeleteLimitExceeded as error:
         return error
     return None
 
 
-def _gone(context: Context, extraction: Extraction, *, every_version: bool) -> Gone:
+def _missing(context: Context, extraction: Extraction, *, every_version: bool) -> MissingRecords:
     """Return the rejected records that the source no longer has.
 
     Their ML repos are unknown, so that only a run over the whole registry can detect this.
     """
     if context.retry is not None:
-        return context.retry.gone
+        return context.retry.missing
     if not extraction.complete or not context.scope.lists_every_model or context.scope.ml_repos:
-        return Gone()
-    listed = {"ml_repos", "models"} | ({"model_versions"} if every_version else set())
-    return Gone(entities=listed - _spared(extraction))
+        return MissingRecords()
+    listed = {Entity.ML_REPOS, Entity.MODELS} | ({Entity.MODEL_VERSIONS} if every_version else set())
+    return MissingRecords(entities=listed - _spared(extraction))
 
 
-def _spared(extraction: Extraction) -> set[str]:
+def _spared(extraction: Extraction) -> set[Entity]:
     """Return the tables in which the run may mark nothing as deleted.
 
     A record without an id may be any stored record of its table. A model without an id spares all versions too. If the
     control plane does not list ML repos, their absence from lists proves nothing.
     """
-    spared = set[str](extraction.stager.nameless) | (set() if extraction.lists_ml_repos else {"ml_repos"})
-    return spared | {"model_versions"} if "models" in spared else spared
+    spared = extraction.stager.nameless | (set() if extraction.lists_ml_repos else {Entity.ML_REPOS})
+    return spared | {Entity.MODEL_VERSIONS} if Entity.MODELS in spared else spared
 
 
 def _plan(context: Context, extraction: Extraction) -> Plan:
@@ -271,16 +275,14 @@ def _plan(context: Context, extraction: Extraction) -> Plan:
     return plan_versions(
         why_full=context.why_full,
         due=extraction.staging.count_due(),
-        models=extraction.staging.count_seen("models"),
-        stored=context.store.stored_versions(context.scope.ml_repos),
+        models=extraction.staging.count_seen(Entity.MODELS),
+        stored=runs.stored_versions(context.store.connection, context.scope.repos),
         page_size=extraction.reader.page_size,
         can_sweep=context.scope.covers_every_version,
     )
 
 
 def _commit(context: Context, read: _Read) -> None:
-    if read.refusal is not None:
-        raise read.refusal
     context.phase("writing")
     context.store.commit(
         context.id,
@@ -289,13 +291,13 @@ def _commit(context: Context, read: _Read) -> None:
             | {"complete": read.extraction.complete, "proof": read.extraction.proof}
         ),
         read.tallies,
-        ml_repos=context.scope.ml_repos,
+        repos=context.scope.repos,
         now=context.started_at,
         log_changes=not context.first_load,
-        gone=read.gone,
+        missing=read.missing,
         supersede=_supersede(context, read.extraction),
         advance=_advance(context, read) if _advances(context, read) else None,
-        held=context.interrupts.held(),
+        signals_ignored=context.interrupts.ignored(),
     )
 
 
@@ -326,19 +328,19 @@ def _advances(context: Context, read: _Read) -> bool:
     return read.extraction.complete and context.retry is None and found
 
 
-def _summary(context: Context, read: _Read, *, run_id: str | None) -> Summary:
+def _summary(context: Context, read: _Read, *, refusal: DeleteLimitExceeded | None = None) -> Summary:
     return Summary(
-        run_id=run_id,
-        status=read.status,
+        run_id=None if context.settings.dry_run else context.id,
+        status=read.status if refusal is None else refusal.run_status,
         complete=read.extraction.complete,
         coverage=context.coverage,
         mode=context.mode,
         proof=read.extraction.proof,
-        duration_s=context.watch.elapsed(),
+        duration_s=context.monitor.elapsed(),
         requests=context.client.requests,
         retries=context.client.retries,
         bytes_received=context.client.bytes_received,
         tallies=read.tallies,
         plan=read.plan,
-        warnings=[*read.extraction.warnings, *([str(read.refusal)] if read.refusal else [])],
+        warnings=[*read.extraction.warnings, *([str(refusal)] if refusal else [])],
     )

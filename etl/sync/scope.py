@@ -9,6 +9,7 @@ from typing import Any, Self
 from etl.records import IdentifiedRecord
 from etl.settings import Settings
 from etl.source import Listing
+from etl.store import RepoScope
 from etl.store.runs import WHOLE
 
 # Characters that fit into an index: a filter by hundreds of ML repos is longer.
@@ -37,6 +38,11 @@ class Scope:
             include_empty=settings.include_empty,
             versions=settings.versions,
         )
+
+    @property
+    def repos(self) -> RepoScope:
+        """The ML repos that the run covers."""
+        return RepoScope(self.ml_repos or None)
 
     def as_json(self) -> dict[str, Any]:
         """Return the filters that are set; empty for the whole registry."""
@@ -75,7 +81,7 @@ class Scope:
 
         A record without an ML repo is accepted, because the server returned it for this filter.
         """
-        return not self.ml_repos or identified.ml_repo_id is None or identified.ml_repo_id in self.ml_repos
+        return self.repos.is_all or identified.ml_repo_id is None or identified.ml_repo_id in self.ml_repos
 
     def model_listings(self) -> Iterator[Listing]:
         """Yield the lists of models to read, one for each ML repo of the scope."""

@@ -14,16 +14,16 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """Raises KeyboardInterrupt in the main thread on these signals, until `settle`.
+    """Raises KeyboardInterrupt in the main thread on these signals, until `ignore`.
 
     Database drivers handle KeyboardInterrupt, and cancel the server's current statement. Python discards it where no
     code can catch it, for example in a weakref's callback. So the run also calls `check`, which reads `requested`.
     """
 
     def __init__(self, *, last: bool = False) -> None:
-        """`last`: the process ends with the run, so that signals stay ignored after `settle`."""
+        """`last`: the process ends with the run, so that signals stay ignored after `ignore`."""
         self.requested = False
-        self._settled = False
+        self._ignoring = False
         self._last = last
         self._before: dict[int, object] = {}
 
@@ -35,9 +35,9 @@ class Interrupts:
         if threading.current_thread() is threading.main_thread():
             # nohup ignores SIGHUP on purpose. A shell ignores SIGINT for background jobs, but an explicit kill -INT
             # is meant for the run.
-            spared = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
-            heard = [number for number in _SIGNALS if number not in spared]
-            self._before = {number: signal.signal(number, self._handle) for number in heard}
+            skipped = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+            handled = [number for number in _SIGNALS if number not in skipped]
+            self._before = {number: signal.signal(number, self._handle) for number in handled}
         return self
 
     def __exit__(
@@ -48,7 +48,7 @@ class Interrupts:
         If the process ends now, ignore signals instead, to keep its exit code.
         """
         for number, handler in self._before.items():
-            ignored = self._last and self._settled
+            ignored = self._last and self._ignoring
             signal.signal(number, signal.SIG_IGN if ignored else handler)  # type: ignore[arg-type]  # from signal.signal
         # SQLAlchemy runs generated code by exec. If a KeyboardInterrupt leaves such code, Python remembers it, and at
         # exit kills a process started with -m, whatever its exit code. A later exec that succeeds clears that.
@@ -59,21 +59,21 @@ class Interrupts:
         if self.requested:
             raise KeyboardInterrupt
 
-    def settle(self) -> None:
+    def ignore(self) -> None:
         """Ignore signals from now on: the run's result is final, and is being recorded."""
-        self._settled = True
+        self._ignoring = True
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def ignored(self) -> Iterator[None]:
         """Ignore signals within the block and, if it succeeds, after it: the commit ends the run."""
-        self.settle()
-        made = False
+        self.ignore()
+        committed = False
         try:
             self.check()
             yield
-            made = True
+            committed = True
         finally:
-            self._settled = made
+            self._ignoring = committed
 
     def interrupt(self) -> None:
         """Act as if a signal was received, for callers with handlers of their own.
@@ -83,6 +83,6 @@ class Interrupts:
         self._handle(0, None)
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        if not self._settled:
+        if not self._ignoring:
             self.requested = True
             raise KeyboardInterrupt

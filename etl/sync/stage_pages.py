@@ -10,13 +10,14 @@ from collections.abc import Container, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from etl.enums import Entity, Outcome
 from etl.records import (
-    Entity,
     IdentifiedRecord,
     InvalidRecord,
     Record,
+    Rows,
+    SubjectRow,
     changes,
-    embedded_version,
     identify,
     identify_derived,
     identity,
@@ -24,8 +25,6 @@ from etl.records import (
 )
 from etl.store import Known, Observed, Staging
 from etl.sync.scope import Scope
-
-Rows = dict[str, list[tuple[Any, ...]]]
 
 _TWIN = "another record has the same id, and updated_at does not say which is newer"
 
@@ -39,6 +38,16 @@ class _Reject(NamedTuple):
     record: Any
     reason: str
     is_twin: bool
+
+
+class Taken(NamedTuple):
+    """The records of a page: those that can be stored, and those that were rejected.
+
+    A record outside the run's scope, or older than another with its id, is in neither.
+    """
+
+    identified: list[IdentifiedRecord]
+    rejected: list[Any]
 
 
 class PageStager:
@@ -56,8 +65,8 @@ class PageStager:
         self.stale = 0
         """The number of records that are older than the stored ones."""
 
-    def take(self, entity: Entity, records: Sequence[Any], again: Container[int] = ()) -> list[Any]:
-        """Stage the new and changed records of a page; return the records that were rejected.
+    def take(self, entity: Entity, records: Sequence[Any], again: Container[int] = ()) -> Taken:
+        """Stage the new and changed records of a page.
 
         `again` has the positions of records whose id occurred before in the same sweep. Two records with one id are two
         states of one record if their `updated_at` differs. Otherwise they are two records: the first is kept, and the
@@ -85,7 +94,7 @@ class PageStager:
             rejects += self._stage(entity, by_id, twins)
         for reject in rejects:
             self._reject(entity, reject)
-        return [reject.record for reject in rejects]
+        return Taken(list(by_id.values()), [reject.record for reject in rejects])
 
     def take_derived(self, ml_repos: Sequence[Record]) -> None:
         """Stage ML repos that are derived from models and not listed.
@@ -93,7 +102,7 @@ class PageStager:
         One that is stored from a list stays unchanged.
         """
         if ml_repos:
-            self._stage("ml_repos", {each.id: each for each in map(identify_derived, ml_repos)}, set())
+            self._stage(Entity.ML_REPOS, {each.id: each for each in map(identify_derived, ml_repos)}, set())
 
     def _stage(self, entity: Entity, by_id: dict[str, IdentifiedRecord], again: set[str]) -> list[_Reject]:
         """Stage the changed records; return those rejected as twins of records on an earlier page."""
@@ -108,8 +117,8 @@ class PageStager:
         stale = {each.id for each in news if _is_stale(each, known[each.id])}
         self.stale += len(stale)
         kept = stale | {each.id for each in news if _yields(each, known[each.id])}
-        changed = [each for each in news if outcomes[each.id] != "unchanged" and each.id not in kept]
-        staged: Rows = defaultdict(list)
+        changed = [each for each in news if outcomes[each.id] is not Outcome.UNCHANGED and each.id not in kept]
+        staged: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         of_each = {each.id: to_rows(each) for each in changed}
         for each in changed:
             for name, of_table in of_each[each.id].items():
@@ -118,7 +127,7 @@ class PageStager:
         if self._log_changes:
             staged["changes"] = self._changes(entity, outcomes, of_each)
         self._staging.stage(staged, [_observed(each, outcomes[each.id]) for each in news])
-        if entity == "models":
+        if entity is Entity.MODELS:
             self._staging.mark_due(
                 [
                     each.id
@@ -128,11 +137,11 @@ class PageStager:
             )
         return [_Reject(each.record, _TWIN, is_twin=True) for each in twins]
 
-    def _changes(self, entity: Entity, outcomes: dict[str, str], of_each: dict[str, Any]) -> list[tuple[Any, ...]]:
+    def _changes(self, entity: Entity, outcomes: dict[str, Outcome], of_each: dict[str, Rows]) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = []
-        before = self._staging.stored(entity, [each for each in of_each if outcomes[each] != "inserted"])
+        before = self._staging.stored(entity, [each for each in of_each if outcomes[each] is not Outcome.INSERTED])
         for record_id, outcome in outcomes.items():
-            if outcome == "restored":
+            if outcome is Outcome.RESTORED:
                 found.append((entity, record_id, "restored", None, None, None))
             if record_id in of_each:
                 found += changes(entity, record_id, before.get(record_id), of_each[record_id])
@@ -145,7 +154,7 @@ class PageStager:
         record_id = identity(said.get("id"))
         if record_id is None:
             self.nameless.add(entity)
-        if entity == "model_versions":
+        if entity is Entity.MODEL_VERSIONS:
             self.unread_models.add(identity(said.get("model_id")))
         by_digest = f"unreadable:{digest}"
         keys = [by_digest] if record_id is None else [record_id, by_digest]
@@ -160,7 +169,7 @@ class PageStager:
                 self._staging.forget(entity, [key])
         self._staging.stage(
             {"rejected_records": [(entity, record_id, reject.reason, payload)]},
-            [Observed(entity, key, "rejected", content_hash=digest, twin_of=twin_of)],
+            [Observed(entity, key, Outcome.REJECTED, content_hash=digest, twin_of=twin_of)],
         )
 
 
@@ -198,17 +207,17 @@ def _yields(identified: IdentifiedRecord, known: Known) -> bool:
     return identified.is_derived and known.stored_hash is not None and not known.is_derived
 
 
-def _outcome(identified: IdentifiedRecord, known: Known) -> str:
+def _outcome(identified: IdentifiedRecord, known: Known) -> Outcome:
     if known.stored_hash is None:
-        return "inserted"
+        return Outcome.INSERTED
     if known.deleted:
-        return "restored"
+        return Outcome.RESTORED
     same = known.stored_hash == identified.content_hash or _is_stale(identified, known) or _yields(identified, known)
-    return "unchanged" if same else "updated"
+    return Outcome.UNCHANGED if same else Outcome.UPDATED
 
 
-def _observed(identified: IdentifiedRecord, outcome: str) -> Observed:
-    latest = embedded_version(identified.record) if identified.entity == "models" else None
+def _observed(identified: IdentifiedRecord, outcome: Outcome) -> Observed:
+    latest = identified.latest_version
     return Observed(
         entity=identified.entity,
         id=identified.id,
@@ -221,14 +230,14 @@ def _observed(identified: IdentifiedRecord, outcome: str) -> Observed:
     )
 
 
-def _subjects(by_id: Sequence[IdentifiedRecord], of_each: dict[str, Any]) -> list[tuple[Any, ...]]:
+def _subjects(by_id: Sequence[IdentifiedRecord], of_each: dict[str, Rows]) -> list[tuple[Any, ...]]:
     """Return a page's subjects, each with the newest `updated_at` of the records that name it.
 
     The merge keeps the newest of all pages.
     """
     newest: dict[Any, tuple[Any, ...]] = {}
     for each in by_id:
-        for row in of_each[each.id]["subjects"]:
+        for row in map(SubjectRow._make, of_each[each.id]["subjects"]):
             key = row if row.extra is None else (each.id, row.id)  # rows with JSON are not hashable: keep each of them
             if key not in newest or newest[key][-1] is None or _before(newest[key][-1], each.updated_at):
                 newest[key] = (*row, each.updated_at)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from etl.enums import Coverage, Entity, RunStatus
 from etl.errors import DeleteLimitExceeded
-from etl.store import Coverage, Tally
+from etl.store import Tally
 from etl.sync.plan import Plan
 
 
@@ -17,7 +18,7 @@ class Summary:
     """
 
     run_id: str | None
-    status: str
+    status: RunStatus
     complete: bool
     coverage: Coverage | None
     mode: str
@@ -26,7 +27,7 @@ class Summary:
     requests: int
     retries: int
     bytes_received: int
-    tallies: Mapping[str, Tally]
+    tallies: Mapping[Entity, Tally]
     plan: Plan
     warnings: list[str] = field(default_factory=list)
 
@@ -41,7 +42,7 @@ class Summary:
 
         0: success. 3: records were rejected, or completeness is not proven. 5: a dry run found too many deletes.
         """
-        if self.status == "refused":
+        if self.status is RunStatus.REFUSED:
             return DeleteLimitExceeded.exit_code
         return 0 if self.complete and not self.rejected else 3
 
@@ -66,7 +67,7 @@ class Summary:
         }
 
 
-def counts_of(tallies: Mapping[str, Tally]) -> str:
+def counts_of(tallies: Mapping[Entity, Tally]) -> str:
     """Return the counts as one line: `models: 12 seen, 1 updated, 11 unchanged; …`."""
     parts = (
         (entity, ", ".join(f"{count} {name}" for name, count in tally._asdict().items() if count))

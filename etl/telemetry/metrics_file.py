@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 import etl
+from etl.enums import Entity
 from etl.telemetry.run_outcome import OUTCOMES, STATUSES, RunOutcome
 
 COUNTERS = {
@@ -98,7 +99,7 @@ def _counter_values(run: RunOutcome) -> Iterator[tuple[str, Labels, float]]:
     scope = run.scope
     for status in STATUSES:
         yield "tfy_etl_runs", (scope, status), float(status == run.status)
-    for entity in ("ml_repos", "models", "model_versions"):
+    for entity in Entity:
         for outcome in OUTCOMES:
             yield "tfy_etl_records", (scope, entity, outcome), run.records.get(entity, {}).get(outcome, 0)
     yield "tfy_etl_http_requests", (scope,), run.requests

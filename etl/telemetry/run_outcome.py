@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-STATUSES = ("succeeded", "partial", "failed", "refused", "interrupted", "locked")
+from etl.enums import RunStatus
+
+STATUSES = (*(status for status in RunStatus if status is not RunStatus.RUNNING), "locked")
 """Those of `sync_runs`, and `locked`: another run held the lock, so that this one ended."""
 
 OUTCOMES = ("inserted", "updated", "unchanged", "deleted", "restored", "rejected")

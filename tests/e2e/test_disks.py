@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from etl.enums import Entity
 from etl.errors import StoreError
 from etl.models import Model, SyncRun
 from etl.simulator import Registry
@@ -104,7 +105,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_its_file_can_be_looked_at(e
     (said,) = lines(env.command(exit_code=2))
     assert said.startswith(f"Error: Cannot write beside {disk.folder / 'registry.db'}")
     assert "succeeded" in env.command(command="status")
-    assert env.sync(dry_run=True, page_size=100).tallies["models"].unchanged == 50
+    assert env.sync(dry_run=True, page_size=100).tallies[Entity.MODELS].unchanged == 50
     assert len(env.rows(Model)) == 50
 
 

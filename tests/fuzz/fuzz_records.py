@@ -19,11 +19,13 @@ with atheris.instrument_imports(
     include=["etl.records", "etl.source.responses", "etl.source.completeness.id_set", "etl.models.types"]
 ):
     from etl.models.types import RegistryJson, escape, unescape
-    from etl.records import Entity, InvalidRecord, Rows, changes, embedded_version, identify, rebuild, to_rows
+    from etl.records import InvalidRecord, Rows, changes, embedded_version, identify, to_rows
     from etl.source.completeness.id_set import key_of
     from etl.source.exceptions import MalformedResponse
+from etl.enums import Entity
 from etl.simulator import Registry
 from etl.source.responses import Answer, parse_envelope
+from tests.support.rebuild_records import rebuild
 from tests.support.reference_decoder import said
 
 Record = dict[str, Any]
@@ -31,7 +33,7 @@ Source = Any
 """A FuzzedDataProvider, which has no types."""
 Kind = Callable[[Source], Any]
 
-ENTITIES: tuple[Entity, ...] = ("ml_repos", "models", "model_versions")
+ENTITIES = tuple(Entity)
 _JSON_COLUMNS = {"metadata", "manifest", "extra"}
 _JSON, _DIALECT = RegistryJson(), sqlite.dialect()
 _ENCODE = _JSON.encoder(_DIALECT)
@@ -85,9 +87,9 @@ def _read(entity: Entity, raw: Any) -> Rows | None:
     made = to_rows(identified)
     kept = _kept(made)
     assert changes(entity, "1", made, kept) == []
-    latest = embedded_version(raw) if entity == "models" else None
+    latest = embedded_version(raw) if entity is Entity.MODELS else None
     try:
-        rebuilt = rebuild(entity, kept, latest and _kept(to_rows(identify("model_versions", latest))))
+        rebuilt = rebuild(entity, kept, latest and _kept(to_rows(identify(Entity.MODEL_VERSIONS, latest))))
     except InvalidRecord:  # a model can be kept without its latest version
         return made
     assert said(rebuilt) == said(raw), f"{raw!r} came back as {rebuilt!r}"
@@ -208,13 +210,13 @@ _VERSION = _COMMON | {
     "version_alias": _text,
 }
 _FIELDS: dict[Entity, dict[str, Kind]] = {
-    "ml_repos": _COMMON
+    Entity.ML_REPOS: _COMMON
     | {
         "tenant_name": _text,
         "manifest": _object_of(dict.fromkeys(("name", "description", "storage_integration_fqn"), _text)),
         "num_runs": _count,
     },
-    "models": _COMMON
+    Entity.MODELS: _COMMON
     | {
         "ml_repo_id": _text,
         "name": _text,
@@ -223,7 +225,7 @@ _FIELDS: dict[Entity, dict[str, Kind]] = {
         "latest_version": _object_of(_VERSION),
         "run_steps": _list_of(_count),
     },
-    "model_versions": _VERSION,
+    Entity.MODEL_VERSIONS: _VERSION,
 }
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from etl.enums import Entity
 from etl.models import Base, Model, ModelVersion, RejectedRecord
-from etl.records import Entity, embedded_version, identity
+from etl.records import embedded_version, identity
 from tests.support.load_factor import LOAD_FACTOR
 from tests.support.malformed_records import KEPT, LARGE, REFUSED, BadRecord, mutated, nested, serve, served
 from tests.support.record_builders import a_model, a_version
@@ -47,7 +48,7 @@ def test_what_is_large_is_stored_exactly(env: SyncEnv) -> None:
     first = env.registry_dump()
     env.sync(full=True)
 
-    assert summary.tallies["model_versions"].inserted == 36 + len(LARGE)
+    assert summary.tallies[Entity.MODEL_VERSIONS].inserted == 36 + len(LARGE)
     assert env.held() == env.served()
     assert env.registry_dump() == first
 

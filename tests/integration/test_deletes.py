@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from etl.enums import Entity
 from etl.errors import DeleteLimitExceeded
 from etl.models import Change, MlRepo, Model, ModelVersion
 from etl.simulator import Registry, fault
@@ -64,7 +65,7 @@ class TestAModelThatIsMissing:
         summary = env.sync()
 
         assert f"models/{gone}" in paths(env)
-        assert summary.tallies["models"] == Tally(seen=11, unchanged=11, deleted=1)
+        assert summary.tallies[Entity.MODELS] == Tally(seen=11, unchanged=11, deleted=1)
         assert (summary.complete, summary.exit_code) == (True, 0)
         assert env.held() == env.served()
 
@@ -89,7 +90,7 @@ class TestAModelThatIsMissing:
         env.plane.faults = [lists_without(lambda record: record["id"] == hidden, single=FORBIDDEN)]
         summary = env.sync()
 
-        assert (summary.complete, summary.tallies["models"].deleted) == (False, 0)
+        assert (summary.complete, summary.tallies[Entity.MODELS].deleted) == (False, 0)
 
     @pytest.mark.parametrize("unknown", [FORBIDDEN, Answer(body=b"<html>", content_type="text/html")])
     def test_is_marked_where_no_single_record_is_told_of(self, env: SyncEnv, unknown: Answer) -> None:
@@ -101,7 +102,7 @@ class TestAModelThatIsMissing:
         ]
         summary = env.sync()
 
-        assert (summary.complete, summary.tallies["models"].deleted) == (True, 1)
+        assert (summary.complete, summary.tallies[Entity.MODELS].deleted) == (True, 1)
         assert sum(path.startswith("models/") for path in paths(env)) == 2
 
     def test_is_marked_though_the_first_answer_about_it_went_wrong_in_passing(self, env: SyncEnv) -> None:
@@ -116,7 +117,7 @@ class TestAModelThatIsMissing:
         ]
         summary = env.sync()
 
-        assert (summary.complete, summary.tallies["models"].deleted) == (True, 1)
+        assert (summary.complete, summary.tallies[Entity.MODELS].deleted) == (True, 1)
         assert paths(env).count(f"models/{gone}") == 2
 
     def test_is_marked_unasked_where_too_many_are_missing(self, env: SyncEnv) -> None:
@@ -125,7 +126,7 @@ class TestAModelThatIsMissing:
             env.registry.delete_model(gone)
         summary = env.sync(confirm_deletes=2, max_delete_share=1.0)
 
-        assert summary.tallies["models"].deleted == 3
+        assert summary.tallies[Entity.MODELS].deleted == 3
         assert not [path for path in paths(env) if path.startswith("models/")]
 
     def test_is_asked_for_in_a_dry_run_too(self, env: SyncEnv) -> None:
@@ -143,7 +144,7 @@ class TestAnMlRepoThatTheTokenLost:
         env.plane.faults = [lists_without(of_repo("2"))]
         summary = env.sync(confirm_deletes=0, max_delete_share=0.2)
 
-        assert summary.tallies["models"].deleted == 2
+        assert summary.tallies[Entity.MODELS].deleted == 2
         assert f"All 2 models of ML repo 2 ({repo['name']}) are missing, and so is the ML repo" in summary.warnings[0]
 
     def test_is_named_too_where_the_ml_repo_is_still_listed(self, env: SyncEnv) -> None:
@@ -168,7 +169,7 @@ class TestAnMlRepoThatTheTokenLost:
         env.plane.faults = [lists_without(of_repo("2"), single=FORBIDDEN)]
         summary = env.sync()
 
-        assert (summary.complete, summary.tallies["models"].deleted) == (False, 0)
+        assert (summary.complete, summary.tallies[Entity.MODELS].deleted) == (False, 0)
         assert env.held()["models"] == env.served()["models"]
 
     def test_does_not_go_unnoticed_beside_others_that_lost_some_models(self, env: SyncEnv) -> None:
@@ -195,11 +196,11 @@ class TestVersionsThatTheTokenMayNotRead:
         summary = env.sync()
 
         # Twenty of the other ML repos, and the latest one of each of the two models.
-        assert (summary.complete, summary.exit_code, summary.tallies["model_versions"].seen) == (False, 3, 20 + 2)
+        assert (summary.complete, summary.exit_code, summary.tallies[Entity.MODEL_VERSIONS].seen) == (False, 3, 20 + 2)
         assert "ml_repo_id=2 cannot be read (403)" in summary.warnings[0]
         again = env.sync()
         assert again.plan.way in {"sweep", "by model"}
-        assert again.tallies["model_versions"].inserted == 0
+        assert again.tallies[Entity.MODEL_VERSIONS].inserted == 0
         env.plane.faults = []
         assert env.sync().complete
         assert env.held() == env.served()
@@ -213,9 +214,12 @@ class TestVersionsThatTheTokenMayNotRead:
         env.plane.versions_listing = "model"
         summary = env.sync()
 
-        assert (summary.complete, summary.tallies["model_versions"].inserted) == (False, 1 + 1)  # one with its model
+        assert (summary.complete, summary.tallies[Entity.MODEL_VERSIONS].inserted) == (
+            False,
+            1 + 1,
+        )  # one with its model
         env.plane.faults = []
-        assert env.sync().tallies["model_versions"].inserted == 0
+        assert env.sync().tallies[Entity.MODEL_VERSIONS].inserted == 0
         assert env.held() == env.served()
 
     @pytest.mark.parametrize("listing", ["tenant", "ml_repo", "model"])
@@ -250,8 +254,8 @@ class TestWhatComesBack:
         env.registry.restore(gone)
         summary = env.sync()
 
-        assert summary.tallies["models"].restored == 1
-        assert summary.tallies["model_versions"].restored == 2
+        assert summary.tallies[Entity.MODELS].restored == 1
+        assert summary.tallies[Entity.MODEL_VERSIONS].restored == 2
         assert env.row(Model, Model.id == gone)["first_seen_at"] == first_seen
         assert env.held() == env.served()
 
@@ -285,5 +289,5 @@ def test_an_empty_registry_takes_nothing_along_by_itself(env: SyncEnv) -> None:
         env.sync()
 
     assert env.registry_dump() == before
-    assert env.sync(allow_mass_delete=True).tallies["models"].deleted == 12
+    assert env.sync(allow_mass_delete=True).tallies[Entity.MODELS].deleted == 12
     assert env.held() == env.served()

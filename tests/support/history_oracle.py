@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import select, text
 
+from etl.enums import Entity
 from etl.models import Change, ModelVersion, views
 from etl.models.types import unescape
 from etl.records import MetricRow, ModelVersionRow, PackageRow
@@ -101,7 +102,7 @@ def undone(env: SyncEnv, moments: Iterable[datetime]) -> dict[datetime, State]:
 
 
 def _stored(env: SyncEnv) -> State:
-    tables = {name: env.rows(_table(name)) for name in ("model_versions", *ENTITIES["model_versions"])}
+    tables = {name: env.rows(_table(name)) for name in (Entity.MODEL_VERSIONS, *ENTITIES[Entity.MODEL_VERSIONS])}
     rows: dict[str, dict[str, list[Any]]] = {row["id"]: {} for row in tables["model_versions"]}
     for name, of_table in tables.items():
         for row in of_table:

@@ -7,14 +7,15 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from etl.records import Entity
+from etl.enums import Entity
 from tests.support.load_factor import LOAD_FACTOR
 from tests.support.record_builders import a_manifest, a_metric, a_model, a_subject, a_version, an_ml_repo
 from tests.support.record_strategies import ANY_JSON, TEXTS, Record
 from tests.support.sync_env import SyncEnv
 
 ODD = "NUL \x00, lone \ud800, escape \u241b0000, tab \t, astral \U0001f600"
-_BUILDERS: dict[Entity, Any] = {"ml_repos": an_ml_repo, "models": a_model, "model_versions": a_version}
+_REPO, _MODEL, _VERSION = Entity
+_BUILDERS: dict[Entity, Any] = {_REPO: an_ml_repo, _MODEL: a_model, _VERSION: a_version}
 
 
 class BadRecord(NamedTuple):
@@ -40,66 +41,66 @@ def wide(size: int) -> Record:
 
 # A name is the id of its record, unless the id is what is odd.
 KEPT = {
-    "two models of one fqn": BadRecord("models", {"id": "first", "fqn": "model:a/b/c"}),
-    "the other of one fqn": BadRecord("models", {"id": "second", "fqn": "model:a/b/c"}),
-    "a latest version that is none": BadRecord("models", a_model(latest_version=["v-3"])),
-    "a latest version of another model": BadRecord("models", a_model(latest_version=a_version(model_id="elsewhere"))),
-    "a latest version that says little": BadRecord("models", a_model(latest_version={"id": "v-3", "model_id": "m-1"})),
-    "a latest version too deep to be kept": BadRecord("models", a_model(latest_version=a_version(size=nested(201)))),
-    "a model of odd types": BadRecord("models", a_model(name=["churn"], type=7, run_steps={"1": 2}, ml_repo_id=12.0)),
-    "a model of run steps that are none": BadRecord("models", a_model(run_steps=[1, 2.0, "3", None, 2**63])),
-    "an ML repo of another shape": BadRecord("ml_repos", an_ml_repo(manifest=["churn"], tenant_name={"of": "acme"})),
-    "an ML repo without a manifest": BadRecord("ml_repos", {"tenant_name": ODD}),
-    "a version whose model nobody lists": BadRecord("model_versions", a_version(model_id="nobody")),
-    "a version without a manifest": BadRecord("model_versions", a_version(manifest=None)),
-    "a version whose manifest is text": BadRecord("model_versions", a_version(manifest=ODD)),
-    "null lists": BadRecord("model_versions", a_version(tags=None, metrics=None)),
-    "lists of nulls": BadRecord("model_versions", a_version(tags=[None], metrics=[None])),
-    "the same tag twice": BadRecord("model_versions", a_version(tags=["prod", "prod", "Prod", "", ODD])),
+    "two models of one fqn": BadRecord(_MODEL, {"id": "first", "fqn": "model:a/b/c"}),
+    "the other of one fqn": BadRecord(_MODEL, {"id": "second", "fqn": "model:a/b/c"}),
+    "a latest version that is none": BadRecord(_MODEL, a_model(latest_version=["v-3"])),
+    "a latest version of another model": BadRecord(_MODEL, a_model(latest_version=a_version(model_id="elsewhere"))),
+    "a latest version that says little": BadRecord(_MODEL, a_model(latest_version={"id": "v-3", "model_id": "m-1"})),
+    "a latest version too deep to be kept": BadRecord(_MODEL, a_model(latest_version=a_version(size=nested(201)))),
+    "a model of odd types": BadRecord(_MODEL, a_model(name=["churn"], type=7, run_steps={"1": 2}, ml_repo_id=12.0)),
+    "a model of run steps that are none": BadRecord(_MODEL, a_model(run_steps=[1, 2.0, "3", None, 2**63])),
+    "an ML repo of another shape": BadRecord(_REPO, an_ml_repo(manifest=["churn"], tenant_name={"of": "acme"})),
+    "an ML repo without a manifest": BadRecord(_REPO, {"tenant_name": ODD}),
+    "a version whose model nobody lists": BadRecord(_VERSION, a_version(model_id="nobody")),
+    "a version without a manifest": BadRecord(_VERSION, a_version(manifest=None)),
+    "a version whose manifest is text": BadRecord(_VERSION, a_version(manifest=ODD)),
+    "null lists": BadRecord(_VERSION, a_version(tags=None, metrics=None)),
+    "lists of nulls": BadRecord(_VERSION, a_version(tags=[None], metrics=[None])),
+    "the same tag twice": BadRecord(_VERSION, a_version(tags=["prod", "prod", "Prod", "", ODD])),
     "types that nobody knows": BadRecord(
-        "model_versions",
+        _VERSION,
         a_version(
             manifest=a_manifest(framework={"type": "abacus"}, source={"type": "pigeon", "uri": ODD}),
             created_by_subject=a_subject(subjectId="odd", subjectType="agent-of-an-agent"),
         ),
     ),
-    "a subject that is a name": BadRecord("model_versions", a_version(created_by_subject="ada")),
+    "a subject that is a name": BadRecord(_VERSION, a_version(created_by_subject="ada")),
     "numbers that are no JSON": BadRecord(
-        "model_versions",
+        _VERSION,
         a_version(
             metrics=[a_metric(value=value) for value in (float("nan"), float("inf"), float("-inf"), 10**400, "0.5")],
             manifest=a_manifest(metadata=[float("nan"), float("-inf"), 1e23, 5e-324, -0.0]),
         ),
     ),
     "integers past any column": BadRecord(
-        "model_versions",
+        _VERSION,
         a_version(
             metrics=[a_metric(step=2**63, timestamp=2**62), a_metric(step=-(2**63), timestamp=10**400)],
             manifest=a_manifest(version=2**31, step=2**63, run_id=10**30, metadata={"n": 10**4000}),
         ),
     ),
-    "times that are none": BadRecord("model_versions", a_version(created_at="yesterday", updated_at=1714557600)),
-    "a time without an offset": BadRecord("model_versions", a_version(created_at="2024-05-01 10:00:00")),
-    "a time far from UTC": BadRecord("model_versions", a_version(created_at="2024-05-01T10:00:00.1234567+05:30")),
+    "times that are none": BadRecord(_VERSION, a_version(created_at="yesterday", updated_at=1714557600)),
+    "a time without an offset": BadRecord(_VERSION, a_version(created_at="2024-05-01 10:00:00")),
+    "a time far from UTC": BadRecord(_VERSION, a_version(created_at="2024-05-01T10:00:00.1234567+05:30")),
     "the first second and the last": BadRecord(
-        "model_versions", a_version(created_at="0001-01-01T00:00:00Z", updated_at="9999-12-31T23:59:59.999999Z")
+        _VERSION, a_version(created_at="0001-01-01T00:00:00Z", updated_at="9999-12-31T23:59:59.999999Z")
     ),
     "odd text everywhere": BadRecord(
-        "model_versions",
+        _VERSION,
         a_version(
             fqn=ODD, model_id=ODD, usage_code_snippet=ODD, metrics=[a_metric(key=ODD)], manifest=a_manifest(name=ODD)
         )
         | {ODD: {ODD: [ODD]}},
     ),
-    "a description of 300 kB": BadRecord("model_versions", a_version(manifest=a_manifest(description="é" * 150_000))),
+    "a description of 300 kB": BadRecord(_VERSION, a_version(manifest=a_manifest(description="é" * 150_000))),
     "tags and keys that no index holds": BadRecord(
-        "model_versions", a_version(tags=["t" * 9000, "short"], metrics=[a_metric(key="k" * 9000)])
+        _VERSION, a_version(tags=["t" * 9000, "short"], metrics=[a_metric(key="k" * 9000)])
     ),
-    "as deep as can be kept": BadRecord("model_versions", a_version(size=nested(199))),
-    "id of 500 letters": BadRecord("model_versions", a_version(id="字" * 500)),
-    "id as long as an index holds": BadRecord("model_versions", a_version(id="v" * 2000)),
-    "id that is a number": BadRecord("model_versions", a_version(id=10**18, model_id=5.0)),
-    "id of odd text": BadRecord("models", a_model(id=ODD, latest_version=None)),
+    "as deep as can be kept": BadRecord(_VERSION, a_version(size=nested(199))),
+    "id of 500 letters": BadRecord(_VERSION, a_version(id="字" * 500)),
+    "id as long as an index holds": BadRecord(_VERSION, a_version(id="v" * 2000)),
+    "id that is a number": BadRecord(_VERSION, a_version(id=10**18, model_id=5.0)),
+    "id of odd text": BadRecord(_MODEL, a_model(id=ODD, latest_version=None)),
 }  # fmt: skip
 
 _SIZE = min(LOAD_FACTOR, 10)
@@ -107,7 +108,7 @@ _NOON = "2024-05-01T12:00:00.000000Z"
 
 
 def _large(**changes: Any) -> BadRecord:
-    return BadRecord("model_versions", a_version(created_at=_NOON, updated_at=_NOON, **changes))
+    return BadRecord(_VERSION, a_version(created_at=_NOON, updated_at=_NOON, **changes))
 
 
 LARGE = {
@@ -123,48 +124,50 @@ LARGE = {
 _NO_ID = "it has no id"
 _TOO_LONG = "longer than the 2000 bytes that every database can index"
 REFUSED = {
-    "null": BadRecord("models", None, "it is null, where an object with an id was expected"),
-    "text": BadRecord("model_versions", ODD, "it is text, where an object with an id was expected"),
-    "a number": BadRecord("ml_repos", float("nan"), "it is a number, where an object with an id was expected"),
-    "a list": BadRecord("models", [a_model()], "it is a list, where an object with an id was expected"),
-    "nothing": BadRecord("models", {}, _NO_ID),
-    "no id": BadRecord("ml_repos", an_ml_repo(id=None, name=ODD), _NO_ID),
-    "an empty id": BadRecord("models", a_model(id=""), "its id is empty"),
+    "null": BadRecord(_MODEL, None, "it is null, where an object with an id was expected"),
+    "text": BadRecord(_VERSION, ODD, "it is text, where an object with an id was expected"),
+    "a number": BadRecord(_REPO, float("nan"), "it is a number, where an object with an id was expected"),
+    "a list": BadRecord(_MODEL, [a_model()], "it is a list, where an object with an id was expected"),
+    "nothing": BadRecord(_MODEL, {}, _NO_ID),
+    "no id": BadRecord(_REPO, an_ml_repo(id=None, name=ODD), _NO_ID),
+    "an empty id": BadRecord(_MODEL, a_model(id=""), "its id is empty"),
     "an id that is a list": BadRecord(
-        "models", a_model(id=["m-1"]), "its id is a list, where text or a whole number was expected"
+        _MODEL, a_model(id=["m-1"]), "its id is a list, where text or a whole number was expected"
     ),
     "an id that is no whole number": BadRecord(
-        "models", a_model(id=float("inf")), "its id is inf, where text or a whole number was expected"
+        _MODEL, a_model(id=float("inf")), "its id is inf, where text or a whole number was expected"
     ),
-    "an id longer than an index holds": BadRecord("model_versions", a_version(id="字" * 667), f"its id is {_TOO_LONG}"),
-    "an id longer than that once escaped": BadRecord("models", a_model(id="\0" * 400), f"its id is {_TOO_LONG}"),
-    "no model_id": BadRecord("model_versions", a_version(model_id=None), "it has no model_id"),
+    "an id longer than an index holds": BadRecord(_VERSION, a_version(id="字" * 667), f"its id is {_TOO_LONG}"),
+    "an id longer than that once escaped": BadRecord(_MODEL, a_model(id="\0" * 400), f"its id is {_TOO_LONG}"),
+    "no model_id": BadRecord(_VERSION, a_version(model_id=None), "it has no model_id"),
     "a model_id longer than an index holds": BadRecord(
-        "model_versions", a_version(model_id=10**4000), f"its model_id is {_TOO_LONG}"
+        _VERSION, a_version(model_id=10**4000), f"its model_id is {_TOO_LONG}"
     ),
     "a model_id that is an object": BadRecord(
-        "model_versions", a_version(model_id={}), "its model_id is an object, where text or a whole number was expected"
+        _VERSION,
+        a_version(model_id={}),
+        "its model_id is an object, where text or a whole number was expected",
     ),
     "an ML repo that is hardly an id": BadRecord(
-        "ml_repos",
+        _REPO,
         an_ml_repo(tenant_name=None, manifest=None),
         "it has neither tenant_name nor manifest, and every record of its kind has at least one",
     ),
     "a model that is hardly an id": BadRecord(
-        "models", {"type": "model"}, "it has neither name nor fqn, and every record of its kind has at least one"
+        _MODEL, {"type": "model"}, "it has neither name nor fqn, and every record of its kind has at least one"
     ),
     "a version that is hardly an id": BadRecord(
-        "model_versions",
+        _VERSION,
         a_version(fqn=None, manifest=None),
         "it has neither fqn nor manifest, and every record of its kind has at least one",
     ),
     "metadata too deep to be kept": BadRecord(
-        "model_versions",
+        _VERSION,
         a_version(manifest=a_manifest(metadata=nested(199))),
         "its manifest nests lists and objects more than 200 levels deep",
     ),
     "nested 300 levels deep": BadRecord(
-        "models",
+        _MODEL,
         a_model(**{"two\nlines": nested(300)}),
         "a field of it nests lists and objects more than 200 levels deep",
     ),

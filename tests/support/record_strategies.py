@@ -4,15 +4,15 @@ Every value has passed through the standard library's JSON, as a client would pa
 """
 
 import json
-from typing import Any, cast
+from typing import Any
 
 from hypothesis import strategies as st
 
-from etl.records import Entity
+from etl.enums import Entity
 
 Record = dict[str, Any]
 
-ENTITIES: tuple[Entity, ...] = ("ml_repos", "models", "model_versions")
+ENTITIES = tuple(Entity)
 
 TEXTS = st.text(st.characters(), max_size=12)  # includes NUL and lone surrogates
 NUMBERS = st.integers() | st.floats() | st.sampled_from([2**53 + 1, 2**63 - 1, 2**63, -(2**63) - 1, 10**400])
@@ -141,8 +141,8 @@ ML_REPOS = _record(_ML_REPO, id=IDS, tenant_name=TEXTS).map(_received)
 
 READABLE: st.SearchStrategy[tuple[Entity, Record]] = st.one_of(
     *(
-        st.tuples(st.just(cast("Entity", entity)), records)
-        for entity, records in (("ml_repos", ML_REPOS), ("models", MODELS), ("model_versions", VERSIONS))
+        st.tuples(st.just(entity), records)
+        for entity, records in zip(Entity, (ML_REPOS, MODELS, VERSIONS), strict=True)
     )
 )
 ANYTHING: st.SearchStrategy[tuple[Entity, Any]] = st.tuples(

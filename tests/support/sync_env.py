@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, select, text
 
+from etl.enums import Entity
 from etl.models import Base
 from etl.records import (
-    Entity,
     MetricRow,
     MlRepoRow,
     ModelRow,
@@ -23,7 +23,6 @@ from etl.records import (
     PackageRow,
     SubjectRow,
     TagRow,
-    rebuild,
 )
 from etl.records.canonical import canonical
 from etl.settings import Settings
@@ -31,6 +30,7 @@ from etl.simulator import Registry, Simulator
 from etl.store import open_engine
 from etl.sync import Interrupts, Summary, run
 from tests.support.patience import patience
+from tests.support.rebuild_records import rebuild
 
 TOKEN = "secret-of-these-tests"
 BOOKKEEPING = frozenset({"sync_runs", "sync_run_counts", "sync_scopes"})
@@ -47,9 +47,9 @@ ROWS: dict[str, type[Any]] = {
     "subjects": SubjectRow,
 }
 ENTITIES: dict[Entity, tuple[str, ...]] = {
-    "ml_repos": (),
-    "models": ("model_run_steps",),
-    "model_versions": ("model_version_tags", "model_version_metrics", "model_version_packages"),
+    Entity.ML_REPOS: (),
+    Entity.MODELS: ("model_run_steps",),
+    Entity.MODEL_VERSIONS: ("model_version_tags", "model_version_metrics", "model_version_packages"),
 }
 
 # Bytecode is kept, so that the many processes do not compile all modules again.

@@ -1,8 +1,8 @@
 """Operators.
 
-list_ml_repos  list the ML repos, in batches
-sync           sync some ML repos, or everything
-verify         end a DAG run: check that every ML repo was synced, then sync everything
+`list_ml_repos`  List the ML repos, in batches.
+`sync`           Sync some ML repos, or everything.
+`verify`         End a DAG run: check that every ML repo was synced, then sync everything.
 
 Airflow imports this package whenever it parses DAGs, so the modules import what runs need inside functions.
 """

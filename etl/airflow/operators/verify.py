@@ -8,6 +8,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from etl.airflow.errors import translate_errors
 from etl.airflow.hook import TrueFoundryHook
 from etl.airflow.operators.sync import TrueFoundrySyncOperator
+from etl.enums import Entity
 from etl.errors import ConfigError, StoreError
 from etl.redaction import passwords_of
 
@@ -98,7 +99,7 @@ def _compared(summary: "Summary", url: str) -> dict[str, Any]:
     with open_readonly(url) as connection:
         (newest,) = runs.latest(connection, 1)
         fresh = {row["scope"]: row for row in runs.freshness(connection)}[runs.WHOLE]
-    alone, seen = newest["id"] == summary.run_id, summary.tallies["models"].seen
+    alone, seen = newest["id"] == summary.run_id, summary.tallies[Entity.MODELS].seen
     if alone and not summary.rejected and fresh["models"] != seen:
         raise StoreError(f"The lists have {seen} models, but the tables have {fresh['models']}: run again with --full.")
     names = ("models", "model_versions", "age_seconds", "last_complete_run_id")

@@ -1,4 +1,4 @@
-"""What the mappings of the views are made of: their MetaData, and columns with a comment."""
+"""The MetaData of the views, and columns with a comment."""
 
 from datetime import datetime
 

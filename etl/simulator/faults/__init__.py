@@ -1,17 +1,17 @@
 """Faults to inject between a client and the control plane, by name; each is the same in every run.
 
 A fault may answer a request itself, change the answer, or change the registry before the answer. On the command
-line it is written as `name` or `name:argument`, followed by options:
+line it is written as `name` or `name:argument`, followed by options, each after a comma:
 
-,every=3          every third request
-,times=2          at most twice
-,after=5          not the first five requests to the endpoint; `every` and `times` count from the sixth
-,endpoint=models  only requests for this list
+- `every=3`: every third request.
+- `times=2`: at most twice.
+- `after=5`: not the first five requests to the endpoint; `every` and `times` count from the sixth.
+- `endpoint=models`: only requests for this list.
 
-schedule  a fault, and the requests that it affects
-refusals  errors and redirects instead of the answer
-bodies    the right answer, damaged or delayed
-lists     well-formed pages with wrong content, and lists that change while they are read
+`schedule`  A fault, and the requests that it affects.
+`refusals`  Errors and redirects instead of the answer.
+`bodies`    The right answer, damaged or delayed.
+`lists`     Well-formed pages with wrong content, and lists that change while they are read.
 """
 
 from collections.abc import Callable

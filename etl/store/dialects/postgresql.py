@@ -24,24 +24,16 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, Insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import Text
+from typing_extensions import override
 
 from etl.errors import ConfigError, LockHeld, StoreError
 from etl.models.types import RegistryJson, RegistryText
+from etl.store.dialects.base import DatabaseDialect
+from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import MOMENTS_MS
-
-__all__ = ["insert"]
-
-TEMPORARY = "pg_temp"
-"""The schema of temporary tables."""
-
-NOW = func.now()
-"""The current time by the database's clock."""
-
-AUTO_MIGRATE = False
-"""Whether `sync` migrates an older schema: other people use these tables, so only `db upgrade` does."""
 
 _LOCK_POLL_S = 0.2
 # The server frees the locks of a disconnected client with a delay, because it drops the temporary tables first.
@@ -57,29 +49,6 @@ _READ_BY_COPY = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 """Characters that COPY requires to be escaped. The backslash is the first, because the others add backslashes."""
 
 
-def check_url(url: URL) -> None:
-    """Do nothing: a wrong address fails on connect, with the server's or driver's message."""
-
-
-def prepare(engine: Engine) -> None:
-    """Set up the time zone and the keepalives of each connection.
-
-    Keepalives are set on the server too, so that it frees the locks of a client that has disappeared.
-    """
-
-    @event.listens_for(engine, "do_connect")
-    def _dial(_dialect: Dialect, _record: object, _arguments: list[Any], options: dict[str, Any]) -> None:
-        for name, value in _KEEPALIVES.items():
-            options.setdefault(name, value)
-
-    @event.listens_for(engine, "connect")
-    def _connect(connection: Any, _record: object) -> None:
-        # In a time zone ahead of UTC, the last hours of the year 9999 would exceed Python's datetime.
-        settings = ["TIME ZONE 'UTC'", *(f"tcp_{name} = {value}" for name, value in _KEEPALIVES.items())]
-        connection.execute("; ".join(f"SET {each}" for each in settings))
-        connection.commit()
-
-
 _USER_TABLES = text("""
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND NOT EXISTS (
@@ -93,141 +62,22 @@ _MAY_CREATE = text("""
 """)
 
 
-def user_tables(connection: Connection) -> set[str]:
-    """Return the tables of the schema where new tables are created, except extensions' tables."""
-    return set(connection.scalars(_USER_TABLES))
-
-
-def lock_schema(connection: Connection) -> None:
-    """Wait for the schema's migration lock, and hold it until the transaction ends.
-
-    Call it first in a transaction. It sets the isolation level, so that later statements see what another process has
-    committed.
-    """
-    connection.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
-    schema = connection.scalar(text("SELECT current_schema()"))
-    connection.execute(func.pg_advisory_xact_lock(_key(f"migrate/{schema}")).select())
-
-
-def check_may_create(connection: Connection) -> None:
-    """Raise ConfigError, with the fix, if the role cannot create tables."""
-    found = connection.execute(_MAY_CREATE).one()
-    if not found.has_schema:
-        raise ConfigError(
-            "The role can use no schema of its search_path: create the schema, or grant USAGE and CREATE on it."
-        )
-    if not found.may_create:
-        raise ConfigError(
-            f"The role {found.role} cannot create tables in the schema {found.schema}: "
-            f"run GRANT CREATE ON SCHEMA {found.schema} TO {found.role}."
-        )
-
-
-def create(engine: Engine) -> None:
-    """Do nothing: the database exists already."""
-
-
-@contextmanager
-def verify_unchanged(url: URL) -> Iterator[None]:  # noqa: ARG001 only SQLite needs the URL
-    """Do nothing: the server isolates readers from writers."""
-    yield
-
-
-@contextmanager
-def run_lock(
-    engine: Engine,  # noqa: ARG001 only SQLite needs the engine, to lock before it connects
-    connect: Callable[[], Connection],
-    ml_repos: Sequence[str],
-    wait: float,
-) -> Iterator[None]:
-    """Hold advisory locks on the run's own connection: losing the lock ends the run too.
-
-    The server frees the locks when the connection closes, and so when the process dies. A run over the whole registry
-    takes the schema's lock exclusively. A run over some ML repos takes it shared, and each repo's own lock exclusively,
-    so that such runs can run at the same time. Locks are tried and not waited for, so that no deadlock can occur.
-
-    Raises LockHeld if another run still holds one after `wait` seconds. The minimum is one second, because a run that
-    has just died may still hold its locks.
-    """
-    connection = connect()
-    deadline = time.monotonic() + max(wait, _LOCK_GRACE_S)
-    while not _take_all(connection, ml_repos):
-        if time.monotonic() >= deadline:
-            raise LockHeld(
-                "Another run is at work on this database: wait for it to end; sync --lock-wait 600 waits by itself."
-            )
-        time.sleep(_LOCK_POLL_S)
-    yield
-    # Unlock now, so that the next run need not wait for the server's cleanup. A broken connection holds no lock.
-    with suppress(DBAPIError):
-        connection.rollback()
-        connection.execute(text("SELECT pg_advisory_unlock_all()"))
-
-
-def _take_all(connection: Connection, ml_repos: Sequence[str]) -> bool:
+def _take_all(connection: Connection, repos: RepoScope) -> bool:
     """Take every lock, or none; return whether they were taken."""
     with connection.begin():
         schema = connection.scalar(text("SELECT current_schema()"))
-        whole = func.pg_try_advisory_lock_shared if ml_repos else func.pg_try_advisory_lock
+        whole = func.pg_try_advisory_lock if repos.is_all else func.pg_try_advisory_lock_shared
         tries = [whole(_key(f"{schema}"))]
-        tries += [func.pg_try_advisory_lock(_key(f"{schema}/{repo}")) for repo in sorted(set(ml_repos))]
+        tries += [func.pg_try_advisory_lock(_key(f"{schema}/{repo}")) for repo in sorted(set(repos.ids or ()))]
         if all(connection.scalar(each.select()) for each in tries):
             return True
         connection.execute(text("SELECT pg_advisory_unlock_all()"))
         return False
 
 
-def begin_snapshot(connection: Connection) -> None:
-    """Make the current transaction read-only, with one state of the database until it ends."""
-    connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-    # By default, the server plans a cursor for a tenth of the rows. Exports read all of them.
-    connection.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
-    # With old statistics, the server assumes that tables are small. A nested loop would then scan one table for each
-    # row of another, which takes half a minute.
-    connection.execute(text("SET LOCAL enable_nestloop = off"))
-
-
-def wait_for_merges(connection: Connection) -> None:
-    """Wait for the merges of other runs, and block new ones until the transaction ends."""
-    schema = connection.scalar(text("SELECT current_schema()"))
-    connection.execute(func.pg_advisory_xact_lock(_key(f"merge/{schema}")).select())
-
-
 def _key(name: str) -> int:
     digest = hashlib.blake2b(f"tfy-etl/{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
-
-
-def ids(values: Sequence[str]) -> FromClause:
-    """Return the values as a table with one column, `value`."""
-    return func.unnest(bindparam(None, list(values), type_=ARRAY(Text))).table_valued("value").render_derived()
-
-
-def cast_staged(column: Column[Any], staging: Column[Any]) -> ColumnElement[Any]:
-    """Cast a staged column to the type of the table's column: JSON is staged as text."""
-    return cast(staging, JSONB) if isinstance(column.type, RegistryJson) else staging
-
-
-def from_epoch_ms(milliseconds: Column[int]) -> ColumnElement[Any]:
-    """Convert milliseconds since 1970 to a timestamp; NULL outside the years 1 to 9999."""
-    day = 86_400_000
-    # Pass the days separately: make_interval takes seconds as a double, which is exact enough for a single day only.
-    since = func.make_interval(0, 0, 0, cast(milliseconds // day, Integer), 0, 0, milliseconds % day / 1000.0)
-    epoch = cast("epoch", TIMESTAMP(timezone=True))
-    return case((milliseconds.between(*MOMENTS_MS), epoch + since))
-
-
-def load(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
-    """COPY encoded rows into a staging table.
-
-    The rows are written as text, column by column, in a tenth of the time that psycopg takes to adapt each value.
-    """
-    driver = connection.connection.driver_connection
-    assert driver is not None  # noqa: S101 a connection in use has one
-    names = ", ".join(f'"{column.name}"' for column in table.columns)
-    columns = [_copied(column, values) for column, values in zip(table.columns, zip(*rows, strict=True), strict=True)]
-    with driver.cursor() as cursor, cursor.copy(f'COPY pg_temp."{table.name}" ({names}) FROM STDIN') as copy:
-        copy.write("\n".join(map("\t".join, zip(*columns, strict=True))) + "\n")
 
 
 def _copied(column: Column[Any], values: Sequence[Any]) -> list[str]:
@@ -245,47 +95,200 @@ def _shielded(text: str) -> str:
     return text
 
 
-def analyze(connection: Connection, tables: Iterable[Table]) -> None:
-    """Gather statistics of temporary tables, without which the server plans the merge badly.
-
-    The server does not gather them automatically. Tables without a key are joined only by their first column.
-    """
-    for table in tables:
-        _analyze(connection, f'pg_temp."{table.name}"', table.columns if table.primary_key else table.columns[:1])
-
-
-def analyze_new(connection: Connection, tables: Iterable[Table]) -> None:
-    """Gather statistics of tables that have none.
-
-    The server would do so within minutes, but until then it plans every view badly. It skips a table that the role may
-    not analyze, with only a warning.
-    """
-    unknown = text("SELECT relname FROM pg_class WHERE oid = ANY (CAST(:names AS regclass[])) AND reltuples <= 0")
-    of_name = {table.name: table for table in tables}
-    for name in connection.scalars(unknown, {"names": list(of_name)}).all():
-        # Skip JSON columns: they take most of the time, and no query joins by them.
-        columns = [column for column in of_name[name].columns if not isinstance(column.type, RegistryJson)]
-        _analyze(connection, f'"{name}"', columns)
-
-
 def _analyze(connection: Connection, name: str, columns: Iterable[Column[Any]]) -> None:
     names = ", ".join(f'"{column.name}"' for column in columns)
     connection.exec_driver_sql(f"ANALYZE {name} ({names})")
 
 
-def translate_error(error: Exception) -> StoreError | ConfigError:
-    """Turn a driver's error into one line with the next step."""
-    text = " ".join(str(error).split())[:300].rstrip("?.")
-    if getattr(error, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
-        return ConfigError(f"PostgreSQL refused: {text}: grant the role what it lacks.")
-    if getattr(error, "sqlstate", None) == _READ_ONLY:
-        return ConfigError(f"PostgreSQL refused: {text}: take a role, and a server, that may write.")
-    if getattr(error, "sqlstate", None) is None:  # the connection failed before a session began
-        for sign, advice in (
-            ("authentication failed", "check user and password in TFY_ETL_DATABASE_URL"),
-            ("no password supplied", "give a password in TFY_ETL_DATABASE_URL"),
-            ("does not exist", "create it, or change TFY_ETL_DATABASE_URL"),
-        ):
-            if sign in text:
-                return ConfigError(f"PostgreSQL refused: {text}: {advice}.")
-    return StoreError(f"PostgreSQL failed: {text}. See to the server, then run again; nothing of this run was written.")
+class PostgresqlDialect(DatabaseDialect):
+    """PostgreSQL: a server, with a lock for each ML repo."""
+
+    temporary_schema = "pg_temp"
+    auto_migrate = False  # other people use these tables, so only `db upgrade` does
+    staged_json = JSONB()
+    now = func.now()
+
+    @override
+    def check_url(self, url: URL) -> None:
+        """Do nothing: a wrong address fails on connect, with the server's or driver's message."""
+
+    @override
+    def prepare(self, engine: Engine) -> None:
+        """Set up the time zone and the keepalives of each connection.
+
+        Keepalives are set on the server too, so that it frees the locks of a client that has disappeared.
+        """
+
+        @event.listens_for(engine, "do_connect")
+        def _dial(_dialect: Dialect, _record: object, _arguments: list[Any], options: dict[str, Any]) -> None:
+            for name, value in _KEEPALIVES.items():
+                options.setdefault(name, value)
+
+        @event.listens_for(engine, "connect")
+        def _connect(connection: Any, _record: object) -> None:
+            # In a time zone ahead of UTC, the last hours of the year 9999 would exceed Python's datetime.
+            settings = ["TIME ZONE 'UTC'", *(f"tcp_{name} = {value}" for name, value in _KEEPALIVES.items())]
+            connection.execute("; ".join(f"SET {each}" for each in settings))
+            connection.commit()
+
+    @override
+    @contextmanager
+    def verify_unchanged(self, url: URL) -> Iterator[None]:
+        """Do nothing: the server isolates readers from writers."""
+        yield
+
+    @override
+    def user_tables(self, connection: Connection) -> set[str]:
+        """Return the tables of the schema where new tables are created, except extensions' tables."""
+        return set(connection.scalars(_USER_TABLES))
+
+    @override
+    def lock_schema(self, connection: Connection) -> None:
+        """Wait for the schema's migration lock, and hold it until the transaction ends.
+
+        Call it first in a transaction. It sets the isolation level, so that later statements see what another process
+        has committed.
+        """
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
+        schema = connection.scalar(text("SELECT current_schema()"))
+        connection.execute(func.pg_advisory_xact_lock(_key(f"migrate/{schema}")).select())
+
+    @override
+    def check_may_create(self, connection: Connection) -> None:
+        found = connection.execute(_MAY_CREATE).one()
+        if not found.has_schema:
+            raise ConfigError(
+                "The role can use no schema of its search_path: create the schema, or grant USAGE and CREATE on it."
+            )
+        if not found.may_create:
+            raise ConfigError(
+                f"The role {found.role} cannot create tables in the schema {found.schema}: "
+                f"run GRANT CREATE ON SCHEMA {found.schema} TO {found.role}."
+            )
+
+    @override
+    def create(self, engine: Engine) -> None:
+        """Do nothing: the database exists already."""
+
+    @override
+    @contextmanager
+    def run_lock(
+        self,
+        engine: Engine,
+        connect: Callable[[], Connection],
+        repos: RepoScope,
+        wait: float,
+    ) -> Iterator[None]:
+        """Hold advisory locks on the run's own connection: losing the lock ends the run too.
+
+        The server frees the locks when the connection closes, and so when the process dies. A run over the whole
+        registry takes the schema's lock exclusively. A run over some ML repos takes it shared, and each repo's own lock
+        exclusively, so that such runs can run at the same time. Locks are tried and not waited for, so that no deadlock
+        can occur.
+
+        Raises LockHeld if another run still holds one after `wait` seconds. The minimum is one second, because a run
+        that has just died may still hold its locks.
+        """
+        connection = connect()
+        deadline = time.monotonic() + max(wait, _LOCK_GRACE_S)
+        while not _take_all(connection, repos):
+            if time.monotonic() >= deadline:
+                raise LockHeld(
+                    "Another run is at work on this database: wait for it to end; sync --lock-wait 600 waits by itself."
+                )
+            time.sleep(_LOCK_POLL_S)
+        yield
+        # Unlock now, so that the next run need not wait for the server's cleanup. A broken connection holds no lock.
+        with suppress(DBAPIError):
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock_all()"))
+
+    @override
+    def begin_snapshot(self, connection: Connection) -> None:
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        # By default, the server plans a cursor for a tenth of the rows. Exports read all of them.
+        connection.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
+        # With old statistics, the server assumes that tables are small. A nested loop would then scan one table for
+        # each row of another, which takes half a minute.
+        connection.execute(text("SET LOCAL enable_nestloop = off"))
+
+    @override
+    def wait_for_merges(self, connection: Connection) -> None:
+        schema = connection.scalar(text("SELECT current_schema()"))
+        connection.execute(func.pg_advisory_xact_lock(_key(f"merge/{schema}")).select())
+
+    @override
+    def insert(self, table: Table) -> Insert:
+        return Insert(table)
+
+    @override
+    def ids(self, values: Sequence[str]) -> FromClause:
+        return func.unnest(bindparam(None, list(values), type_=ARRAY(Text))).table_valued("value").render_derived()
+
+    @override
+    def from_epoch_ms(self, milliseconds: Column[int]) -> ColumnElement[Any]:
+        day = 86_400_000
+        # Pass the days separately: make_interval takes seconds as a double, which is exact enough for one day only.
+        since = func.make_interval(0, 0, 0, cast(milliseconds // day, Integer), 0, 0, milliseconds % day / 1000.0)
+        epoch = cast("epoch", TIMESTAMP(timezone=True))
+        return case((milliseconds.between(*MOMENTS_MS), epoch + since))
+
+    @override
+    def load(self, connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+        """COPY encoded rows into a staging table.
+
+        The rows are written as text, column by column, in a tenth of the time that psycopg takes to adapt each value.
+        """
+        driver = connection.connection.driver_connection
+        assert driver is not None  # noqa: S101 a connection in use has one
+        names = ", ".join(f'"{column.name}"' for column in table.columns)
+        columns = [
+            _copied(column, values) for column, values in zip(table.columns, zip(*rows, strict=True), strict=True)
+        ]
+        with driver.cursor() as cursor, cursor.copy(f'COPY pg_temp."{table.name}" ({names}) FROM STDIN') as copy:
+            copy.write("\n".join(map("\t".join, zip(*columns, strict=True))) + "\n")
+
+    @override
+    def analyze(self, connection: Connection, tables: Iterable[Table]) -> None:
+        """Gather statistics of temporary tables, without which the server plans the merge badly.
+
+        The server does not gather them automatically. Tables without a key are joined only by their first column.
+        """
+        for table in tables:
+            _analyze(connection, f'pg_temp."{table.name}"', table.columns if table.primary_key else table.columns[:1])
+
+    @override
+    def analyze_new(self, connection: Connection, tables: Iterable[Table]) -> None:
+        """Gather statistics of tables that have none.
+
+        The server would do so within minutes, but until then it plans every view badly. It skips a table that the role
+        may not analyze, with only a warning.
+        """
+        unknown = text("SELECT relname FROM pg_class WHERE oid = ANY (CAST(:names AS regclass[])) AND reltuples <= 0")
+        of_name = {table.name: table for table in tables}
+        for name in connection.scalars(unknown, {"names": list(of_name)}).all():
+            # Skip JSON columns: they take most of the time, and no query joins by them.
+            columns = [column for column in of_name[name].columns if not isinstance(column.type, RegistryJson)]
+            _analyze(connection, f'"{name}"', columns)
+
+    @override
+    def translate_error(self, error: Exception) -> StoreError | ConfigError:
+        text = " ".join(str(error).split())[:300].rstrip("?.")
+        if getattr(error, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
+            return ConfigError(f"PostgreSQL refused: {text}: grant the role what it lacks.")
+        if getattr(error, "sqlstate", None) == _READ_ONLY:
+            return ConfigError(f"PostgreSQL refused: {text}: take a role, and a server, that may write.")
+        if getattr(error, "sqlstate", None) is None:  # the connection failed before a session began
+            for sign, advice in (
+                ("authentication failed", "check user and password in TFY_ETL_DATABASE_URL"),
+                ("no password supplied", "give a password in TFY_ETL_DATABASE_URL"),
+                ("does not exist", "create it, or change TFY_ETL_DATABASE_URL"),
+            ):
+                if sign in text:
+                    return ConfigError(f"PostgreSQL refused: {text}: {advice}.")
+        return StoreError(
+            f"PostgreSQL failed: {text}. See to the server, then run again; nothing of this run was written."
+        )
+
+
+DIALECT = PostgresqlDialect()

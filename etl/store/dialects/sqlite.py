@@ -25,22 +25,14 @@ from sqlalchemy import (
     func,
     inspect,
 )
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.types import Text
+from typing_extensions import override
 
 from etl.errors import ConfigError, LockHeld, StoreError
+from etl.store.dialects.base import DatabaseDialect
+from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import MOMENTS_MS
-
-__all__ = ["insert"]
-
-TEMPORARY = "temp"
-"""The schema of temporary tables."""
-
-NOW = func.strftime("%Y-%m-%d %H:%M:%f000", "now")
-"""The current time by the database's clock. CURRENT_TIMESTAMP has a resolution of only one second."""
-
-AUTO_MIGRATE = True
-"""Whether `sync` migrates an older schema: the file belongs to the user who runs the command."""
 
 # Long enough for another program's short write, and short enough to report one that does not end.
 BUSY_TIMEOUT_MS = 30_000
@@ -50,21 +42,6 @@ CACHE_KB = 8 * 1024
 
 # The number of parameters in one statement that every SQLite accepts.
 _VARIABLES = 999
-
-
-def check_url(url: URL) -> None:
-    """Raise ConfigError if the URL's file cannot be used as a database."""
-    path = file_of(url)
-    if path is None:
-        return
-    if url.host or url.username:
-        raise ConfigError("A SQLite URL names no host: write sqlite:///file.db, or four slashes before a full path.")
-    if url.query:
-        raise ConfigError("A SQLite URL takes nothing behind a question mark: write one in a file name as %3F.")
-    try:
-        _check_file(path)
-    except OSError as error:
-        raise ConfigError(f"Cannot read {path} ({error.strerror}): fix its permissions.") from error
 
 
 def _check_file(path: Path) -> None:
@@ -88,62 +65,14 @@ def file_of(url: URL) -> Path | None:
     return None if url.database in {None, "", ":memory:"} else Path(str(url.database))
 
 
-def prepare(engine: Engine) -> None:
-    """Set up each connection, and let SQLAlchemy begin transactions instead of the driver."""
-
-    @event.listens_for(engine, "do_connect")
-    def _look(_dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
-        path = file_of(engine.url)
-        if path is not None and _can_only_be_looked_at(path):
-            arguments[0], options["uri"] = f"{path.resolve().as_uri()}?immutable=1", True  # see `verify_unchanged`
-
-    @event.listens_for(engine, "connect")
-    def _connect(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None
-        for pragma in (
-            "foreign_keys = ON",
-            f"busy_timeout = {BUSY_TIMEOUT_MS}",
-            "synchronous = NORMAL",
-            f"cache_size = -{CACHE_KB}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A merge takes the write lock first: SQLite cannot wait for it when a read transaction starts to write.
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def address_for_a_look(path: Path) -> str:
+def readonly_uri(path: Path) -> str:
     """Return the URI for a reader that sees later commits.
 
     ConfigError if SQLite cannot follow the file.
     """
-    if _can_only_be_looked_at(path):
+    if _is_readable_as_immutable_only(path):
         raise ConfigError(f"The folder of {path} cannot be written, which SQLite needs to follow runs: look at a copy.")
     return f"{path.resolve().as_uri()}?mode=ro"
-
-
-@contextmanager
-def verify_unchanged(url: URL) -> Iterator[None]:
-    """Raise StoreError if a run wrote the file within the block while it was open as immutable.
-
-    The queries may then have read a mix of states. A file is opened as immutable only if SQLite cannot read it in
-    another way.
-    """
-    path = file_of(url)
-    if path is None or not _can_only_be_looked_at(path):
-        yield
-        return
-    before = _state(path)
-    try:
-        yield
-    finally:
-        if _state(path) != before or Path(f"{path}-wal").exists():
-            raise StoreError(
-                f"A run wrote {path} at the same time, and its folder does not allow readers to follow: try again."
-            )
 
 
 def _state(path: Path) -> tuple[int, int, int]:
@@ -151,7 +80,7 @@ def _state(path: Path) -> tuple[int, int, int]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _can_only_be_looked_at(path: Path) -> bool:
+def _is_readable_as_immutable_only(path: Path) -> bool:
     """Whether SQLite can read the file only as immutable.
 
     Then the folder is read-only, and SQLite cannot create the `-shm` file that readers share in WAL mode. If a run left
@@ -160,120 +89,201 @@ def _can_only_be_looked_at(path: Path) -> bool:
     return path.exists() and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
 
 
-def user_tables(connection: Connection) -> set[str]:
-    """Return the names of the tables in the file."""
-    return set(inspect(connection).get_table_names())
+class SqliteDialect(DatabaseDialect):
+    """SQLite: one file, one writer."""
+
+    temporary_schema = "temp"
+    auto_migrate = True  # the file belongs to the user who runs the command
+    staged_json = None
+    # CURRENT_TIMESTAMP has a resolution of only one second.
+    now = func.strftime("%Y-%m-%d %H:%M:%f000", "now")
+
+    @override
+    def check_url(self, url: URL) -> None:
+        """Raise ConfigError if the URL's file cannot be used as a database."""
+        path = file_of(url)
+        if path is None:
+            return
+        if url.host or url.username:
+            raise ConfigError(
+                "A SQLite URL names no host: write sqlite:///file.db, or four slashes before a full path."
+            )
+        if url.query:
+            raise ConfigError("A SQLite URL takes nothing behind a question mark: write one in a file name as %3F.")
+        try:
+            _check_file(path)
+        except OSError as error:
+            raise ConfigError(f"Cannot read {path} ({error.strerror}): fix its permissions.") from error
+
+    @override
+    def prepare(self, engine: Engine) -> None:
+        """Set up each connection, and let SQLAlchemy begin transactions instead of the driver."""
+
+        @event.listens_for(engine, "do_connect")
+        def _look(_dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
+            path = file_of(engine.url)
+            if path is not None and _is_readable_as_immutable_only(path):
+                arguments[0], options["uri"] = f"{path.resolve().as_uri()}?immutable=1", True  # see `verify_unchanged`
+
+        @event.listens_for(engine, "connect")
+        def _connect(connection: sqlite3.Connection, _record: object) -> None:
+            connection.isolation_level = None
+            for pragma in (
+                "foreign_keys = ON",
+                f"busy_timeout = {BUSY_TIMEOUT_MS}",
+                "synchronous = NORMAL",
+                f"cache_size = -{CACHE_KB}",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            # A merge takes the write lock first: SQLite cannot wait for it when a read transaction starts to write.
+            writes = connection.get_execution_options().get("writes", False)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    @override
+    @contextmanager
+    def verify_unchanged(self, url: URL) -> Iterator[None]:
+        """Raise StoreError if a run wrote the file within the block while it was open as immutable.
+
+        The queries may then have read a mix of states. A file is opened as immutable only if SQLite cannot read it in
+        another way.
+        """
+        path = file_of(url)
+        if path is None or not _is_readable_as_immutable_only(path):
+            yield
+            return
+        before = _state(path)
+        try:
+            yield
+        finally:
+            if _state(path) != before or Path(f"{path}-wal").exists():
+                raise StoreError(
+                    f"A run wrote {path} at the same time, and its folder does not allow readers to follow: try again."
+                )
+
+    @override
+    def user_tables(self, connection: Connection) -> set[str]:
+        """Return the names of the tables in the file."""
+        return set(inspect(connection).get_table_names())
+
+    @override
+    def lock_schema(self, connection: Connection) -> None:
+        """Do nothing: SQLite allows one writer at a time."""
+
+    @override
+    def check_may_create(self, connection: Connection) -> None:
+        """Do nothing: a user who can write the file can create tables in it."""
+
+    @override
+    def create(self, engine: Engine) -> None:
+        """Create the file in WAL mode, in which readers and a run do not block each other."""
+        with closing(engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA journal_mode = WAL")
+
+    @override
+    @contextmanager
+    def run_lock(
+        self, engine: Engine, connect: Callable[[], Connection], repos: RepoScope, wait: float
+    ) -> Iterator[None]:
+        """Hold the lock file next to the database; the system frees it when the process dies.
+
+        Raises LockHeld if another run still holds it after `wait` seconds.
+        """
+        path = file_of(engine.url)
+        if path is None:
+            yield
+            return
+        lock = FileLock(f"{path.resolve()}.lock", timeout=wait)  # resolved: the same lock for every path to the file
+        try:
+            lock.acquire()
+        except Timeout as error:
+            if not Path(lock.lock_file).exists():  # some file systems report a refused write as a held lock
+                raise ConfigError(f"Cannot write beside {path}: name a file elsewhere in --database-url.") from error
+            raise LockHeld(
+                f"Another run is at work on {path}: wait for it to end; sync --lock-wait 600 waits by itself."
+            ) from error
+        except OSError as error:
+            reason = error.strerror or error
+            raise ConfigError(
+                f"Cannot write beside {path} ({reason}): name a file elsewhere in --database-url."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @override
+    def begin_snapshot(self, connection: Connection) -> None:
+        """Do nothing: every SQLite transaction sees one state of the file."""
+
+    @override
+    def wait_for_merges(self, connection: Connection) -> None:
+        """Do nothing: only one run at a time holds the lock file, whatever its scope."""
+
+    @override
+    def insert(self, table: Table) -> Insert:
+        return Insert(table)
+
+    @override
+    def ids(self, values: Sequence[str]) -> FromClause:
+        """Return the values as a table with one column, `value`.
+
+        It binds one JSON array instead of a long IN list.
+        """
+        return func.json_each(bindparam(None, json.dumps(values), type_=Text)).table_valued("value")
+
+    @override
+    def from_epoch_ms(self, milliseconds: Column[int]) -> ColumnElement[Any]:
+        """Convert milliseconds since 1970 to the stored text; NULL outside the years 1 to 9999."""
+        # The division loses nothing, because SQLite rounds to milliseconds.
+        moment = func.strftime("%Y-%m-%d %H:%M:%f000", milliseconds / 1000.0, "unixepoch", type_=Text)
+        return case((milliseconds.between(*MOMENTS_MS), moment))
+
+    @override
+    def load(self, connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Insert encoded rows into a staging table, many rows in one statement.
+
+        The overhead of a statement is about the cost of one row.
+        """
+        width = len(table.columns)
+        names = ", ".join(f'"{column.name}"' for column in table.columns)
+        marks = f"({', '.join('?' * width)})"
+        values = tuple(chain.from_iterable(rows))
+        done = 0
+        for rows_each in (_VARIABLES // width, 1):
+            size = rows_each * width
+            batches = [values[start : start + size] for start in range(done, len(values) - size + 1, size)]
+            if batches:
+                many = ", ".join([marks] * rows_each)
+                connection.exec_driver_sql(f'INSERT INTO temp."{table.name}" ({names}) VALUES {many}', batches)  # noqa: S608 the names are from the mappings
+            done += len(batches) * size
+
+    @override
+    def analyze(self, connection: Connection, tables: Iterable[Table]) -> None:
+        """Do nothing: SQLite plans well enough with indexes and without statistics."""
+
+    @override
+    def analyze_new(self, connection: Connection, tables: Iterable[Table]) -> None:
+        """Do nothing: SQLite plans well enough with indexes and without statistics."""
+
+    @override
+    def translate_error(self, error: Exception) -> StoreError | ConfigError:
+        text = str(error)
+        if "readonly" in text or "unable to open" in text:
+            return ConfigError(f"The database file or its folder cannot be written ({text}): fix its permissions.")
+        if "locked" in text or "busy" in text:
+            return StoreError("Another program holds the database locked: end its transaction, then run again.")
+        if "full" in text:
+            return StoreError("The disk is full: make room, then run again; nothing of this run was written.")
+        if "disk I/O" in text:  # also if the disk has no space for the log's first page
+            return StoreError(
+                f"The disk is full or failing ({text}): see to it, then run again; nothing of this run was written."
+            )
+        if "not a database" in text or "malformed" in text:
+            return ConfigError(f"The file is no sound SQLite database ({text}): restore it, or name another file.")
+        return StoreError(f"SQLite failed: {text}.")
 
 
-def lock_schema(connection: Connection) -> None:
-    """Do nothing: SQLite allows one writer at a time."""
-
-
-def check_may_create(connection: Connection) -> None:
-    """Do nothing: a user who can write the file can create tables in it."""
-
-
-def create(engine: Engine) -> None:
-    """Create the file in WAL mode, in which readers and a run do not block each other."""
-    with closing(engine.raw_connection()) as connection:
-        connection.cursor().execute("PRAGMA journal_mode = WAL")
-
-
-@contextmanager
-def run_lock(engine: Engine, connect: Callable[[], Connection], ml_repos: Sequence[str], wait: float) -> Iterator[None]:  # noqa: ARG001 one writer, whatever the scope
-    """Hold the lock file next to the database; the system frees it when the process dies.
-
-    Raises LockHeld if another run still holds it after `wait` seconds.
-    """
-    path = file_of(engine.url)
-    if path is None:
-        yield
-        return
-    lock = FileLock(f"{path.resolve()}.lock", timeout=wait)  # resolved: the same lock for every path to the file
-    try:
-        lock.acquire()
-    except Timeout as error:
-        if not Path(lock.lock_file).exists():  # some file systems report a refused write as a held lock
-            raise ConfigError(f"Cannot write beside {path}: name a file elsewhere in --database-url.") from error
-        raise LockHeld(
-            f"Another run is at work on {path}: wait for it to end; sync --lock-wait 600 waits by itself."
-        ) from error
-    except OSError as error:
-        reason = error.strerror or error
-        raise ConfigError(f"Cannot write beside {path} ({reason}): name a file elsewhere in --database-url.") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def begin_snapshot(connection: Connection) -> None:
-    """Do nothing: every SQLite transaction sees one state of the file."""
-
-
-def wait_for_merges(connection: Connection) -> None:
-    """Do nothing: only one run at a time holds the lock file, whatever its scope."""
-
-
-def ids(values: Sequence[str]) -> FromClause:
-    """Return the values as a table with one column, `value`.
-
-    It binds one JSON array instead of a long IN list.
-    """
-    return func.json_each(bindparam(None, json.dumps(values), type_=Text)).table_valued("value")
-
-
-def cast_staged(column: Column[Any], staging: Column[Any]) -> ColumnElement[Any]:  # noqa: ARG001 only PostgreSQL casts
-    """Return the staged column unchanged: SQLite needs no cast."""
-    return staging
-
-
-def from_epoch_ms(milliseconds: Column[int]) -> ColumnElement[Any]:
-    """Convert milliseconds since 1970 to the stored text; NULL outside the years 1 to 9999."""
-    # The division loses nothing, because SQLite rounds to milliseconds.
-    moment = func.strftime("%Y-%m-%d %H:%M:%f000", milliseconds / 1000.0, "unixepoch", type_=Text)
-    return case((milliseconds.between(*MOMENTS_MS), moment))
-
-
-def load(connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Insert encoded rows into a staging table, many rows in one statement.
-
-    The overhead of a statement is about the cost of one row.
-    """
-    width = len(table.columns)
-    names = ", ".join(f'"{column.name}"' for column in table.columns)
-    marks = f"({', '.join('?' * width)})"
-    values = tuple(chain.from_iterable(rows))
-    done = 0
-    for rows_each in (_VARIABLES // width, 1):
-        size = rows_each * width
-        batches = [values[start : start + size] for start in range(done, len(values) - size + 1, size)]
-        if batches:
-            many = ", ".join([marks] * rows_each)
-            connection.exec_driver_sql(f'INSERT INTO temp."{table.name}" ({names}) VALUES {many}', batches)  # noqa: S608 the names are from the mappings
-        done += len(batches) * size
-
-
-def analyze(connection: Connection, tables: Iterable[Table]) -> None:
-    """Do nothing: SQLite plans well enough with indexes and without statistics."""
-
-
-analyze_new = analyze
-
-
-def translate_error(error: Exception) -> StoreError | ConfigError:
-    """Turn a driver's error into one line with the next step."""
-    text = str(error)
-    if "readonly" in text or "unable to open" in text:
-        return ConfigError(f"The database file or its folder cannot be written ({text}): fix its permissions.")
-    if "locked" in text or "busy" in text:
-        return StoreError("Another program holds the database locked: end its transaction, then run again.")
-    if "full" in text:
-        return StoreError("The disk is full: make room, then run again; nothing of this run was written.")
-    if "disk I/O" in text:  # also if the disk has no space for the log's first page
-        return StoreError(
-            f"The disk is full or failing ({text}): see to it, then run again; nothing of this run was written."
-        )
-    if "not a database" in text or "malformed" in text:
-        return ConfigError(f"The file is no sound SQLite database ({text}): restore it, or name another file.")
-    return StoreError(f"SQLite failed: {text}.")
+DIALECT = SqliteDialect()

@@ -24,6 +24,6 @@ def file_to_browse(url: str) -> Path:
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open a connection that cannot write or attach any file, and that threads may share."""
-    connection = sqlite3.connect(sqlite.address_for_a_look(path), uri=True, check_same_thread=False)
+    connection = sqlite3.connect(sqlite.readonly_uri(path), uri=True, check_same_thread=False)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     return connection

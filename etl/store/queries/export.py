@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeEngine
 
 from etl.models import Base, SyncRun, views
 from etl.models.types import JsonText, RegistryJson, UtcDateTime
-from etl.store.engine import database_of
+from etl.store.engine import dialect_of
 
 Kind = Literal["text", "integer", "number", "boolean", "moment", "json"]
 """The type of a column's values; `number` is a double."""
@@ -56,7 +56,7 @@ class Content(NamedTuple):
     fields: tuple[Field, ...]
 
 
-class RunTold(NamedTuple):
+class RunInfo(NamedTuple):
     """The columns of a run that show how old a copy is."""
 
     id: str
@@ -87,11 +87,11 @@ def snapshot(connection: Connection) -> Iterator[datetime]:
     Yields the state's time, by the database's clock.
     """
     with connection.begin():
-        database = database_of(connection.engine.url)
-        database.begin_snapshot(connection)
+        dialect = dialect_of(connection.engine.url)
+        dialect.begin_snapshot(connection)
         # In SQLite the snapshot begins with the first read of a table, so this query reads one.
         any_run = select(SyncRun.id).limit(1).scalar_subquery()
-        now, _ = connection.execute(select(type_coerce(database.NOW, UtcDateTime), any_run)).one()
+        now, _ = connection.execute(select(type_coerce(dialect.now, UtcDateTime), any_run)).one()
         yield now
 
 
@@ -112,12 +112,12 @@ def rows(connection: Connection, name: str, chunk: int = CHUNK_ROWS) -> Iterator
             yield held
 
 
-def newest_run(connection: Connection, *, complete: bool = False) -> RunTold | None:
+def newest_run(connection: Connection, *, complete: bool = False) -> RunInfo | None:
     """Return the run that started last, of all runs or of the complete ones."""
-    columns: list[Any] = [SyncRun.__table__.c[name] for name in RunTold._fields]
+    columns: list[Any] = [SyncRun.__table__.c[name] for name in RunInfo._fields]
     query = select(*columns).order_by(SyncRun.started_at.desc(), SyncRun.id).limit(1)
     found = connection.execute(query.where(SyncRun.complete) if complete else query).first()
-    return None if found is None else RunTold(*found)
+    return None if found is None else RunInfo(*found)
 
 
 def _table(name: str) -> Table:

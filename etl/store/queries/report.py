@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, case, distinct, func, literal, select
 
+from etl.enums import WROTE
 from etl.models import Change, MlRepo, Model, ModelVersion, RejectedRecord, SyncRun, SyncRunCount, views
 from etl.store.queries.export import snapshot
 from etl.store.store import open_readonly
@@ -90,7 +91,7 @@ def last_runs(connection: Connection, limit: int) -> list[Row]:
 
 def last_written(connection: Connection) -> Row | None:
     """Return the id and the start of the newest run that wrote."""
-    wrote = SyncRun.status.in_(("succeeded", "partial"))
+    wrote = SyncRun.status.in_(WROTE)
     query = select(SyncRun.id, SyncRun.started_at).where(wrote).order_by(SyncRun.started_at.desc(), SyncRun.id)
     return next(iter(_rows(connection, query.limit(1))), None)
 

@@ -19,7 +19,7 @@ from etl.airflow.dags import registry_dag
 from etl.airflow.lineage import TABLES
 from etl.models import MlRepo, Model, SyncRun, SyncScope
 from etl.simulator import Registry
-from etl.store import Store
+from etl.store import ALL_REPOS, Store
 from tests.e2e.airflow.conftest import Connect
 from tests.support.paths import ROOT
 from tests.support.sync_env import TOKEN, SyncEnv
@@ -226,7 +226,7 @@ def test_the_external_python_example_runs_in_an_environment_of_its_own(
     assert env.held() == env.served()
 
     with Store(env.url) as store:
-        store.lock((), 0)
+        store.lock(ALL_REPOS, 0)
         assert run_dag("truefoundry_registry_elsewhere").tasks == {("sync", -1): "skipped"}
 
 

@@ -22,7 +22,7 @@ from etl.airflow.operators import TrueFoundryListMlReposOperator, TrueFoundrySyn
 from etl.errors import ConfigError
 from etl.models import Model, SyncRun
 from etl.simulator import fault
-from etl.store import Store
+from etl.store import ALL_REPOS, Store
 from tests.e2e.airflow.conftest import Connect
 from tests.support.sync_env import TOKEN, SyncEnv
 
@@ -146,7 +146,7 @@ def test_a_held_lock_ends_the_task_as_on_lock_held_says(
     on_lock_held: str, ending: type[Exception], env: SyncEnv
 ) -> None:
     with Store(env.url) as store:
-        store.lock((), 0)
+        store.lock(ALL_REPOS, 0)
         with pytest.raises(AirflowException) as raised:
             run(on_lock_held=on_lock_held)
     assert type(raised.value) is ending

@@ -8,7 +8,7 @@ import pytest
 
 from etl.simulator import Fault, Registry, Simulator, fault
 from etl.simulator.http_types import Answer
-from etl.store import Store
+from etl.store import ALL_REPOS, Store
 from tests.e2e.cli.commands import TOKEN
 from tests.e2e.cli.conftest import Cli
 
@@ -160,7 +160,7 @@ def test_a_database_path_that_is_no_file_fails_the_check(known: Simulator, tfy_e
 def test_a_held_lock_fails_the_check(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     with Store("sqlite:///tfy-registry.db") as store:
-        store.lock((), 0)
+        store.lock(ALL_REPOS, 0)
         done = tfy_etl("check")
     assert (done.code, marks(done.out)) == (4, HELD | {"lock": "FAILED"})
 

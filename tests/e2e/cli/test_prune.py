@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from etl.simulator import Simulator
-from etl.store import Store
+from etl.store import ALL_REPOS, Store
 from tests.e2e.cli.conftest import Cli
 from tests.e2e.cli.test_status import set_in_database
 
@@ -93,7 +93,7 @@ def test_prune_needs_neither_the_lock_nor_an_account(aged: None, tfy_etl: Cli, m
     for name in ("TFY_HOST", "TFY_API_KEY"):
         monkeypatch.delenv(name)
     with Store("sqlite:///tfy-registry.db") as store:
-        store.lock((), 0)
+        store.lock(ALL_REPOS, 0)
         assert tfy_etl("prune", "--keep", "90d").code == 0
     assert runs(tfy_etl) == 1
 

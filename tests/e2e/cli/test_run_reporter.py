@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from etl.simulator import MODELS, Registry, Simulator, fault
-from etl.store import Store
+from etl.store import ALL_REPOS, Store
 from tests.e2e.cli.commands import COMMAND, FAULTY, TOKEN, execute
 from tests.e2e.cli.conftest import Cli
 from tests.support.otlp_receiver import OtlpReceiver, metrics, receiver, spans
@@ -125,7 +125,7 @@ def test_a_run_that_finds_the_lock_held_reports_it_and_the_last_complete_run(
 ) -> None:
     tfy_etl("sync")
     with Store("sqlite:///tfy-registry.db") as store:
-        store.lock((), 0)
+        store.lock(ALL_REPOS, 0)
         assert tfy_etl("sync").code == 4
     metrics = values(prom)
     assert (metrics["tfy_etl_runs_total locked"], metrics["tfy_etl_last_run_exit_code"]) == (1, 0)
@@ -186,7 +186,7 @@ def test_the_message_of_a_partial_run_has_its_warnings(known: Simulator, hook: O
 def test_a_complete_run_and_a_held_lock_send_no_message(known: Simulator, hook: OtlpReceiver, tfy_etl: Cli) -> None:
     assert tfy_etl("sync").code == 0
     with Store("sqlite:///tfy-registry.db") as store:
-        store.lock((), 0)
+        store.lock(ALL_REPOS, 0)
         assert tfy_etl("sync").code == 4
     assert hook.posts == []
 

@@ -12,8 +12,9 @@ import pytest
 
 from etl.cli.console import console
 from etl.cli.sync import show
+from etl.enums import Coverage, Entity, RunStatus
 from etl.simulator import MODELS, Registry, Simulator, fault
-from etl.store import Coverage, Store, Tally
+from etl.store import ALL_REPOS, Store, Tally
 from etl.sync import Summary
 from etl.sync.plan import Plan
 from tests.e2e.cli.commands import COMMAND, TOKEN, execute
@@ -167,7 +168,7 @@ def test_allow_mass_delete_permits_any_number_of_deletes(known: Simulator, regis
 
 def test_a_held_lock_ends_with_4_at_once_or_after_the_wait(known: Simulator, tfy_etl: Cli) -> None:
     with Store("sqlite:///tfy-registry.db") as store:
-        store.lock((), 0)
+        store.lock(ALL_REPOS, 0)
         done = tfy_etl("sync", "--lock-wait", "0.1")
     assert done.code == 4
     assert "--lock-wait" in done.err
@@ -260,7 +261,7 @@ def test_warnings_and_plans_are_printed_sanitized(capsys: pytest.CaptureFixture[
     show(
         Summary(
             run_id=None,
-            status="succeeded",
+            status=RunStatus.SUCCEEDED,
             complete=True,
             coverage=Coverage.ALL,
             mode="full",
@@ -269,7 +270,7 @@ def test_warnings_and_plans_are_printed_sanitized(capsys: pytest.CaptureFixture[
             requests=1,
             retries=0,
             bytes_received=1,
-            tallies={"models": Tally()},
+            tallies={Entity.MODELS: Tally()},
             plan=Plan("none", 0, evil),
             warnings=[evil],
         ),

@@ -12,7 +12,7 @@ import pytest
 from etl.cli.main import cli
 from etl.settings import TOKEN_ENV, Settings, env_names
 from etl.simulator import Registry, Simulator
-from etl.store import Store
+from etl.store import ALL_REPOS, Store
 from tests.e2e.cli.commands import COMMAND, TOKEN
 from tests.support.deploy_files import FOLDER, INSTALLED, manifests, pods
 
@@ -115,7 +115,7 @@ def test_lines_of_the_crontab_are_silent_as_long_as_all_is_well(tmp_path: Path, 
 def test_overlapping_runs_are_no_news_and_failed_ones_are(tmp_path: Path, environment: dict[str, str]) -> None:
     sync, check, _ = LINES
     with Store(environment["TFY_ETL_DATABASE_URL"]) as store:
-        store.lock((), 0)
+        store.lock(ALL_REPOS, 0)
         assert cron(sync, tmp_path, environment) == ""
     assert "Another run is at work" in (tmp_path / "sync.log").read_text()
     (tmp_path / "token").write_text("not-the-token")

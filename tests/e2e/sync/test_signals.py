@@ -71,14 +71,14 @@ def test_every_signal_is_told_until_the_end_is_settled() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             with pytest.raises(KeyboardInterrupt):
                 send(number)
-        interrupts.settle()
+        interrupts.ignore()
         send(signal.SIGTERM)
         send(signal.SIGINT)
 
 
 def test_a_signal_during_the_commit_is_ignored_and_so_is_one_after_it() -> None:
     with Interrupts() as interrupts:
-        with interrupts.held():
+        with interrupts.ignored():
             send(signal.SIGTERM)
         send(signal.SIGINT)
 
@@ -87,7 +87,7 @@ def test_a_signal_during_the_commit_is_ignored_and_so_is_one_after_it() -> None:
 
 def test_a_commit_that_fails_holds_signals_no_longer() -> None:
     with Interrupts() as interrupts:
-        with pytest.raises(StoreError), interrupts.held():
+        with pytest.raises(StoreError), interrupts.ignored():
             raise StoreError
         with pytest.raises(KeyboardInterrupt):
             send(signal.SIGTERM)
@@ -96,7 +96,7 @@ def test_a_commit_that_fails_holds_signals_no_longer() -> None:
 @pytest.mark.parametrize("last", [True, False])
 def test_after_the_last_commit_of_a_process_signals_stay_ignored(*, last: bool) -> None:
     before = [signal.getsignal(each) for each in SIGNALS]
-    with Interrupts(last=last) as interrupts, interrupts.held():
+    with Interrupts(last=last) as interrupts, interrupts.ignored():
         pass
     after = [signal.signal(number, handler) for number, handler in zip(SIGNALS, before, strict=True)]
 
@@ -143,7 +143,7 @@ def test_a_signal_that_python_swallowed_keeps_the_commit_from_being_made(swallow
         lose(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
             interrupts.check()
-        with pytest.raises(KeyboardInterrupt), interrupts.held():
+        with pytest.raises(KeyboardInterrupt), interrupts.ignored():
             pytest.fail("the commit was made")
         with pytest.raises(KeyboardInterrupt):
             send(signal.SIGTERM)

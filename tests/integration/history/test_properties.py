@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from etl.enums import Entity
 from etl.models import ModelVersion, SyncRun, views
 from etl.records import identify, to_rows
 from etl.simulator import Registry
@@ -132,7 +133,7 @@ def truth(registry: Registry, before: State, homes: Homes, ml_repos: tuple[str, 
         unseen = record is None and model in hidden
         unread = bool(ml_repos) and ml_repo not in ml_repos
         if record and not record.get("deep") and not unread:
-            after[each] = Version.of(to_rows(identify("model_versions", record)))
+            after[each] = Version.of(to_rows(identify(Entity.MODEL_VERSIONS, record)))
         elif each in before and (record or unseen or unread):
             after[each] = before[each]
     return deepcopy(after)

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from etl.errors import ConfigError, LockHeld, StoreError
-from etl.store import lock_is_free, open_engine, opened, server_of
+from etl.store import RepoScope, lock_is_free, open_engine, opened, server_of
 from etl.store.dialects import postgresql, sqlite
-from etl.store.engine import database_of, is_new_file
+from etl.store.engine import dialect_of, is_new_file
 
 
 class Complaint(Exception):
@@ -126,7 +126,7 @@ def test_what_the_driver_complains_of_is_a_store_error(migrated_url: str) -> Non
     ],
 )
 def test_sqlite_says_what_to_do(message: str, error: type[Exception], advice: str) -> None:
-    found = sqlite.translate_error(Complaint(message))
+    found = sqlite.DIALECT.translate_error(Complaint(message))
 
     assert type(found) is error
     assert advice in str(found)
@@ -146,7 +146,7 @@ def test_sqlite_says_what_to_do(message: str, error: type[Exception], advice: st
 def test_postgresql_says_what_to_do(message: str, state: str | None, error: type[Exception], advice: str) -> None:
     complaint = Complaint(message)
     complaint.sqlstate = state
-    found = postgresql.translate_error(complaint)
+    found = postgresql.DIALECT.translate_error(complaint)
 
     assert type(found) is error
     assert advice in str(found)
@@ -157,7 +157,9 @@ def run_lock(engine: Engine, ml_repos: tuple[str, ...] = (), wait: float = 0) ->
     """What a run holds, on a connection of its own."""
     with (
         ExitStack() as stack,
-        database_of(engine.url).run_lock(engine, lambda: stack.enter_context(engine.connect()), ml_repos, wait),
+        dialect_of(engine.url).run_lock(
+            engine, lambda: stack.enter_context(engine.connect()), RepoScope(ml_repos or None), wait
+        ),
     ):
         yield
 

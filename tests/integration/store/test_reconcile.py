@@ -1,5 +1,6 @@
 import pytest
 
+from etl.enums import Entity
 from etl.errors import DeleteLimitExceeded
 from etl.models import Change, MlRepo, Model, ModelVersion, SyncRunCount
 from etl.simulator import Registry, fault
@@ -37,7 +38,7 @@ def test_what_is_gone_is_counted_once(env: SyncEnv) -> None:
     env.sync()
     before = env.registry_dump()
 
-    assert env.sync(full=True).tallies["models"] == Tally(seen=11, unchanged=11)
+    assert env.sync(full=True).tallies[Entity.MODELS] == Tally(seen=11, unchanged=11)
     assert env.registry_dump() == before
 
 
@@ -46,7 +47,7 @@ def test_a_version_that_is_gone_is_found_when_its_model_looks_changed(env: SyncE
     env.registry.delete_version(env.registry.ids("model-versions")[0])
     summary = env.sync()
 
-    assert summary.tallies["model_versions"] == Tally(seen=2, unchanged=2, deleted=1)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=2, unchanged=2, deleted=1)
     assert env.held() == env.served()
 
 
@@ -54,8 +55,8 @@ def test_an_older_version_that_is_gone_without_a_sign_is_found_by_a_full_run(env
     env.sync()
     env.registry.delete_version(env.registry.ids("model-versions")[0], touch=False)
 
-    assert env.sync().tallies["model_versions"] == Tally()
-    assert env.sync(full=True).tallies["model_versions"] == Tally(seen=35, unchanged=35, deleted=1)
+    assert env.sync().tallies[Entity.MODEL_VERSIONS] == Tally()
+    assert env.sync(full=True).tallies[Entity.MODEL_VERSIONS] == Tally(seen=35, unchanged=35, deleted=1)
 
 
 def test_an_ml_repo_that_is_gone_takes_all_inside_along(env: SyncEnv) -> None:
@@ -76,8 +77,8 @@ def test_a_model_that_comes_back_brings_its_versions(env: SyncEnv) -> None:
     env.registry.restore(gone)
     summary = env.sync()
 
-    assert summary.tallies["models"] == Tally(seen=12, unchanged=11, restored=1)
-    assert summary.tallies["model_versions"] == Tally(seen=3, restored=3)
+    assert summary.tallies[Entity.MODELS] == Tally(seen=12, unchanged=11, restored=1)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=3, restored=3)
     assert env.held() == before
     told = [(row["entity"], row["kind"]) for row in env.rows(Change)]
     assert sorted(told) == [
@@ -99,7 +100,7 @@ def test_a_model_that_comes_back_brings_versions_that_are_not_read(env: SyncEnv)
     env.registry.restore(gone)
     summary = env.sync(versions="latest")
 
-    assert summary.tallies["model_versions"] == Tally(seen=1, restored=3)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=1, restored=3)
     assert env.held() == env.served()
     assert len(env.rows(Change, Change.kind == "restored")) == 4
 
@@ -126,7 +127,7 @@ def test_a_record_that_comes_back_older_than_it_was_is_restored_as_it_was(env: S
     summary = env.sync(full=True)
     stored = env.row(ModelVersion, ModelVersion.id == version["id"])
 
-    assert summary.tallies["model_versions"] == Tally(seen=36, unchanged=35, restored=1)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=36, unchanged=35, restored=1)
     assert (stored["deleted_at"], stored["updated_at"].year) == (None, 2024)
     assert env.rows(Change, Change.kind == "tag_added") == []
 
@@ -152,7 +153,7 @@ def test_exactly_the_share_that_is_allowed_may_go(migrated_url: str, share: floa
         env.sync(page_size=200)
         delete_models(env, round(share * 100))
 
-        assert env.sync(max_delete_share=share).tallies["models"].deleted == round(share * 100)
+        assert env.sync(max_delete_share=share).tallies[Entity.MODELS].deleted == round(share * 100)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.07, 0.28, 0.29])
@@ -181,7 +182,7 @@ def test_a_mass_delete_that_is_allowed_is_written(env: SyncEnv) -> None:
     env.sync()
     delete_models(env, 12)
 
-    assert env.sync(allow_mass_delete=True).tallies["models"] == Tally(deleted=12)
+    assert env.sync(allow_mass_delete=True).tallies[Entity.MODELS] == Tally(deleted=12)
 
 
 def test_the_share_is_looked_at_for_each_table_by_itself(env: SyncEnv) -> None:
@@ -198,7 +199,7 @@ def test_a_dry_run_meets_the_guard_too(env: SyncEnv) -> None:
     summary = env.sync(dry_run=True)
 
     assert (summary.status, summary.exit_code) == ("refused", 5)
-    assert summary.tallies["models"].deleted == 6
+    assert summary.tallies[Entity.MODELS].deleted == 6
     assert "6 of 12 models are missing" in summary.warnings[-1]
 
 
@@ -207,8 +208,8 @@ def test_no_delete_marks_nothing_and_a_later_run_does(env: SyncEnv) -> None:
     delete_models(env, 2)
     summary = env.sync(no_delete=True)
 
-    assert (summary.exit_code, summary.tallies["models"]) == (0, Tally(seen=10, unchanged=10))
-    assert env.sync().tallies["models"].deleted == 2
+    assert (summary.exit_code, summary.tallies[Entity.MODELS]) == (0, Tally(seen=10, unchanged=10))
+    assert env.sync().tallies[Entity.MODELS].deleted == 2
     assert env.held() == env.served()
 
 
@@ -218,5 +219,5 @@ def test_a_sweep_that_was_not_proven_deletes_nothing(env: SyncEnv) -> None:
     env.plane.faults = [fault("wrong_total,endpoint=models")]
     summary = env.sync(max_sweeps=1)
 
-    assert (summary.exit_code, summary.tallies["models"].deleted) == (3, 0)
+    assert (summary.exit_code, summary.tallies[Entity.MODELS].deleted) == (3, 0)
     assert {row["deleted"] for row in env.rows(SyncRunCount)} == {0}

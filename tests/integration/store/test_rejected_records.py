@@ -6,7 +6,7 @@ import pytest
 
 from etl.models import RejectedRecord, SyncRun
 from etl.simulator import fault
-from etl.store import Gone, Staging, open_engine, rejected_records
+from etl.store import MissingRecords, Staging, open_engine, rejected_records
 from tests.support.sync_env import SyncEnv
 
 DEEP = json.loads("[" * 300 + "]" * 300)
@@ -160,7 +160,7 @@ def test_thousands_are_kept_and_looked_up_without_comparing_each_with_each(env: 
         Staging(connection).stage({"rejected_records": rows})
         for _ in range(2):
             with connection.begin():
-                rejected_records.resolve(connection, Gone(entities={"models"}), now)
+                rejected_records.resolve(connection, MissingRecords(entities={"models"}), now)
                 rejected_records.keep(connection, run_id, now)
         found = rejected_records.count(connection, also_resolved=False)
     engine.dispose()

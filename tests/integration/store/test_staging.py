@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from etl.enums import Entity, Outcome
 from etl.store import Known, Observed, Staging, open_engine
 from tests.support.sync_env import SyncEnv
 
@@ -23,31 +24,32 @@ def test_of_a_new_record_nothing_is_known(staging: Staging) -> None:
         None, None, deleted=False, is_derived=False, seen_hash=None, seen_updated_at=None, read_change_hash=None
     )
 
-    assert staging.known("models", ODD) == dict.fromkeys(ODD, nothing)
-    assert staging.stored("models", ODD) == {}
+    assert staging.known(Entity.MODELS, ODD) == dict.fromkeys(ODD, nothing)
+    assert staging.stored(Entity.MODELS, ODD) == {}
 
 
 def test_a_record_that_was_seen_is_known_whatever_its_id(staging: Staging) -> None:
     staging.stage(
-        {}, [Observed("models", each, "inserted", NOON, f"hash of {place}") for place, each in enumerate(ODD)]
+        {},
+        [Observed(Entity.MODELS, each, Outcome.INSERTED, NOON, f"hash of {place}") for place, each in enumerate(ODD)],
     )
-    known = staging.known("models", ODD)
+    known = staging.known(Entity.MODELS, ODD)
 
     assert {each: (known[each].seen_hash, known[each].seen_updated_at) for each in ODD} == {
         each: (f"hash of {place}", NOON) for place, each in enumerate(ODD)
     }
-    assert set(staging.seen_ids("models")) == set(ODD)
+    assert set(staging.seen_ids(Entity.MODELS)) == set(ODD)
 
 
 def test_more_ids_than_fit_a_chunk_come_each_once_and_in_order(staging: Staging) -> None:
     ids = [f"{number:05}" for number in range(2000)]
-    staging.stage({}, [Observed("models", each, "unchanged", ml_repo_id="1") for each in ids])
+    staging.stage({}, [Observed(Entity.MODELS, each, Outcome.UNCHANGED, ml_repo_id="1") for each in ids])
     staging.mark_due(ids[::2])
     staging.mark_due(ids)
 
-    assert list(staging.seen_ids("models")) == ids
+    assert list(staging.seen_ids(Entity.MODELS)) == ids
     assert list(staging.due()) == ids
-    assert (staging.count_seen("models"), staging.count_due()) == (2000, 2000)
+    assert (staging.count_seen(Entity.MODELS), staging.count_due()) == (2000, 2000)
     assert list(staging.models_outside(["1"])) == []
     assert list(staging.models_outside(["2"])) == ids
 
@@ -56,9 +58,9 @@ def test_every_readable_model_can_be_marked_at_once(staging: Staging) -> None:
     staging.stage(
         {},
         [
-            Observed("models", "a", "inserted"),
-            Observed("models", "b", "rejected"),
-            Observed("ml_repos", "c", "inserted"),
+            Observed(Entity.MODELS, "a", Outcome.INSERTED),
+            Observed(Entity.MODELS, "b", Outcome.REJECTED),
+            Observed(Entity.ML_REPOS, "c", Outcome.INSERTED),
         ],
     )
     staging.mark_due(["a"])
@@ -72,10 +74,10 @@ def test_a_model_whose_latest_version_did_not_come_is_found(staging: Staging) ->
     staging.stage(
         {},
         [
-            Observed("models", "arrived", "inserted", latest_version_id="v1"),
-            Observed("models", "empty", "inserted"),
-            Observed("models", "missing", "inserted", latest_version_id="v2"),
-            Observed("model_versions", "v1", "inserted"),
+            Observed(Entity.MODELS, "arrived", Outcome.INSERTED, latest_version_id="v1"),
+            Observed(Entity.MODELS, "empty", Outcome.INSERTED),
+            Observed(Entity.MODELS, "missing", Outcome.INSERTED, latest_version_id="v2"),
+            Observed(Entity.MODEL_VERSIONS, "v1", Outcome.INSERTED),
         ],
     )
     assert list(staging.without_latest()) == ["missing"]
@@ -86,7 +88,7 @@ def test_stored_rows_come_back_as_they_were_staged(env: SyncEnv) -> None:
     version = env.registry.records("model-versions")[0]
     engine = open_engine(env.url)
     with engine.connect() as connection:
-        stored = Staging(connection).stored("model_versions", [version["id"], "nobody"])
+        stored = Staging(connection).stored(Entity.MODEL_VERSIONS, [version["id"], "nobody"])
     engine.dispose()
 
     assert stored.keys() == {version["id"]}

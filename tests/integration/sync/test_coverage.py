@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from etl.enums import Entity
 from etl.errors import SourceUnavailable, TokenRefused
 from etl.models import Change, MlRepo, Model, ModelVersion, ModelVersionTag, SyncRun, SyncScope, VersionReadState
 from etl.simulator import ENTITIES, fault
@@ -65,7 +66,7 @@ class TestWhereOnlyModelsAreListed:
         summary = latest_only.sync()
 
         assert latest_only.registry_dump() == before
-        assert summary.tallies["model_versions"] == Tally(seen=12, unchanged=12)
+        assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=12, unchanged=12)
 
     def test_the_run_and_the_scope_say_what_was_covered(self, latest_only: SyncEnv) -> None:
         latest_only.sync()
@@ -77,7 +78,7 @@ class TestWhereOnlyModelsAreListed:
     def test_an_ml_repo_is_copied_by_its_id(self, latest_only: SyncEnv) -> None:
         summary = latest_only.sync(ml_repo=("2",))
 
-        assert (summary.exit_code, summary.tallies["models"].inserted) == (0, 4)
+        assert (summary.exit_code, summary.tallies[Entity.MODELS].inserted) == (0, 4)
         assert [row["id"] for row in latest_only.rows(MlRepo)] == ["2"]
 
     def test_an_ml_repo_without_models_is_a_warning(self, latest_only: SyncEnv) -> None:
@@ -92,7 +93,7 @@ class TestWhereOnlyModelsAreListed:
         latest_only.registry.delete_model(gone)
         summary = latest_only.sync()
 
-        assert summary.tallies["models"].deleted == summary.tallies["model_versions"].deleted == 1
+        assert summary.tallies[Entity.MODELS].deleted == summary.tallies[Entity.MODEL_VERSIONS].deleted == 1
         assert [row["id"] for row in latest_only.rows(Model, Model.deleted_at.is_not(None))] == [gone]
 
     def test_a_derived_ml_repo_stays_when_its_last_model_is_deleted(self, latest_only: SyncEnv) -> None:
@@ -196,7 +197,7 @@ class TestCoverageThatGrows:
         latest_only.plane.offers = EVERY_LIST
         summary = latest_only.sync()
 
-        assert summary.tallies["ml_repos"] == Tally(seen=3, updated=3)
+        assert summary.tallies[Entity.ML_REPOS] == Tally(seen=3, updated=3)
         assert {row["is_derived"] for row in latest_only.rows(MlRepo)} == {False}
 
     def test_a_version_deleted_in_between_is_marked_as_deleted_only(self, latest_only: SyncEnv) -> None:

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
+from etl.enums import Entity
 from etl.errors import RequestRefused
 from etl.models import Model, ModelVersion, SyncRun, SyncScope, VersionReadState
 from etl.simulator import Fault, fault
@@ -16,7 +17,7 @@ def test_all_versions_are_read_however_the_server_lets_them_be_listed(migrated_u
     with sync_env(migrated_url, versions_listing=listing) as env:
         summary = env.sync()
 
-        assert (summary.exit_code, summary.tallies["model_versions"]) == (0, Tally(seen=36, inserted=36))
+        assert (summary.exit_code, summary.tallies[Entity.MODEL_VERSIONS]) == (0, Tally(seen=36, inserted=36))
         assert env.held() == env.served()
         assert env.sync().plan.way == "none"
 
@@ -30,7 +31,7 @@ def test_only_changed_models_are_read_where_versions_are_listed_by_model_alone(m
         summary = env.sync(page_size=40)
 
         assert summary.plan.way == "sweep"
-        assert summary.tallies["model_versions"] == Tally(seen=12, updated=12)
+        assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=12, updated=12)
         assert len({entry.query.get("model_id") for entry in env.plane.log[asked:]} - {None}) == 4
 
 
@@ -40,8 +41,8 @@ def test_versions_are_read_by_model_where_their_ml_repo_is_not_listed(migrated_u
         env.registry.put_raw("ml-repos", "3", {"manifest": {"name": "its id is hidden"}})
         summary = env.sync(full=True)
 
-        assert summary.tallies["model_versions"] == Tally(seen=36, unchanged=36)
-        assert summary.tallies["models"] == Tally(seen=12, unchanged=12)
+        assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=36, unchanged=36)
+        assert summary.tallies[Entity.MODELS] == Tally(seen=12, unchanged=12)
 
 
 def test_a_refusal_that_says_nothing_of_the_listing_fails_the_run(env: SyncEnv) -> None:
@@ -75,7 +76,7 @@ def test_a_model_whose_versions_are_not_found_is_a_warning_and_read_again(env: S
     )
     assert not summary.complete
     assert len(stored) == 1  # it came with its model
-    assert again.tallies["model_versions"] == Tally(seen=4, unchanged=4)
+    assert again.tallies[Entity.MODEL_VERSIONS] == Tally(seen=4, unchanged=4)
 
 
 def without_versions_of(*model_ids: str) -> Fault:
@@ -103,7 +104,7 @@ def test_a_latest_version_that_the_sweep_left_out_is_read_by_model(env: SyncEnv)
     env.plane.before_request = once_each(work)
     summary = env.sync()
 
-    assert summary.tallies["model_versions"] == Tally(seen=37, inserted=37)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=37, inserted=37)
     assert env.held() == env.served()
 
 
@@ -113,7 +114,7 @@ def test_a_list_without_a_total_is_proven_by_two_sweeps_that_agree(env: SyncEnv)
     env.plane.total = False
     summary = env.sync()
 
-    assert (summary.status, summary.proof, summary.tallies["models"].deleted) == ("succeeded", "confirmed", 1)
+    assert (summary.status, summary.proof, summary.tallies[Entity.MODELS].deleted) == ("succeeded", "confirmed", 1)
     assert {row["proof"] for row in env.rows(SyncRun)} == {"anchored", "confirmed"}
 
 
@@ -131,8 +132,8 @@ def test_a_list_that_never_stands_still_is_stored_as_seen_and_deletes_nothing(en
         "The list of models could not be proven complete in 3 sweeps: it moves, or the server answers unsteadily. "
         "What was read is stored, and nothing is deleted."
     )
-    assert summary.tallies["models"].inserted >= 6
-    assert summary.tallies["models"].deleted == 0
+    assert summary.tallies[Entity.MODELS].inserted >= 6
+    assert summary.tallies[Entity.MODELS].deleted == 0
     assert env.row(Model, Model.id == gone)["deleted_at"] is None
     assert [(run["status"], run["complete"]) for run in env.rows(SyncRun, SyncRun.id == summary.run_id)] == [
         ("partial", False)
@@ -148,7 +149,7 @@ def test_what_a_partial_run_left_is_mended_by_the_next(env: SyncEnv) -> None:
     env.plane.before_request = None
     summary = env.sync()
 
-    assert (summary.status, summary.tallies["models"].deleted) == ("succeeded", 1)
+    assert (summary.status, summary.tallies[Entity.MODELS].deleted) == ("succeeded", 1)
     assert env.held() == env.served()
 
 
@@ -161,9 +162,9 @@ def test_the_versions_of_a_model_that_were_not_proven_are_read_again(env: SyncEn
     env.plane.faults = []
     again = env.sync()
 
-    assert (summary.exit_code, summary.tallies["model_versions"].inserted) == (3, 1)
+    assert (summary.exit_code, summary.tallies[Entity.MODEL_VERSIONS].inserted) == (3, 1)
     assert f"The list of model-versions with model_id={changed} could not be proven" in summary.warnings[0]
-    assert again.tallies["model_versions"] == Tally(seen=4, unchanged=4)
+    assert again.tallies[Entity.MODEL_VERSIONS] == Tally(seen=4, unchanged=4)
     assert env.sync().plan.way == "none"
 
 
@@ -172,9 +173,9 @@ def test_the_versions_of_a_sweep_that_was_not_proven_are_read_again(env: SyncEnv
     summary = env.sync(max_sweeps=1)
     env.plane.faults = []
 
-    assert (summary.exit_code, summary.tallies["model_versions"].inserted) == (3, 36)
+    assert (summary.exit_code, summary.tallies[Entity.MODEL_VERSIONS].inserted) == (3, 36)
     assert env.rows(VersionReadState) == []
-    assert env.sync().tallies["model_versions"] == Tally(seen=36, unchanged=36)
+    assert env.sync().tallies[Entity.MODEL_VERSIONS] == Tally(seen=36, unchanged=36)
 
 
 def test_the_latest_versions_come_with_the_models_when_only_they_are_wanted(env: SyncEnv) -> None:
@@ -182,7 +183,7 @@ def test_the_latest_versions_come_with_the_models_when_only_they_are_wanted(env:
     latest = {model["latest_version"]["id"] for model in env.registry.records("models")}
 
     assert (summary.plan.way, summary.mode) == ("embedded", "incremental")
-    assert summary.tallies["model_versions"] == Tally(seen=12, inserted=12)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=12, inserted=12)
     assert {row["id"] for row in env.rows(ModelVersion)} == latest
     assert [entry.path for entry in env.plane.log if entry.path.endswith("model-versions")] == []
 
@@ -193,7 +194,7 @@ def test_older_versions_stay_when_only_the_latest_are_wanted(env: SyncEnv) -> No
     summary = env.sync(versions="latest")
 
     # A model that is as it was when all of its versions were read has nothing to tell.
-    assert summary.tallies["model_versions"] == Tally(seen=1, inserted=1)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=1, inserted=1)
     assert len(env.rows(ModelVersion, ModelVersion.deleted_at.is_(None))) == 37
 
 
@@ -250,7 +251,7 @@ def test_versions_that_a_later_sweep_leaves_out_are_not_deleted(env: SyncEnv) ->
     summary = env.sync(full=True)
     env.plane.before_request = None
 
-    assert summary.tallies["model_versions"].deleted == 0
+    assert summary.tallies[Entity.MODEL_VERSIONS].deleted == 0
     assert env.held() == env.served()
 
 

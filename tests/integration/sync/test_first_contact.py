@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from etl.enums import Entity
 from etl.models import MlRepo, Model, ModelVersion, SyncRun
 from etl.simulator import Fault, fault
 from etl.simulator.faults import FaultContext
@@ -65,7 +66,7 @@ class TestConfirmingDeletes:
         with caplog.at_level(logging.INFO):
             summary = env.sync()
 
-        assert (summary.exit_code, summary.tallies["models"].deleted) == (0, 1)
+        assert (summary.exit_code, summary.tallies[Entity.MODELS].deleted) == (0, 1)
         assert "offers no single models" in caplog.text
 
     def test_a_listed_model_is_asked_for_before_any_missing_one(self, env: SyncEnv) -> None:

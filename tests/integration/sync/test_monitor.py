@@ -6,13 +6,13 @@ from etl import run_context
 from etl.errors import ConfigError, LockHeld, SourceUnavailable
 from etl.models import SyncRun
 from etl.simulator import fault
-from etl.store import Store
+from etl.store import ALL_REPOS, Store
 from etl.sync import Interrupts, RunMonitor, Summary, run
 from tests.support.sync_env import Silent, SyncEnv
 
 
 def watched(env: SyncEnv, watch: RunMonitor, **given: object) -> Summary:
-    return run(env.settings(**given), interrupts=Interrupts(), progress=Silent(), watch=watch)
+    return run(env.settings(**given), interrupts=Interrupts(), progress=Silent(), monitor=watch)
 
 
 def test_a_run_has_the_id_that_its_watch_names_and_only_as_long_as_it_lasts(env: SyncEnv) -> None:
@@ -23,7 +23,7 @@ def test_a_run_has_the_id_that_its_watch_names_and_only_as_long_as_it_lasts(env:
             seen.add(run_context.run_id())
 
     settings, watch = env.settings(), RunMonitor("of-mine")
-    assert run(settings, interrupts=Interrupts(), progress=Asking(), watch=watch).run_id == "of-mine"
+    assert run(settings, interrupts=Interrupts(), progress=Asking(), monitor=watch).run_id == "of-mine"
     assert env.row(SyncRun)["id"] == "of-mine"
     assert (seen, run_context.run_id()) == ({"of-mine"}, None)
 
@@ -69,7 +69,7 @@ def test_a_run_that_never_came_to_its_work_has_a_start_and_an_end(env: SyncEnv) 
     with pytest.raises(ConfigError):
         watched(env, without_token, api_key=None)
     with Store(env.url) as store:
-        store.lock((), 0)
+        store.lock(ALL_REPOS, 0)
         with pytest.raises(LockHeld):
             watched(env, locked)
     assert without_token.client is None

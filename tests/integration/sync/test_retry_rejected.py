@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from etl.enums import Entity
 from etl.errors import SourceUnavailable
 from etl.models import Change, Model, ModelVersion, RejectedRecord, SyncRun, SyncScope
 from etl.simulator import Fault, fault
@@ -70,10 +71,10 @@ def test_what_is_gone_is_resolved_and_left_to_the_next_sync_to_delete(env: SyncE
     fates = reread(env)
     live = {row["id"] for of in (Model, ModelVersion) for row in env.rows(of, of.deleted_at.is_(None))}
 
-    assert fates == dict.fromkeys((model, version), Fate("gone"))
+    assert fates == dict.fromkeys((model, version), Fate("missing"))
     assert opened(env) == []
     assert {model, version} <= live
-    assert env.sync().tallies["models"].deleted == 1
+    assert env.sync().tallies[Entity.MODELS].deleted == 1
     assert env.held() == env.served()
 
 
@@ -166,7 +167,7 @@ def test_an_ml_repo_that_a_list_without_proof_lacks_is_not_taken_for_gone(env: S
     unproven, proven = reread(env, max_sweeps=1), reread(env)
 
     assert unproven == {repo: Fate("rejected", "the list of ML repos could not be proven complete")}
-    assert proven == {repo: Fate("gone")}
+    assert proven == {repo: Fate("missing")}
 
 
 def test_a_model_that_comes_back_brings_its_versions_along(env: SyncEnv) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 import etl
+from etl.enums import Entity
 from etl.errors import ConfigError, DeleteLimitExceeded, SourceError, StoreError
 from etl.models import Change, Model, ModelVersion, SyncRun, SyncRunCount, SyncScope
 from etl.simulator import Registry, fault
@@ -36,7 +37,7 @@ def test_a_second_run_writes_nothing_but_its_own_record(env: SyncEnv) -> None:
     after = env.dump()
 
     assert summary.mode == "incremental"
-    assert summary.tallies["models"] == Tally(seen=12, unchanged=12)
+    assert summary.tallies[Entity.MODELS] == Tally(seen=12, unchanged=12)
     assert {name for name in before if before[name] != after[name]} == BOOKKEEPING
 
 
@@ -46,7 +47,7 @@ def test_a_second_full_run_writes_nothing_but_its_own_record(env: SyncEnv) -> No
     summary = env.sync(full=True)
 
     assert (summary.mode, summary.plan.because) == ("full", "--full was given")
-    assert summary.tallies["model_versions"] == Tally(seen=36, unchanged=36)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=36, unchanged=36)
     assert env.registry_dump() == before
 
 
@@ -56,7 +57,7 @@ def test_every_version_is_compared_again_when_the_last_such_run_is_too_old(env: 
 
     assert summary.mode == "full"
     assert summary.plan.because == "the last full comparison is older than 0:00:00"
-    assert summary.tallies["model_versions"].seen == 36
+    assert summary.tallies[Entity.MODEL_VERSIONS].seen == 36
 
 
 def test_what_changed_is_found_and_nothing_else_is_written(env: SyncEnv) -> None:
@@ -66,7 +67,7 @@ def test_what_changed_is_found_and_nothing_else_is_written(env: SyncEnv) -> None
     env.registry.set_description(changed, "Retrained.")
     summary = env.sync()
 
-    assert summary.tallies["model_versions"] == Tally(seen=3, updated=1, unchanged=2)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=3, updated=1, unchanged=2)
     assert summary.plan.way == "by model"
     assert [row["id"] for row in env.rows(ModelVersion) if row != before[row["id"]]] == [changed]
     assert env.held() == env.served()
@@ -77,7 +78,7 @@ def test_a_new_version_is_found_though_its_model_did_not_move(env: SyncEnv) -> N
     added = env.registry.add_version(env.registry.ids("models")[0], touch=False)
     summary = env.sync()
 
-    assert summary.tallies["model_versions"] == Tally(seen=4, inserted=1, unchanged=3)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=4, inserted=1, unchanged=3)
     assert added in env.held()["model_versions"]
     assert env.held() == env.served()
 
@@ -97,8 +98,8 @@ def test_a_tag_of_an_older_version_is_found_by_a_full_run_though_no_time_moved(e
     incremental = env.sync()
     full = env.sync(full=True)
 
-    assert incremental.tallies["model_versions"] == Tally()
-    assert full.tallies["model_versions"] == Tally(seen=36, updated=1, unchanged=35)
+    assert incremental.tallies[Entity.MODEL_VERSIONS] == Tally()
+    assert full.tallies[Entity.MODEL_VERSIONS] == Tally(seen=36, updated=1, unchanged=35)
     assert env.held() == env.served()
 
 
@@ -109,7 +110,7 @@ def test_the_same_spelt_otherwise_is_looked_at_once_and_written_nowhere(env: Syn
     env.registry.set_fields(latest, {"not_told": None}, touch=False)
     looked, after = env.sync(), env.sync()
 
-    assert (looked.plan.way, looked.tallies["model_versions"].updated) == ("by model", 0)
+    assert (looked.plan.way, looked.tallies[Entity.MODEL_VERSIONS].updated) == ("by model", 0)
     assert {table: env.rows(table) for table in before} == before
     assert after.plan.way == "none"
 
@@ -120,7 +121,7 @@ def test_a_full_run_of_some_models_compares_every_version_of_theirs(env: SyncEnv
     env.registry.set_tags(version["id"], ["moved"], touch=False)
     summary = env.sync(full=True, name=version["manifest"]["name"])
 
-    assert summary.tallies["model_versions"] == Tally(seen=3, updated=1, unchanged=2)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=3, updated=1, unchanged=2)
     assert env.held() == env.served()
 
 
@@ -208,8 +209,8 @@ def test_the_counts_of_a_run_add_up(env: SyncEnv) -> None:
 def test_a_version_that_a_run_was_not_to_delete_is_deleted_by_the_next(env: SyncEnv) -> None:
     env.sync()
     env.registry.delete_version(env.registry.ids("model-versions")[0])
-    kept = [env.sync(no_delete=True).tallies["model_versions"].deleted for _ in range(2)]
-    then = [env.sync().tallies["model_versions"].deleted for _ in range(2)]
+    kept = [env.sync(no_delete=True).tallies[Entity.MODEL_VERSIONS].deleted for _ in range(2)]
+    then = [env.sync().tallies[Entity.MODEL_VERSIONS].deleted for _ in range(2)]
 
     assert (kept, then) == ([0, 0], [1, 0])
     assert env.held() == env.served()

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from etl.enums import Entity
 from etl.models import Change, ModelVersion, RejectedRecord
 from etl.simulator import fault
 from etl.store import Tally
@@ -17,7 +18,7 @@ def test_an_older_record_never_overwrites_a_newer_one(env: SyncEnv) -> None:
     env.registry.put_raw("model-versions", version["id"], _described(version, "old", "2020-01-01T00:00:00Z"))
     summary = env.sync(full=True)
 
-    assert summary.tallies["model_versions"] == Tally(seen=36, unchanged=36)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=36, unchanged=36)
     assert summary.warnings == ["1 record is older than stored: the newer one was kept."]
     assert env.registry_dump() == before
 
@@ -28,7 +29,7 @@ def test_other_content_overwrites_though_the_time_is_the_same(env: SyncEnv) -> N
     env.registry.put_raw("model-versions", version["id"], _described(version, "new", version["updated_at"]))
     summary = env.sync(full=True)
 
-    assert summary.tallies["model_versions"] == Tally(seen=36, updated=1, unchanged=35)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=36, updated=1, unchanged=35)
     assert env.row(ModelVersion, ModelVersion.id == version["id"])["description"] == "new"
 
 
@@ -48,7 +49,7 @@ def test_a_record_that_changed_between_two_sweeps_is_stored_as_it_came_last(env:
     at_second_sweep(env, lambda: env.registry.set_description(version, "second", touch=False))
     summary = env.sync(full=True, page_size=100)
 
-    assert summary.tallies["model_versions"] == Tally(seen=36, updated=1, unchanged=35)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=36, updated=1, unchanged=35)
     assert env.held() == env.served()
     assert [(row["field"], row["new_value"]) for row in env.rows(Change)] == [("description", "second")]
 
@@ -59,7 +60,7 @@ def test_a_record_that_came_older_in_a_second_sweep_is_kept_as_it_came_first(env
     at_second_sweep(env, lambda: env.registry.put_raw("model-versions", version["id"], older))
     summary = env.sync(page_size=100)
 
-    assert summary.tallies["model_versions"] == Tally(seen=36, inserted=36)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=36, inserted=36)
     stored = env.row(ModelVersion, ModelVersion.id == version["id"])
     assert stored["description"] == version["manifest"]["description"]
 
@@ -80,7 +81,7 @@ def test_a_record_that_becomes_readable_in_a_second_sweep_is_stored(env: SyncEnv
     at_second_sweep(env, lambda: env.registry.put_raw("model-versions", version["id"], version))
     summary = env.sync(page_size=100)
 
-    assert summary.tallies["model_versions"] == Tally(seen=36, inserted=36)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=36, inserted=36)
     assert env.rows(RejectedRecord) == []
     assert env.held() == env.served()
 
@@ -91,7 +92,7 @@ def test_a_record_that_becomes_unreadable_in_a_second_sweep_is_rejected(env: Syn
     at_second_sweep(env, lambda: env.registry.put_raw("model-versions", version["id"], unreadable))
     summary = env.sync(page_size=100)
 
-    assert summary.tallies["model_versions"] == Tally(seen=36, inserted=35, rejected=1)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=36, inserted=35, rejected=1)
     assert json.loads(env.row(RejectedRecord)["payload"]) == unreadable
 
 
@@ -117,7 +118,7 @@ def test_what_cannot_be_read_is_kept_whole_and_the_rest_is_stored(
     row = env.row(RejectedRecord)
 
     assert (summary.status, summary.complete, summary.exit_code) == ("partial", True, 3)
-    assert summary.tallies["model_versions"] == Tally(seen=37, inserted=36, rejected=1)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=37, inserted=36, rejected=1)
     assert (row["entity"], row["record_id"], row["reason"]) == ("model_versions", record_id, reason)
     assert json.loads(row["payload"]) == record
     assert row["run_id"] == summary.run_id
@@ -130,7 +131,7 @@ def test_a_rejected_record_that_comes_in_two_sweeps_is_counted_once(env: SyncEnv
     at_second_sweep(env, lambda: env.registry.put_raw("model-versions", "other", other | {"model_id": ""}))
     summary = env.sync(page_size=100)
 
-    assert summary.tallies["model_versions"] == Tally(seen=38, inserted=36, rejected=2)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=38, inserted=36, rejected=2)
     assert sorted(row["record_id"] for row in env.rows(RejectedRecord)) == ["odd", "other"]
 
 
@@ -142,7 +143,7 @@ def test_several_records_that_changed_between_sweeps_are_stored_as_they_came_las
     at_second_sweep(env, work)
     summary = env.sync(page_size=7)
 
-    assert summary.tallies["model_versions"] == Tally(seen=36, inserted=36)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=36, inserted=36)
     assert env.held()["model_versions"] == env.served()["model_versions"]
 
 
@@ -154,8 +155,8 @@ def test_a_rejected_record_is_asked_for_again_and_kept_once(env: SyncEnv) -> Non
     third = env.sync()
 
     assert (first.exit_code, second.exit_code, third.exit_code) == (3, 3, 0)
-    assert second.tallies["model_versions"] == Tally(seen=3, unchanged=2, rejected=1)
-    assert third.tallies["model_versions"] == Tally(seen=3, inserted=1, unchanged=2)
+    assert second.tallies[Entity.MODEL_VERSIONS] == Tally(seen=3, unchanged=2, rejected=1)
+    assert third.tallies[Entity.MODEL_VERSIONS] == Tally(seen=3, inserted=1, unchanged=2)
     assert env.row(RejectedRecord)["run_id"] == first.run_id
 
 
@@ -180,7 +181,7 @@ def test_a_record_that_came_as_stored_and_then_as_unreadable_is_not_deleted(env:
     env.registry.put_raw("model-versions", version["id"], {"id": version["id"], "fqn": "who knows"})
     summary = env.sync(full=True)
 
-    assert summary.tallies["model_versions"] == Tally(seen=36, unchanged=35, rejected=1)
+    assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=36, unchanged=35, rejected=1)
     assert env.row(ModelVersion, ModelVersion.id == version["id"])["deleted_at"] is None
 
 
@@ -200,8 +201,8 @@ def test_records_of_other_ml_repos_are_left_out_though_the_server_ignores_the_fi
     summary = env.sync(ml_repo=("1",))
 
     assert stray["ml_repo_id"] == "2"
-    assert summary.tallies["models"].seen == 4
-    assert summary.tallies["model_versions"].seen == 12
+    assert summary.tallies[Entity.MODELS].seen == 4
+    assert summary.tallies[Entity.MODEL_VERSIONS].seen == 12
 
 
 def at_second_sweep(env: SyncEnv, work: Callable[[], object]) -> None:

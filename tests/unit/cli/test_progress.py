@@ -4,6 +4,7 @@ import pytest
 from rich.progress import Progress
 
 from etl.cli.progress import NoProgress, ProgressBars, ProgressLog, progress
+from etl.enums import Entity
 
 
 def test_a_long_phase_logs_lines_at_intervals(
@@ -30,7 +31,7 @@ def test_progress_off_logs_nothing(
     monkeypatch.setattr("etl.cli.progress._EVERY_S", 0.0)
     with caplog.at_level(logging.DEBUG), progress(wanted=False) as receiver:
         receiver.phase("models")
-        receiver.advance("models", 500, 1200)
+        receiver.advance(Entity.MODELS, 500, 1200)
     assert isinstance(receiver, NoProgress)
     assert (caplog.messages, *capsys.readouterr()) == ([], "", "")
 

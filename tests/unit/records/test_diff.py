@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.records import Entity, Rows, changes, identify, to_rows
+from etl.enums import Entity
+from etl.records import Rows, changes, identify, to_rows
 from tests.support.record_builders import Record, a_manifest, a_metric, a_model, a_subject, a_version, an_ml_repo
 
 METRICS = st.lists(
@@ -46,7 +47,7 @@ METRICS = st.lists(
     ],
 )
 def test_changed_model_yields_its_changes(old: Record, new: Record, expected: list[tuple[Any, ...]]) -> None:
-    assert _changed("models", a_model(**old), a_model(**new)) == expected
+    assert _changed(Entity.MODELS, a_model(**old), a_model(**new)) == expected
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_changed_model_yields_its_changes(old: Record, new: Record, expected: li
     ],
 )  # fmt: skip
 def test_changed_version_yields_its_changes(old: Record, new: Record, expected: list[tuple[Any, ...]]) -> None:
-    assert _changed("model_versions", a_version(**old), a_version(**new)) == expected
+    assert _changed(Entity.MODEL_VERSIONS, a_version(**old), a_version(**new)) == expected
 
 
 @pytest.mark.parametrize(
@@ -98,20 +99,20 @@ def test_changed_version_yields_its_changes(old: Record, new: Record, expected: 
 )  # fmt: skip
 def test_manifest_change_held_by_a_column_is_reported_once(change: Record, expected: list[tuple[Any, ...]]) -> None:
     old, new = a_version(), a_version(manifest=a_manifest(**change))
-    moved = _changed("model_versions", old, new)
+    moved = _changed(Entity.MODEL_VERSIONS, old, new)
     # The artifact's size is a column read from the metadata, so it changes with the metadata.
     assert [move for move in moved if move[0] != "artifact_size_bytes"] == expected
 
 
 def test_key_with_dots_is_not_treated_as_a_path() -> None:
     old, new = (a_version(manifest=a_manifest(metadata=metadata)) for metadata in ({"a.b": 1}, {"a": {"b": 1}}))
-    assert _changed("model_versions", old, new) == [("metadata.a.b", None, "1"), ("metadata.a.b", "1", None)]
+    assert _changed(Entity.MODEL_VERSIONS, old, new) == [("metadata.a.b", None, "1"), ("metadata.a.b", "1", None)]
 
 
 def test_metric_changes_are_paired_by_key_step_and_time() -> None:
     old = [a_metric(), a_metric(step=2, value=0.2), a_metric(key="f1", value=None)]
     new = [a_metric(value=math.nan), a_metric(step=3, value=0.2), a_metric(key="f1", value=1)]
-    assert _changed("model_versions", a_version(metrics=old), a_version(metrics=new)) == [
+    assert _changed(Entity.MODEL_VERSIONS, a_version(metrics=old), a_version(metrics=new)) == [
         ("metrics.loss", "0.25", "NaN"),
         ("metrics.loss", "0.2", None),
         ("metrics.f1", "null", "1"),
@@ -121,9 +122,12 @@ def test_metric_changes_are_paired_by_key_step_and_time() -> None:
 
 @given(METRICS, METRICS)
 def test_metric_changes_applied_to_the_old_values_give_the_new_values(old: list[Record], new: list[Record]) -> None:
-    before, after = _rows("model_versions", a_version(metrics=old)), _rows("model_versions", a_version(metrics=new))
+    before, after = (
+        _rows(Entity.MODEL_VERSIONS, a_version(metrics=old)),
+        _rows(Entity.MODEL_VERSIONS, a_version(metrics=new)),
+    )
     values = _values(before)
-    for move in changes("model_versions", "v-3", before, after):
+    for move in changes(Entity.MODEL_VERSIONS, "v-3", before, after):
         if move.field and move.field.startswith("metrics."):
             if move.old_value is not None:
                 values.remove((move.field, move.old_value))
@@ -134,18 +138,18 @@ def test_metric_changes_applied_to_the_old_values_give_the_new_values(old: list[
 
 def test_ml_repo_field_without_a_column_is_reported_by_its_path() -> None:
     manifest = {"name": "churn", "collaborators": []}
-    assert _changed("ml_repos", an_ml_repo(manifest=manifest), an_ml_repo(manifest=manifest, num_runs=8)) == [
+    assert _changed(Entity.ML_REPOS, an_ml_repo(manifest=manifest), an_ml_repo(manifest=manifest, num_runs=8)) == [
         ("extra.num_runs", "7", "8")
     ]
 
 
 def test_change_names_its_entity_id_and_kind() -> None:
-    old, new = _rows("model_versions", a_version(tags=["a"])), _rows("model_versions", a_version(tags=["b"]))
-    assert changes("model_versions", "v-3", old, new) == [
+    old, new = _rows(Entity.MODEL_VERSIONS, a_version(tags=["a"])), _rows(Entity.MODEL_VERSIONS, a_version(tags=["b"]))
+    assert changes(Entity.MODEL_VERSIONS, "v-3", old, new) == [
         ("model_versions", "v-3", "tag_removed", "tags", "a", None),
         ("model_versions", "v-3", "tag_added", "tags", None, "b"),
     ]
-    assert changes("model_versions", "v-3", None, new) == [("model_versions", "v-3", "created", None, None, None)]
+    assert changes(Entity.MODEL_VERSIONS, "v-3", None, new) == [("model_versions", "v-3", "created", None, None, None)]
 
 
 def _rows(entity: Entity, record: Record) -> Rows:

@@ -3,13 +3,14 @@ from typing import Any
 
 import pytest
 
-from etl.records import Entity, InvalidRecord, identify
+from etl.enums import Entity
+from etl.records import InvalidRecord, identify
 from etl.source.responses import LongInteger
 from tests.support.record_builders import a_metric, a_model, a_version, an_ml_repo
 
 
 def test_identified_record_holds_its_ids_and_time_of_change() -> None:
-    seen = identify("model_versions", a_version(id=7.0, updated_at="2024-05-02T12:00:00+02:00"))
+    seen = identify(Entity.MODEL_VERSIONS, a_version(id=7.0, updated_at="2024-05-02T12:00:00+02:00"))
     assert (seen.entity, seen.id, seen.model_id, seen.ml_repo_id) == ("model_versions", "7", "m-1", "12")
     assert seen.updated_at == datetime(2024, 5, 2, 10, tzinfo=UTC)
     assert seen.change_hash is None
@@ -17,50 +18,50 @@ def test_identified_record_holds_its_ids_and_time_of_change() -> None:
 
 
 def test_ml_repo_has_its_own_id_as_ml_repo_id() -> None:
-    assert identify("ml_repos", an_ml_repo()).ml_repo_id == "12"
+    assert identify(Entity.ML_REPOS, an_ml_repo()).ml_repo_id == "12"
 
 
 @pytest.mark.parametrize(
     ("entity", "record", "reason"),
     [
-        ("models", None, "it is null, where an object with an id was expected"),
-        ("models", [a_model()], "it is a list, where an object with an id was expected"),
-        ("models", "m-1", "it is text, where an object with an id was expected"),
-        ("models", {}, "it has no id"),
-        ("models", a_model(id=None), "it has no id"),
-        ("models", a_model(id=""), "its id is empty"),
-        ("models", a_model(id=True), "its id is a boolean, where text or a whole number was expected"),
-        ("models", a_model(id=0.5), "its id is 0.5, where text or a whole number was expected"),
-        ("models", a_model(id="m" * 2001), "its id is longer than the 2000 bytes that every database can index"),
-        ("models", a_model(id=10**4000), "its id is longer than the 2000 bytes that every database can index"),
-        ("model_versions", a_version(model_id=None), "it has no model_id"),
+        (Entity.MODELS, None, "it is null, where an object with an id was expected"),
+        (Entity.MODELS, [a_model()], "it is a list, where an object with an id was expected"),
+        (Entity.MODELS, "m-1", "it is text, where an object with an id was expected"),
+        (Entity.MODELS, {}, "it has no id"),
+        (Entity.MODELS, a_model(id=None), "it has no id"),
+        (Entity.MODELS, a_model(id=""), "its id is empty"),
+        (Entity.MODELS, a_model(id=True), "its id is a boolean, where text or a whole number was expected"),
+        (Entity.MODELS, a_model(id=0.5), "its id is 0.5, where text or a whole number was expected"),
+        (Entity.MODELS, a_model(id="m" * 2001), "its id is longer than the 2000 bytes that every database can index"),
+        (Entity.MODELS, a_model(id=10**4000), "its id is longer than the 2000 bytes that every database can index"),
+        (Entity.MODEL_VERSIONS, a_version(model_id=None), "it has no model_id"),
         (
-            "model_versions",
+            Entity.MODEL_VERSIONS,
             a_version(model_id={}),
             "its model_id is an object, where text or a whole number was expected",
         ),
         (
-            "ml_repos",
+            Entity.ML_REPOS,
             {"id": "1", "account_id": "a"},
             "it has neither tenant_name nor manifest, and every record of its kind has at least one",
         ),
         (
-            "models",
+            Entity.MODELS,
             a_model(name=None, fqn=None),
             "it has neither name nor fqn, and every record of its kind has at least one",
         ),
         (
-            "model_versions",
+            Entity.MODEL_VERSIONS,
             a_version(fqn=None, manifest=None),
             "it has neither fqn nor manifest, and every record of its kind has at least one",
         ),
         (
-            "model_versions",
+            Entity.MODEL_VERSIONS,
             a_version(manifest={"metadata": [LongInteger("9" * 5000)]}),
             "its manifest holds a whole number of more digits than can be read",
         ),
         (
-            "models",
+            Entity.MODELS,
             a_model() | {"\n": LongInteger("9" * 5000)},
             "a field of it holds a whole number of more digits than can be read",
         ),
@@ -78,37 +79,40 @@ def test_record_nested_too_deep_in_any_field_is_rejected(field: str) -> None:
     for _ in range(100_000):
         deep = [deep]
     with pytest.raises(InvalidRecord, match=f"^its {field} nests lists and objects more than 200 levels deep$"):
-        identify("models", a_model(**{field: deep}))
+        identify(Entity.MODELS, a_model(**{field: deep}))
 
 
 def test_model_with_an_unstorable_latest_version_is_identified() -> None:
     unfit = a_version(size=LongInteger("9" * 5000))
-    before, after = identify("models", a_model()), identify("models", a_model(latest_version=unfit))
+    before, after = identify(Entity.MODELS, a_model()), identify(Entity.MODELS, a_model(latest_version=unfit))
     assert before.content_hash == after.content_hash
     assert before.change_hash != after.change_hash
 
 
 def test_changed_latest_version_changes_only_the_fingerprint() -> None:
-    before = identify("models", a_model())
-    tagged = identify("models", a_model(latest_version=a_version(tags=["champion"])))
-    measured = identify("models", a_model(latest_version=a_version(metrics=[a_metric(value=0.2)])))
+    before = identify(Entity.MODELS, a_model())
+    tagged = identify(Entity.MODELS, a_model(latest_version=a_version(tags=["champion"])))
+    measured = identify(Entity.MODELS, a_model(latest_version=a_version(metrics=[a_metric(value=0.2)])))
     assert before.content_hash == tagged.content_hash == measured.content_hash
     assert len({before.change_hash, tagged.change_hash, measured.change_hash}) == 3
 
 
-def test_new_latest_version_changes_content_hash_and_fingerprint() -> None:
-    before, after = identify("models", a_model()), identify("models", a_model(latest_version=a_version(id="v-4")))
+def test_new_latest_version_changes_content_hash_and_change_hash() -> None:
+    before, after = (
+        identify(Entity.MODELS, a_model()),
+        identify(Entity.MODELS, a_model(latest_version=a_version(id="v-4"))),
+    )
     assert before.content_hash != after.content_hash
     assert before.change_hash != after.change_hash
 
 
 def test_new_snippet_changes_no_hash() -> None:
     before, after = (a_version(usage_code_snippet=snippet) for snippet in ("import a", "import b"))
-    assert identify("model_versions", before).content_hash == identify("model_versions", after).content_hash
-    old, new = (identify("models", a_model(latest_version=version)) for version in (before, after))
+    assert identify(Entity.MODEL_VERSIONS, before).content_hash == identify(Entity.MODEL_VERSIONS, after).content_hash
+    old, new = (identify(Entity.MODELS, a_model(latest_version=version)) for version in (before, after))
     assert (old.content_hash, old.change_hash) == (new.content_hash, new.change_hash)
 
 
 def test_time_that_differs_below_a_microsecond_changes_the_hash() -> None:
     times = ("2024-05-01T10:00:00Z", "2024-05-01T10:00:00.000001Z", "2024-05-01T10:00:00.0000001Z")
-    assert len({identify("models", a_model(updated_at=time)).content_hash for time in times}) == 3
+    assert len({identify(Entity.MODELS, a_model(updated_at=time)).content_hash for time in times}) == 3

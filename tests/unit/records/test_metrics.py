@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from etl.records.metrics import listed_metrics, metrics_of
+from etl.records.metrics import metrics_of
 from etl.records.rows import MetricRow
+from tests.support.rebuild_records import listed_metrics
 from tests.support.record_builders import a_metric
 
 

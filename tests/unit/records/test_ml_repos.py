@@ -1,11 +1,13 @@
 from datetime import UTC, datetime
 
-from etl.records import MlRepoRow, identify, rebuild, to_rows
+from etl.enums import Entity
+from etl.records import MlRepoRow, identify, to_rows
+from tests.support.rebuild_records import rebuild
 from tests.support.record_builders import an_ml_repo
 
 
 def test_ml_repo_becomes_its_row_and_its_creators() -> None:
-    identified = identify("ml_repos", an_ml_repo())
+    identified = identify(Entity.ML_REPOS, an_ml_repo())
     made = to_rows(identified)
     assert made["ml_repos"] == [
         MlRepoRow(
@@ -31,4 +33,4 @@ def test_ml_repo_becomes_its_row_and_its_creators() -> None:
 def test_empty_odd_and_absent_manifests_stay_distinct() -> None:
     for manifest in ({}, {"name": 5}, {"name": "churn"}, {"name": "churn", "owner": "ada"}, ["odd"], None):
         record = {"id": "12", "tenant_name": "acme"} | ({} if manifest is None else {"manifest": manifest})
-        assert rebuild("ml_repos", to_rows(identify("ml_repos", record))) == record
+        assert rebuild(Entity.ML_REPOS, to_rows(identify(Entity.ML_REPOS, record))) == record

@@ -2,12 +2,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.records import ModelRow, embedded_version, identify, rebuild, to_rows
+from etl.enums import Entity
+from etl.records import ModelRow, embedded_version, identify, to_rows
+from tests.support.rebuild_records import rebuild
 from tests.support.record_builders import Record, a_model, a_version
 
 
 def test_model_becomes_rows_of_model_run_steps_and_creator() -> None:
-    identified = identify("models", a_model(labels=["new"]))
+    identified = identify(Entity.MODELS, a_model(labels=["new"]))
     made = to_rows(identified)
     assert made["models"] == [
         ModelRow(
@@ -29,8 +31,8 @@ def test_model_becomes_rows_of_model_run_steps_and_creator() -> None:
 
 
 def test_model_rebuilt_without_its_latest_version_holds_that_versions_id() -> None:
-    made = to_rows(identify("models", a_model()))
-    assert rebuild("models", made)["latest_version"] == {"id": "v-3"}
+    made = to_rows(identify(Entity.MODELS, a_model()))
+    assert rebuild(Entity.MODELS, made)["latest_version"] == {"id": "v-3"}
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def test_model_rebuilt_without_its_latest_version_holds_that_versions_id() -> No
 def test_unusable_embedded_version_stays_in_the_models_extra(latest: object) -> None:
     model = a_model(latest_version=latest)
     assert embedded_version(model) is None
-    assert rebuild("models", to_rows(identify("models", model)))["latest_version"] == latest
+    assert rebuild(Entity.MODELS, to_rows(identify(Entity.MODELS, model)))["latest_version"] == latest
 
 
 @pytest.mark.parametrize(
@@ -62,6 +64,6 @@ def test_unusable_embedded_version_stays_in_the_models_extra(latest: object) -> 
 def test_run_steps_that_no_row_can_hold_stay_unchanged(
     steps: object, stored: list[tuple[int, int]], kept: Record | None
 ) -> None:
-    made = to_rows(identify("models", {"id": "m-1", "name": "churn", "run_steps": steps}))
+    made = to_rows(identify(Entity.MODELS, {"id": "m-1", "name": "churn", "run_steps": steps}))
     assert [row[1:] for row in made["model_run_steps"]] == stored
     assert ModelRow._make(made["models"][0]).extra == kept

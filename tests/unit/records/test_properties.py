@@ -12,7 +12,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from etl.records import Entity, InvalidRecord, Rows, changes, embedded_version, identify, rebuild, to_rows
+from etl.enums import Entity
+from etl.records import InvalidRecord, Rows, changes, embedded_version, identify, to_rows
+from tests.support.rebuild_records import rebuild
 from tests.support.record_strategies import ANYTHING, READABLE, VERSIONS, Record
 from tests.support.reference_decoder import TIMES, said
 
@@ -32,7 +34,7 @@ def test_record_rebuilt_from_rows_in_any_order_equals_the_original(readable: Rea
     entity, record = readable
     latest = embedded_version(record) if entity == "models" else None
     made = {table: of_table[::-1] for table, of_table in _rows(readable).items()}
-    rebuilt = rebuild(entity, made, latest and _rows(("model_versions", latest)))
+    rebuilt = rebuild(entity, made, latest and _rows((Entity.MODEL_VERSIONS, latest)))
     assert said(rebuilt) == said(record)
 
 
@@ -104,8 +106,8 @@ def test_new_record_yields_one_created_change(readable: Readable) -> None:
 
 @given(VERSIONS, VERSIONS)
 def test_tag_changes_are_the_difference_of_the_tag_sets(old: Record, new: Record) -> None:
-    before, after = _rows(("model_versions", old)), _rows(("model_versions", new))
-    moved = changes("model_versions", "1", before, after)
+    before, after = _rows((Entity.MODEL_VERSIONS, old)), _rows((Entity.MODEL_VERSIONS, new))
+    moved = changes(Entity.MODEL_VERSIONS, "1", before, after)
     had, has = ({tag for _, _, tag in rows["model_version_tags"]} for rows in (before, after))
     assert {move.old_value for move in moved if move.kind == "tag_removed"} == had - has
     assert {move.new_value for move in moved if move.kind == "tag_added"} == has - had

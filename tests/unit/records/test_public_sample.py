@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from etl.enums import Entity
 from etl.records import ModelRow, ModelVersionRow, identify, to_rows
 from tests.support.public_sample import SAMPLE
 
@@ -12,7 +13,7 @@ TEXT = "<string>"
 
 
 def test_each_field_of_the_model_has_a_column() -> None:
-    rows = to_rows(identify("models", MODEL))
+    rows = to_rows(identify(Entity.MODELS, MODEL))
     model = ModelRow._make(rows["models"][0])._asdict()
     del model["content_hash"]
 
@@ -25,7 +26,7 @@ def test_each_field_of_the_model_has_a_column() -> None:
 
 
 def test_each_field_of_the_latest_version_has_a_column() -> None:
-    rows = to_rows(identify("model_versions", VERSION))
+    rows = to_rows(identify(Entity.MODEL_VERSIONS, VERSION))
     version = ModelVersionRow._make(rows["model_versions"][0])._asdict()
     del version["content_hash"]
 

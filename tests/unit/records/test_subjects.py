@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.records import Entity, ModelRow, identify, rebuild, to_rows
+from etl.enums import Entity
+from etl.records import ModelRow, identify, to_rows
 from etl.records.canonical import canonical
-from etl.records.subjects import restore_creator, take_creator
+from etl.records.subjects import take_creator
+from tests.support.rebuild_records import rebuild, restore_creator
 from tests.support.record_builders import Record, a_model, a_subject, a_version, an_ml_repo
 from tests.support.record_strategies import TEXTS
 
@@ -16,9 +18,9 @@ OWN = st.fixed_dictionaries(
     optional={name: TEXTS | st.integers() for name in ("subjectPatName", "subjectControllerName", "subjectNews")},
 )
 BUILDERS: list[tuple[Entity, Callable[..., Record]]] = [
-    ("ml_repos", an_ml_repo),
-    ("models", a_model),
-    ("model_versions", a_version),
+    (Entity.ML_REPOS, an_ml_repo),
+    (Entity.MODELS, a_model),
+    (Entity.MODEL_VERSIONS, a_version),
 ]
 
 
@@ -42,7 +44,7 @@ def test_detail_that_varies_between_records_is_kept_in_record_and_row() -> None:
 
 
 def test_subject_that_fits_its_columns_leaves_nothing_in_the_record() -> None:
-    assert ModelRow._make(to_rows(identify("models", a_model()))["models"][0]).extra is None
+    assert ModelRow._make(to_rows(identify(Entity.MODELS, a_model()))["models"][0]).extra is None
 
 
 @pytest.mark.parametrize("subject", [a_subject(subjectId=None), a_subject(subjectId=""), {}, "ada", ["ada"]])

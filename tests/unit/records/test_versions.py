@@ -3,12 +3,14 @@ from typing import Any
 
 import pytest
 
-from etl.records import ModelVersionRow, identify, rebuild, to_rows
+from etl.enums import Entity
+from etl.records import ModelVersionRow, identify, to_rows
+from tests.support.rebuild_records import rebuild
 from tests.support.record_builders import Record, a_manifest, a_version
 
 
 def test_version_becomes_its_row_and_child_rows() -> None:
-    identified = identify("model_versions", a_version())
+    identified = identify(Entity.MODEL_VERSIONS, a_version())
     made = to_rows(identified)
     assert made["model_versions"] == [
         ModelVersionRow(
@@ -101,7 +103,7 @@ def test_alias_outside_the_manifest_is_used_if_the_manifest_has_none() -> None:
 def test_tags_are_distinct_rows_and_a_list_that_they_cannot_hold_stays(
     tags: object, stored: list[tuple[int, str]], kept: Record | None
 ) -> None:
-    made = to_rows(identify("model_versions", a_version(tags=tags)))
+    made = to_rows(identify(Entity.MODEL_VERSIONS, a_version(tags=tags)))
     assert [row[1:] for row in made["model_version_tags"]] == stored
     assert ModelVersionRow._make(made["model_versions"][0]).extra == kept
 
@@ -112,15 +114,15 @@ def test_value_too_long_for_an_index_has_no_row_and_is_not_lost() -> None:
     record = a_version(
         tags=[long, "prod"], metrics=metrics, manifest=a_manifest(framework={"type": long, "library_name": "x"})
     )
-    made = to_rows(identify("model_versions", record))
+    made = to_rows(identify(Entity.MODEL_VERSIONS, record))
     assert made["model_version_tags"] == [("v-3", 0, "prod")]
     assert [row[2] for row in made["model_version_metrics"]] == ["auc"]
     assert ModelVersionRow._make(made["model_versions"][0]).framework_type is None
-    rebuilt = rebuild("model_versions", made)
+    rebuilt = rebuild(Entity.MODEL_VERSIONS, made)
     assert {name: rebuilt[name] for name in ("tags", "metrics", "manifest")} == {
         name: record[name] for name in ("tags", "metrics", "manifest")
     }
 
 
 def _row(**changes: Any) -> ModelVersionRow:
-    return ModelVersionRow._make(to_rows(identify("model_versions", a_version(**changes)))["model_versions"][0])
+    return ModelVersionRow._make(to_rows(identify(Entity.MODEL_VERSIONS, a_version(**changes)))["model_versions"][0])

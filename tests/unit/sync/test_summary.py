@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from etl.enums import Entity, RunStatus
 from etl.store import Tally
 from etl.sync import Summary
 from etl.sync.plan import Plan
@@ -10,7 +11,7 @@ from etl.sync.plan import Plan
 def a_summary(**changes: Any) -> Summary:
     usual: dict[str, Any] = {
         "run_id": "r",
-        "status": "succeeded",
+        "status": RunStatus.SUCCEEDED,
         "complete": True,
         "coverage": "all",
         "mode": "incremental",
@@ -20,9 +21,9 @@ def a_summary(**changes: Any) -> Summary:
         "retries": 1,
         "bytes_received": 999,
         "tallies": {
-            "ml_repos": Tally(),
-            "models": Tally(seen=3, inserted=1, unchanged=1, restored=1),
-            "model_versions": Tally(seen=9, updated=4, unchanged=4, deleted=2, rejected=1),
+            Entity.ML_REPOS: Tally(),
+            Entity.MODELS: Tally(seen=3, inserted=1, unchanged=1, restored=1),
+            Entity.MODEL_VERSIONS: Tally(seen=9, updated=4, unchanged=4, deleted=2, rejected=1),
         },
         "plan": Plan("by model", 1, "1 models look changed"),
     }
@@ -32,7 +33,7 @@ def a_summary(**changes: Any) -> Summary:
 def test_the_json_object_has_the_keys_of_the_contract() -> None:
     assert a_summary(warnings=["look"]).as_json() == {
         "run_id": "r",
-        "status": "succeeded",
+        "status": RunStatus.SUCCEEDED,
         "complete": True,
         "coverage": "all",
         "mode": "incremental",
@@ -56,6 +57,6 @@ def test_the_json_object_has_the_keys_of_the_contract() -> None:
 def test_the_exit_code_tells_of_rejects_and_of_what_was_not_proven(
     *, complete: bool, rejected: int, exit_code: int
 ) -> None:
-    summary = a_summary(complete=complete, tallies={"models": Tally(seen=1, rejected=rejected)})
+    summary = a_summary(complete=complete, tallies={Entity.MODELS: Tally(seen=1, rejected=rejected)})
 
     assert summary.exit_code == exit_code

@@ -1,5 +1,6 @@
 import pytest
 
+from etl.enums import Entity
 from etl.errors import DeleteLimitExceeded, UnknownMlRepo
 from etl.models import Model, SyncRun, SyncScope
 from etl.settings import Settings
@@ -68,7 +69,7 @@ def test_a_filtered_run_deletes_nothing(env: SyncEnv) -> None:
         env.sync(include_empty=False),
     ]
 
-    assert [run.tallies["models"].seen for run in runs] == [0, 0, 0, 11]
+    assert [run.tallies[Entity.MODELS].seen for run in runs] == [0, 0, 0, 11]
     assert all(tally.deleted == 0 for run in runs for tally in run.tallies.values())
     assert env.rows(Model, Model.deleted_at.is_not(None)) == []
 
@@ -80,9 +81,9 @@ def test_a_run_of_an_ml_repo_deletes_inside_it_alone(env: SyncEnv) -> None:
     env.registry.delete_model(second)
     summary = env.sync(ml_repo=("1",), max_delete_share=0.25)
 
-    assert summary.tallies["models"] == Tally(seen=3, unchanged=3, deleted=1)
-    assert summary.tallies["model_versions"].deleted == 3
-    assert summary.tallies["ml_repos"] == Tally(seen=1, unchanged=1)
+    assert summary.tallies[Entity.MODELS] == Tally(seen=3, unchanged=3, deleted=1)
+    assert summary.tallies[Entity.MODEL_VERSIONS].deleted == 3
+    assert summary.tallies[Entity.ML_REPOS] == Tally(seen=1, unchanged=1)
     assert [row["id"] for row in env.rows(Model, Model.deleted_at.is_not(None))] == [first]
 
 
@@ -106,7 +107,7 @@ def test_each_scope_has_a_state_of_its_own(env: SyncEnv) -> None:
 
 def test_runs_of_every_ml_repo_bring_what_one_run_of_everything_brings(env: SyncEnv) -> None:
     for repo in ("1", "2", "3"):
-        assert env.sync(ml_repo=(repo,)).tallies["models"].inserted == 4
+        assert env.sync(ml_repo=(repo,)).tallies[Entity.MODELS].inserted == 4
     before = env.registry_dump()
 
     assert env.held() == env.served()
