@@ -35,8 +35,10 @@ help:  ## show this list
 		printf 'make %-13s %s\n' "$$name" "$$text"; done
 
 # Files with parts that are generated from the code or from results of the benchmarks.
-GENERATED = README.md docs/commands.md docs/settings.md docs/schema.md docs/dbt/models/sources.yml docs/history.md \
-            docs/explore.md docs/operations.md docs/reliability.md docs/performance.md
+GENERATED = README.md docs/dbt/models/sources.yml \
+            $(addprefix docs/reference/,commands.md settings.md schema.md) \
+            $(addprefix docs/how-to/,analysts/history.md analysts/explore.md operators/operations.md) \
+            $(addprefix docs/explanation/,reliability.md performance.md)
 
 demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, and show what came
 	@$(BIN)/tfy-etl demo

@@ -1,4 +1,4 @@
-"""Draws the plots of docs/performance.md from bench/results.
+"""Draws the plots of docs/explanation/performance.md from bench/results.
 
 python -m bench.plots
 """
@@ -17,7 +17,7 @@ from bench.measure import ROOT
 from bench.runs import RESULTS, Result
 from bench.tools import OURS, RUNS
 
-FOLDER = ROOT / "docs" / "performance"
+FOLDER = ROOT / "docs" / "explanation" / "performance"
 
 _OURS_COLOUR, _OTHERS_COLOUR = "#1f5fa8", "#b8bec6"
 _COLOURS = ("#1f5fa8", "#d97a1d", "#4c9a5b", "#8a4fa3")

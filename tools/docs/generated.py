@@ -85,7 +85,7 @@ def tables() -> str:
     schema = schema_docs.describe_schema()
     lines = ["| table or view | holds |", "| --- | --- |"]
     lines += [
-        f"| [{each.name}](docs/schema.md#{each.name}) | {each.description} |"
+        f"| [{each.name}](docs/reference/schema.md#{each.name}) | {each.description} |"
         for each in (*schema.tables, *schema.views)
     ]
     return "\n".join(lines)

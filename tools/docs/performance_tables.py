@@ -1,4 +1,4 @@
-"""Generate the tables of docs/performance.md and README.md from bench/results."""
+"""Generate the tables of docs/explanation/performance.md and README.md from bench/results."""
 
 import json
 from collections import defaultdict

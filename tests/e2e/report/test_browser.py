@@ -1,6 +1,6 @@
 """The page in a real browser: Chromium, without a network, from disk.
 
-TFY_ETL_TEST_PICTURES=docs/report lets the test of the looks write the pictures that the documentation shows.
+TFY_ETL_TEST_PICTURES=docs/pictures lets the test of the looks write the pictures that the documentation shows.
 """
 
 import os
