@@ -10,7 +10,6 @@ from dataclasses import fields
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -111,31 +110,6 @@ def drift() -> str:
     measured = json.loads((_BENCH / "results" / "drift.json").read_text(encoding="utf-8"))
     table: str = bench["table"]([bench["Figures"](**each) for each in measured])
     return table
-
-
-def endurance() -> str:
-    """Return the counts of `make endurance` and `make fuzz` as a table."""
-    lines = ["| test | database | count | details |", "| --- | --- | --- | --- |"]
-    for line in (_BENCH / "results" / "endurance.jsonl").read_text(encoding="utf-8").splitlines():
-        counted: dict[str, Any] = json.loads(line)
-        test, database, unit, *details = counted
-        cells = (counted[test], counted[database], f"{counted[unit]:,} {unit}", "; ".join(_details(counted, details)))
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _details(counted: dict[str, Any], names: list[str]) -> Iterator[str]:
-    for name in names:
-        value = counted[name]
-        label = name.replace("_", " ")
-        if isinstance(value, dict):
-            yield ", ".join(f"{key} ({number})" for key, number in sorted(value.items()))
-        elif isinstance(value, list):
-            yield f"{label} in MB, in order: {', '.join(f'{each / 1e6:.0f}' for each in value)}"
-        elif name == "seed":
-            yield f"{label} {value}"
-        else:
-            yield f"{label}: {value:,}{' s' if 'wait' in name else ''}"
 
 
 def bad_answers() -> str:
