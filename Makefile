@@ -36,8 +36,8 @@ help:  ## show this list
 
 # Files with parts that are generated from the code or from results of the benchmarks.
 GENERATED = README.md docs/dbt/models/sources.yml \
-            $(addprefix docs/reference/,commands.md settings.md schema.md) \
-            $(addprefix docs/how-to/,analysts/history.md analysts/explore.md operators/operations.md) \
+            $(addprefix docs/reference/,commands.md settings.md tables.md schema.md) \
+            $(addprefix docs/how-to/,analysts/history.md analysts/explore.md operators/monitor.md) \
             $(addprefix docs/explanation/,reliability.md performance.md)
 
 demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, and show what came

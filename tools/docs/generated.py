@@ -16,7 +16,6 @@ import click
 from etl import schema_docs
 from etl.cli.main import cli
 from etl.explore.queries import QUERIES
-from etl.schema_docs import mermaid
 from etl.settings import Settings, env_names, flag
 from etl.telemetry.metrics_file import COUNTERS, GAUGES
 
@@ -74,18 +73,12 @@ def _default(value: object) -> str:
     return f"`{value.total_seconds() / 3600:g}h`" if isinstance(value, timedelta) else f"`{value}`"
 
 
-def diagram() -> str:
-    """The tables, their keys and how they hang together, as a Mermaid diagram."""
-    return f"```mermaid\n{mermaid.write(schema_docs.describe_schema(), keys_only=True)}\n```"
-
-
 def tables() -> str:
     """Tables and views with what they hold."""
     schema = schema_docs.describe_schema()
     lines = ["| table or view | holds |", "| --- | --- |"]
     lines += [
-        f"| [{each.name}](docs/reference/schema.md#{each.name}) | {each.description} |"
-        for each in (*schema.tables, *schema.views)
+        f"| [{each.name}](schema.md#{each.name}) | {each.description} |" for each in (*schema.tables, *schema.views)
     ]
     return "\n".join(lines)
 
