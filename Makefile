@@ -28,19 +28,19 @@ PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-fast coverage test-airflow test-dbt endurance lint docs fuzz bench bench-scaling bench-latency format lock wheel clean
+.PHONY: help demo test test-fast coverage test-airflow test-dbt endurance lint docs pictures fuzz bench bench-scaling bench-latency format lock wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
 		printf 'make %-13s %s\n' "$$name" "$$text"; done
 
 # Files with parts that are generated from the code or from results of the benchmarks.
-GENERATED = README.md docs/dbt/models/sources.yml \
+GENERATED = README.md docs/index.md docs/dbt/models/sources.yml \
             $(addprefix docs/reference/,commands.md settings.md tables.md schema.md) \
             $(addprefix docs/how-to/,analysts/history.md analysts/explore.md operators/monitor.md) \
             $(addprefix docs/explanation/,reliability.md performance.md)
 
-demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, and show what came
+demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, and show the result
 	@$(BIN)/tfy-etl demo
 
 test: .venv/dev.stamp  ## run every test, on SQLite and PostgreSQL
@@ -59,18 +59,18 @@ ENDURANCE = tests/e2e/test_crash_safety.py tests/e2e/test_database_death.py test
             tests/integration/test_soak.py
 COUNTED = $(CURDIR)/.pytest_cache/endurance.jsonl
 
-test-airflow: .venv-airflow/stamp .venv-airflow/redis.stamp  ## run the DAG on a real Airflow: scheduler, REST, executors; in an environment of its own
+test-airflow: .venv-airflow/stamp .venv-airflow/redis.stamp  ## run the DAG on a real Airflow: scheduler, REST, executors
 	.venv-airflow/bin/pytest -n 0 tests/e2e/airflow --cov --cov-config=tests/e2e/airflow/coverage.toml
 
-test-dbt: .venv/dev.stamp .venv-dbt/stamp  ## build docs/dbt by a real dbt, on SQLite and PostgreSQL; in an environment of its own
+test-dbt: .venv/dev.stamp .venv-dbt/stamp  ## build docs/dbt with a real dbt, on SQLite and PostgreSQL
 	DBT=$(CURDIR)/.venv-dbt/bin/dbt $(BIN)/pytest -n 0 tests/e2e/dbt
 
-endurance: .venv/dev.stamp  ## kill, stop, fill and crowd it, and let it run for long; counts at the end
+endurance: .venv/dev.stamp  ## repeat the tests of kills, full disks, concurrency and soak in large numbers
 	@mkdir -p $(dir $(COUNTED)) && rm -f $(COUNTED)
 	TFY_ETL_TEST_SCALE=$(SCALE) TFY_ETL_TEST_REPORT=$(COUNTED) $(BIN)/pytest $(ENDURANCE)
 	@cat $(COUNTED)
 
-lint: .venv/dev.stamp  ## check style, types, the arrows between rooms, the schema, the README
+lint: .venv/dev.stamp  ## run ruff, mypy, import-linter, the migration check and the generated-docs check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -84,7 +84,11 @@ docs: .venv/dev.stamp  ## build the docs into site/, and check every link; pytho
 	PYTHONPATH=tools/docs $(BIN)/zensical build --clean --strict
 	$(BIN)/python tools/docs/check_site.py site
 
-fuzz: .venv-fuzz/stamp  ## feed the reading of records inputs guided by coverage, for FUZZ_SECONDS
+pictures: .venv/dev.stamp  ## make the pictures of the README and the docs again, from real runs
+	PYTHONPATH=. $(BIN)/python tools/docs/pictures.py
+	$(BIN)/cog -r -I tools/docs $(GENERATED)
+
+fuzz: .venv-fuzz/stamp  ## fuzz the transformation of records, for FUZZ_SECONDS
 	.venv-fuzz/bin/python -m tests.fuzz.fuzz_records .venv-fuzz/corpus -max_total_time=$(FUZZ_SECONDS) \
 		-max_len=6000 -print_final_stats=1 -artifact_prefix=.venv-fuzz/finding-
 
@@ -104,7 +108,7 @@ bench-latency: .venv-bench/stamp  ## measure the effect of concurrency when answ
 	.venv-bench/bin/python -m bench.latency $(BENCH)
 	$(SHOW)
 
-format: .venv/dev.stamp  ## put code and the generated parts of the README in order
+format: .venv/dev.stamp  ## format the code, and renew the generated parts of the docs
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/cog -r -I tools/docs $(GENERATED)

@@ -21,6 +21,7 @@ from etl.telemetry.metrics_file import COUNTERS, GAUGES
 
 _WIDTH = 84
 _TESTS = Path(__file__).parents[2] / "tests"
+_PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 _BENCH = Path(__file__).parents[2] / "bench"
 
 
@@ -81,6 +82,18 @@ def tables() -> str:
         f"| [{each.name}](schema.md#{each.name}) | {each.description} |" for each in (*schema.tables, *schema.views)
     ]
     return "\n".join(lines)
+
+
+def demo(start: str = "The registry changes:", lines: int = 10) -> str:
+    """Return lines of the output of `tfy-etl demo`, as `make pictures` has written it."""
+    output = [line for line in (_PICTURES / "demo.txt").read_text(encoding="utf-8").splitlines() if line]
+    shown = "\n".join(output[output.index(start) :][:lines])
+    return f"```text\n{shown}\n```"
+
+
+def answer() -> str:
+    """Return the result of the query of README.md, as `make pictures` has written it."""
+    return (_PICTURES / "answer.txt").read_text(encoding="utf-8").rstrip()
 
 
 def as_of() -> str:
