@@ -137,6 +137,41 @@ def sync_only() -> str:
     return table(("database", "run", "wall s", "CPU s", "peak MB", "requests"), rows)
 
 
+def peers() -> str:
+    """Compare tfy-etl with the other tools in a few words and figures; bench/peers has their setups."""
+    results = {(each["database"], each["run"], each["tool"]): each for each in _load_result("compare")["summary"]}
+
+    def figures(run: str, tool: str, figure: str, form: str) -> str:
+        found = (results.get((database, run, tool)) for database in ("SQLite", "PostgreSQL"))
+        return " / ".join("–" if each is None else format(each[figure], form) for each in found)
+
+    measured = (
+        (
+            f"{label}: SQLite / PostgreSQL",
+            *(figures(run, tool, figure, form) for tool in (_OURS, "dlt")),
+            "not measured",
+            figures(run, "Singer", figure, form),
+            figures(run, "direct load", figure, form),
+        )
+        for label, run, figure, form in (
+            ("first load, s", "first load", "wall", ".1f"),
+            ("nothing new, s", "nothing new", "wall", ".1f"),
+            ("peak memory, MB", "first load", "peak_mb", ".0f"),
+        )
+    )
+    return table(("", f"**{_OURS}**", "dlt", "Airbyte", "Singer", "minimal script"), (*_QUALITIES, *measured))
+
+
+_QUALITIES = (
+    ("data and cursor in one commit", "yes", "no", "no", "no", "your code"),
+    ("rows that move during the read", "found again", "lost", "lost", "lost", "your code"),
+    ("deletes at the source", "soft, after a proof", "not seen", "–", "not seen", "your code"),
+    ("edits that move no `updated_at`", "found within a day", "not seen", "–", "not seen", "your code"),
+    ("history", "each field", "not in this setup", "–", "not in this setup", "your code"),
+    ("records that databases refuse", "kept in full", "a NaN aborts", "a NaN is NULL", "a NaN aborts", "your code"),
+)
+
+
 def phases() -> str:
     """Seconds of a first load by part, now and before."""
     result = _load_result("phases")
