@@ -88,7 +88,7 @@ def demo(start: str = "The registry changes:", lines: int = 10) -> str:
     """Return lines of the output of `tfy-etl demo`, as `make pictures` has written it."""
     output = [line for line in (_PICTURES / "demo.txt").read_text(encoding="utf-8").splitlines() if line]
     shown = "\n".join(output[output.index(start) :][:lines])
-    return f"```text\n{shown}\n```"
+    return f"```text\n$ make demo\n{shown}\n```"
 
 
 def answer() -> str:

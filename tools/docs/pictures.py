@@ -180,7 +180,7 @@ def take_terminal(browser: Any, name: str, theme: TerminalTheme, terminal: str, 
         "muted": _css(theme.ansi_colors[8]),
         "good": _css(theme.ansi_colors[2]),
         "line": "#d0d7de" if theme is LIGHT else "#30363d",
-        "behind": "#f6f8fa" if theme is LIGHT else "#010409",
+        "bar": "#f6f8fa" if theme is LIGHT else "#161b22",
     }
     with page_of(browser, HERO, scale=1.5) as page:
         page.set_content(_PAGE.substitute(values))
@@ -193,10 +193,11 @@ def _css(colour: tuple[int, int, int]) -> str:
 
 _PAGE = Template("""\
 <style>
-  body { margin: 0; background: $behind; color: $text; }
-  main { display: inline-flex; gap: 20px; padding: 20px; background: $behind; align-items: stretch; }
+  body { margin: 0; background: $ground; color: $text; }
+  main { display: inline-flex; gap: 20px; padding: 2px; background: $ground; align-items: stretch; }
   .card { background: $ground; border: 1px solid $line; border-radius: 8px; overflow: hidden; }
-  .bar { height: 30px; border-bottom: 1px solid $line; color: $muted; font: 13px/30px sans-serif; text-align: center; }
+  .bar { height: 30px; background: $bar; border-bottom: 1px solid $line; }
+  .bar { color: $muted; font: 13px/30px sans-serif; text-align: center; }
   pre { margin: 0; padding: 14px 16px; font: 13px/19px "DejaVu Sans Mono", monospace; white-space: pre; }
   .prompt { color: $good; font-weight: bold; }
   .report { width: 620px; }
