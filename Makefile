@@ -1,16 +1,15 @@
-# Everything a newcomer runs. Needs make and Python 3.11 or later; the rest goes into .venv.
+# The commands for development. They need make and Python 3.11 or later, and install the rest into .venv.
 
 BIN := .venv/bin
 PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-strip-extras \
       --generate-hashes --no-emit-index-url --system-certs --custom-compile-command "make lock"
 LOCK = $(PIN) pyproject.toml
 
-# Every environment is installed by uv, which takes seconds where pip takes minutes. uv does not read pip's settings:
-# an index that those name is handed on.
+# uv installs each environment, in seconds instead of minutes. uv does not read pip's settings, so pass on their index.
 UV_INSTALL = index=; test -n "$$UV_DEFAULT_INDEX$$UV_INDEX_URL" || \
 	index=$$($(BIN)/pip config list | sed -n "s/^[^=]*[.]index-url='\(.*\)'$$/\1/p" | tail -n 1); \
 	$(BIN)/uv pip install --quiet --system-certs $${index:+--default-index "$$index"}
-# $(call install,ENVIRONMENT,REQUIREMENTS) installs what is locked, by its hashes; $(call project,ENVIRONMENT) ourselves.
+# $(call install,ENVIRONMENT,REQUIREMENTS) installs locked and hashed requirements; $(call project,ENVIRONMENT) this project.
 install = $(UV_INSTALL) --python $(1)/bin/python --require-hashes --requirement $(2)
 project = $(UV_INSTALL) --python $(1)/bin/python --no-deps --no-build-isolation --editable .
 
@@ -18,7 +17,7 @@ project = $(UV_INSTALL) --python $(1)/bin/python --no-deps --no-build-isolation 
 ATHERIS = atheris<3.1
 FUZZ_SECONDS = 600
 
-# A name on PATH need not run (pyenv), so each is tried; one that can make environments is preferred.
+# A name on PATH may not run (pyenv), so try each, and prefer one that can create environments.
 PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 	for python in python3.13 python3.12 python3.11 python3 python; do \
 		"$$python" -c "import sys; $$wanted; sys.exit(sys.version_info < (3, 11))" 2>/dev/null \
@@ -49,11 +48,11 @@ test: .venv/dev.stamp  ## run every test, on SQLite and PostgreSQL
 test-fast: .venv/dev.stamp  ## run the tests that take less than a minute together
 	$(BIN)/pytest -m "not e2e and not slow and not bench"
 
-# Of its own, since on Python 3.11 measuring makes every process of the suite several times as slow.
+# Separate, because on Python 3.11 it makes every process of the suite several times as slow.
 coverage: .venv/dev.stamp  ## run every test with branch coverage, in every process that it starts
 	$(BIN)/pytest --cov
 
-# How many times as much as `make test` takes on; 30 is an hour or two.
+# Number of repetitions, compared with `make test`; 30 takes an hour or two.
 SCALE = 30
 ENDURANCE = tests/e2e/test_crash_safety.py tests/e2e/test_database_death.py tests/e2e/test_disks.py tests/e2e/test_concurrency.py \
             tests/integration/test_soak.py
@@ -143,7 +142,7 @@ clean:  ## remove everything that these targets made
 	@$(call project,.venv)
 	@touch .venv/runtime.stamp $@
 
-# Without the project: dbt only reads what it wrote, and the fuzzer imports it from the working directory.
+# Without the project: dbt reads only its database, and the fuzzer imports it from the working directory.
 .venv-dbt/stamp .venv-fuzz/stamp: .venv-%/stamp: requirements/%.txt | $(BIN)/uv
 	$(BIN)/python -m venv --clear .venv-$*
 	@$(call install,.venv-$*,$<)
@@ -166,7 +165,7 @@ clean:  ## remove everything that these targets made
 	}
 	@touch $@
 
-# uv comes last into this environment: where it is, the environment is whole.
+# uv is installed last, so if it exists, the environment is complete.
 $(BIN)/uv: | requirements/bootstrap.txt
 	@python="$(PYTHON)"; \
 	test -n "$$python" || { echo "No Python 3.11 or later: install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }; \
