@@ -1,3 +1,4 @@
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -37,6 +38,13 @@ def test_the_query_of_the_readme_returns_the_columns_shown(url: str) -> None:
     found = rows(url, query)
     assert {tuple(row) for row in found} == {("model_name", "version", "tag", "since", "exact", "created_by")}
     assert "| model_name | version | tag | since | exact | created_by |" in README.read_text(encoding="utf-8")
+
+
+def test_the_readme_has_the_measured_times_of_sqlite() -> None:
+    summary = json.loads((ROOT / "bench" / "results" / "compare.json").read_text(encoding="utf-8"))["summary"]
+    walls = {each["run"]: each["wall"] for each in summary if (each["database"], each["tool"]) == ("SQLite", "tfy-etl")}
+    said = f"takes {walls['first load']:.0f} s into SQLite, and the next run {walls['nothing new']:.1f} s"
+    assert said in README.read_text(encoding="utf-8")
 
 
 def test_the_readme_fits_on_120_lines() -> None:

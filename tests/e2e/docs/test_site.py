@@ -122,7 +122,7 @@ def test_broken_links_and_foreign_requests_are_reported(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"])
 def test_links_from_the_top_of_the_repository_lead_to_files(file: str) -> None:
-    links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / file).read_text(encoding="utf-8"))
+    links = re.findall(r'(?:\]\(|src="|srcset=")([^)"#]+)', (ROOT / file).read_text(encoding="utf-8"))
     assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
 
 
