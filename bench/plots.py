@@ -48,7 +48,8 @@ def compare() -> Figure:
     for database, row in zip(DATABASES, rows, strict=True):
         for run, axes in zip(RUNS, row, strict=True):
             bars(axes, [each for each in load_summary("compare") if (each["database"], each["run"]) == (database, run)])
-            axes.set_title(f"{database}: {run}", loc="left")
+            axes.set_title(run, loc="left")
+        row[0].set_ylabel(database, size=10, weight="bold")
     figure.supxlabel("wall seconds (median)", size=9)
     return figure
 
