@@ -1,16 +1,15 @@
-# Everything a newcomer runs. Needs make and Python 3.11 or later; the rest goes into .venv.
+# The commands for development. They need make and Python 3.11 or later, and install the rest into .venv.
 
 BIN := .venv/bin
 PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-strip-extras \
       --generate-hashes --no-emit-index-url --system-certs --custom-compile-command "make lock"
 LOCK = $(PIN) pyproject.toml
 
-# Every environment is installed by uv, which takes seconds where pip takes minutes. uv does not read pip's settings:
-# an index that those name is handed on.
+# uv installs each environment, in seconds instead of minutes. uv does not read pip's settings, so pass on their index.
 UV_INSTALL = index=; test -n "$$UV_DEFAULT_INDEX$$UV_INDEX_URL" || \
 	index=$$($(BIN)/pip config list | sed -n "s/^[^=]*[.]index-url='\(.*\)'$$/\1/p" | tail -n 1); \
 	$(BIN)/uv pip install --quiet --system-certs $${index:+--default-index "$$index"}
-# $(call install,ENVIRONMENT,REQUIREMENTS) installs what is locked, by its hashes; $(call project,ENVIRONMENT) ourselves.
+# $(call install,ENVIRONMENT,REQUIREMENTS) installs locked and hashed requirements; $(call project,ENVIRONMENT) this project.
 install = $(UV_INSTALL) --python $(1)/bin/python --require-hashes --requirement $(2)
 project = $(UV_INSTALL) --python $(1)/bin/python --no-deps --no-build-isolation --editable .
 
@@ -18,7 +17,7 @@ project = $(UV_INSTALL) --python $(1)/bin/python --no-deps --no-build-isolation 
 ATHERIS = atheris<3.1
 FUZZ_SECONDS = 600
 
-# A name on PATH need not run (pyenv), so each is tried; one that can make environments is preferred.
+# A name on PATH may not run (pyenv), so try each, and prefer one that can create environments.
 PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 	for python in python3.13 python3.12 python3.11 python3 python; do \
 		"$$python" -c "import sys; $$wanted; sys.exit(sys.version_info < (3, 11))" 2>/dev/null \
@@ -28,17 +27,19 @@ PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-fast coverage test-airflow test-dbt endurance lint docs fuzz bench bench-scaling bench-latency format lock wheel clean
+.PHONY: help demo test test-fast coverage test-airflow test-dbt endurance lint docs pictures fuzz bench bench-scaling bench-latency format lock wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
 		printf 'make %-13s %s\n' "$$name" "$$text"; done
 
 # Files with parts that are generated from the code or from results of the benchmarks.
-GENERATED = README.md docs/commands.md docs/settings.md docs/schema.md docs/dbt/models/sources.yml docs/history.md \
-            docs/explore.md docs/operations.md docs/reliability.md docs/performance.md
+GENERATED = README.md docs/index.md docs/dbt/models/sources.yml \
+            $(addprefix docs/reference/,commands.md settings.md tables.md schema.md) \
+            $(addprefix docs/how-to/,analysts/history.md analysts/explore.md operators/monitor.md) \
+            $(addprefix docs/explanation/,reliability.md performance.md)
 
-demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, and show what came
+demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, and show the result
 	@$(BIN)/tfy-etl demo
 
 test: .venv/dev.stamp  ## run every test, on SQLite and PostgreSQL
@@ -47,23 +48,23 @@ test: .venv/dev.stamp  ## run every test, on SQLite and PostgreSQL
 test-fast: .venv/dev.stamp  ## run the tests that take less than a minute together
 	$(BIN)/pytest -m "not e2e and not slow and not bench"
 
-# Of its own, since on Python 3.11 measuring makes every process of the suite several times as slow.
+# Separate, because on Python 3.11 it makes every process of the suite several times as slow.
 coverage: .venv/dev.stamp  ## run every test with branch coverage, in every process that it starts
 	$(BIN)/pytest --cov
 
-# How many times as much as `make test` takes on; 30 is an hour or two.
+# Number of repetitions, compared with `make test`; 30 takes an hour or two.
 SCALE = 30
 ENDURANCE = tests/e2e/test_crash_safety.py tests/e2e/test_database_death.py tests/e2e/test_disks.py tests/e2e/test_concurrency.py \
             tests/integration/test_soak.py
 COUNTED = $(CURDIR)/.pytest_cache/endurance.jsonl
 
-test-airflow: .venv-airflow/stamp .venv-airflow/redis.stamp  ## run the DAG on a real Airflow: scheduler, REST, executors; in an environment of its own
+test-airflow: .venv-airflow/stamp .venv-airflow/redis.stamp  ## run the DAG on a real Airflow: scheduler, REST, executors
 	.venv-airflow/bin/pytest -n 0 tests/e2e/airflow --cov --cov-config=tests/e2e/airflow/coverage.toml
 
-test-dbt: .venv/dev.stamp .venv-dbt/stamp  ## build docs/dbt by a real dbt, on SQLite and PostgreSQL; in an environment of its own
+test-dbt: .venv/dev.stamp .venv-dbt/stamp  ## build docs/dbt with a real dbt, on SQLite and PostgreSQL
 	DBT=$(CURDIR)/.venv-dbt/bin/dbt $(BIN)/pytest -n 0 tests/e2e/dbt
 
-endurance: .venv/dev.stamp  ## repeat the tests of crashes, full disks, concurrency and long use many times; print the counts
+endurance: .venv/dev.stamp  ## repeat the tests of kills, full disks, concurrency and soak in large numbers
 	@mkdir -p $(dir $(COUNTED)) && rm -f $(COUNTED)
 	TFY_ETL_TEST_SCALE=$(SCALE) TFY_ETL_TEST_REPORT=$(COUNTED) $(BIN)/pytest $(ENDURANCE)
 	@cat $(COUNTED)
@@ -82,7 +83,11 @@ docs: .venv/dev.stamp  ## build the docs into site/, and check every link; pytho
 	PYTHONPATH=tools/docs $(BIN)/zensical build --clean --strict
 	$(BIN)/python tools/docs/check_site.py site
 
-fuzz: .venv-fuzz/stamp  ## fuzz the parsing of records for FUZZ_SECONDS
+pictures: .venv/dev.stamp  ## make the pictures of the README and the docs again, from real runs
+	PYTHONPATH=. $(BIN)/python tools/docs/pictures.py
+	$(BIN)/cog -r -I tools/docs $(GENERATED)
+
+fuzz: .venv-fuzz/stamp  ## fuzz the transformation of records, for FUZZ_SECONDS
 	.venv-fuzz/bin/python -m tests.fuzz.fuzz_records .venv-fuzz/corpus -max_total_time=$(FUZZ_SECONDS) \
 		-max_len=6000 -print_final_stats=1 -artifact_prefix=.venv-fuzz/finding-
 
@@ -102,7 +107,7 @@ bench-latency: .venv-bench/stamp  ## measure the effect of concurrency when answ
 	.venv-bench/bin/python -m bench.latency $(BENCH)
 	$(SHOW)
 
-format: .venv/dev.stamp  ## put code and the generated parts of the README in order
+format: .venv/dev.stamp  ## format the code, and renew the generated parts of the docs
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/cog -r -I tools/docs $(GENERATED)
@@ -137,7 +142,7 @@ clean:  ## remove everything that these targets made
 	@$(call project,.venv)
 	@touch .venv/runtime.stamp $@
 
-# Without the project: dbt only reads what it wrote, and the fuzzer imports it from the working directory.
+# Without the project: dbt reads only its database, and the fuzzer imports it from the working directory.
 .venv-dbt/stamp .venv-fuzz/stamp: .venv-%/stamp: requirements/%.txt | $(BIN)/uv
 	$(BIN)/python -m venv --clear .venv-$*
 	@$(call install,.venv-$*,$<)
@@ -160,7 +165,7 @@ clean:  ## remove everything that these targets made
 	}
 	@touch $@
 
-# uv comes last into this environment: where it is, the environment is whole.
+# uv is installed last, so if it exists, the environment is complete.
 $(BIN)/uv: | requirements/bootstrap.txt
 	@python="$(PYTHON)"; \
 	test -n "$$python" || { echo "No Python 3.11 or later: install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }; \

@@ -1,6 +1,6 @@
 """Compares tfy-etl with other tools and with two minimal loaders, by whole processes, on both databases.
 
-    python -m bench.compare [--models 10000] [--rounds 5] [--only NAME]… [--database NAME]…
+Usage: `python -m bench.compare [--models 10000] [--rounds 5] [--only NAME]… [--database NAME]…`.
 
 In each round every tool runs on a fresh database, one tool after the other; each round begins with another tool.
 Ratios are computed within a round, and then their median, so that a slow phase of the machine affects both sides.

@@ -1,10 +1,7 @@
 """A synthetic registry on disk: each list is one file, and a page is a slice of it, so that serving costs little.
 
-A dataset is a folder with a subfolder for each state of the registry:
-
-base     the registry as it was created
-changed  the same after edits of a hundredth of the models
-deleted  the same without another hundredth of the models
+A dataset is a folder with a subfolder for each state of the registry. `base` is the registry as it was created.
+`changed` is the same after edits of a hundredth of the models. `deleted` lacks another hundredth of the models.
 
 Half of the edits change the tags of a version and no `updated_at`. The other half change a description, and the
 `updated_at` of the version and of its model.

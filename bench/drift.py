@@ -24,10 +24,11 @@ ORDERS = {
     "created_desc": "by creation, newest first",
     "name": "by name",
     "recent": "by recency",
-    "shuffled": "another at every request",
+    "shuffled": "different in each request",
 }
 LISTINGS = ("ml-repos", "models", "model-versions")
 PACES = (0, 50, 10, 3, 1)
+_ORDINALS = {3: "rd"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,13 +117,17 @@ def table(figures: list[Figures]) -> str:
     """Format the figures, with the ratio of requests to a read without changes."""
     calm = {each.order: each.requests for each in figures if not each.pace}
     head = (
-        "order of the lists", "a change before", "lists read", "in one sweep", "in two", "in three", "unproven",
-        "requests", "of a calm reading",
+        "order of the lists", "a change before", "lists read", "one sweep", "two sweeps", "three sweeps", "unproven",
+        "requests", "ratio",
     )  # fmt: skip
     rows = [
         (
             each.order,
-            f"every {each.pace}. request" if each.pace > 1 else "every request" if each.pace else "none",
+            f"every {each.pace}{_ORDINALS.get(each.pace, 'th')} request"
+            if each.pace > 1
+            else "every request"
+            if each.pace
+            else "none",
             each.readings,
             *(each.in_sweeps.get(str(sweeps), 0) for sweeps in (1, 2, 3)),
             each.unproven,

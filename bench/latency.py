@@ -1,9 +1,9 @@
 """Measures the effect of concurrent requests when each answer has a latency.
 
-    python -m bench.latency [--models 2000] [--page-size 100] [--latency MS]… [--rounds 3]
+Usage: `python -m bench.latency [--models 2000] [--page-size 100] [--latency MS]… [--rounds 3]`.
 
-It runs first loads into SQLite at each latency: tfy-etl with a concurrency of 1 to 16, dlt, and the direct load,
-which requests a page after it has stored the one before. Results are written to bench/results/latency.json.
+It runs first loads into SQLite at each latency: tfy-etl with a concurrency of 1 to 16, dlt, and the direct load.
+The direct load requests a page after it has stored the one before. Results are written to bench/results/latency.json.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """A mock control plane that is fast enough not to limit a benchmark: its responses are slices of prepared files.
 
-    python -m bench.mock_server DATASET                     serve until stdin closes; prints its address first
-    python -m bench.mock_server --measure [--models 2000]   measure its own speed, with a client that drops the bytes
+`python -m bench.mock_server DATASET` serves until stdin closes; it prints its address first.
+`python -m bench.mock_server --measure [--models 2000]` measures its own speed, with a client that drops the bytes.
 
 It serves the three lists with `offset`, `limit`, `ml_repo_id` and `model_id`, and single records. It refuses any other
 request. `/_bench?state=changed&latency=0.05` selects a state of the dataset, sets the seconds before each response,

@@ -1,10 +1,10 @@
 """Measures how the time of a first load is spent, on SQLite and on PostgreSQL.
 
-    python -m bench.phases [--models 10000] [--rounds 3] [--label now]
+Usage: `python -m bench.phases [--models 10000] [--rounds 3] [--label now]`.
 
 It runs a sync in this process and times its parts by wrapping their functions; a call of another part counts for
-that part. The main thread is measured by wall clock, the threads that fetch by their processor time, since Python runs
-one thread at a time. `index` is the time to rebuild all indexes of the loaded database, which is a part of `merge`.
+that part. The main thread is measured by wall clock, the threads that fetch by their processor time. Python runs one
+thread at a time. `index` is the time to rebuild all indexes of the loaded database, which is a part of `merge`.
 Results are written to bench/results/phases.json, which keeps earlier results with other labels.
 """
 

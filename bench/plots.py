@@ -1,4 +1,4 @@
-"""Draws the plots of docs/performance.md from bench/results.
+"""Draws the plots of docs/explanation/performance.md from bench/results.
 
 python -m bench.plots
 """
@@ -17,7 +17,7 @@ from bench.measure import ROOT
 from bench.runs import RESULTS, Result
 from bench.tools import OURS, RUNS
 
-FOLDER = ROOT / "docs" / "performance"
+FOLDER = ROOT / "docs" / "explanation" / "performance"
 
 _OURS_COLOUR, _OTHERS_COLOUR = "#1f5fa8", "#b8bec6"
 _COLOURS = ("#1f5fa8", "#d97a1d", "#4c9a5b", "#8a4fa3")
@@ -48,7 +48,8 @@ def compare() -> Figure:
     for database, row in zip(DATABASES, rows, strict=True):
         for run, axes in zip(RUNS, row, strict=True):
             bars(axes, [each for each in load_summary("compare") if (each["database"], each["run"]) == (database, run)])
-            axes.set_title(f"{database}: {run}", loc="left")
+            axes.set_title(run, loc="left")
+        row[0].set_ylabel(database, size=10, weight="bold")
     figure.supxlabel("wall seconds (median)", size=9)
     return figure
 

@@ -1,6 +1,6 @@
 """Measures how time, memory, requests and database size grow with the registry, up to 1,000,000 versions.
 
-    python -m bench.scaling [--versions N]… [--rounds 1] [--database NAME]…
+Usage: `python -m bench.scaling [--versions N]… [--rounds 1] [--database NAME]…`.
 
 For each size it runs a first load and a run with nothing new, on a fresh database, with the default page size.
 Results are written to bench/results/scaling.json. The dataset of the largest size is 3 GB, which takes minutes.

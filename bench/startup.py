@@ -52,7 +52,7 @@ COMMANDS = (
     Command("tfy-etl --version", ("--version",)),
     Command("tfy-etl --help", ("--help",)),
     Command("tfy-etl sync --help", ("sync", "--help")),
-    Command("tfy-etl status, a database that is not there", ("status", "--database-url", "sqlite:///none.db"), 2),
+    Command("tfy-etl status, no database", ("status", "--database-url", "sqlite:///none.db"), 2),
     Command("tfy-etl status", ("status", "--database-url", "sqlite:///seen.db")),
     Command("tfy-etl status --output json", ("status", "--output", "json", "--database-url", "sqlite:///seen.db")),
     Command("tfy-etl sync, nothing new", ("sync", "--database-url", "sqlite:///synced.db")),

@@ -52,20 +52,18 @@ _SINGER: Queries = {
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """A tool to compare. `{url}` in its commands is the URL of the database.
-
-    before  a command to run once on a fresh database, which is not measured
-    found   queries of the loaded rows; a tool without them prints what it read
-    ours    tfy-etl itself, which must succeed and load all rows
-    """
+    """A tool to compare. `{url}` in its commands is the URL of the database."""
 
     name: str
     command: Sequence[str]
     before: Sequence[str] = ()
+    """A command to run once on a fresh database; it is not measured."""
     found: Queries = field(default_factory=dict)
+    """Queries of the loaded rows; a tool without them prints what it read."""
     databases: Sequence[str] = DATABASES
     runs: Sequence[str] = RUNS
     ours: bool = False
+    """This is tfy-etl itself, which must succeed and load all rows."""
 
     def at(self, url: str) -> list[str]:
         """Return the command for this database."""

@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from tests.support.databases import OVERRIDE, migrate, new_database, postgres_server
 from tests.support.environment import make_bare
 from tests.support.paths import ROOT
-from tests.support.patience import extend_time_limit
+from tests.support.patience import patience
 from tests.support.sync_env import SyncEnv, sync_env
 
 make_bare()
@@ -28,6 +28,13 @@ _CA_FILES = {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by -m
+def extend_time_limit(item: pytest.Item) -> None:
+    """Multiply the time limit of a test by the factor of the machine."""
+    marker = item.get_closest_marker("timeout")
+    seconds = marker.args[0] if marker else float(item.config.getini("timeout"))
+    item.add_marker(pytest.mark.timeout(patience(seconds)), append=False)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by its folder, and scale its time limit."""
     for item in items:

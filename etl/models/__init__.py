@@ -1,7 +1,7 @@
 """SQLAlchemy mappings of all tables and views: registry tables, bookkeeping tables and views.
 
 Use them for reading only: the sync writes these tables. `etl.models.registry` describes how relationships load;
-docs/orm.md has examples.
+docs/how-to/analysts/orm.md has examples.
 """
 
 from etl.models import views

@@ -1,5 +1,5 @@
 -- The versions that the source had at a given time, one row for each of their tags; tag is NULL for versions without.
--- The parameter "at" is the time in UTC. docs/history.md shows its use, and the effect of pruning.
+-- The parameter "at" is the time in UTC. docs/how-to/analysts/history.md shows its use, and the effect of pruning.
 WITH later AS (  -- what was changed after the moment, each thing's first change first
     SELECT entity, entity_id, thing, kind, old_value, new_value,
            ROW_NUMBER() OVER (PARTITION BY entity, entity_id, thing ORDER BY id) AS place

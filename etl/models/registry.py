@@ -13,7 +13,7 @@ relationships: `selectinload` for lists, `joinedload` for single rows, `raiseloa
 
 No column is deferred by default, so that `select(ModelVersion)` returns complete rows, and a loop over `manifest`
 runs no statement for each row. Use `load_only` to leave out large columns (`manifest`, `metadata`, `extra`,
-`usage_code_snippet`). docs/orm.md has examples.
+`usage_code_snippet`). docs/how-to/analysts/orm.md has examples.
 """
 
 from datetime import datetime

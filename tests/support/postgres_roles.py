@@ -1,4 +1,4 @@
-"""A PostgreSQL database with the roles of docs/postgresql.md, created by the SQL of that page."""
+"""A PostgreSQL database with the roles of docs/how-to/analysts/postgresql.md, created by the SQL of that page."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from tests.support.databases import libpq, migrate, new_database
 from tests.support.paths import ROOT
 
-PAGE = ROOT / "docs" / "postgresql.md"
+PAGE = ROOT / "docs" / "how-to" / "analysts" / "postgresql.md"
 BLOCKS = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 MAKES_ROLES = [block for block in BLOCKS if "CREATE ROLE" in block]
 QUERIES = [block for block in BLOCKS if "CREATE ROLE" not in block]

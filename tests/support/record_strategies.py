@@ -140,10 +140,7 @@ MODELS = _record(_MODEL, id=IDS, name=TEXTS).map(_received)
 ML_REPOS = _record(_ML_REPO, id=IDS, tenant_name=TEXTS).map(_received)
 
 READABLE: st.SearchStrategy[tuple[Entity, Record]] = st.one_of(
-    *(
-        st.tuples(st.just(entity), records)
-        for entity, records in zip(Entity, (ML_REPOS, MODELS, VERSIONS), strict=True)
-    )
+    *(st.tuples(st.just(entity), records) for entity, records in zip(Entity, (ML_REPOS, MODELS, VERSIONS), strict=True))
 )
 ANYTHING: st.SearchStrategy[tuple[Entity, Any]] = st.tuples(
     st.sampled_from(ENTITIES),

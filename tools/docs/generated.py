@@ -10,19 +10,18 @@ from dataclasses import fields
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import click
 
 from etl import schema_docs
 from etl.cli.main import cli
 from etl.explore.queries import QUERIES
-from etl.schema_docs import mermaid
 from etl.settings import Settings, env_names, flag
 from etl.telemetry.metrics_file import COUNTERS, GAUGES
 
 _WIDTH = 84
 _TESTS = Path(__file__).parents[2] / "tests"
+_PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 _BENCH = Path(__file__).parents[2] / "bench"
 
 
@@ -75,20 +74,26 @@ def _default(value: object) -> str:
     return f"`{value.total_seconds() / 3600:g}h`" if isinstance(value, timedelta) else f"`{value}`"
 
 
-def diagram() -> str:
-    """The tables, their keys and how they hang together, as a Mermaid diagram."""
-    return f"```mermaid\n{mermaid.write(schema_docs.describe_schema(), keys_only=True)}\n```"
-
-
 def tables() -> str:
     """Tables and views with what they hold."""
     schema = schema_docs.describe_schema()
     lines = ["| table or view | holds |", "| --- | --- |"]
     lines += [
-        f"| [{each.name}](docs/schema.md#{each.name}) | {each.description} |"
-        for each in (*schema.tables, *schema.views)
+        f"| [{each.name}](schema.md#{each.name}) | {each.description} |" for each in (*schema.tables, *schema.views)
     ]
     return "\n".join(lines)
+
+
+def demo(start: str = "The registry changes:", lines: int = 10) -> str:
+    """Return lines of the output of `tfy-etl demo`, as `make pictures` has written it."""
+    output = [line for line in (_PICTURES / "demo.txt").read_text(encoding="utf-8").splitlines() if line]
+    shown = "\n".join(output[output.index(start) :][:lines])
+    return f"```text\n$ make demo\n{shown}\n```"
+
+
+def answer() -> str:
+    """Return the result of the query of README.md, as `make pictures` has written it."""
+    return (_PICTURES / "answer.txt").read_text(encoding="utf-8").rstrip()
 
 
 def as_of() -> str:
@@ -111,31 +116,6 @@ def drift() -> str:
     measured = json.loads((_BENCH / "results" / "drift.json").read_text(encoding="utf-8"))
     table: str = bench["table"]([bench["Figures"](**each) for each in measured])
     return table
-
-
-def endurance() -> str:
-    """Return the counts of `make endurance` and `make fuzz` as a table."""
-    lines = ["| test | database | count | details |", "| --- | --- | --- | --- |"]
-    for line in (_BENCH / "results" / "endurance.jsonl").read_text(encoding="utf-8").splitlines():
-        counted: dict[str, Any] = json.loads(line)
-        test, database, unit, *details = counted
-        cells = (counted[test], counted[database], f"{counted[unit]:,} {unit}", "; ".join(_details(counted, details)))
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _details(counted: dict[str, Any], names: list[str]) -> Iterator[str]:
-    for name in names:
-        value = counted[name]
-        label = name.replace("_", " ")
-        if isinstance(value, dict):
-            yield ", ".join(f"{key} ({number})" for key, number in sorted(value.items()))
-        elif isinstance(value, list):
-            yield f"{label} in MB, in order: {', '.join(f'{each / 1e6:.0f}' for each in value)}"
-        elif name == "seed":
-            yield f"{label} {value}"
-        else:
-            yield f"{label}: {value:,}{' s' if 'wait' in name else ''}"
 
 
 def bad_answers() -> str:

@@ -1,4 +1,4 @@
-"""Generate the tables of docs/performance.md and README.md from bench/results."""
+"""Generate the tables of docs/explanation/performance.md and README.md from bench/results."""
 
 import json
 from collections import defaultdict
@@ -54,13 +54,15 @@ def mock_server() -> str:
 
 
 def comparison(run: str) -> str:
-    """Every tool in one kind of run."""
-    rows = [_compared(each) for each in _load_result("compare")["summary"] if each["run"] == run]
+    """Every tool in one kind of run, and the differences of its copy from the source."""
+    results = [each for each in _load_result("compare")["summary"] if each["run"] == run]
     head = (
-        "database", "tool", "wall s", "wall s, range", "wall time, ratio", "CPU s", "CPU s of the server", "peak MB",
-        "requests", "MB read", "rows in the database", "differences from the source",
+        "database", "tool", "wall s", "range", "ratio", "CPU s", "server CPU s", "peak MB", "requests", "MB read",
+        "rows",
     )  # fmt: skip
-    return table(head, rows)
+    compared = table(head, map(_compared, results))
+    different = "\n".join(_differences(each) for each in results if each.get("missing"))
+    return f"{compared}\n\nDifferences from the source:\n\n{different}" if different else compared
 
 
 def summary() -> str:
@@ -90,7 +92,7 @@ def summary() -> str:
 def _compared(each: Result) -> tuple[object, ...]:
     name = f"**{_OURS}**" if each["tool"] == _OURS else each["tool"]
     if "error" in each:
-        return (each["database"], name, "failed", *[""] * 9)
+        return (each["database"], name, "failed", *[""] * 8)
     least, most = each["wall_range"]
     ratio = f"{each['ratios']['wall']:.2f}" if "ratios" in each else ""
     return (
@@ -105,19 +107,17 @@ def _compared(each: Result) -> tuple[object, ...]:
         f"{each['requests']:.0f}",
         f"{each['bytes'] / 1e6:.0f}",
         f"{each['rows']:,.0f}" if each["rows"] else "",
-        _missing(each["missing"]),
     )
 
 
-def _missing(missing: dict[str, int]) -> str:
-    """Describe the missing and surplus rows of a copy."""
-    return ", ".join(
-        f"{abs(count)} {_IN_WORDS.get(name, name)} {'missing' if count > 0 else 'too many'}"
-        for name, count in missing.items()
+def _differences(each: Result) -> str:
+    """List the missing and surplus rows of a copy."""
+    names = {"edited tags": "new tags", "edited descriptions": "new descriptions", "model_versions": "versions"}
+    rows = ", ".join(
+        f"{abs(count):,} {names.get(name, name)} {'missing' if count > 0 else 'too many'}"
+        for name, count in each["missing"].items()
     )
-
-
-_IN_WORDS = {"edited tags": "of the new tags", "edited descriptions": "of the new descriptions"}
+    return f"- {each['tool']} on {each['database']}: {rows}."
 
 
 def sync_only() -> str:
@@ -135,6 +135,41 @@ def sync_only() -> str:
         if each["tool"] == _OURS
     )
     return table(("database", "run", "wall s", "CPU s", "peak MB", "requests"), rows)
+
+
+def peers() -> str:
+    """Compare tfy-etl with the other tools in a few words and figures; bench/peers has their setups."""
+    results = {(each["database"], each["run"], each["tool"]): each for each in _load_result("compare")["summary"]}
+
+    def figures(run: str, tool: str, figure: str, form: str) -> str:
+        found = (results.get((database, run, tool)) for database in ("SQLite", "PostgreSQL"))
+        return " / ".join("–" if each is None else format(each[figure], form) for each in found)
+
+    measured = (
+        (
+            f"{label}: SQLite / PostgreSQL",
+            *(figures(run, tool, figure, form) for tool in (_OURS, "dlt")),
+            "not measured",
+            figures(run, "Singer", figure, form),
+            figures(run, "direct load", figure, form),
+        )
+        for label, run, figure, form in (
+            ("first load, s", "first load", "wall", ".1f"),
+            ("nothing new, s", "nothing new", "wall", ".1f"),
+            ("peak memory, MB", "first load", "peak_mb", ".0f"),
+        )
+    )
+    return table(("", f"**{_OURS}**", "dlt", "Airbyte", "Singer", "minimal script"), (*_QUALITIES, *measured))
+
+
+_QUALITIES = (
+    ("data and cursor in one commit", "yes", "no", "no", "no", "your code"),
+    ("rows that move during the read", "found again", "lost", "lost", "lost", "your code"),
+    ("deletes at the source", "soft, after a proof", "not seen", "–", "not seen", "your code"),
+    ("edits that move no `updated_at`", "found within a day", "not seen", "–", "not seen", "your code"),
+    ("history", "each field", "not in this setup", "–", "not in this setup", "your code"),
+    ("records that databases refuse", "kept in full", "a NaN aborts", "a NaN is NULL", "a NaN aborts", "your code"),
+)
 
 
 def phases() -> str:
@@ -175,7 +210,7 @@ def startup() -> str:
         (each["command"], each["modules"], f"{each['wall_ms']:.0f}", f"{each['over_python_ms']:.0f}")
         for each in result["commands"]
     )
-    return table(("command", "modules", "ms", "ms more than Python alone"), rows)
+    return table(("command", "modules", "ms", "more than Python"), rows)
 
 
 def latency() -> str:

@@ -1,4 +1,4 @@
-{# SQLite gives a moment back as text, and dbt-sqlite leaves it at that; dbt wants it read. #}
+{# SQLite returns a time as text. dbt-sqlite does not parse it, but dbt needs it parsed. #}
 {% macro sqlite__collect_freshness(source, loaded_at_field, filter) %}
   {% call statement('collect_freshness', fetch_result=True, auto_begin=False) -%}
     select max({{ loaded_at_field }}) from {{ source }}{% if filter %} where {{ filter }}{% endif %}

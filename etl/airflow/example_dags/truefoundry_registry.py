@@ -1,6 +1,7 @@
 """Copy the registry every hour: put this file into the DAGs folder.
 
-The DAG needs two connections, `truefoundry_default` and `registry_db`; docs/airflow.md explains how to create them.
+The DAG needs two connections, `truefoundry_default` and `registry_db`; docs/how-to/airflow.md
+explains how to create them.
 """
 
 from etl.airflow.dags import registry_dag

@@ -17,7 +17,7 @@ def file_to_browse(url: str) -> Path:
     address = parse_url(url)
     path = sqlite.file_of(address) if address.get_backend_name() == "sqlite" else None
     if path is None:
-        raise ConfigError("tfy-etl explore shows a SQLite file: see docs/postgresql.md for PostgreSQL.")
+        raise ConfigError("tfy-etl explore shows a SQLite file: see docs/how-to/analysts/postgresql.md for PostgreSQL.")
     with open_readonly(url):
         return path
 

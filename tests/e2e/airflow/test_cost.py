@@ -1,4 +1,4 @@
-"""Requests and connections of the DAG with a thousand ML repos; docs/airflow.md has the numbers."""
+"""Requests and connections of the DAG with a thousand ML repos; docs/how-to/airflow.md has the numbers."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -26,7 +26,7 @@ from tests.support.sync_env import TOKEN, SyncEnv, sync_env
 pytestmark = pytest.mark.timeout(600)
 
 SCREENSHOT = os.environ.get("TFY_ETL_TEST_SCREENSHOT")
-"""The file for a screenshot of the page, such as docs/airflow.png."""
+"""The file for a screenshot of the page, such as docs/pictures/airflow.png."""
 
 _DAGS = """
 from datetime import timedelta

@@ -15,7 +15,7 @@ def test_a_postgresql_url_is_refused_with_an_alternative(tfy_etl: Cli) -> None:
     assert (done.code, done.out, done.err) == (
         2,
         "",
-        "Error: tfy-etl explore shows a SQLite file: see docs/postgresql.md for PostgreSQL.\n",
+        "Error: tfy-etl explore shows a SQLite file: see docs/how-to/analysts/postgresql.md for PostgreSQL.\n",
     )
 
 

@@ -26,7 +26,7 @@ def test_each_format_is_printed_by_its_name(tfy_etl: Cli) -> None:
     assert {"models", "model_versions", "sync_runs"} <= names <= {table["name"] for table in source["tables"]}
 
 
-@pytest.mark.parametrize("file", ["docs/schema.md", "docs/dbt/models/sources.yml"])
+@pytest.mark.parametrize("file", ["docs/reference/schema.md", "docs/dbt/models/sources.yml"])
 def test_the_files_in_docs_equal_the_printed_schema(file: str, tfy_etl: Cli) -> None:
     kept = (ROOT / file).read_text(encoding="utf-8")
     printed = tfy_etl("schema", "--format", "dbt" if file.endswith("yml") else "markdown").out

@@ -93,9 +93,9 @@ def test_no_link_is_broken_and_nothing_is_fetched_from_another_host(site: Path) 
 
 
 def test_linked_files_outside_of_docs_are_copied_into_the_site(site: Path) -> None:
-    text = (site / "performance" / "index.html").read_text(encoding="utf-8")
-    (address,) = re.findall(r'href="([^"]*mock_server\.py)"', text)
-    assert (site / "performance" / address).read_text() == (ROOT / "bench" / "mock_server.py").read_text()
+    page = site / "explanation" / "performance" / "index.html"
+    (address,) = re.findall(r'href="([^"]*mock_server\.py)"', page.read_text(encoding="utf-8"))
+    assert (page.parent / address).read_text() == (ROOT / "bench" / "mock_server.py").read_text()
 
 
 def test_broken_links_and_foreign_requests_are_reported(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_broken_links_and_foreign_requests_are_reported(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"])
 def test_links_from_the_top_of_the_repository_lead_to_files(file: str) -> None:
-    links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / file).read_text(encoding="utf-8"))
+    links = re.findall(r'(?:\]\(|src="|srcset=")([^)"#]+)', (ROOT / file).read_text(encoding="utf-8"))
     assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
 
 

@@ -45,12 +45,16 @@ def test_each_alert_fires_on_its_condition_only(promtool: str) -> None:
 def test_broken_rule_fails_the_check(promtool: str, tmp_path: Path) -> None:
     """A changed threshold fails the cases, so they test the rules that are shipped."""
     (tmp_path / "docs" / "monitoring").mkdir(parents=True)
-    (tmp_path / "tests" / "monitoring").mkdir(parents=True)
-    (tmp_path / "tests" / "monitoring" / TESTS.name).write_text(TESTS.read_text())
+    cases = tmp_path / TESTS.relative_to(ROOT)
+    cases.parent.mkdir(parents=True)
+    cases.write_text(TESTS.read_text())
+    copy = tmp_path / RULES.relative_to(ROOT)
+    copy.write_text(RULES.read_text())
+    assert said(promtool, "test", "rules", cases)[0] == 0
     for before, after in (("> 3600", "> 36000"), ("== 5", "== 6"), ("> 0.2", "> 0.6"), ("[2h]", "[2parsecs]")):
         assert before in RULES.read_text()
-        (tmp_path / "docs" / "monitoring" / RULES.name).write_text(RULES.read_text().replace(before, after))
-        code, _ = said(promtool, "test", "rules", tmp_path / "tests" / "monitoring" / TESTS.name)
+        copy.write_text(RULES.read_text().replace(before, after))
+        code, _ = said(promtool, "test", "rules", cases)
         assert code != 0, before
 
 

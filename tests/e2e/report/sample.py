@@ -45,13 +45,13 @@ def with_history(env: SyncEnv) -> None:
     """Make three runs: one 44 days ago, one 9 days ago, one now."""
     registry = env.registry
     env.sync()
-    _move_back(env, timedelta(days=35))
+    move_back(env, timedelta(days=35))
     models = registry.ids(MODELS)
     for model_id in models[3:12]:
         registry.add_version(model_id)
     registry.delete_model(models[0])
     env.sync()
-    _move_back(env, timedelta(days=9))
+    move_back(env, timedelta(days=9))
     fresh = registry.add_model("1", "churn-by-region")
     newest = registry.add_version(fresh)
     registry.set_tags(newest, ["prod"])
@@ -60,7 +60,7 @@ def with_history(env: SyncEnv) -> None:
     env.execute("UPDATE sync_runs SET host = 'https://acme.example'")
 
 
-def _move_back(env: SyncEnv, by: timedelta) -> None:
+def move_back(env: SyncEnv, by: timedelta) -> None:
     """Move the times of all runs so far into the past."""
     moments = {
         "sync_runs": ("started_at", "finished_at"),

@@ -1,9 +1,5 @@
-"""The page in a real browser: Chromium, without a network, from disk.
+"""The page in a real browser: Chromium, without a network, from disk."""
 
-TFY_ETL_TEST_PICTURES=docs/report lets the test of the looks write the pictures that the documentation shows.
-"""
-
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +18,6 @@ from tests.unit.report.test_page import TRICKS, made
 # One worker starts the browser, for all of these.
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
 
-_PICTURES = os.environ.get("TFY_ETL_TEST_PICTURES")
-_PICTURED = {"desktop": ("header", "#growth", "#metrics"), "dark": ("#growth",), "phone": ("header", "#mix")}
 LOOKS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},
@@ -256,14 +250,12 @@ def test_the_direction_of_writing_does_not_reach_beyond_a_name(browser: Browser,
 
 
 @pytest.mark.parametrize("looks", LOOKS)
-def test_it_is_as_wide_as_its_window_and_pictures_show_its_looks(looks: str, browser: Browser, report: Path) -> None:
+def test_it_is_as_wide_as_its_window_and_follows_the_colour_scheme(looks: str, browser: Browser, report: Path) -> None:
     opened = Opened(browser, report, **LOOKS[looks])
     assert opened.page.evaluate("document.documentElement.scrollWidth") == LOOKS[looks]["viewport"]["width"]
     background = opened.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     lightness = sum(map(int, re.findall(r"\d+", background)[:3])) / 3
     assert (lightness < 60) == (looks == "dark")
-    if _PICTURES:
-        _take_pictures(opened.page, looks, Path(_PICTURES))
     opened.page.close()
 
 
@@ -282,11 +274,3 @@ def test_it_prints_every_row_without_controls_and_in_dark_ink(opened: Opened, br
     rows = opened.table("stale models").locator("tbody tr")
     assert rows.locator("visible=true").count() == rows.count() > 20
     assert opened.page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
-
-
-def _take_pictures(page: Page, looks: str, folder: Path) -> None:
-    """Take screenshots of the page, each from a section on."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for place in _PICTURED[looks]:
-        page.locator(place).evaluate("(element) => element.scrollIntoView()")
-        page.screenshot(path=folder / f"{looks}-{place.removeprefix('#')}.png")

@@ -1,4 +1,4 @@
-"""The roles of docs/postgresql.md: what they may, and what they may not."""
+"""The roles of docs/how-to/analysts/postgresql.md: what they may, and what they may not."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Every block of Python in docs/orm.md runs on both databases, and prints what the registry holds."""
+"""Every block of Python in docs/how-to/analysts/orm.md runs on both databases, and prints what the registry holds."""
 
 import os
 import re
@@ -22,7 +22,7 @@ from tests.support.databases import new_database
 from tests.support.paths import ROOT
 from tests.support.sync_env import sync_env
 
-PAGE = ROOT / "docs" / "orm.md"
+PAGE = ROOT / "docs" / "how-to" / "analysts" / "orm.md"
 OPENING, *EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 LATEST, METRIC, FRAME = EXAMPLES
 

@@ -17,9 +17,11 @@ from tests.support.databases import libpq, new_database
 from tests.support.paths import ROOT
 from tests.support.sync_env import sync_env
 
+ANALYSTS = "docs/how-to/analysts"
+RECIPES, HISTORY = f"{ANALYSTS}/sql-recipes.md", f"{ANALYSTS}/history.md"
 RUN_ELSEWHERE = {
-    ROOT / "docs" / "postgresql.md",  # by tests/e2e/store/test_readers.py, each block as the role that it is for
-    ROOT / "docs" / "export.md",  # by tests/integration/export/test_docs.py, in DuckDB
+    ROOT / ANALYSTS / "postgresql.md",  # by tests/e2e/store/test_readers.py, each block as the role that it is for
+    ROOT / ANALYSTS / "export.md",  # by tests/integration/export/test_docs.py, in DuckDB
 }
 
 POSTGRESQL_ONLY = "<!-- PostgreSQL only -->"
@@ -43,7 +45,7 @@ def blocks() -> Iterator[Block]:
 
 
 BLOCKS = list(blocks())
-QUESTIONS = [block for block in BLOCKS if block.document in {"docs/sql-recipes.md", "docs/history.md"}]
+QUESTIONS = [block for block in BLOCKS if block.document in {RECIPES, HISTORY}]
 
 
 def named(block: Block) -> str:
@@ -121,4 +123,4 @@ def test_the_blocks_are_found_and_the_marks_of_postgresql_are_heeded() -> None:
     )
 
     assert [(bool(mark), sql) for mark, sql in found] == [(False, "SELECT 1;\n"), (True, "SELECT 2;\n")]
-    assert {"README.md", "docs/sql-recipes.md", "docs/history.md"} <= {block.document for block in BLOCKS}
+    assert {"README.md", RECIPES, HISTORY} <= {block.document for block in BLOCKS}

@@ -1,4 +1,4 @@
-"""Runs the examples of docs/export.md."""
+"""Runs the examples of docs/how-to/analysts/export.md."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.integration.export.reading import escaped_with_nul
 from tests.support.paths import ROOT
 from tests.support.sync_env import SyncEnv
 
-DOCS = ROOT / "docs" / "export.md"
+DOCS = ROOT / "docs" / "how-to" / "analysts" / "export.md"
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", DOCS.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE))
 
 

@@ -300,7 +300,7 @@ def test_as_of_accepts_text_times_from_plain_drivers(env: SyncEnv) -> None:
 
 
 def by_driver(env: SyncEnv, at: str) -> list[Any]:
-    """Bind the time as docs/history.md describes."""
+    """Bind the time as docs/how-to/analysts/history.md describes."""
     if env.url.startswith("sqlite"):
         return sqlite3.connect(str(make_url(env.url).database)).execute(AS_OF, {"at": at}).fetchall()
     with psycopg.connect(libpq(env.url)) as connection:

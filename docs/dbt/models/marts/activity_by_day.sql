@@ -1,4 +1,4 @@
--- How much moved on each day, by what it was.
+-- Number of changes by day and kind.
 select
     day || '/' || entity || '/' || kind as activity_id,
     day,

@@ -1,4 +1,4 @@
--- What is in production: one row for each version, however many tags say so.
+-- Versions in production: one row each, whatever the number of tags that mark them.
 with tagged as (
 
     select

@@ -1,4 +1,4 @@
--- What moved in the models and their versions, by day.
+-- Changes of the models and their versions, with the day.
 select
     {{ day_of('observed_at') }} as day,
     model_id,
