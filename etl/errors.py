@@ -10,6 +10,7 @@ EtlError                      exit 1   read the message; a later run may succeed
 │   ├── SourceUnavailable              all retries failed; run again later
 │   └── RequestRefused                 a 4xx that no retry fixes; the error has status and body
 ├── StoreError                exit 1   the database failed; fix it, then run again
+│   └── DatabaseLocked                 another session holds a lock on the tables; end it, then run again
 ├── LockHeld                  exit 4   another run holds the lock; wait for it, or pass --lock-wait
 ├── DeleteLimitExceeded       exit 5   check that the deletes are right, then pass --allow-mass-delete
 └── Interrupted               exit 130 stopped by a signal; nothing was written
@@ -78,6 +79,10 @@ class RequestRefused(SourceError):
 
 class StoreError(EtlError):
     """The database could not be read or written."""
+
+
+class DatabaseLocked(StoreError):
+    """Another session holds a lock on the tables."""
 
 
 class LockHeld(EtlError):

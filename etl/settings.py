@@ -13,7 +13,7 @@ from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from etl.errors import ConfigError
 
@@ -88,6 +88,9 @@ class Settings:
         metavar="URL",
         secret=True,
     )
+    schema: str | None = _global(
+        _CONNECTION, None, "PostgreSQL schema of the tables, one for each control plane.", metavar="NAME"
+    )
     timeout: float = _global(_REQUESTS, 60.0, "Seconds to wait for a response.", minimum=0.001, maximum=86_400)
     max_retries: int = _global(_REQUESTS, 5, "Retries after a transient failure.", minimum=0)
     max_retry_time: float = _global(_REQUESTS, 300.0, "Stop retrying a request after this many seconds.", minimum=0)
@@ -160,6 +163,10 @@ class Settings:
             # This form also rejects NaN, which fails every comparison, and infinity.
             if minimum is not None and not (minimum <= value <= each.metadata.get("maximum", value) < math.inf):
                 raise ConfigError(f"{flag(each.name)} must be {_bounds(each)}, not {value}.")
+
+    def database(self) -> str:
+        """The URL of the database, with the schema as its search path. ConfigError if the two do not fit."""
+        return _with_schema(self.database_url, self.schema)
 
     def base_url(self) -> str:
         """The control plane's URL without a trailing slash. ConfigError if it is missing or invalid."""
@@ -346,4 +353,19 @@ def notify_url_of_environment() -> str:
 
 def database_url_of_environment() -> str:
     """The database URL for tools without options, such as Alembic's own command."""
-    return os.environ.get("TFY_ETL_DATABASE_URL") or DEFAULT_DATABASE_URL
+    url = os.environ.get("TFY_ETL_DATABASE_URL") or DEFAULT_DATABASE_URL
+    return _with_schema(url, os.environ.get("TFY_ETL_SCHEMA"))
+
+
+def _with_schema(url: str, schema: str | None) -> str:
+    """Add the schema to a URL, in the form of libpq's `options`."""
+    if not schema:
+        return url
+    if not url.startswith("postgres"):
+        raise ConfigError("--schema needs a PostgreSQL database: remove it, or change --database-url.")
+    before, _, query = url.partition("?")
+    if any(name == "options" for name, _ in parse_qsl(query)):
+        raise ConfigError("--database-url has options already: set the search path there, or remove them.")
+    identifier = '"{}"'.format(schema.replace('"', '""'))
+    option = "-csearch_path=" + re.sub(r"([\\ ])", r"\\\1", identifier)
+    return f"{before}?{query}{'&' if query else ''}options={quote(option, safe='')}"

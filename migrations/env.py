@@ -3,10 +3,9 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from etl.models import Base
+from etl.models import VERSION_TABLE, Base
 from etl.settings import database_url_of_environment
 from etl.store import open_engine
-from etl.store.schema import VERSION_TABLE
 
 
 def _run(connection: Connection) -> None:

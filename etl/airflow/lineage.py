@@ -37,7 +37,7 @@ def registry_asset(database: str, table: str) -> Asset:
 
 def database_name(settings: "Settings") -> str:
     """The address of the database, without user and password."""
-    namespace, database = _address(settings.database_url)
+    namespace, database = _address(settings.database())
     return f"{namespace}/{database}"
 
 
@@ -47,7 +47,7 @@ def facets(settings: "Settings", summary: "Summary") -> Any:
     from openlineage.client.event_v2 import InputDataset, OutputDataset
     from openlineage.client.generated.output_statistics_output_dataset import OutputStatisticsOutputDatasetFacet
 
-    namespace, database = _address(settings.database_url)
+    namespace, database = _address(settings.database())
     tallies = {entity.value: tally for entity, tally in summary.tallies.items()}
     outputs = []
     for table in TABLES if summary.run_id is not None else ():

@@ -107,7 +107,7 @@ def _source_checks(settings: Settings, stack: ExitStack) -> list[Check]:
 
 
 def _store_checks(settings: Settings) -> list[Check]:
-    url = settings.database_url
+    url = settings.database()
 
     def database() -> str:
         with opened(url, read_only=True) as engine:

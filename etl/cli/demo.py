@@ -36,13 +36,13 @@ def run_demo(file: Path, *, progress: bool | None) -> None:
         )
         out.print(f"A simulated control plane listens on {simulator.url}. First sync:\n")
         show(_sync(settings), out)
-        with open_readonly(settings.database_url) as connection:
+        with open_readonly(settings.database()) as connection:
             _show_repos(out, models_by_repo(connection))
         out.print("\nThe registry changes:", *(f"- {each}" for each in change(registry)), sep="\n")
         out.print("\nSecond sync:\n")
         summary = _sync(settings)
         show(summary, out)
-        with open_readonly(settings.database_url) as connection:
+        with open_readonly(settings.database()) as connection:
             _show_changes(out, changes_of(connection, str(summary.run_id), limit=30))
             _show_tags(out, tags_now(connection, "eu", limit=8))
     out.print(f"\nThe database is {sanitize(file)}. Query it:\n  sqlite3 -box {sanitize(file)} '{_QUERY}'")

@@ -13,7 +13,7 @@ from etl.settings import Settings
 
 def export_command(settings: Settings, folder: Path, format: str, output: str, **how: Any) -> None:
     """Write the files, and print their contents; `how` are arguments of `export`."""
-    manifest = export(settings.database_url, folder, format, **how)
+    manifest = export(settings.database(), folder, format, **how)
     print_result(lambda: _print(manifest, folder, as_json=output == "json"), work_done=True)
 
 

@@ -16,7 +16,7 @@ NONE_OPEN = "There are no open rejected records."
 
 def show_all(settings: Settings, limit: int, output: str, *, also_resolved: bool) -> None:
     """Print the newest rejected records."""
-    with open_readonly(settings.database_url) as connection:
+    with open_readonly(settings.database()) as connection:
         found = rejected_records.listed(connection, also_resolved=also_resolved, limit=limit)
         number = rejected_records.count(connection, also_resolved=also_resolved)
     if output == "json":
@@ -55,7 +55,7 @@ def _print_table(found: list[Reject], number: int, *, also_resolved: bool) -> No
 
 def show_one(settings: Settings, reject_id: int) -> None:
     """Print the fields and the payload of a rejected record."""
-    with open_readonly(settings.database_url) as connection:
+    with open_readonly(settings.database()) as connection:
         (found,) = rejected_records.numbered(connection, [reject_id])
         payload, host = rejected_records.payload_and_host(connection, reject_id)
     for name, value in (

@@ -22,7 +22,7 @@ def report_command(settings: Settings, out: Path, *, stale_after: timedelta, max
         if error.name not in _EXTRA:
             raise
         raise ConfigError(f"{error.name} is not installed: run pip install 'tfy-etl[report]'.") from error
-    page = render(settings.database_url, stale_after=stale_after, max_age=max_age, redact=redact)
+    page = render(settings.database(), stale_after=stale_after, max_age=max_age, redact=redact)
     if out == _STDOUT:
         sys.stdout.buffer.write(page.encode())  # in UTF-8, which the page declares
         sys.stdout.flush()

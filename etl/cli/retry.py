@@ -26,7 +26,7 @@ _OUTCOMES = {
 def retry_rejected(settings: Settings, reject_ids: Sequence[int]) -> None:
     """Retry the records with the given ids, or else all open ones. Exit if there was a run."""
     as_json = settings.output == "json"
-    with open_readonly(settings.database_url) as connection:
+    with open_readonly(settings.database()) as connection:
         found = (
             rejected_records.numbered(connection, reject_ids)
             if reject_ids

@@ -20,7 +20,7 @@ _STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 
 def show_status(settings: Settings, limit: int, output: str, *, max_age: timedelta | None) -> None:
     """Print the last runs and the age of the tables. EtlError if they are older than `max_age`."""
-    with open_readonly(settings.database_url) as connection:
+    with open_readonly(settings.database()) as connection:
         last, scopes = runs.latest(connection, limit), runs.freshness(connection)
         with connection.begin():
             missing = runs.missing_versions(connection, scopes)
@@ -30,9 +30,10 @@ def show_status(settings: Settings, limit: int, output: str, *, max_age: timedel
     else:
         _show(last, scopes, missing)
     age = _age(scopes)
-    if max_age is not None and (age is None or age > max_age):
+    if max_age is not None and not _is_fresh(age, max_age):
         raise EtlError(
-            f"The last complete run must be at most {_format_age(max_age)} old, but {_describe_age(age)}: "
+            f"The last complete run must be at most {_format_age(max_age)} old, but "
+            f"{'there is none' if age is None else f'it {_describe_age(age)}'}: "
             "fix the errors above, or run tfy-etl sync."
         )
 
@@ -40,16 +41,16 @@ def show_status(settings: Settings, limit: int, output: str, *, max_age: timedel
 def check_for_nagios(settings: Settings, *, max_age: timedelta | None, critical_age: timedelta | None) -> None:
     """Print one line as a Nagios plugin does, and exit with the code of its state."""
     try:
-        with open_readonly(settings.database_url) as connection:
+        with open_readonly(settings.database()) as connection:
             scopes = runs.freshness(connection)
     except EtlError as error:
         _end_check("UNKNOWN", str(error), "")
     age = _age(scopes)
     limits = ";".join("" if each is None else f"{each.total_seconds():.0f}" for each in (max_age, critical_age))
     performance = "" if age is None else f" | age={age.total_seconds():.0f}s;{limits};0"
-    message = "there is no complete run" if age is None else f"the last complete run is {_format_age(age)} old"
+    message = "there is no complete run" if age is None else f"the last complete run {_describe_age(age)}"
     for state, limit in (("CRITICAL", critical_age), ("WARNING", max_age)):
-        if limit is not None and (age is None or age > limit):
+        if limit is not None and not _is_fresh(age, limit):
             _end_check(state, f"{message}, limit {_format_age(limit)}", performance)
     _end_check("UNKNOWN" if age is None else "OK", message, performance)
 
@@ -88,9 +89,8 @@ def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]], missing: int
     for row in scopes:
         age = timedelta(seconds=row["age_seconds"])
         covered = "all versions" if row["coverage"] == Coverage.ALL else "only the latest version of each model"
-        out.print(
-            f"Scope {sanitize(row['scope'])}: the last complete run was {_format_age(age)} ago, and copied {covered}."
-        )
+        when = f"was {_format_age(age)} ago" if age >= timedelta(0) else _describe_age(age)
+        out.print(f"Scope {sanitize(row['scope'])}: the last complete run {when}, and copied {covered}.")
     if missing:
         noun = "version is" if missing == 1 else "versions are"
         out.print(f"{missing} older {noun} not copied. The view version_coverage shows their models.")
@@ -112,8 +112,14 @@ def _counts(counts: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _describe_age(age: timedelta | None) -> str:
-    return "there is none" if age is None else f"it is {_format_age(age)} old"
+def _is_fresh(age: timedelta | None, limit: timedelta) -> bool:
+    return age is not None and age <= limit and not runs.is_in_future(age.total_seconds())
+
+
+def _describe_age(age: timedelta) -> str:
+    if runs.is_in_future(age.total_seconds()):
+        return f"is dated {_format_age(-age)} in the future (a clock was wrong)"
+    return f"is {_format_age(max(age, timedelta(0)))} old"
 
 
 def _format_age(span: timedelta) -> str:

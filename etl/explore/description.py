@@ -3,8 +3,7 @@
 from typing import Any
 
 from etl.explore.queries import QUERIES
-from etl.models import Base, views
-from etl.store.schema import VERSION_TABLE
+from etl.models import VERSION_TABLE, Base, views
 
 TABLES = Base.metadata.tables
 VIEWS = views.metadata.tables

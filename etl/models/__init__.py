@@ -5,12 +5,13 @@ docs/how-to/analysts/orm.md has examples.
 """
 
 from etl.models import views
-from etl.models.base import Base
+from etl.models.base import VERSION_TABLE, Base
 from etl.models.bookkeeping import Change, RejectedRecord, SyncRun, SyncRunCount, SyncScope, VersionReadState
 from etl.models.registry import MlRepo, Model, ModelVersion, Subject
 from etl.models.registry_lists import ModelRunStep, ModelVersionMetric, ModelVersionPackage, ModelVersionTag
 
 __all__ = [
+    "VERSION_TABLE",
     "Base",
     "Change",
     "MlRepo",

@@ -8,6 +8,9 @@ from sqlalchemy.orm import DeclarativeBase
 
 from etl.models.types import RegistryJson, RegistryText, UtcDateTime
 
+VERSION_TABLE = "tfy_etl_version"
+"""The table of Alembic. Not Alembic's default name: a shared database may also hold migrations of other projects."""
+
 
 class Base(DeclarativeBase):
     """The base of all mappings; constraints have fixed names, so that later migrations can refer to them."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from etl.enums import WROTE
 from etl.report.data import ReportData
 from etl.report.formatting import moment, number, plural, span
-from etl.store.runs import age_of
+from etl.store.runs import age_of, is_in_future
 
 END_OF_LIFE = {
     "3.8": date(2024, 10, 31),
@@ -92,6 +92,12 @@ def _of_age(data: ReportData, max_age: timedelta) -> Caveat | None:
             "No run was complete yet. Records that are missing here may exist at the source.",
             "",
             "Run tfy-etl sync without a filter, and check its result.",
+        )
+    if is_in_future(seconds):
+        return Caveat(
+            f"The last complete run is dated {span(-seconds)} in the future, so the age of this data is unknown.",
+            "",
+            "Set the clock of the machine that runs tfy-etl, and run tfy-etl sync.",
         )
     if seconds <= max_age.total_seconds():
         return None

@@ -82,9 +82,10 @@ def translate_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise dialect_of(engine.url).translate_error(error.orig or error) from error
+        cause = error.orig if isinstance(error.orig, Exception) else error
+        raise dialect_of(engine.url).translate_error(cause, engine) from error
     except driver_error as error:  # from COPY, which bypasses SQLAlchemy
-        raise dialect_of(engine.url).translate_error(error) from error
+        raise dialect_of(engine.url).translate_error(error, engine) from error
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, type_coerce, update
 
 from etl.enums import WROTE, Coverage, Entity, Outcome, RunStatus
 from etl.errors import ConfigError
@@ -19,6 +19,8 @@ from etl.store.staging_tables import OBSERVED, TABLES
 
 # Tables instead of mapped classes: a statement with a mapped class configures every mapper, at the start of each run.
 _RUNS, _COUNTS, _SCOPES = (TABLES[name] for name in ("sync_runs", "sync_run_counts", "sync_scopes"))
+
+_CLOCK_SKEW_S = 300.0
 
 WHOLE = "all"
 """The name of the scope without a filter."""
@@ -60,7 +62,13 @@ def last_host(connection: Connection) -> str | None:
     """Return the host of the newest run that wrote; None if no run has."""
     wrote = _RUNS.c.status.in_(WROTE)
     with connection.begin():
-        return connection.scalar(select(_RUNS.c.host).where(wrote).order_by(_RUNS.c.started_at.desc()).limit(1))
+        return connection.scalar(select(_RUNS.c.host).where(wrote).order_by(*_newest_first(connection)).limit(1))
+
+
+def _newest_first(connection: Connection) -> tuple[ColumnElement[Any], ...]:
+    """Sort runs that are dated in the future last: a clock was wrong."""
+    now = type_coerce(dialect_of(connection.engine.url).now, _RUNS.c.started_at.type)
+    return (_RUNS.c.started_at > now, _RUNS.c.started_at.desc())
 
 
 def check_same_host(connection: Connection, host: str) -> None:
@@ -102,11 +110,11 @@ class Advance(NamedTuple):
 def advance(connection: Connection, to: Advance, *, run_id: str, started_at: datetime) -> None:
     """Update the scope's row after a complete run.
 
-    The watermark never exceeds the run's start, and never decreases.
+    The watermark never exceeds the run's start, and otherwise never decreases.
     """
     newest = connection.scalar(select(func.max(OBSERVED.c.updated_at)).where(OBSERVED.c.outcome != Outcome.REJECTED))
     before = connection.scalar(select(_SCOPES.c.watermark).where(_SCOPES.c.scope == to.scope))
-    marks = [mark for mark in (newest and min(newest, started_at), before) if mark is not None]
+    marks = [min(mark, started_at) for mark in (newest, before) if mark is not None]
     values = {
         "scope": to.scope,
         "watermark": max(marks, default=None),
@@ -146,7 +154,7 @@ def stored_versions(connection: Connection, repos: RepoScope) -> int:
 def latest(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """Return the last runs, newest first, each with its counts by table under `counts`."""
     with connection.begin():
-        rows = connection.execute(select(_RUNS).order_by(_RUNS.c.started_at.desc(), _RUNS.c.id).limit(limit))
+        rows = connection.execute(select(_RUNS).order_by(*_newest_first(connection), _RUNS.c.id).limit(limit))
         runs = [dict(row) for row in rows.mappings()]
         for run in runs:
             counts = connection.execute(select(_COUNTS).where(_COUNTS.c.run_id == run["id"]))
@@ -159,6 +167,11 @@ def by_ids(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
     with connection.begin():
         found = connection.execute(select(_RUNS).where(_RUNS.c.id.in_(ids)))
         return [dict(row) for row in found.mappings()]
+
+
+def is_in_future(age_s: float) -> bool:
+    """Whether a time of this age lies in the future by more than clocks usually differ."""
+    return age_s < -_CLOCK_SKEW_S
 
 
 def age_of(scopes: Iterable[Mapping[str, Any]]) -> float | None:

@@ -4,6 +4,7 @@ Every command checks the revision, which does not need Alembic.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -11,12 +12,15 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, column, inspect, select, table
 
 import etl
-from etl.errors import ConfigError, SchemaMismatch
-from etl.models import Base
+from etl.errors import ConfigError, DatabaseLocked, SchemaMismatch
+from etl.models import VERSION_TABLE, Base
 from etl.store.engine import dialect_of, is_in_memory, translate_errors
 
-VERSION_TABLE = "tfy_etl_version"
-"""Not Alembic's default name: a shared database may also hold the migrations of other projects."""
+_ATTEMPTS = 3
+"""Attempts of a migration that other sessions block."""
+
+_PAUSE_S = 1.0
+"""Seconds between two attempts, in which the sessions that waited behind the migration continue."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +45,20 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
 
 def _upgrade(engine: Engine, revision: str, only_if: Callable[[_State], bool]) -> bool:
     """Upgrade the schema if `only_if` allows it; return whether it was upgraded.
+
+    Raises DatabaseLocked if other sessions hold locks on the tables at every attempt.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _try_upgrade(engine, revision, only_if)
+        except DatabaseLocked as error:
+            _log.warning("%s", error)
+            time.sleep(_PAUSE_S)
+    return _try_upgrade(engine, revision, only_if)
+
+
+def _try_upgrade(engine: Engine, revision: str, only_if: Callable[[_State], bool]) -> bool:
+    """Upgrade the schema, once.
 
     `only_if` is called again under the lock, when no other process can migrate the schema.
     """

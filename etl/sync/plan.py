@@ -13,6 +13,9 @@ NEVER = timedelta.max
 
 Another run must then find changes that do not show in a model's change hash."""
 
+CLOCK_SKEW = timedelta(minutes=5)
+"""Times up to this far in the future are not called wrong: clocks of several machines differ."""
+
 Way = Literal["none", "embedded", "by model", "sweep"]
 
 
@@ -40,9 +43,10 @@ def is_full(
         return None
     if last_full_at is None:
         return "no run has compared every version yet"
-    if now - last_full_at >= full_every:
-        return f"the last full comparison is older than {full_every}"
-    return None
+    age = now - last_full_at
+    if age < -CLOCK_SKEW:
+        return "the last full comparison is dated in the future: a clock was wrong"
+    return f"the last full comparison is older than {full_every}" if age >= full_every else None
 
 
 def plan_versions(  # noqa: PLR0913 all are keyword-only

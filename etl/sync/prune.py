@@ -44,7 +44,7 @@ def prune(settings: Settings, *, batch: int = _BATCH, sleep: Callable[[float], N
     if settings.keep is None:
         raise ConfigError("How much is to be kept? Give it as --keep 90d: what is older goes.")
     before = _ago(settings.keep)
-    with open_readonly(settings.database_url) as connection:
+    with open_readonly(settings.database()) as connection:
         old = Old(connection, before)
         if settings.dry_run:
             return Pruned(before, dry_run=True, rows=old.count())

@@ -61,7 +61,7 @@ def run(
     with (
         monitor,
         Client(settings, settings.token()) as client,
-        Store(settings.database_url, read_only=settings.dry_run) as store,
+        Store(settings.database(), read_only=settings.dry_run) as store,
     ):
         monitor.client = client
         if not settings.dry_run:

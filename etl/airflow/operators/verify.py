@@ -61,7 +61,7 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
         found = super().result(summary, settings)
         if not summary.complete or summary.run_id is None:
             return found
-        return found | {"verification": self._verified | _compared(summary, settings.database_url)}
+        return found | {"verification": self._verified | _compared(summary, settings.database())}
 
     def _check_all_synced(self) -> dict[str, Any]:
         """Check in the database that every ML repo was synced. An ML repo deleted since then counts as synced."""

@@ -97,7 +97,7 @@ def explore(ctx: click.Context, port: int, *, open_browser: bool) -> None:
     """
     with lazy_import():
         from etl.cli.explore import explore_command
-    explore_command(settings_of(ctx).database_url, port, open_browser=open_browser)
+    explore_command(settings_of(ctx).database(), port, open_browser=open_browser)
 
 
 @click.command()

@@ -17,7 +17,7 @@ def upgrade(ctx: click.Context) -> None:
     """Create the tables and views, or migrate them to this release's revision."""
     with lazy_import():
         from etl.cli.db import upgrade_schema
-    upgrade_schema(settings_of(ctx).database_url)
+    upgrade_schema(settings_of(ctx).database())
 
 
 @db.command()
@@ -26,7 +26,7 @@ def current(ctx: click.Context) -> None:
     """Print the schema revision of the database, or none."""
     with lazy_import():
         from etl.cli.db import show_revision
-    show_revision(settings_of(ctx).database_url)
+    show_revision(settings_of(ctx).database())
 
 
 @db.command("check")
@@ -38,4 +38,4 @@ def check_(ctx: click.Context) -> None:
     """
     with lazy_import():
         from etl.cli.db import check_schema
-    check_schema(settings_of(ctx).database_url)
+    check_schema(settings_of(ctx).database())

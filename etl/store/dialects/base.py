@@ -92,6 +92,6 @@ class DatabaseDialect(Protocol):
     def analyze_new(self, connection: Connection, tables: Iterable[Table]) -> None:
         """Gather statistics of tables that have none."""
 
-    def translate_error(self, error: Exception) -> StoreError | ConfigError:
+    def translate_error(self, error: Exception, engine: Engine) -> StoreError | ConfigError:
         """Turn a driver's error into one line with the next step."""
         ...

@@ -29,8 +29,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import Text
 from typing_extensions import override
 
-from etl.errors import ConfigError, LockHeld, StoreError
+from etl.errors import ConfigError, DatabaseLocked, LockHeld, StoreError
 from etl.models.types import RegistryJson, RegistryText
+from etl.store.dialects import postgresql_session as session
 from etl.store.dialects.base import DatabaseDialect
 from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import MOMENTS_MS
@@ -38,11 +39,9 @@ from etl.store.staging_tables import MOMENTS_MS
 _LOCK_POLL_S = 0.2
 # The server frees the locks of a disconnected client with a delay, because it drops the temporary tables first.
 _LOCK_GRACE_S = 1.0
-# Detect within 90 seconds that the other host has disappeared without closing the connection. By default, client and
-# server take hours.
-_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 6}
 _INSUFFICIENT_PRIVILEGE = "42501"
 _READ_ONLY = "25006"
+_LOCK_NOT_AVAILABLE = "55P03"
 
 _COPIED_NULL = "\\N"
 _READ_BY_COPY = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
@@ -114,22 +113,20 @@ class PostgresqlDialect(DatabaseDialect):
 
     @override
     def prepare(self, engine: Engine) -> None:
-        """Set up the time zone and the keepalives of each connection.
+        """Set up each session.
 
-        Keepalives are set on the server too, so that it frees the locks of a client that has disappeared.
+        Keepalives are set on both sides: the server then frees the locks of a client that has disappeared.
         """
 
         @event.listens_for(engine, "do_connect")
         def _dial(_dialect: Dialect, _record: object, _arguments: list[Any], options: dict[str, Any]) -> None:
-            for name, value in _KEEPALIVES.items():
+            for name, value in session.KEEPALIVES.items():
                 options.setdefault(name, value)
 
-        @event.listens_for(engine, "connect")
+        # First of all listeners: in a database of the encoding SQL_ASCII, SQLAlchemy's own would fail.
+        @event.listens_for(engine, "connect", insert=True)
         def _connect(connection: Any, _record: object) -> None:
-            # In a time zone ahead of UTC, the last hours of the year 9999 would exceed Python's datetime.
-            settings = ["TIME ZONE 'UTC'", *(f"tcp_{name} = {value}" for name, value in _KEEPALIVES.items())]
-            connection.execute("; ".join(f"SET {each}" for each in settings))
-            connection.commit()
+            session.set_up(connection)
 
     @override
     @contextmanager
@@ -150,8 +147,10 @@ class PostgresqlDialect(DatabaseDialect):
         has committed.
         """
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
+        session.limit_lock_wait(connection, session.MERGE_TIMEOUT_S)
         schema = connection.scalar(text("SELECT current_schema()"))
         connection.execute(func.pg_advisory_xact_lock(_key(f"migrate/{schema}")).select())
+        session.limit_lock_wait(connection, session.MIGRATION_LOCK_TIMEOUT_S)
 
     @override
     def check_may_create(self, connection: Connection) -> None:
@@ -214,8 +213,10 @@ class PostgresqlDialect(DatabaseDialect):
 
     @override
     def wait_for_merges(self, connection: Connection) -> None:
+        session.limit_lock_wait(connection, session.MERGE_TIMEOUT_S)
         schema = connection.scalar(text("SELECT current_schema()"))
         connection.execute(func.pg_advisory_xact_lock(_key(f"merge/{schema}")).select())
+        session.limit_lock_wait(connection, session.LOCK_TIMEOUT_S)
 
     @override
     def insert(self, table: Table) -> Insert:
@@ -272,12 +273,19 @@ class PostgresqlDialect(DatabaseDialect):
             _analyze(connection, f'"{name}"', columns)
 
     @override
-    def translate_error(self, error: Exception) -> StoreError | ConfigError:
+    def translate_error(self, error: Exception, engine: Engine) -> StoreError | ConfigError:
         text = " ".join(str(error).split())[:300].rstrip("?.")
         if getattr(error, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
             return ConfigError(f"PostgreSQL refused: {text}: grant the role what it lacks.")
         if getattr(error, "sqlstate", None) == _READ_ONLY:
             return ConfigError(f"PostgreSQL refused: {text}: take a role, and a server, that may write.")
+        if getattr(error, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+            with engine.connect() as connection:
+                blocker = session.blocking_session(connection) or "another session, which has ended by now,"
+            return DatabaseLocked(
+                f"PostgreSQL failed: {blocker} holds a lock on the tables: end it, then run again; nothing of this run "
+                "was written."
+            )
         if getattr(error, "sqlstate", None) is None:  # the connection failed before a session began
             for sign, advice in (
                 ("authentication failed", "check user and password in TFY_ETL_DATABASE_URL"),

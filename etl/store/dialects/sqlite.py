@@ -45,6 +45,8 @@ _VARIABLES = 999
 
 
 def _check_file(path: Path) -> None:
+    if "\0" in str(path):
+        raise ConfigError("The file name in --database-url contains a NUL character (%00): remove it.")
     if path.is_dir():
         raise ConfigError(f"{path} is a folder: name a file in --database-url.")
     if path.exists() and not path.is_file():
@@ -52,6 +54,10 @@ def _check_file(path: Path) -> None:
     if not path.parent.is_dir():
         raise ConfigError(f"The folder {path.parent} does not exist: create it, or change --database-url.")
     if path.exists():
+        if path.stat().st_nlink > 1:
+            raise ConfigError(
+                f"{path} has another name, a hard link, which SQLite's locks do not cover: remove it, or use a copy."
+            )
         with path.open("rb") as file:
             head = file.read(16)
         if head and head != b"SQLite format 3\0":
@@ -269,7 +275,7 @@ class SqliteDialect(DatabaseDialect):
         """Do nothing: SQLite plans well enough with indexes and without statistics."""
 
     @override
-    def translate_error(self, error: Exception) -> StoreError | ConfigError:
+    def translate_error(self, error: Exception, engine: Engine) -> StoreError | ConfigError:
         text = str(error)
         if "readonly" in text or "unable to open" in text:
             return ConfigError(f"The database file or its folder cannot be written ({text}): fix its permissions.")

@@ -8,6 +8,7 @@ import pytest
 import trustme
 from sqlalchemy import column, table, text, update
 
+from etl.models import VERSION_TABLE
 from etl.simulator import Registry, Simulator, fault
 from etl.store import open_engine, opened, schema
 from tests.e2e.cli.commands import COMMAND, TOKEN, Done, execute
@@ -252,7 +253,7 @@ def test_a_schema_that_is_ahead_is_refused(
 ) -> None:
     engine = open_engine(migrated_url)
     with engine.begin() as connection:
-        connection.execute(update(table(schema.VERSION_TABLE, column("version_num"))).values(version_num="9999"))
+        connection.execute(update(table(VERSION_TABLE, column("version_num"))).values(version_num="9999"))
     engine.dispose()
     done = tfy_etl(*command, "--log-level", "error", "--database-url", migrated_url)
     assert_told(done, 2, "The database is at revision 9999, which this release", "upgrade tfy-etl")

@@ -96,6 +96,20 @@ def test_a_complete_run_of_one_repo_does_not_make_everything_fresh(known: Simula
     assert tfy_etl("status", "--max-age", "6h").code == 1
 
 
+def test_a_complete_run_in_the_future_is_not_fresh_and_is_told(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    set_in_database("UPDATE sync_scopes SET last_complete_at = '2999-01-01 00:00:00.000000'")
+
+    done = tfy_etl("status", "--max-age", "6h")
+
+    assert done.code == 1
+    assert "in the future (a clock was wrong)" in done.out
+    assert "at most 6:00:00 old, but it is dated " in done.err
+    assert nagios(tfy_etl, "--max-age", "6h")[0] == 1
+    assert tfy_etl("sync").code == 0
+    assert tfy_etl("status", "--max-age", "6h").code == 0
+
+
 def test_of_several_filtered_scopes_the_oldest_counts(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync", "--ml-repo", "1")
     tfy_etl("sync", "--ml-repo", "2")

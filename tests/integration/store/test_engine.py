@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, text
 
 from etl.errors import ConfigError, LockHeld, StoreError
 from etl.store import RepoScope, lock_is_free, open_engine, opened, server_of
 from etl.store.dialects import postgresql, sqlite
 from etl.store.engine import dialect_of, is_new_file
+from tests.support.databases import migrate
 
 
 class Complaint(Exception):
@@ -55,6 +56,23 @@ def test_a_missing_driver_is_told_with_the_extra_that_brings_it(monkeypatch: pyt
 @pytest.mark.parametrize("url", ["postgres://host/db", "postgresql://host/db", "postgresql+psycopg://host/db"])
 def test_every_spelling_of_postgresql_means_the_same_driver(url: str) -> None:
     assert open_engine(url).url.drivername == "postgresql+psycopg"
+
+
+def test_a_file_with_two_names_is_refused_because_locks_follow_the_name(tmp_path: Path) -> None:
+    file, link = tmp_path / "registry.db", tmp_path / "link.db"
+    migrate(f"sqlite:///{file}")
+    link.hardlink_to(file)
+    for each in (file, link):
+        with pytest.raises(ConfigError, match=r"has another name, a hard link, .*: remove it, or use a copy"):
+            open_engine(f"sqlite:///{each}")
+
+    link.unlink()
+    open_engine(f"sqlite:///{file}").dispose()
+
+
+def test_a_file_name_with_a_nul_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="contains a NUL character"):
+        open_engine(f"sqlite:///{tmp_path}/a%00b")
 
 
 def test_a_file_that_cannot_be_a_database_is_told(tmp_path: Path) -> None:
@@ -126,7 +144,7 @@ def test_what_the_driver_complains_of_is_a_store_error(migrated_url: str) -> Non
     ],
 )
 def test_sqlite_says_what_to_do(message: str, error: type[Exception], advice: str) -> None:
-    found = sqlite.DIALECT.translate_error(Complaint(message))
+    found = sqlite.DIALECT.translate_error(Complaint(message), create_engine("sqlite://"))
 
     assert type(found) is error
     assert advice in str(found)
@@ -146,7 +164,7 @@ def test_sqlite_says_what_to_do(message: str, error: type[Exception], advice: st
 def test_postgresql_says_what_to_do(message: str, state: str | None, error: type[Exception], advice: str) -> None:
     complaint = Complaint(message)
     complaint.sqlstate = state
-    found = postgresql.DIALECT.translate_error(complaint)
+    found = postgresql.DIALECT.translate_error(complaint, create_engine("sqlite://"))
 
     assert type(found) is error
     assert advice in str(found)

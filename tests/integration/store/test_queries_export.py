@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, inspect, select, text
 
-from etl.models import Base, ModelVersionMetric, SyncRun, views
+from etl.models import VERSION_TABLE, Base, ModelVersionMetric, SyncRun, views
 from etl.store import open_readonly, queries
-from etl.store.schema import VERSION_TABLE
 from tests.integration.models.test_types import named
 from tests.support.malformed_records import KEPT, ODD, REFUSED, serve
 from tests.support.sync_env import SyncEnv

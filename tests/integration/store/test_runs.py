@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from etl.errors import ConfigError
+from etl.models import SyncScope
 from etl.store import open_readonly, runs
 from tests.support.sync_env import SyncEnv
 
@@ -15,6 +16,21 @@ def test_the_last_runs_come_newest_first_with_their_counts(env: SyncEnv) -> None
     assert [run["id"] for run in latest] == [ids[2], ids[1]]
     assert latest[0]["counts"]["models"]["unchanged"] == 12
     assert latest[0]["counts"].keys() == {"ml_repos", "models", "model_versions"}
+
+
+def test_a_run_in_the_future_is_neither_the_newest_nor_keeps_full_comparisons_away(env: SyncEnv) -> None:
+    wrong, right = env.sync(full=True).run_id, env.sync(full=True).run_id
+    future = "2999-01-01 00:00:00.000000"
+    env.execute(f"UPDATE sync_runs SET started_at = '{future}' WHERE id = '{wrong}'")  # noqa: S608 a test's own values
+    env.execute(f"UPDATE sync_scopes SET last_full_at = '{future}', watermark = '{future}'")  # noqa: S608 the same
+    with open_readonly(env.url) as connection:
+        assert [run["id"] for run in runs.latest(connection, 2)] == [right, wrong]
+
+    assert env.sync().mode == "full"
+    (scope,) = env.rows(SyncScope)
+    assert scope["last_full_at"].year < 2999
+    assert scope["watermark"].year < 2999
+    assert env.sync().mode == "incremental"
 
 
 def test_runs_are_found_by_their_ids_and_others_are_not(env: SyncEnv) -> None:

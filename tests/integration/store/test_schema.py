@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, Table, inspect, text
 
 from etl.errors import SchemaMismatch
-from etl.models import Base, views
+from etl.models import VERSION_TABLE, Base, views
 from etl.store import open_engine, schema
 from tests.support.databases import migrate, new_database
 from tests.support.paths import ROOT
@@ -44,7 +44,7 @@ def shape(engine: Engine) -> dict[str, list[str]]:
     names = set(inspector.get_table_names()) | set(inspector.get_view_names())
     return {
         name: [f"{column['name']} {column['type']}" for column in inspector.get_columns(name)]
-        for name in names - {schema.VERSION_TABLE}
+        for name in names - {VERSION_TABLE}
     }
 
 
@@ -72,7 +72,7 @@ def test_every_revision_goes_up_and_down_and_up_again(empty: Engine) -> None:
 
 def test_the_models_agree_with_the_migrations(migrated: Engine) -> None:
     def is_ours(name: str | None, kind: str, _parents: object) -> bool:
-        return kind != "table" or name != schema.VERSION_TABLE
+        return kind != "table" or name != VERSION_TABLE
 
     with migrated.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_ours})
@@ -118,7 +118,7 @@ def comments(engine: Engine) -> dict[str, str | None]:
         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname <> :ours
     """
     with engine.connect() as connection:
-        rows = connection.execute(text(query), {"ours": schema.VERSION_TABLE}).all()
+        rows = connection.execute(text(query), {"ours": VERSION_TABLE}).all()
     of_columns = {row.name: row.of_column for row in rows}
     return of_columns | {row.name.split(".")[0]: row.of_relation for row in rows}
 
@@ -184,7 +184,7 @@ def test_a_database_behind_is_migrated_when_it_is_our_own(empty: Engine, dialect
 
 def test_a_database_ahead_of_the_code_is_left_alone(migrated: Engine) -> None:
     with migrated.begin() as connection:
-        connection.execute(text(f"UPDATE {schema.VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608 our own name
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608 our own name
     for ask in (schema.ensure, schema.describe, schema.check, schema.upgrade):
         with pytest.raises(SchemaMismatch, match=r"at revision 9999, which this release .* does not know"):
             ask(migrated)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, inspect, make_url, text
 
 from etl.errors import ConfigError, SchemaMismatch
-from etl.models import Base
+from etl.models import VERSION_TABLE, Base
 from etl.store import migrate, open_engine, opened, schema
 from etl.store.dialects import postgresql
 from tests.support.databases import new_database, wait_for_waiting_locks
@@ -36,7 +36,7 @@ def test_database_without_tables_is_created_by_ensure_and_refused_by_check(empty
     schema.ensure(empty)
 
     assert schema.current(empty) == schema.head()
-    assert tables(empty) == {*Base.metadata.tables, schema.VERSION_TABLE}
+    assert tables(empty) == {*Base.metadata.tables, VERSION_TABLE}
 
 
 def test_database_with_foreign_tables_alone_is_refused_until_an_upgrade_creates_ours(empty: Engine) -> None:
@@ -96,7 +96,7 @@ def test_foreign_tables_of_other_schemas_do_not_keep_ensure_from_creating_in_the
         schema.ensure(engine)
         assert schema.current(engine) == schema.head()
         assert set(inspect(engine).get_table_names("public")) == {"models"}
-        assert set(inspect(engine).get_table_names("Registry")) == {*Base.metadata.tables, schema.VERSION_TABLE}
+        assert set(inspect(engine).get_table_names("Registry")) == {*Base.metadata.tables, VERSION_TABLE}
 
 
 def test_two_schemas_of_a_database_hold_tables_of_their_own(server: str) -> None:

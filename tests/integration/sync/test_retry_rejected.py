@@ -14,7 +14,7 @@ from etl.sync import Fate, Interrupts, RejectedRetry, run
 from tests.support.sync_env import Silent, SyncEnv
 
 DEEP = json.loads("[" * 300 + "]" * 300)
-UNASKED = "the next sync meets it again"
+UNASKED = "the next sync reads it from the lists"
 
 
 def spoil(env: SyncEnv, *ids: str) -> None:
@@ -88,7 +88,7 @@ def test_what_is_still_bad_stays_open_as_it_was_and_as_it_is(env: SyncEnv) -> No
     env.registry.set_fields(other, {"deep": [DEEP]})
     fates = reread(env)
 
-    assert fates[None] == Fate("rejected", f"it has no id to ask for, {UNASKED}")
+    assert fates[None] == Fate("rejected", f"it has no id; {UNASKED}")
     assert fates[same] == fates[other] == Fate("rejected", reason)
     assert fates[mended] == Fate("stored")
     assert sorted(opened(env), key=str) == sorted([None, same, other, other], key=str)
@@ -113,7 +113,7 @@ def test_what_has_no_name_in_an_address_waits_for_the_next_sync(env: SyncEnv, re
     env.registry.put_raw("models", "odd", {"id": record_id, "deep": DEEP})
     env.sync()
 
-    assert reread(env) == {record_id: Fate("rejected", f"its id cannot stand in an address, {UNASKED}")}
+    assert reread(env) == {record_id: Fate("rejected", f"its id cannot be part of a URL; {UNASKED}")}
     assert opened(env) == [record_id]
 
 

@@ -1,0 +1,72 @@
+"""A session with PostgreSQL: its settings, whatever the role and the database prefer, and who blocks it."""
+
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from etl.errors import ConfigError
+from etl.models import VERSION_TABLE
+
+LOCK_TIMEOUT_S = 60
+"""Seconds that a statement waits for a lock of another session."""
+
+MIGRATION_LOCK_TIMEOUT_S = 3
+"""The same for a migration. While it waits for a table, it blocks all readers that come later."""
+
+MERGE_TIMEOUT_S = 600
+"""Seconds that a run waits for the merges of other runs, and a migration for other migrations."""
+
+# Detect within 90 seconds that the other host has disappeared without closing the connection. By default, client and
+# server take hours.
+KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 6}
+
+_SCHEMA_OF_TABLES = """
+    SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(%s)
+"""
+_BLOCKERS = text("""
+    SELECT a.pid, a.usename, a.application_name, a.state
+    FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid JOIN pg_class c ON c.oid = l.relation
+    WHERE l.granted AND a.pid <> pg_backend_pid() AND a.datname = current_database()
+          AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+    ORDER BY l.mode LIKE '%Exclusive%' DESC, a.xact_start LIMIT 1
+""")
+
+
+def set_up(connection: Any) -> None:
+    """Set up a new session of psycopg. ConfigError if the database cannot hold all text.
+
+    If tfy-etl has tables on the search path, the path becomes exactly their schema. Two runs that reach the same tables
+    by different paths then use the same locks.
+    """
+    settings = [
+        "client_encoding = 'UTF8'",
+        "DateStyle = 'ISO, MDY'",
+        # In a time zone ahead of UTC, the last hours of the year 9999 would exceed Python's datetime.
+        "TIME ZONE 'UTC'",
+        f"lock_timeout = '{LOCK_TIMEOUT_S}s'",
+        *(f"tcp_{name} = {value}" for name, value in KEEPALIVES.items()),
+    ]
+    connection.execute("; ".join(f"SET {each}" for each in settings))
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise ConfigError(
+            f"The database has the encoding {encoding}, which cannot hold all text: create one with ENCODING 'UTF8'."
+        )
+    found = connection.execute(_SCHEMA_OF_TABLES, [VERSION_TABLE]).fetchone()
+    if found is not None:
+        connection.execute("SELECT set_config('search_path', quote_ident(%s), false)", found)
+    connection.commit()
+
+
+def limit_lock_wait(connection: Connection, seconds: float) -> None:
+    """Set the time to wait for a lock, until the transaction ends."""
+    connection.execute(text("SELECT set_config('lock_timeout', :limit, true)"), {"limit": f"{seconds:g}s"})
+
+
+def blocking_session(connection: Connection) -> str | None:
+    """Describe the session that has locked tables of the schema for the longest time; None if there is none."""
+    found = connection.execute(_BLOCKERS).first()
+    if found is None:
+        return None
+    details = (f"role {found.usename}", f"application {found.application_name or 'unknown'}", found.state)
+    return f"session {found.pid} ({', '.join(filter(None, details))})"
