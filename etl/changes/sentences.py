@@ -55,10 +55,17 @@ def record_lines(planned: PlannedChanges, clean: Clean, limit: int) -> list[str]
     return [*lines, f"and {rest} more"] if rest else lines
 
 
+def record_names(planned: PlannedChanges, clean: Clean) -> str:
+    """Return the names of deleted records in one line: `ML repo risk, fraud-scorer with 5 versions and 2 more`."""
+    named = [f"{name(each, clean)}{_with_versions(each, ' with')}" for each in planned.changes]
+    rest = planned.records - len(named)
+    return ", ".join(named) + (f" and {rest} more" if rest else "")
+
+
 def _predicate(change: NamedChange, clean: Clean) -> str:
     """Return what happened to the record."""
     if change.kind in WHOLE:
-        return change.kind + (f", with {_count(change.versions, 'version')}" if change.versions else "")
+        return f"{change.kind}{_with_versions(change, ', with')}"
     if change.kind in {"tag_added", "tag_removed"}:
         return f"tag {_value(change.new or change.old or '', clean)} {change.kind.removeprefix('tag_')}"
     group, _, key = (change.field or "").partition(".")
@@ -130,5 +137,6 @@ def _shorten(text: str, clean: Clean, longest: int) -> str:
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun if number == 1 else f'{noun}s'}"
+def _with_versions(change: NamedChange, words: str) -> str:
+    """Return the number of versions after these words; nothing if there are none."""
+    return f"{words} {change.versions} version{'' if change.versions == 1 else 's'}" if change.versions else ""

@@ -11,6 +11,8 @@ progress      progress bars on a terminal, log lines elsewhere
 sanitize      text that is safe to print
 output        stdout and stderr, and failures to write them
 run_reporter  reports of a run to metrics file, OTLP collector and webhook
+planned_changes
+              the changes that a dry run has found
 console       tables for people
 sync, check, status, changes, rejected, retry, prune, report, export, explore, schema, db, demo, simulate
               the implementations of the commands

@@ -4,11 +4,10 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import Any
 
 import click
 
-from etl.changes import NOTHING_RECORDED, NamedChange, name, sentence
+from etl.changes import NOTHING_RECORDED, NamedChange, as_json, sentence
 from etl.cli.moment import moment_at
 from etl.cli.sanitize import redact, sanitize
 from etl.errors import ConfigError
@@ -51,30 +50,11 @@ def changes_command(  # noqa: PLR0913 one for each option
             _print_text(list(found), queries.changes.count(connection, chosen), chosen, model)
 
 
-def as_json(change: NamedChange) -> dict[str, Any]:
-    """Return the change as an object for programs, with its values as recorded."""
-    return {
-        "run_id": change.run_id,
-        "observed_at": change.observed_at and change.observed_at.astimezone(UTC).isoformat(),
-        "entity": change.entity,
-        "id": change.id,
-        "name": name(change, redact),
-        "model": change.model,
-        "version": change.version,
-        "ml_repo": change.ml_repo,
-        "kind": change.kind,
-        "field": change.field,
-        "old": change.old,
-        "new": change.new,
-        "sentence": sentence(change, redact),
-    }
-
-
 def _print_json(changes: Iterable[NamedChange]) -> None:
     """Print a list, one object at a time: the history may be large."""
     separator = "["
     for each in changes:
-        click.echo(f"{separator}{redact(json.dumps(as_json(each)))}", nl=False)
+        click.echo(f"{separator}{json.dumps(as_json(each, redact))}", nl=False)
         separator = ",\n"
     click.echo("[]" if separator == "[" else "]")
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection
 
+from etl.changes import PlannedChanges
 from etl.errors import ConfigError, EtlError, StoreError
 from etl.store import reconcile, runs, schema
 from etl.store.engine import (
@@ -22,6 +23,7 @@ from etl.store.engine import (
     writing,
 )
 from etl.store.merge import Supersede, merge
+from etl.store.queries.planned_changes import planned
 from etl.store.reconcile import Tally
 from etl.store.rejected_records import Gone
 from etl.store.staging import Staging
@@ -126,6 +128,10 @@ class Store:
     def check_delete_limit(self, tallies: Mapping[str, Tally], ml_repos: Sequence[str], max_share: float) -> None:
         """Raise MassDelete if the run would delete too large a share of a table."""
         reconcile.check_delete_limit(self._connection, tallies, ml_repos, max_share)
+
+    def planned_changes(self, limit: int, *, deletes_only: bool = False) -> PlannedChanges:
+        """Return the first changes that the run would record, by name."""
+        return planned(self._connection, limit, deletes_only=deletes_only)
 
     def begin(self, run: Mapping[str, Any]) -> None:
         """Write the row of a run that starts."""

@@ -8,6 +8,7 @@
 `stage_pages`      Turns a page into staged rows.
 `version_batch`    Gathers versions of several models, to stage them together.
 `confirm_deletes`  Fetches each missing model by id before it is marked as deleted.
+`planned_changes`  Names the staged changes, for a dry run and for a refused run.
 `retry_rejected`   Fetches rejected records again, one by one.
 `signals`          Delays signals while a commit is in progress.
 `gc_control`       Decides when Python collects reference cycles.
@@ -19,6 +20,7 @@
 from etl.sync.context import Progress
 from etl.sync.monitor import RunMonitor
 from etl.sync.plan import NEVER
+from etl.sync.planned_changes import NAMED_RECORDS
 from etl.sync.prune import Pruned, prune
 from etl.sync.retry_rejected import Fate, RejectedRetry
 from etl.sync.run import run
@@ -27,6 +29,7 @@ from etl.sync.signals import Interrupts
 from etl.sync.summary import Summary
 
 __all__ = [
+    "NAMED_RECORDS",
     "NEVER",
     "Fate",
     "Interrupts",

@@ -18,6 +18,7 @@ from etl.sync.extract import Extraction
 from etl.sync.gc_control import GcControl
 from etl.sync.monitor import RunMonitor
 from etl.sync.plan import Plan, is_full, plan_versions
+from etl.sync.planned_changes import name_missing, planned_changes
 from etl.sync.retry_rejected import RejectedRetry
 from etl.sync.scope import Scope
 from etl.sync.signals import Interrupts
@@ -238,7 +239,7 @@ def _refusal(context: Context, tallies: Mapping[str, Tally]) -> DeleteLimitExcee
     try:
         context.store.check_delete_limit(tallies, context.scope.ml_repos, context.settings.max_delete_share)
     except DeleteLimitExceeded as error:
-        return error
+        return name_missing(error, context)
     return None
 
 
@@ -340,5 +341,6 @@ def _summary(context: Context, read: _Read, *, run_id: str | None) -> Summary:
         bytes_received=context.client.bytes_received,
         tallies=read.tallies,
         plan=read.plan,
+        changes=planned_changes(context),
         warnings=[*read.extraction.warnings, *([str(read.refusal)] if read.refusal else [])],
     )

@@ -134,3 +134,32 @@ def test_text_from_the_registry_is_safe_to_print(
     for out in (done.out, tfy_etl("changes", "--output", "json").out):
         assert "***" in out
         assert "token-that-nobody-may-see" not in out
+
+
+def test_a_dry_run_names_the_records_that_would_change(registry: Registry, known: Simulator, tfy_etl: Cli) -> None:
+    assert tfy_etl("sync").code == 0
+    assert "What would change" not in tfy_etl("sync", "--dry-run").out
+    first, *_, last = registry.records(MODELS)
+    registry.set_tags(first["latest_version"]["id"], ["production"])
+    registry.delete_model(last["id"])
+    done = tfy_etl("sync", "--dry-run")
+    assert done.code == 0
+    lines = done.out.partition("What would change:\n")[2].splitlines()
+    assert f"  {last['name']}: deleted, with 2 versions" in lines
+    assert sum("tag production added" in line for line in lines) == 1
+    result = json.loads(tfy_etl("sync", "--dry-run", "--output", "json").out)
+    assert result["changed_records"] == 2
+    assert f"{last['name']}: deleted, with 2 versions" in [each["sentence"] for each in result["changes"]]
+    assert "changes" not in json.loads(tfy_etl("sync", "--output", "json").out)
+
+
+def test_a_refused_run_names_the_missing_records_in_its_line(
+    registry: Registry, known: Simulator, tfy_etl: Cli
+) -> None:
+    assert tfy_etl("sync").code == 0
+    for model in registry.ids(MODELS)[:4]:
+        registry.delete_model(model)
+    done = tfy_etl("sync")
+    assert (done.code, done.err.count("Missing: ")) == (5, 1)
+    assert done.err.splitlines()[-1].count(" with 2 versions") == 4
+    assert "Missing: " in tfy_etl("status").out

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from etl.changes import NamedChange, sentence
-from etl.errors import ConfigError
+from etl.errors import ConfigError, DeleteLimitExceeded
 from etl.models import Change
 from etl.simulator import ML_REPOS, MODEL_VERSIONS, MODELS, Registry
 from etl.store import queries
@@ -173,3 +173,45 @@ def test_metrics_are_told_with_both_values(env: SyncEnv) -> None:
     env.registry.set_fields(basket, {"metrics": [logged | {"value": 0.93}]})
     env.sync()
     assert told(env) == ["basket v2: metric auc changed from 0.91 to 0.93", "basket v2: metric auc 0.91 logged"]
+
+
+def test_a_dry_run_tells_what_a_run_then_records(env: SyncEnv) -> None:
+    env.registry.set_tags(version_id(env, "fraud-scorer", 2), ["production"])
+    env.registry.set_description(version_id(env, "fraud-scorer", 2), "Better.")
+    gone = model_id(env, "churn-predictor")
+    env.registry.delete_model(gone)
+    env.registry.delete_version(version_id(env, "credit-scorer", 1))
+    env.registry.add_version(env.registry.add_model(env.registry.add_ml_repo("research"), "intent-router"))
+    planned = env.sync(dry_run=True, allow_mass_delete=True).changes
+    assert planned is not None
+    assert env.sync(allow_mass_delete=True).changes is None
+    assert [sentence(each, str) for each in planned.changes] == told(env)
+    assert planned.records == 5
+    assert {(each.run_id, each.observed_at) for each in planned.changes} == {(None, None)}
+    env.registry.restore(gone)
+    restored = env.sync(dry_run=True).changes
+    env.sync()
+    assert restored is not None
+    newest = changes(env)[0].run_id
+    assert [sentence(each, str) for each in restored.changes] == told(env, run_id=newest)
+    assert restored.records == 1
+
+
+def test_a_refused_run_names_the_missing_records(env: SyncEnv) -> None:
+    env.registry.delete_model(model_id(env, "churn-predictor"))
+    env.registry.delete_version(version_id(env, "credit-scorer", 1))
+    with pytest.raises(DeleteLimitExceeded, match=r"Missing: churn-predictor with 2 versions, credit-scorer v1\.$"):
+        env.sync()
+
+
+def test_a_refused_run_names_ten_records_and_counts_the_others(migrated_url: str) -> None:
+    registry = Registry.generate(seed=3, ml_repos=1, models=14, versions=1, metrics=0, empty_share=0)
+    with sync_env(migrated_url, registry) as env:
+        env.sync()
+        for each in registry.ids(MODELS)[2:]:
+            registry.delete_model(each)
+        with pytest.raises(DeleteLimitExceeded) as refused:
+            env.sync()
+    _, _, missing = str(refused.value).partition("Missing: ")
+    assert missing.count(" with 1 version") == 10
+    assert missing.endswith(" and 2 more.")

@@ -1,8 +1,10 @@
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.changes import NamedChange, PlannedChanges, name, record_lines, sentence
+from etl.changes import NamedChange, PlannedChanges, as_json, name, record_lines, record_names, sentence
 from etl.cli.sanitize import redact, sanitize, set_secrets
 
 MODEL = NamedChange(None, None, "models", "m1", "updated", model="fraud-scorer", ml_repo="risk")
@@ -137,3 +139,31 @@ def test_no_line_says_that_nothing_is_left_out() -> None:
     planned = PlannedChanges([REPO._replace(kind="created")], 1)
     assert record_lines(planned, sanitize, limit=10) == ["ML repo risk: created"]
     assert record_lines(PlannedChanges([], 0), sanitize, limit=10) == []
+
+
+def test_deleted_records_are_named_in_one_line() -> None:
+    planned = PlannedChanges([REPO, MODEL._replace(versions=1), MODEL._replace(model="churn", versions=5), VERSION], 6)
+    names = "ML repo risk, fraud-scorer with 1 version, churn with 5 versions, fraud-scorer v3"
+    assert record_names(planned, sanitize) == f"{names} and 2 more"
+    assert record_names(planned._replace(records=4), sanitize) == names
+
+
+def test_json_has_the_values_as_recorded_and_the_sentence() -> None:
+    change = MODEL._replace(
+        run_id="r1", observed_at=datetime(2026, 1, 2, 3, tzinfo=UTC), field="ml_repo_id", old="1", new="2", new_name="b"
+    )
+    assert as_json(change, str.upper) == {
+        "run_id": "R1",
+        "observed_at": "2026-01-02T03:00:00+00:00",
+        "entity": "MODELS",
+        "id": "M1",
+        "name": "FRAUD-SCORER",
+        "model": "FRAUD-SCORER",
+        "version": None,
+        "ml_repo": "RISK",
+        "kind": "UPDATED",
+        "field": "ML_REPO_ID",
+        "old": "1",
+        "new": "2",
+        "sentence": "FRAUD-SCORER: ML REPO CHANGED",
+    }
