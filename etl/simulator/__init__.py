@@ -4,6 +4,7 @@ http_types     a request and an answer
 data           synthetic records, the same for the same seed
 stored_record  a record, and the fields that lists sort and filter by
 registry       the records, their lists and changes to them, under one lock
+showcase       a registry with recognisable names, and a day of work in it, for the demonstration
 routes         paths, authorization, filters and limits
 faults         named faults, to inject into answers
 server         the HTTP server
@@ -12,6 +13,7 @@ server         the HTTP server
 from etl.simulator.faults import FAULTS, Fault, fault
 from etl.simulator.registry import NoSuchRecord, Registry
 from etl.simulator.server import Simulator
+from etl.simulator.showcase import Showcase
 from etl.simulator.stored_record import ENTITIES, ML_REPOS, MODEL_VERSIONS, MODELS
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "Fault",
     "NoSuchRecord",
     "Registry",
+    "Showcase",
     "Simulator",
     "fault",
 ]
