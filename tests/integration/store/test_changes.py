@@ -1,5 +1,6 @@
 """The changes that runs recorded, with names."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -173,6 +174,15 @@ def test_metrics_are_told_with_both_values(env: SyncEnv) -> None:
     env.registry.set_fields(basket, {"metrics": [logged | {"value": 0.93}]})
     env.sync()
     assert told(env) == ["basket v2: metric auc changed from 0.91 to 0.93", "basket v2: metric auc 0.91 logged"]
+
+
+def test_the_command_reads_each_database(env: SyncEnv) -> None:
+    env.registry.set_tags(version_id(env, "basket", 2), ["a"])
+    env.sync()
+    text = env.command("--since", "1h", "--model", "basket", command="changes")
+    assert text.splitlines()[1:2] == ["  basket v2: tag a added"]
+    found = json.loads(env.command("--output", "json", command="changes"))
+    assert [each["sentence"] for each in found if each["field"] == "tags"] == ["basket v2: tag a added"]
 
 
 def test_a_dry_run_tells_what_a_run_then_records(env: SyncEnv) -> None:
