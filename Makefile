@@ -5,12 +5,16 @@ PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade 
       --generate-hashes --no-emit-index-url --system-certs --custom-compile-command "make lock"
 LOCK = $(PIN) pyproject.toml
 
+# pip announces no new releases of itself.
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
 # uv installs each environment, in seconds instead of minutes. uv does not read pip's settings, so pass on their index.
 UV_INSTALL = index=; test -n "$$UV_DEFAULT_INDEX$$UV_INDEX_URL" || \
 	index=$$($(BIN)/pip config list | sed -n "s/^[^=]*[.]index-url='\(.*\)'$$/\1/p" | tail -n 1); \
 	$(BIN)/uv pip install --quiet --system-certs $${index:+--default-index "$$index"}
 # $(call install,ENVIRONMENT,REQUIREMENTS) installs locked and hashed requirements; $(call project,ENVIRONMENT) this project.
-install = $(UV_INSTALL) --python $(1)/bin/python --require-hashes --requirement $(2)
+# A third argument is one more option of uv.
+install = $(UV_INSTALL) $(3) --python $(1)/bin/python --require-hashes --requirement $(2)
 project = $(UV_INSTALL) --python $(1)/bin/python --no-deps --no-build-isolation --editable .
 
 # Later releases have no wheel for Python 3.11.
@@ -39,7 +43,7 @@ GENERATED = README.md docs/index.md docs/dbt/models/sources.yml \
             $(addprefix docs/how-to/,analysts/history.md analysts/explore.md operators/monitor.md) \
             $(addprefix docs/explanation/,reliability.md performance.md)
 
-demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, and show the result
+demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, show what changed, and write a report
 	@$(BIN)/tfy-etl demo
 
 test: .venv/dev.stamp  ## run every test, on SQLite and PostgreSQL
@@ -113,7 +117,7 @@ format: .venv/dev.stamp  ## format the code, and renew the generated parts of th
 	$(BIN)/cog -r -I tools/docs $(GENERATED)
 
 lock: .venv/dev.stamp  ## pin the newest versions that pyproject.toml allows
-	$(LOCK) --extra postgres --group build --output-file requirements/runtime.txt
+	$(LOCK) --extra postgres --extra report --group build --output-file requirements/runtime.txt
 	$(LOCK) --extra postgres --extra otel --extra report --extra explore --extra export --group dev \
 		--constraint requirements/runtime.txt --output-file requirements/dev.txt
 	$(LOCK) --extra postgres --extra otel --extra report --group build --constraint requirements/dev.txt \
@@ -128,12 +132,13 @@ wheel: .venv/runtime.stamp  ## build dist/*.whl
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean:  ## remove everything that these targets made
-	rm -rf .venv .venv-airflow .venv-bench .venv-dbt .venv-fuzz dist build site .cache tfy-etl-demo.db* .coverage* .hypothesis \
-		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-airflow .venv-bench .venv-dbt .venv-fuzz dist build site .cache tfy-etl-demo.db* tfy-etl-demo.html .coverage* \
+		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Compiled, so that the first demo starts as fast as any other: uv compiles on all cores, an import on one.
 .venv/runtime.stamp: requirements/runtime.txt pyproject.toml | $(BIN)/uv
-	@$(call install,.venv,$<)
+	@$(call install,.venv,$<,--compile-bytecode)
 	@$(call project,.venv)
 	@touch $@
 
@@ -177,5 +182,6 @@ $(BIN)/uv: | requirements/bootstrap.txt
 		  $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "$$package"; \
 		} >/dev/null 2>&1 || { echo "$$python cannot make environments: install $$package, then run make again." >&2; exit 1; }; \
 	}; \
+	echo "Installing tfy-etl and its locked libraries into .venv"; \
 	"$$python" -m venv --clear .venv
-	@$(BIN)/pip install --quiet --require-hashes --requirement requirements/bootstrap.txt
+	@$(BIN)/pip install --quiet --quiet --require-hashes --requirement requirements/bootstrap.txt

@@ -8,6 +8,7 @@
 `run_context`  The id of the current run.
 `source`       The client of the control plane: HTTP, paging, the proof of completeness.
 `records`      Pure: converts JSON to rows.
+`changes`      Pure: the wording of changes, in sentences with names.
 `models`       SQLAlchemy mappings of every table and view.
 `store`        All SQL: lock, staging, reconcile, merge, and the queries of other commands.
 `telemetry`    Sends a run's outcome to monitoring: metrics file, OTLP, webhook.

@@ -4,6 +4,7 @@ EtlError                      exit 1   read the message; a later run may succeed
 ├── ConfigError               exit 2   change a setting or an option; another run would fail too
 │   ├── TokenRefused                   set a token that is valid (401) or has the permission (403)
 │   ├── NotAControlPlane               set the URL of a control plane
+│   ├── ExtraMissing                   install the extra that the command needs
 │   ├── UnknownMlRepo                  name existing ML repos; the error has the unknown ids
 │   └── SchemaMismatch                 migrate the database, or upgrade tfy-etl
 ├── SourceError               exit 1   the control plane did not respond as expected
@@ -43,6 +44,10 @@ class TokenRefused(ConfigError):
 
 class NotAControlPlane(ConfigError):
     """The host responds, but not as a TrueFoundry control plane does."""
+
+
+class ExtraMissing(ConfigError):
+    """A library that only some commands need is not installed."""
 
 
 class UnknownMlRepo(ConfigError):

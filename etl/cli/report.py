@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from etl.cli.sanitize import redact, sanitize
-from etl.errors import ConfigError
+from etl.errors import ExtraMissing
 from etl.settings import Settings
 
 _EXTRA = {"jinja2", "markupsafe", "pygal"}
@@ -16,16 +16,27 @@ _STDOUT = Path("-")
 
 def report_command(settings: Settings, out: Path, *, stale_after: timedelta, max_age: timedelta) -> None:
     """Write the report, and print the name of its file."""
+    if out == _STDOUT:
+        sys.stdout.buffer.write(_render(settings, stale_after, max_age).encode())  # in UTF-8, which the page declares
+        sys.stdout.flush()
+        return
+    click.echo(write_report(settings, out, stale_after=stale_after, max_age=max_age), err=True)
+
+
+def write_report(settings: Settings, out: Path, *, stale_after: timedelta, max_age: timedelta) -> str:
+    """Write the report to a file, and return a line that says so. ExtraMissing if a library of it is missing."""
+    page = _render(settings, stale_after, max_age)
+    from etl.report import replace  # noqa: PLC0415 as in _render
+
+    replace(out, page)
+    return f"Wrote {sanitize(out)}, {len(page.encode()) / 1000:,.0f} kB. Open it in a browser."
+
+
+def _render(settings: Settings, stale_after: timedelta, max_age: timedelta) -> str:
     try:
-        from etl.report import render, replace  # noqa: PLC0415 what it needs may not be installed
+        from etl.report import render  # noqa: PLC0415 what it needs may not be installed
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise
-        raise ConfigError(f"{error.name} is not installed: run pip install 'tfy-etl[report]'.") from error
-    page = render(settings.database(), stale_after=stale_after, max_age=max_age, redact=redact)
-    if out == _STDOUT:
-        sys.stdout.buffer.write(page.encode())  # in UTF-8, which the page declares
-        sys.stdout.flush()
-        return
-    replace(out, page)
-    click.echo(f"Wrote {sanitize(out)}, {len(page.encode()) / 1000:,.0f} kB. Open it in a browser.", err=True)
+        raise ExtraMissing(f"{error.name} is not installed: run pip install 'tfy-etl[report]'.") from error
+    return render(settings.database(), stale_after=stale_after, max_age=max_age, redact=redact)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from etl.cli.console import console, pluralize, table
 from etl.cli.output import print_result
+from etl.cli.planned_changes import planned_as_json, show_planned
 from etl.cli.progress import progress
 from etl.cli.run_reporter import RunReporter, run_reporter, status_of
 from etl.cli.sanitize import redact, sanitize
@@ -46,7 +47,7 @@ def sync_command(settings: Settings) -> None:
 def _print(summary: Summary, *, as_json: bool) -> None:
     if as_json:
         warnings = [redact(each) for each in summary.warnings]
-        click.echo(json.dumps(summary.as_json() | {"warnings": warnings}))
+        click.echo(json.dumps(summary.as_json() | planned_as_json(summary) | {"warnings": warnings}))
     else:
         show(summary, console())
 
@@ -79,6 +80,7 @@ def show(summary: Summary, out: Console) -> None:
     for entity, tally in summary.tallies.items():
         counts.add_row(entity, *(str(getattr(tally, name)) for name in _COUNTS))
     out.print(counts)
+    show_planned(summary, out)
     for warning in summary.warnings:
         out.print(f"Warning: {sanitize(warning)}")
     if summary.rejected:

@@ -4,6 +4,7 @@
 `data`           Synthetic records, the same for the same seed.
 `stored_record`  A record, and the fields that lists sort and filter by.
 `registry`       The records, their lists and changes to them, under one lock.
+`showcase`       A registry with recognisable names, and a day of work in it, for the demonstration.
 `routes`         Paths, authorization, filters and limits.
 `faults`         Named faults, to inject into answers.
 `server`         The HTTP server.
@@ -12,6 +13,7 @@
 from etl.simulator.faults import FAULTS, Fault, fault
 from etl.simulator.registry import NoSuchRecord, Registry
 from etl.simulator.server import Simulator
+from etl.simulator.showcase import Showcase
 from etl.simulator.stored_record import ENTITIES, ML_REPOS, MODEL_VERSIONS, MODELS
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "Fault",
     "NoSuchRecord",
     "Registry",
+    "Showcase",
     "Simulator",
     "fault",
 ]

@@ -15,7 +15,7 @@
 `comments`          Writes the comments of tables, views and columns to the database.
 `engine`            Creates an engine from a URL, and translates the drivers' errors.
 `dialects`          The differences between SQLite and PostgreSQL.
-`queries`           The queries of other commands: report, export, explore, demo.
+`queries`           The queries of other commands: changes, report, export, explore, demo.
 """
 
 from etl.store import queries, reconcile, rejected_records, runs, schema

@@ -8,9 +8,12 @@
 `stage_pages`      Turns a page into staged rows.
 `version_batch`    Gathers versions of several models, to stage them together.
 `confirm_deletes`  Fetches each missing model by id before it is marked as deleted.
+`delete_limit`     Refuses a run that would delete too much.
+`planned_changes`  The changes that a dry run has staged, by name.
 `retry_rejected`   Fetches rejected records again, one by one.
 `signals`          Delays signals while a commit is in progress.
 `summary`          The result of a run, for people and programs.
+`derived_ml_repos`  Pure: derives ML repos that no list has from their models.
 `monitor`          The state of a run for telemetry, even if the run fails.
 `prune`            Deletes old run history.
 """
@@ -18,6 +21,7 @@
 from etl.sync.context import Progress
 from etl.sync.monitor import RunMonitor
 from etl.sync.plan import NEVER
+from etl.sync.planned_changes import NAMED_RECORDS
 from etl.sync.prune import Pruned, prune
 from etl.sync.retry_rejected import Fate, RejectedRetry
 from etl.sync.run import run
@@ -26,6 +30,7 @@ from etl.sync.signals import Interrupts
 from etl.sync.summary import Summary
 
 __all__ = [
+    "NAMED_RECORDS",
     "NEVER",
     "Fate",
     "Interrupts",

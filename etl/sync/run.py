@@ -15,9 +15,11 @@ from etl.source import Client, ListingReader
 from etl.store import Advance, MissingRecords, Staging, Store, Supersede, Tally, reconcile, runs
 from etl.sync.confirm_deletes import confirm_deletes
 from etl.sync.context import Context, Progress
+from etl.sync.delete_limit import check_delete_limit, refusal
 from etl.sync.extract import Extraction
 from etl.sync.monitor import RunMonitor
 from etl.sync.plan import Plan, is_full, plan_versions
+from etl.sync.planned_changes import planned_changes
 from etl.sync.retry_rejected import RejectedRetry
 from etl.sync.scope import Scope
 from etl.sync.signals import Interrupts
@@ -94,12 +96,12 @@ def _execute(context: Context) -> Summary:
     if context.settings.dry_run:
         with _translate_errors(context):
             read = _read(context)
-            return _summary(context, read, refusal=_refusal(context, read.tallies))
+            return _summary(context, read, refusal=refusal(context, read.tallies))
     runs.begin(context.store.connection, _start_row(context))
     context.monitor.is_recorded = True
     with _record_failure(context):
         read = _read(context)
-        _check_delete_limit(context, read.tallies)
+        check_delete_limit(context, read.tallies)
         _commit(context, read)
     if _advances(context, read):
         context.monitor.last_complete_at = context.started_at
@@ -230,22 +232,6 @@ def _read_lists(context: Context, extraction: Extraction) -> tuple[Plan, bool]:
     return plan, every_version
 
 
-def _check_delete_limit(context: Context, tallies: Mapping[Entity, Tally]) -> None:
-    """Raise DeleteLimitExceeded if the run would delete too much, unless the settings allow it."""
-    if not context.settings.allow_mass_delete:
-        share = context.settings.max_delete_share
-        reconcile.check_delete_limit(context.store.connection, tallies, context.scope.repos, share)
-
-
-def _refusal(context: Context, tallies: Mapping[Entity, Tally]) -> DeleteLimitExceeded | None:
-    """Return the error that would end the run; a dry run reports it with the counts."""
-    try:
-        _check_delete_limit(context, tallies)
-    except DeleteLimitExceeded as error:
-        return error
-    return None
-
-
 def _missing(context: Context, extraction: Extraction, *, every_version: bool) -> MissingRecords:
     """Return the rejected records that the source no longer has.
 
@@ -342,5 +328,6 @@ def _summary(context: Context, read: _Read, *, refusal: DeleteLimitExceeded | No
         bytes_received=context.client.bytes_received,
         tallies=read.tallies,
         plan=read.plan,
+        changes=planned_changes(context),
         warnings=[*read.extraction.warnings, *([str(refusal)] if refusal else [])],
     )

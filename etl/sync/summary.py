@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from etl.changes import PlannedChanges
 from etl.enums import Coverage, Entity, RunStatus
 from etl.errors import DeleteLimitExceeded
 from etl.store import Tally
@@ -14,7 +15,7 @@ from etl.sync.plan import Plan
 class Summary:
     """The result of a run. `plan` says how versions were read; `run_id` is None for a dry run.
 
-    `coverage` is None for a run that only retried rejected records.
+    `coverage` is None for a run that only retried rejected records. `changes` are those that a dry run found.
     """
 
     run_id: str | None
@@ -29,6 +30,7 @@ class Summary:
     bytes_received: int
     tallies: Mapping[Entity, Tally]
     plan: Plan
+    changes: PlannedChanges | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -1,4 +1,4 @@
-"""Commands that read the copied data or describe it: report, export, explore, schema."""
+"""Commands that read the copied data or describe it: changes, report, export, explore, schema."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -7,7 +7,42 @@ from typing import Any
 import click
 
 from etl.cli.lazy import lazy_import
+from etl.cli.moment import Moment
 from etl.cli.options import Duration, output_option, settings_of
+
+
+@click.command(
+    epilog="""
+    \b
+    tfy-etl changes --since 7d               the last seven days
+    tfy-etl changes --since 2026-11-01       since a date, in UTC
+    tfy-etl changes --model fraud-scorer     one model with its versions
+    tfy-etl changes --output json | jq -r '.[].sentence'
+    """,
+)
+@click.option("--since", type=Moment(), help="Show changes found at or after this moment: 7d (ago), or ISO 8601.")
+@click.option("--until", type=Moment(), help="Show changes found before this moment: 1d (ago), or ISO 8601.")
+@click.option("--run", "run_id", metavar="ID", help="Show the changes that this run found.")
+@click.option(
+    "--model", metavar="NAME", help="Show the changes of this model and its versions; its name, REPO/NAME, or FQN."
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 2**31),
+    show_default="100 with text, all with json",
+    help="Number of changes to show, newest first.",
+)
+@output_option
+@click.pass_context
+def changes(ctx: click.Context, /, **which: Any) -> None:
+    """Show what changed in the registry, in sentences.
+
+    Changes are grouped by the run that found them, newest first. The text leaves out fields that change with every
+    update, such as updated_at, and counts the versions of a new or deleted model; json has every recorded change.
+    """
+    with lazy_import():
+        from etl.cli.changes import changes_command
+    changes_command(settings_of(ctx), **which)
 
 
 @click.command()

@@ -20,13 +20,14 @@ _COUNT = click.IntRange(min=0)
     type=click.Path(path_type=Path, dir_okay=False),
     default=DEMO_FILE,
     show_default=True,
-    help="SQLite file to create; an existing file is replaced only if it has the default name.",
+    help="SQLite file to create, with the report beside it; files are replaced only if they have the default name.",
 )
 @click.pass_context
 def demo(ctx: click.Context, file: Path) -> None:
     """Try a sync with a simulated registry, without an account.
 
-    Syncs the simulated registry into SQLite, changes it, and syncs it again. Connects only to this machine.
+    Syncs the simulated registry into SQLite, changes it, syncs it again, shows what changed, and writes the report.
+    Connects only to this machine.
     """
     with lazy_import():
         from etl.cli.demo import run_demo

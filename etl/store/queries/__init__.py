@@ -1,11 +1,14 @@
 """The queries of commands other than `sync`, one module for each.
 
-`report`   Counts and lists for the report.
-`export`   The rows of all tables and views, from one snapshot.
-`explore`  A read-only SQLite connection for Datasette.
-`demo`     The queries of the demonstration.
+`report`           Counts and lists for the report.
+`changes`          Recorded changes, with names.
+`planned_changes`  The changes that a run has staged, with names.
+`change_names`     Joins changes with names, for both.
+`export`           The rows of all tables and views, from one snapshot.
+`explore`          A read-only SQLite connection for Datasette.
+`demo`             The queries of the demonstration.
 """
 
-from etl.store.queries import demo, explore, export, report
+from etl.store.queries import changes, demo, explore, export, planned_changes, report
 
-__all__ = ["demo", "explore", "export", "report"]
+__all__ = ["changes", "demo", "explore", "export", "planned_changes", "report"]

@@ -1,35 +1,67 @@
 import io
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from etl.cli import demo as module
-from etl.store import open_readonly, runs
-from etl.store.queries.demo import changes_of, models_by_repo, tags_now
+from etl.store import open_readonly, queries
+from tests.e2e.cli.commands import execute
 from tests.e2e.cli.conftest import Cli
 
+SENTENCES = [
+    "basket-recommender: created, with 1 version",
+    "churn-predictor v6: created",
+    "demand-forecast v5: metric mape changed from 0.118 to 0.104",
+    "fraud-scorer v4: tag production removed",
+    "fraud-scorer v5: tag candidate removed",
+    "fraud-scorer v5: tag production added",
+    "legacy-rules: deleted, with 3 versions",
+    "product-ranker v5: description changed",
+]
 
-def test_the_demo_prints_its_steps_and_leaves_a_database(folder: Path, tfy_etl: Cli) -> None:
+
+def test_the_demo_announces_each_change_and_then_shows_it_in_a_sentence(folder: Path, tfy_etl: Cli) -> None:
     done = tfy_etl("demo")
     assert (done.code, done.err) == (0, "")
-    for said in (
-        "First sync:",
-        "succeeded, proven complete (anchored)\nfull, ",
-        "Models by ML repo (view current_models)",
-        "churn-by-region is created",
-        "Second sync:",
-        "succeeded, proven complete (anchored)\nincremental, ",
-        "tags: candidate",
-        "description: Trained on week 5. → Retrained on",
-        "Versions with the tag eu",
-        "sqlite3 -box tfy-etl-demo.db 'SELECT * FROM current_models LIMIT 5'",
-    ):
-        assert said in done.out
+    announced = done.out.partition("A day passes")[2].partition("\n\n")[0]
+    shown = done.out.partition("as tfy-etl changes says it\n")[2].partition("\n\n")[0]
+    assert [line.strip() for line in shown.splitlines()] == SENTENCES
+    assert {sentence.partition(":")[0].split()[0] for sentence in SENTENCES} == {
+        name for name in announced.split() if "-" in name[1:]
+    }
     with sqlite3.connect("tfy-etl-demo.db") as database:
-        assert database.execute("SELECT count(*) FROM current_models").fetchone() == (40,)
+        assert database.execute("SELECT count(*) FROM current_models").fetchone() == (23,)
     database.close()
+
+
+def test_the_demo_shows_no_ids_and_no_wide_lines(tfy_etl: Cli) -> None:
+    lines = tfy_etl("demo").out.splitlines()
+    assert max(map(len, lines)) <= 100
+    with open_readonly("sqlite:///tfy-etl-demo.db") as connection, connection.begin():
+        ids = {each.id for each in queries.changes.recorded(connection, queries.changes.Chosen(), every=True)}
+    assert [line for line in lines if any(each in line for each in ids if not each.isdecimal())] == []
+
+
+def test_the_demo_writes_the_report_and_names_commands_that_work(folder: Path, tfy_etl: Cli) -> None:
+    done = tfy_etl("demo")
+    assert "Wrote tfy-etl-demo.html, " in done.out
+    assert "fraud-scorer" in (folder / "tfy-etl-demo.html").read_text(encoding="utf-8")
+    commands = [line.split() for line in done.out.partition("Try next")[2].splitlines() if "tfy-etl " in line]
+    assert [command[1] for command in commands] == ["changes", "status", "check"]
+    history, status = (tfy_etl(*command[1:]) for command in commands[:2])
+    assert "  fraud-scorer v5: tag production added\n" in history.out
+    assert (history.code, status.code) == (0, 0)
+
+
+def test_without_its_libraries_the_demo_says_how_to_get_the_report(folder: Path) -> None:
+    script = "import sys; sys.modules['jinja2'] = None; from etl.cli import main; main()"
+    done = execute(sys.executable, "-c", script, "demo", cwd=folder)
+    assert (done.code, done.err) == (0, "")
+    assert "Not written. jinja2 is not installed: run pip install 'tfy-etl[report]'.\n" in done.out
+    assert not (folder / "tfy-etl-demo.html").exists()
 
 
 def test_the_demo_runs_twice_in_the_same_folder(tfy_etl: Cli) -> None:
@@ -39,12 +71,14 @@ def test_the_demo_runs_twice_in_the_same_folder(tfy_etl: Cli) -> None:
     assert "[info]" in again.err
 
 
-def test_another_file_is_made_but_never_replaced(folder: Path, tfy_etl: Cli) -> None:
-    (folder / "mine.db").write_text("precious")
-    done = tfy_etl("demo", "--file", "mine.db")
-    assert (done.code, done.err) == (2, "Error: mine.db already exists: choose another --file, or remove it.\n")
-    assert (folder / "mine.db").read_text() == "precious"
+def test_other_files_are_made_but_never_replaced(folder: Path, tfy_etl: Cli) -> None:
+    for mine, file in (("mine.db", "mine.db"), ("page.html", "page.db")):
+        (folder / mine).write_text("precious")
+        done = tfy_etl("demo", "--file", file)
+        assert (done.code, done.err) == (2, f"Error: {mine} already exists: choose another --file, or remove it.\n")
+        assert (folder / mine).read_text() == "precious"
     assert tfy_etl("demo", "--file", "fresh.db").code == 0
+    assert (folder / "fresh.html").exists()
 
 
 def test_a_folder_at_the_path_of_the_database_is_an_error(folder: Path, tfy_etl: Cli) -> None:
@@ -56,7 +90,7 @@ def test_a_folder_at_the_path_of_the_database_is_an_error(folder: Path, tfy_etl:
     (folder / "tfy-etl-demo.db").rmdir()
     done = tfy_etl("demo")
     assert done.code == 2
-    assert "Cannot replace tfy-etl-demo.db" in done.err
+    assert "Cannot replace tfy-etl-demo.db-wal" in done.err
 
 
 def test_the_demo_ignores_the_settings_of_the_user(tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,19 +111,12 @@ def test_tables_are_readable_at_any_usual_width(width: int, tfy_etl: Cli) -> Non
     file = io.StringIO()
     out = Console(file=file, width=width, markup=False, emoji=False, highlight=False)
     with open_readonly("sqlite:///tfy-etl-demo.db") as connection:
-        last = runs.latest(connection, 1)[0]["id"]
-        module._show_repos(out, models_by_repo(connection))
-        module._show_changes(out, changes_of(connection, last, limit=30))
-        module._show_tags(out, tags_now(connection, "eu", limit=8))
+        module._show_repos(out, queries.demo.models_by_repo(connection))
+        module._show_production(out, queries.demo.in_production(connection, "risk"))
     text = file.getvalue()
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    for whole in (
-        "tag_removed",
-        "search-and-ads/loyalty-scorer:5",
-        "search-and-ads/sentiment-recommender:5",
-        "ML repo",
-    ):
+    for whole in ("operations", "claims-triage", "ML repo"):
         assert whole in text
 
 
@@ -97,8 +124,7 @@ def test_text_from_the_registry_is_sanitized() -> None:
     file = io.StringIO()
     out = Console(file=file, width=80, markup=False, emoji=False, highlight=False)
     evil = "[red]\x1b[31m\u202e:smile:\r"
-    module._show_changes(out, [{"what": evil, "kind": "updated", "field": "name", "from": evil, "to": "b" * 90}])
-    module._show_tags(out, [{"ml_repo": evil, "model": evil, "version": 1}])
+    module._show_production(out, [{"model": evil, "version": 1, "created_by": evil}])
     assert "[red]" in file.getvalue()
     assert ":smile:" in file.getvalue()
     assert all(line.isprintable() for line in file.getvalue().splitlines())

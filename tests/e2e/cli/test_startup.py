@@ -92,6 +92,7 @@ def database(migrated_file: Path, known: Simulator, folder: Path) -> str:
         ("sync --page-size 0", 2),
         ("rejected retry --lock-wait nan", 2),
         ("status --max-age soon", 2),
+        ("changes --since soon", 2),
     ],
 )
 def test_help_and_usage_errors_import_no_http_or_database_library(arguments: str, code: int, folder: Path) -> None:
@@ -114,10 +115,12 @@ def test_only_the_help_of_simulate_imports_the_simulator(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("output", ["text", "json"])
-def test_status_imports_database_libraries_only(output: str, database: str, folder: Path) -> None:
-    done = start("status", "--output", output, "--database-url", database, folder=folder)
+@pytest.mark.parametrize("command", ["status", "changes"])
+def test_commands_that_read_import_database_libraries_only(
+    command: str, output: str, database: str, folder: Path
+) -> None:
+    done = start(command, "--output", output, "--database-url", database, folder=folder)
     assert (done.code, done.err) == (0, "")
-    assert "succeeded" in done.out
     assert "sqlalchemy" in done.imported
     assert done.imported & EVERYTHING <= DATABASES | ({"rich"} if output == "text" else set())
 

@@ -1,0 +1,92 @@
+"""`tfy-etl changes`: the changes that runs recorded, as sentences or as JSON."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+import click
+
+from etl.changes import NOTHING_RECORDED, NamedChange, as_json, sentence
+from etl.cli.moment import moment_at
+from etl.cli.sanitize import redact, sanitize
+from etl.errors import ConfigError
+from etl.settings import Settings
+from etl.store import open_readonly, queries
+from etl.store.queries.changes import Chosen, Counts
+
+DEFAULT_LIMIT = 100
+
+Moment = timedelta | datetime | None
+
+
+def changes_command(  # noqa: PLR0913 one for each option
+    settings: Settings,
+    *,
+    since: Moment,
+    until: Moment,
+    run_id: str | None,
+    model: str | None,
+    limit: int | None,
+    output: str,
+) -> None:
+    """Print the changes between two moments, of a run, or of a model. ConfigError if the run or model is unknown."""
+    with open_readonly(settings.database()) as connection, queries.export.snapshot(connection) as now:
+        has_runs = queries.changes.has_runs(connection)
+        chosen = Chosen(
+            since=moment_at(since, now),
+            until=moment_at(until, now),
+            run_id=None if run_id is None else queries.changes.check_run(connection, run_id),
+            model_ids=None if model is None or not has_runs else queries.changes.models_called(connection, model),
+        )
+        if chosen.since and chosen.until and chosen.since >= chosen.until:
+            raise ConfigError("--since must name an earlier moment than --until.")
+        if output == "json":
+            _print_json(queries.changes.recorded(connection, chosen, limit=limit, every=True))
+        elif not has_runs:
+            click.echo("There are no runs yet: start the first with tfy-etl sync.")
+        else:
+            found = queries.changes.recorded(connection, chosen, limit=limit or DEFAULT_LIMIT)
+            _print_text(list(found), queries.changes.count(connection, chosen), chosen, model)
+
+
+def _print_json(changes: Iterable[NamedChange]) -> None:
+    """Print a list, one object at a time: the history may be large."""
+    separator = "["
+    for each in changes:
+        click.echo(f"{separator}{json.dumps(as_json(each, redact))}", nl=False)
+        separator = ",\n"
+    click.echo("[]" if separator == "[" else "]")
+
+
+def _print_text(changes: list[NamedChange], counts: Counts, chosen: Chosen, model: str | None) -> None:
+    from etl.cli.console import console, pluralize  # noqa: PLC0415 JSON does not need it
+
+    out = console()
+    for place, (run, group) in enumerate(groupby(changes, key=lambda each: (each.observed_at, each.run_id))):
+        observed_at, run_id = run
+        out.print(f"{chr(10) if place else ''}{_time(observed_at)} UTC, run {run_id}", style="bold", soft_wrap=True)
+        for each in group:
+            out.print(f"  {sentence(each, sanitize)}", soft_wrap=True)
+    if not changes:
+        out.print(_nothing(chosen, model), soft_wrap=True)
+    elif counts.shown > len(changes):
+        out.print(f"\nShowing the newest {len(changes)} of {counts.shown}. Show all with --limit {counts.shown}.")
+    if counts.bookkeeping:
+        left_out = pluralize(counts.bookkeeping, "change")
+        out.print(f"Not shown: {left_out} of fields such as updated_at. --output json has all changes.", soft_wrap=True)
+
+
+def _nothing(chosen: Chosen, model: str | None) -> str:
+    """Say that there are no changes, and among which."""
+    parts = [
+        f" of {sanitize(model)}" if model is not None else "",
+        " in this run" if chosen.run_id is not None else "",
+        f" since {_time(chosen.since)} UTC" if chosen.since is not None else "",
+        f" before {_time(chosen.until)} UTC" if chosen.until is not None else "",
+    ]
+    return f"There are no changes{''.join(parts)}. {NOTHING_RECORDED}"
+
+
+def _time(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

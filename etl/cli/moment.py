@@ -1,0 +1,45 @@
+"""The type of options that name a moment: how long ago it was, or its time in ISO 8601."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from etl.errors import ConfigError
+from etl.settings import parse_duration
+
+
+class Moment(click.ParamType[timedelta | datetime]):
+    """The type of options such as --since: 7d (seven days ago), 2026-11-20 or 2026-11-20T10:00+01:00."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta | datetime:
+        """Parse the text, or fail with the forms that are valid. A time without an offset is in UTC."""
+        if isinstance(value, timedelta | datetime):
+            return value
+        if at := _parse_iso(value.strip()):
+            return at
+        try:
+            return parse_duration(value)
+        except ConfigError:
+            self.fail(f"{value!r} is not a moment: use 6h or 7d (ago), 2026-11-20, or 2026-11-20T10:00Z.", param, ctx)
+
+
+def _parse_iso(text: str) -> datetime | None:
+    """Parse a date or a time, by default in UTC; None if the text is neither."""
+    try:
+        at = datetime.fromisoformat(text)
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def moment_at(moment: timedelta | datetime | None, now: datetime) -> datetime | None:
+    """Return the time of a moment. ConfigError if it is before the year 1."""
+    if not isinstance(moment, timedelta):
+        return moment
+    try:
+        return now - moment
+    except OverflowError as error:
+        raise ConfigError("The duration is too long: name a moment after the year 1.") from error

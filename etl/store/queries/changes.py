@@ -1,0 +1,101 @@
+"""The changes that runs recorded, with the current names of their records.
+
+The caller of each function has begun a transaction.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from sqlalchemy import CTE, ColumnElement, Connection, and_, func, or_, select
+
+from etl.changes import NamedChange
+from etl.errors import ConfigError
+from etl.store.queries.change_names import STORED, is_bookkeeping, with_model, with_names
+from etl.store.staging_tables import TABLES
+
+_MODELS, _VERSIONS, _REPOS, _RUNS = (TABLES[name] for name in ("models", "model_versions", "ml_repos", "sync_runs"))
+_FETCHED_ROWS = 1000
+
+
+class Chosen(NamedTuple):
+    """The recorded changes to read: of one run, of these models, at or after `since`, and before `until`."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    run_id: str | None = None
+    model_ids: Sequence[str] | None = None
+
+
+class Counts(NamedTuple):
+    """The number of changes that a list for people shows, and of changes of bookkeeping fields, which it leaves out."""
+
+    shown: int
+    bookkeeping: int
+
+
+def recorded(
+    connection: Connection, chosen: Chosen, *, limit: int | None = None, every: bool = False
+) -> Iterator[NamedChange]:
+    """Yield changes: the newest run's first, and by name within a run.
+
+    `every` includes the changes of bookkeeping fields and each version of a created, deleted or restored model.
+    """
+    query = with_names(_changes(chosen), STORED, every=every).limit(limit)
+    for row in connection.execute(query, execution_options={"yield_per": _FETCHED_ROWS}):
+        yield NamedChange(*row)
+
+
+def count(connection: Connection, chosen: Chosen) -> Counts:
+    """Count the changes."""
+    changes = _changes(chosen)
+    shown = with_names(changes, STORED, every=False).order_by(None).subquery()
+    bookkeeping = select(func.count()).select_from(changes).where(is_bookkeeping(changes))
+    counted = select(func.count()).select_from(shown)
+    return Counts(*connection.execute(select(counted.scalar_subquery(), bookkeeping.scalar_subquery())).one())
+
+
+def models_called(connection: Connection, text: str) -> list[str]:
+    """Return the ids of the models with this name or FQN, or `risk/fraud-scorer`: the ML repo's name before it.
+
+    ConfigError, with the name that is probably meant, if there is none.
+    """
+    ml_repo, _, name = text.rpartition("/")
+    called = or_(_MODELS.c.name == text, _MODELS.c.fqn == text, and_(_MODELS.c.name == name, _REPOS.c.name == ml_repo))
+    query = select(_MODELS.c.id).outerjoin(_REPOS, _REPOS.c.id == _MODELS.c.ml_repo_id).where(called)
+    found = list(connection.scalars(query))
+    if not found:
+        names = connection.scalars(select(_MODELS.c.name).where(_MODELS.c.name.is_not(None)).distinct())
+        similar = get_close_matches(name, names, 1)
+        hint = f"did you mean {similar[0]}?" if similar else "use its name or its FQN."
+        raise ConfigError(f"No model is called {text}: {hint}")
+    return found
+
+
+def check_run(connection: Connection, run_id: str) -> str:
+    """Return the id if a run has it; ConfigError if none has."""
+    if connection.scalar(select(_RUNS.c.id).where(_RUNS.c.id == run_id)) is None:
+        raise ConfigError(f"No run has the id {run_id}: tfy-etl status --output json lists the last runs.")
+    return run_id
+
+
+def has_runs(connection: Connection) -> bool:
+    """Whether any run was recorded."""
+    return connection.scalar(select(_RUNS.c.id).limit(1)) is not None
+
+
+def _changes(chosen: Chosen) -> CTE:
+    table = TABLES["changes"]
+    wanted: list[ColumnElement[bool]] = []
+    if chosen.since is not None:
+        wanted.append(table.c.observed_at >= chosen.since)
+    if chosen.until is not None:
+        wanted.append(table.c.observed_at < chosen.until)
+    if chosen.run_id is not None:
+        wanted.append(table.c.run_id == chosen.run_id)
+    if chosen.model_ids is not None:
+        theirs = select(_VERSIONS.c.id).where(_VERSIONS.c.model_id.in_(chosen.model_ids))
+        of_model = and_(table.c.entity == "models", table.c.entity_id.in_(chosen.model_ids))
+        wanted.append(of_model | and_(table.c.entity == "model_versions", table.c.entity_id.in_(theirs)))
+    return with_model(select(table).where(*wanted).subquery(), STORED)
