@@ -93,7 +93,16 @@ class Settings:
         _REQUESTS, 0.0, "Maximum requests per second, including retries; 0 means no limit.", minimum=0
     )
     log_format: str = _global(_LOGS, "console", "Log format.", choices=("console", "json"))
-    log_level: str = _global(_LOGS, "info", "Minimum log level.", choices=("debug", "info", "warning", "error"))
+    log_level: str | None = _global(
+        _LOGS,
+        None,
+        "Minimum log level. Default: warning for console lines on a terminal, else info.",
+        choices=("debug", "info", "warning", "error"),
+    )
+    quiet: bool = _global(
+        _LOGS, False, "Log errors only, show no progress, and print the result of sync as one line.", short="-q"
+    )
+    verbose: bool = _global(_LOGS, False, "Log info lines on a terminal too.", short="-v")
     progress: bool | None = _global(_LOGS, None, "Show progress bars on stderr. Default: only on a terminal.")
     metrics_file: Path | None = _global(
         _MONITORING,
@@ -158,6 +167,20 @@ class Settings:
             # This form also rejects NaN, which fails every comparison, and infinity.
             if minimum is not None and not (minimum <= value <= each.metadata.get("maximum", value) < math.inf):
                 raise ConfigError(f"{flag(each.name)} must be {_bounds(each)}, not {value}.")
+        if self.quiet and self.verbose:
+            raise ConfigError("--quiet and --verbose contradict each other: pass one of them.")
+
+    def min_log_level(self, *, terminal: bool) -> str:
+        """The level from which lines are logged. `--quiet` and `--verbose` override `--log-level`."""
+        if self.quiet:
+            return "error"
+        if self.verbose:
+            return "debug" if self.log_level == "debug" else "info"
+        return self.log_level or ("warning" if terminal and self.log_format == "console" else "info")
+
+    def wants_progress(self) -> bool | None:
+        """Whether to show progress; None for the default, which depends on the terminal."""
+        return False if self.quiet else self.progress
 
     def base_url(self) -> str:
         """The control plane's URL without a trailing slash. ConfigError if it is missing or invalid."""

@@ -28,7 +28,7 @@ def run_checks(settings: Settings) -> None:
     """Run the checks in order, and exit with the code of the first failure."""
     passed, codes = set[str](), []
     with ExitStack() as stack:
-        if settings.log_level != "debug":
+        if settings.log_level != "debug" and not settings.verbose:
             stack.enter_context(_only_warnings())
         for check in (*_source_checks(settings, stack), *_store_checks(settings)):
             if missing := [name for name in check.needs if name not in passed]:

@@ -36,11 +36,15 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
 
 class _Line(logging.Formatter):
-    """A line for people, followed by a traceback, or one JSON object with the id of the run."""
+    """A line for people, followed by a traceback, or one JSON object with the id of the run.
 
-    def __init__(self, *, as_json: bool) -> None:
+    A brief line has neither time nor logger: `Warning: every user can read the token file`.
+    """
+
+    def __init__(self, *, as_json: bool, brief: bool) -> None:
         super().__init__()
         self._as_json = as_json
+        self._brief = brief
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -53,21 +57,32 @@ class _Line(logging.Formatter):
             return json.dumps(redacted | {"level": level, "logger": record.name, **run, "timestamp": time})
         # Only tracebacks may contain line breaks; other control characters come from data.
         below = redact(exception).split("\n") if exception else []
-        return "\n".join([f"{time} [{level}] {sanitize(event)} [{record.name}]", *map(sanitize, below)])
+        line = f"{level.capitalize()}: {sanitize(event)}"
+        if not self._brief:
+            line = f"{time} [{level}] {sanitize(event)} [{record.name}]"
+        return "\n".join([line, *map(sanitize, below)])
 
 
 def configure(form: str, level: str, secrets: Iterable[str | None]) -> None:
-    """Log to stderr from this level up, as `console` lines or `json` objects, without the secrets."""
+    """Log to stderr from this level up, as `console` lines or `json` objects, without the secrets.
+
+    On a terminal, console lines are brief, unless info lines are logged too.
+    """
     set_secrets(secrets)
     # For a line that cannot be formatted, Python would print the arguments, with secrets.
     logging.raiseExceptions = False
     handler = _Stderr(form)
-    handler.setFormatter(_Line(as_json=form == "json"))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    handler.setFormatter(_Line(as_json=form == "json", brief=on_terminal() and root.level > logging.INFO))
     for name, minimum in _LIBRARY_LEVELS.items():
         logging.getLogger(name).setLevel(max(minimum, root.level))
+
+
+def on_terminal() -> bool:
+    """Whether log lines go to a terminal."""
+    return sys.stderr.isatty()
 
 
 def is_json() -> bool:

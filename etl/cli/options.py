@@ -66,7 +66,8 @@ def _option(setting: Field[Any], hint: Any) -> Option:
     name = flag(setting.name)
     if hint in (bool, bool | None):
         negative = setting.metadata.get("negative") or (f"no-{setting.name}" if default is None else None)
-        return Option([f"{name}/--{negative}" if negative else name], is_flag=True, type=bool, **common)
+        short = [setting.metadata["short"]] if "short" in setting.metadata else []
+        return Option([*short, f"{name}/--{negative}" if negative else name], is_flag=True, type=bool, **common)
     if choices := setting.metadata.get("choices"):
         return Option([name], type=click.Choice(choices), **common)
     metavar = setting.metadata.get("metavar")

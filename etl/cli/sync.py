@@ -25,7 +25,7 @@ def sync_command(settings: Settings) -> None:
     with run_reporter(settings) as reporter, Interrupts(last=True) as interrupts:
         as_json = settings.output == "json"
         try:
-            with progress(settings.progress) as shown_progress:
+            with progress(settings.wants_progress()) as shown_progress:
                 summary = run(
                     settings,
                     interrupts=interrupts,

@@ -44,6 +44,8 @@ def test_help_shows_the_commands_the_options_in_groups_and_a_first_run(tfy_etl: 
         *connection,
         "--log-format",
         "--log-level",
+        "-q, --quiet",
+        "-v, --verbose",
         "--progress / --no-progress",
         "--metrics-file",
         "--notify-url",
@@ -77,7 +79,9 @@ def test_no_option_takes_the_token(tfy_etl: Cli) -> None:
 
 
 def test_the_version_option_works_before_and_after_the_command(tfy_etl: Cli) -> None:
-    assert tfy_etl("--version").out == tfy_etl("sync", "--version").out == f"tfy-etl, version {etl.__version__}\n"
+    assert {tfy_etl(*each).out for each in (("--version",), ("sync", "--version"), ("-V",), ("sync", "-V"))} == {
+        f"tfy-etl, version {etl.__version__}\n"
+    }
 
 
 def test_without_a_command_help_is_printed_and_the_exit_code_is_2(tfy_etl: Cli) -> None:
