@@ -11,6 +11,7 @@ sanitize      text that is safe to print
 output        stdout and stderr, and failures to write them
 run_reporter  reports of a run to metrics file, OTLP collector and webhook
 console       tables for people
+result        the result of a run, for people
 sync, check, status, rejected, retry, prune, report, export, explore, schema, db, demo, simulate
               the implementations of the commands
 """

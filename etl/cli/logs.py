@@ -6,10 +6,13 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from etl import run_context
 from etl.cli.sanitize import redact, sanitize, set_secrets
+
+if TYPE_CHECKING:  # slow to import
+    from rich.console import Console
 
 _LIBRARY_LEVELS = {
     "httpx": logging.WARNING,
@@ -83,6 +86,11 @@ def configure(form: str, level: str, secrets: Iterable[str | None]) -> None:
 def on_terminal() -> bool:
     """Whether log lines go to a terminal."""
     return sys.stderr.isatty()
+
+
+def are_shown_beside(out: "Console") -> bool:
+    """Whether warnings are logged to the terminal that shows the results too."""
+    return on_terminal() and out.is_terminal and not is_json() and logging.getLogger().level <= logging.WARNING
 
 
 def is_json() -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Self
 from sqlalchemy import Connection
 
 from etl.errors import ConfigError, EtlError, StoreError
-from etl.store import reconcile, runs, schema
+from etl.store import reconcile, runs, schema, totals
 from etl.store.engine import (
     database_of,
     is_in_memory,
@@ -92,6 +92,10 @@ class Store:
     def stored_versions(self, ml_repos: Sequence[str]) -> int:
         """Count the live versions that are stored."""
         return runs.stored_versions(self._connection, ml_repos)
+
+    def live_counts(self, ml_repos: Sequence[str], *, listed_only: bool) -> dict[str, int]:
+        """Count the live records by table; `listed_only`: of the models that this run has listed."""
+        return totals.live_counts(self._connection, ml_repos, listed_only=listed_only)
 
     def staging(self) -> Staging:
         """Create the run's temporary tables."""

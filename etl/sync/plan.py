@@ -58,6 +58,7 @@ def plan_versions(  # noqa: PLR0913 all are keyword-only
         return Plan("sweep", pages, why_full) if can_sweep else Plan("by model", models, why_full)
     if due == 0:
         return Plan("none", 0, "no model looks changed")
+    changed = "1 model looks changed" if due == 1 else f"{due} models look changed"
     if can_sweep and stored and pages * _REQUEST + stored < due * (_REQUEST + stored / max(models, 1)):
-        return Plan("sweep", pages, f"{due} models look changed, and one sweep takes less than asking for each")
-    return Plan("by model", due, f"{due} models look changed")
+        return Plan("sweep", pages, f"{changed}, and one sweep takes less than asking for each")
+    return Plan("by model", due, changed)

@@ -34,6 +34,7 @@ class _Read:
     plan: Plan
     extraction: Extraction
     tallies: Mapping[str, Tally]
+    live: Mapping[str, int]
     every_version: bool
     gone: Gone
     refusal: DeleteLimitExceeded | None
@@ -208,11 +209,12 @@ def _read(context: Context) -> _Read:
         store.find_missing(scope.ml_repos, every_version_read=every_version, spare=_spared(extraction))
         confirm_deletes(context.client, store, extraction, settings.confirm_deletes)
     tallies = store.tallies()
+    live = store.live_counts(scope.ml_repos, listed_only=not scope.lists_every_model)
     if stager.stale:
         noun = "record is" if stager.stale == 1 else "records are"
         extraction.warn(f"{stager.stale} {noun} older than stored: the newer one was kept.")
     gone = _gone(context, extraction, every_version=every_version)
-    return _Read(plan, extraction, tallies, every_version, gone, refusal=_refusal(context, tallies))
+    return _Read(plan, extraction, tallies, live, every_version, gone, refusal=_refusal(context, tallies))
 
 
 def _read_lists(context: Context, extraction: Extraction) -> tuple[Plan, bool]:
@@ -339,6 +341,7 @@ def _summary(context: Context, read: _Read, *, run_id: str | None) -> Summary:
         retries=context.client.retries,
         bytes_received=context.client.bytes_received,
         tallies=read.tallies,
+        live=read.live,
         plan=read.plan,
         warnings=[*read.extraction.warnings, *([str(read.refusal)] if read.refusal else [])],
     )

@@ -30,7 +30,7 @@ def test_simulate_serves_the_printed_url_until_stopped(number: signal.Signals, f
         assert environment["TFY_API_KEY"] == "demo-token"
         done = execute(COMMAND, "sync", cwd=folder, env=environment)
         assert done.code == 0
-        assert "models             5" in done.out
+        assert done.out.startswith("Up to date: 5 models, ")
         process.send_signal(number)
         assert process.wait(patience()) == 0
 

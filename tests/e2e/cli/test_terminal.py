@@ -1,5 +1,6 @@
 """What a person sees on a terminal."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,30 @@ from tests.support.terminal import show
 def test_a_normal_run_shows_only_its_result(known: Simulator, folder: Path) -> None:
     shown = show([COMMAND, "sync"], cwd=folder)
     assert shown.code == 0
+    assert shown.screen.startswith("✔ Up to date: 6 models, 12 versions in 2 ML repos\n")
     assert "writing" in shown.written  # the bars were there, and are gone
     assert "━" not in shown.screen
     assert "[info]" not in shown.written
     assert "etl.cli" not in shown.written
+
+
+@pytest.mark.parametrize(
+    ("env", "mark", "coloured"),
+    [({}, "✔ ", True), ({"NO_COLOR": "1"}, "✔ ", False), ({"TERM": "dumb"}, "", False),
+     ({"PYTHONIOENCODING": "ascii"}, "", True)],
+)  # fmt: skip
+def test_colour_and_mark_are_shown_where_the_terminal_can(
+    env: dict[str, str], mark: str, *, coloured: bool, known: Simulator, folder: Path
+) -> None:
+    shown = show([COMMAND, "sync", "--no-progress"], cwd=folder, env=env)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", shown.screen).startswith(f"{mark}Up to date: 6 models")
+    assert shown.has_colour == coloured
+
+
+def test_a_warning_is_shown_once(known: Simulator, folder: Path) -> None:
+    for quiet in ((), ("-q",)):
+        shown = show([COMMAND, "sync", "--name", "none", *quiet], cwd=folder)
+        assert shown.screen.count("Warning: No model matches") == 1
 
 
 def test_verbose_adds_info_lines_and_quiet_removes_warnings_and_progress(known: Simulator, folder: Path) -> None:

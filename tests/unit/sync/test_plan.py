@@ -21,6 +21,7 @@ def test_nothing_is_read_when_no_model_looks_changed() -> None:
 
 def test_few_changed_models_are_read_one_by_one() -> None:
     assert _plan(due=3) == Plan("by model", 3, "3 models look changed")
+    assert _plan(due=1) == Plan("by model", 1, "1 model looks changed")
 
 
 def test_many_changed_models_are_read_in_one_sweep() -> None:
