@@ -166,6 +166,7 @@ def _translate_errors(context: Context) -> Iterator[None]:
             yield
     except (KeyboardInterrupt, EtlError) as error:
         context.interrupts.settle()
+        context.client.stop()
         if isinstance(error, EtlError) and not context.interrupts.requested:
             raise
         raise Interrupted("Interrupted: nothing was written.") from error
