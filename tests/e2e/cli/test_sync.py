@@ -258,9 +258,17 @@ def test_a_result_that_cannot_be_printed_changes_no_exit_code(
 def test_a_closed_pipe_changes_no_exit_code(output: str, known: Simulator, folder: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    process = subprocess.Popen([COMMAND, "sync", "--output", output], stdout=writer, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [COMMAND, "sync", "--output", output, "--log-level", "warning"], stdout=writer, stderr=subprocess.PIPE
+    )
     os.close(writer)
-    assert process.wait(patience()) == 0
+    _, err = process.communicate(timeout=patience())
+    assert (process.returncode, err) == (0, b"")
+
+
+def test_a_reader_of_the_first_line_gets_it_and_nothing_is_logged(known: Simulator, folder: Path) -> None:
+    line = f"{COMMAND} --log-level warning sync | head -1"
+    assert execute("/bin/sh", "-c", line, cwd=folder) == (0, "Up to date: 6 models, 12 versions in 2 ML repos\n", "")
 
 
 def test_a_dry_run_that_cannot_be_printed_fails(known: Simulator, folder: Path) -> None:
