@@ -93,7 +93,8 @@ class _NamesFaults(click.Command):
 def simulate(**own: Any) -> None:
     """Serve a simulated registry over HTTP until stopped.
 
-    Accepts the token in TFY_API_KEY, or else demo-token.
+    Prints two lines to paste into another terminal, for TFY_HOST and TFY_API_KEY. Accepts the token in TFY_API_KEY, or
+    else demo-token. Ctrl+C stops it.
     """
     with lazy_import():
         from etl.cli.simulate import serve
