@@ -34,6 +34,14 @@ class ConfigError(EtlError):
     exit_code = 2
 
 
+def missing_extra(what: str, extra: str, *, alternative: str = "") -> ConfigError:
+    """The error for an optional part of tfy-etl that is not installed. It works without a package index."""
+    return ConfigError(
+        f"{what} needs the extra {extra!r}, which is not installed: run pip install '.[{extra}]' in a checkout of "
+        f"tfy-etl, or pip install 'WHEEL[{extra}]' with the path of its wheel{alternative and f', or {alternative}'}."
+    )
+
+
 class TokenRefused(ConfigError):
     """401 or 403: the token is invalid, or lacks a permission that the run needs."""
 

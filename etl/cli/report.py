@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from etl.cli.sanitize import redact, sanitize
-from etl.errors import ConfigError
+from etl.errors import missing_extra
 from etl.settings import Settings
 
 _EXTRA = {"jinja2", "markupsafe", "pygal"}
@@ -21,7 +21,7 @@ def report_command(settings: Settings, out: Path, *, stale_after: timedelta, max
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise
-        raise ConfigError(f"{error.name} is not installed: run pip install 'tfy-etl[report]'.") from error
+        raise missing_extra("tfy-etl report", "report") from error
     page = render(settings.database_url, stale_after=stale_after, max_age=max_age, redact=redact)
     if out == _STDOUT:
         sys.stdout.buffer.write(page.encode())  # in UTF-8, which the page declares

@@ -58,7 +58,7 @@ def report(ctx: click.Context, /, out: Path, **spans: timedelta) -> None:
     type=click.Choice(["parquet", "csv", "jsonl", "duckdb"]),
     default="parquet",
     show_default=True,
-    help="File format; parquet and duckdb require tfy-etl[export].",
+    help="File format; parquet and duckdb need the extra export.",
 )
 @click.option(
     "--table", "tables", multiple=True, metavar="NAME", help="Export only this table or view; repeatable. Default: all."

@@ -203,12 +203,12 @@ def test_settings_and_databases_that_cannot_work(
     assert "hu" not in done.err
 
 
-def test_a_driver_that_is_not_installed_names_the_extra(folder: Path) -> None:
+def test_a_missing_driver_names_the_extra(folder: Path) -> None:
     script = "import sys; sys.modules['psycopg'] = None; from etl.cli import main; main()"
     python = Path(COMMAND).with_name("python")
     url = "postgresql://host/db"
     done = execute(python, "-c", script, "db", "current", "--database-url", url, cwd=folder)
-    assert_told(done, 2, "is not installed: install tfy-etl with its extra, tfy-etl[postgres].")
+    assert_told(done, 2, "PostgreSQL needs the extra 'postgres', which is not installed: run pip install '.[postgres]'")
 
 
 def _without_rights(*command: str) -> list[str]:
