@@ -73,6 +73,17 @@ def test_every_command_has_help_within_80_columns(command: str, tfy_etl: Cli, mo
     assert max(map(len, done.out.splitlines())) <= 80
 
 
+@pytest.mark.parametrize(
+    "group", [(), *((name,) for name, each in cli.commands.items() if isinstance(each, click.Group))]
+)
+def test_no_line_of_a_list_of_commands_is_cut_short(
+    group: tuple[str, ...], tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = _section(tfy_etl(*group, "--help").out, "Commands:")
+    assert [line for line in lines if line.endswith("...")] == []
+
+
 def test_no_option_takes_the_token(tfy_etl: Cli) -> None:
     for name in ("--api-key", "--token"):
         assert tfy_etl("sync", name, "x").code == 2
