@@ -108,12 +108,15 @@ def explore(ctx: click.Context, port: int, *, open_browser: bool) -> None:
     show_default=True,
     help="Output format.",
 )
-def schema(format: str) -> None:
+@click.argument("names", metavar="[TABLE]...", nargs=-1)
+def schema(format: str, names: tuple[str, ...]) -> None:
     """Describe each table, view and column.
+
+    With names, describes only those tables and views.
 
     Formats: markdown is a data dictionary, json the same for programs, mermaid an entity-relationship diagram, and
     dbt a sources.yml with tests and freshness. Does not connect to a database.
     """
     with lazy_import():
         from etl.cli.schema import schema_command
-    schema_command(format)
+    schema_command(format, names)
