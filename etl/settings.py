@@ -237,6 +237,11 @@ def env_names(name: str) -> tuple[str, ...]:
     return (*own, f"{_OWN_PREFIX}{name.upper()}")
 
 
+def variable_in_use(name: str) -> str | None:
+    """The environment variable that sets a field; None if there is none."""
+    return next((each for each in env_names(name) if os.environ.get(each)), None)
+
+
 def unknown_variables() -> dict[str, str | None]:
     """Unknown `TFY_ETL_*` variables in the environment, each with a similar known name, if any."""
     known = {CONFIG_ENV}.union(*(env_names(each.name) for each in fields(Settings) if each.metadata))
@@ -274,10 +279,14 @@ def _token_of_file(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")  # editors on Windows add a byte order mark
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        # A name without a file may be the token itself, and the cause of a ValueError quotes the file's content.
-        found = os.path.exists(path) or len(path.parts) > 1  # noqa: PTH110 it accepts any name
-        named = path if found else "the file named by --api-key-file or TFY_API_KEY_FILE"
+        # The cause of a ValueError quotes the file's content.
+        named = "the file named by --api-key-file or TFY_API_KEY_FILE" if may_be_token(path) else path
         raise ConfigError(f"Cannot read the token from {named}: {reason}.") from None
+
+
+def may_be_token(path: Path) -> bool:
+    """Whether the name of a token file may be the token itself: there is no such file, and it names no folder."""
+    return not os.path.exists(path) and len(path.parts) == 1  # noqa: PTH110 it accepts any name
 
 
 def _bounds(setting: Field[Any]) -> str:

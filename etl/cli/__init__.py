@@ -12,7 +12,7 @@ output        stdout and stderr, and failures to write them
 run_reporter  reports of a run to metrics file, OTLP collector and webhook
 console       tables for people
 result        the result of a run, for people
-sync, check, status, rejected, retry, prune, report, export, explore, schema, db, demo, simulate
+sync, check, status, rejected, retry, prune, report, export, explore, schema, db, config, demo, simulate
               the implementations of the commands
 """
 

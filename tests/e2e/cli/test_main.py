@@ -19,7 +19,8 @@ from tests.e2e.cli.conftest import Cli
 from tests.support.patience import patience
 
 COMMANDS = [
-    "check", "db", "demo", "explore", "export", "prune", "rejected", "report", "schema", "simulate", "status", "sync",
+    "check", "config", "db", "demo", "explore", "export", "prune", "rejected", "report", "schema", "simulate", "status",
+    "sync",
 ]  # fmt: skip
 
 
