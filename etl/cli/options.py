@@ -141,6 +141,8 @@ class GlobalOptionsGroup(GroupedHelp, click.Group):
                 continue
             front.append(arg)
             if takes_value[name] and not equals:
+                if not queue and ctx.resilient_parsing:  # completion asks for its values
+                    break
                 if not queue:
                     # At the front, it would take the name of the command as its value.
                     raise click.BadOptionUsage(name, f"Option {name!r} requires an argument.", ctx)
