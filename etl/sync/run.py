@@ -227,7 +227,7 @@ def _read_lists(context: Context, extraction: Extraction) -> tuple[Plan, bool]:
     context.coverage = extraction.coverage
     context.why_full = _why_full(context, extraction.coverage or "")
     plan = _plan(context, extraction)
-    _log.info("versions are read: %s, about %d requests, because %s", plan.way, plan.requests, plan.because)
+    _log.info("versions are read: %s", plan)
     context.phase("versions")
     every_version = extraction.versions(plan, full=context.why_full is not None)
     context.coverage = extraction.coverage
