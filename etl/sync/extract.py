@@ -311,26 +311,26 @@ class Extraction:
         self._judge(reading)
 
     def _judge(self, reading: ListingRead) -> bool:
+        self.unproven += reading.repeats or reading.proof is None
         if reading.repeats:
             self.reader.ignores_offset = True
-            self.unproven += 1
             self.warn(
                 f"{_named(reading.listing)} is the same page at every offset: the server ignores `offset`, or serves "
                 "a sample. What was read is stored, and nothing is deleted."
             )
             return False
         if reading.proof is None:
-            self.unproven += 1
+            times = "1 sweep" if reading.sweeps == 1 else f"{reading.sweeps} sweeps"
             self.warn(
-                f"{_named(reading.listing)} could not be proven complete in {reading.sweeps} sweeps: it moves, or the "
-                "server answers unsteadily. What was read is stored, and nothing is deleted."
+                f"{_named(reading.listing)} could not be proven complete in {times}: it moves, or the server answers "
+                "unsteadily. What was read is stored, and nothing is deleted."
             )
             return False
         self.proofs.add(reading.proof)
         return True
 
     def warn(self, message: str) -> None:
-        """Log a warning, and add it to the result unless that has too many already."""
+        """Log a warning, and add it to the result unless that has too many."""
         _log.warning(message)
         if len(self.warnings) < _MOST_WARNINGS:
             self.warnings.append(message)
