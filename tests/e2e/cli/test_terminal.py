@@ -1,13 +1,15 @@
 """What a person sees on a terminal."""
 
 import re
+import threading
 from pathlib import Path
 
 import pytest
 
-from etl.simulator import Simulator
+from etl.simulator import Simulator, fault
 from tests.e2e.cli.commands import COMMAND
 from tests.e2e.cli.conftest import Cli
+from tests.support.patience import patience
 from tests.support.terminal import show
 
 
@@ -72,3 +74,22 @@ def test_quiet_logs_and_shows_nothing_without_a_terminal_either(
 def test_quiet_and_verbose_contradict_each_other(tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "-q", "-v")
     assert (done.code, done.err) == (2, "Error: --quiet and --verbose contradict each other: pass one of them.\n")
+
+
+def test_ctrl_c_during_retries_leaves_one_line_and_no_bars(known: Simulator, folder: Path) -> None:
+    known.faults = [fault("flaky_500:503,every=1,after=2")]
+    shown = show(
+        [COMMAND, "sync", "--log-level", "error"], cwd=folder, type_when=lambda seen: b"\x03" if "━" in seen else None
+    )
+    assert (shown.code, shown.screen.replace("^C", "").strip()) == (130, "Error: Interrupted: nothing was written.")
+
+
+def test_ctrl_c_while_the_control_plane_does_not_answer_ends_the_run(known: Simulator, folder: Path) -> None:
+    leave = threading.Event()
+    known.before_request = lambda number, *_: leave.wait(patience()) if number > 1 else None
+    shown = show([COMMAND, "sync"], cwd=folder, type_when=lambda seen: b"\x03" if "ML repos" in seen else None)
+    leave.set()
+    assert shown.code == 130
+    assert shown.screen.splitlines()[-1] == "Error: Interrupted: nothing was written."
+    assert "━" not in shown.screen
+    assert shown.screen.count("\n") <= 1  # at most the echo of Ctrl+C
