@@ -4,6 +4,7 @@
 `airflow`      The same for Airflow: connection, operators, a DAG.
 `settings`     One frozen Settings: names of variables, and defaults.
 `errors`       The tree of errors, by what the operator should do next.
+`urls`         Checks the URLs of the control plane and of the webhook.
 `redaction`    Removes secrets from text, however they are encoded.
 `run_context`  The id of the current run.
 `source`       The client of the control plane: HTTP, paging, the proof of completeness.

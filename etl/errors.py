@@ -50,6 +50,14 @@ class ExtraMissing(ConfigError):
     """A library that only some commands need is not installed."""
 
 
+def missing_extra(what: str, extra: str, *, alternative: str = "") -> ExtraMissing:
+    """The error for an optional part of tfy-etl that is not installed. It works without a package index."""
+    return ExtraMissing(
+        f"{what} needs the extra {extra!r}, which is not installed: run pip install '.[{extra}]' in a checkout of "
+        f"tfy-etl, or pip install 'WHEEL[{extra}]' with the path of its wheel{alternative and f', or {alternative}'}."
+    )
+
+
 class UnknownMlRepo(ConfigError):
     """The control plane does not list ML repos that the settings name; `ml_repos` are their ids."""
 

@@ -4,7 +4,6 @@ Each field is an option of the command line; its metadata holds the option's hel
 values (option, environment variable, config file, default), and this module validates them.
 """
 
-import ipaddress
 import math
 import os
 import re
@@ -13,16 +12,16 @@ from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 from etl.errors import ConfigError
+from etl.urls import checked_host, checked_webhook, is_one_word
 
 DEFAULT_DATABASE_URL = "sqlite:///tfy-registry.db"
 DEMO_FILE = "tfy-etl-demo.db"
 TOKEN_ENV = "TFY_API_KEY"
 CONFIG_ENV = "TFY_ETL_CONFIG"
 _OWN_PREFIX = "TFY_ETL_"
-_API_PREFIX = re.compile(r"/api/(ml|svc)/v1$")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _CONNECTION, _REQUESTS, _LOGS = "Control plane and database", "Requests", "Logs"
@@ -98,7 +97,16 @@ class Settings:
         _REQUESTS, 0.0, "Maximum requests per second, including retries; 0 means no limit.", minimum=0
     )
     log_format: str = _global(_LOGS, "console", "Log format.", choices=("console", "json"))
-    log_level: str = _global(_LOGS, "info", "Minimum log level.", choices=("debug", "info", "warning", "error"))
+    log_level: str | None = _global(
+        _LOGS,
+        None,
+        "Minimum log level. Default: warning for console lines on a terminal, else info.",
+        choices=("debug", "info", "warning", "error"),
+    )
+    quiet: bool = _global(
+        _LOGS, False, "Log errors only, show no progress, and print the result of sync as one line.", short="-q"
+    )
+    verbose: bool = _global(_LOGS, False, "Log info lines on a terminal too.", short="-v")
     progress: bool | None = _global(_LOGS, None, "Show progress bars on stderr. Default: only on a terminal.")
     metrics_file: Path | None = _global(
         _MONITORING,
@@ -163,6 +171,20 @@ class Settings:
             # This form also rejects NaN, which fails every comparison, and infinity.
             if minimum is not None and not (minimum <= value <= each.metadata.get("maximum", value) < math.inf):
                 raise ConfigError(f"{flag(each.name)} must be {_bounds(each)}, not {value}.")
+        if self.quiet and self.verbose:
+            raise ConfigError("--quiet and --verbose contradict each other: pass one of them.")
+
+    def min_log_level(self, *, terminal: bool) -> str:
+        """The level from which lines are logged. `--quiet` and `--verbose` override `--log-level`."""
+        if self.quiet:
+            return "error"
+        if self.verbose:
+            return "debug" if self.log_level == "debug" else "info"
+        return self.log_level or ("warning" if terminal and self.log_format == "console" else "info")
+
+    def wants_progress(self) -> bool | None:
+        """Whether to show progress; None for the default, which depends on the terminal."""
+        return False if self.quiet else self.progress
 
     def database(self) -> str:
         """The URL of the database, with the schema as its search path. ConfigError if the two do not fit."""
@@ -172,26 +194,11 @@ class Settings:
         """The control plane's URL without a trailing slash. ConfigError if it is missing or invalid."""
         if not self.host:
             raise ConfigError("No host is set: set TFY_HOST or pass --host https://your-control-plane.example.")
-        return _checked_url(self.host, allow_insecure_http=self.allow_insecure_http)
+        return checked_host(self.host, self.allow_insecure_http)
 
     def webhook_url(self) -> str | None:
         """The URL for messages about runs that did not succeed. ConfigError if it is invalid."""
-        if self.notify_url is None:
-            return None
-        try:
-            parts = urlsplit(self.notify_url)
-            name, _port = parts.hostname, parts.port
-        except ValueError:
-            name = None
-        # The error does not quote the URL, which may be a secret.
-        if not name or parts.scheme not in {"http", "https"} or not _is_one_word(self.notify_url):
-            raise ConfigError("--notify-url is not a valid URL: use the form https://your-chat.example/hook.")
-        if parts.scheme == "http" and not self.allow_insecure_http and not _is_loopback(name):
-            raise ConfigError(
-                f"Plain HTTP to {name} would send the message unencrypted: use https in --notify-url, or pass "
-                "--allow-insecure-http."
-            )
-        return self.notify_url
+        return None if self.notify_url is None else checked_webhook(self.notify_url, self.allow_insecure_http)
 
     def token(self) -> str:
         """The token, from the caller or the token file, which is read now. ConfigError without a valid token."""
@@ -201,7 +208,7 @@ class Settings:
             raise ConfigError("The file named by --api-key-file or TFY_API_KEY_FILE is empty: write the token to it.")
         if not token:
             raise ConfigError(f"No token is set: set {TOKEN_ENV}, or pass a file that contains it with --api-key-file.")
-        if not (token.isascii() and _is_one_word(token)):
+        if not (token.isascii() and is_one_word(token)):
             raise ConfigError("The token contains invalid characters: remove any quotes and line breaks.")
         return token
 
@@ -236,6 +243,11 @@ def env_names(name: str) -> tuple[str, ...]:
     """The environment variables of a field, by precedence."""
     own = {f.name: f.metadata.get("env", ()) for f in fields(Settings)}[name]
     return (*own, f"{_OWN_PREFIX}{name.upper()}")
+
+
+def variable_in_use(name: str) -> str | None:
+    """The environment variable that sets a field; None if there is none."""
+    return next((each for each in env_names(name) if os.environ.get(each)), None)
 
 
 def unknown_variables() -> dict[str, str | None]:
@@ -275,10 +287,14 @@ def _token_of_file(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")  # editors on Windows add a byte order mark
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        # A name without a file may be the token itself, and the cause of a ValueError quotes the file's content.
-        found = os.path.exists(path) or len(path.parts) > 1  # noqa: PTH110 it accepts any name
-        named = path if found else "the file named by --api-key-file or TFY_API_KEY_FILE"
+        # The cause of a ValueError quotes the file's content.
+        named = "the file named by --api-key-file or TFY_API_KEY_FILE" if may_be_token(path) else path
         raise ConfigError(f"Cannot read the token from {named}: {reason}.") from None
+
+
+def may_be_token(path: Path) -> bool:
+    """Whether the name of a token file may be the token itself: there is no such file, and it names no folder."""
+    return not os.path.exists(path) and len(path.parts) == 1  # noqa: PTH110 it accepts any name
 
 
 def _bounds(setting: Field[Any]) -> str:
@@ -286,45 +302,6 @@ def _bounds(setting: Field[Any]) -> str:
     if maximum is not None:
         return f"between {minimum} and {maximum}"
     return f"at least {minimum}" + (", and finite" if isinstance(setting.default, float) else "")
-
-
-def _checked_url(host: str, *, allow_insecure_http: bool) -> str:
-    url = host.strip().rstrip("/")
-    if "://" not in url:
-        url = f"https://{url}"
-    # These checks come first and quote nothing, because such a URL may contain secrets.
-    if "@" in url:
-        raise ConfigError(f"The host must not contain a user or password: pass the token in {TOKEN_ENV}.")
-    if "?" in url or "#" in url:
-        raise ConfigError("The host must not contain a query or fragment: remove everything after the path.")
-    try:
-        parts = urlsplit(url)
-        name, _port = parts.hostname, parts.port
-    except ValueError:
-        name = None
-    # A typing error such as `http:/plane.example` leaves a colon at the end.
-    if not name or parts.scheme not in {"http", "https"} or parts.netloc.endswith(":") or not _is_one_word(url):
-        raise ConfigError(f"{host!r} is not a valid URL: use the form https://your-control-plane.example.")
-    if doubled := _API_PREFIX.search(url):
-        raise ConfigError(f"Remove {doubled[0]} from --host: the API path is detected, or set by --api-prefix.")
-    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(name):
-        raise ConfigError(
-            f"Plain HTTP to {name} would send the token unencrypted: use https, or pass --allow-insecure-http."
-        )
-    return url
-
-
-def _is_one_word(text: str) -> bool:
-    return text.isprintable() and " " not in text
-
-
-def _is_loopback(name: str) -> bool:
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def otlp_signals() -> frozenset[str]:

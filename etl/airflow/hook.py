@@ -30,7 +30,7 @@ _LIBPQ = frozenset({"application_name", "connect_timeout", "options", "sslcert",
 # Settings that connections and operators provide, and those that only the command line uses.
 _RESERVED = frozenset(
     {"host", "api_key", "api_key_file", "database_url", "ml_repo"}
-    | {"log_format", "log_level", "output", "progress", "metrics_file", "notify_url", "keep"}
+    | {"log_format", "log_level", "quiet", "verbose", "output", "progress", "metrics_file", "notify_url", "keep"}
 )
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "none": False, "": False}
 

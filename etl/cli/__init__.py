@@ -14,7 +14,8 @@ run_reporter  reports of a run to metrics file, OTLP collector and webhook
 planned_changes
               the changes that a dry run has found
 console       tables for people
-sync, check, status, changes, rejected, retry, prune, report, export, explore, schema, db, demo, simulate
+result        the result of a run, for people
+sync, check, status, changes, rejected, retry, prune, report, export, explore, schema, db, config, demo, simulate
               the implementations of the commands
 """
 

@@ -1,6 +1,8 @@
 """`tfy-etl check`: test the token, the control plane and the database, one line for each check."""
 
+import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,11 +11,18 @@ from typing import Any, NamedTuple
 
 import click
 
-from etl.cli.sanitize import sanitize
+from etl.cli.sanitize import redact, sanitize
 from etl.errors import EtlError, RequestRefused
 from etl.settings import Settings
 from etl.source import Client, Forbidden, is_withheld, refusal_of_versions, why
 from etl.store import lock_is_free, opened, runs, schema, server_of
+
+_MARKS = {True: "ok", False: "FAILED", None: "skipped"}
+_VERBS = (
+    "add|ask|check|choose|create|fix|give|grant|install|look|lower|move|name|open|pass|put|remove|run|see|set|start|"
+    "try|upgrade|use|wait|write"
+)
+_FIX = re.compile(rf"[:;.] (?=(?:{_VERBS})\b)", re.IGNORECASE)
 
 
 class Check(NamedTuple):
@@ -24,23 +33,47 @@ class Check(NamedTuple):
     run: Callable[[], str]
 
 
-def run_checks(settings: Settings) -> None:
-    """Run the checks in order, and exit with the code of the first failure."""
-    passed, codes = set[str](), []
+class Result(NamedTuple):
+    """The result of a check. `ok` is None if it was skipped, and `fix` is None unless it failed."""
+
+    name: str
+    ok: bool | None
+    detail: str
+    fix: str | None
+
+
+def run_checks(settings: Settings, output: str) -> None:
+    """Run the checks in order, print their results, and exit with the code of the first failure."""
+    codes, results = list[int](), list[Result]()
     with ExitStack() as stack:
-        if settings.log_level != "debug":
+        if settings.log_level != "debug" and not settings.verbose:
             stack.enter_context(_only_warnings())
         for check in (*_source_checks(settings, stack), *_store_checks(settings)):
-            if missing := [name for name in check.needs if name not in passed]:
-                _print("skipped", check, f"requires {' and '.join(missing)}")
-                continue
-            try:
-                _print("ok", check, check.run())
-                passed.add(check.name)
-            except EtlError as error:
-                _print("FAILED", check, str(error))
-                codes.append(error.exit_code)
+            passed = {each.name for each in results if each.ok}
+            results.append(_result(check, passed, codes))
+            if output == "text":
+                _print(results[-1])
+    if output == "json":
+        checks = [each._asdict() for each in results]
+        click.echo(redact(json.dumps({"ok": not codes, "checks": checks})))
     sys.exit(codes[0] if codes else 0)
+
+
+def _result(check: Check, passed: set[str], codes: list[int]) -> Result:
+    """Run a check, unless one that it needs has not passed; add the exit code of a failure to `codes`."""
+    if missing := [name for name in check.needs if name not in passed]:
+        return Result(check.name, None, f"requires {' and '.join(missing)}", None)
+    try:
+        return Result(check.name, True, check.run(), None)  # noqa: FBT003 a field of the result
+    except EtlError as error:
+        codes.append(error.exit_code)
+        return Result(check.name, False, *split_fix(str(error)))  # noqa: FBT003 the same
+
+
+def split_fix(message: str) -> tuple[str, str]:
+    """Split an error message, `what failed: what to do`, into its parts. Without the second, the first is both."""
+    detail, _, fix = _FIX.sub("\0", message, count=1).partition("\0")
+    return (f"{detail.rstrip('.')}.", f"{fix[0].upper()}{fix[1:]}") if fix else (message, message)
 
 
 @contextmanager
@@ -55,8 +88,9 @@ def _only_warnings() -> Iterator[None]:
         log.setLevel(before)
 
 
-def _print(mark: str, check: Check, result: str) -> None:
-    click.echo(f"{mark:<7}  {check.name:<14}  {sanitize(result)}")
+def _print(result: Result) -> None:
+    text = result.detail if result.fix in {None, result.detail} else f"{result.detail} {result.fix}"
+    click.echo(f"{_MARKS[result.ok]:<7}  {result.name:<14}  {sanitize(text)}")
 
 
 def _source_checks(settings: Settings, stack: ExitStack) -> list[Check]:

@@ -17,8 +17,9 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "integer": ((int,), "an integer"),
     "float": ((int, float), "a number"),
 }
+_PATH = "etl.cli.config_file"
 _TEXT = ((str,), "a quoted string")
-_COMMANDS_WITH_SETTINGS = ("sync", "prune")
+COMMANDS_WITH_SETTINGS = ("sync", "prune")
 """Commands that have settings of their own."""
 
 
@@ -30,10 +31,10 @@ def load(ctx: click.Context, path: Path, commands: Mapping[str, click.Command]) 
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"The config file {path} is not valid TOML: {error}.") from error
     known = {each.name: each for each in ctx.command.params if each.name and each.name != "config"}
-    of_commands = {each.name: each for name in _COMMANDS_WITH_SETTINGS for each in commands[name].params if each.name}
+    of_commands = {each.name: each for name in COMMANDS_WITH_SETTINGS for each in commands[name].params if each.name}
     own: dict[str, Any] = {}
     defaults: dict[str, Any] = {"rejected": {"retry": own}}  # a retry is a run too
-    defaults |= dict.fromkeys(_COMMANDS_WITH_SETTINGS, own)
+    defaults |= dict.fromkeys(COMMANDS_WITH_SETTINGS, own)
     for key, value in found.items():
         name, where = key.replace("-", "_"), f"{path}{_line(text, key)}"
         if name.lower() in _TOKENS:
@@ -49,6 +50,13 @@ def load(ctx: click.Context, path: Path, commands: Mapping[str, click.Command]) 
             raise ConfigError(f"{where}: {key}: {error}") from error
         (defaults if name in known else own)[name] = value
     ctx.default_map = defaults
+    ctx.meta[_PATH] = str(path)
+
+
+def path_of(ctx: click.Context) -> str | None:
+    """The name of the file that was read, if any."""
+    path: str | None = ctx.meta.get(_PATH)
+    return path
 
 
 def _text(path: Path) -> str:

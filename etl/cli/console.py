@@ -20,6 +20,11 @@ def table(*headings: str, **style: Any) -> Table:
     return Table(*headings, box=None, pad_edge=False, **style)
 
 
+def can_show_marks(out: Console) -> bool:
+    """Whether ✔ and ✘ are readable: on a terminal that takes UTF-8."""
+    return out.is_terminal and not out.is_dumb_terminal and out.encoding.startswith("utf")
+
+
 def pluralize(number: int, singular: str, plural: str | None = None) -> str:
-    """A number with its noun: 1 record, 2 records."""
-    return f"{number} {singular if number == 1 else plural or f'{singular}s'}"
+    """A number with its noun: 1 record, 2,000 records."""
+    return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"

@@ -4,7 +4,7 @@ import webbrowser
 
 import click
 
-from etl.errors import ConfigError
+from etl.errors import missing_extra
 from etl.store import queries
 
 
@@ -16,7 +16,7 @@ def explore_command(database_url: str, port: int, *, open_browser: bool) -> None
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"datasette", "uvicorn"}:
             raise
-        raise ConfigError("Datasette is not installed: run pip install 'tfy-etl[explore]'.") from error
+        raise missing_extra("tfy-etl explore", "explore") from error
     listener = listen(port)
     click.echo(f"Serving the registry at {listener.url} (press Ctrl+C to stop)")
     if open_browser:

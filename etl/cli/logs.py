@@ -6,10 +6,13 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from etl import run_context
 from etl.cli.sanitize import redact, sanitize, set_secrets
+
+if TYPE_CHECKING:  # slow to import
+    from rich.console import Console
 
 _LIBRARY_LEVELS = {
     "httpx": logging.WARNING,
@@ -36,11 +39,15 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
 
 class _Line(logging.Formatter):
-    """A line for people, followed by a traceback, or one JSON object with the id of the run."""
+    """A line for people, followed by a traceback, or one JSON object with the id of the run.
 
-    def __init__(self, *, as_json: bool) -> None:
+    A brief line has neither time nor logger: `Warning: every user can read the token file`.
+    """
+
+    def __init__(self, *, as_json: bool, brief: bool) -> None:
         super().__init__()
         self._as_json = as_json
+        self._brief = brief
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -53,21 +60,37 @@ class _Line(logging.Formatter):
             return json.dumps(redacted | {"level": level, "logger": record.name, **run, "timestamp": time})
         # Only tracebacks may contain line breaks; other control characters come from data.
         below = redact(exception).split("\n") if exception else []
-        return "\n".join([f"{time} [{level}] {sanitize(event)} [{record.name}]", *map(sanitize, below)])
+        line = f"{level.capitalize()}: {sanitize(event)}"
+        if not self._brief:
+            line = f"{time} [{level}] {sanitize(event)} [{record.name}]"
+        return "\n".join([line, *map(sanitize, below)])
 
 
 def configure(form: str, level: str, secrets: Iterable[str | None]) -> None:
-    """Log to stderr from this level up, as `console` lines or `json` objects, without the secrets."""
+    """Log to stderr from this level up, as `console` lines or `json` objects, without the secrets.
+
+    On a terminal, console lines are brief, unless info lines are logged too.
+    """
     set_secrets(secrets)
     # For a line that cannot be formatted, Python would print the arguments, with secrets.
     logging.raiseExceptions = False
     handler = _Stderr(form)
-    handler.setFormatter(_Line(as_json=form == "json"))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    handler.setFormatter(_Line(as_json=form == "json", brief=on_terminal() and root.level > logging.INFO))
     for name, minimum in _LIBRARY_LEVELS.items():
         logging.getLogger(name).setLevel(max(minimum, root.level))
+
+
+def on_terminal() -> bool:
+    """Whether log lines go to a terminal."""
+    return sys.stderr.isatty()
+
+
+def are_shown_beside(out: "Console") -> bool:
+    """Whether warnings are logged to the terminal that shows the results too."""
+    return on_terminal() and out.is_terminal and not is_json() and logging.getLogger().level <= logging.WARNING
 
 
 def is_json() -> bool:

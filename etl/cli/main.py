@@ -15,6 +15,7 @@ from etl.errors import EtlError
 from etl.redaction import passwords_of, secrets_of_webhook
 from etl.settings import (
     CONFIG_ENV,
+    Settings,
     database_url_of_environment,
     notify_url_of_environment,
     token_of_environment,
@@ -59,7 +60,7 @@ def _read_config(ctx: click.Context, _param: click.Parameter, path: Path | None)
     callback=_read_config,
     help="TOML file with settings; its keys are the option names.",
 )
-@click.version_option(etl.__version__, prog_name="tfy-etl")
+@click.version_option(etl.__version__, "-V", "--version", prog_name="tfy-etl")
 @click.pass_context
 def cli(ctx: click.Context, /, **_options: object) -> None:
     """Copy a TrueFoundry control plane's model registry into a database.
@@ -69,7 +70,7 @@ def cli(ctx: click.Context, /, **_options: object) -> None:
     settings = settings_of(ctx)
     ctx.obj = settings.find_token()
     secrets = [ctx.obj, *passwords_of(settings.database_url), *secrets_of_webhook(settings.notify_url)]
-    logs.configure(settings.log_format, settings.log_level, secrets)
+    logs.configure(settings.log_format, settings.min_log_level(terminal=logs.on_terminal()), secrets)
     if file := settings.world_readable_token_file():
         _log.warning("every user of this machine can read the token file %s: run chmod go= %s", file, file)
     for name, similar in unknown_variables().items():
@@ -87,7 +88,8 @@ def main() -> None:
     guard_streams()
     # For errors before the settings are known.
     secrets = [*passwords_of(database_url_of_environment()), *secrets_of_webhook(notify_url_of_environment())]
-    logs.configure("console", "info", [token_of_environment(), *secrets])
+    level = Settings().min_log_level(terminal=logs.on_terminal())
+    logs.configure("console", level, [token_of_environment(), *secrets])
     try:
         cli.main(prog_name="tfy-etl", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -66,7 +66,8 @@ def _option(setting: Field[Any], hint: Any) -> Option:
     name = flag(setting.name)
     if hint in (bool, bool | None):
         negative = setting.metadata.get("negative") or (f"no-{setting.name}" if default is None else None)
-        return Option([f"{name}/--{negative}" if negative else name], is_flag=True, type=bool, **common)
+        short = [setting.metadata["short"]] if "short" in setting.metadata else []
+        return Option([*short, f"{name}/--{negative}" if negative else name], is_flag=True, type=bool, **common)
     if choices := setting.metadata.get("choices"):
         return Option([name], type=click.Choice(choices), **common)
     metavar = setting.metadata.get("metavar")
@@ -140,6 +141,8 @@ class GlobalOptionsGroup(GroupedHelp, click.Group):
                 continue
             front.append(arg)
             if takes_value[name] and not equals:
+                if not queue and ctx.resilient_parsing:  # completion asks for its values
+                    break
                 if not queue:
                     # At the front, it would take the name of the command as its value.
                     raise click.BadOptionUsage(name, f"Option {name!r} requires an argument.", ctx)

@@ -89,10 +89,14 @@ def _guarded(stream: TextIO | None, kind: type[_Descriptor]) -> Any:
 
 
 def print_result(show: Callable[[], None], *, work_done: bool) -> None:
-    """Print a result. If the work is done, log a failure to print it, and keep the exit code."""
+    """Print a result. If the work is done, log a failure to print it, and keep the exit code.
+
+    Log nothing if the reader of a pipe has closed it, as `head` does.
+    """
     try:
         show()
-    except (OSError, SystemExit) as error:  # rich exits if the pipe is closed
+    except (OSError, SystemExit) as error:
         if not work_done:
             raise
-        _log.error("cannot print the result: %s", getattr(error, "strerror", "the pipe was closed"))
+        if not isinstance(error, BrokenPipeError | SystemExit):  # rich exits if the pipe is closed
+            _log.error("cannot print the result: %s", error.strerror)

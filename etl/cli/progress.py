@@ -53,6 +53,16 @@ class ProgressLog:
             _log.info("%s: %d of %s", entity, self._records, "?" if total is None else total)
 
 
+class _Bars(Progress):
+    """Bars that only their own thread draws.
+
+    Ctrl+C interrupts the main thread at any moment. If that thread drew, bars could be left on the screen.
+    """
+
+    def refresh(self) -> None:
+        """Do nothing: the thread draws ten times a second, and at the end."""
+
+
 class ProgressBars:
     """A bar for each phase of a run, with records, pages and rate."""
 
@@ -93,5 +103,5 @@ def progress(wanted: bool | None) -> Iterator[RunProgress]:  # noqa: FBT001 it i
     )  # fmt: skip
     out = Console(stderr=True)
     # A terminal is cleared for the result; elsewhere only the final state of the bars is written.
-    with Progress(*columns, console=out, transient=out.is_terminal) as live:
+    with _Bars(*columns, console=out, transient=out.is_terminal) as live:
         yield ProgressBars(live)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from etl.cli.sanitize import redact, sanitize
-from etl.errors import ExtraMissing
+from etl.errors import missing_extra
 from etl.settings import Settings
 
 _EXTRA = {"jinja2", "markupsafe", "pygal"}
@@ -38,5 +38,5 @@ def _render(settings: Settings, stale_after: timedelta, max_age: timedelta) -> s
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise
-        raise ExtraMissing(f"{error.name} is not installed: run pip install 'tfy-etl[report]'.") from error
+        raise missing_extra("tfy-etl report", "report") from error
     return render(settings.database(), stale_after=stale_after, max_age=max_age, redact=redact)

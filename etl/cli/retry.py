@@ -39,7 +39,7 @@ def retry_rejected(settings: Settings, reject_ids: Sequence[int]) -> None:
     monitor = RunMonitor()
     run_context.set_process_run_id(monitor.run_id)
     with Interrupts(last=True) as interrupts:
-        with progress(settings.progress) as run_progress:
+        with progress(settings.wants_progress()) as run_progress:
             summary = run(settings, interrupts=interrupts, progress=run_progress, retry=retry, monitor=monitor)
         print_result(lambda: _print(found, retry, summary, as_json=as_json), work_done=True)
     sys.exit(summary.exit_code)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from etl import run_context
 from etl.cli.sanitize import redact, sanitize
 from etl.enums import Entity
-from etl.errors import ConfigError, EtlError, Interrupted, LockHeld
+from etl.errors import ConfigError, EtlError, Interrupted, LockHeld, missing_extra
 from etl.settings import Settings, otlp_signals
 from etl.sync import Progress, RunMonitor, Scope, Summary
 from etl.telemetry import RunOutcome
@@ -154,7 +154,7 @@ def _otlp_exporter(run_id: str, scope: str) -> "OtlpExporter | None":
 
         return OtlpExporter(signals, run_id, scope)
     except ImportError:
-        _log.warning("traces and metrics are not sent: run pip install 'tfy-etl[otel]'")
+        _log.warning("traces and metrics are not sent: %s", missing_extra("OpenTelemetry", "otel"))
     except (ConfigError, ValueError, OSError, RuntimeError) as error:  # the SDK raises these for invalid variables
         _log.warning("traces and metrics are not sent: %s", error)
     return None

@@ -49,9 +49,20 @@ def serve(  # noqa: PLR0913 one for each option
         simulator.start()
     except OSError as error:
         raise ConfigError(f"Cannot listen on port {port}: {os.strerror(error.errno or 0)}.") from error
-    click.echo(f"TFY_HOST={simulator.url} TFY_API_KEY={DEFAULT_TOKEN if token == DEFAULT_TOKEN else f'${TOKEN_ENV}'}")
+    _print_exports(simulator.url, token)
     stop.wait()
     simulator.stop()
+
+
+def _print_exports(url: str, token: str) -> None:
+    """Print lines for the shell of another terminal to stdout, and what to do with them to stderr."""
+    click.echo(f"export TFY_HOST={url}")
+    if token == DEFAULT_TOKEN:
+        click.echo(f"export {TOKEN_ENV}={DEFAULT_TOKEN}")
+        advice = "Paste these lines into another terminal."
+    else:  # never print a token of the user's own
+        advice = f"Paste this line into another terminal, and set {TOKEN_ENV} there as here."
+    click.echo(f"{advice} Ctrl+C stops the simulation.", err=True)
 
 
 def _lists(option: str, value: str) -> frozenset[str]:

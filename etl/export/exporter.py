@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from etl.errors import ConfigError
+from etl.errors import ConfigError, missing_extra
 from etl.export import directory, manifest
 from etl.store import open_readonly, queries
 from etl.store.queries.export import Content, Row
@@ -74,10 +74,7 @@ def _format(name: str) -> Format:
     except ModuleNotFoundError as error:
         if error.name not in {"pyarrow", "duckdb"}:
             raise
-        raise ConfigError(
-            f"The format {name} needs {error.name}, which is not installed: install tfy-etl with its extra, "
-            "tfy-etl[export], or use --format csv or jsonl."
-        ) from error
+        raise missing_extra(f"The format {name}", "export", alternative="use --format csv or jsonl") from error
     found: Format = module
     return found
 

@@ -7,15 +7,18 @@
 `dbt`                 Dbt sources, with tests and freshness.
 """
 
+from collections.abc import Collection
+
 from etl.schema_docs import as_json, dbt, markdown, mermaid
-from etl.schema_docs.schema_description import describe_schema
+from etl.schema_docs.schema_description import describe_schema, without_outer_references
 
 WRITERS = {"markdown": markdown.write, "json": as_json.write, "mermaid": mermaid.write, "dbt": dbt.write}
 
 
-def render(format: str) -> str:
-    """Render the schema of this release in one of the formats, without a final newline."""
-    return WRITERS[format](describe_schema())
+def render(format: str, names: Collection[str] = ()) -> str:
+    """Render the schema of this release, or only the named tables and views, without a final newline."""
+    schema = describe_schema(names)
+    return WRITERS[format](without_outer_references(schema) if format in {"mermaid", "dbt"} else schema)
 
 
 __all__ = ["WRITERS", "describe_schema", "render"]

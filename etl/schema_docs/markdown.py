@@ -23,7 +23,9 @@ digits, and so is `␛` itself; a number that JSON does not have is text in JSON
 
 
 def write(schema: SchemaDescription) -> str:
-    """Render the document."""
+    """Render the document; for a part of the schema, only the sections of its tables and views."""
+    if schema.partial:
+        return "\n".join([*_tables(schema.tables), *_views(schema.views)]).rstrip()
     lines = [
         _BEFORE.format(revision=schema.revision),
         "```mermaid",

@@ -4,6 +4,7 @@
 `responses`     Parse status and body into the JSON envelope, or raise one of our errors.
 `throttle`      Limits for all workers: pauses, requests at the same time, requests per second.
 `transport`     One GET through httpx, limited in time and size.
+`unreachable`   Explain why no connection could be made.
 `retry`         Retry transient failures, and pause all workers between tries.
 `client`        The API: prefix, list pages, single records. Tests pass it an httpx transport.
 `offered`       Which lists the control plane offers this token.

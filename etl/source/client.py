@@ -64,6 +64,10 @@ class Client:
         self._worker.close()
         self._wire.close()
 
+    def stop(self) -> None:
+        """Send no further retries, and log none: the run has ended."""
+        self._retry.stop()
+
     @property
     def requests(self) -> int:
         """Requests sent so far, including retries."""

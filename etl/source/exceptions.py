@@ -1,6 +1,7 @@
 """Errors inside `etl.source`, which refine those of `etl.errors`.
 
 TransientError             A retry may succeed.
+    Unreachable            The first request found no host, or a closed port.
     MalformedResponse      A success status with a body of the wrong shape.
         NotApiResponse     Something other than the API answers.
             NotJson        An HTML or plain-text page.
@@ -33,6 +34,13 @@ class TransientError(Exception):
         super().__init__(message)
         self.retry_after = retry_after
         self.advice = advice
+
+
+class Unreachable(TransientError):
+    """The first request found no host, or a closed port; the message names what to check."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after=0.5)
 
 
 class MalformedResponse(TransientError):

@@ -12,13 +12,15 @@ from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from etl.errors import SourceUnavailable
 from etl.settings import Settings
-from etl.source.exceptions import TransientError
+from etl.source.exceptions import TransientError, Unreachable
 from etl.source.throttle import Throttle
 
 MAX_RETRY_AFTER = 60.0
 """Maximum pause in seconds that a server can request with Retry-After."""
 
 _FIRST_WAIT, _LONGEST_WAIT, _JITTER = 0.5, 30.0, 0.5
+_UNREACHABLE_S = 0.7
+"""Seconds after which a first request that found no server is not sent again."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,9 +37,15 @@ class Retry:
         self._seconds = settings.max_retry_time
         self._gate = gate
         self._lock = Lock()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Retry nothing from now on."""
+        self._stopped = True
 
     def call(self, request: Callable[[], T]) -> T:
         """Call, and retry on TransientError; SourceUnavailable once a limit is reached."""
+        began = self._gate.clock()
         failed: float | None = None
 
         def pause(error: Exception) -> bool | float:
@@ -48,7 +56,9 @@ class Retry:
             now = self._gate.clock()
             failed = now if failed is None else failed  # the time limit excludes waiting for a slot
             wait = attempt.next_wait if error.retry_after is None else error.retry_after
-            if now + wait > failed + self._seconds:
+            if now + wait > failed + self._seconds or self._stopped:
+                return False
+            if isinstance(error, Unreachable) and now + wait > began + _UNREACHABLE_S:
                 return False
             self._gate.shut(wait)
             return True if error.retry_after is None else wait
@@ -61,6 +71,8 @@ class Retry:
                 with attempt:
                     self._count(attempt.num)
                     return request()
+        except Unreachable as last:
+            raise SourceUnavailable(f"{last}.") from last
         except TransientError as last:
             tries = "1 try" if attempt.num == 1 else f"{attempt.num} tries"
             raise SourceUnavailable(
@@ -95,7 +107,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 def _tell(details: RetryDetails) -> None:
     # Log text only: a log record with the error would keep its frames, and so pages and token, in memory.
-    _log.warning("%s; trying again in %.1f s", str(details.caused_by), details.wait_for)
+    level = logging.INFO if isinstance(details.caused_by, Unreachable) else logging.WARNING
+    _log.log(level, "%s; trying again in %.1f s", str(details.caused_by), details.wait_for)
 
 
 # By default stamina logs with structlog, which prints to stdout; stdout is reserved for results.

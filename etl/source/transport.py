@@ -15,6 +15,7 @@ from etl.settings import Settings
 from etl.source.exceptions import InvalidPath, TooLarge, TransientError
 from etl.source.responses import Answer, redact_excerpt
 from etl.source.throttle import Slot, Throttle
+from etl.source.unreachable import cause_of, explain
 
 MAX_RESPONSE_BYTES = 64 * 2**20
 """Size limit of one body, both as transferred and decompressed."""
@@ -47,6 +48,7 @@ class Transport:
         self.bytes_received = 0
         self._lock = Lock()
         self._secret = token
+        self._reached = False
         self._gate = gate
         self._base = settings.base_url()
         self._deadline = settings.timeout * _MAX_TIMEOUTS
@@ -79,8 +81,9 @@ class Transport:
     def get(self, path: str, params: Sequence[tuple[str, str]] = ()) -> Answer:
         """Wait for a slot, send one request and return the answer, whatever its status.
 
-        TransientError means no answer, but a retry may help. TooLarge means an answer above the size limit, SourceError
-        an untrusted certificate. ConfigError means an unusable address, InvalidPath a path that no URL can hold.
+        TransientError means no answer, but a retry may help; Unreachable, that it is unlikely to. TooLarge means an
+        answer above the size limit, SourceError an untrusted certificate. ConfigError means an unusable address,
+        InvalidPath a path that no URL can hold.
         """
         try:
             with self._gate.turn(_kind(path, params)) as turn:
@@ -96,6 +99,7 @@ class Transport:
         self._count(requests=1)
         try:
             with self._http.stream("GET", self._base + path, params=list(params)) as response:
+                self._reached = True
                 turn.answered(response.status_code)
                 return Answer(path, response.status_code, response.headers, self._body(path, response))
         except httpx.TimeoutException:
@@ -120,12 +124,14 @@ class Transport:
 
     def _failure(self, path: str, error: httpx.HTTPError) -> Exception:
         """The error to raise for a failed request."""
-        distrust = _certificate_fault(error)
+        distrust = cause_of(error, ssl.SSLCertVerificationError)
         if distrust is not None:
             return SourceError(
                 f"The certificate of {self._base} is not trusted ({distrust.verify_message}): "
                 "name the CA that signed it with --ca-bundle."
             )
+        if not self._reached and (explained := explain(error, self._base)):
+            return explained
         words = next(words for kind, words in _IN_WORDS if isinstance(error, kind))
         detail = redact_excerpt(re.sub(r"\[Errno -?\d+\] ", "", str(error)), self._secret)
         if "WRONG_VERSION_NUMBER" in detail:
@@ -175,11 +181,3 @@ def _trust(settings: Settings) -> ssl.SSLContext:
         named = file or "named by SSL_CERT_FILE or SSL_CERT_DIR"
         reason = "it holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
         raise ConfigError(f"Cannot read the CA file {named}: {reason}.") from None
-
-
-def _certificate_fault(error: BaseException) -> ssl.SSLCertVerificationError | None:
-    """The certificate error at the root of a failed connection, or None."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
-        cause = cause.__cause__ or cause.__context__
-    return cause

@@ -5,6 +5,7 @@
 `staging`           Stages rows in temporary tables, and reads what is stored for comparison.
 `staging_tables`    The temporary tables.
 `reconcile`         Compares staging with the tables: deletes, restores, counts, the delete limit.
+`totals`            Counts the live records.
 `merge`             The one transaction of a run.
 `concurrent_runs`   Adapts staging to the rows that runs over other ML repos have merged since.
 `runs`              The records of runs and scopes.

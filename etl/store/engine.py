@@ -8,7 +8,7 @@ from sqlalchemy import URL, Connection, Engine, Transaction, create_engine, make
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool, StaticPool
 
-from etl.errors import ConfigError
+from etl.errors import ConfigError, missing_extra
 from etl.redaction import PASSWORD_PARAMETERS
 from etl.store.dialects import sqlite
 from etl.store.dialects.base import DatabaseDialect
@@ -69,8 +69,9 @@ def open_engine(text: str, *, read_only: bool = False) -> Engine:
     except ModuleNotFoundError as error:
         name = url.get_backend_name()
         ours = url.get_driver_name() == _DRIVERS.get(name)
-        advice = f"install tfy-etl with its extra, tfy-etl[{_EXTRAS[name]}]" if ours else f"use {name}://"
-        raise ConfigError(f"The driver of {url.drivername}:// is not installed: {advice}.") from error
+        if ours:
+            raise missing_extra("PostgreSQL", _EXTRAS[name]) from error
+        raise ConfigError(f"The driver of {url.drivername}:// is not installed: use {name}://.") from error
     dialect.prepare(engine)
     return engine
 

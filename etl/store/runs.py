@@ -77,11 +77,17 @@ def check_same_host(connection: Connection, host: str) -> None:
     Its records may have the same ids.
     """
     before = last_host(connection)
-    if before not in {None, host}:
+    if before is None or before == host:
+        return
+    if before.partition(":")[0] != host.partition(":")[0]:  # without a scheme, --host means https
         raise ConfigError(
-            f"This database was filled from {before}, and not from {host}: name another --database-url for another "
-            "control plane. If it is the same one at a new address, run once with --accept-host."
+            f"This database was filled from {before}, and not from {host}: check the scheme in TFY_HOST or --host, or "
+            "name another --database-url for another control plane."
         )
+    raise ConfigError(
+        f"This database was filled from {before}, and not from {host}: name another --database-url for another "
+        "control plane. If it is the same one at a new address, run once with --accept-host."
+    )
 
 
 def status(connection: Connection, run_id: str) -> str | None:

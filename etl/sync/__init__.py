@@ -7,6 +7,7 @@
 `plan`             Pure: chooses how versions are read.
 `stage_pages`      Turns a page into staged rows.
 `version_batch`    Gathers versions of several models, to stage them together.
+`messages`         Pure: the wording of warnings about lists.
 `confirm_deletes`  Fetches each missing model by id before it is marked as deleted.
 `delete_limit`     Refuses a run that would delete too much.
 `planned_changes`  The changes that a dry run has staged, by name.

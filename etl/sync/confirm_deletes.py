@@ -1,6 +1,7 @@
 """Confirm deletes: fetch each missing model by id first."""
 
 import logging
+from collections.abc import Sequence
 from enum import Enum, auto
 
 from etl.enums import Entity
@@ -42,15 +43,15 @@ def confirm_deletes(client: Client, store: Store, extraction: Extraction, most: 
     if moved:
         reconcile.cancel_deletes(store.connection, moved)
         extraction.warn(
-            f"{len(moved)} models are in another ML repo now ({', '.join(moved[:_MOST_NAMED])}): they are kept as they "
-            "were until a run reads that one too."
+            f"{_models(moved)} in another ML repo now ({', '.join(moved[:_MOST_NAMED])}): nothing about them changes "
+            "until a run reads that one too."
         )
     kept = [model_id for model_id, result in lookups.items() if result in {_Lookup.FOUND, _Lookup.UNKNOWN}]
     if kept:
         reconcile.cancel_deletes(store.connection)
         extraction.unproven += 1
         extraction.warn(
-            f"{len(kept)} models are missing in the lists, but the control plane returns each of them by its id, or "
+            f"{_models(kept)} missing in the lists, but the control plane returns each of them by its id, or "
             f"does not say that it was deleted ({', '.join(kept[:_MOST_NAMED])}): nothing is deleted."
         )
 
@@ -98,9 +99,15 @@ def _look_up_one(client: Client, extraction: Extraction, model_id: str) -> _Look
     return _Lookup.MOVED if asked_for and ml_repo is not None and ml_repo not in asked_for else _Lookup.FOUND
 
 
+def _models(ids: Sequence[str]) -> str:
+    return "1 model is" if len(ids) == 1 else f"{len(ids)} models are"
+
+
 def _named(lost: EmptiedRepo) -> str:
     itself = "it is still listed itself" if lost.listed else "and so is the ML repo"
+    models = "The only model" if lost.models == 1 else f"All {lost.models} models"
+    verb = "is" if lost.models == 1 else "are"
     return (
-        f"All {lost.models} models of ML repo {lost.id} ({lost.name or 'without a name'}) are missing, {itself}: "
+        f"{models} of ML repo {lost.id} ({lost.name or 'without a name'}) {verb} missing, {itself}: "
         "a token that lost a permission looks the same."
     )

@@ -14,6 +14,7 @@ from etl.source import Client, Forbidden, Listing, ListingRead, ListingReader, N
 from etl.source.offered import VERSIONS, Refusal, is_withheld, refusal_of_versions, why
 from etl.store import Staging
 from etl.sync.derived_ml_repos import DerivedMlRepos
+from etl.sync.messages import described, named, why_unproven
 from etl.sync.plan import Plan
 from etl.sync.scope import Scope
 from etl.sync.stage_pages import PageStager
@@ -87,7 +88,7 @@ class Extraction:
         try:
             for page in self._pages(Entity.ML_REPOS, Listing("ml-repos", optional=True)):
                 self.stager.take(Entity.ML_REPOS, page.fresh, page.again)
-                listed |= {identity(each.get("id")): _described(each) for each in page.fresh if isinstance(each, dict)}
+                listed |= {identity(each.get("id")): described(each) for each in page.fresh if isinstance(each, dict)}
         except (Forbidden, RequestRefused) as refusal:
             if not is_withheld(refusal):
                 raise
@@ -306,7 +307,7 @@ class Extraction:
     def _not_had(self, listing: Listing, refusal: Refusal) -> None:
         status = HTTPStatus.FORBIDDEN if isinstance(refusal, Forbidden) else refusal.status
         self.unproven += 1
-        self.warn(f"{_named(listing)} cannot be read ({status:d}): the next run tries again, nothing is deleted.")
+        self.warn(f"{named(listing)} cannot be read ({status:d}): the next run tries again, nothing is deleted.")
 
     def _pages(self, entity: Entity, listing: Listing) -> Iterator[Page]:
         reading = self.reader.read(listing)
@@ -318,38 +319,17 @@ class Extraction:
     def _judge(self, reading: ListingRead) -> bool:
         if reading.repeats:
             self.reader.ignores_offset = True
+        if reading.repeats or reading.proof is None:
             self.unproven += 1
-            self.warn(
-                f"{_named(reading.listing)} is the same page at every offset: the server ignores `offset`, or serves "
-                "a sample. What was read is stored, and nothing is deleted."
-            )
-            return False
-        if reading.proof is None:
-            self.unproven += 1
-            self.warn(
-                f"{_named(reading.listing)} could not be proven complete in {reading.sweeps} sweeps: it moves, or the "
-                "server answers unsteadily. What was read is stored, and nothing is deleted."
-            )
+            self.warn(why_unproven(reading))
             return False
         self.proofs.add(reading.proof)
         return True
 
     def warn(self, message: str) -> None:
-        """Log a warning, and add it to the result unless that has too many already."""
+        """Log a warning, and add it to the result unless that has too many."""
         _log.warning(message)
         if len(self.warnings) < _MOST_WARNINGS:
             self.warnings.append(message)
         elif len(self.warnings) == _MOST_WARNINGS:
             self.warnings.append("There were more warnings: the log has them all.")
-
-
-def _named(listing: Listing) -> str:
-    filters = " and ".join(f"{name}={value}" for name, value in listing.filters)
-    return f"The list of {listing.endpoint}{' with ' if filters else ''}{filters}"
-
-
-def _described(ml_repo: dict[str, Any]) -> str:
-    """Return an ML repo's id, with its name if it has one."""
-    manifest = ml_repo.get("manifest")
-    name = manifest.get("name") if isinstance(manifest, dict) else None
-    return f"{ml_repo.get('id')} ({name})" if name else str(ml_repo.get("id"))

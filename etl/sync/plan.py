@@ -21,11 +21,19 @@ Way = Literal["none", "embedded", "by model", "sweep"]
 
 @dataclass(frozen=True)
 class Plan:
-    """The way to read versions, the estimated number of requests, and the reason."""
+    """The way to read versions, the number of requests that it takes at least, and the reason.
+
+    The first load knows only the number of models, so it may take many more.
+    """
 
     way: Way
     requests: int
     because: str
+
+    def __str__(self) -> str:
+        noun = "request" if self.requests == 1 else "requests"
+        cost = f", in at least {self.requests:,} {noun}" if self.requests else ""
+        return f"{self.way}{cost}, because {self.because}"
 
 
 def is_full(
@@ -57,11 +65,12 @@ def plan_versions(  # noqa: PLR0913 all are keyword-only
     The number of `stored` versions estimates the length of a sweep and the versions of one model. Pages overlap by one
     record. Without `can_sweep`, the scope is neither the whole registry nor whole ML repos: versions are read by model.
     """
-    pages = math.ceil(max(stored, due) / max(page_size - 1, 1)) + 1
+    pages = max(1, math.ceil((max(stored, due) - 1) / max(page_size - 1, 1)))
     if why_full is not None:
         return Plan("sweep", pages, why_full) if can_sweep else Plan("by model", models, why_full)
     if due == 0:
         return Plan("none", 0, "no model looks changed")
+    changed = "1 model looks changed" if due == 1 else f"{due} models look changed"
     if can_sweep and stored and pages * _REQUEST + stored < due * (_REQUEST + stored / max(models, 1)):
-        return Plan("sweep", pages, f"{due} models look changed, and one sweep takes less than asking for each")
-    return Plan("by model", due, f"{due} models look changed")
+        return Plan("sweep", pages, f"{changed}, and one sweep takes less than asking for each")
+    return Plan("by model", due, changed)

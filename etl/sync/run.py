@@ -13,6 +13,7 @@ from etl.errors import DeleteLimitExceeded, EtlError, Interrupted
 from etl.settings import Settings
 from etl.source import Client, ListingReader
 from etl.store import Advance, MissingRecords, Staging, Store, Supersede, Tally, reconcile, runs
+from etl.store.totals import live_counts
 from etl.sync.confirm_deletes import confirm_deletes
 from etl.sync.context import Context, Progress
 from etl.sync.delete_limit import check_delete_limit, refusal
@@ -36,6 +37,7 @@ class _Read:
     plan: Plan
     extraction: Extraction
     tallies: Mapping[Entity, Tally]
+    live: Mapping[Entity, int]
     every_version: bool
     missing: MissingRecords
 
@@ -164,6 +166,7 @@ def _translate_errors(context: Context) -> Iterator[None]:
             yield
     except (KeyboardInterrupt, EtlError) as error:
         context.interrupts.ignore()
+        context.client.stop()
         if isinstance(error, EtlError) and not context.interrupts.requested:
             raise
         raise Interrupted("Interrupted: nothing was written.") from error
@@ -209,11 +212,12 @@ def _read(context: Context) -> _Read:
         confirm_deletes(context.client, store, extraction, settings.confirm_deletes)
     reconcile.find_restored(store.connection)
     tallies = reconcile.tallies(store.connection)
+    live = live_counts(store.connection, scope.repos, listed_only=not scope.lists_every_model)
     if stager.stale:
         noun = "record is" if stager.stale == 1 else "records are"
         extraction.warn(f"{stager.stale} {noun} older than stored: the newer one was kept.")
     missing = _missing(context, extraction, every_version=every_version)
-    return _Read(plan, extraction, tallies, every_version, missing)
+    return _Read(plan, extraction, tallies, live, every_version, missing)
 
 
 def _read_lists(context: Context, extraction: Extraction) -> tuple[Plan, bool]:
@@ -225,7 +229,7 @@ def _read_lists(context: Context, extraction: Extraction) -> tuple[Plan, bool]:
     context.coverage = extraction.coverage
     context.why_full = _why_full(context, extraction.coverage or "")
     plan = _plan(context, extraction)
-    _log.info("versions are read: %s, about %d requests, because %s", plan.way, plan.requests, plan.because)
+    _log.info("versions are read: %s", plan)
     context.phase("versions")
     every_version = extraction.versions(plan, full=context.why_full is not None)
     context.coverage = extraction.coverage
@@ -327,6 +331,7 @@ def _summary(context: Context, read: _Read, *, refusal: DeleteLimitExceeded | No
         retries=context.client.retries,
         bytes_received=context.client.bytes_received,
         tallies=read.tallies,
+        live=read.live,
         plan=read.plan,
         changes=planned_changes(context),
         warnings=[*read.extraction.warnings, *([str(refusal)] if refusal else [])],

@@ -32,11 +32,18 @@ class Summary:
     plan: Plan
     changes: PlannedChanges | None = None
     warnings: list[str] = field(default_factory=list)
+    live: Mapping[Entity, int] = field(default_factory=dict)
+    """Live records of the scope by table, before the run wrote; no ML repos if filters select models."""
 
     @property
     def rejected(self) -> int:
         """The number of rejected records."""
         return sum(tally.rejected for tally in self.tallies.values())
+
+    def total(self, entity: Entity) -> int:
+        """The number of the scope's live records of a table after the run."""
+        tally = self.tallies[entity]
+        return self.live.get(entity, 0) + tally.inserted + tally.restored - tally.deleted
 
     @property
     def exit_code(self) -> int:

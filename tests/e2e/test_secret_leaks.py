@@ -196,7 +196,7 @@ def test_demo_and_simulate_show_no_token_of_the_users_own(env: SyncEnv, folder: 
     output += process.stdout.readline()
     process.terminate()
     output += "".join(process.communicate(timeout=patience()))
-    assert "TFY_API_KEY=$TFY_API_KEY" in output
+    assert "set TFY_API_KEY there as here" in output
     assert_hidden(output + left(folder))
 
 

@@ -54,6 +54,31 @@ def test_an_invalid_number_is_refused(name: str, value: Any, bounds: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("given", "on_terminal", "elsewhere"),
+    [
+        ({}, "warning", "info"),
+        ({"log_format": "json"}, "info", "info"),
+        ({"log_level": "debug"}, "debug", "debug"),
+        ({"verbose": True}, "info", "info"),
+        ({"verbose": True, "log_level": "debug"}, "debug", "debug"),
+        ({"verbose": True, "log_level": "error"}, "info", "info"),
+        ({"quiet": True}, "error", "error"),
+        ({"quiet": True, "log_level": "debug"}, "error", "error"),
+    ],
+)
+def test_the_log_level_depends_on_the_terminal_unless_it_is_set(
+    given: dict[str, Any], on_terminal: str, elsewhere: str
+) -> None:
+    settings = Settings(**given)
+    assert settings.min_log_level(terminal=True) == on_terminal
+    assert settings.min_log_level(terminal=False) == elsewhere
+
+
+def test_a_quiet_run_shows_no_progress() -> None:
+    assert [Settings(quiet=quiet, progress=True).wants_progress() for quiet in (False, True)] == [True, False]
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [("max_delete_share", 0.0), ("max_delete_share", 1.0), ("requests_per_second", 0.0), ("lock_wait", 0.0)],
 )

@@ -62,7 +62,9 @@ def settings_table() -> str:
         if "scope" not in each.metadata:
             continue
         names = ", ".join(f"`{name}`" for name in env_names(each.name))
-        lines.append(f"| `{flag(each.name)}` | {names} | {_default(each.default)} | {each.metadata['help']} |")
+        options = [each.metadata["short"]] if "short" in each.metadata else []
+        option = ", ".join(f"`{name}`" for name in (*options, flag(each.name)))
+        lines.append(f"| {option} | {names} | {_default(each.default)} | {each.metadata['help']} |")
     return "\n".join(lines)
 
 

@@ -93,7 +93,7 @@ def report(ctx: click.Context, /, out: Path, **spans: timedelta) -> None:
     type=click.Choice(["parquet", "csv", "jsonl", "duckdb"]),
     default="parquet",
     show_default=True,
-    help="File format; parquet and duckdb require tfy-etl[export].",
+    help="File format; parquet and duckdb need the extra export.",
 )
 @click.option(
     "--table", "tables", multiple=True, metavar="NAME", help="Export only this table or view; repeatable. Default: all."
@@ -143,12 +143,15 @@ def explore(ctx: click.Context, port: int, *, open_browser: bool) -> None:
     show_default=True,
     help="Output format.",
 )
-def schema(format: str) -> None:
+@click.argument("names", metavar="[TABLE]...", nargs=-1)
+def schema(format: str, names: tuple[str, ...]) -> None:
     """Describe each table, view and column.
+
+    With names, describes only those tables and views.
 
     Formats: markdown is a data dictionary, json the same for programs, mermaid an entity-relationship diagram, and
     dbt a sources.yml with tests and freshness. Does not connect to a database.
     """
     with lazy_import():
         from etl.cli.schema import schema_command
-    schema_command(format)
+    schema_command(format, names)

@@ -14,7 +14,10 @@ def db() -> None:
 @db.command()
 @click.pass_context
 def upgrade(ctx: click.Context) -> None:
-    """Create the tables and views, or migrate them to this release's revision."""
+    """Create the tables and views, or migrate them.
+
+    Brings a database of any earlier release to the revision that this release needs.
+    """
     with lazy_import():
         from etl.cli.db import upgrade_schema
     upgrade_schema(settings_of(ctx).database())

@@ -39,17 +39,18 @@ def sync(ctx: click.Context, /, **own: Any) -> None:
 
 
 @click.command()
+@output_option
 @click.pass_context
-def check(ctx: click.Context) -> None:
+def check(ctx: click.Context, output: str) -> None:
     """Test the connection, the token, the lists and the database.
 
-    Prints one line for each check: host, token, API, three lists, database, schema, copy and lock. A list that is not
-    offered or not allowed is not a failure: its line says what will not be copied. Writes nothing. Exits with the
-    code of the first failed check.
+    Prints one line for each check: host, token, API, models, ml-repos, model-versions, database, schema, copy and
+    lock. A list that is not offered or not allowed is not a failure: its line says what will not be copied. Writes
+    nothing. Exits with the code of the first failed check.
     """
     with lazy_import():
         from etl.cli.check import run_checks
-    run_checks(settings_of(ctx))
+    run_checks(settings_of(ctx), output)
 
 
 @click.command()

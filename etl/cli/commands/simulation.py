@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from etl.cli.lazy import lazy_import
 from etl.cli.options import settings_of
@@ -31,9 +30,10 @@ def demo(ctx: click.Context, file: Path) -> None:
     """
     with lazy_import():
         from etl.cli.demo import run_demo
-    if ctx.find_root().get_parameter_source("log_level") is ParameterSource.DEFAULT:
+    settings = settings_of(ctx)
+    if settings.log_level is None and not (settings.quiet or settings.verbose):
         logging.getLogger().setLevel(logging.WARNING)  # the demo prints its result on stdout
-    run_demo(file, progress=settings_of(ctx).progress)
+    run_demo(file, progress=settings.wants_progress())
 
 
 class _NamesFaults(click.Command):
@@ -94,7 +94,8 @@ class _NamesFaults(click.Command):
 def simulate(**own: Any) -> None:
     """Serve a simulated registry over HTTP until stopped.
 
-    Accepts the token in TFY_API_KEY, or else demo-token.
+    Prints two lines to paste into another terminal, for TFY_HOST and TFY_API_KEY. Accepts the token in TFY_API_KEY, or
+    else demo-token. Ctrl+C stops it.
     """
     with lazy_import():
         from etl.cli.simulate import serve

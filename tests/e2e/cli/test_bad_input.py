@@ -63,7 +63,29 @@ def test_an_invalid_host(host: str, words: str, tfy_etl: Cli, monkeypatch: pytes
 
 def test_an_unreachable_host() -> None:
     done = sync(TFY_HOST=DEAD, TFY_API_KEY=TOKEN)
-    assert_told(done, 1, "no connection (Connection refused)", "run again")
+    assert_told(done, 1, "Nothing listens on port 9 of 127.0.0.1 (connection refused): check the port and the scheme")
+
+
+def test_an_unreachable_host_is_given_up_after_two_quick_tries(tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TFY_API_KEY", TOKEN)
+    done = tfy_etl("sync", "--host", DEAD)
+    assert done.code == 1
+    assert done.err.count("trying again in 0.5 s") == 1
+
+
+def test_the_placeholder_of_the_docs() -> None:
+    done = sync(TFY_HOST="https://your-control-plane.example", TFY_API_KEY=TOKEN)
+    assert_told(done, 2, "https://your-control-plane.example is only an example: set TFY_HOST to the URL")
+
+
+def test_a_scheme_left_out(known: Simulator, tfy_etl: Cli) -> None:
+    address = known.url.removeprefix("http://")
+    done = tfy_etl("sync", "--log-level", "error", "--host", address)
+    assert_told(done, 2, f"{address} answers, but not in https", f"set TFY_HOST to http://{address}")
+    assert tfy_etl("sync").code == 0
+    done = tfy_etl("sync", "--log-level", "error", "--host", address)
+    assert_told(done, 2, f"filled from {known.url}, and not from https://{address}: check the scheme in TFY_HOST")
+    assert "--accept-host" not in done.err
 
 
 @pytest.fixture(scope="module")
@@ -182,12 +204,12 @@ def test_settings_and_databases_that_cannot_work(
     assert "hu" not in done.err
 
 
-def test_a_driver_that_is_not_installed_names_the_extra(folder: Path) -> None:
+def test_a_missing_driver_names_the_extra(folder: Path) -> None:
     script = "import sys; sys.modules['psycopg'] = None; from etl.cli import main; main()"
     python = Path(COMMAND).with_name("python")
     url = "postgresql://host/db"
     done = execute(python, "-c", script, "db", "current", "--database-url", url, cwd=folder)
-    assert_told(done, 2, "is not installed: install tfy-etl with its extra, tfy-etl[postgres].")
+    assert_told(done, 2, "PostgreSQL needs the extra 'postgres', which is not installed: run pip install '.[postgres]'")
 
 
 def _without_rights(*command: str) -> list[str]:

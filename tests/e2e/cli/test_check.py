@@ -1,4 +1,6 @@
+import json
 import logging
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -6,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from etl.cli.check import split_fix
 from etl.simulator import Fault, Registry, Simulator, fault
 from etl.simulator.http_types import Answer
 from etl.store import ALL_REPOS, Store
@@ -205,3 +208,45 @@ def test_a_database_of_another_control_plane_fails_the_check(
         done = tfy_etl("check", "--host", other.url)
     assert (done.code, marks(done.out)) == (2, HELD | {"copy": "FAILED"})
     assert f"was filled from {known.url}, and not from {other.url}" in done.out
+
+
+def test_json_has_each_check_with_its_detail_and_the_fix_of_a_failure(known: Simulator, tfy_etl: Cli) -> None:
+    done = tfy_etl("check", "--output", "json")
+    result = json.loads(done.out)
+    assert (done.code, result["ok"]) == (0, True)
+    assert {each["name"]: each["ok"] for each in result["checks"]} == dict.fromkeys(HELD, True)
+    assert {each["fix"] for each in result["checks"]} == {None}
+    done = tfy_etl("check", "--output", "json", "--database-url", "sqlite:///no/such/folder.db")
+    result = json.loads(done.out)
+    assert (done.code, done.err, result["ok"]) == (2, "", False)
+    assert result["checks"][6:8] == [
+        {
+            "name": "database",
+            "ok": False,
+            "detail": "The folder no/such does not exist.",
+            "fix": "Create it, or change --database-url.",
+        },
+        {"name": "schema", "ok": None, "detail": "requires database", "fix": None},
+    ]
+
+
+def test_the_help_names_every_check(tfy_etl: Cli) -> None:
+    described = " ".join(tfy_etl("check", "--help").out.split()).replace("- ", "-")
+    assert [name for name in HELD if not re.search(rf"[ ,]{name}[,. ]", described)] == []
+
+
+@pytest.mark.parametrize(
+    ("message", "detail", "fix"),
+    [
+        ("No host is set: set TFY_HOST or pass --host https://x.example.", "No host is set.",
+         "Set TFY_HOST or pass --host https://x.example."),
+        ("https://x/models: no connection. See that it is up, then run again.", "https://x/models: no connection.",
+         "See that it is up, then run again."),
+        ("The token was refused (401): it may have expired; give a valid one.",
+         "The token was refused (401): it may have expired.", "Give a valid one."),
+        ("Remove /api from --host: it is detected.", "Remove /api from --host: it is detected.",
+         "Remove /api from --host: it is detected."),
+    ],
+)  # fmt: skip
+def test_a_message_is_split_into_what_failed_and_what_to_do(message: str, detail: str, fix: str) -> None:
+    assert split_fix(message) == (detail, fix)

@@ -4,6 +4,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from etl.errors import missing_extra
 from tests.e2e.cli.commands import COMMAND, execute
 from tests.e2e.cli.conftest import Cli
 from tests.e2e.explore.conftest import exploring
@@ -47,7 +48,7 @@ def test_a_missing_extra_is_named(missing: str, migrated_file: Path, folder: Pat
     assert (done.code, done.out, done.err) == (
         2,
         "",
-        "Error: Datasette is not installed: run pip install 'tfy-etl[explore]'.\n",
+        f"Error: {missing_extra('tfy-etl explore', 'explore')}\n",
     )
 
 

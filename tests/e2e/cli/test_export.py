@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from etl.errors import missing_extra
 from etl.simulator import Simulator
 from tests.e2e.cli.commands import execute
 from tests.e2e.cli.conftest import Cli
@@ -82,10 +83,8 @@ def test_a_missing_library_is_an_error_that_names_the_extra(library: str, synced
     script = f"import sys; sys.modules[{library!r}] = None; from etl.cli import main; main()"
     done = execute(sys.executable, "-c", script, "export", "--format", "duckdb", "out", cwd=folder)
     assert (done.code, done.out) == (2, "")
-    assert done.err == (
-        f"Error: The format duckdb needs {library}, which is not installed: install tfy-etl with its extra, "
-        "tfy-etl[export], or use --format csv or jsonl.\n"
-    )
+    expected = missing_extra("The format duckdb", "export", alternative="use --format csv or jsonl")
+    assert done.err == f"Error: {expected}\n"
     assert not (folder / "out").exists()
     for kind in ("csv", "jsonl"):
         assert execute(sys.executable, "-c", script, "export", "--format", kind, kind, cwd=folder).code == 0

@@ -19,8 +19,8 @@ from tests.e2e.cli.conftest import Cli
 from tests.support.patience import patience
 
 COMMANDS = [
-    "changes", "check", "db", "demo", "explore", "export", "prune", "rejected", "report", "schema", "simulate",
-    "status", "sync",
+    "changes", "check", "config", "db", "demo", "explore", "export", "prune", "rejected", "report", "schema",
+    "simulate", "status", "sync",
 ]  # fmt: skip
 
 
@@ -45,6 +45,8 @@ def test_help_shows_the_commands_the_options_in_groups_and_a_first_run(tfy_etl: 
         *connection,
         "--log-format",
         "--log-level",
+        "-q, --quiet",
+        "-v, --verbose",
         "--progress / --no-progress",
         "--metrics-file",
         "--notify-url",
@@ -72,13 +74,26 @@ def test_every_command_has_help_within_80_columns(command: str, tfy_etl: Cli, mo
     assert max(map(len, done.out.splitlines())) <= 80
 
 
+@pytest.mark.parametrize(
+    "group", [(), *((name,) for name, each in cli.commands.items() if isinstance(each, click.Group))]
+)
+def test_no_line_of_a_list_of_commands_is_cut_short(
+    group: tuple[str, ...], tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = _section(tfy_etl(*group, "--help").out, "Commands:")
+    assert [line for line in lines if line.endswith("...")] == []
+
+
 def test_no_option_takes_the_token(tfy_etl: Cli) -> None:
     for name in ("--api-key", "--token"):
         assert tfy_etl("sync", name, "x").code == 2
 
 
 def test_the_version_option_works_before_and_after_the_command(tfy_etl: Cli) -> None:
-    assert tfy_etl("--version").out == tfy_etl("sync", "--version").out == f"tfy-etl, version {etl.__version__}\n"
+    assert {tfy_etl(*each).out for each in (("--version",), ("sync", "--version"), ("-V",), ("sync", "-V"))} == {
+        f"tfy-etl, version {etl.__version__}\n"
+    }
 
 
 def test_without_a_command_help_is_printed_and_the_exit_code_is_2(tfy_etl: Cli) -> None:

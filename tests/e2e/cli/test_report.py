@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from etl.errors import missing_extra
 from etl.simulator import Simulator
 from tests.e2e.cli.commands import TOKEN, execute
 from tests.e2e.cli.conftest import Cli
@@ -120,4 +121,4 @@ def test_a_missing_library_of_the_report_is_an_error_that_names_the_extra(missin
     )
     done = execute(sys.executable, "-c", script, "report", "--out", "report.html", cwd=folder)
     assert (done.code, done.out) == (2, "")
-    assert done.err == f"Error: {missing} is not installed: run pip install 'tfy-etl[report]'.\n"
+    assert done.err == f"Error: {missing_extra('tfy-etl report', 'report')}\n"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from etl.errors import missing_extra
 from etl.simulator import MODELS, Registry, Simulator, fault
 from etl.store import ALL_REPOS, Store
 from tests.e2e.cli.commands import COMMAND, FAULTY, TOKEN, execute
@@ -326,7 +327,7 @@ def test_a_missing_extra_is_a_warning_and_the_run_continues(
     script = "import sys; sys.modules['opentelemetry'] = None; from etl.cli import main; main()"
     done = execute(sys.executable, "-c", script, "sync", cwd=folder)
     assert done.code == 0
-    assert "traces and metrics are not sent: run pip install 'tfy-etl[otel]'" in done.err
+    assert f"traces and metrics are not sent: {missing_extra('OpenTelemetry', 'otel')}" in done.err
 
 
 def test_an_unreachable_collector_changes_no_exit_code(

@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ def simulating(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[st
     process = subprocess.Popen([COMMAND, "simulate", *arguments], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        yield process, dict(each.split("=", 1) for each in process.stdout.readline().split())
+        lines = [process.stdout.readline() for _ in range(2 if "TFY_API_KEY" not in os.environ else 1)]
+        yield process, dict(each.removeprefix("export ").rstrip().split("=", 1) for each in lines)
     finally:
         process.kill()
         process.communicate()
@@ -30,15 +32,32 @@ def test_simulate_serves_the_printed_url_until_stopped(number: signal.Signals, f
         assert environment["TFY_API_KEY"] == "demo-token"
         done = execute(COMMAND, "sync", cwd=folder, env=environment)
         assert done.code == 0
-        assert "models             5" in done.out
+        assert done.out.startswith("Up to date: 5 models, ")
         process.send_signal(number)
         assert process.wait(patience()) == 0
+
+
+def test_the_printed_lines_can_be_pasted_and_the_way_out_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TFY_API_KEY", raising=False)
+    with (folder / "err").open("w") as err:
+        process = subprocess.Popen(
+            [COMMAND, "simulate", "--models", "1"], stdout=subprocess.PIPE, stderr=err, text=True
+        )
+        assert process.stdout is not None
+        pasted = process.stdout.readline() + process.stdout.readline()
+        done = execute("/bin/sh", "-c", f"{pasted}{COMMAND} -q sync", cwd=folder)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=patience())
+    assert (done.code, done.err) == (0, "")
+    assert (folder / "err").read_text() == ("Paste these lines into another terminal. Ctrl+C stops the simulation.\n")
 
 
 def test_a_token_of_the_users_own_is_taken_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFY_API_KEY", TOKEN)
     with simulating("--models", "0", "--fault", "slow:0") as (_, environment):
-        assert environment["TFY_API_KEY"] == "$TFY_API_KEY"
+        assert set(environment) == {"TFY_HOST"}
         address = f"{environment['TFY_HOST']}/api/ml/v1/models"
         assert [
             httpx.get(address, headers={"Authorization": f"Bearer {each}"}, timeout=patience()).status_code

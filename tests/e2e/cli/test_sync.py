@@ -10,13 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from etl.cli.console import console
-from etl.cli.sync import show
-from etl.enums import Coverage, Entity, RunStatus
 from etl.simulator import MODELS, Registry, Simulator, fault
-from etl.store import ALL_REPOS, Store, Tally
-from etl.sync import Summary
-from etl.sync.plan import Plan
+from etl.store import ALL_REPOS, Store
 from tests.e2e.cli.commands import COMMAND, TOKEN, execute
 from tests.e2e.cli.conftest import Cli
 from tests.support.patience import patience
@@ -48,17 +43,50 @@ def test_the_json_result_is_one_object_with_the_documented_keys(known: Simulator
 
 def test_the_result_for_people_fits_a_narrow_terminal(known: Simulator, tfy_etl: Cli) -> None:
     lines = tfy_etl("sync").out.splitlines()
-    assert lines[0] == "succeeded, proven complete (anchored)"
-    assert re.fullmatch(r"full, \d\.\d s, 5 requests, 0 retries, \d\.\d MB", lines[1])
-    assert lines[2] == "coverage: all versions of each model"
-    assert lines[3] == "versions: sweep, because no run has compared every version yet"
-    assert lines[4].split() == ["seen", "inserted", "updated", "unchanged", "deleted", "restored", "rejected"]
-    assert [line.split() for line in lines[5:]] == [
-        ["ml_repos", "2", "2", "0", "0", "0", "0", "0"],
-        ["models", "6", "6", "0", "0", "0", "0", "0"],
-        ["model_versions", "12", "12", "0", "0", "0", "0", "0"],
+    assert lines[0] == "Up to date: 6 models, 12 versions in 2 ML repos"
+    assert [line.split() for line in lines[1:5]] == [
+        ["seen", "inserted", "updated", "unchanged", "deleted"],
+        ["ML", "repos", "2", "2", "0", "0", "0"],
+        ["models", "6", "6", "0", "0", "0"],
+        ["versions", "12", "12", "0", "0", "0"],
     ]
+    assert lines[5] == "12 versions were read: no run has compared every version yet."
+    assert lines[6] == "Proven complete (anchored); covers all versions of each model."
+    assert re.fullmatch(r"5 requests, \d+\.\d kB, \d\.\d s\.", lines[7])
+    assert len(lines) == 8
     assert max(map(len, lines)) <= 80
+
+
+def test_a_second_run_names_what_the_tables_hold_although_it_read_less(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    lines = tfy_etl("sync").out.splitlines()
+    assert lines[0] == "Up to date: 6 models, 12 versions in 2 ML repos"
+    assert lines[4].split() == ["versions", "0", "0", "0", "0", "0"]
+    assert lines[5] == "No version was read again: no model looks changed."
+
+
+def test_the_first_line_counts_the_scope_of_the_run(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+    name = registry.records(MODELS)[0]["name"]
+    named = [each for each in registry.records(MODELS) if each["name"] == name]
+    plural = "model" if len(named) == 1 else "models"
+    expected = f"Up to date: {len(named)} {plural}, {2 * len(named)} versions (filtered)"
+    for _ in range(2):
+        assert tfy_etl("sync", "--name", name).out.splitlines()[0] == expected
+    known.offers = frozenset({"models", "ml-repos"})
+    first = tfy_etl("sync", "--database-url", "sqlite:///latest.db").out.splitlines()[0]
+    assert first == "Up to date: 6 models in 2 ML repos (latest versions only)"
+
+
+def test_the_first_line_counts_deleted_records(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    registry.delete_model(registry.ids(MODELS)[0])
+    lines = tfy_etl("sync", "--allow-mass-delete").out.splitlines()
+    assert lines[0].startswith("Up to date: 5 models, 10 versions in ")
+    assert [line.split()[-1] for line in lines[1:5]] == ["deleted", "0", "1", "2"]
+
+
+def test_a_quiet_run_prints_one_line(known: Simulator, tfy_etl: Cli) -> None:
+    assert tfy_etl("sync", "-q").out == "Up to date: 6 models, 12 versions in 2 ML repos\n"
 
 
 def test_logs_are_on_stderr_and_parse_when_they_are_json(known: Simulator, tfy_etl: Cli) -> None:
@@ -72,7 +100,7 @@ def test_logs_are_on_stderr_and_parse_when_they_are_json(known: Simulator, tfy_e
 def test_a_dry_run_prints_plan_and_counts_and_writes_nothing(known: Simulator, folder: Path, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--dry-run")
     assert done.code == 0
-    assert done.out.startswith("Dry run: nothing was written.")
+    assert done.out.startswith("Dry run: nothing was written. A run would insert 2 ML repos, 6 models, 12 versions.\n")
     assert list(folder.iterdir()) == []
     assert json.loads(tfy_etl("sync", "--dry-run", "--output", "json").out)["run_id"] is None
 
@@ -112,16 +140,22 @@ def test_rejected_records_exit_with_3_and_are_counted(known: Simulator, registry
     registry.put_raw(MODELS, "odd", {"name": "a model without an id"})
     done = tfy_etl("sync")
     assert done.code == 3
-    assert done.out.startswith("partial, ")
-    assert "1 record rejected: list the reasons with tfy-etl rejected list." in done.out.replace("\n", " ")
+    assert done.out.startswith("Partly up to date: 6 models, ")
+    assert "1 record was rejected: tfy-etl rejected list shows the reasons.\n" in done.out
+    head, *rows = [line.split() for line in done.out.splitlines()[1:5]]
+    assert head == ["seen", "inserted", "updated", "unchanged", "rejected", "deleted"]
+    for row in rows:
+        seen, *others, _deleted = map(int, row[-6:])
+        assert seen == sum(others)
 
 
 def test_an_unproven_list_exits_with_3_and_its_reason(known: Simulator, tfy_etl: Cli) -> None:
     known.faults = [fault("moving")]
     done = tfy_etl("sync", "--max-sweeps", "1", "--page-size", "2")
     assert done.code == 3
-    assert "not proven complete: nothing was deleted" in done.out
-    assert "Warning: " in done.out
+    assert done.out.startswith("Partly up to date: ")
+    assert "Not proven complete: nothing was deleted; covers all versions of each model.\n" in done.out
+    assert "Warning: The list of models could not be proven complete in 1 sweep: it moves, or " in done.out
 
 
 def test_the_json_result_of_a_failed_run_is_one_object(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
@@ -224,9 +258,17 @@ def test_a_result_that_cannot_be_printed_changes_no_exit_code(
 def test_a_closed_pipe_changes_no_exit_code(output: str, known: Simulator, folder: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    process = subprocess.Popen([COMMAND, "sync", "--output", output], stdout=writer, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [COMMAND, "sync", "--output", output, "--log-level", "warning"], stdout=writer, stderr=subprocess.PIPE
+    )
     os.close(writer)
-    assert process.wait(patience()) == 0
+    _, err = process.communicate(timeout=patience())
+    assert (process.returncode, err) == (0, b"")
+
+
+def test_a_reader_of_the_first_line_gets_it_and_nothing_is_logged(known: Simulator, folder: Path) -> None:
+    line = f"{COMMAND} --log-level warning sync | head -1"
+    assert execute("/bin/sh", "-c", line, cwd=folder) == (0, "Up to date: 6 models, 12 versions in 2 ML repos\n", "")
 
 
 def test_a_dry_run_that_cannot_be_printed_fails(known: Simulator, folder: Path) -> None:
@@ -251,34 +293,9 @@ def test_after_the_commit_no_signal_changes_how_a_run_ends(known: Simulator, fol
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
         process.send_signal(number)
     with os.fdopen(reader, "rb") as pipe, process:
-        assert pipe.read().lstrip().startswith(b"succeeded, ")
+        assert pipe.read().lstrip().startswith(b"Up to date: ")
     assert process.returncode == 0
     assert json.loads(ended)["event"].endswith("models: 6 seen, 6 inserted; model_versions: 12 seen, 12 inserted")
-
-
-def test_warnings_and_plans_are_printed_sanitized(capsys: pytest.CaptureFixture[str]) -> None:
-    evil = "[red]\x1b[2J\u202e:smile:"
-    show(
-        Summary(
-            run_id=None,
-            status=RunStatus.SUCCEEDED,
-            complete=True,
-            coverage=Coverage.ALL,
-            mode="full",
-            proof="confirmed",
-            duration_s=1.0,
-            requests=1,
-            retries=0,
-            bytes_received=1,
-            tallies={Entity.MODELS: Tally()},
-            plan=Plan("none", 0, evil),
-            warnings=[evil],
-        ),
-        console(),
-    )
-    out = capsys.readouterr().out
-    assert out.count(r"[red]\x1b[2J\u202e:smile:") == 2
-    assert all(line.isprintable() for line in out.splitlines())
 
 
 def test_bars_show_on_a_terminal_and_leave_the_result_clean(plane: Simulator, folder: Path) -> None:

@@ -1,19 +1,13 @@
 """Commands and variables that the files of docs/deploy give to others are ours, and do what the files say."""
 
-import os
 import re
 import shlex
-import subprocess
-from pathlib import Path
 
 import click
 import pytest
 
 from etl.cli.main import cli
 from etl.settings import TOKEN_ENV, Settings, env_names
-from etl.simulator import Registry, Simulator
-from etl.store import ALL_REPOS, Store
-from tests.e2e.cli.commands import COMMAND, TOKEN
 from tests.support.deploy_files import FOLDER, INSTALLED, manifests, pods
 
 CRONTAB = (FOLDER / "crontab").read_text().splitlines()
@@ -73,51 +67,3 @@ def test_every_variable_is_one_of_ours() -> None:
     found = VARIABLES | set(config) | named | of_files
     assert len(found) > 5
     assert found <= KNOWN
-
-
-@pytest.fixture
-def environment(tmp_path: Path, plane: Simulator) -> dict[str, str]:
-    """What the crontab sets, for a plane and a database that are there."""
-    (tmp_path / "token").write_text(TOKEN)
-    (tmp_path / "token").chmod(0o600)
-    given = {
-        "TFY_HOST": plane.url,
-        "TFY_API_KEY_FILE": f"{tmp_path}/token",
-        "TFY_ETL_DATABASE_URL": f"sqlite:///{tmp_path}/registry.db",
-        "TFY_ETL_METRICS_FILE": f"{tmp_path}/tfy-etl.prom",
-        "TFY_ETL_LOG_FORMAT": "json",
-    }
-    assert set(given) == VARIABLES
-    return os.environ | given
-
-
-@pytest.fixture
-def plane() -> object:
-    with Simulator(Registry.generate(1, ml_repos=2, models=6, versions=2, metrics=1), token=TOKEN) as simulator:
-        yield simulator
-
-
-def cron(line: str, folder: Path, environment: dict[str, str]) -> str:
-    """What a line of the crontab prints, and so what cron mails."""
-    line = line.replace(INSTALLED, COMMAND).replace("/var/log/tfy-etl", str(folder))
-    done = subprocess.run(
-        ["/bin/sh", "-c", line], env=environment, cwd=folder, capture_output=True, text=True, check=False
-    )
-    return done.stdout + done.stderr
-
-
-def test_lines_of_the_crontab_are_silent_as_long_as_all_is_well(tmp_path: Path, environment: dict[str, str]) -> None:
-    assert [cron(line, tmp_path, environment) for line in LINES] == ["", "", ""]
-    assert "succeeded" in (tmp_path / "sync.log").read_text()
-    assert (tmp_path / "tfy-etl.prom").exists()
-
-
-def test_overlapping_runs_are_no_news_and_failed_ones_are(tmp_path: Path, environment: dict[str, str]) -> None:
-    sync, check, _ = LINES
-    with Store(environment["TFY_ETL_DATABASE_URL"]) as store:
-        store.lock(ALL_REPOS, 0)
-        assert cron(sync, tmp_path, environment) == ""
-    assert "Another run is at work" in (tmp_path / "sync.log").read_text()
-    (tmp_path / "token").write_text("not-the-token")
-    assert cron(sync, tmp_path, environment).startswith("a run failed: ")
-    assert cron(check, tmp_path, environment).startswith("TFY-ETL ")

@@ -45,6 +45,19 @@ def test_a_console_line_has_time_level_text_and_logger(capsys: Captured) -> None
     assert rest == "[info] 3 models of acme [etl.sync.run]\n"
 
 
+@pytest.mark.parametrize(
+    ("form", "level", "brief"), [("console", "warning", True), ("console", "info", False), ("json", "warning", False)]
+)
+def test_lines_on_a_terminal_are_brief_unless_info_is_logged(
+    form: str, level: str, *, brief: bool, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "on_terminal", lambda: True)
+    logs.configure(form, level, [])
+    logging.getLogger("etl.sync.run").warning("odd\nname")
+    err = capsys.readouterr().err
+    assert (err == "Warning: odd\\nname\n") == brief
+
+
 def test_a_json_line_is_one_object(capsys: Captured) -> None:
     logs.configure("json", "info", [])
     logging.getLogger("etl.sync.run").warning("%d models of %s\nand more", 3, "acme")

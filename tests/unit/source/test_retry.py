@@ -11,7 +11,7 @@ import pytest
 import stamina
 
 from etl.errors import SourceUnavailable
-from etl.source.exceptions import TransientError
+from etl.source.exceptions import TransientError, Unreachable
 from etl.source.retry import Retry, retry_after
 from etl.source.throttle import Throttle
 from tests.unit.source.conftest import Time
@@ -149,3 +149,34 @@ def test_retry_after_date_without_a_date_header_gives_no_pause() -> None:
 
 def test_missing_retry_after_gives_no_pause() -> None:
     assert retry_after({}) is None
+
+
+def test_unreachable_host_is_tried_twice_within_moments_and_logged_at_level_info(
+    gate: Throttle, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    def request() -> str:
+        with gate.turn():
+            raise Unreachable("Nothing listens: check the port")
+
+    with caplog.at_level("INFO"), pytest.raises(SourceUnavailable, match=r"^Nothing listens: check the port\.$"):
+        Retry(settings(), gate).call(request)
+    assert time.slept == [0.5]
+    assert {record.levelname for record in caplog.records} == {"INFO"}
+
+
+def test_a_slow_lookup_of_an_unknown_host_is_not_repeated(gate: Throttle, time: Time) -> None:
+    def request() -> str:
+        time.now += 2
+        raise Unreachable("The host is unknown: check the name")
+
+    with pytest.raises(SourceUnavailable):
+        Retry(settings(), gate).call(request)
+    assert time.now == 2
+
+
+def test_stopped_retry_neither_retries_nor_logs(gate: Throttle, caplog: pytest.LogCaptureFixture) -> None:
+    retry = Retry(settings(), gate)
+    retry.stop()
+    with pytest.raises(SourceUnavailable, match="in 1 try"):
+        retry.call(failing(gate, 1))
+    assert caplog.messages == []

@@ -21,10 +21,18 @@ def test_nothing_is_read_when_no_model_looks_changed() -> None:
 
 def test_few_changed_models_are_read_one_by_one() -> None:
     assert _plan(due=3) == Plan("by model", 3, "3 models look changed")
+    assert _plan(due=1) == Plan("by model", 1, "1 model looks changed")
 
 
 def test_many_changed_models_are_read_in_one_sweep() -> None:
-    assert _plan(due=5) == Plan("sweep", 4, "5 models look changed, and one sweep takes less than asking for each")
+    assert _plan(due=5) == Plan("sweep", 3, "5 models look changed, and one sweep takes less than asking for each")
+
+
+def test_the_number_of_requests_is_a_lower_bound() -> None:
+    assert [_plan(why_full="asked", stored=stored).requests for stored in (0, 1, 21, 22, 41, 42)] == [1, 1, 1, 2, 2, 3]
+    assert str(_plan(why_full="asked", due=8000, page_size=500)) == "sweep, in at least 17 requests, because asked"
+    assert str(_plan(due=1)) == "by model, in at least 1 request, because 1 model looks changed"
+    assert str(_plan(due=0)) == "none, because no model looks changed"
 
 
 def test_a_filtered_run_never_sweeps() -> None:
@@ -33,16 +41,16 @@ def test_a_filtered_run_never_sweeps() -> None:
 
 
 def test_a_full_run_sweeps_though_nothing_looks_changed() -> None:
-    assert _plan(why_full="asked", due=0) == Plan("sweep", 4, "asked")
+    assert _plan(why_full="asked", due=0) == Plan("sweep", 3, "asked")
 
 
 def test_pages_of_one_record_can_be_planned() -> None:
-    assert _plan(why_full="asked", page_size=1).requests == 51
+    assert _plan(why_full="asked", page_size=1).requests == 49
 
 
 def test_a_few_small_requests_are_less_than_a_sweep_of_large_pages() -> None:
     large = {"models": 10_000, "stored": 50_000, "page_size": 1000}
-    assert _plan(due=100, **large).way == "by model"  # 100 requests for 500 records, not 51 for 50,000
+    assert _plan(due=100, **large).way == "by model"  # 100 requests for 500 records, not 50 for 50,000
     assert _plan(due=2000, **large).way == "sweep"
 
 

@@ -25,7 +25,7 @@ def a_summary(**changes: Any) -> Summary:
             Entity.MODELS: Tally(seen=3, inserted=1, unchanged=1, restored=1),
             Entity.MODEL_VERSIONS: Tally(seen=9, updated=4, unchanged=4, deleted=2, rejected=1),
         },
-        "plan": Plan("by model", 1, "1 models look changed"),
+        "plan": Plan("by model", 1, "1 model looks changed"),
     }
     return Summary(**usual | changes)
 
@@ -46,7 +46,7 @@ def test_the_json_object_has_the_keys_of_the_contract() -> None:
         "models": {"seen": 3, "inserted": 1, "updated": 0, "unchanged": 1, "deleted": 0, "restored": 1},
         "model_versions": {"seen": 9, "inserted": 0, "updated": 4, "unchanged": 4, "deleted": 2, "restored": 0},
         "rejected": 1,
-        "plan": {"versions": "by model", "requests": 1, "because": "1 models look changed"},
+        "plan": {"versions": "by model", "requests": 1, "because": "1 model looks changed"},
         "warnings": ["look"],
     }
 
@@ -60,3 +60,8 @@ def test_the_exit_code_tells_of_rejects_and_of_what_was_not_proven(
     summary = a_summary(complete=complete, tallies={Entity.MODELS: Tally(seen=1, rejected=rejected)})
 
     assert summary.exit_code == exit_code
+
+
+def test_a_total_counts_the_live_records_after_the_run() -> None:
+    tallies = {Entity.MODELS: Tally(seen=9, inserted=3, restored=1, deleted=2, updated=4)}
+    assert a_summary(tallies=tallies, live={Entity.MODELS: 10}).total(Entity.MODELS) == 12

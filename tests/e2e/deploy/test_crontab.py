@@ -1,0 +1,97 @@
+"""The crontab of docs/deploy works for an ordinary user, in the environment that cron gives."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from etl.simulator import Registry, Simulator
+from etl.store import ALL_REPOS, Store
+from tests.e2e.cli.commands import COMMAND, TOKEN
+from tests.support.deploy_files import FOLDER, INSTALLED
+from tests.support.patience import patience
+
+CRONTAB = (FOLDER / "crontab").read_text().splitlines()
+LINES = [line.split(None, 5)[5] for line in CRONTAB if line[:1] in {"*", *"0123456789"}]
+ASSIGNMENTS = dict(line.split("=", 1) for line in CRONTAB if line[:4] == "TFY_")
+
+# With the right to read everything, because the tests' Python may be in a folder of root's.
+_AS_NOBODY = [
+    "setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups",
+    "--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search",
+]  # fmt: skip
+
+
+class User(NamedTuple):
+    """A user with a crontab, and the control plane that it names."""
+
+    name: str
+    home: Path
+    plane: Simulator
+
+    def cron(self, line: str) -> str:
+        """Run a line as cron does, and return what it prints, and so what cron mails."""
+        variables = {
+            "HOME": str(self.home),
+            "LOGNAME": self.name,
+            "SHELL": "/bin/sh",
+            "PATH": "/usr/bin:/bin",
+            **ASSIGNMENTS,
+            "TFY_HOST": self.plane.url,
+        }
+        environment = [f"{name}={value}" for name, value in variables.items()]
+        as_user = _AS_NOBODY if self.name == "nobody" else []
+        done = subprocess.run(
+            [*as_user, "/usr/bin/env", "-i", *environment, "/bin/sh", "-c", line.replace(INSTALLED, COMMAND)],
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=patience(),
+            check=False,
+        )
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def user() -> Iterator[User]:
+    """A user without privileges if the tests run as root, else our own."""
+    name = "nobody" if os.geteuid() == 0 else _own_name()
+    home = Path(tempfile.mkdtemp())  # pytest's own folders are closed to other users
+    folder = home / "registry"
+    folder.mkdir(mode=0o700)
+    (folder / "token").touch(mode=0o600)
+    (folder / "token").write_text(TOKEN)
+    for path in (home, folder, folder / "token"):
+        shutil.chown(path, name)
+    with Simulator(Registry.generate(1, ml_repos=2, models=6, versions=2, metrics=1), token=TOKEN) as plane:
+        yield User(name, home, plane)
+    shutil.rmtree(home)
+
+
+def _own_name() -> str:
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def test_lines_are_silent_as_long_as_all_is_well(user: User) -> None:
+    assert [user.cron(line) for line in LINES] == ["", "", ""]
+    assert "succeeded" in (user.home / "registry" / "sync.log").read_text()
+    assert {path.owner() for path in (user.home / "registry").iterdir()} == {user.name}
+
+
+def test_overlapping_runs_are_no_news_and_failed_ones_are(user: User) -> None:
+    sync, check, _ = LINES
+    with Store(f"sqlite:///{user.home}/registry/registry.db") as store:
+        store.lock(ALL_REPOS, 0)
+        for path in (user.home / "registry").iterdir():
+            shutil.chown(path, user.name)
+        assert user.cron(sync) == ""
+    assert "Another run is at work" in (user.home / "registry" / "sync.log").read_text()
+    (user.home / "registry" / "token").write_text("not-the-token")
+    assert user.cron(sync) == "a run failed: tail ~/registry/sync.log\n"
+    assert user.cron(check).startswith("TFY-ETL ")
