@@ -54,7 +54,8 @@ def is_full(
     age = now - last_full_at
     if age < -CLOCK_SKEW:
         return "the last full comparison is dated in the future: a clock was wrong"
-    return f"the last full comparison is older than {full_every}" if age >= full_every else None
+    limit = str(full_every).removesuffix(", 0:00:00")
+    return f"the last full comparison is older than {limit}" if age >= full_every else None
 
 
 def plan_versions(  # noqa: PLR0913 all are keyword-only

@@ -86,10 +86,14 @@ def tables() -> str:
     return "\n".join(lines)
 
 
-def demo(start: str = "The registry changes:", lines: int = 10) -> str:
-    """Return lines of the output of `tfy-etl demo`, as `make pictures` has written it."""
+_CHANGES = "What changed, as tfy-etl changes says it"
+
+
+def demo() -> str:
+    """Return the lines of `make demo` that say what changed, as `make pictures` has written them."""
     output = [line for line in (_PICTURES / "demo.txt").read_text(encoding="utf-8").splitlines() if line]
-    shown = "\n".join(output[output.index(start) :][:lines])
+    second, changes = (output.index(title) for title in ("Second sync: it reads only what may have changed", _CHANGES))
+    shown = "\n".join([*output[second : second + 2], *output[changes : changes + 9]])
     return f"```text\n$ make demo\n{shown}\n```"
 
 

@@ -33,7 +33,7 @@ COMMAND = Path(sys.executable).with_name("tfy-etl")
 MAX_BYTES = 300_000
 _MANY = 1000  # records of a list whose bar is worth a picture
 COLUMNS = 82
-COMMANDS = ("tfy-etl status --limit 3", "tfy-etl report --out report.html")
+COMMANDS = ("tfy-etl changes --since 7d", "tfy-etl report --out report.html")
 """The commands after `sync` in the picture of the README."""
 THEMES: Mapping[str, TerminalTheme] = {"light": LIGHT, "dark": DARK}
 DESKTOP = {"width": 1280, "height": 800}
@@ -84,7 +84,7 @@ def main() -> None:
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:
     """The environment of a command, without settings of this process."""
-    return {"PATH": os.environ["PATH"], "HOME": str(folder), "TFY_ETL_LOG_LEVEL": "warning", **settings}
+    return {"PATH": os.environ["PATH"], "HOME": str(folder), **settings}
 
 
 def write_demo(folder: Path) -> None:
