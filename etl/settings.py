@@ -4,7 +4,6 @@ Each field is an option of the command line; its metadata holds the option's hel
 values (option, environment variable, config file, default), and this module validates them.
 """
 
-import ipaddress
 import math
 import os
 import re
@@ -13,16 +12,15 @@ from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from etl.errors import ConfigError
+from etl.urls import checked_url, checked_webhook_url, is_one_word
 
 DEFAULT_DATABASE_URL = "sqlite:///tfy-registry.db"
 DEMO_FILE = "tfy-etl-demo.db"
 TOKEN_ENV = "TFY_API_KEY"
 CONFIG_ENV = "TFY_ETL_CONFIG"
 _OWN_PREFIX = "TFY_ETL_"
-_API_PREFIX = re.compile(r"/api/(ml|svc)/v1$")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _CONNECTION, _REQUESTS, _LOGS = "Control plane and database", "Requests", "Logs"
@@ -88,7 +86,13 @@ class Settings:
         metavar="URL",
         secret=True,
     )
-    timeout: float = _global(_REQUESTS, 60.0, "Seconds to wait for a response.", minimum=0.001, maximum=86_400)
+    timeout: float = _global(
+        _REQUESTS,
+        60.0,
+        "Seconds to wait for a part of a response; the whole may take five times as long.",
+        minimum=0.001,
+        maximum=86_400,
+    )
     max_retries: int = _global(_REQUESTS, 5, "Retries after a transient failure.", minimum=0)
     max_retry_time: float = _global(_REQUESTS, 300.0, "Stop retrying a request after this many seconds.", minimum=0)
     requests_per_second: float = _global(
@@ -165,26 +169,13 @@ class Settings:
         """The control plane's URL without a trailing slash. ConfigError if it is missing or invalid."""
         if not self.host:
             raise ConfigError("No host is set: set TFY_HOST or pass --host https://your-control-plane.example.")
-        return _checked_url(self.host, allow_insecure_http=self.allow_insecure_http)
+        return checked_url(self.host, allow_insecure_http=self.allow_insecure_http)
 
     def webhook_url(self) -> str | None:
         """The URL for messages about runs that did not succeed. ConfigError if it is invalid."""
         if self.notify_url is None:
             return None
-        try:
-            parts = urlsplit(self.notify_url)
-            name, _port = parts.hostname, parts.port
-        except ValueError:
-            name = None
-        # The error does not quote the URL, which may be a secret.
-        if not name or parts.scheme not in {"http", "https"} or not _is_one_word(self.notify_url):
-            raise ConfigError("--notify-url is not a valid URL: use the form https://your-chat.example/hook.")
-        if parts.scheme == "http" and not self.allow_insecure_http and not _is_loopback(name):
-            raise ConfigError(
-                f"Plain HTTP to {name} would send the message unencrypted: use https in --notify-url, or pass "
-                "--allow-insecure-http."
-            )
-        return self.notify_url
+        return checked_webhook_url(self.notify_url, allow_insecure_http=self.allow_insecure_http)
 
     def token(self) -> str:
         """The token, from the caller or the token file, which is read now. ConfigError without a valid token."""
@@ -194,7 +185,7 @@ class Settings:
             raise ConfigError("The file named by --api-key-file or TFY_API_KEY_FILE is empty: write the token to it.")
         if not token:
             raise ConfigError(f"No token is set: set {TOKEN_ENV}, or pass a file that contains it with --api-key-file.")
-        if not (token.isascii() and _is_one_word(token)):
+        if not (token.isascii() and is_one_word(token)):
             raise ConfigError("The token contains invalid characters: remove any quotes and line breaks.")
         return token
 
@@ -279,45 +270,6 @@ def _bounds(setting: Field[Any]) -> str:
     if maximum is not None:
         return f"between {minimum} and {maximum}"
     return f"at least {minimum}" + (", and finite" if isinstance(setting.default, float) else "")
-
-
-def _checked_url(host: str, *, allow_insecure_http: bool) -> str:
-    url = host.strip().rstrip("/")
-    if "://" not in url:
-        url = f"https://{url}"
-    # These checks come first and quote nothing, because such a URL may contain secrets.
-    if "@" in url:
-        raise ConfigError(f"The host must not contain a user or password: pass the token in {TOKEN_ENV}.")
-    if "?" in url or "#" in url:
-        raise ConfigError("The host must not contain a query or fragment: remove everything after the path.")
-    try:
-        parts = urlsplit(url)
-        name, _port = parts.hostname, parts.port
-    except ValueError:
-        name = None
-    # A typing error such as `http:/plane.example` leaves a colon at the end.
-    if not name or parts.scheme not in {"http", "https"} or parts.netloc.endswith(":") or not _is_one_word(url):
-        raise ConfigError(f"{host!r} is not a valid URL: use the form https://your-control-plane.example.")
-    if doubled := _API_PREFIX.search(url):
-        raise ConfigError(f"Remove {doubled[0]} from --host: the API path is detected, or set by --api-prefix.")
-    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(name):
-        raise ConfigError(
-            f"Plain HTTP to {name} would send the token unencrypted: use https, or pass --allow-insecure-http."
-        )
-    return url
-
-
-def _is_one_word(text: str) -> bool:
-    return text.isprintable() and " " not in text
-
-
-def _is_loopback(name: str) -> bool:
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def otlp_signals() -> frozenset[str]:

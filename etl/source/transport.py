@@ -2,7 +2,6 @@
 
 import re
 import ssl
-import time
 import zlib
 from collections.abc import Hashable, Iterator, Sequence
 from threading import Lock
@@ -12,9 +11,11 @@ import httpx
 import etl
 from etl.errors import ConfigError, SourceError
 from etl.settings import Settings
+from etl.source import deadline
 from etl.source.exceptions import InvalidPath, TooLarge, TransientError
 from etl.source.responses import Answer, redact_excerpt
 from etl.source.throttle import Slot, Throttle
+from etl.urls import is_loopback
 
 MAX_RESPONSE_BYTES = 64 * 2**20
 """Size limit of one body, both as transferred and decompressed."""
@@ -22,9 +23,7 @@ MAX_RESPONSE_BYTES = 64 * 2**20
 _PIECE = 2**20
 
 _CONNECT_TIMEOUT = 10.0
-_MAX_TIMEOUTS = 5  # limit for a whole body: each read has its own timeout, so a slow body could take forever
-
-_LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+_MAX_TIMEOUTS = 5  # limit for a whole exchange: an answer of many parts may take longer than one wait for each
 
 _IN_WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
     (httpx.ConnectTimeout, "no connection in time"),
@@ -65,9 +64,10 @@ class Transport:
                 follow_redirects=False,
                 verify=verify,
                 transport=transport,
-                # Services on this machine are not behind the company's proxy.
-                mounts=dict.fromkeys(_LOOPBACK),
+                # Without the proxies of the environment: no proxy may see a request to this machine.
+                trust_env=not is_loopback(self._base),
             )
+            deadline.impose(self._http)
         except (ValueError, ImportError, httpx.InvalidURL):
             # The error text may quote the proxy's address, including a password.
             raise ConfigError("The proxy that HTTPS_PROXY or ALL_PROXY names cannot be used.") from None
@@ -95,7 +95,10 @@ class Transport:
     def _answer(self, turn: Slot, path: str, params: Sequence[tuple[str, str]]) -> Answer:
         self._count(requests=1)
         try:
-            with self._http.stream("GET", self._base + path, params=list(params)) as response:
+            with (
+                deadline.time_limit(self._deadline),
+                self._http.stream("GET", self._base + path, params=list(params)) as response,
+            ):
                 turn.answered(response.status_code)
                 return Answer(path, response.status_code, response.headers, self._body(path, response))
         except httpx.TimeoutException:
@@ -103,16 +106,14 @@ class Transport:
             raise
 
     def _body(self, path: str, response: httpx.Response) -> bytes:
-        """Read the body in chunks and decompress it, within the limits on size and time."""
-        chunks, size, began = [], 0, time.monotonic()
+        """Read the body in chunks and decompress it, within the size limit."""
+        chunks, size = [], 0
         try:
             for chunk in _unpacked(response):
                 chunks.append(chunk)
                 size += len(chunk)
                 if max(size, response.num_bytes_downloaded) > MAX_RESPONSE_BYTES:
                     raise TooLarge(f"{path} answered more than {MAX_RESPONSE_BYTES} bytes: lower --page-size.")
-                if time.monotonic() - began > self._deadline:
-                    raise httpx.ReadTimeout("the body keeps dripping")
             return b"".join(chunks)
         finally:
             chunks.clear()  # an error that is kept keeps this frame, too
