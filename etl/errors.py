@@ -10,6 +10,7 @@ EtlError                      exit 1   read the message; a later run may succeed
 │   ├── SourceUnavailable              all retries failed; run again later
 │   └── RequestRefused                 a 4xx that no retry fixes; the error has status and body
 ├── StoreError                exit 1   the database failed; fix it, then run again
+├── TimeLimitExceeded         exit 1   the run took too long; raise --max-run-time, or find out why it is slow
 ├── LockHeld                  exit 4   another run holds the lock; wait for it, or pass --lock-wait
 ├── DeleteLimitExceeded       exit 5   check that the deletes are right, then pass --allow-mass-delete
 └── Interrupted               exit 130 stopped by a signal; nothing was written
@@ -78,6 +79,10 @@ class RequestRefused(SourceError):
 
 class StoreError(EtlError):
     """The database could not be read or written."""
+
+
+class TimeLimitExceeded(EtlError):
+    """The run took longer than its limit: nothing was written."""
 
 
 class LockHeld(EtlError):

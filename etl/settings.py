@@ -147,6 +147,9 @@ class Settings:
     concurrency: int = _sync(_REQUESTS, 4, "Maximum concurrent requests.", minimum=1, maximum=64)
     max_sweeps: int = _sync(_REQUESTS, 3, "Maximum sweeps over a list to prove that it was read completely.", minimum=1)
     dry_run: bool = _sync(_RUN, False, "Print the plan and the counts without writing anything.")
+    max_run_time: timedelta = _sync(
+        _RUN, timedelta(0), "Stop the run if it takes longer than this (90m, 6h), and write nothing; 0s means no limit."
+    )
     lock_wait: float = _sync(_RUN, 0.0, "Seconds to wait if another run holds the lock.", minimum=0)
     accept_host: bool = _sync(
         _RUN, False, "Continue even if the database was filled from another host, because the control plane moved."

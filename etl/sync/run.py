@@ -9,7 +9,7 @@ from typing import Any
 
 import etl
 from etl.enums import Coverage, Entity, RunStatus
-from etl.errors import DeleteLimitExceeded, EtlError, Interrupted
+from etl.errors import DeleteLimitExceeded, EtlError
 from etl.settings import Settings
 from etl.source import Client, ListingReader
 from etl.store import Advance, MissingRecords, Staging, Store, Supersede, Tally, reconcile, runs
@@ -60,6 +60,7 @@ def run(
     monitor = monitor or RunMonitor()
     with (
         monitor,
+        interrupts.time_limit(settings.max_run_time.total_seconds()),
         Client(settings, settings.token()) as client,
         Store(settings.database_url, read_only=settings.dry_run) as store,
     ):
@@ -155,7 +156,7 @@ def _record_failure(context: Context) -> Iterator[None]:
 def _translate_errors(context: Context) -> Iterator[None]:
     """Turn every failure into an EtlError.
 
-    After a signal that is Interrupted, whatever error the interrupted driver raised.
+    After a signal or the time limit, the error says so, whatever error the interrupted driver raised.
     """
     try:
         with context.store.translate_errors():
@@ -164,7 +165,7 @@ def _translate_errors(context: Context) -> Iterator[None]:
         context.interrupts.ignore()
         if isinstance(error, EtlError) and not context.interrupts.requested:
             raise
-        raise Interrupted("Interrupted: nothing was written.") from error
+        raise context.interrupts.reason() from error
 
 
 def _end_row(context: Context, status: RunStatus, error: str | None) -> dict[str, Any]:
