@@ -146,6 +146,12 @@ class Settings:
     page_size: int = _sync(_REQUESTS, 500, "Records per request.", minimum=1)
     concurrency: int = _sync(_REQUESTS, 4, "Maximum concurrent requests.", minimum=1, maximum=64)
     max_sweeps: int = _sync(_REQUESTS, 3, "Maximum sweeps over a list to prove that it was read completely.", minimum=1)
+    max_records: int = _sync(
+        _REQUESTS,
+        10_000_000,
+        "Records of one kind after which their lists count as endless, and reading ends.",
+        minimum=1,
+    )
     dry_run: bool = _sync(_RUN, False, "Print the plan and the counts without writing anything.")
     max_run_time: timedelta = _sync(
         _RUN, timedelta(0), "Stop the run if it takes longer than this (90m, 6h), and write nothing; 0s means no limit."

@@ -316,19 +316,11 @@ class Extraction:
         self._judge(reading)
 
     def _judge(self, reading: ListingRead) -> bool:
-        if reading.repeats:
-            self.reader.ignores_offset = True
-            self.unproven += 1
-            self.warn(
-                f"{_named(reading.listing)} is the same page at every offset: the server ignores `offset`, or serves "
-                "a sample. What was read is stored, and nothing is deleted."
-            )
-            return False
+        self.reader.ignores_offset |= reading.repeats
         if reading.proof is None:
             self.unproven += 1
             self.warn(
-                f"{_named(reading.listing)} could not be proven complete in {reading.sweeps} sweeps: it moves, or the "
-                "server answers unsteadily. What was read is stored, and nothing is deleted."
+                f"{_named(reading.listing)} {reading.why_unproven} What was read is stored, and nothing is deleted."
             )
             return False
         self.proofs.add(reading.proof)

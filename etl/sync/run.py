@@ -182,7 +182,8 @@ def _read(context: Context) -> _Read:
     context.client.discover()
     staging = Staging(store.connection)
     stager = PageStager(staging, scope, log_changes=not context.first_load)
-    with ListingReader(context.client, settings.page_size, settings.concurrency, settings.max_sweeps) as reader:
+    limits = (settings.page_size, settings.concurrency, settings.max_sweeps, settings.max_records)
+    with ListingReader(context.client, *limits) as reader:
         extraction = Extraction(
             context.client,
             reader,

@@ -34,7 +34,7 @@ FAULTS: dict[str, Callable[..., Fault]] = {
         bodies.bad_json, bodies.wrong_type, bodies.broken_gzip, bodies.gzip_bomb, bodies.huge_body,
         bodies.deep_record, bodies.deep_body,
         lists.no_total, lists.wrong_total, lists.total_is, lists.empty_page, lists.same_page, lists.long_pages,
-        lists.moving,
+        lists.endless_list, lists.moving,
     )
 }  # fmt: skip
 _SCHEDULE: dict[str, Callable[[str], Any]] = {"every": int, "times": int, "after": int, "endpoint": str}

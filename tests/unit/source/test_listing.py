@@ -97,6 +97,21 @@ class TestListingRead:
 
         assert (reading.sweeps, reading.proof) == (4, None)
 
+    @pytest.mark.parametrize("total", [None, 10, 10**9])
+    def test_that_has_no_end_is_read_once_up_to_max_records(self, total: int | None) -> None:
+        def handler(request: httpx.Request) -> httpx.Response:
+            offset = int(request.url.params["offset"])
+            return parse_envelope([{"id": number} for number in range(offset, offset + 9)], total)
+
+        requests = Recorder(handler)
+        with ListingReader(client_of(requests), 9, 2, 3, max_records=200) as reader:
+            reading = reader.read(MODELS)
+            records = sum(len(page.fresh) for page in reading)
+
+        assert (reading.proof, reading.sweeps, reading.endless) == (None, 1, "max_records")
+        assert 200 < records <= 209
+        assert len(requests.seen) <= 200 / 8 + 4
+
     def test_sends_its_filters_with_every_page(self) -> None:
         requests = Recorder(serving(still_list(5)))
         with reader_of(requests) as reader:
