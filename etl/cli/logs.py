@@ -56,9 +56,9 @@ class _Line(logging.Formatter):
         return "\n".join([f"{time} [{level}] {sanitize(event)} [{record.name}]", *map(sanitize, below)])
 
 
-def configure(form: str, level: str, secrets: Iterable[str | None]) -> None:
+def configure(form: str, level: str, secrets: Iterable[str | None], token: str | None = None) -> None:
     """Log to stderr from this level up, as `console` lines or `json` objects, without the secrets."""
-    set_secrets(secrets)
+    set_secrets(secrets, token)
     # For a line that cannot be formatted, Python would print the arguments, with secrets.
     logging.raiseExceptions = False
     handler = _Stderr(form)

@@ -68,8 +68,8 @@ def cli(ctx: click.Context, /, **_options: object) -> None:
     """
     settings = settings_of(ctx)
     ctx.obj = settings.find_token()
-    secrets = [ctx.obj, *passwords_of(settings.database_url), *secrets_of_webhook(settings.notify_url)]
-    logs.configure(settings.log_format, settings.log_level, secrets)
+    secrets = [*passwords_of(settings.database_url), *secrets_of_webhook(settings.notify_url)]
+    logs.configure(settings.log_format, settings.log_level, secrets, ctx.obj)
     if file := settings.world_readable_token_file():
         _log.warning("every user of this machine can read the token file %s: run chmod go= %s", file, file)
     for name, similar in unknown_variables().items():
@@ -87,7 +87,7 @@ def main() -> None:
     guard_streams()
     # For errors before the settings are known.
     secrets = [*passwords_of(database_url_of_environment()), *secrets_of_webhook(notify_url_of_environment())]
-    logs.configure("console", "info", [token_of_environment(), *secrets])
+    logs.configure("console", "info", secrets, token_of_environment())
     try:
         cli.main(prog_name="tfy-etl", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -328,6 +328,7 @@ class Extraction:
 
     def warn(self, message: str) -> None:
         """Log a warning, and add it to the result unless that has too many already."""
+        message = self.client.redact(message)
         _log.warning(message)
         if len(self.warnings) < _MOST_WARNINGS:
             self.warnings.append(message)

@@ -144,7 +144,7 @@ def _record_failure(context: Context) -> Iterator[None]:
         with _translate_errors(context):
             yield
     except EtlError as error:
-        context.store.abandon(context.id, _end_row(context, error.run_status, str(error)))
+        context.store.abandon(context.id, _end_row(context, error.run_status, context.client.redact(str(error))))
         if context.store.is_written(context.id):
             _log.warning("the database failed at the commit, but made it: only the answer was lost")
             return
