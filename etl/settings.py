@@ -21,6 +21,7 @@ DEMO_FILE = "tfy-etl-demo.db"
 TOKEN_ENV = "TFY_API_KEY"
 CONFIG_ENV = "TFY_ETL_CONFIG"
 _OWN_PREFIX = "TFY_ETL_"
+_MAX_TOKEN_LENGTH = 2**16
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _CONNECTION, _REQUESTS, _LOGS = "Control plane and database", "Requests", "Logs"
@@ -265,13 +266,17 @@ def parse_duration(text: str) -> timedelta:
 
 def _token_of_file(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")  # editors on Windows add a byte order mark
+        with path.open(encoding="utf-8-sig") as file:  # editors on Windows add a byte order mark
+            text = file.read(_MAX_TOKEN_LENGTH + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         # A name without a file may be the token itself, and the cause of a ValueError quotes the file's content.
         found = os.path.exists(path) or len(path.parts) > 1  # noqa: PTH110 it accepts any name
         named = path if found else "the file named by --api-key-file or TFY_API_KEY_FILE"
         raise ConfigError(f"Cannot read the token from {named}: {reason}.") from None
+    if len(text) > _MAX_TOKEN_LENGTH:  # such as a device without end
+        raise ConfigError(f"The token file {path} has more than {_MAX_TOKEN_LENGTH} characters: name another.")
+    return text
 
 
 def _bounds(setting: Field[Any]) -> str:
