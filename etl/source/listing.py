@@ -183,7 +183,8 @@ class ListingReader:
         try:
             for listing in listings:
                 waiting.append(self.read(listing))
-                if len(waiting) > self._concurrency:
+                # A record that fills a page alone may be as large as memory allows: then fetch no other ahead.
+                if len(waiting) > (self._concurrency if self.page_size > 1 else 0):
                     yield waiting.popleft()
             while waiting:
                 yield waiting.popleft()

@@ -25,9 +25,11 @@ from etl.source.exceptions import (
     NotApiResponse,
     NotJson,
     NotOffered,
+    TooLarge,
     TransientError,
 )
 from etl.source.retry import retry_after
+from etl.source.size_limits import MAX_RECORDS
 
 Shape = type[list[Any]] | type[dict[str, Any]]
 
@@ -35,6 +37,7 @@ _EXCERPT = 200
 _EXCERPTED = 32_768
 _LONGEST_ERROR = 2**20  # bytes; the API's own errors are short
 _BEARER = re.compile(r"(?i)(?<=bearer )\S+")
+_MAX_LEVELS = 200_000  # of brackets; no parser reads as many, and to skip them takes time
 _DEEPEST = 400  # more levels than a record may nest, fewer than Python can read
 _STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 _SLOWER = "run again later, or ask for less at a time by --requests-per-second"
@@ -62,7 +65,7 @@ class Answer:
     path: str
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | bytearray
 
 
 @lru_cache
@@ -90,6 +93,8 @@ def parse_envelope(answer: Answer, shape: Shape, secret: str) -> dict[str, Any]:
         raise _refusal(answer, secret)
     content = _json(answer.body)
     if isinstance(content, dict) and isinstance(content.get("data"), shape):
+        if len(content["data"]) > MAX_RECORDS and shape is list:
+            raise TooLarge(f"{answer.path} answered more than {MAX_RECORDS} records: lower --page-size.")
         return content
     if content is None and (page := _PAGE.match(answer.body)):
         what = "an HTML page" if page[1] == b"<" else "text that is not JSON"
@@ -98,7 +103,7 @@ def parse_envelope(answer: Answer, shape: Shape, secret: str) -> dict[str, Any]:
     raise kind(f"{answer.path} answered {answer.status} with not the JSON that was expected")
 
 
-def _json(body: bytes) -> Any:
+def _json(body: bytes | bytearray) -> Any:
     """Parse the body; None if it is not JSON, since the API never answers null.
 
     If the body nests too deep for Python, lists and objects at level _DEEPEST become their JSON text.
@@ -111,7 +116,7 @@ def _json(body: bytes) -> Any:
     return None
 
 
-def _parsed(text: str | bytes, room: int = 300) -> Any:
+def _parsed(text: str | bytes | bytearray, room: int = 300) -> Any:
     """Parse JSON with 300 stack frames in reserve, so that deeper code can serialize it."""
     if room:
         return _parsed(text, room - 1)
@@ -138,6 +143,8 @@ def _levelled(text: str) -> str:
     for token in _STRUCTURE.finditer(text):
         if token[0] in "[{":
             depth += 1
+            if depth > _MAX_LEVELS:
+                raise ValueError("too many levels")
             if depth == _DEEPEST:
                 parts.append(text[done : token.start()])
                 done = token.start()

@@ -14,11 +14,9 @@ from etl.settings import Settings
 from etl.source import deadline
 from etl.source.exceptions import InvalidPath, TooLarge, TransientError
 from etl.source.responses import Answer, redact_excerpt
+from etl.source.size_limits import SINGLE, SizeLimit, memory_of, page_limit
 from etl.source.throttle import Slot, Throttle
 from etl.urls import is_loopback
-
-MAX_RESPONSE_BYTES = 64 * 2**20
-"""Size limit of one body, both as transferred and decompressed."""
 
 _PIECE = 2**20
 
@@ -48,6 +46,7 @@ class Transport:
         self._secret = token
         self._gate = gate
         self._base = settings.base_url()
+        self._page_limit = page_limit(settings.concurrency)
         self._deadline = settings.timeout * _MAX_TIMEOUTS
         connections = settings.concurrency + 1
         verify = _trust(settings)
@@ -100,23 +99,26 @@ class Transport:
                 self._http.stream("GET", self._base + path, params=list(params)) as response,
             ):
                 turn.answered(response.status_code)
-                return Answer(path, response.status_code, response.headers, self._body(path, response))
+                limit = self._page_limit if dict(params).get("limit", "1") != "1" else SINGLE
+                return Answer(path, response.status_code, response.headers, self._body(path, response, limit))
         except httpx.TimeoutException:
             turn.late = True
             raise
 
-    def _body(self, path: str, response: httpx.Response) -> bytes:
-        """Read the body in chunks and decompress it, within the size limit."""
-        chunks, size = [], 0
+    def _body(self, path: str, response: httpx.Response, limit: SizeLimit) -> bytearray:
+        """Read the body in chunks and decompress it, within the limits on its size and on the memory of its JSON."""
+        body, size = bytearray(), 0  # no list of chunks, which would take the memory twice when they are joined
         try:
             for chunk in _unpacked(response):
-                chunks.append(chunk)
-                size += len(chunk)
-                if max(size, response.num_bytes_downloaded) > MAX_RESPONSE_BYTES:
-                    raise TooLarge(f"{path} answered more than {MAX_RESPONSE_BYTES} bytes: lower --page-size.")
-            return b"".join(chunks)
+                body += chunk
+                size = max(len(body), response.num_bytes_downloaded)
+                if size > limit.body:
+                    break
+            if size > limit.body or memory_of(body) > limit.memory:
+                body = bytearray()  # an error that is kept keeps this frame, too
+                raise TooLarge(f"{path} answered more than {limit.body} bytes, or too many values: lower --page-size.")
+            return body
         finally:
-            chunks.clear()  # an error that is kept keeps this frame, too
             self._count(received=response.num_bytes_downloaded)
 
     def _failure(self, path: str, error: httpx.HTTPError) -> Exception:

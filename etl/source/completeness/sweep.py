@@ -140,6 +140,8 @@ class Sweep:
         last = self._last
         if last is None or self._empty or (last.total is None and not last.full):
             return [self.offset]
+        if last.asked == 1:  # such a record may be as large as memory allows
+            return [self.offset]
         if self._longest == 1 < last.asked:  # the server may ignore the offset: wait for a page
             return [self.offset]
         # We may have lowered the page size, so use the limit of the last request.
