@@ -26,7 +26,7 @@ class SizeLimit(NamedTuple):
     memory: int
 
 
-SINGLE = SizeLimit(16 * _MIB, 128 * _MIB)
+SINGLE = SizeLimit(16 * _MIB, 88 * _MIB)
 """The limit of an answer with one record, which cannot be divided."""
 
 

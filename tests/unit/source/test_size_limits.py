@@ -71,7 +71,7 @@ def test_body_of_too_many_values_is_too_large(unit: bytes, serve: Serve) -> None
 
 
 def test_record_that_fills_a_page_alone_may_be_larger_than_a_page(serve: Serve) -> None:
-    body = b"[]," * 500_000
+    body = b"[]," * 400_000
     assert page_limit(4).memory < memory_of(body) < SINGLE.memory
 
     assert got(serve, body, ("limit", "1")) == got(serve, body) == body
