@@ -21,7 +21,7 @@ from etl.sync.plan import Plan, is_full, plan_versions
 from etl.sync.retry_rejected import RejectedRetry
 from etl.sync.scope import Scope
 from etl.sync.signals import Interrupts
-from etl.sync.stage_pages import PageStager
+from etl.sync.stage_pages import PageStager, newest_credible
 from etl.sync.summary import Summary, counts_of
 
 _log = logging.getLogger(__name__)
@@ -209,9 +209,8 @@ def _read(context: Context) -> _Read:
         confirm_deletes(context.client, store, extraction, settings.confirm_deletes)
     reconcile.find_restored(store.connection)
     tallies = reconcile.tallies(store.connection)
-    if stager.stale:
-        noun = "record is" if stager.stale == 1 else "records are"
-        extraction.warn(f"{stager.stale} {noun} older than stored: the newer one was kept.")
+    for warning in stager.warnings():
+        extraction.warn(warning)
     missing = _missing(context, extraction, every_version=every_version)
     return _Read(plan, extraction, tallies, every_version, missing)
 
@@ -295,6 +294,7 @@ def _commit(context: Context, read: _Read) -> None:
         read.tallies,
         repos=context.scope.repos,
         now=context.started_at,
+        newest_credible=newest_credible(),
         log_changes=not context.first_load,
         missing=read.missing,
         supersede=_supersede(context, read.extraction),
