@@ -12,6 +12,7 @@ EtlError                      exit 1   read the message; a later run may succeed
 │   └── RequestRefused                 a 4xx that no retry fixes; the error has status and body
 ├── StoreError                exit 1   the database failed; fix it, then run again
 │   └── DatabaseLocked                 another session holds a lock on the tables; end it, then run again
+├── TimeLimitExceeded         exit 1   the run took too long; raise --max-run-time, or find out why it is slow
 ├── LockHeld                  exit 4   another run holds the lock; wait for it, or pass --lock-wait
 ├── DeleteLimitExceeded       exit 5   check that the deletes are right, then pass --allow-mass-delete
 └── Interrupted               exit 130 stopped by a signal; nothing was written
@@ -96,6 +97,10 @@ class StoreError(EtlError):
 
 class DatabaseLocked(StoreError):
     """Another session holds a lock on the tables."""
+
+
+class TimeLimitExceeded(EtlError):
+    """The run took longer than its limit: nothing was written."""
 
 
 class LockHeld(EtlError):

@@ -12,10 +12,10 @@ from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote
 
 from etl.errors import ConfigError
-from etl.urls import checked_host, checked_webhook, is_one_word
+from etl.token_file import read_token
+from etl.urls import checked_url, checked_webhook_url, is_one_word, with_schema
 
 DEFAULT_DATABASE_URL = "sqlite:///tfy-registry.db"
 DEMO_FILE = "tfy-etl-demo.db"
@@ -90,7 +90,13 @@ class Settings:
     schema: str | None = _global(
         _CONNECTION, None, "PostgreSQL schema of the tables, one for each control plane.", metavar="NAME"
     )
-    timeout: float = _global(_REQUESTS, 60.0, "Seconds to wait for a response.", minimum=0.001, maximum=86_400)
+    timeout: float = _global(
+        _REQUESTS,
+        60.0,
+        "Seconds to wait for a part of a response; the whole may take five times as long.",
+        minimum=0.001,
+        maximum=86_400,
+    )
     max_retries: int = _global(_REQUESTS, 5, "Retries after a transient failure.", minimum=0)
     max_retry_time: float = _global(_REQUESTS, 300.0, "Stop retrying a request after this many seconds.", minimum=0)
     requests_per_second: float = _global(
@@ -153,7 +159,16 @@ class Settings:
     page_size: int = _sync(_REQUESTS, 500, "Records per request.", minimum=1)
     concurrency: int = _sync(_REQUESTS, 4, "Maximum concurrent requests.", minimum=1, maximum=64)
     max_sweeps: int = _sync(_REQUESTS, 3, "Maximum sweeps over a list to prove that it was read completely.", minimum=1)
+    max_records: int = _sync(
+        _REQUESTS,
+        10_000_000,
+        "Records of one kind after which their lists count as endless, and reading ends.",
+        minimum=1,
+    )
     dry_run: bool = _sync(_RUN, False, "Print the plan and the counts without writing anything.")
+    max_run_time: timedelta = _sync(
+        _RUN, timedelta(0), "Stop the run if it takes longer than this (90m, 6h), and write nothing; 0s means no limit."
+    )
     lock_wait: float = _sync(_RUN, 0.0, "Seconds to wait if another run holds the lock.", minimum=0)
     accept_host: bool = _sync(
         _RUN, False, "Continue even if the database was filled from another host, because the control plane moved."
@@ -188,21 +203,23 @@ class Settings:
 
     def database(self) -> str:
         """The URL of the database, with the schema as its search path. ConfigError if the two do not fit."""
-        return _with_schema(self.database_url, self.schema)
+        return with_schema(self.database_url, self.schema)
 
     def base_url(self) -> str:
         """The control plane's URL without a trailing slash. ConfigError if it is missing or invalid."""
         if not self.host:
             raise ConfigError("No host is set: set TFY_HOST or pass --host https://your-control-plane.example.")
-        return checked_host(self.host, self.allow_insecure_http)
+        return checked_url(self.host, allow_insecure_http=self.allow_insecure_http)
 
     def webhook_url(self) -> str | None:
         """The URL for messages about runs that did not succeed. ConfigError if it is invalid."""
-        return None if self.notify_url is None else checked_webhook(self.notify_url, self.allow_insecure_http)
+        if self.notify_url is None:
+            return None
+        return checked_webhook_url(self.notify_url, allow_insecure_http=self.allow_insecure_http)
 
     def token(self) -> str:
         """The token, from the caller or the token file, which is read now. ConfigError without a valid token."""
-        token = self.api_key or (_token_of_file(self.api_key_file) if self.api_key_file else "")
+        token = self.api_key or (read_token(self.api_key_file) if self.api_key_file else "")
         token = token.strip()
         if not token and self.api_key_file:
             raise ConfigError("The file named by --api-key-file or TFY_API_KEY_FILE is empty: write the token to it.")
@@ -282,21 +299,6 @@ def parse_duration(text: str) -> timedelta:
         raise ConfigError(f"The duration {text!r} is too long.") from error
 
 
-def _token_of_file(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")  # editors on Windows add a byte order mark
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        # The cause of a ValueError quotes the file's content.
-        named = "the file named by --api-key-file or TFY_API_KEY_FILE" if may_be_token(path) else path
-        raise ConfigError(f"Cannot read the token from {named}: {reason}.") from None
-
-
-def may_be_token(path: Path) -> bool:
-    """Whether the name of a token file may be the token itself: there is no such file, and it names no folder."""
-    return not os.path.exists(path) and len(path.parts) == 1  # noqa: PTH110 it accepts any name
-
-
 def _bounds(setting: Field[Any]) -> str:
     minimum, maximum = setting.metadata["minimum"], setting.metadata.get("maximum")
     if maximum is not None:
@@ -331,18 +333,4 @@ def notify_url_of_environment() -> str:
 def database_url_of_environment() -> str:
     """The database URL for tools without options, such as Alembic's own command."""
     url = os.environ.get("TFY_ETL_DATABASE_URL") or DEFAULT_DATABASE_URL
-    return _with_schema(url, os.environ.get("TFY_ETL_SCHEMA"))
-
-
-def _with_schema(url: str, schema: str | None) -> str:
-    """Add the schema to a URL, in the form of libpq's `options`."""
-    if not schema:
-        return url
-    if not url.startswith("postgres"):
-        raise ConfigError("--schema needs a PostgreSQL database: remove it, or change --database-url.")
-    before, _, query = url.partition("?")
-    if any(name == "options" for name, _ in parse_qsl(query)):
-        raise ConfigError("--database-url has options already: set the search path there, or remove them.")
-    identifier = '"{}"'.format(schema.replace('"', '""'))
-    option = "-csearch_path=" + re.sub(r"([\\ ])", r"\\\1", identifier)
-    return f"{before}?{query}{'&' if query else ''}options={quote(option, safe='')}"
+    return with_schema(url, os.environ.get("TFY_ETL_SCHEMA"))

@@ -1,16 +1,16 @@
-"""Check the URLs of the control plane and of the webhook. Messages never quote a part that may be secret."""
+"""Check URLs of settings, and tell which hosts are this machine."""
 
 import ipaddress
 import re
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 from etl.errors import ConfigError
 
 _API_PREFIX = re.compile(r"/api/(ml|svc)/v1$")
 
 
-def checked_host(host: str, allow_insecure_http: bool) -> str:  # noqa: FBT001 it is a setting
-    """The control plane's URL without a trailing slash, https by default. ConfigError if it is invalid."""
+def checked_url(host: str, *, allow_insecure_http: bool) -> str:
+    """The URL of a control plane without a trailing slash. ConfigError if it is invalid."""
     url = host.strip().rstrip("/")
     if "://" not in url:
         url = f"https://{url}"
@@ -19,50 +19,70 @@ def checked_host(host: str, allow_insecure_http: bool) -> str:  # noqa: FBT001 i
         raise ConfigError("The host must not contain a user or password: pass the token in TFY_API_KEY.")
     if "?" in url or "#" in url:
         raise ConfigError("The host must not contain a query or fragment: remove everything after the path.")
-    try:
-        parts = urlsplit(url)
-        name, _port = parts.hostname, parts.port
-    except ValueError:
-        name = None
+    parts = _split(url)
     # A typing error such as `http:/plane.example` leaves a colon at the end.
-    if not name or parts.scheme not in {"http", "https"} or parts.netloc.endswith(":") or not is_one_word(url):
+    if parts is None or parts.netloc.endswith(":"):
         raise ConfigError(f"{host!r} is not a valid URL: use the form https://your-control-plane.example.")
     if doubled := _API_PREFIX.search(url):
         raise ConfigError(f"Remove {doubled[0]} from --host: the API path is detected, or set by --api-prefix.")
-    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(name):
+    if parts.scheme == "http" and not allow_insecure_http and not is_loopback(url):
         raise ConfigError(
-            f"Plain HTTP to {name} would send the token unencrypted: use https, or pass --allow-insecure-http."
-        )
-    return url
-
-
-def checked_webhook(url: str, allow_insecure_http: bool) -> str:  # noqa: FBT001 it is a setting
-    """The webhook's URL. ConfigError if it is invalid."""
-    try:
-        parts = urlsplit(url)
-        name, _port = parts.hostname, parts.port
-    except ValueError:
-        name = None
-    # The error does not quote the URL, which may be a secret.
-    if not name or parts.scheme not in {"http", "https"} or not is_one_word(url):
-        raise ConfigError("--notify-url is not a valid URL: use the form https://your-chat.example/hook.")
-    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(name):
-        raise ConfigError(
-            f"Plain HTTP to {name} would send the message unencrypted: use https in --notify-url, or pass "
+            f"Plain HTTP to {parts.hostname} would send the token unencrypted: use https, or pass "
             "--allow-insecure-http."
         )
     return url
 
 
-def is_one_word(text: str) -> bool:
-    """Whether the text has neither spaces nor characters that cannot be printed."""
-    return text.isprintable() and " " not in text
+def checked_webhook_url(url: str, *, allow_insecure_http: bool) -> str:
+    """The URL of a webhook. ConfigError if it is invalid, without the URL, which may be a secret."""
+    parts = _split(url)
+    if parts is None:
+        raise ConfigError("--notify-url is not a valid URL: use the form https://your-chat.example/hook.")
+    if parts.scheme == "http" and not allow_insecure_http and not is_loopback(url):
+        raise ConfigError(
+            f"Plain HTTP to {parts.hostname} would send the message unencrypted: use https in --notify-url, or pass "
+            "--allow-insecure-http."
+        )
+    return url
 
 
-def _is_loopback(name: str) -> bool:
+def with_schema(url: str, schema: str | None) -> str:
+    """Add the schema to a URL, in the form of libpq's `options`."""
+    if not schema:
+        return url
+    if not url.startswith("postgres"):
+        raise ConfigError("--schema needs a PostgreSQL database: remove it, or change --database-url.")
+    before, _, query = url.partition("?")
+    if any(name == "options" for name, _ in parse_qsl(query)):
+        raise ConfigError("--database-url has options already: set the search path there, or remove them.")
+    identifier = '"{}"'.format(schema.replace('"', '""'))
+    option = "-csearch_path=" + re.sub(r"([\\ ])", r"\\\1", identifier)
+    return f"{before}?{query}{'&' if query else ''}options={quote(option, safe='')}"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL's host is this machine: then plain HTTP is safe, and no proxy may see the request."""
+    name = urlsplit(url).hostname or ""
     if name == "localhost":
         return True
     try:
-        return ipaddress.ip_address(name).is_loopback
+        address = ipaddress.ip_address(name)
     except ValueError:
         return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def is_one_word(text: str) -> bool:
+    """Whether the text has only printable characters, and no space."""
+    return text.isprintable() and " " not in text
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of an HTTP URL; None if it is not one."""
+    try:
+        parts = urlsplit(url)
+        name, _port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    return parts if name and parts.scheme in {"http", "https"} and is_one_word(url) else None

@@ -89,7 +89,9 @@ class TrueFoundryHook(BaseHook):
         settings = self.settings()
         with (
             self.get_conn() as client,
-            ListingReader(client, settings.page_size, settings.concurrency, settings.max_sweeps) as reader,
+            ListingReader(
+                client, settings.page_size, settings.concurrency, settings.max_sweeps, settings.max_records
+            ) as reader,
         ):
             try:
                 found = _ids(reader, "ml-repos", "id")

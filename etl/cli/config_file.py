@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
 }
 _PATH = "etl.cli.config_file"
 _TEXT = ((str,), "a quoted string")
+_MAX_LENGTH = 2**20
 COMMANDS_WITH_SETTINGS = ("sync", "prune")
 """Commands that have settings of their own."""
 
@@ -30,8 +32,13 @@ def load(ctx: click.Context, path: Path, commands: Mapping[str, click.Command]) 
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"The config file {path} is not valid TOML: {error}.") from error
-    known = {each.name: each for each in ctx.command.params if each.name and each.name != "config"}
-    of_commands = {each.name: each for name in COMMANDS_WITH_SETTINGS for each in commands[name].params if each.name}
+    except RecursionError:
+        raise ConfigError(f"The config file {path} nests too many lists or tables.") from None
+    settings = {each.name for each in fields(Settings)}
+    known = {each.name: each for each in ctx.command.params if each.name in settings}
+    of_commands = {
+        each.name: each for name in COMMANDS_WITH_SETTINGS for each in commands[name].params if each.name in settings
+    }
     own: dict[str, Any] = {}
     defaults: dict[str, Any] = {"rejected": {"retry": own}}  # a retry is a run too
     defaults |= dict.fromkeys(COMMANDS_WITH_SETTINGS, own)
@@ -61,11 +68,15 @@ def path_of(ctx: click.Context) -> str | None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_MAX_LENGTH + 1)
     except OSError as error:
         raise ConfigError(f"Cannot read the config file {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"The config file {path} is not UTF-8 text.") from error
+    if len(text) > _MAX_LENGTH:  # such as a device without end
+        raise ConfigError(f"The config file {path} has more than {_MAX_LENGTH} characters.")
+    return text
 
 
 def _check(ctx: click.Context, option: click.Parameter, value: Any) -> None:

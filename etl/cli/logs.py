@@ -66,12 +66,12 @@ class _Line(logging.Formatter):
         return "\n".join([line, *map(sanitize, below)])
 
 
-def configure(form: str, level: str, secrets: Iterable[str | None]) -> None:
+def configure(form: str, level: str, secrets: Iterable[str | None], token: str | None = None) -> None:
     """Log to stderr from this level up, as `console` lines or `json` objects, without the secrets.
 
     On a terminal, console lines are brief, unless info lines are logged too.
     """
-    set_secrets(secrets)
+    set_secrets(secrets, token)
     # For a line that cannot be formatted, Python would print the arguments, with secrets.
     logging.raiseExceptions = False
     handler = _Stderr(form)

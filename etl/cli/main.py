@@ -69,8 +69,9 @@ def cli(ctx: click.Context, /, **_options: object) -> None:
     """
     settings = settings_of(ctx)
     ctx.obj = settings.find_token()
-    secrets = [ctx.obj, *passwords_of(settings.database_url), *secrets_of_webhook(settings.notify_url)]
-    logs.configure(settings.log_format, settings.min_log_level(terminal=logs.on_terminal()), secrets)
+    secrets = [*passwords_of(settings.database_url), *secrets_of_webhook(settings.notify_url)]
+    level = settings.min_log_level(terminal=logs.on_terminal())
+    logs.configure(settings.log_format, level, secrets, ctx.obj)
     if file := settings.world_readable_token_file():
         _log.warning("every user of this machine can read the token file %s: run chmod go= %s", file, file)
     for name, similar in unknown_variables().items():
@@ -89,7 +90,7 @@ def main() -> None:
     # For errors before the settings are known.
     secrets = [*passwords_of(database_url_of_environment()), *secrets_of_webhook(notify_url_of_environment())]
     level = Settings().min_log_level(terminal=logs.on_terminal())
-    logs.configure("console", level, [token_of_environment(), *secrets])
+    logs.configure("console", level, secrets, token_of_environment())
     try:
         cli.main(prog_name="tfy-etl", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

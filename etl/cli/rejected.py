@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from etl.cli.sanitize import redact, sanitize
+from etl.cli.sanitize import redact, redact_json, sanitize
 from etl.settings import Settings
 from etl.store import Reject, open_readonly, rejected_records
 
@@ -20,7 +20,7 @@ def show_all(settings: Settings, limit: int, output: str, *, also_resolved: bool
         found = rejected_records.listed(connection, also_resolved=also_resolved, limit=limit)
         number = rejected_records.count(connection, also_resolved=also_resolved)
     if output == "json":
-        click.echo(redact(json.dumps({"count": number, "rejected": [_as_json(each) for each in found]})))
+        click.echo(json.dumps({"count": number, "rejected": [redact_json(_as_json(each)) for each in found]}))
     elif not found:
         click.echo("There are no rejected records." if also_resolved else NONE_OPEN)
     else:
@@ -75,7 +75,7 @@ def show_one(settings: Settings, reject_id: int) -> None:
 def _pretty(payload: str) -> str:
     """The payload with a line for each field, in ASCII; unchanged if it cannot be parsed."""
     with suppress(RecursionError, ValueError):  # it is nested too deep, or has a number with too many digits
-        payload = json.dumps(json.loads(payload), indent=2)
+        payload = json.dumps(redact_json(json.loads(payload)), indent=2)
     return redact(payload).replace("\x7f", "\\u007f")
 
 

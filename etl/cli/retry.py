@@ -10,7 +10,7 @@ from etl import run_context
 from etl.cli.output import print_result
 from etl.cli.progress import progress
 from etl.cli.rejected import NONE_OPEN
-from etl.cli.sanitize import redact, sanitize
+from etl.cli.sanitize import redact_json, sanitize
 from etl.settings import Settings
 from etl.store import Reject, open_readonly, rejected_records
 from etl.sync import Fate, Interrupts, RejectedRetry, RunMonitor, Summary, run
@@ -54,7 +54,7 @@ def _print(found: Sequence[Reject], retry: RejectedRetry, summary: Summary | Non
             {"id": each.id, "entity": each.entity, "record_id": each.record_id} | fate._asdict() for each, fate in fates
         ]
         ended = {"run_id": summary and summary.run_id, "status": summary and summary.status}
-        click.echo(redact(json.dumps(ended | {"records": records})))
+        click.echo(json.dumps(redact_json(ended | {"records": records})))
         return
     for each, fate in fates:
         name = sanitize(each.record_id) or "(no id)"

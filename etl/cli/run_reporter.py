@@ -76,7 +76,7 @@ class RunReporter:
 
         try:
             if not metrics_file.write(path, outcome):
-                _log.warning("%s contained no metrics of tfy-etl: counters restart at zero", path)
+                _log.warning("%s contained metrics of another release: counters restart at zero", path)
         except metrics_file.MetricsFileError as failure:
             _log.error("cannot write the metrics to %s: %s", path, failure)
 

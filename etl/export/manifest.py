@@ -59,6 +59,8 @@ def write(folder: Path, manifest: dict[str, Any]) -> None:
 
 def files_of(folder: Path) -> set[str] | None:
     """Return the names of the files of an export; None if the folder holds no export."""
+    if not (folder / NAME).is_file():  # to read a device or a pipe could take for ever
+        return None
     try:
         manifest = json.loads((folder / NAME).read_text(encoding="utf-8"))
         return {NAME, *(each["file"] for each in manifest["files"])} if manifest["kind"] == _KIND else None

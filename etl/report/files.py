@@ -12,8 +12,8 @@ def replace(path: Path, text: str) -> None:
     """Write the text to the file in one step. Raises ConfigError if that fails."""
     target = Path(os.path.realpath(path))  # replace the target of a link, not the link
     try:
-        if target.exists() and not target.is_file():  # a pipe or a device cannot be replaced
-            target.write_text(text, encoding="utf-8")
+        if path.exists() and not path.is_file():  # a pipe or a device cannot be replaced, nor resolved (/dev/stdout)
+            path.write_text(text, encoding="utf-8")
             return
         handle, beside = tempfile.mkstemp(prefix=".tfy-etl-report-", dir=target.parent)
         try:

@@ -38,6 +38,8 @@ class Answer:
     """Send nothing more until one side closes the connection."""
     reset: bool = False
     """Reset the connection, before the first byte unless `sent` is set."""
+    raw: Iterable[bytes] = ()
+    """Send these bytes instead, status line and headers included."""
 
 
 Proceed = Callable[[], Answer]

@@ -179,6 +179,11 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = _exchange  # noqa: N815 (http.server calls these names)
 
     def _send(self, answer: Answer) -> None:
+        if answer.raw:
+            self.close_connection = True
+            for piece in answer.raw:
+                self.wfile.write(piece)
+            return
         if answer.reset:
             # A linger time of 0 turns the close into a reset.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

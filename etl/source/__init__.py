@@ -3,6 +3,8 @@
 `exceptions`    Errors inside this package.
 `responses`     Parse status and body into the JSON envelope, or raise one of our errors.
 `throttle`      Limits for all workers: pauses, requests at the same time, requests per second.
+`deadline`      A time limit for a whole exchange.
+`size_limits`   Limits on the size of an answer, and the memory of its JSON.
 `transport`     One GET through httpx, limited in time and size.
 `unreachable`   Explain why no connection could be made.
 `retry`         Retry transient failures, and pause all workers between tries.

@@ -23,7 +23,7 @@ from etl.source.exceptions import (
     TooLarge,
 )
 from etl.source.fetch_pool import FetchPool
-from etl.source.responses import parse_envelope
+from etl.source.responses import parse_envelope, redactor
 from etl.source.retry import Retry
 from etl.source.throttle import Throttle
 from etl.source.transport import Transport
@@ -82,6 +82,10 @@ class Client:
     def bytes_received(self) -> int:
         """Bytes of response bodies as transferred, before any decompression."""
         return self._wire.bytes_received
+
+    def redact(self, text: str) -> str:
+        """The text without the token, in any encoding: messages may quote records that contain it."""
+        return redactor(self._secret)(text)
 
     def discover(self) -> str:
         """Find the prefix where the API answers; remember and return it.

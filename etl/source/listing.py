@@ -1,7 +1,8 @@
 """Read lists: pages in order, fetched ahead in parallel, in several sweeps if needed."""
 
 import logging
-from collections import deque
+import sys
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -38,10 +39,24 @@ class Listing:
         return f"{self.endpoint} of {only}" if only else self.endpoint
 
 
+@dataclass
+class Allowance:
+    """How many more records the lists of one endpoint may have: an endless list must not lead to many more."""
+
+    records: int = sys.maxsize
+
+
 class ListingRead:
     """One read of a list: iterate over its pages, then check `proof`."""
 
-    def __init__(self, listing: Listing, fetch: Callable[[int], Task[Page]], ahead: int, max_sweeps: int) -> None:
+    def __init__(
+        self,
+        listing: Listing,
+        fetch: Callable[[int], Task[Page]],
+        ahead: int,
+        max_sweeps: int,
+        allowance: Allowance | None = None,
+    ) -> None:
         """Request the first page; `fetch` takes an offset, and up to `ahead` pages are under way.
 
         Fewer are under way while pages arrive faster than they are used, because each waiting page holds its records in
@@ -53,26 +68,44 @@ class ListingRead:
         self.total: int | None = None
         self.repeats = False
         """Whether the server returns the same page for every offset, as it would in another sweep."""
+        self.endless: Literal["total", "max_records"] | None = None
+        """Which limit on its length the list exceeded: it may have no end, so that no other sweep is made."""
         self._fetch = fetch
         self._most_ahead = ahead
         self._ahead = min(_FEWEST_AHEAD, ahead)
         self._max_sweeps = max_sweeps
+        self._allowance = allowance or Allowance()
         self._pages = {0: fetch(0)}
 
     def __iter__(self) -> Iterator[Page]:
         """Yield the pages of each sweep, until there is a proof or no sweep left. Iterate once."""
         previous: Sweep | None = None
-        while self.proof is None and self.sweeps < self._max_sweeps and not self.repeats:
-            sweep = Sweep()
+        most = self._allowance.records
+        while self.proof is None and self.sweeps < self._max_sweeps and not (self.repeats or self.endless):
+            sweep = Sweep(most)
             yield from self._sweep(sweep)
             self.sweeps += 1
             self.total = sweep.total
+            self.endless = sweep.endless
             # Once may be a passing fault; a second sweep decides, if there is to be one.
             self.repeats = sweep.repeats and (self._max_sweeps == 1 or (previous is not None and previous.repeats))
             if sweep.repeats:
                 self._most_ahead = self._ahead = 1
             self.proof = proof(previous, sweep)
             previous = sweep
+            self._allowance.records = max(0, most - len(sweep.ids))
+
+    @property
+    def why_unproven(self) -> str:
+        """Why no sweep proved that the list was read completely, as the end of a sentence about the list."""
+        if self.repeats:
+            return "is the same page at every offset: the server ignores `offset`, or serves a sample."
+        if self.endless == "total":
+            return f"does not end at twice its `total`, which is {self.total}: reading it ended there."
+        if self.endless == "max_records":
+            return f"goes beyond --max-records {self.listing.endpoint}: if there are that many, raise the limit."
+        sweeps = "1 sweep" if self.sweeps == 1 else f"{self.sweeps} sweeps"
+        return f"could not be proven complete in {sweeps}: it moves, or the server answers unsteadily."
 
     def drop(self) -> None:
         """Cancel all fetches that have not begun."""
@@ -113,12 +146,15 @@ class ListingRead:
 class ListingReader:
     """Reads lists with several requests at the same time."""
 
-    def __init__(self, client: Client, page_size: int, concurrency: int, max_sweeps: int) -> None:
+    def __init__(
+        self, client: Client, page_size: int, concurrency: int, max_sweeps: int, max_records: int = sys.maxsize
+    ) -> None:
         """Start the fetch threads."""
         self.page_size = page_size
         self._client = client
         self._concurrency = concurrency
         self._max_sweeps = max_sweeps
+        self._allowances = defaultdict[str, Allowance](lambda: Allowance(max_records))
         self.ignores_offset = False
         """Whether a list of this server repeated its pages: then no other is worth a second sweep."""
         self._pool = FetchPool(concurrency)
@@ -137,7 +173,7 @@ class ListingReader:
     def read(self, listing: Listing) -> ListingRead:
         """Start to read a list: request its first page."""
         ahead, sweeps = (1, 1) if self.ignores_offset else (self._concurrency, self._max_sweeps)
-        return ListingRead(listing, partial(self._submit, listing), ahead, sweeps)
+        return ListingRead(listing, partial(self._submit, listing), ahead, sweeps, self._allowances[listing.endpoint])
 
     def read_many(self, listings: Iterable[Listing]) -> Iterator[ListingRead]:
         """Yield a read of each list, in order, with the first pages of the next few requested.
@@ -148,7 +184,8 @@ class ListingReader:
         try:
             for listing in listings:
                 waiting.append(self.read(listing))
-                if len(waiting) > self._concurrency:
+                # A record that fills a page alone may be as large as memory allows: then fetch no other ahead.
+                if len(waiting) > (self._concurrency if self.page_size > 1 else 0):
                     yield waiting.popleft()
             while waiting:
                 yield waiting.popleft()

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from etl.errors import ConfigError, RequestRefused, TokenRefused
-from etl.redaction import secret_pattern
+from etl.redaction import MASK, Redactor
 from etl.source.exceptions import (
     Forbidden,
     LimitRefused,
@@ -24,15 +25,19 @@ from etl.source.exceptions import (
     NotApiResponse,
     NotJson,
     NotOffered,
+    TooLarge,
     TransientError,
 )
 from etl.source.retry import retry_after
+from etl.source.size_limits import MAX_RECORDS
 
 Shape = type[list[Any]] | type[dict[str, Any]]
 
 _EXCERPT = 200
 _EXCERPTED = 32_768
+_LONGEST_ERROR = 2**20  # bytes; the API's own errors are short
 _BEARER = re.compile(r"(?i)(?<=bearer )\S+")
+_MAX_LEVELS = 200_000  # of brackets; no parser reads as many, and to skip them takes time
 _DEEPEST = 400  # more levels than a record may nest, fewer than Python can read
 _STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 _SLOWER = "run again later, or ask for less at a time by --requests-per-second"
@@ -60,13 +65,20 @@ class Answer:
     path: str
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | bytearray
+
+
+@lru_cache
+def redactor(secret: str) -> Redactor:
+    """What removes the token from text, in any encoding."""
+    return Redactor(token=secret)
 
 
 def redact_excerpt(text: str, secret: str) -> str:
-    """Reduce external text to a short printable line, with the token redacted in any spelling."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[:_EXCERPTED]).split())
-    line = _BEARER.sub("***", secret_pattern(secret).sub("***", line))
+    """Reduce external text to a short printable line, with the token redacted in any encoding."""
+    redacted = redactor(secret)(text[:_EXCERPTED])
+    line = " ".join("".join(c if c.isprintable() else " " for c in redacted).split())
+    line = _BEARER.sub(MASK, redactor(secret)(line))
     if len(text) > _EXCERPTED:  # the cut may have split a token
         line = line[: -_EXCERPTED // 2]
     return line[:_EXCERPT]
@@ -81,6 +93,8 @@ def parse_envelope(answer: Answer, shape: Shape, secret: str) -> dict[str, Any]:
         raise _refusal(answer, secret)
     content = _json(answer.body)
     if isinstance(content, dict) and isinstance(content.get("data"), shape):
+        if len(content["data"]) > MAX_RECORDS and shape is list:
+            raise TooLarge(f"{answer.path} answered more than {MAX_RECORDS} records: lower --page-size.")
         return content
     if content is None and (page := _PAGE.match(answer.body)):
         what = "an HTML page" if page[1] == b"<" else "text that is not JSON"
@@ -89,7 +103,7 @@ def parse_envelope(answer: Answer, shape: Shape, secret: str) -> dict[str, Any]:
     raise kind(f"{answer.path} answered {answer.status} with not the JSON that was expected")
 
 
-def _json(body: bytes) -> Any:
+def _json(body: bytes | bytearray) -> Any:
     """Parse the body; None if it is not JSON, since the API never answers null.
 
     If the body nests too deep for Python, lists and objects at level _DEEPEST become their JSON text.
@@ -102,7 +116,7 @@ def _json(body: bytes) -> Any:
     return None
 
 
-def _parsed(text: str | bytes, room: int = 300) -> Any:
+def _parsed(text: str | bytes | bytearray, room: int = 300) -> Any:
     """Parse JSON with 300 stack frames in reserve, so that deeper code can serialize it."""
     if room:
         return _parsed(text, room - 1)
@@ -129,6 +143,8 @@ def _levelled(text: str) -> str:
     for token in _STRUCTURE.finditer(text):
         if token[0] in "[{":
             depth += 1
+            if depth > _MAX_LEVELS:
+                raise ValueError("too many levels")
             if depth == _DEEPEST:
                 parts.append(text[done : token.start()])
                 done = token.start()
@@ -143,7 +159,8 @@ def _levelled(text: str) -> str:
 def _refusal(answer: Answer, secret: str) -> Exception:
     """The error for a status other than success."""
     status, path = answer.status, answer.path
-    excerpt = redact_excerpt(answer.body[: 5 * _EXCERPTED].decode("utf-8", "replace"), secret)
+    content = _json(answer.body) if len(answer.body) <= _LONGEST_ERROR else None
+    excerpt = redact_excerpt("; ".join(_reasons(content)), secret)
     said = f"{_named(status)}: {excerpt}" if excerpt else _named(status)
     if status in _RETRIED or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in _NOT_OFFERED):
         advice = {"advice": _SLOWER} if status == HTTPStatus.TOO_MANY_REQUESTS else {}
@@ -160,16 +177,33 @@ def _refusal(answer: Answer, secret: str) -> Exception:
     if status == HTTPStatus.FORBIDDEN:
         return Forbidden(message)
     if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
-        objections = " ".join(_objections(_json(answer.body))) or excerpt
-        if re.search(r"\blimit\b", objections):
-            named = tuple(int(number) for number in re.findall(r"\b\d{1,9}\b", objections))
+        text = " ".join(_objections(content)) or answer.body[:_EXCERPTED].decode("utf-8", "replace")
+        if re.search(r"\blimit\b", text):
+            named = tuple(int(number) for number in re.findall(r"\b\d{1,9}\b", text))
             return LimitRefused(message, status=status, body=excerpt, named=named)
     kind = NotOffered if status in _NOT_OFFERED else RequestRefused
     return kind(message, status=status, body=excerpt)
 
 
+def _reasons(content: Any) -> Iterator[str]:
+    """Yield the messages of an error in a form of the API: `message`, or FastAPI's `detail`.
+
+    Any other body may be a page that repeats the request, and with it the token, in an unknown encoding.
+    """
+    if not isinstance(content, dict):
+        return
+    for value in (content.get("message"), content.get("detail")):
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, str):
+                yield each
+            elif isinstance(each, dict) and isinstance(each.get("msg"), str):
+                place = each.get("loc")
+                named = ".".join(map(str, place)) if isinstance(place, list) else ""
+                yield f"{named}: {each['msg']}" if named else each["msg"]
+
+
 def _objections(value: Any) -> Iterator[str]:
-    """Yield the messages in an error body (FastAPI's or another), and any upper bound."""
+    """Yield all texts in an error body that may name the limit, and any upper bound."""
     match value:
         case str():
             yield value

@@ -2,7 +2,6 @@
 
 import re
 import ssl
-import time
 import zlib
 from collections.abc import Hashable, Iterator, Sequence
 from threading import Lock
@@ -12,20 +11,18 @@ import httpx
 import etl
 from etl.errors import ConfigError, SourceError
 from etl.settings import Settings
+from etl.source import deadline
 from etl.source.exceptions import InvalidPath, TooLarge, TransientError
 from etl.source.responses import Answer, redact_excerpt
+from etl.source.size_limits import SINGLE, SizeLimit, memory_of, page_limit
 from etl.source.throttle import Slot, Throttle
 from etl.source.unreachable import cause_of, explain
-
-MAX_RESPONSE_BYTES = 64 * 2**20
-"""Size limit of one body, both as transferred and decompressed."""
+from etl.urls import is_loopback
 
 _PIECE = 2**20
 
 _CONNECT_TIMEOUT = 10.0
-_MAX_TIMEOUTS = 5  # limit for a whole body: each read has its own timeout, so a slow body could take forever
-
-_LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+_MAX_TIMEOUTS = 5  # limit for a whole exchange: an answer of many parts may take longer than one wait for each
 
 _IN_WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
     (httpx.ConnectTimeout, "no connection in time"),
@@ -51,6 +48,7 @@ class Transport:
         self._reached = False
         self._gate = gate
         self._base = settings.base_url()
+        self._page_limit = page_limit(settings.concurrency)
         self._deadline = settings.timeout * _MAX_TIMEOUTS
         connections = settings.concurrency + 1
         verify = _trust(settings)
@@ -67,9 +65,10 @@ class Transport:
                 follow_redirects=False,
                 verify=verify,
                 transport=transport,
-                # Services on this machine are not behind the company's proxy.
-                mounts=dict.fromkeys(_LOOPBACK),
+                # Without the proxies of the environment: no proxy may see a request to this machine.
+                trust_env=not is_loopback(self._base),
             )
+            deadline.impose(self._http)
         except (ValueError, ImportError, httpx.InvalidURL):
             # The error text may quote the proxy's address, including a password.
             raise ConfigError("The proxy that HTTPS_PROXY or ALL_PROXY names cannot be used.") from None
@@ -98,28 +97,32 @@ class Transport:
     def _answer(self, turn: Slot, path: str, params: Sequence[tuple[str, str]]) -> Answer:
         self._count(requests=1)
         try:
-            with self._http.stream("GET", self._base + path, params=list(params)) as response:
+            with (
+                deadline.time_limit(self._deadline),
+                self._http.stream("GET", self._base + path, params=list(params)) as response,
+            ):
                 self._reached = True
                 turn.answered(response.status_code)
-                return Answer(path, response.status_code, response.headers, self._body(path, response))
+                limit = self._page_limit if dict(params).get("limit", "1") != "1" else SINGLE
+                return Answer(path, response.status_code, response.headers, self._body(path, response, limit))
         except httpx.TimeoutException:
             turn.late = True
             raise
 
-    def _body(self, path: str, response: httpx.Response) -> bytes:
-        """Read the body in chunks and decompress it, within the limits on size and time."""
-        chunks, size, began = [], 0, time.monotonic()
+    def _body(self, path: str, response: httpx.Response, limit: SizeLimit) -> bytearray:
+        """Read the body in chunks and decompress it, within the limits on its size and on the memory of its JSON."""
+        body, size = bytearray(), 0  # no list of chunks, which would take the memory twice when they are joined
         try:
             for chunk in _unpacked(response):
-                chunks.append(chunk)
-                size += len(chunk)
-                if max(size, response.num_bytes_downloaded) > MAX_RESPONSE_BYTES:
-                    raise TooLarge(f"{path} answered more than {MAX_RESPONSE_BYTES} bytes: lower --page-size.")
-                if time.monotonic() - began > self._deadline:
-                    raise httpx.ReadTimeout("the body keeps dripping")
-            return b"".join(chunks)
+                body += chunk
+                size = max(len(body), response.num_bytes_downloaded)
+                if size > limit.body:
+                    break
+            if size > limit.body or memory_of(body) > limit.memory:
+                body = bytearray()  # an error that is kept keeps this frame, too
+                raise TooLarge(f"{path} answered more than {limit.body} bytes, or too many values: lower --page-size.")
+            return body
         finally:
-            chunks.clear()  # an error that is kept keeps this frame, too
             self._count(received=response.num_bytes_downloaded)
 
     def _failure(self, path: str, error: httpx.HTTPError) -> Exception:

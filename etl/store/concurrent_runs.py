@@ -5,6 +5,7 @@ move from the ML repos of one run to those of another while both read. Then both
 a different state. Or one run misses the model in its lists, and the other run has read it.
 """
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, exists, insert, literal, select, update
@@ -16,32 +17,34 @@ from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import CHILDREN, OBSERVED, STAGES, TABLES, TO_DELETE, record_id
 
 
-def rebase_staging(connection: Connection, repos: RepoScope) -> None:
+def rebase_staging(connection: Connection, repos: RepoScope, newest_credible: datetime) -> None:
     """Wait for merges in progress, then adapt staging to the rows that are stored now.
 
-    The caller has begun a transaction.
+    The caller has begun a transaction. A stored `updated_at` after `newest_credible` is wrong, and outdates nothing.
     """
     if repos.is_all:  # no other run runs at the same time as one over the whole registry
         return
     dialect_of(connection.engine.url).wait_for_merges(connection)
     for entity in (Entity.MODEL_VERSIONS, Entity.MODELS):  # versions first: the staged models show which are outdated
-        _discard(connection, entity, _outdated(entity))
+        _discard(connection, entity, _outdated(entity, newest_credible))
     for entity in CHILDREN:
         _update_inserted_since(connection, entity)
         _restore_deleted_since(connection, entity)
         _keep_moved_since(connection, entity, repos)
 
 
-def _outdated(entity: Entity) -> Select[Any]:
+def _outdated(entity: Entity, newest_credible: datetime) -> Select[Any]:
     """Select staged records that another run has stored in a newer state.
 
     Versions of such models are outdated too.
     """
     stage, table = STAGES[entity], TABLES[entity]
-    newer = exists().where(table.c.id == stage.c.id, table.c.updated_at > stage.c.updated_at)
+    newer = exists().where(
+        table.c.id == stage.c.id, table.c.updated_at > stage.c.updated_at, table.c.updated_at <= newest_credible
+    )
     if entity is Entity.MODELS:
         return select(stage.c.id).where(newer)
-    return select(stage.c.id).where(newer | stage.c.model_id.in_(_outdated(Entity.MODELS)))
+    return select(stage.c.id).where(newer | stage.c.model_id.in_(_outdated(Entity.MODELS, newest_credible)))
 
 
 def _discard(connection: Connection, entity: Entity, outdated: Select[Any]) -> None:

@@ -62,6 +62,7 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
     repos: RepoScope,
     run_id: str,
     now: datetime,
+    newest_credible: datetime,
     log_changes: bool,
     missing: MissingRecords,
     supersede: Supersede,
@@ -72,7 +73,7 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
     scope's first load. `missing` names rejected records that the source no longer has.
     """
     dialect = dialect_of(connection.engine.url)
-    rebase_staging(connection, repos)
+    rebase_staging(connection, repos, newest_credible)
     _merge_subjects(connection, dialect)
     for entity, children in CHILDREN.items():
         _drop_children(connection, entity, children)

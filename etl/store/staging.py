@@ -274,11 +274,8 @@ class Staging:
             self._indexed = True
 
     def _mark_seen_models(self, table: Table) -> None:
-        unmarked = select(OBSERVED.c.id).where(
-            OBSERVED.c.entity == Entity.MODELS,
-            OBSERVED.c.outcome != Outcome.REJECTED,
-            _unmarked(table),
-        )
+        models = (OBSERVED.c.entity == Entity.MODELS) & (OBSERVED.c.outcome != Outcome.REJECTED)
+        unmarked = select(OBSERVED.c.id).where(models, _unmarked(table))
         with self._connection.begin():
             self._connection.execute(table.insert().from_select(["model_id"], unmarked))
 

@@ -86,6 +86,7 @@ class Store:
         *,
         repos: RepoScope,
         now: datetime,
+        newest_credible: datetime,
         log_changes: bool,
         missing: MissingRecords,
         supersede: Supersede,
@@ -94,8 +95,9 @@ class Store:
     ) -> None:
         """Merge the staged rows, close the run's row and update its scope, in one transaction.
 
-        The transaction makes no network call except to the database. `now` is the run's start. `outcome` is called
-        after the merge. `signals_ignored` wraps the commit.
+        The transaction makes no network call except to the database. `now` is the run's start, and `newest_credible`
+        the latest `updated_at` that shows which state of a record is newer. `outcome` is called after the merge.
+        `signals_ignored` wraps the commit.
         """
         with writing(self.connection) as transaction:
             merge(
@@ -103,6 +105,7 @@ class Store:
                 repos=repos,
                 run_id=run_id,
                 now=now,
+                newest_credible=newest_credible,
                 log_changes=log_changes,
                 missing=missing,
                 supersede=supersede,

@@ -14,7 +14,7 @@ from etl.source import Client, Forbidden, Listing, ListingRead, ListingReader, N
 from etl.source.offered import VERSIONS, Refusal, is_withheld, refusal_of_versions, why
 from etl.store import Staging
 from etl.sync.derived_ml_repos import DerivedMlRepos
-from etl.sync.messages import described, named, why_unproven
+from etl.sync.messages import described, named
 from etl.sync.plan import Plan
 from etl.sync.scope import Scope
 from etl.sync.stage_pages import PageStager
@@ -317,17 +317,19 @@ class Extraction:
         self._judge(reading)
 
     def _judge(self, reading: ListingRead) -> bool:
-        if reading.repeats:
-            self.reader.ignores_offset = True
-        if reading.repeats or reading.proof is None:
+        self.reader.ignores_offset |= reading.repeats
+        if reading.proof is None:
             self.unproven += 1
-            self.warn(why_unproven(reading))
+            self.warn(
+                f"{named(reading.listing)} {reading.why_unproven} What was read is stored, and nothing is deleted."
+            )
             return False
         self.proofs.add(reading.proof)
         return True
 
     def warn(self, message: str) -> None:
         """Log a warning, and add it to the result unless that has too many."""
+        message = self.client.redact(message)
         _log.warning(message)
         if len(self.warnings) < _MOST_WARNINGS:
             self.warnings.append(message)

@@ -2,17 +2,7 @@
 
 from typing import Any
 
-from etl.source import Listing, ListingRead
-
-
-def why_unproven(reading: ListingRead) -> str:
-    """Say why a list is not proven complete."""
-    if reading.repeats:
-        why = "is the same page at every offset: the server ignores `offset`, or serves a sample"
-    else:
-        sweeps = "1 sweep" if reading.sweeps == 1 else f"{reading.sweeps} sweeps"
-        why = f"could not be proven complete in {sweeps}: it moves, or the server answers unsteadily"
-    return f"{named(reading.listing)} {why}. What was read is stored, and nothing is deleted."
+from etl.source import Listing
 
 
 def named(listing: Listing) -> str:

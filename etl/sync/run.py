@@ -9,7 +9,7 @@ from typing import Any
 
 import etl
 from etl.enums import Coverage, Entity, RunStatus
-from etl.errors import DeleteLimitExceeded, EtlError, Interrupted
+from etl.errors import DeleteLimitExceeded, EtlError
 from etl.settings import Settings
 from etl.source import Client, ListingReader
 from etl.store import Advance, MissingRecords, Staging, Store, Supersede, Tally, reconcile, runs
@@ -24,7 +24,7 @@ from etl.sync.planned_changes import planned_changes
 from etl.sync.retry_rejected import RejectedRetry
 from etl.sync.scope import Scope
 from etl.sync.signals import Interrupts
-from etl.sync.stage_pages import PageStager
+from etl.sync.stage_pages import PageStager, newest_credible
 from etl.sync.summary import Summary, counts_of
 
 _log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ def run(
     monitor = monitor or RunMonitor()
     with (
         monitor,
+        interrupts.time_limit(settings.max_run_time.total_seconds()),
         Client(settings, settings.token()) as client,
         Store(settings.database(), read_only=settings.dry_run) as store,
     ):
@@ -147,7 +148,7 @@ def _record_failure(context: Context) -> Iterator[None]:
         with _translate_errors(context):
             yield
     except EtlError as error:
-        context.store.abandon(context.id, _end_row(context, error.run_status, str(error)))
+        context.store.abandon(context.id, _end_row(context, error.run_status, context.client.redact(str(error))))
         if context.store.is_written(context.id):
             _log.warning("the database failed at the commit, but made it: only the answer was lost")
             return
@@ -159,7 +160,7 @@ def _record_failure(context: Context) -> Iterator[None]:
 def _translate_errors(context: Context) -> Iterator[None]:
     """Turn every failure into an EtlError.
 
-    After a signal that is Interrupted, whatever error the interrupted driver raised.
+    After a signal or the time limit, the error says so, whatever error the interrupted driver raised.
     """
     try:
         with context.store.translate_errors():
@@ -169,7 +170,7 @@ def _translate_errors(context: Context) -> Iterator[None]:
         context.client.stop()
         if isinstance(error, EtlError) and not context.interrupts.requested:
             raise
-        raise Interrupted("Interrupted: nothing was written.") from error
+        raise context.interrupts.reason() from error
 
 
 def _end_row(context: Context, status: RunStatus, error: str | None) -> dict[str, Any]:
@@ -186,7 +187,8 @@ def _read(context: Context) -> _Read:
     context.client.discover()
     staging = Staging(store.connection)
     stager = PageStager(staging, scope, log_changes=not context.first_load)
-    with ListingReader(context.client, settings.page_size, settings.concurrency, settings.max_sweeps) as reader:
+    limits = (settings.page_size, settings.concurrency, settings.max_sweeps, settings.max_records)
+    with ListingReader(context.client, *limits) as reader:
         extraction = Extraction(
             context.client,
             reader,
@@ -213,9 +215,8 @@ def _read(context: Context) -> _Read:
     reconcile.find_restored(store.connection)
     tallies = reconcile.tallies(store.connection)
     live = live_counts(store.connection, scope.repos, listed_only=not scope.lists_every_model)
-    if stager.stale:
-        noun = "record is" if stager.stale == 1 else "records are"
-        extraction.warn(f"{stager.stale} {noun} older than stored: the newer one was kept.")
+    for warning in stager.warnings():
+        extraction.warn(warning)
     missing = _missing(context, extraction, every_version=every_version)
     return _Read(plan, extraction, tallies, live, every_version, missing)
 
@@ -283,6 +284,7 @@ def _commit(context: Context, read: _Read) -> None:
         read.tallies,
         repos=context.scope.repos,
         now=context.started_at,
+        newest_credible=newest_credible(),
         log_changes=not context.first_load,
         missing=read.missing,
         supersede=_supersede(context, read.extraction),

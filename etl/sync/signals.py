@@ -1,4 +1,4 @@
-"""End a run cleanly on SIGINT, SIGTERM and SIGHUP.
+"""End a run cleanly on SIGINT, SIGTERM and SIGHUP, and at its time limit.
 
 No signal interrupts a run between its commit and the database's confirmation of it.
 """
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
+
+from etl.errors import EtlError, Interrupted, TimeLimitExceeded
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -24,6 +26,7 @@ class Interrupts:
         """`last`: the process ends with the run, so that signals stay ignored after `ignore`."""
         self.requested = False
         self._ignoring = False
+        self._limit: float | None = None  # the time limit in seconds, once it has passed
         self._last = last
         self._before: dict[int, object] = {}
 
@@ -75,12 +78,51 @@ class Interrupts:
         finally:
             self._ignoring = committed
 
+    @contextmanager
+    def time_limit(self, seconds: float) -> Iterator[None]:
+        """Act as if a signal was received once the block has taken this long; 0 means no limit.
+
+        Raises TimeLimitExceeded then, unless the run's result is final.
+        """
+        timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._expire, [seconds])
+        timer.daemon = True
+        try:
+            try:
+                if seconds:
+                    timer.start()
+                yield
+            finally:
+                timer.cancel()
+                if timer.ident:  # so that its signal does not arrive after the block
+                    timer.join()
+        except KeyboardInterrupt as error:
+            if self._limit is None:
+                raise
+            raise self.reason() from error
+
+    def reason(self) -> EtlError:
+        """The error of a run that was interrupted."""
+        if self._limit is None:
+            return Interrupted("Interrupted: nothing was written.")
+        return TimeLimitExceeded(
+            f"The run took longer than --max-run-time, {self._limit:g} seconds: nothing was written. Raise the limit, "
+            "or find out why the control plane or the database is slow."
+        )
+
     def interrupt(self) -> None:
         """Act as if a signal was received, for callers with handlers of their own.
 
         Call it in the main thread: it raises KeyboardInterrupt there.
         """
         self._handle(0, None)
+
+    def _expire(self, seconds: float) -> None:
+        """Interrupt the run from the timer's thread."""
+        if self._ignoring:
+            return
+        self._limit, self.requested = seconds, True
+        if self._before:  # a real signal also ends a wait of the main thread; else `check` ends the run
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         if not self._ignoring:

@@ -6,8 +6,8 @@ Each record is compared with the stored record and with earlier pages of the run
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Container, Sequence
-from datetime import datetime
+from collections.abc import Container, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from etl.enums import Entity, Outcome
@@ -25,6 +25,9 @@ from etl.records import (
 )
 from etl.store import Known, Observed, Staging
 from etl.sync.scope import Scope
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far `updated_at` may be ahead of this machine's clock."""
 
 _TWIN = "another record has the same id, and updated_at does not say which is newer"
 
@@ -50,6 +53,14 @@ class Taken(NamedTuple):
     rejected: list[Any]
 
 
+def newest_credible() -> datetime:
+    """The latest `updated_at` that shows which state of a record is newer.
+
+    A time in the future is wrong: if it counted, a later state with a right time would never be stored.
+    """
+    return datetime.now(UTC) + CLOCK_TOLERANCE
+
+
 class PageStager:
     """Stages the pages of one run."""
 
@@ -64,6 +75,20 @@ class PageStager:
         """Models with a rejected version: not all of their versions were read. None means that the model is unknown."""
         self.stale = 0
         """The number of records that are older than the stored ones."""
+        self.ahead = 0
+        """The number of new and changed records whose `updated_at` is in the future."""
+
+    def warnings(self) -> Iterator[str]:
+        """Say which records have an unusual `updated_at`."""
+        if self.stale:
+            noun = "record is" if self.stale == 1 else "records are"
+            yield f"{self.stale} {noun} older than stored: the newer one was kept."
+        if self.ahead:
+            noun = "record has" if self.ahead == 1 else "records have"
+            yield (
+                f"{self.ahead} {noun} an updated_at in the future, or this machine's clock is behind: each was stored "
+                "as it is, and the next state of it will replace it, whatever its time."
+            )
 
     def take(self, entity: Entity, records: Sequence[Any], again: Container[int] = ()) -> Taken:
         """Stage the new and changed records of a page.
@@ -106,7 +131,8 @@ class PageStager:
 
     def _stage(self, entity: Entity, by_id: dict[str, IdentifiedRecord], again: set[str]) -> list[_Reject]:
         """Stage the changed records; return those rejected as twins of records on an earlier page."""
-        known = self._staging.known(entity, list(by_id))
+        latest = newest_credible()
+        known = {each: _credible(was, latest) for each, was in self._staging.known(entity, list(by_id)).items()}
         seen = {each: (known[each].seen_hash, known[each].seen_updated_at) for each in again}
         twins = [by_id.pop(each) for each, was in seen.items() if was[0] is not None and _is_twin(by_id[each], *was)]
         news = [each for each in by_id.values() if not _came_before(each, known[each.id])]
@@ -116,6 +142,7 @@ class PageStager:
         outcomes = {each.id: _outcome(each, known[each.id]) for each in news}
         stale = {each.id for each in news if _is_stale(each, known[each.id])}
         self.stale += len(stale)
+        self.ahead += sum(_before(latest, each.updated_at) for each in news)
         kept = stale | {each.id for each in news if _yields(each, known[each.id])}
         changed = [each for each in news if outcomes[each.id] is not Outcome.UNCHANGED and each.id not in kept]
         staged: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
@@ -185,6 +212,11 @@ def _is_older(one: IdentifiedRecord, other: IdentifiedRecord | None) -> bool:
 
 def _before(one: Any, other: Any) -> bool:
     return one is not None and other is not None and one < other
+
+
+def _credible(known: Known, latest: datetime) -> Known:
+    """What is known, without a stored `updated_at` in the future."""
+    return known._replace(stored_updated_at=None) if _before(latest, known.stored_updated_at) else known
 
 
 def _came_before(identified: IdentifiedRecord, known: Known) -> bool:

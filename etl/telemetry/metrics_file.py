@@ -2,16 +2,20 @@
 
 Prometheus cannot scrape a run that has ended, so the file keeps the metrics. Counters continue from their values in
 the file, and the series of other scopes stay as they are: several jobs may share a file. The file is replaced
-atomically. A lock file prevents jobs that end at the same time from losing each other's counts.
+atomically; of a link, the file that it names. A lock file prevents jobs that end at the same time from losing each
+other's counts.
+
+A device or a pipe, such as /dev/stdout, is not read and not replaced: the metrics of the run are written to it.
 """
 
 import os
+import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from prometheus_client import CollectorRegistry, write_to_textfile
+from prometheus_client import CollectorRegistry, generate_latest, write_to_textfile
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
@@ -35,7 +39,10 @@ GAUGES = {
     "tfy_etl_build_info": ("Version of tfy-etl that wrote the file.", ("version",)),
 }
 
+_PREFIX = "tfy_etl_"
 _LOCK_SECONDS = 5.0
+_MAX_BYTES = 16 * 2**20
+"""The largest file that can be one of ours: each scope has some 40 lines."""
 
 Labels = tuple[str, ...]
 Series = dict[str, dict[Labels, float]]
@@ -47,35 +54,72 @@ class MetricsFileError(Exception):
 
 
 def write(path: Path, run: RunOutcome) -> bool:
-    """Add a run to the file. Return False if the old file was unreadable, so that counters restarted at zero.
+    """Add a run to the file. Return False if its metrics were of another release, so that counters restarted at zero.
 
     Raises MetricsFileError.
     """
-    if not path.parent.is_dir():  # to create it would hide a typing error
-        raise MetricsFileError("the folder does not exist")
     try:
-        with FileLock(f"{path}.lock", timeout=_LOCK_SECONDS):
-            before, readable = _read(path)
-            write_to_textfile(os.fspath(path), _registry(_updated(before, run)))
+        if _is_stream(path):
+            _write_in_place(path, generate_latest(_registry(_updated(defaultdict(dict), run))))
+            return True
+        target = path.resolve()
+        if not target.parent.is_dir():  # to create it would hide a typing error
+            raise MetricsFileError("the folder does not exist")
+        with FileLock(f"{target}.lock", timeout=_LOCK_SECONDS):
+            before, readable = _read(target)
+            write_to_textfile(os.fspath(target), _registry(_updated(before, run)))
     except Timeout as error:
         raise MetricsFileError(f"another run has held its lock for {_LOCK_SECONDS:g} s") from error
-    except OSError as error:
-        raise MetricsFileError(error.strerror or str(error)) from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: the link leads to itself
+        raise MetricsFileError(getattr(error, "strerror", None) or str(error)) from error
     return readable
 
 
+def _is_stream(path: Path) -> bool:
+    """Whether the path is a device or a pipe to write to. Raises MetricsFileError if it cannot be a metrics file."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISCHR(mode) or stat.S_ISFIFO(mode):
+        return True
+    if not stat.S_ISREG(mode):
+        raise MetricsFileError("it is a directory, a disk or a socket: name a file")
+    return False
+
+
+def _write_in_place(path: Path, text: bytes) -> None:
+    """Write to a device or a pipe, without waiting for a reader."""
+    handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(text)
+
+
 def _read(path: Path) -> tuple[Series, bool]:
-    """The series in the file, and whether the file was readable; a missing file is."""
+    """The series in the file, and whether they are of this release; a missing file is.
+
+    Raises MetricsFileError for a file of anything else, which a typing error may name: it must not be replaced.
+    """
     series: Series = defaultdict(dict)
     try:
-        families = list(text_string_to_metric_families(path.read_text(encoding="utf-8")))
+        with path.open("rb") as file:
+            text = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        return series, True
+    try:
+        families = [] if len(text) > _MAX_BYTES else list(text_string_to_metric_families(text.decode()))
+    except (ValueError, KeyError):
+        families = []
+    if text.strip() and not any(family.name.startswith(_PREFIX) for family in families):
+        raise MetricsFileError("it is not a metrics file of tfy-etl: name another file, or remove it")
+    if foreign := next((family.name for family in families if not family.name.startswith(_PREFIX)), None):
+        raise MetricsFileError(f"it also has metrics of other programs, such as {foreign}: name another file")
+    try:
         for family in families:
             _declared, names = COUNTERS.get(family.name) or GAUGES.get(family.name) or ("", ())
             for sample in family.samples if names else ():
                 series[family.name][tuple(sample.labels[name] for name in names)] = sample.value
-    except FileNotFoundError:
-        return series, True
-    except (ValueError, KeyError):  # not a metrics file, or one of another release
+    except KeyError:  # a label of another release
         return defaultdict(dict), False
     return series, True
 

@@ -16,6 +16,7 @@ import httpx
 
 import etl
 from etl.telemetry.run_outcome import RunOutcome
+from etl.urls import is_loopback
 
 TIMEOUT_SECONDS = 10.0
 """The time for the whole request, from name resolution to the end of the response."""
@@ -64,7 +65,13 @@ def _post(url: str, run: RunOutcome, ca_file: Path | None, seconds: float) -> st
         trust = ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context()
         headers = {"User-Agent": f"tfy-etl/{etl.__version__}", "Content-Type": "application/json"}
         with (
-            httpx.Client(timeout=seconds, verify=trust, headers=headers, follow_redirects=False) as http,
+            httpx.Client(
+                timeout=seconds,
+                verify=trust,
+                headers=headers,
+                follow_redirects=False,
+                trust_env=not is_loopback(url),
+            ) as http,
             # json.dumps escapes all but ASCII. The body of the response is not read.
             http.stream("POST", url, content=json.dumps(body(run)).encode()) as response,
         ):

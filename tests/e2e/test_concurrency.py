@@ -169,6 +169,25 @@ def test_what_one_run_saw_before_it_moved_does_not_overwrite_where_it_went(env: 
     assert env.held() == env.served()
 
 
+def test_a_time_in_the_future_that_another_run_stored_outdates_nothing(env: SyncEnv) -> None:
+    env.sync(ml_repo=("3",))
+    model = env.registry.ids("models")[0]
+    env.registry.set_fields(model, {"updated_at": "9999-12-31T00:00:00.000000Z"}, touch=False)
+    with merges_held(env):
+        runs = [env.start("--ml-repo", "1")]
+        wait_until_merging(env, 1)
+        move(env, model, to="2")
+        env.registry.set_fields(model, {"name": "right", "updated_at": "2024-05-01T10:00:00.000000Z"}, touch=False)
+        runs.append(env.start("--ml-repo", "2"))
+        wait_until_merging(env, 2)
+    for process in runs:
+        _, err = process.communicate(timeout=patience())
+        assert process.returncode == 0, err
+
+    assert env.row(Model, Model.id == model)["name"] == "right"
+    assert env.held() == env.served()
+
+
 @pytest.mark.parametrize(("first", "second"), [("1", "2"), ("2", "1")])
 def test_a_model_that_one_run_saw_go_and_the_other_come_lives_on_with_its_versions(
     env: SyncEnv, first: str, second: str

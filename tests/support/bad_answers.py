@@ -46,6 +46,8 @@ BAD_ANSWERS = (
     _always("later than the timeout", "slow:2,endpoint=ml-repos", _GIVES_UP, (1, AS_BEFORE, 4), timeout=0.5),
     _always("body that stalls", "stall,endpoint=ml-repos", _GIVES_UP, (1, AS_BEFORE, 4), timeout=0.5),
     _always("body that drips", "drip,endpoint=ml-repos", _GIVES_UP, (1, AS_BEFORE, 4), timeout=0.3),
+    _always("endless interim answers", "endless:interim,endpoint=ml-repos", _GIVES_UP, (1, AS_BEFORE, 4), timeout=0.3),
+    _always("endless chunk size", "endless:chunk,endpoint=ml-repos", _GIVES_UP, (1, AS_BEFORE, 4), timeout=0.3),
     _always("gzip that breaks", "broken_gzip,endpoint=ml-repos", _GIVES_UP, (1, AS_BEFORE, 4)),
     _always("JSON 10,000 levels deep", "deep_body,endpoint=ml-repos", _GIVES_UP, (1, AS_BEFORE, 4)),
     _always("body of 1 GB", "huge_body,endpoint=ml-repos", "requests smaller pages, then gives up", (1, AS_BEFORE, 4)),

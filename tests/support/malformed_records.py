@@ -117,7 +117,7 @@ LARGE = {
         metrics=[a_metric(value=step / 7, step=step) for step in range(10_000 * _SIZE)]
     ),
     "500 kB of metadata, or to scale 5 MB": _large(
-        manifest=a_manifest(metadata=[wide(250_000 * _SIZE), [nested(190) for _ in range(250 * _SIZE)]])
+        manifest=a_manifest(metadata=[wide(400_000 * _SIZE), [nested(190) for _ in range(100 * _SIZE)]])
     ),
 }
 

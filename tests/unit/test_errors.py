@@ -9,7 +9,7 @@ from tests.support.paths import ROOT
 
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
     drawn = re.findall(r"^[│ ]*(?:[├└]── )?(\w+)(?: +exit (\d+))?  ", str(errors.__doc__), re.MULTILINE)
-    classes = {name for name, each in inspect.getmembers(errors, inspect.isclass)}
+    classes = {name for name, each in inspect.getmembers(errors, inspect.isclass) if each.__module__ == errors.__name__}
     assert {name for name, _ in drawn} == classes
     for name, code in drawn:
         assert not code or getattr(errors, name).exit_code == int(code)

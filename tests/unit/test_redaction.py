@@ -1,6 +1,7 @@
 import base64
 import html
 import json
+import time
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -10,8 +11,13 @@ from hypothesis import strategies as st
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from etl.redaction import PASSWORD_PARAMETERS, passwords_of, secret_pattern, secrets_of_webhook
+from etl.redaction import PASSWORD_PARAMETERS, Redactor, passwords_of, secret_pattern, secrets_of_webhook
+from tests.support.patience import patience
+from tests.support.spellings import SPELLINGS, repeated
 
+TOKENS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", min_size=20, max_size=900).filter(
+    lambda token: sum(map(str.isalnum, token)) >= 0.95 * len(token) and len(set(token)) >= 8
+)
 SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=12).filter(lambda text: not text.isalpha())
 
 
@@ -103,3 +109,43 @@ def test_passwords_are_the_same_as_those_of_sqlalchemy(url: str) -> None:
 )
 def test_the_user_and_path_of_a_webhook_url_are_secrets(url: str | None, secrets: list[str]) -> None:
     assert secrets_of_webhook(url) == secrets
+
+
+@given(
+    TOKENS, st.sampled_from(["", "you sent ", "<p>", "x", "Authorization: Bearer "]), st.sampled_from(["", ".", " end"])
+)
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_token_is_found_in_every_spelling_that_decodes_to_it(
+    spelling: str, token: str, before: str, after: str
+) -> None:
+    spelled = SPELLINGS[spelling](token)
+    assert repeated(spelled, Redactor(token=token)(f"{before}{spelled}{after}")) == []
+
+
+REDACT = Redactor("p4ssword", token="eyJhbGciOi.eyJzdWIiOi.c2lnbmF0-_dXJl")
+
+
+@given(st.text(max_size=200))
+def test_text_without_the_token_is_not_changed(text: str) -> None:
+    assert REDACT(text) == text
+
+
+@pytest.mark.parametrize("token", ["short-1", "a-b-c", "", None])
+def test_a_short_token_is_found_in_its_usual_encodings_only(token: str | None) -> None:
+    redact = Redactor(token=token)
+    text = "s h o r t - 1, and a, b or c"
+    assert redact(text) == text
+    assert redact(f"<{token}>") == ("<***>" if token else f"<{token}>")
+
+
+def test_a_password_is_found_in_its_usual_encodings_only() -> None:
+    redact = Redactor("tfy-etl-postgresql", token="t0ken-of-a-control-plane")
+    assert redact("tfy-etl: PostgreSQL failed") == "tfy-etl: PostgreSQL failed"
+    assert redact("password tfy-etl-postgresql is wrong") == "password *** is wrong"
+
+
+def test_a_long_text_is_redacted_in_linear_time() -> None:
+    redact, began = Redactor(token="t0ken-of-a-control-plane" * 30), time.monotonic()
+    for text in ("<" * 10**6, "%25" * 300_000, "&#38;" * 200_000, "\\" * 10**6, "t0ken-of-a" * 10**5):
+        assert redact(text) == text
+    assert time.monotonic() - began < patience()

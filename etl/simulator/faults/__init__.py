@@ -29,11 +29,12 @@ FAULTS: dict[str, Callable[..., Fault]] = {
     for made in (
         refusals.rate_limit, refusals.flaky_500, refusals.html_page, refusals.redirect, refusals.forbid,
         refusals.forbid_unfiltered, refusals.not_offered, refusals.expired_token_after,
-        bodies.reset, bodies.reset_inside, bodies.slow, bodies.stall, bodies.drip, bodies.truncated_body,
+        bodies.reset, bodies.reset_inside, bodies.slow, bodies.stall, bodies.drip, bodies.endless,
+        bodies.truncated_body,
         bodies.bad_json, bodies.wrong_type, bodies.broken_gzip, bodies.gzip_bomb, bodies.huge_body,
         bodies.deep_record, bodies.deep_body,
         lists.no_total, lists.wrong_total, lists.total_is, lists.empty_page, lists.same_page, lists.long_pages,
-        lists.moving,
+        lists.endless_list, lists.moving,
     )
 }  # fmt: skip
 _SCHEDULE: dict[str, Callable[[str], Any]] = {"every": int, "times": int, "after": int, "endpoint": str}

@@ -1,4 +1,4 @@
-"""The right answer, damaged or delayed: late, cut, badly compressed, too large or too deeply nested."""
+"""The right answer, damaged or delayed: late, cut, endless, badly compressed, too large or too deeply nested."""
 
 import gzip
 import time
@@ -12,6 +12,16 @@ from etl.simulator.http_types import Answer
 
 _MIB = 2**20
 _BLANKS = b" " * _MIB
+_OK = b"HTTP/1.1 200 OK\r\n"
+_CHUNKED = _OK + b"Transfer-Encoding: chunked\r\n\r\n"
+_ENDLESS = {
+    "status": (b"HTTP/1.1 200 ", b"x"),
+    "header": (_OK + b"X-Slow: ", b"x"),
+    "interim": (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+    "chunk": (_CHUNKED + b"1;", b"x"),
+    "trailer": (_CHUNKED + b"0\r\nX-Slow: ", b"x"),
+}
+"""Parts of HTTP that may come for ever: the bytes before, and those to repeat."""
 
 
 def reset() -> Fault:
@@ -45,6 +55,19 @@ def _drops(body: bytes, pause: float) -> Iterator[bytes]:
     for place in range(len(body)):
         yield body[place : place + 1]
         time.sleep(pause)
+
+
+def endless(part: str = "status") -> Fault:
+    """Send one part of HTTP without end, slowly: status, header, interim (answers of 1xx), chunk or trailer."""
+    start, more = _ENDLESS[part]
+    return Fault(lambda _, __: Answer(raw=_slowly(start, more)))
+
+
+def _slowly(start: bytes, more: bytes) -> Iterator[bytes]:
+    yield start
+    while True:
+        time.sleep(0.02)
+        yield more
 
 
 def truncated_body() -> Fault:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from etl.simulator.faults.schedule import Fault, FaultContext, transformed
-from etl.simulator.http_types import Answer, Proceed, dumps
+from etl.simulator.http_types import Answer, Proceed, dumps, json_answer
 from etl.simulator.registry import Registry
 from etl.simulator.stored_record import ML_REPOS, MODEL_VERSIONS, MODELS
 
@@ -58,6 +58,22 @@ def long_pages(times: str = "2") -> Fault:
     """Return pages this many times as long as `limit`."""
     factor = int(times)
     return _as_if_asked(lambda query: {"limit": [str(int(each) * factor) for each in query.get("limit", [])]})
+
+
+def endless_list(total: str = "null") -> Fault:
+    """Return a full page of new records for every offset, with this JSON value as `total`."""
+    named = json.loads(total)
+
+    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+        query = context.request.query
+        first = context.ask(replace(context.request, query=query | {"offset": ["0"], "limit": ["1"]}))
+        if "offset" not in query or not (records := json.loads(first.body).get("data")):
+            return proceed()
+        offset, limit = (int(query[name][0]) for name in ("offset", "limit"))
+        data = [records[0] | {"id": f"endless-{number}"} for number in range(offset, offset + limit)]
+        return json_answer({"data": data, "pagination": {"total": named, "offset": offset, "limit": limit}})
+
+    return Fault(apply)
 
 
 def moving(seed: str = "0") -> Fault:

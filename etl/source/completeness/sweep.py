@@ -25,6 +25,7 @@ be sound by itself: all anchors joined, or an unchanged `total` was met. Equal i
 moves away from the reader in the same way twice is missed twice.
 """
 
+import sys
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -41,6 +42,12 @@ MAX_REPETITION = 8
 MAX_SHORT_PAGES = 100
 """Pages in a row under half the longest length before the list counts as growing."""
 
+MAX_EXCESS = 2
+"""Multiple of `total` above which the list counts as endless."""
+
+MIN_ENDLESS = 100_000
+"""Records below which no `total` makes a list endless: some servers name 0, or the length of a page."""
+
 MAX_REPEATED = 2
 """Repeats of a one-record page after which the server counts as ignoring the offset."""
 
@@ -55,12 +62,15 @@ class Sweep:
     Whenever `wanted` names an offset, `mend` the sweep with the page from there before you continue.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_records: int = sys.maxsize) -> None:
+        """`max_records` is the length above which the list counts as endless, whatever its `total`."""
         self.ids = IdSet()
         self.offset = 0
         self.ended = False
         self.total: int | None = None  # as named by the first page
         self.repeats = False  # another offset returned the same page
+        self.endless: Literal["total", "max_records"] | None = None  # which limit the list exceeded
+        self._max_records = max_records
         self._joined = True  # every page began with the anchor
         self._steady = True  # every page named the same total
         self._whole = True  # no empty page within, no repetition, no endless growth
@@ -107,7 +117,8 @@ class Sweep:
         page = replace(page, again=frozenset(again)) if again else page
         self._fresh += len(page.fresh)
         self.repeats = self._is_repeated(page, keys)
-        if self.repeats or self._goes_in_circles() or self._runs_away(len(keys)):
+        self.endless = self._exceeds(page)
+        if self.repeats or self.endless or self._goes_in_circles() or self._runs_away(len(keys)):
             self._whole, self.ended = False, True
         self._advance(page, keys[-1])
         self._last, self._last_keys = page, keys
@@ -128,6 +139,8 @@ class Sweep:
             return []
         last = self._last
         if last is None or self._empty or (last.total is None and not last.full):
+            return [self.offset]
+        if last.asked == 1:  # such a record may be as large as memory allows
             return [self.offset]
         if self._longest == 1 < last.asked:  # the server may ignore the offset: wait for a page
             return [self.offset]
@@ -196,6 +209,14 @@ class Sweep:
             return False
         self._next_check = self._fresh * 2
         return len(self.ids) * MAX_REPETITION < self._fresh
+
+    def _exceeds(self, page: Page) -> Literal["total", "max_records"] | None:
+        """The limit on the list's length that it exceeds, if any."""
+        if self._fresh > self._max_records:
+            return "max_records"
+        if page.total is None or self._fresh <= max(MAX_EXCESS * page.total, MIN_ENDLESS) + page.asked:
+            return None
+        return "total"
 
     def _runs_away(self, length: int) -> bool:
         """Whether the list seems to grow as fast as it is read."""

@@ -250,3 +250,19 @@ def test_the_help_names_every_check(tfy_etl: Cli) -> None:
 )  # fmt: skip
 def test_a_message_is_split_into_what_failed_and_what_to_do(message: str, detail: str, fix: str) -> None:
     assert split_fix(message) == (detail, fix)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [None, {}, {"name": "no id"}, {"id": None, "ml_repo_id": 7}, {"id": 5.5}, {"id": "\ud800", "ml_repo_id": []}],
+)
+def test_check_of_forbidden_versions_passes_whatever_the_first_model_is(
+    model: object, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFY_API_KEY", TOKEN)
+    registry = Registry.generate(1, ml_repos=1, models=0)
+    registry.put_raw("models", "odd", model)
+    with Simulator(registry, token=TOKEN, forbids=frozenset({"model-versions"})) as plane:
+        done = tfy_etl("check", "--host", plane.url)
+    assert (done.code, done.err) == (0, "")
+    assert "only latest versions will be copied" in done.out

@@ -30,6 +30,10 @@ from tests.e2e.cli.conftest import Cli
         ('# mine\nTFY_API_KEY = "abc"', "a config file must not contain the token"),
         ('token = "abc"', "line 1: a config file must not contain the token"),
         ('"p\\u0061ge" = 1', "etl.toml: unknown setting 'page'"),
+        ("version = true", "line 1: unknown setting 'version'"),
+        ("help = true", "line 1: unknown setting 'help'"),
+        (f"page-size = {'[' * 2000}{']' * 2000}", "etl.toml nests too many lists or tables"),
+        (f"# {'x' * 2**20}", "etl.toml has more than 1048576 characters"),
     ],
 )
 def test_an_error_in_the_file_names_line_and_key(text: str, said: str, folder: Path, tfy_etl: Cli) -> None:
@@ -77,3 +81,10 @@ def test_a_file_sets_options_of_every_kind(plane: Simulator, folder: Path, tfy_e
     assert done.out.startswith('{"run_id": null')
     limits = {each.query.get("limit") for each in plane.log}
     assert limits == {"1", "7"}  # a probe asks for one record
+
+
+@pytest.mark.parametrize("option", ["--config", "--api-key-file"])
+def test_a_device_without_end_is_an_error(option: str, known: Simulator, tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", option, "/dev/zero")
+    assert done.code == 2
+    assert "/dev/zero has more than" in done.err

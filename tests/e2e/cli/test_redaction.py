@@ -1,14 +1,13 @@
 """The token and the database's password are in no output, with any failure."""
 
 import base64
-import html
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import make_url
@@ -16,28 +15,24 @@ from sqlalchemy import make_url
 from etl.simulator import FAULTS, Registry, Simulator, fault
 from tests.e2e.cli.commands import TOKEN
 from tests.e2e.cli.conftest import Cli
+from tests.support.spellings import SPELLINGS, repeated
 
 PASSWORD = "p@ss/word-hush"
 ODD = r"""ey"J+/a%20b&c<d>\'e=f"""
 """A token that differs in every encoding."""
 USUAL = "eyJhbGciOi.eyJzdWIiOi.c2lnbmF0-_dXJl"
 
-ECHOES: dict[str, Callable[[str], str]] = {
-    "as it is": "{}".format,
-    "with its scheme": "Bearer {}".format,
-    "in capitals": str.upper,
+ECHOES: dict[str, Callable[[str], str]] = SPELLINGS | {
     "as a header in capitals": lambda token: f"AUTHORIZATION: BEARER {token}".upper(),
-    "in a URL": lambda token: quote(token, safe=""),
-    "in a path": quote,
-    "in a form": quote_plus,
-    "in HTML": html.escape,
-    "in JSON": json.dumps,
     "as JSON in JSON": lambda token: json.dumps(json.dumps({"token": token})),
-    "in base64": lambda token: base64.b64encode(token.encode()).decode(),
-    "in base64 with its scheme": lambda token: base64.b64encode(f"Bearer {token}".encode()).decode(),
     "as JSON in base64": lambda token: base64.urlsafe_b64encode(json.dumps([token]).encode()).decode(),
     "cut off in the middle": lambda token: " " * 32_745 + token,
 }
+USUAL_ENCODINGS = {
+    *("as it is", "with its scheme", "in capitals", "as a header in capitals", "in a URL", "in a path", "in a form"),
+    *("in HTML", "in JSON", "in base64", "in base64 with its scheme", "cut off in the middle"),
+}
+"""Those that hide every token, also one of few letters and digits."""
 STATUSES = ("200", "302", "400", "401", "403", "404", "422", "429", "500")
 
 
@@ -86,11 +81,11 @@ def echo() -> Iterator[str]:
 
     class Echo(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            _, status, number, *_ = self.path.split("/")
-            secret_pattern = list(ECHOES.values())[int(number)](self.headers["Authorization"].removeprefix("Bearer "))
-            body = f"you sent {secret_pattern}".encode()
+            _, status, form, number, *_ = self.path.split("/")
+            spelled = list(ECHOES.values())[int(number)](self.headers["Authorization"].removeprefix("Bearer "))
+            body = FORMS[form](f"you sent {spelled}").encode()
             self.send_response(int(status))
-            self.send_header("Location", f"https://login.example/{quote(secret_pattern[-50:])}")
+            self.send_header("Location", f"https://login.example/{quote(spelled[-50:])}")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -104,18 +99,43 @@ def echo() -> Iterator[str]:
         server.shutdown()
 
 
+FORMS: dict[str, Callable[[str], str]] = {
+    "page": str,
+    "error": lambda text: json.dumps({"statusCode": 400, "message": text}),
+    "detail": lambda text: json.dumps({"detail": [{"loc": ["header"], "msg": text, "type": "odd"}]}),
+}
+"""A page of a proxy, and the two forms of errors of the API."""
+
+
 @pytest.mark.parametrize("spelling", ECHOES)
 def test_a_token_that_the_server_repeats_in_any_encoding_is_redacted(
     spelling: str, echo: str, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = USUAL if spelling.startswith("as JSON") else ODD  # of two encodings, one over the other
+    token = ODD if spelling in USUAL_ENCODINGS else USUAL
     monkeypatch.setenv("TFY_API_KEY", token)
     number = list(ECHOES).index(spelling)
-    for status in STATUSES:
-        done = tfy_etl("sync", "--host", f"{echo}/{status}/{number}", "--max-retries", "0", "--log-level", "debug")
+    spelled = ECHOES[spelling](token).strip()
+    usual = [(status, "page") for status in STATUSES]
+    for status, form in (
+        usual if spelling in USUAL_ENCODINGS else [("302", "page"), ("400", "error"), ("500", "detail")]
+    ):
+        host = f"{echo}/{status}/{form}/{number}"
+        done = tfy_etl("sync", "--host", host, "--max-retries", "0", "--log-level", "debug")
         assert done.code in {1, 2}
-        said = (done.out + done.err + tables(folder / "tfy-registry.db")).upper()
-        assert [piece for piece in pieces(token) if piece.upper() in said] == []
+        said = done.out + done.err + tables(folder / "tfy-registry.db")
+        assert [piece for piece in pieces(token) if piece.upper() in said.upper()] == []
+        assert spelling not in SPELLINGS or repeated(spelled, said) == []
+
+
+def test_an_error_of_the_api_is_shown_and_any_other_body_is_not(
+    echo: str, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFY_API_KEY", "none-of-it-is-repeated")
+    number = list(ECHOES).index("in hexadecimal")
+    monkeypatch.setitem(ECHOES, "in hexadecimal", lambda _: "a bad request")
+    said = [tfy_etl("sync", "--host", f"{echo}/400/{form}/{number}", "--max-retries", "0").err for form in FORMS]
+    assert ["you sent a bad request" in each for each in said] == [False, True, True]
+    assert "(400 Bad Request: header: you sent a bad request)" in said[2]
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
@@ -200,6 +220,17 @@ def test_a_record_with_the_token_is_stored_exactly_and_printed_redacted(
     assert "***" in done[3].out
     assert [each for each in (loaded, *done) if TOKEN in each.out + each.err] == []
     assert tables(folder / "tfy-registry.db").count(TOKEN) >= 4
+
+
+@pytest.mark.parametrize("spelling", ["in hexadecimal", "separated by zero-width spaces", "its first two thirds"])
+def test_a_record_with_the_token_in_another_encoding_is_quoted_in_no_error(
+    spelling: str, known: Simulator, registry: Registry, folder: Path, tfy_etl: Cli
+) -> None:
+    spelled = SPELLINGS[spelling](TOKEN)
+    registry.set_fields("2", {"manifest": {"name": spelled}})
+    done = tfy_etl("sync", "--ml-repo", "9")
+    assert done.code == 2
+    assert repeated(spelled, done.out + done.err + tables(folder / "tfy-registry.db")) == []
 
 
 def test_a_token_file_that_holds_no_text_is_not_quoted(known: Simulator, folder: Path, tfy_etl: Cli) -> None:

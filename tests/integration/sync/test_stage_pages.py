@@ -1,11 +1,12 @@
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from etl.enums import Entity
-from etl.models import Change, ModelVersion, RejectedRecord
+from etl.models import Change, Model, ModelVersion, RejectedRecord
 from etl.simulator import fault
 from etl.store import Tally
 from tests.support.sync_env import SyncEnv
@@ -21,6 +22,41 @@ def test_an_older_record_never_overwrites_a_newer_one(env: SyncEnv) -> None:
     assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=36, unchanged=36)
     assert summary.warnings == ["1 record is older than stored: the newer one was kept."]
     assert env.registry_dump() == before
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_record_with_a_time_in_the_future_is_replaced_once_that_is_put_right(*, full: bool, env: SyncEnv) -> None:
+    model, version = env.registry.records("models")[0], env.registry.records("model-versions")[0]
+    env.sync()
+    env.registry.put_raw("model-versions", version["id"], _described(version, "wrong", "9999-12-31T00:00:00.000000Z"))
+    env.registry.set_fields(model["id"], {"name": "wrong", "updated_at": "9999-12-31T00:00:00.000000Z"}, touch=False)
+    wrong = env.sync(full=True)
+
+    assert wrong.complete
+    assert "2 records have an updated_at in the future" in wrong.warnings[0]
+    assert env.held() == env.served()
+
+    env.registry.put_raw("model-versions", version["id"], version)
+    env.registry.set_fields(model["id"], {"name": "right", "updated_at": "2024-05-01T10:00:00.000000Z"}, touch=False)
+    right = env.sync(full=full)
+
+    assert (right.complete, right.warnings) == (True, [])
+    assert env.row(Model, Model.id == model["id"])["name"] == "right"
+    assert env.held()["models"] == env.served()["models"]
+    if full:
+        assert env.held() == env.served()
+
+
+def test_a_clock_a_little_ahead_at_the_source_is_no_time_in_the_future(env: SyncEnv) -> None:
+    model = env.registry.records("models")[0]
+    soon, sooner = (
+        (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z") for seconds in (200, 100)
+    )
+    env.registry.set_fields(model["id"], {"name": "newer", "updated_at": soon}, touch=False)
+    assert env.sync().warnings == []
+    env.registry.set_fields(model["id"], {"name": "older", "updated_at": sooner}, touch=False)
+    assert env.sync().warnings == ["1 record is older than stored: the newer one was kept."]
+    assert env.row(Model, Model.id == model["id"])["name"] == "newer"
 
 
 def test_other_content_overwrites_though_the_time_is_the_same(env: SyncEnv) -> None:

@@ -1,6 +1,7 @@
 import gzip
 import http.client
 import json
+import socket
 import threading
 import time
 import zlib
@@ -115,3 +116,28 @@ def test_client_of_a_stalled_connection_is_served_on_another() -> None:
         connection.request("GET", "/api/ml/v1/models", headers={"Authorization": f"Bearer {simulator.token}"})
         assert len(json.loads(connection.getresponse().read())["data"]) == 3
         connection.close()
+
+
+@pytest.mark.parametrize(
+    ("part", "start"),
+    [
+        ("status", b"HTTP/1.1 200 xxx"),
+        ("header", b"HTTP/1.1 200 OK\r\nX-Slow: xxx"),
+        ("interim", b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 102"),
+        ("chunk", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;xxx"),
+        ("trailer", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Slow: xxx"),
+    ],
+)
+def test_endless_part_of_http_is_sent_until_the_client_disconnects(part: str, start: bytes) -> None:
+    with Simulator(Registry(), faults=[fault(f"endless:{part}")]) as simulator:
+        with socket.create_connection((simulator.host, simulator.port), timeout=patience()) as client:
+            client.sendall(b"GET /api/ml/v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+            received = b""
+            while len(received) < len(start):
+                received += client.recv(65_536)
+        serving = [each for each in threading.enumerate() if "process_request_thread" in each.name]
+        for each in serving:
+            each.join(patience())
+
+    assert received.startswith(start)
+    assert not any(each.is_alive() for each in serving)

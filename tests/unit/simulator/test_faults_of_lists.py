@@ -4,7 +4,9 @@ from typing import Any
 import pytest
 
 from etl.simulator import Registry, fault
-from etl.simulator.http_types import Answer
+from etl.simulator.faults import FaultContext
+from etl.simulator.http_types import Answer, Request
+from etl.simulator.routes import Api
 from tests.unit.simulator.fault_helpers import GOOD, answers_of, context, statuses
 
 
@@ -67,3 +69,18 @@ def test_a_moving_registry_changes_between_requests_in_the_same_way_each_time() 
 
 def test_an_empty_registry_has_nothing_to_move() -> None:
     assert statuses("moving", 20) == [200] * 20
+
+
+def test_endless_list_has_a_full_page_of_new_records_for_every_offset() -> None:
+    registry = Registry.generate(models=3, versions=1)
+    api = Api(registry)
+    for total in ("null", "10"):
+        one = fault(f"endless_list:{total},endpoint=models")
+        asked = Request(
+            path="/api/ml/v1/models", query={"offset": ["7"], "limit": ["4"]}, authorization="Bearer demo-token"
+        )
+        there = FaultContext(request=asked, endpoint="models", registry=registry, ask=api.answer)
+        answer = json.loads(one(there, lambda: GOOD).body)
+
+        assert [each["id"] for each in answer["data"]] == ["endless-7", "endless-8", "endless-9", "endless-10"]
+        assert answer["pagination"] == {"total": json.loads(total), "offset": 7, "limit": 4}

@@ -1,13 +1,17 @@
-"""Clients of a control plane that is a function from request to response."""
+"""Clients of a control plane that is a function from request to response, and single requests to a server."""
 
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpx
 
 from etl.settings import Settings
 from etl.source import Client
+from etl.source.responses import Answer
 from etl.source.throttle import Throttle
+from etl.source.transport import Transport
+from tests.unit.source.conftest import Respond
 from tests.unit.source.lists import MovingList
 
 TOKEN = "secret-token-1234"
@@ -51,3 +55,23 @@ def serving(source: MovingList) -> Handler:
         return parse_envelope(page.records, page.total)
 
     return handler
+
+
+def get(host: str, **given: Any) -> Answer:
+    """Send one request for /models, and return the answer."""
+    opened = Transport(settings(host=host, **given), TOKEN, Throttle(1))
+    try:
+        return opened.get("/models")
+    finally:
+        opened.close()
+
+
+def responding(body: bytes, status: int = 200, **headers: str) -> Respond:
+    def respond(server: BaseHTTPRequestHandler) -> None:
+        server.send_response(status)
+        for name, value in headers.items():
+            server.send_header(name.replace("_", "-"), value)
+        server.end_headers()
+        server.wfile.write(body)
+
+    return respond

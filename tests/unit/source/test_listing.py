@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from etl.errors import RequestRefused, SourceError
 from etl.source import Listing, ListingReader, transport
 from etl.source.exceptions import LimitRefused, TooLarge
+from etl.source.size_limits import SizeLimit
 from tests.support.concurrency_probe import ConcurrencyProbe
 from tests.unit.source.lists import ORDERS, Order, still_list
 from tests.unit.source.planes import Handler, client_of, parse_envelope, serving
@@ -96,6 +97,21 @@ class TestListingRead:
             list(reading)
 
         assert (reading.sweeps, reading.proof) == (4, None)
+
+    @pytest.mark.parametrize("total", [None, 10, 10**9])
+    def test_that_has_no_end_is_read_once_up_to_max_records(self, total: int | None) -> None:
+        def handler(request: httpx.Request) -> httpx.Response:
+            offset = int(request.url.params["offset"])
+            return parse_envelope([{"id": number} for number in range(offset, offset + 9)], total)
+
+        requests = Recorder(handler)
+        with ListingReader(client_of(requests), 9, 2, 3, max_records=200) as reader:
+            reading = reader.read(MODELS)
+            records = sum(len(page.fresh) for page in reading)
+
+        assert (reading.proof, reading.sweeps, reading.endless) == (None, 1, "max_records")
+        assert 200 < records <= 209
+        assert len(requests.seen) <= 200 / 8 + 4
 
     def test_sends_its_filters_with_every_page(self) -> None:
         requests = Recorder(serving(still_list(5)))
@@ -268,7 +284,7 @@ class TestThePageSize:
             list(reader.read(MODELS))
 
     def test_is_halved_if_an_answer_is_too_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(transport, "MAX_RESPONSE_BYTES", 800)
+        monkeypatch.setattr(transport, "page_limit", lambda _workers: SizeLimit(800, 10**9))
         with reader_of(serving(still_list(20)), page_size=16) as reader:
             reading = reader.read(MODELS)
             pages = list(reading)
@@ -277,7 +293,8 @@ class TestThePageSize:
         assert sum(len(page.fresh) for page in pages) == 20
 
     def test_of_one_if_the_record_is_too_large_raises_the_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(transport, "MAX_RESPONSE_BYTES", 10)
+        monkeypatch.setattr(transport, "SINGLE", SizeLimit(10, 10**9))
+        monkeypatch.setattr(transport, "page_limit", lambda _workers: SizeLimit(10, 10**9))
         with reader_of(serving(still_list(20)), page_size=2) as reader, pytest.raises(TooLarge):
             list(reader.read(MODELS))
 

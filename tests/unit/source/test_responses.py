@@ -95,8 +95,8 @@ def test_deep_unterminated_text_is_parsed_in_linear_time() -> None:
 def test_endless_error_body_is_read_only_at_its_start() -> None:
     began = time.monotonic()
 
-    with pytest.raises(TransientError, match="503 Service Unavailable: xxx"):
-        opened("x" * 60_000_000, 503)
+    with pytest.raises(TransientError, match=r"503 Service Unavailable$"):
+        opened('{"message": "' + "x" * 60_000_000 + '"}', 503)
     assert time.monotonic() - began < patience()
 
 
@@ -125,7 +125,7 @@ def test_transient_status_raises_transient_error(status: int) -> None:
 )
 def test_final_refusal_keeps_status_and_body_and_gives_advice(status: int, said: str) -> None:
     with pytest.raises(RequestRefused, match=said) as caught:
-        opened("no such\nthing", status)
+        opened(json.dumps({"statusCode": status, "message": "no such\nthing"}), status)
     assert (caught.value.status, caught.value.body) == (status, "no such thing")
 
 
@@ -135,8 +135,8 @@ def test_refused_token_raises_an_error_with_advice() -> None:
 
 
 def test_forbidden_path_is_named_in_the_error() -> None:
-    with pytest.raises(Forbidden, match=r"refused /api/ml/v1/models \(403 Forbidden: no permission\).*allow it"):
-        opened("no permission", 403)
+    with pytest.raises(Forbidden, match=r"refused /api/ml/v1/models \(403 Forbidden: no; permission\).*allow it"):
+        opened('{"message": ["no", "permission"]}', 403)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +196,30 @@ def test_excerpt_is_short_printable_and_without_the_token() -> None:
     assert line.startswith("a [31m b Bearer *** ****** xxx")
     assert len(line) == 200
     assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ({"message": "limit too large"}, "limit too large"),
+        ({"statusCode": 400, "message": ["one", "two"], "error": "Bad Request"}, "one; two"),
+        ({"detail": "no such model"}, "no such model"),
+        ({"detail": [{"loc": ["query", "offset"], "msg": "too small", "input": "-1"}]}, "query.offset: too small"),
+        ({"message": "m" * 300}, "m" * 200),
+        ({"message": {"text": "no form of the API"}, "detail": [1, None, {"msg": 2}]}, ""),
+        ({"error": "of another service"}, ""),
+        ("text", ""),
+        (["text"], ""),
+    ],
+)
+@pytest.mark.parametrize("status", [409, 500])
+def test_only_an_error_in_a_form_of_the_api_is_shown(status: int, body: Any, shown: str) -> None:
+    with pytest.raises((RequestRefused, TransientError)) as caught:
+        opened(json.dumps(body), status)
+
+    name = {409: "409 Conflict", 500: "500 Internal Server Error"}[status]
+    assert f"{name}: {shown}" in str(caught.value) if shown else f"{name}:" not in str(caught.value)
+    assert getattr(caught.value, "body", shown) == shown
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 409, 422, 429, 500])

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -233,6 +234,46 @@ class TestCircles:
             sweep.take(Page(sweep.offset, 10, rows(*ids[sweep.offset : sweep.offset + 10]), total=300))
 
         assert len(sweep.ids) == 100
+
+
+class TestEndlessLists:
+    """Each offset of these lists has a full page of new records."""
+
+    @staticmethod
+    def read(limit: int, total: int | None, max_records: int) -> tuple[Sweep, int]:
+        """The sweep, and the number of records read."""
+        sweep, records = Sweep(max_records), 0
+        while not sweep.ended:
+            page = sweep.take(
+                Page(sweep.offset, limit, rows(*map(str, range(sweep.offset, sweep.offset + limit))), total)
+            )
+            records += len(page.fresh)
+        return sweep, records
+
+    @pytest.mark.parametrize(
+        ("total", "most"), [(0, 100_000), (10, 100_000), (49_999, 100_000), (60_000, 120_000), (100_000, 200_000)]
+    )
+    def test_end_at_twice_their_total_and_one_page_and_prove_nothing(self, total: int, most: int) -> None:
+        sweep, records = self.read(10_000, total, 10**7)
+
+        assert most + 10_000 < records <= most + 20_000
+        assert (sweep.endless, sweep.sound) == ("total", False)
+
+    @pytest.mark.parametrize("total", [None, 10**18])
+    @pytest.mark.parametrize("max_records", [1, 999, 5000])
+    def test_end_at_max_records_and_prove_nothing(self, total: int | None, max_records: int) -> None:
+        sweep, records = self.read(100, total, max_records)
+
+        assert max_records < records <= max_records + 100
+        assert (sweep.endless, sweep.sound) == ("max_records", False)
+
+    def test_that_end_at_max_records_are_not_endless(self) -> None:
+        source = still_list(50)
+        sweep = Sweep(50)
+        while not sweep.ended:
+            sweep.take(source.page(sweep.offset, 9))
+
+        assert proof(None, sweep) == "anchored"
 
 
 class TestLookingAhead:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,31 +15,11 @@ import trustme
 from etl.errors import ConfigError, SourceError
 from etl.source import transport
 from etl.source.exceptions import InvalidPath, TooLarge, TransientError
-from etl.source.responses import Answer
+from etl.source.size_limits import SizeLimit
 from etl.source.throttle import Throttle
 from etl.source.transport import Transport
 from tests.unit.source.conftest import Respond, Serve, Time
-from tests.unit.source.planes import TOKEN, settings, transport_of
-
-
-def get(host: str, **given: Any) -> Answer:
-    """Send one request for /models, and return the answer."""
-    opened = Transport(settings(host=host, **given), TOKEN, Throttle(1))
-    try:
-        return opened.get("/models")
-    finally:
-        opened.close()
-
-
-def responding(body: bytes, status: int = 200, **headers: str) -> Respond:
-    def respond(server: BaseHTTPRequestHandler) -> None:
-        server.send_response(status)
-        for name, value in headers.items():
-            server.send_header(name.replace("_", "-"), value)
-        server.end_headers()
-        server.wfile.write(body)
-
-    return respond
+from tests.unit.source.planes import TOKEN, get, responding, settings, transport_of
 
 
 def test_compressed_body_is_decompressed_and_counted_as_transferred(serve: Serve) -> None:
@@ -96,7 +75,7 @@ def test_dripping_body_times_out(serve: Serve) -> None:
         while not enough.wait(0.02):
             server.wfile.write(b" ")
 
-    with pytest.raises(TransientError, match=r"no answer in time \(the body keeps dripping\)"):
+    with pytest.raises(TransientError, match=r"no answer in time \(it came too slowly\)"):
         get(serve(respond), timeout=0.2)
     enough.set()
 
@@ -104,7 +83,7 @@ def test_dripping_body_times_out(serve: Serve) -> None:
 def test_body_above_the_size_limit_when_decompressed_is_too_large(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "MAX_RESPONSE_BYTES", 10_000)
+    monkeypatch.setattr(transport, "SINGLE", SizeLimit(10_000, 10**9))
     bomb = gzip.compress(b" " * 1_000_000)
 
     with pytest.raises(TooLarge, match="lower --page-size"):
@@ -112,7 +91,7 @@ def test_body_above_the_size_limit_when_decompressed_is_too_large(
 
 
 def test_body_above_the_size_limit_as_transferred_is_too_large(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "MAX_RESPONSE_BYTES", 10_000)
+    monkeypatch.setattr(transport, "SINGLE", SizeLimit(10_000, 10**9))
     and_more = gzip.compress(b"{}") + bytes(1_000_000)
 
     with pytest.raises(TooLarge, match="lower --page-size"):
@@ -145,7 +124,7 @@ def test_dripping_compressed_body_without_content_times_out(serve: Serve) -> Non
         while not enough.wait(0.02):
             server.wfile.write(nothing)
 
-    with pytest.raises(TransientError, match="keeps dripping"):
+    with pytest.raises(TransientError, match="came too slowly"):
         get(serve(respond), timeout=0.2)
     enough.set()
 
@@ -271,45 +250,6 @@ class TestCertificates:
             ConfigError, match=f"{address} answers, but not in https: .* set TFY_HOST to http://{address}"
         ):
             get(address)
-
-
-class TestProxies:
-    def test_for_https_receive_a_connect_request(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-        asked: list[tuple[str, str]] = []
-
-        def respond(server: BaseHTTPRequestHandler) -> None:
-            asked.append((server.command, server.path))
-            server.send_error(502)
-
-        monkeypatch.setenv("HTTPS_PROXY", serve(respond))
-
-        with pytest.raises(TransientError, match="the proxy failed"):
-            get("https://plane.example")
-        assert asked == [("CONNECT", "plane.example:443")]
-
-    def test_are_bypassed_for_hosts_in_no_proxy(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-        asked: list[str] = []
-        monkeypatch.setenv("HTTPS_PROXY", serve(lambda server: asked.append(server.path)))
-        monkeypatch.setenv("NO_PROXY", "plane.invalid")
-
-        with pytest.raises(ConfigError, match=r"plane\.invalid is only an example"):
-            get("https://plane.invalid")
-        assert asked == []
-
-    def test_are_bypassed_for_this_machine(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-
-        assert get(serve(responding(b"direct"))).body == b"direct"
-
-    @pytest.mark.parametrize("proxy", ["gopher://user:password@proxy.example", "http://proxy.example:port"])
-    def test_that_are_invalid_are_reported_without_their_password(
-        self, proxy: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("HTTPS_PROXY", proxy)
-
-        with pytest.raises(ConfigError, match="HTTPS_PROXY") as caught:
-            get("https://plane.example")
-        assert "password" not in str(caught.value)
 
 
 @pytest.mark.parametrize("host", [f"http://{'a' * 64}.localhost", "https://xn--a.example", "https://exämple..de"])

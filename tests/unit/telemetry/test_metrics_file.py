@@ -1,4 +1,5 @@
 import os
+import socket
 import threading
 from pathlib import Path
 
@@ -96,14 +97,95 @@ def test_scopes_share_a_file_and_do_not_mix(path: Path) -> None:
     assert values(path, scope=odd)["tfy_etl_http_requests_total"] == 7
 
 
-@pytest.mark.parametrize(
-    "text", ["no metrics {{", "\x80", '# TYPE tfy_etl_runs_total counter\ntfy_etl_runs_total{other="label"} 3\n']
-)
-def test_an_invalid_file_is_replaced_and_reported(text: str, path: Path) -> None:
-    path.write_text(text, encoding="latin-1")
+def test_metrics_of_another_release_are_replaced_and_reported(path: Path) -> None:
+    path.write_text('# TYPE tfy_etl_runs_total counter\ntfy_etl_runs_total{other="label"} 3\n')
     assert not write(path, outcome())
     assert values(path, scope="all")["tfy_etl_runs_total succeeded"] == 1
     assert write(path, outcome())
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"no metrics {{", "not a metrics file"),
+        (b"\x80", "not a metrics file"),
+        (b"SQLite format 3\0" + bytes(4000), "not a metrics file"),
+        (b"[sync]\npage-size = 1\n", "not a metrics file"),
+        (b"tfy_etl_runs_total{} 1\n" * 10**6, "not a metrics file"),
+        (b"node_load1 0.5\n", "not a metrics file"),
+        (b'tfy_etl_runs_total{scope="all",status="failed"} 3\nnode_load1 0.5\n', "other programs, such as node_load1"),
+    ],
+)
+def test_a_file_of_anything_else_is_refused_and_kept(content: bytes, reason: str, path: Path) -> None:
+    path.write_bytes(content)
+    with pytest.raises(MetricsFileError, match=reason):
+        write(path, outcome())
+    assert path.read_bytes() == content
+
+
+def test_an_empty_file_becomes_a_metrics_file(path: Path) -> None:
+    path.touch()
+    assert write(path, outcome())
+    assert values(path, scope="all")["tfy_etl_runs_total succeeded"] == 1
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_stays_and_its_target_is_replaced(*, exists: bool, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "tfy-etl.prom", tmp_path / "link.prom"
+    link.symlink_to("elsewhere/tfy-etl.prom")
+    if exists:
+        write(target, outcome())
+    write(link, outcome())
+    assert link.is_symlink()
+    assert values(target, scope="all")["tfy_etl_runs_total succeeded"] == 1 + exists
+
+
+def test_a_link_to_itself_is_an_error(path: Path) -> None:
+    path.symlink_to(path.name)
+    with pytest.raises(MetricsFileError, match="symbolic links"):
+        write(path, outcome())
+    assert path.is_symlink()
+
+
+def test_a_pipe_gets_the_metrics_of_the_run_and_stays(path: Path) -> None:
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    assert write(path, outcome())
+    text = os.read(reader, 100_000).decode()
+    os.close(reader)
+    assert 'tfy_etl_runs_total{scope="all",status="succeeded"} 1.0' in text
+    assert path.is_fifo()
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_pipe_without_a_reader_does_not_block(path: Path) -> None:
+    os.mkfifo(path)
+    with pytest.raises(MetricsFileError, match="No such device"):
+        write(path, outcome())
+
+
+@pytest.mark.parametrize("device", ["null", "zero", "full"])
+def test_a_device_is_neither_read_nor_replaced(device: str) -> None:
+    path = Path("/dev", device)
+    before = path.stat()
+    if device == "full":
+        with pytest.raises(MetricsFileError, match="No space left"):
+            write(path, outcome())
+    else:
+        assert write(path, outcome())
+    assert path.is_char_device()
+    assert path.stat().st_ino == before.st_ino
+    assert not Path(f"{path}.lock").exists()
+
+
+def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("x.prom")  # relative, because the name of a socket must be short
+        with pytest.raises(MetricsFileError, match="name a file"):
+            write(Path("x.prom"), outcome())
+    assert Path("x.prom").is_socket()
 
 
 def test_the_file_is_replaced_atomically_without_leftovers(path: Path) -> None:

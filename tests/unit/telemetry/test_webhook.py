@@ -117,3 +117,12 @@ def test_markup_of_chat_services_is_escaped() -> None:
     message = body(outcome(status="failed", exit_code=1, error="<!channel> <https://evil.example|see> & more"))
     assert message["text"].endswith("&lt;!channel&gt; &lt;https://evil.example|see&gt; &amp; more")
     assert message["error"] == "<!channel> <https://evil.example|see> & more"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
+def test_message_to_this_machine_passes_no_proxy(
+    host: str, hook: OtlpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", hook.url)
+    assert send(f"http://{host}:1/hook", outcome(**FAILED), None) == "ConnectError"
+    assert hook.posts == []

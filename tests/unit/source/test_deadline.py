@@ -1,0 +1,112 @@
+"""A time limit for a whole exchange, over connections that are never silent for long."""
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from threading import Event, Thread
+
+import pytest
+import trustme
+
+from etl.source.exceptions import TransientError
+from etl.source.throttle import Throttle
+from etl.source.transport import Transport
+from tests.support.patience import patience
+from tests.unit.source.planes import TOKEN, settings
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+NEVER_SILENT = {
+    "status line": (b"HTTP/1.1 200 ", b"x"),
+    "header": (OK + b"X-Slow: ", b"x"),
+    "headers": (OK, b"X-Slow: x\r\n"),
+    "interim answers": (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+    "body": (OK + b"Content-Length: 1000000\r\n\r\n", b" "),
+    "chunk size": (CHUNKED, b"0"),
+    "chunk extension": (CHUNKED + b"1;", b"x"),
+    "chunks": (CHUNKED, b"1\r\n \r\n"),
+    "trailer": (CHUNKED + b"0\r\nX-Slow: ", b"x"),
+}
+
+Sends = Callable[[bytes, bytes], str]
+
+
+@pytest.fixture
+def sends() -> Iterator[Sends]:
+    """A server that sends the start of an answer, and then the rest again and again; returns its address."""
+    done, listeners = Event(), list[socket.socket]()
+
+    def serve(connection: socket.socket, start: bytes, more: bytes, tls: ssl.SSLContext | None) -> None:
+        try:
+            with tls.wrap_socket(connection, server_side=True) if tls else connection as stream:
+                stream.recv(65_536)
+                stream.sendall(start)
+                while not done.wait(0.01):
+                    stream.sendall(more)
+        except OSError:
+            return  # the client has had enough, as it should
+
+    def accept(listener: socket.socket, *answer: object) -> None:
+        while not done.is_set():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            Thread(target=serve, args=(connection, *answer), daemon=True).start()
+
+    def start(begins: bytes, more: bytes, tls: ssl.SSLContext | None = None) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+        Thread(target=accept, args=(listener, begins, more, tls), daemon=True).start()
+        return f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
+
+    yield start
+    done.set()
+    for listener in listeners:
+        listener.close()
+
+
+def assert_ends(host: str, **given: object) -> None:
+    """One request ends by the time limit, which is five times the timeout."""
+    opened = Transport(settings(host=host, timeout=0.1, **given), TOKEN, Throttle(1))
+    began = time.monotonic()
+    with pytest.raises(TransientError, match=r"/models: no answer in time \(it came too slowly\)"):
+        opened.get("/models")
+    opened.close()
+
+    assert 0.5 <= time.monotonic() - began < patience()
+
+
+@pytest.mark.parametrize("part", NEVER_SILENT)
+def test_part_of_an_answer_that_never_ends_times_out(part: str, sends: Sends) -> None:
+    assert_ends(sends(*NEVER_SILENT[part]))
+
+
+def test_answer_over_tls_that_never_ends_times_out(
+    sends: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    bundle = tmp_path_factory.mktemp("ca") / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+
+    assert_ends(sends(*NEVER_SILENT["header"], context), ca_bundle=bundle)
+
+
+def test_answer_of_a_proxy_that_never_ends_times_out(sends: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", sends(*NEVER_SILENT["header"]))
+
+    assert_ends("https://plane.example")
+
+
+def test_slow_answer_on_a_connection_used_before_times_out_from_its_own_start(sends: Sends) -> None:
+    good = OK + b"Content-Length: 2\r\n\r\n{}"
+    opened = Transport(settings(host=sends(good, b""), timeout=0.1), TOKEN, Throttle(1))
+    bodies = [opened.get("/models").body]
+    time.sleep(0.6)  # longer than the limit of one exchange
+    with pytest.raises(TransientError, match="no answer in time"):
+        opened.get("/models")
+    opened.close()
+
+    assert bodies == [b"{}"]

@@ -1,0 +1,58 @@
+"""Proxies of the environment: which requests they see, and which they must not."""
+
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+
+from etl.errors import ConfigError
+from etl.source.exceptions import TransientError
+from tests.unit.source.conftest import Serve
+from tests.unit.source.planes import get
+
+
+def test_proxies_for_https_receive_a_connect_request(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def respond(server: BaseHTTPRequestHandler) -> None:
+        asked.append((server.command, server.path))
+        server.send_error(502)
+
+    monkeypatch.setenv("HTTPS_PROXY", serve(respond))
+
+    with pytest.raises(TransientError, match="the proxy failed"):
+        get("https://plane.example")
+    assert asked == [("CONNECT", "plane.example:443")]
+
+
+def test_proxies_are_bypassed_for_hosts_in_no_proxy(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setenv("HTTPS_PROXY", serve(lambda server: asked.append(server.path)))
+    monkeypatch.setenv("NO_PROXY", "plane.invalid")
+
+    with pytest.raises(ConfigError, match=r"plane\.invalid is only an example"):
+        get("https://plane.invalid")
+    assert asked == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "127.9.9.9", "localhost", "[::1]", "[::ffff:127.0.0.2]"])
+def test_proxies_are_bypassed_for_every_address_of_this_machine(
+    host: str, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    for name in ("HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, serve(lambda server: asked.append(server.path)))
+
+    with pytest.raises(TransientError, match="no connection"):
+        get(f"http://{host}:1", timeout=0.5)
+    assert asked == []
+
+
+@pytest.mark.parametrize("proxy", ["gopher://user:password@proxy.example", "http://proxy.example:port"])
+def test_proxies_that_are_invalid_are_reported_without_their_password(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+
+    with pytest.raises(ConfigError, match="HTTPS_PROXY") as caught:
+        get("https://plane.example")
+    assert "password" not in str(caught.value)
