@@ -8,18 +8,18 @@
 
 from etl.changes.as_json import as_json
 from etl.changes.fields import BOOKKEEPING
-from etl.changes.named_change import WHOLE, NamedChange, PlannedChanges
-from etl.changes.sentences import NOTHING_RECORDED, name, record_lines, record_names, sentence
+from etl.changes.named_change import RECORD_KINDS, NamedChange, PlannedChanges
+from etl.changes.sentences import NOTHING_RECORDED, deleted_record_names, name, record_lines, sentence
 
 __all__ = [
     "BOOKKEEPING",
     "NOTHING_RECORDED",
-    "WHOLE",
+    "RECORD_KINDS",
     "NamedChange",
     "PlannedChanges",
     "as_json",
+    "deleted_record_names",
     "name",
     "record_lines",
-    "record_names",
     "sentence",
 ]

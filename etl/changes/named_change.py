@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-WHOLE = ("created", "deleted", "restored")
+RECORD_KINDS = ("created", "deleted", "restored")
 """Kinds of changes that concern a whole record, and not one of its fields."""
 
 

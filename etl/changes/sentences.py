@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import groupby
 
 from etl.changes.fields import NAMED, UNSHOWN, WORDS
-from etl.changes.named_change import WHOLE, NamedChange, PlannedChanges
+from etl.changes.named_change import RECORD_KINDS, NamedChange, PlannedChanges
 
 Clean = Callable[[str], str]
 
@@ -55,7 +55,7 @@ def record_lines(planned: PlannedChanges, clean: Clean, limit: int) -> list[str]
     return [*lines, f"and {rest} more"] if rest else lines
 
 
-def record_names(planned: PlannedChanges, clean: Clean) -> str:
+def deleted_record_names(planned: PlannedChanges, clean: Clean) -> str:
     """Return the names of deleted records in one line: `ML repo risk, fraud-scorer with 5 versions and 2 more`."""
     named = [f"{name(each, clean)}{_with_versions(each, ' with')}" for each in planned.changes]
     rest = planned.records - len(named)
@@ -64,7 +64,7 @@ def record_names(planned: PlannedChanges, clean: Clean) -> str:
 
 def _predicate(change: NamedChange, clean: Clean) -> str:
     """Return what happened to the record."""
-    if change.kind in WHOLE:
+    if change.kind in RECORD_KINDS:
         return f"{change.kind}{_with_versions(change, ', with')}"
     if change.kind in {"tag_added", "tag_removed"}:
         return f"tag {_value(change.new or change.old or '', clean)} {change.kind.removeprefix('tag_')}"

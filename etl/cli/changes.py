@@ -13,7 +13,7 @@ from etl.cli.sanitize import redact, sanitize
 from etl.errors import ConfigError
 from etl.settings import Settings
 from etl.store import open_readonly, queries
-from etl.store.queries.changes import Chosen, Counts
+from etl.store.queries.changes import ChangeFilter, Counts
 
 DEFAULT_LIMIT = 100
 
@@ -33,11 +33,11 @@ def changes_command(  # noqa: PLR0913 one for each option
     """Print the changes between two moments, of a run, or of a model. ConfigError if the run or model is unknown."""
     with open_readonly(settings.database()) as connection, queries.export.snapshot(connection) as now:
         has_runs = queries.changes.has_runs(connection)
-        chosen = Chosen(
+        chosen = ChangeFilter(
             since=moment_at(since, now),
             until=moment_at(until, now),
             run_id=None if run_id is None else queries.changes.check_run(connection, run_id),
-            model_ids=None if model is None or not has_runs else queries.changes.models_called(connection, model),
+            model_ids=None if model is None or not has_runs else queries.changes.find_model_ids(connection, model),
         )
         if chosen.since and chosen.until and chosen.since >= chosen.until:
             raise ConfigError("--since must name an earlier moment than --until.")
@@ -59,7 +59,7 @@ def _print_json(changes: Iterable[NamedChange]) -> None:
     click.echo("[]" if separator == "[" else "]")
 
 
-def _print_text(changes: list[NamedChange], counts: Counts, chosen: Chosen, model: str | None) -> None:
+def _print_text(changes: list[NamedChange], counts: Counts, chosen: ChangeFilter, model: str | None) -> None:
     from etl.cli.console import console, pluralize  # noqa: PLC0415 JSON does not need it
 
     out = console()
@@ -77,7 +77,7 @@ def _print_text(changes: list[NamedChange], counts: Counts, chosen: Chosen, mode
         out.print(f"Not shown: {left_out} of fields such as updated_at. --output json has all changes.", soft_wrap=True)
 
 
-def _nothing(chosen: Chosen, model: str | None) -> str:
+def _nothing(chosen: ChangeFilter, model: str | None) -> str:
     """Say that there are no changes, and among which."""
     parts = [
         f" of {sanitize(model)}" if model is not None else "",

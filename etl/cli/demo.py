@@ -19,7 +19,7 @@ from etl.errors import ConfigError, ExtraMissing
 from etl.settings import DEMO_FILE, Settings
 from etl.simulator import Showcase, Simulator
 from etl.store import open_readonly, queries
-from etl.store.queries.changes import Chosen
+from etl.store.queries.changes import ChangeFilter
 from etl.sync import Interrupts, Summary, run
 
 _TOKEN = "demo-token"  # noqa: S105 it is no secret
@@ -79,7 +79,7 @@ def _show_changes(out: Console, settings: Settings, run_id: str) -> None:
     """Show the changes that the run recorded, and a view that they changed."""
     with open_readonly(settings.database()) as connection:
         with connection.begin():
-            changes = list(queries.changes.recorded(connection, Chosen(run_id=run_id)))
+            changes = list(queries.changes.recorded(connection, ChangeFilter(run_id=run_id)))
         production = queries.demo.in_production(connection, _TEAM)
     _title(out, "What changed, as tfy-etl changes says it")
     for each in changes:

@@ -56,7 +56,7 @@ def _print_table(found: list[Reject], number: int, *, also_resolved: bool) -> No
 def show_one(settings: Settings, reject_id: int) -> None:
     """Print the fields and the payload of a rejected record."""
     with open_readonly(settings.database()) as connection:
-        (found,) = rejected_records.numbered(connection, [reject_id])
+        (found,) = rejected_records.by_numbers(connection, [reject_id])
         payload, host = rejected_records.payload_and_host(connection, reject_id)
     for name, value in (
         ("id", found.id),

@@ -28,7 +28,7 @@ def retry_rejected(settings: Settings, reject_ids: Sequence[int]) -> None:
     as_json = settings.output == "json"
     with open_readonly(settings.database()) as connection:
         found = (
-            rejected_records.numbered(connection, reject_ids)
+            rejected_records.by_numbers(connection, reject_ids)
             if reject_ids
             else rejected_records.listed(connection, also_resolved=False)
         )

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from etl.store import queries, runs
-from etl.store.queries.report import Part
+from etl.store.queries.report import TopRows
 
 Row = dict[str, Any]
 Changes = dict[tuple[str, str], int]
@@ -42,20 +42,20 @@ class ReportData:
     last_written: Row
     changed_last: Changes
     changed_lately: Changes
-    newest_changes: Part
+    newest_changes: TopRows
     growth: list[Row]
-    ml_repos: Part
+    ml_repos: TopRows
     frameworks: list[Row]
     base_models: list[Row]
     pythons: list[Row]
     packages: list[Row]
     production_counts: Row
     production_pythons: dict[str, int]
-    production: Part
+    production: TopRows
     metrics: list[Series]
-    stale: Part
+    stale: TopRows
     undocumented_counts: Row
-    undocumented: Part
+    undocumented: TopRows
 
 
 def gather(database_url: str, made_at: datetime, stale_after: timedelta) -> ReportData | None:

@@ -55,7 +55,7 @@ class ActionItem(NamedTuple):
     anchor: str
 
 
-def ended(python: str | None, today: date) -> bool:
+def is_end_of_life(python: str | None, today: date) -> bool:
     """Return whether a Python version, such as 3.9 or 3.9.18, is past its end of life."""
     minor = _minor(python or "")
     if minor is None:
@@ -126,7 +126,7 @@ def attention(data: ReportData) -> list[ActionItem]:
 
 
 def _in_production(data: ReportData) -> Iterator[ActionItem]:
-    old = sum(found for python, found in data.production_pythons.items() if ended(python, data.made_at.date()))
+    old = sum(found for python, found in data.production_pythons.items() if is_end_of_life(python, data.made_at.date()))
     yield _item(
         old,
         "production version",

@@ -74,7 +74,7 @@ def _hashed(text: str) -> str:
 def _mixes(data: ReportData) -> list[tuple[str, str, metrics.Mix, str, str]]:
     """Return id, heading, rows, unit and label of missing values for each distribution."""
     today = data.made_at.date()
-    pythons = [row | {"ended": findings.ended(row["name"], today)} for row in data.pythons]
+    pythons = [row | {"is_end_of_life": findings.is_end_of_life(row["name"], today)} for row in data.pythons]
     having = "Models with a version"
     return [
         ("frameworks", "Framework", metrics.mix(data.frameworks), f"{having} of it, and such versions", "none"),
@@ -97,7 +97,7 @@ def _environment(data: ReportData, redact: Callable[[str], str]) -> Environment:
         "day": formatting.day,
         "span": formatting.span,
         "plural": formatting.plural,
-        "ended": partial(findings.ended, today=data.made_at.date()),
+        "is_end_of_life": partial(findings.is_end_of_life, today=data.made_at.date()),
         "lacking": _lacking,
         "largest": lambda rows: max(row["models"] for row in rows),
     }

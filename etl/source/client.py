@@ -45,16 +45,16 @@ class Client:
         token: str | None = None,
         *,
         transport: httpx.BaseTransport | None = None,
-        gate: Throttle | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         """Raise ConfigError if the address, token, CA file or proxy cannot be used."""
         self.prefix = "/" + settings.api_prefix.strip("/") if settings.api_prefix else ""
         self._candidates = (self.prefix,) if self.prefix else PREFIXES
         self._secret = settings.token() if token is None else token
         self._host = settings.base_url()
-        gate = gate or Throttle(settings.concurrency, settings.requests_per_second)
-        self._wire = Transport(settings, self._secret, gate, transport)
-        self._retry = Retry(settings, gate)
+        throttle = throttle or Throttle(settings.concurrency, settings.requests_per_second)
+        self._transport = Transport(settings, self._secret, throttle, transport)
+        self._retry = Retry(settings, throttle)
         self._worker = FetchPool(1)
 
     def __enter__(self) -> Self:
@@ -62,7 +62,7 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self._worker.close()
-        self._wire.close()
+        self._transport.close()
 
     def stop(self) -> None:
         """Send no further retries, and log none: the run has ended."""
@@ -71,7 +71,7 @@ class Client:
     @property
     def requests(self) -> int:
         """Requests sent so far, including retries."""
-        return self._wire.requests
+        return self._transport.requests
 
     @property
     def retries(self) -> int:
@@ -81,7 +81,7 @@ class Client:
     @property
     def bytes_received(self) -> int:
         """Bytes of response bodies as transferred, before any decompression."""
-        return self._wire.bytes_received
+        return self._transport.bytes_received
 
     def redact(self, text: str) -> str:
         """The text without the token, in any encoding: messages may quote records that contain it."""
@@ -166,14 +166,14 @@ class Client:
         A malformed body raises SourceError without a retry: it is often an HTML page for a path outside the API.
         """
         try:
-            return parse_envelope(self._wire.get(path), dict, self._secret)
+            return parse_envelope(self._transport.get(path), dict, self._secret)
         except MalformedResponse as error:
             raise SourceError(f"{error}: it offers no single records.") from error
 
     def _get(self, path: str, params: Sequence[tuple[str, str]], *, patient: bool) -> dict[str, Any]:
         def request() -> dict[str, Any]:
             try:
-                return parse_envelope(self._wire.get(path, params), list, self._secret)
+                return parse_envelope(self._transport.get(path, params), list, self._secret)
             except NotJson as error:
                 if patient:
                     raise
@@ -189,7 +189,7 @@ class Client:
     def _probe(self, path: str) -> None:
         """Request one model. A wrong path answers 404 or, often, an HTML page: both are final."""
         try:
-            parse_envelope(self._wire.get(path, (("offset", "0"), ("limit", "1"))), list, self._secret)
+            parse_envelope(self._transport.get(path, (("offset", "0"), ("limit", "1"))), list, self._secret)
         except NotApiResponse as error:
             raise NotAControlPlane(str(error)) from error
         except NotOffered as refusal:

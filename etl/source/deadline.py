@@ -18,7 +18,7 @@ _ends: ContextVar[float] = ContextVar("ends")
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
+def request_deadline(seconds: float) -> Iterator[None]:
     """Limit all network calls of this thread within the block, which end with httpx.TimeoutException."""
     before = _ends.set(time.monotonic() + seconds)
     try:
@@ -27,8 +27,8 @@ def time_limit(seconds: float) -> Iterator[None]:
         _ends.reset(before)
 
 
-def impose(client: httpx.Client) -> None:
-    """Let the client's connections, direct or through a proxy, obey `time_limit`."""
+def install(client: httpx.Client) -> None:
+    """Let the client's connections, direct or through a proxy, obey `request_deadline`."""
     # httpx passes no network backend to httpcore, which accepts one. A release of httpx that renames these attributes
     # raises AttributeError here.
     for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001

@@ -40,7 +40,7 @@ class Listing:
 
 
 @dataclass
-class Allowance:
+class RecordBudget:
     """How many more records the lists of one endpoint may have: an endless list must not lead to many more."""
 
     records: int = sys.maxsize
@@ -55,7 +55,7 @@ class ListingRead:
         fetch: Callable[[int], Task[Page]],
         ahead: int,
         max_sweeps: int,
-        allowance: Allowance | None = None,
+        allowance: RecordBudget | None = None,
     ) -> None:
         """Request the first page; `fetch` takes an offset, and up to `ahead` pages are under way.
 
@@ -74,7 +74,7 @@ class ListingRead:
         self._most_ahead = ahead
         self._ahead = min(_FEWEST_AHEAD, ahead)
         self._max_sweeps = max_sweeps
-        self._allowance = allowance or Allowance()
+        self._allowance = allowance or RecordBudget()
         self._pages = {0: fetch(0)}
 
     def __iter__(self) -> Iterator[Page]:
@@ -107,7 +107,7 @@ class ListingRead:
         sweeps = "1 sweep" if self.sweeps == 1 else f"{self.sweeps} sweeps"
         return f"could not be proven complete in {sweeps}: it moves, or the server answers unsteadily."
 
-    def drop(self) -> None:
+    def cancel_pending(self) -> None:
         """Cancel all fetches that have not begun."""
         for page in self._pages.values():
             page.cancel()
@@ -123,9 +123,9 @@ class ListingRead:
                 self._look_ahead(sweep)
                 yield page
                 while sweep.wanted is not None:
-                    yield sweep.mend(self._fetch(sweep.wanted).result())
+                    yield sweep.repair(self._fetch(sweep.wanted).result())
         finally:
-            self.drop()
+            self.cancel_pending()
 
     def _as_many_as_it_takes(self, *, is_early: bool) -> int:
         """The number of pages to fetch ahead, after a page that was ready early or not."""
@@ -154,7 +154,7 @@ class ListingReader:
         self._client = client
         self._concurrency = concurrency
         self._max_sweeps = max_sweeps
-        self._allowances = defaultdict[str, Allowance](lambda: Allowance(max_records))
+        self._allowances = defaultdict[str, RecordBudget](lambda: RecordBudget(max_records))
         self.ignores_offset = False
         """Whether a list of this server repeated its pages: then no other is worth a second sweep."""
         self._pool = FetchPool(concurrency)
@@ -191,7 +191,7 @@ class ListingReader:
                 yield waiting.popleft()
         finally:
             for reading in waiting:
-                reading.drop()
+                reading.cancel_pending()
 
     def _submit(self, listing: Listing, offset: int) -> Task[Page]:
         return self._pool.submit(partial(self._fetch, listing, offset))

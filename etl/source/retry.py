@@ -30,12 +30,12 @@ T = TypeVar("T")
 class Retry:
     """Retries transient failures, within limits on attempts and time."""
 
-    def __init__(self, settings: Settings, gate: Throttle) -> None:
-        """Take the limits from the settings; all workers share the gate."""
+    def __init__(self, settings: Settings, throttle: Throttle) -> None:
+        """Take the limits from the settings; all workers share the throttle."""
         self.retries = 0
         self._attempts = settings.max_retries + 1
         self._seconds = settings.max_retry_time
-        self._gate = gate
+        self._throttle = throttle
         self._lock = Lock()
         self._stopped = False
 
@@ -45,7 +45,7 @@ class Retry:
 
     def call(self, request: Callable[[], T]) -> T:
         """Call, and retry on TransientError; SourceUnavailable once a limit is reached."""
-        began = self._gate.clock()
+        began = self._throttle.clock()
         failed: float | None = None
 
         def pause(error: Exception) -> bool | float:
@@ -53,14 +53,14 @@ class Retry:
             if not isinstance(error, TransientError):
                 return False
             nonlocal failed
-            now = self._gate.clock()
+            now = self._throttle.clock()
             failed = now if failed is None else failed  # the time limit excludes waiting for a slot
             wait = attempt.next_wait if error.retry_after is None else error.retry_after
             if now + wait > failed + self._seconds or self._stopped:
                 return False
             if isinstance(error, Unreachable) and now + wait > began + _UNREACHABLE_S:
                 return False
-            self._gate.shut(wait)
+            self._throttle.pause_for(wait)
             return True if error.retry_after is None else wait
 
         try:
@@ -105,11 +105,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return min(pause, MAX_RETRY_AFTER) if pause > 0 else None
 
 
-def _tell(details: RetryDetails) -> None:
+def _log_retry(details: RetryDetails) -> None:
     # Log text only: a log record with the error would keep its frames, and so pages and token, in memory.
     level = logging.INFO if isinstance(details.caused_by, Unreachable) else logging.WARNING
     _log.log(level, "%s; trying again in %.1f s", str(details.caused_by), details.wait_for)
 
 
 # By default stamina logs with structlog, which prints to stdout; stdout is reserved for results.
-set_on_retry_hooks([_tell])
+set_on_retry_hooks([_log_retry])

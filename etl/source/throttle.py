@@ -23,7 +23,7 @@ _FIRST = 2  # concurrent requests at the start
 _FEW = 8  # answers of one kind that response times are judged by
 _CLEARLY, _NOISE = 2.0, 0.05  # slower: by this factor, plus the seconds that threads cost each other
 _LONGEST_SLEEP = 3600.0  # time.sleep does not accept centuries
-_TOO_MUCH = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+_OVERLOADED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 _log = logging.getLogger(__name__)
 
@@ -41,10 +41,10 @@ class Slot:
         self.began = clock()
         self.seconds = 0.0
         self.status = 0
-        self.late = False
+        self.timed_out = False
         self._clock = clock
 
-    def answered(self, status: int) -> None:
+    def record_answer(self, status: int) -> None:
         """Record the status and the time at the first byte of the answer."""
         self.status = status
         self.seconds = self._clock() - self.began
@@ -55,7 +55,7 @@ class AdaptiveLimit:
 
     def __init__(self, most: int) -> None:
         self.now = min(_FIRST, most)
-        self.under_way = 0
+        self.in_flight = 0
         self._most = most
         self._sent = self._sent_at_cut = 0
         self._good = 0
@@ -65,20 +65,20 @@ class AdaptiveLimit:
 
     def begin(self) -> int:
         """Take a slot; return the number of the request."""
-        self.under_way += 1
+        self.in_flight += 1
         self._sent += 1
         return self._sent
 
-    def end(self, turn: Slot, *, wanted: bool) -> None:
+    def end(self, slot: Slot, *, wanted: bool) -> None:
         """Release the slot and learn from the outcome; `wanted`: a worker waits for a slot."""
-        self.under_way -= 1
-        if turn.number <= self._sent_at_cut:
+        self.in_flight -= 1
+        if slot.number <= self._sent_at_cut:
             return  # sent before the cut, so it reflects the concurrency before the cut
-        if turn.late or turn.status in _TOO_MUCH:
+        if slot.timed_out or slot.status in _OVERLOADED:
             self._cut()
-        elif HTTPStatus.OK <= turn.status < HTTPStatus.MULTIPLE_CHOICES:
+        elif HTTPStatus.OK <= slot.status < HTTPStatus.MULTIPLE_CHOICES:
             self._good += 1
-            if self._slows(turn):
+            if self._slows(slot):
                 self._cut()
             elif wanted and not self._slow and self._good >= self.now < self._most:
                 self.now += 1
@@ -90,18 +90,18 @@ class AdaptiveLimit:
         self._good = 0
         self._latest.clear()
 
-    def _slows(self, turn: Slot) -> bool:
+    def _slows(self, slot: Slot) -> bool:
         """Whether the latest answers are clearly slower than usual; if so, also stop growth."""
-        if turn.kind is None:
+        if slot.kind is None:
             return False
-        latest = self._latest[turn.kind]
-        latest.append(turn.seconds)
+        latest = self._latest[slot.kind]
+        latest.append(slot.seconds)
         if len(latest) < _FEW:
             return False
         # The second fastest sets the baseline, because a nearly empty page must not set it.
         quickest, second = sorted(latest)[:2]
-        usual = second if self.now == 1 else min(second, self._usual.get(turn.kind, second))
-        self._usual[turn.kind] = usual
+        usual = second if self.now == 1 else min(second, self._usual.get(slot.kind, second))
+        self._usual[slot.kind] = usual
         self._slow = quickest > _CLEARLY * usual + _NOISE
         return self._slow
 
@@ -126,30 +126,30 @@ class Throttle:
         self._waiting = 0
         self._change = Condition(Lock())
 
-    def shut(self, seconds: float) -> None:
+    def pause_for(self, seconds: float) -> None:
         """Pause all workers for this long, unless a longer pause is active."""
         with self._change:
             self._opens = max(self._opens, self.clock() + seconds)
 
     @contextmanager
-    def turn(self, kind: Hashable = None) -> Iterator[Slot]:
+    def slot(self, kind: Hashable = None) -> Iterator[Slot]:
         """Wait for a slot, and hold it until the answer has been read."""
-        turn = self._taken(kind)
+        slot = self._take_slot(kind)
         try:
-            yield turn
+            yield slot
         finally:
             with self._change:
                 before = self._limit.now
-                self._limit.end(turn, wanted=self._waiting > 0)
+                self._limit.end(slot, wanted=self._waiting > 0)
                 now = self._limit.now
-                self._change.notify(max(0, now - self._limit.under_way))
-            _tell(turn, before, now)
+                self._change.notify(max(0, now - self._limit.in_flight))
+            _log_change(slot, before, now)
 
-    def _taken(self, kind: Hashable) -> Slot:
+    def _take_slot(self, kind: Hashable) -> Slot:
         while True:
             with self._change:
                 self._waiting += 1
-                self._change.wait_for(lambda: self._limit.under_way < self._limit.now)
+                self._change.wait_for(lambda: self._limit.in_flight < self._limit.now)
                 self._waiting -= 1
                 now = self.clock()
                 pause = max(self._opens, self._next) - now
@@ -159,8 +159,8 @@ class Throttle:
             self._sleep(min(pause, _LONGEST_SLEEP))
 
 
-def _tell(turn: Slot, before: int, now: int) -> None:
-    if now < before and turn.status in _TOO_MUCH:
-        _log.info("%d instead of %d requests at once, because the server answered %d", now, before, turn.status)
+def _log_change(slot: Slot, before: int, now: int) -> None:
+    if now < before and slot.status in _OVERLOADED:
+        _log.info("%d instead of %d requests at once, because the server answered %d", now, before, slot.status)
     elif now != before:
         _log.debug("%d instead of %d requests at once", now, before)

@@ -38,7 +38,7 @@ class Transport:
     """Sends requests, with the token, to one address and no other."""
 
     def __init__(
-        self, settings: Settings, token: str, gate: Throttle, transport: httpx.BaseTransport | None = None
+        self, settings: Settings, token: str, throttle: Throttle, transport: httpx.BaseTransport | None = None
     ) -> None:
         """Raise ConfigError if the CA file or the proxy settings cannot be used."""
         self.requests = 0
@@ -46,7 +46,7 @@ class Transport:
         self._lock = Lock()
         self._secret = token
         self._reached = False
-        self._gate = gate
+        self._throttle = throttle
         self._base = settings.base_url()
         self._page_limit = page_limit(settings.concurrency)
         self._deadline = settings.timeout * _MAX_TIMEOUTS
@@ -68,7 +68,7 @@ class Transport:
                 # Without the proxies of the environment: no proxy may see a request to this machine.
                 trust_env=not is_loopback(self._base),
             )
-            deadline.impose(self._http)
+            deadline.install(self._http)
         except (ValueError, ImportError, httpx.InvalidURL):
             # The error text may quote the proxy's address, including a password.
             raise ConfigError("The proxy that HTTPS_PROXY or ALL_PROXY names cannot be used.") from None
@@ -85,8 +85,8 @@ class Transport:
         InvalidPath a path that no URL can hold.
         """
         try:
-            with self._gate.turn(_kind(path, params)) as turn:
-                return self._answer(turn, path, params)
+            with self._throttle.slot(_kind(path, params)) as slot:
+                return self._answer(slot, path, params)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError) as error:
             # The error text may quote headers, including the token.
             kind = InvalidPath if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8" else ConfigError
@@ -94,19 +94,19 @@ class Transport:
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise self._failure(path, error) from error
 
-    def _answer(self, turn: Slot, path: str, params: Sequence[tuple[str, str]]) -> Answer:
+    def _answer(self, slot: Slot, path: str, params: Sequence[tuple[str, str]]) -> Answer:
         self._count(requests=1)
         try:
             with (
-                deadline.time_limit(self._deadline),
+                deadline.request_deadline(self._deadline),
                 self._http.stream("GET", self._base + path, params=list(params)) as response,
             ):
                 self._reached = True
-                turn.answered(response.status_code)
+                slot.record_answer(response.status_code)
                 limit = self._page_limit if dict(params).get("limit", "1") != "1" else SINGLE
                 return Answer(path, response.status_code, response.headers, self._body(path, response, limit))
         except httpx.TimeoutException:
-            turn.late = True
+            slot.timed_out = True
             raise
 
     def _body(self, path: str, response: httpx.Response, limit: SizeLimit) -> bytearray:

@@ -13,6 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from etl.errors import ConfigError
 from etl.source.exceptions import Unreachable
+from etl.urls import is_loopback
 
 _PLACEHOLDER = re.compile(r"(^|\.)(example|invalid|example\.(com|org|net))$")  # as RFC 2606 reserves them
 _NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
@@ -28,7 +29,7 @@ def explain(error: BaseException, base_url: str) -> Exception | None:
     unknown, refused = cause_of(error, socket.gaierror), cause_of(error, ConnectionRefusedError)
     if unknown is not None and _PLACEHOLDER.search(name):
         return ConfigError(f"{base_url} is only an example: set TFY_HOST to the URL of your control plane.")
-    if (unknown or refused) and _is_proxied(parts.scheme, parts.netloc):
+    if (unknown or refused) and not is_loopback(base_url) and _is_proxied(parts.scheme, parts.netloc):
         return Unreachable(
             "The proxy cannot be reached: check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or add the host to NO_PROXY"
         )

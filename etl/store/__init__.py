@@ -21,29 +21,29 @@
 
 from etl.store import queries, reconcile, rejected_records, runs, schema
 from etl.store.engine import lock_is_free, open_engine, opened, server_of
-from etl.store.merge import Supersede
+from etl.store.merge import SupersedeMode
 from etl.store.reconcile import EmptiedRepo, Tally
 from etl.store.rejected_records import MissingRecords, Reject
 from etl.store.repo_scope import ALL_REPOS, RepoScope
 from etl.store.retention import PRUNED, Old
-from etl.store.runs import Advance
+from etl.store.runs import NewScopeState
 from etl.store.staging import Known, Observed, Staging
 from etl.store.store import Store, open_readonly
 
 __all__ = [
     "ALL_REPOS",
     "PRUNED",
-    "Advance",
     "EmptiedRepo",
     "Known",
     "MissingRecords",
+    "NewScopeState",
     "Observed",
     "Old",
     "Reject",
     "RepoScope",
     "Staging",
     "Store",
-    "Supersede",
+    "SupersedeMode",
     "Tally",
     "lock_is_free",
     "open_engine",

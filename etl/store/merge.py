@@ -44,7 +44,7 @@ from etl.store.staging_tables import (
 )
 
 
-class Supersede(Enum):
+class SupersedeMode(Enum):
     """How a run changes `superseded_at`."""
 
     NOTHING = auto()
@@ -65,7 +65,7 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
     newest_credible: datetime,
     log_changes: bool,
     missing: MissingRecords,
-    supersede: Supersede,
+    supersede: SupersedeMode,
 ) -> None:
     """Merge the staged rows into the registry's tables. The caller begins and commits.
 
@@ -177,23 +177,23 @@ def _restore(connection: Connection, now: datetime) -> None:
         )
 
 
-def _supersede(connection: Connection, what: Supersede, now: datetime) -> None:
+def _supersede(connection: Connection, what: SupersedeMode, now: datetime) -> None:
     """Mark versions that runs no longer keep up to date, and clear the mark of those they do."""
     versions, models = TABLES["model_versions"], TABLES["models"]
     seen = (OBSERVED.c.entity == Entity.MODELS) & (OBSERVED.c.outcome != Outcome.REJECTED)
-    if what is Supersede.CHANGED:
+    if what is SupersedeMode.CHANGED:
         seen &= OBSERVED.c.outcome != Outcome.UNCHANGED
     marked = versions.c.superseded_at.is_not(None)
     of_seen = versions.c.model_id.in_(select(OBSERVED.c.id).where(seen))
     is_latest = exists().where(models.c.id == versions.c.model_id, models.c.latest_version_id == versions.c.id)
     clear = update(versions).values(superseded_at=None, last_changed_at=now)
-    if what is Supersede.CLEAR:
+    if what is SupersedeMode.CLEAR:
         read = select(OBSERVED.c.id).where(
             OBSERVED.c.entity == Entity.MODEL_VERSIONS, OBSERVED.c.outcome != Outcome.REJECTED
         )
         is_read = versions.c.id.in_(read) | versions.c.model_id.in_(select(VERSIONS_READ.c.model_id))
         connection.execute(clear.where(marked, is_read | versions.c.deleted_at.is_not(None)))
-    elif what is not Supersede.NOTHING:
+    elif what is not SupersedeMode.NOTHING:
         connection.execute(clear.where(marked, of_seen, is_latest))
         mark = update(versions).values(superseded_at=now, last_changed_at=now)
         connection.execute(mark.where(~marked, versions.c.deleted_at.is_(None), of_seen, ~is_latest))

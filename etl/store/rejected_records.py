@@ -50,7 +50,7 @@ def count(connection: Connection, *, also_resolved: bool) -> int:
         return connection.scalar(_which(select(func.count(RejectedRecord.id)), also_resolved=also_resolved)) or 0
 
 
-def numbered(connection: Connection, ids: Collection[int]) -> list[Reject]:
+def by_numbers(connection: Connection, ids: Collection[int]) -> list[Reject]:
     """Return the rejected records with these numbers, newest first.
 
     ConfigError if a number is unknown.

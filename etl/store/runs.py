@@ -104,7 +104,7 @@ def scope_state(connection: Connection, scope: str) -> Mapping[str, Any]:
     return rows.get(scope) or rows.get(WHOLE) or {}
 
 
-class Advance(NamedTuple):
+class NewScopeState(NamedTuple):
     """The new state of a scope after a complete run; `full`: it compared every version."""
 
     scope: str
@@ -113,7 +113,7 @@ class Advance(NamedTuple):
     lists_ml_repos: bool
 
 
-def advance(connection: Connection, to: Advance, *, run_id: str, started_at: datetime) -> None:
+def advance(connection: Connection, to: NewScopeState, *, run_id: str, started_at: datetime) -> None:
     """Update the scope's row after a complete run.
 
     The watermark never exceeds the run's start, and otherwise never decreases.

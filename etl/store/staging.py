@@ -31,8 +31,8 @@ from etl.store.engine import dialect_of
 from etl.store.staging_tables import (
     ALL,
     CHILDREN,
+    NON_RECORD_COLUMNS,
     OBSERVED,
-    OWN,
     STAGES,
     TABLES,
     VERSIONS_DUE,
@@ -118,7 +118,7 @@ class Staging:
         with self._connection.begin():
             for name in (entity, *CHILDREN[entity]):
                 table = TABLES[name]
-                columns = [column for column in table.columns if column.name not in OWN]
+                columns = [column for column in table.columns if column.name not in NON_RECORD_COLUMNS]
                 of_wanted = record_id(table) == wanted.c.value
                 query: Select[Any] = select(*columns).join_from(wanted, table, of_wanted)
                 for row in self._connection.execute(query.order_by(*table.primary_key)):
@@ -167,12 +167,12 @@ class Staging:
             left = select(VERSIONS_DUE.c.model_id).where(VERSIONS_DUE.c.model_id.not_in(known))
             self._connection.execute(VERSIONS_INCOMPLETE.insert().from_select(["model_id"], left))
 
-    def lacks_latest(self) -> bool:
+    def any_lacks_latest(self) -> bool:
         """Whether any incomplete model lacks its latest version."""
         with self._connection.begin():
             return self._connection.scalar(_incomplete_without_latest().limit(1)) is not None
 
-    def lack_latest(self, model_ids: Sequence[str]) -> set[str]:
+    def models_lacking_latest(self, model_ids: Sequence[str]) -> set[str]:
         """Return those of the models that are incomplete and lack their latest version."""
         wanted = self._wanted(model_ids)
         with self._connection.begin():

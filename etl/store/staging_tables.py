@@ -27,7 +27,7 @@ _RECORD_ID: Mapping[str, str] = {
     ModelVersionPackage.__tablename__: ModelVersionPackage.model_version_id.key,
 }
 
-STAMPS = ("superseded_at", "first_seen_at", "last_changed_at", "deleted_at")
+STORE_SET_COLUMNS = ("superseded_at", "first_seen_at", "last_changed_at", "deleted_at")
 """Columns of the registry's tables that the store sets itself."""
 
 LOGGED_AT = TABLES["model_version_metrics"].c.logged_at
@@ -36,7 +36,7 @@ LOGGED_AT = TABLES["model_version_metrics"].c.logged_at
 MOMENTS_MS = (-62_135_596_800_000, 253_402_300_799_999)
 """The first and the last moment that a datetime can hold, in milliseconds since 1970."""
 
-OWN = frozenset({*STAMPS, LOGGED_AT.name})
+NON_RECORD_COLUMNS = frozenset({*STORE_SET_COLUMNS, LOGGED_AT.name})
 """Columns that are not read from records."""
 
 TEMPORARY = "pg_temp"
@@ -58,7 +58,7 @@ def _temp(name: str, *columns: Column[Any]) -> Table:
     return Table(name, _temporary, *columns, prefixes=["TEMPORARY"], schema=TEMPORARY, sqlite_with_rowid=not keyed)
 
 
-def _stage(name: str, *more: Column[Any], without: Collection[str] = OWN) -> Table:
+def _stage(name: str, *more: Column[Any], without: Collection[str] = NON_RECORD_COLUMNS) -> Table:
     """Define a plain copy of the table, without keys and defaults, and with JSON as text."""
     columns = [
         Column(column.name, Text() if isinstance(column.type, RegistryJson) else column.type)

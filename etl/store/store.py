@@ -22,7 +22,7 @@ from etl.store.engine import (
     translate_errors,
     writing,
 )
-from etl.store.merge import Supersede, merge
+from etl.store.merge import SupersedeMode, merge
 from etl.store.reconcile import Tally
 from etl.store.rejected_records import MissingRecords
 from etl.store.repo_scope import RepoScope
@@ -89,8 +89,8 @@ class Store:
         newest_credible: datetime,
         log_changes: bool,
         missing: MissingRecords,
-        supersede: Supersede,
-        advance: runs.Advance | None,
+        supersede: SupersedeMode,
+        advance: runs.NewScopeState | None,
         signals_ignored: AbstractContextManager[None],
     ) -> None:
         """Merge the staged rows, close the run's row and update its scope, in one transaction.
@@ -125,10 +125,10 @@ class Store:
             with translate_errors(self._engine), self._engine.connect() as connection, writing(connection):
                 runs.end(connection, run_id, outcome, {})
         except EtlError as error:
-            if not self._in_doubt:  # if in doubt, `is_written` reports the failure
+            if not self._in_doubt:  # if in doubt, `commit_succeeded` reports the failure
                 _log.warning("the run's end could not be recorded: %s", error)
 
-    def is_written(self, run_id: str) -> bool:
+    def commit_succeeded(self, run_id: str) -> bool:
         """Whether the commit of a failed run succeeded, and only the database's answer was lost.
 
         StoreError if a commit was sent, and the database does not answer whether it succeeded.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from etl.changes import record_names
+from etl.changes import deleted_record_names
 from etl.enums import Entity
 from etl.errors import DeleteLimitExceeded
 from etl.redaction import secret_pattern
@@ -22,7 +22,7 @@ def check_delete_limit(context: Context, tallies: Mapping[Entity, Tally]) -> Non
     except DeleteLimitExceeded as error:
         missing = planned(connection, NAMED_RECORDS, deletes_only=True)
         secret = secret_pattern(context.settings.api_key or "")
-        names = record_names(missing, lambda text: secret.sub("***", text))
+        names = deleted_record_names(missing, lambda text: secret.sub("***", text))
         raise DeleteLimitExceeded(f"{error} Missing: {names}.") from error
 
 

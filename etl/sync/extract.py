@@ -30,7 +30,7 @@ _CONSEQUENCES = {
 _REFUSED_IN_A_ROW = 3
 """Consecutive models with refused versions after which the list of versions is probed again."""
 
-Advance = Callable[[Entity, int, int | None], None]
+PageCallback = Callable[[Entity, int, int | None], None]
 """Called for each page with its entity, its number of records, and the list's length (None if unknown)."""
 
 
@@ -47,7 +47,7 @@ class Extraction:
     stager: PageStager
     staging: Staging
     scope: Scope
-    advance: Advance
+    advance: PageCallback
     before: Mapping[str, Any]
     accept_coverage: bool
     coverage: Coverage | None = None
@@ -195,7 +195,7 @@ class Extraction:
             if full:
                 self.staging.mark_all_due()
             self._versions_of(self.staging.due())
-        if self.staging.lacks_latest():
+        if self.staging.any_lacks_latest():
             self._take_missing_latest()
         return every
 
@@ -205,7 +205,7 @@ class Extraction:
             for page in self.reader.read(listing):
                 self.advance(Entity.MODELS, 0, page.total)
                 latest = (embedded_version(each) for each in page.fresh if isinstance(each, dict))
-                self._take_latest(latest, self.staging.lack_latest)
+                self._take_latest(latest, self.staging.models_lacking_latest)
 
     def _sweep_versions(self) -> bool:
         """Read all versions of the scope in few lists; False if the server offers no such lists."""

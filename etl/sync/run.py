@@ -12,7 +12,7 @@ from etl.enums import Coverage, Entity, RunStatus
 from etl.errors import DeleteLimitExceeded, EtlError
 from etl.settings import Settings
 from etl.source import Client, ListingReader
-from etl.store import Advance, MissingRecords, Staging, Store, Supersede, Tally, reconcile, runs
+from etl.store import MissingRecords, NewScopeState, Staging, Store, SupersedeMode, Tally, reconcile, runs
 from etl.store.totals import live_counts
 from etl.sync.confirm_deletes import confirm_deletes
 from etl.sync.context import Context, Progress
@@ -149,7 +149,7 @@ def _record_failure(context: Context) -> Iterator[None]:
             yield
     except EtlError as error:
         context.store.abandon(context.id, _end_row(context, error.run_status, context.client.redact(str(error))))
-        if context.store.is_written(context.id):
+        if context.store.commit_succeeded(context.id):
             _log.warning("the database failed at the commit, but made it: only the answer was lost")
             return
         _log.info("run %s ended: %s", context.id, error.run_status)
@@ -293,8 +293,8 @@ def _commit(context: Context, read: _Read) -> None:
     )
 
 
-def _advance(context: Context, read: _Read) -> Advance:
-    return Advance(
+def _advance(context: Context, read: _Read) -> NewScopeState:
+    return NewScopeState(
         context.scope.label(),
         full=context.coverage is Coverage.ALL and (context.why_full is not None or read.every_version),
         coverage=context.coverage or Coverage.ALL,
@@ -302,15 +302,15 @@ def _advance(context: Context, read: _Read) -> Advance:
     )
 
 
-def _supersede(context: Context, extraction: Extraction) -> Supersede:
+def _supersede(context: Context, extraction: Extraction) -> SupersedeMode:
     """Choose which versions the run marks as superseded, or no longer so."""
     if context.retry is not None or extraction.shrank:
-        return Supersede.NOTHING
+        return SupersedeMode.NOTHING
     if context.coverage is Coverage.ALL:
-        return Supersede.CLEAR
+        return SupersedeMode.CLEAR
     was_all = context.own_state.get("coverage") != Coverage.LATEST
     # If this scope wants only latest versions, other runs may keep the rest up to date.
-    return Supersede.EVERY if was_all and context.scope.versions == "all" else Supersede.CHANGED
+    return SupersedeMode.EVERY if was_all and context.scope.versions == "all" else SupersedeMode.CHANGED
 
 
 def _advances(context: Context, read: _Read) -> bool:

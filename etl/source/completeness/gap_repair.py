@@ -35,7 +35,7 @@ class GapRepair:
         return self._mended and not self._calm and self._ordering.certain
 
     def wanted(self, *, ended: bool) -> int | None:
-        """Offset of the page to `mend` with next, or None."""
+        """Offset of the page to `repair` with next, or None."""
         if self._gap is not None or not (ended and self._ends and self._may_close):
             return self._gap
         return 0 if self._ends[0] == "front" else max(0, (self._total or 0) - self._reach)
@@ -47,7 +47,7 @@ class GapRepair:
             self._first, self._at_front = keys, set(ids)
         elif not (joins and page.total == self._total):
             self._calm = False
-            shared = joins and self._ordering.share_one(self._last, keys)
+            shared = joins and self._ordering.shares_boundary_record(self._last, keys)
             if not shared and not self._ordering.overlap(self._last, keys):
                 self._open(page, keys)
         self._last, self._total = keys, page.total
@@ -59,7 +59,7 @@ class GapRepair:
         self._calm = False
         self._open(page, None)
 
-    def mend(self, page: Page, ids: list[int]) -> None:
+    def repair(self, page: Page, ids: list[int]) -> None:
         """Add the page that `wanted` named."""
         keys = self._ordering.look(page.records)
         at_start, at_end = page.offset == 0, page.offset + len(ids) == page.total

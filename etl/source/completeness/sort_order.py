@@ -67,7 +67,7 @@ class Ordering:
         """
         return all(before[order] and after[order] and after[order][0] < before[order][-1] for order in self._bits)
 
-    def share_one(self, before: Keys, after: Keys) -> bool:
+    def shares_boundary_record(self, before: Keys, after: Keys) -> bool:
         """Whether a page begins with another's last record, and no neighbour has the same key."""
         return all(
             before[order][-2:-1] < before[order][-1:] == after[order][:1] < after[order][1:2] for order in self._bits

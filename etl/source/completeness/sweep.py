@@ -36,7 +36,7 @@ from etl.source.completeness.page import Page
 MAX_EMPTY_PAGES = 3
 """Empty pages in a row to skip while `total` promises more records."""
 
-MAX_REPETITION = 8
+MAX_MEAN_REPEATS = 8
 """Average appearances of each id above which the list counts as circular."""
 
 MAX_SHORT_PAGES = 100
@@ -48,7 +48,7 @@ MAX_EXCESS = 2
 MIN_ENDLESS = 100_000
 """Records below which no `total` makes a list endless: some servers name 0, or the length of a page."""
 
-MAX_REPEATED = 2
+MAX_PAGE_REPEATS = 2
 """Repeats of a one-record page after which the server counts as ignoring the offset."""
 
 _FIRST_CHECK = 64
@@ -59,7 +59,7 @@ Anchor = tuple[int, Any]
 class Sweep:
     """One pass over a list from its start: `take` the page at `offset` until it has `ended`.
 
-    Whenever `wanted` names an offset, `mend` the sweep with the page from there before you continue.
+    Whenever `wanted` names an offset, `repair` the sweep with the page from there before you continue.
     """
 
     def __init__(self, max_records: int = sys.maxsize) -> None:
@@ -125,12 +125,12 @@ class Sweep:
         self._longest = max(self._longest, len(keys))
         return page
 
-    def mend(self, page: Page) -> Page:
+    def repair(self, page: Page) -> Page:
         """Add the page at `wanted` and return it; most of its records are known already."""
         keys = [key_of(record) for record in page.records]
         for key in keys:
             self.ids.add(key)
-        self._seams.mend(page, keys)
+        self._seams.repair(page, keys)
         return page
 
     def upcoming(self, count: int) -> list[int]:
@@ -201,14 +201,14 @@ class Sweep:
         """Whether the last page repeats with the same `total`; one record may repeat by chance."""
         stands_still = self._last is not None and page.total == self._last.total
         self._repeated = self._repeated + 1 if keys == self._last_keys and stands_still else 0
-        return self._repeated >= (1 if len(keys) > 1 else MAX_REPEATED)
+        return self._repeated >= (1 if len(keys) > 1 else MAX_PAGE_REPEATS)
 
     def _goes_in_circles(self) -> bool:
         """Whether ids repeat so often that the list may never end."""
         if self._fresh < self._next_check:
             return False
         self._next_check = self._fresh * 2
-        return len(self.ids) * MAX_REPETITION < self._fresh
+        return len(self.ids) * MAX_MEAN_REPEATS < self._fresh
 
     def _exceeds(self, page: Page) -> Literal["total", "max_records"] | None:
         """The limit on the list's length that it exceeds, if any."""

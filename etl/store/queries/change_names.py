@@ -22,13 +22,13 @@ from sqlalchemy import (
     true,
 )
 
-from etl.changes import BOOKKEEPING, WHOLE
+from etl.changes import BOOKKEEPING, RECORD_KINDS
 from etl.store.staging_tables import TABLES
 
 _MODEL, _VERSION = "models", "model_versions"
 
 
-class Sources(NamedTuple):
+class NameTables(NamedTuple):
     """The tables, or subqueries with some of their columns, that have the names."""
 
     versions: FromClause
@@ -36,10 +36,10 @@ class Sources(NamedTuple):
     ml_repos: FromClause
 
 
-STORED = Sources(TABLES[_VERSION], TABLES[_MODEL], TABLES["ml_repos"])
+STORED = NameTables(TABLES[_VERSION], TABLES[_MODEL], TABLES["ml_repos"])
 
 
-def with_model(changes: Subquery, sources: Sources) -> CTE:
+def with_model(changes: Subquery, sources: NameTables) -> CTE:
     """Add the id of its model to each change, and the number and fqn of its version."""
     versions = sources.versions
     is_version = and_(changes.c.entity == _VERSION, versions.c.id == changes.c.entity_id)
@@ -51,7 +51,7 @@ def with_model(changes: Subquery, sources: Sources) -> CTE:
     )
 
 
-def with_names(changes: CTE, sources: Sources, *, every: bool) -> Select[Any]:
+def with_names(changes: CTE, sources: NameTables, *, every: bool) -> Select[Any]:
     """Return the fields of NamedChange: the newest run's changes first, and by name within a run.
 
     `every` includes the changes of bookkeeping fields and each version of a created, deleted or restored model.
@@ -101,14 +101,14 @@ def is_bookkeeping(changes: CTE) -> ColumnElement[bool]:
 def _versions_of_models(changes: CTE) -> Subquery:
     """Count the versions that one run created, deleted or restored, by model."""
     by = (changes.c.run_id, changes.c.kind, changes.c.model_id)
-    of_versions = and_(changes.c.entity == _VERSION, changes.c.kind.in_(WHOLE))
+    of_versions = and_(changes.c.entity == _VERSION, changes.c.kind.in_(RECORD_KINDS))
     return select(*by, func.count().label("versions")).where(of_versions).group_by(*by).subquery()
 
 
 def _is_parent(parent: FromClause, changes: CTE) -> ColumnElement[bool]:
     """Whether the first is the same change of the model whose version the second is about."""
     is_version = and_(changes.c.entity == _VERSION, parent.c.entity == _MODEL)
-    return and_(is_version, changes.c.kind.in_(WHOLE), _is_together(changes, parent))
+    return and_(is_version, changes.c.kind.in_(RECORD_KINDS), _is_together(changes, parent))
 
 
 def _is_together(changes: CTE, other: FromClause) -> ColumnElement[bool]:

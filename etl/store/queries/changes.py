@@ -19,7 +19,7 @@ _MODELS, _VERSIONS, _REPOS, _RUNS = (TABLES[name] for name in ("models", "model_
 _FETCHED_ROWS = 1000
 
 
-class Chosen(NamedTuple):
+class ChangeFilter(NamedTuple):
     """The recorded changes to read: of one run, of these models, at or after `since`, and before `until`."""
 
     since: datetime | None = None
@@ -36,7 +36,7 @@ class Counts(NamedTuple):
 
 
 def recorded(
-    connection: Connection, chosen: Chosen, *, limit: int | None = None, every: bool = False
+    connection: Connection, chosen: ChangeFilter, *, limit: int | None = None, every: bool = False
 ) -> Iterator[NamedChange]:
     """Yield changes: the newest run's first, and by name within a run.
 
@@ -47,7 +47,7 @@ def recorded(
         yield NamedChange(*row)
 
 
-def count(connection: Connection, chosen: Chosen) -> Counts:
+def count(connection: Connection, chosen: ChangeFilter) -> Counts:
     """Count the changes."""
     changes = _changes(chosen)
     shown = with_names(changes, STORED, every=False).order_by(None).subquery()
@@ -56,7 +56,7 @@ def count(connection: Connection, chosen: Chosen) -> Counts:
     return Counts(*connection.execute(select(counted.scalar_subquery(), bookkeeping.scalar_subquery())).one())
 
 
-def models_called(connection: Connection, text: str) -> list[str]:
+def find_model_ids(connection: Connection, text: str) -> list[str]:
     """Return the ids of the models with this name or FQN, or `risk/fraud-scorer`: the ML repo's name before it.
 
     ConfigError, with the name that is probably meant, if there is none.
@@ -85,7 +85,7 @@ def has_runs(connection: Connection) -> bool:
     return connection.scalar(select(_RUNS.c.id).limit(1)) is not None
 
 
-def _changes(chosen: Chosen) -> CTE:
+def _changes(chosen: ChangeFilter) -> CTE:
     table = TABLES["changes"]
     wanted: list[ColumnElement[bool]] = []
     if chosen.since is not None:

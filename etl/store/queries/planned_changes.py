@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Subquery, func, literal, null, select, union_all
 
 from etl.changes import NamedChange, PlannedChanges
-from etl.store.queries.change_names import Sources, with_model, with_names
+from etl.store.queries.change_names import NameTables, with_model, with_names
 from etl.store.staging_tables import STAGES, TABLES, TO_DELETE, TO_RESTORE
 
 
@@ -37,9 +37,9 @@ def _staged(*, deletes_only: bool) -> Subquery:
     return select(literal("").label("run_id"), null().label("observed_at"), literal(0).label("id"), changes).subquery()
 
 
-def _sources() -> Sources:
+def _sources() -> NameTables:
     """Return the records as they will be after the merge."""
-    return Sources(
+    return NameTables(
         versions=_merged("model_versions", "model_id", "version", "fqn", "ml_repo_id"),
         models=_merged("models", "name", "fqn", "ml_repo_id"),
         ml_repos=_merged("ml_repos", "name"),

@@ -24,7 +24,7 @@ _VERSIONS = func.count().label("versions")
 _WRITTEN = ("inserted", "updated", "deleted", "restored")
 
 
-class Part(NamedTuple):
+class TopRows(NamedTuple):
     """The first rows of a list, and the total number of rows."""
 
     rows: list[Row]
@@ -34,7 +34,7 @@ class Part(NamedTuple):
 class Production(NamedTuple):
     """The first entries of the list, counts of all entries, and versions by Python as written."""
 
-    part: Part
+    part: TopRows
     counts: Row
     pythons: dict[str, int]
 
@@ -129,7 +129,7 @@ def _changed(connection: Connection, which: ColumnElement[bool]) -> dict[tuple[s
     return {(row["entity"], row["kind"]): row["number"] for row in _rows(connection, query)}
 
 
-def newest_changes(connection: Connection, limit: int) -> Part:
+def newest_changes(connection: Connection, limit: int) -> TopRows:
     """Return the newest changes of models and versions, without changes of `updated_at`."""
     view = views.model_timeline
     query = select(view).where(func.coalesce(view.c.field, "") != "updated_at")
@@ -143,7 +143,7 @@ def growth(connection: Connection) -> list[Row]:
     return _rows(connection, select(view.c.day, *sums).group_by(view.c.day).order_by(view.c.day))
 
 
-def ml_repos(connection: Connection, limit: int) -> Part:
+def ml_repos(connection: Connection, limit: int) -> TopRows:
     """Return the ML repos with their contents, those with the most models first."""
     view = views.storage_by_ml_repo
     return _part(connection, select(view).order_by(view.c.models.desc(), view.c.ml_repo_name), limit)
@@ -213,7 +213,7 @@ def production(connection: Connection, since: datetime, limit: int) -> Productio
         "entered": len(entered),
         "not_deployable": sum(unfit for _python, unfit in versions.values()),
     }
-    return Production(Part(rows, entries), counts, Counter(python for python, _unfit in versions.values() if python))
+    return Production(TopRows(rows, entries), counts, Counter(python for python, _unfit in versions.values() if python))
 
 
 def metrics_over_versions(connection: Connection, model_ids: Sequence[str], versions: int) -> list[Row]:
@@ -243,7 +243,7 @@ def metrics_over_versions(connection: Connection, model_ids: Sequence[str], vers
     return sorted(rows, key=lambda row: (row["model_id"], row["key"], row["version"], row["id"]))
 
 
-def stale(connection: Connection, days: float, limit: int) -> Part:
+def stale(connection: Connection, days: float, limit: int) -> TopRows:
     """Return models without a new version for `days` days, the oldest first.
 
     Models without any version are left out.
@@ -262,7 +262,7 @@ def undocumented_counts(connection: Connection) -> Row:
     return _rows(connection, select(*(number.label(name) for name, number in sums.items())))[0]
 
 
-def undocumented(connection: Connection, limit: int) -> Part:
+def undocumented(connection: Connection, limit: int) -> TopRows:
     """Return models without a description, a creator or tags, those that lack the most first."""
     view = views.undocumented_models
     has = sum((case((view.c[name], 1), else_=0) for name in ("has_description", "has_creator", "has_tags")), literal(0))
@@ -274,9 +274,9 @@ def _by_size(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[Ro
     return _rows(connection, select(found).order_by(found.c.models.desc(), found.c.versions.desc(), found.c.name))
 
 
-def _part(connection: Connection, query: Select[*tuple[Any, ...]], limit: int) -> Part:
+def _part(connection: Connection, query: Select[*tuple[Any, ...]], limit: int) -> TopRows:
     rows = _rows(connection, query.add_columns(func.count().over().label("of_all")).limit(limit))
-    return Part(rows, rows[0]["of_all"] if rows else 0)
+    return TopRows(rows, rows[0]["of_all"] if rows else 0)
 
 
 def _rows(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[Row]:

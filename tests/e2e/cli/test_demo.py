@@ -41,7 +41,7 @@ def test_the_demo_shows_no_ids_and_no_wide_lines(tfy_etl: Cli) -> None:
     lines = tfy_etl("demo").out.splitlines()
     assert max(map(len, lines)) <= 100
     with open_readonly("sqlite:///tfy-etl-demo.db") as connection, connection.begin():
-        ids = {each.id for each in queries.changes.recorded(connection, queries.changes.Chosen(), every=True)}
+        ids = {each.id for each in queries.changes.recorded(connection, queries.changes.ChangeFilter(), every=True)}
     assert [line for line in lines if any(each in line for each in ids if not each.isdecimal())] == []
 
 

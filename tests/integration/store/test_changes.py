@@ -12,7 +12,7 @@ from etl.errors import ConfigError, DeleteLimitExceeded
 from etl.models import Change
 from etl.simulator import ML_REPOS, MODEL_VERSIONS, MODELS, Registry
 from etl.store import queries
-from etl.store.queries.changes import Chosen, Counts
+from etl.store.queries.changes import ChangeFilter, Counts
 from tests.support.sync_env import SyncEnv, sync_env
 
 
@@ -43,7 +43,7 @@ def version_id(env: SyncEnv, name: str, number: int) -> str:
 
 def changes(env: SyncEnv, *, limit: int | None = None, every: bool = False, **chosen: Any) -> list[NamedChange]:
     with env.connection() as connection:
-        return list(queries.changes.recorded(connection, Chosen(**chosen), limit=limit, every=every))
+        return list(queries.changes.recorded(connection, ChangeFilter(**chosen), limit=limit, every=every))
 
 
 def told(env: SyncEnv, **chosen: Any) -> list[str]:
@@ -52,7 +52,7 @@ def told(env: SyncEnv, **chosen: Any) -> list[str]:
 
 def count(env: SyncEnv) -> Counts:
     with env.connection() as connection:
-        return queries.changes.count(connection, Chosen())
+        return queries.changes.count(connection, ChangeFilter())
 
 
 def test_the_first_load_records_no_changes(env: SyncEnv) -> None:
@@ -115,22 +115,22 @@ def test_a_model_is_chosen_by_name_fqn_or_ml_repo_and_name(env: SyncEnv) -> None
     env.sync(allow_mass_delete=True)
     with env.connection() as connection:
         ids = [
-            queries.changes.models_called(connection, text)
+            queries.changes.find_model_ids(connection, text)
             for text in ("basket", "model:acme/marketing/basket", "marketing/basket")
         ]
     assert ids == [[model_id(env, "basket")]] * 3
     assert told(env, model_ids=ids[0]) == ["basket v2: tag a added"]
     with env.connection() as connection:
-        deleted = queries.changes.models_called(connection, "credit-scorer")
+        deleted = queries.changes.find_model_ids(connection, "credit-scorer")
     assert told(env, model_ids=deleted) == ["credit-scorer: deleted, with 2 versions"]
 
 
 def test_an_unknown_model_or_run_is_an_error_that_suggests_the_name(env: SyncEnv) -> None:
     with env.connection() as connection:
         with pytest.raises(ConfigError, match=r"No model is called fraud-scorr: did you mean fraud-scorer\?"):
-            queries.changes.models_called(connection, "fraud-scorr")
+            queries.changes.find_model_ids(connection, "fraud-scorr")
         with pytest.raises(ConfigError, match="No model is called zzz: use its name or its FQN"):
-            queries.changes.models_called(connection, "zzz")
+            queries.changes.find_model_ids(connection, "zzz")
         with pytest.raises(ConfigError, match="No run has the id zzz"):
             queries.changes.check_run(connection, "zzz")
 

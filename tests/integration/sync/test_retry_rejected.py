@@ -23,7 +23,7 @@ def spoil(env: SyncEnv, *ids: str) -> None:
         env.registry.set_fields(each, {"deep": DEEP})
 
 
-def mend(env: SyncEnv, *ids: str) -> None:
+def repair(env: SyncEnv, *ids: str) -> None:
     """Make them as they were."""
     for each in ids:
         env.registry.set_fields(each, {"deep": None})
@@ -46,7 +46,7 @@ def test_what_can_be_read_by_now_is_stored_and_nothing_else_is_read(env: SyncEnv
     spoil(env, *ids)
     env.sync()
     scope, requests = env.rows(SyncScope), len(env.plane.log)
-    mend(env, *ids)
+    repair(env, *ids)
     fates = reread(env)
     row = max(env.rows(SyncRun), key=lambda run: run["started_at"])
 
@@ -79,18 +79,18 @@ def test_what_is_gone_is_resolved_and_left_to_the_next_sync_to_delete(env: SyncE
 
 
 def test_what_is_still_bad_stays_open_as_it_was_and_as_it_is(env: SyncEnv) -> None:
-    same, other, mended = env.registry.ids("models")[:3]
-    spoil(env, same, other, mended)
+    same, other, repaired = env.registry.ids("models")[:3]
+    spoil(env, same, other, repaired)
     env.registry.put_raw("models", "odd", {"name": "nobody"})
     env.sync()
     reason = env.row(RejectedRecord, RejectedRecord.record_id == same)["reason"]
-    mend(env, mended)
+    repair(env, repaired)
     env.registry.set_fields(other, {"deep": [DEEP]})
     fates = reread(env)
 
     assert fates[None] == Fate("rejected", f"it has no id; {UNASKED}")
     assert fates[same] == fates[other] == Fate("rejected", reason)
-    assert fates[mended] == Fate("stored")
+    assert fates[repaired] == Fate("stored")
     assert sorted(opened(env), key=str) == sorted([None, same, other, other], key=str)
     assert sorted(row["status"] for row in env.rows(SyncRun)) == ["partial", "partial"]
 
@@ -100,7 +100,7 @@ def test_a_version_that_was_read_again_does_not_stand_for_all_of_its_model(env: 
     first, second = env.registry.ids("model-versions")[:2]
     spoil(env, first)
     env.sync(full=True)
-    mend(env, first)
+    repair(env, first)
     env.registry.set_description(second, "Meanwhile.", touch=False)
     reread(env)
     env.sync()
@@ -131,7 +131,7 @@ def test_one_that_is_not_told_stays_open_and_the_others_are_stored(env: SyncEnv,
     untold, told = env.registry.ids("models")[:2]
     spoil(env, untold, told)
     env.sync()
-    mend(env, untold, told)
+    repair(env, untold, told)
     env.plane.faults = [answering(untold, answer)]
     fates = reread(env)
 
@@ -149,7 +149,7 @@ def test_a_control_plane_that_is_down_ends_it_and_nothing_is_written(env: SyncEn
     spoil(env, first, second)
     env.sync()
     before = env.registry_dump()
-    mend(env, first, second)
+    repair(env, first, second)
     env.plane.faults = [answering(first, refusal(503, "Not now."))]
     with pytest.raises(SourceUnavailable):
         reread(env)
@@ -178,7 +178,7 @@ def test_a_model_that_comes_back_brings_its_versions_along(env: SyncEnv) -> None
     env.registry.restore(model)
     spoil(env, model)
     env.sync(name=env.registry.get("models", model)["name"])
-    mend(env, model)
+    repair(env, model)
     reread(env)
 
     assert env.held() == env.served()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.changes import NamedChange, PlannedChanges, as_json, name, record_lines, record_names, sentence
+from etl.changes import NamedChange, PlannedChanges, as_json, deleted_record_names, name, record_lines, sentence
 from etl.cli.sanitize import redact, sanitize, set_secrets
 
 MODEL = NamedChange(None, None, "models", "m1", "updated", model="fraud-scorer", ml_repo="risk")
@@ -144,8 +144,8 @@ def test_no_line_says_that_nothing_is_left_out() -> None:
 def test_deleted_records_are_named_in_one_line() -> None:
     planned = PlannedChanges([REPO, MODEL._replace(versions=1), MODEL._replace(model="churn", versions=5), VERSION], 6)
     names = "ML repo risk, fraud-scorer with 1 version, churn with 5 versions, fraud-scorer v3"
-    assert record_names(planned, sanitize) == f"{names} and 2 more"
-    assert record_names(planned._replace(records=4), sanitize) == names
+    assert deleted_record_names(planned, sanitize) == f"{names} and 2 more"
+    assert deleted_record_names(planned._replace(records=4), sanitize) == names
 
 
 def test_json_has_the_values_as_recorded_and_the_sentence() -> None:

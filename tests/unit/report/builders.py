@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from etl.report.data import ReportData, Series
-from etl.store.queries.report import Part
+from etl.store.queries.report import TopRows
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 STALE_AFTER = timedelta(days=180)
@@ -48,26 +48,26 @@ def report_data(text: str = NAME, **changes: Any) -> ReportData:
         last_written={"id": "run-2", "started_at": NOW - timedelta(hours=1)},
         changed_last={("models", "created"): 1},
         changed_lately={("models", "created"): 4, ("models", "deleted"): 2, ("models", "restored"): 1},
-        newest_changes=Part(
+        newest_changes=TopRows(
             [{**of_model, "observed_at": NOW, "version": 2, "kind": "updated", "field": text, "old_value": text,
               "new_value": text}], 1,
         ),
         growth=[{"day": "2026-11-01", "models_created": 1, "versions_created": 2}],
-        ml_repos=Part([{"ml_repo_name": text, "models": 1, "versions": 2, "artifact_size_bytes": 2_500_000}], 1),
+        ml_repos=TopRows([{"ml_repo_name": text, "models": 1, "versions": 2, "artifact_size_bytes": 2_500_000}], 1),
         frameworks=[a_mix(text)],
         base_models=[a_mix(text)],
         pythons=[a_mix("3.12")],
         packages=[a_mix(text)],
         production_counts={"versions": 1, "models": 1, "entered": 1, "not_deployable": 0},
         production_pythons={"3.12.1": 1},
-        production=Part(
+        production=TopRows(
             [{**of_model, "tag": text, "version": 2, "since_at": NOW, "since_is_exact": True, "framework_type": text,
               "python_version": text, "deployable": True}], 1,
         ),
         metrics=[Series("m-1", text, [(1, 0.5), (2, 0.75)])],
-        stale=Part([{**of_model, "version_count": 2, "last_version_at": NOW, "days_since_last_version": 181}], 1),
+        stale=TopRows([{**of_model, "version_count": 2, "last_version_at": NOW, "days_since_last_version": 181}], 1),
         undocumented_counts={"description": 0, "creator": 0, "tags": 0, "empty": 0},
-        undocumented=Part(
+        undocumented=TopRows(
             [{**of_model, "has_description": False, "has_creator": True, "has_tags": True, "is_empty": False,
               "created_at": NOW}], 1,
         ),

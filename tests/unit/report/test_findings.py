@@ -3,8 +3,8 @@ from datetime import date, timedelta
 import pytest
 
 from etl.report import findings
-from etl.report.findings import END_OF_LIFE, ActionItem, ended
-from etl.store.queries.report import Part
+from etl.report.findings import END_OF_LIFE, ActionItem, is_end_of_life
+from etl.store.queries.report import TopRows
 from etl.store.runs import age_of
 from tests.unit.report.builders import NOW, a_run, a_scope, report_data
 
@@ -74,7 +74,7 @@ def test_attention_lists_only_findings_with_a_count() -> None:
         report_data(
             production_pythons={"3.9.2": 2, "3.8": 1, "3.12.1": 7, "": 3},
             production_counts=report_data().production_counts | {"not_deployable": 1},
-            stale=Part([], 0),
+            stale=TopRows([], 0),
             undocumented_counts={"description": 5, "creator": 1, "tags": 0, "empty": 2},
         )
     )
@@ -89,21 +89,21 @@ def test_attention_lists_only_findings_with_a_count() -> None:
 
 
 def test_stale_models_are_counted_beyond_those_listed() -> None:
-    item = findings.attention(report_data(stale=Part([], 321)))[0]
+    item = findings.attention(report_data(stale=TopRows([], 321)))[0]
     assert item[:2] == ActionItem(321, "models without a new version for more than 180 days", "", "")[:2]
 
 
 def test_python_is_past_its_end_of_life_after_the_last_day() -> None:
     for minor, last in END_OF_LIFE.items():
-        assert not ended(f"{minor}.1", last)
-        assert ended(f"{minor}.1", last + DAY)
+        assert not is_end_of_life(f"{minor}.1", last)
+        assert is_end_of_life(f"{minor}.1", last + DAY)
 
 
 @pytest.mark.parametrize("python", ["2.7", "2.7.18", "3.6", "3.7.9", " 3.9 "])
 def test_python_older_than_all_listed_is_past_its_end_of_life(python: str) -> None:
-    assert ended(python, NOW.date())
+    assert is_end_of_life(python, NOW.date())
 
 
 @pytest.mark.parametrize("python", [None, "", "3", "3.x", ">=3.8", "3.99.1", "٣.٩", "python3.9", "3.99999999999"])
 def test_unknown_python_is_not_past_its_end_of_life(python: str | None) -> None:
-    assert not ended(python, date(2099, 1, 1))
+    assert not is_end_of_life(python, date(2099, 1, 1))

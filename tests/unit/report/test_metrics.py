@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from etl.report import metrics
 from etl.report.data import Series
-from etl.store.queries.report import Part
+from etl.store.queries.report import TopRows
 from tests.unit.report.builders import NOW, a_mix, report_data
 
 
@@ -88,7 +88,7 @@ def test_mix_counts_the_rows_not_shown() -> None:
 
 def metric(points: list[tuple[int, float]], *in_production: int) -> metrics.MetricRow:
     row = report_data().production.rows[0]
-    production = Part([row | {"version": version} for version in in_production], len(in_production))
+    production = TopRows([row | {"version": version} for version in in_production], len(in_production))
     (only,) = metrics.metric_rows(report_data(production=production, metrics=[Series("m-1", "auc", points)]))
     return only
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from etl.report.data import CHANGES, METRIC_ROWS, METRIC_VERSIONS, MODELS, PRODUCTION, REPOS, Series
 from etl.report.page import page
-from etl.store.queries.report import Part
+from etl.store.queries.report import TopRows
 from tests.unit.report.builders import NAME, a_mix, a_run, report_data
 from tests.unit.report.test_formatting import Looked
 
@@ -74,7 +74,7 @@ def test_as_long_lists_of_as_costly_texts_as_there_can_be_stay_below_five_megaby
     full = {
         "newest_changes": CHANGES, "ml_repos": REPOS, "production": PRODUCTION, "stale": MODELS, "undocumented": MODELS,
     }  # fmt: skip
-    lists: dict[str, Any] = {name: Part(getattr(usual, name).rows * most, 10**6) for name, most in full.items()}
+    lists: dict[str, Any] = {name: TopRows(getattr(usual, name).rows * most, 10**6) for name, most in full.items()}
     lists |= {name: [a_mix(costly)] * 1000 for name in ("frameworks", "base_models", "packages")}
     points = [(version, version / 7) for version in range(METRIC_VERSIONS)]
     lists["metrics"] = [Series("m-1", costly, points)] * METRIC_ROWS
@@ -141,13 +141,13 @@ def test_ids_are_used_once_and_every_link_has_its_target() -> None:
 
 def test_a_list_that_is_cut_says_how_many_more_there_are_and_where() -> None:
     stale = report_data().stale
-    text = Looked(page(report_data(stale=Part(stale.rows, 8000)), max_age=DAY, redact=str)).text
+    text = Looked(page(report_data(stale=TopRows(stale.rows, 8000)), max_age=DAY, redact=str)).text
     assert "These are 1 of 8,000 stale models; the view stale_models has them all." in text
     assert "stale_models" not in Looked(page(report_data(), max_age=DAY, redact=str)).text
 
 
 def test_page_of_an_empty_registry_says_so() -> None:
-    none = Part([], 0)
+    none = TopRows([], 0)
     counts = {"models": 0, "model_versions": 0, "ml_repos": 0, "bytes": None, "without_size": None}
     empty = report_data(
         growth=[], frameworks=[], base_models=[], pythons=[], packages=[], ml_repos=none, production=none, metrics=[],

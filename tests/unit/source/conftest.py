@@ -41,7 +41,7 @@ def time() -> Time:
 
 
 @pytest.fixture
-def gate(time: Time) -> Throttle:
+def throttle(time: Time) -> Throttle:
     return Throttle(4, clock=time.clock, sleep=time.sleep)
 
 

@@ -112,5 +112,5 @@ def sweep_of(source: MovingList, limit: int, most: int = 10_000) -> tuple[Sweep,
         fresh += sweep.take(source.page(sweep.offset, limit)).fresh
         while sweep.wanted is not None:
             requests += 1
-            fresh += sweep.mend(source.page(sweep.wanted, limit)).records
+            fresh += sweep.repair(source.page(sweep.wanted, limit)).records
     return sweep, fresh, requests

@@ -23,8 +23,8 @@ def settings(**given: Any) -> Settings:
     return Settings(**{"host": "https://plane.example", "api_key": TOKEN, **given})
 
 
-def client_of(handler: Handler, *, gate: Throttle | None = None, **given: Any) -> Client:
-    return Client(settings(**given), transport=transport_of(handler), gate=gate)
+def client_of(handler: Handler, *, throttle: Throttle | None = None, **given: Any) -> Client:
+    return Client(settings(**given), transport=transport_of(handler), throttle=throttle)
 
 
 def transport_of(handler: Handler) -> httpx.BaseTransport:

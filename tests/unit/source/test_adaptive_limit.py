@@ -14,9 +14,9 @@ def sent(limit: AdaptiveLimit, kind: str | None = "models") -> Slot:
     return Slot(kind, limit.begin(), lambda: 0.0)
 
 
-def answer(limit: AdaptiveLimit, turn: Slot, status: int = 200, seconds: float = 0.1, **more: bool) -> None:
-    turn.status, turn.seconds, turn.late = status, seconds, more.get("late", False)
-    limit.end(turn, wanted=more.get("wanted", True))
+def answer(limit: AdaptiveLimit, slot: Slot, status: int = 200, seconds: float = 0.1, **more: bool) -> None:
+    slot.status, slot.seconds, slot.timed_out = status, seconds, more.get("late", False)
+    limit.end(slot, wanted=more.get("wanted", True))
 
 
 def ask(limit: AdaptiveLimit, times: int, *, kind: str | None = "models", seconds: float = 0.1) -> int:
@@ -30,8 +30,8 @@ def ask(limit: AdaptiveLimit, times: int, *, kind: str | None = "models", second
 
 def fill(limit: AdaptiveLimit, status: int = 200, **more: bool) -> int:
     """Take all slots, then answer all requests; return the limit afterwards."""
-    for turn in [sent(limit) for _ in range(limit.now)]:
-        answer(limit, turn, status, **more)
+    for slot in [sent(limit) for _ in range(limit.now)]:
+        answer(limit, slot, status, **more)
     return limit.now
 
 
@@ -80,12 +80,12 @@ class TestTheLimit:
 
     def test_does_not_grow_by_requests_sent_before_the_cut(self) -> None:
         limit = grown(to=8)
-        turns = [sent(limit) for _ in range(8)]
-        for turn in turns[:4]:
-            answer(limit, turn)
-        answer(limit, turns[4], 429)
-        for turn in turns[5:]:
-            answer(limit, turn)
+        slots = [sent(limit) for _ in range(8)]
+        for slot in slots[:4]:
+            answer(limit, slot)
+        answer(limit, slots[4], 429)
+        for slot in slots[5:]:
+            answer(limit, slot)
 
         ask(limit, 3)
         assert limit.now == 4
@@ -175,13 +175,13 @@ class TestTheLimit:
         self, most: int, script: list[tuple[int, int, float, str | None, bool, bool]]
     ) -> None:
         limit = AdaptiveLimit(most)
-        turns: list[Slot] = []
+        slots: list[Slot] = []
         for which, status, seconds, kind, late, wanted in script:
-            while limit.under_way < limit.now and len(turns) <= which:
-                turns.append(sent(limit, kind))
+            while limit.in_flight < limit.now and len(slots) <= which:
+                slots.append(sent(limit, kind))
             before = limit.now
-            answer(limit, turns.pop(which % len(turns)), status, seconds, late=late, wanted=wanted)
+            answer(limit, slots.pop(which % len(slots)), status, seconds, late=late, wanted=wanted)
 
             assert 1 <= limit.now <= most
             assert limit.now in {before, before + 1, max(1, before // 2)}
-            assert limit.under_way == len(turns) <= most
+            assert limit.in_flight == len(slots) <= most

@@ -107,11 +107,11 @@ class TestDiscovery:
         with client_of(lambda _: httpx.Response(409)) as client, pytest.raises(RequestRefused, match="409"):
             client.discover()
 
-    def test_retries_an_unreachable_host_and_then_gives_up(self, gate: Throttle) -> None:
+    def test_retries_an_unreachable_host_and_then_gives_up(self, throttle: Throttle) -> None:
         def handler(_: httpx.Request) -> httpx.Response:
             raise httpx.ConnectError("[Errno 111] Connection refused")
 
-        with client_of(handler, gate=gate, max_retries=2) as client:
+        with client_of(handler, throttle=throttle, max_retries=2) as client:
             with pytest.raises(SourceUnavailable, match=r"3 tries.*no connection \(Connection refused\)"):
                 client.discover()
             assert (client.requests, client.retries) == (3, 2)
@@ -161,15 +161,15 @@ class TestListing:
 
         assert (page.total, page.limit) == (total, limit)
 
-    def test_retries_a_malformed_answer(self, gate: Throttle) -> None:
+    def test_retries_a_malformed_answer(self, throttle: Throttle) -> None:
         coming = answers(HTML, httpx.Response(503), httpx.Response(200, json={}), parse_envelope([1]))
-        with client_of(coming, gate=gate) as client:
+        with client_of(coming, throttle=throttle) as client:
             assert client.list_page("models", (), 0, 5).records == [1]
             assert (client.requests, client.retries) == (4, 3)
 
-    def test_waits_as_long_as_the_server_asks(self, gate: Throttle, time: Time) -> None:
+    def test_waits_as_long_as_the_server_asks(self, throttle: Throttle, time: Time) -> None:
         coming = answers(httpx.Response(429, headers={"Retry-After": "8"}), parse_envelope([]))
-        with client_of(coming, gate=gate) as client:
+        with client_of(coming, throttle=throttle) as client:
             client.list_page("models", (), 0, 5)
 
         assert time.slept == [8]

@@ -64,7 +64,7 @@ def read(
                 fetched[offset] = page_at(offset)
             seen |= {record["id"] for record in sweep.take(fetched.pop(sweep.offset)).fresh}
             while sweep.wanted is not None:
-                seen |= {record["id"] for record in sweep.mend(page_at(sweep.wanted)).records}
+                seen |= {record["id"] for record in sweep.repair(page_at(sweep.wanted)).records}
         if found := proof(previous, sweep):
             return found, seen, sweeps, requests
         previous = sweep

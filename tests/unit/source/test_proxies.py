@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from etl.errors import ConfigError
-from etl.source.exceptions import TransientError
+from etl.source.exceptions import TransientError, Unreachable
 from tests.unit.source.conftest import Serve
 from tests.unit.source.planes import get
 
@@ -42,7 +42,7 @@ def test_proxies_are_bypassed_for_every_address_of_this_machine(
     for name in ("HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, serve(lambda server: asked.append(server.path)))
 
-    with pytest.raises(TransientError, match="no connection"):
+    with pytest.raises(Unreachable, match="Nothing listens on port 1"):
         get(f"http://{host}:1", timeout=0.5)
     assert asked == []
 

@@ -18,12 +18,12 @@ from tests.unit.source.conftest import Time
 from tests.unit.source.planes import settings
 
 
-def failing(gate: Throttle, times: int, **pause: Any) -> Callable[[], str]:
+def failing(throttle: Throttle, times: int, **pause: Any) -> Callable[[], str]:
     """A request that waits for a slot, and fails `times` times before it succeeds."""
     left = [times]
 
     def request() -> str:
-        with gate.turn():
+        with throttle.slot():
             if left[0]:
                 left[0] -= 1
                 raise TransientError(f"stumbled, {left[0]} to go", **pause)
@@ -32,56 +32,56 @@ def failing(gate: Throttle, times: int, **pause: Any) -> Callable[[], str]:
     return request
 
 
-def test_transient_failure_is_retried(gate: Throttle) -> None:
-    retry = Retry(settings(max_retries=3), gate)
+def test_transient_failure_is_retried(throttle: Throttle) -> None:
+    retry = Retry(settings(max_retries=3), throttle)
 
-    assert retry.call(failing(gate, 3)) == "answer"
+    assert retry.call(failing(throttle, 3)) == "answer"
     assert retry.retries == 3
 
 
-def test_exhausted_retries_raise_an_error_with_count_and_cause(gate: Throttle) -> None:
-    retry = Retry(settings(max_retries=2), gate)
+def test_exhausted_retries_raise_an_error_with_count_and_cause(throttle: Throttle) -> None:
+    retry = Retry(settings(max_retries=2), throttle)
 
     with pytest.raises(SourceUnavailable, match=r"no good answer in 3 tries; the last: stumbled, 7 to go\. See"):
-        retry.call(failing(gate, 10))
+        retry.call(failing(throttle, 10))
 
 
-def test_request_without_retries_is_tried_once(gate: Throttle) -> None:
+def test_request_without_retries_is_tried_once(throttle: Throttle) -> None:
     with pytest.raises(SourceUnavailable, match="in 1 try;"):
-        Retry(settings(max_retries=0), gate).call(failing(gate, 1))
+        Retry(settings(max_retries=0), throttle).call(failing(throttle, 1))
 
 
-def test_other_failure_is_not_retried(gate: Throttle) -> None:
-    retry = Retry(settings(), gate)
+def test_other_failure_is_not_retried(throttle: Throttle) -> None:
+    retry = Retry(settings(), throttle)
 
     with pytest.raises(ZeroDivisionError):
         retry.call(lambda: 1 / 0)
     assert retry.retries == 0
 
 
-def test_retries_stop_at_the_time_limit(gate: Throttle, time: Time) -> None:
-    retry = Retry(settings(max_retries=99, max_retry_time=100), gate)
+def test_retries_stop_at_the_time_limit(throttle: Throttle, time: Time) -> None:
+    retry = Retry(settings(max_retries=99, max_retry_time=100), throttle)
 
     with pytest.raises(SourceUnavailable, match="in 4 tries"):
-        retry.call(failing(gate, 99, retry_after=30.0))
+        retry.call(failing(throttle, 99, retry_after=30.0))
     assert time.now == 90
 
 
-def test_pause_beyond_the_time_limit_is_not_started(gate: Throttle, time: Time) -> None:
+def test_pause_beyond_the_time_limit_is_not_started(throttle: Throttle, time: Time) -> None:
     with pytest.raises(SourceUnavailable, match="in 1 try"):
-        Retry(settings(max_retry_time=10), gate).call(failing(gate, 1, retry_after=11.0))
+        Retry(settings(max_retry_time=10), throttle).call(failing(throttle, 1, retry_after=11.0))
     assert time.slept == []
 
 
-def test_wait_for_the_first_slot_does_not_count_towards_the_time_limit(gate: Throttle, time: Time) -> None:
-    gate.shut(1000)
+def test_wait_for_the_first_slot_does_not_count_towards_the_time_limit(throttle: Throttle, time: Time) -> None:
+    throttle.pause_for(1000)
 
-    assert Retry(settings(max_retry_time=10), gate).call(failing(gate, 1, retry_after=10.0)) == "answer"
+    assert Retry(settings(max_retry_time=10), throttle).call(failing(throttle, 1, retry_after=10.0)) == "answer"
     assert time.slept == [1000, 10]
 
 
-def test_retry_waits_as_long_as_the_server_asks(gate: Throttle, time: Time) -> None:
-    Retry(settings(), gate).call(failing(gate, 2, retry_after=7.0))
+def test_retry_waits_as_long_as_the_server_asks(throttle: Throttle, time: Time) -> None:
+    Retry(settings(), throttle).call(failing(throttle, 2, retry_after=7.0))
 
     assert time.slept == [7, 7]
 
@@ -90,10 +90,10 @@ def test_pauses_grow_and_vary(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(real_time, "sleep", slept.append)
     steps = iter(range(0, 10_000, 31)).__next__  # a clock that jumps past every pause
-    gate = Throttle(4, clock=steps, sleep=slept.append)
+    throttle = Throttle(4, clock=steps, sleep=slept.append)
 
     with stamina.set_testing(False):
-        Retry(settings(max_retries=8, max_retry_time=2000), gate).call(failing(gate, 8))
+        Retry(settings(max_retries=8, max_retry_time=2000), throttle).call(failing(throttle, 8))
 
     assert [0.5 * 2**n <= pause <= 0.5 * 2**n + 0.5 for n, pause in enumerate(slept[:6])] == [True] * 6
     assert slept[6:] == [30, 30]
@@ -101,9 +101,9 @@ def test_pauses_grow_and_vary(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_retry_is_logged_with_its_cause_and_not_printed(
-    gate: Throttle, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    throttle: Throttle, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Retry(settings(), gate).call(failing(gate, 2))
+    Retry(settings(), throttle).call(failing(throttle, 2))
 
     assert caplog.messages == [
         "stumbled, 1 to go; trying again in 0.0 s",
@@ -112,12 +112,12 @@ def test_each_retry_is_logged_with_its_cause_and_not_printed(
     assert capsys.readouterr() == ("", "")
 
 
-def test_pause_of_one_worker_holds_all_workers(gate: Throttle, time: Time) -> None:
-    retry = Retry(settings(max_retries=1), gate)
+def test_pause_of_one_worker_holds_all_workers(throttle: Throttle, time: Time) -> None:
+    retry = Retry(settings(max_retries=1), throttle)
     with pytest.raises(SourceUnavailable):
-        retry.call(failing(gate, 2, retry_after=20.0))
+        retry.call(failing(throttle, 2, retry_after=20.0))
 
-    other = Thread(target=retry.call, args=[failing(gate, 0)])
+    other = Thread(target=retry.call, args=[failing(throttle, 0)])
     other.start()
     other.join()
 
@@ -152,31 +152,31 @@ def test_missing_retry_after_gives_no_pause() -> None:
 
 
 def test_unreachable_host_is_tried_twice_within_moments_and_logged_at_level_info(
-    gate: Throttle, time: Time, caplog: pytest.LogCaptureFixture
+    throttle: Throttle, time: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
     def request() -> str:
-        with gate.turn():
+        with throttle.slot():
             raise Unreachable("Nothing listens: check the port")
 
     with caplog.at_level("INFO"), pytest.raises(SourceUnavailable, match=r"^Nothing listens: check the port\.$"):
-        Retry(settings(), gate).call(request)
+        Retry(settings(), throttle).call(request)
     assert time.slept == [0.5]
     assert {record.levelname for record in caplog.records} == {"INFO"}
 
 
-def test_a_slow_lookup_of_an_unknown_host_is_not_repeated(gate: Throttle, time: Time) -> None:
+def test_a_slow_lookup_of_an_unknown_host_is_not_repeated(throttle: Throttle, time: Time) -> None:
     def request() -> str:
         time.now += 2
         raise Unreachable("The host is unknown: check the name")
 
     with pytest.raises(SourceUnavailable):
-        Retry(settings(), gate).call(request)
+        Retry(settings(), throttle).call(request)
     assert time.now == 2
 
 
-def test_stopped_retry_neither_retries_nor_logs(gate: Throttle, caplog: pytest.LogCaptureFixture) -> None:
-    retry = Retry(settings(), gate)
+def test_stopped_retry_neither_retries_nor_logs(throttle: Throttle, caplog: pytest.LogCaptureFixture) -> None:
+    retry = Retry(settings(), throttle)
     retry.stop()
     with pytest.raises(SourceUnavailable, match="in 1 try"):
-        retry.call(failing(gate, 1))
+        retry.call(failing(throttle, 1))
     assert caplog.messages == []

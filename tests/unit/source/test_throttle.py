@@ -1,4 +1,4 @@
-"""Properties of the gate that all workers share, and its log lines."""
+"""Properties of the throttle that all workers share, and its log lines."""
 
 import logging
 import time as real_time
@@ -10,33 +10,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.errors import SourceUnavailable
-from etl.source import throttle
 from etl.source.exceptions import TransientError
 from etl.source.retry import Retry
-from etl.source.throttle import Throttle
+from etl.source.throttle import _LONGEST_SLEEP, Throttle
 from tests.support.patience import patience
 from tests.unit.source.conftest import Time
 from tests.unit.source.planes import settings
 
 
-def test_gate_with_several_pauses_stays_shut_for_the_longest(gate: Throttle, time: Time) -> None:
-    gate.shut(9)
-    gate.shut(3)
-    with gate.turn():
+def test_gate_with_several_pauses_stays_shut_for_the_longest(throttle: Throttle, time: Time) -> None:
+    throttle.pause_for(9)
+    throttle.pause_for(3)
+    with throttle.slot():
         assert time.now == 9
 
 
 def test_worker_at_a_shut_gate_holds_no_slot_and_no_lock(time: Time) -> None:
     def sleep(seconds: float) -> None:
-        with free.turn():
-            gate.shut(0)  # would deadlock if the sleeping thread held the lock
-            assert gate._limit.under_way == 0
+        with free.slot():
+            throttle.pause_for(0)  # would deadlock if the sleeping thread held the lock
+            assert throttle._limit.in_flight == 0
         time.sleep(seconds)
 
-    free, gate = Throttle(1), Throttle(1, clock=time.clock, sleep=sleep)
-    gate.shut(5)
-    with gate.turn():
-        assert gate._limit.under_way == 1
+    free, throttle = Throttle(1), Throttle(1, clock=time.clock, sleep=sleep)
+    throttle.pause_for(5)
+    with throttle.slot():
+        assert throttle._limit.in_flight == 1
 
     assert time.slept == [5]
 
@@ -44,27 +43,27 @@ def test_worker_at_a_shut_gate_holds_no_slot_and_no_lock(time: Time) -> None:
 def test_gate_shut_during_a_wait_extends_the_wait(time: Time) -> None:
     def sleep(seconds: float) -> None:
         if time.now == 0:
-            gate.shut(60)
+            throttle.pause_for(60)
         time.sleep(seconds)
 
-    gate = Throttle(4, 0.1, clock=time.clock, sleep=sleep)
-    with gate.turn():
+    throttle = Throttle(4, 0.1, clock=time.clock, sleep=sleep)
+    with throttle.slot():
         pass
-    with gate.turn():
+    with throttle.slot():
         assert time.now == 60
 
 
 def test_requests_and_retries_are_spaced_evenly(time: Time) -> None:
-    gate = Throttle(4, 2.0, clock=time.clock, sleep=time.sleep)
+    throttle = Throttle(4, 2.0, clock=time.clock, sleep=time.sleep)
     began = []
 
     def request() -> None:
-        with gate.turn():
+        with throttle.slot():
             began.append(time.now)
             raise TransientError("stumbled")
 
     with pytest.raises(SourceUnavailable):
-        Retry(settings(max_retries=3), gate).call(request)
+        Retry(settings(max_retries=3), throttle).call(request)
 
     assert began == [0, 0.5, 1, 1.5]
 
@@ -77,13 +76,13 @@ def test_requests_in_any_time_window_stay_within_the_rate(
     per_second: float, script: list[tuple[float, float, float]]
 ) -> None:
     time = Time()
-    gate = Throttle(4, per_second, clock=time.clock, sleep=time.sleep)
+    throttle = Throttle(4, per_second, clock=time.clock, sleep=time.sleep)
     began = []
     for idle, shut, takes in script:
         time.now += idle
-        gate.shut(shut)
-        with gate.turn() as turn:
-            began.append(turn.began)
+        throttle.pause_for(shut)
+        with throttle.slot() as slot:
+            began.append(slot.began)
             time.now += takes
 
     for first, start in enumerate(began):
@@ -99,13 +98,13 @@ def test_pauses_at_a_tiny_rate_stay_within_what_python_can_sleep(per_second: flo
         pauses.append(seconds)
         raise InterruptedError
 
-    gate = Throttle(4, per_second, sleep=sleep)
-    with gate.turn():
+    throttle = Throttle(4, per_second, sleep=sleep)
+    with throttle.slot():
         pass
-    with suppress(InterruptedError), gate.turn():
+    with suppress(InterruptedError), throttle.slot():
         pass
 
-    assert pauses == [throttle._LONGEST_SLEEP]
+    assert pauses == [_LONGEST_SLEEP]
 
 
 @given(
@@ -113,28 +112,28 @@ def test_pauses_at_a_tiny_rate_stay_within_what_python_can_sleep(per_second: flo
     st.lists(st.lists(st.sampled_from([200, 404, 429, 503, -1, -2]), max_size=12), min_size=1, max_size=6),
 )
 def test_concurrent_requests_stay_within_the_limit_and_release_every_slot(most: int, scripts: list[list[int]]) -> None:
-    gate = Throttle(most)
-    limit, lock = gate._limit, Lock()
+    throttle = Throttle(most)
+    limit, lock = throttle._limit, Lock()
     places, there = [], [0]
     begin = limit.begin
 
     def watched() -> int:
-        places.append((limit.under_way, limit.now))
+        places.append((limit.in_flight, limit.now))
         return begin()
 
     limit.begin = watched  # type: ignore[method-assign]  # observed, not changed
 
     def work(outcomes: list[int]) -> None:
         for outcome in outcomes:
-            with suppress(ZeroDivisionError), gate.turn("models") as turn:
+            with suppress(ZeroDivisionError), throttle.slot("models") as slot:
                 with lock:
                     there[0] += 1
                     assert there[0] <= most
                 real_time.sleep(0)
                 with lock:
                     there[0] -= 1
-                turn.late = outcome == -2
-                turn.answered(outcome if outcome > 0 else 1 // (outcome + 1))
+                slot.timed_out = outcome == -2
+                slot.record_answer(outcome if outcome > 0 else 1 // (outcome + 1))
 
     workers = [Thread(target=work, args=[script]) for script in scripts]
     for worker in workers:
@@ -144,23 +143,23 @@ def test_concurrent_requests_stay_within_the_limit_and_release_every_slot(most: 
 
     assert len(places) == sum(map(len, scripts))
     assert all(under_way < now for under_way, now in places)
-    assert (limit.under_way, gate._waiting, there) == (0, 0, [0])
+    assert (limit.in_flight, throttle._waiting, there) == (0, 0, [0])
 
 
 def test_waiting_workers_use_every_slot_of_a_grown_limit() -> None:
-    gate, done, together = Throttle(3), [Event() for _ in range(5)], Barrier(3)
+    throttle, done, together = Throttle(3), [Event() for _ in range(5)], Barrier(3)
 
     def work(number: int) -> None:
-        with gate.turn() as turn:
+        with throttle.slot() as slot:
             done[number].wait()
             if number >= 2:
                 together.wait(patience())  # fails unless all three are here
-            turn.answered(200)
+            slot.record_answer(200)
 
     workers = [Thread(target=work, args=[number]) for number in range(5)]
     for number, worker in enumerate(workers):
         worker.start()
-        while gate._limit.under_way + gate._waiting <= number:
+        while throttle._limit.in_flight + throttle._waiting <= number:
             real_time.sleep(0.001)
     for each in done:
         each.set()
@@ -171,15 +170,15 @@ def test_waiting_workers_use_every_slot_of_a_grown_limit() -> None:
 
 
 def test_limit_lowered_by_a_status_is_logged_as_info_and_other_changes_as_debug(
-    gate: Throttle, caplog: pytest.LogCaptureFixture
+    throttle: Throttle, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     for status in (429, 503, 404):
-        with gate.turn() as turn:
-            turn.answered(status)
-    with gate.turn() as turn, suppress(TimeoutError):
-        gate._limit.now = 4
-        turn.late = True
+        with throttle.slot() as slot:
+            slot.record_answer(status)
+    with throttle.slot() as slot, suppress(TimeoutError):
+        throttle._limit.now = 4
+        slot.timed_out = True
         raise TimeoutError
 
     assert [(record.levelname, record.message) for record in caplog.records] == [

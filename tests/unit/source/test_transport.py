@@ -130,15 +130,15 @@ def test_dripping_compressed_body_without_content_times_out(serve: Serve) -> Non
 
 
 def test_timeout_lowers_the_limit_of_concurrent_requests(serve: Serve) -> None:
-    enough, gate = threading.Event(), Throttle(4)
-    opened = Transport(settings(host=serve(lambda _: enough.wait(20)), timeout=0.1), TOKEN, gate)
+    enough, throttle = threading.Event(), Throttle(4)
+    opened = Transport(settings(host=serve(lambda _: enough.wait(20)), timeout=0.1), TOKEN, throttle)
 
     with pytest.raises(TransientError):
         opened.get("/models")
     enough.set()
     opened.close()
 
-    assert gate._limit.now == 1
+    assert throttle._limit.now == 1
 
 
 @pytest.mark.parametrize(
@@ -159,9 +159,9 @@ def test_limit_falls_only_if_pages_of_the_same_list_and_size_slow_down(
         time.now += took
         return httpx.Response(200, stream=httpx.ByteStream(b""))
 
-    gate = Throttle(4, clock=time.clock, sleep=time.sleep)
-    gate._limit.now = 4
-    opened = Transport(settings(), TOKEN, gate, transport_of(handler))
+    throttle = Throttle(4, clock=time.clock, sleep=time.sleep)
+    throttle._limit.now = 4
+    opened = Transport(settings(), TOKEN, throttle, transport_of(handler))
     for _ in range(8):
         opened.get("/models/id")
         opened.get("/models", [("offset", "0"), ("limit", "5")])
@@ -169,7 +169,7 @@ def test_limit_falls_only_if_pages_of_the_same_list_and_size_slow_down(
     for _ in range(16):
         opened.get(path, params)
 
-    assert gate._limit.now == limit
+    assert throttle._limit.now == limit
 
 
 def test_redirect_is_not_followed_with_the_token(serve: Serve) -> None:

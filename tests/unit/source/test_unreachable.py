@@ -31,7 +31,7 @@ def test_placeholder_of_the_docs_is_called_an_example(host: str) -> None:
         get(f"https://{host}")
 
 
-def test_later_request_to_a_closed_port_is_transient(gate: Throttle) -> None:
+def test_later_request_to_a_closed_port_is_transient(throttle: Throttle) -> None:
     failing = False
 
     def handler(_: httpx.Request) -> httpx.Response:
@@ -39,7 +39,7 @@ def test_later_request_to_a_closed_port_is_transient(gate: Throttle) -> None:
             raise httpx.ConnectError("all attempts failed") from ConnectionRefusedError(111, "Connection refused")
         return httpx.Response(200)
 
-    opened = Transport(settings(), TOKEN, gate, transport_of(handler))
+    opened = Transport(settings(), TOKEN, throttle, transport_of(handler))
     opened.get("/models")
     failing = True
     with pytest.raises(TransientError, match="no connection") as raised:
