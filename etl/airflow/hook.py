@@ -1,6 +1,6 @@
 """The connection: URL and token of the control plane, the settings of a run, and the list of ML repos.
 
-Airflow imports this module whenever it parses DAGs, so functions import what runs need.
+Airflow imports this module each time it parses DAGs, so functions import heavy modules when they are called.
 """
 
 from collections.abc import Mapping

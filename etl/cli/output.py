@@ -1,4 +1,4 @@
-"""Standard output and standard error that report a failed write once, for files, pipes and terminals.
+"""Unbuffered stdout and stderr. stdout raises on its first failed write, stderr ignores failed writes.
 
 At exit, Python flushes both streams. If a flush fails, Python prints a report of its own and exits with 120. So neither
 stream buffers text here: each write goes to the file descriptor at once.

@@ -16,11 +16,12 @@ _COUNTS = ("seen", "inserted", "updated", "unchanged", "restored", "rejected", "
 _RARE = {"restored", "rejected"}
 """Columns that are shown only if they count something."""
 _COVERAGE = {"all": "all versions of each model", "latest": "only the latest version of each model"}
+_PROOFS = {"anchored": "all pages joined", "confirmed": "two sweeps agree"}
 _CHANGES = {"inserted": "insert", "updated": "update", "restored": "restore", "deleted": "delete"}
 
 
 def show(summary: Summary, out: Console, *, brief: bool = False) -> None:
-    """Print the result; `brief`: the state and the warnings only."""
+    """Print the result; `brief`: only the state, the warnings and the number of rejected records."""
     out.print(_headline(summary, out))
     if not brief:
         _print_details(summary, out)
@@ -33,7 +34,7 @@ def show(summary: Summary, out: Console, *, brief: bool = False) -> None:
 
 
 def _warnings(summary: Summary, out: Console) -> list[str]:
-    """The warnings that the terminal does not show yet. The last one of a refused dry run is in no log."""
+    """Return the warnings that stderr has not shown. The last one of a refused dry run is never logged."""
     if not logs.are_shown_beside(out):
         return summary.warnings
     return summary.warnings[-1:] if summary.status == "refused" else []
@@ -98,16 +99,19 @@ def _versions_read(summary: Summary) -> str:
     """How many versions were read again, and why."""
     number, because = summary.tallies[Entity.MODEL_VERSIONS].seen, sanitize(summary.plan.because)
     if summary.plan.way == "none":
-        return f"No version was read again: {because}."
+        return f"No version was read: {because}."
     if summary.plan.way == "embedded":
         return f"Each model's latest version was read: {because}."
     verb = "was" if number == 1 else "were"
-    return f"{pluralize(number, 'version')} {verb} read{'' if summary.mode == 'full' else ' again'}: {because}."
+    return f"{pluralize(number, 'version')} {verb} read: {because}."
 
 
 def _proof(summary: Summary) -> str:
     """The proof of completeness, and the coverage."""
-    proof = f"Proven complete ({summary.proof})" if summary.complete else "Not proven complete: nothing was deleted"
+    if not summary.complete:
+        proof = "Not proven complete: nothing was deleted"
+    else:
+        proof = f"Proven complete ({_PROOFS[summary.proof]})" if summary.proof else "Complete"
     return f"{proof}; covers {_COVERAGE[summary.coverage]}." if summary.coverage else f"{proof}."
 
 

@@ -37,23 +37,23 @@ _EXCERPT = 200
 _EXCERPTED = 32_768
 _LONGEST_ERROR = 2**20  # bytes; the API's own errors are short
 _BEARER = re.compile(r"(?i)(?<=bearer )\S+")
-_MAX_LEVELS = 200_000  # of brackets; no parser reads as many, and to skip them takes time
+_MAX_LEVELS = 200_000  # maximum nesting of brackets: no parser accepts more, and scanning more is slow
 _DEEPEST = 400  # more levels than a record may nest, fewer than Python can read
 _STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
-_SLOWER = "run again later, or ask for less at a time by --requests-per-second"
+_SLOWER = "run again later, or limit the rate with --requests-per-second"
 _RETRIED = frozenset({408, 425, 429})
 _NOT_OFFERED = frozenset({404, 405, 410, 501})
 _PAGE = re.compile(rb"(?!\s*null\s*$)\s*([<A-Za-z])")
 _ADVICE = {
     400: "check the filters and options given",
-    401: "it may have expired; give a valid one by TFY_API_KEY or --api-key-file",
-    403: "the token may not read this; allow it, or give one that may",
+    401: "it may have expired; set a valid token with TFY_API_KEY or --api-key-file",
+    403: "the token lacks permission; grant it read access, or use another token",
     404: "check the ids and filters given, and --api-prefix",
 }
 
 
 class LongInteger(str):
-    """An integer with more digits than Python reads: a str here, but not text in the JSON."""
+    """An integer with more digits than `int` accepts. It keeps the digits, but is no string in the JSON."""
 
     __slots__ = ()
 
@@ -100,7 +100,7 @@ def parse_envelope(answer: Answer, shape: Shape, secret: str) -> dict[str, Any]:
         what = "an HTML page" if page[1] == b"<" else "text that is not JSON"
         raise NotJson(f"{answer.path} answered {answer.status} with {what}")
     kind = MalformedResponse if content is None else NotApiResponse
-    raise kind(f"{answer.path} answered {answer.status} with not the JSON that was expected")
+    raise kind(f"{answer.path} answered {answer.status} with other JSON than expected")
 
 
 def _json(body: bytes | bytearray) -> Any:
@@ -168,8 +168,8 @@ def _refusal(answer: Answer, secret: str) -> Exception:
     if status < HTTPStatus.BAD_REQUEST:
         target = redact_excerpt(_host(answer.headers.get("location", "")), secret)
         return ConfigError(
-            f"The control plane redirects {path} to {target} ({status}), where the token is not sent: "
-            "give the final address with --host, unless it is a login."
+            f"The control plane redirects {path} to {target} ({status}), and the token is not sent there: "
+            "set --host to the final address, unless that is a login page."
         )
     if status == HTTPStatus.UNAUTHORIZED:
         return TokenRefused(f"The control plane refused the token (401): {_ADVICE[401]}.")
@@ -186,9 +186,9 @@ def _refusal(answer: Answer, secret: str) -> Exception:
 
 
 def _reasons(content: Any) -> Iterator[str]:
-    """Yield the messages of an error in a form of the API: `message`, or FastAPI's `detail`.
+    """Yield error messages from `message` or FastAPI's `detail`.
 
-    Any other body may be a page that repeats the request, and with it the token, in an unknown encoding.
+    Ignore other bodies: they may repeat the token in an unknown encoding.
     """
     if not isinstance(content, dict):
         return

@@ -64,13 +64,13 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
         return found | {"verification": self._verified | _compared(summary, settings.database())}
 
     def _check_all_synced(self) -> dict[str, Any]:
-        """Check in the database that every ML repo was synced. An ML repo deleted since then counts as synced."""
+        """Check in the database that every ML repo was synced. A deleted ML repo counts as synced."""
         from etl.store import open_readonly, runs
 
         if self.listed is None:
             raise AirflowFailException("This DAG run has no list of ML repos: clear the task list_ml_repos.")
         hook, url = TrueFoundryHook(self.truefoundry_conn_id), self.resolve_database_url()
-        # A slice needs one request; iteration would need one for each summary.
+        # `synced` is a lazy sequence of XComs: a slice fetches all in one request, iteration needs one for each.
         ids = [each["run_id"] for each in (self.synced or ())[:] if each and each["run_id"]]
         listed = {ml_repo for batch in self.listed for ml_repo in batch}
         with translate_errors([hook.connection.password or "", *passwords_of(url)]):
@@ -87,7 +87,7 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
         return {"ml_repos": len(listed), "vanished": sorted(left), "oldest_sync_at": oldest and oldest.isoformat()}
 
     def _is_done(self, row: Mapping[str, Any]) -> bool:
-        """Whether a run counts: a complete one, and with rejected records only if `fail_on_partial` is off."""
+        """Whether the run is complete. Rejected records are allowed only if `fail_on_partial` is off."""
         whole = row["scope"].keys() == {"ml_repos"}  # and not only some of its models
         return whole and bool(row["complete"]) and (row["status"] == "succeeded" or not self.fail_on_partial)
 
@@ -101,6 +101,9 @@ def _compared(summary: "Summary", url: str) -> dict[str, Any]:
         fresh = {row["scope"]: row for row in runs.freshness(connection)}[runs.WHOLE]
     alone, seen = newest["id"] == summary.run_id, summary.tallies[Entity.MODELS].seen
     if alone and not summary.rejected and fresh["models"] != seen:
-        raise StoreError(f"The lists have {seen} models, but the tables have {fresh['models']}: run again with --full.")
+        raise StoreError(
+            f"The control plane lists {seen} models, but the tables have {fresh['models']}: run again with the option "
+            "full."
+        )
     names = ("models", "model_versions", "age_seconds", "last_complete_run_id")
     return {name: fresh[name] for name in names} | {"compared": alone}

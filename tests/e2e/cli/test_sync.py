@@ -51,7 +51,7 @@ def test_the_result_for_people_fits_a_narrow_terminal(known: Simulator, tfy_etl:
         ["versions", "12", "12", "0", "0", "0"],
     ]
     assert lines[5] == "12 versions were read: no run has compared every version yet."
-    assert lines[6] == "Proven complete (anchored); covers all versions of each model."
+    assert lines[6] == "Proven complete (all pages joined); covers all versions of each model."
     assert re.fullmatch(r"5 requests, \d+\.\d kB, \d\.\d s\.", lines[7])
     assert len(lines) == 8
     assert max(map(len, lines)) <= 80
@@ -62,7 +62,7 @@ def test_a_second_run_names_what_the_tables_hold_although_it_read_less(known: Si
     lines = tfy_etl("sync").out.splitlines()
     assert lines[0] == "Up to date: 6 models, 12 versions in 2 ML repos"
     assert lines[4].split() == ["versions", "0", "0", "0", "0", "0"]
-    assert lines[5] == "No version was read again: no model looks changed."
+    assert lines[5] == "No version was read: no model looks changed."
 
 
 def test_the_first_line_counts_the_scope_of_the_run(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:

@@ -49,8 +49,8 @@ def test_a_result_has_state_counts_reason_proof_and_cost() -> None:
         "ML repos      1         0        0          1         0        0",
         "models    1,200         1        0      1,199         0        0",
         "versions      9         0        4          3         2        2",
-        "9 versions were read again: 1 model looks changed.",
-        "Proven complete (anchored); covers all versions of each model.",
+        "9 versions were read: 1 model looks changed.",
+        "Proven complete (all pages joined); covers all versions of each model.",
         "1 request, 2.5 MB, 1.3 s.",
     ]
 
@@ -63,10 +63,10 @@ def test_a_result_has_state_counts_reason_proof_and_cost() -> None:
         ({"duration_s": 3725.0}, "1 request, 2.5 MB, 62 min 5 s."),
         ({"proof": "confirmed", "coverage": Coverage.LATEST},
          "Proven complete (confirmed); covers only the latest version of each model."),
-        ({"coverage": None}, "Proven complete (anchored)."),
+        ({"coverage": None}, "Proven complete (all pages joined)."),
         ({"complete": False, "proof": None, "status": RunStatus.PARTIAL},
          "Not proven complete: nothing was deleted; covers all versions of each model."),
-        ({"plan": Plan("none", 0, "no model looks changed")}, "No version was read again: no model looks changed."),
+        ({"plan": Plan("none", 0, "no model looks changed")}, "No version was read: no model looks changed."),
         ({"plan": Plan("sweep", 2, "--full was given"), "mode": "full"}, "9 versions were read: --full was given."),
         ({"plan": Plan("embedded", 0, "not offered")}, "Each model's latest version was read: not offered."),
     ],
