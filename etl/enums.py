@@ -12,7 +12,7 @@ class Entity(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a run does with a record that it has read."""
+    """The effect of a run on a record that it has read."""
 
     INSERTED = "inserted"
     UPDATED = "updated"

@@ -1,4 +1,4 @@
-"""Check URLs of settings, and tell which hosts are this machine."""
+"""Check URLs of settings, and detect which hosts are this machine."""
 
 import ipaddress
 import re

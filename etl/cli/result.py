@@ -65,7 +65,7 @@ def _contents(summary: Summary) -> str:
 
 
 def _changes(summary: Summary) -> str:
-    """What a run would do: insert 2 models, 5 versions; update 1 version."""
+    """The changes that a run would make: insert 2 models, 5 versions; update 1 version."""
     parts = []
     for name, verb in _CHANGES.items():
         numbers = {_noun(entity): getattr(tally, name) for entity, tally in summary.tallies.items()}
@@ -96,7 +96,7 @@ def _print_details(summary: Summary, out: Console) -> None:
 
 
 def _versions_read(summary: Summary) -> str:
-    """How many versions were read again, and why."""
+    """The number of versions that were read, and the reason."""
     number, because = summary.tallies[Entity.MODEL_VERSIONS].seen, sanitize(summary.plan.because)
     if summary.plan.way == "none":
         return f"No version was read: {because}."

@@ -27,7 +27,7 @@ from etl.store import Known, Observed, Staging
 from etl.sync.scope import Scope
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""How far `updated_at` may be ahead of this machine's clock."""
+"""The time that `updated_at` may be ahead of this machine's clock."""
 
 _TWIN = "another record has the same id, and updated_at does not say which is newer"
 
