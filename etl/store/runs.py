@@ -4,7 +4,7 @@ A run writes its row when it starts, and closes it when it ends. `status` and th
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, type_coerce, update
@@ -20,7 +20,8 @@ from etl.store.staging_tables import OBSERVED, TABLES
 # Tables instead of mapped classes: a statement with a mapped class configures every mapper, at the start of each run.
 _RUNS, _COUNTS, _SCOPES = (TABLES[name] for name in ("sync_runs", "sync_run_counts", "sync_scopes"))
 
-_CLOCK_SKEW_S = 300.0
+CLOCK_SKEW = timedelta(minutes=5)
+"""Times up to this far in the future are not called wrong: the clocks of several machines differ."""
 
 WHOLE = "all"
 """The name of the scope without a filter."""
@@ -177,7 +178,7 @@ def by_ids(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
 
 def is_in_future(age_s: float) -> bool:
     """Whether a time of this age lies in the future by more than clocks usually differ."""
-    return age_s < -_CLOCK_SKEW_S
+    return age_s < -CLOCK_SKEW.total_seconds()
 
 
 def age_of(scopes: Iterable[Mapping[str, Any]]) -> float | None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from etl.store.runs import CLOCK_SKEW
+
 _REQUEST = 50
 """The cost of one request on the network, the client and the server, in records that could be read instead."""
 
@@ -12,9 +14,6 @@ NEVER = timedelta.max
 """For `full_every`: no run compares every version merely because the last comparison is old.
 
 Another run must then find changes that do not show in a model's change hash."""
-
-CLOCK_SKEW = timedelta(minutes=5)
-"""Times up to this far in the future are not called wrong: clocks of several machines differ."""
 
 Way = Literal["none", "embedded", "by model", "sweep"]
 

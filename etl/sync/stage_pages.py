@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from etl.enums import Entity, Outcome
@@ -24,10 +24,8 @@ from etl.records import (
     to_rows,
 )
 from etl.store import Known, Observed, Staging
+from etl.store.runs import CLOCK_SKEW
 from etl.sync.scope import Scope
-
-CLOCK_TOLERANCE = timedelta(minutes=5)
-"""The time that `updated_at` may be ahead of this machine's clock."""
 
 _TWIN = "another record has the same id, and updated_at does not say which is newer"
 
@@ -58,7 +56,7 @@ def newest_credible() -> datetime:
 
     A time in the future is wrong: if it counted, a later state with a right time would never be stored.
     """
-    return datetime.now(UTC) + CLOCK_TOLERANCE
+    return datetime.now(UTC) + CLOCK_SKEW
 
 
 class PageStager:
