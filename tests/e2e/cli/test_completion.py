@@ -1,10 +1,12 @@
 """Completion of commands, options and values in bash, zsh and fish."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.cli.commands import COMMAND, execute
+from tests.support.external_tools import require_tool
 from tests.support.paths import ROOT
 
 SHELLS = ("bash", "zsh", "fish")
@@ -58,6 +60,27 @@ def test_bash_completes_after_the_line_of_the_docs(folder: Path) -> None:
     reply, how = done.out.splitlines()
     assert reply == "rejected"
     assert how.endswith("-F _tfy_etl_completion tfy-etl")
+
+
+def test_fish_completes_after_the_line_of_the_docs(folder: Path) -> None:
+    fish = require_tool("fish", "fish")
+    (line,) = (each for each in documented() if "fish" in each)
+    script = f"{line.partition('>')[0]}| source; complete --do-complete 'tfy-etl rej'"
+    done = execute(fish, "--no-config", "-c", script, cwd=folder, env=with_command())
+    assert (done.code, done.out.split()[:1], done.err) == (0, ["rejected"], "")
+
+
+def test_zsh_completes_after_the_line_of_the_docs(folder: Path) -> None:
+    zsh = require_tool("zsh", "zsh")
+    (line,) = (each for each in documented() if "zsh" in each)
+    script = f"autoload -U compinit; compinit -u; {line.partition('#')[0]}\nprint $_comps[tfy-etl]"
+    done = execute(zsh, "-f", "-c", script, cwd=folder, env=with_command())
+    assert (done.code, done.out, done.err) == (0, "_tfy_etl_completion\n", "")
+
+
+def with_command() -> dict[str, str]:
+    """The environment of a shell that finds the command."""
+    return {"PATH": f"{Path(COMMAND).parent}:{os.environ['PATH']}"}
 
 
 @pytest.mark.parametrize("shell", SHELLS)
