@@ -153,7 +153,10 @@ class Settings:
         maximum=1,
     )
     confirm_deletes: int = _sync(
-        _DELETES, 50, "Fetch up to this many missing models by id before marking them deleted.", minimum=0
+        _DELETES,
+        50,
+        "Before a delete, fetch each missing model by id, unless more than this many are missing.",
+        minimum=0,
     )
     allow_mass_delete: bool = _sync(_DELETES, False, "Disable the delete limit for this run.")
     page_size: int = _sync(_REQUESTS, 500, "Records per request.", minimum=1)

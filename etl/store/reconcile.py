@@ -28,6 +28,7 @@ from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import CHILDREN, OBSERVED, TABLES, TO_DELETE, TO_RESTORE, VERSIONS_READ
 
 _MOST_NAMED = 5
+_NOUNS = {Entity.ML_REPOS: "ML repos", Entity.MODELS: "models", Entity.MODEL_VERSIONS: "versions"}
 
 
 class EmptiedRepo(NamedTuple):
@@ -177,8 +178,9 @@ def check_delete_limit(
             live = connection.scalar(live_here) or tally.deleted
         # Compare the quotient, because 0.29 * 100 is slightly less than 29.
         if tally.deleted / live > max_share:
+            missing = f"{_NOUNS[entity]} {'is' if tally.deleted == 1 else 'are'} missing at the source"
             raise DeleteLimitExceeded(
-                f"{tally.deleted} of {live} {entity} are missing at the source, more than {max_share:.0%} at once: "
+                f"{tally.deleted} of {live} {missing}, more than {max_share:.0%} at once: "
                 f"nothing was written. {_named(emptied_repos(connection))}If that is right, run again with "
                 "--allow-mass-delete; else look at the token's permissions."
             )

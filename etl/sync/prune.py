@@ -42,7 +42,7 @@ def prune(settings: Settings, *, batch: int = _BATCH, sleep: Callable[[float], N
     An error or a signal does not roll back the batches that were committed before it.
     """
     if settings.keep is None:
-        raise ConfigError("How much is to be kept? Give it as --keep 90d: what is older goes.")
+        raise ConfigError("No age is set: pass --keep 90d to delete run history that is older than 90 days.")
     before = _ago(settings.keep)
     with open_readonly(settings.database()) as connection:
         old = Old(connection, before)

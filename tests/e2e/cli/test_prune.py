@@ -56,7 +56,7 @@ def test_a_dry_run_of_prune_says_so(aged: None, tfy_etl: Cli) -> None:
 def test_prune_without_keep_deletes_nothing(aged: None, tfy_etl: Cli) -> None:
     done = tfy_etl("prune")
     assert (done.code, done.out) == (2, "")
-    assert done.err == "Error: How much is to be kept? Give it as --keep 90d: what is older goes.\n"
+    assert done.err == "Error: No age is set: pass --keep 90d to delete run history that is older than 90 days.\n"
     assert runs(tfy_etl) == 2
 
 

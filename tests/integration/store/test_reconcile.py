@@ -189,7 +189,7 @@ def test_the_share_is_looked_at_for_each_table_by_itself(env: SyncEnv) -> None:
     env.sync()
     for version in env.registry.ids("model-versions")[:8]:
         env.registry.delete_version(version)
-    with pytest.raises(DeleteLimitExceeded, match="8 of 36 model_versions"):
+    with pytest.raises(DeleteLimitExceeded, match="8 of 36 versions"):
         env.sync()
 
 

@@ -90,7 +90,7 @@ def test_a_run_of_an_ml_repo_deletes_inside_it_alone(env: SyncEnv) -> None:
 def test_the_share_of_deletes_is_taken_of_the_scope(env: SyncEnv) -> None:
     env.sync()
     env.registry.delete_model(env.registry.ids("models")[0])
-    with pytest.raises(DeleteLimitExceeded, match="1 of 4 models are missing at the source, more than 20% at once"):
+    with pytest.raises(DeleteLimitExceeded, match="1 of 4 models is missing at the source, more than 20% at once"):
         env.sync(ml_repo=("1",))
 
 
