@@ -44,7 +44,7 @@ def _left(timeout: float | None) -> float | None:
         return timeout
     left = ends - time.monotonic()
     if left <= 0:
-        raise httpx.ReadTimeout("it came too slowly")
+        raise httpx.ReadTimeout("the answer took too long")
     return left if timeout is None else min(timeout, left)
 
 

@@ -82,7 +82,7 @@ def test_tables_that_differ_from_the_lists_fail_verify(env: SyncEnv) -> None:
     runs = synced(env, "1", "2", "3")
     env.execute(_LOSES_A_MODEL)
     env.execute(_WHEN_IT_COMMITS)
-    with pytest.raises(AirflowException, match="The lists have 12 models, but the tables have 11"):
+    with pytest.raises(AirflowException, match="The control plane lists 12 models, but the tables have 11"):
         verify(runs)
 
 

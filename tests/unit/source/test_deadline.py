@@ -71,7 +71,7 @@ def assert_ends(host: str, **given: object) -> None:
     """One request ends by the time limit, which is five times the timeout."""
     opened = Transport(settings(host=host, timeout=0.1, **given), TOKEN, Throttle(1))
     began = time.monotonic()
-    with pytest.raises(TransientError, match=r"/models: no answer in time \(it came too slowly\)"):
+    with pytest.raises(TransientError, match=r"/models: no answer in time \(the answer took too long\)"):
         opened.get("/models")
     opened.close()
 

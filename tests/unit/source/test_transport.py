@@ -75,7 +75,7 @@ def test_dripping_body_times_out(serve: Serve) -> None:
         while not enough.wait(0.02):
             server.wfile.write(b" ")
 
-    with pytest.raises(TransientError, match=r"no answer in time \(it came too slowly\)"):
+    with pytest.raises(TransientError, match=r"no answer in time \(the answer took too long\)"):
         get(serve(respond), timeout=0.2)
     enough.set()
 
