@@ -130,4 +130,4 @@ def test_a_sync_configures_no_mapper(migrated_url: str) -> None:
                 check=True,
             )
             assert ended.stderr.split() == ["synced", "configured"]
-            assert "succeeded" in ended.stdout
+            assert "Up to date: " in ended.stdout

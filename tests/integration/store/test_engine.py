@@ -49,7 +49,7 @@ def test_a_missing_driver_is_told_with_the_extra_that_brings_it(monkeypatch: pyt
         return imported(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without_psycopg)
-    with pytest.raises(ConfigError, match="tfy-etl\\[postgres\\]"):
+    with pytest.raises(ConfigError, match=r"pip install '\.\[postgres\]'"):
         open_engine("postgresql://host/db")
 
 
