@@ -161,7 +161,8 @@ def _store_checks(settings: Settings) -> list[Check]:
                 return "the database is empty"
             with engine.connect() as connection:
                 runs.check_same_host(connection, settings.base_url())
-            return "the database was filled from this host"
+                written = runs.last_host(connection) is not None
+            return "the database was filled from this host" if written else "no run has written anything yet"
 
     return [
         Check("database", (), database),

@@ -13,6 +13,7 @@ from etl.sync import Summary
 
 _NAMES = {Entity.ML_REPOS: "ML repos", Entity.MODELS: "models", Entity.MODEL_VERSIONS: "versions"}
 _COUNTS = ("seen", "inserted", "updated", "unchanged", "restored", "rejected", "deleted")
+_HEADERS = {"seen": "read"}
 _RARE = {"restored", "rejected"}
 """Columns that are shown only if they count something."""
 _COVERAGE = {"all": "all versions of each model", "latest": "only the latest version of each model"}
@@ -83,7 +84,7 @@ def _print_details(summary: Summary, out: Console) -> None:
     shown = [name for name in _COUNTS if name not in _RARE or any(getattr(t, name) for t in summary.tallies.values())]
     counts = table("")
     for name in shown:
-        counts.add_column(name, justify="right")
+        counts.add_column(_HEADERS.get(name, name), justify="right")
     for entity, tally in summary.tallies.items():
         counts.add_row(_NAMES[entity], *(f"{getattr(tally, name):,}" for name in shown))
     out.print(counts)

@@ -80,7 +80,7 @@ def check_same_host(connection: Connection, host: str) -> None:
     before = last_host(connection)
     if before is None or before == host:
         return
-    if before.partition(":")[0] != host.partition(":")[0]:  # without a scheme, --host means https
+    if before.partition(":")[2] == host.partition(":")[2]:  # without a scheme, --host means https
         raise ConfigError(
             f"This database was filled from {before}, and not from {host}: check the scheme in TFY_HOST or --host, or "
             "name another --database-url for another control plane."

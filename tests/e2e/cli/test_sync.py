@@ -45,7 +45,7 @@ def test_the_result_for_people_fits_a_narrow_terminal(known: Simulator, tfy_etl:
     lines = tfy_etl("sync").out.splitlines()
     assert lines[0] == "Up to date: 6 models, 12 versions in 2 ML repos"
     assert [line.split() for line in lines[1:5]] == [
-        ["seen", "inserted", "updated", "unchanged", "deleted"],
+        ["read", "inserted", "updated", "unchanged", "deleted"],
         ["ML", "repos", "2", "2", "0", "0", "0"],
         ["models", "6", "6", "0", "0", "0"],
         ["versions", "12", "12", "0", "0", "0"],
@@ -143,7 +143,7 @@ def test_rejected_records_exit_with_3_and_are_counted(known: Simulator, registry
     assert done.out.startswith("Partly up to date: 6 models, ")
     assert "1 record was rejected: tfy-etl rejected list shows the reasons.\n" in done.out
     head, *rows = [line.split() for line in done.out.splitlines()[1:5]]
-    assert head == ["seen", "inserted", "updated", "unchanged", "rejected", "deleted"]
+    assert head == ["read", "inserted", "updated", "unchanged", "rejected", "deleted"]
     for row in rows:
         seen, *others, _deleted = map(int, row[-6:])
         assert seen == sum(others)

@@ -45,7 +45,7 @@ def shown(of: Summary, *, brief: bool = False) -> str:
 def test_a_result_has_state_counts_reason_proof_and_cost() -> None:
     assert [line.rstrip() for line in shown(summary()).splitlines()] == [
         "Up to date: 1,200 models, 50,000 versions in 1 ML repo",
-        "           seen  inserted  updated  unchanged  restored  deleted",
+        "           read  inserted  updated  unchanged  restored  deleted",
         "ML repos      1         0        0          1         0        0",
         "models    1,200         1        0      1,199         0        0",
         "versions      9         0        4          3         2        2",
@@ -62,7 +62,7 @@ def test_a_result_has_state_counts_reason_proof_and_cost() -> None:
         ({"retries": 2, "requests": 3}, "3 requests (2 retries), 2.5 MB, 1.3 s."),
         ({"duration_s": 3725.0}, "1 request, 2.5 MB, 62 min 5 s."),
         ({"proof": "confirmed", "coverage": Coverage.LATEST},
-         "Proven complete (confirmed); covers only the latest version of each model."),
+         "Proven complete (two sweeps agree); covers only the latest version of each model."),
         ({"coverage": None}, "Proven complete (all pages joined)."),
         ({"complete": False, "proof": None, "status": RunStatus.PARTIAL},
          "Not proven complete: nothing was deleted; covers all versions of each model."),
