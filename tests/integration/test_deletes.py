@@ -285,7 +285,7 @@ def test_an_empty_registry_takes_nothing_along_by_itself(env: SyncEnv) -> None:
         env.registry.delete_ml_repo(repo)
     before = env.registry_dump()
 
-    with pytest.raises(DeleteLimitExceeded, match="ml_repos"):
+    with pytest.raises(DeleteLimitExceeded, match="6 of 6 ML repos are missing"):
         env.sync()
 
     assert env.registry_dump() == before
