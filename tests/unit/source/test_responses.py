@@ -133,7 +133,7 @@ def test_refused_token_raises_an_error_with_advice() -> None:
 
 
 def test_forbidden_path_is_named_in_the_error() -> None:
-    with pytest.raises(Forbidden, match=r"refused /api/ml/v1/models \(403 Forbidden: no; permission\).*grant it read access"):
+    with pytest.raises(Forbidden, match=r"refused /api/ml/v1/models \(403 Forbidden: no; permission\).*grant it"):
         opened('{"message": ["no", "permission"]}', 403)
 
 
