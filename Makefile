@@ -49,7 +49,7 @@ demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, show what c
 test: .venv/dev.stamp  ## run every test, on SQLite and PostgreSQL
 	$(BIN)/pytest
 
-test-fast: .venv/dev.stamp  ## run the tests that take less than a minute together
+test-fast: .venv/dev.stamp  ## run the quick unit tests, in about a minute
 	$(BIN)/pytest -m "not e2e and not slow and not bench"
 
 # Separate, because on Python 3.11 it makes every process of the suite several times as slow.
