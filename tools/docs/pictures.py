@@ -90,7 +90,8 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
 def write_demo(folder: Path) -> None:
     """Write the output of `tfy-etl demo`."""
     done = subprocess.run([COMMAND, "demo"], cwd=folder, env=environment(folder), capture_output=True, check=True)
-    lines = (line.rstrip() for line in done.stdout.decode().splitlines())
+    output = done.stdout.decode().replace(str(COMMAND), ".venv/bin/tfy-etl")  # as `make demo` prints it
+    lines = (line.rstrip() for line in output.splitlines())
     (FOLDER / "demo.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
