@@ -16,9 +16,10 @@ from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
 from etl.airflow import CONNECTION_TYPE
+from etl.durations import parse_duration
 from etl.errors import ConfigError, EtlError, SourceError
 from etl.redaction import passwords_of
-from etl.settings import Settings, parse_duration
+from etl.settings import Settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from etl.durations import parse_duration
 from etl.errors import ConfigError
-from etl.settings import parse_duration
 
 
 class Moment(click.ParamType[timedelta | datetime]):

@@ -9,8 +9,9 @@ from typing import Any, get_type_hints
 
 import click
 
+from etl.durations import parse_duration
 from etl.errors import ConfigError
-from etl.settings import Settings, env_names, flag, parse_duration, token_of_environment
+from etl.settings import Settings, env_names, flag, token_of_environment
 
 
 class Duration(click.ParamType[timedelta]):
@@ -98,6 +99,14 @@ def settings_of(ctx: click.Context, **own: Any) -> Settings:
 output_option = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
 )
+
+
+def complete_table(_ctx: click.Context, _param: click.Parameter, typed: str) -> list[str]:
+    """The tables and views whose names start with what was typed, for shell completion."""
+    from etl.schema_docs import describe_schema  # noqa: PLC0415 slow, and completion alone needs it
+
+    schema = describe_schema(())
+    return sorted(each.name for each in (*schema.tables, *schema.views) if each.name.startswith(typed))
 
 
 class GroupedHelp(click.Command):

@@ -134,7 +134,10 @@ def test_a_json_error_line_has_no_secret(tfy_etl: Cli, monkeypatch: pytest.Monke
 def test_the_package_runs_as_a_module(folder: Path) -> None:
     done = execute(sys.executable, "-m", "etl", "sync", cwd=folder)
     assert (done.code, done.out) == (2, "")
-    assert done.err == "Error: No token is set: set TFY_API_KEY, or pass a file that contains it with --api-key-file.\n"
+    assert done.err == (
+        "Error: No host and no token are set: set TFY_HOST or pass --host https://your-control-plane.example; "
+        "set TFY_API_KEY, or pass a file that contains it with --api-key-file.\n"
+    )
 
 
 def test_importing_the_main_module_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
