@@ -3,12 +3,15 @@
 import click
 
 from etl.cli.output import print_result
+from etl.settings import Settings
 from etl.store import opened, schema
 
 
-def upgrade_schema(database_url: str) -> None:
-    """Migrate the schema, and print both revisions."""
-    with opened(database_url) as engine:
+def upgrade_schema(settings: Settings) -> None:
+    """Migrate the schema, and print both revisions; first create the schema that `--schema` names."""
+    with opened(settings.database()) as engine:
+        if settings.schema:
+            schema.create_namespace(engine, settings.schema)
         before = schema.current(engine)
         schema.upgrade(engine)
         after = schema.current(engine)

@@ -20,6 +20,7 @@ from etl.store.staging_tables import OBSERVED, TABLES
 # Tables instead of mapped classes: a statement with a mapped class configures every mapper, at the start of each run.
 _RUNS, _COUNTS, _SCOPES = (TABLES[name] for name in ("sync_runs", "sync_run_counts", "sync_scopes"))
 
+_ELSEWHERE = "name another --schema (PostgreSQL) or --database-url"
 CLOCK_SKEW = timedelta(minutes=5)
 """Times up to this far in the future are not called wrong: the clocks of several machines differ."""
 
@@ -83,11 +84,11 @@ def check_same_host(connection: Connection, host: str) -> None:
     if before.partition(":")[2] == host.partition(":")[2]:  # without a scheme, --host means https
         raise ConfigError(
             f"This database was filled from {before}, and not from {host}: check the scheme in TFY_HOST or --host, or "
-            "name another --database-url for another control plane."
+            f"{_ELSEWHERE} for another control plane."
         )
     raise ConfigError(
-        f"This database was filled from {before}, and not from {host}: name another --database-url for another "
-        "control plane. If it is the same one at a new address, run once with --accept-host."
+        f"This database was filled from {before}, and not from {host}: {_ELSEWHERE} for another control "
+        "plane. If it is the same one at a new address, run once with --accept-host."
     )
 
 

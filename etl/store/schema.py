@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, column, inspect, select, table
+from sqlalchemy.schema import CreateSchema
 
 import etl
 from etl.errors import ConfigError, DatabaseLocked, SchemaMismatch
@@ -82,6 +83,14 @@ def _try_upgrade(engine: Engine, revision: str, only_if: Callable[[_State], bool
             if _current(connection) == head():  # the mappings describe the newest revision only
                 comments.write(connection)
     return True
+
+
+def create_namespace(engine: Engine, name: str) -> None:
+    """Create this schema of a PostgreSQL database, unless it exists."""
+    with translate_errors(engine), engine.begin() as connection:
+        # Not IF NOT EXISTS, which requires the privilege to create schemas even if this one exists.
+        if not inspect(connection).has_schema(name):
+            connection.execute(CreateSchema(name))
 
 
 def downgrade(engine: Engine, revision: str) -> None:

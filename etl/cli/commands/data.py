@@ -149,8 +149,15 @@ def explore(ctx: click.Context, port: int, *, open_browser: bool) -> None:
     show_default=True,
     help="Output format.",
 )
+@click.option(
+    "--union",
+    "schemas",
+    multiple=True,
+    metavar="SCHEMA",
+    help="Print SQL instead: views over the tables of these PostgreSQL schemas; repeatable.",
+)
 @click.argument("names", metavar="[TABLE]...", nargs=-1, shell_complete=complete_table)
-def schema(format: str, names: tuple[str, ...]) -> None:
+def schema(format: str, names: tuple[str, ...], schemas: tuple[str, ...]) -> None:
     """Describe each table, view and column.
 
     With names, describes only those tables and views.
@@ -160,4 +167,4 @@ def schema(format: str, names: tuple[str, ...]) -> None:
     """
     with lazy_import():
         from etl.cli.schema import schema_command
-    schema_command(format, names)
+    schema_command(format, names, schemas)

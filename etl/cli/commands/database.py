@@ -16,11 +16,12 @@ def db() -> None:
 def upgrade(ctx: click.Context) -> None:
     """Create the tables and views, or migrate them.
 
-    Brings a database of any earlier release to the revision that this release needs.
+    Brings a database of any earlier release to the revision that this release needs. Creates the schema that --schema
+    names.
     """
     with lazy_import():
         from etl.cli.db import upgrade_schema
-    upgrade_schema(settings_of(ctx).database())
+    upgrade_schema(settings_of(ctx))
 
 
 @db.command()

@@ -137,7 +137,8 @@ class PostgresqlDialect(DatabaseDialect):
         found = connection.execute(_MAY_CREATE).one()
         if not found.has_schema:
             raise ConfigError(
-                "The role can use no schema of its search_path: create the schema, or grant USAGE and CREATE on it."
+                "The role can use no schema of its search_path: create it by tfy-etl db upgrade --schema NAME, or "
+                "grant USAGE and CREATE on it."
             )
         if not found.may_create:
             raise ConfigError(
