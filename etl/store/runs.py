@@ -177,6 +177,26 @@ def by_ids(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
         return [dict(row) for row in found.mappings()]
 
 
+class Written(NamedTuple):
+    """What some runs wrote: the number of records by entity and kind, and the first and last id in `changes`."""
+
+    counts: dict[str, dict[str, int]]
+    first_change_id: int | None
+    last_change_id: int | None
+
+
+def written_by(connection: Connection, ids: Sequence[str]) -> Written:
+    """Return what these runs wrote together."""
+    kinds = ("inserted", "updated", "deleted", "restored")
+    sums = select(_COUNTS.c.entity, *(func.sum(_COUNTS.c[kind]) for kind in kinds))
+    changes = TABLES["changes"]
+    span = select(func.min(changes.c.id), func.max(changes.c.id)).where(changes.c.run_id.in_(ids))
+    with connection.begin():
+        rows = connection.execute(sums.where(_COUNTS.c.run_id.in_(ids)).group_by(_COUNTS.c.entity)).all()
+        counts = {row[0]: dict(zip(kinds, map(int, row[1:]), strict=True)) for row in rows}
+        return Written(counts, *connection.execute(span).one())
+
+
 def is_in_future(age_s: float) -> bool:
     """Whether a time of this age lies in the future by more than clocks usually differ."""
     return age_s < -CLOCK_SKEW.total_seconds()
