@@ -31,8 +31,8 @@ class TrueFoundrySyncOperator(BaseOperator):
 
     `options` are settings by name, and may contain templates: {"full": True}, {"fqn": "{{ params.fqn }}"}. The summary
     is the task's XCom. Assets in `outlets` get an event only after a complete run that wrote: with `events="changed"`
-    those of tables that changed, with `all` every one. `on_lock_held` is the action if another run holds the lock: skip,
-    reschedule (after `lock_retry_delay`) or retry.
+    those of tables that changed, with `all` every one. `on_lock_held` is the action if another run holds the lock:
+    skip, reschedule (after `lock_retry_delay`) or retry.
     `skip_unknown_ml_repos` ignores ML repos that no longer exist, and syncs the others.
     """
 
