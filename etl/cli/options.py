@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import Field, fields
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import click
 
@@ -14,7 +14,13 @@ from etl.errors import ConfigError
 from etl.settings import Settings, env_names, flag, token_of_environment
 
 
-class Duration(click.ParamType[timedelta]):
+if TYPE_CHECKING:  # only type checkers know its parameter before click 8.4
+    DurationType = click.ParamType[timedelta]
+else:
+    DurationType = click.ParamType
+
+
+class Duration(DurationType):
     """The type of options such as 6h or 90d."""
 
     name = "duration"

@@ -105,7 +105,7 @@ def test_without_a_command_help_is_printed_and_the_exit_code_is_2(tfy_etl: Cli) 
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["synk"], "Error: No such command 'synk'. Did you mean 'sync'? See tfy-etl --help.\n"),
+        (["xyz"], "Error: No such command 'xyz'. See tfy-etl --help.\n"),
         (["--host", "x"], "Error: Missing command. See tfy-etl --help.\n"),
         (["sync", "--page-size", "ten"],
          "Error: Invalid value for '--page-size': 'ten' is not a valid integer. See tfy-etl sync --help.\n"),
