@@ -8,7 +8,6 @@ import click
 from etl.durations import parse_duration
 from etl.errors import ConfigError
 
-
 if TYPE_CHECKING:  # only type checkers know its parameter before click 8.4
     MomentType = click.ParamType[timedelta | datetime]
 else:
