@@ -8,9 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, select, text
+from sqlalchemy import ColumnElement, Connection, Engine, Table, select, text
 
 from etl.enums import Entity
 from etl.models import Base
@@ -124,12 +125,15 @@ class SyncEnv:
         """Run `sync --output json`, and return its result."""
         return json.loads(self.command("--output", "json", *arguments, exit_code=exit_code))
 
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine of the tests' own queries; it keeps no connection open."""
+        return open_engine(self.url)
+
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        engine = open_engine(self.url)
-        with engine.begin() as connection:
+        with self.engine.begin() as connection:
             yield connection
-        engine.dispose()
 
     def execute(self, statement: str) -> None:
         """Execute a statement directly on the database."""
