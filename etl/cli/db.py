@@ -3,14 +3,16 @@
 import click
 
 from etl.cli.output import print_result
-from etl.store import opened, schema
+from etl.settings import Settings
+from etl.store import Vocabulary, opened, schema
 
 
-def upgrade_schema(database_url: str) -> None:
-    """Migrate the schema, and print both revisions."""
-    with opened(database_url) as engine:
+def upgrade_schema(settings: Settings) -> None:
+    """Migrate the schema, write the words that settings name, and print both revisions."""
+    words = Vocabulary(*settings.words())
+    with opened(settings.database()) as engine:
         before = schema.current(engine)
-        schema.upgrade(engine)
+        schema.upgrade(engine, words=words)
         after = schema.current(engine)
     message = f"Migrated from {before} to {after}." if before else f"Created at revision {after}."
     if before == after:

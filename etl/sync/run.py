@@ -12,7 +12,7 @@ from etl.enums import Coverage, Entity, RunStatus
 from etl.errors import DeleteLimitExceeded, EtlError
 from etl.settings import Settings
 from etl.source import Client, ListingReader
-from etl.store import MissingRecords, NewScopeState, Staging, Store, SupersedeMode, Tally, reconcile, runs
+from etl.store import MissingRecords, NewScopeState, Staging, Store, SupersedeMode, Tally, Vocabulary, reconcile, runs
 from etl.store.totals import live_counts
 from etl.sync.confirm_deletes import confirm_deletes
 from etl.sync.context import Context, Progress
@@ -289,6 +289,7 @@ def _commit(context: Context, read: _Read) -> None:
         missing=read.missing,
         supersede=_supersede(context, read.extraction),
         advance=_advance(context, read) if _advances(context, read) else None,
+        words=Vocabulary(*context.settings.words()),
         signals_ignored=context.interrupts.ignored(),
     )
 

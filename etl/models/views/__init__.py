@@ -11,18 +11,24 @@ from etl.models.views.current import (
     sync_freshness,
     tag_assignments,
     version_coverage,
+    version_metadata,
 )
-from etl.models.views.history import alias_history, model_timeline, tag_history
+from etl.models.views.history import (
+    alias_history,
+    model_timeline,
+    production_history,
+    production_label_history,
+    tag_history,
+)
+from etl.models.views.metrics import metric_changes, metric_leaderboard
+from etl.models.views.production import production_models, production_versions
 from etl.models.views.questions import (
     authorship,
     base_model_usage,
     deployability,
     growth,
     inventory,
-    metric_changes,
-    metric_leaderboard,
     package_usage,
-    production_versions,
     python_usage,
     stale_models,
     storage_by_ml_repo,
@@ -44,6 +50,9 @@ __all__ = [
     "metric_leaderboard",
     "model_timeline",
     "package_usage",
+    "production_history",
+    "production_label_history",
+    "production_models",
     "production_versions",
     "python_usage",
     "stale_models",
@@ -53,4 +62,5 @@ __all__ = [
     "tag_history",
     "undocumented_models",
     "version_coverage",
+    "version_metadata",
 ]

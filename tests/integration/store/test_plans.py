@@ -22,9 +22,13 @@ def file(migrated_file: Path) -> Iterator[sqlite3.Connection]:
 
 
 def read_whole(file: sqlite3.Connection, query: str) -> list[int]:
-    """How many lists each loop of the plan reads from end to end: those of one parent are nested in each other."""
+    """How many lists each loop of the plan reads from end to end: those of one parent are nested in each other.
+
+    The tables of words do not grow with the registry.
+    """
     plan = file.execute(f"EXPLAIN QUERY PLAN {query}", {"at": "2026-05-01"} if ":at" in query else {}).fetchall()
-    return list(Counter(parent for _, parent, _, detail in plan if detail.startswith("SCAN ")).values())
+    scans = [parent for _, parent, _, detail in plan if detail.startswith("SCAN ") and not detail.endswith("_words")]
+    return list(Counter(scans).values())
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)

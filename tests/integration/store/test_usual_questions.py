@@ -115,11 +115,11 @@ def at(day: int) -> datetime:
 
 def test_inventory_counts_each_version_once_and_shows_empty_models(known: SyncEnv) -> None:
     assert told(known, views.inventory) == [
-        (None, None, "Ada", None, 1, 0, 0),
-        ("1", "risk", None, None, 1, 0, 0),
-        ("1", "risk", "Ada", "sklearn", 1, 2, 300),
-        ("1", "risk", "Ada", "transformers", 1, 2, 0),
-        ("1", "risk", "s-team", "transformers", 1, 1, 0),
+        (None, None, "Ada", None, 1, 0, 0, 0),
+        ("1", "risk", None, None, 1, 0, 0, 0),
+        ("1", "risk", "Ada", "sklearn", 1, 2, 300, 0),
+        ("1", "risk", "Ada", "transformers", 1, 2, None, 2),
+        ("1", "risk", "s-team", "transformers", 1, 1, None, 1),
     ]
 
 
@@ -179,9 +179,9 @@ def test_python_versions_are_shown_as_written_and_by_their_first_two_numbers(kno
 
 def test_package_usage_shows_also_what_does_not_parse(known: SyncEnv) -> None:
     assert told(known, views.package_usage) == [
-        (None, None, "v-1", "m-churn", "churn", "risk", 1, False, "not one!"),
-        ("numpy", "", "v-2", "m-churn", "churn", "risk", 2, False, "numpy"),
-        ("numpy", "==1.26", "v-1", "m-churn", "churn", "risk", 1, False, "NumPy==1.26"),
+        (None, None, None, False, "v-1", "m-churn", "churn", "risk", 1, False, "not one!"),
+        ("numpy", "", None, False, "v-2", "m-churn", "churn", "risk", 2, False, "numpy"),
+        ("numpy", "==1.26", "1.26", True, "v-1", "m-churn", "churn", "risk", 1, False, "NumPy==1.26"),
     ]
 
 
@@ -261,7 +261,7 @@ def test_no_view_shows_what_is_gone_but_those_of_history(known: SyncEnv) -> None
         if {"m-gone", "v-of-gone", "gone"} & {str(cell) for cell in row.values()}
     }
 
-    assert shown == {"tag_history", "model_timeline"}
+    assert shown == {"tag_history", "production_label_history", "production_history", "model_timeline"}
 
 
 @pytest.mark.parametrize("view", views.metadata.tables.values(), ids=lambda view: view.name)
