@@ -29,10 +29,10 @@ def version(id: str, model: str, day: int | None, **said: Any) -> Record:
         for key in ("tags", "metrics", "deployable", "created_by_subject", "ml_repo_id")
         if key in said
     }
-    size, python = said.pop("size", None), said.pop("python", None)
+    size, python, metadata = said.pop("size", None), said.pop("python", None), said.pop("metadata", {})
     manifest = a_manifest(
         **{"version": None, "version_alias": None, "description": None, "framework": None} | said,
-        metadata={".truefoundry": {"artifact_size": size}},
+        metadata={".truefoundry": {"artifact_size": size}} | metadata,
         environment={"python_version": python, "pip_packages": said.pop("packages", [])},
     )
     manifest.pop("packages", None)
@@ -47,6 +47,8 @@ BERT = {"type": "transformers", "base_model": "bert"}
 VERSIONS = [
     version("v-1", "m-churn", 1, version=1, description="a tree", framework=SKLEARN, size=100, python="3.9.18",
             packages=["NumPy==1.26", "not one!"], tags=["prod", "x"], deployable=True, created_by_subject=ADA,
+            metadata={"team": "risk", "pii": True, "tier": 2, "score": 0.5, "none": None, "odd": math.nan, "big": -1e300,
+                      "list": [1], "␛\0": "␛\0"},
             metrics=[a_metric(key="auc", value=0.9), a_metric(key="auc", value=0.1, step=0)]),
     version("v-2", "m-churn", 2, version=2, framework=SKLEARN, size=200, python="3.11", packages=["numpy"],
             tags=["Prod", "env:PROD", "reproduce", "prod:1"], deployable=False, created_by_subject=ADA,
@@ -218,6 +220,38 @@ def test_the_change_of_a_metric_is_null_where_a_double_cannot_hold_it(known: Syn
     assert rows["auc", 1]["relative_change"] == pytest.approx(-1 / 9)
     assert (rows["auc", 3]["change"], rows["auc", 3]["relative_change"]) == (0.5, None)
     assert (rows["up", 3]["change"], rows["up", 3]["relative_change"]) == (None, None)
+
+
+def test_an_improvement_is_known_where_the_direction_is_and_its_size_is_a_share_of_the_largest_value(
+    known: SyncEnv,
+) -> None:
+    rows = {(row["key"], row["from_version"]): row for row in known.rows(views.metric_changes)}
+
+    assert {each: (row["better"], row["is_improvement"]) for each, row in rows.items()} == {
+        ("auc", 1): ("higher", False), ("auc", 2): ("higher", False), ("auc", 3): ("higher", True),
+        ("up", 3): (None, None),
+    }  # fmt: skip
+    assert rows["auc", 2]["scaled_change"] == pytest.approx(-0.8 / 0.9)
+    assert rows["auc", 3]["scaled_change"] == pytest.approx(0.5 / 0.9)  # its relative change would be infinite
+    assert rows["up", 3]["scaled_change"] is None
+
+
+def test_metadata_has_a_row_for_each_key_of_a_version(known: SyncEnv) -> None:
+    view = views.version_metadata
+    rows = known.rows(view, view.c.model_version_id == "v-1")
+    values = {row["key"]: row["value"] for row in rows}
+    number = values.pop("big")
+
+    assert float(number) == -1e300
+    assert values.pop(".truefoundry").replace(" ", "") == '{"artifact_size":100}'
+    assert values == {
+        "team": "risk", "pii": "true", "tier": "2", "score": "0.5", "none": None, "odd": "NaN", "list": "[1]",
+        "␛\0": "␛\0",
+    }  # fmt: skip
+    assert {(row["model_name"], row["ml_repo_name"], row["version"], row["is_latest"]) for row in rows} == {
+        ("churn", "risk", 1, False)
+    }
+    assert "v-of-gone" not in {row["model_version_id"] for row in known.rows(view)}
 
 
 def test_storage_shows_every_ml_repo_and_counts_no_impossible_size(known: SyncEnv) -> None:
