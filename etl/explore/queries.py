@@ -48,7 +48,7 @@ ORDER BY tag, ml_repo_name, model_name, version""",
         "days: 180 if empty. Empty models come last.",
         """\
 SELECT ml_repo_name, model_name, created_by, version_count, last_version_at, days_since_last_version
-FROM stale_models
+FROM model_activity
 WHERE days_since_last_version IS NULL
    OR days_since_last_version > CAST(COALESCE(NULLIF(:days, ''), '180') AS INTEGER)
 ORDER BY days_since_last_version DESC, ml_repo_name, model_name""",

@@ -13,7 +13,8 @@ from tests.support.sync_env import Row, SyncEnv
 def synced(env: SyncEnv, **given: Any) -> datetime:
     """Compare every version, and return the start of the run."""
     env.sync(allow_mass_delete=True, **{"full": True} | given)
-    return max(row["started_at"] for row in env.rows(SyncRun))
+    starts: list[datetime] = [row["started_at"] for row in env.rows(SyncRun)]
+    return max(starts)
 
 
 def tag(env: SyncEnv, version: str, *tags: str) -> None:
@@ -116,6 +117,8 @@ def test_production_models_say_how_far_each_model_is_behind(env: SyncEnv) -> Non
         second: (0, None, 2, None, None, None),
         empty: (0, None, None, None, None, None),
     }
+    candidates = {(row["model_id"], row["version"]) for row in env.rows(views.cleanup_candidates)}
+    assert candidates == {(first, 2), (first, 3), (second, 1)}  # neither the latest nor in production
 
 
 def test_not_before_is_the_last_run_that_surely_saw_the_version_without_the_label(env: SyncEnv) -> None:

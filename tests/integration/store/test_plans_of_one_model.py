@@ -27,6 +27,7 @@ VIEWS = [
     views.current_model_versions,
     views.latest_metrics,
     views.metric_changes,
+    views.model_leaderboard,
     views.model_timeline,
     views.package_usage,
     views.production_history,

@@ -7,7 +7,7 @@ from etl.models import MetricDirection, MetricWord, ProductionWord, views
 from etl.settings import Settings
 from etl.store import Vocabulary, opened, schema
 from etl.store.vocabulary import HIGHER_IS_BETTER, LOWER_IS_BETTER, PRODUCTION_WORDS, better
-from tests.support.sync_env import SyncEnv
+from tests.support.sync_env import SyncEnv, sync_env
 
 DEFAULTS = dict.fromkeys(LOWER_IS_BETTER, "lower") | dict.fromkeys(HIGHER_IS_BETTER, "higher")
 
@@ -74,8 +74,7 @@ def test_a_run_notes_new_metrics_and_a_setting_changes_the_direction_of_all(env:
 
 
 def test_an_upgrade_writes_default_words_once_and_then_those_of_settings(database_url: str) -> None:
-    env = SyncEnv(plane=None, url=database_url)  # type: ignore[arg-type] no run is made
-    with opened(database_url) as engine:
+    with sync_env(database_url) as env, opened(database_url) as engine:
         schema.upgrade(engine)
         assert words(env, ProductionWord) == set(PRODUCTION_WORDS)
         assert words(env, MetricWord) == DEFAULTS.keys()
@@ -89,5 +88,6 @@ def test_an_upgrade_writes_default_words_once_and_then_those_of_settings(databas
 
 @pytest.mark.parametrize("name", ["production_tags", "lower_is_better", "higher_is_better"])
 def test_a_list_without_a_word_is_refused(name: str) -> None:
+    empty: dict[str, Any] = {name: " , "}
     with pytest.raises(ConfigError, match=f"--{name.replace('_', '-')} names no word"):
-        Settings(**{name: " , "}).words()
+        Settings(**empty).words()
