@@ -286,11 +286,11 @@ moves = st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 11), st.sample
 
 # No shrinking, as above.
 @settings(
-    max_examples=5,
+    max_examples=4,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(sequence=st.lists(moves, min_size=2, max_size=5))
+@given(sequence=st.lists(moves, min_size=2, max_size=4))
 def test_names_and_ml_repos_are_those_of_the_moment_after_renames_and_moves(
     dialect: str,
     request: pytest.FixtureRequest,
