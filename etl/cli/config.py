@@ -100,4 +100,6 @@ def _as_text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:g}"
     return " ".join(value) if isinstance(value, tuple) else str(value)

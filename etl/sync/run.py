@@ -60,6 +60,7 @@ def run(
     With `retry`, the run reads only the rejected records that it names. `monitor` describes the run, even if it fails.
     Raises EtlError if nothing was written.
     """
+    settings.require_source()
     scope = Scope.of(settings)
     monitor = monitor or RunMonitor()
     with (

@@ -8,7 +8,7 @@ import click
 
 from etl.cli.lazy import lazy_import
 from etl.cli.moment import Moment
-from etl.cli.options import Duration, output_option, settings_of
+from etl.cli.options import Duration, complete_table, output_option, settings_of
 
 
 @click.command(
@@ -49,7 +49,8 @@ def changes(ctx: click.Context, /, **which: Any) -> None:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, allow_dash=True),
-    required=True,
+    default="tfy-registry.html",
+    show_default=True,
     metavar="FILE",
     help="HTML file to write, replaced atomically; - is stdout.",
 )
@@ -96,7 +97,12 @@ def report(ctx: click.Context, /, out: Path, **spans: timedelta) -> None:
     help="File format; parquet and duckdb need the extra export.",
 )
 @click.option(
-    "--table", "tables", multiple=True, metavar="NAME", help="Export only this table or view; repeatable. Default: all."
+    "--table",
+    "tables",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_table,
+    help="Export only this table or view; repeatable. Default: all.",
 )
 @click.option("--raw", is_flag=True, help="With csv: do not escape text that a spreadsheet would run as a formula.")
 @output_option
@@ -143,8 +149,15 @@ def explore(ctx: click.Context, port: int, *, open_browser: bool) -> None:
     show_default=True,
     help="Output format.",
 )
-@click.argument("names", metavar="[TABLE]...", nargs=-1)
-def schema(format: str, names: tuple[str, ...]) -> None:
+@click.option(
+    "--union",
+    "schemas",
+    multiple=True,
+    metavar="SCHEMA",
+    help="Print SQL instead: views over the tables of these PostgreSQL schemas; repeatable.",
+)
+@click.argument("names", metavar="[TABLE]...", nargs=-1, shell_complete=complete_table)
+def schema(format: str, names: tuple[str, ...], schemas: tuple[str, ...]) -> None:
     """Describe each table, view and column.
 
     With names, describes only those tables and views.
@@ -154,4 +167,4 @@ def schema(format: str, names: tuple[str, ...]) -> None:
     """
     with lazy_import():
         from etl.cli.schema import schema_command
-    schema_command(format, names)
+    schema_command(format, names, schemas)
