@@ -25,7 +25,8 @@ _SET_HOST = "set TFY_HOST or pass --host https://your-control-plane.example"
 _SET_TOKEN = f"set {TOKEN_ENV}, or pass a file that contains it with --api-key-file"
 _CONNECTION, _REQUESTS, _LOGS = "Control plane and database", "Requests", "Logs"
 _SCOPE, _COMPARE, _DELETES, _RUN = "Scope", "Comparison", "Deletes", "Run"
-_RETENTION, _MONITORING = "Retention", "Monitoring"
+_WORD_LISTS = ("production_tags", "lower_is_better", "higher_is_better")
+_RETENTION, _MONITORING, _WORDS = "Retention", "Monitoring", "Words in views"
 
 
 def _setting(default: Any, help: str, *, env: tuple[str, ...] = (), secret: bool = False, **metadata: Any) -> Any:
@@ -46,6 +47,11 @@ def _sync(group: str, default: Any, help: str, **metadata: Any) -> Any:
 def _prune(group: str, default: Any, help: str, **metadata: Any) -> Any:
     """An option of `prune`, in a group of the help."""
     return _setting(default, help, scope="prune", group=group, **metadata)
+
+
+def _words(default: Any, help: str) -> Any:
+    """An option of `sync` and `db upgrade`: words that views look for."""
+    return _setting(default, help, scope="words", group=_WORDS, metavar="WORDS")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +188,18 @@ class Settings:
     )
     output: str = _sync(_RUN, "text", "Output format.", choices=("text", "json"))
 
+    production_tags: str | None = _words(
+        None,
+        "Tags and aliases that mark production, comma-separated, such as prod,serving. Default: those stored, at first "
+        "prod,production,live,champion.",
+    )
+    lower_is_better: str | None = _words(
+        None, "More words in the names of metrics where less is better, comma-separated, such as churn,spend."
+    )
+    higher_is_better: str | None = _words(
+        None, "More words in the names of metrics where more is better, comma-separated, such as uplift."
+    )
+
     keep: timedelta | None = _prune(_RETENTION, None, "Keep run history younger than this, such as 90d or 26w.")
 
     api_key: str | None = field(default=None, repr=False)
@@ -207,6 +225,13 @@ class Settings:
     def wants_progress(self) -> bool | None:
         """Whether to show progress; None for the default, which depends on the terminal."""
         return False if self.quiet else self.progress
+
+    def words(self) -> tuple[tuple[str, ...] | None, ...]:
+        """The words for production, for metrics where less is better, and where more is; None where not set.
+
+        ConfigError if a setting names no word.
+        """
+        return tuple(_split(name, getattr(self, name)) for name in _WORD_LISTS)
 
     def database(self) -> str:
         """The URL of the database, with the schema as its search path. ConfigError if the two do not fit."""
@@ -261,6 +286,15 @@ class Settings:
             return None
         bundle = os.environ.get("REQUESTS_CA_BUNDLE")
         return Path(bundle) if bundle else None
+
+
+def _split(name: str, text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    words = tuple(word.strip() for word in text.split(",") if word.strip())
+    if not words:
+        raise ConfigError(f"{flag(name)} names no word: write words with commas between them, or leave it out.")
+    return words
 
 
 def flag(name: str) -> str:

@@ -4,16 +4,20 @@ import click
 
 from etl.cli.output import print_result
 from etl.settings import Settings
-from etl.store import opened, schema
+from etl.store import Vocabulary, opened, schema
 
 
 def upgrade_schema(settings: Settings) -> None:
-    """Migrate the schema, and print both revisions; first create the schema that `--schema` names."""
+    """Migrate the schema, write the words that settings name, and print both revisions.
+
+    First create the schema that `--schema` names.
+    """
+    words = Vocabulary(*settings.words())
     with opened(settings.database()) as engine:
         if settings.schema:
             schema.create_namespace(engine, settings.schema)
         before = schema.current(engine)
-        schema.upgrade(engine)
+        schema.upgrade(engine, words=words)
         after = schema.current(engine)
     message = f"Migrated from {before} to {after}." if before else f"Created at revision {after}."
     if before == after:

@@ -9,11 +9,14 @@ from etl.models.base import VERSION_TABLE, Base
 from etl.models.bookkeeping import Change, RejectedRecord, SyncRun, SyncRunCount, SyncScope, VersionReadState
 from etl.models.registry import MlRepo, Model, ModelVersion, Subject
 from etl.models.registry_lists import ModelRunStep, ModelVersionMetric, ModelVersionPackage, ModelVersionTag
+from etl.models.vocabulary import MetricDirection, MetricWord, ProductionWord
 
 __all__ = [
     "VERSION_TABLE",
     "Base",
     "Change",
+    "MetricDirection",
+    "MetricWord",
     "MlRepo",
     "Model",
     "ModelRunStep",
@@ -21,6 +24,7 @@ __all__ = [
     "ModelVersionMetric",
     "ModelVersionPackage",
     "ModelVersionTag",
+    "ProductionWord",
     "RejectedRecord",
     "Subject",
     "SyncRun",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from etl.enums import Coverage, Entity, RunStatus
@@ -11,6 +11,9 @@ from etl.models.base import Base, one_of
 
 # SQLite generates values only for a key that is declared INTEGER.
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
+# Successful runs that compared every version of the whole registry: the views of history look for the last one.
+_IS_FULL = text("mode = 'full' AND status = 'succeeded' AND scope = '{}'")
 
 _ENTITIES = one_of(*Entity)
 _COVERAGE = one_of(*Coverage)
@@ -52,7 +55,11 @@ class SyncRun(Base):
     bytes_received: Mapped[int] = mapped_column(comment="Bytes of all responses, as transferred.")
     error: Mapped[str | None] = mapped_column(comment="Why it failed, in one line; NULL if it did not.")
 
-    __table_args__ = (Index(None, "started_at"), {"comment": "One row for each run of tfy-etl."})
+    __table_args__ = (
+        Index(None, "started_at"),
+        Index("ix_sync_runs_full", "started_at", postgresql_where=_IS_FULL, sqlite_where=_IS_FULL),
+        {"comment": "One row for each run of tfy-etl."},
+    )
 
 
 class SyncRunCount(Base):
@@ -166,7 +173,7 @@ class Change(Base):
 
     __table_args__ = (
         Index(None, "run_id"),
-        Index(None, "entity", "entity_id", "kind"),
+        Index(None, "entity", "entity_id", "kind", "field"),
         Index(None, "entity", "kind", "field"),
         Index(None, "observed_at"),
         {"comment": "Every change that a run found, field by field; the first load of a scope writes none."},

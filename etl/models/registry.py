@@ -260,7 +260,7 @@ class ModelVersion(SyncedMixin, Base):
     )
 
     __table_args__ = (
-        Index(None, "model_id"),
+        Index(None, "model_id", "id"),
         Index(None, "ml_repo_id"),
         Index(None, "framework_type"),
         Index(None, "updated_at"),

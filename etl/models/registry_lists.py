@@ -41,7 +41,7 @@ class ModelVersionTag(VersionChildMixin, Base):
 
     __table_args__ = (
         Index(None, "tag"),
-        {"comment": "Current tags of the versions: one row for each tag of a version."},
+        {"comment": "Tags of the versions, deleted ones included: one row for each tag of a version."},
     )
 
 
@@ -84,6 +84,9 @@ class ModelVersionPackage(VersionChildMixin, Base):
     )
     specifier: Mapped[str | None] = mapped_column(
         comment="Version specifier, such as ==1.4.2, empty for any version; NULL if the requirement does not parse."
+    )
+    pinned_version: Mapped[str | None] = mapped_column(
+        comment="The version that == names, such as 1.4.2; NULL if the requirement allows several."
     )
 
     model_version: Mapped[ModelVersion] = relationship(back_populates="packages", viewonly=True)

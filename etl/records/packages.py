@@ -20,10 +20,16 @@ def package_rows(version_id: str, manifest: Json) -> list[PackageRow]:
 
 
 @lru_cache(maxsize=8192)
-def _parsed(requirement: str) -> tuple[str | None, str | None]:
-    """Normalized name and version specifier; both None if pip could not parse the requirement."""
+def _parsed(requirement: str) -> tuple[str | None, str | None, str | None]:
+    """Normalized name, version specifier and pinned version; all None if pip could not parse the requirement."""
     try:
         parsed = Requirement(requirement)
-        return indexed(canonicalize_name(parsed.name)), str(parsed.specifier)
+        return indexed(canonicalize_name(parsed.name)), str(parsed.specifier), _pinned(parsed)
     except (ValueError, RecursionError):  # InvalidRequirement is a ValueError; endless digits or brackets fail, too
-        return None, None
+        return None, None, None
+
+
+def _pinned(requirement: Requirement) -> str | None:
+    """The only version that the requirement allows; None if it allows several."""
+    exact = (each.version for each in requirement.specifier if each.operator in {"==", "==="})
+    return min((version for version in exact if not version.endswith(".*")), default=None)

@@ -124,3 +124,4 @@ class PackageRow(NamedTuple):
     requirement: str
     name: str | None
     specifier: str | None
+    pinned_version: str | None

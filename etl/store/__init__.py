@@ -11,6 +11,7 @@
 `runs`              The records of runs and scopes.
 `rejected_records`  Records that could not be stored.
 `retention`         Deletes old run history.
+`vocabulary`        The words by which views judge: labels of production, metrics that should be low.
 `schema`            The revision that the database has, and the one that this release needs.
 `migrate`           Moves the schema from one revision to another, through Alembic.
 `comments`          Writes the comments of tables, views and columns to the database.
@@ -29,6 +30,7 @@ from etl.store.retention import PRUNED, Old
 from etl.store.runs import NewScopeState
 from etl.store.staging import Known, Observed, Staging
 from etl.store.store import Store, open_readonly
+from etl.store.vocabulary import Vocabulary
 
 __all__ = [
     "ALL_REPOS",
@@ -45,6 +47,7 @@ __all__ = [
     "Store",
     "SupersedeMode",
     "Tally",
+    "Vocabulary",
     "lock_is_free",
     "open_engine",
     "open_readonly",

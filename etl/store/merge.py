@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from etl.enums import Entity, Outcome
 from etl.models.types import RegistryJson
-from etl.store import rejected_records
+from etl.store import rejected_records, vocabulary
 from etl.store.concurrent_runs import rebase_staging
 from etl.store.dialects.base import DatabaseDialect
 from etl.store.engine import dialect_of
@@ -80,6 +80,7 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
         _upsert(connection, dialect, entity, now)
         for child in children:
             _insert_children(connection, dialect, child)
+    vocabulary.note_metrics(connection)
     _soft_delete(connection, now)
     _restore(connection, now)
     _supersede(connection, supersede, now)

@@ -15,13 +15,17 @@ from sqlalchemy.schema import CreateSchema
 import etl
 from etl.errors import ConfigError, DatabaseLocked, SchemaMismatch
 from etl.models import VERSION_TABLE, Base
+from etl.store import vocabulary
 from etl.store.engine import dialect_of, is_in_memory, translate_errors
+from etl.store.vocabulary import Vocabulary
 
 _ATTEMPTS = 3
 """Attempts of a migration that other sessions block."""
 
 _PAUSE_S = 1.0
 """Seconds between two attempts, in which the sessions that waited behind the migration continue."""
+
+_NO_WORDS = Vocabulary()
 
 _log = logging.getLogger(__name__)
 
@@ -39,26 +43,26 @@ class _State(NamedTuple):
         return self.auto_migrate and self.revision != head() if self.revision else not self.tables
 
 
-def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Upgrade the schema to the given revision, by default to the newest."""
-    _upgrade(engine, revision, only_if=lambda _: True)
+def upgrade(engine: Engine, revision: str = "head", *, words: Vocabulary = _NO_WORDS) -> None:
+    """Upgrade the schema to the given revision, by default to the newest, and write the words of settings."""
+    _upgrade(engine, revision, only_if=lambda _: True, words=words)
 
 
-def _upgrade(engine: Engine, revision: str, only_if: Callable[[_State], bool]) -> bool:
+def _upgrade(engine: Engine, revision: str, only_if: Callable[[_State], bool], words: Vocabulary = _NO_WORDS) -> bool:
     """Upgrade the schema if `only_if` allows it; return whether it was upgraded.
 
     Raises DatabaseLocked if other sessions hold locks on the tables at every attempt.
     """
     for _ in range(_ATTEMPTS - 1):
         try:
-            return _try_upgrade(engine, revision, only_if)
+            return _try_upgrade(engine, revision, only_if, words)
         except DatabaseLocked as error:
             _log.warning("%s", error)
             time.sleep(_PAUSE_S)
-    return _try_upgrade(engine, revision, only_if)
+    return _try_upgrade(engine, revision, only_if, words)
 
 
-def _try_upgrade(engine: Engine, revision: str, only_if: Callable[[_State], bool]) -> bool:
+def _try_upgrade(engine: Engine, revision: str, only_if: Callable[[_State], bool], words: Vocabulary) -> bool:
     """Upgrade the schema, once.
 
     `only_if` is called again under the lock, when no other process can migrate the schema.
@@ -82,6 +86,8 @@ def _try_upgrade(engine: Engine, revision: str, only_if: Callable[[_State], bool
             migrate.upgrade(connection, scripts(), revision)
             if _current(connection) == head():  # the mappings describe the newest revision only
                 comments.write(connection)
+                vocabulary.write_defaults(connection)
+                vocabulary.write(connection, words)
     return True
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from etl.enums import WROTE, Entity
 from etl.errors import ConfigError, EtlError, StoreError
-from etl.store import runs, schema
+from etl.store import runs, schema, vocabulary
 from etl.store.engine import (
     dialect_of,
     is_in_memory,
@@ -26,6 +26,7 @@ from etl.store.merge import SupersedeMode, merge
 from etl.store.reconcile import Tally
 from etl.store.rejected_records import MissingRecords
 from etl.store.repo_scope import RepoScope
+from etl.store.vocabulary import Vocabulary
 
 _log = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ class Store:
         missing: MissingRecords,
         supersede: SupersedeMode,
         advance: runs.NewScopeState | None,
+        words: Vocabulary,
         signals_ignored: AbstractContextManager[None],
     ) -> None:
         """Merge the staged rows, close the run's row and update its scope, in one transaction.
@@ -110,6 +112,7 @@ class Store:
                 missing=missing,
                 supersede=supersede,
             )
+            vocabulary.write(self.connection, words)
             if not runs.end(self.connection, run_id, outcome(), tallies):
                 raise StoreError("Another run took this one for dead, and may have written since: run again.")
             if advance is not None:

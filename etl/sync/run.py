@@ -12,7 +12,7 @@ from etl.enums import Coverage, Entity, RunStatus
 from etl.errors import DeleteLimitExceeded, EtlError
 from etl.settings import Settings
 from etl.source import Client, ListingReader
-from etl.store import MissingRecords, NewScopeState, Staging, Store, SupersedeMode, Tally, reconcile, runs
+from etl.store import MissingRecords, NewScopeState, Staging, Store, SupersedeMode, Tally, Vocabulary, reconcile, runs
 from etl.store.totals import live_counts
 from etl.sync.confirm_deletes import confirm_deletes
 from etl.sync.context import Context, Progress
@@ -47,17 +47,19 @@ class _Read:
         return RunStatus.SUCCEEDED if self.extraction.complete and not rejected else RunStatus.PARTIAL
 
 
-def run(
+def run(  # noqa: PLR0913 all but the settings are keyword-only
     settings: Settings,
     *,
     interrupts: Interrupts,
     progress: Progress,
     retry: RejectedRetry | None = None,
     monitor: RunMonitor | None = None,
+    list_all_changes: bool = False,
 ) -> Summary:
     """Bring the database to the registry's state in one commit.
 
     With `retry`, the run reads only the rejected records that it names. `monitor` describes the run, even if it fails.
+    With `list_all_changes`, the result of a dry run lists every change, instead of the first thousand.
     Raises EtlError if nothing was written.
     """
     settings.require_source()
@@ -89,6 +91,7 @@ def run(
             state=state,
             first_load=not state and runs.is_empty(store.connection, scope.repos),
             retry=retry,
+            list_all_changes=list_all_changes,
         )
         context.why_full = _why_full(context, scope.versions)
         monitor.last_complete_at = context.own_state.get("last_complete_at")
@@ -290,6 +293,7 @@ def _commit(context: Context, read: _Read) -> None:
         missing=read.missing,
         supersede=_supersede(context, read.extraction),
         advance=_advance(context, read) if _advances(context, read) else None,
+        words=Vocabulary(*context.settings.words()),
         signals_ignored=context.interrupts.ignored(),
     )
 

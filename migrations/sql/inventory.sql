@@ -40,6 +40,8 @@ SELECT
     framework_type,
     COUNT(DISTINCT model_id) AS models,
     COUNT(version_id) AS versions,
-    CAST(COALESCE(SUM(size), 0) AS BIGINT) AS artifact_size_bytes
+    -- Without versions the size is 0; NULL if there are versions, and none has a size.
+    CASE WHEN COUNT(version_id) = 0 THEN 0 ELSE CAST(SUM(size) AS BIGINT) END AS artifact_size_bytes,
+    COUNT(version_id) - COUNT(size) AS versions_without_size
 FROM named
 GROUP BY ml_repo_id, ml_repo_name, created_by, framework_type

@@ -2,6 +2,8 @@
 SELECT
     p.name,
     p.specifier,
+    p.pinned_version,
+    p.pinned_version IS NOT NULL AS is_pinned,
     v.id AS model_version_id,
     v.model_id,
     m.name AS model_name,

@@ -24,7 +24,9 @@ SELECT
     SUM(n.models) AS models,
     SUM(n.versions) AS versions,
     SUM(n.versions_without_size) AS versions_without_size,
-    CAST(SUM(n.size) AS BIGINT) AS artifact_size_bytes
+    -- Without versions the size is 0; NULL if there are versions, and none has a size.
+    CASE WHEN SUM(n.versions) = 0 OR SUM(n.versions) > SUM(n.versions_without_size) THEN CAST(SUM(n.size) AS BIGINT) END
+        AS artifact_size_bytes
 FROM counted n
 LEFT JOIN ml_repos r ON r.id = n.ml_repo_id
 GROUP BY n.ml_repo_id, r.name

@@ -1,5 +1,13 @@
 -- Models without a description, a creator or tags.
-WITH judged AS (
+WITH
+live_versions AS (
+    SELECT v.model_id, COUNT(t.model_version_id) AS tags
+    FROM model_versions v
+    LEFT JOIN model_version_tags t ON t.model_version_id = v.id
+    WHERE v.deleted_at IS NULL
+    GROUP BY v.model_id
+),
+judged AS (
     SELECT
         m.id AS model_id,
         m.name AS model_name,
@@ -7,15 +15,11 @@ WITH judged AS (
         COALESCE(s.display_name, s.slug, m.created_by_id) AS created_by,
         COALESCE(TRIM(v.description, {blanks}) <> '', FALSE) AS has_description,
         m.created_by_id IS NOT NULL AS has_creator,
-        EXISTS (
-            SELECT 1
-            FROM model_versions a
-            JOIN model_version_tags t ON t.model_version_id = a.id
-            WHERE a.model_id = m.id AND a.deleted_at IS NULL
-        ) AS has_tags,
-        NOT EXISTS (SELECT 1 FROM model_versions a WHERE a.model_id = m.id AND a.deleted_at IS NULL) AS is_empty,
+        COALESCE(n.tags > 0, FALSE) AS has_tags,
+        n.model_id IS NULL AS is_empty,
         m.created_at
     FROM models m
+    LEFT JOIN live_versions n ON n.model_id = m.id
     LEFT JOIN model_versions v ON v.id = m.latest_version_id AND v.deleted_at IS NULL
     LEFT JOIN ml_repos r ON r.id = m.ml_repo_id
     LEFT JOIN subjects s ON s.id = m.created_by_id

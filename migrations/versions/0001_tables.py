@@ -14,6 +14,8 @@ depends_on = None
 
 TIMESTAMP = sa.DateTime(timezone=True)
 JSON = sa.Text().with_variant(JSONB(), "postgresql")
+# Successful runs that compared every version of the whole registry.
+FULL_RUNS = sa.text("mode = 'full' AND status = 'succeeded' AND scope = '{}'")
 # SQLite generates values only for a key that is declared INTEGER.
 ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
@@ -75,7 +77,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_model_versions_deleted_at"), "model_versions", ["deleted_at"])
     op.create_index(op.f("ix_model_versions_framework_type"), "model_versions", ["framework_type"])
     op.create_index(op.f("ix_model_versions_ml_repo_id"), "model_versions", ["ml_repo_id"])
-    op.create_index(op.f("ix_model_versions_model_id"), "model_versions", ["model_id"])
+    op.create_index(op.f("ix_model_versions_model_id_id"), "model_versions", ["model_id", "id"])
     op.create_index(op.f("ix_model_versions_superseded_at"), "model_versions", ["superseded_at"])
     op.create_index(op.f("ix_model_versions_updated_at"), "model_versions", ["updated_at"])
     op.create_table(
@@ -99,6 +101,23 @@ def upgrade() -> None:
     op.create_index(op.f("ix_models_deleted_at"), "models", ["deleted_at"])
     op.create_index(op.f("ix_models_ml_repo_id"), "models", ["ml_repo_id"])
     op.create_index(op.f("ix_models_updated_at"), "models", ["updated_at"])
+    op.create_table(
+        "production_words",
+        sa.Column("word", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("word", name=op.f("pk_production_words")),
+    )
+    op.create_table(
+        "metric_directions",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("better", sa.Text()),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_metric_directions")),
+    )
+    op.create_table(
+        "metric_words",
+        sa.Column("word", sa.Text(), nullable=False),
+        sa.Column("better", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("word", name=op.f("pk_metric_words")),
+    )
     op.create_table(
         "subjects",
         sa.Column("id", sa.Text(), nullable=False),
@@ -130,6 +149,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sync_runs")),
     )
     op.create_index(op.f("ix_sync_runs_started_at"), "sync_runs", ["started_at"])
+    op.create_index(
+        "ix_sync_runs_full",
+        "sync_runs",
+        ["started_at"],
+        postgresql_where=FULL_RUNS,
+        sqlite_where=FULL_RUNS,
+    )
     op.create_table(
         "changes",
         sa.Column("id", ROW_NUMBER, nullable=False),
@@ -144,7 +170,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["sync_runs.id"], name=op.f("fk_changes_run_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_changes")),
     )
-    op.create_index(op.f("ix_changes_entity_entity_id_kind"), "changes", ["entity", "entity_id", "kind"])
+    op.create_index(op.f("ix_changes_entity_entity_id_kind_field"), "changes", ["entity", "entity_id", "kind", "field"])
     op.create_index(op.f("ix_changes_entity_kind_field"), "changes", ["entity", "kind", "field"])
     op.create_index(op.f("ix_changes_observed_at"), "changes", ["observed_at"])
     op.create_index(op.f("ix_changes_run_id"), "changes", ["run_id"])
@@ -184,6 +210,7 @@ def upgrade() -> None:
         sa.Column("requirement", sa.Text(), nullable=False),
         sa.Column("name", sa.Text()),
         sa.Column("specifier", sa.Text()),
+        sa.Column("pinned_version", sa.Text()),
         sa.ForeignKeyConstraint(
             ["model_version_id"],
             ["model_versions.id"],
@@ -281,6 +308,9 @@ def downgrade() -> None:
     op.drop_table("changes")
     op.drop_table("sync_runs")
     op.drop_table("subjects")
+    op.drop_table("metric_words")
+    op.drop_table("metric_directions")
+    op.drop_table("production_words")
     op.drop_table("models")
     op.drop_table("model_versions")
     op.drop_table("ml_repos")

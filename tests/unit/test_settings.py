@@ -223,7 +223,7 @@ def test_every_setting_but_the_token_is_an_option_with_help_in_a_group() -> None
     for each in fields(Settings):
         metadata: dict[str, Any] = dict(each.metadata)
         if each.name != "api_key":
-            assert metadata["scope"] in {"global", "sync", "prune"}
+            assert metadata["scope"] in {"global", "sync", "words", "prune"}
             assert metadata["help"].endswith(".")
             assert metadata["group"]
 

@@ -1,9 +1,11 @@
 """The commands that manage the schema: db upgrade, db current, db check."""
 
+from typing import Any
+
 import click
 
 from etl.cli.lazy import lazy_import
-from etl.cli.options import settings_of
+from etl.cli.options import add_options, settings_of
 
 
 @click.group()
@@ -13,15 +15,19 @@ def db() -> None:
 
 @db.command()
 @click.pass_context
-def upgrade(ctx: click.Context) -> None:
+def upgrade(ctx: click.Context, /, **own: Any) -> None:
     """Create the tables and views, or migrate them.
 
     Brings a database of any earlier release to the revision that this release needs. Creates the schema that --schema
     names.
     """
+    settings = settings_of(ctx, **own)
     with lazy_import():
         from etl.cli.db import upgrade_schema
-    upgrade_schema(settings_of(ctx))
+    upgrade_schema(settings)
+
+
+add_options("words")(upgrade)
 
 
 @db.command()

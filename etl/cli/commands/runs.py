@@ -11,7 +11,7 @@ from etl.cli.options import Duration, GroupedHelp, add_options, options, output_
 _RECORD_ID = click.IntRange(1, 2**63 - 1)
 
 
-@add_options("sync")
+@add_options("sync", "words")
 @click.command(
     cls=GroupedHelp,
     epilog="""

@@ -9,6 +9,12 @@ from etl.models.types import RegistryText, UtcDateTime
 # A separate MetaData, because Alembic compares Base.metadata with the tables.
 metadata = MetaData()
 
+IS_EXACT = "False if it existed at the first load, or if the change was pruned: the start may be earlier."
+NOT_BEFORE = (
+    "It began after this time, UTC: the start of the last run that compared every version before, or the creation of "
+    "the version. NULL if neither is known."
+)
+
 
 def text(name: str, comment: str) -> Column[str]:
     """A text."""

@@ -81,6 +81,7 @@ latest_metrics = Table(
     "latest_metrics",
     metadata,
     text("model_version_id", "model_versions.id"),
+    text("model_id", "models.id of its model."),
     text("key", "Name of the metric."),
     real("value", "The last value; NULL if it was null or not finite."),
     text("value_special", "NaN, Infinity or -Infinity if that was the last value; otherwise NULL."),
@@ -116,4 +117,18 @@ version_coverage = Table(
     whole("missing_versions", "Numbers from 1 to the largest of which no version was ever stored."),
     comment="Stored versions of each model, and missing versions by the gaps in their numbers. "
     "Versions that were deleted before the first run count as missing too.",
+)
+
+version_metadata = Table(
+    "version_metadata",
+    metadata,
+    text("model_version_id", "model_versions.id"),
+    text("model_id", "models.id of its model."),
+    text("model_name", "Name of its model."),
+    text("ml_repo_name", "Name of its ML repo."),
+    whole("version", "Number of the version."),
+    flag("is_latest", "Whether it is the latest version of its model, according to the source."),
+    text("key", "Key at the top level of the metadata, such as team."),
+    text("value", "Its value as text, a list or an object as JSON; NULL for null."),
+    comment="Metadata of the versions that are not deleted: one row for each key.",
 )

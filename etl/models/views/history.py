@@ -2,7 +2,7 @@
 
 from sqlalchemy import Table
 
-from etl.models.views.columns import flag, metadata, moment, text, whole
+from etl.models.views.columns import IS_EXACT, NOT_BEFORE, flag, metadata, moment, real, text, whole
 
 tag_history = Table(
     "tag_history",
@@ -14,10 +14,8 @@ tag_history = Table(
     whole("version", "Number of the version."),
     text("tag", "The tag, in its original case."),
     moment("valid_from", "Start of the run that first found it, UTC."),
-    flag(
-        "valid_from_is_exact",
-        "False if it existed at the first load, or if the change was pruned: the start may be earlier.",
-    ),
+    flag("valid_from_is_exact", IS_EXACT),
+    moment("not_before", NOT_BEFORE),
     moment(
         "valid_to",
         "Start of the run that found the tag removed or the version deleted, UTC; NULL while the tag is set.",
@@ -35,15 +33,63 @@ alias_history = Table(
     whole("version", "Number of the version."),
     text("version_alias", "The alias, in its original case."),
     moment("valid_from", "Start of the run that first found it, UTC."),
-    flag(
-        "valid_from_is_exact",
-        "False if it existed at the first load, or if the change was pruned: the start may be earlier.",
-    ),
+    flag("valid_from_is_exact", IS_EXACT),
+    moment("not_before", NOT_BEFORE),
     moment(
         "valid_to",
         "Start of the run that found another alias, none, or the version deleted, UTC; NULL while the alias is set.",
     ),
     comment="Each period in which a version had an alias.",
+)
+
+production_label_history = Table(
+    "production_label_history",
+    metadata,
+    text("model_id", "models.id"),
+    text("model_version_id", "model_versions.id"),
+    text("source", "tag or alias."),
+    text("label", "The tag or alias, in its original case; production_words has the words that count."),
+    moment("valid_from", "Start of the run that first found it, UTC."),
+    flag("valid_from_is_exact", IS_EXACT),
+    moment("not_before", NOT_BEFORE),
+    moment("valid_to", "Start of the run that found it removed or the version deleted, UTC; NULL while it is set."),
+    moment("since_at", "Start of the stretch in production that the period belongs to, UTC."),
+    flag("since_is_exact", "Like valid_from_is_exact, for since_at."),
+    moment("since_not_before", "Like not_before, for since_at."),
+    moment("until_at", "End of that stretch, UTC; NULL while the version is in production."),
+    comment="Each period in which a tag or an alias marked a version as in production.",
+)
+
+production_history = Table(
+    "production_history",
+    metadata,
+    text("model_id", "models.id"),
+    text("model_name", "Current name of the model."),
+    text("ml_repo_name", "Current name of its ML repo."),
+    text("model_version_id", "model_versions.id"),
+    whole("version", "Number of the version."),
+    text("labels", "The tags and aliases that marked it in this time, the first one first."),
+    moment("valid_from", "Start of the run that first found it in production, UTC."),
+    flag("valid_from_is_exact", IS_EXACT),
+    moment("not_before", NOT_BEFORE),
+    moment(
+        "valid_to",
+        "Start of the run that found no such label, or the version deleted, UTC; NULL while it is in production.",
+    ),
+    real("duration_seconds", "Seconds from valid_from to valid_to, or until now; a lower bound if it is not exact."),
+    real(
+        "lead_time_seconds",
+        "Seconds from the creation of the version to valid_from; NULL if that is not exact, or not the first time.",
+    ),
+    whole("previous_version", "Version that entered production before it: the newest if several did together."),
+    whole("next_version", "Version that entered production after it: the newest if several did together."),
+    text(
+        "change",
+        "first: none is known before it; promotion: newer than previous_version; rollback: older; return: the same. "
+        "NULL without numbers.",
+    ),
+    comment="Each stretch in which a version was in production without a break, under whatever label. "
+    "The source does not say who promoted it.",
 )
 
 model_timeline = Table(

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Table
 
-from etl.models.views.columns import flag, metadata, moment, real, text, whole
+from etl.models.views.columns import flag, metadata, moment, text, whole
 
 inventory = Table(
     "inventory",
@@ -16,37 +16,9 @@ inventory = Table(
         "Models with such versions, or without any; a model with two frameworks counts in both rows.",
     ),
     whole("versions", "Versions with this ML repo, creator and framework."),
-    whole("artifact_size_bytes", "Total size of their files in bytes; versions of unknown size count as 0."),
+    whole("artifact_size_bytes", "Total known size of their files, in bytes; NULL if no size is known."),
+    whole("versions_without_size", "Versions whose size is unknown or impossible: below 0 or above 1e15."),
     comment="Models and versions by ML repo, creator and framework.",
-)
-
-production_versions = Table(
-    "production_versions",
-    metadata,
-    text("tag", "The tag or alias that marks it, such as prod, Production, env:live, stage=champion or v1-prod."),
-    text("model_version_id", "model_versions.id"),
-    text("model_id", "models.id of its model."),
-    text("model_name", "Name of its model."),
-    text("ml_repo_name", "Name of its ML repo."),
-    whole("version", "Number of the version."),
-    text("version_alias", "Its alias, if it has one."),
-    text("framework_type", "Framework of the version."),
-    text("base_model", "Base model of a transformers model."),
-    text("python_version", "Python version of its environment, as written."),
-    flag("deployable", "Whether the control plane can deploy it; NULL if the source does not say."),
-    text("created_by", "Creator of the version: display name, else slug, else id."),
-    moment("created_at", "When it was created, UTC."),
-    moment("updated_at", "Last change according to the source, UTC; some changes do not update it."),
-    moment("since_at", "Since when the version has the tag or alias, UTC."),
-    flag(
-        "since_is_exact",
-        "False if it existed at the first load, or if the change was pruned: the start may be earlier.",
-    ),
-    moment(
-        "superseded_at",
-        "Start of the run that found a later version, UTC, where the source lists only latest versions; else NULL.",
-    ),
-    comment="Versions that a tag or an alias marks as in production.",
 )
 
 undocumented_models = Table(
@@ -64,6 +36,27 @@ undocumented_models = Table(
     comment="Models without a description, a creator or tags.",
 )
 
+model_activity = Table(
+    "model_activity",
+    metadata,
+    text("model_id", "models.id"),
+    text("model_name", "Name within its ML repo."),
+    text("ml_repo_name", "Name of its ML repo."),
+    text("created_by", "Its creator: display name, else slug, else id."),
+    moment("created_at", "When it was created, UTC."),
+    whole("version_count", "Number of its versions that are not deleted."),
+    moment(
+        "last_version_at",
+        "When the newest version was created, UTC; when it was first seen if the source does not say.",
+    ),
+    whole("days_since_last_version", "Whole days since then; NULL for a model without versions."),
+    whole(
+        "days_since_last_activity",
+        "Whole days since the last version; for a model without versions, since it was created or first seen.",
+    ),
+    comment="Every model that is not deleted, with the days since its last version.",
+)
+
 stale_models = Table(
     "stale_models",
     metadata,
@@ -77,7 +70,7 @@ stale_models = Table(
         "When the newest version was created, UTC; when it was first seen if the source does not say.",
     ),
     whole("days_since_last_version", "Whole days since then; NULL for a model without versions."),
-    comment="Every model with the days since its last version.",
+    comment="Models without a new version for more than 180 days, empty ones included; model_activity has all models.",
 )
 
 deployability = Table(
@@ -115,6 +108,8 @@ package_usage = Table(
     metadata,
     text("name", "Normalised name of the package; NULL if the requirement does not parse."),
     text("specifier", "Version specifier, such as ==1.4.2."),
+    text("pinned_version", "The version that == names, such as 1.4.2; NULL if the requirement allows several."),
+    flag("is_pinned", "Whether the requirement allows one version only."),
     text("model_version_id", "model_versions.id of the version that requires it."),
     text("model_id", "models.id of its model."),
     text("model_name", "Name of its model."),
@@ -123,64 +118,6 @@ package_usage = Table(
     flag("is_latest", "Whether it is the latest version of its model, according to the source."),
     text("requirement", "The requirement as written."),
     comment="Packages that each version requires.",
-)
-
-metric_leaderboard = Table(
-    "metric_leaderboard",
-    metadata,
-    text("key", "Name of the metric."),
-    whole("position", "Rank among all versions, 1 for the largest value; equal values share a rank."),
-    text("model_version_id", "model_versions.id"),
-    text("model_id", "models.id of its model."),
-    text("model_name", "Name of its model."),
-    text("ml_repo_name", "Name of its ML repo."),
-    whole("version", "Number of the version."),
-    real("value", "The last value; always finite."),
-    whole("rank_ascending", "Rank where smaller values are better, 1 for the smallest."),
-    comment="The last finite value of each metric of each version, ranked.",
-)
-
-metric_changes = Table(
-    "metric_changes",
-    metadata,
-    text("model_id", "models.id"),
-    text("model_name", "Name of the model."),
-    text("ml_repo_name", "Name of its ML repo."),
-    text("key", "Name of the metric."),
-    whole("from_version", "Number of the earlier version."),
-    whole("to_version", "Number of the later version."),
-    real("from_value", "Last value at the earlier version."),
-    real("to_value", "Last value at the later version."),
-    real("change", "The later value minus the earlier; NULL if a value exceeds 8e307."),
-    real(
-        "relative_change",
-        "The change divided by the absolute earlier value; NULL if that is 0, or if a value exceeds 1e150.",
-    ),
-    comment="Each metric of a version compared with the previous version, by number, that has it too.",
-)
-
-storage_by_ml_repo = Table(
-    "storage_by_ml_repo",
-    metadata,
-    text("ml_repo_id", "ml_repos.id"),
-    text("ml_repo_name", "Name of the ML repo."),
-    whole("models", "Models in it."),
-    whole("versions", "Versions in it."),
-    whole("versions_without_size", "Versions whose size is unknown or impossible: below 0 or above 1e15."),
-    whole("artifact_size_bytes", "Total size of the other versions, in bytes."),
-    comment="Size of the artifacts in each ML repo.",
-)
-
-authorship = Table(
-    "authorship",
-    metadata,
-    text("author_kind", "person, service account, unknown, or another type of the source."),
-    text("subject_id", "subjects.id; NULL if the source does not say."),
-    text("display_name", "Display name, else slug, else id."),
-    whole("models", "Models created."),
-    whole("versions", "Versions created."),
-    moment("last_created_at", "When the newest record was created, UTC."),
-    comment="Creators of the models and versions: people and service accounts.",
 )
 
 growth = Table(

@@ -2,13 +2,15 @@
 
 `report`           Counts and lists for the report.
 `changes`          Recorded changes, with names.
+`diff`             What differs between two moments, and the rows of a version.
 `planned_changes`  The changes that a run has staged, with names.
 `change_names`     Joins changes with names, for both.
 `export`           The rows of all tables and views, from one snapshot.
 `explore`          A read-only SQLite connection for Datasette.
+`record_pages`     What the pages of a model and of a version show.
 `demo`             The queries of the demonstration.
 """
 
-from etl.store.queries import changes, demo, explore, export, planned_changes, report
+from etl.store.queries import changes, demo, diff, explore, export, planned_changes, record_pages, report
 
-__all__ = ["changes", "demo", "explore", "export", "planned_changes", "report"]
+__all__ = ["changes", "demo", "diff", "explore", "export", "planned_changes", "record_pages", "report"]

@@ -90,16 +90,6 @@ def test_every_query_of_a_view_is_a_file_and_every_file_is_a_view() -> None:
     assert {path.stem for path in (schema.scripts() / "sql").iterdir()} == {view.name for view in VIEWS}
 
 
-def test_both_views_of_history_share_all_but_their_labels() -> None:
-    tags, aliases = (
-        (schema.scripts() / "sql" / f"{name}.sql").read_text(encoding="utf-8").partition("\never_held AS")[2]
-        for name in ("tag_history", "alias_history")
-    )
-
-    assert tags
-    assert aliases.replace("x.held AS version_alias", "x.held AS tag") == tags
-
-
 @pytest.fixture
 def postgresql(postgres_url: str, migrated_template: str) -> Iterator[Engine]:
     """A migrated PostgreSQL, of which comments can be asked and changed."""

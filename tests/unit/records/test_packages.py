@@ -4,23 +4,28 @@ from etl.records.packages import package_rows
 
 
 @pytest.mark.parametrize(
-    ("requirement", "name", "specifier"),
+    ("requirement", "name", "specifier", "pinned"),
     [
-        ("Scikit_Learn>=1.4, <2", "scikit-learn", "<2,>=1.4"),
-        ("numpy", "numpy", ""),
-        ("torch[cuda]==2.1.0 ; python_version < '3.12'", "torch", "==2.1.0"),
-        ("tool @ https://example.com/tool.whl", "tool", ""),
-        ("-r requirements.txt", None, None),
-        ("a; " + "(" * 5000, None, None),
-        ("", None, None),
-        pytest.param("n" * 2001, None, "", id="a name too long for an index"),
+        ("Scikit_Learn>=1.4, <2", "scikit-learn", "<2,>=1.4", None),
+        ("numpy", "numpy", "", None),
+        ("torch[cuda]==2.1.0 ; python_version < '3.12'", "torch", "==2.1.0", "2.1.0"),
+        ("torch == 2.1.0+cu118", "torch", "==2.1.0+cu118", "2.1.0+cu118"),
+        ("torch>=2,==2.1.0", "torch", "==2.1.0,>=2", "2.1.0"),
+        ("torch==2.*", "torch", "==2.*", None),
+        ("torch~=2.1", "torch", "~=2.1", None),
+        ("tool===odd", "tool", "===odd", "odd"),
+        ("tool @ https://example.com/tool.whl", "tool", "", None),
+        ("-r requirements.txt", None, None, None),
+        ("a; " + "(" * 5000, None, None, None),
+        ("", None, None, None),
+        pytest.param("n" * 2001, None, "", None, id="a name too long for an index"),
     ],
 )
-def test_requirement_is_stored_as_written_with_name_and_specifier(
-    requirement: str, name: str | None, specifier: str | None
+def test_requirement_is_stored_as_written_with_name_specifier_and_pinned_version(
+    requirement: str, name: str | None, specifier: str | None, pinned: str | None
 ) -> None:
     manifest = {"environment": {"pip_packages": [requirement]}}
-    assert package_rows("v", manifest) == [("v", 0, requirement, name, specifier)]
+    assert package_rows("v", manifest) == [("v", 0, requirement, name, specifier, pinned)]
 
 
 def test_requirement_that_is_not_text_has_no_row_but_keeps_its_position() -> None:

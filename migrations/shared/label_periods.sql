@@ -1,0 +1,99 @@
+-- Everything that happened to a version and a label, numbered by `changes.id`. Times do not order events reliably:
+-- clocks are sometimes set back.
+events AS (
+    SELECT model_id, model_version_id, source, held, id, observed_at, kind FROM moves
+    UNION ALL
+    SELECT model_id, model_version_id, source, held, 9223372036854775807, NULL, 'held now' FROM held_now
+    UNION ALL
+    -- The labels that a version ever held. SQLite filters neither a CTE that is used twice nor the arms of a UNION.
+    -- CROSS JOIN makes SQLite read the labels, the smaller set, in the outer loop.
+    SELECT e.model_id, e.model_version_id, e.source, e.held, c.id, c.observed_at, c.kind
+    FROM (
+        SELECT DISTINCT model_id, model_version_id, source, held
+        FROM (
+            SELECT model_id, model_version_id, source, held FROM moves
+            UNION ALL
+            SELECT model_id, model_version_id, source, held FROM held_now
+        ) every
+    ) e
+    CROSS JOIN changes c
+    WHERE c.entity = 'model_versions' AND c.entity_id = e.model_version_id
+      AND c.kind IN ('created', 'deleted', 'restored')
+    UNION ALL
+    SELECT e.model_id, e.model_version_id, e.source, e.held, 0, v.first_seen_at, 'first seen'
+    FROM (
+        SELECT DISTINCT model_id, model_version_id, source, held
+        FROM (
+            SELECT model_id, model_version_id, source, held FROM moves
+            UNION ALL
+            SELECT model_id, model_version_id, source, held FROM held_now
+        ) every
+    ) e
+    CROSS JOIN model_versions v
+    WHERE v.id = e.model_version_id
+),
+-- Each event with the next event of each kind. `prune` deletes the oldest changes first, so later events are known
+-- whenever this one is; earlier ones may be missing. The model is in the partition, so that a filter on it passes.
+with_next AS (
+    SELECT
+        model_id,
+        model_version_id,
+        source,
+        held,
+        kind,
+        observed_at,
+        LAG(observed_at) OVER later AS next_at,
+        MIN(CASE WHEN kind = 'got' THEN id END) OVER later AS next_got,
+        MIN(CASE WHEN kind IN ('lost', 'held now') THEN id END) OVER later AS next_lost,
+        MIN(CASE WHEN kind IN ('created', 'restored') THEN id END) OVER later AS next_restored,
+        MIN(CASE WHEN kind = 'deleted' THEN id END) OVER later AS next_deleted
+    FROM events
+    WINDOW later AS (
+        PARTITION BY model_id, model_version_id, source, held
+        ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+),
+-- A version held the label after an event if the next loss comes before the next gain. It existed if the next restore
+-- does not come before the next delete. Each event changes one of the two, so a period lasts until the next event.
+-- A period of no length is left out: a version was restored and lost the label in the same run.
+periods AS (
+    SELECT
+        x.model_id,
+        x.model_version_id,
+        x.source,
+        x.held,
+        x.observed_at AS valid_from,
+        x.kind <> 'first seen' AS valid_from_is_exact,
+        -- Only a run that compared every version proves that the version did not have the label before. A version that
+        -- such a run did not see may be older than that run: then only its own creation bounds the time.
+        CASE
+            WHEN x.kind IN ('got', 'restored')
+            THEN (
+                SELECT MAX(r.started_at)
+                FROM sync_runs r
+                WHERE r.mode = 'full' AND r.status = 'succeeded' AND r.scope = '{{}}' AND r.started_at < x.observed_at
+            )
+        END AS proven_without_at,
+        CASE WHEN v.created_at <= x.observed_at THEN v.created_at END AS created_at,
+        COALESCE(x.next_at, v.deleted_at) AS valid_to
+    FROM with_next x
+    JOIN model_versions v ON v.id = x.model_version_id
+    WHERE x.next_lost IS NOT NULL AND (x.next_got IS NULL OR x.next_lost < x.next_got)
+      AND x.kind <> 'deleted' AND (x.next_restored IS NULL OR x.next_deleted < x.next_restored)
+      AND (x.next_at IS NULL OR x.next_at <> x.observed_at)
+),
+bounded AS (
+    SELECT
+        model_id,
+        model_version_id,
+        source,
+        held,
+        valid_from,
+        valid_from_is_exact,
+        CASE
+            WHEN created_at IS NULL OR proven_without_at > created_at THEN proven_without_at
+            ELSE created_at
+        END AS not_before,
+        valid_to
+    FROM periods
+)
