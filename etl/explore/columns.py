@@ -113,7 +113,7 @@ def format_of(column: str, table: str | None) -> Format | None:
     if column in {"relative_change", "scaled_change"}:
         return formatting.share
     kind = type_of(column, table)
-    # Of a query, a time is recognised by the way in which it is stored.
+    # In a query, `moment` formats only values that are written like a stored time.
     return formatting.moment if kind is None and table is None else _FORMATS.get(kind)
 
 
