@@ -6,7 +6,6 @@ values (option, environment variable, config file, default), and this module val
 
 import math
 import os
-import re
 import stat
 from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
@@ -22,8 +21,8 @@ DEMO_FILE = "tfy-etl-demo.db"
 TOKEN_ENV = "TFY_API_KEY"
 CONFIG_ENV = "TFY_ETL_CONFIG"
 _OWN_PREFIX = "TFY_ETL_"
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SET_HOST = "set TFY_HOST or pass --host https://your-control-plane.example"
+_SET_TOKEN = f"set {TOKEN_ENV}, or pass a file that contains it with --api-key-file"
 _CONNECTION, _REQUESTS, _LOGS = "Control plane and database", "Requests", "Logs"
 _SCOPE, _COMPARE, _DELETES, _RUN = "Scope", "Comparison", "Deletes", "Run"
 _WORD_LISTS = ("production_tags", "lower_is_better", "higher_is_better")
@@ -110,7 +109,12 @@ class Settings:
         minimum=0.001,
         maximum=86_400,
     )
-    max_retries: int = _global(_REQUESTS, 5, "Retries after a transient failure.", minimum=0)
+    max_retries: int = _global(
+        _REQUESTS,
+        5,
+        "Retries after a transient failure. If the first request finds no server, retrying ends within a second.",
+        minimum=0,
+    )
     max_retry_time: float = _global(_REQUESTS, 300.0, "Stop retrying a request after this many seconds.", minimum=0)
     requests_per_second: float = _global(
         _REQUESTS, 0.0, "Maximum requests per second, including retries; 0 means no limit.", minimum=0
@@ -243,8 +247,13 @@ class Settings:
     def base_url(self) -> str:
         """The control plane's URL without a trailing slash. ConfigError if it is missing or invalid."""
         if not self.host:
-            raise ConfigError("No host is set: set TFY_HOST or pass --host https://your-control-plane.example.")
+            raise ConfigError(f"No host is set: {_SET_HOST}.")
         return checked_url(self.host, allow_insecure_http=self.allow_insecure_http)
+
+    def require_source(self) -> None:
+        """Raise one ConfigError if both the host and the token are missing."""
+        if not (self.host or self.api_key or self.api_key_file):
+            raise ConfigError(f"No host and no token are set: {_SET_HOST}; {_SET_TOKEN}.")
 
     def webhook_url(self) -> str | None:
         """The URL for messages about runs that did not succeed. ConfigError if it is invalid."""
@@ -263,7 +272,7 @@ class Settings:
         if not token and self.api_key_file:
             raise ConfigError("The file named by --api-key-file or TFY_API_KEY_FILE is empty: write the token to it.")
         if not token:
-            raise ConfigError(f"No token is set: set {TOKEN_ENV}, or pass a file that contains it with --api-key-file.")
+            raise ConfigError(f"No token is set: {_SET_TOKEN}.")
         if not (token.isascii() and is_one_word(token)):
             raise ConfigError("The token contains invalid characters: remove any quotes and line breaks.")
         return token
@@ -334,17 +343,6 @@ def unknown_variables() -> dict[str, str | None]:
 def token_of_environment() -> str | None:
     """The token in the environment, if any."""
     return os.environ.get(TOKEN_ENV) or None
-
-
-def parse_duration(text: str) -> timedelta:
-    """Parse `90s`, `15m`, `6h`, `90d` or `2w`. ConfigError for anything else."""
-    match = _DURATION.fullmatch(text.strip().lower())
-    if not match:
-        raise ConfigError(f"{text!r} is not a duration: use the form 90s, 15m, 6h, 90d or 2w.")
-    try:
-        return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
-    except OverflowError as error:
-        raise ConfigError(f"The duration {text!r} is too long.") from error
 
 
 def _bounds(setting: Field[Any]) -> str:

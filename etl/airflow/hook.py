@@ -16,9 +16,10 @@ from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
 from etl.airflow import CONNECTION_TYPE
+from etl.durations import parse_duration
 from etl.errors import ConfigError, EtlError, SourceError
 from etl.redaction import passwords_of
-from etl.settings import Settings, parse_duration
+from etl.settings import Settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -137,7 +138,8 @@ def database_url_of(conn_id: str) -> str:
         return f"sqlite:///{connection.host or ''}"
     if connection.conn_type not in {"postgres", "postgresql"}:
         raise ConfigError(
-            f"The connection {conn_id!r} has the type {connection.conn_type!r}: use one of type postgres or sqlite."
+            f"The connection {conn_id!r} has the type {connection.conn_type!r}: create it again with the type postgres "
+            "or sqlite. Airflow stores the type generic if the provider of the database is not installed."
         )
     url = _postgresql(connection)
     for password in passwords_of(url):

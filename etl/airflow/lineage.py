@@ -1,5 +1,6 @@
 """Assets for the tables, and the datasets and facets of OpenLineage."""
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,6 +21,31 @@ TABLES = (
     "subjects",
 )
 """The tables that a complete run synchronizes with the registry."""
+
+
+EVENTS = ("changed", "all")
+"""Which assets get an event after a complete run: those of tables that changed, or all."""
+
+_TABLES_OF = {
+    "ml_repos": {"ml_repos"},
+    "models": {"models", "model_run_steps"},
+    "model_versions": {
+        "model_versions", "model_version_tags", "model_version_metrics", "model_version_packages",
+    },
+}  # fmt: skip
+"""The tables that may change with each entity; `subjects` may change with any."""
+
+
+def changed_tables(counts: Mapping[str, Mapping[str, int]]) -> set[str]:
+    """The tables that may have changed, by the number of records that runs wrote."""
+    entities = [entity for entity, kinds in counts.items() if any(kinds.values())]
+    return set().union(*(_TABLES_OF[entity] for entity in entities), {"subjects"} if entities else ())
+
+
+def has_changed(asset: Any, changed: Collection[str]) -> bool:
+    """Whether the asset's table is one of these. Any other asset changes with any table."""
+    table = asset.name.rpartition("/")[2] if isinstance(asset, Asset) and asset.uri.startswith("tfy-etl:") else None
+    return table in changed if table in TABLES else bool(changed)
 
 
 def registry_assets(database: str) -> list[Asset]:

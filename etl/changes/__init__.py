@@ -2,6 +2,7 @@
 
 `named_change`  A change, with the names that its sentence needs.
 `sentences`     The sentence of a change, and one line for each changed record.
+`net`           What a series of changes comes to.
 `as_json`       A change as an object for programs.
 `fields`        The words for each field, and the fields that sentences leave out.
 """
@@ -9,6 +10,7 @@
 from etl.changes.as_json import as_json
 from etl.changes.fields import BOOKKEEPING
 from etl.changes.named_change import RECORD_KINDS, NamedChange, PlannedChanges
+from etl.changes.net import net_changes
 from etl.changes.sentences import NOTHING_RECORDED, deleted_record_names, name, record_lines, sentence
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "as_json",
     "deleted_record_names",
     "name",
+    "net_changes",
     "record_lines",
     "sentence",
 ]

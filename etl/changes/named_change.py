@@ -32,6 +32,7 @@ class NamedChange(NamedTuple):
     versions: int = 0
     old_name: str | None = None
     new_name: str | None = None
+    model_id: str | None = None
 
 
 class PlannedChanges(NamedTuple):

@@ -46,6 +46,7 @@ def _settings(root: click.Context) -> list[Shown]:
     for name in COMMANDS_WITH_SETTINGS:  # without arguments: the environment, the config file and the defaults
         command = root.command.commands[name]  # type: ignore[attr-defined]  # the root is a group
         contexts[name] = command.make_context(name, [], parent=root)
+    contexts["words"] = contexts["sync"]
     found = [each for each in fields(Settings) if each.metadata.get("scope") in contexts]
     return [_shown(each, contexts[each.metadata["scope"]]) for each in found]
 
@@ -100,4 +101,6 @@ def _as_text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:g}"
     return " ".join(value) if isinstance(value, tuple) else str(value)

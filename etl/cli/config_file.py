@@ -40,7 +40,7 @@ def load(ctx: click.Context, path: Path, commands: Mapping[str, click.Command]) 
         each.name: each for name in COMMANDS_WITH_SETTINGS for each in commands[name].params if each.name in settings
     }
     own: dict[str, Any] = {}
-    defaults: dict[str, Any] = {"rejected": {"retry": own}}  # a retry is a run too
+    defaults: dict[str, Any] = {"rejected": {"retry": own}, "db": {"upgrade": own}}  # a retry is a run too
     defaults |= dict.fromkeys(COMMANDS_WITH_SETTINGS, own)
     for key, value in found.items():
         name, where = key.replace("-", "_"), f"{path}{_line(text, key)}"

@@ -8,9 +8,14 @@ from etl.store import Vocabulary, opened, schema
 
 
 def upgrade_schema(settings: Settings) -> None:
-    """Migrate the schema, write the words that settings name, and print both revisions."""
+    """Migrate the schema, write the words that settings name, and print both revisions.
+
+    First create the schema that `--schema` names.
+    """
     words = Vocabulary(*settings.words())
     with opened(settings.database()) as engine:
+        if settings.schema:
+            schema.create_namespace(engine, settings.schema)
         before = schema.current(engine)
         schema.upgrade(engine, words=words)
         after = schema.current(engine)

@@ -37,7 +37,7 @@ def _read_config(ctx: click.Context, _param: click.Parameter, path: Path | None)
     epilog="""
     \b
     First run:
-      export TFY_HOST=https://your-control-plane.example TFY_API_KEY=…
+      export TFY_HOST=https://your-control-plane.example TFY_API_KEY=your-token
       tfy-etl check
       tfy-etl sync
 

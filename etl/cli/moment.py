@@ -1,15 +1,20 @@
 """The type of options that name a moment: how long ago it was, or its time in ISO 8601."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from etl.durations import parse_duration
 from etl.errors import ConfigError
-from etl.settings import parse_duration
+
+if TYPE_CHECKING:  # only type checkers know its parameter before click 8.4
+    MomentType = click.ParamType[timedelta | datetime]
+else:
+    MomentType = click.ParamType
 
 
-class Moment(click.ParamType[timedelta | datetime]):
+class Moment(MomentType):
     """The type of options such as --since: 7d (seven days ago), 2026-11-20 or 2026-11-20T10:00+01:00."""
 
     name = "moment"

@@ -5,15 +5,21 @@ from collections.abc import Callable
 from dataclasses import Field, fields
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import click
 
+from etl.durations import parse_duration
 from etl.errors import ConfigError
-from etl.settings import Settings, env_names, flag, parse_duration, token_of_environment
+from etl.settings import Settings, env_names, flag, token_of_environment
+
+if TYPE_CHECKING:  # only type checkers know its parameter before click 8.4
+    DurationType = click.ParamType[timedelta]
+else:
+    DurationType = click.ParamType
 
 
-class Duration(click.ParamType[timedelta]):
+class Duration(DurationType):
     """The type of options such as 6h or 90d."""
 
     name = "duration"
@@ -98,6 +104,14 @@ def settings_of(ctx: click.Context, **own: Any) -> Settings:
 output_option = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
 )
+
+
+def complete_table(_ctx: click.Context, _param: click.Parameter, typed: str) -> list[str]:
+    """The tables and views whose names start with what was typed, for shell completion."""
+    from etl.schema_docs import describe_schema  # noqa: PLC0415 slow, and completion alone needs it
+
+    schema = describe_schema(())
+    return sorted(each.name for each in (*schema.tables, *schema.views) if each.name.startswith(typed))
 
 
 class GroupedHelp(click.Command):

@@ -9,6 +9,7 @@ import click
 
 from etl.cli.output import print_result
 from etl.cli.sanitize import redact, sanitize
+from etl.durations import format_duration
 from etl.enums import Coverage
 from etl.errors import EtlError
 from etl.settings import Settings
@@ -32,7 +33,7 @@ def show_status(settings: Settings, limit: int, output: str, *, max_age: timedel
     age = _age(scopes)
     if max_age is not None and not _is_fresh(age, max_age):
         raise EtlError(
-            f"The last complete run must be at most {_format_age(max_age)} old, but "
+            f"The last complete run must be at most {format_duration(max_age)} old, but "
             f"{'there is none' if age is None else f'it {_describe_age(age)}'}: "
             "fix the errors above, or run tfy-etl sync."
         )
@@ -51,7 +52,7 @@ def check_for_nagios(settings: Settings, *, max_age: timedelta | None, critical_
     message = "there is no complete run" if age is None else f"the last complete run {_describe_age(age)}"
     for state, limit in (("CRITICAL", critical_age), ("WARNING", max_age)):
         if limit is not None and not _is_fresh(age, limit):
-            _end_check(state, f"{message}, limit {_format_age(limit)}", performance)
+            _end_check(state, f"{message}, limit {format_duration(limit)}", performance)
     _end_check("UNKNOWN" if age is None else "OK", message, performance)
 
 
@@ -83,13 +84,13 @@ def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]], missing: int
     out.print(run_table)
     for run in last:
         if run["error"]:
-            out.print(f"{_started(run)} {run['status']}: {sanitize(run['error'])}", soft_wrap=True)
+            out.print(f"{_started(run)}: {sanitize(run['error'])}", soft_wrap=True)
     if not scopes:
         out.print("There is no complete run yet.")
     for row in scopes:
         age = timedelta(seconds=row["age_seconds"])
         covered = "all versions" if row["coverage"] == Coverage.ALL else "only the latest version of each model"
-        when = f"was {_format_age(age)} ago" if age >= timedelta(0) else _describe_age(age)
+        when = f"was {format_duration(age)} ago" if age >= timedelta(0) else _describe_age(age)
         out.print(f"Scope {sanitize(row['scope'])}: the last complete run {when}, and copied {covered}.")
     if missing:
         noun = "version is" if missing == 1 else "versions are"
@@ -118,12 +119,8 @@ def _is_fresh(age: timedelta | None, limit: timedelta) -> bool:
 
 def _describe_age(age: timedelta) -> str:
     if runs.is_in_future(age.total_seconds()):
-        return f"is dated {_format_age(-age)} in the future (a clock was wrong)"
-    return f"is {_format_age(max(age, timedelta(0)))} old"
-
-
-def _format_age(span: timedelta) -> str:
-    return str(timedelta(seconds=round(span.total_seconds())))
+        return f"is dated {format_duration(-age)} in the future (a clock was wrong)"
+    return f"is {format_duration(max(age, timedelta(0)))} old"
 
 
 def _iso(value: Any) -> str:

@@ -1,7 +1,8 @@
 """Prepared queries of the views. The text of each says what an empty parameter means."""
 
-from importlib.resources import files
 from typing import NamedTuple
+
+from etl.models.queries import shipped_query
 
 
 class Query(NamedTuple):
@@ -40,7 +41,7 @@ ORDER BY tag, ml_repo_name, model_name, version""",
         "registry_at",
         "Which versions were there at a time, under which tags?",
         "at: a time in UTC, such as 2026-05-01 or 2026-05-01 12:30.",
-        files("etl.models").joinpath("as_of.sql").read_text(encoding="utf-8"),
+        shipped_query("as_of", "sqlite"),
     ),
     Query(
         "stale_for_days",
@@ -48,7 +49,7 @@ ORDER BY tag, ml_repo_name, model_name, version""",
         "days: 180 if empty. Empty models come last.",
         """\
 SELECT ml_repo_name, model_name, created_by, version_count, last_version_at, days_since_last_version
-FROM stale_models
+FROM model_activity
 WHERE days_since_last_version IS NULL
    OR days_since_last_version > CAST(COALESCE(NULLIF(:days, ''), '180') AS INTEGER)
 ORDER BY days_since_last_version DESC, ml_repo_name, model_name""",

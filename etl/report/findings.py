@@ -140,7 +140,7 @@ def _of_models(data: ReportData) -> Iterator[Finding]:
         _of(stale.total, "model", "models", f"without a new version for more than {number(days)} days"),
         "Ask their creators to retrain those in use and to delete the others.",
         "Age", "Last version", [_stale(row) for row in stale.rows],
-        "stale_models", f"days_since_last_version is more than {days}",
+        "model_activity", f"days_since_last_version is more than {days}",
     )  # fmt: skip
     for lack, what, condition, advice in _LACKS:
         found = data.quality.lacking[lack]

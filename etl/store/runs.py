@@ -20,6 +20,7 @@ from etl.store.staging_tables import OBSERVED, TABLES
 # Tables instead of mapped classes: a statement with a mapped class configures every mapper, at the start of each run.
 _RUNS, _COUNTS, _SCOPES = (TABLES[name] for name in ("sync_runs", "sync_run_counts", "sync_scopes"))
 
+_ELSEWHERE = "name another --schema (PostgreSQL) or --database-url"
 CLOCK_SKEW = timedelta(minutes=5)
 """Times up to this far in the future are not called wrong: the clocks of several machines differ."""
 
@@ -83,11 +84,11 @@ def check_same_host(connection: Connection, host: str) -> None:
     if before.partition(":")[2] == host.partition(":")[2]:  # without a scheme, --host means https
         raise ConfigError(
             f"This database was filled from {before}, and not from {host}: check the scheme in TFY_HOST or --host, or "
-            "name another --database-url for another control plane."
+            f"{_ELSEWHERE} for another control plane."
         )
     raise ConfigError(
-        f"This database was filled from {before}, and not from {host}: name another --database-url for another "
-        "control plane. If it is the same one at a new address, run once with --accept-host."
+        f"This database was filled from {before}, and not from {host}: {_ELSEWHERE} for another control "
+        "plane. If it is the same one at a new address, run once with --accept-host."
     )
 
 
@@ -174,6 +175,26 @@ def by_ids(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
     with connection.begin():
         found = connection.execute(select(_RUNS).where(_RUNS.c.id.in_(ids)))
         return [dict(row) for row in found.mappings()]
+
+
+class Written(NamedTuple):
+    """What some runs wrote: the number of records by entity and kind, and the first and last id in `changes`."""
+
+    counts: dict[str, dict[str, int]]
+    first_change_id: int | None
+    last_change_id: int | None
+
+
+def written_by(connection: Connection, ids: Sequence[str]) -> Written:
+    """Return what these runs wrote together."""
+    kinds = ("inserted", "updated", "deleted", "restored")
+    sums = select(_COUNTS.c.entity, *(func.sum(_COUNTS.c[kind]) for kind in kinds))
+    changes = TABLES["changes"]
+    span = select(func.min(changes.c.id), func.max(changes.c.id)).where(changes.c.run_id.in_(ids))
+    with connection.begin():
+        rows = connection.execute(sums.where(_COUNTS.c.run_id.in_(ids)).group_by(_COUNTS.c.entity)).all()
+        counts = {row[0]: dict(zip(kinds, map(int, row[1:]), strict=True)) for row in rows}
+        return Written(counts, *connection.execute(span).one())
 
 
 def is_in_future(age_s: float) -> bool:

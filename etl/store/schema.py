@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, column, inspect, select, table
+from sqlalchemy.schema import CreateSchema
 
 import etl
 from etl.errors import ConfigError, DatabaseLocked, SchemaMismatch
@@ -88,6 +89,14 @@ def _try_upgrade(engine: Engine, revision: str, only_if: Callable[[_State], bool
                 vocabulary.write_defaults(connection)
                 vocabulary.write(connection, words)
     return True
+
+
+def create_namespace(engine: Engine, name: str) -> None:
+    """Create this schema of a PostgreSQL database, unless it exists."""
+    with translate_errors(engine), engine.begin() as connection:
+        # Not IF NOT EXISTS, which requires the privilege to create schemas even if this one exists.
+        if not inspect(connection).has_schema(name):
+            connection.execute(CreateSchema(name))
 
 
 def downgrade(engine: Engine, revision: str) -> None:

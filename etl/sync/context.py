@@ -40,6 +40,7 @@ class Context:
     state: Mapping[str, Any]
     first_load: bool
     retry: RejectedRetry | None
+    list_all_changes: bool = False
     why_full: str | None = None
     coverage: Coverage | None = None
 

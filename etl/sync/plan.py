@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from etl.durations import format_duration
 from etl.store.runs import CLOCK_SKEW
 
 _REQUEST = 50
@@ -53,8 +54,8 @@ def is_full(
     age = now - last_full_at
     if age < -CLOCK_SKEW:
         return "the last full comparison is dated in the future: a clock was wrong"
-    limit = str(full_every).removesuffix(", 0:00:00")
-    return f"the last full comparison is older than {limit}" if age >= full_every else None
+    older = f"the last full comparison is older than {format_duration(full_every)}"
+    return older if age >= full_every else None
 
 
 def plan_versions(  # noqa: PLR0913 all are keyword-only

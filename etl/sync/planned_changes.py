@@ -12,4 +12,5 @@ _LISTED_CHANGES = 1000
 
 def planned_changes(context: Context) -> PlannedChanges | None:
     """Return the changes that a dry run has found; None for a run that records them itself."""
-    return planned(context.store.connection, _LISTED_CHANGES) if context.settings.dry_run else None
+    limit = None if context.list_all_changes else _LISTED_CHANGES
+    return planned(context.store.connection, limit) if context.settings.dry_run else None

@@ -47,19 +47,22 @@ class _Read:
         return RunStatus.SUCCEEDED if self.extraction.complete and not rejected else RunStatus.PARTIAL
 
 
-def run(
+def run(  # noqa: PLR0913 all but the settings are keyword-only
     settings: Settings,
     *,
     interrupts: Interrupts,
     progress: Progress,
     retry: RejectedRetry | None = None,
     monitor: RunMonitor | None = None,
+    list_all_changes: bool = False,
 ) -> Summary:
     """Bring the database to the registry's state in one commit.
 
     With `retry`, the run reads only the rejected records that it names. `monitor` describes the run, even if it fails.
+    With `list_all_changes`, the result of a dry run lists every change, instead of the first thousand.
     Raises EtlError if nothing was written.
     """
+    settings.require_source()
     scope = Scope.of(settings)
     monitor = monitor or RunMonitor()
     with (
@@ -88,6 +91,7 @@ def run(
             state=state,
             first_load=not state and runs.is_empty(store.connection, scope.repos),
             retry=retry,
+            list_all_changes=list_all_changes,
         )
         context.why_full = _why_full(context, scope.versions)
         monitor.last_complete_at = context.own_state.get("last_complete_at")

@@ -11,9 +11,10 @@ SELECT
     c.field,
     c.old_value,
     c.new_value
-FROM changes c
-JOIN models m ON m.id = c.entity_id
-WHERE c.entity = 'models'
+-- CROSS JOIN makes SQLite find a model first, and then its changes.
+FROM models m
+CROSS JOIN changes c
+WHERE c.entity = 'models' AND c.entity_id = m.id
 UNION ALL
 SELECT
     v.model_id,
@@ -27,7 +28,7 @@ SELECT
     c.field,
     c.old_value,
     c.new_value
-FROM changes c
-JOIN model_versions v ON v.id = c.entity_id
+FROM model_versions v
+CROSS JOIN changes c
 LEFT JOIN models m ON m.id = v.model_id
-WHERE c.entity = 'model_versions'
+WHERE c.entity = 'model_versions' AND c.entity_id = v.id

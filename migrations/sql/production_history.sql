@@ -1,5 +1,6 @@
 -- Each stretch in which a version was in production, whatever the label, and the versions before and after.
 WITH
+-- Each step has windows of one partition, because SQLite passes no filter into a query with several.
 -- The same label may have several periods in a stretch.
 labels AS (
     SELECT
@@ -21,6 +22,13 @@ listed AS (
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
     )
 ),
+stretches AS (
+    SELECT
+        l.*,
+        ROW_NUMBER() OVER (PARTITION BY model_id, model_version_id ORDER BY since_at) AS stretch_of_version
+    FROM listed l
+    WHERE place = 1
+),
 placed AS (
     SELECT
         l.model_id,
@@ -33,7 +41,7 @@ placed AS (
         l.until_at,
         v.created_at,
         v.ml_repo_id,
-        ROW_NUMBER() OVER (PARTITION BY l.model_id, l.model_version_id ORDER BY l.since_at) AS stretch_of_version,
+        l.stretch_of_version,
         -- Versions that entered at the same moment have the same neighbours.
         MAX(v.version) OVER (
             PARTITION BY l.model_id ORDER BY l.since_at GROUPS BETWEEN 1 PRECEDING AND 1 PRECEDING
@@ -42,9 +50,8 @@ placed AS (
             PARTITION BY l.model_id ORDER BY l.since_at GROUPS BETWEEN 1 FOLLOWING AND 1 FOLLOWING
         ) AS next_version,
         DENSE_RANK() OVER (PARTITION BY l.model_id ORDER BY l.since_at) AS entry
-    FROM listed l
+    FROM stretches l
     JOIN model_versions v ON v.id = l.model_version_id
-    WHERE l.place = 1
 )
 SELECT
     p.model_id,

@@ -1,5 +1,16 @@
 -- Every live model with what it has in production, if anything, and how far that is behind its latest version.
 WITH
+in_production AS (
+    SELECT
+        model_id,
+        model_version_id,
+        version,
+        since_at,
+        since_is_exact,
+        not_before,
+        ROW_NUMBER() OVER (PARTITION BY model_id, model_version_id ORDER BY tag) AS place_of_label
+    FROM production_versions
+),
 -- Each model, so that those without production have a row, and each of its versions in production. Not a LEFT JOIN,
 -- because a filter on the model would not pass.
 candidates AS (
@@ -9,20 +20,13 @@ candidates AS (
         CAST(NULL AS BIGINT) AS version,
         NULL AS since_at,
         NULL AS since_is_exact,
-        NULL AS not_before,
-        1 AS place_of_label
+        NULL AS not_before
     FROM models
     WHERE deleted_at IS NULL
     UNION ALL
-    SELECT
-        model_id,
-        model_version_id,
-        version,
-        since_at,
-        since_is_exact,
-        not_before,
-        ROW_NUMBER() OVER (PARTITION BY model_id, model_version_id ORDER BY tag)
-    FROM production_versions
+    SELECT model_id, model_version_id, version, since_at, since_is_exact, not_before
+    FROM in_production
+    WHERE place_of_label = 1
 ),
 ranked AS (
     SELECT
@@ -33,7 +37,6 @@ ranked AS (
             ORDER BY version DESC NULLS LAST, since_at DESC NULLS LAST, model_version_id NULLS LAST
         ) AS place
     FROM candidates c
-    WHERE place_of_label = 1
 ),
 numbered AS (
     SELECT

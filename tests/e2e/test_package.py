@@ -14,8 +14,7 @@ from tests.support.paths import ROOT
 
 SUFFIXES = {".py", ".sql", ".j2", ".css", ".js"}
 
-# One worker builds and installs, for all of these.
-pytestmark = [pytest.mark.xdist_group("package"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +31,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = tmp_path_factory.mktemp("installed")
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     python = environment / "bin" / "python"
-    _pip(python, "install", "--require-hashes", "--requirement", ROOT / "requirements" / "runtime.txt")
+    _pip(python, "install", "--no-compile", "--require-hashes", "--requirement", ROOT / "requirements" / "runtime.txt")
     _pip(python, "install", "--no-deps", "--no-index", wheel)
     return environment / "bin"
 

@@ -4,21 +4,19 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib.resources import files
 from typing import Any
 
 from sqlalchemy import select, text
 
 from etl.enums import Entity
 from etl.models import Change, ModelVersion, views
+from etl.models.queries import shipped_query
 from etl.models.types import unescape
 from etl.records import MetricRow, ModelVersionRow, PackageRow
 from etl.records.canonical import canonical
 from etl.records.diff import _text
 from etl.store import Old, open_readonly
 from tests.support.sync_env import ENTITIES, ROWS, Row, SyncEnv
-
-AS_OF = files("etl.models").joinpath("as_of.sql").read_text(encoding="utf-8")
 
 Pointers = dict[str, tuple[int | None, str | None, frozenset[str]]]
 """Number, alias and tags of each version at the source."""
@@ -122,12 +120,18 @@ def as_of(env: SyncEnv, moment: datetime) -> Pointers:
     """Return the state at a given time by as_of.sql."""
     numbers: dict[str, tuple[int | None, str | None]] = {}
     tags: dict[str, set[str]] = {}
-    with env.connection() as connection:
-        for row in connection.execute(text(AS_OF), {"at": moment}).mappings():
-            alias, tag = row["version_alias"], row["tag"]
-            numbers[row["model_version_id"]] = (row["version"], alias and unescape(alias))
-            tags.setdefault(row["model_version_id"], set()).update([] if tag is None else [unescape(tag)])
+    for row in answers(env, "as_of", at=moment):
+        alias, tag = row["version_alias"], row["tag"]
+        numbers[row["model_version_id"]] = (row["version"], alias and unescape(alias))
+        tags.setdefault(row["model_version_id"], set()).update([] if tag is None else [unescape(tag)])
     return {each: (*numbers[each], frozenset(tags[each])) for each in numbers}
+
+
+def answers(env: SyncEnv, query: str, **parameters: Any) -> list[Row]:
+    """Return the rows of a shipped query."""
+    with env.connection() as connection:
+        sql = shipped_query(query, connection.dialect.name)
+        return [dict(row) for row in connection.execute(text(sql), parameters).mappings()]
 
 
 def stretches(env: SyncEnv, version_id: str, view: Any = views.tag_history) -> list[tuple[Any, ...]]:

@@ -1,6 +1,5 @@
 import math
 from dataclasses import fields
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from etl.settings import (
     database_url_of_environment,
     env_names,
     flag,
-    parse_duration,
     token_of_environment,
 )
 
@@ -238,27 +236,6 @@ def test_the_ca_file_is_read_from_the_option_or_the_variables_of_httpx_or_reques
     assert Settings(ca_bundle=Path(option) if option else None).ca_file() == file
 
 
-@pytest.mark.parametrize(
-    ("text", "length"),
-    [
-        ("90s", timedelta(seconds=90)),
-        ("15m", timedelta(minutes=15)),
-        (" 6H ", timedelta(hours=6)),
-        ("1.5d", timedelta(hours=36)),
-        ("2 w", timedelta(days=14)),
-        ("0s", timedelta(0)),
-    ],
-)
-def test_a_duration_is_a_number_and_a_unit(text: str, length: timedelta) -> None:
-    assert parse_duration(text) == length
-
-
-@pytest.mark.parametrize("text", ["", "6", "h", "-6h", "6 hours", "nan", "6h30m", "9" * 400 + "s", "99999999999w"])
-def test_anything_else_is_not_a_duration(text: str) -> None:
-    with pytest.raises(ConfigError, match="duration"):
-        parse_duration(text)
-
-
 def test_every_option_has_its_own_variable_after_the_established_ones() -> None:
     assert env_names("host") == ("TFY_HOST", "TFY_BASE_URL", "TFY_API_HOST", "TFY_ETL_HOST")
     assert env_names("page_size") == ("TFY_ETL_PAGE_SIZE",)
@@ -269,7 +246,7 @@ def test_every_setting_but_the_token_is_an_option_with_help_in_a_group() -> None
     for each in fields(Settings):
         metadata: dict[str, Any] = dict(each.metadata)
         if each.name != "api_key":
-            assert metadata["scope"] in {"global", "sync", "prune"}
+            assert metadata["scope"] in {"global", "sync", "words", "prune"}
             assert metadata["help"].endswith(".")
             assert metadata["group"]
 

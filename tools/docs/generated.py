@@ -8,7 +8,6 @@ import runpy
 from collections.abc import Iterator
 from dataclasses import fields
 from datetime import timedelta
-from importlib.resources import files
 from pathlib import Path
 
 import click
@@ -16,6 +15,7 @@ import click
 from etl import schema_docs
 from etl.cli.main import cli
 from etl.explore.queries import QUERIES
+from etl.models.queries import shipped_query
 from etl.settings import Settings, env_names, flag
 from etl.telemetry.metrics_file import COUNTERS, GAUGES
 
@@ -104,7 +104,7 @@ def answer() -> str:
 
 def as_of() -> str:
     """Return the query for the state of the registry at a moment."""
-    return f"```sql\n{files('etl.models').joinpath('as_of.sql').read_text(encoding='utf-8')}```"
+    return f"```sql\n{shipped_query('as_of', 'sqlite')}\n```"
 
 
 def metrics() -> str:

@@ -30,8 +30,9 @@ class TrueFoundrySyncOperator(BaseOperator):
     """One sync, of the given ML repos or of everything, into the database of a connection or URL.
 
     `options` are settings by name, and may contain templates: {"full": True}, {"fqn": "{{ params.fqn }}"}. The summary
-    is the task's XCom. Assets in `outlets` get an event only after a complete run that wrote. `on_lock_held` is the
-    action if another run holds the lock: skip, reschedule (after `lock_retry_delay`) or retry.
+    is the task's XCom. Assets in `outlets` get an event only after a complete run that wrote: with `events="changed"`
+    those of tables that changed, with `all` every one. `on_lock_held` is the action if another run holds the lock:
+    skip, reschedule (after `lock_retry_delay`) or retry.
     `skip_unknown_ml_repos` ignores ML repos that no longer exist, and syncs the others.
     """
 
@@ -55,6 +56,7 @@ class TrueFoundrySyncOperator(BaseOperator):
         on_lock_held: str = "reschedule",
         lock_retry_delay: timedelta = timedelta(minutes=1),
         skip_unknown_ml_repos: bool = False,
+        events: str = "changed",
         **kwargs: Any,
     ) -> None:
         """Raise ConfigError for errors of the DAG: two databases or none, a password, an unknown option."""
@@ -63,6 +65,8 @@ class TrueFoundrySyncOperator(BaseOperator):
             raise ConfigError("Pass exactly one of database_conn_id and database_url.")
         if on_lock_held not in ON_LOCK_HELD:
             raise ConfigError(f"Invalid on_lock_held {on_lock_held!r}: use one of {', '.join(ON_LOCK_HELD)}.")
+        if events not in lineage.EVENTS:
+            raise ConfigError(f"Invalid events {events!r}: use one of {', '.join(lineage.EVENTS)}.")
         check_options(options or {})
         self.truefoundry_conn_id = truefoundry_conn_id
         self.database_conn_id = database_conn_id
@@ -73,6 +77,7 @@ class TrueFoundrySyncOperator(BaseOperator):
         self.on_lock_held = on_lock_held
         self.lock_retry_delay = lock_retry_delay
         self.skip_unknown_ml_repos = skip_unknown_ml_repos
+        self.events = events
         self._interrupts: Interrupts | None = None
         self._finished: tuple[Settings, Summary] | None = None
 
@@ -104,6 +109,10 @@ class TrueFoundrySyncOperator(BaseOperator):
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 the name is OpenLineage's
         """The lineage of the run. OpenLineage calls this method if it is installed."""
         return lineage.facets(*self._finished) if self._finished else None
+
+    def run_ids(self, summary: "Summary") -> list[str]:
+        """The runs whose changes an asset event announces."""
+        return [summary.run_id] if summary.run_id is not None else []
 
     def run_options(self) -> dict[str, Any]:
         """The settings of the run, by name."""
@@ -142,15 +151,26 @@ class TrueFoundrySyncOperator(BaseOperator):
         """Publish a complete run that wrote to assets and OpenLineage. Fail a partial one if `fail_on_partial`."""
         if not summary.complete or summary.run_id is None:
             self.outlets: list[Any] = []
-        for asset in (each for each in self.outlets if isinstance(each, Asset)):
-            context["outlet_events"][asset].extra = {
-                "run_id": summary.run_id,
-                "database": lineage.database_name(settings),
-            }
+        if self.outlets:
+            self._emit(context, settings, summary)
         self._finished = (settings, summary)
         if self.fail_on_partial and summary.exit_code:
             context["ti"].xcom_push("return_value", result)
             fail_if_partial(summary, result["warnings"])
+
+    def _emit(self, context: "Context", settings: "Settings", summary: "Summary") -> None:
+        """Keep the outlets whose tables changed, and describe the changes in their events."""
+        from etl.store import open_readonly, runs
+
+        ids = self.run_ids(summary)
+        with open_readonly(settings.database()) as connection:
+            written = runs.written_by(connection, ids)
+        if self.events == "changed":
+            changed = lineage.changed_tables(written.counts)
+            self.outlets = [each for each in self.outlets if lineage.has_changed(each, changed)]
+        extra = {"run_ids": ids, "database": lineage.database_name(settings)} | written._asdict()
+        for asset in (each for each in self.outlets if isinstance(each, Asset)):
+            context["outlet_events"][asset].extra = extra
 
 
 class _Logged:

@@ -56,6 +56,10 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
 
         return {"full_every": NEVER} | self.options
 
+    def run_ids(self, summary: "Summary") -> list[str]:
+        """The runs of the sync tasks, and the own run."""
+        return [*self._synced_ids(), *super().run_ids(summary)]
+
     def result(self, summary: "Summary", settings: "Settings") -> dict[str, Any]:
         """The summary, with the facts that were verified. StoreError if tables and lists do not agree."""
         found = super().result(summary, settings)
@@ -70,8 +74,7 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
         if self.listed is None:
             raise AirflowFailException("This DAG run has no list of ML repos: clear the task list_ml_repos.")
         hook, url = TrueFoundryHook(self.truefoundry_conn_id), self.resolve_database_url()
-        # `synced` is a lazy sequence of XComs: a slice fetches all in one request, iteration needs one for each.
-        ids = [each["run_id"] for each in (self.synced or ())[:] if each and each["run_id"]]
+        ids = self._synced_ids()
         listed = {ml_repo for batch in self.listed for ml_repo in batch}
         with translate_errors([hook.connection.password or "", *passwords_of(url)]):
             with open_readonly(url) as connection:
@@ -85,6 +88,10 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
             )
         oldest = min((row["started_at"] for row in rows), default=None)
         return {"ml_repos": len(listed), "vanished": sorted(left), "oldest_sync_at": oldest and oldest.isoformat()}
+
+    def _synced_ids(self) -> list[str]:
+        # `synced` is a lazy sequence of XComs: a slice fetches all in one request, iteration needs one for each.
+        return [each["run_id"] for each in (self.synced or ())[:] if each and each["run_id"]]
 
     def _is_done(self, row: Mapping[str, Any]) -> bool:
         """Whether the run is complete. Rejected records are allowed only if `fail_on_partial` is off."""

@@ -1,4 +1,4 @@
-"""Commands that read the copied data or describe it: changes, report, export, explore, schema."""
+"""Commands that read the copied data or describe it: changes, diff, report, export, explore, schema."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +8,7 @@ import click
 
 from etl.cli.lazy import lazy_import
 from etl.cli.moment import Moment
-from etl.cli.options import Duration, output_option, settings_of
+from etl.cli.options import Duration, complete_table, options, output_option, settings_of
 
 
 @click.command(
@@ -45,11 +45,58 @@ def changes(ctx: click.Context, /, **which: Any) -> None:
     changes_command(settings_of(ctx), **which)
 
 
+@click.command(
+    epilog="""
+    \b
+    tfy-etl diff --from 7d                           the registry seven days ago, and now
+    tfy-etl diff --from 2026-11-01 --to 2026-12-01   two dates, in UTC
+    tfy-etl diff fraud-scorer --from 7d              one model with its versions
+    tfy-etl diff fraud-scorer --versions 3 5         two versions of a model
+    tfy-etl diff --dry-run                           the tables, and what sync would write
+    """,
+)
+@click.argument("model", required=False)
+@click.option("--from", "start", type=Moment(), help="Earlier moment: 7d (ago), or ISO 8601.")
+@click.option("--to", "end", type=Moment(), help="Later moment. Default: now.")
+@click.option("--versions", type=int, nargs=2, metavar="A B", help="Compare two versions of MODEL, by number.")
+@click.option("--dry-run", is_flag=True, help="Compare with the source: show each change that sync would write.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 2**31),
+    show_default="100 with text, all with json",
+    help="Number of differences to show.",
+)
+@output_option
+@click.pass_context
+def diff(ctx: click.Context, /, model: str | None, output: str, **how: Any) -> None:
+    """Show what differs between two moments, or two versions.
+
+    One line for each difference, with names. A field that changed and changed back is no difference. MODEL is a name,
+    REPO/NAME, or FQN.
+    """
+    forms = [name for name in ("start", "versions", "dry_run") if how[name]]
+    if len(forms) != 1:
+        raise click.UsageError("Pass one of --from, --versions and --dry-run.", ctx)
+    if how["versions"] and model is None:
+        raise click.UsageError("--versions needs a MODEL.", ctx)
+    if how["dry_run"] and model is not None:
+        raise click.UsageError("--dry-run compares everything: leave out MODEL.", ctx)
+    with lazy_import():
+        from etl.cli.diff import diff_command
+    settings = settings_of(ctx, dry_run=how["dry_run"], full=how["full"], ml_repo=how["ml_repo"])
+    moments = (how["start"], how["end"])
+    diff_command(settings, model, moments=moments, versions=how["versions"], limit=how["limit"], output=output)
+
+
+diff.params[-2:-2] = [each for each in options("sync") if each.name in {"full", "ml_repo"}]
+
+
 @click.command()
 @click.option(
     "--out",
     type=click.Path(path_type=Path, allow_dash=True),
-    required=True,
+    default="tfy-registry.html",
+    show_default=True,
     metavar="FILE",
     help="HTML file to write, replaced atomically; - is stdout.",
 )
@@ -96,7 +143,12 @@ def report(ctx: click.Context, /, out: Path, **spans: timedelta) -> None:
     help="File format; parquet and duckdb need the extra export.",
 )
 @click.option(
-    "--table", "tables", multiple=True, metavar="NAME", help="Export only this table or view; repeatable. Default: all."
+    "--table",
+    "tables",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_table,
+    help="Export only this table or view; repeatable. Default: all.",
 )
 @click.option("--raw", is_flag=True, help="With csv: do not escape text that a spreadsheet would run as a formula.")
 @output_option
@@ -143,8 +195,15 @@ def explore(ctx: click.Context, port: int, *, open_browser: bool) -> None:
     show_default=True,
     help="Output format.",
 )
-@click.argument("names", metavar="[TABLE]...", nargs=-1)
-def schema(format: str, names: tuple[str, ...]) -> None:
+@click.option(
+    "--union",
+    "schemas",
+    multiple=True,
+    metavar="SCHEMA",
+    help="Print SQL instead: views over the tables of these PostgreSQL schemas; repeatable.",
+)
+@click.argument("names", metavar="[TABLE]...", nargs=-1, shell_complete=complete_table)
+def schema(format: str, names: tuple[str, ...], schemas: tuple[str, ...]) -> None:
     """Describe each table, view and column.
 
     With names, describes only those tables and views.
@@ -154,4 +213,4 @@ def schema(format: str, names: tuple[str, ...]) -> None:
     """
     with lazy_import():
         from etl.cli.schema import schema_command
-    schema_command(format, names)
+    schema_command(format, names, schemas)

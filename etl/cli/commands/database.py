@@ -18,7 +18,8 @@ def db() -> None:
 def upgrade(ctx: click.Context, /, **own: Any) -> None:
     """Create the tables and views, or migrate them.
 
-    Brings a database of any earlier release to the revision that this release needs.
+    Brings a database of any earlier release to the revision that this release needs. Creates the schema that --schema
+    names.
     """
     settings = settings_of(ctx, **own)
     with lazy_import():

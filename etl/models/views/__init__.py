@@ -20,34 +20,39 @@ from etl.models.views.history import (
     production_label_history,
     tag_history,
 )
-from etl.models.views.metrics import metric_changes, metric_leaderboard
+from etl.models.views.metrics import metric_changes, metric_leaderboard, model_leaderboard
+from etl.models.views.people import authorship, former_authors
 from etl.models.views.production import production_models, production_versions
 from etl.models.views.questions import (
-    authorship,
     base_model_usage,
     deployability,
     growth,
     inventory,
+    model_activity,
     package_usage,
     python_usage,
     stale_models,
-    storage_by_ml_repo,
     undocumented_models,
 )
+from etl.models.views.storage import cleanup_candidates, storage_by_ml_repo, storage_by_month
 
 __all__ = [
     "alias_history",
     "authorship",
     "base_model_usage",
+    "cleanup_candidates",
     "current_model_versions",
     "current_models",
     "deployability",
+    "former_authors",
     "growth",
     "inventory",
     "latest_metrics",
     "metadata",
     "metric_changes",
     "metric_leaderboard",
+    "model_activity",
+    "model_leaderboard",
     "model_timeline",
     "package_usage",
     "production_history",
@@ -57,6 +62,7 @@ __all__ = [
     "python_usage",
     "stale_models",
     "storage_by_ml_repo",
+    "storage_by_month",
     "sync_freshness",
     "tag_assignments",
     "tag_history",

@@ -44,3 +44,21 @@ metric_changes = Table(
     flag("is_improvement", "Whether the later value is better; NULL if that is unknown, or the values are equal."),
     comment="Each metric of a version compared with the previous version, by number, that has it too.",
 )
+
+model_leaderboard = Table(
+    "model_leaderboard",
+    metadata,
+    text("model_id", "models.id"),
+    text("model_name", "Name of the model."),
+    text("ml_repo_name", "Name of its ML repo."),
+    text("key", "Name of the metric."),
+    text("model_version_id", "model_versions.id"),
+    whole("version", "Number of the version."),
+    real("value", "The last value; always finite."),
+    whole("position", "Rank among the versions of the model, 1 for the largest value; equal values share a rank."),
+    whole("rank_ascending", "Rank where smaller values are better, 1 for the smallest."),
+    text("better", "higher or lower: which values are better, by metric_directions; NULL if unknown."),
+    flag("is_best", "Whether no version of the model is better; NULL if better is unknown."),
+    flag("is_latest", "Whether it is the latest version of its model, according to the source."),
+    comment="The last finite value of each metric of each version, ranked among the versions of its model.",
+)

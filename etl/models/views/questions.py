@@ -36,6 +36,27 @@ undocumented_models = Table(
     comment="Models without a description, a creator or tags.",
 )
 
+model_activity = Table(
+    "model_activity",
+    metadata,
+    text("model_id", "models.id"),
+    text("model_name", "Name within its ML repo."),
+    text("ml_repo_name", "Name of its ML repo."),
+    text("created_by", "Its creator: display name, else slug, else id."),
+    moment("created_at", "When it was created, UTC."),
+    whole("version_count", "Number of its versions that are not deleted."),
+    moment(
+        "last_version_at",
+        "When the newest version was created, UTC; when it was first seen if the source does not say.",
+    ),
+    whole("days_since_last_version", "Whole days since then; NULL for a model without versions."),
+    whole(
+        "days_since_last_activity",
+        "Whole days since the last version; for a model without versions, since it was created or first seen.",
+    ),
+    comment="Every model that is not deleted, with the days since its last version.",
+)
+
 stale_models = Table(
     "stale_models",
     metadata,
@@ -49,7 +70,7 @@ stale_models = Table(
         "When the newest version was created, UTC; when it was first seen if the source does not say.",
     ),
     whole("days_since_last_version", "Whole days since then; NULL for a model without versions."),
-    comment="Every model with the days since its last version.",
+    comment="Models without a new version for more than 180 days, empty ones included; model_activity has all models.",
 )
 
 deployability = Table(
@@ -97,30 +118,6 @@ package_usage = Table(
     flag("is_latest", "Whether it is the latest version of its model, according to the source."),
     text("requirement", "The requirement as written."),
     comment="Packages that each version requires.",
-)
-
-storage_by_ml_repo = Table(
-    "storage_by_ml_repo",
-    metadata,
-    text("ml_repo_id", "ml_repos.id"),
-    text("ml_repo_name", "Name of the ML repo."),
-    whole("models", "Models in it."),
-    whole("versions", "Versions in it."),
-    whole("versions_without_size", "Versions whose size is unknown or impossible: below 0 or above 1e15."),
-    whole("artifact_size_bytes", "Total size of the other versions, in bytes; NULL if no size is known."),
-    comment="Size of the artifacts in each ML repo.",
-)
-
-authorship = Table(
-    "authorship",
-    metadata,
-    text("author_kind", "person, service account, unknown, or another type of the source."),
-    text("subject_id", "subjects.id; NULL if the source does not say."),
-    text("display_name", "Display name, else slug, else id."),
-    whole("models", "Models created."),
-    whole("versions", "Versions created."),
-    moment("last_created_at", "When the newest record was created, UTC."),
-    comment="Creators of the models and versions: people and service accounts.",
 )
 
 growth = Table(

@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
-    Double,
     Engine,
     FromClause,
     Integer,
@@ -31,9 +30,10 @@ from sqlalchemy.types import Text
 from typing_extensions import override
 
 from etl.errors import ConfigError, DatabaseLocked, LockHeld, StoreError
-from etl.models.types import RegistryJson, RegistryText
+from etl.models.types import RegistryJson
 from etl.store.dialects import postgresql_session as session
 from etl.store.dialects.base import DatabaseDialect
+from etl.store.dialects.postgresql_copy import copy_rows
 from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import MOMENTS_MS
 
@@ -43,11 +43,6 @@ _LOCK_GRACE_S = 1.0
 _INSUFFICIENT_PRIVILEGE = "42501"
 _READ_ONLY = "25006"
 _LOCK_NOT_AVAILABLE = "55P03"
-
-_COPIED_NULL = "\\N"
-_READ_BY_COPY = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
-"""Characters that COPY requires to be escaped. The backslash is the first, because the others add backslashes."""
-
 
 _USER_TABLES = text("""
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -78,21 +73,6 @@ def _take_all(connection: Connection, repos: RepoScope) -> bool:
 def _key(name: str) -> int:
     digest = hashlib.blake2b(f"tfy-etl/{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
-
-
-def _copied(column: Column[Any], values: Sequence[Any]) -> list[str]:
-    """Format the values of a column for COPY."""
-    write: Callable[[Any], str] = repr if isinstance(column.type, Double) else str  # repr is exact for floats
-    if isinstance(column.type, Text | RegistryText):
-        together = "".join(filter(None, values))
-        write = _shielded if any(each in together for each in _READ_BY_COPY) else str
-    return [_COPIED_NULL if value is None else write(value) for value in values]
-
-
-def _shielded(text: str) -> str:
-    for character, written in _READ_BY_COPY.items():
-        text = text.replace(character, written)
-    return text
 
 
 def _analyze(connection: Connection, name: str, columns: Iterable[Column[Any]]) -> None:
@@ -158,7 +138,8 @@ class PostgresqlDialect(DatabaseDialect):
         found = connection.execute(_MAY_CREATE).one()
         if not found.has_schema:
             raise ConfigError(
-                "The role can use no schema of its search_path: create the schema, or grant USAGE and CREATE on it."
+                "The role can use no schema of its search_path: create it by tfy-etl db upgrade --schema NAME, or "
+                "grant USAGE and CREATE on it."
             )
         if not found.may_create:
             raise ConfigError(
@@ -244,18 +225,7 @@ class PostgresqlDialect(DatabaseDialect):
 
     @override
     def load(self, connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
-        """COPY encoded rows into a staging table.
-
-        The rows are written as text, column by column, in a tenth of the time that psycopg takes to adapt each value.
-        """
-        driver = connection.connection.driver_connection
-        assert driver is not None  # noqa: S101 a connection in use has one
-        names = ", ".join(f'"{column.name}"' for column in table.columns)
-        columns = [
-            _copied(column, values) for column, values in zip(table.columns, zip(*rows, strict=True), strict=True)
-        ]
-        with driver.cursor() as cursor, cursor.copy(f'COPY pg_temp."{table.name}" ({names}) FROM STDIN') as copy:
-            copy.write("\n".join(map("\t".join, zip(*columns, strict=True))) + "\n")
+        copy_rows(connection, table, rows)
 
     @override
     def analyze(self, connection: Connection, tables: Iterable[Table]) -> None:

@@ -2,6 +2,7 @@
 
 `report`           Counts and lists for the report.
 `changes`          Recorded changes, with names.
+`diff`             What differs between two moments, and the rows of a version.
 `planned_changes`  The changes that a run has staged, with names.
 `change_names`     Joins changes with names, for both.
 `export`           The rows of all tables and views, from one snapshot.
@@ -9,6 +10,6 @@
 `demo`             The queries of the demonstration.
 """
 
-from etl.store.queries import changes, demo, explore, export, planned_changes, report
+from etl.store.queries import changes, demo, diff, explore, export, planned_changes, report
 
-__all__ = ["changes", "demo", "explore", "export", "planned_changes", "report"]
+__all__ = ["changes", "demo", "diff", "explore", "export", "planned_changes", "report"]

@@ -78,6 +78,7 @@ def with_names(changes: CTE, sources: NameTables, *, every: bool) -> Select[Any]
             func.coalesce(of_model.c.versions, 0).label("versions"),
             _name_of_id(changes, changes.c.old_value, repos).label("old_name"),
             _name_of_id(changes, changes.c.new_value, repos).label("new_name"),
+            changes.c.model_id,
         )
         .outerjoin_from(changes, models, models.c.id == changes.c.model_id)
         .outerjoin(repos, repos.c.id == repo_id)

@@ -9,7 +9,7 @@ from etl.store.queries.change_names import NameTables, with_model, with_names
 from etl.store.staging_tables import STAGES, TABLES, TO_DELETE, TO_RESTORE
 
 
-def planned(connection: Connection, limit: int, *, deletes_only: bool = False) -> PlannedChanges:
+def planned(connection: Connection, limit: int | None, *, deletes_only: bool = False) -> PlannedChanges:
     """Return the first changes that the run would write, without those of bookkeeping fields."""
     sources = _sources()
     query = with_names(with_model(_staged(deletes_only=deletes_only), sources), sources, every=False)

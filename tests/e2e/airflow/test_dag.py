@@ -143,7 +143,9 @@ def test_verify_reads_no_version_again(env: SyncEnv, run_dag: RunDag) -> None:
 def test_only_the_verify_task_emits_asset_events(env: SyncEnv, run_dag: RunDag) -> None:
     ended = run_dag()
     assert ended.events.keys() == {f"registry_db/{table}" for table in TABLES}
-    assert {extra["run_id"] for extra in ended.events.values()} == {ended.xcoms["verify", -1]["run_id"]}
+    synced = [ended.xcoms["sync", index]["run_id"] for index in range(3)]
+    for extra in ended.events.values():
+        assert extra["run_ids"] == [*synced, ended.xcoms["verify", -1]["run_id"]]
 
 
 def test_a_second_run_copies_the_changes(env: SyncEnv, run_dag: RunDag) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from etl.airflow.lineage import registry_asset, registry_assets
 from etl.airflow.operators import TrueFoundryListMlReposOperator, TrueFoundrySyncOperator, batches
 from etl.errors import ConfigError
-from etl.models import Model, SyncRun
+from etl.models import Change, Model, SyncRun
 from etl.simulator import fault
 from etl.store import ALL_REPOS, Store
 from tests.e2e.airflow.conftest import Connect
@@ -183,14 +183,38 @@ def test_a_kill_ends_the_run_cleanly_and_frees_the_lock(env: SyncEnv) -> None:
     assert run()["complete"]
 
 
-def test_a_complete_run_adds_its_id_to_each_asset_event(env: SyncEnv) -> None:
+def test_an_asset_event_names_the_run_and_what_it_wrote(env: SyncEnv) -> None:
     given, operator = context(), sync(outlets=registry_assets("registry_db"))
     summary = operator.execute(given)
     extra = given["outlet_events"][registry_asset("registry_db", "models")].extra
-    assert extra["run_id"] == summary["run_id"]
+    assert extra["run_ids"] == [summary["run_id"]]
+    assert extra["counts"]["models"] == {"inserted": 12, "updated": 0, "deleted": 0, "restored": 0}
+    assert (extra["first_change_id"], extra["last_change_id"]) == (None, None)  # a first load records no changes
     assert extra["database"].startswith("postgres://")
     assert TOKEN not in str(extra)
     assert len(operator.outlets) == 8
+
+
+def test_only_assets_of_changed_tables_get_an_event(env: SyncEnv) -> None:
+    env.sync()
+    env.registry.set_tags(env.registry.ids("model-versions")[0], ["production"])
+    outlets = [*registry_assets("registry_db"), Asset("report")]
+    given, operator = context(), sync(outlets=outlets)
+    operator.execute(given)
+    assert [each.name.rpartition("/")[2] for each in operator.outlets] == [
+        "models", "model_versions", "model_version_tags", "model_version_metrics", "model_version_packages",
+        "model_run_steps", "subjects", "report",
+    ]  # fmt: skip
+    extra = given["outlet_events"][outlets[1]].extra
+    ids = [row["id"] for row in env.rows(Change)]
+    assert (extra["first_change_id"], extra["last_change_id"]) == (min(ids), max(ids))
+
+    unchanged = sync(outlets=outlets)
+    unchanged.execute(context())
+    assert unchanged.outlets == []
+    everything = sync(outlets=outlets, events="all")
+    everything.execute(context())
+    assert everything.outlets == outlets
 
 
 def test_an_incomplete_run_emits_no_asset_event(env: SyncEnv) -> None:

@@ -3,7 +3,7 @@ from importlib.metadata import entry_points
 from airflow.providers_manager import ProvidersManager
 from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
-from etl.airflow import provider_info
+from etl.airflow import CONNECTION_TYPE, provider_info
 from etl.airflow.hook import TrueFoundryHook
 
 
@@ -37,6 +37,10 @@ def test_the_hook_agrees_with_the_provider_info() -> None:
         TrueFoundryHook.conn_type,
         TrueFoundryHook.hook_name,
     )
+
+
+def test_the_extra_brings_the_providers_of_the_databases() -> None:
+    assert {"postgres", "sqlite", CONNECTION_TYPE} <= set(ProvidersManagerTaskRuntime().hooks)
 
 
 def test_the_provider_is_found_by_its_entry_point() -> None:

@@ -170,7 +170,7 @@ class TestByLocalExecutor:
         runs = local.until(lambda: local.call("GET", "dags/starts_on_data/dagRuns")["dag_runs"])
         assert [each["run_type"] for each in runs] == ["asset_triggered"]
         assert local.ended("starts_on_data", runs[0]["dag_run_id"]) == "success"
-        assert local.xcom("starts_on_data", runs[0]["dag_run_id"], "look")[0]["run_id"] == proof["run_id"]
+        assert local.xcom("starts_on_data", runs[0]["dag_run_id"], "look")[0]["run_ids"][-1] == proof["run_id"]
 
     def test_the_page_of_the_run_shows_each_task_and_that_it_succeeded(self, local: Installation) -> None:
         (run,) = local.call("GET", "dags/registry/dagRuns?state=success")["dag_runs"]

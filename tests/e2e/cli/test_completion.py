@@ -35,6 +35,7 @@ def complete(shell: str, words: str, folder: Path, **env: str) -> list[str]:
         ("tfy-etl sync --versions ", ["all", "latest"]),
         ("tfy-etl sync --max-sw", ["--max-sweeps"]),
         ("tfy-etl --log-level ", ["debug", "info", "warning", "error"]),
+        ("tfy-etl schema model_version_", ["model_version_metrics", "model_version_packages", "model_version_tags"]),
         ("tfy-etl --host https://plane.tfy stat", ["status"]),
         ("tfy-etl sync --page-size 5 --output ", ["text", "json"]),
     ],

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select
 
+from etl.models import ProductionWord
 from etl.simulator import Simulator
 from etl.store import open_engine, opened, schema
 from etl.store.dialects import postgresql
@@ -21,6 +22,21 @@ def test_upgrade_creates_and_then_has_nothing_to_do(database_url: str, tfy_etl: 
     assert tfy_etl("db", "upgrade", *url).out == f"The schema is already at revision {schema.head()}.\n"
     assert tfy_etl("db", "current", *url).out == f"{schema.head()}\n"
     assert tfy_etl("db", "check", *url).out == f"The schema matches this release: revision {schema.head()}.\n"
+
+
+def test_upgrade_writes_the_words_of_the_config_file_and_of_options(folder: Path, tfy_etl: Cli) -> None:
+    (folder / "etl.toml").write_text('production-tags = "serving"\nlower-is-better = "churn"\n', encoding="utf-8")
+    url = f"sqlite:///{folder / 'registry.db'}"
+    upgrade = ("--config", "etl.toml", "db", "upgrade", "--database-url", url)
+    assert (tfy_etl(*upgrade).code, words(url)) == (0, {"serving"})
+    assert (tfy_etl(*upgrade, "--production-tags", "Prod, env=live").code, words(url)) == (0, {"prod", "env:live"})
+    done = tfy_etl(*upgrade, "--production-tags", ",")
+    assert (done.code, "--production-tags names no word" in done.err) == (2, True)
+
+
+def words(url: str) -> set[str]:
+    with opened(url) as engine, engine.connect() as connection:
+        return set(connection.scalars(select(ProductionWord.word)))
 
 
 def test_upgrade_prints_both_revisions(migrated_url: str, tfy_etl: Cli) -> None:

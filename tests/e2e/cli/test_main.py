@@ -105,7 +105,7 @@ def test_without_a_command_help_is_printed_and_the_exit_code_is_2(tfy_etl: Cli) 
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["synk"], "Error: No such command 'synk'. Did you mean 'sync'? See tfy-etl --help.\n"),
+        (["xyz"], "Error: No such command 'xyz'. See tfy-etl --help.\n"),
         (["--host", "x"], "Error: Missing command. See tfy-etl --help.\n"),
         (["sync", "--page-size", "ten"],
          "Error: Invalid value for '--page-size': 'ten' is not a valid integer. See tfy-etl sync --help.\n"),
@@ -134,7 +134,10 @@ def test_a_json_error_line_has_no_secret(tfy_etl: Cli, monkeypatch: pytest.Monke
 def test_the_package_runs_as_a_module(folder: Path) -> None:
     done = execute(sys.executable, "-m", "etl", "sync", cwd=folder)
     assert (done.code, done.out) == (2, "")
-    assert done.err == "Error: No token is set: set TFY_API_KEY, or pass a file that contains it with --api-key-file.\n"
+    assert done.err == (
+        "Error: No host and no token are set: set TFY_HOST or pass --host https://your-control-plane.example; "
+        "set TFY_API_KEY, or pass a file that contains it with --api-key-file.\n"
+    )
 
 
 def test_importing_the_main_module_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,10 +51,10 @@ def test_a_closed_pipe_is_no_bug(known: Simulator, tfy_etl: Cli, folder: Path) -
     assert "Traceback" not in done.stderr
 
 
-def test_the_option_out_is_required(tfy_etl: Cli) -> None:
-    done = tfy_etl("report")
-    assert done.code == 2
-    assert "Missing option '--out'" in done.err
+def test_without_out_the_report_is_written_to_its_usual_file(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+    tfy_etl("sync")
+    assert tfy_etl("report").code == 0
+    assert (folder / "tfy-registry.html").read_text(encoding="utf-8").startswith(PAGE)
 
 
 def test_an_unwritable_path_is_a_one_line_error(known: Simulator, tfy_etl: Cli) -> None:

@@ -26,7 +26,7 @@ def test_runs_are_listed_newest_first_with_the_age_of_the_tables(known: Simulato
     assert lines[2].split()[2:] == ["succeeded", "full", "6", "12", "20", "0"]
     assert lines[3].split()[2:] == ["failed", "full"]
     assert lines[4].endswith("of the id 'no-such': it lists 1 (risk), 2 (marketing).")
-    assert lines[5].startswith("Scope all: the last complete run was 0:00:0")
+    assert lines[5].startswith("Scope all: the last complete run was ")
 
 
 def test_runs_are_listed_with_seconds(known: Simulator, tfy_etl: Cli) -> None:
@@ -71,7 +71,7 @@ def test_a_database_without_runs_says_so(migrated_url: str, tfy_etl: Cli) -> Non
     assert tfy_etl("status", *url) == (0, "There are no runs yet: start the first with tfy-etl sync.\n", "")
     done = tfy_etl("status", "--max-age", "6h", *url)
     assert done.code == 1
-    assert "at most 6:00:00 old, but there is none" in done.err
+    assert "at most 6 hours old, but there is none" in done.err
 
 
 def test_a_missing_database_fails_max_age(tfy_etl: Cli) -> None:
@@ -85,7 +85,7 @@ def test_max_age_fails_when_the_last_complete_run_is_older(known: Simulator, tfy
     assert tfy_etl("status", "--max-age", "6h").code == 0
     done = tfy_etl("status", "--max-age", "0s")
     assert done.code == 1
-    assert done.err.startswith("Error: The last complete run must be at most 0:00:00 old, but it is 0:00:0")
+    assert done.err.startswith("Error: The last complete run must be at most 0 seconds old, but it is ")
     assert "succeeded" in done.out
 
 
@@ -104,7 +104,7 @@ def test_a_complete_run_in_the_future_is_not_fresh_and_is_told(known: Simulator,
 
     assert done.code == 1
     assert "in the future (a clock was wrong)" in done.out
-    assert "at most 6:00:00 old, but it is dated " in done.err
+    assert "at most 6 hours old, but it is dated " in done.err
     assert nagios(tfy_etl, "--max-age", "6h")[0] == 1
     assert tfy_etl("sync").code == 0
     assert tfy_etl("status", "--max-age", "6h").code == 0
@@ -142,7 +142,7 @@ def test_nagios_output_is_ok_with_the_age_and_the_limits(known: Simulator, tfy_e
     ):
         code, line = nagios(tfy_etl, *limits)
         assert code == 0
-        assert re.fullmatch(rf"TFY-ETL OK - the last complete run is 0:\d\d:\d\d old \| age=\d+s;{expected};0", line)
+        assert re.fullmatch(rf"TFY-ETL OK - the last complete run is \d+ seconds? old \| age=\d+s;{expected};0", line)
 
 
 def test_nagios_output_is_warning_and_then_critical(known: Simulator, tfy_etl: Cli) -> None:
@@ -151,17 +151,17 @@ def test_nagios_output_is_warning_and_then_critical(known: Simulator, tfy_etl: C
     code, line = nagios(tfy_etl, "--max-age", "1h", "--critical-age", "9000w")
     assert code == 1
     assert line.startswith("TFY-ETL WARNING - the last complete run is ")
-    assert " old, limit 1:00:00 | age=" in line
+    assert " old, limit 1 hour | age=" in line
     code, line = nagios(tfy_etl, "--max-age", "1h", "--critical-age", "6h")
     assert code == 2
     assert line.startswith("TFY-ETL CRITICAL - ")
-    assert "limit 6:00:00" in line
+    assert "limit 6 hours" in line
 
 
 def test_nagios_output_without_a_complete_run_is_not_ok(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync", "--ml-repo", "no-such")
     assert nagios(tfy_etl, "--max-age", "1h") == (
-        1, "TFY-ETL WARNING - there is no complete run, limit 1:00:00",
+        1, "TFY-ETL WARNING - there is no complete run, limit 1 hour",
     )  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def test_secrets_are_named_and_stand_in_no_job() -> None:
 @pytest.mark.parametrize("name", pods())
 def test_a_pod_may_do_little_else_than_its_work(name: str) -> None:
     pod = pods()[name]
-    (user,) = re.findall(r"^USER (\d+)$", CONTAINERFILE, re.MULTILINE)
+    (user,) = re.findall(r"^USER (\d+):\d+$", CONTAINERFILE, re.MULTILINE)
     assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"] == {
         "runAsNonRoot": True,
@@ -130,6 +130,11 @@ def test_the_image_holds_what_was_tested_and_the_extras() -> None:
     assert {name: version for name, version in image.items() if tested[name] != version} == {}
 
 
-def test_names_of_users_agree() -> None:
-    uid: Any = re.search(r"useradd .*--uid (\d+)", CONTAINERFILE)
-    assert uid[1] in re.findall(r"^USER (\d+)$", CONTAINERFILE, re.MULTILINE)
+def test_the_user_and_its_group_agree() -> None:
+    made: Any = re.search(r"useradd .*--uid (\d+) --gid (\d+)", CONTAINERFILE)
+    assert re.findall(r"^USER (\d+):(\d+)$", CONTAINERFILE, re.MULTILINE) == [made.groups()]
+
+
+def test_the_ignore_file_lets_the_builder_see_what_it_copies() -> None:
+    kept = {line[1:] for line in (ROOT / ".containerignore").read_text().splitlines() if line.startswith("!")}
+    assert {source.partition("/")[0] for source in copied()} == kept

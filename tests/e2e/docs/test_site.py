@@ -25,9 +25,6 @@ DRAWN = [page for page in PAGES if page == "index.md" or "```mermaid" in (ROOT /
 
 CHECKS = run_path(str(ROOT / "tools" / "docs" / "check_site.py"))
 
-# One worker builds it.
-pytestmark = pytest.mark.xdist_group("site")
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:

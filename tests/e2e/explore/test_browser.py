@@ -12,7 +12,6 @@ from tests.support.browser import Window
 from tests.support.patience import patience
 
 # One worker has the browser and the registry.
-pytestmark = pytest.mark.xdist_group("explore")
 
 
 def test_start_page_links_to_every_table_view_and_query(explored: Explored, window: Window) -> None:

@@ -18,8 +18,6 @@ from tests.e2e.explore.conftest import MARKUP as MARKED_METRIC
 from tests.e2e.explore.conftest import Explored, exploring
 from tests.support.patience import patience
 
-pytestmark = pytest.mark.xdist_group("explore")
-
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
 
 

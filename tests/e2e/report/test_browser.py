@@ -20,7 +20,7 @@ from tests.unit.report.builders import quality, report_data, stale
 from tests.unit.report.test_page import TRICKS, made
 
 # One worker starts the browser, for all of these.
-pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 LOOKS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},

@@ -25,10 +25,6 @@ WRITES = {
 }
 
 
-# One worker makes the roles, for all of these.
-pytestmark = pytest.mark.xdist_group("readers")
-
-
 @pytest.fixture(scope="module")
 def shared(postgres_url: str) -> Iterator[SharedDatabase]:
     """Filled by `etl` before anybody else was let in, as the page has it."""

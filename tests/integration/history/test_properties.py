@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -15,10 +16,11 @@ from hypothesis import strategies as st
 
 from etl.enums import Entity
 from etl.models import ModelVersion, SyncRun, views
+from etl.models.types import unescape
 from etl.records import identify, to_rows
 from etl.simulator import Registry
 from tests.support.databases import new_database
-from tests.support.history_oracle import Pointers, State, Version, as_of, held_at, prune, undone
+from tests.support.history_oracle import Pointers, State, Version, answers, as_of, held_at, prune, undone
 from tests.support.sync_env import SyncEnv, sync_env
 
 WORDS = ("prod", "Prod", "staging", "␛odd\0")
@@ -36,7 +38,9 @@ class Hand:
     gone: list[str] = field(default_factory=list)
 
     def do(self, deed: str, place: int, word: str) -> None:
-        kind = {"add": "models", "drop model": "models", "rename": "models"}.get(deed, "model-versions")
+        of_models = {"add", "drop model", "rename", "move model"}
+        of_repos = {"rename repo", "add model"}
+        kind = "models" if deed in of_models else "ml-repos" if deed in of_repos else "model-versions"
         ids = self.gone if deed == "return" else self.registry.ids(kind)
         if ids:
             getattr(self, f"_{deed.replace(' ', '_')}")(ids[place % len(ids)], word)
@@ -83,6 +87,21 @@ class Hand:
 
     def _rename(self, model: str, word: str) -> None:
         self.registry.set_fields(model, {"name": word})
+
+    def _move_model(self, model: str, _word: str) -> None:
+        """Move a model with its versions to the other ML repo."""
+        there = "2" if self.registry.get("models", model)["ml_repo_id"] == "1" else "1"
+        for version in self.registry.records("model-versions"):
+            if version["model_id"] == model:
+                self.registry.set_fields(version["id"], {"ml_repo_id": there})
+        self.registry.set_fields(model, {"ml_repo_id": there})
+
+    def _rename_repo(self, repo: str, word: str) -> None:
+        manifest = self.registry.get("ml-repos", repo)["manifest"]
+        self.registry.set_fields(repo, {"manifest": manifest | {"name": f"repo-{word.encode().hex()}"}})
+
+    def _add_model(self, repo: str, word: str) -> None:
+        self.registry.add_model(repo, word)
 
     def _drop(self, version: str, _word: str) -> None:
         self.registry.delete_version(version)
@@ -218,3 +237,77 @@ def assert_starts_are_exact_or_said_not_to_be(env: SyncEnv, moments: dict[dateti
         elif before in moments:
             version = moments[before].get(row["model_version_id"])
             assert version is None or row["tag"] not in version.tags
+
+
+@dataclass(frozen=True)
+class Names:
+    """Name and ML repo of each model, the number of its versions, and the same names for each version."""
+
+    models: dict[str, tuple[str, str, int]]
+    versions: dict[str, tuple[str, str]]
+    in_production: set[tuple[str, str, str, str]]
+
+    @classmethod
+    def of(cls, registry: Registry) -> "Names":
+        """Read the names from the registry."""
+        repos = {each["id"]: each["manifest"]["name"] for each in registry.records("ml-repos")}
+        versions = registry.records("model-versions")
+        numbers = Counter(each["model_id"] for each in versions)
+        models = {
+            each["id"]: (each["name"], repos[each["ml_repo_id"]], numbers[each["id"]])
+            for each in registry.records("models")
+        }
+        homes = {each["id"]: (models[each["model_id"]][0], repos[each["ml_repo_id"]]) for each in versions}
+        labels = {(each["id"], *homes[each["id"]], tag) for each in versions for tag in each["tags"] or ()}
+        return cls(models, homes, {label for label in labels if label[3].lower() == "prod"})
+
+    @classmethod
+    def as_told(cls, env: SyncEnv, moment: datetime) -> "Names":
+        """Read the names from the shipped queries."""
+        models = {
+            row["model_id"]: (unescape(row["model_name"]), row["ml_repo_name"], row["version_count"])
+            for row in answers(env, "models_as_of", at=moment)
+        }
+        versions = {
+            row["model_version_id"]: (unescape(row["model_name"]), row["ml_repo_name"])
+            for row in answers(env, "as_of", at=moment)
+        }
+        in_production = {
+            (row["model_version_id"], unescape(row["model_name"]), row["ml_repo_name"], row["label"])
+            for row in answers(env, "production_as_of", at=moment)
+        }
+        return cls(models, versions, in_production)
+
+
+MOVES = ("rename", "rename", "move model", "move model", "rename repo", "add", "add model", "tag", "untag", "drop",
+         "drop model", "return", "return")  # fmt: skip
+moves = st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 11), st.sampled_from(WORDS)), max_size=6)
+
+
+# No shrinking, as above.
+@settings(
+    max_examples=4,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(sequence=st.lists(moves, min_size=2, max_size=4))
+def test_names_and_ml_repos_are_those_of_the_moment_after_renames_and_moves(
+    dialect: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    sequence: list[list[tuple[str, int, str]]],
+) -> None:
+    registry = Registry.generate(seed=6, ml_repos=2, models=3, versions=2, metrics=1, empty_share=0, tags=WORDS)
+    hand, told = Hand(registry), list[Names]()
+    with fresh(dialect, request, tmp_path) as url, sync_env(url, registry) as env:
+        for deeds in sequence:
+            for deed in deeds:
+                hand.do(*deed)
+            env.sync(allow_mass_delete=True)
+            told.append(Names.of(registry))
+        starts = sorted(run["started_at"] for run in env.rows(SyncRun))
+        for start, expected in zip(starts, told, strict=True):
+            assert Names.as_told(env, start) == expected
+        for after, expected in zip(starts[1:], told, strict=False):
+            assert Names.as_told(env, after - _INSTANT) == expected
+        assert Names.as_told(env, starts[0] - _INSTANT) == Names({}, {}, set())

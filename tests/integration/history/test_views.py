@@ -1,17 +1,13 @@
-import sqlite3
 from datetime import datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
-from sqlalchemy import make_url
 
 from etl.models import Change, ModelVersion, SyncRun, views
 from etl.store import open_readonly, rejected_records
 from etl.sync import Interrupts, RejectedRetry, run
 from tests.integration.history.test_properties import DEEP
-from tests.support.databases import libpq
-from tests.support.history_oracle import AS_OF, as_of, prune, stretches
+from tests.support.history_oracle import as_of, prune, stretches
 from tests.support.sync_env import Silent, SyncEnv
 
 
@@ -285,23 +281,3 @@ def test_as_of_gives_names_numbers_and_aliases_as_they_were(env: SyncEnv) -> Non
     assert as_of(env, second)[version] == (7, "v7", frozenset({"c"}))
     assert len(as_of(env, second)) == len(env.rows(ModelVersion)) == 4
     assert as_of(env, first - timedelta(seconds=1)) == {}
-
-
-def test_as_of_accepts_text_times_from_plain_drivers(env: SyncEnv) -> None:
-    version = versions(env)[0]
-    tag(env, version, "prod")
-    first = synced(env)
-    tag(env, version)
-    synced(env)
-    found = by_driver(env, f"{first:%Y-%m-%d %H:%M:%S.%f}+00")
-    tags = {row[3]: row[6] for row in found}
-
-    assert tags == dict.fromkeys(versions(env)) | {version: "prod"}
-
-
-def by_driver(env: SyncEnv, at: str) -> list[Any]:
-    """Bind the time as docs/how-to/analysts/history.md describes."""
-    if env.url.startswith("sqlite"):
-        return sqlite3.connect(str(make_url(env.url).database)).execute(AS_OF, {"at": at}).fetchall()
-    with psycopg.connect(libpq(env.url)) as connection:
-        return connection.execute(AS_OF.replace(":at", "%(at)s").encode(), {"at": at}).fetchall()

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 
 from etl.enums import Entity, Outcome
@@ -96,3 +97,20 @@ def test_stored_rows_come_back_as_they_were_staged(env: SyncEnv) -> None:
     assert rows["model_versions"][0][:4] == (version["id"], version["model_id"], "1", version["fqn"])
     assert [row[2] for row in rows["model_version_tags"]] == (version["tags"] or [])
     assert [row[2] for row in rows["model_version_metrics"]] == [metric["key"] for metric in version["metrics"]]
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+@pytest.mark.parametrize("implementation", ["binary", "python"])
+def test_odd_values_are_copied_unchanged_with_and_without_the_c_build_of_the_driver(
+    implementation: str, env: SyncEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version, text in zip(env.registry.ids("model-versions"), [*ODD, "tab\tline\nend\r", "\\N", ""], strict=False):
+        fields = {"tags": [text], "usage_code_snippet": text}
+        metrics = [{"key": text, "value": value, "step": 2**60, "timestamp": 1} for value in (0.1, -0.0, 1e308, None)]
+        env.registry.set_fields(version, fields | {"metrics": metrics}, touch=False)
+    assert psycopg.pq.__impl__ != "python"  # else this run would test one form only
+    monkeypatch.setattr("psycopg.pq.__impl__", implementation)
+
+    env.sync()
+
+    assert env.held() == env.served()

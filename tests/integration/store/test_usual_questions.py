@@ -18,6 +18,7 @@ from tests.support.sync_env import SyncEnv, sync_env
 
 ADA = a_subject(subjectId="s-ada", subjectDisplayName="Ada")
 CI = a_subject(subjectId="s-ci", subjectType="serviceaccount", subjectSlug="ci", subjectDisplayName=None)
+LEFT = a_subject(subjectId="s-left", subjectDisplayName="Left")
 TEAM = a_subject(subjectId="s-team", subjectType="team", subjectSlug=None, subjectDisplayName=None)
 BEYOND_ALL_SIZES = 2**62
 
@@ -29,10 +30,10 @@ def version(id: str, model: str, day: int | None, **said: Any) -> Record:
         for key in ("tags", "metrics", "deployable", "created_by_subject", "ml_repo_id")
         if key in said
     }
-    size, python = said.pop("size", None), said.pop("python", None)
+    size, python, metadata = said.pop("size", None), said.pop("python", None), said.pop("metadata", {})
     manifest = a_manifest(
         **{"version": None, "version_alias": None, "description": None, "framework": None} | said,
-        metadata={".truefoundry": {"artifact_size": size}},
+        metadata={".truefoundry": {"artifact_size": size}} | metadata,
         environment={"python_version": python, "pip_packages": said.pop("packages", [])},
     )
     manifest.pop("packages", None)
@@ -47,6 +48,8 @@ BERT = {"type": "transformers", "base_model": "bert"}
 VERSIONS = [
     version("v-1", "m-churn", 1, version=1, description="a tree", framework=SKLEARN, size=100, python="3.9.18",
             packages=["NumPy==1.26", "not one!"], tags=["prod", "x"], deployable=True, created_by_subject=ADA,
+            metadata={"team": "risk", "pii": True, "tier": 2, "score": 0.5, "none": None, "odd": math.nan,
+                      "big": -1e300, "list": [1], "␛\0": "␛\0"},
             metrics=[a_metric(key="auc", value=0.9), a_metric(key="auc", value=0.1, step=0)]),
     version("v-2", "m-churn", 2, version=2, framework=SKLEARN, size=200, python="3.11", packages=["numpy"],
             tags=["Prod", "env:PROD", "reproduce", "prod:1"], deployable=False, created_by_subject=ADA,
@@ -71,7 +74,7 @@ MODELS = [
     a_model(id="m-empty", ml_repo_id="1", name="empty", created_by_subject=None, latest_version=None, created_at=None),
     a_model(id="m-lost", ml_repo_id=None, name=None, created_by_subject=ADA, latest_version=None,
             created_at="2024-01-04T00:00:00Z"),
-    a_model(id="m-gone", ml_repo_id="1", name="gone", latest_version=VERSIONS[5]),
+    a_model(id="m-gone", ml_repo_id="1", name="gone", latest_version=VERSIONS[5], created_by_subject=LEFT),
 ]  # fmt: skip
 REPOS = [
     an_ml_repo(id="1", manifest={"name": "risk"}),
@@ -148,8 +151,8 @@ def test_undocumented_models_lack_one_of_three_and_blanks_are_no_description(kno
     ]
 
 
-def test_stale_models_are_all_models_with_their_days(known: SyncEnv) -> None:
-    rows = {row["model_id"]: row for row in known.rows(views.stale_models)}
+def test_model_activity_has_all_models_with_their_days(known: SyncEnv) -> None:
+    rows = {row["model_id"]: row for row in known.rows(views.model_activity)}
     first_seen = min(row["started_at"] for row in known.rows(SyncRun))
 
     assert {each: (row["version_count"], row["last_version_at"]) for each, row in rows.items()} == {
@@ -159,6 +162,11 @@ def test_stale_models_are_all_models_with_their_days(known: SyncEnv) -> None:
     assert rows["m-churn"]["days_since_last_version"] in {days - 1, days}
     assert rows["m-fraud"]["days_since_last_version"] == 0
     assert rows["m-empty"]["days_since_last_version"] is None
+    assert rows["m-empty"]["days_since_last_activity"] == 0
+
+
+def test_stale_models_are_old_ones_without_a_new_version(known: SyncEnv) -> None:
+    assert {row["model_id"] for row in known.rows(views.stale_models)} == {"m-churn", "m-lost"}
 
 
 def test_deployability_counts_models_by_their_latest_version(known: SyncEnv) -> None:
@@ -220,6 +228,64 @@ def test_the_change_of_a_metric_is_null_where_a_double_cannot_hold_it(known: Syn
     assert (rows["up", 3]["change"], rows["up", 3]["relative_change"]) == (None, None)
 
 
+def test_an_improvement_is_known_where_the_direction_is_and_its_size_is_a_share_of_the_largest_value(
+    known: SyncEnv,
+) -> None:
+    rows = {(row["key"], row["from_version"]): row for row in known.rows(views.metric_changes)}
+
+    assert {each: (row["better"], row["is_improvement"]) for each, row in rows.items()} == {
+        ("auc", 1): ("higher", False), ("auc", 2): ("higher", False), ("auc", 3): ("higher", True),
+        ("up", 3): (None, None),
+    }  # fmt: skip
+    assert rows["auc", 2]["scaled_change"] == pytest.approx(-0.8 / 0.9)
+    assert rows["auc", 3]["scaled_change"] == pytest.approx(0.5 / 0.9)  # its relative change would be infinite
+    assert rows["up", 3]["scaled_change"] is None
+
+
+def test_metadata_has_a_row_for_each_key_of_a_version(known: SyncEnv) -> None:
+    view = views.version_metadata
+    rows = known.rows(view, view.c.model_version_id == "v-1")
+    values = {row["key"]: row["value"] for row in rows}
+    number = values.pop("big")
+
+    assert float(number) == -1e300
+    assert values.pop(".truefoundry").replace(" ", "") == '{"artifact_size":100}'
+    assert values == {
+        "team": "risk", "pii": "true", "tier": "2", "score": "0.5", "none": None, "odd": "NaN", "list": "[1]",
+        "␛\0": "␛\0",
+    }  # fmt: skip
+    assert {(row["model_name"], row["ml_repo_name"], row["version"], row["is_latest"]) for row in rows} == {
+        ("churn", "risk", 1, False)
+    }
+    assert "v-of-gone" not in {row["model_version_id"] for row in known.rows(view)}
+
+
+def test_the_best_version_of_a_model_is_known_where_the_direction_is(known: SyncEnv) -> None:
+    names = ("model_name", "key", "version", "position", "rank_ascending", "is_best")
+
+    assert told(known, views.model_leaderboard, *names) == [
+        ("churn", "auc", 1, 1, 4, True),
+        ("churn", "auc", 2, 2, 3, False),
+        ("churn", "auc", 3, 4, 1, False),
+        ("churn", "auc", 5, 3, 2, False),
+        ("churn", "loss", 3, 1, 1, True),
+        ("churn", "up", 3, 1, 2, None),
+        ("churn", "up", 5, 2, 1, None),
+        ("fraud", "auc", None, 1, 1, True),
+    ]
+
+
+def test_storage_by_month_counts_deleted_versions_until_their_deletion(known: SyncEnv) -> None:
+    this_month = max(row["started_at"] for row in known.rows(SyncRun)).strftime("%Y-%m")
+    names = ("month", "ml_repo_name", "versions_added", "versions_removed", "versions", "versions_without_size",
+             "bytes_added", "bytes_removed", "artifact_size_bytes")  # fmt: skip
+
+    assert told(known, views.storage_by_month, *names) == [
+        ("2024-01", "risk", 5, 0, 5, 2, 307, 0, 307),
+        (this_month, "risk", 1, 1, 5, 3, None, 7, 300),
+    ]
+
+
 def test_storage_shows_every_ml_repo_and_counts_no_impossible_size(known: SyncEnv) -> None:
     assert told(known, views.storage_by_ml_repo) == [
         (None, None, 1, 0, 0, 0), ("1", "risk", 3, 5, 3, 300), ("2", "idle", 0, 0, 0, 0),
@@ -228,10 +294,18 @@ def test_storage_shows_every_ml_repo_and_counts_no_impossible_size(known: SyncEn
 
 def test_authors_are_people_or_accounts_or_what_the_source_calls_them(known: SyncEnv) -> None:
     assert told(known, views.authorship) == [
-        ("person", "s-ada", "Ada", 2, 2, datetime(2024, 1, 4, tzinfo=UTC)),
-        ("service account", "s-ci", "ci", 0, 2, at(3)),
-        ("team", "s-team", "s-team", 1, 0, at(1)),
-        ("unknown", None, None, 1, 1, None),
+        ("person", "s-ada", "Ada", 2, 2, 2, datetime(2024, 1, 4, tzinfo=UTC)),
+        ("service account", "s-ci", "ci", 0, 2, 1, at(3)),
+        ("team", "s-team", "s-team", 1, 0, 0, at(1)),
+        ("unknown", None, None, 1, 1, 1, None),
+    ]
+
+
+def test_former_authors_created_only_what_is_deleted_by_now(known: SyncEnv) -> None:
+    second = max(row["started_at"] for row in known.rows(SyncRun))
+
+    assert told(known, views.former_authors) == [
+        ("person", "s-left", "Left", 1, 0, datetime(2024, 5, 1, 10, tzinfo=UTC), second)
     ]
 
 

@@ -217,7 +217,7 @@ def test_a_list_that_is_cut_says_how_many_are_left_out_and_which_command_has_the
     assert 'href="#list-stale">See 1 of them' in html
     assert 'data-name="models without a new version for more than 180 days" data-left="7999"' in html
     assert (
-        "7,999 more are not on this page. tfy-etl export --format csv --table stale_models DIR writes all of them: "
+        "7,999 more are not on this page. tfy-etl export --format csv --table model_activity DIR writes all of them: "
         "the rows where days_since_last_version is more than 180."
     ) in Looked(html).text
     assert "writes all of them" not in page(report_data(), max_age=DAY, redact=str)

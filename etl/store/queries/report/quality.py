@@ -13,7 +13,7 @@ def stale(connection: Connection, days: float, limit: int) -> TopRows:
 
     Models without any version are left out.
     """
-    view = views.stale_models
+    view = views.model_activity
     age = view.c.days_since_last_version
     return top(connection, select(view).where(age > days).order_by(age.desc(), view.c.model_name), limit)
 

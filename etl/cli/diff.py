@@ -1,0 +1,110 @@
+"""`tfy-etl diff`: what differs between two moments, between two versions of a model, or from the source."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from etl.changes import NamedChange, as_json, sentence
+from etl.cli.moment import moment_at
+from etl.cli.output import print_result
+from etl.cli.sanitize import redact, sanitize
+from etl.enums import Entity
+from etl.errors import ConfigError
+from etl.records.diff import changes as field_changes
+from etl.settings import Settings
+from etl.store import open_readonly, queries
+from etl.store.queries.diff import VersionPair
+
+DEFAULT_LIMIT = 100
+
+_OF_EACH_VERSION = frozenset({"created_at", "fqn", "manifest.version", "updated_at", "version"})
+"""Fields in which any two versions of a model differ."""
+
+Moment = timedelta | datetime | None
+
+
+def diff_command(  # noqa: PLR0913 one for each option
+    settings: Settings,
+    model: str | None,
+    *,
+    moments: tuple[Moment, Moment],
+    versions: tuple[int, int] | None,
+    limit: int | None,
+    output: str,
+) -> None:
+    """Print the differences, one line each. ConfigError if the model or a version is unknown."""
+    if settings.dry_run:
+        _diff_with_source(settings, limit, output)
+    with open_readonly(settings.database()) as connection, queries.export.snapshot(connection) as now:
+        model_ids = None if model is None else queries.changes.find_model_ids(connection, model)
+        if versions is not None:
+            found = _between_versions(queries.diff.version_pair(connection, model_ids or [], *versions))
+            title = f"From version {versions[0]} to version {versions[1]}"
+        else:
+            start, end = moment_at(moments[0], now), moment_at(moments[1], now) or now
+            if start is None or start >= end:
+                raise ConfigError("--from must name an earlier moment than --to.")
+            found = queries.diff.between(connection, start, end, model_ids)
+            title = f"From {_time(start)} to {_time(end)} UTC"
+            first = queries.diff.first_run_at(connection)
+            if first is None or start < first:
+                title += ". What the first run found counts as created"
+    _print(found, len(found), limit, output, title)
+
+
+def _between_versions(pair: VersionPair) -> list[NamedChange]:
+    """Return what the second version has otherwise than the first."""
+    (new, *_), *_ = pair.new[Entity.MODEL_VERSIONS]
+    return [
+        NamedChange(
+            None,
+            None,
+            *each,
+            model=pair.model,
+            version=pair.version,
+            ml_repo=pair.ml_repo,
+            fqn=pair.fqn,
+            old_name=pair.creators.get(each.old_value or ""),
+            new_name=pair.creators.get(each.new_value or ""),
+        )
+        for each in field_changes(Entity.MODEL_VERSIONS, new, pair.old, pair.new)
+        if each.field not in _OF_EACH_VERSION
+    ]
+
+
+def _diff_with_source(settings: Settings, limit: int | None, output: str) -> None:
+    """Print what the next sync would change, and exit with the code that it would have."""
+    from etl.cli.progress import progress  # noqa: PLC0415 the other forms make no requests
+    from etl.sync import Interrupts, run  # noqa: PLC0415 as above
+
+    with Interrupts(last=True) as interrupts:
+        with progress(settings.wants_progress()) as shown:
+            summary = run(replace(settings, dry_run=True), interrupts=interrupts, progress=shown, list_all_changes=True)
+        found = list(summary.changes.changes) if summary.changes else []
+        for warning in summary.warnings:
+            click.echo(f"Warning: {sanitize(warning)}", err=True)
+        print_result(lambda: _print(found, len(found), limit, output, "From the tables to the source"), work_done=False)
+    sys.exit(summary.exit_code)
+
+
+def _print(changes: Sequence[NamedChange], total: int, limit: int | None, output: str, title: str) -> None:
+    shown = changes[: limit if limit or output == "json" else DEFAULT_LIMIT]
+    if output == "json":
+        click.echo(json.dumps([as_json(each, redact) for each in shown], indent=0))
+        return
+    from etl.cli.console import console, pluralize  # noqa: PLC0415 JSON does not need it
+
+    out = console()
+    out.print(f"{title}: {pluralize(total, 'difference')}.", style="bold", soft_wrap=True)
+    for each in shown:
+        out.print(f"  {sentence(each, sanitize)}", soft_wrap=True)
+    if total > len(shown):
+        out.print(f"Showing {len(shown)} of {total:,}. Show all with --limit {total}.")
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,63 @@
+"""SQL queries with parameters that a view cannot take, for analysts: the registry as it was at a moment.
+
+Each query is a file. A few parts differ between SQLite and PostgreSQL, such as the way to read a moment;
+`shipped_query` puts them in. The result is one statement that any client of that database runs.
+"""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import NamedTuple
+
+
+class ShippedQuery(NamedTuple):
+    """A query: its name, what it answers, and its parameters."""
+
+    name: str
+    answers: str
+    parameters: tuple[str, ...]
+
+
+QUERIES: Mapping[str, ShippedQuery] = {
+    each.name: each
+    for each in (
+        ShippedQuery("as_of", "Versions at a moment, with number, alias and tags", ("at",)),
+        ShippedQuery("models_as_of", "Models at a moment, with the number of their versions", ("at",)),
+        ShippedQuery("production_as_of", "Versions in production at a moment, and since when", ("at",)),
+        ShippedQuery(
+            "version_as_of",
+            "Description, tags, packages, metrics, metadata and manifest of a version at a moment",
+            ("at", "model", "version"),
+        ),
+    )
+}
+"""The queries by name. The parameter `at` takes any ISO 8601 form; without an offset it is UTC."""
+
+_RECORDED = (
+    "CASE WHEN field LIKE 'metrics.%' AND {0} NOT IN ('null', 'NaN', 'Infinity', '-Infinity') THEN {1} ELSE {0} END"
+)
+_PARTS: Mapping[str, Mapping[str, str]] = {
+    "sqlite": {
+        "metric_as_text": "CASE WHEN value IS NOT NULL THEN printf('%.15g', value) END",
+        "as_number": "printf('%.15g', CAST({0} AS REAL))",
+    },
+    "postgresql": {
+        "metric_as_text": "CAST(value AS TEXT)",
+        "as_number": "CAST(CAST({0} AS DOUBLE PRECISION) AS TEXT)",
+    },
+}
+
+
+def shipped_query(name: str, dialect: str) -> str:
+    """Return the SQL of a query for `sqlite` or `postgresql`. Its parameters are `:at` and so on."""
+    parts = dict(_PARTS[dialect])
+    as_number = parts.pop("as_number")
+    for column in ("old_value", "new_value"):
+        parts[f"recorded_value_of_{column}"] = _RECORDED.format(column, as_number.format(column))
+    for part in ("moment", "leaves"):
+        parts[part] = _read(f"shared/{part}_{dialect}.sql").format()
+    parts["undone"] = _read("shared/undone.sql").format()
+    return _read(f"{name}.sql").format(**parts)
+
+
+def _read(path: str) -> str:
+    return files(__name__).joinpath(path).read_text(encoding="utf-8").rstrip()

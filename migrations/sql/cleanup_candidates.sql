@@ -1,0 +1,24 @@
+-- Live versions that are neither the latest of their model nor in production, with their age and size.
+WITH in_production AS (
+    SELECT DISTINCT model_version_id FROM production_versions
+)
+SELECT
+    v.id AS model_version_id,
+    v.model_id,
+    m.name AS model_name,
+    r.name AS ml_repo_name,
+    v.version,
+    v.version_alias,
+    {tags_of_v} AS tags,
+    COALESCE(s.display_name, s.slug, v.created_by_id) AS created_by,
+    v.created_at,
+    {days_since_created} AS days_since_created,
+    -- An impossible size is unknown.
+    CASE WHEN v.artifact_size_bytes BETWEEN 0 AND 1000000000000000 THEN v.artifact_size_bytes END
+        AS artifact_size_bytes
+FROM model_versions v
+JOIN models m ON m.id = v.model_id AND m.latest_version_id <> v.id
+LEFT JOIN in_production p ON p.model_version_id = v.id
+LEFT JOIN ml_repos r ON r.id = COALESCE(v.ml_repo_id, m.ml_repo_id)
+LEFT JOIN subjects s ON s.id = v.created_by_id
+WHERE v.deleted_at IS NULL AND p.model_version_id IS NULL

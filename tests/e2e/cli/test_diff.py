@@ -1,0 +1,47 @@
+import json
+
+import pytest
+
+from etl.simulator import MODELS, Registry, Simulator
+from tests.e2e.cli.conftest import Cli
+
+
+def test_diff_shows_moments_in_sentences_or_as_json(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+    assert tfy_etl("sync").code == 0
+    first = registry.records(MODELS)[0]
+    registry.set_tags(first["latest_version"]["id"], ["production"])
+    planned = tfy_etl("diff", "--dry-run")
+    assert planned.code == 0
+    assert f"  {first['name']} v2: tag production added" in planned.out.splitlines()
+    assert planned.out.startswith("From the tables to the source: ")
+
+    assert tfy_etl("sync").code == 0
+    done = tfy_etl("diff", "--from", "1h")
+    title, *_ = done.out.splitlines()
+    assert (done.code, done.err) == (0, "")
+    assert title.startswith("From 2")
+    assert ". What the first run found counts as created: " in title
+    one = tfy_etl("diff", first["name"], "--from", "1h", "--limit", "1").out.splitlines()
+    assert one[-1].startswith("Showing 1 of ")
+    found = json.loads(tfy_etl("diff", "--from", "1h", "--output", "json").out)
+    assert {each["kind"] for each in found} == {"created"}
+    assert tfy_etl("diff", "--dry-run").out == "From the tables to the source: 0 differences.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "Pass one of --from, --versions and --dry-run."),
+        (("--from", "1h", "--dry-run"), "Pass one of --from, --versions and --dry-run."),
+        (("--versions", "1", "2"), "--versions needs a MODEL."),
+        (("fraud", "--dry-run"), "leave out MODEL."),
+        (("--from", "1h", "--to", "2h"), "--from must name an earlier moment than --to."),
+        (("--from", "soon"), "'soon' is not a moment"),
+    ],
+)
+def test_a_wrong_form_is_explained(arguments: tuple[str, ...], said: str, known: Simulator, tfy_etl: Cli) -> None:
+    if arguments and arguments[-1] == "2h":
+        assert tfy_etl("sync").code == 0
+    done = tfy_etl("diff", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err

@@ -1,0 +1,171 @@
+"""The registry as it was at a moment: models, production, and all fields of a version."""
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import make_url, update
+
+from etl.models import Change, MlRepo, Model, ModelVersion, SyncRun, views
+from etl.models.queries import shipped_query
+from tests.support.databases import libpq
+from tests.support.history_oracle import answers
+from tests.support.sync_env import SyncEnv
+
+
+def synced(env: SyncEnv) -> datetime:
+    env.sync(allow_mass_delete=True)
+    starts: list[datetime] = [row["started_at"] for row in env.rows(SyncRun)]
+    return max(starts)
+
+
+def by_driver(env: SyncEnv, name: str, **parameters: Any) -> list[Any]:
+    """Run a query with the database's own driver, as docs/how-to/analysts/history.md describes."""
+    if env.url.startswith("sqlite"):
+        with closing(sqlite3.connect(str(make_url(env.url).database))) as connection:
+            return connection.execute(shipped_query(name, "sqlite"), parameters).fetchall()
+    sql = shipped_query(name, "postgresql").replace("%", "%%")
+    for each in parameters:
+        sql = sql.replace(f":{each}", f"%({each})s")
+    with psycopg.connect(libpq(env.url)) as connection:
+        return connection.execute(sql.encode(), parameters).fetchall()
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "{0:%Y-%m-%dT%H:%M:%S}Z",
+        "{0:%Y-%m-%d %H:%M:%S}",
+        "{0:%Y-%m-%d %H:%M:%S.%f}+00",
+        "{0:%Y%m%dT%H%M%S}z",
+        "{1:%Y-%m-%dT%H:%M:%S,%f}+05:30",
+        "{1:%Y-%m-%dT%H:%M:%S}+0530",
+    ],
+)
+def test_a_moment_may_be_spelled_in_any_iso_8601_form(env: SyncEnv, spelling: str) -> None:
+    version = env.registry.ids("model-versions")[0]
+    env.registry.set_tags(version, ["prod"])
+    synced(env)
+    now = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    with env.connection() as connection:
+        for table in (MlRepo, Model, ModelVersion):
+            connection.execute(update(table).values(first_seen_at=now))
+    india = now + timedelta(hours=5, minutes=30)
+    second = timedelta(seconds=1)
+
+    found = by_driver(env, "as_of", at=spelling.format(now, india))
+    assert {(row[3], row[6]) for row in found} >= {(version, "prod")}
+    assert by_driver(env, "as_of", at=spelling.format(now - second, india - second)) == []
+
+
+def test_a_date_is_its_first_moment_in_utc_and_nonsense_is_an_error(env: SyncEnv) -> None:
+    synced(env)
+    tomorrow, today = (datetime.now(UTC) + timedelta(days=days) for days in (1, 0))
+
+    assert by_driver(env, "as_of", at=f"{tomorrow:%Y-%m-%d}")
+    assert by_driver(env, "as_of", at=f"{today:%Y%m%d}") == []
+    for wrong in ("yesterday", "2026-02-30", "2026-05-01T25:00", "1777636800"):
+        with pytest.raises((sqlite3.Error, psycopg.Error)):
+            by_driver(env, "as_of", at=wrong)
+
+
+def test_models_as_of_shows_empty_ones_and_names_of_that_time(env: SyncEnv) -> None:
+    first, second = env.registry.ids("models")
+    name, other = (env.registry.get("models", each)["name"] for each in (first, second))
+    repos = {each["id"]: each["manifest"]["name"] for each in env.registry.records("ml-repos")}
+    empty = env.registry.add_model("1", "empty")
+    before = synced(env)
+    env.registry.set_fields(first, {"name": "renamed"})
+    env.registry.set_fields("2", {"manifest": env.registry.get("ml-repos", "2")["manifest"] | {"name": "moved-to"}})
+    env.registry.set_fields(empty, {"ml_repo_id": "2"})
+    env.registry.delete_model(second)
+    after = synced(env)
+    at = {
+        moment: {
+            row["model_id"]: (row["model_name"], row["ml_repo_name"], row["version_count"])
+            for row in answers(env, "models_as_of", at=moment)
+        }
+        for moment in (before, after)
+    }
+
+    assert at[before] == {
+        first: (name, repos["1"], 2), second: (other, repos["2"], 2), empty: ("empty", repos["1"], 0),
+    }  # fmt: skip
+    assert at[after] == {first: ("renamed", repos["1"], 2), empty: ("empty", "moved-to", 0)}
+    assert answers(env, "models_as_of", at=before - timedelta(seconds=1)) == []
+
+
+def test_production_as_of_tells_labels_and_bounds(env: SyncEnv) -> None:
+    one, two = env.registry.ids("model-versions")[:2]
+    env.registry.set_tags(one, ["prod", "other"])
+    before = synced(env)
+    env.registry.set_tags(one, [])
+    env.registry.set_tags(two, ["live"])
+    after = synced(env)
+    at = {
+        moment: [
+            (row["version"], row["label"], row["since_at"], row["since_is_exact"], row["until_at"])
+            for row in answers(env, "production_as_of", at=moment)
+        ]
+        for moment in (before, after)
+    }
+
+    def as_stored(moment: datetime | None) -> Any:
+        if moment is None or env.url.startswith("postgresql"):
+            return moment
+        return f"{moment:%Y-%m-%d %H:%M:%S.%f}"
+
+    assert at == {
+        before: [(1, "prod", as_stored(before), False, as_stored(after))],
+        after: [(2, "live", as_stored(after), True, None)],
+    }
+
+
+def test_version_as_of_tells_every_field_of_a_version_as_it_was(env: SyncEnv) -> None:
+    model, version = env.registry.ids("models")[0], env.registry.ids("model-versions")[0]
+    old = {
+        "description": "first", "framework": {"type": "sklearn"}, "metadata": {"team": "a", "size": 0.5, "on": True},
+        "environment": {"python_version": "3.10", "pip_packages": ["numpy==1", "numpy==1", "torch"]},
+        "source": {"type": "truefoundry", "uri": "s3://x"}, "extra": {"deep": {"a.b": [1, 2], "none": {}}},
+    }  # fmt: skip
+    usual = env.registry.get("model-versions", version)["manifest"]
+    usual = {key: usual[key] for key in ("type", "name", "ml_repo", "version")}
+    metrics = [{"key": "auc", "value": 0.1}, {"key": "auc", "value": 0.30000000000000004, "step": 1},
+               {"key": "nan", "value": float("nan")}, {"key": "none", "value": None}]  # fmt: skip
+    env.registry.set_fields(version, {"manifest": usual | old, "metrics": metrics, "tags": ["a", "b"]})
+    before = synced(env)
+    name = env.registry.get("models", model)["name"]
+    told = dict_of(env, before, name)
+
+    assert told["description"] == ["first"]
+    assert told["tags"] == ["a", "b"]
+    assert told["packages.numpy"] == ["numpy==1"]
+    assert [float(each) for each in told["metrics.auc"]] == pytest.approx([0.1, 0.3])
+    assert (told["metrics.nan"], told["metrics.none"]) == (["NaN"], ["null"])
+    assert (told["metadata.team"], told["metadata.on"]) == (["a"], ["true"])
+    assert told["manifest.extra.deep.a.b"][0].replace(" ", "") == "[1,2]"
+
+    new = old | {"description": None, "metadata": {"team": "b"}, "extra": 5,
+                 "environment": {"python_version": "3.11", "pip_packages": ["numpy==2"]}}  # fmt: skip
+    fields = {"manifest": usual | new, "metrics": [{"key": "auc", "value": 0.9}], "tags": ["b", "c"]}
+    env.registry.set_fields(version, fields)
+    synced(env)
+    env.registry.delete_version(version)
+    deleted = synced(env)
+
+    told["manifest.extra.deep.a.b"] = ["[1,2]"]  # as recorded
+    assert dict_of(env, before, model) == told
+    assert dict_of(env, deleted, name) == {}
+    assert env.rows(Change, Change.entity_id == version)
+    assert env.rows(views.current_models)
+
+
+def dict_of(env: SyncEnv, moment: datetime, model: str) -> dict[str, list[str]]:
+    """Return the values of each field of version 1."""
+    found: dict[str, list[str]] = {}
+    for row in answers(env, "version_as_of", at=moment, model=model, version=1):
+        found.setdefault(row["field"], []).append(row["value"])
+    return found

@@ -1,0 +1,116 @@
+"""What differs between two moments, and between two versions, by name."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from etl.changes import NamedChange, sentence
+from etl.cli.diff import diff_command
+from etl.cli.sanitize import sanitize
+from etl.errors import ConfigError
+from etl.models import SyncRun
+from etl.store import open_readonly, queries
+from tests.support.sync_env import SyncEnv
+
+
+def synced(env: SyncEnv) -> datetime:
+    env.sync(allow_mass_delete=True)
+    starts: list[datetime] = [row["started_at"] for row in env.rows(SyncRun)]
+    return max(starts)
+
+
+def between(env: SyncEnv, start: datetime, end: datetime, *ids: str) -> list[NamedChange]:
+    with open_readonly(env.url) as connection, queries.export.snapshot(connection):
+        return queries.diff.between(connection, start, end, ids or None)
+
+
+def shown(changes: list[NamedChange]) -> list[str]:
+    unshown = {"updated_at", "latest_version_id", "run_steps"}
+    return [sentence(each, sanitize) for each in changes if each.field not in unshown]
+
+
+def test_a_difference_between_moments_is_what_is_left_of_all_changes(env: SyncEnv) -> None:
+    first, second, third = env.registry.ids("models")[:3]
+    versions = {each["model_id"]: each["id"] for each in env.registry.records("model-versions")}  # the last one of each
+    for model, name in ((first, "a"), (second, "b"), (third, "c")):
+        env.registry.set_fields(model, {"name": name})
+        env.registry.set_tags(versions[model], [])
+        env.registry.set_description(versions[model], "first")
+    start = synced(env)
+    env.registry.set_tags(versions[first], ["prod"])
+    env.registry.set_description(versions[first], "draft")
+    env.registry.set_fields(second, {"name": "other"})
+    env.registry.delete_model(third)
+    middle = synced(env)
+    env.registry.set_tags(versions[first], [])
+    env.registry.set_description(versions[first], "final")
+    env.registry.set_fields(second, {"name": "b"})
+    new = env.registry.add_model("1", "new")
+    env.registry.add_version(new)
+    env.registry.restore(third)
+    env.registry.touch(third)
+    end = synced(env)
+
+    assert shown(between(env, start, middle)) == [
+        "a v3: description changed",
+        "a v3: tag prod added",
+        "b: renamed from b to other",
+        "c: deleted, with 3 versions",
+    ]
+    assert shown(between(env, start, end)) == ["a v3: description changed", "new: created, with 1 version"]
+    assert shown(between(env, start, middle, second)) == ["b: renamed from b to other"]
+    assert between(env, end, end + timedelta(days=1)) == []
+
+
+def test_what_the_first_run_found_counts_as_created(env: SyncEnv) -> None:
+    start = synced(env)
+    found = between(env, start - timedelta(days=1), start)
+    models = [each for each in found if each.entity == "models"]
+
+    assert {each.id for each in models} == set(env.registry.ids("models"))
+    assert {(each.kind, each.run_id) for each in found} == {("created", None)}
+    assert sum(each.versions for each in models) == len(env.registry.ids("model-versions"))
+    assert not [each for each in found if each.entity == "model_versions"]
+
+
+def test_two_versions_differ_in_fields_tags_packages_and_last_metrics(
+    env: SyncEnv, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = env.registry.ids("models")[0]
+    one, two = env.registry.ids("model-versions")[:2]
+    usual = env.registry.get("model-versions", one)["manifest"]
+    usual = {key: usual[key] for key in ("type", "name", "ml_repo")}
+    for version, number, said in ((one, 1, ("a", 0.5, "1")), (two, 2, ("b", 0.75, "2"))):
+        text, value, release = said
+        packages = [f"torch=={release}", "numpy"]
+        manifest: dict[str, Any] = {"version": number, "description": text, "environment": {"pip_packages": packages}}
+        metrics = [{"key": "auc", "value": 0.1, "step": number}, {"key": "auc", "value": value, "step": 9 + number}]
+        fields = {"manifest": usual | manifest, "metrics": metrics, "tags": [text], "deployable": True}
+        env.registry.set_fields(version, fields)
+    env.registry.set_fields(model, {"name": "fraud-scorer"})
+    synced(env)
+
+    def compare(*versions: int, output: str = "text", name: str = "fraud-scorer") -> str:
+        diff_command(
+            env.settings(), name, moments=(None, None), versions=(versions[0], versions[1]), limit=None, output=output
+        )
+        return capsys.readouterr().out
+
+    title, *lines = compare(1, 2).splitlines()
+    assert title == f"From version 1 to version 2: {len(lines)} differences."
+    assert {
+        "  fraud-scorer v2: description changed",
+        "  fraud-scorer v2: tag a removed",
+        "  fraud-scorer v2: tag b added",
+        "  fraud-scorer v2: metric auc changed from 0.5 to 0.75",
+        "  fraud-scorer v2: package torch==1 changed to torch==2",
+    } <= set(lines)
+    assert not [line for line in lines if "numpy" in line or "number" in line]
+    assert {each["field"] for each in json.loads(compare(1, 2, output="json"))} >= {"metrics.auc", "packages.torch"}
+    assert compare(2, 2).splitlines() == ["From version 2 to version 2: 0 differences."]
+    with pytest.raises(ConfigError, match="The model has no version 99"):
+        compare(1, 99)
+    with pytest.raises(ConfigError, match="No model is called fraud"):
+        compare(1, 2, name="fraud")
