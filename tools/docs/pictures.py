@@ -52,12 +52,13 @@ class Report(NamedTuple):
 
 REPORTS = (
     Report("report-desktop-header", "header", "light", DESKTOP),
+    Report("report-desktop-activity", "#activity", "light", DESKTOP),
     Report("report-desktop-growth", "#growth", "light", DESKTOP),
     Report("report-desktop-metrics", "#metrics", "light", DESKTOP),
     Report("report-dark-header", "header", "dark", DESKTOP),
     Report("report-dark-growth", "#growth", "dark", DESKTOP),
     Report("report-phone-header", "header", "light", PHONE),
-    Report("report-phone-mix", "#mix", "light", PHONE),
+    Report("report-phone-attention", "#attention", "light", PHONE),
 )
 
 

@@ -118,8 +118,8 @@ diff.params[-2:-2] = [each for each in options("sync") if each.name in {"full", 
 def report(ctx: click.Context, /, out: Path, **spans: timedelta) -> None:
     """Write an HTML report on the registry.
 
-    The report is one self-contained HTML file. It shows the registry's contents and growth, the models in
-    production, stale or undocumented models with recommendations, and the quality of the data.
+    The report is one self-contained HTML file. It shows what is in production and what moved, what needs attention,
+    activity, growth, quality, metrics that got worse, and the freshness of the copy.
     """
     with lazy_import():
         from etl.cli.report import report_command

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, FromClause, Table
+    from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, FromClause, SQLColumnExpression, Table
     from sqlalchemy.dialects import postgresql, sqlite
     from sqlalchemy.types import TypeEngine
 
@@ -81,6 +81,10 @@ class DatabaseDialect(Protocol):
 
     def from_epoch_ms(self, milliseconds: Column[int]) -> ColumnElement[Any]:
         """Convert milliseconds since 1970 to a timestamp; NULL outside the years 1 to 9999."""
+        ...
+
+    def day_of(self, moment: SQLColumnExpression[Any]) -> ColumnElement[str]:
+        """Return the day of a time in UTC, as YYYY-MM-DD."""
         ...
 
     def load(self, connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:

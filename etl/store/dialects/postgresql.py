@@ -15,6 +15,7 @@ from sqlalchemy import (
     Engine,
     FromClause,
     Integer,
+    SQLColumnExpression,
     Table,
     bindparam,
     case,
@@ -191,6 +192,9 @@ class PostgresqlDialect(DatabaseDialect):
         # With old statistics, the server assumes that tables are small. A nested loop would then scan one table for
         # each row of another, which takes half a minute.
         connection.execute(text("SET LOCAL enable_nestloop = off"))
+        # Where only a nested loop works, that setting makes the cost seem huge, so that the server would compile each
+        # view. For the views of history this takes seconds, even if there are no rows.
+        connection.execute(text("SET LOCAL jit = off"))
 
     @override
     def wait_for_merges(self, connection: Connection) -> None:
@@ -214,6 +218,10 @@ class PostgresqlDialect(DatabaseDialect):
         since = func.make_interval(0, 0, 0, cast(milliseconds // day, Integer), 0, 0, milliseconds % day / 1000.0)
         epoch = cast("epoch", TIMESTAMP(timezone=True))
         return case((milliseconds.between(*MOMENTS_MS), epoch + since))
+
+    @override
+    def day_of(self, moment: SQLColumnExpression[Any]) -> ColumnElement[str]:
+        return func.to_char(func.timezone("UTC", moment), "YYYY-MM-DD", type_=Text)
 
     @override
     def load(self, connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:

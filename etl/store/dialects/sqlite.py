@@ -18,6 +18,7 @@ from sqlalchemy import (
     Dialect,
     Engine,
     FromClause,
+    SQLColumnExpression,
     Table,
     bindparam,
     case,
@@ -246,6 +247,10 @@ class SqliteDialect(DatabaseDialect):
         # The division loses nothing, because SQLite rounds to milliseconds.
         moment = func.strftime("%Y-%m-%d %H:%M:%f000", milliseconds / 1000.0, "unixepoch", type_=Text)
         return case((milliseconds.between(*MOMENTS_MS), moment))
+
+    @override
+    def day_of(self, moment: SQLColumnExpression[Any]) -> ColumnElement[str]:
+        return func.substr(moment, 1, 10, type_=Text)
 
     @override
     def load(self, connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:

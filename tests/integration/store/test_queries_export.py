@@ -175,3 +175,10 @@ def test_where_there_was_no_run_there_is_a_moment_all_the_same(migrated_url: str
     with open_readonly(migrated_url) as connection, queries.export.snapshot(connection) as now:
         assert queries.export.newest_run(connection) is None
     assert abs(now - datetime.now(UTC)) < timedelta(hours=1)
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+def test_a_snapshot_does_not_compile_the_views_of_history(migrated_url: str) -> None:
+    with open_readonly(migrated_url) as connection, queries.export.snapshot(connection):
+        plan = connection.scalars(text("EXPLAIN SELECT * FROM production_versions")).all()
+    assert not [line for line in plan if line.startswith("JIT")]
