@@ -248,7 +248,7 @@ def test_after_many_runs_the_tables_equal_the_source_and_nothing_has_piled_up(
         assert env.held() == env.served() == fresh.held()
     endings = {f"{wrong or 'calm'}: {code}": times for (wrong, code), times in sorted(soak.endings.items())}
     changes = number(env, "SELECT count(*) FROM changes")
-    report("soak", dialect=dialect, rounds=ROUNDS, seed=SEED, endings=endings, changes=changes,
+    report("soak", dialect, rounds=ROUNDS, seed=SEED, endings=endings, changes=changes,
            held=soak.base and soak.base._asdict(), memory=soak.memory[:: ROUNDS // 10],
            bytes=size(env), bytes_of_fresh_load=size(fresh))  # fmt: skip
 
