@@ -142,6 +142,12 @@ class SqliteDialect(DatabaseDialect):
             ):
                 connection.execute(f"PRAGMA {pragma}")
 
+        @event.listens_for(engine, "invalidate")
+        def _give_up(connection: sqlite3.Connection, _record: object, _error: BaseException | None) -> None:
+            # A signal may interrupt a statement between its rows. The statement outlives the closed connection, and
+            # would keep the write lock, for which the failed run's end could then wait in vain.
+            connection.rollback()
+
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:
             # A merge takes the write lock first: SQLite cannot wait for it when a read transaction starts to write.

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 
 from etl.errors import ConfigError, LockHeld, StoreError
 from etl.store import RepoScope, lock_is_free, open_engine, opened, server_of
 from etl.store.dialects import postgresql, sqlite
-from etl.store.engine import dialect_of, is_new_file
+from etl.store.engine import dialect_of, is_new_file, writing
 from tests.support.databases import migrate
 
 
@@ -226,3 +226,25 @@ def test_a_lock_file_that_cannot_be_written_is_a_setting_to_change(tmp_path: Pat
     (tmp_path / "registry.db.lock").mkdir()
     with opened(f"sqlite:///{tmp_path / 'registry.db'}") as engine, pytest.raises(ConfigError, match="Cannot write"):
         lock_is_free(engine)
+
+
+def test_a_statement_that_a_signal_interrupts_between_its_rows_keeps_no_write_lock(
+    migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 0)
+
+    def interrupt(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with opened(migrated_url) as engine, opened(migrated_url) as other:
+        with other.connect() as connection, writing(connection):
+            connection.execute(text("INSERT INTO subjects (id) VALUES ('1'), ('2')"))
+        with engine.connect() as connection, connection.begin() as transaction:
+            event.listen(engine, "after_cursor_execute", interrupt)
+            with pytest.raises(KeyboardInterrupt) as interrupted:
+                connection.scalar(text("UPDATE subjects SET slug = '' RETURNING id"))
+            transaction.rollback()
+        with other.connect() as connection, writing(connection):
+            connection.execute(text("DELETE FROM models"))
+
+    assert interrupted.tb  # it keeps the statement alive, as the traceback of a failed run does
