@@ -43,7 +43,6 @@ from tests.support.sync_env import SyncEnv, Tables, sync_env
 PAGES = ("--page-size", "100")
 
 EVERYWHERE = (STARTING, *READING, COMPARING, WRITING, ENDED)
-BLOWS = (*[signal.SIGKILL] * 5, signal.SIGTERM)
 CHECK_INDEXES = """
     SELECT bt_index_check(c.oid, true) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     JOIN pg_am a ON a.oid = c.relam
@@ -57,25 +56,30 @@ def send(number: signal.Signals, process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.timeout(180 * LOAD_FACTOR)
 def test_a_fresh_run_that_is_killed_anywhere_is_written_whole_or_not_at_all(migrated_url: str, dialect: str) -> None:
-    draw = random.Random()  # noqa: S311 no secret
-    kills, terms, waits = Counter[str](), Counter[str](), [0.0]
-    phases = draw.sample(EVERYWHERE, len(EVERYWHERE))
     with sync_env(migrated_url, Registry.generate(seed=7, models=10, versions=3, metrics=2)) as env:
         change_everything(env.registry, "first")
         env.sync()
-        with snapshots(env.url) as reader:
-            lasting = durations(env)
-            for number in range(repetitions(len(phases), at_full_scale=600)):
-                phase, blow = phases[number % len(phases)], BLOWS[number % len(BLOWS)]
-                word = str(number)
-                change_everything(env.registry, word)
-                where, wait = interrupt(env, phase, draw.uniform(0, lasting[phase]), blow)
-                (kills if blow is signal.SIGKILL else terms)[where] += 1
-                waits.append(wait)
+        interrupt_everywhere(env, dialect, signal.SIGKILL, repetitions(6, at_full_scale=500))
+        interrupt_everywhere(env, dialect, signal.SIGTERM, repetitions(2, at_full_scale=100))
+
+
+def interrupt_everywhere(env: SyncEnv, dialect: str, blow: signal.Signals, rounds: int) -> None:
+    """Send a signal to one process after another, equally often in each phase, beside a reader of snapshots."""
+    draw = random.Random()  # noqa: S311 no secret
+    found, waits = Counter[str](), []
+    phases = draw.sample(EVERYWHERE, len(EVERYWHERE))
+    change_everything(env.registry, blow.name)
+    with snapshots(env.url) as reader:
+        lasting = durations(env)
+        for number in range(rounds):
+            phase = phases[number % len(phases)]
+            change_everything(env.registry, f"{blow.name[3:]} {number}")
+            where, wait = interrupt(env, phase, draw.uniform(0, lasting[phase]), blow)
+            found[where] += 1
+            waits.append(wait)
     assert reader.looks
-    for of, counts in (("kills", kills), ("terminations", terms)):
-        report(of, dialect, **{of: counts.total()}, by_part=counts, longest_wait_for_the_lock=round(max(waits), 2),
-               looks_of_a_reader=reader.looks, states_it_saw=len(reader.states))  # fmt: skip
+    report(blow.name, dialect, signals=rounds, by_part=found, longest_wait_for_the_lock=round(max(waits), 2),
+           looks_of_a_reader=reader.looks, states_seen=len(reader.states))  # fmt: skip
 
 
 def interrupt(env: SyncEnv, phase: str, after: float, blow: signal.Signals) -> tuple[str, float]:

@@ -144,6 +144,10 @@ class Life:
     def _return(self, record: str) -> None:
         self.gone.remove(record)
         self.registry.restore(record)
+        listed = self.registry.ids("ml-repos")
+        for model in self.registry.records("models"):
+            if model["ml_repo_id"] not in listed:  # no control plane has a model outside its ML repos
+                self._leave(model["id"], self.registry.delete_model)
 
 
 @dataclass
