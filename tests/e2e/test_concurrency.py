@@ -39,7 +39,7 @@ def test_of_twenty_runs_at_once_each_is_written_whole_or_leaves(migrated_url: st
         assert [row["status"] for row in rows] == ["succeeded"] * codes.count(0)
         assert all(one["finished_at"] <= other["started_at"] for one, other in pairwise(rows))
         assert sum(row["requests"] for row in rows) == len(env.plane.log)
-    report("runs at once", dialect=dialect, started=len(codes), exit_0=codes.count(0), exit_4=codes.count(4))
+    report("runs at once", dialect, started=len(codes), exit_0=codes.count(0), exit_4=codes.count(4))
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_a_run_whose_connection_the_server_ends_is_written_whole_or_not_at_all(e
         part = (WRITING, draw.choice([*READING, COMPARING, ENDED]))[number % 2]
         with closing(psycopg.connect(libpq(env.url), autocommit=True)) as connection:
             ends[endure(env, part, draw.uniform(0, lasting[part]), partial(connection.execute, HANG_UP), list)] += 1
-    report("connections ended by the server", dialect="postgresql", rounds=ends.total(), by_part=ends)
+    report("connections ended by the server", "postgresql", rounds=ends.total(), by_part=ends)
 
 
 @pytest.mark.timeout(180 * LOAD_FACTOR)
@@ -115,7 +115,7 @@ def test_a_run_whose_server_is_stopped_is_written_whole_or_not_at_all(registry: 
             how: Literal["INT", "QUIT"] = draw.choice(["INT", "QUIT"])
             where = endure(env, part, draw.uniform(0, lasting[part]), partial(server.stop, how), server.start)
             ends[f"{'fast' if how == 'INT' else 'immediate'}, {where}"] += 1
-    report("servers stopped", dialect="postgresql", rounds=ends.total(), by_part=ends)
+    report("servers stopped", "postgresql", rounds=ends.total(), by_part=ends)
 
 
 @pytest.mark.timeout(180 * LOAD_FACTOR)
@@ -141,7 +141,7 @@ def test_a_run_whose_server_has_no_room_left_writes_nothing(registry: Registry) 
 
                 ends[endure(env, READING[1], 0, partial(disk.fill, room), make_room)] += 1
     assert ends.keys() - {"once committed"}
-    report("server's disks filled", dialect="postgresql", rounds=ends.total(), by_part=ends)
+    report("server's disks filled", "postgresql", rounds=ends.total(), by_part=ends)
 
 
 def test_a_host_that_goes_without_a_word_is_missed_at_either_end() -> None:

@@ -78,7 +78,7 @@ def test_a_run_whose_disk_is_full_writes_nothing_and_says_so(env: SyncEnv, disk:
         assert env.held() == env.served()
         ends["once committed" if written else death.part.strip(" …")] += 1
     assert ends["writing"]
-    report("disks filled", dialect="sqlite", rounds=ends.total(), by_part=ends)
+    report("disks filled", "sqlite", rounds=ends.total(), by_part=ends)
 
 
 def test_a_disk_that_is_full_from_the_start_is_told(env: SyncEnv, disk: Disk) -> None:

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.support.databases import server_version
 from tests.support.paths import ROOT
 
 LOAD_FACTOR = int(os.environ.get("TFY_ETL_TEST_SCALE", "1"))
@@ -37,7 +36,7 @@ def start_clock() -> None:
     _began[0] = time.monotonic()
 
 
-def report(of: str, dialect: str = "", **counted: object) -> None:
+def report(of: str, dialect: str = "", /, **counted: object) -> None:
     """Replace the counts of a test in the file in TFY_ETL_TEST_REPORT; print them if there is none."""
     result = {"of": of, "dialect": dialect} | counted | {"seconds": round(time.monotonic() - _began[0])}
     if not _REPORT:
@@ -47,8 +46,7 @@ def report(of: str, dialect: str = "", **counted: object) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)  # tests may run in several processes
         file.seek(0)
         results = {_key(each): each for each in map(json.loads, file)}
-        versions = {"postgresql": server_version()} if dialect == "postgresql" else {}
-        results[of, dialect] = result | _origin() | versions
+        results[of, dialect] = result | _origin(dialect)
         file.truncate(0)
         file.writelines(f"{json.dumps(each)}\n" for each in results.values())
 
@@ -57,8 +55,13 @@ def _key(result: dict[str, Any]) -> tuple[str, str]:
     return result["of"], result["dialect"]
 
 
-def _origin() -> dict[str, str]:
+def _origin(dialect: str) -> dict[str, str]:
     """Return what was tested, and when."""
+    versions = {}
+    if dialect == "postgresql":
+        from tests.support.databases import server_version  # the environment of the fuzzer has no driver
+
+        versions["postgresql"] = server_version()
     git = subprocess.run(
         ["git", "-C", ROOT, "describe", "--always", "--dirty"],  # noqa: S607
         capture_output=True,
@@ -70,4 +73,4 @@ def _origin() -> dict[str, str]:
         "commit": git.stdout.strip(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-    }
+    } | versions

@@ -135,7 +135,7 @@ class MovingRegistry:
 
     def _derived(self) -> set[str]:
         """Return the ML repos that no list has returned yet: they were added while the run read their models."""
-        return {row["id"] for row in self.env.rows(MlRepo, MlRepo.is_derived)}
+        return {row["id"] for row in self.env.rows(MlRepo, MlRepo.is_derived.is_(True))}
 
     def _ids(self) -> dict[Entity, set[str]]:
         return {entity: set(self.registry.ids(entity.replace("_", "-"))) for entity in ENTITIES}
