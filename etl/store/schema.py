@@ -137,6 +137,16 @@ def check(engine: Engine) -> None:
     )
 
 
+def check_unchanged(connection: Connection) -> None:
+    """Raise SchemaMismatch if another release has migrated the schema since the run began."""
+    found = _current(connection)
+    if found != head():
+        raise SchemaMismatch(
+            f"The database was brought to revision {found} during this run, and this release ({etl.__version__}) needs "
+            f"{head()}: nothing was written. Run the release that brought it there."
+        )
+
+
 def describe(engine: Engine) -> str:
     """Describe the state of the schema.
 

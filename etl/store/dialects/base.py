@@ -50,6 +50,9 @@ class DatabaseDialect(Protocol):
     def lock_schema(self, connection: Connection) -> None:
         """Wait for other migrations, and block them until the transaction ends."""
 
+    def hold_schema(self, connection: Connection) -> None:
+        """Wait for a migration, and block others until the transaction ends. Call it first in a transaction."""
+
     def check_may_create(self, connection: Connection) -> None:
         """Raise ConfigError, with the fix, if the user cannot create tables."""
 

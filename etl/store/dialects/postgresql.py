@@ -48,6 +48,7 @@ _READ_BY_COPY = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 """Characters that COPY requires to be escaped. The backslash is the first, because the others add backslashes."""
 
 
+_READ_COMMITTED = text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
 _USER_TABLES = text("""
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND NOT EXISTS (
@@ -146,11 +147,14 @@ class PostgresqlDialect(DatabaseDialect):
         Call it first in a transaction. It sets the isolation level, so that later statements see what another process
         has committed.
         """
-        connection.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
-        session.limit_lock_wait(connection, session.MERGE_TIMEOUT_S)
-        schema = connection.scalar(text("SELECT current_schema()"))
-        connection.execute(func.pg_advisory_xact_lock(_key(f"migrate/{schema}")).select())
+        connection.execute(_READ_COMMITTED)
+        self._lock_for_transaction(connection, "migrate", func.pg_advisory_xact_lock)
         session.limit_lock_wait(connection, session.MIGRATION_LOCK_TIMEOUT_S)
+
+    @override
+    def hold_schema(self, connection: Connection) -> None:
+        connection.execute(_READ_COMMITTED)
+        self._lock_for_transaction(connection, "migrate", func.pg_advisory_xact_lock_shared)
 
     @override
     def check_may_create(self, connection: Connection) -> None:
@@ -213,9 +217,12 @@ class PostgresqlDialect(DatabaseDialect):
 
     @override
     def wait_for_merges(self, connection: Connection) -> None:
+        self._lock_for_transaction(connection, "merge", func.pg_advisory_xact_lock)
+
+    def _lock_for_transaction(self, connection: Connection, name: str, lock: Callable[[int], Any]) -> None:
         session.limit_lock_wait(connection, session.MERGE_TIMEOUT_S)
         schema = connection.scalar(text("SELECT current_schema()"))
-        connection.execute(func.pg_advisory_xact_lock(_key(f"merge/{schema}")).select())
+        connection.execute(lock(_key(f"{name}/{schema}")).select())
         session.limit_lock_wait(connection, session.LOCK_TIMEOUT_S)
 
     @override

@@ -185,6 +185,10 @@ class SqliteDialect(DatabaseDialect):
         """Do nothing: SQLite allows one writer at a time."""
 
     @override
+    def hold_schema(self, connection: Connection) -> None:
+        """Do nothing: SQLite allows one writer at a time."""
+
+    @override
     def check_may_create(self, connection: Connection) -> None:
         """Do nothing: a user who can write the file can create tables in it."""
 
