@@ -156,6 +156,8 @@ def describe(engine: Engine) -> str:
         state = _state(connection)
         if state.is_for_sync and state.revision is None:
             dialect_of(engine.url).check_may_create(connection)
+        if state.revision == head():
+            dialect_of(engine.url).check_may_write(connection)
     if state.is_for_sync:
         return f"revision {state.revision}: sync brings it to {head()}" if state.revision else "sync creates it"
     check(engine)

@@ -56,6 +56,9 @@ class DatabaseDialect(Protocol):
     def check_may_create(self, connection: Connection) -> None:
         """Raise ConfigError, with the fix, if the user cannot create tables."""
 
+    def check_may_write(self, connection: Connection) -> None:
+        """Raise ConfigError, with the fix, if the user cannot write the tables."""
+
     def create(self, engine: Engine) -> None:
         """Create the database."""
 

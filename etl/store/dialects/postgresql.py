@@ -170,6 +170,10 @@ class PostgresqlDialect(DatabaseDialect):
             )
 
     @override
+    def check_may_write(self, connection: Connection) -> None:
+        session.check_may_write(connection)
+
+    @override
     def create(self, engine: Engine) -> None:
         """Do nothing: the database exists already."""
 
@@ -281,7 +285,7 @@ class PostgresqlDialect(DatabaseDialect):
 
     @override
     def translate_error(self, error: Exception, engine: Engine) -> StoreError | ConfigError:
-        text = " ".join(str(error).split())[:300].rstrip("?.")
+        text = " ".join(str(error).partition("\nLINE ")[0].split())[:300].rstrip("?.")
         if getattr(error, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
             return ConfigError(f"PostgreSQL refused: {text}: grant the role what it lacks.")
         if getattr(error, "sqlstate", None) == _READ_ONLY:

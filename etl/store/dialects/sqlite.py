@@ -193,6 +193,10 @@ class SqliteDialect(DatabaseDialect):
         """Do nothing: a user who can write the file can create tables in it."""
 
     @override
+    def check_may_write(self, connection: Connection) -> None:
+        """Do nothing: a user who cannot write the file cannot take the lock beside it."""
+
+    @override
     def create(self, engine: Engine) -> None:
         """Create the file in WAL mode, in which readers and a run do not block each other."""
         with closing(engine.raw_connection()) as connection:
