@@ -1,6 +1,6 @@
 """Many runs in a row over a registry that lives and a control plane that fails: nothing is lost, nothing piles up.
 
-10 * LOAD_FACTOR rounds. A round is some changes, a run with or without a fault, and then one that compares everything.
+A round is some changes, a run with or without a fault, and then one that compares everything.
 """
 
 import gc
@@ -25,11 +25,11 @@ from sqlalchemy import make_url, text
 from etl.errors import EtlError
 from etl.simulator import Registry, fault
 from tests.support.databases import libpq, migrate, new_database
-from tests.support.load_factor import LOAD_FACTOR, report
+from tests.support.load_factor import LOAD_FACTOR, repetitions, report
 from tests.support.patience import patience
 from tests.support.sync_env import SyncEnv, sync_env
 
-ROUNDS = 10 * LOAD_FACTOR
+ROUNDS = repetitions(10, at_full_scale=500)
 SEED = int(os.environ.get("TFY_ETL_TEST_SEED", random.randrange(10**6)))  # noqa: S311 no secret
 
 PASSING = (
