@@ -58,10 +58,9 @@ def _check_file(path: Path) -> None:
             raise ConfigError(
                 f"{path} has another name, a hard link, which SQLite's locks do not cover: remove it, or use a copy."
             )
-        with path.open("rb") as file:
-            head = file.read(16)
-        if head and head != b"SQLite format 3\0":
-            raise ConfigError(f"{path} is not a SQLite database: name another file in --database-url.")
+        # Only SQLite opens the file: closing it elsewhere in this process would free the locks of all its connections.
+        if not os.access(path, os.R_OK):
+            raise ConfigError(f"Cannot read {path} (Permission denied): fix its permissions.")
     elif not os.access(path.parent, os.W_OK):
         raise ConfigError(f"Cannot create {path}: fix the permissions of its folder, or change --database-url.")
 
@@ -302,7 +301,9 @@ class SqliteDialect(DatabaseDialect):
                 f"The disk is full or failing ({text}): see to it, then run again; nothing of this run was written."
             )
         if "not a database" in text or "malformed" in text:
-            return ConfigError(f"The file is no sound SQLite database ({text}): restore it, or name another file.")
+            return ConfigError(
+                f"{file_of(engine.url)} is no sound SQLite database ({text}): restore it, or name another file."
+            )
         return StoreError(f"SQLite failed: {text}.")
 
 
