@@ -35,7 +35,7 @@ from tests.support.faults import (
     read_phases,
     wait_for_the_lock,
 )
-from tests.support.load_factor import LOAD_FACTOR, repetitions, report
+from tests.support.load_factor import LOAD_FACTOR, is_time_to_report, repetitions, report
 from tests.support.snapshot_reader import snapshots
 from tests.support.sync_env import SyncEnv, Tables, sync_env
 
@@ -77,9 +77,11 @@ def interrupt_everywhere(env: SyncEnv, dialect: str, blow: signal.Signals, round
             where, wait = interrupt(env, phase, draw.uniform(0, lasting[phase]), blow)
             found[where] += 1
             waits.append(wait)
+            if is_time_to_report(number + 1, rounds):
+                report(blow.name, dialect, signals=number + 1, by_part=found,
+                       longest_wait_for_the_lock=round(max(waits), 2), looks_of_a_reader=reader.looks,
+                       states_seen=len(reader.states))  # fmt: skip
     assert reader.looks
-    report(blow.name, dialect, signals=rounds, by_part=found, longest_wait_for_the_lock=round(max(waits), 2),
-           looks_of_a_reader=reader.looks, states_seen=len(reader.states))  # fmt: skip
 
 
 def interrupt(env: SyncEnv, phase: str, after: float, blow: signal.Signals) -> tuple[str, float]:

@@ -31,6 +31,11 @@ def repetitions(small: int, *, at_full_scale: int) -> int:
     return small if LOAD_FACTOR == 1 else max(small, at_full_scale * LOAD_FACTOR // FULL_SCALE)
 
 
+def is_time_to_report(done: int, wanted: int) -> bool:
+    """Whether a test reports its counts so far: every 50 rounds, in case it is stopped, and at its end."""
+    return done == wanted or done % 50 == 0
+
+
 def start_clock() -> None:
     """Start to measure the duration that the next report has."""
     _began[0] = time.monotonic()

@@ -77,6 +77,11 @@ class MovingRegistry:
     """How many runs were complete and unproven, and how many changes were made while they read."""
 
     @property
+    def runs(self) -> int:
+        """The number of runs during which the registry changed."""
+        return self.found["complete"] + self.found["unproven"]
+
+    @property
     def registry(self) -> Registry:
         return self.env.registry
 
