@@ -1,6 +1,7 @@
 """The group of commands, and the line and exit code of each exception."""
 
 import logging
+import resource
 import sys
 from pathlib import Path
 
@@ -85,6 +86,8 @@ for command in commands.COMMANDS:
 
 def main() -> None:
     """Run the command line, and exit with the documented exit code."""
+    # A core file would contain the token, in whatever folder the process crashed.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     sys.excepthook = logs.log_uncaught
     guard_streams()
     # For errors before the settings are known.

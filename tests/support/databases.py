@@ -135,6 +135,15 @@ def new_database(server: str, *, template: str = "template1") -> Iterator[str]:
         _execute(server, drop)
 
 
+def server_version() -> str:
+    """Return the version of the server that the tests use."""
+    if override := os.environ.get(OVERRIDE):
+        with psycopg.connect(libpq(override)) as connection:
+            return str(connection.info.parameter_status("server_version"))
+    shown = subprocess.run([_binaries() / "postgres", "--version"], capture_output=True, text=True, check=True)
+    return shown.stdout.split()[2]
+
+
 def _execute(server: str, statement: sql.Composed) -> None:
     with psycopg.connect(libpq(server), autocommit=True) as connection:
         connection.execute(statement)

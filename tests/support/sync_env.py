@@ -78,6 +78,11 @@ class SyncEnv:
     url: str
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
+    @cached_property
+    def _engine(self) -> Engine:
+        """One for all queries, because it keeps compiled statements. It keeps no connections."""
+        return open_engine(self.url)
+
     @property
     def registry(self) -> Registry:
         return self.plane.registry
@@ -125,14 +130,9 @@ class SyncEnv:
         """Run `sync --output json`, and return its result."""
         return json.loads(self.command("--output", "json", *arguments, exit_code=exit_code))
 
-    @cached_property
-    def engine(self) -> Engine:
-        """The engine of the tests' own queries; it keeps no connection open."""
-        return open_engine(self.url)
-
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        with self.engine.begin() as connection:
+        with self._engine.begin() as connection:
             yield connection
 
     def execute(self, statement: str) -> None:
@@ -180,7 +180,7 @@ class SyncEnv:
         """Return the same for the control plane; models have only the id of their latest version."""
         return {
             entity: {
-                str(record["id"]): canonical(_with_latest_by_id(record))
+                str(record["id"]): canonical(with_latest_by_id(record))
                 for record in self.registry.records(entity.replace("_", "-"))
             }
             for entity in ENTITIES
@@ -220,6 +220,7 @@ def _as(kind: type[Any], row: Row) -> Any:
     return kind(**{name: row[name] for name in kind._fields})
 
 
-def _with_latest_by_id(record: Row) -> Row:
+def with_latest_by_id(record: Row) -> Row:
+    """Return a model with only the id of its latest version; other records as they are."""
     latest = record.get("latest_version")
     return record | {"latest_version": {"id": latest["id"]}} if latest else record

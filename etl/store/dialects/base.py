@@ -50,8 +50,14 @@ class DatabaseDialect(Protocol):
     def lock_schema(self, connection: Connection) -> None:
         """Wait for other migrations, and block them until the transaction ends."""
 
+    def hold_schema(self, connection: Connection) -> None:
+        """Wait for a migration, and block others until the transaction ends. Call it first in a transaction."""
+
     def check_may_create(self, connection: Connection) -> None:
         """Raise ConfigError, with the fix, if the user cannot create tables."""
+
+    def check_may_write(self, connection: Connection) -> None:
+        """Raise ConfigError, with the fix, if the user cannot write the tables."""
 
     def create(self, engine: Engine) -> None:
         """Create the database."""

@@ -44,6 +44,7 @@ _INSUFFICIENT_PRIVILEGE = "42501"
 _READ_ONLY = "25006"
 _LOCK_NOT_AVAILABLE = "55P03"
 
+_READ_COMMITTED = text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
 _USER_TABLES = text("""
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND NOT EXISTS (
@@ -127,11 +128,14 @@ class PostgresqlDialect(DatabaseDialect):
         Call it first in a transaction. It sets the isolation level, so that later statements see what another process
         has committed.
         """
-        connection.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
-        session.limit_lock_wait(connection, session.MERGE_TIMEOUT_S)
-        schema = connection.scalar(text("SELECT current_schema()"))
-        connection.execute(func.pg_advisory_xact_lock(_key(f"migrate/{schema}")).select())
+        connection.execute(_READ_COMMITTED)
+        self._lock_for_transaction(connection, "migrate", func.pg_advisory_xact_lock)
         session.limit_lock_wait(connection, session.MIGRATION_LOCK_TIMEOUT_S)
+
+    @override
+    def hold_schema(self, connection: Connection) -> None:
+        connection.execute(_READ_COMMITTED)
+        self._lock_for_transaction(connection, "migrate", func.pg_advisory_xact_lock_shared)
 
     @override
     def check_may_create(self, connection: Connection) -> None:
@@ -146,6 +150,10 @@ class PostgresqlDialect(DatabaseDialect):
                 f"The role {found.role} cannot create tables in the schema {found.schema}: "
                 f"run GRANT CREATE ON SCHEMA {found.schema} TO {found.role}."
             )
+
+    @override
+    def check_may_write(self, connection: Connection) -> None:
+        session.check_may_write(connection)
 
     @override
     def create(self, engine: Engine) -> None:
@@ -198,9 +206,12 @@ class PostgresqlDialect(DatabaseDialect):
 
     @override
     def wait_for_merges(self, connection: Connection) -> None:
+        self._lock_for_transaction(connection, "merge", func.pg_advisory_xact_lock)
+
+    def _lock_for_transaction(self, connection: Connection, name: str, lock: Callable[[int], Any]) -> None:
         session.limit_lock_wait(connection, session.MERGE_TIMEOUT_S)
         schema = connection.scalar(text("SELECT current_schema()"))
-        connection.execute(func.pg_advisory_xact_lock(_key(f"merge/{schema}")).select())
+        connection.execute(lock(_key(f"{name}/{schema}")).select())
         session.limit_lock_wait(connection, session.LOCK_TIMEOUT_S)
 
     @override
@@ -252,7 +263,7 @@ class PostgresqlDialect(DatabaseDialect):
 
     @override
     def translate_error(self, error: Exception, engine: Engine) -> StoreError | ConfigError:
-        text = " ".join(str(error).split())[:300].rstrip("?.")
+        text = " ".join(str(error).partition("\nLINE ")[0].split())[:300].rstrip("?.")
         if getattr(error, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
             return ConfigError(f"PostgreSQL refused: {text}: grant the role what it lacks.")
         if getattr(error, "sqlstate", None) == _READ_ONLY:
