@@ -1,12 +1,15 @@
 """The declarative base: constraint names, the column type of each annotation, and the `info` of columns."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from sqlalchemy import BigInteger, Double, MetaData
 from sqlalchemy.orm import DeclarativeBase
 
-from etl.models.types import RegistryJson, RegistryText, UtcDateTime
+from etl.models.types import RegistryId, RegistryJson, RegistryText, UtcDateTime
+
+Id = Annotated[str, "an id"]
+"""The type of columns with ids, which sort by code point."""
 
 VERSION_TABLE = "tfy_etl_version"
 """The table of Alembic. Not Alembic's default name: a shared database may also hold migrations of other projects."""
@@ -26,6 +29,7 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {  # noqa: RUF012 SQLAlchemy reads a plain attribute
         str: RegistryText,
+        Id: RegistryId,
         int: BigInteger,
         float: Double,
         datetime: UtcDateTime,
@@ -36,6 +40,14 @@ class Base(DeclarativeBase):
 def refers_to(column: str) -> dict[str, Any]:
     """Return `info` for a column that refers to `table.column` without a foreign key."""
     return {"refers_to": column}
+
+
+def only(where: str) -> dict[str, Any]:
+    """Return `info` for an index of the rows that match a condition.
+
+    The migrations create it so. The arguments of SQLAlchemy for it would import the module of each database.
+    """
+    return {"where": where}
 
 
 def one_of(*values: str) -> dict[str, Any]:

@@ -3,17 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Text, text
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from etl.enums import Coverage, Entity, RunStatus
-from etl.models.base import Base, one_of
+from etl.models.base import Base, Id, one_of, only
 
 # SQLite generates values only for a key that is declared INTEGER.
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
-
-# Successful runs that compared every version of the whole registry: the views of history look for the last one.
-_IS_FULL = text("mode = 'full' AND status = 'succeeded' AND scope = '{}'")
 
 _ENTITIES = one_of(*Entity)
 _COVERAGE = one_of(*Coverage)
@@ -24,7 +21,7 @@ class SyncRun(Base):
 
     __tablename__ = "sync_runs"
 
-    id: Mapped[str] = mapped_column(primary_key=True, comment="UUID of the run.")
+    id: Mapped[Id] = mapped_column(primary_key=True, comment="UUID of the run.")
     started_at: Mapped[datetime] = mapped_column(comment="Start, UTC.")
     finished_at: Mapped[datetime | None] = mapped_column(comment="End, UTC; NULL while running.")
     status: Mapped[str] = mapped_column(
@@ -57,7 +54,8 @@ class SyncRun(Base):
 
     __table_args__ = (
         Index(None, "started_at"),
-        Index("ix_sync_runs_full", "started_at", postgresql_where=_IS_FULL, sqlite_where=_IS_FULL),
+        # Successful runs that compared every version of the whole registry: the views of history look for the last one.
+        Index("ix_sync_runs_full", "started_at", info=only("mode = 'full' AND status = 'succeeded' AND scope = '{}'")),
         {"comment": "One row for each run of tfy-etl."},
     )
 
@@ -67,7 +65,7 @@ class SyncRunCount(Base):
 
     __tablename__ = "sync_run_counts"
 
-    run_id: Mapped[str] = mapped_column(
+    run_id: Mapped[Id] = mapped_column(
         ForeignKey("sync_runs.id", ondelete="CASCADE"), primary_key=True, comment="sync_runs.id of the run."
     )
     entity: Mapped[str] = mapped_column(
@@ -95,7 +93,7 @@ class SyncScope(Base):
     watermark: Mapped[datetime | None] = mapped_column(
         comment="Largest updated_at of a complete run, never after its start, UTC; NULL if no record had one."
     )
-    last_complete_run_id: Mapped[str | None] = mapped_column(
+    last_complete_run_id: Mapped[Id | None] = mapped_column(
         ForeignKey("sync_runs.id", ondelete="SET NULL"),
         comment="sync_runs.id of the last complete run; NULL if its row was deleted.",
     )
@@ -122,13 +120,13 @@ class RejectedRecord(Base):
     __tablename__ = "rejected_records"
 
     id: Mapped[int] = mapped_column(_RowNumber, primary_key=True, comment="Row number.")
-    run_id: Mapped[str] = mapped_column(
+    run_id: Mapped[Id] = mapped_column(
         ForeignKey("sync_runs.id", ondelete="CASCADE"), comment="sync_runs.id of the run that first received it."
     )
     entity: Mapped[str] = mapped_column(
         info=_ENTITIES, comment="Table it belongs in: ml_repos, models or model_versions."
     )
-    record_id: Mapped[str | None] = mapped_column(comment="The record's id; NULL if it has no readable one.")
+    record_id: Mapped[Id | None] = mapped_column(comment="The record's id; NULL if it has no readable one.")
     reason: Mapped[str] = mapped_column(comment="Why it could not be stored.")
     # ASCII JSON text, which can represent every record; json.loads reads it.
     payload: Mapped[str] = mapped_column(Text, comment="The record as received, as JSON text.")
@@ -150,7 +148,7 @@ class Change(Base):
     __tablename__ = "changes"
 
     id: Mapped[int] = mapped_column(_RowNumber, primary_key=True, comment="Row number, in the order of writing.")
-    run_id: Mapped[str] = mapped_column(
+    run_id: Mapped[Id] = mapped_column(
         ForeignKey("sync_runs.id", ondelete="CASCADE"), comment="sync_runs.id of the run that found it."
     )
     observed_at: Mapped[datetime] = mapped_column(
@@ -159,7 +157,7 @@ class Change(Base):
     entity: Mapped[str] = mapped_column(
         info=_ENTITIES, comment="Table of the record: ml_repos, models or model_versions."
     )
-    entity_id: Mapped[str] = mapped_column(comment="Id of the record in that table.")
+    entity_id: Mapped[Id] = mapped_column(comment="Id of the record in that table.")
     kind: Mapped[str] = mapped_column(
         info=one_of("created", "updated", "deleted", "restored", "tag_added", "tag_removed"),
         comment="created, updated, deleted, restored, tag_added or tag_removed.",
@@ -185,7 +183,7 @@ class VersionReadState(Base):
 
     __tablename__ = "version_read_state"
 
-    model_id: Mapped[str] = mapped_column(
+    model_id: Mapped[Id] = mapped_column(
         ForeignKey("models.id", ondelete="CASCADE"), primary_key=True, comment="models.id of the model."
     )
     change_hash: Mapped[str] = mapped_column(

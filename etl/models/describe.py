@@ -80,7 +80,7 @@ def _column(column: Column[object], *, is_view: bool) -> ColumnDescription:
 
 
 def _type(column: Column[object], dialect: Dialect) -> str:
-    return column.type.compile(dialect).lower()
+    return column.type.compile(dialect).lower().partition(" collate ")[0]
 
 
 def _reference(column: Column[object]) -> Reference | None:

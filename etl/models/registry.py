@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from etl.models.base import Base, refers_to
+from etl.models.base import Base, Id, only, refers_to
 from etl.models.types import RegistryJson
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class MlRepo(SyncedMixin, Base):
 
     __tablename__ = "ml_repos"
 
-    id: Mapped[str] = mapped_column(primary_key=True, comment="The source's id, a number as text.")
+    id: Mapped[Id] = mapped_column(primary_key=True, comment="The source's id, a number as text.")
     tenant_name: Mapped[str | None] = mapped_column(
         comment="Tenant that owns the repo; NULL if the source does not say."
     )
@@ -64,7 +64,7 @@ class MlRepo(SyncedMixin, Base):
     storage_integration_fqn: Mapped[str | None] = mapped_column(
         comment="Blob storage of its artifacts; NULL if the source does not say."
     )
-    created_by_id: Mapped[str | None] = mapped_column(
+    created_by_id: Mapped[Id | None] = mapped_column(
         info=refers_to("subjects.id"), comment="subjects.id of its creator; NULL if the source does not say."
     )
     created_at: Mapped[datetime | None] = mapped_column(
@@ -85,7 +85,7 @@ class MlRepo(SyncedMixin, Base):
     )
 
     __table_args__ = (
-        Index(None, "deleted_at"),
+        Index(None, "deleted_at", info=only("deleted_at IS NOT NULL")),
         {"comment": "ML repos of the control plane: each holds models and has its own permissions."},
     )
 
@@ -95,7 +95,7 @@ class Subject(Base):
 
     __tablename__ = "subjects"
 
-    id: Mapped[str] = mapped_column(primary_key=True, comment="The source's subjectId.")
+    id: Mapped[Id] = mapped_column(primary_key=True, comment="The source's subjectId.")
     type: Mapped[str | None] = mapped_column(
         comment="user, team, serviceaccount, virtualaccount or another type of the source; NULL if the source "
         "does not say.",
@@ -119,8 +119,8 @@ class Model(SyncedMixin, Base):
 
     __tablename__ = "models"
 
-    id: Mapped[str] = mapped_column(primary_key=True, comment="The source's id.")
-    ml_repo_id: Mapped[str | None] = mapped_column(
+    id: Mapped[Id] = mapped_column(primary_key=True, comment="The source's id.")
+    ml_repo_id: Mapped[Id | None] = mapped_column(
         info=refers_to("ml_repos.id"), comment="ml_repos.id of its ML repo; NULL if the source does not say."
     )
     name: Mapped[str | None] = mapped_column(comment="Name within its ML repo; NULL if the source does not say.")
@@ -128,7 +128,7 @@ class Model(SyncedMixin, Base):
         comment="model:{tenant}/{ml_repo}/{model}; NULL if the source does not say."
     )
     type: Mapped[str | None] = mapped_column(comment="Type of artifact: model; NULL if the source does not say.")
-    created_by_id: Mapped[str | None] = mapped_column(
+    created_by_id: Mapped[Id | None] = mapped_column(
         info=refers_to("subjects.id"), comment="subjects.id of its creator; NULL if the source does not say."
     )
     created_at: Mapped[datetime | None] = mapped_column(
@@ -138,7 +138,7 @@ class Model(SyncedMixin, Base):
         comment="Last change according to the source, UTC; some changes do not update it. NULL if the source "
         "does not say.",
     )
-    latest_version_id: Mapped[str | None] = mapped_column(
+    latest_version_id: Mapped[Id | None] = mapped_column(
         info=refers_to("model_versions.id"),
         comment="model_versions.id of the latest version, according to the source; NULL for a model without versions.",
     )
@@ -166,7 +166,7 @@ class Model(SyncedMixin, Base):
     __table_args__ = (
         Index(None, "ml_repo_id"),
         Index(None, "updated_at"),
-        Index(None, "deleted_at"),
+        Index(None, "deleted_at", info=only("deleted_at IS NOT NULL")),
         {"comment": "Models of the registry, deleted ones included: see deleted_at."},
     )
 
@@ -176,9 +176,9 @@ class ModelVersion(SyncedMixin, Base):
 
     __tablename__ = "model_versions"
 
-    id: Mapped[str] = mapped_column(primary_key=True, comment="The source's id.")
-    model_id: Mapped[str] = mapped_column(info=refers_to("models.id"), comment="models.id of its model.")
-    ml_repo_id: Mapped[str | None] = mapped_column(
+    id: Mapped[Id] = mapped_column(primary_key=True, comment="The source's id.")
+    model_id: Mapped[Id] = mapped_column(info=refers_to("models.id"), comment="models.id of its model.")
+    ml_repo_id: Mapped[Id | None] = mapped_column(
         info=refers_to("ml_repos.id"), comment="ml_repos.id of its ML repo; NULL if the source does not say."
     )
     fqn: Mapped[str | None] = mapped_column(
@@ -207,7 +207,7 @@ class ModelVersion(SyncedMixin, Base):
     step: Mapped[int | None] = mapped_column(
         comment="Training step at which it was logged; NULL if the manifest does not say."
     )
-    run_id: Mapped[str | None] = mapped_column(
+    run_id: Mapped[Id | None] = mapped_column(
         comment="Id of the training run that logged it, not a sync_runs.id; NULL if the manifest does not say."
     )
     deployable: Mapped[bool | None] = mapped_column(
@@ -219,7 +219,7 @@ class ModelVersion(SyncedMixin, Base):
     usage_code_snippet: Mapped[str | None] = mapped_column(
         comment="Example code for using it, from the control plane; NULL if there is none."
     )
-    created_by_id: Mapped[str | None] = mapped_column(
+    created_by_id: Mapped[Id | None] = mapped_column(
         info=refers_to("subjects.id"), comment="subjects.id of its creator; NULL if the source does not say."
     )
     created_at: Mapped[datetime | None] = mapped_column(
@@ -264,7 +264,7 @@ class ModelVersion(SyncedMixin, Base):
         Index(None, "ml_repo_id"),
         Index(None, "framework_type"),
         Index(None, "updated_at"),
-        Index(None, "deleted_at"),
-        Index(None, "superseded_at"),
+        Index(None, "deleted_at", info=only("deleted_at IS NOT NULL")),
+        Index(None, "superseded_at", info=only("superseded_at IS NOT NULL")),
         {"comment": "Versions of the models, deleted ones included: see deleted_at."},
     )

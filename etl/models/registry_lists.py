@@ -8,14 +8,14 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from etl.models.base import Base, one_of
+from etl.models.base import Base, Id, one_of
 from etl.models.registry import Model, ModelVersion
 
 
 class VersionChildMixin:
     """A row of a list of a version."""
 
-    model_version_id: Mapped[str] = mapped_column(
+    model_version_id: Mapped[Id] = mapped_column(
         ForeignKey("model_versions.id", ondelete="CASCADE"),
         primary_key=True,
         sort_order=-2,
@@ -99,7 +99,7 @@ class ModelRunStep(Base):
 
     __tablename__ = "model_run_steps"
 
-    model_id: Mapped[str] = mapped_column(
+    model_id: Mapped[Id] = mapped_column(
         ForeignKey("models.id", ondelete="CASCADE"), primary_key=True, comment="models.id of the model."
     )
     position: Mapped[int] = mapped_column(

@@ -74,7 +74,7 @@ def all_unicode(texts: Sequence[str | None]) -> Sequence[str | None]:
 class RegistryText(TypeDecorator[str]):
     """Text of any length, with any characters."""
 
-    impl = Text
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = Text
     cache_ok = True
 
     def encoder(self, dialect: Dialect) -> Encoder:  # noqa: ARG002 the same signature for all types
@@ -88,6 +88,13 @@ class RegistryText(TypeDecorator[str]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 SQLAlchemy's signature
         """Reverse the escapes."""
         return None if value is None else unescape(value)
+
+
+class RegistryId(RegistryText):
+    """An id: in PostgreSQL with the collation "C", which compares bytes, and so costs less than that of a language."""
+
+    impl = Text().with_variant(Text(collation="C"), "postgresql")
+    cache_ok = True
 
 
 class RegistryJson(TypeDecorator[Any]):

@@ -1,7 +1,4 @@
 -- Live versions that are neither the latest of their model nor in production, with their age and size.
-WITH in_production AS (
-    SELECT DISTINCT model_version_id FROM production_versions
-)
 SELECT
     v.id AS model_version_id,
     v.model_id,
@@ -18,7 +15,6 @@ SELECT
         AS artifact_size_bytes
 FROM model_versions v
 JOIN models m ON m.id = v.model_id AND m.latest_version_id <> v.id
-LEFT JOIN in_production p ON p.model_version_id = v.id
 LEFT JOIN ml_repos r ON r.id = COALESCE(v.ml_repo_id, m.ml_repo_id)
 LEFT JOIN subjects s ON s.id = v.created_by_id
-WHERE v.deleted_at IS NULL AND p.model_version_id IS NULL
+WHERE v.deleted_at IS NULL AND v.id NOT IN (SELECT model_version_id FROM production_versions)

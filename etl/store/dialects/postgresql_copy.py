@@ -28,9 +28,14 @@ def _copy_binary(connection: Connection, table: Table, rows: Iterable[Sequence[A
     cursor = _driver(connection).cursor()
     with cursor, cursor.copy(_statement(table, "WITH (FORMAT BINARY)")) as copy:
         # Without the types, the driver would look up a converter for each value.
-        copy.set_types([column.type.compile(connection.dialect).lower() for column in table.columns])
+        copy.set_types([_type_name(column, connection) for column in table.columns])
         for row in rows:
             copy.write_row(row)
+
+
+def _type_name(column: Column[Any], connection: Connection) -> str:
+    """Return the name of a column's type, without its collation."""
+    return column.type.compile(connection.dialect).lower().partition(" collate ")[0]
 
 
 def _copy_text(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:

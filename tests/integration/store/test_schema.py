@@ -79,6 +79,19 @@ def test_the_models_agree_with_the_migrations(migrated: Engine) -> None:
         assert compare_metadata(context, Base.metadata) == []
 
 
+def test_indexes_of_some_rows_only_are_partial(migrated: Engine) -> None:
+    """Alembic compares no conditions."""
+    indexes = {index.name: index for table in Base.metadata.tables.values() for index in table.indexes}
+    partial = {name for name, index in indexes.items() if index.info}
+    catalogue = "sqlite_master" if migrated.dialect.name == "sqlite" else "pg_indexes"
+    columns = "name, sql" if migrated.dialect.name == "sqlite" else "indexname, indexdef"
+    with migrated.connect() as connection:
+        found = connection.execute(text(f"SELECT {columns} FROM {catalogue}")).all()  # noqa: S608 names of our own
+
+    assert {name for name, sql in found if name in indexes and " WHERE " in sql} == partial
+    assert partial >= {"ix_models_deleted_at", "ix_sync_runs_full"}
+
+
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_the_columns_of_a_view_are_those_of_its_mapping(migrated: Engine, view: Table) -> None:
     found = [column["name"] for column in inspect(migrated).get_columns(view.name)]
@@ -97,6 +110,17 @@ def postgresql(postgres_url: str, migrated_template: str) -> Iterator[Engine]:
         engine = open_engine(url)
         yield engine
         engine.dispose()
+
+
+def test_ids_are_compared_by_bytes_in_postgresql(postgresql: Engine) -> None:
+    query = """
+        SELECT a.attname, c.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+          AND a.attnum > 0 AND a.atttypid = 'text'::regtype AND (a.attname = 'id' OR a.attname LIKE '%\\_id')
+          AND a.attcollation <> (SELECT oid FROM pg_collation WHERE collname = 'C' AND collprovider = 'c')
+    """
+    with postgresql.connect() as connection:
+        assert connection.exec_driver_sql(query.replace("%", "%%")).all() == []
 
 
 def comments(engine: Engine) -> dict[str, str | None]:
