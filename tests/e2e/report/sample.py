@@ -20,7 +20,7 @@ def grown_registry(models: int = 60, versions: int = 6) -> Registry:
     dials: dict[str, Any] = {"ml_repos": 6, "models": models, "versions": versions, "metrics": 0, "tags": _TAGS}
     ticks = itertools.count()
     Registry.generate(4, **dials, clock=lambda: datetime.fromtimestamp(next(ticks), UTC))
-    start = datetime.now(UTC) - HISTORY - timedelta(days=60)  # changes to come let the clock go on
+    start = datetime.now(UTC) - HISTORY - timedelta(days=150)  # changes to come let the clock go on
     registry = Registry.generate(4, **dials, clock=logical_clock(start, HISTORY / next(ticks)))
     of_model = defaultdict[str, list[Any]](list)
     for version in registry.records("model-versions"):
