@@ -14,7 +14,7 @@ from typing import Any
 
 from etl.errors import ConfigError
 from etl.token_file import read_token
-from etl.urls import checked_model_url, checked_url, checked_webhook_url, is_one_word, with_schema
+from etl.urls import checked_url, checked_webhook_url, is_one_word, with_schema
 
 DEFAULT_DATABASE_URL = "sqlite:///tfy-registry.db"
 DEMO_FILE = "tfy-etl-demo.db"
@@ -260,10 +260,6 @@ class Settings:
         if self.notify_url is None:
             return None
         return checked_webhook_url(self.notify_url, allow_insecure_http=self.allow_insecure_http)
-
-    def model_url_template(self) -> str | None:
-        """The template of the URL of a model's page. ConfigError if it is invalid."""
-        return None if self.model_url is None else checked_model_url(self.model_url)
 
     def token(self) -> str:
         """The token, from the caller or the token file, which is read now. ConfigError without a valid token."""

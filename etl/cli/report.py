@@ -9,6 +9,7 @@ import click
 from etl.cli.sanitize import redact, sanitize
 from etl.errors import missing_extra
 from etl.settings import Settings
+from etl.urls import checked_model_url
 
 _EXTRA = {"jinja2", "markupsafe"}
 _STDOUT = Path("-")
@@ -33,7 +34,7 @@ def write_report(settings: Settings, out: Path, *, stale_after: timedelta, max_a
 
 
 def _render(settings: Settings, stale_after: timedelta, max_age: timedelta) -> str:
-    model_url = settings.model_url_template()
+    model_url = None if settings.model_url is None else checked_model_url(settings.model_url)
     try:
         from etl.report import render  # noqa: PLC0415 what it needs may not be installed
     except ModuleNotFoundError as error:

@@ -41,7 +41,8 @@ start() {
         -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB -c 'timezone=<+0545>-05:45' "$@" &
     server=$!
 }
-trap 'kill -INT $server && wait $server; rm -rf "$directory"' EXIT
+# A server that only begins to start ignores INT, and ends by TERM.
+trap 'set +e; kill -TERM $server; kill -INT $server; wait $server; rm -rf "$directory"' EXIT
 start "$@"
 while read -r order; do
     case $order in

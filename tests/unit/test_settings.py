@@ -135,29 +135,6 @@ def test_a_refused_host_is_not_quoted_with_its_secrets(host: str) -> None:
     assert "hush" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    "url", ["https://plane.example/{ml_repo_id}/{model}#top", "http://10.0.0.1/{model_id}?a=%20", None]
-)
-def test_a_template_of_the_page_of_a_model_is_kept(url: str | None) -> None:
-    assert Settings(model_url=url).model_url_template() == url
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "javascript:alert(1)//{model}", "data:text/html,{model}", "//plane.example/{model}", "{model}", "",
-        "two words/{model}",
-        "https://{model}.example/", "https://me:hush@plane.example/{model}", "https://plane.example/", "https://p.example/{x}",
-        "https://p.example/{model.name}", "https://p.example/{model!r}", "https://p.example/{model:9}", "https://p.example/{",
-        "https://p.example/{}",
-    ],
-)  # fmt: skip
-def test_a_template_of_another_scheme_or_with_other_fields_is_refused(url: str) -> None:
-    with pytest.raises(ConfigError, match=r"^--model-url ") as error:
-        Settings(model_url=url).model_url_template()
-    assert "hush" not in str(error.value)
-
-
 def test_plain_http_may_be_allowed() -> None:
     assert Settings(host="http://10.0.0.1", allow_insecure_http=True).base_url() == "http://10.0.0.1"
 

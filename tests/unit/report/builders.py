@@ -99,8 +99,56 @@ def quality(**changes: Any) -> Quality:
     return replace(none, **changes)
 
 
+def activity(text: str = NAME) -> Activity:
+    return Activity(
+        lifetimes=[a_lifetime("2026-11-01", created=1), a_lifetime("2026-11-01", "model_versions", created=2)],
+        tags=[{"day": "2026-11-25", "number": 2}],
+        feed=[NamedChange("run-2", NOW, "model_versions", "v-2", "tag_added", None, None, text, text, 2)],
+        changes=1,
+        changed_last={("models", "created"): 1},
+        changed_lately={("models", "created"): 4, ("models", "deleted"): 2, ("models", "restored"): 1},
+    )
+
+
+def makeup(text: str = NAME) -> Makeup:
+    repo = {"ml_repo_name": text, "models": 1, "versions": 2, "artifact_size_bytes": 2_500_000}
+    return Makeup(
+        ml_repos=TopRows([repo | {"versions_without_size": 0}], 1),
+        frameworks=[a_mix(text)],
+        base_models=[a_mix(text)],
+        pythons=[a_mix("3.12")],
+        packages=TopRows([a_mix(text)], 1),
+        specifiers=[{"name": text, "specifier": text, "versions": 2}],
+    )
+
+
+def metrics(text: str = NAME) -> Metrics:
+    return Metrics(
+        worse=TopRows([worse(text)], 1),
+        worse_in_production=1,
+        compared=3,
+        without_direction=1,
+        values={("m-1", text): [(1, 0.75), (2, 0.5)]},
+    )
+
+
+def history(text: str = NAME) -> RunHistory:
+    reject = {"id": 1, "entity": "models", "record_id": text, "reason": text, "rejected_at": NOW}
+    gap = of_model(text) | {"highest_version": 5, "stored_versions": 2, "missing_versions": 3}
+    return RunHistory(
+        runs=[a_run()],
+        last_written={"id": "run-2", "started_at": NOW - timedelta(hours=1)},
+        scopes=[a_scope(scope=text), a_scope()],
+        missing_versions=None,
+        rejects=TopRows([reject], 1),
+        gaps=TopRows([gap], 1),
+    )
+
+
 def report_data(text: str = NAME, **changes: Any) -> ReportData:
     """Return report data in which every text of the registry is `text`; the changes replace whole parts."""
+    entered = a_stretch(2, NOW - timedelta(days=1), **of_model(text))
+    lacking = dict.fromkeys(LACKS, NONE) | {"description": TopRows([undocumented(text)], 1)}
     usual = ReportData(
         made_at=NOW,
         since=NOW - timedelta(days=30),
@@ -110,51 +158,12 @@ def report_data(text: str = NAME, **changes: Any) -> ReportData:
             "ml_repos": 1, "models": 1, "model_versions": 2, "bytes": 2_500_000, "without_size": 0, "open_rejects": 0,
             "first_run_at": NOW - timedelta(days=90),
         },
-        production=production(
-            a_model(text=text), stretches=[a_stretch(2, NOW - timedelta(days=1), **of_model(text))], text=text
-        ),
-        activity=Activity(
-            lifetimes=[a_lifetime("2026-11-01", created=1), a_lifetime("2026-11-01", "model_versions", created=2)],
-            tags=[{"day": "2026-11-25", "number": 2}],
-            feed=[NamedChange("run-2", NOW, "model_versions", "v-2", "tag_added", None, None, text, text, 2)],
-            changes=1,
-            changed_last={("models", "created"): 1},
-            changed_lately={("models", "created"): 4, ("models", "deleted"): 2, ("models", "restored"): 1},
-        ),
-        makeup=Makeup(
-            ml_repos=TopRows(
-                [{"ml_repo_name": text, "models": 1, "versions": 2, "artifact_size_bytes": 2_500_000,
-                  "versions_without_size": 0}], 1,
-            ),
-            frameworks=[a_mix(text)],
-            base_models=[a_mix(text)],
-            pythons=[a_mix("3.12")],
-            packages=TopRows([a_mix(text)], 1),
-            specifiers=[{"name": text, "specifier": text, "versions": 2}],
-        ),
-        quality=quality(
-            stale=TopRows([stale(text)], 1),
-            lacking=dict.fromkeys(LACKS, NONE) | {"description": TopRows([undocumented(text)], 1)},
-        ),
-        metrics=Metrics(
-            worse=TopRows([worse(text)], 1),
-            worse_in_production=1,
-            compared=3,
-            without_direction=1,
-            values={("m-1", text): [(1, 0.75), (2, 0.5)]},
-        ),
-        history=RunHistory(
-            runs=[a_run()],
-            last_written={"id": "run-2", "started_at": NOW - timedelta(hours=1)},
-            scopes=[a_scope(scope=text), a_scope()],
-            missing_versions=None,
-            rejects=TopRows(
-                [{"id": 1, "entity": "models", "record_id": text, "reason": text, "rejected_at": NOW}], 1,
-            ),
-            gaps=TopRows(
-                [of_model(text) | {"highest_version": 5, "stored_versions": 2, "missing_versions": 3}], 1,
-            ),
-        ),
+        production=production(a_model(text=text), stretches=[entered], text=text),
+        activity=activity(text),
+        makeup=makeup(text),
+        quality=quality(stale=TopRows([stale(text)], 1), lacking=lacking),
+        metrics=metrics(text),
+        history=history(text),
         repo_ids={"m-1": "r-1"},
     )  # fmt: skip
     return replace(usual, **changes)
