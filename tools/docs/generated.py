@@ -15,7 +15,6 @@ import click
 from etl import schema_docs
 from etl.cli.main import cli
 from etl.explore.questions import QUESTIONS
-from etl.models.queries import shipped_query
 from etl.settings import Settings, env_names, flag
 from etl.telemetry.metrics_file import COUNTERS, GAUGES
 
@@ -103,11 +102,6 @@ def demo() -> str:
 def answer() -> str:
     """Return the result of the query of README.md, as `make pictures` has written it."""
     return (_PICTURES / "answer.txt").read_text(encoding="utf-8").rstrip()
-
-
-def as_of() -> str:
-    """Return the query for the state of the registry at a moment."""
-    return f"```sql\n{shipped_query('as_of', 'sqlite')}\n```"
 
 
 def metrics() -> str:
