@@ -20,8 +20,9 @@ def grown_registry(models: int = 60, versions: int = 6) -> Registry:
     dials: dict[str, Any] = {"ml_repos": 6, "models": models, "versions": versions, "metrics": 0, "tags": _TAGS}
     ticks = itertools.count()
     Registry.generate(4, **dials, clock=lambda: datetime.fromtimestamp(next(ticks), UTC))
-    start = datetime.now(UTC) - HISTORY - timedelta(days=60)  # changes to come let the clock go on
-    registry = Registry.generate(4, **dials, clock=logical_clock(start, HISTORY / next(ticks)))
+    clock = logical_clock(datetime.now(UTC) - HISTORY - timedelta(days=60), HISTORY / next(ticks))
+    # Changes to come let the clock go on, but not into the future.
+    registry = Registry.generate(4, **dials, clock=lambda: min(clock(), datetime.now(UTC) - timedelta(seconds=1)))
     of_model = defaultdict[str, list[Any]](list)
     for version in registry.records("model-versions"):
         of_model[version["model_id"]].append(version)
