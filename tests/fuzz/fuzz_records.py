@@ -29,6 +29,7 @@ from tests.fuzz.arbitrary_records import arbitrary_record
 from tests.support.load_factor import report
 
 ENTITIES = tuple(Entity)
+_REPORT_EVERY = 10_000
 _counts = Counter[str]()
 
 
@@ -64,11 +65,14 @@ def fuzz(data: bytes) -> None:
 
 
 def _count(records: int, stored: int) -> None:
-    """Count the records of an input; after the last one, report them and end."""
+    """Count the records of an input, and report them now and then; end after the last one."""
     _counts.update(inputs=1, records=records, stored=stored, rejected=records - stored)
-    if _counts["records"] >= _counts["wanted"]:
+    is_last = _counts["records"] >= _counts["wanted"]
+    if is_last or _counts["records"] >= _counts["reported"] + _REPORT_EVERY:
         names = ("records", "inputs", "stored", "rejected")
         report("records fuzzed, guided by coverage", **{name: _counts[name] for name in names}, findings=0)
+        _counts["reported"] = _counts["records"]
+    if is_last:
         os._exit(0)  # libFuzzer takes any other end for a finding
 
 

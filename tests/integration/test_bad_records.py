@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from etl.enums import Entity
 from etl.models import Base, Model, ModelVersion, RejectedRecord
-from tests.support.load_factor import LOAD_FACTOR
+from tests.support.load_factor import LOAD_FACTOR, report
 from tests.support.malformed_records import KEPT, LARGE, REFUSED, BadRecord, mutated, nested, serve, served
 from tests.support.record_builders import a_model, a_version
 from tests.support.reference_decoder import said
@@ -41,7 +41,7 @@ def test_what_is_odd_is_stored_exactly(env: SyncEnv) -> None:
 
 
 @pytest.mark.timeout(120 * LOAD_FACTOR)
-def test_what_is_large_is_stored_exactly(env: SyncEnv) -> None:
+def test_what_is_large_is_stored_exactly(env: SyncEnv, dialect: str) -> None:
     serve(env, LARGE)
     summary = env.sync()
     first = env.registry_dump()
@@ -50,6 +50,8 @@ def test_what_is_large_is_stored_exactly(env: SyncEnv) -> None:
     assert summary.tallies[Entity.MODEL_VERSIONS].inserted == 36 + len(LARGE)
     assert env.held() == env.served()
     assert env.registry_dump() == first
+    sizes = [len(json.dumps(each.record)) for each in LARGE.values()]
+    report("large records", dialect, records=len(sizes), bytes_each=", ".join(f"{size:,}" for size in sizes))
 
 
 def test_what_cannot_be_stored_is_kept_whole_with_a_reason_and_the_rest_is_stored(env: SyncEnv) -> None:

@@ -98,7 +98,8 @@ def _details(result: Result, names: Iterable[str]) -> Iterator[str]:
         if isinstance(value, dict):
             yield from (f"{_LABELS.get(key, key)}: {number:,}" for key, number in value.items())
         else:
-            yield f"{label}: {value}" if name == "seed" else f"{label}: {value:,}{' s' if 'wait' in name else ''}"
+            is_plain = name == "seed" or isinstance(value, str)
+            yield f"{label}: {value}" if is_plain else f"{label}: {value:,}{' s' if 'wait' in name else ''}"
 
 
 def _load_results() -> list[Result]:
