@@ -12,13 +12,12 @@ from etl.cli import commands, config_file, logs
 from etl.cli.options import GlobalOptionsGroup, add_options, settings_of
 from etl.cli.output import Unprintable, guard_streams
 from etl.cli.sanitize import sanitize
+from etl.environment import database_url_of_environment, notify_url_of_environment
 from etl.errors import EtlError
 from etl.redaction import passwords_of, secrets_of_webhook
 from etl.settings import (
     CONFIG_ENV,
     Settings,
-    database_url_of_environment,
-    notify_url_of_environment,
     token_of_environment,
     unknown_variables,
 )
