@@ -49,9 +49,9 @@ def _left(timeout: float | None) -> float | None:
 
 
 def _limit_reads(connection: ssl.SSLSocket) -> None:
-    """Limit each read of a connection to a proxy by TLS, through which TLS to the control plane begins.
+    """Limit each read of a TLS connection to a proxy.
 
-    httpcore then collects each record of the inner TLS by several reads, and gives each of them the whole timeout.
+    Inside it begins the TLS of the control plane. httpcore reads a record of it in parts, each with the whole timeout.
     """
     receive = connection.recv
 

@@ -41,21 +41,19 @@ def _with_latest_by_id(entity: Entity, record: Any) -> Any:
 
 def agreeing(batch: Iterable[BadRecord]) -> list[BadRecord]:
     """Return the records without those that contradict an earlier one about a subject."""
-    known: dict[str | None, str] = {}
+    known: dict[str, str] = {}
     agree = []
     for each in batch:
-        subjects = {identity(subject.get("subjectId")): _shared(subject) for subject in _subjects(each.record)}
-        if all(known.get(key, shared) == shared for key, shared in subjects.items() if key is not None):
-            known |= subjects
+        trial = dict(known)
+        if all(trial.setdefault(key, shared) == shared for key, shared in _subjects(each.record)):
+            known = trial
             agree.append(each)
     return agree
 
 
-def _subjects(record: Any) -> Iterator[dict[str, Any]]:
+def _subjects(record: Any) -> Iterator[tuple[str, str]]:
+    """Yield the id and the shared columns of each subject in a record."""
     for part in (record, record.get("latest_version")):
-        if isinstance(part, dict) and isinstance(part.get("created_by_subject"), dict):
-            yield part["created_by_subject"]
-
-
-def _shared(subject: dict[str, Any]) -> str:
-    return json.dumps({key: subject.get(key) for key in _SHARED})
+        subject = part.get("created_by_subject") if isinstance(part, dict) else None
+        if isinstance(subject, dict) and (key := identity(subject.get("subjectId"))):
+            yield key, json.dumps({name: subject.get(name) for name in _SHARED})

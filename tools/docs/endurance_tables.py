@@ -30,7 +30,7 @@ def counts() -> str:
         shown = [name for name in details if name not in (*_APART, *_ORIGIN)]
         number = f"{result[unit]:,} {unit}"
         in_words = ", ".join(_details(result, shown))
-        minutes = f"{result['seconds'] / 60:.1f}" if "seconds" in result else "–"
+        minutes = f"{result['seconds'] / 60:.1f}" if "seconds" in result else ""
         rows.append((_name(result[test]), _DATABASES[result[database]], number, in_words, minutes))
     return table(("test", "database", "count", "result", "minutes"), rows)
 
