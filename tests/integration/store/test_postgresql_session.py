@@ -86,7 +86,7 @@ def test_two_control_planes_have_a_schema_each(postgres_url: str) -> None:
 def test_a_schema_that_does_not_exist_is_refused_with_the_fix(url: str) -> None:
     with (
         opened(Settings(database_url=url, schema="nowhere").database()) as engine,
-        pytest.raises(ConfigError, match="create the schema"),
+        pytest.raises(ConfigError, match="create it by tfy-etl db upgrade"),
     ):
         schema.ensure(engine)
 
