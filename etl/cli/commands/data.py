@@ -48,11 +48,11 @@ def changes(ctx: click.Context, /, **which: Any) -> None:
 @click.command(
     epilog="""
     \b
-    tfy-etl diff --from 7d                           the registry seven days ago, and now
-    tfy-etl diff --from 2026-11-01 --to 2026-12-01   two dates, in UTC
-    tfy-etl diff fraud-scorer --from 7d              one model with its versions
-    tfy-etl diff fraud-scorer --versions 3 5         two versions of a model
-    tfy-etl diff --dry-run                           the tables, and what sync would write
+    tfy-etl diff --from 7d                          seven days ago, and now
+    tfy-etl diff --from 2026-11-01 --to 2026-12-01  two dates, in UTC
+    tfy-etl diff fraud-scorer --from 7d             one model with its versions
+    tfy-etl diff fraud-scorer --versions 3 5        two versions of a model
+    tfy-etl diff --dry-run                          what sync would write
     """,
 )
 @click.argument("model", required=False)

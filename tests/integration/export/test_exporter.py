@@ -149,7 +149,7 @@ def test_two_exports_of_the_same_tables_are_the_same_files(small: SyncEnv, tmp_p
 def test_unknown_table_raises_config_error_with_a_suggestion(small: SyncEnv, folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"There is no table or view 'model_version': did you mean model_versions\?"):
         export(small.url, folder, "csv", tables=["models", "model_version"])
-    with pytest.raises(ConfigError, match="There is no table or view 'zzz': there are .*ml_repos, "):
+    with pytest.raises(ConfigError, match=r"There is no table or view 'zzz': there are .*ml_repos, "):
         export(small.url, folder, "csv", tables=["zzz"])
 
     assert not folder.exists()
