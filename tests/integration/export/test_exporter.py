@@ -38,7 +38,7 @@ def small(migrated_url: str) -> Iterator[SyncEnv]:
 
 @pytest.fixture
 def disk() -> Iterator[Disk]:
-    with small_disk(24) as disk:
+    with small_disk(64) as disk:
         yield disk
 
 
@@ -133,7 +133,7 @@ def test_a_database_without_a_run_is_exported_with_every_table_empty(
     manifest = export(migrated_url, folder, format, views=True)
 
     assert (manifest["newest_run"], manifest["last_complete_run"]) == (None, None)
-    tables = [table for file in manifest["files"] for table in file["tables"] if not table["name"].endswith("_words")]
+    tables = [table for file in manifest["files"] for table in file["tables"] if not table["table"].endswith("_words")]
     assert {table["rows"] for table in tables} <= {0}
     if format == "parquet":
         assert pq.read_table(folder / "models.parquet").num_rows == 0
