@@ -13,14 +13,15 @@ from tests.support.malformed_records import BadRecord, serve
 from tests.support.served_records import agreeing, lost
 from tests.support.sync_env import sync_env
 
-_BATCH = 200
+_BATCH = repetitions(60, at_full_scale=200)
+"""Records of each entity that a run reads."""
 
 
 @pytest.mark.timeout(300 * LOAD_FACTOR)
 def test_a_record_of_random_fields_is_rebuilt_from_its_rows_or_refused() -> None:
     source = RandomSource(random.Random())  # noqa: S311 no secret
     entities, found = tuple(Entity), Counter[str]()
-    for number in range(repetitions(2_000, at_full_scale=1_000_000)):
+    for number in range(repetitions(1_000, at_full_scale=1_000_000)):
         entity = entities[number % 3]
         rows = proven_rows(entity, arbitrary_record(source, entity))
         found["rejected" if rows is None else "stored"] += 1
