@@ -14,7 +14,7 @@ from etl.simulator import Registry, fault
 from etl.store import open_engine
 from tests.support.faults import at_request, interrupt_at_request, kill, paused_run, wait_for_the_lock
 from tests.support.patience import patience
-from tests.support.sync_env import BOOKKEEPING, TOKEN, SyncEnv, sync_env
+from tests.support.sync_env import BOOKKEEPING, OF_EACH_RUN, TOKEN, SyncEnv, sync_env
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ def test_5_a_second_run_writes_nothing_but_its_own_record(env: SyncEnv) -> None:
     env.command("--full")
     after = env.dump()
 
-    assert {name for name in after if after[name] != before[name]} == BOOKKEEPING
+    assert {name for name in after if after[name] != before[name]} == OF_EACH_RUN
     assert env.rows(Change) == []
 
 

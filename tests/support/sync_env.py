@@ -34,7 +34,10 @@ from tests.support.patience import patience
 from tests.support.rebuild_records import rebuild
 
 TOKEN = "secret-of-these-tests"
-BOOKKEEPING = frozenset({"sync_runs", "sync_run_counts", "sync_scopes", "production_words", "metric_words"})
+OF_EACH_RUN = frozenset({"sync_runs", "sync_run_counts", "sync_scopes"})
+"""Tables that each run writes."""
+
+BOOKKEEPING = OF_EACH_RUN | {"production_words", "metric_words"}
 """Tables that hold no part of the registry: a run may write them although it has not changed."""
 
 ROWS: dict[str, type[Any]] = {

@@ -10,11 +10,12 @@ function keyOf(row, column) {
 }
 
 const unknown = (text) => text === "" || text === "–";
+const ungrouped = (text) => text.replace(/(\d),(?=\d{3}\b)/g, "$1");
 const numberOf = (text) => Number(text.replaceAll(",", "").replace("−", "-"));
 
 function compare(one, other, numeric, descending) {
   if (unknown(one) || unknown(other)) return Number(unknown(one)) - Number(unknown(other)); // unknown values are last in both directions
-  const order = numeric ? numberOf(one) - numberOf(other) : collator.compare(one, other);
+  const order = numeric ? numberOf(one) - numberOf(other) : collator.compare(ungrouped(one), ungrouped(other));
   return descending ? -order : order;
 }
 

@@ -9,7 +9,7 @@ from etl.errors import ConfigError, DeleteLimitExceeded, SourceError, StoreError
 from etl.models import Change, Model, ModelVersion, SyncRun, SyncRunCount, SyncScope
 from etl.simulator import Registry, fault
 from etl.store import Tally
-from tests.support.sync_env import BOOKKEEPING, Row, SyncEnv, sync_env
+from tests.support.sync_env import OF_EACH_RUN, Row, SyncEnv, sync_env
 
 
 def test_the_first_load_stores_everything(env: SyncEnv) -> None:
@@ -38,7 +38,7 @@ def test_a_second_run_writes_nothing_but_its_own_record(env: SyncEnv) -> None:
 
     assert summary.mode == "incremental"
     assert summary.tallies[Entity.MODELS] == Tally(seen=12, unchanged=12)
-    assert {name for name in before if before[name] != after[name]} == BOOKKEEPING
+    assert {name for name in before if before[name] != after[name]} == OF_EACH_RUN
 
 
 def test_a_second_full_run_writes_nothing_but_its_own_record(env: SyncEnv) -> None:
