@@ -36,13 +36,15 @@ class Format(Protocol):
         """Write files, which are complete when the context ends; `raw` leaves text as it is."""
 
 
-def export(url: str, target: Path, format: str, *, tables: Sequence[str] = (), raw: bool = False) -> dict[str, Any]:
-    """Export the named tables and views, or all, to a folder, and return the manifest.
+def export(  # noqa: PLR0913 all but the first three are keyword-only
+    url: str, target: Path, format: str, *, tables: Sequence[str] = (), views: bool = False, raw: bool = False
+) -> dict[str, Any]:
+    """Export the named tables and views, or else all tables, to a folder, and return the manifest.
 
-    `raw` leaves text in CSV as it is, also text that a spreadsheet would take for a formula. Raises EtlError, and
-    then leaves the folder unchanged.
+    `views` adds all views, which can be computed from the tables again. `raw` leaves text in CSV as it is, also text
+    that a spreadsheet would take for a formula. Raises EtlError, and then leaves the folder unchanged.
     """
-    module, chosen = _format(format), _select(tables)
+    module, chosen = _format(format), _select(tables, views=views)
     with directory.replacing(target) as scratch:
         with open_readonly(url) as connection, queries.export.snapshot(connection) as moment:
             summary = manifest.header(connection, format, moment)
@@ -79,11 +81,18 @@ def _format(name: str) -> Format:
     return found
 
 
-def _select(names: Sequence[str]) -> list[Content]:
-    """Return the named tables and views in schema order. Raises ConfigError for an unknown name."""
+def _select(names: Sequence[str], *, views: bool) -> list[Content]:
+    """Return the named tables and views, or else all tables, in schema order. Raises ConfigError for an unknown name.
+
+    `views` adds all views.
+    """
     known = queries.export.tables_and_views()
     if unknown := next((name for name in names if name not in known), None):
         near = get_close_matches(unknown, known, n=1)
         meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
         raise ConfigError(f"There is no table or view {unknown!r}: {meant}")
-    return [content for name, content in known.items() if not names or name in names]
+    return [
+        content
+        for name, content in known.items()
+        if name in names or (views and content.is_view) or not (names or content.is_view)
+    ]

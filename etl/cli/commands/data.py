@@ -129,7 +129,8 @@ def report(ctx: click.Context, /, out: Path, **spans: timedelta) -> None:
 @click.command(
     epilog="""
     \b
-    tfy-etl export out                   Parquet, one file per table and view
+    tfy-etl export out                   Parquet, one file per table
+    tfy-etl export --views out           the views too
     tfy-etl export --format duckdb out   one database file with types and comments
     tfy-etl export --format csv --table production_versions out
     """,
@@ -148,13 +149,14 @@ def report(ctx: click.Context, /, out: Path, **spans: timedelta) -> None:
     multiple=True,
     metavar="NAME",
     shell_complete=complete_table,
-    help="Export only this table or view; repeatable. Default: all.",
+    help="Export this table or view; repeatable. Default: all tables.",
 )
+@click.option("--views", is_flag=True, help="Export all views too; each can be computed from the tables again.")
 @click.option("--raw", is_flag=True, help="With csv: do not escape text that a spreadsheet would run as a formula.")
 @output_option
 @click.pass_context
 def export(ctx: click.Context, /, folder: Path, format: str, output: str, **how: Any) -> None:
-    """Write all tables and views to files in a new folder.
+    """Write the tables to files in a new folder.
 
     All files come from one snapshot of the database, even during a sync; manifest.json describes them. The folder is
     created atomically. It replaces an older export of the same name, but no other folder.

@@ -55,7 +55,7 @@ production_label_history = Table(
     moment("valid_to", "Start of the run that found it removed or the version deleted, UTC; NULL while it is set."),
     moment("since_at", "Start of the stretch in production that the period belongs to, UTC."),
     flag("since_is_exact", "Like valid_from_is_exact, for since_at."),
-    moment("since_not_before", "Like not_before, for since_at."),
+    moment("since_not_before", "Like not_before, for since_at, UTC."),
     moment("until_at", "End of that stretch, UTC; NULL while the version is in production."),
     comment="Each period in which a tag or an alias marked a version as in production.",
 )

@@ -32,7 +32,7 @@ def folder(env: SyncEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     monkeypatch.chdir(tmp_path)
     (tmp_path / "exports").mkdir()
     for name, kind in (("registry", "parquet"), ("duckdb", "duckdb"), ("jsonl", "jsonl"), ("csv", "csv")):
-        export(env.url, tmp_path / "exports" / name, kind)
+        export(env.url, tmp_path / "exports" / name, kind, views=True)
     return tmp_path
 
 

@@ -64,7 +64,7 @@ def test_export_is_from_one_snapshot_while_a_run_commits(small: SyncEnv, folder:
 
     event.listen(Engine, "before_cursor_execute", run_meanwhile)
     try:
-        manifest = export(small.url, folder, "parquet")
+        manifest = export(small.url, folder, "parquet", views=True)
     finally:
         event.remove(Engine, "before_cursor_execute", run_meanwhile)
 
@@ -76,7 +76,7 @@ def test_export_is_from_one_snapshot_while_a_run_commits(small: SyncEnv, folder:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_manifest_describes_each_file(format: str, small: SyncEnv, folder: Path) -> None:
-    result = export(small.url, folder, format)
+    result = export(small.url, folder, format, views=True)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     (run,) = small.rows(SyncRun)
     tables = {table["table"]: table for file in manifest["files"] for table in file["tables"]}
@@ -130,7 +130,7 @@ def test_only_the_tables_asked_for_are_written(format: str, small: SyncEnv, fold
 def test_a_database_without_a_run_is_exported_with_every_table_empty(
     format: str, migrated_url: str, folder: Path
 ) -> None:
-    manifest = export(migrated_url, folder, format)
+    manifest = export(migrated_url, folder, format, views=True)
 
     assert (manifest["newest_run"], manifest["last_complete_run"]) == (None, None)
     assert {table["rows"] for file in manifest["files"] for table in file["tables"]} <= {0}
@@ -169,17 +169,17 @@ def test_full_disk_leaves_the_earlier_export_and_no_other_files(
     with sync_env(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'registry.db')}", registry) as env:
         env.sync(page_size=100)
         target = disk.folder / "export"
-        export(env.url, target, format)
+        export(env.url, target, format, views=True)
         before = by_hash(target)
         disk.fill(but=40_000)
         with pytest.raises(EtlError, match=r"No space left on device: free disk space, .* is unchanged\.$") as result:
-            export(env.url, target, format)
+            export(env.url, target, format, views=True)
 
         assert result.value.exit_code == 1
         assert by_hash(target) == before
         assert {each.name for each in disk.folder.iterdir()} == {"export", "filler"}
         disk.make_room()
-        assert export(env.url, target, format)["newest_run"]
+        assert export(env.url, target, format, views=True)["newest_run"]
 
 
 def test_read_only_disk_raises_config_error(disk: Disk, migrated_file: Path, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_read_only_disk_raises_config_error(disk: Disk, migrated_file: Path, tmp
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 def test_killed_export_leaves_the_earlier_one_and_the_next_cleans_up(small: SyncEnv, folder: Path) -> None:
-    export(small.url, folder, "jsonl")
+    export(small.url, folder, "jsonl", views=True)
     before = by_hash(folder)
     with small.connection() as connection:
         connection.execute(text("LOCK TABLE version_read_state IN ACCESS EXCLUSIVE MODE"))
@@ -203,7 +203,7 @@ def test_killed_export_leaves_the_earlier_one_and_the_next_cleans_up(small: Sync
 
     assert by_hash(folder) == before
     assert len(list(folder.parent.glob(".export.*"))) == 1
-    export(small.url, folder, "jsonl")
+    export(small.url, folder, "jsonl", views=True)
     assert list(folder.parent.glob(".export.*")) == []
 
 
@@ -216,7 +216,7 @@ def test_export_reads_through_server_side_cursors(small: SyncEnv, folder: Path) 
 
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        export(small.url, folder, "csv")
+        export(small.url, folder, "csv", views=True)
     finally:
         event.remove(Engine, "before_cursor_execute", note)
 
@@ -225,7 +225,7 @@ def test_export_reads_through_server_side_cursors(small: SyncEnv, folder: Path) 
 
 def test_the_database_is_not_written(small: SyncEnv, folder: Path) -> None:
     before = small.dump()
-    export(small.url, folder, "csv")
+    export(small.url, folder, "csv", views=True)
 
     assert small.dump() == before
     with open_readonly(small.url) as connection:

@@ -55,7 +55,7 @@ def dicts(relation: duckdb.DuckDBPyRelation) -> list[Row]:
 def test_parquet_equals_the_tables_cell_by_cell_for_arrow_duckdb_and_pandas(
     env: SyncEnv, folder: Path, duck: duckdb.DuckDBPyConnection
 ) -> None:
-    export(env.url, folder, "parquet")
+    export(env.url, folder, "parquet", views=True)
     for name, table in EVERYTHING.items():
         expected = stored(env, table, escaped)
         file = folder / f"{name}.parquet"
@@ -77,7 +77,7 @@ def _plain(value: Any) -> Any:
 
 
 def test_parquet_has_types_and_column_descriptions(env: SyncEnv, folder: Path) -> None:
-    export(env.url, folder, "parquet")
+    export(env.url, folder, "parquet", views=True)
     for name, table in EVERYTHING.items():
         schema = pq.read_schema(folder / f"{name}.parquet")
 
@@ -102,7 +102,7 @@ def _arrow_type(kind: Any) -> pa.DataType:
 
 
 def test_duckdb_equals_the_tables_cell_by_cell_typed_and_commented(env: SyncEnv, folder: Path) -> None:
-    export(env.url, folder, "duckdb")
+    export(env.url, folder, "duckdb", views=True)
     assert {each.name for each in folder.iterdir()} == {"registry.duckdb", "manifest.json"}
     with duckdb.connect(folder / "registry.duckdb", read_only=True) as duck:
         duck.execute("SET TimeZone = 'UTC'")
@@ -127,7 +127,7 @@ def _duckdb_type(table: Table, name: str) -> str:
 def test_json_lines_equal_the_tables_cell_by_cell_for_python_and_duckdb(
     env: SyncEnv, folder: Path, duck: duckdb.DuckDBPyConnection
 ) -> None:
-    export(env.url, folder, "jsonl")
+    export(env.url, folder, "jsonl", views=True)
     for name, table in EVERYTHING.items():
         file = folder / f"{name}.jsonl"
         expected = stored(env, table, escaped)
