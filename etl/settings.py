@@ -95,6 +95,13 @@ class Settings:
     schema: str | None = _global(
         _CONNECTION, None, "PostgreSQL schema of the tables, one for each control plane.", metavar="NAME"
     )
+    model_url: str | None = _global(
+        _CONNECTION,
+        None,
+        "URL of a model's page, for links in the report, with {model}, {model_id}, {ml_repo} or {ml_repo_id}, such as "
+        "https://your-control-plane.example/models/{model_id}.",
+        metavar="URL",
+    )
     timeout: float = _global(
         _REQUESTS,
         60.0,
@@ -339,33 +346,3 @@ def _bounds(setting: Field[Any]) -> str:
     if maximum is not None:
         return f"between {minimum} and {maximum}"
     return f"at least {minimum}" + (", and finite" if isinstance(setting.default, float) else "")
-
-
-def otlp_signals() -> frozenset[str]:
-    """The signals, traces and metrics, that OpenTelemetry's standard variables enable and give an endpoint.
-
-    ConfigError for an unsupported protocol.
-    """
-    enabled = set[str]()
-    for signal in ("traces", "metrics") if os.environ.get("OTEL_SDK_DISABLED", "").lower() != "true" else ():
-        templates = [f"OTEL_EXPORTER_OTLP_{signal.upper()}_{{}}", "OTEL_EXPORTER_OTLP_{}"]
-        endpoint, protocol = (
-            next(filter(None, (os.environ.get(each.format(part)) for each in templates)), "")
-            for part in ("ENDPOINT", "PROTOCOL")
-        )
-        if endpoint and os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "") in {"", "otlp"}:
-            if protocol not in {"", "http/protobuf"}:
-                raise ConfigError(f"The OTLP protocol {protocol!r} is not supported: use http/protobuf.")
-            enabled.add(signal)
-    return frozenset(enabled)
-
-
-def notify_url_of_environment() -> str:
-    """The webhook's URL in the environment, for redaction before the settings are known."""
-    return os.environ.get("TFY_ETL_NOTIFY_URL", "")
-
-
-def database_url_of_environment() -> str:
-    """The database URL for tools without options, such as Alembic's own command."""
-    url = os.environ.get("TFY_ETL_DATABASE_URL") or DEFAULT_DATABASE_URL
-    return with_schema(url, os.environ.get("TFY_ETL_SCHEMA"))

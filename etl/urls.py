@@ -2,11 +2,15 @@
 
 import ipaddress
 import re
+import string
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 from etl.errors import ConfigError
 
 _API_PREFIX = re.compile(r"/api/(ml|svc)/v1$")
+
+MODEL_FIELDS = ("model", "model_id", "ml_repo", "ml_repo_id")
+"""The fields of a template of the URL of a model's page."""
 
 
 def checked_url(host: str, *, allow_insecure_http: bool) -> str:
@@ -44,6 +48,23 @@ def checked_webhook_url(url: str, *, allow_insecure_http: bool) -> str:
             "--allow-insecure-http."
         )
     return url
+
+
+def checked_model_url(template: str) -> str:
+    """The template of the URL of a model's page. ConfigError unless it is an HTTP URL with known fields in its path."""
+    parts = _split(template)
+    if parts is None or "{" in parts.netloc or "@" in parts.netloc:
+        raise ConfigError("--model-url is not a valid URL: use the form https://your-control-plane.example/{model_id}.")
+    try:
+        fields = [
+            (name, form, convert) for _, name, form, convert in string.Formatter().parse(template) if name is not None
+        ]
+    except ValueError as error:
+        raise ConfigError(f"--model-url is not a valid template: {error}.") from error
+    if not fields or any(name not in MODEL_FIELDS or form or convert for name, form, convert in fields):
+        names = ", ".join(f"{{{name}}}" for name in MODEL_FIELDS)
+        raise ConfigError(f"--model-url must contain one of these fields, and no others: {names}.")
+    return template
 
 
 def with_schema(url: str, schema: str | None) -> str:

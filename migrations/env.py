@@ -3,8 +3,8 @@
 from alembic import context
 from sqlalchemy import Connection
 
+from etl.environment import database_url_of_environment
 from etl.models import VERSION_TABLE, Base
-from etl.settings import database_url_of_environment
 from etl.store import open_engine
 
 

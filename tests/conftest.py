@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 
 from tests.support.databases import OVERRIDE, migrate, new_database, postgres_server
 from tests.support.environment import make_bare
+from tests.support.load_factor import start_clock
 from tests.support.paths import ROOT
 from tests.support.patience import patience
 from tests.support.sync_env import SyncEnv, sync_env
@@ -41,6 +42,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if mark := _MARKS.get(item.path.relative_to(ROOT / "tests").parts[0]):
             item.add_marker(mark)
         extend_time_limit(item)
+
+
+def pytest_runtest_call() -> None:
+    """Start the clock of `report`."""
+    start_clock()
 
 
 @pytest.fixture(autouse=True)

@@ -46,7 +46,7 @@ COLUMNS = {
     "model_version_metrics": (
         "model_version_id", "position", "key", "value", "step", "timestamp_ms", "logged_at",
     ),
-    "model_version_packages": ("model_version_id", "position", "requirement", "name", "specifier"),
+    "model_version_packages": ("model_version_id", "position", "requirement", "name", "specifier", "pinned_version"),
 }  # fmt: skip
 
 
@@ -124,9 +124,11 @@ def _logged(metric: dict[str, Any]) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _parted(requirement: str) -> tuple[str, str]:
+def _parted(requirement: str) -> tuple[str, str, str | None]:
     parsed = Requirement(requirement)
-    return canonicalize_name(parsed.name), str(parsed.specifier)
+    exact = [each.version for each in parsed.specifier if each.operator in {"==", "==="}]
+    pinned = min((version for version in exact if not version.endswith(".*")), default=None)
+    return canonicalize_name(parsed.name), str(parsed.specifier), pinned
 
 
 def loaded(pages: Pages, load: Load) -> None:

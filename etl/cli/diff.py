@@ -21,7 +21,7 @@ from etl.store.queries.diff import VersionPair
 
 DEFAULT_LIMIT = 100
 
-_OF_EACH_VERSION = frozenset({"created_at", "fqn", "manifest.version", "updated_at", "version"})
+_OF_EACH_VERSION = frozenset({"created_at", "fqn", "id", "manifest.version", "updated_at", "version"})
 """Fields in which any two versions of a model differ."""
 
 Moment = timedelta | datetime | None

@@ -1,6 +1,7 @@
 """The group of commands, and the line and exit code of each exception."""
 
 import logging
+import resource
 import sys
 from pathlib import Path
 
@@ -11,13 +12,12 @@ from etl.cli import commands, config_file, logs
 from etl.cli.options import GlobalOptionsGroup, add_options, settings_of
 from etl.cli.output import Unprintable, guard_streams
 from etl.cli.sanitize import sanitize
+from etl.environment import database_url_of_environment, notify_url_of_environment
 from etl.errors import EtlError
 from etl.redaction import passwords_of, secrets_of_webhook
 from etl.settings import (
     CONFIG_ENV,
     Settings,
-    database_url_of_environment,
-    notify_url_of_environment,
     token_of_environment,
     unknown_variables,
 )
@@ -85,6 +85,8 @@ for command in commands.COMMANDS:
 
 def main() -> None:
     """Run the command line, and exit with the documented exit code."""
+    # A core file would contain the token, in whatever folder the process crashed.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     sys.excepthook = logs.log_uncaught
     guard_streams()
     # For errors before the settings are known.

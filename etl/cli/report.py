@@ -9,8 +9,9 @@ import click
 from etl.cli.sanitize import redact, sanitize
 from etl.errors import missing_extra
 from etl.settings import Settings
+from etl.urls import checked_model_url
 
-_EXTRA = {"jinja2", "markupsafe", "pygal"}
+_EXTRA = {"jinja2", "markupsafe"}
 _STDOUT = Path("-")
 
 
@@ -33,10 +34,11 @@ def write_report(settings: Settings, out: Path, *, stale_after: timedelta, max_a
 
 
 def _render(settings: Settings, stale_after: timedelta, max_age: timedelta) -> str:
+    model_url = None if settings.model_url is None else checked_model_url(settings.model_url)
     try:
         from etl.report import render  # noqa: PLC0415 what it needs may not be installed
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise
         raise missing_extra("tfy-etl report", "report") from error
-    return render(settings.database(), stale_after=stale_after, max_age=max_age, redact=redact)
+    return render(settings.database(), stale_after=stale_after, max_age=max_age, redact=redact, model_url=model_url)

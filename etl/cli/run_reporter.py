@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from etl import run_context
 from etl.cli.sanitize import redact, sanitize
 from etl.enums import Entity
+from etl.environment import otlp_signals
 from etl.errors import ConfigError, EtlError, Interrupted, LockHeld, missing_extra
-from etl.settings import Settings, otlp_signals
+from etl.settings import Settings
 from etl.sync import Progress, RunMonitor, Scope, Summary
 from etl.telemetry import RunOutcome
 

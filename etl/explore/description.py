@@ -1,12 +1,12 @@
 """Datasette's metadata of tables and views, from the mappings."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
 
-from etl.explore.queries import QUERIES
-from etl.models import VERSION_TABLE, Base, views
-
-TABLES = Base.metadata.tables
-VIEWS = views.metadata.tables
+from etl.explore.columns import TABLES, VIEWS
+from etl.explore.questions import QUESTIONS
+from etl.models import VERSION_TABLE
 
 # The column that labels a row where another row refers to it.
 _LABELS = {
@@ -17,8 +17,46 @@ _LABELS = {
     "sync_runs": "started_at",
 }
 
-# Columns to offer as facets, the most useful first.
-_FACETS = (
+LABEL_QUERIES = {
+    "ml_repos": "SELECT name FROM ml_repos WHERE id = :id",
+    "models": "SELECT name FROM models WHERE id = :id",
+    "model_versions": "SELECT fqn FROM model_versions WHERE id = :id",
+    "subjects": "SELECT COALESCE(display_name, slug) FROM subjects WHERE id = :id",
+    "sync_runs": "SELECT started_at FROM sync_runs WHERE id = :id",
+}
+"""The name of a record, for an id that is shown where no other column has the name."""
+
+_VIEW_GROUPS: Mapping[str, Sequence[str]] = {
+    "What is there now": (
+        "current_models",
+        "current_model_versions",
+        "tag_assignments",
+        "latest_metrics",
+        "version_metadata",
+    ),
+    "History": (
+        "model_timeline",
+        "tag_history",
+        "alias_history",
+        "production_history",
+        "production_label_history",
+    ),
+    "The copy itself": ("sync_freshness", "version_coverage"),
+}
+_BOOKKEEPING = {
+    "metric_directions",
+    "metric_words",
+    "production_words",
+    "changes",
+    "rejected_records",
+    "sync_run_counts",
+    "sync_runs",
+    "sync_scopes",
+    "version_read_state",
+}
+
+# Columns to offer for counts by value, the most useful first.
+_COUNT_BY = (
     "tag",
     "kind",
     "entity",
@@ -34,9 +72,6 @@ _FACETS = (
     "is_latest",
     "mode",
 )
-_FACETS_AT_ONCE = 4
-# Each facet queries the whole view again, which takes seconds with half a million metrics.
-_WITHOUT_FACETS = {"latest_metrics", "metric_leaderboard", "metric_changes"}
 
 _NEWEST_FIRST = {
     "changes": "id",
@@ -45,52 +80,68 @@ _NEWEST_FIRST = {
     "sync_runs": "started_at",
 }
 
-# These references have no foreign keys: the source may list one record without the other.
-_IDS = {
-    "ml_repo_id": "ml_repos",
-    "model_id": "models",
-    "model_version_id": "model_versions",
-    "latest_version_id": "model_versions",
-    "created_by_id": "subjects",
-    "subject_id": "subjects",
-}
-# In the registry's own tables, `run_id` is a training run of the source.
-_IDS_IN_VIEWS = _IDS | {"run_id": "sync_runs", "last_complete_run_id": "sync_runs"}
-
 
 def metadata(database: str) -> dict[str, Any]:
     """Return Datasette's metadata for the database of this name."""
-    tables = {name: _of(name) for name in (*TABLES, *VIEWS)} | {VERSION_TABLE: {"hidden": True}}
-    queries = {each.name: {"title": each.title, "description": each.about, "sql": each.sql} for each in QUERIES}
+    tables = {str(name): _of(name) for name in (*TABLES, *VIEWS)} | {VERSION_TABLE: {"hidden": True}}
+    queries = {each.name: {"title": each.title, "description": each.about, "sql": each.sql} for each in QUESTIONS}
     return {
         "title": "Model registry",
         "databases": {database: {"title": "Model registry", "tables": tables, "queries": queries}},
     }
 
 
-def joins() -> dict[str, dict[str, str]]:
-    """Map each table or view, and each column of it with ids, to the table of those ids."""
-    found = {}
-    for name, table in TABLES.items():
-        declared = {key.parent.name: key.column.table.name for key in table.foreign_keys}
-        found[name] = {column.name: _IDS[column.name] for column in table.columns if column.name in _IDS} | declared
-    for name, view in VIEWS.items():
-        found[name] = {
-            column.name: _IDS_IN_VIEWS[column.name] for column in view.columns if column.name in _IDS_IN_VIEWS
-        }
-    return found
+@cache
+def columns(name: str) -> Mapping[str, str]:
+    """Return the descriptions of a table's or view's columns.
+
+    They are not in the metadata, which Datasette copies dozens of times for a page.
+    """
+    table = TABLES[name] if name in TABLES else VIEWS[name]
+    return {str(column.name): column.comment or "" for column in table.columns}
 
 
 def _of(name: str) -> dict[str, Any]:
     table = TABLES[name] if name in TABLES else VIEWS[name]
-    facets = [] if name in _WITHOUT_FACETS else [column for column in _FACETS if column in table.columns]
+    count_by = [column for column in _COUNT_BY if column in table.columns]
+    if "ml_repo_name" in count_by and "ml_repo_id" in count_by:
+        count_by.remove("ml_repo_id")
     entry: dict[str, Any] = {
         "description": table.comment,
-        "columns": {column.name: column.comment for column in table.columns if column.comment},
-        "facets": facets[:_FACETS_AT_ONCE],
+        # Not as facets: each would query the whole view again, which takes seconds with many metrics.
+        "count_by": count_by,
     }
     if name in _LABELS:
         entry["label_column"] = _LABELS[name]
     if name in _NEWEST_FIRST:
         entry["sort_desc"] = _NEWEST_FIRST[name]
     return entry
+
+
+class Relation(NamedTuple):
+    """A table or a view, with its description."""
+
+    name: str
+    about: str
+
+
+class Group(NamedTuple):
+    """A heading of the start page, and what is below it."""
+
+    title: str
+    entries: Sequence[Relation]
+
+
+def relation_groups() -> list[Group]:
+    """Return the views by subject, then the tables of the registry, then those of the sync."""
+    grouped = {name for names in _VIEW_GROUPS.values() for name in names}
+    answers = [name for name in VIEWS if name not in grouped]
+    named = {"Answers to usual questions": answers} | dict(_VIEW_GROUPS)
+    groups = [
+        Group(title, [Relation(name, VIEWS[name].comment or "") for name in sorted(names)])
+        for title, names in named.items()
+    ]
+    for title, is_bookkeeping in (("Tables of the registry", False), ("Tables of the sync itself", True)):
+        names = [name for name in TABLES if (name in _BOOKKEEPING) == is_bookkeeping]
+        groups.append(Group(title, [Relation(name, TABLES[name].comment or "") for name in sorted(names)]))
+    return groups

@@ -9,16 +9,12 @@ from typing import Any, NamedTuple
 
 import uvicorn
 from datasette.app import Datasette
-from datasette.database import Database
 from datasette.plugins import pm
 from datasette.utils.asgi import Response
 
 from etl.errors import ConfigError
-from etl.explore import description
-from etl.store import queries
-
-NAME = "registry"
-"""Name of the database in URLs, whatever its file is called."""
+from etl.explore import description, plugin
+from etl.explore.database import NAME, RegistryDatabase
 
 _HOST = "127.0.0.1"
 _NAMES_OF_HOST = {_HOST, "localhost"}
@@ -26,12 +22,15 @@ _SETTINGS = {
     "allow_download": False,
     "default_cache_ttl": 0,  # a run may write at any time
     "facet_time_limit_ms": 2_000,
+    "max_returned_rows": 10_000,  # with `_size=max`; CSV has all rows
     "sql_time_limit_ms": 10_000,
     "suggest_facets": False,  # it would query every column, also large ones
+    "truncate_cells_html": 200,
 }
+_FOLDER = Path(__file__).parent
 # Pages show untrusted text of the registry: block requests to other hosts.
 _POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "frame-ancestors 'none'; form-action 'self'; base-uri 'none'"
 )
 
@@ -58,13 +57,27 @@ def listen(port: int) -> Listener:
     return Listener(taken, f"http://{_HOST}:{taken.getsockname()[1]}/{NAME}")
 
 
-def serve(path: Path, listener: Listener) -> None:
-    """Serve until SIGINT or SIGTERM."""
+def browse(path: Path) -> tuple[Datasette, RegistryDatabase]:
+    """Return Datasette with our pages, and its only database."""
+    if not pm.is_registered(plugin):
+        pm.register(plugin)
     # Otherwise Datasette prints a traceback with all local variables for each error in a user's SQL.
     pm.get_plugin("datasette.handle_exception").rich = None
-    datasette = Datasette(settings=_SETTINGS, metadata=description.metadata(NAME))
+    datasette = Datasette(
+        settings=_SETTINGS,
+        metadata=description.metadata(NAME),
+        template_dir=str(_FOLDER / "templates"),
+        static_mounts=[("style", str(_FOLDER / "static"))],
+    )
     datasette.remove_database("_memory")  # Datasette adds it if no file is named
-    registry = datasette.add_database(_Registry(datasette, path), name=NAME)
+    registry = RegistryDatabase(datasette, path)
+    datasette.add_database(registry, name=NAME)
+    return datasette, registry
+
+
+def serve(path: Path, listener: Listener) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    datasette, registry = browse(path)
     config = uvicorn.Config(
         _protect(datasette.app()),
         ws="none",
@@ -81,43 +94,6 @@ def serve(path: Path, listener: Listener) -> None:
     finally:
         datasette.executor.shutdown(wait=False, cancel_futures=True)
         registry.interrupt()  # the process ends only when its threads end
-
-
-class _Registry(Database):
-    """The database, opened by the store, with references that have no foreign key."""
-
-    def __init__(self, datasette: Datasette, path: Path) -> None:
-        super().__init__(datasette, path=str(path))
-        self._connections: list[Any] = []
-
-    def connect(self, write: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002 Datasette's signature; the database is read-only
-        connection = queries.explore.connect(Path(self.path))
-        self._connections.append(connection)
-        return connection
-
-    def interrupt(self) -> None:
-        """Interrupt all running queries."""
-        for connection in self._connections:
-            connection.interrupt()
-
-    async def foreign_keys_for_table(self, table: str) -> list[dict[str, str]]:
-        """Return the references of a table or view."""
-        return [_key(column, other, "id") for column, other in description.joins().get(table, {}).items()]
-
-    async def get_all_foreign_keys(self) -> dict[str, dict[str, list[dict[str, str]]]]:
-        """Return incoming and outgoing references of all tables."""
-        found: dict[str, dict[str, list[dict[str, str]]]] = {
-            table: {"incoming": [], "outgoing": []} for table in await self.table_names()
-        }
-        for table in description.TABLES:
-            for column, other in description.joins()[table].items():
-                found[table]["outgoing"].append(_key(column, other, "id"))
-                found[other]["incoming"].append(_key("id", table, column))
-        return found
-
-
-def _key(column: str, other_table: str, other_column: str) -> dict[str, str]:
-    return {"column": column, "other_table": other_table, "other_column": other_column}
 
 
 def _protect(app: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,48 +1,128 @@
-"""SVG charts without styles or scripts: the style sheet of the page colours them."""
+"""The geometry of the charts, which templates draw as SVG. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
-from xml.etree import ElementTree as ET
-
-import pygal
-from markupsafe import Markup
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from etl.report.formatting import number
 
-_LABELS = {"wide": 6, "narrow": 4}
-_SIZES = {"wide": (560, 240), "narrow": (340, 220)}
-_SPARK = (150, 34)
-_LETTER = 12  # pixels; the same as in the style sheet
-_UNWANTED = {"defs", "title", "desc"}
-"""Elements with pygal's styles and scripts, and text that a screen reader would read twice."""
-_HOVER = {"plot text-overlay", "plot tooltip-overlay", "titles"}
-"""Classes of elements that only pygal's script uses."""
+_TOP, _BOTTOM, _RIGHT = 18, 24, 10  # pixels around the plot
+_LETTER = 7.2  # width of a digit
+_SPARK = (150, 34, 4)
 
 
-def growth(days: Sequence[str], totals: Sequence[int], description: str) -> Markup:
-    """Draw a running total, for wide and for narrow windows; `description` is its text alternative."""
-    return Markup("").join(_running_total(days, totals, description, shape) for shape in _SIZES)
+class Tick(NamedTuple):
+    """A place on an axis, with its label; `anchor` is the part of the label that is at the place."""
+
+    at: float
+    text: str
+    anchor: str = "middle"
 
 
-def _running_total(labels: Sequence[str], totals: Sequence[int], description: str, shape: str) -> Markup:
-    width, height = _SIZES[shape]
-    chart = _line(
-        width, height, margin=6, margin_right=_LETTER * 2, show_dots=False, range=(0, max(totals, default=0) or 1)
+class Plot(NamedTuple):
+    """A line over an area, with its axes; `marker` is the place of a vertical line."""
+
+    shape: str
+    width: int
+    height: int
+    left: float
+    floor: float
+    line: str
+    area: str
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    marker: float | None
+
+
+class Column(NamedTuple):
+    """A column of a chart. `is_known` is false for a period without records."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    label: str
+    value: int
+    is_known: bool
+
+
+class Spark(NamedTuple):
+    """A small line without axes, and the places of its dots."""
+
+    width: int
+    height: int
+    line: str
+    dots: list[tuple[float, float]]
+
+
+class _Shape(NamedTuple):
+    name: str
+    width: int
+    height: int
+    labels: int
+
+
+_SHAPES = (_Shape("wide", 560, 230, 6), _Shape("narrow", 340, 200, 4))
+
+
+def running_total(labels: Sequence[str], totals: Sequence[int], marked: int | None = None) -> list[Plot]:
+    """Return the chart of a running total for wide and for narrow windows, with a marker at an index."""
+    return [_plot(shape, labels, totals, marked) for shape in _SHAPES]
+
+
+def _plot(shape: _Shape, labels: Sequence[str], totals: Sequence[int], marked: int | None) -> Plot:
+    steps = round_steps(max(totals, default=0))
+    highest = max(*totals, steps[-1])
+    left = round(_LETTER * len(number(steps[-1])) + 10, 1)
+    floor = shape.height - _BOTTOM
+    across = (shape.width - left - _RIGHT) / max(len(totals) - 1, 1)
+
+    def x(place: int) -> float:
+        return round(left + place * across, 1)
+
+    def y(value: int) -> float:
+        return round(floor - value / highest * (floor - _TOP), 1)
+
+    line = _path([(x(place), y(value)) for place, value in enumerate(totals)])
+    return Plot(
+        shape=shape.name,
+        width=shape.width,
+        height=shape.height,
+        left=left,
+        floor=floor,
+        line=line,
+        area=f"{line}V{floor}H{left}Z" if line else "",
+        x_ticks=[_x_tick(x(place), labels[place], shape.width, place) for place in _spread(len(labels), shape.labels)],
+        y_ticks=[Tick(y(step), number(step)) for step in steps],
+        marker=None if marked is None else x(marked),
     )
-    chart.x_labels = labels
-    chart.x_labels_major = _spread(labels, _LABELS[shape])
-    chart.y_labels = _round_steps(max(totals, default=0))
-    chart.value_formatter = number
-    chart.add("", list(totals), fill=True)
-    chart.add("", list(totals))  # a second line: the outline of an area falls to 0 at both ends
-    return _svg(chart, f"chart {shape}", {"role": "img", "aria-label": description})
 
 
-def spark(values: Sequence[float], marked: Callable[[int], bool]) -> Markup:
-    """Draw a sparkline, with a dot at each index for which `marked` is true."""
-    chart = _line(*_SPARK, margin=4, show_x_labels=False, show_y_labels=False, show_y_guides=False)
-    dots = ({"r": 3.5 if marked(place) else 0} for place in range(len(values)))
-    chart.add("", [{"value": value, "node": dot} for value, dot in zip(_between_0_and_1(values), dots, strict=True)])
-    return _svg(chart, "spark", {"aria-hidden": "true"})
+def _x_tick(at: float, text: str, width: int, place: int) -> Tick:
+    """Return a tick whose label does not leave the picture."""
+    half = len(text) * _LETTER / 2
+    return Tick(at, text, "start" if place == 0 else "end" if at + half > width else "middle")
+
+
+def columns(values: Sequence[int | None], labels: Sequence[str], width: float, height: float) -> list[Column]:
+    """Return a column for each value, as high as the plot for the largest; None is not known."""
+    across, most = width / max(len(values), 1), max(filter(None, values), default=1)
+    made = []
+    for place, (value, label) in enumerate(zip(values, labels, strict=True)):
+        high = max(height * value / most, 1.5) if value else 0.0  # the smallest is seen, too
+        x, y = round(place * across + 1, 1), round(height - high, 1)
+        made.append(Column(x, y, round(across - 2, 1), round(high, 1), label, value or 0, value is not None))
+    return made
+
+
+def spark(values: Sequence[float], marked: Sequence[int]) -> Spark:
+    """Return a small line, with a dot at each of the marked indices."""
+    width, height, margin = _SPARK
+    across = (width - 2 * margin) / max(len(values) - 1, 1)
+    points = [
+        (round(margin + place * across, 1), round(height - margin - share * (height - 2 * margin), 1))
+        for place, share in enumerate(_between_0_and_1(values))
+    ]
+    return Spark(width, height, _path(points), [points[place] for place in marked])
 
 
 def _between_0_and_1(values: Sequence[float]) -> list[float]:
@@ -52,34 +132,17 @@ def _between_0_and_1(values: Sequence[float]) -> list[float]:
     return [(half - least) / (most - least) if most > least else 0.5 for half in halves]
 
 
-def _line(width: int, height: int, **looks: object) -> pygal.Line:
-    style = pygal.style.Style(label_font_size=_LETTER, major_label_font_size=_LETTER)
-    common = {"js": (), "css": (), "no_prefix": True, "show_legend": False, "show_minor_x_labels": False}
-    return pygal.Line(width=width, height=height, style=style, truncate_label=-1, **common, **looks)
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:g} {y:g}" for x, y in points) if points else ""
 
 
-def _svg(chart: pygal.Line, name: str, attributes: Mapping[str, str]) -> Markup:
-    """Render a chart without the elements that the Content-Security-Policy blocks."""
-    root = chart.render_tree()
-    for parent in list(root.iter()):
-        for child in list(parent):
-            is_comment = not isinstance(child.tag, str)
-            if is_comment or child.tag in _UNWANTED or child.get("class") in _HOVER:
-                parent.remove(child)
-    del root.attrib["id"]
-    root.attrib.update({"class": name, **attributes})
-    return Markup(ET.tostring(root, encoding="unicode"))  # noqa: S704 it holds only numbers, dates and our own text
+def _spread(count: int, most: int) -> range:
+    """Return at most `most` evenly spaced indices, beginning with the first."""
+    return range(0, count, max(1, -(-count // most)))
 
 
-def _spread(labels: Sequence[str], most: int) -> list[str]:
-    """Select at most `most` evenly spaced labels, beginning with the first."""
-    step = max(1, -(-len(labels) // most))
-    return list(labels[::step])
-
-
-def _round_steps(top: int) -> list[int]:
-    """Return about four round numbers from 0 up to `top`."""
-    step = next(
-        (size for power in range(12) for size in (10**power, 2 * 10**power, 5 * 10**power) if top <= 4 * size), top
-    )
-    return list(range(0, top + 1, step)) if top else [0]
+def round_steps(top: int) -> list[int]:
+    """Return up to five round numbers from 0 to `top` or a little more."""
+    sizes = (size for power in range(18) for size in (10**power, 2 * 10**power, 5 * 10**power))
+    step = next(size for size in sizes if top <= 4 * size)
+    return list(range(0, max(top, 1) + step, step))

@@ -1,29 +1,116 @@
 """The data of the report, read from one snapshot of the database."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
-from etl.store import queries, runs
+from etl.changes import NamedChange
 from etl.store.queries.report import TopRows
 
 Row = dict[str, Any]
 Changes = dict[tuple[str, str], int]
 
 LATELY = timedelta(days=30)
+WEEKS = 13
+"""Weeks of activity, this week included."""
 
 # The largest number of rows that each list of the report shows.
-RUNS, CHANGES, REPOS, NAMES, PRODUCTION, MODELS = 10, 40, 15, 12, 150, 100
-METRIC_MODELS, METRIC_ROWS, METRIC_VERSIONS = 40, 60, 24
+RUNS, REJECTS, GAPS, FEED, MOVES, REPOS, NAMES, PRODUCTION, LISTED = 10, 20, 20, 60, 40, 15, 12, 300, 100
+METRICS, METRIC_VERSIONS = 40, 24
+
+BEHIND = 3
+"""Versions that production may be behind before this needs attention."""
+
+LACKS = ("description", "tags", "creator", "versions")
+"""The properties that models may lack. A model without versions is empty."""
 
 
-class Series(NamedTuple):
-    """A metric of a model; `points` are pairs of version and value, in the order of versions."""
+@dataclass
+class ProductionVersion:
+    """A version in production, with its labels."""
+
+    row: Row
+    labels: list[str] = field(default_factory=list)
+
+
+@dataclass
+class ProductionModel:
+    """A model in production, with its versions, the latest to enter first."""
 
     model_id: str
-    key: str
-    points: list[tuple[int, float]]
+    model_name: str | None
+    ml_repo_name: str | None
+    versions: list[ProductionVersion] = field(default_factory=list)
+    latest_version: int | None = None
+    behind: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Production:
+    """What is in production, the latest to enter first, and what entered or left within the weeks of activity."""
+
+    words: list[str]
+    models: list[ProductionModel]
+    stretches: list[Row]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activity:
+    """Records that were created, deleted and restored by day, tags that moved by day, and the newest changes."""
+
+    lifetimes: list[Row]
+    tags: list[Row]
+    feed: list[NamedChange]
+    changes: int
+    """The number of changes since the beginning of the recent period, of which `feed` has the newest."""
+    changed_last: Changes
+    changed_lately: Changes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Makeup:
+    """Distributions: each row has a name and the number of models and versions."""
+
+    ml_repos: TopRows
+    frameworks: list[Row]
+    base_models: list[Row]
+    pythons: list[Row]
+    packages: TopRows
+    specifiers: list[Row]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """Stale models, and models that lack something, by what they lack. Lists begin with models in production."""
+
+    stale: TopRows
+    lacking: dict[str, TopRows]
+    undescribed_in_production: TopRows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics:
+    """Metrics that got worse in the newest version that has them, and their values over versions."""
+
+    worse: TopRows
+    worse_in_production: int
+    compared: int
+    without_direction: int
+    values: dict[tuple[str, str], list[tuple[int, float]]]
+    """Pairs of version and value by model and metric."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunHistory:
+    """The last runs, the age of each scope, and what the copy lacks."""
+
+    runs: list[Row]
+    last_written: Row
+    scopes: list[Row]
+    missing_versions: int | None
+    """None if all versions are copied."""
+    rejects: TopRows
+    gaps: TopRows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,74 +122,11 @@ class ReportData:
     stale_after: timedelta
     tenant: str | None
     counts: Row
-    runs: list[Row]
-    scopes: list[Row]
-    missing_versions: int | None
-    """None if all versions are copied."""
-    last_written: Row
-    changed_last: Changes
-    changed_lately: Changes
-    newest_changes: TopRows
-    growth: list[Row]
-    ml_repos: TopRows
-    frameworks: list[Row]
-    base_models: list[Row]
-    pythons: list[Row]
-    packages: list[Row]
-    production_counts: Row
-    production_pythons: dict[str, int]
-    production: TopRows
-    metrics: list[Series]
-    stale: TopRows
-    undocumented_counts: Row
-    undocumented: TopRows
-
-
-def gather(database_url: str, made_at: datetime, stale_after: timedelta) -> ReportData | None:
-    """Read the data of the report; None if no run has written anything yet."""
-    with queries.report.one_moment(database_url) as connection:
-        last = queries.report.last_written(connection)
-        if last is None:
-            return None
-        counts = queries.report.counts(connection)
-        since = max(made_at - LATELY, counts["first_run_at"])
-        production = queries.report.production(connection, since, PRODUCTION)
-        model_ids = list(dict.fromkeys(row["model_id"] for row in production.part.rows))[:METRIC_MODELS]
-        scopes = queries.report.freshness(connection)
-        return ReportData(
-            made_at=made_at,
-            since=since,
-            stale_after=stale_after,
-            tenant=queries.report.tenant(connection),
-            counts=counts,
-            runs=queries.report.last_runs(connection, RUNS),
-            scopes=scopes,
-            missing_versions=runs.missing_versions(connection, scopes),
-            last_written=last,
-            changed_last=queries.report.changed_in_run(connection, last["id"]),
-            changed_lately=queries.report.changed_since(connection, since),
-            newest_changes=queries.report.newest_changes(connection, CHANGES),
-            growth=queries.report.growth(connection),
-            ml_repos=queries.report.ml_repos(connection, REPOS),
-            frameworks=queries.report.frameworks(connection),
-            base_models=queries.report.base_models(connection),
-            pythons=queries.report.pythons(connection),
-            packages=queries.report.packages(connection),
-            production_counts=production.counts,
-            production_pythons=production.pythons,
-            production=production.part,
-            metrics=_series(queries.report.metrics_over_versions(connection, model_ids, METRIC_VERSIONS), model_ids),
-            stale=queries.report.stale(connection, stale_after / timedelta(days=1), MODELS),
-            undocumented_counts=queries.report.undocumented_counts(connection),
-            undocumented=queries.report.undocumented(connection, MODELS),
-        )
-
-
-def _series(rows: list[Row], model_ids: list[str]) -> list[Series]:
-    """Group the rows into series, in the order of `model_ids`."""
-    series = [
-        Series(model_id, key, [(row["version"], row["value"]) for row in group])
-        for (model_id, key), group in groupby(rows, key=lambda row: (row["model_id"], row["key"]))
-    ]
-    series.sort(key=lambda each: model_ids.index(each.model_id))
-    return series[:METRIC_ROWS]
+    production: Production
+    activity: Activity
+    makeup: Makeup
+    quality: Quality
+    metrics: Metrics
+    history: RunHistory
+    repo_ids: dict[str, str | None]
+    """The id of its ML repo for each model of the lists."""

@@ -1,170 +1,188 @@
-"""Warnings about the data, and findings that need attention, each with the next step."""
+"""What needs attention, worst first: each finding with its severity, its advice and its list. Pure."""
 
-from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 
-from etl.enums import WROTE
-from etl.report.data import ReportData
-from etl.report.formatting import moment, number, plural, span
-from etl.store.runs import age_of, is_in_future
+from etl.report.data import BEHIND, LISTED, ProductionModel, ProductionVersion, ReportData, Row
+from etl.report.formatting import number, plural
+from etl.report.python_support import is_end_of_life
 
-END_OF_LIFE = {
-    "3.8": date(2024, 10, 31),
-    "3.9": date(2025, 10, 31),
-    "3.10": date(2026, 10, 31),
-    "3.11": date(2027, 10, 31),
-    "3.12": date(2028, 10, 31),
-    "3.13": date(2029, 10, 31),
-    "3.14": date(2030, 10, 31),
-}
-"""End of security support of each Python: the last day of the month that its PEP names."""
+
+class Severity(StrEnum):
+    """How much a finding matters; the page shows the word, and a colour for it."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Listed(NamedTuple):
+    """A row of the list of a finding."""
+
+    model: Row
+    version: int | None
+    detail: str | None
+    at: datetime | None
+    in_production: bool = True
+
+
+class Finding(NamedTuple):
+    """A finding: how many, of what, what to do, and the list of them, which may be cut.
+
+    `view` has the whole list: the rows that meet `condition`. `detail` and `at` are the headings of two columns.
+    """
+
+    anchor: str
+    severity: Severity
+    total: int
+    what: str
+    advice: str
+    detail: str
+    at: str
+    rows: list[Listed]
+    view: str
+    condition: str
+
+    @property
+    def marks_production(self) -> bool:
+        """Whether some, and not all, of its models are in production."""
+        return 0 < sum(each.in_production for each in self.rows) < len(self.rows)
+
+    @property
+    def left_out(self) -> int:
+        """The number of rows that the list lacks."""
+        return self.total - len(self.rows)
+
+
+def findings(data: ReportData) -> list[Finding]:
+    """Return the findings, those that matter most first."""
+    found = [each for look in (_of_versions, _of_production, _of_models) for each in look(data) if each.total]
+    return sorted(found, key=lambda each: list(Severity).index(each.severity))
+
+
+def _of_versions(data: ReportData) -> Iterator[Finding]:
+    today = data.made_at.date()
+    versions = [(model, each) for model in data.production.models for each in model.versions]
+    old = [(model, each) for model, each in versions if is_end_of_life(each.row["python_version"], today)]
+    unfit = [(model, each) for model, each in versions if each.row["deployable"] is False]
+    since = "In production since"
+    yield Finding(
+        "list-python", Severity.HIGH, len(old),
+        _of(len(old), "production version runs", "production versions run", "on a Python without security fixes"),
+        "Rebuild them on a supported Python, then move the tag.",
+        "Python", since, _listed(old, "python_version"),
+        "production_versions", "python_version is out of support",
+    )  # fmt: skip
+    yield Finding(
+        "list-deployable", Severity.HIGH, len(unfit),
+        _of(len(unfit), "production version is", "production versions are", "not deployable by the control plane"),
+        "To deploy them, log them again with a framework; otherwise remove the tag.",
+        "Framework", since, _listed(unfit, "framework_type"),
+        "production_versions", "deployable is false",
+    )  # fmt: skip
+
+
+def _of_production(data: ReportData) -> Iterator[Finding]:
+    behind = sorted((each for each in data.production.models if (each.behind or 0) >= BEHIND), key=_by_distance)
+    yield Finding(
+        "list-behind", Severity.MEDIUM, len(behind),
+        _of(len(behind), "model is", "models are", f"{BEHIND} or more versions behind in production"),
+        "Promote a newer version, or say in its description why the old one stays.",
+        "In production", "Since",
+        [Listed(_row(each), None, _distance(each), each.versions[0].row["since_at"]) for each in behind[:LISTED]],
+        "production_models", f"versions_behind is at least {BEHIND}",
+    )  # fmt: skip
+    worse = data.metrics.worse_in_production
+    yield Finding(
+        "metrics", Severity.MEDIUM, worse,
+        _of(worse, "metric is", "metrics are", "worse in production than in the version before"),
+        "Compare the two versions before the next promotion, or go back to the version before.",
+        "", "", [], "metric_changes", "is_improvement is false",
+    )  # fmt: skip
+    undescribed = data.quality.undescribed_in_production
+    yield Finding(
+        "list-undescribed", Severity.MEDIUM, undescribed.total,
+        _of(undescribed.total, "model", "models", "in production without a description"),
+        "Ask their creators for one sentence: what it predicts, from which data, for whom.",
+        "Lacks", "Created", [_lacking(row) for row in undescribed.rows],
+        "undocumented_models", "has_description is false",
+    )  # fmt: skip
+    several = [each for each in data.production.models if len(each.versions) > 1]
+    yield Finding(
+        "list-several", Severity.LOW, len(several),
+        _of(len(several), "model has", "models have", "more than one version in production"),
+        "Fine while a new version is on trial. Otherwise remove the tag from the old one.",
+        "In production", "Since",
+        [Listed(_row(each), None, _numbers(each), each.versions[0].row["since_at"]) for each in several[:LISTED]],
+        "production_models", "production_versions is more than 1",
+    )  # fmt: skip
+
 
 _LACKS = (
-    ("creator", "a creator", "The source does not say who created them. Find an owner for them, or delete them."),
+    ("creator", "a creator", "has_creator is false", "Find an owner for them, or delete them."),
     (
         "description",
         "a description",
+        "has_description is false",
         "Ask their creators for one sentence: what it predicts, from which data, for whom.",
     ),
-    ("tags", "a tag", "A tag says what a version is for. Without one, users cannot see which version to use."),
-    ("empty", "any version", "These are often left over from a first try. Delete those that nobody needs."),
+    ("tags", "a tag", "has_tags is false", "A tag says what a version is for, and which one to use."),
+    ("versions", "any version", "is_empty is true", "Often left over from a first try. Delete those nobody needs."),
 )
-_ENDED = {
-    "failed": "failed",
-    "refused": "was refused, because too much would have been deleted",
-    "interrupted": "was interrupted",
-    "partial": "ended, but some records were rejected or a list was not proven complete",
-}
 
 
-class Caveat(NamedTuple):
-    """A reason why the data may be wrong or out of date; `quoted` is the error of a run."""
-
-    text: str
-    quoted: str
-    advice: str
-
-
-class ActionItem(NamedTuple):
-    """A finding: how many, of what, what to do, and the id of the section that lists them."""
-
-    number: int
-    what: str
-    advice: str
-    anchor: str
-
-
-def is_end_of_life(python: str | None, today: date) -> bool:
-    """Return whether a Python version, such as 3.9 or 3.9.18, is past its end of life."""
-    minor = _minor(python or "")
-    if minor is None:
-        return False
-    return minor < min(map(_known, END_OF_LIFE)) or today > END_OF_LIFE.get(f"{minor[0]}.{minor[1]}", today)
-
-
-def warnings(data: ReportData, max_age: timedelta) -> list[Caveat]:
-    """Return the reasons to doubt the data; empty if it is recent and proven complete."""
-    return list(filter(None, (_of_last_run(data), _of_age(data, max_age), _of_rejects(data))))
-
-
-def _of_last_run(data: ReportData) -> Caveat | None:
-    run = next((each for each in data.runs if each["status"] != "running"), None)
-    if run is None or run["complete"]:
-        return None
-    how = _ENDED.get(run["status"], "ended without a proof of completeness")
-    shown = (
-        "The figures below may lack records, and include records that the source has deleted."
-        if run["status"] in WROTE
-        else f"The figures below are from the previous run, of {moment(data.last_written['started_at'])} UTC."
-    )
-    return Caveat(
-        f"The last run, of {moment(run['started_at'])} UTC, {how}. {shown}",
-        run["error"] or "",
-        "Run tfy-etl sync again; tfy-etl check tests each connection.",
-    )
-
-
-def _of_age(data: ReportData, max_age: timedelta) -> Caveat | None:
-    seconds = age_of(data.scopes)
-    if seconds is None:
-        return Caveat(
-            "No run was complete yet. Records that are missing here may exist at the source.",
-            "",
-            "Run tfy-etl sync without a filter, and check its result.",
-        )
-    if is_in_future(seconds):
-        return Caveat(
-            f"The last complete run is dated {span(-seconds)} in the future, so the age of this data is unknown.",
-            "",
-            "Set the clock of the machine that runs tfy-etl, and run tfy-etl sync.",
-        )
-    if seconds <= max_age.total_seconds():
-        return None
-    return Caveat(
-        f"The last complete run was {span(seconds)} ago, but it should be at most {span(max_age.total_seconds())} ago.",
-        "",
-        "Check that the scheduled runs still start; tfy-etl status shows the last ones.",
-    )
-
-
-def _of_rejects(data: ReportData) -> Caveat | None:
-    rejects = data.counts["open_rejects"]
-    if not rejects:
-        return None
-    return Caveat(
-        f"{plural(rejects, 'record')} of the source could not be stored, and {'is' if rejects == 1 else 'are'} not "
-        "counted below.",
-        "",
-        "tfy-etl rejected list shows why; tfy-etl rejected retry fetches them again.",
-    )
-
-
-def attention(data: ReportData) -> list[ActionItem]:
-    """Return the findings that need attention, those in production first."""
-    return [item for look in (_in_production, _in_general) for item in look(data) if item.number]
-
-
-def _in_production(data: ReportData) -> Iterator[ActionItem]:
-    old = sum(found for python, found in data.production_pythons.items() if is_end_of_life(python, data.made_at.date()))
-    yield _item(
-        old,
-        "production version",
-        "on a Python past its end of life",
-        "They no longer get security fixes. Rebuild them on a supported Python, then move the tag.",
-        "production",
-    )
-    yield _item(
-        data.production_counts["not_deployable"],
-        "production version",
-        "that the control plane cannot deploy",
-        "To deploy them, log them again with a framework; otherwise remove the tag.",
-        "production",
-    )
-
-
-def _in_general(data: ReportData) -> Iterator[ActionItem]:
-    yield _item(
-        data.stale.total,
-        "model",
-        f"without a new version for more than {number(data.stale_after.days)} days",
+def _of_models(data: ReportData) -> Iterator[Finding]:
+    stale, days = data.quality.stale, data.stale_after.days
+    yield Finding(
+        "list-stale", Severity.MEDIUM, stale.total,
+        _of(stale.total, "model", "models", f"without a new version for more than {number(days)} days"),
         "Ask their creators to retrain those in use and to delete the others.",
-        "stale",
-    )
-    for lack, what, advice in _LACKS:
-        yield _item(data.undocumented_counts[lack], "model", f"without {what}", advice, "undocumented")
+        "Age", "Last version", [_stale(row) for row in stale.rows],
+        "model_activity", f"days_since_last_version is more than {days}",
+    )  # fmt: skip
+    for lack, what, condition, advice in _LACKS:
+        found = data.quality.lacking[lack]
+        yield Finding(
+            f"list-{lack}", Severity.LOW, found.total, _of(found.total, "model", "models", f"without {what}"), advice,
+            "Lacks", "Created", [_lacking(row) for row in found.rows], "undocumented_models", condition,
+        )  # fmt: skip
 
 
-def _item(count: int, noun: str, which: str, advice: str, anchor: str) -> ActionItem:
-    return ActionItem(count, f"{noun if count == 1 else noun + 's'} {which}", advice, anchor)
+def _of(count: int, one: str, many: str, rest: str) -> str:
+    return f"{one if count == 1 else many} {rest}"
 
 
-def _known(minor: str) -> tuple[int, int]:
-    major, _, rest = minor.partition(".")
-    return int(major), int(rest)
+def _listed(found: Iterable[tuple[ProductionModel, ProductionVersion]], detail: str) -> list[Listed]:
+    rows = [each.row for _, each in found][:LISTED]
+    return [Listed(row, row["version"], row[detail], row["since_at"]) for row in rows]
 
 
-def _minor(python: str) -> tuple[int, int] | None:
-    parts = python.strip().split(".")
-    wanted: Callable[[str], bool] = lambda part: part.isascii() and part.isdigit() and len(part) < 4  # noqa: E731, PLR2004
-    return (int(parts[0]), int(parts[1])) if len(parts) > 1 and all(map(wanted, parts[:2])) else None
+def _row(model: ProductionModel) -> Row:
+    return model.versions[0].row
+
+
+def _by_distance(model: ProductionModel) -> tuple[int, str]:
+    return -(model.behind or 0), model.model_name or ""
+
+
+def _distance(model: ProductionModel) -> str:
+    newest = max((each.row["version"] for each in model.versions if each.row["version"] is not None), default=None)
+    return f"v{newest}, and v{model.latest_version} is the latest"
+
+
+def _numbers(model: ProductionModel) -> str:
+    numbers = sorted(each.row["version"] for each in model.versions if each.row["version"] is not None)
+    return ", ".join(f"v{each}" for each in numbers)
+
+
+def _stale(row: Row) -> Listed:
+    age = plural(int(row["days_since_last_version"]), "day")
+    return Listed(row, None, age, row["last_version_at"], in_production=row["in_production"])
+
+
+def _lacking(row: Row) -> Listed:
+    present = {"description": "has_description", "creator": "has_creator", "tags": "has_tags"}
+    lacks = [word for word, name in present.items() if not row[name]] + ["versions"] * bool(row["is_empty"])
+    return Listed(row, None, ", ".join(lacks), row["created_at"], in_production=row["in_production"])

@@ -6,12 +6,12 @@ from itertools import groupby
 
 from markupsafe import Markup, escape
 
-_LONGEST = 160
+LONGEST = 160
 _THOUSAND = 1000
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
-def visible(value: object, redact: Callable[[str], str]) -> Markup:
+def visible(value: object, redact: Callable[[str], str], longest: int = LONGEST) -> Markup:
     """Render untrusted text as HTML that cannot change the text around it.
 
     Markup is escaped. Control characters, invisible characters and those that change the direction of writing are
@@ -19,8 +19,8 @@ def visible(value: object, redact: Callable[[str], str]) -> Markup:
     text is cut.
     """
     text = redact(str(value))
-    shown = escape(text[:_LONGEST]) if text[:_LONGEST].isprintable() else _spelled_out(text[:_LONGEST])
-    rest = Markup(' <span class="quiet">… {} characters</span>').format(number(len(text))) if text[_LONGEST:] else ""
+    shown = escape(text[:longest]) if text[:longest].isprintable() else _spelled_out(text[:longest])
+    rest = Markup(' <span class="quiet">… {} characters</span>').format(number(len(text))) if text[longest:] else ""
     return Markup("<bdi>{}</bdi>{}").format(shown, rest)
 
 
@@ -39,9 +39,10 @@ def number(value: float) -> str:
     return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
 
 
-def change(value: float) -> str:
-    """Format a number with its sign."""
-    return f"+{number(value)}" if value > 0 else number(value)
+def signed_percent(value: float) -> str:
+    """Format a change in percent, with one decimal if it is small."""
+    shown = f"{value:+,.0f}%" if abs(value) >= 10 else f"{value:+.1f}%"  # noqa: PLR2004 two digits
+    return shown.replace("-", "\N{MINUS SIGN}")
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -49,9 +50,26 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
 
 
+def percent(part: int, whole: int) -> str:
+    """Format a share. Only nothing is 0%, and only the whole is 100%."""
+    if not whole:
+        return "–"
+    share = 100 * part / whole
+    if 0 < share < 1:
+        return "<1%"
+    return f"{min(round(share), 99) if part < whole else 100}%"
+
+
+def size_at_least(count: int | None, unknown: int) -> str:
+    """Format the known size of records of which some may have an unknown size."""
+    return f"≥ {size(count)}" if unknown and count is not None else size(count)
+
+
 def size(count: int | None) -> str:
-    """Format a number of bytes in its largest unit."""
-    value = float(count or 0)
+    """Format a number of bytes in its largest unit; None is unknown."""
+    if count is None:
+        return "unknown"
+    value = float(count)
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if value < _THOUSAND:
             return f"{value:.0f} {unit}" if unit == "bytes" or value >= 100 else f"{value:.1f} {unit}"  # noqa: PLR2004 three digits
@@ -62,6 +80,11 @@ def size(count: int | None) -> str:
 def moment(at: datetime) -> str:
     """Format a time in UTC, to the minute."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "minutes")
+
+
+def second(at: datetime) -> str:
+    """Format a time in UTC, to the second, as options take it."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def day(at: datetime) -> str:

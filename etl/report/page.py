@@ -4,60 +4,83 @@ import base64
 import hashlib
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
+from functools import cache, lru_cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 import etl
-from etl.report import findings, formatting, metrics
-from etl.report.data import ReportData
+from etl.report import activity, caveats, findings, formatting, growth, headline, metrics, quality
+from etl.report.data import LACKS, PRODUCTION, ReportData
+from etl.report.links import model_links
+from etl.report.python_support import is_end_of_life
 from etl.store.runs import age_of
 
+Redact = Callable[[str], str]
+
 _SECTIONS = {
-    "figures": "At a glance",
+    "production": "In production",
     "attention": "Attention",
-    "changes": "Changes",
+    "activity": "Activity",
     "growth": "Growth",
-    "mix": "Make-up",
-    "production": "Production",
-    "stale": "Stale",
-    "undocumented": "Undocumented",
-    "runs": "Runs",
-}
-_MAY_BE_MISSING = {
-    "has_description": "description",
-    "has_creator": "creator",
-    "has_tags": "tags",
-    "is_empty": "versions",
+    "quality": "Quality",
+    "metrics": "Metrics",
+    "runs": "Freshness",
 }
 
 
-def page(data: ReportData, *, max_age: timedelta, redact: Callable[[str], str]) -> str:
-    """Render the page as HTML; `redact` removes secrets from text."""
-    environment = _environment(data, redact)
+def page(data: ReportData, *, max_age: timedelta, redact: Redact, model_url: str | None = None) -> str:
+    """Render the page as HTML; `redact` removes secrets from text, and `model_url` is the template of links."""
+    environment = _environment()
     # They are our own files, and hold no text of the registry.
     style, script = (Markup(_source(environment, name)) for name in ("page.css", "page.js"))  # noqa: S704
-    growth = metrics.growth(data)
+    found = findings.findings(data)
+    moves, moved = headline.production_moves(data)
+    versions = data.counts["model_versions"]
+    grown = growth.growth(data)
+    is_empty = grown is None
     return environment.get_template("page.html.j2").render(
         data=data,
+        visible=_visible(redact),
         style=style,
         script=script,
         policy=policy(style, script),
         version=etl.__version__,
-        sections=_SECTIONS.items(),
-        host=data.runs[0]["host"],
-        age=age_of(data.scopes),
-        warnings=findings.warnings(data, max_age),
-        attention=findings.attention(data),
-        headline=metrics.headline(data),
-        lately=metrics.lately(data),
-        kinds=metrics.KINDS,
-        growth=growth,
-        mixes=_mixes(data),
+        sections=_sections(is_empty=is_empty, has_lists=any(each.rows for each in found)),
+        is_empty=is_empty,
+        host=data.history.runs[0]["host"],
+        age=age_of(data.history.scopes),
+        link=model_links(model_url, data.repo_ids, redact),
+        caveats=caveats.caveats(data, max_age),
+        headline=headline.headline(data),
+        lately=headline.lately(data),
+        moves=moves,
+        moved=moved,
+        production=data.production.models[:PRODUCTION],
+        findings=found,
+        activity=activity.activity(data),
+        feed=activity.feed(data, redact),
+        growth=grown,
+        frameworks=quality.shares(data.makeup.frameworks, versions),
+        base_models=quality.shares(data.makeup.base_models, versions),
+        documentation=list(zip(quality.documentation(data), LACKS, strict=True)),
+        pythons=quality.pythons(data),
+        packages=quality.packages(data),
         metrics=metrics.metric_rows(data),
     )
+
+
+def _visible(redact: Redact) -> Callable[[object, int], Markup]:
+    """Return a function that makes registry text safe; names are repeated, so it remembers them."""
+    return lru_cache(maxsize=4096, typed=True)(lambda value, longest: formatting.visible(value, redact, longest))
+
+
+def _sections(*, is_empty: bool, has_lists: bool) -> list[tuple[str, str]]:
+    """Return id and title of each section of the page."""
+    shown = {"runs": _SECTIONS["runs"]} if is_empty else _SECTIONS
+    return [*shown.items(), *([("lists", "Lists")] if has_lists else [])]
 
 
 def policy(style: str, script: str) -> str:
@@ -71,42 +94,45 @@ def _hashed(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _mixes(data: ReportData) -> list[tuple[str, str, metrics.Mix, str, str]]:
-    """Return id, heading, rows, unit and label of missing values for each distribution."""
-    today = data.made_at.date()
-    pythons = [row | {"is_end_of_life": findings.is_end_of_life(row["name"], today)} for row in data.pythons]
-    having = "Models with a version"
-    return [
-        ("frameworks", "Framework", metrics.mix(data.frameworks), f"{having} of it, and such versions", "none"),
-        ("packages", "Package", metrics.mix(data.packages), f"{having} that requires it, and such versions", "none"),
-        ("pythons", "Python", metrics.mix(pythons), f"{having} on it, and such versions", "unreadable"),
-        ("bases", "Base model", metrics.mix(data.base_models), f"{having} based on it, and such versions", "none"),
-    ]
-
-
-def _environment(data: ReportData, redact: Callable[[str], str]) -> Environment:
+@cache
+def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("etl.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("etl.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {
-        "text": partial(formatting.visible, redact=redact),
+        "text": _text,
+        "is_end_of_life": _is_end_of_life,
         "number": formatting.number,
-        "signed": formatting.change,
-        "size": formatting.size,
+        "signed_percent": formatting.signed_percent,
+        "percent": formatting.percent,
+        "share": lambda part, whole: quality.Share(None, part, whole),
+        "repo_size": _repo_size,
         "moment": formatting.moment,
+        "second": formatting.second,
         "day": formatting.day,
         "span": formatting.span,
         "plural": formatting.plural,
-        "is_end_of_life": partial(findings.is_end_of_life, today=data.made_at.date()),
-        "lacking": _lacking,
-        "largest": lambda rows: max(row["models"] for row in rows),
     }
     return environment
 
 
-def _lacking(row: dict[str, Any]) -> list[str]:
-    """Return the names of the fields that a model lacks."""
-    return [word for name, word in _MAY_BE_MISSING.items() if row[name] is (name == "is_empty")]
+@pass_context
+def _text(context: Context, value: object, longest: int = formatting.LONGEST) -> Markup:
+    visible: Callable[[object, int], Markup] = context["visible"]
+    return visible(value, longest)
+
+
+@pass_context
+def _is_end_of_life(context: Context, python: str | None) -> bool:
+    return is_end_of_life(python, context["data"].made_at.date())
+
+
+def _repo_size(row: dict[str, Any]) -> str:
+    return formatting.size_at_least(row["artifact_size_bytes"], row["versions_without_size"])
 
 
 def _source(environment: Environment, name: str) -> str:

@@ -48,6 +48,20 @@ def _left(timeout: float | None) -> float | None:
     return left if timeout is None else min(timeout, left)
 
 
+def _limit_reads(connection: ssl.SSLSocket) -> None:
+    """Limit each read of a TLS connection to a proxy.
+
+    Inside it begins the TLS of the control plane. httpcore reads a record of it in parts, each with the whole timeout.
+    """
+    receive = connection.recv
+
+    def receive_in_time(buflen: int = 1024, flags: int = 0) -> bytes:
+        connection.settimeout(_left(connection.gettimeout()))
+        return receive(buflen, flags)
+
+    connection.recv = receive_in_time  # type: ignore[method-assign]
+
+
 class _Stream(httpcore.NetworkStream):
     """A connection whose reads and writes end with the time limit."""
 
@@ -70,6 +84,9 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
+        connection = self._inner.get_extra_info("socket")
+        if isinstance(connection, ssl.SSLSocket):
+            _limit_reads(connection)
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout)))
 
     def get_extra_info(self, info: str) -> Any:

@@ -24,9 +24,19 @@ class SizeLimit(NamedTuple):
 
     body: int
     memory: int
+    advice: str = "lower --page-size"
+
+    @property
+    def exceeded(self) -> str:
+        """What is wrong with an answer above the limit, and what to do."""
+        return f"more than {self.body // _MIB} MiB, or too many values: {self.advice}."
 
 
-SINGLE = SizeLimit(16 * _MIB, 88 * _MIB)
+SINGLE = SizeLimit(
+    16 * _MIB,
+    88 * _MIB,
+    "no run can hold this one record, so shorten it at the source, to 100,000 metrics for example",
+)
 """The limit of an answer with one record, which cannot be divided."""
 
 

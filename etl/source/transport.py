@@ -120,7 +120,7 @@ class Transport:
                     break
             if size > limit.body or memory_of(body) > limit.memory:
                 body = bytearray()  # an error that is kept keeps this frame, too
-                raise TooLarge(f"{path} answered more than {limit.body} bytes, or too many values: lower --page-size.")
+                raise TooLarge(f"{path} answered {limit.exceeded}")
             return body
         finally:
             self._count(received=response.num_bytes_downloaded)

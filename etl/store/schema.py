@@ -152,6 +152,16 @@ def check(engine: Engine) -> None:
     )
 
 
+def check_unchanged(connection: Connection) -> None:
+    """Raise SchemaMismatch if another release has migrated the schema since the run began."""
+    found = _current(connection)
+    if found != head():
+        raise SchemaMismatch(
+            f"The database was brought to revision {found} during this run, and this release ({etl.__version__}) needs "
+            f"{head()}: nothing was written. Run the release that brought it there."
+        )
+
+
 def describe(engine: Engine) -> str:
     """Describe the state of the schema.
 
@@ -161,6 +171,8 @@ def describe(engine: Engine) -> str:
         state = _state(connection)
         if state.is_for_sync and state.revision is None:
             dialect_of(engine.url).check_may_create(connection)
+        if state.revision == head():
+            dialect_of(engine.url).check_may_write(connection)
     if state.is_for_sync:
         return f"revision {state.revision}: sync brings it to {head()}" if state.revision else "sync creates it"
     check(engine)

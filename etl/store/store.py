@@ -102,6 +102,8 @@ class Store:
         `signals_ignored` wraps the commit.
         """
         with writing(self.connection) as transaction:
+            self._dialect.hold_schema(self.connection)
+            schema.check_unchanged(self.connection)
             merge(
                 self.connection,
                 repos=repos,

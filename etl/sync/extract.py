@@ -200,11 +200,17 @@ class Extraction:
         return every
 
     def _take_missing_latest(self) -> None:
-        """Read the models again to stage the latest versions that no list of versions returned."""
+        """Read the models again to stage the latest versions that no list of versions returned.
+
+        If a list has returned the version that is the latest now, the one before was deleted meanwhile.
+        """
         for listing in self.scope.model_listings():
             for page in self.reader.read(listing):
                 self.advance(Entity.MODELS, 0, page.total)
-                latest = (embedded_version(each) for each in page.fresh if isinstance(each, dict))
+                embedded = filter(None, (embedded_version(each) for each in page.fresh if isinstance(each, dict)))
+                of_id = {identity(version["id"]) or "": version for version in embedded}
+                known = self.staging.known(Entity.MODEL_VERSIONS, list(of_id))
+                latest = (of_id[each] for each, state in known.items() if state.seen_hash is None)
                 self._take_latest(latest, self.staging.models_lacking_latest)
 
     def _sweep_versions(self) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from etl.models import Base, Change, Model, SyncRun
 from etl.simulator import Registry
 from tests.support.databases import libpq, new_database
-from tests.support.load_factor import LOAD_FACTOR, report
+from tests.support.load_factor import LOAD_FACTOR, repetitions, report
 from tests.support.patience import patience
 from tests.support.sync_env import BOOKKEEPING, SyncEnv, sync_env
 
@@ -24,7 +24,7 @@ OF_A_RUN = {"first_seen_at", "last_changed_at", "run_id", "observed_at"}
 def test_of_twenty_runs_at_once_each_is_written_whole_or_leaves(migrated_url: str, dialect: str) -> None:
     codes = []
     with sync_env(migrated_url, Registry.generate(seed=7, models=12, versions=2, metrics=1)) as env:
-        for number in range(LOAD_FACTOR):
+        for number in range(repetitions(1, at_full_scale=20)):
             for version in env.registry.ids("model-versions"):
                 env.registry.set_description(version, f"word {number}")
             patient = [env.start("--lock-wait", "100") for _ in range(4)]
@@ -39,7 +39,7 @@ def test_of_twenty_runs_at_once_each_is_written_whole_or_leaves(migrated_url: st
         assert [row["status"] for row in rows] == ["succeeded"] * codes.count(0)
         assert all(one["finished_at"] <= other["started_at"] for one, other in pairwise(rows))
         assert sum(row["requests"] for row in rows) == len(env.plane.log)
-    report("runs at once", dialect=dialect, started=len(codes), exit_0=codes.count(0), exit_4=codes.count(4))
+    report("runs at once", dialect, started=len(codes), exit_0=codes.count(0), exit_4=codes.count(4))
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_runs_over_different_ml_repos_at_once_end_as_one_run_over_all(
     registry = env.registry
     with new_database(postgres_url, template=migrated_template) as url:
         whole = SyncEnv(env.plane, url)
-        for number in range(LOAD_FACTOR + 1):
+        for number in range(repetitions(2, at_full_scale=20)):
             runs = [env.start("--ml-repo", repo) for repo in ("1", "2", "3")]
             whole.sync(full=True)
             for process in runs:

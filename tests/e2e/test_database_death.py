@@ -31,7 +31,7 @@ from tests.support.faults import (
     newest_run,
     wait_for_the_lock,
 )
-from tests.support.load_factor import LOAD_FACTOR, report
+from tests.support.load_factor import LOAD_FACTOR, repetitions, report
 from tests.support.sync_env import SyncEnv, sync_env
 
 PAGES = ("--page-size", "100")
@@ -93,12 +93,12 @@ def test_a_run_whose_connection_the_server_ends_is_written_whole_or_not_at_all(e
     ends = Counter[str]()
     change_everything(env.registry, "first")
     lasting = durations(env, *PAGES)
-    for number in range(2 * LOAD_FACTOR):
+    for number in range(repetitions(2, at_full_scale=60)):
         change_everything(env.registry, f"word {number}")
         part = (WRITING, draw.choice([*READING, COMPARING, ENDED]))[number % 2]
         with closing(psycopg.connect(libpq(env.url), autocommit=True)) as connection:
             ends[endure(env, part, draw.uniform(0, lasting[part]), partial(connection.execute, HANG_UP), list)] += 1
-    report("connections ended by the server", dialect="postgresql", rounds=ends.total(), by_part=ends)
+    report("connections ended by the server", "postgresql", rounds=ends.total(), by_part=ends)
 
 
 @pytest.mark.timeout(180 * LOAD_FACTOR)
@@ -109,27 +109,27 @@ def test_a_run_whose_server_is_stopped_is_written_whole_or_not_at_all(registry: 
         env.sync(page_size=100)
         change_everything(registry, "first")
         lasting = durations(env, *PAGES)
-        for number in range(2 * LOAD_FACTOR):
+        for number in range(repetitions(2, at_full_scale=160)):
             change_everything(registry, f"word {number}")
-            part = (WRITING, draw.choice([*READING, COMPARING, WRITING, ENDED]))[number % 2]
+            part = draw.choice([*READING, COMPARING, ENDED]) if number % 4 == 1 else WRITING
             how: Literal["INT", "QUIT"] = draw.choice(["INT", "QUIT"])
             where = endure(env, part, draw.uniform(0, lasting[part]), partial(server.stop, how), server.start)
             ends[f"{'fast' if how == 'INT' else 'immediate'}, {where}"] += 1
-    report("servers stopped", dialect="postgresql", rounds=ends.total(), by_part=ends)
+    report("servers stopped", "postgresql", rounds=ends.total(), by_part=ends)
 
 
 @pytest.mark.timeout(180 * LOAD_FACTOR)
 def test_a_run_whose_server_has_no_room_left_writes_nothing(registry: Registry) -> None:
-    draw = random.Random()  # noqa: S311 no secret
+    draw, rounds = random.Random(), repetitions(1, at_full_scale=30)  # noqa: S311 no secret
     ends = Counter[str]()
     with (
-        small_disk(192 + 64 * LOAD_FACTOR) as disk,
+        small_disk(192 + 64 * rounds) as disk,
         own_server("-c", "synchronous_commit=on", parent=disk.folder) as server,
     ):
         migrate(server.url)
         with sync_env(server.url, registry) as env:
             env.sync(page_size=100)
-            for number in range(LOAD_FACTOR):
+            for number in range(rounds):
                 change_everything(registry, draw.randbytes(10_000).hex())
                 # The least first: it is never enough.
                 room = draw.choice([1_000_000, draw.randrange(32_000_000)]) if number else 0
@@ -141,7 +141,7 @@ def test_a_run_whose_server_has_no_room_left_writes_nothing(registry: Registry) 
 
                 ends[endure(env, READING[1], 0, partial(disk.fill, room), make_room)] += 1
     assert ends.keys() - {"once committed"}
-    report("server's disks filled", dialect="postgresql", rounds=ends.total(), by_part=ends)
+    report("server's disks filled", "postgresql", rounds=ends.total(), by_part=ends)
 
 
 def test_a_host_that_goes_without_a_word_is_missed_at_either_end() -> None:

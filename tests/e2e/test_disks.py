@@ -20,13 +20,15 @@ from etl.simulator import Registry
 from etl.store.dialects import sqlite
 from tests.support.disks import Disk, small_disk
 from tests.support.faults import COMPARING, LOGGED, at_request, change_everything, interrupt_in_phase, is_written
-from tests.support.load_factor import LOAD_FACTOR, report
+from tests.support.load_factor import LOAD_FACTOR, repetitions, report
 from tests.support.sync_env import SyncEnv, sync_env
+
+ROUNDS = repetitions(2, at_full_scale=60)
 
 
 @pytest.fixture
 def disk() -> Iterator[Disk]:
-    with small_disk(12 + 4 * LOAD_FACTOR) as disk:  # each round leaves its history behind
+    with small_disk(12 + 2 * ROUNDS) as disk:  # each round leaves its history behind
         yield disk
 
 
@@ -59,7 +61,7 @@ def lines(said: str) -> list[str]:
 def test_a_run_whose_disk_is_full_writes_nothing_and_says_so(env: SyncEnv, disk: Disk) -> None:
     draw = random.Random()  # noqa: S311 no secret
     ends = Counter[str]()
-    for number in range(2 * LOAD_FACTOR):
+    for number in range(ROUNDS):
         change_everything(env.registry, draw.randbytes(2_000).hex())
         before = env.registry_dump()
         room = (draw.randrange(60_000), draw.randrange(1_000_000))[number % 2]
@@ -78,7 +80,7 @@ def test_a_run_whose_disk_is_full_writes_nothing_and_says_so(env: SyncEnv, disk:
         assert env.held() == env.served()
         ends["once committed" if written else death.part.strip(" …")] += 1
     assert ends["writing"]
-    report("disks filled", dialect="sqlite", rounds=ends.total(), by_part=ends)
+    report("disks filled", "sqlite", rounds=ends.total(), by_part=ends)
 
 
 def test_a_disk_that_is_full_from_the_start_is_told(env: SyncEnv, disk: Disk) -> None:
@@ -118,14 +120,25 @@ def test_a_file_that_a_dead_run_left_unfinished_is_not_taken_for_whole(env: Sync
 
 
 def test_a_long_read_holds_up_no_run_and_sees_none(here: SyncEnv) -> None:
+    log = Path(f"{here.url.removeprefix('sqlite:///')}-wal")
     with closing(sqlite3.connect(here.url.removeprefix("sqlite:///"), isolation_level=None)) as analyst:
         analyst.execute("BEGIN")
         query = "SELECT count(*) FROM model_versions"
         before = analyst.execute(query).fetchall()
         here.command()
+        sizes = [log.stat().st_size]
+        for number in range(repetitions(3, at_full_scale=200)):
+            change_everything(here.registry, f"word {number}")
+            assert here.sync().complete
+            sizes.append(log.stat().st_size)
         assert analyst.execute(query).fetchall() == before == [(36,)]
         analyst.execute("COMMIT")
-        assert analyst.execute(query).fetchall() == [(37,)]
+        assert analyst.execute(query).fetchall() == [(len(here.registry.ids("model-versions")),)]
+
+    assert sizes == sorted(set(sizes))  # the log cannot start anew while the reader needs its first pages
+    here.sync()
+    assert not log.exists()
+    report("runs beside a long reader", "sqlite", runs=len(sizes), bytes_of_the_log=sizes[-1])
 
     assert here.held() == here.served()
 

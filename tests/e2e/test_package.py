@@ -12,7 +12,7 @@ import pytest
 import etl
 from tests.support.paths import ROOT
 
-SUFFIXES = {".py", ".sql", ".j2", ".css", ".js"}
+SUFFIXES = {".py", ".sql", ".j2", ".css", ".html", ".js"}
 
 pytestmark = pytest.mark.timeout(300)
 

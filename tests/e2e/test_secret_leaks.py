@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import socketserver
 import struct
@@ -122,6 +123,27 @@ def test_processes_and_files_of_a_run_have_no_secret_even_after_a_kill(env: Sync
     assert children
     assert set(children) == {""}
     assert_hidden(shown + out + err + left(folder) + str(env.dump()))
+
+
+@pytest.fixture
+def core_files_allowed() -> Iterator[None]:
+    """Let processes write core files, as containers do by default; the hard limit may forbid it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+
+
+@pytest.mark.usefixtures("core_files_allowed")
+def test_a_crash_leaves_no_core_file_which_would_contain_the_token(env: SyncEnv, folder: Path) -> None:
+    with paused_run(env) as (process, _):
+        limits = Path(f"/proc/{process.pid}/limits").read_text(encoding="ascii")
+        process.send_signal(signal.SIGABRT)
+        process.wait(patience())
+
+    assert re.search(r"^Max core file size +0 ", limits, re.MULTILINE)
+    assert process.returncode == -signal.SIGABRT
+    assert list(folder.glob("core*")) == []
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)

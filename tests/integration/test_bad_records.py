@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,11 +11,11 @@ from hypothesis import strategies as st
 
 from etl.enums import Entity
 from etl.models import Base, Model, ModelVersion, RejectedRecord
-from etl.records import embedded_version, identity
-from tests.support.load_factor import LOAD_FACTOR
+from tests.support.load_factor import LOAD_FACTOR, report
 from tests.support.malformed_records import KEPT, LARGE, REFUSED, BadRecord, mutated, nested, serve, served
 from tests.support.record_builders import a_model, a_version
 from tests.support.reference_decoder import said
+from tests.support.served_records import agreeing, lost
 from tests.support.sync_env import ENTITIES, SyncEnv, sync_env
 
 TWIN = "another record has the same id, and updated_at does not say which is newer"
@@ -42,7 +41,7 @@ def test_what_is_odd_is_stored_exactly(env: SyncEnv) -> None:
 
 
 @pytest.mark.timeout(120 * LOAD_FACTOR)
-def test_what_is_large_is_stored_exactly(env: SyncEnv) -> None:
+def test_what_is_large_is_stored_exactly(env: SyncEnv, dialect: str) -> None:
     serve(env, LARGE)
     summary = env.sync()
     first = env.registry_dump()
@@ -51,6 +50,8 @@ def test_what_is_large_is_stored_exactly(env: SyncEnv) -> None:
     assert summary.tallies[Entity.MODEL_VERSIONS].inserted == 36 + len(LARGE)
     assert env.held() == env.served()
     assert env.registry_dump() == first
+    sizes = [len(json.dumps(each.record)) for each in LARGE.values()]
+    report("large records", dialect, records=len(sizes), bytes_each=", ".join(f"{size:,}" for size in sizes))
 
 
 def test_what_cannot_be_stored_is_kept_whole_with_a_reason_and_the_rest_is_stored(env: SyncEnv) -> None:
@@ -196,7 +197,8 @@ def test_a_model_whose_id_no_address_can_hold_is_stored_with_its_latest_version(
 def test_any_mutation_of_a_record_is_stored_exactly_or_kept_whole(
     migrated_url: str, batches: list[list[BadRecord]], page_size: int
 ) -> None:
-    assume(subjects_agree([each for batch in batches for each in batch]))
+    everything = [each for batch in batches for each in batch]
+    assume(agreeing(everything) == everything)
     with sync_env(migrated_url) as env:
         empty(env)
         for batch in batches:
@@ -217,42 +219,7 @@ def serve_model(env: SyncEnv, model_id: str, *, tag: str) -> None:
     env.registry.put_raw("models", model_id, a_model(id=model_id, latest_version=version))
 
 
-def lost(env: SyncEnv) -> list[Any]:
-    """What is served and neither stored exactly nor kept whole."""
-    still_open = env.rows(RejectedRecord, RejectedRecord.resolved_at.is_(None))
-    kept = [(row["entity"], said(json.loads(row["payload"]))) for row in still_open]
-    held = env.held()
-
-    def is_held(entity: Entity, record: Any) -> bool:
-        text = held[entity].get(identity(record.get("id")) or "") if isinstance(record, dict) else None
-        return text is not None and said(json.loads(text)) == said(_with_latest_by_id(entity, record))
-
-    return [
-        record
-        for entity in ENTITIES
-        for record in env.registry.records(entity.replace("_", "-"))
-        if not is_held(entity, record) and (entity, said(record)) not in kept
-    ]
-
-
-def _with_latest_by_id(entity: Entity, record: Any) -> Any:
-    if entity != "models" or not isinstance(record, dict) or embedded_version(record) is None:
-        return record
-    return record | {"latest_version": {"id": identity(record["latest_version"]["id"])}}
-
-
 def empty(env: SyncEnv) -> None:
     with env.connection() as connection:
         for table in reversed(Base.metadata.sorted_tables):
             connection.execute(table.delete())
-
-
-def subjects_agree(batch: list[BadRecord]) -> bool:
-    """Whether no two records tell of one subject different things: of a subject, the newest word counts."""
-    told = defaultdict(set)
-    for each in batch:
-        subject = each.record.get("created_by_subject")
-        if isinstance(subject, dict):
-            shared = {key: subject.get(key) for key in ("subjectType", "subjectSlug", "subjectDisplayName")}
-            told[identity(subject.get("subjectId"))].add(json.dumps(shared))
-    return all(len(words) == 1 for of_id, words in told.items() if of_id is not None)

@@ -36,9 +36,9 @@ class Window:
 
     @classmethod
     @contextmanager
-    def of(cls, browser: Any, host: str) -> Iterator["Window"]:
+    def of(cls, browser: Any, host: str, **options: Any) -> Iterator["Window"]:
         """Yield an empty page; fails at the end on errors or requests to other hosts."""
-        page = browser.new_page()
+        page = browser.new_page(**options)
         window = cls(page)
         page.on(
             "console",

@@ -41,7 +41,8 @@ start() {
         -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB -c 'timezone=<+0545>-05:45' "$@" &
     server=$!
 }
-trap 'kill -INT $server && wait $server; rm -rf "$directory"' EXIT
+# A server that only begins to start ignores INT, and ends by TERM.
+trap 'set +e; kill -TERM $server; kill -INT $server; wait $server; rm -rf "$directory"' EXIT
 start "$@"
 while read -r order; do
     case $order in
@@ -133,6 +134,15 @@ def new_database(server: str, *, template: str = "template1") -> Iterator[str]:
         yield make_url(server).set(database=name).render_as_string(hide_password=False)
     finally:
         _execute(server, drop)
+
+
+def server_version() -> str:
+    """Return the version of the server that the tests use."""
+    if override := os.environ.get(OVERRIDE):
+        with psycopg.connect(libpq(override)) as connection:
+            return str(connection.info.parameter_status("server_version"))
+    shown = subprocess.run([_binaries() / "postgres", "--version"], capture_output=True, text=True, check=True)
+    return shown.stdout.split()[2]
 
 
 def _execute(server: str, statement: sql.Composed) -> None:

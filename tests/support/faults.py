@@ -74,6 +74,9 @@ PHASES = (
 LOGGED = re.compile(r"\d{4}-\d\d-\d\dT\S+ \[")
 """The start of a log line."""
 
+STARTING = "starting"
+"""The time before the first phase: the interpreter starts, modules are imported, the database is opened."""
+
 READING = PHASES[:4]
 COMPARING, WRITING, ENDED = PHASES[4:7]
 
@@ -108,12 +111,12 @@ def read_phases(process: subprocess.Popen[str], begun: Callable[[str], object]) 
 
 def durations(env: SyncEnv, *arguments: str) -> dict[str, float]:
     """Return the seconds of each phase of a run without faults."""
-    moments: dict[str, float] = {}
+    moments = {STARTING: time.monotonic()}
     process = env.start(*arguments)
     read_phases(process, lambda part: moments.setdefault(part, time.monotonic()))
     assert process.returncode == 0
     moments[""] = time.monotonic()
-    return {part: moments[then] - moments[part] for part, then in pairwise(PHASES)}
+    return {part: moments[then] - moments[part] for part, then in pairwise((STARTING, *PHASES))}
 
 
 def interrupt_in_phase(
@@ -121,7 +124,10 @@ def interrupt_in_phase(
 ) -> CrashOutcome:
     """Start a run, and inject a fault this many seconds after a phase began."""
     process = env.start("--lock-wait", "30", *arguments)
-    seen: list[str] = []
+    seen = [STARTING]
+    if part == STARTING:
+        time.sleep(after)
+        fault(process)
 
     def begun(now: str) -> None:
         seen.append(now)
@@ -135,13 +141,13 @@ def interrupt_in_phase(
 
 def change_everything(registry: Registry, word: str) -> None:
     """Change every version and some models, so that the merge writes to every table."""
-    for version in registry.ids("model-versions"):
-        registry.set_fields(version, {"description": word, "tags": [word[:9], "kept"]}, touch=False)
     model, gone = registry.ids("models")[:2]
     registry.set_fields(model, {"run_steps": [len(word)]})
     registry.add_version(model)
     registry.delete_model(gone)
     registry.restore(gone)
+    for version in registry.ids("model-versions"):
+        registry.set_fields(version, {"description": word, "tags": [word[:9], "kept"]}, touch=False)
 
 
 def newest_run(env: SyncEnv) -> Row:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl.environment import database_url_of_environment
 from etl.errors import ConfigError
 from etl.settings import (
     DEFAULT_DATABASE_URL,
     Settings,
-    database_url_of_environment,
     env_names,
     flag,
     token_of_environment,

@@ -14,8 +14,7 @@ import click
 
 from etl import schema_docs
 from etl.cli.main import cli
-from etl.explore.queries import QUERIES
-from etl.models.queries import shipped_query
+from etl.explore.questions import QUESTIONS
 from etl.settings import Settings, env_names, flag
 from etl.telemetry.metrics_file import COUNTERS, GAUGES
 
@@ -50,9 +49,12 @@ def _commands(command: click.Command, *names: str) -> Iterator[tuple[str, ...]]:
 
 
 def prepared_queries() -> str:
-    """Return the prepared queries of `tfy-etl explore` as a table."""
-    lines = ["| question | parameters |", "| --- | --- |"]
-    return "\n".join([*lines, *(f"| {each.title} | {each.about} |" for each in QUERIES)])
+    """Return the questions of `tfy-etl explore` as a table."""
+    lines = ["| address | question | fields |", "| --- | --- | --- |"]
+    for each in QUESTIONS:
+        fields_of = ", ".join(f"`{parameter.name}`" for parameter in each.parameters)
+        lines.append(f"| `/registry/{each.name}` | {each.title} | {fields_of} |")
+    return "\n".join(lines)
 
 
 def settings_table() -> str:
@@ -100,11 +102,6 @@ def demo() -> str:
 def answer() -> str:
     """Return the result of the query of README.md, as `make pictures` has written it."""
     return (_PICTURES / "answer.txt").read_text(encoding="utf-8").rstrip()
-
-
-def as_of() -> str:
-    """Return the query for the state of the registry at a moment."""
-    return f"```sql\n{shipped_query('as_of', 'sqlite')}\n```"
 
 
 def metrics() -> str:

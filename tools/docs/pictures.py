@@ -52,12 +52,13 @@ class Report(NamedTuple):
 
 REPORTS = (
     Report("report-desktop-header", "header", "light", DESKTOP),
+    Report("report-desktop-activity", "#activity", "light", DESKTOP),
     Report("report-desktop-growth", "#growth", "light", DESKTOP),
     Report("report-desktop-metrics", "#metrics", "light", DESKTOP),
     Report("report-dark-header", "header", "dark", DESKTOP),
     Report("report-dark-growth", "#growth", "dark", DESKTOP),
     Report("report-phone-header", "header", "light", PHONE),
-    Report("report-phone-mix", "#mix", "light", PHONE),
+    Report("report-phone-attention", "#attention", "light", PHONE),
 )
 
 
@@ -209,10 +210,11 @@ _PAGE = Template("""\
 
 
 def take_explore(browser: Any, folder: Path) -> None:
-    """Take the picture of a prepared query in `tfy-etl explore`."""
+    """Take the picture of a model in production in `tfy-etl explore`."""
     explore = [COMMAND, "explore", "--port", "0"]
     with serving(explore, folder, r"http://\S+") as address, page_of(browser, DESKTOP) as page:
-        page.goto(f"{address}/in_production?ml_repo=")
+        page.goto(f"{address}/production_models?_sort_desc=versions_behind")
+        page.locator("td.col-model_name a").first.click()
         page.wait_for_load_state("networkidle")
         page.screenshot(path=FOLDER / "explore.png")
 

@@ -48,11 +48,11 @@ def changes(ctx: click.Context, /, **which: Any) -> None:
 @click.command(
     epilog="""
     \b
-    tfy-etl diff --from 7d                           the registry seven days ago, and now
-    tfy-etl diff --from 2026-11-01 --to 2026-12-01   two dates, in UTC
-    tfy-etl diff fraud-scorer --from 7d              one model with its versions
-    tfy-etl diff fraud-scorer --versions 3 5         two versions of a model
-    tfy-etl diff --dry-run                           the tables, and what sync would write
+    tfy-etl diff --from 7d                          seven days ago, and now
+    tfy-etl diff --from 2026-11-01 --to 2026-12-01  two dates, in UTC
+    tfy-etl diff fraud-scorer --from 7d             one model with its versions
+    tfy-etl diff fraud-scorer --versions 3 5        two versions of a model
+    tfy-etl diff --dry-run                          what sync would write
     """,
 )
 @click.argument("model", required=False)
@@ -118,8 +118,8 @@ diff.params[-2:-2] = [each for each in options("sync") if each.name in {"full", 
 def report(ctx: click.Context, /, out: Path, **spans: timedelta) -> None:
     """Write an HTML report on the registry.
 
-    The report is one self-contained HTML file. It shows the registry's contents and growth, the models in
-    production, stale or undocumented models with recommendations, and the quality of the data.
+    The report is one self-contained HTML file. It shows what is in production and what moved, what needs attention,
+    activity, growth, quality, metrics that got worse, and the freshness of the copy.
     """
     with lazy_import():
         from etl.cli.report import report_command

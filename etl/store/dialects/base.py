@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, FromClause, Table
+    from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, FromClause, SQLColumnExpression, Table
     from sqlalchemy.dialects import postgresql, sqlite
     from sqlalchemy.types import TypeEngine
 
@@ -50,8 +50,14 @@ class DatabaseDialect(Protocol):
     def lock_schema(self, connection: Connection) -> None:
         """Wait for other migrations, and block them until the transaction ends."""
 
+    def hold_schema(self, connection: Connection) -> None:
+        """Wait for a migration, and block others until the transaction ends. Call it first in a transaction."""
+
     def check_may_create(self, connection: Connection) -> None:
         """Raise ConfigError, with the fix, if the user cannot create tables."""
+
+    def check_may_write(self, connection: Connection) -> None:
+        """Raise ConfigError, with the fix, if the user cannot write the tables."""
 
     def create(self, engine: Engine) -> None:
         """Create the database."""
@@ -81,6 +87,10 @@ class DatabaseDialect(Protocol):
 
     def from_epoch_ms(self, milliseconds: Column[int]) -> ColumnElement[Any]:
         """Convert milliseconds since 1970 to a timestamp; NULL outside the years 1 to 9999."""
+        ...
+
+    def day_of(self, moment: SQLColumnExpression[Any]) -> ColumnElement[str]:
+        """Return the day of a time in UTC, as YYYY-MM-DD."""
         ...
 
     def load(self, connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:

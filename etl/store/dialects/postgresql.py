@@ -15,6 +15,7 @@ from sqlalchemy import (
     Engine,
     FromClause,
     Integer,
+    SQLColumnExpression,
     Table,
     bindparam,
     case,
@@ -43,6 +44,7 @@ _INSUFFICIENT_PRIVILEGE = "42501"
 _READ_ONLY = "25006"
 _LOCK_NOT_AVAILABLE = "55P03"
 
+_READ_COMMITTED = text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
 _USER_TABLES = text("""
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND NOT EXISTS (
@@ -126,11 +128,14 @@ class PostgresqlDialect(DatabaseDialect):
         Call it first in a transaction. It sets the isolation level, so that later statements see what another process
         has committed.
         """
-        connection.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
-        session.limit_lock_wait(connection, session.MERGE_TIMEOUT_S)
-        schema = connection.scalar(text("SELECT current_schema()"))
-        connection.execute(func.pg_advisory_xact_lock(_key(f"migrate/{schema}")).select())
+        connection.execute(_READ_COMMITTED)
+        self._lock_for_transaction(connection, "migrate", func.pg_advisory_xact_lock)
         session.limit_lock_wait(connection, session.MIGRATION_LOCK_TIMEOUT_S)
+
+    @override
+    def hold_schema(self, connection: Connection) -> None:
+        connection.execute(_READ_COMMITTED)
+        self._lock_for_transaction(connection, "migrate", func.pg_advisory_xact_lock_shared)
 
     @override
     def check_may_create(self, connection: Connection) -> None:
@@ -145,6 +150,10 @@ class PostgresqlDialect(DatabaseDialect):
                 f"The role {found.role} cannot create tables in the schema {found.schema}: "
                 f"run GRANT CREATE ON SCHEMA {found.schema} TO {found.role}."
             )
+
+    @override
+    def check_may_write(self, connection: Connection) -> None:
+        session.check_may_write(connection)
 
     @override
     def create(self, engine: Engine) -> None:
@@ -191,12 +200,18 @@ class PostgresqlDialect(DatabaseDialect):
         # With old statistics, the server assumes that tables are small. A nested loop would then scan one table for
         # each row of another, which takes half a minute.
         connection.execute(text("SET LOCAL enable_nestloop = off"))
+        # Where only a nested loop works, that setting makes the cost seem huge, so that the server would compile each
+        # view. For the views of history this takes seconds, even if there are no rows.
+        connection.execute(text("SET LOCAL jit = off"))
 
     @override
     def wait_for_merges(self, connection: Connection) -> None:
+        self._lock_for_transaction(connection, "merge", func.pg_advisory_xact_lock)
+
+    def _lock_for_transaction(self, connection: Connection, name: str, lock: Callable[[int], Any]) -> None:
         session.limit_lock_wait(connection, session.MERGE_TIMEOUT_S)
         schema = connection.scalar(text("SELECT current_schema()"))
-        connection.execute(func.pg_advisory_xact_lock(_key(f"merge/{schema}")).select())
+        connection.execute(lock(_key(f"{name}/{schema}")).select())
         session.limit_lock_wait(connection, session.LOCK_TIMEOUT_S)
 
     @override
@@ -214,6 +229,10 @@ class PostgresqlDialect(DatabaseDialect):
         since = func.make_interval(0, 0, 0, cast(milliseconds // day, Integer), 0, 0, milliseconds % day / 1000.0)
         epoch = cast("epoch", TIMESTAMP(timezone=True))
         return case((milliseconds.between(*MOMENTS_MS), epoch + since))
+
+    @override
+    def day_of(self, moment: SQLColumnExpression[Any]) -> ColumnElement[str]:
+        return func.to_char(func.timezone("UTC", moment), "YYYY-MM-DD", type_=Text)
 
     @override
     def load(self, connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
@@ -244,7 +263,7 @@ class PostgresqlDialect(DatabaseDialect):
 
     @override
     def translate_error(self, error: Exception, engine: Engine) -> StoreError | ConfigError:
-        text = " ".join(str(error).split())[:300].rstrip("?.")
+        text = " ".join(str(error).partition("\nLINE ")[0].split())[:300].rstrip("?.")
         if getattr(error, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
             return ConfigError(f"PostgreSQL refused: {text}: grant the role what it lacks.")
         if getattr(error, "sqlstate", None) == _READ_ONLY:

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from etl.errors import ConfigError
-from etl.models import VERSION_TABLE
+from etl.models import VERSION_TABLE, Base
 
 LOCK_TIMEOUT_S = 60
 """Seconds that a statement waits for a lock of another session."""
@@ -29,6 +29,22 @@ _BLOCKERS = text("""
     WHERE l.granted AND a.pid <> pg_backend_pid() AND a.datname = current_database()
           AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
     ORDER BY l.mode LIKE '%Exclusive%' DESC, a.xact_start LIMIT 1
+""")
+
+# The serial columns take their values from sequences, which have privileges of their own.
+_MAY_WRITE = text("""
+    SELECT current_setting('transaction_read_only') = 'on' AS only_reads,
+           has_database_privilege(current_database(), 'TEMPORARY') AS may_stage,
+           EXISTS (
+               SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = current_schema() AND c.relname = ANY(:names) AND CASE c.relkind
+                   WHEN 'r' THEN NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+                                      AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))
+                   WHEN 'S' THEN NOT has_sequence_privilege(c.oid, 'USAGE')
+               END
+           ) AS lacks_writes,
+           quote_ident(current_schema()) AS schema, quote_ident(current_database()) AS database,
+           quote_ident(current_user) AS role
 """)
 
 
@@ -70,3 +86,22 @@ def blocking_session(connection: Connection) -> str | None:
         return None
     details = (f"role {found.usename}", f"application {found.application_name or 'unknown'}", found.state)
     return f"session {found.pid} ({', '.join(filter(None, details))})"
+
+
+def check_may_write(connection: Connection) -> None:
+    """Raise ConfigError, with the fix, if the role may only read, or may not stage rows."""
+    names = [name for table in Base.metadata.tables for name in (table, f"{table}_id_seq")]
+    found = connection.execute(_MAY_WRITE, {"names": names}).one()
+    if found.only_reads:
+        raise ConfigError(f"The role {found.role} can only read here: take a role, and a server, that may write.")
+    if found.lacks_writes:
+        within = f"IN SCHEMA {found.schema} TO {found.role}"
+        raise ConfigError(
+            f"The role {found.role} may not write every table: run GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES "
+            f"{within}; GRANT USAGE ON ALL SEQUENCES {within}."
+        )
+    if not found.may_stage:
+        raise ConfigError(
+            f"The role {found.role} may not create temporary tables: run GRANT TEMPORARY ON DATABASE {found.database} "
+            f"TO {found.role}."
+        )

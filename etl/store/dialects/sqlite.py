@@ -18,6 +18,7 @@ from sqlalchemy import (
     Dialect,
     Engine,
     FromClause,
+    SQLColumnExpression,
     Table,
     bindparam,
     case,
@@ -58,10 +59,9 @@ def _check_file(path: Path) -> None:
             raise ConfigError(
                 f"{path} has another name, a hard link, which SQLite's locks do not cover: remove it, or use a copy."
             )
-        with path.open("rb") as file:
-            head = file.read(16)
-        if head and head != b"SQLite format 3\0":
-            raise ConfigError(f"{path} is not a SQLite database: name another file in --database-url.")
+        # Only SQLite opens the file: closing it elsewhere in this process would free the locks of all its connections.
+        if not os.access(path, os.R_OK):
+            raise ConfigError(f"Cannot read {path} (Permission denied): fix its permissions.")
     elif not os.access(path.parent, os.W_OK):
         raise ConfigError(f"Cannot create {path}: fix the permissions of its folder, or change --database-url.")
 
@@ -142,6 +142,12 @@ class SqliteDialect(DatabaseDialect):
             ):
                 connection.execute(f"PRAGMA {pragma}")
 
+        @event.listens_for(engine, "invalidate")
+        def _give_up(connection: sqlite3.Connection, _record: object, _error: BaseException | None) -> None:
+            # A signal may interrupt a statement between its rows. The statement outlives the closed connection, and
+            # would keep the write lock, for which the failed run's end could then wait in vain.
+            connection.rollback()
+
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:
             # A merge takes the write lock first: SQLite cannot wait for it when a read transaction starts to write.
@@ -179,8 +185,16 @@ class SqliteDialect(DatabaseDialect):
         """Do nothing: SQLite allows one writer at a time."""
 
     @override
+    def hold_schema(self, connection: Connection) -> None:
+        """Do nothing: SQLite allows one writer at a time."""
+
+    @override
     def check_may_create(self, connection: Connection) -> None:
         """Do nothing: a user who can write the file can create tables in it."""
+
+    @override
+    def check_may_write(self, connection: Connection) -> None:
+        """Do nothing: a user who cannot write the file cannot take the lock beside it."""
 
     @override
     def create(self, engine: Engine) -> None:
@@ -248,6 +262,10 @@ class SqliteDialect(DatabaseDialect):
         return case((milliseconds.between(*MOMENTS_MS), moment))
 
     @override
+    def day_of(self, moment: SQLColumnExpression[Any]) -> ColumnElement[str]:
+        return func.substr(moment, 1, 10, type_=Text)
+
+    @override
     def load(self, connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
         """Insert encoded rows into a staging table, many rows in one statement.
 
@@ -288,7 +306,9 @@ class SqliteDialect(DatabaseDialect):
                 f"The disk is full or failing ({text}): see to it, then run again; nothing of this run was written."
             )
         if "not a database" in text or "malformed" in text:
-            return ConfigError(f"The file is no sound SQLite database ({text}): restore it, or name another file.")
+            return ConfigError(
+                f"{file_of(engine.url)} is no sound SQLite database ({text}): restore it, or name another file."
+            )
         return StoreError(f"SQLite failed: {text}.")
 
 

@@ -7,9 +7,10 @@
 `change_names`     Joins changes with names, for both.
 `export`           The rows of all tables and views, from one snapshot.
 `explore`          A read-only SQLite connection for Datasette.
+`record_pages`     What the pages of a model and of a version show.
 `demo`             The queries of the demonstration.
 """
 
-from etl.store.queries import changes, demo, diff, explore, export, planned_changes, report
+from etl.store.queries import changes, demo, diff, explore, export, planned_changes, record_pages, report
 
-__all__ = ["changes", "demo", "diff", "explore", "export", "planned_changes", "report"]
+__all__ = ["changes", "demo", "diff", "explore", "export", "planned_changes", "record_pages", "report"]

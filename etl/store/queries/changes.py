@@ -20,12 +20,13 @@ _FETCHED_ROWS = 1000
 
 
 class ChangeFilter(NamedTuple):
-    """The recorded changes to read: of one run, of these models, at or after `since`, and before `until`."""
+    """The recorded changes to read: of one run, of these models, of one version, from `since` on, before `until`."""
 
     since: datetime | None = None
     until: datetime | None = None
     run_id: str | None = None
     model_ids: Sequence[str] | None = None
+    version_id: str | None = None
 
 
 class Counts(NamedTuple):
@@ -98,4 +99,6 @@ def _changes(chosen: ChangeFilter) -> CTE:
         theirs = select(_VERSIONS.c.id).where(_VERSIONS.c.model_id.in_(chosen.model_ids))
         of_model = and_(table.c.entity == "models", table.c.entity_id.in_(chosen.model_ids))
         wanted.append(of_model | and_(table.c.entity == "model_versions", table.c.entity_id.in_(theirs)))
+    if chosen.version_id is not None:
+        wanted.append(and_(table.c.entity == "model_versions", table.c.entity_id == chosen.version_id))
     return with_model(select(table).where(*wanted).subquery(), STORED)

@@ -189,9 +189,9 @@ def test_an_unknown_ml_repo(plane: Simulator) -> None:
         (["--database-url", "sqlite:///no/such/folder.db"], "The folder no/such does not exist: create it, or"),
         (["--database-url", "sqlite:////proc/registry.db"], "Cannot write beside /proc/registry.db"),
         (["--database-url", "sqlite:////proc"], "/proc is a folder: name a file"),
-        (["--database-url", "sqlite:///text.db"], "text.db is not a SQLite database: name another file"),
+        (["--database-url", "sqlite:///text.db"], "text.db is no sound SQLite database (file is not a database)"),
         (["--database-url", "sqlite:///text.db/x.db"], "The folder text.db does not exist"),
-        (["--database-url", "sqlite:///torn.db"], "The file is no sound SQLite database"),
+        (["--database-url", "sqlite:///torn.db"], "torn.db is no sound SQLite database"),
     ],
 )
 def test_settings_and_databases_that_cannot_work(

@@ -19,7 +19,7 @@ from tests.e2e.cli.conftest import Cli
 from tests.support.patience import patience
 
 COMMANDS = [
-    "changes", "check", "config", "db", "demo", "explore", "export", "prune", "rejected", "report", "schema",
+    "changes", "check", "config", "db", "demo", "diff", "explore", "export", "prune", "rejected", "report", "schema",
     "simulate", "status", "sync",
 ]  # fmt: skip
 

@@ -97,7 +97,21 @@ def test_its_options_reach_the_page(known: Simulator, tfy_etl: Cli, folder: Path
     assert tfy_etl("report", "--out", "report.html", "--max-age", "0s", "--stale-after", "7d").code == 0
     html = (folder / "report.html").read_text(encoding="utf-8")
     assert "Read with care" in html
-    assert "No new version for more than 7 days." in html
+    assert "without a new version for more than 7 days" in html
+
+
+def test_models_link_to_the_page_that_a_setting_names(
+    known: Simulator, tfy_etl: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tfy_etl("sync")
+    monkeypatch.setenv("TFY_ETL_MODEL_URL", "https://plane.example/{ml_repo_id}/{model}")
+    assert tfy_etl("report", "--out", "report.html").code == 0
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    model = known.registry.records("models")[0]
+    assert f'href="https://plane.example/{model["ml_repo_id"]}/{model["name"]}" rel="noreferrer"' in html
+    done = tfy_etl("report", "--out", "report.html", "--model-url", "javascript:alert(1)//{model}")
+    assert (done.code, done.out) == (2, "")
+    assert "--model-url is not a valid URL" in done.err
 
 
 def test_a_failed_run_is_shown_at_the_top(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
@@ -109,7 +123,7 @@ def test_a_failed_run_is_shown_at_the_top(known: Simulator, tfy_etl: Cli, folder
     assert "&lt;b&gt;no-such&lt;/b&gt;" in html
 
 
-@pytest.mark.parametrize("missing", ["jinja2", "pygal"])
+@pytest.mark.parametrize("missing", ["jinja2", "markupsafe"])
 def test_a_missing_library_of_the_report_is_an_error_that_names_the_extra(missing: str, folder: Path) -> None:
     script = (
         "import importlib.abc, sys\n"

@@ -25,7 +25,7 @@ HTTP = {"etl.source", "httpx", "httpcore", "stamina"}
 DATABASES = {"etl.store", "etl.models", "sqlalchemy", "filelock"}
 POSTGRESQL = {"etl.store.dialects.postgresql", "psycopg", "sqlalchemy.dialects.postgresql"}
 MIGRATIONS = {"alembic", "mako"}
-PAGES = {"jinja2", "pygal"}
+PAGES = {"jinja2"}
 DRAWING = {"rich", "pygments"}
 WATCHING = {
     "prometheus_client",

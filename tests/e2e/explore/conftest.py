@@ -11,19 +11,10 @@ from typing import Any
 
 import pytest
 
-from etl.simulator import MODEL_VERSIONS, MODELS, Registry
 from tests.e2e.cli.commands import COMMAND, TOKEN
 from tests.support.browser import Window, chromium
+from tests.support.marked_up_registry import marked_up_registry, move_tags
 from tests.support.sync_env import SyncEnv, sync_env
-
-MARKUP = "</td></table></script><script>window.hacked=1</script><img src=x onerror=window.hacked=1>"
-NASTY = (
-    MARKUP,
-    "<style>* {display: none}</style>",
-    "\"><a href='javascript:window.hacked=1'>",
-    "{{ 7 * 7 }} \u202egnihton\u202c =cmd|'/c calc'!A1",
-    "https://elsewhere.example/pixel.png",
-)
 
 
 @dataclass
@@ -57,28 +48,14 @@ def exploring(url: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str]
         process.communicate()
 
 
-def nasty_registry() -> Registry:
-    """A registry with markup in all texts, and a description of 300 kB."""
-    registry = Registry.generate(seed=7, ml_repos=2, models=12, versions=2, metrics=2, empty_share=0)
-    for each, nasty in zip(registry.ids(MODELS), NASTY, strict=False):
-        registry.set_fields(each, {"name": nasty})
-    for each, nasty in zip(registry.ids(MODEL_VERSIONS), NASTY, strict=False):
-        registry.set_tags(each, [nasty, "prod"])
-        registry.set_alias(each, nasty)
-        registry.set_framework(each, {"type": nasty})
-        registry.set_description(each, nasty * 4000)
-        registry.add_metric(each, nasty, 0.5)
-    return registry
-
-
 @pytest.fixture(scope="session")
 def explored(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explored]:
     """A file whose name needs URL encoding, after two runs; the second one moved tags."""
     path = copy(migrated_file, tmp_path_factory.mktemp("explored") / "odd #1%41&?.db")
     url = f"sqlite:///{path}".replace("?", "%3F")
-    with sync_env(url, nasty_registry()) as env:
+    with sync_env(url, marked_up_registry()) as env:
         env.sync()
-        env.registry.set_tags(env.registry.ids(MODEL_VERSIONS)[-1], ["prod", "given-lately"])
+        move_tags(env.registry)
         env.sync()
         with exploring(url) as (process, address):
             yield Explored(process, env, address)

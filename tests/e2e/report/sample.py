@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,24 +20,28 @@ def grown_registry(models: int = 60, versions: int = 6) -> Registry:
     dials: dict[str, Any] = {"ml_repos": 6, "models": models, "versions": versions, "metrics": 0, "tags": _TAGS}
     ticks = itertools.count()
     Registry.generate(4, **dials, clock=lambda: datetime.fromtimestamp(next(ticks), UTC))
-    start = datetime.now(UTC) - HISTORY - timedelta(days=60)  # changes to come let the clock go on
+    start = datetime.now(UTC) - HISTORY - timedelta(days=150)  # changes to come let the clock go on
     registry = Registry.generate(4, **dials, clock=logical_clock(start, HISTORY / next(ticks)))
-    for model in registry.records(MODELS):
-        if model["latest_version"]:
-            _train(registry, model["id"])
+    of_model = defaultdict[str, list[Any]](list)
+    for version in registry.records("model-versions"):
+        of_model[version["model_id"]].append(version)
+    for model_id, trained in of_model.items():
+        _train(registry, model_id, trained)
     return registry
 
 
-def _train(registry: Registry, model_id: str) -> None:
+def _train(registry: Registry, model_id: str, versions: list[Any]) -> None:
     """Set the metrics of all versions of a model, and tag one of the last two as production."""
     draw = random.Random(model_id)  # noqa: S311 made-up data
-    versions = [each for each in registry.records("model-versions") if each["model_id"] == model_id]
     for place, version in enumerate(versions):
         metrics = [
             {"key": key, "value": round(begin + place * step * draw.uniform(0.1, 1.2), 4), "timestamp": 0, "step": 1}
             for key, (begin, step) in _METRICS.items()
         ]
         registry.set_fields(version["id"], {"metrics": metrics}, touch=False)
+    if draw.random() < 0.1:
+        manifest = versions[-1]["manifest"] | {"metadata": {}}  # a version of unknown size
+        registry.set_fields(versions[-1]["id"], {"manifest": manifest}, touch=False)
     if draw.random() < 0.3:
         registry.set_tags(draw.choice(versions[-2:])["id"], ["prod"], touch=False)
 
@@ -50,14 +55,36 @@ def with_history(env: SyncEnv) -> None:
     for model_id in models[3:12]:
         registry.add_version(model_id)
     registry.delete_model(models[0])
+    promoted = _in_production(registry)[:4]
+    for version in promoted:
+        _move_tag(registry, version, _latest(registry, version), ["prod"])
     env.sync()
     move_back(env, timedelta(days=9))
+    _move_tag(registry, _latest(registry, promoted[0]), promoted[0], ["prod"])  # a rollback
+    retired, doubled = _in_production(registry)[4:6]
+    registry.set_tags(retired["id"], ["baseline"])
+    registry.set_tags(_latest(registry, doubled)["id"], ["champion", "live"])
     fresh = registry.add_model("1", "churn-by-region")
     newest = registry.add_version(fresh)
     registry.set_tags(newest, ["prod"])
     registry.set_description(newest, "Chance that a customer leaves within a quarter, by region.")
     env.sync()
     env.execute("UPDATE sync_runs SET host = 'https://acme.example'")
+
+
+def _in_production(registry: Registry) -> list[Any]:
+    """Return the versions that are in production, if their model has a later one."""
+    versions = [each for each in registry.records("model-versions") if "prod" in (each["tags"] or ())]
+    return [each for each in versions if _latest(registry, each)["id"] != each["id"]]
+
+
+def _latest(registry: Registry, version: Any) -> Any:
+    return registry.get(MODELS, version["model_id"])["latest_version"]
+
+
+def _move_tag(registry: Registry, before: Any, after: Any, tags: list[str]) -> None:
+    registry.set_tags(before["id"], [])
+    registry.set_tags(after["id"], tags)
 
 
 def move_back(env: SyncEnv, by: timedelta) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Dialog, Locator, Page
 
+from etl.report.page import page
+from etl.store.queries.report import TopRows
 from tests.e2e.cli.commands import COMMAND, execute
 from tests.e2e.report.sample import grown_registry, with_history
 from tests.support.browser import chromium
 from tests.support.sync_env import sync_env
+from tests.unit.report.builders import quality, report_data, stale
 from tests.unit.report.test_page import TRICKS, made
 
 # One worker starts the browser, for all of these.
@@ -42,6 +46,9 @@ def report(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def browser() -> Iterator[Browser]:
     with chromium() as started:
         yield started
+
+
+STALE = "models without a new version for more than 180 days"
 
 
 class Opened:
@@ -106,52 +113,72 @@ def test_charts_have_data_and_are_seen(opened: Opened) -> None:
     charts = opened.page.locator("svg.chart:visible")
     assert charts.count() == 2
     for chart in charts.all():
-        box = box_of(chart.locator(".serie-1 path"))
+        box = box_of(chart.locator(".line"))
         assert box["width"] > 300
         assert box["height"] > 100
         frame = box_of(chart)
         for label in map(box_of, chart.locator("text").all()):
             assert frame["x"] <= label["x"] < label["x"] + label["width"] <= frame["x"] + frame["width"]
+    assert opened.page.locator("svg.columns").count() == 6
+    assert max(box_of(column)["height"] for column in opened.page.locator("svg.columns rect").all()) > 40
     assert opened.page.locator("svg.spark path").count() > 20
-    bars = opened.page.locator(".bar rect").all()
-    assert max(box_of(bar)["width"] for bar in bars) > 50
+    assert max(box_of(bar)["width"] for bar in opened.page.locator("svg.bar rect").all()) > 50
 
 
 def test_a_chart_can_be_read_as_a_table(opened: Opened) -> None:
-    opened.page.get_by_text("The same in figures").click()
-    last = opened.page.locator("table", has_text="Models and versions by month").locator("tbody tr").last
-    figure = opened.page.locator(".figures div", has_text="Models").locator(".value").first
-    assert last.locator("td").first.inner_text() == figure.inner_text()
+    opened.page.locator("summary", has_text="The same in figures").last.click()
+    newest = opened.page.locator("table", has_text="Models and versions by month").locator("tbody tr").first
+    figure = opened.page.locator(".figures dt", has_text=re.compile("^Models$")).locator("xpath=../dd").first
+    assert newest.locator("td").first.inner_text() == figure.inner_text()
+
+
+def test_each_finding_leads_to_a_list_of_all_that_it_counts(opened: Opened) -> None:
+    items = opened.page.locator(".attention li")
+    assert items.count() > 4
+    for item in items.all():
+        target = str(item.get_by_role("link").get_attribute("href"))
+        item.get_by_role("link").click()
+        heading = opened.page.locator(target)
+        assert 0 <= box_of(heading)["y"] < 400
+        if target != "#metrics":
+            rows = heading.locator("xpath=following::table[1]/tbody/tr").count()
+            left_out = heading.locator("xpath=following::table[1]").get_attribute("data-left")
+            assert rows + int(left_out or 0) == int(item.locator("strong").inner_text())
 
 
 def test_each_column_sorts_both_ways(opened: Opened) -> None:
     opened.page.get_by_role("button", name="Show all").first.wait_for()
-    assert opened.sort("stale models", "Days ago") == "ascending"
-    days = [int(each.replace(",", "")) for each in opened.column("stale models", 6)]
+    assert opened.sort(STALE, "Age") == "ascending"
+    days = [int(each.removesuffix(" days").replace(",", "")) for each in opened.column(STALE, 3)]
     assert days == sorted(days)
-    assert opened.sort("stale models", "Days ago") == "descending"
-    days = [int(each.replace(",", "")) for each in opened.column("stale models", 6)]
+    assert opened.sort(STALE, "Age") == "descending"
+    days = [int(each.removesuffix(" days").replace(",", "")) for each in opened.column(STALE, 3)]
     assert days == sorted(days, reverse=True)
-    assert opened.sort("stale models", "Model") == "ascending"
-    names = opened.column("stale models", 1)
+    assert opened.sort(STALE, "Model") == "ascending"
+    names = opened.column(STALE, 1)
     assert names == sorted(names)
-    assert opened.table("stale models").locator('th[aria-sort="ascending"]').count() == 1
+    assert opened.table(STALE).locator('th[aria-sort="ascending"]').count() == 1
 
 
-def test_negative_numbers_sort_below_positive_ones_and_unknown_ones_last(opened: Opened) -> None:
+def test_negative_numbers_sort_below_positive_ones(opened: Opened) -> None:
     opened.page.locator("#metrics ~ .unfold").first.click()
     for direction in ("ascending", "descending"):
         assert opened.sort("metrics", "Change") == direction
-        values = opened.column("metrics", 6)
-        known = [float(each.replace("−", "-")) for each in values if each != "–"]
-        assert known == sorted(known, reverse=direction == "descending")
-        assert values[len(known) :] == ["–"] * (len(values) - len(known))
-        assert min(known) < 0 < max(known)
+        values = [float(each.replace("−", "-").replace(",", "").rstrip("%")) for each in opened.column("metrics", 7)]
+        assert values == sorted(values, reverse=direction == "descending")
+        assert min(values) < 0 < max(values)
+
+
+def test_unknown_numbers_sort_last_in_both_directions(opened: Opened) -> None:
+    for direction in ("ascending", "descending"):
+        assert opened.sort("models in production", "Behind") == direction
+        values = opened.column("models in production", 5)
+        assert [each == "–" for each in values] == sorted(each == "–" for each in values)
 
 
 def test_a_filter_leaves_the_rows_that_have_all_its_words_and_counts_them(opened: Opened) -> None:
-    field = opened.page.get_by_label("Filter production versions")
-    rows = opened.table("production versions").locator("tbody tr")
+    field = opened.page.get_by_label("Filter models in production", exact=True)
+    rows = opened.table("models in production").locator("tbody tr")
     all_of_them = rows.count()
     field.fill("PROD risk")
     seen = rows.locator("visible=true").all_inner_texts()
@@ -162,15 +189,25 @@ def test_a_filter_leaves_the_rows_that_have_all_its_words_and_counts_them(opened
     assert rows.locator("visible=true").count() == min(all_of_them, 15 if all_of_them > 20 else all_of_them)
 
 
+def test_a_filter_of_a_list_that_is_cut_says_that_there_is_more(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    cut = report_data(quality=quality(stale=TopRows([stale()] * 10, 8000)))
+    file.write_text(page(cut, max_age=timedelta(days=1), redact=str), encoding="utf-8")
+    opened = Opened(browser, file)
+    opened.page.get_by_label(f"Filter {STALE}").fill("no such model")
+    assert opened.page.get_by_text("0 of 10 rows; 7,990 more are not on this page").is_visible()
+    opened.page.close()
+
+
 def test_a_long_table_is_folded_until_it_is_asked_for_or_filtered(opened: Opened) -> None:
-    rows = opened.table("stale models").locator("tbody tr")
+    rows = opened.table(STALE).locator("tbody tr")
     total = rows.count()
     assert total > 20
     assert rows.locator("visible=true").count() == 15
     last = rows.last.locator("th").inner_text()
-    opened.page.get_by_label("Filter stale models").fill(last)
-    assert last in opened.column("stale models", 1)
-    opened.page.get_by_label("Filter stale models").fill("")
+    opened.page.get_by_label(f"Filter {STALE}").fill(last)
+    assert last in opened.column(STALE, 1)
+    opened.page.get_by_label(f"Filter {STALE}").fill("")
     button = opened.page.get_by_role("button", name=f"Show all {total} rows")
     assert button.get_attribute("aria-expanded") == "false"
     button.click()
@@ -196,10 +233,10 @@ def test_every_control_is_reached_by_the_tab_key_and_its_focus_is_seen(opened: O
 
 
 def test_a_column_sorts_by_the_keyboard(opened: Opened) -> None:
-    button = opened.table("stale models").get_by_role("button", name="Created by", exact=True)
+    button = opened.table(STALE).get_by_role("button", name="Created by", exact=True)
     button.focus()
     opened.page.keyboard.press("Enter")
-    creators = opened.column("stale models", 3)
+    creators = opened.column(STALE, 5)
     assert creators == sorted(creators, key=str.lower)
 
 
@@ -243,7 +280,7 @@ def test_the_direction_of_writing_does_not_reach_beyond_a_name(browser: Browser,
     file = tmp_path / "report.html"
     file.write_text(made("נתון 1 \u202e 2"), encoding="utf-8")
     opened = Opened(browser, file)
-    row = opened.table("production versions").locator("tbody tr").first
+    row = opened.table("models in production").locator("tbody tr").first
     lefts = [box_of(cell)["x"] for cell in row.locator("th, td").all()]
     opened.page.close()
     assert lefts == sorted(lefts)
@@ -262,7 +299,7 @@ def test_it_is_as_wide_as_its_window_and_follows_the_colour_scheme(looks: str, b
 def test_without_scripts_every_row_is_there(browser: Browser, report: Path) -> None:
     opened = Opened(browser, report, java_script_enabled=False)
     assert opened.page.locator("button, input").count() == 0
-    assert opened.page.locator('table[data-name="stale models"] tbody tr:visible').count() > 20
+    assert opened.table(STALE).locator("tbody tr:visible").count() > 20
     opened.page.close()
 
 
@@ -271,6 +308,6 @@ def test_it_prints_every_row_without_controls_and_in_dark_ink(opened: Opened, br
     assert opened.page.locator("nav, input, .unfold").locator("visible=true").count() == 0
     colour = opened.page.evaluate("getComputedStyle(document.body).color")
     assert colour == "rgb(0, 0, 0)"
-    rows = opened.table("stale models").locator("tbody tr")
+    rows = opened.table(STALE).locator("tbody tr")
     assert rows.locator("visible=true").count() == rows.count() > 20
     assert opened.page.pdf(prefer_css_page_size=True).startswith(b"%PDF")

@@ -14,7 +14,7 @@ from tests.integration.models.test_types import named
 from tests.support.sync_env import SyncEnv
 
 EVERYTHING: Mapping[str, Table] = {**Base.metadata.tables, **views.metadata.tables}
-PASSING = ("age_seconds", "days_since_last_version")
+PASSING = ("age_seconds", "days_since_last_version", "duration_seconds")
 """Columns whose value depends on the clock."""
 
 Row = dict[str, Any]

@@ -38,7 +38,7 @@ def small(migrated_url: str) -> Iterator[SyncEnv]:
 
 @pytest.fixture
 def disk() -> Iterator[Disk]:
-    with small_disk(24) as disk:
+    with small_disk(64) as disk:
         yield disk
 
 
@@ -133,7 +133,8 @@ def test_a_database_without_a_run_is_exported_with_every_table_empty(
     manifest = export(migrated_url, folder, format, views=True)
 
     assert (manifest["newest_run"], manifest["last_complete_run"]) == (None, None)
-    assert {table["rows"] for file in manifest["files"] for table in file["tables"]} <= {0}
+    tables = [table for file in manifest["files"] for table in file["tables"] if not table["table"].endswith("_words")]
+    assert {table["rows"] for table in tables} <= {0}
     if format == "parquet":
         assert pq.read_table(folder / "models.parquet").num_rows == 0
 
@@ -148,7 +149,7 @@ def test_two_exports_of_the_same_tables_are_the_same_files(small: SyncEnv, tmp_p
 def test_unknown_table_raises_config_error_with_a_suggestion(small: SyncEnv, folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"There is no table or view 'model_version': did you mean model_versions\?"):
         export(small.url, folder, "csv", tables=["models", "model_version"])
-    with pytest.raises(ConfigError, match="There is no table or view 'zzz': there are ml_repos, "):
+    with pytest.raises(ConfigError, match=r"There is no table or view 'zzz': there are .*ml_repos, "):
         export(small.url, folder, "csv", tables=["zzz"])
 
     assert not folder.exists()

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from etl.report.data import ReportData, gather
+from etl.report.data import ReportData
+from etl.report.gather import gather
 from tests.support.sync_env import SyncEnv
 
 Gathered = Callable[..., ReportData]
@@ -17,7 +18,8 @@ def gathered(env: SyncEnv) -> Gathered:
     """Return a function that reads the current report data."""
 
     def read(**given: Any) -> ReportData:
-        data = gather(env.url, datetime.now(UTC), given.get("stale_after", timedelta(days=180)))
+        stale_after = given.pop("stale_after", timedelta(days=180))
+        data = gather(env.url, datetime.now(UTC), stale_after, **given)
         assert data is not None
         return data
 

@@ -1,16 +1,21 @@
 import builtins
+import shutil
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 
 from etl.errors import ConfigError, LockHeld, StoreError
 from etl.store import RepoScope, lock_is_free, open_engine, opened, server_of
-from etl.store.dialects import postgresql, sqlite
-from etl.store.engine import dialect_of, is_new_file
+from etl.store.dialects import postgresql
+from etl.store.dialects import sqlite as sqlite_dialect
+from etl.store.engine import dialect_of, is_new_file, writing
 from tests.support.databases import migrate
 
 
@@ -70,19 +75,29 @@ def test_a_file_with_two_names_is_refused_because_locks_follow_the_name(tmp_path
     open_engine(f"sqlite:///{file}").dispose()
 
 
+def test_opening_a_file_frees_no_lock_of_another_connection_in_the_process(migrated_file: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(migrated_file, tmp_path / "registry.db"))
+    write = "import sqlite3, sys; sqlite3.connect(sys.argv[1], isolation_level=None).execute('DELETE FROM subjects')"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("SELECT 1 FROM subjects").fetchall()
+        with opened(f"sqlite:///{path}"):
+            pass
+        subprocess.run([sys.executable, "-c", write, str(path)], check=True)
+
+        assert Path(f"{path}-wal").exists()  # only the last connection to a file may remove its log
+
+
 def test_a_file_name_with_a_nul_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="contains a NUL character"):
         open_engine(f"sqlite:///{tmp_path}/a%00b")
 
 
 def test_a_file_that_cannot_be_a_database_is_told(tmp_path: Path) -> None:
-    (tmp_path / "text.db").write_text("This is no database.")
     (tmp_path / "empty.db").touch()
 
     for path, message in (
         (tmp_path, "is a folder"),
         (tmp_path / "missing" / "x.db", "The folder .* does not exist"),
-        (tmp_path / "text.db", "is not a SQLite database"),
         (tmp_path / ("x" * 300) / "x.db", "Cannot read .*: fix its permissions"),
     ):
         with pytest.raises(ConfigError, match=message):
@@ -144,7 +159,7 @@ def test_what_the_driver_complains_of_is_a_store_error(migrated_url: str) -> Non
     ],
 )
 def test_sqlite_says_what_to_do(message: str, error: type[Exception], advice: str) -> None:
-    found = sqlite.DIALECT.translate_error(Complaint(message), create_engine("sqlite://"))
+    found = sqlite_dialect.DIALECT.translate_error(Complaint(message), create_engine("sqlite://"))
 
     assert type(found) is error
     assert advice in str(found)
@@ -226,3 +241,27 @@ def test_a_lock_file_that_cannot_be_written_is_a_setting_to_change(tmp_path: Pat
     (tmp_path / "registry.db.lock").mkdir()
     with opened(f"sqlite:///{tmp_path / 'registry.db'}") as engine, pytest.raises(ConfigError, match="Cannot write"):
         lock_is_free(engine)
+
+
+def test_a_statement_that_a_signal_interrupts_between_its_rows_keeps_no_write_lock(
+    migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_dialect, "BUSY_TIMEOUT_MS", 0)
+
+    def interrupt(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with opened(migrated_url) as engine, opened(migrated_url) as other:
+        with other.connect() as connection, writing(connection):
+            connection.execute(text("INSERT INTO subjects (id) VALUES ('1'), ('2')"))
+        with engine.connect() as connection, connection.begin() as transaction:
+            event.listen(engine, "after_cursor_execute", interrupt)
+            with pytest.raises(KeyboardInterrupt) as interrupted:
+                connection.scalar(text("UPDATE subjects SET slug = '' RETURNING id"))
+            transaction.rollback()
+        with other.connect() as connection, writing(connection):
+            connection.execute(text("DELETE FROM models"))
+
+    assert (
+        interrupted.value.__traceback__ is not None
+    )  # it keeps the statement alive, as the traceback of a failed run does

@@ -86,7 +86,7 @@ def test_two_control_planes_have_a_schema_each(postgres_url: str) -> None:
 def test_a_schema_that_does_not_exist_is_refused_with_the_fix(url: str) -> None:
     with (
         opened(Settings(database_url=url, schema="nowhere").database()) as engine,
-        pytest.raises(ConfigError, match="create the schema"),
+        pytest.raises(ConfigError, match="create it by tfy-etl db upgrade"),
     ):
         schema.ensure(engine)
 
@@ -143,3 +143,43 @@ def test_the_lock_of_a_session_that_has_ended_is_told_without_a_name(url: str) -
     with engine.connect() as connection:
         assert postgresql_session.blocking_session(connection) is None
     engine.dispose()
+
+
+READ_TABLES = "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}"
+WRITE_TABLES = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}"
+USE_SEQUENCES = "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {}"
+
+
+@pytest.mark.parametrize(
+    ("grants", "refusal", "fix"),
+    [
+        ([READ_TABLES], "permission denied for table", "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES"),
+        ([WRITE_TABLES], "permission denied for sequence", "GRANT USAGE ON ALL SEQUENCES"),
+        ([WRITE_TABLES, USE_SEQUENCES, "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC"],
+         r"permission denied to create temporary tables in database \S+: grant", "GRANT TEMPORARY ON DATABASE"),
+        ([WRITE_TABLES, USE_SEQUENCES, "ALTER ROLE {} SET default_transaction_read_only = on"],
+         "in a read-only transaction: take a role, and a server, that may write", "can only read here"),
+    ],
+)  # fmt: skip
+def test_a_role_that_may_not_write_is_refused_by_runs_and_told_by_check(
+    url: str, grants: list[str], refusal: str, fix: str
+) -> None:
+    database = str(make_url(url).database)
+    role = f"reader_{database[-8:]}"
+    name = {"database": sql.Identifier(database)}
+    with sync_env(url) as env:
+        env.sync()
+        before = env.registry_dump()
+        env.registry.set_tags(env.registry.ids("model-versions")[0], ["changed"])
+        run_sql(url, sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+        try:
+            run_sql(url, *(sql.SQL(grant).format(sql.Identifier(role), **name) for grant in grants))
+            theirs = make_url(url).set(username=role).render_as_string(hide_password=False)
+            with pytest.raises(ConfigError, match=refusal):
+                env.sync(database_url=theirs)
+            with opened(theirs) as engine, pytest.raises(ConfigError, match=fix):
+                schema.describe(engine)
+
+            assert env.registry_dump() == before
+        finally:
+            run_sql(url, *(sql.SQL(drop).format(sql.Identifier(role)) for drop in ("DROP OWNED BY {}", "DROP ROLE {}")))

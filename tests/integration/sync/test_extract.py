@@ -9,6 +9,7 @@ from etl.simulator import Fault, fault
 from etl.simulator.faults import FaultContext
 from etl.simulator.http_types import Answer, Proceed, refusal
 from etl.store import Tally
+from tests.support.faults import at_request
 from tests.support.sync_env import SyncEnv, sync_env
 
 
@@ -106,6 +107,21 @@ def test_a_latest_version_that_the_sweep_left_out_is_read_by_model(env: SyncEnv)
 
     assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=37, inserted=37)
     assert env.held() == env.served()
+
+
+def test_a_latest_version_that_is_deleted_before_the_sweep_spares_no_version_that_was_missing_before(
+    env: SyncEnv,
+) -> None:
+    env.sync()
+    model = env.registry.ids("models")[0]
+    first, second, latest = (each["id"] for each in env.registry.records("model-versions") if each["model_id"] == model)
+    env.registry.delete_version(first)
+    at_request(env, "/model-versions", 1, lambda: env.registry.delete_version(latest))
+    summary = env.sync(full=True)
+
+    assert (summary.complete, summary.tallies[Entity.MODEL_VERSIONS].deleted) == (True, 2)
+    assert {row["id"] for row in env.rows(ModelVersion, ModelVersion.deleted_at.is_not(None))} == {first, latest}
+    assert second in env.held()["model_versions"]
 
 
 def test_a_list_without_a_total_is_proven_by_two_sweeps_that_agree(env: SyncEnv) -> None:

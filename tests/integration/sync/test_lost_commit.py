@@ -115,7 +115,7 @@ def sync(env: SyncEnv, wire: Transport, words: bytes, phase: str, trouble: Calla
 
 
 def test_a_commit_whose_answer_is_lost_was_made(env: SyncEnv, wire: Transport) -> None:
-    summary = sync(env, wire, b"COMMIT", "writing", wire.lose_the_answer)
+    summary = sync(env, wire, b"COMMIT\0", "writing", wire.lose_the_answer)
 
     assert (summary.status, summary.exit_code) == ("succeeded", 0)
     assert env.row(SyncRun)["status"] == "succeeded"
@@ -124,7 +124,7 @@ def test_a_commit_whose_answer_is_lost_was_made(env: SyncEnv, wire: Transport) -
 
 def test_a_commit_that_never_arrived_failed(env: SyncEnv, wire: Transport) -> None:
     with pytest.raises(StoreError) as failure:
-        sync(env, wire, b"COMMIT", "writing", wire.lose_the_question)
+        sync(env, wire, b"COMMIT\0", "writing", wire.lose_the_question)
 
     assert "unknown" not in str(failure.value)
     assert env.row(SyncRun)["status"] == "failed"
@@ -135,7 +135,7 @@ def test_a_commit_that_nobody_can_ask_about_is_told_as_unknown(
     env: SyncEnv, wire: Transport, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(StoreError, match="It is unknown whether this run was written: run tfy-etl status once"):
-        sync(env, wire, b"COMMIT", "writing", wire.cut)
+        sync(env, wire, b"COMMIT\0", "writing", wire.cut)
 
     assert "nothing of this run was written" not in caplog.text
 

@@ -1,59 +1,69 @@
 import re
-from xml.etree import ElementTree as ET
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.report import charts
 
-SVG = "{http://www.w3.org/2000/svg}"
 
-
-def line_of(svg: str) -> list[tuple[float, float]]:
-    """Return the points of the last line."""
-    paths = [path for path in ET.fromstring(svg).iter(f"{SVG}path") if "reactive" in path.get("class", "")]
-    numbers = [float(each) for each in re.findall(r"-?[\d.]+", paths[-1].get("d", ""))]
+def points_of(path: str) -> list[tuple[float, float]]:
+    numbers = [float(each) for each in re.findall(r"-?[\d.]+", path)]
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-def test_growth_is_drawn_for_wide_and_for_narrow_windows_with_its_words() -> None:
-    drawn = charts.growth(["2026-01", "2026-02", "2026-03"], [0, 50, 100], "Models: 0, then 100.")
-    wide, narrow = (f"{each}</svg>" for each in drawn.split("</svg>")[:2])
-    for svg, name in ((wide, "chart wide"), (narrow, "chart narrow")):
-        root = ET.fromstring(svg)
-        assert (root.get("class"), root.get("role")) == (name, "img")
-        assert root.get("aria-label") == "Models: 0, then 100."
-        (left, low), (middle, half), (right, high) = line_of(svg)
-        assert left < middle < right
-        assert abs((low + high) / 2 - half) < 0.01
-        assert high < low
-    assert ">50</text>" in wide
+def test_running_total_is_drawn_to_scale_for_wide_and_for_narrow_windows() -> None:
+    wide, narrow = charts.running_total(["2026-01", "2026-02", "2026-03"], [0, 50, 100], marked=1)
+    for plot, shape in ((wide, "wide"), (narrow, "narrow")):
+        (left, low), (middle, half), (right, high) = points_of(plot.line)
+        assert (plot.shape, plot.left, plot.floor) == (shape, left, low)
+        assert abs((left + right) / 2 - middle) < 0.1
+        assert abs((low + high) / 2 - half) < 0.1
+        assert plot.marker == middle
+        assert plot.area.startswith(plot.line)
+    assert [tick.text for tick in wide.y_ticks] == ["0", "50", "100"]
+    assert wide.y_ticks[-1].at == points_of(wide.line)[-1][1]
 
 
-def test_no_chart_brings_style_script_or_titles_of_its_own() -> None:
-    svg = charts.growth(["a"], [1], "text") + charts.spark([1, 2], lambda _place: True)
-    assert not re.search(r"<(style|script|title|desc|defs|!--)|\bstyle=|\bon\w+=|\bid=", svg)
-
-
-def test_a_long_time_has_few_labels() -> None:
+def test_a_long_time_has_few_labels_inside_the_picture() -> None:
     labels = [f"{number:04}-01" for number in range(121)]
-    drawn = charts.growth(labels, list(range(121)), "text")
-    assert [len(re.findall(r">\d{4}-01</text>", svg)) for svg in drawn.split("</svg>")[:2]] == [6, 4]
+    for plot, most in zip(charts.running_total(labels, list(range(121))), (6, 4), strict=True):
+        assert len(plot.x_ticks) == most
+        assert plot.x_ticks[0].anchor == "start"
+        assert all(tick.anchor == "end" for tick in plot.x_ticks if tick.at + 25 > plot.width)
 
 
-def test_growth_chart_of_zero_is_drawn() -> None:
-    assert charts.growth(["2026-01"], [0], "text").count("<svg") == 2
+def test_running_total_of_one_place_or_of_zero_is_drawn() -> None:
+    for totals in ([0], [0, 0], [7]):
+        plot = charts.running_total(["2026-01"] * len(totals), totals)[0]
+        assert len(points_of(plot.line)) == len(totals)
+        assert plot.y_ticks[0].text == "0"
+
+
+@given(st.integers(0, 10**15))
+def test_steps_of_an_axis_are_few_and_reach_its_highest_value(top: int) -> None:
+    steps = charts.round_steps(top)
+    assert steps[0] == 0
+    assert top <= steps[-1]
+    assert 2 <= len(steps) <= 5
+
+
+def test_columns_are_as_high_as_their_value_and_unknown_ones_are_marked() -> None:
+    made = charts.columns([None, 0, 1, 4], ["a", "b", "c", "d"], 100, 40)
+    assert [(each.value, each.height, each.is_known) for each in made] == [
+        (0, 0.0, False), (0, 0.0, True), (1, 10.0, True), (4, 40.0, True),
+    ]  # fmt: skip
+    assert all(each.y + each.height == 40 for each in made)
+    assert [each.height for each in charts.columns([10_000, 1], ["a", "b"], 100, 40)] == [40.0, 1.5]
 
 
 def test_spark_marks_the_selected_values() -> None:
-    svg = charts.spark([1.0, 3.0, 2.0], lambda place: place == 2)
-    assert [dot.get("r") for dot in ET.fromstring(svg).iter(f"{SVG}circle")] == ["0", "0", "3.5"]
+    spark = charts.spark([1.0, 3.0, 2.0], [2])
+    assert spark.dots == [points_of(spark.line)[2]]
 
 
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=24))
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=24))
 def test_any_finite_values_are_drawn_inside_the_picture_and_in_their_order(values: list[float]) -> None:
-    points = line_of(charts.spark(values, lambda _place: False))
+    points = points_of(charts.spark(values, []).line)
     assert len(points) == len(values)
-    assert all(-0.01 <= x <= 150 and -0.01 <= y <= 34 for x, y in points)
-    highest = min(y for _x, y in points)
-    assert abs(points[values.index(max(values))][1] - highest) < 0.01
+    assert all(0 <= x <= 150 and 0 <= y <= 34 for x, y in points)
+    assert points[values.index(max(values))][1] == min(y for _x, y in points)

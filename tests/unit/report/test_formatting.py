@@ -98,18 +98,27 @@ def test_any_finite_number_can_be_written(value: float) -> None:
     assert math.isclose(back, value, rel_tol=1e-3, abs_tol=0)
 
 
-def test_change_formats_infinity() -> None:
-    assert [formatting.change(value) for value in (math.inf, -math.inf)] == ["+inf", "−inf"]
+def test_a_change_in_percent_has_its_sign() -> None:
+    shown = [formatting.signed_percent(value) for value in (2.5, -0.04, 33.4, -1234.5, math.inf)]
+    assert shown == ["+2.5%", "−0.0%", "+33%", "−1,234%", "+inf%"]
 
 
-def test_a_change_has_its_sign() -> None:
-    assert [formatting.change(value) for value in (0.25, -0.25, 0.0)] == ["+0.25", "−0.25", "0"]
+def test_only_nothing_is_0_percent_and_only_the_whole_is_100() -> None:
+    shown = [formatting.percent(part, 1000) for part in (0, 1, 10, 500, 999, 1000)]
+    assert shown == ["0%", "<1%", "1%", "50%", "99%", "100%"]
+    assert formatting.percent(0, 0) == "–"
+
+
+def test_a_size_with_unknown_parts_is_a_lower_bound() -> None:
+    assert formatting.size_at_least(3_100_000_000, 40) == "≥ 3.1 GB"
+    assert (formatting.size_at_least(None, 2), formatting.size_at_least(0, 0)) == ("unknown", "0 bytes")
 
 
 @pytest.mark.parametrize(
     ("count", "written"),
     [
-        (None, "0 bytes"),
+        (None, "unknown"),
+        (0, "0 bytes"),
         (999, "999 bytes"),
         (1500, "1.5 kB"),
         (250_000_000, "250 MB"),

@@ -1,19 +1,48 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.report.data import CHANGES, METRIC_ROWS, METRIC_VERSIONS, MODELS, PRODUCTION, REPOS, Series
+from etl.report.data import (
+    FEED,
+    GAPS,
+    LACKS,
+    LISTED,
+    METRIC_VERSIONS,
+    METRICS,
+    MOVES,
+    NAMES,
+    PRODUCTION,
+    REJECTS,
+    REPOS,
+)
 from etl.report.page import page
 from etl.store.queries.report import TopRows
-from tests.unit.report.builders import NAME, a_mix, a_run, report_data
+from tests.unit.report.builders import (
+    NAME,
+    NOW,
+    a_mix,
+    a_model,
+    a_run,
+    a_stretch,
+    a_version,
+    of_model,
+    production,
+    quality,
+    report_data,
+    stale,
+    undocumented,
+    with_history,
+    without_models,
+    worse,
+)
 from tests.unit.report.test_formatting import Looked
 
 DAY = timedelta(days=1)
@@ -38,9 +67,8 @@ TRICKS = {
 
 @cache
 def made(text: str = NAME) -> str:
-    return page(
-        report_data(text, runs=[a_run(status="failed", complete=False, error=text, host=text)]), max_age=DAY, redact=str
-    )
+    runs = [a_run(status="failed", complete=False, error=text, host=text)]
+    return page(with_history(text, runs=runs), max_age=DAY, redact=str)
 
 
 def outline(html: str) -> list[object]:
@@ -68,29 +96,66 @@ def test_page_shows_hostile_text_unchanged(trick: str) -> None:
     assert Looked(made(TRICKS[trick])).text.count(TRICKS[trick]) > 10
 
 
-def test_as_long_lists_of_as_costly_texts_as_there_can_be_stay_below_five_megabytes() -> None:
-    costly = "\u202e'" * 1000
-    usual = report_data(costly)
-    full = {
-        "newest_changes": CHANGES, "ml_repos": REPOS, "production": PRODUCTION, "stale": MODELS, "undocumented": MODELS,
-    }  # fmt: skip
-    lists: dict[str, Any] = {name: TopRows(getattr(usual, name).rows * most, 10**6) for name, most in full.items()}
-    lists |= {name: [a_mix(costly)] * 1000 for name in ("frameworks", "base_models", "packages")}
+def longest_page(text: str) -> str:
+    """Render the longest lists there can be, with this text in all places."""
+    usual = report_data(text)
+    ids = [of_model(text) | {"model_id": f"m-{place}"} for place in range(PRODUCTION)]
+    fault = {"python_version": "3.8", "deployable": False}
+    models = [
+        a_model(a_version(2, text, **row, **fault), a_version(3, text, **fault), text=text, behind=9) for row in ids
+    ]
     points = [(version, version / 7) for version in range(METRIC_VERSIONS)]
-    lists["metrics"] = [Series("m-1", costly, points)] * METRIC_ROWS
-    html = page(report_data(costly, **lists), max_age=DAY, redact=str)
-    assert html.count("<tr>") > sum(full.values())
-    assert len(html.encode()) < 5_000_000
+    makeup = replace(
+        usual.makeup,
+        ml_repos=TopRows(usual.makeup.ml_repos.rows * REPOS, 10**6),
+        packages=TopRows([a_mix(text)] * NAMES, 10**6),
+        specifiers=usual.makeup.specifiers * 100,
+        frameworks=[a_mix(text)] * 1000,
+        base_models=[a_mix(text)] * 1000,
+    )
+    lacking = TopRows([undocumented(text)] * LISTED, 10**6)
+    full = report_data(
+        text,
+        production=production(*models, stretches=[a_stretch(2, NOW - DAY, **row) for row in ids[:MOVES]], text=text),
+        activity=replace(usual.activity, feed=usual.activity.feed * FEED, changes=10**6),
+        makeup=makeup,
+        quality=quality(
+            stale=TopRows([stale(text)] * LISTED, 10**6),
+            lacking=dict.fromkeys(LACKS, lacking),
+            undescribed_in_production=lacking,
+        ),
+        metrics=replace(usual.metrics, worse=TopRows([worse(text)] * METRICS, 10**6), values={("m-1", text): points}),
+        history=replace(
+            usual.history,
+            rejects=TopRows(usual.history.rejects.rows * REJECTS, 10**6),
+            gaps=TopRows(usual.history.gaps.rows * GAPS, 10**6),
+        ),
+    )
+    return page(full, max_age=DAY, redact=str, model_url="https://plane.example/models/{model_id}")
+
+
+def test_a_page_with_the_longest_lists_stays_below_a_megabyte() -> None:
+    html = longest_page("fraud-scorer-of-the-risk-team")
+    assert html.count("<tr>") > PRODUCTION + 9 * LISTED
+    assert len(html.encode()) < 1_000_000
+
+
+def test_a_page_of_as_costly_texts_as_there_can_be_stays_below_ten_megabytes() -> None:
+    assert len(longest_page("\u202e'" * 1000).encode()) < 10_000_000
 
 
 def test_every_text_of_the_registry_is_isolated() -> None:
     html = made("registry-text")
-    assert html.count("<bdi>registry-text</bdi>") == html.count("registry-text") > 20
+    isolated = re.findall("<bdi>([^<]*)</bdi>", html)
+    assert sum(each.count("registry-text") for each in isolated) == html.count("registry-text") > 20
 
 
 def test_page_redacts_secrets() -> None:
-    secret = report_data("user:s3cret@host", runs=[a_run(error="s3cret")])
-    assert "s3cret" not in page(secret, max_age=DAY, redact=lambda text: text.replace("s3cret", "***"))
+    secret = with_history("user:s3cret@host", runs=[a_run(error="s3cret")])
+    html = page(
+        secret, max_age=DAY, redact=lambda text: text.replace("s3cret", "***"), model_url="https://a.example/{model}"
+    )
+    assert "s3cret" not in html
 
 
 def test_the_policy_lets_in_the_page_s_own_style_and_script_alone() -> None:
@@ -118,6 +183,13 @@ def test_nothing_on_the_page_points_outside_it() -> None:
     assert all(str(address).startswith("#") or address == "data:," for address in addresses)
 
 
+def test_models_link_to_the_control_plane_s_page_if_a_template_says_where_that_is() -> None:
+    html = page(report_data("a&b\"'"), max_age=DAY, redact=str, model_url="https://plane.example/{ml_repo_id}/{model}")
+    links = [dict(each) for tag, each in Looked(html).tags if tag == "a" and ("rel", "noreferrer") in each]
+    assert {each["href"] for each in links} == {"https://plane.example/r-1/a%26b%22%27"}
+    assert len(links) > 4
+
+
 def test_headings_go_down_one_step_at_a_time_from_a_single_first() -> None:
     levels = [int(tag[1]) for tag, _attributes in Looked(made()).tags if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1
@@ -139,24 +211,55 @@ def test_ids_are_used_once_and_every_link_has_its_target() -> None:
     assert links <= set(ids)
 
 
-def test_a_list_that_is_cut_says_how_many_more_there_are_and_where() -> None:
-    stale = report_data().stale
-    text = Looked(page(report_data(stale=TopRows(stale.rows, 8000)), max_age=DAY, redact=str)).text
-    assert "These are 1 of 8,000 stale models; the view stale_models has them all." in text
-    assert "stale_models" not in Looked(page(report_data(), max_age=DAY, redact=str)).text
+def test_a_list_that_is_cut_says_how_many_are_left_out_and_which_command_has_them() -> None:
+    cut = report_data(quality=quality(stale=TopRows([stale()], 8000)))
+    html = page(cut, max_age=DAY, redact=str)
+    assert 'href="#list-stale">See 1 of them' in html
+    assert 'data-name="models without a new version for more than 180 days" data-left="7999"' in html
+    assert (
+        "7,999 more are not on this page. tfy-etl export --format csv --table model_activity DIR writes all of them: "
+        "the rows where days_since_last_version is more than 180."
+    ) in Looked(html).text
+    assert "writes all of them" not in page(report_data(), max_age=DAY, redact=str)
 
 
-def test_page_of_an_empty_registry_says_so() -> None:
-    none = TopRows([], 0)
-    counts = {"models": 0, "model_versions": 0, "ml_repos": 0, "bytes": None, "without_size": None}
-    empty = report_data(
-        growth=[], frameworks=[], base_models=[], pythons=[], packages=[], ml_repos=none, production=none, metrics=[],
-        stale=none, undocumented=none, newest_changes=none, counts=report_data().counts | counts,
-    )  # fmt: skip
-    text = Looked(page(empty, max_age=DAY, redact=str)).text
-    assert "Nothing: no model is stale" in text
-    assert "No model has a date yet." in text
-    assert "No version carries a tag or alias that means production" in text
+def test_severity_is_a_word_and_a_class_and_each_item_links_to_its_list() -> None:
+    html = page(report_data(), max_age=DAY, redact=str)
+    assert '<li class="medium"><span class="severity">Medium</span>' in html
+    assert '<a href="#list-description">See it<span class="vh">: 1 model without a description</span></a>' in html
+
+
+def test_a_copy_that_never_had_a_model_is_not_praised() -> None:
+    html = page(without_models(), max_age=DAY, redact=str)
+    text = Looked(html).text
+    assert "Nothing to report yet" in text
+    assert "What needs attention" not in text
+    assert 'id="quality"' not in html
+    assert "0 bytes" in text
+    assert "Last complete run of each scope" in text
+
+
+def test_a_registry_whose_models_are_all_deleted_is_not_praised() -> None:
+    counts = report_data().counts | {"models": 0, "model_versions": 0}
+    gone = report_data(counts=counts, production=production(), quality=quality(), metrics=without_models().metrics)
+    text = Looked(page(gone, max_age=DAY, redact=str)).text
+    assert "There are no models, so there is nothing to check." in text
+    assert "Nothing: each model" not in text
+
+
+def test_a_registry_without_findings_says_what_was_checked() -> None:
+    text = Looked(page(report_data(quality=quality(), metrics=without_models().metrics), max_age=DAY, redact=str)).text
+    assert "Nothing: each model has a version from the last 180 days, a description, a creator and a tag" in text
+
+
+def test_a_model_has_one_row_with_its_versions_and_their_labels() -> None:
+    several = a_version(3, since_is_exact=False)
+    several.labels.append("champion")
+    data = report_data(production=production(a_model(a_version(5), several, behind=2, latest_version=7)))
+    html = page(data, max_age=DAY, redact=str)
+    (row,) = re.findall(r'<tr><th scope="row">.*?</tr>', html[html.index('data-name="models in production"') :])[:1]
+    assert Looked(row).text.startswith("churn-scorerchurn-scorerv5 churn-scorerv3 churn-scorer champion by 2026-11-26")
+    assert "2 of v7" in Looked(row).text
 
 
 def test_warnings_come_first_on_the_page() -> None:

@@ -4,6 +4,8 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from threading import Event, Thread
 
 import pytest
@@ -98,6 +100,41 @@ def test_answer_of_a_proxy_that_never_ends_times_out(sends: Sends, monkeypatch: 
     monkeypatch.setenv("HTTPS_PROXY", sends(*NEVER_SILENT["header"]))
 
     assert_ends("https://plane.example")
+
+
+def serve_inside_tls(listener: socket.socket, tls: ssl.SSLContext) -> None:
+    """Be a proxy that speaks TLS, and behind it a control plane that sends one long TLS record byte by byte."""
+    with suppress(OSError), tls.wrap_socket(listener.accept()[0], server_side=True) as outer:
+        outer.recv(65_536)
+        outer.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        inner = tls.wrap_bio(incoming, outgoing, server_side=True)
+        while True:
+            try:
+                inner.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                outer.sendall(outgoing.read())
+                incoming.write(outer.recv(65_536))
+        inner.write(OK + b"X-Long: " + b"x" * 16_000)
+        for byte in outgoing.read():
+            outer.sendall(bytes([byte]))
+            time.sleep(0.01)
+
+
+def test_one_record_of_tls_through_a_proxy_by_tls_that_never_ends_times_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "plane.example").configure_cert(context)
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    monkeypatch.setattr("certifi.where", lambda: str(bundle))  # httpcore trusts these for proxies
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=serve_inside_tls, args=(listener, context), daemon=True).start()
+        monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{listener.getsockname()[1]}")
+
+        assert_ends("https://plane.example", ca_bundle=bundle)
 
 
 def test_slow_answer_on_a_connection_used_before_times_out_from_its_own_start(sends: Sends) -> None:

@@ -172,17 +172,24 @@ def test_limit_falls_only_if_pages_of_the_same_list_and_size_slow_down(
     assert throttle._limit.now == limit
 
 
-def test_redirect_is_not_followed_with_the_token(serve: Serve) -> None:
+@pytest.mark.parametrize("target", ["http", "https"])
+@pytest.mark.parametrize("source", ["http", "https"])
+def test_redirect_is_not_followed_with_the_token(serve: Serve, tmp_path: Path, source: str, target: str) -> None:
     asked: list[str | None] = []
 
     def elsewhere(server: BaseHTTPRequestHandler) -> None:
         asked.append(server.headers["authorization"])
 
-    target = serve(elsewhere)
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    tls = {"http": None, "https": context}
+    to = serve(elsewhere, tls=tls[target])
+    for status in (301, 302, 303, 307, 308):
+        redirecting = serve(responding(b"", status=status, Location=f"{to}/models"), tls=tls[source])
 
-    answer = get(serve(responding(b"", status=302, Location=f"{target}/models")))
-
-    assert (answer.status, asked) == (302, [])
+        assert get(redirecting, ca_bundle=tmp_path / "ca.pem").status == status
+    assert asked == []
 
 
 class TestCertificates:

@@ -1,5 +1,5 @@
 "use strict";
-// Adds sorting and filtering to the tables. Without this script each table shows all of its rows.
+// Adds sorting, filtering and folding to tables and lists. Without this script each shows all of its rows.
 
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
@@ -52,7 +52,10 @@ function makeFilterable(table, number) {
   field.id = `filter-${number}`;
   label.htmlFor = field.id;
   count.htmlFor = field.id;
-  label.append(`Filter ${table.dataset.name} `, field, " ", count);
+  const name = document.createElement("span");
+  name.className = "vh";
+  name.textContent = ` ${table.dataset.name}`;
+  label.append("Filter", name, field); // the name of the field stays the same whatever it counts
   field.addEventListener("input", () => {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const row of rows) {
@@ -61,28 +64,34 @@ function makeFilterable(table, number) {
     }
     const left = rows.filter((row) => !row.hidden).length;
     table.classList.toggle("filtered", words.length > 0);
-    count.textContent = words.length ? `${left} of ${rows.length} rows` : "";
+    const elsewhere = Number(table.dataset.left || 0);
+    const more = elsewhere ? `; ${elsewhere.toLocaleString("en")} more are not on this page` : "";
+    count.textContent = words.length ? `${left} of ${rows.length} rows${more}` : "";
   });
-  table.closest(".scroll").before(label);
+  table.closest(".scroll").previousElementSibling.append(label, count);
 }
 
-function makeFoldable(table) {
-  const rows = table.tBodies[0].rows.length;
+function makeFoldable(element, count, shown, after, noun) {
   const button = document.createElement("button");
   const show = (all) => {
-    table.classList.toggle("folded", !all);
+    element.classList.toggle("folded", !all);
     button.setAttribute("aria-expanded", String(all));
-    button.textContent = all ? "Show the first 15 rows" : `Show all ${rows} rows`;
+    button.textContent = all ? `Show the first ${shown} ${noun}` : `Show all ${count} ${noun}`;
   };
   button.type = "button";
   button.className = "unfold";
-  button.addEventListener("click", () => show(table.classList.contains("folded")));
-  table.closest(".scroll").after(button);
+  button.addEventListener("click", () => show(element.classList.contains("folded")));
+  after.after(button);
   show(false);
 }
 
 document.querySelectorAll("table.sortable").forEach((table, number) => {
+  const rows = table.tBodies[0].rows.length;
   makeSortable(table);
-  if (table.tBodies[0].rows.length > 5) makeFilterable(table, number);
-  if (table.tBodies[0].rows.length > 20) makeFoldable(table);
+  if (rows > 5) makeFilterable(table, number);
+  if (rows > 20) makeFoldable(table, rows, 15, table.closest(".scroll"), "rows");
+});
+document.querySelectorAll("ol.foldable").forEach((list) => {
+  const items = list.children.length;
+  if (items > 16) makeFoldable(list, items, 12, list, list.dataset.name);
 });

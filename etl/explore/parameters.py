@@ -1,0 +1,95 @@
+"""Parameters of queries and filters: times in any spelling of ISO 8601, numbers, and ranges of versions."""
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from etl.durations import parse_duration
+from etl.errors import ConfigError
+from etl.explore import columns
+
+_FILTER = re.compile(r'"?(\w+)"? (?:=|!=|<|<=|>|>=) :(p[0-9]+)\b')
+_FLAGS = {"yes": 1, "true": 1, "no": 0, "false": 0}
+
+
+def stored_moment(text: str) -> str:
+    """Return a time as the database has it, to compare with its columns. ValueError if the text is none.
+
+    It is a date or a time in ISO 8601, by default in UTC, or how long ago it was; now if it is empty.
+    """
+    try:
+        at = _moment(text.strip(), datetime.now(UTC))
+    except (ValueError, OverflowError, ConfigError) as error:
+        raise ValueError(
+            f"at: {text!r} is no time. Write 2026-05-01, 2026-05-01T12:30Z, 2026-05-01 12:30+02:00, or 7d (ago)."
+        ) from error
+    return at.replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    if not text:
+        return now
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return now - parse_duration(text)
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def specifiers(text: str) -> str:
+    """Return a range of versions unchanged. ValueError if it is none."""
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier as error:
+        raise ValueError(f"range: {text!r} is no range of versions. Write <2.6 or >=2.0,<2.6.") from error
+    return text
+
+
+def version_matches(version: str | None, text: str | None) -> int | None:
+    """Return whether a version is in a range, 0 or 1; None if one of them is unknown or cannot be compared."""
+    if version is None or text is None:
+        return None
+    try:
+        return int(SpecifierSet(text).contains(Version(version), prereleases=True))
+    except (InvalidSpecifier, InvalidVersion):
+        return None
+
+
+BY_NAME: Mapping[str, Callable[[str], str]] = {"at": stored_moment, "range": specifiers}
+"""Functions by the name of a parameter: each returns the value for the query, or raises ValueError."""
+
+
+def typed(sql: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a filter as their columns have them: numbers, flags and times.
+
+    Datasette binds text. SQLite does not find it equal to a number that a view has computed.
+    """
+    found = dict(given)
+    for column, name in _FILTER.findall(sql):
+        convert = _BY_TYPE.get(columns.type_of(column, None))
+        if convert is not None and isinstance(found.get(name), str):
+            with suppress(ValueError):  # the text then equals no value
+                found[name] = convert(found[name])
+    return found
+
+
+def _whole(text: str) -> int | float:
+    return int(text) if text.lstrip("-").isdecimal() else float(text)
+
+
+def _flag(text: str) -> int:
+    word = text.strip().lower()
+    return _FLAGS[word] if word in _FLAGS else int(text)
+
+
+_BY_TYPE: Mapping[type | None, Callable[[str], Any]] = {
+    int: _whole,
+    float: float,
+    bool: _flag,
+    datetime: stored_moment,
+}

@@ -1,0 +1,24 @@
+"""Prepared queries, the questions of the start page, by subject.
+
+`question`    A query with the fields of its form.
+`production`  What is and was in production.
+`history`     What changed, and what was there at a time.
+`quality`     Documentation, age, packages, metadata, storage and people.
+`metrics`     The best versions, and what became worse.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from etl.explore.questions import history, metrics, production, quality
+from etl.explore.questions.question import Parameter, Question
+
+GROUPS: Mapping[str, Sequence[Question]] = {
+    "Production": production.QUESTIONS,
+    "History": history.QUESTIONS,
+    "Quality and use": quality.QUESTIONS,
+    "Metrics": metrics.QUESTIONS,
+}
+QUESTIONS = tuple(question for group in GROUPS.values() for question in group)
+BY_NAME = {question.name: question for question in QUESTIONS}
+
+__all__ = ["BY_NAME", "GROUPS", "QUESTIONS", "Parameter", "Question"]

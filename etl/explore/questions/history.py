@@ -1,0 +1,79 @@
+"""Questions about the past."""
+
+from etl.explore.questions.question import AT, MODEL, Parameter, Question
+from etl.models.queries import shipped_query
+
+_TAG = Parameter(
+    "tag", "one tag; empty for all.", "SELECT DISTINCT tag FROM model_version_tags ORDER BY tag LIMIT 1000"
+)
+
+QUESTIONS = (
+    Question(
+        "what_changed",
+        "What changed recently?",
+        """\
+SELECT observed_at, model_name, version, kind, field, old_value, new_value, entity, entity_id, model_id
+FROM model_timeline
+WHERE :model IN ('', model_name)
+  AND observed_at >= strftime('%Y-%m-%d %H:%M:%f', 'now', '-' || COALESCE(NULLIF(:days, ''), '30') || ' days')
+ORDER BY observed_at DESC, model_name, version""",
+        (Parameter("days", "30 if empty."), MODEL),
+    ),
+    Question(
+        "tags_at",
+        "Which version carried which tag at a time?",
+        """\
+SELECT tag, ml_repo_name, model_name, version, valid_from, not_before, valid_to, model_id, model_version_id
+FROM tag_history
+WHERE :tag IN ('', tag)
+  AND valid_from <= :at
+  AND (valid_to IS NULL OR valid_to > :at)
+ORDER BY tag, ml_repo_name, model_name, version""",
+        (AT, _TAG),
+        "It got the tag between not_before and valid_from; without not_before, at some time until valid_from.",
+    ),
+    Question(
+        "registry_at",
+        "Which versions were there at a time, under which tags?",
+        shipped_query("as_of", "sqlite"),
+        (AT,),
+    ),
+    Question(
+        "models_at",
+        "Which models were there at a time?",
+        shipped_query("models_as_of", "sqlite"),
+        (AT,),
+        "Empty ones too.",
+    ),
+    Question(
+        "version_at",
+        "What was known of a version at a time?",
+        shipped_query("version_as_of", "sqlite"),
+        (
+            Parameter("model", "its name, FQN or id.", MODEL.choices),
+            Parameter("version", "its number, such as 3."),
+            AT,
+        ),
+        "Description, tags, packages, metrics, metadata and manifest.",
+    ),
+    Question(
+        "deleted_models",
+        "Which models were deleted?",
+        """\
+SELECT r.name AS ml_repo_name, m.name AS model_name, m.deleted_at, m.created_at, m.id AS model_id, m.ml_repo_id
+FROM models m
+LEFT JOIN ml_repos r ON r.id = m.ml_repo_id
+WHERE m.deleted_at IS NOT NULL
+ORDER BY m.deleted_at DESC, ml_repo_name, model_name""",
+    ),
+    Question(
+        "growth_by_month",
+        "How many models and versions were created in each month?",
+        """\
+SELECT SUBSTR(day, 1, 7) AS month, SUM(models_created) AS models, SUM(versions_created) AS versions
+FROM growth
+GROUP BY month
+ORDER BY month DESC""",
+        note="Without deleted ones.",
+    ),
+)

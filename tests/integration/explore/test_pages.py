@@ -1,0 +1,280 @@
+"""What the pages show, on SQLite, which is the only database that they are for."""
+
+import csv
+import html
+import io
+import re
+
+import pytest
+
+from etl.explore.columns import TABLES, VIEWS
+from etl.explore.questions import QUESTIONS
+from tests.integration.explore.conftest import Pages
+from tests.support.marked_up_registry import MARKUP, NASTY, STORED
+
+NAMES = (*TABLES, *VIEWS, *(query.name for query in QUESTIONS))
+NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1234) SELECT i FROM n"
+
+
+def text(markup: str) -> str:
+    """The text of a page or a cell, in one line."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
+
+
+def assert_harmless(page: str, name: str) -> None:
+    assert "<script" not in page, name
+    assert "<img src=x" not in page, name
+    assert "<style" not in page, name
+    assert not re.search(r"""href=["']?javascript""", page), name
+    page.encode()
+
+
+@pytest.fixture(scope="module")
+def every_page(pages: Pages) -> dict[str, str]:
+    """The first page of each table, view and question."""
+    return {name: pages.html(f"/{name}") for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def model(pages: Pages) -> dict[str, object]:
+    """The model whose name is markup."""
+    (found,) = pages.rows("/models", name=MARKUP)
+    return found
+
+
+@pytest.fixture(scope="module")
+def version(pages: Pages, model: dict[str, object]) -> dict[str, object]:
+    """Its first version, whose tags were moved."""
+    (found,) = pages.rows("/model_versions", model_id=model["id"], version=1)
+    return found
+
+
+def test_start_page_has_questions_then_views_then_tables_and_sql_last(pages: Pages) -> None:
+    page = pages.html("")
+    order = [
+        page.index(part)
+        for part in (">Questions</h2>", ">Last changes<", ">Views</h2>", '/model_versions"', '/sync_runs"', "<textarea")
+    ]
+    assert order == sorted(order)
+    assert {f'href="/registry/{name}"' for name in NAMES} <= set(re.findall(r'href="/registry/\w+"', page))
+    assert "tfy_etl_version" not in page
+    assert "12 models with 24 versions in 2 ML repos" in text(page)
+    assert "tag given-lately added" in text(page)
+    assert pages._runner.run(pages._datasette.client.get("/")).headers["location"] == "/registry"
+
+
+def test_markup_is_escaped_on_every_page(
+    pages: Pages, every_page: dict[str, str], model: dict[str, object], version: dict[str, object]
+) -> None:
+    escaped = 0
+    records = (f"/models/{model['id']}", f"/model_versions/{version['id']}", "/ml_repos/1")
+    others = {path: pages.html(path) for path in ("", *records, f"?sql=SELECT '{MARKUP}'")}
+    for path, page in (every_page | others).items():
+        assert_harmless(page, path)
+        escaped += "&lt;script&gt;window.hacked" in page
+    assert escaped > len(VIEWS)
+
+
+def test_page_of_a_model_shows_versions_metrics_production_and_changes(pages: Pages, model: dict[str, object]) -> None:
+    page = pages.html(f"/models/{model['id']}")
+    shown = text(page)
+    assert re.search(
+        r"v1 is in production as prod and entered it between 20[-\d]+ [:\d]+ and 20[-\d]+ [:\d]+ \.", shown
+    )
+    assert page.count('<polyline points="') >= 1
+    assert "v1 : tag </td></table></script><script>window.ha… added" in shown
+    for each in pages.rows("/model_versions", model_id=model["id"]):
+        assert f'href="/registry/model_versions/{each["id"]}">v{each["version"]}</a>' in page
+    assert f'href="/registry/model_timeline?model_id__exact={model["id"]}&amp;_sort_desc=observed_at"' in page
+    assert "The source does not say who made it." in shown
+
+
+def test_page_of_a_version_links_to_its_model_its_neighbour_and_its_changes(
+    pages: Pages, model: dict[str, object], version: dict[str, object]
+) -> None:
+    page = pages.html(f"/model_versions/{version['id']}")
+    assert f'<h1><a href="/registry/models/{model["id"]}">' in page
+    (later,) = pages.rows("/model_versions", model_id=model["id"], version=2)
+    assert f'<a rel="next" href="/registry/model_versions/{later["id"]}">Next: v2</a>' in page
+    changes = f"/registry/changes?entity__exact=model_versions&entity_id__exact={version['id']}"
+    assert changes.replace("&", "&amp;") in page
+    recorded = pages.rows("/changes", entity="model_versions", entity_id=version["id"])
+    assert {each["kind"] for each in recorded} >= {"tag_added", "updated"}
+    assert f"tag &#34;{STORED[:3]}" in page
+
+
+def test_names_are_links_in_place_of_ids(pages: Pages, every_page: dict[str, str]) -> None:
+    ids = {row["id"] for name in ("models", "model_versions", "subjects") for row in pages.rows(f"/{name}")}
+    for name in {*NAMES} - {"version_read_state"}:  # its key is the id of a model
+        cells = re.findall(r'<td class="col-(\w+)[^>]*>(.*?)</td>', every_page[name], re.DOTALL)
+        bare = [(column, cell) for column, cell in cells if text(cell) in ids and not column.endswith("_value")]
+        assert bare == [], name
+    page = every_page["production_versions"]
+    assert re.search(r'<td class="col-model_name[^>]*><a href="/registry/models/[^"]+">', page)
+    assert re.search(r'<td class="col-version[^>]*><a href="/registry/model_versions/[^"]+">v\d', page)
+    assert re.search(r'<td class="col-ml_repo_name[^>]*><a href="/registry/current_models\?ml_repo_name__exact=', page)
+
+
+def test_values_are_as_people_write_them_and_exact_on_request(pages: Pages) -> None:
+    for path in ("/model_versions", "?sql=SELECT created_at, deployable, artifact_size_bytes FROM model_versions"):
+        cells = re.findall(r'<td class="col-(\w+)[^>]*>(.*?)</td>', pages.html(path), re.DOTALL)
+        shown = {(column, text(cell)) for column, cell in cells}
+        assert {value for column, value in shown if column == "deployable"} <= {"yes", "no", ""}
+        for column, form in (("created_at", r"\d{4}-\d\d-\d\d \d\d:\d\d"), ("artifact_size_bytes", r"\d+\.\d [kMG]B|")):
+            values = [value for name, value in shown if name == column]
+            assert values
+            assert [value for value in values if not re.fullmatch(form, value)] == []
+    exact = pages.html("/model_versions", _exact=1)
+    assert all(f">{row['created_at']}</td>" in exact for row in pages.rows("/model_versions"))
+    assert all(f">{row['id']}</td>" in exact for row in pages.rows("/model_versions"))
+
+
+def test_columns_facets_and_filters_are_folded_until_they_are_used(pages: Pages) -> None:
+    page = pages.html("/tag_assignments")
+    assert page.count("<details>") == 4
+    assert [each for each in VIEWS["tag_assignments"].columns if f"<dt>{each.name}</dt>" not in page] == []
+    used = pages.html("/tag_assignments", tag="given-lately")
+    assert "<details open>\n  <summary>Filter and sort" in used
+    assert "facet-info" not in used
+    assert '1 row where tag = "given-lately"' in text(used)
+
+
+def test_filters_compare_numbers_flags_and_times_as_such(pages: Pages) -> None:
+    """Datasette alone binds text, which SQLite finds larger than each number, and equal to none."""
+    models, versions = pages.rows("/production_models"), pages.rows("/current_model_versions")
+    created = sorted(row["created_at"] for row in versions)[5]
+    changes = [row["relative_change"] for row in pages.rows("/metric_changes") if row["relative_change"] is not None]
+    for found, expected in (
+        (
+            pages.rows("/production_models", production_versions=0),
+            sum(not row["production_versions"] for row in models),
+        ),
+        (pages.rows("/current_model_versions", is_latest="yes"), len(models)),
+        (pages.rows("/current_model_versions", created_at__lt=f"{created[:10]}T{created[11:]}Z"), 5),
+        (pages.rows("/metric_changes", relative_change__lt="-0.1"), sum(each < -0.1 for each in changes)),
+    ):
+        assert 0 < len(found) == expected
+
+
+def test_counts_by_a_column_lead_to_their_rows(pages: Pages) -> None:
+    (path,) = re.findall(r'href="/registry([^"]*_facet=tag)">tag</a>', pages.html("/tag_assignments"))
+    page = pages.html(path)
+    assert "<details open>\n  <summary>Counts" in page
+    (chosen,) = re.findall(r'href="[^"]*/registry([^"]*)"><bdi>given-lately</bdi></a> 1</li>', page)
+    assert [row["tag"] for row in pages.rows("/tag_assignments", tag="given-lately")] == ["given-lately"]
+    assert "tag=given-lately" in chosen
+
+
+def test_result_of_a_query_has_pages_until_its_end(pages: Pages) -> None:
+    seen, path = list[str](), f"?sql={NUMBERS}"
+    while path:
+        page = pages.html(path.replace(" + ", " %2B "))
+        seen += re.findall(r'<td class="col-i[^>]*>(\d+)</td>', page)
+        path = "".join(re.findall(r'rel="next" href="/registry([^"]*)"', page)).replace("&amp;", "&")
+    assert seen == [str(number) for number in range(1, 1235)]
+    assert "Rows 1,201 to 1,234" in text(page)
+    lines = list(csv.reader(io.StringIO(pages.html(".csv", sql=NUMBERS, _size="max"))))
+    assert len(lines) == 1235
+    assert len(pages.rows("", sql=NUMBERS, _size="max")) == 1234
+    assert len(pages.rows("", sql=NUMBERS, _next=1230)) == 4
+    assert pages.response("", sql=NUMBERS, _next="no number").status_code == 400
+
+
+def test_question_has_pages_and_keeps_its_parameters(pages: Pages) -> None:
+    all_rows = pages.rows("/stale_for_days", days="-1")
+    page = pages.html("/stale_for_days", days="-1", _size=5)
+    (rest,) = re.findall(r'rel="next" href="/registry([^"]*)"', page)
+    assert "days=-1" in rest
+    names = [row["model_id"] for row in all_rows]
+    assert [row["model_id"] for row in pages.rows("/stale_for_days", days="-1", _size=5)] == names[:5]
+    assert [row["model_id"] for row in pages.rows("/stale_for_days", days="-1", _size=100, _next=5)] == names[5:]
+
+
+def test_csv_of_a_table_has_every_row(pages: Pages) -> None:
+    page = pages.html("/model_version_metrics", _size=2)
+    (path,) = re.findall(r'href="/registry([^"]*)">CSV', page)
+    found = list(csv.DictReader(io.StringIO(pages.html(path.replace("&amp;", "&").replace("_size=max", "_size=3")))))
+    assert len(found) == len(pages.env.rows(TABLES["model_version_metrics"]))
+
+
+def test_text_that_no_page_can_hold_is_shown_as_it_is_stored(pages: Pages) -> None:
+    (found,) = pages.rows("/models", name=STORED)
+    page = pages.html(f"/models/{found['id']}")
+    assert f"<h1><bdi>{STORED}</bdi></h1>" in page
+    (version, *_) = pages.rows("/model_versions", model_id=found["id"], version=1)
+    assert STORED in pages.html(f"/model_versions/{version['id']}")
+
+
+def test_registry_text_is_shown_unchanged(pages: Pages) -> None:
+    names = {
+        html.unescape(re.sub(r"<[^>]*>", "", cell)).strip()
+        for cell in re.findall(r'<td class="col-name[^>]*>(.*?)</td>', pages.html("/current_models"))
+    }
+    assert {*NASTY, STORED} <= names
+
+
+def test_missing_record_is_an_error_of_one_line(pages: Pages) -> None:
+    found = pages.response("/models/no-such-id")
+    assert found.status_code == 404
+    assert "Record not found" in found.text
+
+
+def test_questions_use_their_parameters(pages: Pages) -> None:
+    assert pages.rows("/stale_for_days", days="-1") != []
+    assert pages.rows("/stale_for_days", days="36500") == []
+    assert [row["new_value"] for row in pages.rows("/what_changed") if row["kind"] == "tag_added"] != []
+    assert pages.rows("/what_changed", model="no such") == []
+    assert pages.rows("/in_production", ml_repo="no such") == []
+    assert pages.rows("/in_production", ml_repo="risk") != []
+    assert {row["change"] for row in pages.rows("/production_moves")} == {"first"}
+    (value,) = {row["value"] for row in pages.rows("/best_versions", metric=MARKUP)}
+    assert value == 0.5
+    assert [row["value"] for row in pages.rows("/best_of_each_model", metric=MARKUP)] == [0.5]
+    found = pages.rows("/versions_with_metadata", key="team", value="PIXEL.png")
+    assert {row["value"] for row in found} <= {NASTY[4]}
+
+
+def test_version_page_leads_to_what_was_known_of_it_at_a_time(pages: Pages, version: dict[str, object]) -> None:
+    (path,) = re.findall(r'href="/registry(/version_at[^"]*)"', pages.html(f"/model_versions/{version['id']}"))
+    assert "No rows" in pages.html(path.replace("&amp;", "&"))  # it did not exist a week ago
+    asked = {"model": version["model_id"], "version": 1}
+    first, _second = sorted(row["started_at"] for row in pages.rows("/sync_runs"))
+    now, then = (pages.rows("/version_at", **asked, at=at) for at in ("", first))
+    assert {row["model_version_id"] for row in now} == {version["id"]}
+    assert {row["field"] for row in now} >= {"description", "tags"}
+    assert f"{MARKUP} again" in {row["value"] for row in now} - {row["value"] for row in then}
+
+
+def test_package_question_takes_a_range_of_versions(pages: Pages) -> None:
+    usage = [row for row in pages.rows("/package_usage", _size="max") if row["pinned_version"] and row["name"]]
+    in_production = {row["model_version_id"] for row in pages.rows("/in_production")}
+    (used, *_) = [row for row in usage if row["model_version_id"] in in_production]
+    name, version = f" {used['name'].upper()} ", used["pinned_version"]
+    for wanted, is_found in (("", True), (f"=={version}", True), (f">{version}", False), (f"<={version},>=0", True)):
+        found = [row["model_version_id"] for row in pages.rows("/package_in_production", package=name, range=wanted)]
+        assert (used["model_version_id"] in found) is is_found
+    wrong = pages.response("/package_in_production", package=name, range="newer than 2")
+    assert wrong.status_code == 400
+    assert "is no range of versions. Write &lt;2.6" in wrong.text
+
+
+@pytest.mark.parametrize("question", ["tags_at", "registry_at", "models_at", "production_at"])
+def test_moment_is_taken_in_any_spelling(question: str, pages: Pages) -> None:
+    """The tag `prod` was set on the newest version by the second run, and `given-lately` with it."""
+    first, second = sorted(row["started_at"] for row in pages.rows("/sync_runs"))
+    now, before = pages.rows(f"/{question}"), pages.rows(f"/{question}", at=first)
+    assert (len(now) > len(before)) == (question != "models_at")
+    assert before != []
+    for at, expected in (
+        (f"{second[:10]}T{second[11:]}Z", now),
+        (f"{second}+00:00", now),
+        ("2099-01-01", now),
+        (f"{first[:10]}T{first[11:]}Z", before),
+        ("2020-01-01", []),
+        ("9999d", []),
+    ):
+        assert pages.rows(f"/{question}", at=at) == expected, at
+    wrong = pages.response(f"/{question}", at="no time")
+    assert wrong.status_code == 400
+    assert "at: &#39;no time&#39; is no time. Write 2026-05-01" in wrong.text
+    assert 'value="no time"' in wrong.text
