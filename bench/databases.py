@@ -53,6 +53,19 @@ class Loaded:
             for name, table in zip(names, quoted, strict=True)
         }
 
+    def rows_of(self, query: str) -> list[Any]:
+        """Return the rows of a query."""
+        return self._rows(query)
+
+    def execute(self, statement: str) -> None:
+        """Execute a statement that writes."""
+        if self._file:
+            with closing(sqlite3.connect(self._file)) as connection, connection:
+                connection.execute(statement)
+            return
+        with psycopg.connect(self.url) as connection:
+            connection.execute(statement.encode())
+
     def size_mb(self) -> float:
         """Return its size on disk in MB."""
         if self._file:

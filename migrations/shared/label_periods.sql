@@ -1,36 +1,32 @@
+-- All gains, losses and labels of now. The first of each label also brings what happened to its version.
+held AS (
+    SELECT
+        h.*,
+        ROW_NUMBER() OVER (PARTITION BY model_id, model_version_id, source, held ORDER BY id) AS place
+    FROM (
+        SELECT model_id, model_version_id, source, held, id, observed_at, kind FROM moves
+        UNION ALL
+        SELECT model_id, model_version_id, source, held, 9223372036854775807, NULL, 'held now' FROM held_now
+    ) h
+),
 -- Everything that happened to a version and a label, numbered by `changes.id`. Times do not order events reliably:
--- clocks are sometimes set back.
+-- clocks are sometimes set back. One pass, because SQLite would read a set again for each use.
 events AS (
-    SELECT model_id, model_version_id, source, held, id, observed_at, kind FROM moves
-    UNION ALL
-    SELECT model_id, model_version_id, source, held, 9223372036854775807, NULL, 'held now' FROM held_now
-    UNION ALL
-    -- The labels that a version ever held. SQLite filters neither a CTE that is used twice nor the arms of a UNION.
-    -- CROSS JOIN makes SQLite read the labels, the smaller set, in the outer loop.
-    SELECT e.model_id, e.model_version_id, e.source, e.held, c.id, c.observed_at, c.kind
-    FROM (
-        SELECT DISTINCT model_id, model_version_id, source, held
-        FROM (
-            SELECT model_id, model_version_id, source, held FROM moves
-            UNION ALL
-            SELECT model_id, model_version_id, source, held FROM held_now
-        ) every
-    ) e
-    CROSS JOIN changes c
-    WHERE c.entity = 'model_versions' AND c.entity_id = e.model_version_id
-      AND c.kind IN ('created', 'deleted', 'restored')
-    UNION ALL
-    SELECT e.model_id, e.model_version_id, e.source, e.held, 0, v.first_seen_at, 'first seen'
-    FROM (
-        SELECT DISTINCT model_id, model_version_id, source, held
-        FROM (
-            SELECT model_id, model_version_id, source, held FROM moves
-            UNION ALL
-            SELECT model_id, model_version_id, source, held FROM held_now
-        ) every
-    ) e
-    CROSS JOIN model_versions v
-    WHERE v.id = e.model_version_id
+    SELECT
+        h.model_id,
+        h.model_version_id,
+        h.source,
+        h.held,
+        CASE k.part WHEN 1 THEN h.id WHEN 2 THEN 0 ELSE c.id END AS id,
+        CASE k.part WHEN 1 THEN h.observed_at WHEN 2 THEN v.first_seen_at ELSE c.observed_at END AS observed_at,
+        CASE k.part WHEN 1 THEN h.kind WHEN 2 THEN 'first seen' ELSE c.kind END AS kind
+    FROM held h
+    CROSS JOIN (SELECT 1 AS part UNION ALL SELECT 2 UNION ALL SELECT 3) k
+    LEFT JOIN model_versions v ON k.part = 2 AND v.id = h.model_version_id
+    LEFT JOIN changes c
+        ON k.part = 3 AND c.entity = 'model_versions' AND c.entity_id = h.model_version_id
+        AND c.kind IN ('created', 'deleted', 'restored')
+    WHERE k.part = 1 OR (h.place = 1 AND (k.part = 2 OR c.id IS NOT NULL))
 ),
 -- Each event with the next event of each kind. `prune` deletes the oldest changes first, so later events are known
 -- whenever this one is; earlier ones may be missing. The model is in the partition, so that a filter on it passes.
@@ -66,34 +62,23 @@ periods AS (
         x.kind <> 'first seen' AS valid_from_is_exact,
         -- Only a run that compared every version proves that the version did not have the label before. A version that
         -- such a run did not see may be older than that run: then only its own creation bounds the time.
-        CASE
-            WHEN x.kind IN ('got', 'restored')
-            THEN (
-                SELECT MAX(r.started_at)
-                FROM sync_runs r
-                WHERE r.mode = 'full' AND r.status = 'succeeded' AND r.scope = '{{}}' AND r.started_at < x.observed_at
-            )
-        END AS proven_without_at,
-        CASE WHEN v.created_at <= x.observed_at THEN v.created_at END AS created_at,
+        COALESCE(
+            CASE
+                WHEN x.kind IN ('got', 'restored')
+                THEN (
+                    SELECT MAX(r.started_at)
+                    FROM sync_runs r
+                    WHERE r.mode = 'full' AND r.status = 'succeeded' AND r.scope = '{{}}'
+                      AND r.started_at < x.observed_at
+                      AND (v.created_at IS NULL OR v.created_at > x.observed_at OR r.started_at > v.created_at)
+                )
+            END,
+            CASE WHEN v.created_at <= x.observed_at THEN v.created_at END
+        ) AS not_before,
         COALESCE(x.next_at, v.deleted_at) AS valid_to
     FROM with_next x
     JOIN model_versions v ON v.id = x.model_version_id
     WHERE x.next_lost IS NOT NULL AND (x.next_got IS NULL OR x.next_lost < x.next_got)
       AND x.kind <> 'deleted' AND (x.next_restored IS NULL OR x.next_deleted < x.next_restored)
       AND (x.next_at IS NULL OR x.next_at <> x.observed_at)
-),
-bounded AS (
-    SELECT
-        model_id,
-        model_version_id,
-        source,
-        held,
-        valid_from,
-        valid_from_is_exact,
-        CASE
-            WHEN created_at IS NULL OR proven_without_at > created_at THEN proven_without_at
-            ELSE created_at
-        END AS not_before,
-        valid_to
-    FROM periods
 )

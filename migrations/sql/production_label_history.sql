@@ -81,7 +81,7 @@ with_earlier_ends AS (
             ORDER BY valid_from, valid_from_is_exact, source, held
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS earlier_ends
-    FROM bounded b
+    FROM periods b
 ),
 numbered AS (
     SELECT

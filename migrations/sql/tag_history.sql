@@ -32,7 +32,7 @@ SELECT
     b.valid_from_is_exact,
     b.not_before,
     b.valid_to
-FROM bounded b
+FROM periods b
 JOIN model_versions v ON v.id = b.model_version_id
 LEFT JOIN models m ON m.id = b.model_id
 LEFT JOIN ml_repos r ON r.id = COALESCE(v.ml_repo_id, m.ml_repo_id)

@@ -47,6 +47,34 @@ _PARTS: Mapping[str, Mapping[str, str]] = {
 }
 
 
+_FIELDS: Mapping[str, tuple[str, str, str, str]] = {
+    "name_of_model": ("models", "m.id", "name", "m.name"),
+    "ml_repo_of_model": ("models", "m.id", "ml_repo_id", "m.ml_repo_id"),
+    "number_of_version": ("model_versions", "v.id", "version", "CAST(v.version AS TEXT)"),
+    "alias_of_version": ("model_versions", "v.id", "version_alias", "v.version_alias"),
+    "ml_repo_of_version": ("model_versions", "v.id", "ml_repo_id", "v.ml_repo_id"),
+    "name_of_ml_repo": ("ml_repos", "r.id", "name", "r.name"),
+}
+"""Fields as they were: table, id, field, and the value of now."""
+
+_FIELD_THEN = """NULLIF(COALESCE((
+            SELECT COALESCE(c.old_value, '␛')
+            FROM changes c
+            WHERE c.entity = '{0}' AND c.entity_id = {1} AND c.kind = 'updated' AND c.field = '{2}'
+              AND c.observed_at > (SELECT at FROM moment)
+            ORDER BY c.id
+            LIMIT 1
+        ), {3}), '␛')"""
+_LIFE_AFTER = """COALESCE((
+              SELECT c.kind
+              FROM changes c
+              WHERE c.entity = '{0}' AND c.entity_id = {1} AND c.kind IN ('created', 'deleted', 'restored')
+                AND c.observed_at > (SELECT at FROM moment)
+              ORDER BY c.id
+              LIMIT 1
+          ), '')"""
+
+
 def shipped_query(name: str, dialect: str) -> str:
     """Return the SQL of a query for `sqlite` or `postgresql`. Its parameters are `:at` and so on."""
     parts = dict(_PARTS[dialect])
@@ -55,7 +83,10 @@ def shipped_query(name: str, dialect: str) -> str:
         parts[f"recorded_value_of_{column}"] = _RECORDED.format(column, as_number.format(column))
     for part in ("moment", "leaves"):
         parts[part] = _read(f"shared/{part}_{dialect}.sql").format()
-    parts["undone"] = _read("shared/undone.sql").format()
+    parts |= {part: _FIELD_THEN.format(*field) for part, field in _FIELDS.items()}
+    parts["life_of_model"] = _LIFE_AFTER.format("models", "m.id")
+    parts["life_of_version"] = _LIFE_AFTER.format("model_versions", "v.id")
+    parts["then"] = _read("shared/then.sql").format(**parts)
     return _read(f"{name}.sql").format(**parts)
 
 

@@ -1,0 +1,129 @@
+"""Measures how long each view and each shipped query takes: all rows, and those of one model.
+
+Usage: `python -m bench.view_times [--versions N]… [--database NAME]…`.
+
+It loads a registry, gives it a history (bench/history.py), and reads all rows of each view once. Then it reads the
+rows of a few models, and takes the median. A view that takes longer than --limit seconds is ended. Results are
+written to bench/results/view_times.json. A size that is measured again replaces its results.
+"""
+
+import argparse
+import json
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psycopg
+
+from bench.databases import DATABASES, Loaded, fresh
+from bench.dataset import BASE, VERSIONS
+from bench.history import statements
+from bench.measure import measured
+from bench.mock_server import TOKEN, running
+from bench.runs import RESULTS, environment_of, log
+from bench.tools import OURS
+from etl.models import views
+from etl.models.queries import QUERIES, shipped_query
+from tests.support.databases import postgres_server
+
+SIZES = (50_000, 1_000_000)
+MODELS = 5
+NAME = "view_times.json"
+_AT = "2026-01-01"
+
+Read = Callable[[str], int]
+"""Reads all rows of a query, and returns their number."""
+
+
+def times(loaded: Loaded, limit: float) -> Iterator[dict[str, Any]]:
+    """Yield the times of each view and query."""
+    dialect = "sqlite" if loaded.url.startswith("sqlite") else "postgresql"
+    with reading(loaded, limit) as read:
+        models = [f"'{key}'" for (key,) in loaded.rows_of("SELECT id FROM models ORDER BY id LIMIT 5")]
+        for view in views.metadata.tables.values():
+            whole = f"SELECT * FROM {view.name}"  # noqa: S608 names of our own
+            result = {"name": view.name, **timed(read, whole)}
+            if "model_id" in view.c and "seconds" in result:
+                of_one = [timed(read, f"{whole} WHERE model_id = {each}") for each in models]
+                result["one_model"] = round(median(each["seconds"] for each in of_one), 4)
+            yield result
+        for name in QUERIES:
+            sql = shipped_query(name, dialect).replace(":at", f"'{_AT}'").replace(":model", models[0])
+            yield {"name": f"{name}.sql", **timed(read, sql.replace(":version", "1"))}
+
+
+def timed(read: Read, query: str) -> dict[str, Any]:
+    """Return the seconds that a query takes, and its number of rows; neither if it takes too long."""
+    start = time.perf_counter()
+    try:
+        rows = read(query)
+    except (sqlite3.OperationalError, psycopg.errors.QueryCanceled) as error:
+        return {"error": str(error)}
+    return {"seconds": round(time.perf_counter() - start, 4), "rows": rows}
+
+
+@contextmanager
+def reading(loaded: Loaded, limit: float) -> Iterator[Read]:
+    """Connect with the database's own driver; a query ends after `limit` seconds."""
+    if loaded.url.startswith("sqlite"):
+        with closing(sqlite3.connect(loaded.url.removeprefix("sqlite:///"))) as file:
+
+            def read_file(query: str) -> int:
+                end = time.monotonic() + limit
+                file.set_progress_handler(lambda: time.monotonic() > end, 1_000_000)
+                return sum(1 for _ in file.execute(query))
+
+            yield read_file
+        return
+    with psycopg.connect(loaded.url, autocommit=True) as connection:
+        connection.execute(f"SET statement_timeout = {round(limit * 1000)}")
+
+        def read_server(query: str) -> int:
+            with connection.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT".encode()) as copy:
+                return sum(1 for _ in copy.rows())
+
+        yield read_server
+
+
+def of_size(versions: int, server: str, asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield the times with this number of versions."""
+    log(f"preparing {versions} versions")
+    with running(versions // VERSIONS, states=(BASE,)) as (plane, _):
+        for database in asked.database or DATABASES:
+            with (
+                tempfile.TemporaryDirectory(prefix="tfy-etl-bench-") as folder,
+                fresh(database, Path(folder), server) as loaded,
+            ):
+                measured(OURS.at(loaded.url), Path(folder), {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN})
+                for statement in statements(loaded):
+                    loaded.execute(statement)
+                for each in times(loaded, asked.limit):
+                    log(f"{versions} versions:", database, "·", *map(str, each.values()))
+                    yield {"versions": versions, "database": database, **each}
+
+
+def main() -> None:
+    """Measure one size after the other, and write the results after each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--versions", type=int, action="append", help="sizes, instead of 50,000 and 1,000,000")
+    parser.add_argument("--database", action="append", choices=DATABASES)
+    parser.add_argument("--limit", type=float, default=600.0, help="seconds after which a query is ended")
+    asked = parser.parse_args()
+    path = RESULTS / NAME
+    with postgres_server() as server:
+        for versions in asked.versions or SIZES:
+            found = list(of_size(versions, server, asked))
+            before = json.loads(path.read_text(encoding="utf-8"))["times"] if path.exists() else []
+            replaced = {(each["versions"], each["database"]) for each in found}
+            kept = [each for each in before if (each["versions"], each["database"]) not in replaced]
+            result = {**environment_of(server), "times": [*kept, *found]}
+            path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
