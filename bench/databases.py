@@ -42,50 +42,47 @@ class Loaded:
 
     def found(self, queries: Queries) -> dict[str, int]:
         """Return the result of each query."""
-        return {name: self._rows(query)[0][0] for name, query in queries.items()}
+        return {name: self.rows_of(query)[0][0] for name, query in queries.items()}
 
     def rows(self) -> dict[str, int]:
         """Return the number of rows of each table; names in PostgreSQL include the schema."""
-        names = [name for (name,) in self._rows(_SQLITE_TABLES if self._file else _POSTGRESQL_TABLES)]
+        names = [name for (name,) in self.rows_of(_SQLITE_TABLES if self._file else _POSTGRESQL_TABLES)]
         quoted = (".".join(f'"{part}"' for part in name.split(".")) for name in names)
         return {
-            name: self._rows(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608 the name comes from the catalogue
+            name: self.rows_of(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608 the name comes from the catalogue
             for name, table in zip(names, quoted, strict=True)
         }
-
-    def rows_of(self, query: str) -> list[Any]:
-        """Return the rows of a query."""
-        return self._rows(query)
 
     def execute(self, statement: str) -> None:
         """Execute a statement that writes."""
         if self._file:
-            with closing(sqlite3.connect(self._file)) as connection, connection:
-                connection.execute(statement)
+            with closing(sqlite3.connect(self._file)) as file, file:
+                file.execute(statement)
             return
-        with psycopg.connect(self.url) as connection:
-            connection.execute(statement.encode())
+        with psycopg.connect(self.url) as server:
+            server.execute(statement.encode())
 
     def size_mb(self) -> float:
         """Return its size on disk in MB."""
         if self._file:
             files = self._file.parent.glob(f"{self._file.name}*")
             return sum(file.stat().st_size for file in files) / 1e6
-        size: int = self._rows("SELECT pg_database_size(current_database())")[0][0]
+        size: int = self.rows_of("SELECT pg_database_size(current_database())")[0][0]
         return size / 1e6
 
     def server_cpu(self) -> float | None:
         """Return the CPU seconds of the server so far; None if there is no server on this machine."""
         if self._file:
             return None
-        pid = int(self._rows("SELECT pg_read_file('postmaster.pid')")[0][0].split("\n")[0])
+        pid = int(self.rows_of("SELECT pg_read_file('postmaster.pid')")[0][0].split("\n")[0])
         with suppress(psutil.NoSuchProcess):
             server = psutil.Process(pid)
             if "postgres" in server.name():
                 return sum(map(_cpu, [server, *server.children()]))
         return None
 
-    def _rows(self, query: str) -> list[Any]:
+    def rows_of(self, query: str) -> list[Any]:
+        """Return the rows of a query."""
         if self._file:
             with closing(sqlite3.connect(self._file)) as connection:
                 return connection.execute(query).fetchall()

@@ -13,7 +13,7 @@ RUNS = 365
 _RUNS = """
 INSERT INTO sync_runs (id, started_at, finished_at, status, complete, coverage, mode, proof, scope, host, api_prefix,
                        tool_version, requests, retries, bytes_received)
-SELECT 'past-' || n.number, {at}, {at}, 'succeeded', {true}, 'all', 'full', 'anchored', '{{}}', 'https://a.example',
+SELECT 'past-' || n.number, {at}, {at}, 'succeeded', TRUE, 'all', 'full', 'anchored', '{{}}', 'https://a.example',
        '/api', '0', 1, 0, 1
 FROM (WITH RECURSIVE n(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM n WHERE number < {runs}) SELECT * FROM n) n
 """
@@ -41,12 +41,10 @@ _DIALECTS = {
     "sqlite": {
         "at": "strftime('%Y-%m-%d %H:%M:%f000', 'now', (n.number - {runs}) || ' days')",
         "hash": "(v.rowid)",
-        "true": "TRUE",
     },
     "postgresql": {
         "at": "now() + (n.number - {runs}) * interval '1 day'",
         "hash": "abs(hashtext(v.id))",
-        "true": "TRUE",
     },
 }
 
