@@ -1,9 +1,10 @@
 """What the environment says to code that has no settings: before they are known, and to tools without options."""
 
 import os
+from pathlib import Path
 
 from etl.errors import ConfigError
-from etl.settings import DEFAULT_DATABASE_URL
+from etl.settings import DATABASE_URL_FILE_ENV, DEFAULT_DATABASE_URL
 from etl.urls import with_schema
 
 
@@ -35,3 +36,22 @@ def database_url_of_environment() -> str:
     """The database URL for tools without options, such as Alembic's own command."""
     url = os.environ.get("TFY_ETL_DATABASE_URL") or DEFAULT_DATABASE_URL
     return with_schema(url, os.environ.get("TFY_ETL_SCHEMA"))
+
+
+def load_database_url() -> None:
+    """Set TFY_ETL_DATABASE_URL in this process from the file that TFY_ETL_DATABASE_URL_FILE names.
+
+    A URL in the environment itself wins. ConfigError if the file cannot be read, or is empty.
+    """
+    path = os.environ.get(DATABASE_URL_FILE_ENV)
+    if not path or os.environ.get("TFY_ETL_DATABASE_URL"):
+        return
+    try:
+        url = Path(path).read_text(encoding="utf-8-sig").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        # The cause of a ValueError quotes the file's content.
+        raise ConfigError(f"Cannot read the file named by {DATABASE_URL_FILE_ENV}: {reason}.") from None
+    if not url:
+        raise ConfigError(f"The file named by {DATABASE_URL_FILE_ENV} is empty: write the database URL to it.")
+    os.environ["TFY_ETL_DATABASE_URL"] = url

@@ -20,6 +20,7 @@ DEFAULT_DATABASE_URL = "sqlite:///tfy-registry.db"
 DEMO_FILE = "tfy-etl-demo.db"
 TOKEN_ENV = "TFY_API_KEY"
 CONFIG_ENV = "TFY_ETL_CONFIG"
+DATABASE_URL_FILE_ENV = "TFY_ETL_DATABASE_URL_FILE"
 _OWN_PREFIX = "TFY_ETL_"
 _SET_HOST = "set TFY_HOST or pass --host https://your-control-plane.example"
 _SET_TOKEN = f"set {TOKEN_ENV}, or pass a file that contains it with --api-key-file"
@@ -322,7 +323,9 @@ def variable_in_use(name: str) -> str | None:
 
 def unknown_variables() -> dict[str, str | None]:
     """Unknown `TFY_ETL_*` variables in the environment, each with a similar known name, if any."""
-    known = {CONFIG_ENV}.union(*(env_names(each.name) for each in fields(Settings) if each.metadata))
+    known = {CONFIG_ENV, DATABASE_URL_FILE_ENV}.union(
+        *(env_names(each.name) for each in fields(Settings) if each.metadata)
+    )
     own = {name for name in os.environ if name.startswith(_OWN_PREFIX) and not name.startswith(f"{_OWN_PREFIX}TEST_")}
     unknown = sorted(own - known)
     if not unknown:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.configuration import conf
 
 from etl.airflow.errors import translate_errors
 from etl.airflow.hook import TrueFoundryHook
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class TrueFoundryListMlReposOperator(BaseOperator):
     """Return the ML repos in batches of about `repos_per_task`, one for each sync task.
 
-    Batches are stable between runs, because the state of a sync belongs to its set of ML repos.
+    Airflow maps no more batches than `core.max_map_length`, so with more ML repos the batches are larger. Batches are
+    stable between runs, because the state of a sync belongs to its set of ML repos.
     """
 
     template_fields: ClassVar[Sequence[str]] = ("truefoundry_conn_id",)
@@ -41,18 +43,21 @@ class TrueFoundryListMlReposOperator(BaseOperator):
         with translate_errors([hook.connection.password or ""]):
             ml_repos = hook.ml_repos()
         self.log.info("the control plane lists %d ML repos", len(ml_repos))
-        return batches(ml_repos, self.repos_per_task)
+        found = batches(ml_repos, self.repos_per_task, conf.getint("core", "max_map_length", fallback=1024))
+        if len(found) * self.repos_per_task < len(ml_repos):
+            self.log.info("put them into %d batches, because core.max_map_length allows no more", len(found))
+        return found
 
 
-def batches(ml_repos: Sequence[str], size: int) -> list[list[str]]:
-    """The ML repos in batches of about `size`, with at most twice as many batches as necessary.
+def batches(ml_repos: Sequence[str], size: int, limit: int) -> list[list[str]]:
+    """The ML repos in batches of about `size`: at most twice as many batches as necessary, and at most `limit`.
 
     A hash selects one of 2**n batches. So a new or deleted ML repo changes its own batch, and rarely the others.
     """
-    if size <= 1:
+    if size <= 1 and len(ml_repos) <= limit:
         return [[each] for each in ml_repos]
     number = 1
-    while number * size < len(ml_repos):
+    while number * size < len(ml_repos) and number * 2 <= limit:
         number *= 2
     found: defaultdict[int, list[str]] = defaultdict(list)
     for each in ml_repos:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from etl.airflow.lineage import registry_asset, registry_assets
 from etl.airflow.operators import TrueFoundryListMlReposOperator, TrueFoundrySyncOperator, batches
 from etl.errors import ConfigError
-from etl.models import Change, Model, SyncRun
+from etl.models import Change, MlRepo, Model, SyncRun
 from etl.simulator import fault
 from etl.store import ALL_REPOS, Store
 from tests.e2e.airflow.conftest import Connect
@@ -273,13 +273,28 @@ def test_ml_repos_are_not_listed_with_a_refused_token(env: SyncEnv, connect: Con
 
 @given(ml_repos=st.sets(st.integers(1, 5000).map(str), max_size=300), size=st.integers(-1, 50))
 def test_every_ml_repo_is_in_one_batch_and_batches_are_few(ml_repos: set[str], size: int) -> None:
-    found = batches(sorted(ml_repos), size)
-    assert sorted(each for batch in found for each in batch) == sorted(ml_repos)
-    assert all(found)
-    assert size <= 1 or len(found) <= max(1, 2 * len(ml_repos) / size)
+    for limit in (1, 7, 1024):
+        found = batches(sorted(ml_repos), size, limit)
+        assert sorted(each for batch in found for each in batch) == sorted(ml_repos)
+        assert all(found)
+        assert len(found) <= limit
+        assert size <= 1 or len(found) <= max(1, 2 * len(ml_repos) / size)
 
 
 def test_a_new_ml_repo_changes_one_batch() -> None:
     ml_repos = [str(number) for number in range(100)]
-    before, after = batches(ml_repos, 10), batches([*ml_repos, "500"], 10)
-    assert len([batch for batch in after if batch not in before]) == 1
+    for size, limit in ((10, 1024), (1, 50)):
+        before, after = batches(ml_repos, size, limit), batches([*ml_repos, "500"], size, limit)
+        assert len([batch for batch in after if batch not in before]) == 1
+
+
+def test_more_ml_repos_than_airflow_maps_are_batched(env: SyncEnv) -> None:
+    while len(env.registry.ids("ml-repos")) < 1100:
+        env.registry.add_ml_repo()
+    found = TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane").execute(context())
+    assert 512 < len(found) <= 1024
+    assert sorted(each for batch in found for each in batch) == sorted(env.registry.ids("ml-repos"))
+    batch = max(found, key=len)
+    assert len(batch) > 1
+    assert run(ml_repos=batch)["ml_repos"] == batch
+    assert {row["id"] for row in env.rows(MlRepo)} == set(batch)

@@ -155,3 +155,43 @@ def test_nothing_after_two_dashes_is_an_option(tfy_etl: Cli) -> None:
 def test_an_option_without_a_value_does_not_consume_the_command(tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--host")
     assert (done.code, done.err) == (2, "Error: Option '--host' requires an argument. See tfy-etl --help.\n")
+
+
+def test_the_database_url_may_come_from_a_file(
+    known: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "url").write_text("sqlite:///from-file.db\n")
+    monkeypatch.setenv("TFY_ETL_DATABASE_URL_FILE", "url")
+    done = tfy_etl("sync", "--quiet")
+    assert (done.code, done.err, (folder / "from-file.db").exists()) == (0, "", True)
+    monkeypatch.setenv("TFY_ETL_DATABASE_URL", "sqlite:///from-variable.db")
+    assert tfy_etl("sync").code == 0
+    assert (folder / "from-variable.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (None, "Cannot read the file named by TFY_ETL_DATABASE_URL_FILE: No such file or directory."),
+        (b"hush\xff", "Cannot read the file named by TFY_ETL_DATABASE_URL_FILE: it is not UTF-8 text."),
+        (b" \n", "The file named by TFY_ETL_DATABASE_URL_FILE is empty: write the database URL to it."),
+    ],
+)
+def test_an_invalid_file_of_the_database_url_is_one_line(
+    content: bytes | None, error: str, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if content is not None:
+        (folder / "url").write_bytes(content)
+    monkeypatch.setenv("TFY_ETL_DATABASE_URL_FILE", "url")
+    done = tfy_etl("status")
+    assert (done.code, done.err) == (2, f"Error: {error}\n")
+
+
+def test_the_password_of_the_file_is_in_no_output(
+    folder: Path, tfy_etl: Cli, known: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "url").write_text("postgresql://u:hush-hush@127.0.0.1:1/db")
+    monkeypatch.setenv("TFY_ETL_DATABASE_URL_FILE", "url")
+    for command in (["sync", "--log-level", "debug"], ["config", "show"]):
+        done = tfy_etl(*command)
+        assert "hush" not in done.out + done.err
