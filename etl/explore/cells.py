@@ -32,6 +32,8 @@ def render(row: Any, value: Any, column: str, table: str | None, datasette: Any)
         return _id(value, other, datasette)
     if value is not None and (view := columns.list_of(column, table)):
         return Markup('<a href="/{}/{}?{}">{}</a>').format(NAME, view, urlencode({f"{column}__exact": value}), value)
+    if value is not None and column in columns.VERSION_NUMBERS and "model_id" in names:
+        return _numbered(_plain(row["model_id"]), value, column)
     form = columns.format_of(column, table)
     return None if form is None or value is None or isinstance(value, dict) else form(value)
 
@@ -63,6 +65,12 @@ def _name(row: Any, value: Any, column: str, links: Mapping[str, columns.Link]) 
         return _link(link.table, stored_id, columns.label(column, value))
     is_named = any(row[name] is not None for name, other in links.items() if other.id_column == link.id_column)
     return None if is_named or link.id_column == "entity_id" else _link(link.table, stored_id, stored_id)
+
+
+def _numbered(model_id: Any, number: int, column: str) -> Markup:
+    """Return the number of a version as a link to the version of the model with that number."""
+    filters = urlencode({"model_id__exact": model_id, "version__exact": number})
+    return Markup('<a href="/{}/model_versions?{}">{}</a>').format(NAME, filters, columns.label(column, number))
 
 
 def _id(value: Any, other: str, datasette: Any) -> Any:

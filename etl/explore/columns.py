@@ -46,7 +46,7 @@ _OWN: Mapping[str, tuple[tuple[str, ...], str]] = {
     "current_model_versions": (("version", "fqn"), "model_versions"),
 }
 
-_VERSION_NUMBERS = {
+VERSION_NUMBERS = {
     "version",
     "latest_version",
     "newest_version",
@@ -104,7 +104,7 @@ def hidden(columns: Iterable[str], table: str | None) -> set[str]:
 @cache
 def format_of(column: str, table: str | None) -> Format | None:
     """Return the format of a column's values; of a query, by the name that the column has in tables and views."""
-    if column in _VERSION_NUMBERS:
+    if column in VERSION_NUMBERS:
         return partial(label, column)
     if column.endswith("_bytes") or column.startswith("bytes_"):
         return formatting.size
@@ -137,4 +137,4 @@ def list_of(column: str, table: str | None) -> str | None:
 
 def label(column: str, value: object) -> str:
     """Return the text of a link: the name, or the version with a v before its number."""
-    return f"v{value}" if column in _VERSION_NUMBERS and isinstance(value, int) else str(value)
+    return f"v{value}" if column in VERSION_NUMBERS and isinstance(value, int) else str(value)

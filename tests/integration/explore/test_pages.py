@@ -4,6 +4,7 @@ import csv
 import html
 import io
 import re
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -113,6 +114,14 @@ def test_names_are_links_in_place_of_ids(pages: Pages, every_page: dict[str, str
     assert re.search(r'<td class="col-model_name[^>]*><a href="/registry/models/[^"]+">', page)
     assert re.search(r'<td class="col-version[^>]*><a href="/registry/model_versions/[^"]+">v\d', page)
     assert re.search(r'<td class="col-ml_repo_name[^>]*><a href="/registry/current_models\?ml_repo_name__exact=', page)
+    numbers = re.findall(
+        r'<td class="col-from_version[^>]*><a href="/registry/model_versions[?](.+?)">v(\d+)<',
+        every_page["metric_changes"],
+    )
+    assert numbers
+    for filters, number in numbers:
+        (row,) = pages.rows("/model_versions", **dict(parse_qsl(html.unescape(filters))))
+        assert row["version"] == int(number)
 
 
 def test_values_are_as_people_write_them_and_exact_on_request(pages: Pages) -> None:
