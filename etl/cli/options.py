@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from copy import copy
 from dataclasses import Field, fields
 from datetime import timedelta
 from pathlib import Path
@@ -162,3 +163,21 @@ class GlobalOptionsGroup(GroupedHelp, click.Group):
                     raise click.BadOptionUsage(name, f"Option {name!r} requires an argument.", ctx)
                 front.append(queue.pop(0))
         return super().parse_args(ctx, [*front, *rest])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for completion, with the group's own options."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and ctx.resilient_parsing:
+            command = _with_options(command, self.params)
+        return name, command, rest
+
+
+def _with_options(command: click.Command, more: list[click.Parameter]) -> click.Command:
+    """Return a copy of the command, and of the commands in it, with more options."""
+    copied = copy(command)
+    copied.params = [*command.params, *more]
+    if isinstance(copied, click.Group):
+        copied.commands = {name: _with_options(each, more) for name, each in copied.commands.items()}
+    return copied

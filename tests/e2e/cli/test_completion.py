@@ -38,6 +38,8 @@ def complete(shell: str, words: str, folder: Path, **env: str) -> list[str]:
         ("tfy-etl schema model_version_", ["model_version_metrics", "model_version_packages", "model_version_tags"]),
         ("tfy-etl --host https://plane.tfy stat", ["status"]),
         ("tfy-etl sync --page-size 5 --output ", ["text", "json"]),
+        ("tfy-etl sync --database-u", ["--database-url"]),
+        ("tfy-etl db upgrade --log-format ", ["console", "json"]),
     ],
 )
 def test_commands_options_and_values_are_completed(shell: str, words: str, offered: list[str], folder: Path) -> None:
