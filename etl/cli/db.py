@@ -3,8 +3,9 @@
 import click
 
 from etl.cli.output import print_result
+from etl.cli.sanitize import sanitize
 from etl.settings import Settings
-from etl.store import Vocabulary, opened, schema
+from etl.store import Vocabulary, opened, schema, server_of
 
 
 def upgrade_schema(settings: Settings) -> None:
@@ -19,9 +20,11 @@ def upgrade_schema(settings: Settings) -> None:
         before = schema.current(engine)
         schema.upgrade(engine, words=words)
         after = schema.current(engine)
-    message = f"Migrated from {before} to {after}." if before else f"Created at revision {after}."
+        database = server_of(engine, settings.database())
+    message = f"Migrated from {before} to {after}" if before else f"Created at revision {after}"
     if before == after:
-        message = f"The schema is already at revision {after}."
+        message = f"The schema is already at revision {after}"
+    message = f"{message}: {sanitize(database)}."
     print_result(lambda: click.echo(message), work_done=True)
 
 

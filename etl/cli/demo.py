@@ -41,7 +41,7 @@ def run_demo(file: Path, *, progress: bool | None) -> None:
             _show_repos(out, queries.demo.models_by_repo(connection))
         _title(out, "A day passes, and the registry changes")
         out.print(*(f"- {each}" for each in showcase.work()), sep="\n")
-        _title(out, "Second sync: it reads only what may have changed")
+        _title(out, "Second sync: it finds what has changed")
         summary = _sync(settings)
         show(summary, out)
     _show_changes(out, settings, str(summary.run_id))

@@ -62,7 +62,7 @@ def options(scope: str) -> list[Option]:
 def _option(setting: Field[Any], hint: Any) -> Option:
     default = setting.default
     common: dict[str, Any] = {
-        "default": f"{default.total_seconds() / 3600:g}h" if isinstance(default, timedelta) else default,
+        "default": _hours(default) if isinstance(default, timedelta) else default,
         "envvar": list(env_names(setting.name)),
         # Names that follow from the option's name are explained once, at the end of the help.
         "show_envvar": bool(setting.metadata["env"]),
@@ -79,6 +79,10 @@ def _option(setting: Field[Any], hint: Any) -> Option:
         return Option([name], type=click.Choice(choices), **common)
     metavar = setting.metadata.get("metavar")
     return Option([name], type=_TYPES[hint], multiple=hint == tuple[str, ...], metavar=metavar, **common)
+
+
+def _hours(duration: timedelta) -> str:
+    return f"{duration.total_seconds() / 3600:g}h" if duration else "0s"
 
 
 def add_options(*scopes: str) -> Callable[[click.Command], click.Command]:
@@ -163,6 +167,17 @@ class GlobalOptionsGroup(GroupedHelp, click.Group):
                     raise click.BadOptionUsage(name, f"Option {name!r} requires an argument.", ctx)
                 front.append(queue.pop(0))
         return super().parse_args(ctx, [*front, *rest])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; for an unknown option, suggest also the group's own options."""
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            from difflib import get_close_matches  # noqa: PLC0415 rarely needed
+
+            known = [name for each in self.params for name in each.opts if name.startswith("--")]
+            similar = sorted({*(error.possibilities or ()), *get_close_matches(error.option_name, known)})
+            raise click.NoSuchOption(error.option_name, error.message, similar, error.ctx) from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

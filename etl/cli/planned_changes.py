@@ -16,6 +16,8 @@ def show_planned(summary: Summary, out: Console) -> None:
     out.print("What would change:")
     for line in record_lines(summary.changes, sanitize, NAMED_RECORDS):
         out.print(f"  {line}", soft_wrap=True)
+    if summary.changes.records > NAMED_RECORDS:
+        out.print("tfy-etl diff --dry-run shows every change.")
 
 
 def planned_as_json(summary: Summary) -> dict[str, Any]:

@@ -21,6 +21,6 @@ def _print(pruned: Pruned, *, as_json: bool) -> None:
         return
     if pruned.dry_run:
         click.echo("Dry run: nothing was deleted. A run would delete these rows.")
-    click.echo(f"Older than {pruned.before:%Y-%m-%d %H:%M:%S} UTC:")
+    click.echo(f"{'Older' if pruned.dry_run else 'Deleted, older'} than {pruned.before:%Y-%m-%d %H:%M:%S} UTC:")
     for name, number in pruned.rows.items():
         click.echo(f"{name:<16} {number:>10}")

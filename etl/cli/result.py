@@ -44,7 +44,9 @@ def _warnings(summary: Summary, out: Console) -> list[str]:
 def _headline(summary: Summary, out: Console) -> Text:
     good = summary.status == "succeeded"
     mark = ("✔ " if good else "✘ ") if can_show_marks(out) else ""
-    if summary.run_id is not None:
+    if good and Entity.ML_REPOS not in summary.live and not any(summary.tallies[Entity.MODELS]):
+        sentence = "No model matches the filters"
+    elif summary.run_id is not None:
         sentence = f"{'Up to date' if good else 'Partly up to date'}: {_contents(summary)}"
     elif summary.status == "refused":
         sentence = "Dry run: nothing was written. A run would be refused."

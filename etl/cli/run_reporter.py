@@ -20,7 +20,7 @@ from etl.telemetry import RunOutcome
 if TYPE_CHECKING:  # an optional dependency
     from etl.telemetry.otlp import OtlpExporter
 
-_SILENT_EXIT_CODES = frozenset({0, LockHeld.exit_code})
+_SILENT_EXIT_CODES = frozenset({0, LockHeld.exit_code, Interrupted.exit_code})
 """Exit codes without a webhook message: complete, and another run holds the lock."""
 
 _log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def run_reporter(settings: Settings) -> Iterator[RunReporter]:
         failure = error
         raise
     except KeyboardInterrupt as error:  # while the run waited for the lock
-        failure = Interrupted(str(error) or "Interrupted: nothing was written.")
+        failure = Interrupted(str(error) or "Interrupted: no record was written.")
         raise
     finally:
         reporter.report(failure)

@@ -1,14 +1,16 @@
 """`tfy-etl simulate`: run the simulated control plane, for development and tests."""
 
 import os
+import random
 import signal
 import threading
+from datetime import timedelta
 
 import click
 
 from etl.errors import ConfigError
 from etl.settings import TOKEN_ENV, token_of_environment
-from etl.simulator import ENTITIES, Registry, Simulator, fault
+from etl.simulator import ENTITIES, Registry, Simulator, fault, make_edit
 
 DEFAULT_TOKEN = "demo-token"  # noqa: S105 it is no secret
 
@@ -27,6 +29,7 @@ def serve(  # noqa: PLR0913 one for each option
     forbids: str,
     not_offered: str,
     faults: tuple[str, ...],
+    change_every: timedelta | None,
 ) -> None:
     """Generate a registry, and serve it until a signal stops the process."""
     registry = Registry.generate(seed, ml_repos=ml_repos, models=models, versions=versions, metrics=metrics)
@@ -48,9 +51,13 @@ def serve(  # noqa: PLR0913 one for each option
     try:
         simulator.start()
     except OSError as error:
-        raise ConfigError(f"Cannot listen on port {port}: {os.strerror(error.errno or 0)}.") from error
+        raise ConfigError(
+            f"Cannot listen on port {port}: {os.strerror(error.errno or 0)}. Choose another --port."
+        ) from error
     _print_exports(simulator.url, token)
-    stop.wait()
+    chance = random.Random(seed)  # noqa: S311 it chooses edits
+    while not stop.wait(None if change_every is None else max(change_every.total_seconds(), 0.1)):
+        make_edit(registry, chance)
     simulator.stop()
 
 

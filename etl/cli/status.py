@@ -35,7 +35,8 @@ def show_status(settings: Settings, limit: int, output: str, *, max_age: timedel
         raise EtlError(
             f"The last complete run must be at most {format_duration(max_age)} old, but "
             f"{'there is none' if age is None else f'it {_describe_age(age)}'}: "
-            "fix the errors above, or run tfy-etl sync."
+            f"{'fix the errors above, then ' if output == 'text' and any(run['error'] for run in last) else ''}run "
+            "tfy-etl sync."
         )
 
 

@@ -130,8 +130,10 @@ def server_of(engine: Engine, text: str) -> str:
         return f"SQLite, {parse_url(text).database} is not there yet: sync creates it"
     with engine.connect() as connection:
         version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
+    if engine.dialect.name == "sqlite":
+        return f"SQLite {version}, {engine.url.database}"
     address = engine.url.difference_update_query(PASSWORD_PARAMETERS)
-    return f"{engine.dialect.name} {version}, {address.render_as_string(hide_password=True)}"
+    return f"PostgreSQL {version}, {address.render_as_string(hide_password=True)}"
 
 
 def lock_is_free(engine: Engine) -> str:

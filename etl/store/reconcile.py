@@ -192,7 +192,7 @@ def _named(lost: Sequence[EmptiedRepo]) -> str:
         return ""
     more = f" and {len(lost) - _MOST_NAMED} more" if len(lost) > _MOST_NAMED else ""
     names = ", ".join(f"{each.id} ({each.name or 'without a name'})" for each in lost[:_MOST_NAMED])
-    return f"Every model is missing of ML repo {names}{more}. "
+    return f"All models of ML repo {names}{more} are missing. "
 
 
 def _was_seen(table: Table) -> ColumnElement[bool]:

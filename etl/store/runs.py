@@ -6,6 +6,7 @@ A run writes its row when it starts, and closes it when it ends. `status` and th
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, type_coerce, update
 
@@ -81,10 +82,10 @@ def check_same_host(connection: Connection, host: str) -> None:
     before = last_host(connection)
     if before is None or before == host:
         return
-    if before.partition(":")[2] == host.partition(":")[2]:  # without a scheme, --host means https
+    if urlsplit(before).hostname == urlsplit(host).hostname:  # without a scheme, --host means https
         raise ConfigError(
-            f"This database was filled from {before}, and not from {host}: check the scheme in TFY_HOST or --host, or "
-            f"{_ELSEWHERE} for another control plane."
+            f"This database was filled from {before}, and not from {host}: check scheme, port and path in TFY_HOST or "
+            f"--host. If the same one is there now, run once with --accept-host; {_ELSEWHERE} for another one."
         )
     raise ConfigError(
         f"This database was filled from {before}, and not from {host}: {_ELSEWHERE} for another control "

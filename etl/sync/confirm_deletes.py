@@ -104,7 +104,7 @@ def _models(ids: Sequence[str]) -> str:
 
 
 def _named(lost: EmptiedRepo) -> str:
-    itself = "it is still listed itself" if lost.listed else "and so is the ML repo"
+    itself = "but the ML repo is still listed" if lost.listed else "and so is the ML repo"
     models = "The only model" if lost.models == 1 else f"All {lost.models} models"
     verb = "is" if lost.models == 1 else "are"
     return (

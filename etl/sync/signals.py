@@ -103,7 +103,7 @@ class Interrupts:
     def reason(self) -> EtlError:
         """The error of a run that was interrupted."""
         if self._limit is None:
-            return Interrupted("Interrupted: nothing was written.")
+            return Interrupted("Interrupted: no record was written.")
         return TimeLimitExceeded(
             f"The run took longer than --max-run-time, {self._limit:g} seconds: nothing was written. Raise the limit, "
             "or find out why the control plane or the database is slow."

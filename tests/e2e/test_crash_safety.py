@@ -103,8 +103,8 @@ def interrupt(env: SyncEnv, phase: str, after: float, blow: signal.Signals) -> t
         assert death.code == -signal.SIGKILL, told
         assert not begun or (dead["status"], dead["finished_at"]) == ("running", None), told
     elif begun:
-        assert (death.code, death.message) == (130, "Error: Interrupted: nothing was written."), told
-        assert (dead["status"], dead["error"]) == ("interrupted", "Interrupted: nothing was written."), told
+        assert (death.code, death.message) == (130, "Error: Interrupted: no record was written."), told
+        assert (dead["status"], dead["error"]) == ("interrupted", "Interrupted: no record was written."), told
     else:
         assert death.code in {130, -blow}, told
 

@@ -83,7 +83,7 @@ def says_the_truth(death: CrashOutcome, *, written: bool) -> bool:
     if death.code == 0:
         return written and death.lines[-1].endswith("[etl.sync.run]")
     in_doubt = "It is unknown whether this run was written" in death.message
-    nothing = death.message.endswith("See to the server, then run again; nothing of this run was written.")
+    nothing = death.message.endswith("then run again; nothing of this run was written.")
     return death.code == 1 and death.message.startswith("Error: ") and (in_doubt or (nothing and not written))
 
 

@@ -54,7 +54,7 @@ def test_1_a_run_that_is_interrupted_says_so_and_writes_nothing(env: SyncEnv, nu
     out, err = process.communicate(timeout=patience())
 
     assert (process.returncode, out) == (130, "")
-    assert err.splitlines()[-1] == "Error: Interrupted: nothing was written."
+    assert err.splitlines()[-1] == "Error: Interrupted: no record was written."
     assert env.registry_dump() == before
     assert env.row(SyncRun)["status"] == "interrupted"
 

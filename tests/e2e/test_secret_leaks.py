@@ -214,7 +214,7 @@ def test_libraries_with_debug_output_show_no_secret(
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 def test_demo_and_simulate_show_no_token_of_the_users_own(env: SyncEnv, folder: Path) -> None:
     output = output_of(env, "demo")
-    process = env.start("--models", "1", command="simulate")
+    process = env.start("--port", "0", "--models", "1", command="simulate")
     assert process.stdout is not None
     output += process.stdout.readline()
     process.terminate()

@@ -151,7 +151,7 @@ class TestAnMlRepoThatTheTokenLost:
         env.sync()
         env.plane.faults = [lists_without(lambda record: record.get("ml_repo_id") == "2")]
 
-        assert "it is still listed itself" in env.sync(confirm_deletes=0).warnings[0]
+        assert "but the ML repo is still listed" in env.sync(confirm_deletes=0).warnings[0]
 
     def test_is_named_where_the_guard_refuses(self, env: SyncEnv) -> None:
         env.sync()
@@ -161,7 +161,7 @@ class TestAnMlRepoThatTheTokenLost:
         with pytest.raises(DeleteLimitExceeded) as refused:
             env.sync(max_delete_share=0.1, confirm_deletes=0)
 
-        assert f"Every model is missing of ML repo 2 ({repo['name']})." in str(refused.value)
+        assert f"All models of ML repo 2 ({repo['name']}) are missing." in str(refused.value)
         assert env.registry_dump() == before
 
     def test_keeps_its_models_where_each_answers_403(self, env: SyncEnv) -> None:

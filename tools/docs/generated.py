@@ -75,7 +75,9 @@ def _default(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "on" if value else "off"
-    return f"`{value.total_seconds() / 3600:g}h`" if isinstance(value, timedelta) else f"`{value}`"
+    if isinstance(value, timedelta):
+        return f"`{value.total_seconds() / 3600:g}h`" if value else "`0s`"
+    return f"`{value}`"
 
 
 def tables() -> str:
@@ -94,7 +96,7 @@ _CHANGES = "What changed, as tfy-etl changes says it"
 def demo() -> str:
     """Return the lines of `make demo` that say what changed, as `make pictures` has written them."""
     output = [line for line in (_PICTURES / "demo.txt").read_text(encoding="utf-8").splitlines() if line]
-    second, changes = (output.index(title) for title in ("Second sync: it reads only what may have changed", _CHANGES))
+    second, changes = (output.index(title) for title in ("Second sync: it finds what has changed", _CHANGES))
     shown = "\n".join([*output[second : second + 2], *output[changes : changes + 9]])
     return f"```text\n$ make demo\n{shown}\n```"
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from etl.cli.lazy import lazy_import
-from etl.cli.options import settings_of
+from etl.cli.options import Duration, settings_of
 from etl.settings import DEMO_FILE
 
 _COUNT = click.IntRange(min=0)
@@ -54,9 +54,15 @@ class _NamesFaults(click.Command):
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
-    default=0,
-    show_default="a free port",
-    help="Port on the loopback address.",
+    default=8765,
+    show_default=True,
+    help="Port on the loopback address; 0 chooses a free one.",
+)
+@click.option(
+    "--change-every",
+    type=Duration(),
+    metavar="DURATION",
+    help="Change the registry at this interval, such as 1m: new versions, moved tags, other descriptions.",
 )
 @click.option("--ml-repos", type=click.IntRange(min=1), default=3, show_default=True, help="Number of ML repos.")
 @click.option("--models", type=_COUNT, default=40, show_default=True, help="Number of models.")

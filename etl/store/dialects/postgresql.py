@@ -1,6 +1,7 @@
 """The PostgreSQL dialect: connections, advisory locks, COPY, lists of ids, statistics."""
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -283,8 +284,14 @@ class PostgresqlDialect(DatabaseDialect):
             ):
                 if sign in text:
                     return ConfigError(f"PostgreSQL refused: {text}: {advice}.")
+            # libpq asks a question of its own after the reason.
+            reason = re.split(r"[.]? *Is the server running", text)[0].removeprefix("connection failed: ")
+            return StoreError(
+                f"PostgreSQL does not answer: {reason}. Check that the server runs, and the host and port in "
+                "TFY_ETL_DATABASE_URL, then run again; nothing of this run was written."
+            )
         return StoreError(
-            f"PostgreSQL failed: {text}. See to the server, then run again; nothing of this run was written."
+            f"PostgreSQL failed: {text}. Check the server, then run again; nothing of this run was written."
         )
 
 

@@ -303,7 +303,7 @@ class SqliteDialect(DatabaseDialect):
             return StoreError("The disk is full: make room, then run again; nothing of this run was written.")
         if "disk I/O" in text:  # also if the disk has no space for the log's first page
             return StoreError(
-                f"The disk is full or failing ({text}): see to it, then run again; nothing of this run was written."
+                f"The disk is full or failing ({text}): check it, then run again; nothing of this run was written."
             )
         if "not a database" in text or "malformed" in text:
             return ConfigError(

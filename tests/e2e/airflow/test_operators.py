@@ -171,7 +171,7 @@ def test_a_kill_ends_the_run_cleanly_and_frees_the_lock(env: SyncEnv) -> None:
     env.plane.before_request = kill
     before = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())  # as Airflow's handler does
     try:
-        with pytest.raises(AirflowException, match="Interrupted: nothing was written"):
+        with pytest.raises(AirflowException, match="Interrupted: no record was written"):
             operator.execute(context())
     finally:
         signal.signal(signal.SIGTERM, before)

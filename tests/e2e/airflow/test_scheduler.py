@@ -212,7 +212,7 @@ class TestByLocalExecutor:
             local.until(waits.is_set)
             stop = {"new_state": "failed"}
             local.call("PATCH", f"dags/registry/dagRuns/{run_id}/taskInstances/sync/1", stop)
-            local.until(lambda: last_runs_of(plane, "2", 1) == [("interrupted", "Interrupted: nothing was written.")])
+            local.until(lambda: last_runs_of(plane, "2", 1) == [("interrupted", "Interrupted: no record was written.")])
         assert local.ended("registry", run_id) == "failed", local.said()
         assert "1 of 6 ML repos have no complete sync in this DAG run: 2." in local.log(
             "registry", run_id, "verify", -1, 1

@@ -84,7 +84,9 @@ def test_a_scheme_left_out(known: Simulator, tfy_etl: Cli) -> None:
     assert_told(done, 2, f"{address} answers, but not in https", f"set TFY_HOST to http://{address}")
     assert tfy_etl("sync").code == 0
     done = tfy_etl("sync", "--log-level", "error", "--host", address)
-    assert_told(done, 2, f"filled from {known.url}, and not from https://{address}: check the scheme in TFY_HOST")
+    assert_told(
+        done, 2, f"filled from {known.url}, and not from https://{address}: check scheme, port and path in TFY_HOST"
+    )
     assert "--accept-host" not in done.err
 
 
@@ -243,7 +245,7 @@ def test_a_demo_in_a_read_only_folder(folder: Path) -> None:
 
 def test_an_unreachable_database_server(known: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--log-level", "error", "--database-url", "postgresql://u:hush@127.0.0.1:9/d")
-    assert_told(done, 1, "PostgreSQL failed", "Connection refused")
+    assert_told(done, 1, "PostgreSQL does not answer: ", "Connection refused")
     assert "hush" not in done.err
 
 

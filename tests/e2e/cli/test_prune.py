@@ -25,7 +25,7 @@ def runs(tfy_etl: Cli) -> int:
 def test_prune_prints_the_deleted_rows_by_table(aged: None, tfy_etl: Cli) -> None:
     done = tfy_etl("prune", "--keep", "90d")
     head, *lines = done.out.splitlines()
-    before = datetime.strptime(head, "Older than %Y-%m-%d %H:%M:%S UTC:").replace(tzinfo=UTC)
+    before = datetime.strptime(head, "Deleted, older than %Y-%m-%d %H:%M:%S UTC:").replace(tzinfo=UTC)
     assert abs(datetime.now(UTC) - timedelta(days=90) - before) < timedelta(hours=1)
     assert [line.split() for line in lines] == [
         ["changes", "0"],

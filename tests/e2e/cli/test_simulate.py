@@ -1,6 +1,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.support.patience import patience
 @contextmanager
 def simulating(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """The process, and the variables that it printed."""
-    process = subprocess.Popen([COMMAND, "simulate", *arguments], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([COMMAND, "simulate", "--port", "0", *arguments], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(2 if "TFY_API_KEY" not in os.environ else 1)]
@@ -43,7 +44,7 @@ def test_the_printed_lines_can_be_pasted_and_the_way_out_is_named(
     monkeypatch.delenv("TFY_API_KEY", raising=False)
     with (folder / "err").open("w") as err:
         process = subprocess.Popen(
-            [COMMAND, "simulate", "--models", "1"], stdout=subprocess.PIPE, stderr=err, text=True
+            [COMMAND, "simulate", "--port", "0", "--models", "1"], stdout=subprocess.PIPE, stderr=err, text=True
         )
         assert process.stdout is not None
         pasted = process.stdout.readline() + process.stdout.readline()
@@ -110,7 +111,10 @@ def test_a_port_in_use_is_an_error(tfy_etl: Cli) -> None:
     with simulating("--models", "0") as (_, environment):
         port = environment["TFY_HOST"].rpartition(":")[2]
         done = execute(COMMAND, "simulate", "--port", port, cwd=Path.cwd())
-    assert (done.code, done.err) == (2, f"Error: Cannot listen on port {port}: Address already in use.\n")
+    assert (done.code, done.err) == (
+        2,
+        f"Error: Cannot listen on port {port}: Address already in use. Choose another --port.\n",
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,3 +134,14 @@ def test_a_port_in_use_is_an_error(tfy_etl: Cli) -> None:
 def test_an_invalid_simulation_is_refused_in_one_line(arguments: list[str], tfy_etl: Cli) -> None:
     done = tfy_etl("simulate", *arguments)
     assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
+
+
+def test_the_registry_changes_at_the_interval(folder: Path) -> None:
+    with simulating("--models", "2", "--change-every", "0.1s") as (_, environment):
+        execute(COMMAND, "sync", cwd=folder, env=environment)
+        deadline = time.monotonic() + patience()
+        while time.monotonic() < deadline:
+            execute(COMMAND, "sync", cwd=folder, env=environment)
+            if "tag prod" in execute(COMMAND, "changes", cwd=folder, env=environment).out:
+                return
+    pytest.fail("no tag was moved")

@@ -226,7 +226,7 @@ def test_a_signal_ends_a_run_with_130_and_one_line(number: signal.Signals, plane
     process.send_signal(number)
     out, err = process.communicate(timeout=patience())
     leave.set()
-    assert (process.returncode, out, err) == (130, "", "Error: Interrupted: nothing was written.\n")
+    assert (process.returncode, out, err) == (130, "", "Error: Interrupted: no record was written.\n")
 
 
 def test_a_signal_ends_a_run_that_waits_for_its_next_request(known: Simulator, folder: Path) -> None:
@@ -238,7 +238,7 @@ def test_a_signal_ends_a_run_that_waits_for_its_next_request(known: Simulator, f
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=patience())
     assert (process.returncode, out, len(known.log)) == (130, "", 1)
-    assert err.splitlines()[-1] == "Error: Interrupted: nothing was written."
+    assert err.splitlines()[-1] == "Error: Interrupted: no record was written."
 
 
 @pytest.mark.parametrize("output", ["text", "json"])

@@ -81,7 +81,7 @@ def test_ctrl_c_during_retries_leaves_one_line_and_no_bars(known: Simulator, fol
     shown = show(
         [COMMAND, "sync", "--log-level", "error"], cwd=folder, type_when=lambda seen: b"\x03" if "━" in seen else None
     )
-    assert (shown.code, shown.screen.replace("^C", "").strip()) == (130, "Error: Interrupted: nothing was written.")
+    assert (shown.code, shown.screen.replace("^C", "").strip()) == (130, "Error: Interrupted: no record was written.")
 
 
 def test_ctrl_c_while_the_control_plane_does_not_answer_ends_the_run(known: Simulator, folder: Path) -> None:
@@ -90,6 +90,6 @@ def test_ctrl_c_while_the_control_plane_does_not_answer_ends_the_run(known: Simu
     shown = show([COMMAND, "sync"], cwd=folder, type_when=lambda seen: b"\x03" if "ML repos" in seen else None)
     leave.set()
     assert shown.code == 130
-    assert shown.screen.splitlines()[-1] == "Error: Interrupted: nothing was written."
+    assert shown.screen.splitlines()[-1] == "Error: Interrupted: no record was written."
     assert "━" not in shown.screen
     assert shown.screen.count("\n") <= 1  # at most the echo of Ctrl+C

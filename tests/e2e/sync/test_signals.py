@@ -186,7 +186,7 @@ def test_a_run_interrupted_anywhere_writes_nothing_but_that(env: SyncEnv, phase:
 
     (row,) = env.rows(SyncRun, SyncRun.status == "interrupted")
     assert interruption.value.exit_code == 130
-    assert (row["complete"], row["error"]) == (False, "Interrupted: nothing was written.")
+    assert (row["complete"], row["error"]) == (False, "Interrupted: no record was written.")
     assert row["finished_at"] >= row["started_at"]
     assert env.registry_dump() == before
 
