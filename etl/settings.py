@@ -198,14 +198,14 @@ class Settings:
 
     production_tags: str | None = _words(
         None,
-        "Tags and aliases that mark production, comma-separated, such as prod,serving. Default: those stored, at first "
-        "prod,production,live,champion.",
+        "Tags and aliases that mark production, comma-separated, such as prod,serving. They replace those stored, at "
+        "first prod,production,live,champion.",
     )
     lower_is_better: str | None = _words(
-        None, "More words in the names of metrics where less is better, comma-separated, such as churn,spend."
+        None, "Words in the names of metrics where less is better, besides the usual ones: churn,spend."
     )
     higher_is_better: str | None = _words(
-        None, "More words in the names of metrics where more is better, comma-separated, such as uplift."
+        None, "Words in the names of metrics where more is better, besides the usual ones: uplift."
     )
 
     keep: timedelta | None = _prune(_RETENTION, None, "Keep run history younger than this, such as 90d or 26w.")

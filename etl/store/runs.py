@@ -82,14 +82,15 @@ def check_same_host(connection: Connection, host: str) -> None:
     before = last_host(connection)
     if before is None or before == host:
         return
-    if urlsplit(before).hostname == urlsplit(host).hostname:  # without a scheme, --host means https
-        raise ConfigError(
-            f"This database was filled from {before}, and not from {host}: check scheme, port and path in TFY_HOST or "
-            f"--host. If the same one is there now, run once with --accept-host; {_ELSEWHERE} for another one."
-        )
+    found = f"This database was filled from {before}, and not from {host}: "
+    if before.partition(":")[2] == host.partition(":")[2]:  # without a scheme, --host means https
+        raise ConfigError(f"{found}check the scheme in TFY_HOST or --host, or {_ELSEWHERE} for another control plane.")
+    typo = (
+        "check port and path in TFY_HOST or --host, or " if urlsplit(before).hostname == urlsplit(host).hostname else ""
+    )
     raise ConfigError(
-        f"This database was filled from {before}, and not from {host}: {_ELSEWHERE} for another control "
-        "plane. If it is the same one at a new address, run once with --accept-host."
+        f"{found}{typo}{_ELSEWHERE} for another control plane. If it is the same one at a new address, run once with "
+        "--accept-host."
     )
 
 

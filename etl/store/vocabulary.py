@@ -53,10 +53,26 @@ def write(connection: Connection, words: Vocabulary) -> None:
     if words.production is not None:
         _replace(connection, _PRODUCTION, _production_rows(words.production))
     if words.lower_is_better is not None or words.higher_is_better is not None:
-        rows = _metric_rows(words.lower_is_better or (), words.higher_is_better or ())
+        rows = _metric_rows(*_added_words(connection, words))
         if _replace(connection, _WORDS, rows):
             keys = connection.scalars(select(_DIRECTIONS.c.key)).all()
             _replace(connection, _DIRECTIONS, _directions(keys, dict(rows)))
+
+
+def _added_words(connection: Connection, words: Vocabulary) -> tuple[set[str], set[str]]:
+    """Return the words that settings name; where they name none, those that were added before."""
+    given = {_in_parts(word) for word in (*(words.lower_is_better or ()), *(words.higher_is_better or ()))}
+
+    def added(direction: str, own: tuple[str, ...] | None, defaults: tuple[str, ...]) -> set[str]:
+        if own is not None:
+            return set(own)
+        stored = select(_WORDS.c.word).where(_WORDS.c.better == direction)
+        return set(connection.scalars(stored).all()) - {*defaults} - given
+
+    return (
+        added("lower", words.lower_is_better, LOWER_IS_BETTER),
+        added("higher", words.higher_is_better, HIGHER_IS_BETTER),
+    )
 
 
 def note_metrics(connection: Connection) -> None:

@@ -2,18 +2,19 @@
 
 import re
 import shlex
+import tomllib
 
 import click
 import pytest
 
 from etl.cli.main import cli
-from etl.settings import TOKEN_ENV, Settings, env_names
+from etl.settings import CONFIG_ENV, TOKEN_ENV, Settings, env_names
 from tests.support.deploy_files import FOLDER, INSTALLED, manifests, pods
 
 CRONTAB = (FOLDER / "crontab").read_text().splitlines()
 LINES = [line.split(None, 5)[5] for line in CRONTAB if line[:1] in {"*", *"0123456789"}]
 VARIABLES = {line.partition("=")[0] for line in CRONTAB if re.match(r"[A-Z_]+=", line)}
-KNOWN = {TOKEN_ENV} | {
+KNOWN = {TOKEN_ENV, CONFIG_ENV} | {
     name for field in Settings.__dataclass_fields__ if field != "api_key" for name in env_names(field)
 }
 
@@ -67,3 +68,5 @@ def test_every_variable_is_one_of_ours() -> None:
     found = VARIABLES | set(config) | named | of_files
     assert len(found) > 5
     assert found <= KNOWN
+    keys = tomllib.loads((FOLDER / "tfy-etl.toml").read_text())
+    assert {key.replace("-", "_") for key in keys} <= Settings.__dataclass_fields__.keys()

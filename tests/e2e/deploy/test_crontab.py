@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from etl.simulator import Registry, Simulator
-from etl.store import ALL_REPOS, Store
+from etl.store import ALL_REPOS, Store, open_readonly, runs
 from tests.e2e.cli.commands import COMMAND, TOKEN
 from tests.support.deploy_files import FOLDER, INSTALLED
 from tests.support.patience import patience
@@ -43,7 +43,6 @@ class User(NamedTuple):
             "SHELL": "/bin/sh",
             "PATH": "/usr/bin:/bin",
             **ASSIGNMENTS,
-            "TFY_HOST": self.plane.url,
         }
         environment = [f"{name}={value}" for name, value in variables.items()]
         as_user = _AS_NOBODY if self.name == "nobody" else []
@@ -67,9 +66,11 @@ def user() -> Iterator[User]:
     folder.mkdir(mode=0o700)
     (folder / "token").touch(mode=0o600)
     (folder / "token").write_text(TOKEN)
-    for path in (home, folder, folder / "token"):
-        shutil.chown(path, name)
     with Simulator(Registry.generate(1, ml_repos=2, models=6, versions=2, metrics=1), token=TOKEN) as plane:
+        settings = (FOLDER / "tfy-etl.toml").read_text().replace("https://your-control-plane.example", plane.url)
+        (folder / "tfy-etl.toml").write_text(settings)
+        for path in (home, folder, *folder.iterdir()):
+            shutil.chown(path, name)
         yield User(name, home, plane)
     shutil.rmtree(home)
 
@@ -80,7 +81,9 @@ def _own_name() -> str:
 
 def test_lines_are_silent_as_long_as_all_is_well(user: User) -> None:
     assert [user.cron(line) for line in LINES] == ["", "", ""]
-    assert "succeeded" in (user.home / "registry" / "sync.log").read_text()
+    assert [log.read_text() for log in sorted((user.home / "registry").glob("*.log"))] == ["", ""]
+    with open_readonly(f"sqlite:///{user.home}/registry/registry.db") as connection:
+        assert [run["status"] for run in runs.latest(connection, 9)] == ["succeeded"]
     assert {path.owner() for path in (user.home / "registry").iterdir()} == {user.name}
 
 
@@ -93,5 +96,7 @@ def test_overlapping_runs_are_no_news_and_failed_ones_are(user: User) -> None:
         assert user.cron(sync) == ""
     assert "Another run is at work" in (user.home / "registry" / "sync.log").read_text()
     (user.home / "registry" / "token").write_text("not-the-token")
-    assert user.cron(sync) == "a run failed: tail ~/registry/sync.log\n"
+    head, reason = user.cron(sync).splitlines()
+    assert head == "a run failed; the last line of ~/registry/sync.log:"
+    assert reason.startswith("Error: ")
     assert user.cron(check).startswith("TFY-ETL ")

@@ -72,6 +72,10 @@ def test_a_run_notes_new_metrics_and_a_setting_changes_the_direction_of_all(env:
     env.sync()
     assert env.registry_dump() == before
 
+    env.sync(higher_is_better="spend")  # the other words stay
+    found = directions(env)
+    assert (found["val/loss"], found["churn"], found["spend"]) == ("lower", "lower", "higher")
+
 
 def test_an_upgrade_writes_default_words_once_and_then_those_of_settings(database_url: str) -> None:
     with sync_env(database_url) as env, opened(database_url) as engine:
