@@ -116,7 +116,7 @@ class Store:
             )
             vocabulary.write(self.connection, words)
             if not runs.end(self.connection, run_id, outcome(), tallies):
-                raise StoreError("Another run took this one for dead, and may have written since: run again.")
+                raise StoreError("Another run marked this run as interrupted, and may have written since: run again.")
             if advance is not None:
                 runs.advance(self.connection, advance, run_id=run_id, started_at=now)
             with signals_ignored:

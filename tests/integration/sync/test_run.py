@@ -338,6 +338,6 @@ def test_a_run_that_another_took_for_dead_writes_nothing(env: SyncEnv) -> None:
             env.execute("UPDATE sync_runs SET status = 'interrupted'")
 
     env.plane.before_request = work
-    with pytest.raises(StoreError, match="took this one for dead"):
+    with pytest.raises(StoreError, match="marked this run as interrupted"):
         env.sync()
     assert env.rows(Model) == []

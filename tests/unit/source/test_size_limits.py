@@ -66,7 +66,7 @@ def got(serve: Serve, body: bytes, *params: tuple[str, str]) -> bytes | bytearra
 
 @pytest.mark.parametrize("unit", [b"{},", b"[", b"[],", b'{"a":0},', b'"ab",'])
 def test_body_of_too_many_values_is_too_large(unit: bytes, serve: Serve) -> None:
-    with pytest.raises(TooLarge, match="or too many values: no run can hold this one record"):
+    with pytest.raises(TooLarge, match="or too many values: shorten this one record"):
         got(serve, unit * (20 * 2**20 // len(unit)))
 
 
