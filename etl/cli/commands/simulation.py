@@ -94,7 +94,7 @@ class _NamesFaults(click.Command):
 def simulate(**own: Any) -> None:
     """Serve a simulated registry over HTTP until stopped.
 
-    Prints two lines to paste into another terminal, for TFY_HOST and TFY_API_KEY. Accepts the token in TFY_API_KEY, or
+    Prints the export lines for another terminal. Accepts the token in TFY_API_KEY, or
     else demo-token. Ctrl+C stops it.
     """
     with lazy_import():
