@@ -19,7 +19,7 @@ Apply = Callable[[FaultContext, Proceed], Answer]
 
 @contextmanager
 def reader_at(apply: Apply, concurrency: int) -> Iterator[ListingReader]:
-    """Yield a reader of some hundred pages, with each answer passed through `apply`."""
+    """Yield a reader of 150 pages; `apply` handles each answer."""
     registry = Registry.generate(seed=7, ml_repos=2, models=60, versions=10, metrics=0, empty_share=0.0)
     with Simulator(registry, token=TOKEN, faults=[Fault(apply)]) as plane:
         given = settings(host=plane.url, api_prefix="/api/ml/v1", concurrency=concurrency, max_retries=99)
