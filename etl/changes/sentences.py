@@ -42,7 +42,7 @@ def name(change: NamedChange, clean: Clean) -> str:
 
 
 def record_lines(planned: PlannedChanges, clean: Clean, limit: int) -> list[str]:
-    """Return one line for each of the first records with all that changed, and one for the number of the others."""
+    """Return one line per record, with up to three changes each, and a last line that counts the other records."""
     lines = list[str]()
     for _, group in groupby(planned.changes, key=lambda each: (each.entity, each.id)):
         changes = list(group)

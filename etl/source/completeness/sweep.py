@@ -1,15 +1,15 @@
 """Pure: choose the next page to request, and judge whether the pages prove a complete sweep.
 
 Pages overlap by one record: the last record of a page, the anchor, must be the first of the next. If rows enter or
-leave the part before the anchor between two reads, the anchor moves. If as many enter as leave, the anchor keeps its
-place. Then, if a row from behind the anchor entered, `total` changes or another row is read twice.
+leave before the anchor between two reads, the anchor moves, unless both counts are equal. Then, if a row crossed from
+behind the anchor, `total` changes or a row is read twice.
 
 So a sweep missed no row that was present throughout if three conditions hold. All its anchors join, `total` does not
 change, and the number of distinct ids equals `total`. This holds for a list ordered by creation, name or recency, and
 whichever worker read its page first.
 
-One case escapes, in a list by name. Between the same two requests a row from behind is renamed to the front, a row in
-front is deleted, and a row is added behind.
+One case is missed, in a list by name: between two requests, a row is renamed to the front, one there is deleted, and
+one is added behind.
 
 A list that changes is repaired where it changed, if its pages show its sort order (see `sort_order`). A seam is calm if
 the anchor joins and `total` is unchanged. At any other seam it is enough that, by the sort key, a page begins before
@@ -17,8 +17,8 @@ the end of the previous page. Then no row that kept its key was missed. If the p
 page, the bridge, is read across the gap.
 
 In a list by recency, rows whose key changed during the sweep are then at one of the list's ends. So both ends are read
-again, back to the rows that were read there before. This also exposes a list sorted by a value that no record contains,
-unless more than a quarter of a page of it moves in one sweep.
+again, back to the rows that were read there before. This also exposes a list sorted by a hidden value, unless more
+than a quarter page moves during one sweep.
 
 If `total` is missing or wrong, or the order is unsteady, two sweeps in a row with equal ids are a proof, too. Each must
 be sound by itself: all anchors joined, or an unchanged `total` was met. Equal ids alone are not enough: a row that
@@ -103,7 +103,7 @@ class Sweep:
 
     @property
     def wanted(self) -> int | None:
-        """Offset of a page that repairs the sweep: a bridge over a gap, or finally each end."""
+        """Offset of the page to repair with: a bridge over a gap, or at the end, the front and rear of the list."""
         return self._seams.wanted(ended=self.ended) if self._whole else None
 
     def take(self, page: Page) -> Page:

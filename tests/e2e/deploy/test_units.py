@@ -1,4 +1,4 @@
-"""The units of systemd, as systemd reads them. Nothing here has them run: there is no systemd in a container."""
+"""Check the systemd units with systemd-analyze. No test starts them, because containers have no systemd."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ def systemd_analyze() -> str:
 
 @pytest.fixture
 def units(tmp_path: Path) -> Path:
-    """The units, with the command where the tests have it: systemd minds if it is not there."""
+    """The units with the command's path in the tests: systemd-analyze rejects a missing command."""
     for name in UNITS:
         (tmp_path / name).write_text((FOLDER / name).read_text().replace(INSTALLED, COMMAND))
     return tmp_path
