@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from etl.report.data import BEHIND, LISTED, ProductionModel, ProductionVersion, ReportData, Row
+from etl.report.data import LISTED, MIN_VERSIONS_BEHIND, ProductionModel, ProductionVersion, ReportData, Row
 from etl.report.formatting import number, plural
 from etl.report.python_support import is_end_of_life
 
@@ -85,14 +85,16 @@ def _of_versions(data: ReportData) -> Iterator[Finding]:
 
 
 def _of_production(data: ReportData) -> Iterator[Finding]:
-    behind = sorted((each for each in data.production.models if (each.behind or 0) >= BEHIND), key=_by_distance)
+    behind = sorted(
+        (each for each in data.production.models if (each.behind or 0) >= MIN_VERSIONS_BEHIND), key=_by_distance
+    )
     yield Finding(
         "list-behind", Severity.MEDIUM, len(behind),
-        _of(len(behind), "model is", "models are", f"{BEHIND} or more versions behind in production"),
+        _of(len(behind), "model is", "models are", f"{MIN_VERSIONS_BEHIND} or more versions behind in production"),
         "Promote a newer version, or say in its description why the old one stays.",
         "In production", "Since",
         [Listed(_row(each), None, _distance(each), each.versions[0].row["since_at"]) for each in behind[:LISTED]],
-        "production_models", f"versions_behind is at least {BEHIND}",
+        "production_models", f"versions_behind is at least {MIN_VERSIONS_BEHIND}",
     )  # fmt: skip
     worse = data.metrics.worse_in_production
     yield Finding(

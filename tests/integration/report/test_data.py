@@ -10,7 +10,7 @@ from etl.report.data import ReportData
 from etl.report.findings import findings
 from etl.report.gather import gather
 from etl.report.growth import growth
-from etl.report.headline import production_moves
+from etl.report.key_figures import production_moves
 from etl.simulator import Registry
 from etl.store import queries
 from tests.e2e.report.sample import move_back
@@ -29,7 +29,7 @@ def without_production(registry: Registry) -> list[str]:
 
 def lived(data: ReportData) -> Counter[str]:
     """Count creations, deletes and restores by table."""
-    rows = data.activity.lifetimes
+    rows = data.activity.daily_counts
     return Counter(
         f"{row['entity']} {kind}"
         for row in rows
@@ -245,7 +245,7 @@ def test_growth_counts_deleted_records_while_they_were_there(env: SyncEnv, gathe
     }  # fmt: skip
     today = data.made_at.date()
     days = Counter[Any]()
-    for row in data.activity.lifetimes:
+    for row in data.activity.daily_counts:
         if row["entity"] == "models":
             days[row["day"]] += row["created"] - row["deleted"] + row["restored"]
     assert (

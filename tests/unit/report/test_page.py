@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from etl.report.data import (
     FEED,
     GAPS,
-    LACKS,
     LISTED,
     METRIC_VERSIONS,
     METRICS,
@@ -22,6 +21,7 @@ from etl.report.data import (
     PRODUCTION,
     REJECTS,
     REPOS,
+    REQUIRED_PROPERTIES,
 )
 from etl.report.page import page
 from etl.store.queries.report import TopRows
@@ -121,7 +121,7 @@ def longest_page(text: str) -> str:
         makeup=makeup,
         quality=quality(
             stale=TopRows([stale(text)] * LISTED, 10**6),
-            lacking=dict.fromkeys(LACKS, lacking),
+            lacking=dict.fromkeys(REQUIRED_PROPERTIES, lacking),
             undescribed_in_production=lacking,
         ),
         metrics=replace(usual.metrics, worse=TopRows([worse(text)] * METRICS, 10**6), values={("m-1", text): points}),

@@ -1,6 +1,6 @@
 from datetime import datetime, timedelta
 
-from etl.report import headline
+from etl.report import key_figures
 from etl.report.data import MOVES
 from tests.unit.report.builders import NOW, Row, a_model, a_stretch, a_version, of_model, production, report_data
 
@@ -8,8 +8,8 @@ DAY = timedelta(days=1)
 USUAL = report_data()
 
 
-def test_headline_shows_counts_and_their_changes() -> None:
-    assert headline.headline(report_data()) == [
+def test_key_figures_are_counts_and_their_changes() -> None:
+    assert key_figures.key_figures(report_data()) == [
         ("Models in production", "1", "1 entered", ""),
         ("Models", "1", "+5 −2", ""),
         ("Versions", "2", "no change", ""),
@@ -22,24 +22,24 @@ def test_an_unknown_size_is_not_zero() -> None:
     for count, without, shown in ((None, 2, ("unknown", "of 2 versions unknown")), (0, 0, ("0 bytes", "")),
                                   (3_100_000_000, 40, ("≥ 3.1 GB", "of 40 versions unknown"))):  # fmt: skip
         data = report_data(counts=USUAL.counts | {"bytes": count, "without_size": without})
-        size = headline.headline(data)[-1]
+        size = key_figures.key_figures(data)[-1]
         assert (size.value, size.note) == shown
 
 
 def test_versions_in_production_are_named_where_models_have_several() -> None:
     data = report_data(production=production(a_model(a_version(1), a_version(2))))
-    assert headline.headline(data)[0] == ("Models in production", "1", "no change", "2 versions")
+    assert key_figures.key_figures(data)[0] == ("Models in production", "1", "no change", "2 versions")
 
 
 def test_recent_period_is_limited_by_recorded_runs() -> None:
-    assert headline.lately(report_data()) == "last 30 days"
-    assert headline.lately(report_data(since=NOW - 29 * DAY)) == "so far"
+    assert key_figures.period_label(report_data()) == "last 30 days"
+    assert key_figures.period_label(report_data(since=NOW - 29 * DAY)) == "so far"
 
 
 def said(*stretches: Row, still: datetime = NOW) -> list[tuple[str, str]]:
     """Return word and text of the moves, where a version is in production since a moment."""
     model = a_model(a_version(since_at=still))
-    moves, number = headline.production_moves(report_data(production=production(model, stretches=list(stretches))))
+    moves, number = key_figures.production_moves(report_data(production=production(model, stretches=list(stretches))))
     assert len(moves) == number
     return [(each.word, each.text) for each in moves]
 
@@ -75,5 +75,5 @@ def test_what_began_before_the_first_run_or_the_recent_period_is_no_move() -> No
 
 def test_moves_are_cut_and_counted() -> None:
     stretches = [a_stretch(1, NOW - DAY, **of_model() | {"model_id": f"m-{place}"}) for place in range(MOVES + 5)]
-    moves, number = headline.production_moves(report_data(production=production(a_model(), stretches=stretches)))
+    moves, number = key_figures.production_moves(report_data(production=production(a_model(), stretches=stretches)))
     assert (len(moves), number) == (MOVES, MOVES + 5)
