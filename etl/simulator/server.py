@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from etl.simulator.faults import Fault, FaultContext
-from etl.simulator.http_types import Answer, Proceed, Request
+from etl.simulator.http_types import Proceed, Request, Response
 from etl.simulator.routes import CONTROL_PATH, Api
 
 _POLL = 0.05
@@ -88,7 +88,7 @@ class Simulator(Api):
             self._requests += 1
             return self._requests
 
-    def respond(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Call the hook, then answer the request through the faults, the first of them outermost."""
         if self.before_request:
             self.before_request(request.number, request.path, request.query)
@@ -178,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_DELETE = _exchange  # noqa: N815 (http.server calls these names)
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Response) -> None:
         if answer.raw:
             self.close_connection = True
             for piece in answer.raw:

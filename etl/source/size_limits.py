@@ -27,12 +27,12 @@ class SizeLimit(NamedTuple):
     advice: str = "lower --page-size"
 
     @property
-    def exceeded(self) -> str:
-        """What is wrong with an answer above the limit, and what to do."""
+    def exceeded_message(self) -> str:
+        """The error message for an answer above the limit: what failed, then what to do."""
         return f"more than {self.body // _MIB} MiB, or too many values: {self.advice}."
 
 
-SINGLE = SizeLimit(
+SINGLE_RECORD_LIMIT = SizeLimit(
     16 * _MIB,
     88 * _MIB,
     "shorten this one record at the source, for example to 100,000 metrics",
@@ -43,7 +43,7 @@ SINGLE = SizeLimit(
 def page_limit(workers: int) -> SizeLimit:
     """The limit of a page of several records, if this many workers fetch pages at the same time."""
     memory = _MEMORY // max(workers, _FEWEST_WORKERS)
-    return SizeLimit(min(SINGLE.body, memory // _PER_BYTE), memory)
+    return SizeLimit(min(SINGLE_RECORD_LIMIT.body, memory // _PER_BYTE), memory)
 
 
 def memory_of(body: bytes | bytearray) -> int:

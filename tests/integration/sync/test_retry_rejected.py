@@ -8,7 +8,7 @@ from etl.enums import Entity
 from etl.errors import SourceUnavailable
 from etl.models import Change, Model, ModelVersion, RejectedRecord, SyncRun, SyncScope
 from etl.simulator import Fault, fault
-from etl.simulator.http_types import Answer, html_answer, refusal
+from etl.simulator.http_types import Response, html_response, refusal
 from etl.store import open_readonly, rejected_records
 from etl.sync import Fate, Interrupts, RejectedRetry, run
 from tests.support.sync_env import Silent, SyncEnv
@@ -122,12 +122,12 @@ def test_what_has_no_name_in_an_address_waits_for_the_next_sync(env: SyncEnv, re
     [
         (refusal(422, "No."), r"The control plane refused .* \(422 .*"),
         (refusal(403, "No."), r"The control plane refused .* \(403 .*"),
-        (html_answer(), ".* answered 200 with an HTML page: it offers no single records."),
-        (Answer(body=b'{"data":{"id":"another"}}'), "the control plane returned another record instead"),
+        (html_response(), ".* answered 200 with an HTML page: it offers no single records."),
+        (Response(body=b'{"data":{"id":"another"}}'), "the control plane returned another record instead"),
     ],
     ids=["422", "403", "a page for browsers", "another record"],
 )
-def test_one_that_is_not_told_stays_open_and_the_others_are_stored(env: SyncEnv, answer: Answer, reason: str) -> None:
+def test_one_that_is_not_told_stays_open_and_the_others_are_stored(env: SyncEnv, answer: Response, reason: str) -> None:
     untold, told = env.registry.ids("models")[:2]
     spoil(env, untold, told)
     env.sync()
@@ -184,6 +184,6 @@ def test_a_model_that_comes_back_brings_its_versions_along(env: SyncEnv) -> None
     assert env.held() == env.served()
 
 
-def answering(record_id: str, answer: Answer) -> Fault:
+def answering(record_id: str, answer: Response) -> Fault:
     """The control plane answers so when it is asked for one record."""
     return Fault(lambda on, proceed: answer if on.request.path.endswith(record_id) else proceed())

@@ -293,7 +293,7 @@ class TestThePageSize:
         assert sum(len(page.fresh) for page in pages) == 20
 
     def test_of_one_if_the_record_is_too_large_raises_the_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(transport, "SINGLE", SizeLimit(10, 10**9))
+        monkeypatch.setattr(transport, "SINGLE_RECORD_LIMIT", SizeLimit(10, 10**9))
         monkeypatch.setattr(transport, "page_limit", lambda _workers: SizeLimit(10, 10**9))
         with reader_of(serving(still_list(20)), page_size=2) as reader, pytest.raises(TooLarge):
             list(reader.read(MODELS))

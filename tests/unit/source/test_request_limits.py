@@ -8,13 +8,13 @@ import pytest
 
 from etl.simulator import Fault, Registry, Simulator, fault
 from etl.simulator.faults import FaultContext
-from etl.simulator.http_types import Answer, Proceed
+from etl.simulator.http_types import Proceed, Response
 from etl.source import Client, Listing, ListingReader
 from tests.support.concurrency_probe import ConcurrencyProbe
 from tests.unit.source.planes import TOKEN, settings
 
 VERSIONS = Listing("model-versions")
-Apply = Callable[[FaultContext, Proceed], Answer]
+Apply = Callable[[FaultContext, Proceed], Response]
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def read(reader: ListingReader) -> int:
 def test_calm_server_gets_few_requests_first_and_the_maximum_later(most: int) -> None:
     crowd = ConcurrencyProbe(most)
 
-    def apply(_: FaultContext, proceed: Proceed) -> Answer:
+    def apply(_: FaultContext, proceed: Proceed) -> Response:
         with crowd.joined():
             return proceed()
 
@@ -54,7 +54,7 @@ def test_overloaded_server_gets_single_requests_until_it_recovers() -> None:
     storm = fault("rate_limit:none,times=40")
     before, meanwhile, after = ConcurrencyProbe(8), ConcurrencyProbe(8), ConcurrencyProbe(8)
 
-    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Response:
         if not before.together.is_set():
             with before.joined():
                 return proceed()
