@@ -15,7 +15,7 @@ from etl.cli.sanitize import redact, sanitize
 from etl.errors import EtlError, RequestRefused
 from etl.settings import Settings
 from etl.source import Client, Forbidden, is_withheld, refusal_of_versions, why
-from etl.store import lock_is_free, opened, runs, schema, server_of
+from etl.store import check_lock_free, opened, runs, schema, server_of
 
 _MARKS = {True: "ok", False: "FAILED", None: "skipped"}
 _VERBS = (
@@ -153,7 +153,7 @@ def _store_checks(settings: Settings) -> list[Check]:
 
     def lock() -> str:
         with opened(url, read_only=True) as engine:
-            return lock_is_free(engine)
+            return check_lock_free(engine)
 
     def copy() -> str:
         with opened(url, read_only=True) as engine:

@@ -21,7 +21,7 @@
 """
 
 from etl.store import queries, reconcile, rejected_records, runs, schema
-from etl.store.engine import lock_is_free, open_engine, opened, server_of
+from etl.store.engine import check_lock_free, open_engine, opened, server_of
 from etl.store.merge import SupersedeMode
 from etl.store.reconcile import EmptiedRepo, Tally
 from etl.store.rejected_records import MissingRecords, Reject
@@ -48,7 +48,7 @@ __all__ = [
     "SupersedeMode",
     "Tally",
     "Vocabulary",
-    "lock_is_free",
+    "check_lock_free",
     "open_engine",
     "open_readonly",
     "opened",

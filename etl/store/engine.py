@@ -134,7 +134,7 @@ def server_of(engine: Engine, text: str) -> str:
     return f"{engine.dialect.name} {version}, {address.render_as_string(hide_password=True)}"
 
 
-def lock_is_free(engine: Engine) -> str:
+def check_lock_free(engine: Engine) -> str:
     """Take the lock of the whole registry and release it; LockHeld if a run holds it."""
     with ExitStack() as stack:
         stack.enter_context(

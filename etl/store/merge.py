@@ -80,7 +80,7 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
         _upsert(connection, dialect, entity, now)
         for child in children:
             _insert_children(connection, dialect, child)
-    vocabulary.note_metrics(connection)
+    vocabulary.store_metric_directions(connection)
     _soft_delete(connection, now)
     _restore(connection, now)
     _supersede(connection, supersede, now)

@@ -102,7 +102,7 @@ class Store:
         `signals_ignored` wraps the commit.
         """
         with writing(self.connection) as transaction:
-            self._dialect.hold_schema(self.connection)
+            self._dialect.lock_schema_shared(self.connection)
             schema.check_unchanged(self.connection)
             merge(
                 self.connection,

@@ -81,7 +81,9 @@ def test_two_syncs_that_start_at_once_on_an_empty_server_create_the_tables_once(
     command = [COMMAND, "sync", "--output", "json", "--database-url", server, "--ml-repo"]
     with opened(server) as engine, started([*command, "1"], [*command, "2"]) as runs:
         with engine.begin() as connection:
-            postgresql.DIALECT.lock_schema(connection)  # both find an empty schema before either creates the tables
+            postgresql.DIALECT.lock_schema_exclusive(
+                connection
+            )  # both find an empty schema before either creates the tables
             wait_for_waiting_locks(server, 2)
         ended = [run.communicate(timeout=100) for run in runs]
 

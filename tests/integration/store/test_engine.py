@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
 from etl.errors import ConfigError, LockHeld, StoreError
-from etl.store import RepoScope, lock_is_free, open_engine, opened, server_of
+from etl.store import RepoScope, check_lock_free, open_engine, opened, server_of
 from etl.store.dialects import postgresql
 from etl.store.dialects import sqlite as sqlite_dialect
 from etl.store.engine import dialect_of, is_new_file, writing
@@ -109,7 +109,7 @@ def test_a_file_that_is_not_there_is_looked_at_as_an_empty_database(tmp_path: Pa
     url = f"sqlite:///{tmp_path / 'new.db'}"
     with opened(url, read_only=True) as engine:
         assert server_of(engine, url) == f"SQLite, {tmp_path / 'new.db'} is not there yet: sync creates it"
-        assert lock_is_free(engine) == "no other run is at work"
+        assert check_lock_free(engine) == "no other run is at work"
 
     assert is_new_file(url)
     assert not is_new_file("postgresql://host/db")
@@ -200,8 +200,8 @@ def run_lock(engine: Engine, ml_repos: tuple[str, ...] = (), wait: float = 0) ->
 def test_a_lock_is_held_by_one_run_at_a_time(migrated_url: str) -> None:
     with opened(migrated_url) as engine:
         with run_lock(engine), pytest.raises(LockHeld, match="--lock-wait"):
-            lock_is_free(engine)
-        assert lock_is_free(engine) == "no other run is at work"
+            check_lock_free(engine)
+        assert check_lock_free(engine) == "no other run is at work"
 
 
 def test_a_lock_is_waited_for_as_long_as_told(migrated_url: str) -> None:
@@ -240,7 +240,7 @@ def test_ml_repos_of_a_server_are_locked_each_for_itself(
 def test_a_lock_file_that_cannot_be_written_is_a_setting_to_change(tmp_path: Path) -> None:
     (tmp_path / "registry.db.lock").mkdir()
     with opened(f"sqlite:///{tmp_path / 'registry.db'}") as engine, pytest.raises(ConfigError, match="Cannot write"):
-        lock_is_free(engine)
+        check_lock_free(engine)
 
 
 def test_a_statement_that_a_signal_interrupts_between_its_rows_keeps_no_write_lock(

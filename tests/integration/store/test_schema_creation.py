@@ -139,7 +139,7 @@ def test_ensure_waits_for_another_process_that_creates_the_tables(server: str, i
     run_sql(server, f"ALTER DATABASE \"{make_url(server).database}\" SET default_transaction_isolation = '{isolation}'")
     with opened(server) as first, opened(server) as second, ThreadPoolExecutor() as threads:
         with first.begin() as connection:
-            postgresql.DIALECT.lock_schema(connection)
+            postgresql.DIALECT.lock_schema_exclusive(connection)
             waiting = threads.submit(schema.ensure, second)
             wait_for_waiting_locks(server, 1)
             migrate.upgrade(connection, schema.scripts(), "head")
@@ -150,7 +150,7 @@ def test_ensure_waits_for_another_process_that_creates_the_tables(server: str, i
 def test_ensure_does_not_migrate_tables_that_an_older_release_creates_at_the_same_time(server: str) -> None:
     with opened(server) as first, opened(server) as second, ThreadPoolExecutor() as threads:
         with first.begin() as connection:
-            postgresql.DIALECT.lock_schema(connection)
+            postgresql.DIALECT.lock_schema_exclusive(connection)
             waiting = threads.submit(schema.ensure, second)
             wait_for_waiting_locks(server, 1)
             migrate.upgrade(connection, schema.scripts(), "0001")

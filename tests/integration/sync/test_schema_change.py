@@ -64,7 +64,7 @@ def test_a_run_waits_for_a_migration_in_progress_and_then_looks(on_server: SyncE
 
     with opened(env.url) as engine, engine.connect() as connection:
         with connection.begin():
-            DIALECT.lock_schema(connection)
+            DIALECT.lock_schema_exclusive(connection)
             move(connection, NEWER)
             thread = threading.Thread(target=run)
             thread.start()
