@@ -21,7 +21,7 @@ _PROOFS = {"anchored": "all pages joined", "confirmed": "two sweeps agree"}
 _CHANGES = {"inserted": "insert", "updated": "update", "restored": "restore", "deleted": "delete"}
 
 
-def show(summary: Summary, out: Console, *, brief: bool = False) -> None:
+def print_run_result(summary: Summary, out: Console, *, brief: bool = False) -> None:
     """Print the result; `brief`: only the state, the warnings and the number of rejected records."""
     out.print(_headline(summary, out))
     if not brief:

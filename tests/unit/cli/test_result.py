@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from etl.cli import logs
-from etl.cli.result import show
+from etl.cli.result import print_run_result
 from etl.enums import Coverage, Entity, RunStatus
 from etl.store import Tally
 from etl.sync import Summary
@@ -38,7 +38,7 @@ def summary(**changes: Any) -> Summary:
 def shown(of: Summary, *, brief: bool = False) -> str:
     file = io.StringIO()
     out = Console(file=file, width=100, markup=False, emoji=False, highlight=False, _environ={})
-    show(of, out, brief=brief)
+    print_run_result(of, out, brief=brief)
     return file.getvalue()
 
 
@@ -146,5 +146,5 @@ def test_marks_and_colours_depend_on_the_terminal(
 ) -> None:
     terminal = file()
     out = Console(file=terminal, width=100, force_terminal=True, legacy_windows=False, _environ=environment)
-    show(summary(status=status), out)
+    print_run_result(summary(status=status), out)
     assert terminal.getvalue().startswith(start)
