@@ -1,4 +1,4 @@
-"""Views for questions that are asked often."""
+"""Views that give an overview: inventory, growth, usage, and models that need attention."""
 
 from sqlalchemy import Table
 
