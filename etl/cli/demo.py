@@ -40,7 +40,7 @@ def run_demo(file: Path, *, progress: bool | None) -> None:
         with open_readonly(settings.database()) as connection:
             _show_repos(out, queries.demo.models_by_repo(connection))
         _title(out, "A day passes, and the registry changes")
-        out.print(*(f"- {each}" for each in showcase.work()), sep="\n")
+        out.print(*(f"- {each}" for each in showcase.simulate_day()), sep="\n")
         _title(out, "Second sync: it reads only what may have changed")
         summary = _sync(settings)
         print_run_result(summary, out)

@@ -24,7 +24,7 @@ _POLL = 0.05
 """Seconds that `stop` may wait for the thread that accepts connections."""
 
 
-class Logged(NamedTuple):
+class LoggedRequest(NamedTuple):
     """An answered request."""
 
     method: str
@@ -47,7 +47,7 @@ class Simulator(Api):
     faults: Sequence[Fault] = ()
     before_request: Callable[[int, str, dict[str, list[str]]], object] | None = None
     """Called with number, path and query of each request before it is answered."""
-    log: list[Logged] = field(default_factory=list, init=False)
+    log: list[LoggedRequest] = field(default_factory=list, init=False)
     """The requests, without those that change the registry."""
     headers_seen: list[dict[str, str]] = field(default_factory=list, init=False)
     """The headers of the same requests; of the token only the scheme is kept."""
@@ -172,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
         # Log before the answer is sent: a test may read the log as soon as it has the answer.
         simulator.headers_seen.append(seen)
         query = dict(parse_qsl(address.query))
-        simulator.log.append(Logged(self.command, request.path, query, answer.status))
+        simulator.log.append(LoggedRequest(self.command, request.path, query, answer.status))
         time.sleep(simulator.latency + answer.delay)
         self._send(answer)
 
