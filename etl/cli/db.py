@@ -4,7 +4,7 @@ import click
 
 from etl.cli.output import print_result
 from etl.settings import Settings
-from etl.store import Vocabulary, opened, schema
+from etl.store import Vocabulary, engine_scope, schema
 
 
 def upgrade_schema(settings: Settings) -> None:
@@ -13,7 +13,7 @@ def upgrade_schema(settings: Settings) -> None:
     First create the schema that `--schema` names.
     """
     words = Vocabulary(*settings.words())
-    with opened(settings.database()) as engine:
+    with engine_scope(settings.database()) as engine:
         if settings.schema:
             schema.create_namespace(engine, settings.schema)
         before = schema.current(engine)
@@ -27,12 +27,12 @@ def upgrade_schema(settings: Settings) -> None:
 
 def show_revision(database_url: str) -> None:
     """Print the revision of the database."""
-    with opened(database_url, read_only=True) as engine:
+    with engine_scope(database_url, read_only=True) as engine:
         click.echo(schema.current(engine) or "none")
 
 
 def check_schema(database_url: str) -> None:
     """Confirm that the schema matches this release. Raises SchemaMismatch."""
-    with opened(database_url, read_only=True) as engine:
+    with engine_scope(database_url, read_only=True) as engine:
         schema.check(engine)
         click.echo(f"The schema matches this release: revision {schema.head()}.")

@@ -36,7 +36,7 @@ def print_run_result(summary: Summary, out: Console, *, brief: bool = False) -> 
 
 def _warnings(summary: Summary, out: Console) -> list[str]:
     """Return the warnings that stderr has not shown. The last one of a refused dry run is never logged."""
-    if not logs.are_shown_beside(out):
+    if not logs.share_terminal_with(out):
         return summary.warnings
     return summary.warnings[-1:] if summary.status == "refused" else []
 

@@ -51,7 +51,7 @@ class Production:
 
     words: list[str]
     models: list[ProductionModel]
-    stretches: list[Row]
+    periods: list[Row]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ def gather(
     database_url: str, made_at: datetime, stale_after: timedelta, *, with_repo_ids: bool = False
 ) -> data.ReportData | None:
     """Read the data of the report; None if no run has written anything yet."""
-    with queries.report.one_moment(database_url) as connection:
+    with queries.report.open_snapshot(database_url) as connection:
         last = queries.report.run_history.last_written(connection)
         if last is None:
             return None
@@ -57,7 +57,7 @@ def _production(connection: Any, since: datetime) -> Production:
     return Production(
         words=queries.report.production.words(connection),
         models=list(models.values()),
-        stretches=queries.report.production.stretches(connection, since),
+        periods=queries.report.production.periods(connection, since),
     )
 
 

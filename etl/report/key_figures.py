@@ -58,8 +58,8 @@ def period_label(data: ReportData) -> str:
 
 
 def _entered(data: ReportData) -> str:
-    entered = sum(_is_entry(row, data.since) for row in data.production.stretches)
-    left = sum(_is_exit(row, data.since) for row in data.production.stretches)
+    entered = sum(_is_entry(row, data.since) for row in data.production.periods)
+    left = sum(_is_exit(row, data.since) for row in data.production.periods)
     parts = [f"{number(entered)} entered"] * bool(entered) + [f"{number(left)} left"] * bool(left)
     return ", ".join(parts) or "no change"
 
@@ -84,7 +84,7 @@ class Move(NamedTuple):
 def production_moves(data: ReportData) -> tuple[list[Move], int]:
     """Return the newest recent moves in production, the latest first, and the number of all of them."""
     events: dict[tuple[datetime, str], tuple[list[Row], list[Row]]] = defaultdict(lambda: ([], []))
-    for row in data.production.stretches:
+    for row in data.production.periods:
         if _is_entry(row, data.since):
             events[row["valid_from"], row["model_id"]][0].append(row)
         if _is_exit(row, data.since):
@@ -112,7 +112,7 @@ def _had_others(data: ReportData, model_id: str, at: datetime) -> bool:
     """Whether another version of the model was in production before and after a moment."""
     still = (each.row["since_at"] for model in data.production.models for each in model.versions
              if model.model_id == model_id)  # fmt: skip
-    ended = (row for row in data.production.stretches if row["model_id"] == model_id and row["valid_to"] is not None)
+    ended = (row for row in data.production.periods if row["model_id"] == model_id and row["valid_to"] is not None)
     return any(since < at for since in still) or any(row["valid_from"] < at < row["valid_to"] for row in ended)
 
 

@@ -91,7 +91,7 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
         names = ("subjects", *(name for entity, children in CHILDREN.items() for name in (entity, *children)))
         dialect.analyze_new(connection, [TABLES[name] for name in names])
     rejected_records.resolve(connection, missing, now)
-    rejected_records.keep(connection, run_id, now)
+    rejected_records.store_rejected(connection, run_id, now)
 
 
 def _merge_subjects(connection: Connection, dialect: DatabaseDialect) -> None:

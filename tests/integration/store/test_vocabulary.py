@@ -5,7 +5,7 @@ import pytest
 from etl.errors import ConfigError
 from etl.models import MetricDirection, MetricWord, ProductionWord, views
 from etl.settings import Settings
-from etl.store import Vocabulary, opened, schema
+from etl.store import Vocabulary, engine_scope, schema
 from etl.store.vocabulary import HIGHER_IS_BETTER, LOWER_IS_BETTER, PRODUCTION_WORDS, metric_direction
 from tests.support.sync_env import SyncEnv, sync_env
 
@@ -74,7 +74,7 @@ def test_a_run_notes_new_metrics_and_a_setting_changes_the_direction_of_all(env:
 
 
 def test_an_upgrade_writes_default_words_once_and_then_those_of_settings(database_url: str) -> None:
-    with sync_env(database_url) as env, opened(database_url) as engine:
+    with sync_env(database_url) as env, engine_scope(database_url) as engine:
         schema.upgrade(engine)
         assert words(env, ProductionWord) == set(PRODUCTION_WORDS)
         assert words(env, MetricWord) == DEFAULTS.keys()

@@ -111,7 +111,7 @@ def test_warnings_and_rejected_records_end_the_result_brief_or_not() -> None:
 def test_warnings_that_the_terminal_shows_already_are_left_out(
     status: str, printed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logs, "are_shown_beside", lambda _: True)
+    monkeypatch.setattr(logs, "share_terminal_with", lambda _: True)
     of = summary(run_id=None, status=status, warnings=["logged", "the deletes would pass the limit"])
     assert [line for line in shown(of).splitlines() if "Warning" in line] == printed
 

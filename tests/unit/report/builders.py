@@ -61,7 +61,7 @@ def a_model(*versions: ProductionVersion, text: str = NAME, **changes: Any) -> P
     return replace(usual, **changes)
 
 
-def a_stretch(version: int | None, entered: datetime, left: datetime | None = None, **changes: Any) -> Row:
+def a_period(version: int | None, entered: datetime, left: datetime | None = None, **changes: Any) -> Row:
     seconds = ((left or NOW) - entered).total_seconds()
     return of_model() | {
         "model_version_id": f"v-{version}", "version": version, "valid_from": entered, "valid_from_is_exact": True,
@@ -90,8 +90,8 @@ def worse(text: str = NAME, **changes: Any) -> Row:
     } | changes  # fmt: skip
 
 
-def production(*models: ProductionModel, stretches: list[Row] | None = None, text: str = NAME) -> Production:
-    return Production(words=[text], models=list(models), stretches=stretches or [])
+def production(*models: ProductionModel, periods: list[Row] | None = None, text: str = NAME) -> Production:
+    return Production(words=[text], models=list(models), periods=periods or [])
 
 
 def quality(**changes: Any) -> Quality:
@@ -147,7 +147,7 @@ def history(text: str = NAME) -> RunHistory:
 
 def report_data(text: str = NAME, **changes: Any) -> ReportData:
     """Return report data in which every text of the registry is `text`; the changes replace whole parts."""
-    entered = a_stretch(2, NOW - timedelta(days=1), **of_model(text))
+    entered = a_period(2, NOW - timedelta(days=1), **of_model(text))
     lacking = dict.fromkeys(REQUIRED_PROPERTIES, NONE) | {"description": TopRows([undocumented(text)], 1)}
     usual = ReportData(
         made_at=NOW,
@@ -158,7 +158,7 @@ def report_data(text: str = NAME, **changes: Any) -> ReportData:
             "ml_repos": 1, "models": 1, "model_versions": 2, "bytes": 2_500_000, "without_size": 0, "open_rejects": 0,
             "first_run_at": NOW - timedelta(days=90),
         },
-        production=production(a_model(text=text), stretches=[entered], text=text),
+        production=production(a_model(text=text), periods=[entered], text=text),
         activity=activity(text),
         makeup=makeup(text),
         quality=quality(stale=TopRows([stale(text)], 1), lacking=lacking),

@@ -4,7 +4,7 @@ from datetime import timedelta
 from etl.changes import NamedChange
 from etl.report.activity import activity, feed
 from etl.report.weeks import first_day, weeks
-from tests.unit.report.builders import NOW, a_daily_count, a_model, a_stretch, production, report_data
+from tests.unit.report.builders import NOW, a_daily_count, a_model, a_period, production, report_data
 
 USUAL = report_data()
 
@@ -21,9 +21,9 @@ def test_events_are_counted_by_week_and_weeks_before_the_first_run_are_unknown()
         counts=USUAL.counts | {"first_run_at": NOW - timedelta(days=10)},
         production=production(
             a_model(),
-            stretches=[
-                a_stretch(2, NOW - timedelta(days=1)),
-                a_stretch(1, NOW - timedelta(days=9), left=NOW - timedelta(days=1), valid_from_is_exact=False),
+            periods=[
+                a_period(2, NOW - timedelta(days=1)),
+                a_period(1, NOW - timedelta(days=9), left=NOW - timedelta(days=1), valid_from_is_exact=False),
             ],
         ),
         activity=replace(

@@ -30,8 +30,8 @@ from tests.unit.report.builders import (
     NOW,
     a_mix,
     a_model,
+    a_period,
     a_run,
-    a_stretch,
     a_version,
     of_model,
     production,
@@ -116,7 +116,7 @@ def longest_page(text: str) -> str:
     lacking = TopRows([undocumented(text)] * LISTED, 10**6)
     full = report_data(
         text,
-        production=production(*models, stretches=[a_stretch(2, NOW - DAY, **row) for row in ids[:MOVES]], text=text),
+        production=production(*models, periods=[a_period(2, NOW - DAY, **row) for row in ids[:MOVES]], text=text),
         activity=replace(usual.activity, feed=usual.activity.feed * FEED, changes=10**6),
         makeup=makeup,
         quality=quality(

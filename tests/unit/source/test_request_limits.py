@@ -30,7 +30,7 @@ def reader_at(apply: Apply, concurrency: int) -> Iterator[ListingReader]:
 def read(reader: ListingReader) -> int:
     """Read the list, check its proof, and return the number of versions."""
     reading = reader.read(VERSIONS)
-    count = sum(len(page.fresh) for page in reading)
+    count = sum(len(page.new_records) for page in reading)
     assert reading.proof == "anchored"
     return count
 

@@ -1,6 +1,6 @@
 """The queries of the report, mostly from the views.
 
-Call the functions within the transaction of `one_moment`, so that all of them read the same state.
+Call the functions within the transaction of `open_snapshot`, so that all of them read the same state.
 
 `rows`         One state of the database for all queries, and lists that are cut.
 `totals`       Totals of the registry, and counts of changes.
@@ -13,7 +13,7 @@ Call the functions within the transaction of `one_moment`, so that all of them r
 """
 
 from etl.store.queries.report import daily_counts, makeup, metrics, production, quality, run_history, totals
-from etl.store.queries.report.rows import Row, TopRows, one_moment
+from etl.store.queries.report.rows import Row, TopRows, open_snapshot
 
 __all__ = [
     "Row",
@@ -21,7 +21,7 @@ __all__ = [
     "daily_counts",
     "makeup",
     "metrics",
-    "one_moment",
+    "open_snapshot",
     "production",
     "quality",
     "run_history",
