@@ -21,7 +21,7 @@ Row = RowMapping
 MAX_VERSIONS = 50
 MAX_METRICS = 60
 MAX_CHANGES = 40
-MAX_PERIODS = 30
+MAX_PRODUCTION_PERIODS = 30
 MAX_PACKAGES = 200
 MAX_CHART_POINTS = 120
 """Values of a metric that a chart of one version draws: with more values, every n-th."""
@@ -100,7 +100,7 @@ class ModelPage(NamedTuple):
     versions: TruncatedList
     tags: Mapping[str, Sequence[str]]
     production: Sequence[InProduction]
-    periods: TruncatedList
+    production_periods: TruncatedList
     metrics: TruncatedList
     changes: TruncatedList
 
@@ -113,7 +113,7 @@ class VersionPage(NamedTuple):
     later: Row | None
     tags: Sequence[str]
     production: Sequence[InProduction]
-    periods: TruncatedList
+    production_periods: TruncatedList
     metrics: TruncatedList
     compared: Mapping[str, Row]
     packages: TruncatedList
@@ -133,7 +133,7 @@ def model_page(connection: Connection, model_id: str) -> ModelPage | None:
         versions=versions,
         tags=_tags(connection, ids),
         production=_production(connection, model_id),
-        periods=_periods(connection, model_id),
+        production_periods=_production_periods(connection, model_id),
         metrics=_metrics_by_version(connection, model_id),
         changes=_changes(connection, ChangeFilter(model_ids=[model_id])),
     )
@@ -153,7 +153,7 @@ def version_page(connection: Connection, version_id: str) -> VersionPage | None:
         later=_neighbour(connection, version, later=True),
         tags=_tags(connection, [version_id]).get(version_id, ()),
         production=_production(connection, version["model_id"], version_id),
-        periods=_periods(connection, version["model_id"], version_id),
+        production_periods=_production_periods(connection, version["model_id"], version_id),
         metrics=_metrics_by_step(connection, version_id),
         compared=_compared(connection, version),
         packages=_truncated(connection, packages.order_by(_PACKAGES.c.position), MAX_PACKAGES),
@@ -201,11 +201,11 @@ def _production(connection: Connection, model_id: str, version_id: str | None = 
     return [InProduction(group[0], [row["tag"] for row in group]) for group in grouped]
 
 
-def _periods(connection: Connection, model_id: str, version_id: str | None = None) -> TruncatedList:
+def _production_periods(connection: Connection, model_id: str, version_id: str | None = None) -> TruncatedList:
     """Return each period in production, the newest first."""
     view = views.production_history
     order = (view.c.valid_from.desc(), view.c.version.desc(), view.c.model_version_id)
-    return _truncated(connection, _of_model(view, model_id, version_id).order_by(*order), MAX_PERIODS)
+    return _truncated(connection, _of_model(view, model_id, version_id).order_by(*order), MAX_PRODUCTION_PERIODS)
 
 
 def _of_model(view: Table, model_id: str, version_id: str | None) -> Select[Any]:

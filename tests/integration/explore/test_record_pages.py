@@ -59,7 +59,7 @@ def check_model(connection: Connection, model_id: str, versions: list[str]) -> N
     assert page.versions.total == 3
     assert page.tags == {versions[0]: ["x"], versions[1]: ["production"]}
     assert [(each.row["version"], each.labels) for each in page.production] == [(2, ["production"])]
-    moves = [(row["version"], row["change"], row["valid_to"] is None) for row in page.periods.shown]
+    moves = [(row["version"], row["change"], row["valid_to"] is None) for row in page.production_periods.shown]
     assert moves == [(2, "promotion", True), (1, "first", False)]
     assert [(each.key, each.places) for each in page.metrics.shown] == [("auc", [1, 2]), ("loss", [1])]
     assert page.metrics.shown[0].values == [0.5, 0.8]
