@@ -47,7 +47,7 @@ GENERATED = README.md docs/index.md docs/dbt/models/sources.yml \
 demo: .venv/runtime.stamp  ## sync a simulated registry into SQLite, show what changed, and write a report
 	@$(BIN)/tfy-etl demo
 
-test: .venv/dev.stamp  ## run every test, on SQLite and PostgreSQL
+test: .venv/dev.stamp  ## run the tests, on SQLite and PostgreSQL, except those of Airflow and dbt
 	$(BIN)/pytest
 
 test-fast: .venv/dev.stamp  ## run the quick unit tests, in about a minute

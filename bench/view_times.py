@@ -1,10 +1,10 @@
 """Measures how long each view and each shipped query takes: all rows, and those of one model.
 
-Usage: `python -m bench.view_times [--versions N]… [--database NAME]…`.
+Usage: `python -m bench.view_times [--versions N]… [--database NAME]… [--limit SECONDS]`.
 
 It loads a registry, gives it a history (bench/history.py), and reads all rows of each view once. Then it reads the
-rows of a few models, and takes the median. A view that takes longer than --limit seconds is ended. Results are
-written to bench/results/view_times.json. A size that is measured again replaces its results.
+rows of a few models, and takes the median. It cancels a query after --limit seconds. It writes results to
+bench/results/view_times.json, and replaces those of the same size and database.
 """
 
 import argparse
@@ -44,13 +44,15 @@ def times(loaded: Loaded, limit: float) -> Iterator[dict[str, Any]]:
     """Yield the times of each view and query."""
     dialect = "sqlite" if loaded.url.startswith("sqlite") else "postgresql"
     with reading(loaded, limit) as read:
-        models = [f"'{key}'" for (key,) in loaded.rows_of("SELECT id FROM models ORDER BY id LIMIT 5")]
+        first = f"SELECT id FROM models ORDER BY id LIMIT {MODELS}"  # noqa: S608 a number of our own
+        models = [f"'{key}'" for (key,) in loaded.rows_of(first)]
         for view in views.metadata.tables.values():
             whole = f"SELECT * FROM {view.name}"  # noqa: S608 names of our own
             result = {"name": view.name, **timed(read, whole)}
             if "model_id" in view.c and "seconds" in result:
                 of_one = [timed(read, f"{whole} WHERE model_id = {each}") for each in models]
-                result["one_model"] = round(median(each["seconds"] for each in of_one), 4)
+                if all("seconds" in each for each in of_one):
+                    result["one_model"] = round(median(each["seconds"] for each in of_one), 4)
             yield result
         for name in QUERIES:
             sql = shipped_query(name, dialect).replace(":at", f"'{_AT}'").replace(":model", models[0])
@@ -108,11 +110,11 @@ def of_size(versions: int, server: str, asked: argparse.Namespace) -> Iterator[d
 
 
 def main() -> None:
-    """Measure one size after the other, and write the results after each."""
+    """Measure each size, and write its results before the next."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--versions", type=int, action="append", help="sizes, instead of 50,000 and 1,000,000")
     parser.add_argument("--database", action="append", choices=DATABASES)
-    parser.add_argument("--limit", type=float, default=600.0, help="seconds after which a query is ended")
+    parser.add_argument("--limit", type=float, default=600.0, help="cancel a query after this many seconds")
     asked = parser.parse_args()
     path = RESULTS / NAME
     with postgres_server() as server:

@@ -3,8 +3,12 @@
 `cli`          Click commands: wiring, exit codes.
 `airflow`      The same for Airflow: connection, operators, a DAG.
 `settings`     One frozen Settings: names of variables, and defaults.
+`environment`  Environment variables read without settings.
+`token_file`   Reads the token file.
+`durations`    Parses and formats durations.
+`enums`        Fixed words: entities, outcomes, statuses.
 `errors`       The tree of errors, by what the operator should do next.
-`urls`         Checks the URLs of the control plane and of the webhook.
+`urls`         Checks and completes the URLs in the settings.
 `redaction`    Removes secrets from text, however they are encoded.
 `run_context`  The id of the current run.
 `source`       The client of the control plane: HTTP, paging, the proof of completeness.
@@ -17,8 +21,8 @@
 `explore`      The database in a browser, through Datasette.
 `export`       Tables and views as files, for a data lake or a warehouse.
 `sync`         The run: plan, pages, rows, staging, proof, merge.
-`schema_docs`  The schema's documentation: Markdown, JSON, Mermaid, dbt.
-`simulator`    A fake control plane for development, demonstrations and tests.
+`schema_docs`  Schema documentation (Markdown, JSON, Mermaid, dbt) and SQL union views.
+`simulator`    A simulated control plane for development, demonstrations and tests.
 """
 
 __version__ = "0.1.0"

@@ -32,7 +32,7 @@ class RunStatus(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-WROTE = frozenset({RunStatus.SUCCEEDED, RunStatus.PARTIAL})
+STATUSES_THAT_WROTE = frozenset({RunStatus.SUCCEEDED, RunStatus.PARTIAL})
 """The statuses of runs that have written records."""
 
 

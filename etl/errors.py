@@ -9,7 +9,7 @@ EtlError                      exit 1   read the message; a later run may succeed
 │   └── SchemaMismatch                 migrate the database, or upgrade tfy-etl
 ├── SourceError               exit 1   the control plane did not respond as expected
 │   ├── SourceUnavailable              all retries failed; run again later
-│   └── RequestRefused                 a 4xx that no retry fixes; the error has status and body
+│   └── RequestRefused                 the server refused the request; the error has status and body
 ├── StoreError                exit 1   the database failed; fix it, then run again
 │   └── DatabaseLocked                 another session holds a lock on the tables; end it, then run again
 ├── TimeLimitExceeded         exit 1   the run took too long; raise --max-run-time, or find out why it is slow
@@ -80,7 +80,7 @@ class SourceUnavailable(SourceError):
 
 
 class RequestRefused(SourceError):
-    """A 4xx that no retry fixes.
+    """The server refused the request, and no retry helps.
 
     `status` is the HTTP status, `body` the start of the response without secrets.
     """

@@ -201,12 +201,8 @@ class Settings:
         "Tags and aliases that mark production, comma-separated, such as prod,serving. They replace those stored, at "
         "first prod,production,live,champion.",
     )
-    lower_is_better: str | None = _words(
-        None, "Words in the names of metrics where less is better, besides the usual ones: churn,spend."
-    )
-    higher_is_better: str | None = _words(
-        None, "Words in the names of metrics where more is better, besides the usual ones: uplift."
-    )
+    lower_is_better: str | None = _words(None, "More words in names of metrics where less is better: churn,spend.")
+    higher_is_better: str | None = _words(None, "More words in names of metrics where more is better: uplift.")
 
     keep: timedelta | None = _prune(_RETENTION, None, "Keep run history younger than this, such as 90d or 26w.")
 

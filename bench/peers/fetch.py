@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from etl.source.responses import Answer, parse_envelope
+from etl.source.responses import Response, parse_envelope
 
 LISTS = ("ml-repos", "models", "model-versions")
 PREFIX = "/api/ml/v1/"
@@ -54,7 +54,7 @@ class Pages:
 
     def _page(self, endpoint: str, offset: int) -> dict[str, Any]:
         answer = self._http.get(PREFIX + endpoint, params={"offset": offset, "limit": self._page_size})
-        received = Answer(endpoint, answer.status_code, answer.headers, answer.content)
+        received = Response(endpoint, answer.status_code, answer.headers, answer.content)
         return parse_envelope(received, list, os.environ["TFY_API_KEY"])
 
 

@@ -121,7 +121,7 @@ def _ids(reader: "ListingReader", endpoint: str, field: str) -> set[str]:
     found = set[str]()
     reading = reader.read(Listing(endpoint, optional=endpoint != "models"))
     for page in reading:
-        ids = (identity(record.get(field)) for record in page.fresh if isinstance(record, dict))
+        ids = (identity(record.get(field)) for record in page.new_records if isinstance(record, dict))
         found.update(filter(None, ids))
     if reading.proof is None:
         raise SourceError(

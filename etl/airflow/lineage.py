@@ -23,7 +23,7 @@ TABLES = (
 """The tables that a complete run synchronizes with the registry."""
 
 
-EVENTS = ("changed", "all")
+ASSET_EVENT_MODES = ("changed", "all")
 """Which assets get an event after a complete run: those of tables that changed, or all."""
 
 _TABLES_OF = {

@@ -4,11 +4,11 @@ from datetime import UTC
 from typing import Any
 
 from etl.changes.named_change import NamedChange
-from etl.changes.sentences import Clean, name, sentence
+from etl.changes.sentences import Sanitizer, name, sentence
 
 
-def as_json(change: NamedChange, clean: Clean) -> dict[str, Any]:
-    """Return the change with its values as recorded, its names and its sentence. `clean` is applied to all text."""
+def as_json(change: NamedChange, clean: Sanitizer) -> dict[str, Any]:
+    """Return the change with its names, its sentence and its full values; `clean` sanitizes all text."""
     fields: dict[str, Any] = {
         "run_id": change.run_id,
         "observed_at": change.observed_at and change.observed_at.astimezone(UTC).isoformat(),

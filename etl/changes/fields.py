@@ -9,7 +9,7 @@ BOOKKEEPING: Mapping[str, frozenset[str]] = {
 }
 """Fields by table that change as a result of other changes, each of which has its own row."""
 
-WORDS: Mapping[str, str] = {
+FIELD_LABELS: Mapping[str, str] = {
     "artifact_size_bytes": "artifact size",
     "base_model": "base model",
     "created_at": "creation time",
@@ -31,8 +31,8 @@ WORDS: Mapping[str, str] = {
 }
 """Words for columns whose name alone does not make a good sentence."""
 
-UNSHOWN = frozenset({"description", "latest_version_id", "model_id", "run_id", "run_steps"})
+VALUELESS_FIELDS = frozenset({"description", "latest_version_id", "model_id", "run_id", "run_steps"})
 """Columns whose values are too long, or ids: the sentence says only that they changed."""
 
-NAMED = frozenset({"created_by_id", "ml_repo_id"})
+ID_FIELDS_SHOWN_BY_NAME = frozenset({"created_by_id", "ml_repo_id"})
 """Columns that hold an id: the sentence shows the name of its record."""

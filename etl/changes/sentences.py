@@ -7,10 +7,10 @@ shortened, because no pattern recognises half of a secret.
 from collections.abc import Callable
 from itertools import groupby
 
-from etl.changes.fields import NAMED, UNSHOWN, WORDS
+from etl.changes.fields import FIELD_LABELS, ID_FIELDS_SHOWN_BY_NAME, VALUELESS_FIELDS
 from etl.changes.named_change import RECORD_KINDS, NamedChange, PlannedChanges
 
-Clean = Callable[[str], str]
+Sanitizer = Callable[[str], str]
 
 NOTHING_RECORDED = "The first load of a scope records no changes."
 
@@ -19,12 +19,12 @@ _LONGEST_NAME = 60
 _PARTS = 3
 
 
-def sentence(change: NamedChange, clean: Clean) -> str:
+def sentence(change: NamedChange, clean: Sanitizer) -> str:
     """Return the change as a sentence: `fraud-scorer v3: tag production added`."""
     return f"{name(change, clean)}: {_predicate(change, clean)}"
 
 
-def name(change: NamedChange, clean: Clean) -> str:
+def name(change: NamedChange, clean: Sanitizer) -> str:
     """Return the name of the changed record: `ML repo risk`, `fraud-scorer` or `fraud-scorer v3`.
 
     If models of several ML repos have the name, it begins with the ML repo: `risk/fraud-scorer`.
@@ -41,8 +41,8 @@ def name(change: NamedChange, clean: Clean) -> str:
     return f"{model} v{change.version}" if change.version is not None else f"{model}, version {clean(change.id)}"
 
 
-def record_lines(planned: PlannedChanges, clean: Clean, limit: int) -> list[str]:
-    """Return one line for each of the first records with all that changed, and one for the number of the others."""
+def record_lines(planned: PlannedChanges, clean: Sanitizer, limit: int) -> list[str]:
+    """Return one line per record, with up to three changes each, and a last line that counts the other records."""
     lines = list[str]()
     for _, group in groupby(planned.changes, key=lambda each: (each.entity, each.id)):
         changes = list(group)
@@ -55,14 +55,14 @@ def record_lines(planned: PlannedChanges, clean: Clean, limit: int) -> list[str]
     return [*lines, f"and {rest} more"] if rest else lines
 
 
-def deleted_record_names(planned: PlannedChanges, clean: Clean) -> str:
+def deleted_record_names(planned: PlannedChanges, clean: Sanitizer) -> str:
     """Return the names of deleted records in one line: `ML repo risk, fraud-scorer with 5 versions and 2 more`."""
     named = [f"{name(each, clean)}{_with_versions(each, ' with')}" for each in planned.changes]
     rest = planned.records - len(named)
     return ", ".join(named) + (f" and {rest} more" if rest else "")
 
 
-def _predicate(change: NamedChange, clean: Clean) -> str:
+def _predicate(change: NamedChange, clean: Sanitizer) -> str:
     """Return what happened to the record."""
     if change.kind in RECORD_KINDS:
         return f"{change.kind}{_with_versions(change, ', with')}"
@@ -79,7 +79,7 @@ def _predicate(change: NamedChange, clean: Clean) -> str:
     return _column_change(change, clean)
 
 
-def _column_change(change: NamedChange, clean: Clean) -> str:
+def _column_change(change: NamedChange, clean: Sanitizer) -> str:
     column = change.field or ""
     if column == "name" and change.old is not None:
         return f"renamed from {_value(change.old, clean)} to {_value(change.new or '', clean)}"
@@ -87,10 +87,10 @@ def _column_change(change: NamedChange, clean: Clean) -> str:
         return f"moved from ML repo {_value(change.old_name, clean)} to {_value(change.new_name, clean)}"
     if column == "deployable" and change.new in {"true", "false"}:
         return "can be deployed now" if change.new == "true" else "can no longer be deployed"
-    words = WORDS.get(column) or _shorten(column.replace("_", " "), clean, _LONGEST_VALUE)
-    if column in UNSHOWN:
+    words = FIELD_LABELS.get(column) or _shorten(column.replace("_", " "), clean, _LONGEST_VALUE)
+    if column in VALUELESS_FIELDS:
         return f"{words} {_verb(change)}"
-    if column in NAMED:
+    if column in ID_FIELDS_SHOWN_BY_NAME:
         named = change._replace(old=change.old and change.old_name, new=change.new and change.new_name)
         # A name is unknown if the record that has the id is not stored.
         is_known = (named.old is None, named.new is None) == (change.old is None, change.new is None)
@@ -98,7 +98,7 @@ def _column_change(change: NamedChange, clean: Clean) -> str:
     return _field_change(words, change, clean)
 
 
-def _field_change(words: str, change: NamedChange, clean: Clean) -> str:
+def _field_change(words: str, change: NamedChange, clean: Sanitizer) -> str:
     if change.old is None:
         return f"{words} set to {_value(change.new or '', clean)}"
     if change.new is None:
@@ -106,14 +106,14 @@ def _field_change(words: str, change: NamedChange, clean: Clean) -> str:
     return f"{words} changed from {_value(change.old, clean)} to {_value(change.new, clean)}"
 
 
-def _metric_change(key: str, change: NamedChange, clean: Clean) -> str:
+def _metric_change(key: str, change: NamedChange, clean: Sanitizer) -> str:
     words = f"metric {_value(key, clean)}"
     if change.old is None:
         return f"{words} {_value(change.new or '', clean)} logged"
     return _field_change(words, change, clean)
 
 
-def _package_change(change: NamedChange, clean: Clean) -> str:
+def _package_change(change: NamedChange, clean: Sanitizer) -> str:
     """Describe a requirement, which begins with the package's name."""
     if change.old is not None and change.new is not None:
         return f"package {_value(change.old, clean)} changed to {_value(change.new, clean)}"
@@ -126,13 +126,13 @@ def _verb(change: NamedChange) -> str:
     return "removed" if change.new is None else "changed"
 
 
-def _value(text: str, clean: Clean) -> str:
+def _value(text: str, clean: Sanitizer) -> str:
     """Return a value, shortened, and in quotes if it is not one word."""
     shown = _shorten(text, clean, _LONGEST_VALUE)
     return shown if shown and " " not in shown else f'"{shown}"'
 
 
-def _shorten(text: str, clean: Clean, longest: int) -> str:
+def _shorten(text: str, clean: Sanitizer, longest: int) -> str:
     line = " ".join(clean(text).split())
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 

@@ -14,8 +14,8 @@ import click
 from etl.cli.sanitize import redact, sanitize
 from etl.errors import EtlError, RequestRefused
 from etl.settings import Settings
-from etl.source import Client, Forbidden, is_withheld, refusal_of_versions, why
-from etl.store import lock_is_free, opened, runs, schema, server_of
+from etl.source import Client, Forbidden, explain_refusal, is_withheld, refusal_of_versions
+from etl.store import check_lock_free, describe_database, engine_scope, runs, schema
 
 _MARKS = {True: "ok", False: "FAILED", None: "skipped"}
 _VERBS = (
@@ -118,7 +118,7 @@ def _source_checks(settings: Settings, stack: ExitStack) -> list[Check]:
         except (Forbidden, RequestRefused) as refusal:
             if not is_withheld(refusal):
                 raise
-            return f"{why('ML repos', refusal)}: ML repos will be derived from their models"
+            return f"{explain_refusal('ML repos', refusal)}: ML repos will be derived from their models"
         return "listed"
 
     def versions() -> str:
@@ -127,7 +127,7 @@ def _source_checks(settings: Settings, stack: ExitStack) -> list[Check]:
         model_id = next((own for each in known if isinstance(own := each.get("id"), str)), None)
         refusal = refusal_of_versions(clients[0], repos, model_id)
         if refusal is not None:
-            return f"{why('model versions', refusal)}: only latest versions will be copied"
+            return f"{explain_refusal('model versions', refusal)}: only latest versions will be copied"
         return "listed: every version will be copied"
 
     return [
@@ -144,19 +144,19 @@ def _store_checks(settings: Settings) -> list[Check]:
     url = settings.database()
 
     def database() -> str:
-        with opened(url, read_only=True) as engine:
-            return server_of(engine, url)
+        with engine_scope(url, read_only=True) as engine:
+            return describe_database(engine, url)
 
     def revision() -> str:
-        with opened(url, read_only=True) as engine:
+        with engine_scope(url, read_only=True) as engine:
             return schema.describe(engine)
 
     def lock() -> str:
-        with opened(url, read_only=True) as engine:
-            return lock_is_free(engine)
+        with engine_scope(url, read_only=True) as engine:
+            return check_lock_free(engine)
 
     def copy() -> str:
-        with opened(url, read_only=True) as engine:
+        with engine_scope(url, read_only=True) as engine:
             if schema.current(engine) is None:
                 return "the database is empty"
             with engine.connect() as connection:

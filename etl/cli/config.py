@@ -18,7 +18,7 @@ from etl.token_file import may_be_token
 _HIDDEN = "****"
 
 
-class Shown(NamedTuple):
+class ShownSetting(NamedTuple):
     """A setting as it is shown; `origin` is the variable, the file or the option that `source` means."""
 
     name: str
@@ -41,7 +41,7 @@ def show_config(root: click.Context, output: str) -> None:
     console().print(rows)
 
 
-def _settings(root: click.Context) -> list[Shown]:
+def _settings(root: click.Context) -> list[ShownSetting]:
     contexts = {"global": root}
     for name in COMMANDS_WITH_SETTINGS:  # without arguments: the environment, the config file and the defaults
         command = root.command.commands[name]  # type: ignore[attr-defined]  # the root is a group
@@ -51,18 +51,18 @@ def _settings(root: click.Context) -> list[Shown]:
     return [_shown(each, contexts[each.metadata["scope"]]) for each in found]
 
 
-def _shown(setting: Field[Any], ctx: click.Context) -> Shown:
-    return Shown(flag(setting.name)[2:], _safe(setting, ctx.params[setting.name]), *_source(setting.name, ctx))
+def _shown(setting: Field[Any], ctx: click.Context) -> ShownSetting:
+    return ShownSetting(flag(setting.name)[2:], _safe(setting, ctx.params[setting.name]), *_source(setting.name, ctx))
 
 
-def _token(root: click.Context) -> Shown:
+def _token(root: click.Context) -> ShownSetting:
     """The token, which is not a setting that the command line takes."""
     source, origin = _source("api_key_file", root)
     if source == "option":
         origin = "--api-key-file"
     elif token_of_environment():
         source, origin = "environment", TOKEN_ENV
-    return Shown("token", _HIDDEN if root.obj else None, source, origin)
+    return ShownSetting("token", _HIDDEN if root.obj else None, source, origin)
 
 
 def _source(name: str, ctx: click.Context) -> tuple[str, str | None]:

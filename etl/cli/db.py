@@ -5,7 +5,7 @@ import click
 from etl.cli.output import print_result
 from etl.cli.sanitize import sanitize
 from etl.settings import Settings
-from etl.store import Vocabulary, opened, schema, server_of
+from etl.store import Vocabulary, describe_database, engine_scope, schema
 
 
 def upgrade_schema(settings: Settings) -> None:
@@ -14,13 +14,13 @@ def upgrade_schema(settings: Settings) -> None:
     First create the schema that `--schema` names.
     """
     words = Vocabulary(*settings.words())
-    with opened(settings.database()) as engine:
+    with engine_scope(settings.database()) as engine:
         if settings.schema:
             schema.create_namespace(engine, settings.schema)
         before = schema.current(engine)
         schema.upgrade(engine, words=words)
         after = schema.current(engine)
-        database = server_of(engine, settings.database())
+        database = describe_database(engine, settings.database())
     message = f"Migrated from {before} to {after}" if before else f"Created at revision {after}"
     if before == after:
         message = f"The schema is already at revision {after}"
@@ -30,12 +30,12 @@ def upgrade_schema(settings: Settings) -> None:
 
 def show_revision(database_url: str) -> None:
     """Print the revision of the database."""
-    with opened(database_url, read_only=True) as engine:
+    with engine_scope(database_url, read_only=True) as engine:
         click.echo(schema.current(engine) or "none")
 
 
 def check_schema(database_url: str) -> None:
     """Confirm that the schema matches this release. Raises SchemaMismatch."""
-    with opened(database_url, read_only=True) as engine:
+    with engine_scope(database_url, read_only=True) as engine:
         schema.check(engine)
         click.echo(f"The schema matches this release: revision {schema.head()}.")

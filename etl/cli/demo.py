@@ -14,7 +14,7 @@ from etl.cli.console import console, table
 from etl.cli.progress import progress as shown_progress
 from etl.cli.report import write_report
 from etl.cli.sanitize import sanitize
-from etl.cli.sync import show
+from etl.cli.sync import print_run_result
 from etl.errors import ConfigError, ExtraMissing
 from etl.settings import DEMO_FILE, Settings
 from etl.simulator import Showcase, Simulator
@@ -36,14 +36,14 @@ def run_demo(file: Path, *, progress: bool | None) -> None:
         settings = Settings(host=simulator.url, api_key=_TOKEN, database_url=f"sqlite:///{file}", progress=progress)
         out.print("A simulated control plane runs on this machine. Its registry is now copied into SQLite.")
         _title(out, "First sync: it reads everything")
-        show(_sync(settings), out)
+        print_run_result(_sync(settings), out)
         with open_readonly(settings.database()) as connection:
             _show_repos(out, queries.demo.models_by_repo(connection))
         _title(out, "A day passes, and the registry changes")
-        out.print(*(f"- {each}" for each in showcase.work()), sep="\n")
+        out.print(*(f"- {each}" for each in showcase.simulate_day()), sep="\n")
         _title(out, "Second sync: it finds what has changed")
         summary = _sync(settings)
-        show(summary, out)
+        print_run_result(summary, out)
     _show_changes(out, settings, str(summary.run_id))
     _write_report(out, settings, page)
     _show_next_steps(out, settings)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def lazy_import() -> Iterator[None]:
+def imports_without_gc() -> Iterator[None]:
     """Keep the garbage collector away from the imported modules, which live until the process ends.
 
     This saves a quarter of the time of `status`, most of it at exit.

@@ -88,7 +88,7 @@ def on_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def are_shown_beside(out: "Console") -> bool:
+def share_terminal_with(out: "Console") -> bool:
     """Whether warnings are logged to the terminal that shows the results too."""
     return on_terminal() and out.is_terminal and not is_json() and logging.getLogger().level <= logging.WARNING
 

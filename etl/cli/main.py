@@ -1,4 +1,4 @@
-"""The group of commands, and the line and exit code of each exception."""
+"""The command group, which turns each exception into an error line and an exit code."""
 
 import logging
 import resource
@@ -85,7 +85,7 @@ for command in commands.COMMANDS:
 
 def main() -> None:
     """Run the command line, and exit with the documented exit code."""
-    # A core file would contain the token, in whatever folder the process crashed.
+    # Write no core file: it would contain the token.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     sys.excepthook = logs.log_uncaught
     guard_streams()

@@ -14,7 +14,7 @@ else:
     MomentType = click.ParamType
 
 
-class Moment(MomentType):
+class MomentParam(MomentType):
     """The type of options such as --since: 7d (seven days ago), 2026-11-20 or 2026-11-20T10:00+01:00."""
 
     name = "moment"

@@ -17,7 +17,7 @@ NONE_OPEN = "There are no open rejected records."
 def show_all(settings: Settings, limit: int, output: str, *, also_resolved: bool) -> None:
     """Print the newest rejected records."""
     with open_readonly(settings.database()) as connection:
-        found = rejected_records.listed(connection, also_resolved=also_resolved, limit=limit)
+        found = rejected_records.list_rejected(connection, also_resolved=also_resolved, limit=limit)
         number = rejected_records.count(connection, also_resolved=also_resolved)
     if output == "json":
         click.echo(json.dumps({"count": number, "rejected": [redact_json(_as_json(each)) for each in found]}))

@@ -21,7 +21,7 @@ _PROOFS = {"anchored": "all pages joined", "confirmed": "two sweeps agree"}
 _CHANGES = {"inserted": "insert", "updated": "update", "restored": "restore", "deleted": "delete"}
 
 
-def show(summary: Summary, out: Console, *, brief: bool = False) -> None:
+def print_run_result(summary: Summary, out: Console, *, brief: bool = False) -> None:
     """Print the result; `brief`: only the state, the warnings and the number of rejected records."""
     out.print(_headline(summary, out))
     if not brief:
@@ -36,7 +36,7 @@ def show(summary: Summary, out: Console, *, brief: bool = False) -> None:
 
 def _warnings(summary: Summary, out: Console) -> list[str]:
     """Return the warnings that stderr has not shown. The last one of a refused dry run is never logged."""
-    if not logs.are_shown_beside(out):
+    if not logs.share_terminal_with(out):
         return summary.warnings
     return summary.warnings[-1:] if summary.status == "refused" else []
 

@@ -1,4 +1,4 @@
-"""Report the end of a run to the metrics file, the OTLP collector and the webhook that the settings name.
+"""Report the end of a run to the metrics file, the webhook and the OTLP collector, if configured.
 
 A failure of a report is logged. It changes neither the run nor its exit code.
 """

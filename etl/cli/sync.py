@@ -11,14 +11,14 @@ from etl.cli.console import console
 from etl.cli.output import print_result
 from etl.cli.planned_changes import planned_as_json
 from etl.cli.progress import progress
-from etl.cli.result import show
+from etl.cli.result import print_run_result
 from etl.cli.run_reporter import RunReporter, run_reporter, status_of
 from etl.cli.sanitize import redact
 from etl.errors import EtlError
 from etl.settings import Settings
 from etl.sync import Interrupts, Summary, run
 
-__all__ = ["show", "sync_command"]
+__all__ = ["print_run_result", "sync_command"]
 
 
 def sync_command(settings: Settings) -> None:
@@ -48,7 +48,7 @@ def _print(summary: Summary, settings: Settings) -> None:
         warnings = [redact(each) for each in summary.warnings]
         click.echo(json.dumps(summary.as_json() | planned_as_json(summary) | {"warnings": warnings}))
     else:
-        show(summary, console(), brief=settings.quiet)
+        print_run_result(summary, console(), brief=settings.quiet)
 
 
 def _print_failure(error: EtlError, reporter: RunReporter) -> None:

@@ -22,15 +22,15 @@ def render(row: Any, value: Any, column: str, table: str | None, datasette: Any)
     The value of an id is a dictionary where Datasette has looked up the name of its record.
     """
     names = tuple(row.keys())
-    links = columns.links(names, table)
+    links = columns.link_columns(names, table)
     if column in links:
         return _name(row, value, column, links)
-    if column in columns.hidden(names, table):
+    if column in columns.hidden_columns(names, table):
         return None
     other = _referenced_table(row, column, table)
     if other is not None and value is not None:
         return _id(value, other, datasette)
-    if value is not None and (view := columns.list_of(column, table)):
+    if value is not None and (view := columns.list_view_of(column, table)):
         return Markup('<a href="/{}/{}?{}">{}</a>').format(NAME, view, urlencode({f"{column}__exact": value}), value)
     if value is not None and column in columns.VERSION_NUMBERS and "model_id" in names:
         return _numbered(_plain(row["model_id"]), value, column)
@@ -93,7 +93,7 @@ def _referenced_table(row: Any, column: str, table: str | None) -> str | None:
     if column == "entity_id":
         entity = row["entity"] if "entity" in row.keys() else None  # noqa: SIM118 rows are no dictionaries
         return entity if entity in {*Entity} else None
-    return columns.ids(table).get(column)
+    return columns.id_columns(table).get(column)
 
 
 def _label(value: Any, table: str) -> Any:

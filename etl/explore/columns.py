@@ -65,7 +65,7 @@ _FORMATS: Mapping[type | None, Format] = {datetime: formatting.moment, bool: for
 
 
 @cache
-def ids(name: str | None) -> dict[str, str]:
+def id_columns(name: str | None) -> dict[str, str]:
     """Map each column with ids to the table of those ids; of a table, a view, or for None, of any query."""
     references = {column: table for column, _labels, table in _REFERENCES}
     if name is None:
@@ -80,7 +80,7 @@ def ids(name: str | None) -> dict[str, str]:
 
 
 @cache
-def links(columns: tuple[str, ...], table: str | None) -> dict[str, Link]:
+def link_columns(columns: tuple[str, ...], table: str | None) -> dict[str, Link]:
     """Map each column that names a record to the column with its id; `table` is None for a query."""
     found = {
         label: Link(id_column, other)
@@ -96,9 +96,9 @@ def links(columns: tuple[str, ...], table: str | None) -> dict[str, Link]:
     return found
 
 
-def hidden(columns: Iterable[str], table: str | None) -> set[str]:
+def hidden_columns(columns: Iterable[str], table: str | None) -> set[str]:
     """Return the columns with ids of records that another column names."""
-    return {link.id_column for link in links(tuple(columns), table).values()}
+    return {link.id_column for link in link_columns(tuple(columns), table).values()}
 
 
 @cache
@@ -129,7 +129,7 @@ def _relations(name: str | None) -> list[Any]:
     return [each for each in (*TABLES.values(), *VIEWS.values()) if name in {None, each.name}]
 
 
-def list_of(column: str, table: str | None) -> str | None:
+def list_view_of(column: str, table: str | None) -> str | None:
     """Return the view that lists the records with a name; None if the column has none, or the view is this one."""
     name = _NAME_LISTS.get(column)
     return None if name == table else name

@@ -11,7 +11,7 @@ from datasette.utils import sqlite3, sqlite_timelimit
 from datasette.utils.asgi import BadRequest
 
 from etl.explore import parameters
-from etl.explore.columns import TABLES, ids
+from etl.explore.columns import TABLES, id_columns
 from etl.store import queries
 
 T = TypeVar("T")
@@ -19,9 +19,9 @@ T = TypeVar("T")
 NAME = "registry"
 """Name of the database in URLs, whatever its file is called."""
 
-PAGE = 200
+PAGE_ROWS = 200
 """Rows on a page of a query's result. Datasette asks for fewer rows at once of a table or view."""
-LARGEST_PAGE = 100_000
+MAX_PAGE_ROWS = 100_000
 """Rows with `_size=max`, for CSV and JSON."""
 
 
@@ -62,11 +62,11 @@ class RegistryDatabase(Database):
         Datasette truncates only the results of such queries, and the pages of tables, which have their own limit.
         """
         if isinstance(params, dict) and "p0" in params:
-            params = parameters.typed(sql, params)
+            params = parameters.convert_filter_values(sql, params)
         if not truncate or page_size not in {None, "max"}:
             return await super().execute(sql, params, truncate, custom_time_limit, page_size, log_sql_errors)
         given = params if isinstance(params, dict) else {}
-        first, rows = _number(given, "_next", 0), _number(given, "_size", page_size or PAGE)
+        first, rows = _number(given, "_next", 0), _number(given, "_size", page_size or PAGE_ROWS)
         _convert(given)
         limit_ms = min(custom_time_limit or self.ds.sql_time_limit_ms, self.ds.sql_time_limit_ms)
 
@@ -85,7 +85,7 @@ class RegistryDatabase(Database):
 
     async def foreign_keys_for_table(self, table: str) -> list[dict[str, str]]:
         """Return the references of a table or view."""
-        return [_key(column, other, "id") for column, other in ids(table).items()]
+        return [_key(column, other, "id") for column, other in id_columns(table).items()]
 
     async def get_all_foreign_keys(self) -> dict[str, dict[str, list[dict[str, str]]]]:
         """Return incoming and outgoing references of all tables."""
@@ -93,7 +93,7 @@ class RegistryDatabase(Database):
             table: {"incoming": [], "outgoing": []} for table in await self.table_names()
         }
         for table in TABLES:
-            for column, other in ids(table).items():
+            for column, other in id_columns(table).items():
                 found[table]["outgoing"].append(_key(column, other, "id"))
                 found[other]["incoming"].append(_key("id", table, column))
         return found
@@ -102,10 +102,10 @@ class RegistryDatabase(Database):
 def _number(given: Mapping[str, Any], name: str, default: int | str) -> int:
     text = str(given.get(name) or default)
     if text == "max":
-        return LARGEST_PAGE
+        return MAX_PAGE_ROWS
     if not text.isascii() or not text.isdecimal():
         raise BadRequest(f"{name} must be a whole number, not negative.")
-    return min(int(text), LARGEST_PAGE) if name == "_size" else int(text)
+    return min(int(text), MAX_PAGE_ROWS) if name == "_size" else int(text)
 
 
 def _convert(given: dict[str, Any]) -> None:

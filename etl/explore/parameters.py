@@ -64,7 +64,7 @@ BY_NAME: Mapping[str, Callable[[str], str]] = {"at": stored_moment, "range": spe
 """Functions by the name of a parameter: each returns the value for the query, or raises ValueError."""
 
 
-def typed(sql: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def convert_filter_values(sql: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a filter as their columns have them: numbers, flags and times.
 
     Datasette binds text. SQLite does not find it equal to a number that a view has computed.

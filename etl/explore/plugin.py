@@ -48,7 +48,7 @@ def prepare_jinja2_environment(env: Any) -> None:
         "record_url": cells.record_url,
         "record_label": cells.record_label,
         "cell_text": cells.text,
-        "hidden_columns": columns.hidden,
+        "hidden_columns": columns.hidden_columns,
         "column_descriptions": description.columns,
         "change_parts": change_parts,
         "labels_of": lambda production: {

@@ -57,7 +57,7 @@ def listen(port: int) -> Listener:
     return Listener(taken, f"http://{_HOST}:{taken.getsockname()[1]}/{NAME}")
 
 
-def browse(path: Path) -> tuple[Datasette, RegistryDatabase]:
+def create_app(path: Path) -> tuple[Datasette, RegistryDatabase]:
     """Return Datasette with our pages, and its only database."""
     if not pm.is_registered(plugin):
         pm.register(plugin)
@@ -77,7 +77,7 @@ def browse(path: Path) -> tuple[Datasette, RegistryDatabase]:
 
 def serve(path: Path, listener: Listener) -> None:
     """Serve until SIGINT or SIGTERM."""
-    datasette, registry = browse(path)
+    datasette, registry = create_app(path)
     config = uvicorn.Config(
         _protect(datasette.app()),
         ws="none",

@@ -49,7 +49,7 @@ class _Csv:
 
 
 @contextmanager
-def files(folder: Path, *, raw: bool) -> Iterator[_Csv]:
+def open_writer(folder: Path, *, raw: bool) -> Iterator[_Csv]:
     """Write CSV files to a folder; `raw` leaves formulas unguarded."""
     yield _Csv(folder, raw=raw)
 

@@ -46,7 +46,7 @@ class _DuckDb:
 
 
 @contextmanager
-def files(folder: Path, *, raw: bool) -> Iterator[_DuckDb]:  # noqa: ARG001 only CSV has raw text
+def open_writer(folder: Path, *, raw: bool) -> Iterator[_DuckDb]:  # noqa: ARG001 only CSV has raw text
     """Write a DuckDB file to a folder, which also holds its temporary files."""
     with _translate_errors():
         connection = duckdb.connect(folder / _NAME, config=_SETTINGS)

@@ -22,7 +22,7 @@ FORMATS = tuple(_MODULES)
 _log = logging.getLogger(__name__)
 
 
-class Files(Protocol):
+class TableWriter(Protocol):
     """Writes files of one format to a folder."""
 
     def add(self, content: Content, chunks: Iterator[list[Row]]) -> str:
@@ -32,8 +32,8 @@ class Files(Protocol):
 class Format(Protocol):
     """The module of a format."""
 
-    def files(self, folder: Path, *, raw: bool) -> AbstractContextManager[Files]:
-        """Write files, which are complete when the context ends; `raw` leaves text as it is."""
+    def open_writer(self, folder: Path, *, raw: bool) -> AbstractContextManager[TableWriter]:
+        """Open a writer, whose files are complete when the context ends; `raw` leaves text as it is."""
 
 
 def export(  # noqa: PLR0913 all but the first three are keyword-only
@@ -48,10 +48,10 @@ def export(  # noqa: PLR0913 all but the first three are keyword-only
     with directory.replacing(target) as scratch:
         with open_readonly(url) as connection, queries.export.snapshot(connection) as moment:
             summary = manifest.header(connection, format, moment)
-            with module.files(scratch, raw=raw) as files:
+            with module.open_writer(scratch, raw=raw) as writer:
                 counts = Counter[str]()
                 names = {
-                    content: files.add(
+                    content: writer.add(
                         content, _count_rows(queries.export.rows(connection, content.name), content, counts)
                     )
                     for content in chosen

@@ -52,6 +52,6 @@ def _object(fields: list[tuple[str, Callable[[Any], str]]], row: Row) -> str:
 
 
 @contextmanager
-def files(folder: Path, *, raw: bool) -> Iterator[_JsonLines]:  # noqa: ARG001 text is always as it is
+def open_writer(folder: Path, *, raw: bool) -> Iterator[_JsonLines]:  # noqa: ARG001 text is always as it is
     """JSON Lines into this folder."""
     yield _JsonLines(folder)

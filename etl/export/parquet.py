@@ -28,6 +28,6 @@ class _Parquet:
 
 
 @contextmanager
-def files(folder: Path, *, raw: bool) -> Iterator[_Parquet]:  # noqa: ARG001 only CSV has raw text
+def open_writer(folder: Path, *, raw: bool) -> Iterator[_Parquet]:  # noqa: ARG001 only CSV has raw text
     """Write Parquet files to a folder."""
     yield _Parquet(folder)

@@ -37,12 +37,12 @@ class Base(DeclarativeBase):
     }
 
 
-def refers_to(column: str) -> dict[str, Any]:
+def soft_reference(column: str) -> dict[str, Any]:
     """Return `info` for a column that refers to `table.column` without a foreign key."""
     return {"refers_to": column}
 
 
-def only(where: str) -> dict[str, Any]:
+def partial_index(where: str) -> dict[str, Any]:
     """Return `info` for an index of the rows that match a condition.
 
     The migrations create it so. The arguments of SQLAlchemy for it would import the module of each database.
@@ -50,6 +50,6 @@ def only(where: str) -> dict[str, Any]:
     return {"where": where}
 
 
-def one_of(*values: str) -> dict[str, Any]:
+def allowed_values(*values: str) -> dict[str, Any]:
     """Return `info` for a column that holds only these values, or NULL."""
     return {"values": values}

@@ -7,13 +7,13 @@ from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from etl.enums import Coverage, Entity, RunStatus
-from etl.models.base import Base, Id, one_of, only
+from etl.models.base import Base, Id, allowed_values, partial_index
 
 # SQLite generates values only for a key that is declared INTEGER.
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
-_ENTITIES = one_of(*Entity)
-_COVERAGE = one_of(*Coverage)
+_ENTITIES = allowed_values(*Entity)
+_COVERAGE = allowed_values(*Coverage)
 
 
 class SyncRun(Base):
@@ -25,7 +25,7 @@ class SyncRun(Base):
     started_at: Mapped[datetime] = mapped_column(comment="Start, UTC.")
     finished_at: Mapped[datetime | None] = mapped_column(comment="End, UTC; NULL while running.")
     status: Mapped[str] = mapped_column(
-        info=one_of(*RunStatus),
+        info=allowed_values(*RunStatus),
         comment="running; succeeded or partial: records were written; failed, refused or interrupted: none were "
         "written.",
     )
@@ -36,10 +36,10 @@ class SyncRun(Base):
         "before it knew.",
     )
     mode: Mapped[str] = mapped_column(
-        info=one_of("incremental", "full"), comment="incremental; or full: every version was compared."
+        info=allowed_values("incremental", "full"), comment="incremental; or full: every version was compared."
     )
     proof: Mapped[str | None] = mapped_column(
-        info=one_of("anchored", "confirmed"),
+        info=allowed_values("anchored", "confirmed"),
         comment="Proof of completeness: anchored, pages overlap by one record; confirmed, two sweeps agree; "
         "NULL if none.",
     )
@@ -55,7 +55,11 @@ class SyncRun(Base):
     __table_args__ = (
         Index(None, "started_at"),
         # Successful runs that compared every version of the whole registry: the views of history look for the last one.
-        Index("ix_sync_runs_full", "started_at", info=only("mode = 'full' AND status = 'succeeded' AND scope = '{}'")),
+        Index(
+            "ix_sync_runs_full",
+            "started_at",
+            info=partial_index("mode = 'full' AND status = 'succeeded' AND scope = '{}'"),
+        ),
         {"comment": "One row for each run of tfy-etl."},
     )
 
@@ -159,7 +163,7 @@ class Change(Base):
     )
     entity_id: Mapped[Id] = mapped_column(comment="Id of the record in that table.")
     kind: Mapped[str] = mapped_column(
-        info=one_of("created", "updated", "deleted", "restored", "tag_added", "tag_removed"),
+        info=allowed_values("created", "updated", "deleted", "restored", "tag_added", "tag_removed"),
         comment="created, updated, deleted, restored, tag_added or tag_removed.",
     )
     field: Mapped[str | None] = mapped_column(

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from etl.models.base import Base, Id, only, refers_to
+from etl.models.base import Base, Id, partial_index, soft_reference
 from etl.models.types import RegistryJson
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class MlRepo(SyncedMixin, Base):
         comment="Blob storage of its artifacts; NULL if the source does not say."
     )
     created_by_id: Mapped[Id | None] = mapped_column(
-        info=refers_to("subjects.id"), comment="subjects.id of its creator; NULL if the source does not say."
+        info=soft_reference("subjects.id"), comment="subjects.id of its creator; NULL if the source does not say."
     )
     created_at: Mapped[datetime | None] = mapped_column(
         comment="When it was created, UTC; NULL if the source does not say."
@@ -85,7 +85,7 @@ class MlRepo(SyncedMixin, Base):
     )
 
     __table_args__ = (
-        Index(None, "deleted_at", info=only("deleted_at IS NOT NULL")),
+        Index(None, "deleted_at", info=partial_index("deleted_at IS NOT NULL")),
         {"comment": "ML repos of the control plane: each holds models and has its own permissions."},
     )
 
@@ -121,7 +121,7 @@ class Model(SyncedMixin, Base):
 
     id: Mapped[Id] = mapped_column(primary_key=True, comment="The source's id.")
     ml_repo_id: Mapped[Id | None] = mapped_column(
-        info=refers_to("ml_repos.id"), comment="ml_repos.id of its ML repo; NULL if the source does not say."
+        info=soft_reference("ml_repos.id"), comment="ml_repos.id of its ML repo; NULL if the source does not say."
     )
     name: Mapped[str | None] = mapped_column(comment="Name within its ML repo; NULL if the source does not say.")
     fqn: Mapped[str | None] = mapped_column(
@@ -129,7 +129,7 @@ class Model(SyncedMixin, Base):
     )
     type: Mapped[str | None] = mapped_column(comment="Type of artifact: model; NULL if the source does not say.")
     created_by_id: Mapped[Id | None] = mapped_column(
-        info=refers_to("subjects.id"), comment="subjects.id of its creator; NULL if the source does not say."
+        info=soft_reference("subjects.id"), comment="subjects.id of its creator; NULL if the source does not say."
     )
     created_at: Mapped[datetime | None] = mapped_column(
         comment="When it was created, UTC; NULL if the source does not say."
@@ -139,7 +139,7 @@ class Model(SyncedMixin, Base):
         "does not say.",
     )
     latest_version_id: Mapped[Id | None] = mapped_column(
-        info=refers_to("model_versions.id"),
+        info=soft_reference("model_versions.id"),
         comment="model_versions.id of the latest version, according to the source; NULL for a model without versions.",
     )
 
@@ -166,7 +166,7 @@ class Model(SyncedMixin, Base):
     __table_args__ = (
         Index(None, "ml_repo_id"),
         Index(None, "updated_at"),
-        Index(None, "deleted_at", info=only("deleted_at IS NOT NULL")),
+        Index(None, "deleted_at", info=partial_index("deleted_at IS NOT NULL")),
         {"comment": "Models of the registry, deleted ones included: see deleted_at."},
     )
 
@@ -177,9 +177,9 @@ class ModelVersion(SyncedMixin, Base):
     __tablename__ = "model_versions"
 
     id: Mapped[Id] = mapped_column(primary_key=True, comment="The source's id.")
-    model_id: Mapped[Id] = mapped_column(info=refers_to("models.id"), comment="models.id of its model.")
+    model_id: Mapped[Id] = mapped_column(info=soft_reference("models.id"), comment="models.id of its model.")
     ml_repo_id: Mapped[Id | None] = mapped_column(
-        info=refers_to("ml_repos.id"), comment="ml_repos.id of its ML repo; NULL if the source does not say."
+        info=soft_reference("ml_repos.id"), comment="ml_repos.id of its ML repo; NULL if the source does not say."
     )
     fqn: Mapped[str | None] = mapped_column(
         comment="model:{tenant}/{ml_repo}/{model}:{version}; NULL if the source does not say."
@@ -220,7 +220,7 @@ class ModelVersion(SyncedMixin, Base):
         comment="Example code for using it, from the control plane; NULL if there is none."
     )
     created_by_id: Mapped[Id | None] = mapped_column(
-        info=refers_to("subjects.id"), comment="subjects.id of its creator; NULL if the source does not say."
+        info=soft_reference("subjects.id"), comment="subjects.id of its creator; NULL if the source does not say."
     )
     created_at: Mapped[datetime | None] = mapped_column(
         comment="When it was created, UTC; NULL if the source does not say."
@@ -264,7 +264,7 @@ class ModelVersion(SyncedMixin, Base):
         Index(None, "ml_repo_id"),
         Index(None, "framework_type"),
         Index(None, "updated_at"),
-        Index(None, "deleted_at", info=only("deleted_at IS NOT NULL")),
-        Index(None, "superseded_at", info=only("superseded_at IS NOT NULL")),
+        Index(None, "deleted_at", info=partial_index("deleted_at IS NOT NULL")),
+        Index(None, "superseded_at", info=partial_index("superseded_at IS NOT NULL")),
         {"comment": "Versions of the models, deleted ones included: see deleted_at."},
     )

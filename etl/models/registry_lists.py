@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from etl.models.base import Base, Id, one_of
+from etl.models.base import Base, Id, allowed_values
 from etl.models.registry import Model, ModelVersion
 
 
@@ -57,7 +57,7 @@ class ModelVersionMetric(VersionChildMixin, Base):
         comment="The value as logged; NULL if it was null, not finite or not a number."
     )
     value_special: Mapped[str | None] = mapped_column(
-        info=one_of("NaN", "Infinity", "-Infinity"),
+        info=allowed_values("NaN", "Infinity", "-Infinity"),
         comment="NaN, Infinity or -Infinity if that was the value; otherwise NULL.",
     )
     step: Mapped[int | None] = mapped_column(comment="Training step of the value; NULL if it has none.")

@@ -5,7 +5,7 @@ The settings `production_tags`, `lower_is_better` and `higher_is_better` replace
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from etl.models.base import Base, one_of
+from etl.models.base import Base, allowed_values
 
 
 class ProductionWord(Base):
@@ -32,7 +32,7 @@ class MetricWord(Base):
         comment="In lower case, with _ between its parts. Matches metrics with these parts: loss matches val/loss.",
     )
     better: Mapped[str] = mapped_column(
-        info=one_of("higher", "lower"), comment="Which values of such metrics are better: higher or lower."
+        info=allowed_values("higher", "lower"), comment="Which values of such metrics are better: higher or lower."
     )
 
     __table_args__ = ({"comment": "Words in the names of metrics that say whether higher or lower values are better."},)
@@ -45,7 +45,7 @@ class MetricDirection(Base):
 
     key: Mapped[str] = mapped_column(primary_key=True, comment="Name of the metric, in its original case.")
     better: Mapped[str | None] = mapped_column(
-        info=one_of("higher", "lower"),
+        info=allowed_values("higher", "lower"),
         comment="Which values are better, by the longest of metric_words in it: higher or lower; NULL if unknown.",
     )
 

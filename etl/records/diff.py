@@ -86,7 +86,7 @@ def changes(entity: Entity, entity_id: str, old: Rows | None, new: Rows) -> list
         *_metrics(old, new),
         *_packages(old, new),
     ]
-    moves += _json_columns(before, after, is_listed={SNIPPET, *(move.field.split(".")[0] for move in moves)})
+    moves += _json_columns(before, after, listed={SNIPPET, *(move.field.split(".")[0] for move in moves)})
     return [FieldChange(entity, entity_id, move.kind, move.field, move.old, move.new) for move in moves]
 
 
@@ -96,17 +96,17 @@ def _columns(before: Record, after: Record) -> Iterator[_Move]:
             yield _Move(name, _text(value), _text(after[name]))
 
 
-def _json_columns(before: Record, after: Record, is_listed: set[str]) -> Iterator[_Move]:
+def _json_columns(before: Record, after: Record, listed: set[str]) -> Iterator[_Move]:
     for name in _JSON_COLUMNS:
         for path, old, new in _leaves((), before.get(name), after.get(name)):
-            if not _is_logged_elsewhere(name, path, is_listed):
+            if not _is_logged_elsewhere(name, path, listed):
                 yield _Move(".".join((name, *path)), _text(old), _text(new))
 
 
-def _is_logged_elsewhere(column: str, path: Path, is_listed: set[str]) -> bool:
+def _is_logged_elsewhere(column: str, path: Path, listed: set[str]) -> bool:
     if column == "manifest":
-        return path[:1] == ("metadata",) or _LOGGED_AS.get(path) in is_listed
-    return column == "extra" and path[0] in is_listed
+        return path[:1] == ("metadata",) or _LOGGED_AS.get(path) in listed
+    return column == "extra" and path[0] in listed
 
 
 def _leaves(path: Path, old: Json, new: Json) -> Iterator[tuple[Path, Json, Json]]:

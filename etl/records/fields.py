@@ -111,7 +111,7 @@ def _said(value: Json) -> str:
     return repr(value) if type(value) is float else kind_of(value)
 
 
-def member(value: Json, key: str) -> Json:
+def get_field(value: Json, key: str) -> Json:
     """A field of the value if that is an object, else None."""
     return value.get(key) if isinstance(value, dict) else None
 

@@ -15,7 +15,7 @@ from etl.records.versions import SNIPPET
 
 _TIMES = ("created_at", "updated_at")
 _READABLE = 60
-_NONE = Metrics([], is_listed=False)
+_NONE = Metrics([], is_lossless=False)
 
 
 class IdentifiedRecord(NamedTuple):
@@ -58,7 +58,7 @@ def identify(entity: Entity, raw: Json) -> IdentifiedRecord:
     if entity is Entity.MODELS:
         content, change_hash = _hashes_of_model(raw, latest)
     else:
-        content, change_hash = _hash(raw | {"metrics": None} if metrics.is_listed else raw, metrics.rows), None
+        content, change_hash = _hash(raw | {"metrics": None} if metrics.is_lossless else raw, metrics.rows), None
     updated_at = _instant(raw.get("updated_at"))
     return IdentifiedRecord(
         entity=entity,

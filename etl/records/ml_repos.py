@@ -1,9 +1,9 @@
 """ML repos: columns hold fields of their manifest, and `extra` keeps the rest of it."""
 
 from etl.records.fields import (
+    get_field,
     identity,
     leftover,
-    member,
     take_own_identity,
     take_text,
     take_time,
@@ -32,7 +32,7 @@ def derived_ml_repo(model: Record) -> Record | None:
     if kind == "model" and len(parts) >= _FQN_PARTS and all(parts):
         tenant, name = parts[:2]
     else:
-        name = text(member(member(model.get("latest_version"), "manifest"), "ml_repo")) or ""
+        name = text(get_field(get_field(model.get("latest_version"), "manifest"), "ml_repo")) or ""
     return without_nulls({"id": repo_id, "tenant_name": tenant, "manifest": {"name": name} if name else None})
 
 

@@ -34,7 +34,7 @@ def model_rows(record: Record, content_hash: str, latest_version: Record | None)
         created_by_id=created_by_id,
         created_at=fields.take_time(left, "created_at"),
         updated_at=fields.take_time(left, "updated_at"),
-        latest_version_id=fields.identity(fields.member(record.get("latest_version"), "id")),
+        latest_version_id=fields.identity(fields.get_field(record.get("latest_version"), "id")),
         extra=fields.leftover(left),
         content_hash=content_hash,
     )

@@ -5,13 +5,13 @@ from functools import lru_cache
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from etl.records.fields import indexed, member
+from etl.records.fields import get_field, indexed
 from etl.records.rows import Json, PackageRow
 
 
 def package_rows(version_id: str, manifest: Json) -> list[PackageRow]:
     """A row for each requirement that is text; the manifest, stored whole, keeps the others."""
-    listed = member(member(manifest, "environment"), "pip_packages")
+    listed = get_field(get_field(manifest, "environment"), "pip_packages")
     return [
         PackageRow(version_id, position, requirement, *_parsed(requirement))
         for position, requirement in enumerate(listed if isinstance(listed, list) else ())

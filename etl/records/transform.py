@@ -1,4 +1,4 @@
-"""Convert records to rows, with the function of each entity."""
+"""Convert a record to rows with the function of its entity."""
 
 from collections.abc import Callable
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from etl.records import fields
-from etl.records.fields import indexed, integer, member, text
+from etl.records.fields import get_field, indexed, integer, text
 from etl.records.metrics import Metrics
 from etl.records.packages import package_rows
 from etl.records.rows import Json, ModelVersionRow, Record, Rows, TagRow
@@ -16,7 +16,7 @@ _INTERNAL = ".truefoundry"
 def version_rows(record: Record, content_hash: str, metrics: Metrics) -> Rows:
     """The rows of a model version, by table."""
     left = dict(record)
-    if metrics.is_listed:
+    if metrics.is_lossless:
         del left["metrics"]
     version_id = fields.take_own_identity(left, "id")
     manifest = left.pop("manifest", None)
@@ -70,16 +70,16 @@ def _manifest_columns(record: Record, manifest: Json) -> dict[str, Any]:
         # SDK 0.3 puts the alias next to the manifest. There it is an ordinary field, which extra keeps, too.
         "version_alias": text(manifest.get("version_alias")) or text(record.get("version_alias")),
         "description": text(manifest.get("description")),
-        "source_type": text(member(source, "type")),
-        "source_uri": text(member(source, "uri")) or text(member(source, "file_or_folder")),
-        "framework_type": indexed(member(framework, "type")),
-        "library_name": text(member(framework, "library_name")),
-        "pipeline_tag": text(member(framework, "pipeline_tag")),
-        "base_model": text(member(framework, "base_model")),
-        "python_version": text(member(manifest.get("environment"), "python_version")),
+        "source_type": text(get_field(source, "type")),
+        "source_uri": text(get_field(source, "uri")) or text(get_field(source, "file_or_folder")),
+        "framework_type": indexed(get_field(framework, "type")),
+        "library_name": text(get_field(framework, "library_name")),
+        "pipeline_tag": text(get_field(framework, "pipeline_tag")),
+        "base_model": text(get_field(framework, "base_model")),
+        "python_version": text(get_field(manifest.get("environment"), "python_version")),
         "step": integer(manifest.get("step")),
         "run_id": fields.identity(manifest.get("run_id")),
-        "artifact_size_bytes": integer(member(member(metadata, _INTERNAL), "artifact_size")),
+        "artifact_size_bytes": integer(get_field(get_field(metadata, _INTERNAL), "artifact_size")),
         "metadata": metadata,
     }
 

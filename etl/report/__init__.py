@@ -3,7 +3,7 @@
 `data`            The data of the report.
 `gather`          Reads the data from one snapshot of the database.
 `caveats`         Reasons to doubt the data.
-`headline`        Headline figures, and what moved in production.
+`key_figures`     Key figures, and what moved in production.
 `findings`        What needs attention, worst first, each with its list.
 `activity`        Events by week, and the newest changes in sentences.
 `growth`          Models and versions over time.

@@ -74,12 +74,12 @@ def activity(data: ReportData) -> Activity:
     What the source does not date is known from the first run on. A creation is known by its date.
     """
     days, recorded_from = weeks(data.made_at), monday(data.counts["first_run_at"].astimezone(UTC).date())
-    lifetimes, stretches = data.activity.lifetimes, data.production.stretches
-    entered = _weekly((row["valid_from"], 1) for row in stretches if row["valid_from_is_exact"])
-    left = _weekly((row["valid_to"], 1) for row in stretches if row["valid_to"] is not None)
+    daily_counts, periods = data.activity.daily_counts, data.production.periods
+    entered = _weekly((row["valid_from"], 1) for row in periods if row["valid_from_is_exact"])
+    left = _weekly((row["valid_to"], 1) for row in periods if row["valid_to"] is not None)
 
     def of(entities: tuple[str, ...], kind: str) -> Counter[date]:
-        return _weekly((row["day"], row[kind]) for row in lifetimes if row["entity"] in entities)
+        return _weekly((row["day"], row[kind]) for row in daily_counts if row["entity"] in entities)
 
     both = ("models", "model_versions")
     kinds: dict[str, tuple[Counter[date], bool]] = {

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import NamedTuple
 
-from etl.enums import WROTE
+from etl.enums import STATUSES_THAT_WROTE
 from etl.report.data import ReportData
 from etl.report.formatting import moment, plural, span
 from etl.store.runs import age_of, is_in_future
@@ -36,7 +36,7 @@ def _of_last_run(data: ReportData) -> Caveat | None:
     how = _ENDED.get(run["status"], "ended without a proof of completeness")
     shown = (
         "The figures below may lack records, and include records that the source has deleted."
-        if run["status"] in WROTE
+        if run["status"] in STATUSES_THAT_WROTE
         else f"The figures below are from the previous run, of {moment(data.history.last_written['started_at'])} UTC."
     )
     return Caveat(

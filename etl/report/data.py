@@ -8,9 +8,9 @@ from etl.changes import NamedChange
 from etl.store.queries.report import TopRows
 
 Row = dict[str, Any]
-Changes = dict[tuple[str, str], int]
+ChangeCounts = dict[tuple[str, str], int]
 
-LATELY = timedelta(days=30)
+RECENT_PERIOD = timedelta(days=30)
 WEEKS = 13
 """Weeks of activity, this week included."""
 
@@ -18,10 +18,10 @@ WEEKS = 13
 RUNS, REJECTS, GAPS, FEED, MOVES, REPOS, NAMES, PRODUCTION, LISTED = 10, 20, 20, 60, 40, 15, 12, 300, 100
 METRICS, METRIC_VERSIONS = 40, 24
 
-BEHIND = 3
-"""Versions that production may be behind before this needs attention."""
+MIN_VERSIONS_BEHIND = 3
+"""Versions behind the latest from which production needs attention."""
 
-LACKS = ("description", "tags", "creator", "versions")
+REQUIRED_PROPERTIES = ("description", "tags", "creator", "versions")
 """The properties that models may lack. A model without versions is empty."""
 
 
@@ -51,20 +51,20 @@ class Production:
 
     words: list[str]
     models: list[ProductionModel]
-    stretches: list[Row]
+    periods: list[Row]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Activity:
     """Records that were created, deleted and restored by day, tags that moved by day, and the newest changes."""
 
-    lifetimes: list[Row]
+    daily_counts: list[Row]
     tags: list[Row]
     feed: list[NamedChange]
     changes: int
     """The number of changes since the beginning of the recent period, of which `feed` has the newest."""
-    changed_last: Changes
-    changed_lately: Changes
+    changed_last: ChangeCounts
+    changed_lately: ChangeCounts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from etl.report.data import BEHIND, LISTED, ProductionModel, ProductionVersion, ReportData, Row
+from etl.report.data import LISTED, MIN_VERSIONS_BEHIND, ProductionModel, ProductionVersion, ReportData, Row
 from etl.report.formatting import number, plural
 from etl.report.python_support import is_end_of_life
 
@@ -18,7 +18,7 @@ class Severity(StrEnum):
     LOW = "low"
 
 
-class Listed(NamedTuple):
+class FindingRow(NamedTuple):
     """A row of the list of a finding."""
 
     model: Row
@@ -41,7 +41,7 @@ class Finding(NamedTuple):
     advice: str
     detail: str
     at: str
-    rows: list[Listed]
+    rows: list[FindingRow]
     view: str
     condition: str
 
@@ -85,14 +85,16 @@ def _of_versions(data: ReportData) -> Iterator[Finding]:
 
 
 def _of_production(data: ReportData) -> Iterator[Finding]:
-    behind = sorted((each for each in data.production.models if (each.behind or 0) >= BEHIND), key=_by_distance)
+    behind = sorted(
+        (each for each in data.production.models if (each.behind or 0) >= MIN_VERSIONS_BEHIND), key=_by_distance
+    )
     yield Finding(
         "list-behind", Severity.MEDIUM, len(behind),
-        _of(len(behind), "model is", "models are", f"{BEHIND} or more versions behind in production"),
+        _of(len(behind), "model is", "models are", f"{MIN_VERSIONS_BEHIND} or more versions behind in production"),
         "Promote a newer version, or say in its description why the old one stays.",
         "In production", "Since",
-        [Listed(_row(each), None, _distance(each), each.versions[0].row["since_at"]) for each in behind[:LISTED]],
-        "production_models", f"versions_behind is at least {BEHIND}",
+        [FindingRow(_row(each), None, _distance(each), each.versions[0].row["since_at"]) for each in behind[:LISTED]],
+        "production_models", f"versions_behind is at least {MIN_VERSIONS_BEHIND}",
     )  # fmt: skip
     worse = data.metrics.worse_in_production
     yield Finding(
@@ -115,7 +117,7 @@ def _of_production(data: ReportData) -> Iterator[Finding]:
         _of(len(several), "model has", "models have", "more than one version in production"),
         "Fine while a new version is on trial. Otherwise remove the tag from the old one.",
         "In production", "Since",
-        [Listed(_row(each), None, _numbers(each), each.versions[0].row["since_at"]) for each in several[:LISTED]],
+        [FindingRow(_row(each), None, _numbers(each), each.versions[0].row["since_at"]) for each in several[:LISTED]],
         "production_models", "production_versions is more than 1",
     )  # fmt: skip
 
@@ -154,9 +156,9 @@ def _of(count: int, one: str, many: str, rest: str) -> str:
     return f"{one if count == 1 else many} {rest}"
 
 
-def _listed(found: Iterable[tuple[ProductionModel, ProductionVersion]], detail: str) -> list[Listed]:
+def _listed(found: Iterable[tuple[ProductionModel, ProductionVersion]], detail: str) -> list[FindingRow]:
     rows = [each.row for _, each in found][:LISTED]
-    return [Listed(row, row["version"], row[detail], row["since_at"]) for row in rows]
+    return [FindingRow(row, row["version"], row[detail], row["since_at"]) for row in rows]
 
 
 def _row(model: ProductionModel) -> Row:
@@ -177,12 +179,12 @@ def _numbers(model: ProductionModel) -> str:
     return ", ".join(f"v{each}" for each in numbers)
 
 
-def _stale(row: Row) -> Listed:
+def _stale(row: Row) -> FindingRow:
     age = plural(int(row["days_since_last_version"]), "day")
-    return Listed(row, None, age, row["last_version_at"], in_production=row["in_production"])
+    return FindingRow(row, None, age, row["last_version_at"], in_production=row["in_production"])
 
 
-def _lacking(row: Row) -> Listed:
+def _lacking(row: Row) -> FindingRow:
     present = {"description": "has_description", "creator": "has_creator", "tags": "has_tags"}
     lacks = [word for word, name in present.items() if not row[name]] + ["versions"] * bool(row["is_empty"])
-    return Listed(row, None, ", ".join(lacks), row["created_at"], in_production=row["in_production"])
+    return FindingRow(row, None, ", ".join(lacks), row["created_at"], in_production=row["in_production"])

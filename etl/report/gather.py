@@ -18,12 +18,12 @@ def gather(
     database_url: str, made_at: datetime, stale_after: timedelta, *, with_repo_ids: bool = False
 ) -> data.ReportData | None:
     """Read the data of the report; None if no run has written anything yet."""
-    with queries.report.one_moment(database_url) as connection:
+    with queries.report.open_snapshot(database_url) as connection:
         last = queries.report.run_history.last_written(connection)
         if last is None:
             return None
         counts = queries.report.totals.counts(connection)
-        since = max(made_at - data.LATELY, counts["first_run_at"])
+        since = max(made_at - data.RECENT_PERIOD, counts["first_run_at"])
         production = _production(connection, first_day(made_at))
         return data.ReportData(
             made_at=made_at,
@@ -57,17 +57,17 @@ def _production(connection: Any, since: datetime) -> Production:
     return Production(
         words=queries.report.production.words(connection),
         models=list(models.values()),
-        stretches=queries.report.production.stretches(connection, since),
+        periods=queries.report.production.periods(connection, since),
     )
 
 
 def _activity(connection: Any, made_at: datetime, since: datetime, last_run_id: str) -> Activity:
-    lately = ChangeFilter(since=since)
+    recent = ChangeFilter(since=since)
     return Activity(
-        lifetimes=queries.report.lifetimes.by_day(connection),
-        tags=queries.report.lifetimes.tags_by_day(connection, first_day(made_at)),
-        feed=list(queries.changes.recorded(connection, lately, limit=data.FEED)),
-        changes=queries.changes.count(connection, lately).shown,
+        daily_counts=queries.report.daily_counts.records_by_day(connection),
+        tags=queries.report.daily_counts.tags_by_day(connection, first_day(made_at)),
+        feed=list(queries.changes.recorded(connection, recent, limit=data.FEED)),
+        changes=queries.changes.count(connection, recent).shown,
         changed_last=queries.report.totals.changed_in_run(connection, last_run_id),
         changed_lately=queries.report.totals.changed_since(connection, since),
     )
@@ -87,13 +87,13 @@ def _makeup(connection: Any) -> Makeup:
 
 def _quality(connection: Any, stale_after: timedelta, in_production: set[str]) -> Quality:
     """Sort the undocumented models by what they lack, those in production first."""
-    lists = {lack: _Parts() for lack in data.LACKS}
+    lists = {lack: _Parts() for lack in data.REQUIRED_PROPERTIES}
     undescribed = _Parts()
     for row in queries.report.quality.undocumented(connection):
         is_in_production = row["model_id"] in in_production
         row["in_production"] = is_in_production
         lacks = (not row["has_description"], not row["has_tags"], not row["has_creator"], row["is_empty"])
-        for lack, is_lacking in zip(data.LACKS, lacks, strict=True):
+        for lack, is_lacking in zip(data.REQUIRED_PROPERTIES, lacks, strict=True):
             if is_lacking:
                 lists[lack].add(row, first=is_in_production)
         if is_in_production and not row["has_description"]:

@@ -54,7 +54,7 @@ def growth(data: ReportData) -> Growth | None:
     today = data.made_at.astimezone(UTC).date()
     first = today - _DRAWN
     changes: dict[date, list[int]] = defaultdict(lambda: [0, 0])
-    for row in data.activity.lifetimes:
+    for row in data.activity.daily_counts:
         day = min(max(date.fromisoformat(row["day"]), first), today)  # a clock may have been wrong
         changes[day][_ENTITIES.index(row["entity"])] += row["created"] + row["restored"] - row["deleted"]
     if not changes:
@@ -74,7 +74,7 @@ def growth(data: ReportData) -> Growth | None:
         models=models,
         versions=versions,
         first_run=labels.index(run_label) if run_label in labels[2:] else None,
-        deleted=sum(row["deleted"] - row["restored"] for row in data.activity.lifetimes),
+        deleted=sum(row["deleted"] - row["restored"] for row in data.activity.daily_counts),
     )
 
 

@@ -8,10 +8,12 @@ from etl.report.data import Row
 
 _UNUSABLE = frozenset({None, "", ".", ".."})  # browsers take dots for folders
 
-Link = Callable[[Row], str | None]
+ModelUrlFunction = Callable[[Row], str | None]
 
 
-def model_links(template: str | None, repo_ids: Mapping[str, str | None], redact: Callable[[str], str]) -> Link:
+def model_links(
+    template: str | None, repo_ids: Mapping[str, str | None], redact: Callable[[str], str]
+) -> ModelUrlFunction:
     """Return a function from a row with a model to the URL of its page.
 
     The URL is None without a template, and if a value of it is unknown or contains a secret.

@@ -12,8 +12,8 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 import etl
-from etl.report import activity, caveats, findings, formatting, growth, headline, metrics, quality
-from etl.report.data import LACKS, PRODUCTION, ReportData
+from etl.report import activity, caveats, findings, formatting, growth, key_figures, metrics, quality
+from etl.report.data import PRODUCTION, REQUIRED_PROPERTIES, ReportData
 from etl.report.links import model_links
 from etl.report.python_support import is_end_of_life
 from etl.store.runs import age_of
@@ -37,7 +37,7 @@ def page(data: ReportData, *, max_age: timedelta, redact: Redact, model_url: str
     # They are our own files, and hold no text of the registry.
     style, script = (Markup(_source(environment, name)) for name in ("page.css", "page.js"))  # noqa: S704
     found = findings.findings(data)
-    moves, moved = headline.production_moves(data)
+    moves, moved = key_figures.production_moves(data)
     versions = data.counts["model_versions"]
     grown = growth.growth(data)
     is_empty = grown is None
@@ -54,8 +54,8 @@ def page(data: ReportData, *, max_age: timedelta, redact: Redact, model_url: str
         age=age_of(data.history.scopes),
         link=model_links(model_url, data.repo_ids, redact),
         caveats=caveats.caveats(data, max_age),
-        headline=headline.headline(data),
-        lately=headline.lately(data),
+        key_figures=key_figures.key_figures(data),
+        period=key_figures.period_label(data),
         moves=moves,
         moved=moved,
         production=data.production.models[:PRODUCTION],
@@ -65,10 +65,10 @@ def page(data: ReportData, *, max_age: timedelta, redact: Redact, model_url: str
         growth=grown,
         frameworks=quality.shares(data.makeup.frameworks, versions),
         base_models=quality.shares(data.makeup.base_models, versions),
-        documentation=list(zip(quality.documentation(data), LACKS, strict=True)),
+        documentation=list(zip(quality.documentation(data), REQUIRED_PROPERTIES, strict=True)),
         pythons=quality.pythons(data),
         packages=quality.packages(data),
-        metrics=metrics.metric_rows(data),
+        metrics=metrics.worsened_metrics(data),
     )
 
 

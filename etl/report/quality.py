@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
-from etl.report.data import LACKS, NAMES, ReportData, Row
+from etl.report.data import NAMES, REQUIRED_PROPERTIES, ReportData, Row
 from etl.report.formatting import number, plural
 from etl.report.python_support import is_end_of_life, minor_of, support
 
@@ -55,8 +55,8 @@ _HAVE = {"description": "a description", "creator": "a creator", "tags": "a tag"
 def documentation(data: ReportData) -> list[Share]:
     """Return the share of models that have a description, a creator, tags and versions."""
     models = data.counts["models"]
-    without = {lack: data.quality.lacking[lack].total for lack in LACKS}
-    return [Share(f"have {_HAVE[lack]}", models - without[lack], models) for lack in LACKS]
+    without = {lack: data.quality.lacking[lack].total for lack in REQUIRED_PROPERTIES}
+    return [Share(f"have {_HAVE[lack]}", models - without[lack], models) for lack in REQUIRED_PROPERTIES]
 
 
 def pythons(data: ReportData) -> list[PythonShare]:

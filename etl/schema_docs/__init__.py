@@ -5,12 +5,12 @@
 `as_json`             The same for programs.
 `mermaid`             An entity-relationship diagram.
 `dbt`                 Dbt sources, with tests and freshness.
-`union`               SQL views over the tables of several control planes.
+`union_views`         SQL views over the tables of several control planes.
 """
 
 from collections.abc import Collection, Sequence
 
-from etl.schema_docs import as_json, dbt, markdown, mermaid, union
+from etl.schema_docs import as_json, dbt, markdown, mermaid, union_views
 from etl.schema_docs.schema_description import describe_schema, without_outer_references
 
 WRITERS = {"markdown": markdown.write, "json": as_json.write, "mermaid": mermaid.write, "dbt": dbt.write}
@@ -24,7 +24,7 @@ def render(format: str, names: Collection[str] = ()) -> str:
 
 def render_union(schemas: Sequence[str], names: Collection[str] = ()) -> str:
     """Render SQL views over the tables of several PostgreSQL schemas, or only over the named ones."""
-    return union.write(describe_schema(names), schemas)
+    return union_views.write(describe_schema(names), schemas)
 
 
 __all__ = ["WRITERS", "describe_schema", "render", "render_union"]

@@ -21,7 +21,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Response:
     """An answer, and the faults to apply while it is sent."""
 
     status: int = 200
@@ -42,7 +42,7 @@ class Answer:
     """Send these bytes instead, status line and headers included."""
 
 
-Proceed = Callable[[], Answer]
+Proceed = Callable[[], Response]
 
 
 def dumps(value: Any) -> bytes:
@@ -50,26 +50,26 @@ def dumps(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
-def json_answer(value: Any, status: int = 200, *, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+def json_response(value: Any, status: int = 200, *, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     """Return a JSON answer."""
-    return Answer(status=status, body=dumps(value), headers=headers)
+    return Response(status=status, body=dumps(value), headers=headers)
 
 
-def refusal(status: int, message: str, *, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+def refusal(status: int, message: str, *, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     """Return an error in the format of the control plane."""
-    return json_answer({"statusCode": status, "message": message}, status, headers=headers)
+    return json_response({"statusCode": status, "message": message}, status, headers=headers)
 
 
-def not_offered_answer(status: int | None) -> Answer:
+def not_offered_response(status: int | None) -> Response:
     """Return the answer for a list that is not offered; without a status, the HTML page with 200."""
-    return html_answer() if status is None else refusal(status, "This control plane does not offer the list.")
+    return html_response() if status is None else refusal(status, "This control plane does not offer the list.")
 
 
-def forbidden_answer() -> Answer:
+def forbidden_response() -> Response:
     """Return a 403: the token may not read the list."""
     return refusal(403, "Forbidden: the token may not read this.")
 
 
-def html_answer() -> Answer:
+def html_response() -> Response:
     """Return the HTML page that the control plane serves, with status 200, for unknown paths."""
-    return Answer(body=HTML_PAGE, content_type="text/html; charset=utf-8")
+    return Response(body=HTML_PAGE, content_type="text/html; charset=utf-8")

@@ -6,13 +6,13 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from etl.simulator.http_types import (
-    Answer,
     Request,
+    Response,
     dumps,
-    forbidden_answer,
-    html_answer,
-    json_answer,
-    not_offered_answer,
+    forbidden_response,
+    html_response,
+    json_response,
+    not_offered_response,
     refusal,
 )
 from etl.simulator.registry import MUTATIONS, Registry
@@ -71,12 +71,12 @@ class Api:
                 return (entity, record_id) if entity in ENTITIES else ("", "")
         return "", ""
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Response:
         """Answer a request without any fault."""
         mutation = request.path.removeprefix(self.path_prefix)
         entity, record_id = self.endpoint(request.path)
         if not entity and not mutation.startswith(CONTROL_PATH):
-            return html_answer()
+            return html_response()
         if request.authorization != f"Bearer {self.token}":
             return refusal(401, "Unauthorized: the token is missing or not valid.")
         if not entity:
@@ -87,29 +87,29 @@ class Api:
             return refused
         return self._one(entity, record_id) if record_id else self._list(entity, request.query)
 
-    def _refused(self, entity: str, *, single: bool) -> Answer | None:
+    def _refused(self, entity: str, *, single: bool) -> Response | None:
         """Return the error for a list or record that is not offered or not allowed, otherwise None."""
         if single and not self.single_records:
             return refusal(404, "This control plane does not offer single records.")
         if entity not in self.offers and not (single and entity == MODELS):
-            return not_offered_answer(self.not_offered)
-        return forbidden_answer() if entity in self.forbids else None
+            return not_offered_response(self.not_offered)
+        return forbidden_response() if entity in self.forbids else None
 
-    def _one(self, entity: str, id: str) -> Answer:
+    def _one(self, entity: str, id: str) -> Response:
         text = self.registry.text(entity, id)
         if text is None:
             return refusal(404, f"No {entity} with id {id}.")
-        return Answer(body=b'{"data":%b}' % text)
+        return Response(body=b'{"data":%b}' % text)
 
-    def _list(self, entity: str, query: dict[str, list[str]]) -> Answer:
+    def _list(self, entity: str, query: dict[str, list[str]]) -> Response:
         try:
             offset, limit = _natural(query, "offset", 0), self._limit(query)
             filters = self._filters(entity, query)
         except _Invalid as invalid:
-            return json_answer({"detail": [invalid.detail]}, 422)
+            return json_response({"detail": [invalid.detail]}, 422)
         texts, total = self.registry.page(entity, filters, offset, limit)
         pagination = ({"total": total} if self.total else {}) | {"offset": offset, "limit": limit}
-        return Answer(body=b'{"data":[%b],"pagination":%b}' % (b",".join(texts), dumps(pagination)))
+        return Response(body=b'{"data":[%b],"pagination":%b}' % (b",".join(texts), dumps(pagination)))
 
     def _limit(self, query: dict[str, list[str]]) -> int:
         limit = _natural(query, "limit", min(DEFAULT_LIMIT, self.max_limit), least=1)
@@ -133,7 +133,7 @@ class Api:
                 raise _Invalid(narrowing[0], "missing", "Field required", None)
         return filters
 
-    def _mutate(self, name: str, request: Request) -> Answer:
+    def _mutate(self, name: str, request: Request) -> Response:
         if name not in MUTATIONS or request.method != "POST":
             return refusal(404, f"No mutation {name!r}: POST one of {', '.join(sorted(MUTATIONS))}.")
         mutation = getattr(self.registry, name)
@@ -143,7 +143,7 @@ class Api:
         except (ValueError, TypeError) as error:
             return refusal(400, f"{name}: {error}.")
         try:
-            return json_answer({"ok": True, "result": mutation(*call.args, **call.kwargs)})
+            return json_response({"ok": True, "result": mutation(*call.args, **call.kwargs)})
         except LookupError as error:
             return refusal(404, str(error))
 

@@ -17,14 +17,14 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from etl.simulator.faults import Fault, FaultContext
-from etl.simulator.http_types import Answer, Proceed, Request
+from etl.simulator.http_types import Proceed, Request, Response
 from etl.simulator.routes import CONTROL_PATH, Api
 
 _POLL = 0.05
 """Seconds that `stop` may wait for the thread that accepts connections."""
 
 
-class Logged(NamedTuple):
+class LoggedRequest(NamedTuple):
     """An answered request."""
 
     method: str
@@ -47,7 +47,7 @@ class Simulator(Api):
     faults: Sequence[Fault] = ()
     before_request: Callable[[int, str, dict[str, list[str]]], object] | None = None
     """Called with number, path and query of each request before it is answered."""
-    log: list[Logged] = field(default_factory=list, init=False)
+    log: list[LoggedRequest] = field(default_factory=list, init=False)
     """The requests, without those that change the registry."""
     headers_seen: list[dict[str, str]] = field(default_factory=list, init=False)
     """The headers of the same requests; of the token only the scheme is kept."""
@@ -88,7 +88,7 @@ class Simulator(Api):
             self._requests += 1
             return self._requests
 
-    def respond(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Call the hook, then answer the request through the faults, the first of them outermost."""
         if self.before_request:
             self.before_request(request.number, request.path, request.query)
@@ -172,13 +172,13 @@ class _Handler(BaseHTTPRequestHandler):
         # Log before the answer is sent: a test may read the log as soon as it has the answer.
         simulator.headers_seen.append(seen)
         query = dict(parse_qsl(address.query))
-        simulator.log.append(Logged(self.command, request.path, query, answer.status))
+        simulator.log.append(LoggedRequest(self.command, request.path, query, answer.status))
         time.sleep(simulator.latency + answer.delay)
         self._send(answer)
 
     do_GET = do_POST = do_PUT = do_DELETE = _exchange  # noqa: N815 (http.server calls these names)
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Response) -> None:
         if answer.raw:
             self.close_connection = True
             for piece in answer.raw:

@@ -48,7 +48,7 @@ class Showcase:
             self._train(number)
         self._label()
 
-    def work(self) -> list[str]:
+    def simulate_day(self) -> list[str]:
         """Change the registry as a team does in a day; return a line for each change."""
         self._calendar.now = self._today - timedelta(hours=2)
         registry = self.registry

@@ -1,12 +1,12 @@
 """Errors inside `etl.source`, which refine those of `etl.errors`.
 
 TransientError             A retry may succeed.
-    Unreachable            The first request found no host, or a closed port.
+    Unreachable            The first request could not connect: host, port or proxy.
     MalformedResponse      A success status with a body of the wrong shape.
         NotApiResponse     Something other than the API answers.
             NotJson        An HTML or plain-text page.
 RequestRefused
-    NotOffered             Status 404, 405, 410 or 501, or a page that is not JSON.
+    NotOffered             Status 404, 405, 410 or 501, no JSON, or models in place of the list.
     LimitRefused           The requested page is too large.
 SourceError
     TooLarge               The answer exceeds the size limit.
@@ -29,7 +29,7 @@ class TransientError(Exception):
         message: str,
         *,
         retry_after: float | None = None,
-        advice: str = "see that it is up and reachable, then run again",
+        advice: str = "check that it is up and reachable, then run again",
     ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
@@ -37,7 +37,10 @@ class TransientError(Exception):
 
 
 class Unreachable(TransientError):
-    """The first request found no host, or a closed port; the message names what to check."""
+    """The first request could not connect: unknown host, closed port or unreachable proxy.
+
+    The message says what to check.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_after=0.5)
@@ -56,7 +59,7 @@ class NotJson(NotApiResponse):
 
 
 class NotOffered(RequestRefused):
-    """The control plane does not offer this: 404, 405, 410, 501, or a page that is not JSON."""
+    """The control plane does not offer this: status 404, 405, 410 or 501, no JSON, or models instead of the list."""
 
 
 class Forbidden(TokenRefused):

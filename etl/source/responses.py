@@ -59,7 +59,7 @@ class LongInteger(str):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """The response to a request for `path`: header names ignore case, `body` is decompressed."""
 
     path: str
@@ -84,7 +84,7 @@ def redact_excerpt(text: str, secret: str) -> str:
     return line[:_EXCERPT]
 
 
-def parse_envelope(answer: Answer, shape: Shape, secret: str) -> dict[str, Any]:
+def parse_envelope(answer: Response, shape: Shape, secret: str) -> dict[str, Any]:
     """Return the JSON object of the answer, whose `data` has this shape.
 
     Raises TransientError if a retry may help, else TokenRefused, RequestRefused, or ConfigError for a redirect.
@@ -156,7 +156,7 @@ def _levelled(text: str) -> str:
     return "".join(parts) + text[done:]
 
 
-def _refusal(answer: Answer, secret: str) -> Exception:
+def _refusal(answer: Response, secret: str) -> Exception:
     """The error for a status other than success."""
     status, path = answer.status, answer.path
     content = _json(answer.body) if len(answer.body) <= _LONGEST_ERROR else None

@@ -13,8 +13,8 @@ from etl.errors import ConfigError, SourceError
 from etl.settings import Settings
 from etl.source import deadline
 from etl.source.exceptions import InvalidPath, TooLarge, TransientError
-from etl.source.responses import Answer, redact_excerpt
-from etl.source.size_limits import SINGLE, SizeLimit, memory_of, page_limit
+from etl.source.responses import Response, redact_excerpt
+from etl.source.size_limits import SINGLE_RECORD_LIMIT, SizeLimit, memory_of, page_limit
 from etl.source.throttle import Slot, Throttle
 from etl.source.unreachable import cause_of, explain
 from etl.urls import is_loopback
@@ -77,7 +77,7 @@ class Transport:
         """Close the connections."""
         self._http.close()
 
-    def get(self, path: str, params: Sequence[tuple[str, str]] = ()) -> Answer:
+    def get(self, path: str, params: Sequence[tuple[str, str]] = ()) -> Response:
         """Wait for a slot, send one request and return the answer, whatever its status.
 
         TransientError means no answer, but a retry may help; Unreachable, that it is unlikely to. TooLarge means an
@@ -94,7 +94,7 @@ class Transport:
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise self._failure(path, error) from error
 
-    def _answer(self, slot: Slot, path: str, params: Sequence[tuple[str, str]]) -> Answer:
+    def _answer(self, slot: Slot, path: str, params: Sequence[tuple[str, str]]) -> Response:
         self._count(requests=1)
         try:
             with (
@@ -103,8 +103,8 @@ class Transport:
             ):
                 self._reached = True
                 slot.record_answer(response.status_code)
-                limit = self._page_limit if dict(params).get("limit", "1") != "1" else SINGLE
-                return Answer(path, response.status_code, response.headers, self._body(path, response, limit))
+                limit = self._page_limit if dict(params).get("limit", "1") != "1" else SINGLE_RECORD_LIMIT
+                return Response(path, response.status_code, response.headers, self._body(path, response, limit))
         except httpx.TimeoutException:
             slot.timed_out = True
             raise
@@ -120,7 +120,7 @@ class Transport:
                     break
             if size > limit.body or memory_of(body) > limit.memory:
                 body = bytearray()  # an error that is kept keeps this frame, too
-                raise TooLarge(f"{path} answered {limit.exceeded}")
+                raise TooLarge(f"{path} answered {limit.exceeded_message}")
             return body
         finally:
             self._count(received=response.num_bytes_downloaded)

@@ -21,12 +21,12 @@
 """
 
 from etl.store import queries, reconcile, rejected_records, runs, schema
-from etl.store.engine import lock_is_free, open_engine, opened, server_of
+from etl.store.engine import check_lock_free, describe_database, engine_scope, open_engine
 from etl.store.merge import SupersedeMode
 from etl.store.reconcile import EmptiedRepo, Tally
 from etl.store.rejected_records import MissingRecords, Reject
 from etl.store.repo_scope import ALL_REPOS, RepoScope
-from etl.store.retention import PRUNED, Old
+from etl.store.retention import PRUNED, ExpiredHistory
 from etl.store.runs import NewScopeState
 from etl.store.staging import Known, Observed, Staging
 from etl.store.store import Store, open_readonly
@@ -36,11 +36,11 @@ __all__ = [
     "ALL_REPOS",
     "PRUNED",
     "EmptiedRepo",
+    "ExpiredHistory",
     "Known",
     "MissingRecords",
     "NewScopeState",
     "Observed",
-    "Old",
     "Reject",
     "RepoScope",
     "Staging",
@@ -48,14 +48,14 @@ __all__ = [
     "SupersedeMode",
     "Tally",
     "Vocabulary",
-    "lock_is_free",
+    "check_lock_free",
+    "describe_database",
+    "engine_scope",
     "open_engine",
     "open_readonly",
-    "opened",
     "queries",
     "reconcile",
     "rejected_records",
     "runs",
     "schema",
-    "server_of",
 ]

@@ -114,7 +114,7 @@ def is_new_file(text: str) -> bool:
 
 
 @contextmanager
-def opened(text: str, *, read_only: bool = False) -> Iterator[Engine]:
+def engine_scope(text: str, *, read_only: bool = False) -> Iterator[Engine]:
     """Open an engine, and dispose of it at the end; see `open_engine`."""
     engine = open_engine(text, read_only=read_only)
     try:
@@ -124,7 +124,7 @@ def opened(text: str, *, read_only: bool = False) -> Iterator[Engine]:
         engine.dispose()
 
 
-def server_of(engine: Engine, text: str) -> str:
+def describe_database(engine: Engine, text: str) -> str:
     """Describe the database: its kind, version and address."""
     if is_new_file(text):
         return f"SQLite, {parse_url(text).database} is not there yet: sync creates it"
@@ -136,7 +136,7 @@ def server_of(engine: Engine, text: str) -> str:
     return f"PostgreSQL {version}, {address.render_as_string(hide_password=True)}"
 
 
-def lock_is_free(engine: Engine) -> str:
+def check_lock_free(engine: Engine) -> str:
     """Take the lock of the whole registry and release it; LockHeld if a run holds it."""
     with ExitStack() as stack:
         stack.enter_context(

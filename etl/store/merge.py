@@ -80,7 +80,7 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
         _upsert(connection, dialect, entity, now)
         for child in children:
             _insert_children(connection, dialect, child)
-    vocabulary.note_metrics(connection)
+    vocabulary.store_metric_directions(connection)
     _soft_delete(connection, now)
     _restore(connection, now)
     _supersede(connection, supersede, now)
@@ -91,7 +91,7 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
         names = ("subjects", *(name for entity, children in CHILDREN.items() for name in (entity, *children)))
         dialect.analyze_new(connection, [TABLES[name] for name in names])
     rejected_records.resolve(connection, missing, now)
-    rejected_records.keep(connection, run_id, now)
+    rejected_records.store_rejected(connection, run_id, now)
 
 
 def _merge_subjects(connection: Connection, dialect: DatabaseDialect) -> None:

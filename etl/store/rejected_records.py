@@ -37,7 +37,7 @@ class MissingRecords(NamedTuple):
     records: Collection[tuple[str, str]] = ()
 
 
-def listed(connection: Connection, *, also_resolved: bool, limit: int | None = None) -> list[Reject]:
+def list_rejected(connection: Connection, *, also_resolved: bool, limit: int | None = None) -> list[Reject]:
     """Return the open rejected records, or all of them, newest first."""
     query = _which(_rejects(), also_resolved=also_resolved).order_by(RejectedRecord.id.desc()).limit(limit)
     with connection.begin():
@@ -102,7 +102,7 @@ def resolve(connection: Connection, missing: MissingRecords, now: datetime) -> N
         )
 
 
-def keep(connection: Connection, run_id: str, now: datetime) -> None:
+def store_rejected(connection: Connection, run_id: str, now: datetime) -> None:
     """Store the rejected records; one that is open with the same content is not stored again."""
     table, stage = TABLES["rejected_records"], STAGES["rejected_records"]
     # Without MATERIALIZED, SQLite would join by the entity's index, and read the payload of all of its records.

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, exists, func, or_, select
 
-from etl.enums import WROTE, RunStatus
+from etl.enums import STATUSES_THAT_WROTE, RunStatus
 from etl.store.engine import dialect_of, writing
 from etl.store.staging_tables import TABLES
 
@@ -25,7 +25,7 @@ PRUNED = tuple(table.name for table in (_CHANGES, _REJECTS, _COUNTS, _RUNS))
 """The tables that lose rows, in the order of deletion: rows that refer to a run before the run."""
 
 
-class Old:
+class ExpiredHistory:
     """The rows of the run history that are older than a moment and no longer needed."""
 
     def __init__(self, connection: Connection, before: datetime) -> None:
@@ -97,7 +97,7 @@ def _needed_runs(connection: Connection) -> list[str]:
     """
     newest_first = func.row_number().over(partition_by=_RUNS.c.scope, order_by=(_RUNS.c.started_at.desc(), _RUNS.c.id))
     complete = select(_RUNS.c.id, newest_first.label("place")).where(_RUNS.c.complete).subquery()
-    wrote = select(_RUNS.c.id).where(_RUNS.c.status.in_(WROTE))
+    wrote = select(_RUNS.c.id).where(_RUNS.c.status.in_(STATUSES_THAT_WROTE))
     with connection.begin():
         last = connection.scalars(select(complete.c.id).where(complete.c.place == 1)).all()
         named = connection.scalars(

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, type_coerce, update
 
-from etl.enums import WROTE, Coverage, Entity, Outcome, RunStatus
+from etl.enums import STATUSES_THAT_WROTE, Coverage, Entity, Outcome, RunStatus
 from etl.errors import ConfigError
 from etl.models import views
 from etl.store.engine import dialect_of
@@ -25,7 +25,7 @@ _ELSEWHERE = "name another --schema (PostgreSQL) or --database-url"
 CLOCK_SKEW = timedelta(minutes=5)
 """Times up to this far in the future are not called wrong: the clocks of several machines differ."""
 
-WHOLE = "all"
+WHOLE_REGISTRY = "all"
 """The name of the scope without a filter."""
 
 
@@ -63,7 +63,7 @@ def end(connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies
 
 def last_host(connection: Connection) -> str | None:
     """Return the host of the newest run that wrote; None if no run has."""
-    wrote = _RUNS.c.status.in_(WROTE)
+    wrote = _RUNS.c.status.in_(STATUSES_THAT_WROTE)
     with connection.begin():
         return connection.scalar(select(_RUNS.c.host).where(wrote).order_by(*_newest_first(connection)).limit(1))
 
@@ -102,10 +102,10 @@ def status(connection: Connection, run_id: str) -> str | None:
 
 def scope_state(connection: Connection, scope: str) -> Mapping[str, Any]:
     """Return the row of the scope, else that of the whole registry; empty if neither had a complete run."""
-    query = select(_SCOPES).where(_SCOPES.c.scope.in_((scope, WHOLE)))
+    query = select(_SCOPES).where(_SCOPES.c.scope.in_((scope, WHOLE_REGISTRY)))
     with connection.begin():
         rows = {row["scope"]: dict(row) for row in connection.execute(query).mappings()}
-    return rows.get(scope) or rows.get(WHOLE) or {}
+    return rows.get(scope) or rows.get(WHOLE_REGISTRY) or {}
 
 
 class NewScopeState(NamedTuple):
@@ -210,7 +210,7 @@ def age_of(scopes: Iterable[Mapping[str, Any]]) -> float | None:
     This is the age of the whole registry's scope or, without one, of the oldest scope.
     """
     ages: dict[str, float] = {row["scope"]: row["age_seconds"] for row in scopes}
-    return ages.get(WHOLE, max(ages.values())) if ages else None
+    return ages.get(WHOLE_REGISTRY, max(ages.values())) if ages else None
 
 
 def freshness(connection: Connection) -> list[dict[str, Any]]:

@@ -78,7 +78,7 @@ def _try_upgrade(engine: Engine, revision: str, only_if: Callable[[_State], bool
         if not state.tables:
             dialect.create(engine)
         with engine.begin() as connection:
-            dialect.lock_schema(connection)
+            dialect.lock_schema_exclusive(connection)
             if not only_if(state := _state(connection)):
                 return False
             if state.revision is None:

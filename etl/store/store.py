@@ -9,15 +9,15 @@ from typing import Any, Self
 
 from sqlalchemy import Connection
 
-from etl.enums import WROTE, Entity
+from etl.enums import STATUSES_THAT_WROTE, Entity
 from etl.errors import ConfigError, EtlError, StoreError
 from etl.store import runs, schema, vocabulary
 from etl.store.engine import (
     dialect_of,
+    engine_scope,
     is_in_memory,
     is_new_file,
     open_engine,
-    opened,
     parse_url,
     translate_errors,
     writing,
@@ -102,7 +102,7 @@ class Store:
         `signals_ignored` wraps the commit.
         """
         with writing(self.connection) as transaction:
-            self._dialect.hold_schema(self.connection)
+            self._dialect.lock_schema_shared(self.connection)
             schema.check_unchanged(self.connection)
             merge(
                 self.connection,
@@ -116,7 +116,7 @@ class Store:
             )
             vocabulary.write(self.connection, words)
             if not runs.end(self.connection, run_id, outcome(), tallies):
-                raise StoreError("Another run took this one for dead, and may have written since: run again.")
+                raise StoreError("Another run marked this run as interrupted, and may have written since: run again.")
             if advance is not None:
                 runs.advance(self.connection, advance, run_id=run_id, started_at=now)
             with signals_ignored:
@@ -124,7 +124,7 @@ class Store:
                 transaction.commit()
                 self._in_doubt = False
 
-    def abandon(self, run_id: str, outcome: Mapping[str, Any]) -> None:
+    def record_failure(self, run_id: str, outcome: Mapping[str, Any]) -> None:
         """Close the row of a failed run, on a new connection; if that fails, the next run does it."""
         try:
             with translate_errors(self._engine), self._engine.connect() as connection, writing(connection):
@@ -142,7 +142,7 @@ class Store:
             return False
         try:
             with translate_errors(self._engine), self._engine.connect() as connection:
-                return runs.status(connection, run_id) in WROTE
+                return runs.status(connection, run_id) in STATUSES_THAT_WROTE
         except EtlError as error:
             raise StoreError(
                 "The database failed at the commit, and does not answer. It is unknown whether this run was written: "
@@ -155,7 +155,7 @@ def open_readonly(url: str) -> Iterator[Connection]:
     """Open a connection for queries or `prune`; ConfigError if the database does not exist."""
     if is_new_file(url):
         raise ConfigError(f"{parse_url(url).database} is not there: tfy-etl sync creates it, or change --database-url.")
-    with opened(url, read_only=True) as engine, dialect_of(engine.url).verify_unchanged(engine.url):
+    with engine_scope(url, read_only=True) as engine, dialect_of(engine.url).verify_unchanged(engine.url):
         schema.check(engine)
         with engine.connect() as connection:
             yield connection

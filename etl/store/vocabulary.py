@@ -75,7 +75,7 @@ def _added_words(connection: Connection, words: Vocabulary) -> tuple[set[str], s
     )
 
 
-def note_metrics(connection: Connection) -> None:
+def store_metric_directions(connection: Connection) -> None:
     """Write the direction of each metric that the run has stored for the first time. The caller commits."""
     if connection.scalar(select(STAGES[_METRICS].c.key).limit(1)) is None:
         return
@@ -85,7 +85,7 @@ def note_metrics(connection: Connection) -> None:
         connection.execute(insert(_DIRECTIONS), _as_dicts(_DIRECTIONS, _directions(new, words)))
 
 
-def better(key: str, words: Mapping[str, str]) -> str | None:
+def metric_direction(key: str, words: Mapping[str, str]) -> str | None:
     """Return which values of a metric are better, by the longest word in its name; None if words disagree.
 
     `valLoss` and `val/loss` have the parts `val` and `loss`.
@@ -107,7 +107,7 @@ def _keys_without_direction() -> Select[Any]:
 
 
 def _directions(keys: Iterable[str], words: Mapping[str, str]) -> set[tuple[str | None, ...]]:
-    return {(key, better(key, words)) for key in keys}
+    return {(key, metric_direction(key, words)) for key in keys}
 
 
 def _production_rows(words: Iterable[str]) -> set[tuple[str | None, ...]]:

@@ -24,7 +24,7 @@ from etl.sync.monitor import RunMonitor
 from etl.sync.plan import NEVER
 from etl.sync.planned_changes import NAMED_RECORDS
 from etl.sync.prune import Pruned, prune
-from etl.sync.retry_rejected import Fate, RejectedRetry
+from etl.sync.retry_rejected import RejectedRetry, RetryResult
 from etl.sync.run import run
 from etl.sync.scope import Scope
 from etl.sync.signals import Interrupts
@@ -33,11 +33,11 @@ from etl.sync.summary import Summary
 __all__ = [
     "NAMED_RECORDS",
     "NEVER",
-    "Fate",
     "Interrupts",
     "Progress",
     "Pruned",
     "RejectedRetry",
+    "RetryResult",
     "RunMonitor",
     "Scope",
     "Summary",

@@ -26,7 +26,7 @@ def check_delete_limit(context: Context, tallies: Mapping[Entity, Tally]) -> Non
         raise DeleteLimitExceeded(f"{error} Missing: {names}.") from error
 
 
-def refusal(context: Context, tallies: Mapping[Entity, Tally]) -> DeleteLimitExceeded | None:
+def delete_limit_error(context: Context, tallies: Mapping[Entity, Tally]) -> DeleteLimitExceeded | None:
     """Return the error that would end the run; a dry run reports it with the counts."""
     try:
         check_delete_limit(context, tallies)

@@ -11,10 +11,10 @@ from etl.enums import Coverage, Entity
 from etl.errors import RequestRefused, UnknownMlRepo
 from etl.records import Record, embedded_version, identity
 from etl.source import Client, Forbidden, Listing, ListingRead, ListingReader, NotOffered, Page
-from etl.source.offered import VERSIONS, Refusal, is_withheld, refusal_of_versions, why
+from etl.source.list_availability import VERSIONS, Refusal, explain_refusal, is_withheld, refusal_of_versions
 from etl.store import Staging
 from etl.sync.derived_ml_repos import DerivedMlRepos
-from etl.sync.messages import described, named
+from etl.sync.messages import list_label, ml_repo_label
 from etl.sync.plan import Plan
 from etl.sync.scope import Scope
 from etl.sync.stage_pages import PageStager
@@ -87,8 +87,10 @@ class Extraction:
         listed: dict[str | None, str] = {}
         try:
             for page in self._pages(Entity.ML_REPOS, Listing("ml-repos", optional=True)):
-                self.stager.take(Entity.ML_REPOS, page.fresh, page.again)
-                listed |= {identity(each.get("id")): described(each) for each in page.fresh if isinstance(each, dict)}
+                self.stager.take(Entity.ML_REPOS, page.new_records, page.again)
+                listed |= {
+                    identity(each.get("id")): ml_repo_label(each) for each in page.new_records if isinstance(each, dict)
+                }
         except (Forbidden, RequestRefused) as refusal:
             if not is_withheld(refusal):
                 raise
@@ -111,11 +113,11 @@ class Extraction:
             found = False
             for page in self._pages(Entity.MODELS, listing):
                 if self.coverage is None:
-                    self._find_coverage(page.fresh)
-                taken = self.stager.take(Entity.MODELS, page.fresh, page.again)
+                    self._find_coverage(page.new_records)
+                taken = self.stager.take(Entity.MODELS, page.new_records, page.again)
                 rejected = set(map(id, taken.rejected))
-                self._derived.add(each for each in page.fresh if id(each) not in rejected)
-                found |= bool(page.fresh)
+                self._derived.add(each for each in page.new_records if id(each) not in rejected)
+                found |= bool(page.new_records)
                 if self.coverage is Coverage.LATEST:
                     self._take_latest(each.latest_version for each in taken.identified)
             self.found_models |= found
@@ -140,7 +142,7 @@ class Extraction:
         refusal = refusal_of_versions(self.client, sorted(repos), model_id, within=bool(self.scope.ml_repos))
         self.coverage = Coverage.ALL if refusal is None else Coverage.LATEST
         if refusal is not None:
-            self.why_latest = why("model versions", refusal)
+            self.why_latest = explain_refusal("model versions", refusal)
             self._missing["model versions"] = refusal
 
     def _compare_coverage(self) -> None:
@@ -149,7 +151,7 @@ class Extraction:
             "ML repos": self.before.get("lists_ml_repos", False),
             "model versions": self.before.get("coverage") == Coverage.ALL,
         }
-        lost = [why(what, refusal) for what, refusal in self._missing.items() if had[what]]
+        lost = [explain_refusal(what, refusal) for what, refusal in self._missing.items() if had[what]]
         if lost and not self.accept_coverage:
             self.shrank = True
             self.unproven += 1
@@ -158,7 +160,7 @@ class Extraction:
                 "If that is right, run once with --accept-coverage."
             )
         elif lost or (self._missing and not self.before):
-            missing = "; ".join(why(what, refusal) for what, refusal in self._missing.items())
+            missing = "; ".join(explain_refusal(what, refusal) for what, refusal in self._missing.items())
             self.warn(f"{missing[0].upper()}{missing[1:]}. {self._consequence()}")
 
     def _consequence(self) -> str:
@@ -207,7 +209,7 @@ class Extraction:
         for listing in self.scope.model_listings():
             for page in self.reader.read(listing):
                 self.advance(Entity.MODELS, 0, page.total)
-                embedded = filter(None, (embedded_version(each) for each in page.fresh if isinstance(each, dict)))
+                embedded = filter(None, (embedded_version(each) for each in page.new_records if isinstance(each, dict)))
                 of_id = {identity(version["id"]) or "": version for version in embedded}
                 known = self.staging.known(Entity.MODEL_VERSIONS, list(of_id))
                 latest = (of_id[each] for each, state in known.items() if state.seen_hash is None)
@@ -241,7 +243,7 @@ class Extraction:
         for listing in listings:
             try:
                 for page in self._pages(Entity.MODEL_VERSIONS, listing):
-                    self.stager.take(Entity.MODEL_VERSIONS, page.fresh, page.again)
+                    self.stager.take(Entity.MODEL_VERSIONS, page.new_records, page.again)
                 read.append(listing)
             except (Forbidden, RequestRefused) as refusal:
                 if not is_withheld(refusal):
@@ -269,7 +271,7 @@ class Extraction:
             model_id = dict(reading.listing.filters)["model_id"]
             try:
                 for page in reading:
-                    self.advance(Entity.MODEL_VERSIONS, len(page.fresh), None)
+                    self.advance(Entity.MODEL_VERSIONS, len(page.new_records), None)
                     if not batch.has_room_for(page, self.reader.page_size):
                         self._take_versions(batch)
                     batch.add(page, model_id)
@@ -296,8 +298,8 @@ class Extraction:
         self.unproven += 1
         self.staging.mark_due_incomplete()
         self.warn(
-            f"The versions of the other models cannot be read: {why('model versions', refusal)}. Their latest versions "
-            "are copied, nothing is deleted."
+            f"The versions of the other models cannot be read: {explain_refusal('model versions', refusal)}. Their "
+            "latest versions are copied, nothing is deleted."
         )
         return True
 
@@ -313,12 +315,12 @@ class Extraction:
     def _not_had(self, listing: Listing, refusal: Refusal) -> None:
         status = HTTPStatus.FORBIDDEN if isinstance(refusal, Forbidden) else refusal.status
         self.unproven += 1
-        self.warn(f"{named(listing)} cannot be read ({status:d}): the next run tries again, nothing is deleted.")
+        self.warn(f"{list_label(listing)} cannot be read ({status:d}): the next run tries again, nothing is deleted.")
 
     def _pages(self, entity: Entity, listing: Listing) -> Iterator[Page]:
         reading = self.reader.read(listing)
         for page in reading:
-            self.advance(entity, len(page.fresh), page.total)
+            self.advance(entity, len(page.new_records), page.total)
             yield page
         self._judge(reading)
 
@@ -327,7 +329,7 @@ class Extraction:
         if reading.proof is None:
             self.unproven += 1
             self.warn(
-                f"{named(reading.listing)} {reading.why_unproven} What was read is stored, and nothing is deleted."
+                f"{list_label(reading.listing)} {reading.why_unproven} What was read is stored, and nothing is deleted."
             )
             return False
         self.proofs.add(reading.proof)

@@ -16,7 +16,7 @@ NEVER = timedelta.max
 
 Another run must then find changes that do not show in a model's change hash."""
 
-Way = Literal["none", "embedded", "by model", "sweep"]
+ReadStrategy = Literal["none", "embedded", "by model", "sweep"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Plan:
     The first load knows only the number of models, so it may take many more.
     """
 
-    way: Way
+    way: ReadStrategy
     requests: int
     because: str
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from etl.errors import ConfigError
 from etl.settings import Settings
-from etl.store import PRUNED, Old, open_readonly
+from etl.store import PRUNED, ExpiredHistory, open_readonly
 
 _BATCH = 5_000
 """Rows in one transaction. A run that writes may wait for it, for a few tenths of a second at most."""
@@ -45,11 +45,11 @@ def prune(settings: Settings, *, batch: int = _BATCH, sleep: Callable[[float], N
         raise ConfigError("No age is set: pass --keep 90d to delete run history that is older than 90 days.")
     before = _ago(settings.keep)
     with open_readonly(settings.database()) as connection:
-        old = Old(connection, before)
+        expired = ExpiredHistory(connection, before)
         if settings.dry_run:
-            return Pruned(before, dry_run=True, rows=old.count())
+            return Pruned(before, dry_run=True, rows=expired.count())
         rows = dict.fromkeys(PRUNED, 0)
-        for gone in old.delete(batch):
+        for gone in expired.delete(batch):
             rows |= {name: rows[name] + number for name, number in gone.items()}
             _log.debug("deleted so far: %s", ", ".join(f"{number} {name}" for name, number in rows.items()))
             sleep(_PAUSE_S)

@@ -13,7 +13,7 @@ from etl.enums import Entity
 from etl.errors import SourceError, SourceUnavailable
 from etl.records import InvalidRecord, identify, identity
 from etl.source import Client, Forbidden, Listing, NotOffered
-from etl.source.offered import why
+from etl.source.list_availability import explain_refusal
 from etl.store import MissingRecords, Reject
 from etl.sync.extract import Extraction
 
@@ -26,7 +26,7 @@ _Ask = Callable[[str], Any]
 """Returns the current record of an id, None if the control plane has none. Raises _NotFetched."""
 
 
-class Fate(NamedTuple):
+class RetryResult(NamedTuple):
     """The result for a rejected record, with the reason if it is still rejected.
 
     `resolved`: the record was resolved before the retry.
@@ -45,7 +45,7 @@ class RejectedRetry:
     """The rejected records to fetch and, after the retry, the result for each by its number."""
 
     rejects: Sequence[Reject]
-    fates: dict[int, Fate] = field(default_factory=dict)
+    results: dict[int, RetryResult] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The scope, as the run's row stores it."""
@@ -54,7 +54,7 @@ class RejectedRetry:
     @property
     def missing(self) -> MissingRecords:
         """The rejected records that the control plane no longer has."""
-        missing = [each for each in self.rejects if self.fates[each.id].outcome == "missing"]
+        missing = [each for each in self.rejects if self.results[each.id].outcome == "missing"]
         return MissingRecords(records={(each.entity, each.record_id) for each in missing if each.record_id is not None})
 
     def read(self, client: Client, extraction: Extraction) -> None:
@@ -63,28 +63,28 @@ class RejectedRetry:
         A record that cannot be fetched leaves the run incomplete.
         """
         ask: dict[Entity, _Ask] = {}
-        fates: dict[tuple[str, str | None], Fate] = {}
+        results: dict[tuple[str, str | None], RetryResult] = {}
         for entity, record_id in dict.fromkeys((Entity(each.entity), each.record_id) for each in self.rejects):
             extraction.advance(entity, 1, None)
             if entity not in ask:
                 ask[entity] = (
                     _ml_repo_of(extraction) if entity is Entity.ML_REPOS else partial(_by_itself, client, entity)
                 )
-            fates[entity, record_id] = _fate(extraction, entity, record_id, ask[entity])
-        self.fates = {each.id: fates[each.entity, each.record_id] for each in self.rejects}
+            results[entity, record_id] = _retry_result(extraction, entity, record_id, ask[entity])
+        self.results = {each.id: results[each.entity, each.record_id] for each in self.rejects}
 
 
-def _fate(extraction: Extraction, entity: Entity, record_id: str | None, ask: _Ask) -> Fate:
+def _retry_result(extraction: Extraction, entity: Entity, record_id: str | None, ask: _Ask) -> RetryResult:
     try:
         record = ask(_named(record_id))
     except _NotFetched as error:
         extraction.unproven += 1
-        return Fate("rejected", str(error))
+        return RetryResult("rejected", str(error))
     if record is None:
-        return Fate("missing")
+        return RetryResult("missing")
     if extraction.stager.take(entity, [record]).rejected:
-        return Fate("rejected", _why(entity, record))
-    return Fate("stored")
+        return RetryResult("rejected", _why(entity, record))
+    return RetryResult("stored")
 
 
 def _named(record_id: str | None) -> str:
@@ -97,9 +97,11 @@ def _ml_repo_of(extraction: Extraction) -> _Ask:
     """Return an `_Ask` that looks ML repos up in their list: the API serves no single ones."""
     reading = extraction.reader.read(Listing("ml-repos", optional=True))
     try:
-        listed = {identity(each.get("id")): each for page in reading for each in page.fresh if isinstance(each, dict)}
+        listed = {
+            identity(each.get("id")): each for page in reading for each in page.new_records if isinstance(each, dict)
+        }
     except (Forbidden, NotOffered) as refusal:
-        return partial(_refuse, why("ML repos", refusal))
+        return partial(_refuse, explain_refusal("ML repos", refusal))
 
     def ask(record_id: str) -> Any:
         if record_id not in listed and reading.proof is None:

@@ -16,7 +16,7 @@ from etl.store import MissingRecords, NewScopeState, Staging, Store, SupersedeMo
 from etl.store.totals import live_counts
 from etl.sync.confirm_deletes import confirm_deletes
 from etl.sync.context import Context, Progress
-from etl.sync.delete_limit import check_delete_limit, refusal
+from etl.sync.delete_limit import check_delete_limit, delete_limit_error
 from etl.sync.extract import Extraction
 from etl.sync.monitor import RunMonitor
 from etl.sync.plan import Plan, is_full, plan_versions
@@ -103,7 +103,7 @@ def _execute(context: Context) -> Summary:
     if context.settings.dry_run:
         with _translate_errors(context):
             read = _read(context)
-            return _summary(context, read, refusal=refusal(context, read.tallies))
+            return _summary(context, read, refusal=delete_limit_error(context, read.tallies))
     runs.begin(context.store.connection, _start_row(context))
     context.monitor.is_recorded = True
     with _record_failure(context):
@@ -152,7 +152,7 @@ def _record_failure(context: Context) -> Iterator[None]:
         with _translate_errors(context):
             yield
     except EtlError as error:
-        context.store.abandon(context.id, _end_row(context, error.run_status, context.client.redact(str(error))))
+        context.store.record_failure(context.id, _end_row(context, error.run_status, context.client.redact(str(error))))
         if context.store.commit_succeeded(context.id):
             _log.warning("the database failed at the commit, but made it: only the answer was lost")
             return

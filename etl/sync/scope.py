@@ -10,7 +10,7 @@ from etl.records import IdentifiedRecord
 from etl.settings import Settings
 from etl.source import Listing
 from etl.store import RepoScope
-from etl.store.runs import WHOLE
+from etl.store.runs import WHOLE_REGISTRY
 
 # Characters that fit into an index: a filter by hundreds of ML repos is longer.
 _LONGEST_KEY = 500
@@ -56,7 +56,7 @@ class Scope:
         JSON that is too long is cut and ends with a hash.
         """
         if self == Scope():
-            return WHOLE
+            return WHOLE_REGISTRY
         text = json.dumps(self.as_json(), sort_keys=True, separators=(",", ":"))
         if len(text) <= _LONGEST_KEY:
             return text

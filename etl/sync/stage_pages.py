@@ -41,7 +41,7 @@ class _Reject(NamedTuple):
     is_twin: bool
 
 
-class Taken(NamedTuple):
+class StagedPage(NamedTuple):
     """The records of a page: those that can be stored, and those that were rejected.
 
     A record outside the run's scope, or older than another with its id, is in neither.
@@ -88,7 +88,7 @@ class PageStager:
                 "as it is, and the next state of it will replace it, whatever its time."
             )
 
-    def take(self, entity: Entity, records: Sequence[Any], again: Container[int] = ()) -> Taken:
+    def take(self, entity: Entity, records: Sequence[Any], again: Container[int] = ()) -> StagedPage:
         """Stage the new and changed records of a page.
 
         `again` has the positions of records whose id occurred before in the same sweep. Two records with one id are two
@@ -117,7 +117,7 @@ class PageStager:
             rejects += self._stage(entity, by_id, twins)
         for reject in rejects:
             self._reject(entity, reject)
-        return Taken(list(by_id.values()), [reject.record for reject in rejects])
+        return StagedPage(list(by_id.values()), [reject.record for reject in rejects])
 
     def take_derived(self, ml_repos: Sequence[Record]) -> None:
         """Stage ML repos that are derived from models and not listed.

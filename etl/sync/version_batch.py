@@ -29,14 +29,14 @@ class VersionBatch:
 
         A page does not fit if the batch already has one of its ids: the batch must be staged first.
         """
-        return len(self.records) + len(page.fresh) <= most and self.ids.isdisjoint(_ids(page))
+        return len(self.records) + len(page.new_records) <= most and self.ids.isdisjoint(_ids(page))
 
     def add(self, page: Page, model_id: str) -> None:
         """Add a page of a model's versions."""
         self.again |= {len(self.records) + place for place in page.again}
-        self.records += page.fresh
+        self.records += page.new_records
         self.ids |= _ids(page)
-        for record in page.fresh:
+        for record in page.new_records:
             self.owners.setdefault(id(record), set()).add(model_id)
 
     def clear(self) -> None:
@@ -46,4 +46,4 @@ class VersionBatch:
 
 
 def _ids(page: Page) -> set[str | None]:
-    return {identity(each.get("id")) for each in page.fresh if isinstance(each, dict)} - {None}
+    return {identity(each.get("id")) for each in page.new_records if isinstance(each, dict)} - {None}

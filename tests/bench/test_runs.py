@@ -14,7 +14,7 @@ from bench.mock_server import TOKEN, running
 from bench.peers.direct import COLUMNS
 from bench.runs import Benchmark
 from bench.tools import CHANGED, FIRST, OUR_TABLES, OURS, RUNS, Tool, peer, tfy_etl
-from etl.store import opened
+from etl.store import engine_scope
 
 DIRECT = Tool(
     name="direct load",
@@ -28,7 +28,7 @@ LEFT_OUT = {"content_hash", "extra", "first_seen_at", "last_changed_at", "metada
 
 
 def said(loaded: Loaded, table: str) -> list[dict[str, Any]]:
-    with opened(loaded.url) as engine, engine.connect() as connection:
+    with engine_scope(loaded.url) as engine, engine.connect() as connection:
         rows = connection.execute(text(f"SELECT * FROM {table} ORDER BY 1, 2")).mappings()  # noqa: S608 our own tables
         return [{name: value for name, value in row.items() if name not in LEFT_OUT} for row in rows]
 

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from etl.models import SyncRun
 from etl.simulator import Registry
-from etl.store import opened
+from etl.store import engine_scope
 from tests.support.databases import OwnServer, libpq, migrate, new_database, own_server
 from tests.support.disks import small_disk
 from tests.support.faults import (
@@ -149,7 +149,7 @@ def test_a_host_that_goes_without_a_word_is_missed_at_either_end() -> None:
         port = free.getsockname()[1]
     with (
         own_server("-c", "listen_addresses=127.0.0.1", port=port),
-        opened(f"postgresql://postgres@127.0.0.1:{port}/postgres") as engine,
+        engine_scope(f"postgresql://postgres@127.0.0.1:{port}/postgres") as engine,
         engine.connect() as connection,
     ):
         driver: Any = connection.connection.driver_connection

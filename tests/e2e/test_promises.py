@@ -269,14 +269,14 @@ def test_5_a_dry_run_writes_nothing_and_tells_what_the_run_after_it_does(env: Sy
     env.sync()
     env.registry.add_version(env.registry.ids("models")[0])
     before = env.dump()
-    foretold = env.result("--dry-run")
+    planned = env.result("--dry-run")
     after = env.dump()
     done = env.result()
 
     assert after == before
-    assert foretold["run_id"] is None
+    assert planned["run_id"] is None
     for same in ("ml_repos", "models", "model_versions", "rejected", "plan", "status"):
-        assert foretold[same] == done[same]
+        assert planned[same] == done[same]
 
 
 # 6. One writer.

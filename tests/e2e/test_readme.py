@@ -9,7 +9,7 @@ from sqlalchemy import text
 from etl.cli.progress import ProgressLog
 from etl.settings import Settings
 from etl.simulator import MODELS, Registry, Simulator
-from etl.store import opened
+from etl.store import engine_scope
 from etl.sync import Interrupts, run
 from tests.support.paths import ROOT
 
@@ -29,7 +29,7 @@ def url(migrated_url: str) -> str:
 
 
 def rows(url: str, query: str) -> list[dict[str, Any]]:
-    with opened(url) as engine, engine.connect() as connection:
+    with engine_scope(url) as engine, engine.connect() as connection:
         return [dict(row) for row in connection.execute(text(query)).mappings()]
 
 

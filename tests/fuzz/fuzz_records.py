@@ -24,7 +24,7 @@ with atheris.instrument_imports(
     from tests.fuzz.round_trip import proven_rows
 from etl.enums import Entity
 from etl.simulator import Registry
-from etl.source.responses import Answer, parse_envelope
+from etl.source.responses import Response, parse_envelope
 from tests.fuzz.arbitrary_records import arbitrary_record
 from tests.support.load_factor import report
 
@@ -52,7 +52,7 @@ def fuzz(data: bytes) -> None:
     entity = ENTITIES[data[0] % 3] if data else ENTITIES[0]
     if data[:1] < b"\x80":
         try:
-            content = parse_envelope(Answer("/", 200, {}, b'{"data": [%b]}' % data[1:]), list, "secret")["data"]
+            content = parse_envelope(Response("/", 200, {}, b'{"data": [%b]}' % data[1:]), list, "secret")["data"]
         except MalformedResponse:
             return
     else:

@@ -12,7 +12,7 @@ from etl.errors import DeleteLimitExceeded
 from etl.models import Change, MlRepo, Model, ModelVersion
 from etl.simulator import Registry, fault
 from etl.simulator.faults import Fault, FaultContext
-from etl.simulator.http_types import Answer, Proceed, Request, refusal
+from etl.simulator.http_types import Proceed, Request, Response, refusal
 from etl.store import Tally
 from tests.support.sync_env import SyncEnv, sync_env
 
@@ -27,10 +27,10 @@ def env(migrated_url: str) -> Iterator[SyncEnv]:
         yield env
 
 
-def lists_without(hides: Callable[[dict[str, Any]], bool], single: Answer | None = None) -> Fault:
+def lists_without(hides: Callable[[dict[str, Any]], bool], single: Response | None = None) -> Fault:
     """Lists that leave records out; one that is asked for by itself is there, or answers otherwise."""
 
-    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Response:
         request = context.request
         if "offset" not in request.query:
             answer = proceed()
@@ -92,8 +92,8 @@ class TestAModelThatIsMissing:
 
         assert (summary.complete, summary.tallies[Entity.MODELS].deleted) == (False, 0)
 
-    @pytest.mark.parametrize("unknown", [FORBIDDEN, Answer(body=b"<html>", content_type="text/html")])
-    def test_is_marked_where_no_single_record_is_told_of(self, env: SyncEnv, unknown: Answer) -> None:
+    @pytest.mark.parametrize("unknown", [FORBIDDEN, Response(body=b"<html>", content_type="text/html")])
+    def test_is_marked_where_no_single_record_is_told_of(self, env: SyncEnv, unknown: Response) -> None:
         env.sync()
         gone = env.registry.ids("models")[4]
         env.registry.delete_model(gone)
@@ -109,7 +109,7 @@ class TestAModelThatIsMissing:
         env.sync()
         gone = env.registry.ids("models")[4]
         env.registry.delete_model(gone)
-        wrong = iter([Answer(body=b"<html>", content_type="text/html")])
+        wrong = iter([Response(body=b"<html>", content_type="text/html")])
         env.plane.faults = [
             Fault(
                 lambda at, go: next(wrong, None) or go() if at.request.path.endswith(gone) else go(), endpoint="models"
@@ -235,7 +235,7 @@ class TestVersionsThatTheTokenMayNotRead:
 def forbids(parameter: str, values: set[str]) -> Fault:
     """403 where a list is narrowed to one of these."""
 
-    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Response:
         return FORBIDDEN if values & set(context.request.query.get(parameter, ())) else proceed()
 
     return Fault(apply, endpoint="model-versions")

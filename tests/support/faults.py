@@ -12,7 +12,7 @@ from itertools import pairwise
 from etl.errors import LockHeld
 from etl.models import SyncRun
 from etl.simulator import Registry
-from etl.store import lock_is_free, open_engine
+from etl.store import check_lock_free, open_engine
 from tests.support.patience import patience
 from tests.support.sync_env import Row, SyncEnv, Tables
 
@@ -169,7 +169,7 @@ def wait_for_the_lock(env: SyncEnv) -> float:
     engine = open_engine(env.url)
     while True:
         try:
-            lock_is_free(engine)
+            check_lock_free(engine)
         except LockHeld:
             assert time.monotonic() < began + patience()
             time.sleep(0.02)

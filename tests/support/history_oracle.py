@@ -15,7 +15,7 @@ from etl.models.types import unescape
 from etl.records import MetricRow, ModelVersionRow, PackageRow
 from etl.records.canonical import canonical
 from etl.records.diff import _text
-from etl.store import Old, open_readonly
+from etl.store import ExpiredHistory, open_readonly
 from tests.support.sync_env import ENTITIES, ROWS, Row, SyncEnv
 
 Pointers = dict[str, tuple[int | None, str | None, frozenset[str]]]
@@ -157,5 +157,5 @@ def held_at(rows: Iterable[Row], moment: datetime, name: str) -> dict[str, set[s
 def prune(env: SyncEnv, before: datetime) -> None:
     """Delete the history of runs before a given time, as `tfy-etl prune` does."""
     with open_readonly(env.url) as connection:
-        for _ in Old(connection, before).delete(1000):
+        for _ in ExpiredHistory(connection, before).delete(1000):
             pass

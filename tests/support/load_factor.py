@@ -1,6 +1,6 @@
 """Scales the endurance tests: small in the suite, large with `make endurance`.
 
-`make endurance` sets TFY_ETL_TEST_SCALE, and TFY_ETL_TEST_REPORT to the file of the counts.
+`make endurance` sets TFY_ETL_TEST_SCALE, and TFY_ETL_TEST_REPORT, the file for the counts.
 """
 
 import fcntl
@@ -27,7 +27,7 @@ _began = [time.monotonic()]
 
 
 def repetitions(small: int, *, at_full_scale: int) -> int:
-    """Return the small number in the suite, and the share of the large one that TFY_ETL_TEST_SCALE requests."""
+    """Return `small` in the suite, or `at_full_scale` times LOAD_FACTOR / FULL_SCALE, at least `small`."""
     return small if LOAD_FACTOR == 1 else max(small, at_full_scale * LOAD_FACTOR // FULL_SCALE)
 
 
@@ -37,12 +37,12 @@ def is_time_to_report(done: int, wanted: int) -> bool:
 
 
 def start_clock() -> None:
-    """Start to measure the duration that the next report has."""
+    """Start the clock of the next report."""
     _began[0] = time.monotonic()
 
 
 def report(of: str, dialect: str = "", /, **counted: object) -> None:
-    """Replace the counts of a test in the file in TFY_ETL_TEST_REPORT; print them if there is none."""
+    """Replace the test's counts in the file that TFY_ETL_TEST_REPORT names; print them if it is unset."""
     result = {"of": of, "dialect": dialect} | counted | {"seconds": round(time.monotonic() - _began[0])}
     if not _REPORT:
         print(json.dumps(result))  # noqa: T201 pytest shows it with -rA

@@ -38,9 +38,9 @@ def data() -> str:
     return (
         f"{base['models']:,} models, {base['model_versions']:,} versions, {base['metrics']:,} metrics, "
         f"{base['tags']:,} tags, {base['packages']:,} packages. "
-        f"The change is {changed['edited descriptions']} new descriptions that move `updated_at` of version and model, "
-        f"and {changed['edited tags']} new tags that move nothing; then "
-        f"{changed['models'] - deleted['models']} models are deleted with their versions."
+        f"The change adds {changed['edited descriptions']} descriptions, which update `updated_at`, "
+        f"and {changed['edited tags']} tags, which do not. Then it deletes "
+        f"{changed['models'] - deleted['models']} models with their versions."
     )
 
 
@@ -166,7 +166,7 @@ _QUALITIES = (
     ("data and cursor in one commit", "yes", "no", "no", "no", "your code"),
     ("rows that move during the read", "found again", "lost", "lost", "lost", "your code"),
     ("deletes at the source", "soft, after a proof", "not seen", "–", "not seen", "your code"),
-    ("edits that move no `updated_at`", "found within a day", "not seen", "–", "not seen", "your code"),
+    ("edits that leave `updated_at` unchanged", "found within a day", "not seen", "–", "not seen", "your code"),
     ("history", "each field", "not in this setup", "–", "not in this setup", "your code"),
     ("records that databases refuse", "kept in full", "a NaN aborts", "a NaN is NULL", "a NaN aborts", "your code"),
 )

@@ -65,8 +65,8 @@ class TrueFoundrySyncOperator(BaseOperator):
             raise ConfigError("Pass exactly one of database_conn_id and database_url.")
         if on_lock_held not in ON_LOCK_HELD:
             raise ConfigError(f"Invalid on_lock_held {on_lock_held!r}: use one of {', '.join(ON_LOCK_HELD)}.")
-        if events not in lineage.EVENTS:
-            raise ConfigError(f"Invalid events {events!r}: use one of {', '.join(lineage.EVENTS)}.")
+        if events not in lineage.ASSET_EVENT_MODES:
+            raise ConfigError(f"Invalid events {events!r}: use one of {', '.join(lineage.ASSET_EVENT_MODES)}.")
         check_options(options or {})
         self.truefoundry_conn_id = truefoundry_conn_id
         self.database_conn_id = database_conn_id

@@ -105,7 +105,7 @@ def _compared(summary: "Summary", url: str) -> dict[str, Any]:
 
     with open_readonly(url) as connection:
         (newest,) = runs.latest(connection, 1)
-        fresh = {row["scope"]: row for row in runs.freshness(connection)}[runs.WHOLE]
+        fresh = {row["scope"]: row for row in runs.freshness(connection)}[runs.WHOLE_REGISTRY]
     alone, seen = newest["id"] == summary.run_id, summary.tallies[Entity.MODELS].seen
     if alone and not summary.rejected and fresh["models"] != seen:
         raise StoreError(

@@ -2,7 +2,7 @@
 
 import click
 
-from etl.cli.lazy import lazy_import
+from etl.cli.lazy import imports_without_gc
 from etl.cli.options import output_option
 
 
@@ -19,6 +19,6 @@ def show(ctx: click.Context, output: str) -> None:
 
     The source is an option, an environment variable, the config file, or the default. Secrets are shown as ****.
     """
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.config import show_config
     show_config(ctx.find_root(), output)

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from etl.cli.lazy import lazy_import
-from etl.cli.moment import Moment
+from etl.cli.lazy import imports_without_gc
+from etl.cli.moment import MomentParam
 from etl.cli.options import Duration, complete_table, options, output_option, settings_of
 
 
@@ -20,8 +20,8 @@ from etl.cli.options import Duration, complete_table, options, output_option, se
     tfy-etl changes --output json | jq -r '.[].sentence'
     """,
 )
-@click.option("--since", type=Moment(), help="Show changes found at or after this moment: 7d (ago), or ISO 8601.")
-@click.option("--until", type=Moment(), help="Show changes found before this moment: 1d (ago), or ISO 8601.")
+@click.option("--since", type=MomentParam(), help="Show changes found at or after this moment: 7d (ago), or ISO 8601.")
+@click.option("--until", type=MomentParam(), help="Show changes found before this moment: 1d (ago), or ISO 8601.")
 @click.option("--run", "run_id", metavar="ID", help="Show the changes that this run found.")
 @click.option(
     "--model", metavar="NAME", help="Show the changes of this model and its versions; its name, REPO/NAME, or FQN."
@@ -40,7 +40,7 @@ def changes(ctx: click.Context, /, **which: Any) -> None:
     Changes are grouped by the run that found them, newest first. The text leaves out fields that change with every
     update, such as updated_at, and counts the versions of a new or deleted model; json has every recorded change.
     """
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.changes import changes_command
     changes_command(settings_of(ctx), **which)
 
@@ -56,8 +56,8 @@ def changes(ctx: click.Context, /, **which: Any) -> None:
     """,
 )
 @click.argument("model", required=False)
-@click.option("--from", "start", type=Moment(), help="Earlier moment: 7d (ago), or ISO 8601.")
-@click.option("--to", "end", type=Moment(), help="Later moment. Default: now.")
+@click.option("--from", "start", type=MomentParam(), help="Earlier moment: 7d (ago), or ISO 8601.")
+@click.option("--to", "end", type=MomentParam(), help="Later moment. Default: now.")
 @click.option("--versions", type=int, nargs=2, metavar="A B", help="Compare two versions of MODEL, by number.")
 @click.option("--dry-run", is_flag=True, help="Compare with the source: show each change that sync would write.")
 @click.option(
@@ -81,7 +81,7 @@ def diff(ctx: click.Context, /, model: str | None, output: str, **how: Any) -> N
         raise click.UsageError("--versions needs a MODEL.", ctx)
     if how["dry_run"] and model is not None:
         raise click.UsageError("--dry-run compares everything: leave out MODEL.", ctx)
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.diff import diff_command
     settings = settings_of(ctx, dry_run=how["dry_run"], full=how["full"], ml_repo=how["ml_repo"])
     moments = (how["start"], how["end"])
@@ -121,7 +121,7 @@ def report(ctx: click.Context, /, out: Path, **spans: timedelta) -> None:
     The report is one self-contained HTML file. It shows what is in production and what moved, what needs attention,
     activity, growth, quality, metrics that got worse, and the freshness of the copy.
     """
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.report import report_command
     report_command(settings_of(ctx), out, **spans)
 
@@ -163,7 +163,7 @@ def export(ctx: click.Context, /, folder: Path, format: str, output: str, **how:
     """
     if how["raw"] and format != "csv":
         raise click.BadOptionUsage("--raw", "--raw requires --format csv", ctx)
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.export import export_command
     export_command(settings_of(ctx), folder, format, output, **how)
 
@@ -184,7 +184,7 @@ def explore(ctx: click.Context, port: int, *, open_browser: bool) -> None:
     Shows tables and views with column descriptions, links between related records, and common queries. Access is
     read-only and limited to this machine. It is safe to use during a sync.
     """
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.explore import explore_command
     explore_command(settings_of(ctx).database(), port, open_browser=open_browser)
 
@@ -213,6 +213,6 @@ def schema(format: str, names: tuple[str, ...], schemas: tuple[str, ...]) -> Non
     Formats: markdown is a data dictionary, json the same for programs, mermaid an entity-relationship diagram, and
     dbt a sources.yml with tests and freshness. Does not connect to a database.
     """
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.schema import schema_command
     schema_command(format, names, schemas)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from etl.cli.lazy import lazy_import
+from etl.cli.lazy import imports_without_gc
 from etl.cli.options import add_options, settings_of
 
 
@@ -22,7 +22,7 @@ def upgrade(ctx: click.Context, /, **own: Any) -> None:
     names.
     """
     settings = settings_of(ctx, **own)
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.db import upgrade_schema
     upgrade_schema(settings)
 
@@ -34,7 +34,7 @@ add_options("words")(upgrade)
 @click.pass_context
 def current(ctx: click.Context) -> None:
     """Print the schema revision of the database, or none."""
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.db import show_revision
     show_revision(settings_of(ctx).database())
 
@@ -46,6 +46,6 @@ def check_(ctx: click.Context) -> None:
 
     Exits with 2 if it does not.
     """
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.db import check_schema
     check_schema(settings_of(ctx).database())

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from etl.cli.lazy import lazy_import
+from etl.cli.lazy import imports_without_gc
 from etl.cli.options import Duration, GroupedHelp, add_options, options, output_option, settings_of
 
 _RECORD_ID = click.IntRange(1, 2**63 - 1)
@@ -33,7 +33,7 @@ def sync(ctx: click.Context, /, **own: Any) -> None:
     changes become visible in one commit, or none do.
     """
     settings = settings_of(ctx, **own)  # before the import, to report invalid settings at once
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.sync import sync_command
     sync_command(settings)
 
@@ -48,7 +48,7 @@ def check(ctx: click.Context, output: str) -> None:
     lock. A list that is not offered or not allowed is not a failure: its line says what will not be copied. Writes
     nothing. Exits with the code of the first failed check.
     """
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.check import run_checks
     run_checks(settings_of(ctx), output)
 
@@ -81,7 +81,7 @@ def status(ctx: click.Context, /, limit: int, output: str, **ages: timedelta | N
     """
     if ages["critical_age"] is not None and output != "nagios":
         raise click.BadOptionUsage("--critical-age", "--critical-age requires --output nagios", ctx)
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.status import check_for_nagios, show_status
     if output == "nagios":
         check_for_nagios(settings_of(ctx), **ages)
@@ -102,7 +102,7 @@ def rejected() -> None:
 @click.pass_context
 def list_(ctx: click.Context, *, also_resolved: bool, limit: int, output: str) -> None:
     """List rejected records, newest first."""
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.rejected import show_all
     show_all(settings_of(ctx), limit, output, also_resolved=also_resolved)
 
@@ -112,7 +112,7 @@ def list_(ctx: click.Context, *, also_resolved: bool, limit: int, output: str) -
 @click.pass_context
 def show(ctx: click.Context, reject_id: int) -> None:
     """Show one rejected record as the control plane sent it."""
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.rejected import show_one
     show_one(settings_of(ctx), reject_id)
 
@@ -128,8 +128,8 @@ def retry(ctx: click.Context, /, reject_ids: tuple[int, ...], **own: Any) -> Non
     other exit codes are those of sync.
     """
     settings = settings_of(ctx, **own)
-    with lazy_import():
-        from etl.cli.retry import retry_rejected
+    with imports_without_gc():
+        from etl.cli.rejected_retry import retry_rejected
     retry_rejected(settings, reject_ids)
 
 
@@ -146,7 +146,7 @@ def prune(ctx: click.Context, /, **own: Any) -> None:
     registry data, open rejected records, or the last complete run of each scope. It is safe to run during a sync.
     """
     settings = settings_of(ctx, **own)
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.prune import prune_command
     prune_command(settings)
 

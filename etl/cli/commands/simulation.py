@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from etl.cli.lazy import lazy_import
+from etl.cli.lazy import imports_without_gc
 from etl.cli.options import Duration, settings_of
 from etl.settings import DEMO_FILE
 
@@ -28,7 +28,7 @@ def demo(ctx: click.Context, file: Path) -> None:
     Syncs the simulated registry into SQLite, changes it, syncs it again, shows what changed, and writes the report.
     Connects only to this machine.
     """
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.demo import run_demo
     settings = settings_of(ctx)
     if settings.log_level is None and not (settings.quiet or settings.verbose):
@@ -100,9 +100,9 @@ class _NamesFaults(click.Command):
 def simulate(**own: Any) -> None:
     """Serve a simulated registry over HTTP until stopped.
 
-    Prints two lines to paste into another terminal, for TFY_HOST and TFY_API_KEY. Accepts the token in TFY_API_KEY, or
+    Prints the export lines for another terminal. Accepts the token in TFY_API_KEY, or
     else demo-token. Ctrl+C stops it.
     """
-    with lazy_import():
+    with imports_without_gc():
         from etl.cli.simulate import serve
     serve(**own)

@@ -1,8 +1,8 @@
 """Questions about metrics."""
 
-from etl.explore.questions.question import METRICS, Parameter, Question
+from etl.explore.questions.question import METRIC_KEYS_SQL, Parameter, Question
 
-_METRIC = Parameter("metric", "its name, such as auc.", METRICS)
+_METRIC = Parameter("metric", "its name, such as auc.", METRIC_KEYS_SQL)
 _BETTER = Parameter("better", "higher or lower; empty for what metric_directions says.", "VALUES ('higher'), ('lower')")
 
 QUESTIONS = (
@@ -45,7 +45,7 @@ SELECT key, ml_repo_name, model_name, from_version, to_version, from_value, to_v
 FROM metric_changes
 WHERE NOT is_improvement AND :metric IN ('', key)
 ORDER BY ABS(scaled_change) DESC, ml_repo_name, model_name, to_version""",
-        (Parameter("metric", "its name; empty for all.", METRICS),),
+        (Parameter("metric", "its name; empty for all.", METRIC_KEYS_SQL),),
         "Without metrics of which it is unknown whether higher or lower is better.",
     ),
 )

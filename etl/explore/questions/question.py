@@ -42,4 +42,4 @@ PACKAGE = Parameter(
     "its name, such as scikit-learn.",
     "SELECT DISTINCT name FROM model_version_packages WHERE name IS NOT NULL ORDER BY name LIMIT 1000",
 )
-METRICS = "SELECT key FROM metric_directions ORDER BY key LIMIT 1000"
+METRIC_KEYS_SQL = "SELECT key FROM metric_directions ORDER BY key LIMIT 1000"

@@ -21,9 +21,7 @@ from etl.models.views.history import (
     tag_history,
 )
 from etl.models.views.metrics import metric_changes, metric_leaderboard, model_leaderboard
-from etl.models.views.people import authorship, former_authors
-from etl.models.views.production import production_models, production_versions
-from etl.models.views.questions import (
+from etl.models.views.overview import (
     base_model_usage,
     deployability,
     growth,
@@ -34,6 +32,8 @@ from etl.models.views.questions import (
     stale_models,
     undocumented_models,
 )
+from etl.models.views.people import authorship, former_authors
+from etl.models.views.production import production_models, production_versions
 from etl.models.views.storage import cleanup_candidates, storage_by_ml_repo, storage_by_month
 
 __all__ = [

@@ -9,8 +9,8 @@ from etl.models.types import RegistryText, UtcDateTime
 # A separate MetaData, because Alembic compares Base.metadata with the tables.
 metadata = MetaData()
 
-IS_EXACT = "False if it existed at the first load, or if the change was pruned: the start may be earlier."
-NOT_BEFORE = (
+IS_EXACT_COMMENT = "False if it existed at the first load, or if the change was pruned: the start may be earlier."
+NOT_BEFORE_COMMENT = (
     "It began after this time, UTC: the start of the last run that compared every version before, or the creation of "
     "the version. NULL if neither is known."
 )
@@ -21,7 +21,7 @@ def text(name: str, comment: str) -> Column[str]:
     return Column(name, RegistryText, comment=comment)
 
 
-def whole(name: str, comment: str) -> Column[int]:
+def integer(name: str, comment: str) -> Column[int]:
     """A 64-bit integer."""
     return Column(name, BigInteger, comment=comment)
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Table
 
-from etl.models.views.columns import flag, metadata, moment, real, text, whole
+from etl.models.views.columns import flag, integer, metadata, moment, real, text
 
 current_models = Table(
     "current_models",
@@ -20,11 +20,11 @@ current_models = Table(
         "latest_version_id",
         "model_versions.id of the latest version, according to the source; NULL for a model without versions.",
     ),
-    whole("latest_version", "Number of that version."),
+    integer("latest_version", "Number of that version."),
     text("version_alias", "Alias of that version."),
     text("framework_type", "Framework of that version."),
     text("tags", "Tags of that version, separated by commas."),
-    whole("version_count", "Number of its versions that are not deleted."),
+    integer("version_count", "Number of its versions that are not deleted."),
     comment="Models that are not deleted, with ML repo, creator and latest version.",
 )
 
@@ -37,7 +37,7 @@ current_model_versions = Table(
     text("ml_repo_id", "ml_repos.id of its ML repo."),
     text("ml_repo_name", "Name of its ML repo."),
     text("fqn", "model:{tenant}/{ml_repo}/{model}:{version}"),
-    whole("version", "Number of the version."),
+    integer("version", "Number of the version."),
     text("version_alias", "Readable alias such as v1-prod."),
     text("description", "Free-text description."),
     text("source_type", "truefoundry, external, local or another type of the source."),
@@ -46,7 +46,7 @@ current_model_versions = Table(
     text("base_model", "Base model of a transformers model."),
     text("python_version", "Python version of its environment, as written."),
     flag("deployable", "Whether the control plane can deploy it; NULL if the source does not say."),
-    whole("artifact_size_bytes", "Size of its files, in bytes."),
+    integer("artifact_size_bytes", "Size of its files, in bytes."),
     text("created_by_id", "subjects.id of its creator."),
     text("created_by", "Its creator: display name, else slug, else id."),
     moment("created_at", "When it was created, UTC."),
@@ -68,7 +68,7 @@ tag_assignments = Table(
     text("model_id", "models.id of its model."),
     text("model_name", "Name of its model."),
     text("ml_repo_name", "Name of its ML repo."),
-    whole("version", "Number of the version."),
+    integer("version", "Number of the version."),
     text("fqn", "model:{tenant}/{ml_repo}/{model}:{version}"),
     moment(
         "superseded_at",
@@ -85,7 +85,7 @@ latest_metrics = Table(
     text("key", "Name of the metric."),
     real("value", "The last value; NULL if it was null or not finite."),
     text("value_special", "NaN, Infinity or -Infinity if that was the last value; otherwise NULL."),
-    whole("step", "Training step of that value."),
+    integer("step", "Training step of that value."),
     moment("logged_at", "When it was logged, UTC."),
     comment="The last value of each metric of each version that is not deleted.",
 )
@@ -100,9 +100,9 @@ sync_freshness = Table(
     moment("last_full_at", "Start of the last complete run that compared every version, UTC."),
     text("coverage", "Of that run: all, every version; latest, only the latest version of each model."),
     moment("watermark", "Largest updated_at of a complete run, never after its start, UTC."),
-    whole("models", "Models that are not deleted, in all scopes."),
-    whole("model_versions", "Versions that are not deleted, in all scopes."),
-    whole("rejected", "Records that the last complete run could not store."),
+    integer("models", "Models that are not deleted, in all scopes."),
+    integer("model_versions", "Versions that are not deleted, in all scopes."),
+    integer("rejected", "Records that the last complete run could not store."),
     comment="Age of the last complete run of each scope, and the number of models and versions that are not deleted.",
 )
 
@@ -112,9 +112,11 @@ version_coverage = Table(
     text("model_id", "models.id"),
     text("model_name", "Name within its ML repo."),
     text("ml_repo_name", "Name of its ML repo."),
-    whole("highest_version", "Largest number among its stored versions, deleted ones included; NULL if none has one."),
-    whole("stored_versions", "Stored versions that are not deleted."),
-    whole("missing_versions", "Numbers from 1 to the largest of which no version was ever stored."),
+    integer(
+        "highest_version", "Largest number among its stored versions, deleted ones included; NULL if none has one."
+    ),
+    integer("stored_versions", "Stored versions that are not deleted."),
+    integer("missing_versions", "Numbers from 1 to the largest of which no version was ever stored."),
     comment="Stored versions of each model, and missing versions by the gaps in their numbers. "
     "Versions that were deleted before the first run count as missing too.",
 )
@@ -126,7 +128,7 @@ version_metadata = Table(
     text("model_id", "models.id of its model."),
     text("model_name", "Name of its model."),
     text("ml_repo_name", "Name of its ML repo."),
-    whole("version", "Number of the version."),
+    integer("version", "Number of the version."),
     flag("is_latest", "Whether it is the latest version of its model, according to the source."),
     text("key", "Key at the top level of the metadata, such as team."),
     text("value", "Its value as text, a list or an object as JSON; NULL for null."),

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Table
 
-from etl.models.views.columns import IS_EXACT, NOT_BEFORE, flag, metadata, moment, real, text, whole
+from etl.models.views.columns import IS_EXACT_COMMENT, NOT_BEFORE_COMMENT, flag, integer, metadata, moment, real, text
 
 tag_history = Table(
     "tag_history",
@@ -11,11 +11,11 @@ tag_history = Table(
     text("model_name", "Current name of the model."),
     text("ml_repo_name", "Current name of its ML repo."),
     text("model_version_id", "model_versions.id"),
-    whole("version", "Number of the version."),
+    integer("version", "Number of the version."),
     text("tag", "The tag, in its original case."),
     moment("valid_from", "Start of the run that first found it, UTC."),
-    flag("valid_from_is_exact", IS_EXACT),
-    moment("not_before", NOT_BEFORE),
+    flag("valid_from_is_exact", IS_EXACT_COMMENT),
+    moment("not_before", NOT_BEFORE_COMMENT),
     moment(
         "valid_to",
         "Start of the run that found the tag removed or the version deleted, UTC; NULL while the tag is set.",
@@ -30,11 +30,11 @@ alias_history = Table(
     text("model_name", "Current name of the model."),
     text("ml_repo_name", "Current name of its ML repo."),
     text("model_version_id", "model_versions.id"),
-    whole("version", "Number of the version."),
+    integer("version", "Number of the version."),
     text("version_alias", "The alias, in its original case."),
     moment("valid_from", "Start of the run that first found it, UTC."),
-    flag("valid_from_is_exact", IS_EXACT),
-    moment("not_before", NOT_BEFORE),
+    flag("valid_from_is_exact", IS_EXACT_COMMENT),
+    moment("not_before", NOT_BEFORE_COMMENT),
     moment(
         "valid_to",
         "Start of the run that found another alias, none, or the version deleted, UTC; NULL while the alias is set.",
@@ -50,8 +50,8 @@ production_label_history = Table(
     text("source", "tag or alias."),
     text("label", "The tag or alias, in its original case; production_words has the words that count."),
     moment("valid_from", "Start of the run that first found it, UTC."),
-    flag("valid_from_is_exact", IS_EXACT),
-    moment("not_before", NOT_BEFORE),
+    flag("valid_from_is_exact", IS_EXACT_COMMENT),
+    moment("not_before", NOT_BEFORE_COMMENT),
     moment("valid_to", "Start of the run that found it removed or the version deleted, UTC; NULL while it is set."),
     moment("since_at", "Start of the stretch in production that the period belongs to, UTC."),
     flag("since_is_exact", "Like valid_from_is_exact, for since_at."),
@@ -67,11 +67,11 @@ production_history = Table(
     text("model_name", "Current name of the model."),
     text("ml_repo_name", "Current name of its ML repo."),
     text("model_version_id", "model_versions.id"),
-    whole("version", "Number of the version."),
+    integer("version", "Number of the version."),
     text("labels", "The tags and aliases that marked it in this time, the first one first."),
     moment("valid_from", "Start of the run that first found it in production, UTC."),
-    flag("valid_from_is_exact", IS_EXACT),
-    moment("not_before", NOT_BEFORE),
+    flag("valid_from_is_exact", IS_EXACT_COMMENT),
+    moment("not_before", NOT_BEFORE_COMMENT),
     moment(
         "valid_to",
         "Start of the run that found no such label, or the version deleted, UTC; NULL while it is in production.",
@@ -81,8 +81,8 @@ production_history = Table(
         "lead_time_seconds",
         "Seconds from the creation of the version to valid_from; NULL if that is not exact, or not the first time.",
     ),
-    whole("previous_version", "Version that entered production before it: the newest if several did together."),
-    whole("next_version", "Version that entered production after it: the newest if several did together."),
+    integer("previous_version", "Version that entered production before it: the newest if several did together."),
+    integer("next_version", "Version that entered production after it: the newest if several did together."),
     text(
         "change",
         "first: none is known before it; promotion: newer than previous_version; rollback: older; return: the same. "
@@ -101,7 +101,7 @@ model_timeline = Table(
     text("run_id", "sync_runs.id of that run."),
     text("entity", "models or model_versions."),
     text("entity_id", "Id of the model or version that changed."),
-    whole("version", "Number of the version; NULL if the model itself changed."),
+    integer("version", "Number of the version; NULL if the model itself changed."),
     text("kind", "created, updated, deleted, restored, tag_added or tag_removed."),
     text("field", "Column, or path such as metadata.team or metrics.auc."),
     text("old_value", "Before."),

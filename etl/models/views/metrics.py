@@ -2,20 +2,20 @@
 
 from sqlalchemy import Table
 
-from etl.models.views.columns import flag, metadata, real, text, whole
+from etl.models.views.columns import flag, integer, metadata, real, text
 
 metric_leaderboard = Table(
     "metric_leaderboard",
     metadata,
     text("key", "Name of the metric."),
-    whole("position", "Rank among all versions, 1 for the largest value; equal values share a rank."),
+    integer("position", "Rank among all versions, 1 for the largest value; equal values share a rank."),
     text("model_version_id", "model_versions.id"),
     text("model_id", "models.id of its model."),
     text("model_name", "Name of its model."),
     text("ml_repo_name", "Name of its ML repo."),
-    whole("version", "Number of the version."),
+    integer("version", "Number of the version."),
     real("value", "The last value; always finite."),
-    whole("rank_ascending", "Rank where smaller values are better, 1 for the smallest."),
+    integer("rank_ascending", "Rank where smaller values are better, 1 for the smallest."),
     comment="The last finite value of each metric of each version, ranked.",
 )
 
@@ -26,8 +26,8 @@ metric_changes = Table(
     text("model_name", "Name of the model."),
     text("ml_repo_name", "Name of its ML repo."),
     text("key", "Name of the metric."),
-    whole("from_version", "Number of the earlier version."),
-    whole("to_version", "Number of the later version."),
+    integer("from_version", "Number of the earlier version."),
+    integer("to_version", "Number of the later version."),
     real("from_value", "Last value at the earlier version."),
     real("to_value", "Last value at the later version."),
     real("change", "The later value minus the earlier; NULL if a value exceeds 8e307."),
@@ -53,10 +53,10 @@ model_leaderboard = Table(
     text("ml_repo_name", "Name of its ML repo."),
     text("key", "Name of the metric."),
     text("model_version_id", "model_versions.id"),
-    whole("version", "Number of the version."),
+    integer("version", "Number of the version."),
     real("value", "The last value; always finite."),
-    whole("position", "Rank among the versions of the model, 1 for the largest value; equal values share a rank."),
-    whole("rank_ascending", "Rank where smaller values are better, 1 for the smallest."),
+    integer("position", "Rank among the versions of the model, 1 for the largest value; equal values share a rank."),
+    integer("rank_ascending", "Rank where smaller values are better, 1 for the smallest."),
     text("better", "higher or lower: which values are better, by metric_directions; NULL if unknown."),
     flag("is_best", "Whether no version of the model is better; NULL if better is unknown."),
     flag("is_latest", "Whether it is the latest version of its model, according to the source."),

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Table
 
-from etl.models.views.columns import IS_EXACT, NOT_BEFORE, flag, metadata, moment, text, whole
+from etl.models.views.columns import IS_EXACT_COMMENT, NOT_BEFORE_COMMENT, flag, integer, metadata, moment, text
 
 production_versions = Table(
     "production_versions",
@@ -12,7 +12,7 @@ production_versions = Table(
     text("model_id", "models.id of its model."),
     text("model_name", "Name of its model."),
     text("ml_repo_name", "Name of its ML repo."),
-    whole("version", "Number of the version."),
+    integer("version", "Number of the version."),
     text("version_alias", "Its alias, if it has one."),
     text("framework_type", "Framework of the version."),
     text("base_model", "Base model of a transformers model."),
@@ -23,8 +23,8 @@ production_versions = Table(
     moment("created_at", "When it was created, UTC."),
     moment("updated_at", "Last change according to the source, UTC; some changes do not update it."),
     moment("since_at", "Since when the version has been in production without a break, under whatever label, UTC."),
-    flag("since_is_exact", IS_EXACT),
-    moment("not_before", NOT_BEFORE),
+    flag("since_is_exact", IS_EXACT_COMMENT),
+    moment("not_before", NOT_BEFORE_COMMENT),
     moment("label_since_at", "Since when the version has this tag or alias, UTC."),
     flag("label_since_is_exact", "Like since_is_exact, for label_since_at."),
     moment(
@@ -41,10 +41,10 @@ production_models = Table(
     text("model_id", "models.id"),
     text("model_name", "Name within its ML repo."),
     text("ml_repo_name", "Name of its ML repo."),
-    whole("production_versions", "Number of its versions that are in production; 0 if none is."),
-    whole("newest_production_version", "Largest number among those versions."),
-    whole("latest_version", "Number of its latest version, according to the source; else the largest number."),
-    whole(
+    integer("production_versions", "Number of its versions that are in production; 0 if none is."),
+    integer("newest_production_version", "Largest number among those versions."),
+    integer("latest_version", "Number of its latest version, according to the source; else the largest number."),
+    integer(
         "versions_behind",
         "latest_version minus newest_production_version, or 0 if that is newer; NULL if none is in production.",
     ),
@@ -52,7 +52,7 @@ production_models = Table(
         "production_since_at",
         "Since when newest_production_version has been in production without a break, under whatever label, UTC.",
     ),
-    flag("production_since_is_exact", IS_EXACT),
-    moment("production_not_before", NOT_BEFORE),
+    flag("production_since_is_exact", IS_EXACT_COMMENT),
+    moment("production_not_before", NOT_BEFORE_COMMENT),
     comment="Every model that is not deleted, with what it has in production and how far that is behind.",
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import repeat
 
 from etl.simulator.faults.schedule import Fault, always, transformed
-from etl.simulator.http_types import Answer
+from etl.simulator.http_types import Response
 
 _MIB = 2**20
 _BLANKS = b" " * _MIB
@@ -26,7 +26,7 @@ _ENDLESS = {
 
 def reset() -> Fault:
     """Reset the connection before the first byte."""
-    return always(Answer(reset=True))
+    return always(Response(reset=True))
 
 
 def reset_inside() -> Fault:
@@ -60,7 +60,7 @@ def _drops(body: bytes, pause: float) -> Iterator[bytes]:
 def endless(part: str = "status") -> Fault:
     """Send one part of HTTP without end, slowly: status, header, interim (answers of 1xx), chunk or trailer."""
     start, more = _ENDLESS[part]
-    return Fault(lambda _, __: Answer(raw=_slowly(start, more)))
+    return Fault(lambda _, __: Response(raw=_slowly(start, more)))
 
 
 def _slowly(start: bytes, more: bytes) -> Iterator[bytes]:
@@ -88,7 +88,7 @@ def wrong_type(content_type: str = "text/html") -> Fault:
 def broken_gzip() -> Fault:
     """Send a gzip body that is corrupt from its middle on."""
 
-    def transform(answer: Answer) -> Answer:
+    def transform(answer: Response) -> Response:
         packed = gzip.compress(answer.body)
         half = len(packed) // 2
         return _packed(answer, packed[:half] + bytes(len(packed) - half))
@@ -105,7 +105,7 @@ def gzip_bomb(mebibytes: str = "1024") -> Fault:
     return transformed(lambda answer: _packed(answer, bomb))
 
 
-def _packed(answer: Answer, body: bytes) -> Answer:
+def _packed(answer: Response, body: bytes) -> Response:
     return replace(answer, body=body, headers=(*answer.headers, ("Content-Encoding", "gzip")))
 
 
@@ -113,7 +113,9 @@ def huge_body(mebibytes: str = "1024") -> Fault:
     """Send a body of this many MiB, generated while it is sent."""
     count = int(mebibytes)
     length = ("Content-Length", str(count * _MIB))
-    return transformed(lambda answer: Answer(headers=(*answer.headers, length), sent=0, stream=repeat(_BLANKS, count)))
+    return transformed(
+        lambda answer: Response(headers=(*answer.headers, length), sent=0, stream=repeat(_BLANKS, count))
+    )
 
 
 def deep_record(levels: str = "10000") -> Fault:
@@ -124,7 +126,7 @@ def deep_record(levels: str = "10000") -> Fault:
 
 def deep_body(levels: str = "10000") -> Fault:
     """Send JSON of this many nested lists."""
-    return always(Answer(body=_nested(int(levels))))
+    return always(Response(body=_nested(int(levels))))
 
 
 def _nested(levels: int) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from etl.simulator.faults.schedule import Fault, FaultContext, transformed
-from etl.simulator.http_types import Answer, Proceed, dumps, json_answer
+from etl.simulator.http_types import Proceed, Response, dumps, json_response
 from etl.simulator.registry import Registry
 from etl.simulator.stored_record import ML_REPOS, MODEL_VERSIONS, MODELS
 
@@ -39,7 +39,7 @@ def total_is(value: str = "0") -> Fault:
 def empty_page() -> Fault:
     """Return no records on pages after the first."""
 
-    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Response:
         answer = proceed()
         _, mark, tail = answer.body.rpartition(_MARK)
         if not mark or context.request.query.get("offset", ["0"]) == ["0"]:
@@ -64,14 +64,14 @@ def endless_list(total: str = "null") -> Fault:
     """Return a full page of new records for every offset, with this JSON value as `total`."""
     named = json.loads(total)
 
-    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Response:
         query = context.request.query
         first = context.ask(replace(context.request, query=query | {"offset": ["0"], "limit": ["1"]}))
         if "offset" not in query or not (records := json.loads(first.body).get("data")):
             return proceed()
         offset, limit = (int(query[name][0]) for name in ("offset", "limit"))
         data = [records[0] | {"id": f"endless-{number}"} for number in range(offset, offset + limit)]
-        return json_answer({"data": data, "pagination": {"total": named, "offset": offset, "limit": limit}})
+        return json_response({"data": data, "pagination": {"total": named, "offset": offset, "limit": limit}})
 
     return Fault(apply)
 
@@ -81,7 +81,7 @@ def moving(seed: str = "0") -> Fault:
     draw = random.Random(int(seed))  # noqa: S311 (no secret)
     one_at_a_time = threading.Lock()
 
-    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Response:
         with one_at_a_time:
             _move(context.registry, draw)
         return proceed()
@@ -92,7 +92,7 @@ def moving(seed: str = "0") -> Fault:
 def _as_if_asked(otherwise: Callable[[dict[str, list[str]]], dict[str, list[str]]]) -> Fault:
     """Answer another query than the one in the request."""
 
-    def apply(context: FaultContext, _: Proceed) -> Answer:
+    def apply(context: FaultContext, _: Proceed) -> Response:
         query = context.request.query
         changed = {name: values for name, values in otherwise(query).items() if values}
         return context.ask(replace(context.request, query=query | changed))
@@ -100,7 +100,7 @@ def _as_if_asked(otherwise: Callable[[dict[str, list[str]]], dict[str, list[str]
     return Fault(apply)
 
 
-def _repaginated(answer: Answer, change: Callable[[dict[str, Any]], object]) -> Answer:
+def _repaginated(answer: Response, change: Callable[[dict[str, Any]], object]) -> Response:
     head, mark, tail = answer.body.rpartition(_MARK)
     if not mark:
         return answer

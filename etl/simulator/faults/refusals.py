@@ -6,7 +6,7 @@ from dataclasses import replace
 from email.utils import formatdate
 
 from etl.simulator.faults.schedule import Fault, FaultContext, always
-from etl.simulator.http_types import Answer, Proceed, forbidden_answer, html_answer, not_offered_answer, refusal
+from etl.simulator.http_types import Proceed, Response, forbidden_response, html_response, not_offered_response, refusal
 from etl.simulator.stored_record import MODEL_VERSIONS, MODELS
 
 
@@ -15,7 +15,7 @@ def rate_limit(retry_after: str = "0") -> Fault:
     if retry_after not in {"date", "none"}:
         float(retry_after)
 
-    def apply(_: FaultContext, __: Proceed) -> Answer:
+    def apply(_: FaultContext, __: Proceed) -> Response:
         asked = formatdate(time.time() + 1, usegmt=True) if retry_after == "date" else retry_after
         headers = () if retry_after == "none" else (("Retry-After", asked),)
         return refusal(429, "Too many requests.", headers=headers)
@@ -30,17 +30,17 @@ def flaky_500(status: str = "500") -> Fault:
 
 def html_page() -> Fault:
     """Return an HTML page with status 200, such as a login page or that of a proxy."""
-    return always(html_answer())
+    return always(html_response())
 
 
 def redirect(target: str = "https://elsewhere.example/login") -> Fault:
     """Redirect to another host, to which no token may be sent."""
-    return always(Answer(status=302, headers=(("Location", target),)))
+    return always(Response(status=302, headers=(("Location", target),)))
 
 
 def forbid(endpoint: str = "") -> Fault:
     """Return 403 for all requests, or for one endpoint."""
-    return replace(always(forbidden_answer()), endpoint=endpoint)
+    return replace(always(forbidden_response()), endpoint=endpoint)
 
 
 def not_offered(status: str = "404") -> Fault:
@@ -48,9 +48,9 @@ def not_offered(status: str = "404") -> Fault:
 
     Single models are still served, as by a control plane without the list of models.
     """
-    answer = not_offered_answer(None if status == "html" else _error_status(status))
+    answer = not_offered_response(None if status == "html" else _error_status(status))
 
-    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Response:
         parent = context.request.path.rstrip("/").rpartition("/")[0]
         single_model = context.endpoint == MODELS and parent.endswith(f"/{MODELS}")
         return proceed() if single_model else answer
@@ -68,7 +68,7 @@ def _error_status(written: str) -> int:
 def forbid_unfiltered(endpoint: str = MODEL_VERSIONS) -> Fault:
     """Return 403 for lists of the whole tenant, but not for those of an ML repo or a model."""
 
-    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Response:
         if context.request.query.keys() & {"ml_repo_id", "model_id"}:
             return proceed()
         return refusal(403, "Forbidden: the token may not read all of the tenant.")
@@ -80,7 +80,7 @@ def expired_token_after(requests: str = "1") -> Fault:
     """Return 401 after this many requests."""
     last, seen = int(requests), itertools.count(1)
 
-    def apply(_: FaultContext, proceed: Proceed) -> Answer:
+    def apply(_: FaultContext, proceed: Proceed) -> Response:
         return proceed() if next(seen) <= last else refusal(401, "Unauthorized: the token has expired.")
 
     return Fault(apply)

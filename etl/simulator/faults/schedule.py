@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from etl.simulator.http_types import Answer, Proceed, Request
+from etl.simulator.http_types import Proceed, Request, Response
 from etl.simulator.registry import Registry
 
 
@@ -15,10 +15,10 @@ class FaultContext:
     request: Request
     endpoint: str
     registry: Registry
-    ask: Callable[[Request], Answer]
+    ask: Callable[[Request], Response]
 
 
-Apply = Callable[[FaultContext, Proceed], Answer]
+Apply = Callable[[FaultContext, Proceed], Response]
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Fault:
         if self.after < 0:
             raise ValueError(f"A fault cannot start after {self.after} requests.")
 
-    def __call__(self, context: FaultContext, proceed: Proceed) -> Answer:
+    def __call__(self, context: FaultContext, proceed: Proceed) -> Response:
         """Answer a request; `proceed` returns the answer without this fault."""
         return self.apply(context, proceed) if self._is_due(context.endpoint) else proceed()
 
@@ -56,11 +56,11 @@ class Fault:
             return struck > 0 and not early and (self.times is None or struck <= self.times)
 
 
-def always(answer: Answer) -> Fault:
+def always(answer: Response) -> Fault:
     """Create a fault that always returns this answer."""
     return Fault(lambda _, __: answer)
 
 
-def transformed(transform: Callable[[Answer], Answer]) -> Fault:
+def transformed(transform: Callable[[Response], Response]) -> Fault:
     """Create a fault that transforms the right answer."""
     return Fault(lambda _, proceed: transform(proceed()))

@@ -42,7 +42,7 @@ class GapRepair:
 
     def add(self, page: Page, ids: list[int], *, joins: bool) -> None:
         """Check the seam between the last page and this one; `joins`: the anchor is its first record."""
-        keys = self._ordering.look(page.records)
+        keys = self._ordering.narrow_orders(page.records)
         if self._first is None:
             self._first, self._at_front = keys, set(ids)
         elif not (joins and page.total == self._total):
@@ -61,7 +61,7 @@ class GapRepair:
 
     def repair(self, page: Page, ids: list[int]) -> None:
         """Add the page that `wanted` named."""
-        keys = self._ordering.look(page.records)
+        keys = self._ordering.narrow_orders(page.records)
         at_start, at_end = page.offset == 0, page.offset + len(ids) == page.total
         if self._gap is not None:
             before, after = self._sides

@@ -15,10 +15,10 @@ class Page:
     limit: int | None = None
     overlap: int = 0
     again: frozenset[int] = frozenset()
-    """Positions in `fresh` of the records whose id the sweep had already seen."""
+    """Positions in `new_records` of the records whose id the sweep had already seen."""
 
     @property
-    def fresh(self) -> list[Any]:
+    def new_records(self) -> list[Any]:
         """The records that the previous page did not already contain."""
         return self.records[self.overlap :]
 

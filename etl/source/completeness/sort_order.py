@@ -45,7 +45,7 @@ class Ordering:
         """Whether the evidence suffices that the list has one of the remaining orders."""
         return any(bits >= EVIDENCE_BITS for bits in self._bits.values())
 
-    def look(self, records: Sequence[Any]) -> Keys:
+    def narrow_orders(self, records: Sequence[Any]) -> Keys:
         """Drop the orders that a page contradicts; return its records' keys in the others."""
         facets = [_facets(record) for record in records]
         looked: Keys = {}

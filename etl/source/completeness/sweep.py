@@ -1,15 +1,15 @@
 """Pure: choose the next page to request, and judge whether the pages prove a complete sweep.
 
 Pages overlap by one record: the last record of a page, the anchor, must be the first of the next. If rows enter or
-leave the part before the anchor between two reads, the anchor moves. If as many enter as leave, the anchor keeps its
-place. Then, if a row from behind the anchor entered, `total` changes or another row is read twice.
+leave before the anchor between two reads, the anchor moves, unless both counts are equal. Then, if a row crossed from
+behind the anchor, `total` changes or a row is read twice.
 
 So a sweep missed no row that was present throughout if three conditions hold. All its anchors join, `total` does not
 change, and the number of distinct ids equals `total`. This holds for a list ordered by creation, name or recency, and
 whichever worker read its page first.
 
-One case escapes, in a list by name. Between the same two requests a row from behind is renamed to the front, a row in
-front is deleted, and a row is added behind.
+One case is missed, in a list by name: between two requests, a row is renamed to the front, one there is deleted, and
+one is added behind.
 
 A list that changes is repaired where it changed, if its pages show its sort order (see `sort_order`). A seam is calm if
 the anchor joins and `total` is unchanged. At any other seam it is enough that, by the sort key, a page begins before
@@ -17,8 +17,8 @@ the end of the previous page. Then no row that kept its key was missed. If the p
 page, the bridge, is read across the gap.
 
 In a list by recency, rows whose key changed during the sweep are then at one of the list's ends. So both ends are read
-again, back to the rows that were read there before. This also exposes a list sorted by a value that no record contains,
-unless more than a quarter of a page of it moves in one sweep.
+again, back to the rows that were read there before. This also exposes a list sorted by a hidden value, unless more
+than a quarter page moves during one sweep.
 
 If `total` is missing or wrong, or the order is unsteady, two sweeps in a row with equal ids are a proof, too. Each must
 be sound by itself: all anchors joined, or an unchanged `total` was met. Equal ids alone are not enough: a row that
@@ -78,7 +78,7 @@ class Sweep:
         self._last: Page | None = None  # the last page with records
         self._last_keys: list[int] = []
         self._longest = 0
-        self._fresh = 0
+        self._received = 0
         self._empty = 0
         self._repeated = 0  # times in a row that the same page was returned
         self._short = 0
@@ -86,24 +86,24 @@ class Sweep:
         self._seams = GapRepair()
 
     @property
-    def met(self) -> bool:
+    def matches_total(self) -> bool:
         """Whether `total` did not change and equals the number of distinct ids."""
         return self._steady and self.total == len(self.ids)
 
     @property
     def anchored(self) -> bool:
         """Whether the sweep, once ended, proves by itself that it is complete."""
-        calm = self._joined and self.met and self._fresh == len(self.ids)
+        calm = self._joined and self.matches_total and self._received == len(self.ids)
         return self._whole and (calm or self._seams.closed)
 
     @property
-    def sound(self) -> bool:
+    def proves_in_pair(self) -> bool:
         """Whether the sweep, once ended, proves completeness together with another of equal ids."""
-        return self._whole and (self._joined or self.met)
+        return self._whole and (self._joined or self.matches_total)
 
     @property
     def wanted(self) -> int | None:
-        """Offset of a page that repairs the sweep: a bridge over a gap, or finally each end."""
+        """Offset of the page to repair with: a bridge over a gap, or at the end, the front and rear of the list."""
         return self._seams.wanted(ended=self.ended) if self._whole else None
 
     def take(self, page: Page) -> Page:
@@ -115,7 +115,7 @@ class Sweep:
         page = self._join(page, keys)
         again = [place for place, key in enumerate(keys[page.overlap :]) if not self.ids.add(key)]
         page = replace(page, again=frozenset(again)) if again else page
-        self._fresh += len(page.fresh)
+        self._received += len(page.new_records)
         self.repeats = self._is_repeated(page, keys)
         self.endless = self._exceeds(page)
         if self.repeats or self.endless or self._goes_in_circles() or self._runs_away(len(keys)):
@@ -205,16 +205,16 @@ class Sweep:
 
     def _goes_in_circles(self) -> bool:
         """Whether ids repeat so often that the list may never end."""
-        if self._fresh < self._next_check:
+        if self._received < self._next_check:
             return False
-        self._next_check = self._fresh * 2
-        return len(self.ids) * MAX_MEAN_REPEATS < self._fresh
+        self._next_check = self._received * 2
+        return len(self.ids) * MAX_MEAN_REPEATS < self._received
 
     def _exceeds(self, page: Page) -> Literal["total", "max_records"] | None:
         """The limit on the list's length that it exceeds, if any."""
-        if self._fresh > self._max_records:
+        if self._received > self._max_records:
             return "max_records"
-        if page.total is None or self._fresh <= max(MAX_EXCESS * page.total, MIN_ENDLESS) + page.asked:
+        if page.total is None or self._received <= max(MAX_EXCESS * page.total, MIN_ENDLESS) + page.asked:
             return None
         return "total"
 
@@ -228,7 +228,7 @@ def proof(previous: Sweep | None, current: Sweep) -> Literal["anchored", "confir
     """How the last sweep, alone or with the one before, proves that no record was missed."""
     if current.anchored:
         return "anchored"
-    if previous and previous.sound and current.sound and previous.ids == current.ids:
+    if previous and previous.proves_in_pair and current.proves_in_pair and previous.ids == current.ids:
         return "confirmed"
     return None
 

@@ -1,1 +1,1 @@
-"""The differences between databases: one module for each, with the same functions."""
+"""The differences between databases: one subclass of `DatabaseDialect` for each."""

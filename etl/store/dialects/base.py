@@ -47,10 +47,10 @@ class DatabaseDialect(Protocol):
         """Return the names of the tables where new tables are created."""
         ...
 
-    def lock_schema(self, connection: Connection) -> None:
+    def lock_schema_exclusive(self, connection: Connection) -> None:
         """Wait for other migrations, and block them until the transaction ends."""
 
-    def hold_schema(self, connection: Connection) -> None:
+    def lock_schema_shared(self, connection: Connection) -> None:
         """Wait for a migration, and block others until the transaction ends. Call it first in a transaction."""
 
     def check_may_create(self, connection: Connection) -> None:

@@ -123,7 +123,7 @@ class PostgresqlDialect(DatabaseDialect):
         return set(connection.scalars(_USER_TABLES))
 
     @override
-    def lock_schema(self, connection: Connection) -> None:
+    def lock_schema_exclusive(self, connection: Connection) -> None:
         """Wait for the schema's migration lock, and hold it until the transaction ends.
 
         Call it first in a transaction. It sets the isolation level, so that later statements see what another process
@@ -134,7 +134,7 @@ class PostgresqlDialect(DatabaseDialect):
         session.limit_lock_wait(connection, session.MIGRATION_LOCK_TIMEOUT_S)
 
     @override
-    def hold_schema(self, connection: Connection) -> None:
+    def lock_schema_shared(self, connection: Connection) -> None:
         connection.execute(_READ_COMMITTED)
         self._lock_for_transaction(connection, "migrate", func.pg_advisory_xact_lock_shared)
 

@@ -181,11 +181,11 @@ class SqliteDialect(DatabaseDialect):
         return set(inspect(connection).get_table_names())
 
     @override
-    def lock_schema(self, connection: Connection) -> None:
+    def lock_schema_exclusive(self, connection: Connection) -> None:
         """Do nothing: SQLite allows one writer at a time."""
 
     @override
-    def hold_schema(self, connection: Connection) -> None:
+    def lock_schema_shared(self, connection: Connection) -> None:
         """Do nothing: SQLite allows one writer at a time."""
 
     @override

@@ -36,7 +36,7 @@ class NameTables(NamedTuple):
     ml_repos: FromClause
 
 
-STORED = NameTables(TABLES[_VERSION], TABLES[_MODEL], TABLES["ml_repos"])
+STORED_TABLES = NameTables(TABLES[_VERSION], TABLES[_MODEL], TABLES["ml_repos"])
 
 
 def with_model(changes: Subquery, sources: NameTables) -> CTE:

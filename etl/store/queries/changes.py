@@ -12,7 +12,7 @@ from sqlalchemy import CTE, ColumnElement, Connection, and_, func, or_, select
 
 from etl.changes import NamedChange
 from etl.errors import ConfigError
-from etl.store.queries.change_names import STORED, is_bookkeeping, with_model, with_names
+from etl.store.queries.change_names import STORED_TABLES, is_bookkeeping, with_model, with_names
 from etl.store.staging_tables import TABLES
 
 _MODELS, _VERSIONS, _REPOS, _RUNS = (TABLES[name] for name in ("models", "model_versions", "ml_repos", "sync_runs"))
@@ -43,7 +43,7 @@ def recorded(
 
     `every` includes the changes of bookkeeping fields and each version of a created, deleted or restored model.
     """
-    query = with_names(_changes(chosen), STORED, every=every).limit(limit)
+    query = with_names(_changes(chosen), STORED_TABLES, every=every).limit(limit)
     for row in connection.execute(query, execution_options={"yield_per": _FETCHED_ROWS}):
         yield NamedChange(*row)
 
@@ -51,7 +51,7 @@ def recorded(
 def count(connection: Connection, chosen: ChangeFilter) -> Counts:
     """Count the changes."""
     changes = _changes(chosen)
-    shown = with_names(changes, STORED, every=False).order_by(None).subquery()
+    shown = with_names(changes, STORED_TABLES, every=False).order_by(None).subquery()
     bookkeeping = select(func.count()).select_from(changes).where(is_bookkeeping(changes))
     counted = select(func.count()).select_from(shown)
     return Counts(*connection.execute(select(counted.scalar_subquery(), bookkeeping.scalar_subquery())).one())
@@ -101,4 +101,4 @@ def _changes(chosen: ChangeFilter) -> CTE:
         wanted.append(of_model | and_(table.c.entity == "model_versions", table.c.entity_id.in_(theirs)))
     if chosen.version_id is not None:
         wanted.append(and_(table.c.entity == "model_versions", table.c.entity_id == chosen.version_id))
-    return with_model(select(table).where(*wanted).subquery(), STORED)
+    return with_model(select(table).where(*wanted).subquery(), STORED_TABLES)

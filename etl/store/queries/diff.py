@@ -13,7 +13,7 @@ from etl.changes import NamedChange, net_changes
 from etl.enums import Entity
 from etl.errors import ConfigError
 from etl.models import views
-from etl.store.queries.change_names import STORED, with_model, with_names
+from etl.store.queries.change_names import STORED_TABLES, with_model, with_names
 from etl.store.staging_tables import CHILDREN, NON_RECORD_COLUMNS, TABLES, record_id
 
 _CHANGES, _VERSIONS = TABLES["changes"], TABLES["model_versions"]
@@ -31,8 +31,8 @@ def between(
     A record of a first load, which writes no changes, counts as created when it was first seen.
     """
     parts = [*(_first_seen(entity, start, end) for entity in CHILDREN), _recorded(start, end)]
-    changes = with_model(union_all(*parts).subquery(), STORED)
-    query = with_names(changes, STORED, every=True)
+    changes = with_model(union_all(*parts).subquery(), STORED_TABLES)
+    query = with_names(changes, STORED_TABLES, every=True)
     if model_ids is not None:
         query = query.where(changes.c.model_id.in_(model_ids))
     in_order = query.order_by(None).order_by(changes.c.id)

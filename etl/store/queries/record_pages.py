@@ -18,12 +18,12 @@ from etl.store.staging_tables import TABLES
 
 Row = RowMapping
 
-SHOWN_VERSIONS = 50
-SHOWN_METRICS = 60
-SHOWN_CHANGES = 40
-SHOWN_STRETCHES = 30
-SHOWN_PACKAGES = 200
-POINTS = 120
+MAX_VERSIONS = 50
+MAX_METRICS = 60
+MAX_CHANGES = 40
+MAX_PRODUCTION_PERIODS = 30
+MAX_PACKAGES = 200
+MAX_CHART_POINTS = 120
 """Values of a metric that a chart of one version draws: with more values, every n-th."""
 
 _REPOS, _SUBJECTS, _MODELS, _VERSIONS = (TABLES[name] for name in ("ml_repos", "subjects", "models", "model_versions"))
@@ -75,7 +75,7 @@ class Metric(NamedTuple):
         return self.values[-2] if len(self.values) > 1 else None, self.values[-1]
 
 
-class Part(NamedTuple):
+class TruncatedList(NamedTuple):
     """The first entries of a list, and the number of all."""
 
     shown: Sequence[Any]
@@ -97,12 +97,12 @@ class ModelPage(NamedTuple):
 
     model: Row
     described: Row | None
-    versions: Part
+    versions: TruncatedList
     tags: Mapping[str, Sequence[str]]
     production: Sequence[InProduction]
-    stretches: Part
-    metrics: Part
-    changes: Part
+    production_periods: TruncatedList
+    metrics: TruncatedList
+    changes: TruncatedList
 
 
 class VersionPage(NamedTuple):
@@ -113,11 +113,11 @@ class VersionPage(NamedTuple):
     later: Row | None
     tags: Sequence[str]
     production: Sequence[InProduction]
-    stretches: Part
-    metrics: Part
+    production_periods: TruncatedList
+    metrics: TruncatedList
     compared: Mapping[str, Row]
-    packages: Part
-    changes: Part
+    packages: TruncatedList
+    changes: TruncatedList
 
 
 def model_page(connection: Connection, model_id: str) -> ModelPage | None:
@@ -133,7 +133,7 @@ def model_page(connection: Connection, model_id: str) -> ModelPage | None:
         versions=versions,
         tags=_tags(connection, ids),
         production=_production(connection, model_id),
-        stretches=_stretches(connection, model_id),
+        production_periods=_production_periods(connection, model_id),
         metrics=_metrics_by_version(connection, model_id),
         changes=_changes(connection, ChangeFilter(model_ids=[model_id])),
     )
@@ -153,10 +153,10 @@ def version_page(connection: Connection, version_id: str) -> VersionPage | None:
         later=_neighbour(connection, version, later=True),
         tags=_tags(connection, [version_id]).get(version_id, ()),
         production=_production(connection, version["model_id"], version_id),
-        stretches=_stretches(connection, version["model_id"], version_id),
+        production_periods=_production_periods(connection, version["model_id"], version_id),
         metrics=_metrics_by_step(connection, version_id),
         compared=_compared(connection, version),
-        packages=_part(connection, packages.order_by(_PACKAGES.c.position), SHOWN_PACKAGES),
+        packages=_truncated(connection, packages.order_by(_PACKAGES.c.position), MAX_PACKAGES),
         changes=_changes(connection, ChangeFilter(version_id=version_id)),
     )
 
@@ -171,9 +171,9 @@ def _with_names(table: Table, *names: str) -> Select[Any]:
     )
 
 
-def _versions(connection: Connection, model_id: str) -> Part:
+def _versions(connection: Connection, model_id: str) -> TruncatedList:
     query = _with_names(_VERSIONS, *_IN_LIST).where(_VERSIONS.c.model_id == model_id)
-    return _part(connection, query.order_by(_VERSIONS.c.version.desc().nulls_last(), _VERSIONS.c.id), SHOWN_VERSIONS)
+    return _truncated(connection, query.order_by(_VERSIONS.c.version.desc().nulls_last(), _VERSIONS.c.id), MAX_VERSIONS)
 
 
 def _neighbour(connection: Connection, version: Row, *, later: bool) -> Row | None:
@@ -201,11 +201,11 @@ def _production(connection: Connection, model_id: str, version_id: str | None = 
     return [InProduction(group[0], [row["tag"] for row in group]) for group in grouped]
 
 
-def _stretches(connection: Connection, model_id: str, version_id: str | None = None) -> Part:
-    """Return each stretch in production, the newest first."""
+def _production_periods(connection: Connection, model_id: str, version_id: str | None = None) -> TruncatedList:
+    """Return each period in production, the newest first."""
     view = views.production_history
     order = (view.c.valid_from.desc(), view.c.version.desc(), view.c.model_version_id)
-    return _part(connection, _of_model(view, model_id, version_id).order_by(*order), SHOWN_STRETCHES)
+    return _truncated(connection, _of_model(view, model_id, version_id).order_by(*order), MAX_PRODUCTION_PERIODS)
 
 
 def _of_model(view: Table, model_id: str, version_id: str | None) -> Select[Any]:
@@ -214,7 +214,7 @@ def _of_model(view: Table, model_id: str, version_id: str | None) -> Select[Any]
     return query if version_id is None else query.where(view.c.model_version_id == version_id)
 
 
-def _metrics_by_version(connection: Connection, model_id: str) -> Part:
+def _metrics_by_version(connection: Connection, model_id: str) -> TruncatedList:
     """Return the last value of each metric at each version of the model."""
     last = views.latest_metrics.c
     query = (
@@ -225,7 +225,7 @@ def _metrics_by_version(connection: Connection, model_id: str) -> Part:
     return _metrics(connection, query.order_by(last.key, _VERSIONS.c.version, _VERSIONS.c.id))
 
 
-def _metrics_by_step(connection: Connection, version_id: str) -> Part:
+def _metrics_by_step(connection: Connection, version_id: str) -> TruncatedList:
     """Return the values of each metric of a version, or every n-th of them; the last value is always there."""
     key = _METRICS.c.key
     order = (_METRICS.c.step.nulls_first(), _METRICS.c.timestamp_ms.nulls_first(), _METRICS.c.position)
@@ -241,21 +241,23 @@ def _metrics_by_step(connection: Connection, version_id: str) -> Part:
         .subquery()
     )
     place, total = ranked.c.place, ranked.c.total
-    is_drawn = (total <= POINTS) | (place * POINTS // total != (place - 1) * POINTS // total)
+    is_drawn = (total <= MAX_CHART_POINTS) | (
+        place * MAX_CHART_POINTS // total != (place - 1) * MAX_CHART_POINTS // total
+    )
     query = select(ranked.c.key, ranked.c.step, ranked.c.value).where(is_drawn)
     return _metrics(connection, query.order_by(ranked.c.key, place))
 
 
-def _metrics(connection: Connection, query: Select[Any]) -> Part:
+def _metrics(connection: Connection, query: Select[Any]) -> TruncatedList:
     rows = connection.execute(query).all()
     by_key = [(key, list(group)) for key, group in groupby(rows, lambda row: row[0])]
-    shown = by_key[:SHOWN_METRICS]
+    shown = by_key[:MAX_METRICS]
     directions = select(_DIRECTIONS.c.key, _DIRECTIONS.c.better).where(_DIRECTIONS.c.key.in_([key for key, _ in shown]))
     better = {row[0]: row[1] for row in connection.execute(directions)}
     found = [
         Metric(key, better.get(key), [row[1] for row in of_key], [row[2] for row in of_key]) for key, of_key in shown
     ]
-    return Part(found, len(by_key))
+    return TruncatedList(found, len(by_key))
 
 
 def _compared(connection: Connection, version: Row) -> Mapping[str, Row]:
@@ -264,15 +266,15 @@ def _compared(connection: Connection, version: Row) -> Mapping[str, Row]:
     return {row["key"]: row for row in connection.execute(query).mappings()}
 
 
-def _changes(connection: Connection, chosen: ChangeFilter) -> Part:
-    found = list(changes.recorded(connection, chosen, limit=SHOWN_CHANGES))
-    is_all = len(found) < SHOWN_CHANGES
-    return Part(found, len(found) if is_all else changes.count(connection, chosen).shown)
+def _changes(connection: Connection, chosen: ChangeFilter) -> TruncatedList:
+    found = list(changes.recorded(connection, chosen, limit=MAX_CHANGES))
+    is_all = len(found) < MAX_CHANGES
+    return TruncatedList(found, len(found) if is_all else changes.count(connection, chosen).shown)
 
 
-def _part(connection: Connection, query: Select[Any], limit: int) -> Part:
+def _truncated(connection: Connection, query: Select[Any], limit: int) -> TruncatedList:
     rows = connection.execute(query.add_columns(func.count().over().label("of_all")).limit(limit)).mappings().all()
-    return Part(rows, rows[0]["of_all"] if rows else 0)
+    return TruncatedList(rows, rows[0]["of_all"] if rows else 0)
 
 
 def _one(connection: Connection, query: Select[Any]) -> Row | None:

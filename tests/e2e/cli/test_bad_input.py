@@ -10,7 +10,7 @@ from sqlalchemy import column, table, text, update
 
 from etl.models import VERSION_TABLE
 from etl.simulator import Registry, Simulator, fault
-from etl.store import open_engine, opened, schema
+from etl.store import engine_scope, open_engine, schema
 from tests.e2e.cli.commands import COMMAND, TOKEN, Done, execute
 from tests.e2e.cli.conftest import Cli
 
@@ -248,7 +248,7 @@ def test_an_unreachable_database_server(known: Simulator, tfy_etl: Cli) -> None:
 
 
 def test_a_database_with_foreign_tables_only(database_url: str, known: Simulator, tfy_etl: Cli) -> None:
-    with opened(database_url) as engine, engine.begin() as connection:
+    with engine_scope(database_url) as engine, engine.begin() as connection:
         connection.execute(text("CREATE TABLE theirs (id INTEGER)"))
     done = tfy_etl("sync", "--log-level", "error", "--database-url", database_url)
     assert_told(done, 2, "The schema has tables already, and none of tfy-etl: run tfy-etl db upgrade")

@@ -10,7 +10,7 @@ import pytest
 
 from etl.cli.check import split_fix
 from etl.simulator import Fault, Registry, Simulator, fault
-from etl.simulator.http_types import Answer
+from etl.simulator.http_types import Response
 from etl.store import ALL_REPOS, Store
 from tests.e2e.cli.commands import TOKEN
 from tests.e2e.cli.conftest import Cli
@@ -133,7 +133,7 @@ def test_each_list_is_checked_and_its_consequence_is_shown(
 @pytest.mark.parametrize("first", [b"7", b"null", b'{"name":"without an id"}', b'{"id":[],"ml_repo_id":{}}'])
 def test_a_malformed_first_model_does_not_fail_the_check(known: Simulator, tfy_etl: Cli, first: bytes) -> None:
     known.faults = [
-        Fault(lambda _, __: Answer(body=b'{"data":[%b],"pagination":{"total":1}}' % first), endpoint="models")
+        Fault(lambda _, __: Response(body=b'{"data":[%b],"pagination":{"total":1}}' % first), endpoint="models")
     ]
     done = tfy_etl("check")
     assert (done.code, marks(done.out)) == (0, HELD)

@@ -9,7 +9,7 @@ from sqlalchemy import inspect, select
 
 from etl.models import ProductionWord
 from etl.simulator import Simulator
-from etl.store import open_engine, opened, schema
+from etl.store import engine_scope, open_engine, schema
 from etl.store.dialects import postgresql
 from tests.e2e.cli.commands import COMMAND
 from tests.e2e.cli.conftest import Cli
@@ -35,7 +35,7 @@ def test_upgrade_writes_the_words_of_the_config_file_and_of_options(folder: Path
 
 
 def words(url: str) -> set[str]:
-    with opened(url) as engine, engine.connect() as connection:
+    with engine_scope(url) as engine, engine.connect() as connection:
         return set(connection.scalars(select(ProductionWord.word)))
 
 
@@ -79,9 +79,11 @@ def started(*commands: list[str]) -> Iterator[list[subprocess.Popen[str]]]:
 @pytest.mark.timeout(300)
 def test_two_syncs_that_start_at_once_on_an_empty_server_create_the_tables_once(known: Simulator, server: str) -> None:
     command = [COMMAND, "sync", "--output", "json", "--database-url", server, "--ml-repo"]
-    with opened(server) as engine, started([*command, "1"], [*command, "2"]) as runs:
+    with engine_scope(server) as engine, started([*command, "1"], [*command, "2"]) as runs:
         with engine.begin() as connection:
-            postgresql.DIALECT.lock_schema(connection)  # both find an empty schema before either creates the tables
+            postgresql.DIALECT.lock_schema_exclusive(
+                connection
+            )  # both find an empty schema before either creates the tables
             wait_for_waiting_locks(server, 2)
         ended = [run.communicate(timeout=100) for run in runs]
 
@@ -100,7 +102,7 @@ def test_dry_run_on_an_empty_server_creates_nothing_and_names_the_command_that_d
     assert done.err == (
         "Error: The database has no tables of tfy-etl yet: run tfy-etl sync without --dry-run to create them.\n"
     )
-    with opened(server) as engine:
+    with engine_scope(server) as engine:
         assert inspect(engine).get_table_names() == []
 
 

@@ -176,7 +176,7 @@ def test_an_interrupt_outside_a_run_exits_with_130(tfy_etl: Cli, known: Simulato
     import etl.cli.check as module
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "lock_is_free", interrupt)
+        patch.setattr(module, "check_lock_free", interrupt)
         done = tfy_etl("check")
     assert (done.code, done.err.splitlines()[-1]) == (130, "Error: Interrupted.")
 

@@ -44,7 +44,7 @@ def test_the_report_can_be_written_to_stdout_alone(known: Simulator, tfy_etl: Cl
     assert not (folder / "-").exists()
 
 
-def test_a_closed_pipe_is_no_bug(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+def test_closed_pipe_prints_no_traceback(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
     command = f"{sys.executable} -m etl report --out - | head -c 10"
     done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S607
@@ -90,7 +90,7 @@ def test_an_old_schema_is_an_error_and_keeps_the_old_report(known: Simulator, tf
     assert (folder / "report.html").read_text(encoding="utf-8") == "old"
 
 
-def test_its_options_reach_the_page(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+def test_report_options_reach_the_page(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
     assert tfy_etl("report", "--out", "report.html").code == 0
     assert "Read with care" not in (folder / "report.html").read_text(encoding="utf-8")

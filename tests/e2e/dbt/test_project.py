@@ -9,7 +9,7 @@ from sqlalchemy import text, update
 
 from etl import schema_docs
 from etl.models import SyncRun, SyncScope, views
-from etl.store import opened
+from etl.store import engine_scope
 from tests.e2e.dbt.conftest import Built, Project
 
 SOURCES = "source.tfy_registry.tfy_registry."
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def mart(project: Project, name: str) -> list[dict[str, Any]]:
-    with opened(project.writes_to) as engine, engine.connect() as connection:
+    with engine_scope(project.writes_to) as engine, engine.connect() as connection:
         return [dict(row) for row in connection.execute(text(f"SELECT * FROM {name}")).mappings()]  # noqa: S608 names of our own
 
 

@@ -95,7 +95,7 @@ def test_the_linter_finds_nothing_in_the_containerfile() -> None:
     assert hadolint(FOLDER / "Containerfile") == (0, "")
 
 
-def test_it_would_find_it() -> None:
+def test_hadolint_reports_an_unpinned_base_image() -> None:
     code, said = hadolint("-", text=CONTAINERFILE.replace("python:3.13-slim", "python:latest"))
     assert code != 0
     assert "DL3007" in said

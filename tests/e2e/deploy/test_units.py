@@ -1,4 +1,4 @@
-"""The units of systemd, as systemd reads them. Nothing here has them run: there is no systemd in a container."""
+"""Check the systemd units with systemd-analyze. No test starts them, because containers have no systemd."""
 
 import os
 import subprocess
@@ -23,13 +23,13 @@ def systemd_analyze() -> str:
 
 @pytest.fixture
 def units(tmp_path: Path) -> Path:
-    """The units, with the command where the tests have it: systemd minds if it is not there."""
+    """The units with the command's path in the tests: systemd-analyze rejects a missing command."""
     for name in UNITS:
         (tmp_path / name).write_text((FOLDER / name).read_text().replace(INSTALLED, COMMAND))
     return tmp_path
 
 
-def said(folder: Path, *command: str) -> tuple[int, str]:
+def run_command(folder: Path, *command: str) -> tuple[int, str]:
     environment = {**os.environ, "SYSTEMD_COLORS": "0"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
@@ -54,7 +54,7 @@ def test_there_are_two_services_each_with_its_timer() -> None:
 
 
 def test_systemd_finds_nothing_wrong_with_the_units(systemd_analyze: str, units: Path) -> None:
-    code, out = said(units, systemd_analyze, "verify", *(f"./{name}" for name in UNITS))
+    code, out = run_command(units, systemd_analyze, "verify", *(f"./{name}" for name in UNITS))
     assert (code, [line for line in out.splitlines() if "tfy-etl" in line]) == (0, [])
 
 
@@ -62,29 +62,31 @@ def test_systemd_finds_nothing_wrong_with_the_units(systemd_analyze: str, units:
     ("before", "after"),
     [("Type=oneshot", "Type=oneshott"), ("ProtectProc=", "ProtectProcess="), (COMMAND, f"{COMMAND}-that-is-not-there")],
 )
-def test_it_would_find_it(before: str, after: str, systemd_analyze: str, units: Path) -> None:
+def test_systemd_analyze_reports_broken_unit(before: str, after: str, systemd_analyze: str, units: Path) -> None:
     service = units / "tfy-etl.service"
     assert before in service.read_text()
     service.write_text(service.read_text().replace(before, after))
-    _, out = said(units, systemd_analyze, "verify", "./tfy-etl.service")
+    _, out = run_command(units, systemd_analyze, "verify", "./tfy-etl.service")
     assert "tfy-etl.service" in out
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_may_do_little_else_than_its_work(name: str, systemd_analyze: str, units: Path) -> None:
-    code, out = said(units, systemd_analyze, "security", "--offline=yes", "--no-pager", "--threshold=20", f"./{name}")
+def test_service_passes_security_threshold(name: str, systemd_analyze: str, units: Path) -> None:
+    code, out = run_command(
+        units, systemd_analyze, "security", "--offline=yes", "--no-pager", "--threshold=20", f"./{name}"
+    )
     assert code == 0, out.splitlines()[-1]
     loose = units / "loose.service"
     loose.write_text(f"[Service]\nExecStart={COMMAND}\n")
-    assert said(units, systemd_analyze, "security", "--offline=yes", "--no-pager", "--threshold=20", "./loose.service")[
-        0
-    ]
+    assert run_command(
+        units, systemd_analyze, "security", "--offline=yes", "--no-pager", "--threshold=20", "./loose.service"
+    )[0]
 
 
 @pytest.mark.parametrize("name", [name for name in UNITS if name.endswith(".timer")])
-def test_a_timer_names_moments_that_there_are(name: str, systemd_analyze: str, units: Path) -> None:
+def test_timer_has_valid_calendar(name: str, systemd_analyze: str, units: Path) -> None:
     (when,) = settings(name)["OnCalendar"]
-    code, out = said(units, systemd_analyze, "calendar", when)
+    code, out = run_command(units, systemd_analyze, "calendar", when)
     assert code == 0, out
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from sqlalchemy import text
 
-from etl.store import opened
+from etl.store import engine_scope
 from tests.e2e.monitoring.test_alerts import WRITTEN
 from tests.support.databases import new_database
 from tests.support.external_tools import require_tool
@@ -48,7 +48,7 @@ def asked(query: str) -> str:
 
 
 def rows(url: str, query: str) -> list[dict[str, Any]]:
-    with opened(url) as engine, engine.connect() as connection:
+    with engine_scope(url) as engine, engine.connect() as connection:
         return [dict(row) for row in connection.execute(text(asked(query))).mappings()]
 
 

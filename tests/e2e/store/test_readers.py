@@ -6,7 +6,7 @@ import pytest
 from psycopg import errors, sql
 
 from etl.models import Base, views
-from etl.store import opened, schema
+from etl.store import engine_scope, schema
 from tests.support.postgres_roles import QUERIES, SharedDatabase, shared_database
 from tests.support.sync_env import sync_env
 
@@ -76,7 +76,7 @@ def test_the_reader_is_told_at_once_that_it_only_reads(statement: str, shared: S
 def test_the_reader_reads_what_a_later_migration_makes(postgres_url: str) -> None:
     with shared_database(postgres_url) as shared:
         shared.make_roles()
-        with opened(shared.url_of("etl")) as engine:
+        with engine_scope(shared.url_of("etl")) as engine:
             schema.downgrade(engine, "base")
             schema.upgrade(engine)
         for name in (*TABLES, *VIEWS):

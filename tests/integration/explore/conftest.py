@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from etl.explore.database import RegistryDatabase
-from etl.explore.server import browse
+from etl.explore.server import create_app
 from tests.support.marked_up_registry import marked_up_registry, move_tags
 from tests.support.sync_env import SyncEnv, sync_env
 
@@ -45,7 +45,7 @@ def pages(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         env.sync()
         move_tags(env.registry)
         env.sync()
-        datasette, database = browse(path)
+        datasette, database = create_app(path)
         yield Pages(env, runner, datasette)
         close(datasette, database)
 

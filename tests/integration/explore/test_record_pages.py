@@ -25,7 +25,7 @@ def grown(registry: Registry) -> tuple[str, list[str]]:
     return model, versions
 
 
-def described(changes: record_pages.Part) -> list[str]:
+def described(changes: record_pages.TruncatedList) -> list[str]:
     return [sentence(each, str) for each in changes.shown]
 
 
@@ -59,7 +59,7 @@ def check_model(connection: Connection, model_id: str, versions: list[str]) -> N
     assert page.versions.total == 3
     assert page.tags == {versions[0]: ["x"], versions[1]: ["production"]}
     assert [(each.row["version"], each.labels) for each in page.production] == [(2, ["production"])]
-    moves = [(row["version"], row["change"], row["valid_to"] is None) for row in page.stretches.shown]
+    moves = [(row["version"], row["change"], row["valid_to"] is None) for row in page.production_periods.shown]
     assert moves == [(2, "promotion", True), (1, "first", False)]
     assert [(each.key, each.places) for each in page.metrics.shown] == [("auc", [1, 2]), ("loss", [1])]
     assert page.metrics.shown[0].values == [0.5, 0.8]
@@ -87,7 +87,7 @@ def check_version(connection: Connection, versions: list[str]) -> None:
     assert second.compared["auc"]["from_version"] == 1
     auc, loss = first.metrics.shown
     assert auc.values == [0.5]
-    assert len(loss.values) == record_pages.POINTS
+    assert len(loss.values) == record_pages.MAX_CHART_POINTS
     assert loss.places == sorted(loss.places)
     assert loss.values[-1] == 1 / 1000
     assert (auc.better, loss.better, loss.is_improvement) == ("higher", "lower", True)

@@ -252,7 +252,9 @@ def test_every_move_has_a_row_also_after_restores_and_rejections(
         env.registry.set_fields(version, {"manifest": manifest})
     with open_readonly(env.url) as connection:
         of_retried = [
-            each for each in rejected_records.listed(connection, also_resolved=False) if each.record_id == retried
+            each
+            for each in rejected_records.list_rejected(connection, also_resolved=False)
+            if each.record_id == retried
         ]
     run(env.settings(), interrupts=Interrupts(), progress=Silent(), retry=RejectedRetry(of_retried))
     synced(env)

@@ -10,7 +10,7 @@ from etl.report.data import ReportData
 from etl.report.findings import findings
 from etl.report.gather import gather
 from etl.report.growth import growth
-from etl.report.headline import production_moves
+from etl.report.key_figures import production_moves
 from etl.simulator import Registry
 from etl.store import queries
 from tests.e2e.report.sample import move_back
@@ -29,7 +29,7 @@ def without_production(registry: Registry) -> list[str]:
 
 def lived(data: ReportData) -> Counter[str]:
     """Count creations, deletes and restores by table."""
-    rows = data.activity.lifetimes
+    rows = data.activity.daily_counts
     return Counter(
         f"{row['entity']} {kind}"
         for row in rows
@@ -182,7 +182,7 @@ def test_metrics_that_got_worse_in_production_or_in_the_newest_version(env: Sync
     registry.set_tags(ids[1], ["prod"])
     env.sync()
     metrics = gathered().metrics
-    with queries.report.one_moment(env.url) as connection:
+    with queries.report.open_snapshot(env.url) as connection:
         last = queries.report.metrics.over_versions(connection, [model["id"]], 2)
     assert {row["version"] for row in last} == {2, 3}
     assert [(row["key"], row["to_version"], row["in_production"]) for row in metrics.worse.rows] == [
@@ -245,7 +245,7 @@ def test_growth_counts_deleted_records_while_they_were_there(env: SyncEnv, gathe
     }  # fmt: skip
     today = data.made_at.date()
     days = Counter[Any]()
-    for row in data.activity.lifetimes:
+    for row in data.activity.daily_counts:
         if row["entity"] == "models":
             days[row["day"]] += row["created"] - row["deleted"] + row["restored"]
     assert (
@@ -309,11 +309,11 @@ def test_what_the_copy_lacks_is_listed(env: SyncEnv, gathered: Gathered) -> None
 
 def test_data_is_from_one_snapshot_while_a_run_commits(env: SyncEnv) -> None:
     env.sync()
-    with queries.report.one_moment(env.url) as connection:
+    with queries.report.open_snapshot(env.url) as connection:
         before = queries.report.totals.counts(connection)
         env.registry.add_model("1", "appears")
         env.sync()
         assert queries.report.totals.counts(connection) == before
         assert queries.report.totals.changed_since(connection, datetime(2000, 1, 1, tzinfo=UTC)) == {}
-    with queries.report.one_moment(env.url) as connection:
+    with queries.report.open_snapshot(env.url) as connection:
         assert queries.report.totals.counts(connection)["models"] == before["models"] + 1

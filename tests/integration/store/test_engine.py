@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
 from etl.errors import ConfigError, LockHeld, StoreError
-from etl.store import RepoScope, lock_is_free, open_engine, opened, server_of
+from etl.store import RepoScope, check_lock_free, describe_database, engine_scope, open_engine
 from etl.store.dialects import postgresql
 from etl.store.dialects import sqlite as sqlite_dialect
 from etl.store.engine import dialect_of, is_new_file, writing
@@ -80,7 +80,7 @@ def test_opening_a_file_frees_no_lock_of_another_connection_in_the_process(migra
     write = "import sqlite3, sys; sqlite3.connect(sys.argv[1], isolation_level=None).execute('DELETE FROM subjects')"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("SELECT 1 FROM subjects").fetchall()
-        with opened(f"sqlite:///{path}"):
+        with engine_scope(f"sqlite:///{path}"):
             pass
         subprocess.run([sys.executable, "-c", write, str(path)], check=True)
 
@@ -107,9 +107,9 @@ def test_a_file_that_cannot_be_a_database_is_told(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_looked_at_as_an_empty_database(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
-    with opened(url, read_only=True) as engine:
-        assert server_of(engine, url) == f"SQLite, {tmp_path / 'new.db'} is not there yet: sync creates it"
-        assert lock_is_free(engine) == "no other run is at work"
+    with engine_scope(url, read_only=True) as engine:
+        assert describe_database(engine, url) == f"SQLite, {tmp_path / 'new.db'} is not there yet: sync creates it"
+        assert check_lock_free(engine) == "no other run is at work"
 
     assert is_new_file(url)
     assert not is_new_file("postgresql://host/db")
@@ -117,8 +117,8 @@ def test_a_file_that_is_not_there_is_looked_at_as_an_empty_database(tmp_path: Pa
 
 
 def test_a_server_is_named_without_its_password(migrated_url: str, dialect: str) -> None:
-    with opened(migrated_url) as engine:
-        told = server_of(engine, migrated_url)
+    with engine_scope(migrated_url) as engine:
+        told = describe_database(engine, migrated_url)
 
     assert told.startswith(f"{dialect} ")
     assert str(engine.url.database) in told
@@ -131,13 +131,17 @@ def test_a_sqlite_url_with_a_host_is_refused(read_only: bool) -> None:  # noqa: 
 
 
 def test_what_the_database_complains_of_is_a_store_error(migrated_url: str) -> None:
-    with pytest.raises(StoreError, match="nowhere"), opened(migrated_url) as engine, engine.connect() as connection:
+    with (
+        pytest.raises(StoreError, match="nowhere"),
+        engine_scope(migrated_url) as engine,
+        engine.connect() as connection,
+    ):
         connection.execute(text("SELECT * FROM nowhere"))
 
 
 def test_what_the_driver_complains_of_is_a_store_error(migrated_url: str) -> None:
     def past_sqlalchemy() -> None:
-        with opened(migrated_url) as engine, engine.connect() as connection:
+        with engine_scope(migrated_url) as engine, engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
             driver.execute("SELECT * FROM nowhere")
 
@@ -198,22 +202,22 @@ def run_lock(engine: Engine, ml_repos: tuple[str, ...] = (), wait: float = 0) ->
 
 
 def test_a_lock_is_held_by_one_run_at_a_time(migrated_url: str) -> None:
-    with opened(migrated_url) as engine:
+    with engine_scope(migrated_url) as engine:
         with run_lock(engine), pytest.raises(LockHeld, match="--lock-wait"):
-            lock_is_free(engine)
-        assert lock_is_free(engine) == "no other run is at work"
+            check_lock_free(engine)
+        assert check_lock_free(engine) == "no other run is at work"
 
 
 def test_a_lock_is_waited_for_as_long_as_told(migrated_url: str) -> None:
-    with opened(migrated_url) as engine, run_lock(engine), pytest.raises(LockHeld), run_lock(engine, wait=0.3):
+    with engine_scope(migrated_url) as engine, run_lock(engine), pytest.raises(LockHeld), run_lock(engine, wait=0.3):
         pass
 
 
 def test_a_file_is_locked_under_whatever_name(tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to(tmp_path / "registry.db")
     with (
-        opened(f"sqlite:///{tmp_path / 'registry.db'}") as engine,
-        opened(f"sqlite:///{tmp_path / 'link.db'}") as other,
+        engine_scope(f"sqlite:///{tmp_path / 'registry.db'}") as engine,
+        engine_scope(f"sqlite:///{tmp_path / 'link.db'}") as other,
         run_lock(engine),
         pytest.raises(LockHeld),
         run_lock(other),
@@ -229,7 +233,7 @@ def test_ml_repos_of_a_server_are_locked_each_for_itself(
     migrated_template: str, postgres_url: str, held: tuple[str, ...], wanted: tuple[str, ...], *, free: bool
 ) -> None:
     url = postgres_url.replace("/postgres?", f"/{migrated_template}?")
-    with opened(url) as engine, run_lock(engine, held):
+    with engine_scope(url) as engine, run_lock(engine, held):
         if free:
             with run_lock(engine, wanted):
                 return
@@ -239,8 +243,11 @@ def test_ml_repos_of_a_server_are_locked_each_for_itself(
 
 def test_a_lock_file_that_cannot_be_written_is_a_setting_to_change(tmp_path: Path) -> None:
     (tmp_path / "registry.db.lock").mkdir()
-    with opened(f"sqlite:///{tmp_path / 'registry.db'}") as engine, pytest.raises(ConfigError, match="Cannot write"):
-        lock_is_free(engine)
+    with (
+        engine_scope(f"sqlite:///{tmp_path / 'registry.db'}") as engine,
+        pytest.raises(ConfigError, match="Cannot write"),
+    ):
+        check_lock_free(engine)
 
 
 def test_a_statement_that_a_signal_interrupts_between_its_rows_keeps_no_write_lock(
@@ -251,7 +258,7 @@ def test_a_statement_that_a_signal_interrupts_between_its_rows_keeps_no_write_lo
     def interrupt(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    with opened(migrated_url) as engine, opened(migrated_url) as other:
+    with engine_scope(migrated_url) as engine, engine_scope(migrated_url) as other:
         with other.connect() as connection, writing(connection):
             connection.execute(text("INSERT INTO subjects (id) VALUES ('1'), ('2')"))
         with engine.connect() as connection, connection.begin() as transaction:

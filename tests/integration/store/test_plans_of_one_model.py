@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Connection, Table, insert
 
 from etl.models import Base, views
-from etl.store import opened
+from etl.store import engine_scope
 from tests.support.databases import libpq, new_database
 
 MODELS, VERSIONS, METRICS = 2500, 4, 3  # PostgreSQL rightly reads smaller tables whole
@@ -60,7 +60,7 @@ def work(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def fill(url: str) -> None:
     """Store models whose versions have metrics, packages, tags and aliases, all of which changed once."""
-    with opened(url) as engine, engine.begin() as connection:
+    with engine_scope(url) as engine, engine.begin() as connection:
         put(
             connection,
             "models",

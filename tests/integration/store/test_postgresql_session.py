@@ -10,7 +10,7 @@ from sqlalchemy import make_url, text
 from etl.errors import ConfigError, DatabaseLocked, LockHeld
 from etl.models import Model
 from etl.settings import Settings
-from etl.store import ALL_REPOS, Store, open_engine, opened, schema
+from etl.store import ALL_REPOS, Store, engine_scope, open_engine, schema
 from etl.store.dialects import postgresql_session
 from tests.support.databases import libpq, new_database
 from tests.support.sync_env import sync_env
@@ -54,7 +54,10 @@ def test_a_database_that_cannot_hold_all_text_is_refused_in_one_line(postgres_ur
     run_sql(postgres_url, sql.SQL(create).format(sql.Identifier(name), sql.Literal(encoding)))
     try:
         url = make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-        with opened(url) as engine, pytest.raises(ConfigError, match=rf"the encoding {encoding}, .* ENCODING 'UTF8'"):
+        with (
+            engine_scope(url) as engine,
+            pytest.raises(ConfigError, match=rf"the encoding {encoding}, .* ENCODING 'UTF8'"),
+        ):
             schema.upgrade(engine)
     finally:
         run_sql(postgres_url, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -85,7 +88,7 @@ def test_two_control_planes_have_a_schema_each(postgres_url: str) -> None:
 
 def test_a_schema_that_does_not_exist_is_refused_with_the_fix(url: str) -> None:
     with (
-        opened(Settings(database_url=url, schema="nowhere").database()) as engine,
+        engine_scope(Settings(database_url=url, schema="nowhere").database()) as engine,
         pytest.raises(ConfigError, match="create it by tfy-etl db upgrade"),
     ):
         schema.ensure(engine)
@@ -117,7 +120,7 @@ def locked(pid: int) -> str:
 
 @pytest.mark.usefixtures("impatient")
 def test_a_migration_behind_a_lock_ends_and_names_the_session(postgres_url: str) -> None:
-    with new_database(postgres_url) as url, opened(url) as engine:
+    with new_database(postgres_url) as url, engine_scope(url) as engine:
         schema.upgrade(engine, "0001")
         with psycopg.connect(libpq(url), application_name="psql") as other:
             other.execute("LOCK TABLE models IN ACCESS EXCLUSIVE MODE")
@@ -177,7 +180,7 @@ def test_a_role_that_may_not_write_is_refused_by_runs_and_told_by_check(
             theirs = make_url(url).set(username=role).render_as_string(hide_password=False)
             with pytest.raises(ConfigError, match=refusal):
                 env.sync(database_url=theirs)
-            with opened(theirs) as engine, pytest.raises(ConfigError, match=fix):
+            with engine_scope(theirs) as engine, pytest.raises(ConfigError, match=fix):
                 schema.describe(engine)
 
             assert env.registry_dump() == before

@@ -161,7 +161,7 @@ def test_thousands_are_kept_and_looked_up_without_comparing_each_with_each(env: 
         for _ in range(2):
             with connection.begin():
                 rejected_records.resolve(connection, MissingRecords(entities={"models"}), now)
-                rejected_records.keep(connection, run_id, now)
+                rejected_records.store_rejected(connection, run_id, now)
         found = rejected_records.count(connection, also_resolved=False)
     engine.dispose()
 

@@ -60,7 +60,7 @@ def test_a_partial_run_that_was_complete_moves_its_scope_on(env: SyncEnv) -> Non
     env.registry.put_raw("models", "odd", None)
     run = env.sync()
     with open_readonly(env.url) as connection:
-        state = runs.scope_state(connection, runs.WHOLE)
+        state = runs.scope_state(connection, runs.WHOLE_REGISTRY)
 
     assert run.status == "partial"
     assert state is not None

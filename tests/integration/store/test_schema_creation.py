@@ -9,7 +9,7 @@ from sqlalchemy import Engine, inspect, make_url, text
 
 from etl.errors import ConfigError, SchemaMismatch
 from etl.models import VERSION_TABLE, Base
-from etl.store import migrate, open_engine, opened, schema
+from etl.store import engine_scope, migrate, open_engine, schema
 from etl.store.dialects import postgresql
 from tests.support.databases import new_database, wait_for_waiting_locks
 
@@ -65,7 +65,7 @@ def server(postgres_url: str) -> Iterator[str]:
 
 def run_sql(url: str, *statements: str) -> None:
     """Run statements as the owner of the server."""
-    with opened(url) as engine, engine.begin() as connection:
+    with engine_scope(url) as engine, engine.begin() as connection:
         for each in statements:
             connection.execute(text(each))
 
@@ -83,7 +83,7 @@ def test_views_sequences_and_tables_of_extensions_do_not_keep_ensure_from_creati
         "CREATE TABLE of_extension (id INTEGER)",
         "ALTER EXTENSION plpgsql ADD TABLE of_extension",
     )
-    with opened(server) as engine:
+    with engine_scope(server) as engine:
         assert schema.describe(engine) == "sync creates it"
         schema.ensure(engine)
         assert schema.current(engine) == schema.head()
@@ -91,7 +91,7 @@ def test_views_sequences_and_tables_of_extensions_do_not_keep_ensure_from_creati
 
 def test_foreign_tables_of_other_schemas_do_not_keep_ensure_from_creating_in_the_first(server: str) -> None:
     run_sql(server, 'CREATE SCHEMA "Registry"', "CREATE TABLE models (id INTEGER)")  # which would be in the way
-    with opened(with_search_path(server, '"Registry"', "public")) as engine:
+    with engine_scope(with_search_path(server, '"Registry"', "public")) as engine:
         assert schema.describe(engine) == "sync creates it"
         schema.ensure(engine)
         assert schema.current(engine) == schema.head()
@@ -102,14 +102,14 @@ def test_foreign_tables_of_other_schemas_do_not_keep_ensure_from_creating_in_the
 def test_two_schemas_of_a_database_hold_tables_of_their_own(server: str) -> None:
     run_sql(server, "CREATE SCHEMA one", "CREATE SCHEMA other")
     for name in ("one", "other"):
-        with opened(with_search_path(server, name)) as engine:
+        with engine_scope(with_search_path(server, name)) as engine:
             assert schema.describe(engine) == "sync creates it"
             schema.ensure(engine)
             assert schema.current(engine) == schema.head()
 
 
 def test_search_path_without_a_schema_is_refused_with_the_fix(server: str) -> None:
-    with opened(with_search_path(server, "missing")) as engine:
+    with engine_scope(with_search_path(server, "missing")) as engine:
         for ask in (schema.ensure, schema.describe, schema.upgrade):
             with pytest.raises(ConfigError, match="no schema of its search_path: create it by tfy-etl db upgrade"):
                 ask(engine)
@@ -119,7 +119,7 @@ def test_role_that_cannot_create_tables_is_refused_with_the_grant_it_needs(serve
     role = f"Reader_{uuid4().hex[:8]}"
     run_sql(server, f'CREATE ROLE "{role}" LOGIN', "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     try:
-        with opened(make_url(server).set(username=role).render_as_string()) as engine:
+        with engine_scope(make_url(server).set(username=role).render_as_string()) as engine:
             for ask in (schema.ensure, schema.describe, schema.upgrade):
                 with pytest.raises(ConfigError) as refused:
                     ask(engine)
@@ -137,9 +137,9 @@ def test_role_that_cannot_create_tables_is_refused_with_the_grant_it_needs(serve
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
 def test_ensure_waits_for_another_process_that_creates_the_tables(server: str, isolation: str) -> None:
     run_sql(server, f"ALTER DATABASE \"{make_url(server).database}\" SET default_transaction_isolation = '{isolation}'")
-    with opened(server) as first, opened(server) as second, ThreadPoolExecutor() as threads:
+    with engine_scope(server) as first, engine_scope(server) as second, ThreadPoolExecutor() as threads:
         with first.begin() as connection:
-            postgresql.DIALECT.lock_schema(connection)
+            postgresql.DIALECT.lock_schema_exclusive(connection)
             waiting = threads.submit(schema.ensure, second)
             wait_for_waiting_locks(server, 1)
             migrate.upgrade(connection, schema.scripts(), "head")
@@ -148,9 +148,9 @@ def test_ensure_waits_for_another_process_that_creates_the_tables(server: str, i
 
 
 def test_ensure_does_not_migrate_tables_that_an_older_release_creates_at_the_same_time(server: str) -> None:
-    with opened(server) as first, opened(server) as second, ThreadPoolExecutor() as threads:
+    with engine_scope(server) as first, engine_scope(server) as second, ThreadPoolExecutor() as threads:
         with first.begin() as connection:
-            postgresql.DIALECT.lock_schema(connection)
+            postgresql.DIALECT.lock_schema_exclusive(connection)
             waiting = threads.submit(schema.ensure, second)
             wait_for_waiting_locks(server, 1)
             migrate.upgrade(connection, schema.scripts(), "0001")

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from etl.models import Model, ModelVersion, views
-from etl.store import opened
+from etl.store import engine_scope
 from tests.support.sync_env import SyncEnv
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -118,7 +118,7 @@ def test_version_coverage_counts_the_gaps_among_all_numbers_ever_stored(
         STORED | {"id": f"v{place}", "model_id": "m", "version": number, "deleted_at": deleted_at}
         for place, (number, deleted_at) in enumerate(numbers)
     ]
-    with opened(migrated_url) as engine, engine.connect() as connection:
+    with engine_scope(migrated_url) as engine, engine.connect() as connection:
         connection.execute(insert(Model).values(STORED | {"id": "m"}))
         for version in versions:
             connection.execute(insert(ModelVersion).values(version))

@@ -5,8 +5,8 @@ import pytest
 from etl.errors import ConfigError
 from etl.models import MetricDirection, MetricWord, ProductionWord, views
 from etl.settings import Settings
-from etl.store import Vocabulary, opened, schema
-from etl.store.vocabulary import HIGHER_IS_BETTER, LOWER_IS_BETTER, PRODUCTION_WORDS, better
+from etl.store import Vocabulary, engine_scope, schema
+from etl.store.vocabulary import HIGHER_IS_BETTER, LOWER_IS_BETTER, PRODUCTION_WORDS, metric_direction
 from tests.support.sync_env import SyncEnv, sync_env
 
 DEFAULTS = dict.fromkeys(LOWER_IS_BETTER, "lower") | dict.fromkeys(HIGHER_IS_BETTER, "higher")
@@ -34,14 +34,14 @@ DEFAULTS = dict.fromkeys(LOWER_IS_BETTER, "lower") | dict.fromkeys(HIGHER_IS_BET
     ],
 )
 def test_the_parts_of_a_name_say_which_values_are_better(key: str, expected: str | None) -> None:
-    assert better(key, DEFAULTS) == expected
+    assert metric_direction(key, DEFAULTS) == expected
 
 
 def test_the_longest_word_decides_and_words_of_one_length_that_disagree_decide_nothing() -> None:
     words = {"loss": "lower", "gain": "higher", "loss_gain": "higher"}
 
-    assert better("loss_gain", words) == "higher"
-    assert better("gain_of_loss", words) is None
+    assert metric_direction("loss_gain", words) == "higher"
+    assert metric_direction("gain_of_loss", words) is None
 
 
 def directions(env: SyncEnv) -> dict[str, str | None]:
@@ -78,7 +78,7 @@ def test_a_run_notes_new_metrics_and_a_setting_changes_the_direction_of_all(env:
 
 
 def test_an_upgrade_writes_default_words_once_and_then_those_of_settings(database_url: str) -> None:
-    with sync_env(database_url) as env, opened(database_url) as engine:
+    with sync_env(database_url) as env, engine_scope(database_url) as engine:
         schema.upgrade(engine)
         assert words(env, ProductionWord) == set(PRODUCTION_WORDS)
         assert words(env, MetricWord) == DEFAULTS.keys()

@@ -7,7 +7,7 @@ from etl.errors import RequestRefused
 from etl.models import Model, ModelVersion, SyncRun, SyncScope, VersionReadState
 from etl.simulator import Fault, fault
 from etl.simulator.faults import FaultContext
-from etl.simulator.http_types import Answer, Proceed, refusal
+from etl.simulator.http_types import Proceed, Response, refusal
 from etl.store import Tally
 from tests.support.faults import at_request
 from tests.support.sync_env import SyncEnv, sync_env
@@ -83,7 +83,7 @@ def test_a_model_whose_versions_are_not_found_is_a_warning_and_read_again(env: S
 def without_versions_of(*model_ids: str) -> Fault:
     """404 for the versions of these models."""
 
-    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Response:
         asked = set(context.request.query.get("model_id", ()))
         return refusal(404, "Not found.") if asked & {*model_ids} else proceed()
 

@@ -11,7 +11,7 @@ from etl.enums import Entity
 from etl.models import MlRepo, Model, ModelVersion, SyncRun
 from etl.simulator import Fault, fault
 from etl.simulator.faults import FaultContext
-from etl.simulator.http_types import Answer, Proceed
+from etl.simulator.http_types import Proceed, Response
 from tests.support.public_sample import SAMPLE
 from tests.support.sync_env import SyncEnv, sync_env
 
@@ -47,11 +47,11 @@ class TestATokenThatMayReadSomeMlReposAlone:
 def forbidding(ml_repo_id: str) -> Fault:
     """403 for the versions of one ML repo."""
 
-    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Response:
         query = context.request.query
         of_model = {m["id"] for m in context.registry.records("models") if m["ml_repo_id"] == ml_repo_id}
         asked = query.get("ml_repo_id") == [ml_repo_id] or set(query.get("model_id", ())) & of_model
-        return Answer(status=403, body=b"{}") if asked else proceed()
+        return Response(status=403, body=b"{}") if asked else proceed()
 
     return replace(Fault(apply), endpoint="model-versions")
 
@@ -93,7 +93,7 @@ def test_the_other_prefix_has_the_same_coverage(migrated_url: str) -> None:
 
 def test_the_sample_of_the_public_documentation_is_stored_and_not_taken_for_complete(env: SyncEnv) -> None:
     body = json.dumps(SAMPLE).encode()
-    env.plane.faults = [Fault(lambda _, __: Answer(body=body))]
+    env.plane.faults = [Fault(lambda _, __: Response(body=body))]
     summary = env.sync()
 
     assert (summary.exit_code, summary.coverage, summary.rejected) == (3, "latest", 0)

@@ -9,7 +9,7 @@ from sqlalchemy import insert, update
 from etl.errors import ConfigError, DeleteLimitExceeded
 from etl.models import Base, Change, RejectedRecord, SyncRun, SyncRunCount, SyncScope
 from etl.simulator import fault
-from etl.store import Old, open_readonly
+from etl.store import ExpiredHistory, open_readonly
 from etl.sync import Summary, prune
 from tests.support.sync_env import SyncEnv
 
@@ -238,7 +238,7 @@ def test_nothing_is_looked_at_twice(env: SyncEnv) -> None:
     list(changing(env, 5))
     age(env)
     with open_readonly(env.url) as connection:
-        told = list(Old(connection, datetime.now(UTC)).delete(4))
+        told = list(ExpiredHistory(connection, datetime.now(UTC)).delete(4))
     assert [each.get("changes") for each in told] == [4, 4, 2, None, None]
     assert [each.get("sync_runs") for each in told[3:]] == [4, 1]
 
@@ -265,5 +265,5 @@ def test_batches_may_be_many(env: SyncEnv) -> None:
         connection.execute(insert(Change), changes)
     age(env, last.run_id)
     with open_readonly(env.url) as connection:
-        gone = sum(each.get("changes", 0) for each in Old(connection, datetime.now(UTC) - DAY).delete(1))
+        gone = sum(each.get("changes", 0) for each in ExpiredHistory(connection, datetime.now(UTC) - DAY).delete(1))
     assert gone >= 1100

@@ -8,9 +8,9 @@ from etl.enums import Entity
 from etl.errors import SourceUnavailable
 from etl.models import Change, Model, ModelVersion, RejectedRecord, SyncRun, SyncScope
 from etl.simulator import Fault, fault
-from etl.simulator.http_types import Answer, html_answer, refusal
+from etl.simulator.http_types import Response, html_response, refusal
 from etl.store import open_readonly, rejected_records
-from etl.sync import Fate, Interrupts, RejectedRetry, run
+from etl.sync import Interrupts, RejectedRetry, RetryResult, run
 from tests.support.sync_env import Silent, SyncEnv
 
 DEEP = json.loads("[" * 300 + "]" * 300)
@@ -29,12 +29,12 @@ def repair(env: SyncEnv, *ids: str) -> None:
         env.registry.set_fields(each, {"deep": None})
 
 
-def reread(env: SyncEnv, **given: Any) -> dict[str | None, Fate]:
+def reread(env: SyncEnv, **given: Any) -> dict[str | None, RetryResult]:
     """Ask for all that is open; what became of each, by its id."""
     with open_readonly(env.url) as connection:
-        retry = RejectedRetry(rejected_records.listed(connection, also_resolved=False))
+        retry = RejectedRetry(rejected_records.list_rejected(connection, also_resolved=False))
     run(env.settings(**given), interrupts=Interrupts(), progress=Silent(), retry=retry)
-    return {each.record_id: retry.fates[each.id] for each in retry.rejects}
+    return {each.record_id: retry.results[each.id] for each in retry.rejects}
 
 
 def opened(env: SyncEnv) -> list[str | None]:
@@ -47,10 +47,10 @@ def test_what_can_be_read_by_now_is_stored_and_nothing_else_is_read(env: SyncEnv
     env.sync()
     scope, requests = env.rows(SyncScope), len(env.plane.log)
     repair(env, *ids)
-    fates = reread(env)
+    results = reread(env)
     row = max(env.rows(SyncRun), key=lambda run: run["started_at"])
 
-    assert fates == dict.fromkeys(ids, Fate("stored"))
+    assert results == dict.fromkeys(ids, RetryResult("stored"))
     assert env.held() == env.served()
     assert sorted(asked.path.split("/", 4)[4] for asked in env.plane.log[requests:]) == sorted(
         ["models", f"model-versions/{ids[2]}", f"models/{ids[1]}", "ml-repos"]
@@ -68,10 +68,10 @@ def test_what_is_gone_is_resolved_and_left_to_the_next_sync_to_delete(env: SyncE
     env.sync(full=True)
     env.registry.delete_version(version)
     env.registry.delete_model(model)
-    fates = reread(env)
+    results = reread(env)
     live = {row["id"] for of in (Model, ModelVersion) for row in env.rows(of, of.deleted_at.is_(None))}
 
-    assert fates == dict.fromkeys((model, version), Fate("missing"))
+    assert results == dict.fromkeys((model, version), RetryResult("missing"))
     assert opened(env) == []
     assert {model, version} <= live
     assert env.sync().tallies[Entity.MODELS].deleted == 1
@@ -86,11 +86,11 @@ def test_what_is_still_bad_stays_open_as_it_was_and_as_it_is(env: SyncEnv) -> No
     reason = env.row(RejectedRecord, RejectedRecord.record_id == same)["reason"]
     repair(env, repaired)
     env.registry.set_fields(other, {"deep": [DEEP]})
-    fates = reread(env)
+    results = reread(env)
 
-    assert fates[None] == Fate("rejected", f"it has no id; {UNASKED}")
-    assert fates[same] == fates[other] == Fate("rejected", reason)
-    assert fates[repaired] == Fate("stored")
+    assert results[None] == RetryResult("rejected", f"it has no id; {UNASKED}")
+    assert results[same] == results[other] == RetryResult("rejected", reason)
+    assert results[repaired] == RetryResult("stored")
     assert sorted(opened(env), key=str) == sorted([None, same, other, other], key=str)
     assert sorted(row["status"] for row in env.rows(SyncRun)) == ["partial", "partial"]
 
@@ -113,7 +113,7 @@ def test_what_has_no_name_in_an_address_waits_for_the_next_sync(env: SyncEnv, re
     env.registry.put_raw("models", "odd", {"id": record_id, "deep": DEEP})
     env.sync()
 
-    assert reread(env) == {record_id: Fate("rejected", f"its id cannot be part of a URL; {UNASKED}")}
+    assert reread(env) == {record_id: RetryResult("rejected", f"its id cannot be part of a URL; {UNASKED}")}
     assert opened(env) == [record_id]
 
 
@@ -122,22 +122,22 @@ def test_what_has_no_name_in_an_address_waits_for_the_next_sync(env: SyncEnv, re
     [
         (refusal(422, "No."), r"The control plane refused .* \(422 .*"),
         (refusal(403, "No."), r"The control plane refused .* \(403 .*"),
-        (html_answer(), ".* answered 200 with an HTML page: it offers no single records."),
-        (Answer(body=b'{"data":{"id":"another"}}'), "the control plane returned another record instead"),
+        (html_response(), ".* answered 200 with an HTML page: it offers no single records."),
+        (Response(body=b'{"data":{"id":"another"}}'), "the control plane returned another record instead"),
     ],
     ids=["422", "403", "a page for browsers", "another record"],
 )
-def test_one_that_is_not_told_stays_open_and_the_others_are_stored(env: SyncEnv, answer: Answer, reason: str) -> None:
+def test_one_that_is_not_told_stays_open_and_the_others_are_stored(env: SyncEnv, answer: Response, reason: str) -> None:
     untold, told = env.registry.ids("models")[:2]
     spoil(env, untold, told)
     env.sync()
     repair(env, untold, told)
     env.plane.faults = [answering(untold, answer)]
-    fates = reread(env)
+    results = reread(env)
 
-    assert fates[told] == Fate("stored")
-    assert fates[untold].outcome == "rejected"
-    assert re.fullmatch(reason, str(fates[untold].reason))
+    assert results[told] == RetryResult("stored")
+    assert results[untold].outcome == "rejected"
+    assert re.fullmatch(reason, str(results[untold].reason))
     assert opened(env) == [untold]
     assert [(row["status"], row["complete"]) for row in env.rows(SyncRun, SyncRun.proof.is_(None))] == [
         ("partial", False)
@@ -166,8 +166,8 @@ def test_an_ml_repo_that_a_list_without_proof_lacks_is_not_taken_for_gone(env: S
     env.plane.faults = [fault("no_total,endpoint=ml-repos")]
     unproven, proven = reread(env, max_sweeps=1), reread(env)
 
-    assert unproven == {repo: Fate("rejected", "the list of ML repos could not be proven complete")}
-    assert proven == {repo: Fate("missing")}
+    assert unproven == {repo: RetryResult("rejected", "the list of ML repos could not be proven complete")}
+    assert proven == {repo: RetryResult("missing")}
 
 
 def test_a_model_that_comes_back_brings_its_versions_along(env: SyncEnv) -> None:
@@ -184,6 +184,6 @@ def test_a_model_that_comes_back_brings_its_versions_along(env: SyncEnv) -> None
     assert env.held() == env.served()
 
 
-def answering(record_id: str, answer: Answer) -> Fault:
+def answering(record_id: str, answer: Response) -> Fault:
     """The control plane answers so when it is asked for one record."""
     return Fault(lambda on, proceed: answer if on.request.path.endswith(record_id) else proceed())

@@ -73,7 +73,7 @@ def test_what_changed_is_found_and_nothing_else_is_written(env: SyncEnv) -> None
     assert env.held() == env.served()
 
 
-def test_a_new_version_is_found_though_its_model_did_not_move(env: SyncEnv) -> None:
+def test_new_version_is_found_when_its_model_keeps_updated_at(env: SyncEnv) -> None:
     env.sync()
     added = env.registry.add_version(env.registry.ids("models")[0], touch=False)
     summary = env.sync()
@@ -103,7 +103,7 @@ def test_a_tag_of_an_older_version_is_found_by_a_full_run_though_no_time_moved(e
     assert env.held() == env.served()
 
 
-def test_the_same_spelt_otherwise_is_looked_at_once_and_written_nowhere(env: SyncEnv) -> None:
+def test_other_notation_is_read_once_and_never_written(env: SyncEnv) -> None:
     env.sync()
     before = {table: env.rows(table) for table in (Model, ModelVersion, Change)}
     latest = env.registry.records("models")[1]["latest_version"]["id"]
@@ -115,7 +115,7 @@ def test_the_same_spelt_otherwise_is_looked_at_once_and_written_nowhere(env: Syn
     assert after.plan.way == "none"
 
 
-def test_a_full_run_of_some_models_compares_every_version_of_theirs(env: SyncEnv) -> None:
+def test_full_run_with_name_filter_compares_every_version(env: SyncEnv) -> None:
     env.sync()
     version = env.registry.records("model-versions")[0]
     env.registry.set_tags(version["id"], ["moved"], touch=False)
@@ -125,30 +125,30 @@ def test_a_full_run_of_some_models_compares_every_version_of_theirs(env: SyncEnv
     assert env.held() == env.served()
 
 
-def test_a_dry_run_tells_the_counts_of_the_run_that_follows_and_writes_nothing(env: SyncEnv) -> None:
+def test_dry_run_returns_counts_of_next_run_and_writes_nothing(env: SyncEnv) -> None:
     env.sync()
     env.registry.delete_model(env.registry.ids("models")[3])
     env.registry.add_version(env.registry.ids("models")[0])
     env.registry.add_version(env.registry.add_model("2"))
     before = env.dump()
-    foretold = env.sync(dry_run=True)
+    planned = env.sync(dry_run=True)
     after = env.dump()
     run = env.sync()
 
-    assert foretold.run_id is None
-    assert foretold.tallies == run.tallies
-    assert foretold.plan == run.plan
+    assert planned.run_id is None
+    assert planned.tallies == run.tallies
+    assert planned.plan == run.plan
     assert after == before
 
 
 def test_a_dry_run_makes_no_file(tmp_path: Path) -> None:
     with sync_env(f"sqlite:///{tmp_path / 'registry.db'}") as env:
-        foretold = env.sync(dry_run=True)
+        planned = env.sync(dry_run=True)
         made = list(tmp_path.iterdir())
         run = env.sync()
 
     assert made == []
-    assert foretold.tallies == run.tallies
+    assert planned.tallies == run.tallies
 
 
 def test_first_run_creates_the_tables_of_an_empty_database(database_url: str) -> None:
@@ -206,7 +206,7 @@ def test_the_counts_of_a_run_add_up(env: SyncEnv) -> None:
     assert (counts["models"]["inserted"], counts["models"]["updated"], counts["models"]["rejected"]) == (1, 1, 1)
 
 
-def test_a_version_that_a_run_was_not_to_delete_is_deleted_by_the_next(env: SyncEnv) -> None:
+def test_next_run_deletes_version_kept_by_no_delete(env: SyncEnv) -> None:
     env.sync()
     env.registry.delete_version(env.registry.ids("model-versions")[0])
     kept = [env.sync(no_delete=True).tallies[Entity.MODEL_VERSIONS].deleted for _ in range(2)]
@@ -278,7 +278,7 @@ def test_a_run_that_the_database_failed_says_so_and_leaves_the_tables_alone(env:
     assert not any(env.registry_dump().values())
 
 
-def test_a_run_that_the_guard_refused_says_so(env: SyncEnv) -> None:
+def test_run_over_delete_limit_is_recorded_as_refused(env: SyncEnv) -> None:
     env.sync()
     for model in env.registry.ids("models")[:6]:
         env.registry.delete_model(model)
@@ -291,7 +291,7 @@ def test_a_run_that_the_guard_refused_says_so(env: SyncEnv) -> None:
     assert env.registry_dump() == before
 
 
-def test_a_dead_run_is_told_as_interrupted_by_the_next(env: SyncEnv) -> None:
+def test_next_run_marks_dead_run_interrupted(env: SyncEnv) -> None:
     env.sync()
     env.execute("UPDATE sync_runs SET status = 'running', finished_at = NULL")
     env.sync()
@@ -302,7 +302,7 @@ def test_a_dead_run_is_told_as_interrupted_by_the_next(env: SyncEnv) -> None:
     assert alive["status"] == "succeeded"
 
 
-def test_a_run_of_an_ml_repo_takes_only_runs_of_the_same_repo_for_dead(env: SyncEnv) -> None:
+def test_run_of_ml_repo_marks_only_its_own_dead_runs(env: SyncEnv) -> None:
     env.sync(ml_repo=("1",))
     env.sync(ml_repo=("2",))
     env.execute("UPDATE sync_runs SET status = 'running'")
@@ -332,12 +332,12 @@ def _by_start(env: SyncEnv) -> list[Row]:
     return sorted(env.rows(SyncRun), key=lambda run: run["started_at"])
 
 
-def test_a_run_that_another_took_for_dead_writes_nothing(env: SyncEnv) -> None:
+def test_run_marked_interrupted_writes_nothing(env: SyncEnv) -> None:
     def work(_number: int, path: str, _query: dict[str, list[str]]) -> None:
         if path.endswith("/model-versions"):
             env.execute("UPDATE sync_runs SET status = 'interrupted'")
 
     env.plane.before_request = work
-    with pytest.raises(StoreError, match="took this one for dead"):
+    with pytest.raises(StoreError, match="marked this run as interrupted"):
         env.sync()
     assert env.rows(Model) == []

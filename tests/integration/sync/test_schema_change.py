@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from etl.errors import SchemaMismatch
 from etl.models import VERSION_TABLE, SyncRun
-from etl.store import opened, schema
+from etl.store import engine_scope, schema
 from etl.store.dialects.postgresql import DIALECT
 from tests.support.databases import new_database, wait_for_waiting_locks
 from tests.support.faults import at_request
@@ -62,9 +62,9 @@ def test_a_run_waits_for_a_migration_in_progress_and_then_looks(on_server: SyncE
         except SchemaMismatch as error:
             failed.append(error)
 
-    with opened(env.url) as engine, engine.connect() as connection:
+    with engine_scope(env.url) as engine, engine.connect() as connection:
         with connection.begin():
-            DIALECT.lock_schema(connection)
+            DIALECT.lock_schema_exclusive(connection)
             move(connection, NEWER)
             thread = threading.Thread(target=run)
             thread.start()

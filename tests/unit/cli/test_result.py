@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from etl.cli import logs
-from etl.cli.result import show
+from etl.cli.result import print_run_result
 from etl.enums import Coverage, Entity, RunStatus
 from etl.store import Tally
 from etl.sync import Summary
@@ -38,7 +38,7 @@ def summary(**changes: Any) -> Summary:
 def shown(of: Summary, *, brief: bool = False) -> str:
     file = io.StringIO()
     out = Console(file=file, width=100, markup=False, emoji=False, highlight=False, _environ={})
-    show(of, out, brief=brief)
+    print_run_result(of, out, brief=brief)
     return file.getvalue()
 
 
@@ -111,7 +111,7 @@ def test_warnings_and_rejected_records_end_the_result_brief_or_not() -> None:
 def test_warnings_that_the_terminal_shows_already_are_left_out(
     status: str, printed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logs, "are_shown_beside", lambda _: True)
+    monkeypatch.setattr(logs, "share_terminal_with", lambda _: True)
     of = summary(run_id=None, status=status, warnings=["logged", "the deletes would pass the limit"])
     assert [line for line in shown(of).splitlines() if "Warning" in line] == printed
 
@@ -146,5 +146,5 @@ def test_marks_and_colours_depend_on_the_terminal(
 ) -> None:
     terminal = file()
     out = Console(file=terminal, width=100, force_terminal=True, legacy_windows=False, _environ=environment)
-    show(summary(status=status), out)
+    print_run_result(summary(status=status), out)
     assert terminal.getvalue().startswith(start)

@@ -31,11 +31,11 @@ def test_a_column_that_is_said_to_hold_the_id_of_a_table_is_joined_with_it() -> 
             for other in TABLES
             if column.comment.startswith(f"{other}.id")
         }
-        assert columns.ids(table.name) == said
+        assert columns.id_columns(table.name) == said
 
 
 def test_an_id_is_hidden_only_where_another_column_names_its_record() -> None:
-    assert columns.hidden(["model_id", "model_name", "model_version_id", "key"], None) == {"model_id"}
-    assert columns.links(("id", "name", "fqn"), "models") == {"name": columns.Link("id", "models")}
-    assert columns.hidden(["entity", "entity_id", "model_name", "version"], "model_timeline") == {"entity_id"}
-    assert columns.hidden(["entity", "entity_id"], "changes") == set()
+    assert columns.hidden_columns(["model_id", "model_name", "model_version_id", "key"], None) == {"model_id"}
+    assert columns.link_columns(("id", "name", "fqn"), "models") == {"name": columns.Link("id", "models")}
+    assert columns.hidden_columns(["entity", "entity_id", "model_name", "version"], "model_timeline") == {"entity_id"}
+    assert columns.hidden_columns(["entity", "entity_id"], "changes") == set()

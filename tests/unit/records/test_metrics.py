@@ -11,8 +11,8 @@ from tests.support.record_builders import a_metric
 
 def test_each_logged_value_is_a_row_in_source_order() -> None:
     listed = [a_metric(note=None), a_metric(value=3, step=2.0), a_metric(key="f1", value=None, timestamp=None)]
-    rows, is_listed = metrics_of({"metrics": listed}, "v")
-    assert is_listed
+    rows, is_lossless = metrics_of({"metrics": listed}, "v")
+    assert is_lossless
     assert rows == [
         ("v", 0, "loss", 0.25, None, 1, 1714557600000),
         ("v", 1, "loss", 3.0, None, 2, 1714557600000),
@@ -22,8 +22,8 @@ def test_each_logged_value_is_a_row_in_source_order() -> None:
 
 @pytest.mark.parametrize(("value", "special"), [(math.nan, "NaN"), (math.inf, "Infinity"), (-math.inf, "-Infinity")])
 def test_value_that_is_not_finite_is_stored_by_name(value: float, special: str) -> None:
-    rows, is_listed = metrics_of({"metrics": [a_metric(value=value)]}, "v")
-    assert is_listed
+    rows, is_lossless = metrics_of({"metrics": [a_metric(value=value)]}, "v")
+    assert is_lossless
     assert [row[3:5] for row in rows] == [(None, special)]
     assert str(listed_metrics(rows)[0]["value"]) == str(value)
 
@@ -47,8 +47,8 @@ def test_value_that_is_not_finite_is_stored_by_name(value: float, special: str) 
 def test_metric_that_its_row_cannot_hold_keeps_the_list(
     change: dict[str, Any], value: float | None, step: int | None, milliseconds: int | None
 ) -> None:
-    rows, is_listed = metrics_of({"metrics": [a_metric(), a_metric(**change)]}, "v")
-    assert not is_listed
+    rows, is_lossless = metrics_of({"metrics": [a_metric(), a_metric(**change)]}, "v")
+    assert not is_lossless
     row = MetricRow._make(rows[1])
     assert (row.value, row.step, row.timestamp_ms) == (value, step, milliseconds)
 
@@ -59,6 +59,6 @@ def test_metric_without_a_usable_key_has_no_row_and_keeps_the_list(metrics: obje
 
 
 def test_timestamp_beyond_datetime_is_stored_in_milliseconds() -> None:
-    rows, is_listed = metrics_of({"metrics": [a_metric(timestamp=2**62)]}, "v")
-    assert is_listed
+    rows, is_lossless = metrics_of({"metrics": [a_metric(timestamp=2**62)]}, "v")
+    assert is_lossless
     assert [row[-1] for row in rows] == [2**62]

@@ -6,7 +6,7 @@ from typing import Any
 
 from etl.changes import NamedChange
 from etl.report.data import (
-    LACKS,
+    REQUIRED_PROPERTIES,
     Activity,
     Makeup,
     Metrics,
@@ -61,7 +61,7 @@ def a_model(*versions: ProductionVersion, text: str = NAME, **changes: Any) -> P
     return replace(usual, **changes)
 
 
-def a_stretch(version: int | None, entered: datetime, left: datetime | None = None, **changes: Any) -> Row:
+def a_period(version: int | None, entered: datetime, left: datetime | None = None, **changes: Any) -> Row:
     seconds = ((left or NOW) - entered).total_seconds()
     return of_model() | {
         "model_version_id": f"v-{version}", "version": version, "valid_from": entered, "valid_from_is_exact": True,
@@ -69,7 +69,7 @@ def a_stretch(version: int | None, entered: datetime, left: datetime | None = No
     } | changes  # fmt: skip
 
 
-def a_lifetime(day: str, entity: str = "models", created: int = 0, deleted: int = 0, restored: int = 0) -> Row:
+def a_daily_count(day: str, entity: str = "models", created: int = 0, deleted: int = 0, restored: int = 0) -> Row:
     return {"entity": entity, "day": day, "created": created, "deleted": deleted, "restored": restored}
 
 
@@ -90,18 +90,18 @@ def worse(text: str = NAME, **changes: Any) -> Row:
     } | changes  # fmt: skip
 
 
-def production(*models: ProductionModel, stretches: list[Row] | None = None, text: str = NAME) -> Production:
-    return Production(words=[text], models=list(models), stretches=stretches or [])
+def production(*models: ProductionModel, periods: list[Row] | None = None, text: str = NAME) -> Production:
+    return Production(words=[text], models=list(models), periods=periods or [])
 
 
 def quality(**changes: Any) -> Quality:
-    none = Quality(stale=NONE, lacking=dict.fromkeys(LACKS, NONE), undescribed_in_production=NONE)
+    none = Quality(stale=NONE, lacking=dict.fromkeys(REQUIRED_PROPERTIES, NONE), undescribed_in_production=NONE)
     return replace(none, **changes)
 
 
 def activity(text: str = NAME) -> Activity:
     return Activity(
-        lifetimes=[a_lifetime("2026-11-01", created=1), a_lifetime("2026-11-01", "model_versions", created=2)],
+        daily_counts=[a_daily_count("2026-11-01", created=1), a_daily_count("2026-11-01", "model_versions", created=2)],
         tags=[{"day": "2026-11-25", "number": 2}],
         feed=[NamedChange("run-2", NOW, "model_versions", "v-2", "tag_added", None, None, text, text, 2)],
         changes=1,
@@ -147,8 +147,8 @@ def history(text: str = NAME) -> RunHistory:
 
 def report_data(text: str = NAME, **changes: Any) -> ReportData:
     """Return report data in which every text of the registry is `text`; the changes replace whole parts."""
-    entered = a_stretch(2, NOW - timedelta(days=1), **of_model(text))
-    lacking = dict.fromkeys(LACKS, NONE) | {"description": TopRows([undocumented(text)], 1)}
+    entered = a_period(2, NOW - timedelta(days=1), **of_model(text))
+    lacking = dict.fromkeys(REQUIRED_PROPERTIES, NONE) | {"description": TopRows([undocumented(text)], 1)}
     usual = ReportData(
         made_at=NOW,
         since=NOW - timedelta(days=30),
@@ -158,7 +158,7 @@ def report_data(text: str = NAME, **changes: Any) -> ReportData:
             "ml_repos": 1, "models": 1, "model_versions": 2, "bytes": 2_500_000, "without_size": 0, "open_rejects": 0,
             "first_run_at": NOW - timedelta(days=90),
         },
-        production=production(a_model(text=text), stretches=[entered], text=text),
+        production=production(a_model(text=text), periods=[entered], text=text),
         activity=activity(text),
         makeup=makeup(text),
         quality=quality(stale=TopRows([stale(text)], 1), lacking=lacking),
@@ -184,7 +184,7 @@ def without_models() -> ReportData:
         tenant=None,
         counts=usual.counts | counts,
         production=production(),
-        activity=Activity(lifetimes=[], tags=[], feed=[], changes=0, changed_last={}, changed_lately={}),
+        activity=Activity(daily_counts=[], tags=[], feed=[], changes=0, changed_last={}, changed_lately={}),
         makeup=Makeup(ml_repos=NONE, frameworks=[], base_models=[], pythons=[], packages=NONE, specifiers=[]),
         quality=quality(),
         metrics=Metrics(worse=NONE, worse_in_production=0, compared=0, without_direction=0, values={}),

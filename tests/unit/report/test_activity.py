@@ -4,7 +4,7 @@ from datetime import timedelta
 from etl.changes import NamedChange
 from etl.report.activity import activity, feed
 from etl.report.weeks import first_day, weeks
-from tests.unit.report.builders import NOW, a_lifetime, a_model, a_stretch, production, report_data
+from tests.unit.report.builders import NOW, a_daily_count, a_model, a_period, production, report_data
 
 USUAL = report_data()
 
@@ -21,18 +21,18 @@ def test_events_are_counted_by_week_and_weeks_before_the_first_run_are_unknown()
         counts=USUAL.counts | {"first_run_at": NOW - timedelta(days=10)},
         production=production(
             a_model(),
-            stretches=[
-                a_stretch(2, NOW - timedelta(days=1)),
-                a_stretch(1, NOW - timedelta(days=9), left=NOW - timedelta(days=1), valid_from_is_exact=False),
+            periods=[
+                a_period(2, NOW - timedelta(days=1)),
+                a_period(1, NOW - timedelta(days=9), left=NOW - timedelta(days=1), valid_from_is_exact=False),
             ],
         ),
         activity=replace(
             USUAL.activity,
-            lifetimes=[
-                a_lifetime("2020-01-01", created=50),
-                a_lifetime("2026-09-01", created=2),
-                a_lifetime("2026-11-22", deleted=1),
-                a_lifetime("2026-11-23", "model_versions", created=3, deleted=1),
+            daily_counts=[
+                a_daily_count("2020-01-01", created=50),
+                a_daily_count("2026-09-01", created=2),
+                a_daily_count("2026-11-22", deleted=1),
+                a_daily_count("2026-11-23", "model_versions", created=3, deleted=1),
             ],
             tags=[{"day": "2026-11-16", "number": 2}, {"day": "2026-11-26", "number": 4}],
         ),
@@ -54,7 +54,7 @@ def test_events_are_counted_by_week_and_weeks_before_the_first_run_are_unknown()
 
 
 def test_a_quiet_registry_has_no_activity() -> None:
-    quiet = replace(USUAL.activity, lifetimes=[a_lifetime("2020-01-01", created=50)], tags=[])
+    quiet = replace(USUAL.activity, daily_counts=[a_daily_count("2020-01-01", created=50)], tags=[])
     assert activity(report_data(activity=quiet, production=production(a_model()))).is_empty
 
 

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from etl.report.data import LACKS, LISTED
+from etl.report.data import LISTED, REQUIRED_PROPERTIES
 from etl.report.findings import findings
 from etl.store.queries.report import TopRows
 from tests.unit.report.builders import (
@@ -29,7 +29,8 @@ def test_findings_are_sorted_by_severity_and_only_those_with_a_count() -> None:
         metrics=replace(USUAL.metrics, worse_in_production=5),
         quality=quality(
             stale=TopRows([stale()], 321),
-            lacking=dict.fromkeys(LACKS, NONE) | {"creator": TopRows([undocumented(has_creator=False)], 1)},
+            lacking=dict.fromkeys(REQUIRED_PROPERTIES, NONE)
+            | {"creator": TopRows([undocumented(has_creator=False)], 1)},
             undescribed_in_production=TopRows([undocumented(in_production=True)], 2),
         ),
     )
@@ -69,7 +70,7 @@ def test_details_say_what_is_wrong() -> None:
         ),
         quality=quality(
             stale=TopRows([stale(in_production=True), stale()], 2),
-            lacking=dict.fromkeys(LACKS, NONE)
+            lacking=dict.fromkeys(REQUIRED_PROPERTIES, NONE)
             | {"versions": TopRows([undocumented(has_tags=False, is_empty=True, created_at=None)], 1)},
         ),
         metrics=NO_METRICS,

@@ -8,11 +8,11 @@ from tests.unit.report.builders import NAME, report_data, worse
 USUAL = report_data()
 
 
-def row_of(points: list[tuple[int, float]], **changes: Any) -> metrics.MetricRow:
+def row_of(points: list[tuple[int, float]], **changes: Any) -> metrics.WorsenedMetric:
     data = replace(
         USUAL.metrics, worse=TopRows([worse(**changes)], 1), values={("m-1", NAME): points} if points else {}
     )
-    (row,) = metrics.metric_rows(report_data(metrics=data))
+    (row,) = metrics.worsened_metrics(report_data(metrics=data))
     return row
 
 

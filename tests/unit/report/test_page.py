@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from etl.report.data import (
     FEED,
     GAPS,
-    LACKS,
     LISTED,
     METRIC_VERSIONS,
     METRICS,
@@ -22,6 +21,7 @@ from etl.report.data import (
     PRODUCTION,
     REJECTS,
     REPOS,
+    REQUIRED_PROPERTIES,
 )
 from etl.report.page import page
 from etl.store.queries.report import TopRows
@@ -30,8 +30,8 @@ from tests.unit.report.builders import (
     NOW,
     a_mix,
     a_model,
+    a_period,
     a_run,
-    a_stretch,
     a_version,
     of_model,
     production,
@@ -116,12 +116,12 @@ def longest_page(text: str) -> str:
     lacking = TopRows([undocumented(text)] * LISTED, 10**6)
     full = report_data(
         text,
-        production=production(*models, stretches=[a_stretch(2, NOW - DAY, **row) for row in ids[:MOVES]], text=text),
+        production=production(*models, periods=[a_period(2, NOW - DAY, **row) for row in ids[:MOVES]], text=text),
         activity=replace(usual.activity, feed=usual.activity.feed * FEED, changes=10**6),
         makeup=makeup,
         quality=quality(
             stale=TopRows([stale(text)] * LISTED, 10**6),
-            lacking=dict.fromkeys(LACKS, lacking),
+            lacking=dict.fromkeys(REQUIRED_PROPERTIES, lacking),
             undescribed_in_production=lacking,
         ),
         metrics=replace(usual.metrics, worse=TopRows([worse(text)] * METRICS, 10**6), values={("m-1", text): points}),

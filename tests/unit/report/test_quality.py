@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from etl.report import quality
-from etl.report.data import LACKS
+from etl.report.data import REQUIRED_PROPERTIES
 from etl.store.queries.report import TopRows
 from tests.unit.report.builders import NONE, a_mix, a_model, a_version, production, report_data
 from tests.unit.report.builders import quality as quality_data
@@ -10,7 +10,7 @@ USUAL = report_data()
 
 
 def test_documentation_is_a_share_of_all_models() -> None:
-    lacking = dict.fromkeys(LACKS, NONE) | {"tags": TopRows([], 3)}
+    lacking = dict.fromkeys(REQUIRED_PROPERTIES, NONE) | {"tags": TopRows([], 3)}
     data = report_data(counts=USUAL.counts | {"models": 4}, quality=quality_data(lacking=lacking))
     assert [(each.name, each.part, each.whole, each.width) for each in quality.documentation(data)] == [
         ("have a description", 4, 4, 100.0),

@@ -2,9 +2,9 @@
 
 from etl.simulator import Registry, fault
 from etl.simulator.faults import FaultContext
-from etl.simulator.http_types import Answer, Request, json_answer
+from etl.simulator.http_types import Request, Response, json_response
 
-GOOD = json_answer({"data": [{"id": "a"}], "pagination": {"total": 1, "offset": 0, "limit": 100}})
+GOOD = json_response({"data": [{"id": "a"}], "pagination": {"total": 1, "offset": 0, "limit": 100}})
 
 
 def context(endpoint: str, registry: Registry | None = None, query: dict[str, str] | None = None) -> FaultContext:
@@ -13,7 +13,7 @@ def context(endpoint: str, registry: Registry | None = None, query: dict[str, st
     return FaultContext(request=request, endpoint=endpoint, registry=registry or Registry(), ask=_echo)
 
 
-def answers_of(written: str, requests: int = 1, endpoint: str = "models", **query: str) -> list[Answer]:
+def answers_of(written: str, requests: int = 1, endpoint: str = "models", **query: str) -> list[Response]:
     """Return the answers to this many requests."""
     one = fault(written)
     return [one(context(endpoint, query=query), lambda: GOOD) for _ in range(requests)]
@@ -23,6 +23,6 @@ def statuses(written: str, requests: int, endpoint: str = "models", **query: str
     return [answer.status for answer in answers_of(written, requests, endpoint, **query)]
 
 
-def _echo(request: Request) -> Answer:
+def _echo(request: Request) -> Response:
     """Return the query of the request as the answer."""
-    return json_answer(request.query)
+    return json_response(request.query)

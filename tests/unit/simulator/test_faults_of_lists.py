@@ -5,7 +5,7 @@ import pytest
 
 from etl.simulator import Registry, fault
 from etl.simulator.faults import FaultContext
-from etl.simulator.http_types import Answer, Request
+from etl.simulator.http_types import Request, Response
 from etl.simulator.routes import Api
 from tests.unit.simulator.fault_helpers import GOOD, answers_of, context, statuses
 
@@ -35,7 +35,7 @@ def test_a_total_can_be_wrong_or_missing_while_the_data_stay_as_they_are(written
 def test_answer_without_pagination_is_not_changed_by_list_faults(written: str) -> None:
     here = context("", query={"offset": "5"})
 
-    assert fault(written)(here, lambda: Answer(status=404)) == Answer(status=404)
+    assert fault(written)(here, lambda: Response(status=404)) == Response(status=404)
 
 
 def test_only_a_page_behind_the_first_is_empty_and_its_total_stays() -> None:

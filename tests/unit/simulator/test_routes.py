@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from etl.simulator import Registry
-from etl.simulator.http_types import Answer, Request
+from etl.simulator.http_types import Request, Response
 from etl.simulator.routes import Api
 
 BEARER = "Bearer demo-token"
@@ -15,18 +15,18 @@ def registry() -> Registry:
     return Registry.generate(models=6, versions=2, empty_share=0.17)
 
 
-def ask(api: Api, path: str, **query: str) -> Answer:
+def ask(api: Api, path: str, **query: str) -> Response:
     lists = {name: [value] for name, value in query.items()}
     return api.answer(Request(path=path, query=lists, authorization=BEARER))
 
 
-def mutate(api: Api, name: str, arguments: Any) -> Answer:
+def mutate(api: Api, name: str, arguments: Any) -> Response:
     body = json.dumps(arguments).encode()
     request = Request(method="POST", path=f"/_simulator/{name}", authorization=BEARER, body=body)
     return api.answer(request)
 
 
-def detail(answer: Answer) -> Any:
+def detail(answer: Response) -> Any:
     assert answer.status == 422
     return json.loads(answer.body)["detail"][0]
 

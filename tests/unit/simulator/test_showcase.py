@@ -7,13 +7,13 @@ TODAY = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 def test_the_same_day_makes_the_same_registry() -> None:
     one, other = (Showcase(TODAY) for _ in range(2))
-    assert one.work() == other.work()
+    assert one.simulate_day() == other.simulate_day()
     assert one.registry.records(MODEL_VERSIONS) == other.registry.records(MODEL_VERSIONS)
 
 
 def test_versions_were_made_over_months_and_before_the_day() -> None:
     showcase = Showcase(TODAY)
-    showcase.work()
+    showcase.simulate_day()
     created = [each["created_at"] for each in showcase.registry.records(MODEL_VERSIONS)]
     assert min(created).startswith("2025-10-09")
     assert max(created).startswith("2026-03-02T10")
@@ -22,6 +22,6 @@ def test_versions_were_made_over_months_and_before_the_day() -> None:
 def test_the_work_adds_and_deletes_a_model() -> None:
     showcase = Showcase(TODAY)
     before = {each["name"] for each in showcase.registry.records(MODELS)}
-    showcase.work()
+    showcase.simulate_day()
     after = {each["name"] for each in showcase.registry.records(MODELS)}
     assert (after - before, before - after) == ({"basket-recommender"}, {"legacy-rules"})

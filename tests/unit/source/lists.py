@@ -109,7 +109,7 @@ def sweep_of(source: MovingList, limit: int, most: int = 10_000) -> tuple[Sweep,
     while not sweep.ended:
         requests += 1
         assert requests <= most, "the sweep does not end"
-        fresh += sweep.take(source.page(sweep.offset, limit)).fresh
+        fresh += sweep.take(source.page(sweep.offset, limit)).new_records
         while sweep.wanted is not None:
             requests += 1
             fresh += sweep.repair(source.page(sweep.wanted, limit)).records

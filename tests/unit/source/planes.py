@@ -8,7 +8,7 @@ import httpx
 
 from etl.settings import Settings
 from etl.source import Client
-from etl.source.responses import Answer
+from etl.source.responses import Response
 from etl.source.throttle import Throttle
 from etl.source.transport import Transport
 from tests.unit.source.conftest import Respond
@@ -57,7 +57,7 @@ def serving(source: MovingList) -> Handler:
     return handler
 
 
-def get(host: str, **given: Any) -> Answer:
+def get(host: str, **given: Any) -> Response:
     """Send one request for /models, and return the answer."""
     opened = Transport(settings(host=host, **given), TOKEN, Throttle(1))
     try:

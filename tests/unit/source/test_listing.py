@@ -62,7 +62,7 @@ class TestListingRead:
             reading = reader.read(MODELS)
             pages = list(reading)
 
-        sweep = [record for page in pages for record in page.fresh]
+        sweep = [record for page in pages for record in page.new_records]
         assert sweep == source.page(0, 99).records * reading.sweeps
         assert reading.proof == ("anchored" if page_size > 1 or count < 2 else "confirmed")
         assert reading.total == count
@@ -83,7 +83,7 @@ class TestListingRead:
             pages = list(reading)
 
         assert (reading.sweeps, reading.proof, reading.total) == (2, "confirmed", None)
-        assert sum(len(page.fresh) for page in pages) == 10
+        assert sum(len(page.new_records) for page in pages) == 10
 
     def test_that_is_never_proven_ends_after_max_sweeps(self) -> None:
         source = still_list(20, order="unsteady")
@@ -107,7 +107,7 @@ class TestListingRead:
         requests = Recorder(handler)
         with ListingReader(client_of(requests), 9, 2, 3, max_records=200) as reader:
             reading = reader.read(MODELS)
-            records = sum(len(page.fresh) for page in reading)
+            records = sum(len(page.new_records) for page in reading)
 
         assert (reading.proof, reading.sweeps, reading.endless) == (None, 1, "max_records")
         assert 200 < records <= 209
@@ -154,7 +154,7 @@ class TestListingRead:
 
         with reader_of(handler, page_size=8, concurrency=3) as reader:
             reading = reader.read(MODELS)
-            ids = [record["id"] for page in reading for record in page.fresh]
+            ids = [record["id"] for page in reading for record in page.new_records]
 
         assert ids == [f"row-{number}" for number in range(1, 41)]
         assert reading.proof == "anchored"
@@ -184,7 +184,7 @@ class TestReadMany:
         listings = [Listing("model-versions", (("model_id", str(n)),)) for n in range(len(counts))]
         with reader_of(handler, concurrency=concurrency) as reader:
             read = [
-                (reading.listing, sum(len(page.fresh) for page in reading), reading.proof)
+                (reading.listing, sum(len(page.new_records) for page in reading), reading.proof)
                 for reading in reader.read_many(listings)
             ]
 
@@ -257,7 +257,7 @@ class TestThePageSize:
 
         assert requests.limits() == [400] + [7] * (len(requests.seen) - 1)
         assert (reader.page_size, reading.proof) == (7, "anchored")
-        assert sum(len(page.fresh) for page in pages) == 20
+        assert sum(len(page.new_records) for page in pages) == 20
 
     def test_is_halved_if_the_answer_names_no_size(self) -> None:
         requests = Recorder(limited(7, lambda _most: {"message": "limit too large"}, status=400))
@@ -290,10 +290,10 @@ class TestThePageSize:
             pages = list(reading)
 
         assert (reader.page_size, reading.proof) == (4, "anchored")
-        assert sum(len(page.fresh) for page in pages) == 20
+        assert sum(len(page.new_records) for page in pages) == 20
 
     def test_of_one_if_the_record_is_too_large_raises_the_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(transport, "SINGLE", SizeLimit(10, 10**9))
+        monkeypatch.setattr(transport, "SINGLE_RECORD_LIMIT", SizeLimit(10, 10**9))
         monkeypatch.setattr(transport, "page_limit", lambda _workers: SizeLimit(10, 10**9))
         with reader_of(serving(still_list(20)), page_size=2) as reader, pytest.raises(TooLarge):
             list(reader.read(MODELS))

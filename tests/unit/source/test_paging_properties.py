@@ -62,7 +62,7 @@ def read(
                 missing = [offset for offset in wanted if offset not in fetched]
                 offset = missing[next(chosen, 0) % len(missing)]
                 fetched[offset] = page_at(offset)
-            seen |= {record["id"] for record in sweep.take(fetched.pop(sweep.offset)).fresh}
+            seen |= {record["id"] for record in sweep.take(fetched.pop(sweep.offset)).new_records}
             while sweep.wanted is not None:
                 seen |= {record["id"] for record in sweep.repair(page_at(sweep.wanted)).records}
         if found := proof(previous, sweep):

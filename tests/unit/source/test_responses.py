@@ -9,7 +9,7 @@ import pytest
 
 from etl.errors import ConfigError, RequestRefused, TokenRefused
 from etl.source.exceptions import Forbidden, LimitRefused, MalformedResponse, TransientError
-from etl.source.responses import Answer, LongInteger, parse_envelope, redact_excerpt
+from etl.source.responses import LongInteger, Response, parse_envelope, redact_excerpt
 from tests.support.patience import patience
 
 SECRET = "tok-123"
@@ -17,7 +17,7 @@ SECRET = "tok-123"
 
 def opened(body: str | bytes, status: int = 200, **headers: str) -> dict[str, Any]:
     raw = body.encode() if isinstance(body, str) else body
-    return parse_envelope(Answer("/api/ml/v1/models", status, headers, raw), list, SECRET)
+    return parse_envelope(Response("/api/ml/v1/models", status, headers, raw), list, SECRET)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])

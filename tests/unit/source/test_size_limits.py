@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from etl.source.exceptions import MalformedResponse, TooLarge
-from etl.source.responses import Answer, parse_envelope
-from etl.source.size_limits import MAX_RECORDS, SINGLE, memory_of, page_limit
+from etl.source.responses import Response, parse_envelope
+from etl.source.size_limits import MAX_RECORDS, SINGLE_RECORD_LIMIT, memory_of, page_limit
 from etl.source.throttle import Throttle
 from etl.source.transport import Transport
 from tests.support.patience import patience
@@ -66,13 +66,13 @@ def got(serve: Serve, body: bytes, *params: tuple[str, str]) -> bytes | bytearra
 
 @pytest.mark.parametrize("unit", [b"{},", b"[", b"[],", b'{"a":0},', b'"ab",'])
 def test_body_of_too_many_values_is_too_large(unit: bytes, serve: Serve) -> None:
-    with pytest.raises(TooLarge, match="or too many values: no run can hold this one record"):
+    with pytest.raises(TooLarge, match="or too many values: shorten this one record"):
         got(serve, unit * (20 * 2**20 // len(unit)))
 
 
 def test_record_that_fills_a_page_alone_may_be_larger_than_a_page(serve: Serve) -> None:
     body = b"[]," * 400_000
-    assert page_limit(4).memory < memory_of(body) < SINGLE.memory
+    assert page_limit(4).memory < memory_of(body) < SINGLE_RECORD_LIMIT.memory
 
     assert got(serve, body, ("limit", "1")) == got(serve, body) == body
     with pytest.raises(TooLarge):
@@ -98,5 +98,5 @@ def test_body_of_brackets_alone_is_refused_in_a_moment() -> None:
     assert time.process_time() - began < patience(2)
 
 
-def _answer(body: bytes) -> Answer:
-    return Answer("/models", 200, {}, body)
+def _answer(body: bytes) -> Response:
+    return Response("/models", 200, {}, body)

@@ -121,14 +121,14 @@ class TestPages:
 
         page = sweep.take(Page(2, 3, rows("c", "d", "e"), total=5))
 
-        assert page.fresh == rows("d", "e")
+        assert page.new_records == rows("d", "e")
 
     def test_count_every_record_if_the_anchor_does_not_join(self) -> None:
         sweep = taken(Page(0, 3, rows("a", "b", "c"), total=5))
 
         page = sweep.take(Page(2, 3, rows("d", "e"), total=4))
 
-        assert page.fresh == rows("d", "e")
+        assert page.new_records == rows("d", "e")
         assert not sweep.anchored
 
     def test_advance_by_the_records_received(self) -> None:
@@ -150,7 +150,7 @@ class TestPages:
         )  # fmt: skip
 
         assert len(sweep.ids) == 4
-        assert not sweep.sound
+        assert not sweep.proves_in_pair
 
     def test_whose_total_changes_prove_nothing_by_themselves(self) -> None:
         sweep = taken(Page(0, 2, rows("a", "b"), total=4), Page(1, 4, rows("b", "c", "d"), total=3))
@@ -201,7 +201,7 @@ class TestEmptyPages:
     def test_in_place_of_the_anchor_end_the_list_without_proof(self) -> None:
         sweep = taken(Page(0, 2, rows("a", "b")), Page(1, 2, []))
 
-        assert (sweep.ended, sweep.sound) == (True, False)
+        assert (sweep.ended, sweep.proves_in_pair) == (True, False)
 
     def test_without_a_total_keep_the_total_before_them(self) -> None:
         sweep = taken(Page(0, 1, rows("a"), total=1), Page(1, 1, [], total=0))
@@ -225,7 +225,7 @@ class TestCircles:
             ids = [str((sweep.offset + step) % count) for step in range(limit)]
             sweep.take(Page(sweep.offset, limit, rows(*ids)))
 
-        assert not sweep.sound
+        assert not sweep.proves_in_pair
 
     def test_are_not_assumed_if_each_record_repeats_three_times(self) -> None:
         ids = [str(number // 3) for number in range(300)]
@@ -247,7 +247,7 @@ class TestEndlessLists:
             page = sweep.take(
                 Page(sweep.offset, limit, rows(*map(str, range(sweep.offset, sweep.offset + limit))), total)
             )
-            records += len(page.fresh)
+            records += len(page.new_records)
         return sweep, records
 
     @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ class TestEndlessLists:
         sweep, records = self.read(10_000, total, 10**7)
 
         assert most + 10_000 < records <= most + 20_000
-        assert (sweep.endless, sweep.sound) == ("total", False)
+        assert (sweep.endless, sweep.proves_in_pair) == ("total", False)
 
     @pytest.mark.parametrize("total", [None, 10**18])
     @pytest.mark.parametrize("max_records", [1, 999, 5000])
@@ -265,7 +265,7 @@ class TestEndlessLists:
         sweep, records = self.read(100, total, max_records)
 
         assert max_records < records <= max_records + 100
-        assert (sweep.endless, sweep.sound) == ("max_records", False)
+        assert (sweep.endless, sweep.proves_in_pair) == ("max_records", False)
 
     def test_that_end_at_max_records_are_not_endless(self) -> None:
         source = still_list(50)

@@ -83,7 +83,7 @@ def test_dripping_body_times_out(serve: Serve) -> None:
 def test_body_above_the_size_limit_when_decompressed_is_too_large(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "SINGLE", SizeLimit(10_000, 10**9))
+    monkeypatch.setattr(transport, "SINGLE_RECORD_LIMIT", SizeLimit(10_000, 10**9))
     bomb = gzip.compress(b" " * 1_000_000)
 
     with pytest.raises(TooLarge, match="lower --page-size"):
@@ -91,7 +91,7 @@ def test_body_above_the_size_limit_when_decompressed_is_too_large(
 
 
 def test_body_above_the_size_limit_as_transferred_is_too_large(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "SINGLE", SizeLimit(10_000, 10**9))
+    monkeypatch.setattr(transport, "SINGLE_RECORD_LIMIT", SizeLimit(10_000, 10**9))
     and_more = gzip.compress(b"{}") + bytes(1_000_000)
 
     with pytest.raises(TooLarge, match="lower --page-size"):

@@ -14,24 +14,24 @@ BOTH = frozenset({"traces", "metrics"})
 
 @pytest.fixture
 def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[OtlpReceiver]:
-    """A collector that the standard variables name."""
+    """A collector at the address in the OTEL_* variables."""
     with receiver() as listening:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", listening.url)
         yield listening
 
 
-def tell(signals: frozenset[str] = BOTH, **of_report: object) -> bool:
+def export_run(signals: frozenset[str] = BOTH, **fields: object) -> bool:
     """Export a run of two phases."""
-    telling = OtlpExporter(signals, "1f0c", "all")
-    telling.phase("models")
-    telling.advance("models", 20, 30)
-    telling.advance("models", 10, None)
-    telling.phase("writing")
-    return telling.end(outcome(**of_report))
+    exporter = OtlpExporter(signals, "1f0c", "all")
+    exporter.phase("models")
+    exporter.advance("models", 20, 30)
+    exporter.advance("models", 10, None)
+    exporter.phase("writing")
+    return exporter.end(outcome(**fields))
 
 
 def test_a_run_is_a_span_with_a_child_for_each_phase(collector: OtlpReceiver) -> None:
-    assert tell()
+    assert export_run()
     run, models, writing = spans(collector)
     assert [run.name, models.name, writing.name] == ["tfy-etl sync", "models", "writing"]
     assert (run.parent, models.parent, writing.parent) == (b"", run.id, run.id)
@@ -49,13 +49,13 @@ def test_a_run_is_a_span_with_a_child_for_each_phase(collector: OtlpReceiver) ->
 
 
 def test_an_error_is_recorded_on_the_run_and_on_its_last_phase(collector: OtlpReceiver) -> None:
-    tell(status="failed", exit_code=1, error="The database failed.")
+    export_run(status="failed", exit_code=1, error="The database failed.")
     run, models, writing = spans(collector)
     assert (run.error, models.error, writing.error) == ("The database failed.", "", "The database failed.")
 
 
 def test_metrics_have_units_and_descriptions(collector: OtlpReceiver) -> None:
-    tell()
+    export_run()
     found = metrics(collector)
     of_scope = (("tfy_etl.scope", "all"),)
     of_run = (*of_scope, ("tfy_etl.status", "succeeded"))
@@ -74,28 +74,28 @@ def test_metrics_have_units_and_descriptions(collector: OtlpReceiver) -> None:
 
 
 def test_without_a_complete_run_no_age_is_sent(collector: OtlpReceiver) -> None:
-    tell(last_complete_at=None, status="failed", exit_code=1)
+    export_run(last_complete_at=None, status="failed", exit_code=1)
     assert "tfy_etl.last_complete_run.age s" not in metrics(collector)
 
 
 @pytest.mark.parametrize(("signal", "path"), [("traces", "/v1/traces"), ("metrics", "/v1/metrics")])
 def test_only_enabled_signals_are_sent(signal: str, path: str, collector: OtlpReceiver) -> None:
-    tell(frozenset({signal}))
+    export_run(frozenset({signal}))
     assert {post.path for post in collector.posts} == {path}
 
 
-def test_the_standard_variables_count(collector: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_otel_variables_apply(collector: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=of-mine")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=staging")
-    tell()
+    export_run()
     assert {post.headers["x-key"] for post in collector.posts} == {"of-mine"}
     assert {post.headers["Content-Encoding"] for post in collector.posts} == {"gzip"}
     resource = spans(collector)[0].resource
     assert (resource["service.name"], resource["deployment.environment.name"]) == ("tfy-etl", "staging")
     assert resource["service.version"]
     monkeypatch.setenv("OTEL_SERVICE_NAME", "registry-copy")
-    tell()
+    export_run()
     assert {span.resource["service.name"] for span in spans(collector)} == {"tfy-etl", "registry-copy"}
 
 
@@ -103,7 +103,7 @@ def test_a_silent_collector_times_out(collector: OtlpReceiver, monkeypatch: pyte
     monkeypatch.setattr(otlp, "TIMEOUT_SECONDS", 0.5)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2")
     collector.drips = True
-    assert not tell()
+    assert not export_run()
     collector.stopped.set()
     for sending in threading.enumerate():  # or its log lines would appear in other tests
         if sending.name == "otlp":

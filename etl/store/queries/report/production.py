@@ -1,4 +1,4 @@
-"""Versions in production, and stretches in which versions were."""
+"""Versions in production, and the periods in which versions were."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -28,8 +28,8 @@ def models(connection: Connection) -> Iterator[Row]:
     return stream(connection, query.where(view.c.production_versions > 0))
 
 
-def stretches(connection: Connection, since: datetime) -> list[Row]:
-    """Return the stretches in production that began or ended at or after `since`, the latest events first.
+def periods(connection: Connection, since: datetime) -> list[Row]:
+    """Return the periods in production that began or ended at or after `since`, the latest events first.
 
     Those that began before the first copy count only if they ended since.
     """

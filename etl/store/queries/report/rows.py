@@ -23,7 +23,7 @@ class TopRows(NamedTuple):
 
 
 @contextmanager
-def one_moment(url: str) -> Iterator[Connection]:
+def open_snapshot(url: str) -> Iterator[Connection]:
     """Begin a transaction in which every query sees the same state, even while runs commit.
 
     ConfigError if the database does not exist.

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, func, select
 
-from etl.enums import WROTE
+from etl.enums import STATUSES_THAT_WROTE
 from etl.models import RejectedRecord, SyncRun, SyncRunCount, views
 from etl.store.queries.report.rows import Row, TopRows, fetch, top
 
@@ -30,7 +30,7 @@ def last_runs(connection: Connection, limit: int) -> list[Row]:
 
 def last_written(connection: Connection) -> Row | None:
     """Return the id and the start of the newest run that wrote."""
-    wrote = SyncRun.status.in_(WROTE)
+    wrote = SyncRun.status.in_(STATUSES_THAT_WROTE)
     query = select(SyncRun.id, SyncRun.started_at).where(wrote).order_by(SyncRun.started_at.desc(), SyncRun.id)
     return next(iter(fetch(connection, query.limit(1))), None)
 

@@ -17,7 +17,7 @@ from etl.store.queries.report.rows import Row, fetch
 _ENTITIES = (Model, ModelVersion)
 
 
-def by_day(connection: Connection) -> list[Row]:
+def records_by_day(connection: Connection) -> list[Row]:
     """Return the number of models and versions that were created, deleted and restored, by table and day."""
     day_of = dialect_of(connection.engine.url).day_of
     events = [

@@ -13,7 +13,7 @@ from etl.cli.rejected import NONE_OPEN
 from etl.cli.sanitize import redact_json, sanitize
 from etl.settings import Settings
 from etl.store import Reject, open_readonly, rejected_records
-from etl.sync import Fate, Interrupts, RejectedRetry, RunMonitor, Summary, run
+from etl.sync import Interrupts, RejectedRetry, RetryResult, RunMonitor, Summary, run
 
 _OUTCOMES = {
     "stored": "stored",
@@ -30,7 +30,7 @@ def retry_rejected(settings: Settings, reject_ids: Sequence[int]) -> None:
         found = (
             rejected_records.by_numbers(connection, reject_ids)
             if reject_ids
-            else rejected_records.listed(connection, also_resolved=False)
+            else rejected_records.list_rejected(connection, also_resolved=False)
         )
     retry = RejectedRetry([each for each in found if each.resolved_at is None])
     if not retry.rejects:
@@ -47,19 +47,20 @@ def retry_rejected(settings: Settings, reject_ids: Sequence[int]) -> None:
 
 def _print(found: Sequence[Reject], retry: RejectedRetry, summary: Summary | None, *, as_json: bool) -> None:
     """Print the result for each record. There is no summary if no record was open."""
-    before = {each.id: Fate("resolved") for each in found if each.resolved_at is not None}
-    fates = [(each, before.get(each.id) or retry.fates[each.id]) for each in found]
+    before = {each.id: RetryResult("resolved") for each in found if each.resolved_at is not None}
+    results = [(each, before.get(each.id) or retry.results[each.id]) for each in found]
     if as_json:
         records = [
-            {"id": each.id, "entity": each.entity, "record_id": each.record_id} | fate._asdict() for each, fate in fates
+            {"id": each.id, "entity": each.entity, "record_id": each.record_id} | result._asdict()
+            for each, result in results
         ]
         ended = {"run_id": summary and summary.run_id, "status": summary and summary.status}
         click.echo(json.dumps(redact_json(ended | {"records": records})))
         return
-    for each, fate in fates:
+    for each, result in results:
         name = sanitize(each.record_id) or "(no id)"
-        reason = f": {sanitize(fate.reason)}" if fate.reason else ""
-        click.echo(f"{each.id}  {each.entity} {name}: {_OUTCOMES[fate.outcome]}{reason}")
+        reason = f": {sanitize(result.reason)}" if result.reason else ""
+        click.echo(f"{each.id}  {each.entity} {name}: {_OUTCOMES[result.outcome]}{reason}")
     for warning in summary.warnings if summary else ():
         click.echo(f"Warning: {sanitize(warning)}")
     if not found:

@@ -1,15 +1,15 @@
 from datetime import datetime, timedelta
 
-from etl.report import headline
+from etl.report import key_figures
 from etl.report.data import MOVES
-from tests.unit.report.builders import NOW, Row, a_model, a_stretch, a_version, of_model, production, report_data
+from tests.unit.report.builders import NOW, Row, a_model, a_period, a_version, of_model, production, report_data
 
 DAY = timedelta(days=1)
 USUAL = report_data()
 
 
-def test_headline_shows_counts_and_their_changes() -> None:
-    assert headline.headline(report_data()) == [
+def test_key_figures_are_counts_and_their_changes() -> None:
+    assert key_figures.key_figures(report_data()) == [
         ("Models in production", "1", "1 entered", ""),
         ("Models", "1", "+5 −2", ""),
         ("Versions", "2", "no change", ""),
@@ -22,24 +22,24 @@ def test_an_unknown_size_is_not_zero() -> None:
     for count, without, shown in ((None, 2, ("unknown", "of 2 versions unknown")), (0, 0, ("0 bytes", "")),
                                   (3_100_000_000, 40, ("≥ 3.1 GB", "of 40 versions unknown"))):  # fmt: skip
         data = report_data(counts=USUAL.counts | {"bytes": count, "without_size": without})
-        size = headline.headline(data)[-1]
+        size = key_figures.key_figures(data)[-1]
         assert (size.value, size.note) == shown
 
 
 def test_versions_in_production_are_named_where_models_have_several() -> None:
     data = report_data(production=production(a_model(a_version(1), a_version(2))))
-    assert headline.headline(data)[0] == ("Models in production", "1", "no change", "2 versions")
+    assert key_figures.key_figures(data)[0] == ("Models in production", "1", "no change", "2 versions")
 
 
 def test_recent_period_is_limited_by_recorded_runs() -> None:
-    assert headline.lately(report_data()) == "last 30 days"
-    assert headline.lately(report_data(since=NOW - 29 * DAY)) == "so far"
+    assert key_figures.period_label(report_data()) == "last 30 days"
+    assert key_figures.period_label(report_data(since=NOW - 29 * DAY)) == "so far"
 
 
-def said(*stretches: Row, still: datetime = NOW) -> list[tuple[str, str]]:
+def said(*periods: Row, still: datetime = NOW) -> list[tuple[str, str]]:
     """Return word and text of the moves, where a version is in production since a moment."""
     model = a_model(a_version(since_at=still))
-    moves, number = headline.production_moves(report_data(production=production(model, stretches=list(stretches))))
+    moves, number = key_figures.production_moves(report_data(production=production(model, periods=list(periods))))
     assert len(moves) == number
     return [(each.word, each.text) for each in moves]
 
@@ -47,33 +47,33 @@ def said(*stretches: Row, still: datetime = NOW) -> list[tuple[str, str]]:
 def test_moves_say_what_replaced_what_and_after_how_long() -> None:
     at = NOW - 2 * DAY
     assert said(
-        a_stretch(5, at, lead_time_seconds=0.0), a_stretch(4, NOW - 40 * DAY, at),
+        a_period(5, at, lead_time_seconds=0.0), a_period(4, NOW - 40 * DAY, at),
     ) == [("promoted", "v5 replaced v4 after 38 days")]  # fmt: skip
     assert said(
-        a_stretch(4, at, change="rollback"), a_stretch(5, NOW - 40 * DAY, at, valid_from_is_exact=False),
+        a_period(4, at, change="rollback"), a_period(5, NOW - 40 * DAY, at, valid_from_is_exact=False),
     ) == [("rolled back", "v4 replaced v5")]  # fmt: skip
 
 
 def test_moves_say_what_entered_and_what_left_alone() -> None:
     at = NOW - 2 * DAY
-    assert said(a_stretch(1, at, change="first", lead_time_seconds=7 * 86_400.0)) == [
+    assert said(a_period(1, at, change="first", lead_time_seconds=7 * 86_400.0)) == [
         ("first", "v1 entered production, 7 days after its creation")
     ]
-    assert said(a_stretch(2, at)) == [("promoted", "v2 entered production")]
-    assert said(a_stretch(2, at), still=at - DAY) == [("promoted", "v2 entered production beside others")]
-    assert said(a_stretch(2, at, change="return"), a_stretch(1, at - 60 * DAY, at + DAY)) == [
+    assert said(a_period(2, at)) == [("promoted", "v2 entered production")]
+    assert said(a_period(2, at), still=at - DAY) == [("promoted", "v2 entered production beside others")]
+    assert said(a_period(2, at, change="return"), a_period(1, at - 60 * DAY, at + DAY)) == [
         ("retired", "v1 left production after 61 days"),
         ("back", "v2 entered production beside others"),
     ]
-    assert said(a_stretch(1, NOW - 60 * DAY, at)) == [("retired", "v1 left production after 58 days")]
-    assert said(a_stretch(None, at, change=None)) == [("entered", "a version without a number entered production")]
+    assert said(a_period(1, NOW - 60 * DAY, at)) == [("retired", "v1 left production after 58 days")]
+    assert said(a_period(None, at, change=None)) == [("entered", "a version without a number entered production")]
 
 
 def test_what_began_before_the_first_run_or_the_recent_period_is_no_move() -> None:
-    assert said(a_stretch(1, NOW - 2 * DAY, valid_from_is_exact=False), a_stretch(1, NOW - 31 * DAY)) == []
+    assert said(a_period(1, NOW - 2 * DAY, valid_from_is_exact=False), a_period(1, NOW - 31 * DAY)) == []
 
 
 def test_moves_are_cut_and_counted() -> None:
-    stretches = [a_stretch(1, NOW - DAY, **of_model() | {"model_id": f"m-{place}"}) for place in range(MOVES + 5)]
-    moves, number = headline.production_moves(report_data(production=production(a_model(), stretches=stretches)))
+    periods = [a_period(1, NOW - DAY, **of_model() | {"model_id": f"m-{place}"}) for place in range(MOVES + 5)]
+    moves, number = key_figures.production_moves(report_data(production=production(a_model(), periods=periods)))
     assert (len(moves), number) == (MOVES, MOVES + 5)

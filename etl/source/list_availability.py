@@ -55,7 +55,7 @@ def _forms(
         yield [(("model_id", model_id),)]
 
 
-def why(what: str, refusal: Refusal) -> str:
+def explain_refusal(what: str, refusal: Refusal) -> str:
     """Say why the list of `what` cannot be read."""
     if isinstance(refusal, Forbidden):
         return f"the token may not list {what} (403; grant it permission to read them)"

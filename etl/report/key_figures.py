@@ -1,40 +1,40 @@
-"""The headline figures, and what moved in production. Pure."""
+"""The key figures, and what moved in production. Pure."""
 
 from collections import defaultdict
 from datetime import datetime
 from typing import NamedTuple
 
-from etl.report.data import LATELY, MOVES, Changes, ReportData, Row
+from etl.report.data import MOVES, RECENT_PERIOD, ChangeCounts, ReportData, Row
 from etl.report.formatting import number, plural, size_at_least, span
 
 _MINUS = "\N{MINUS SIGN}"
 
 
-class Headline(NamedTuple):
+class KeyFigure(NamedTuple):
     """A figure, with its recent change and a note; empty if there is none."""
 
     label: str
     value: str
-    lately: str = ""
+    change: str = ""
     note: str = ""
 
 
-def headline(data: ReportData) -> list[Headline]:
-    """Return the headline figures."""
+def key_figures(data: ReportData) -> list[KeyFigure]:
+    """Return the key figures."""
     counts, production = data.counts, data.production
     versions = sum(len(each.versions) for each in production.models)
 
-    def counted(label: str, entity: str) -> Headline:
-        return Headline(label, number(counts[entity]), moves(data.activity.changed_lately, entity))
+    def counted(label: str, entity: str) -> KeyFigure:
+        return KeyFigure(label, number(counts[entity]), moves(data.activity.changed_lately, entity))
 
     unknown = counts["without_size"]
     several = plural(versions, "version") if versions > len(production.models) else ""
     return [
-        Headline("Models in production", number(len(production.models)), _entered(data), several),
+        KeyFigure("Models in production", number(len(production.models)), _entered(data), several),
         counted("Models", "models"),
         counted("Versions", "model_versions"),
         counted("ML repos", "ml_repos"),
-        Headline(
+        KeyFigure(
             "Size of artifacts",
             size_at_least(counts["bytes"], unknown),
             note=f"of {plural(unknown, 'version')} unknown" if unknown else "",
@@ -42,7 +42,7 @@ def headline(data: ReportData) -> list[Headline]:
     ]
 
 
-def moves(found: Changes, entity: str) -> str:
+def moves(found: ChangeCounts, entity: str) -> str:
     """Return how many records were added and deleted, such as "+3 −1"."""
     came = found.get((entity, "created"), 0) + found.get((entity, "restored"), 0)
     went = found.get((entity, "deleted"), 0)
@@ -50,16 +50,16 @@ def moves(found: Changes, entity: str) -> str:
     return " ".join(parts) or "no change"
 
 
-def lately(data: ReportData) -> str:
+def period_label(data: ReportData) -> str:
     """Return the name of the recent period."""
-    if data.since > data.made_at - LATELY:
+    if data.since > data.made_at - RECENT_PERIOD:
         return "so far"
-    return f"last {LATELY.days} days"
+    return f"last {RECENT_PERIOD.days} days"
 
 
 def _entered(data: ReportData) -> str:
-    entered = sum(_is_entry(row, data.since) for row in data.production.stretches)
-    left = sum(_is_exit(row, data.since) for row in data.production.stretches)
+    entered = sum(_is_entry(row, data.since) for row in data.production.periods)
+    left = sum(_is_exit(row, data.since) for row in data.production.periods)
     parts = [f"{number(entered)} entered"] * bool(entered) + [f"{number(left)} left"] * bool(left)
     return ", ".join(parts) or "no change"
 
@@ -84,7 +84,7 @@ class Move(NamedTuple):
 def production_moves(data: ReportData) -> tuple[list[Move], int]:
     """Return the newest recent moves in production, the latest first, and the number of all of them."""
     events: dict[tuple[datetime, str], tuple[list[Row], list[Row]]] = defaultdict(lambda: ([], []))
-    for row in data.production.stretches:
+    for row in data.production.periods:
         if _is_entry(row, data.since):
             events[row["valid_from"], row["model_id"]][0].append(row)
         if _is_exit(row, data.since):
@@ -112,7 +112,7 @@ def _had_others(data: ReportData, model_id: str, at: datetime) -> bool:
     """Whether another version of the model was in production before and after a moment."""
     still = (each.row["since_at"] for model in data.production.models for each in model.versions
              if model.model_id == model_id)  # fmt: skip
-    ended = (row for row in data.production.stretches if row["model_id"] == model_id and row["valid_to"] is not None)
+    ended = (row for row in data.production.periods if row["model_id"] == model_id and row["valid_to"] is not None)
     return any(since < at for since in still) or any(row["valid_from"] < at < row["valid_to"] for row in ended)
 
 

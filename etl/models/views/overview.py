@@ -1,8 +1,8 @@
-"""Views for questions that are asked often."""
+"""Views that give an overview: inventory, growth, usage, and models that need attention."""
 
 from sqlalchemy import Table
 
-from etl.models.views.columns import flag, metadata, moment, text, whole
+from etl.models.views.columns import flag, integer, metadata, moment, text
 
 inventory = Table(
     "inventory",
@@ -11,13 +11,13 @@ inventory = Table(
     text("ml_repo_name", "Name of the ML repo."),
     text("created_by", "Creator of the model, else of the version: display name, else slug, else id."),
     text("framework_type", "Framework of the versions; NULL for versions without one and for empty models."),
-    whole(
+    integer(
         "models",
         "Models with such versions, or without any; a model with two frameworks counts in both rows.",
     ),
-    whole("versions", "Versions with this ML repo, creator and framework."),
-    whole("artifact_size_bytes", "Total known size of their files, in bytes; NULL if no size is known."),
-    whole("versions_without_size", "Versions whose size is unknown or impossible: below 0 or above 1e15."),
+    integer("versions", "Versions with this ML repo, creator and framework."),
+    integer("artifact_size_bytes", "Total known size of their files, in bytes; NULL if no size is known."),
+    integer("versions_without_size", "Versions whose size is unknown or impossible: below 0 or above 1e15."),
     comment="Models and versions by ML repo, creator and framework.",
 )
 
@@ -44,13 +44,13 @@ model_activity = Table(
     text("ml_repo_name", "Name of its ML repo."),
     text("created_by", "Its creator: display name, else slug, else id."),
     moment("created_at", "When it was created, UTC."),
-    whole("version_count", "Number of its versions that are not deleted."),
+    integer("version_count", "Number of its versions that are not deleted."),
     moment(
         "last_version_at",
         "When the newest version was created, UTC; when it was first seen if the source does not say.",
     ),
-    whole("days_since_last_version", "Whole days since then; NULL for a model without versions."),
-    whole(
+    integer("days_since_last_version", "Whole days since then; NULL for a model without versions."),
+    integer(
         "days_since_last_activity",
         "Whole days since the last version; for a model without versions, since it was created or first seen.",
     ),
@@ -64,12 +64,12 @@ stale_models = Table(
     text("model_name", "Name within its ML repo."),
     text("ml_repo_name", "Name of its ML repo."),
     text("created_by", "Its creator: display name, else slug, else id."),
-    whole("version_count", "Number of its versions that are not deleted."),
+    integer("version_count", "Number of its versions that are not deleted."),
     moment(
         "last_version_at",
         "When the newest version was created, UTC; when it was first seen if the source does not say.",
     ),
-    whole("days_since_last_version", "Whole days since then; NULL for a model without versions."),
+    integer("days_since_last_version", "Whole days since then; NULL for a model without versions."),
     comment="Models without a new version for more than 180 days, empty ones included; model_activity has all models.",
 )
 
@@ -79,8 +79,8 @@ deployability = Table(
     text("ml_repo_id", "ml_repos.id"),
     text("ml_repo_name", "Name of the ML repo."),
     flag("deployable", "Whether the control plane can deploy them; NULL if the source does not say."),
-    whole("models", "Models whose latest version has this value."),
-    whole("versions", "Versions with this value."),
+    integer("models", "Models whose latest version has this value."),
+    integer("versions", "Versions with this value."),
     comment="Number of models and versions that the control plane can deploy.",
 )
 
@@ -88,8 +88,8 @@ base_model_usage = Table(
     "base_model_usage",
     metadata,
     text("base_model", "Base model of transformers models."),
-    whole("models", "Models with such versions."),
-    whole("versions", "Versions based on it."),
+    integer("models", "Models with such versions."),
+    integer("versions", "Versions based on it."),
     comment="Base models in use.",
 )
 
@@ -98,8 +98,8 @@ python_usage = Table(
     metadata,
     text("python_version", "Python version of the environment, as written."),
     text("minor", "Its first two numbers, such as 3.9; NULL if it does not begin with two numbers."),
-    whole("models", "Models with such versions."),
-    whole("versions", "Such versions."),
+    integer("models", "Models with such versions."),
+    integer("versions", "Such versions."),
     comment="Python versions in use.",
 )
 
@@ -114,7 +114,7 @@ package_usage = Table(
     text("model_id", "models.id of its model."),
     text("model_name", "Name of its model."),
     text("ml_repo_name", "Name of its ML repo."),
-    whole("version", "Number of the version."),
+    integer("version", "Number of the version."),
     flag("is_latest", "Whether it is the latest version of its model, according to the source."),
     text("requirement", "The requirement as written."),
     comment="Packages that each version requires.",
@@ -126,7 +126,7 @@ growth = Table(
     text("day", "Day in UTC, YYYY-MM-DD."),
     text("ml_repo_id", "ml_repos.id"),
     text("ml_repo_name", "Name of the ML repo."),
-    whole("models_created", "Models created on that day and not deleted."),
-    whole("versions_created", "Versions created on that day and not deleted."),
+    integer("models_created", "Models created on that day and not deleted."),
+    integer("versions_created", "Versions created on that day and not deleted."),
     comment="Models and versions that are not deleted, by day of creation.",
 )

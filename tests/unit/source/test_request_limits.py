@@ -8,18 +8,18 @@ import pytest
 
 from etl.simulator import Fault, Registry, Simulator, fault
 from etl.simulator.faults import FaultContext
-from etl.simulator.http_types import Answer, Proceed
+from etl.simulator.http_types import Proceed, Response
 from etl.source import Client, Listing, ListingReader
 from tests.support.concurrency_probe import ConcurrencyProbe
 from tests.unit.source.planes import TOKEN, settings
 
 VERSIONS = Listing("model-versions")
-Apply = Callable[[FaultContext, Proceed], Answer]
+Apply = Callable[[FaultContext, Proceed], Response]
 
 
 @contextmanager
 def reader_at(apply: Apply, concurrency: int) -> Iterator[ListingReader]:
-    """Yield a reader of some hundred pages, with each answer passed through `apply`."""
+    """Yield a reader of 150 pages; `apply` handles each answer."""
     registry = Registry.generate(seed=7, ml_repos=2, models=60, versions=10, metrics=0, empty_share=0.0)
     with Simulator(registry, token=TOKEN, faults=[Fault(apply)]) as plane:
         given = settings(host=plane.url, api_prefix="/api/ml/v1", concurrency=concurrency, max_retries=99)
@@ -30,7 +30,7 @@ def reader_at(apply: Apply, concurrency: int) -> Iterator[ListingReader]:
 def read(reader: ListingReader) -> int:
     """Read the list, check its proof, and return the number of versions."""
     reading = reader.read(VERSIONS)
-    count = sum(len(page.fresh) for page in reading)
+    count = sum(len(page.new_records) for page in reading)
     assert reading.proof == "anchored"
     return count
 
@@ -39,7 +39,7 @@ def read(reader: ListingReader) -> int:
 def test_calm_server_gets_few_requests_first_and_the_maximum_later(most: int) -> None:
     crowd = ConcurrencyProbe(most)
 
-    def apply(_: FaultContext, proceed: Proceed) -> Answer:
+    def apply(_: FaultContext, proceed: Proceed) -> Response:
         with crowd.joined():
             return proceed()
 
@@ -54,7 +54,7 @@ def test_overloaded_server_gets_single_requests_until_it_recovers() -> None:
     storm = fault("rate_limit:none,times=40")
     before, meanwhile, after = ConcurrencyProbe(8), ConcurrencyProbe(8), ConcurrencyProbe(8)
 
-    def apply(context: FaultContext, proceed: Proceed) -> Answer:
+    def apply(context: FaultContext, proceed: Proceed) -> Response:
         if not before.together.is_set():
             with before.joined():
                 return proceed()
