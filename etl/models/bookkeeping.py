@@ -178,6 +178,20 @@ class Change(Base):
     )
 
 
+class PrunedHistory(Base):
+    """How far `prune` has deleted changes: no row, or one."""
+
+    __tablename__ = "pruned_history"
+
+    newest_change_at: Mapped[datetime] = mapped_column(
+        primary_key=True, comment="The largest observed_at of the changes that prune deleted, UTC."
+    )
+
+    __table_args__ = (
+        {"comment": "How far prune deleted changes: earlier moments are unknown. One row; none if it deleted none."},
+    )
+
+
 class VersionReadState(Base):
     """The state of a model when its versions were last read in full; the next run plans by it."""
 

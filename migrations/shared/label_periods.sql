@@ -9,6 +9,11 @@ held AS (
         SELECT model_id, model_version_id, source, held, 9223372036854775807, NULL, 'held now' FROM held_now
     ) h
 ),
+-- A label whose gain is not recorded was there when its version was first seen, or was added by a change that was pruned:
+-- not after the newest of those, nor after the last change of the version.
+pruned AS (
+    SELECT MAX(newest_change_at) AS until_at FROM pruned_history
+),
 -- Everything that happened to a version and a label, numbered by `changes.id`. Times do not order events reliably:
 -- clocks are sometimes set back. One pass, because SQLite would read a set again for each use.
 events AS (
@@ -18,10 +23,17 @@ events AS (
         h.source,
         h.held,
         CASE k.part WHEN 1 THEN h.id WHEN 2 THEN 0 ELSE c.id END AS id,
-        CASE k.part WHEN 1 THEN h.observed_at WHEN 2 THEN v.first_seen_at ELSE c.observed_at END AS observed_at,
+        CASE
+            WHEN k.part = 1 THEN h.observed_at
+            WHEN k.part = 3 THEN c.observed_at
+            WHEN v.first_seen_at < p.until_at AND v.first_seen_at < v.last_changed_at
+            THEN CASE WHEN v.last_changed_at < p.until_at THEN v.last_changed_at ELSE p.until_at END
+            ELSE v.first_seen_at
+        END AS observed_at,
         CASE k.part WHEN 1 THEN h.kind WHEN 2 THEN 'first seen' ELSE c.kind END AS kind
     FROM held h
     CROSS JOIN (SELECT 1 AS part UNION ALL SELECT 2 UNION ALL SELECT 3) k
+    CROSS JOIN pruned p
     LEFT JOIN model_versions v ON k.part = 2 AND v.id = h.model_version_id
     LEFT JOIN changes c
         ON k.part = 3 AND c.entity = 'model_versions' AND c.entity_id = h.model_version_id
@@ -51,7 +63,8 @@ with_next AS (
 ),
 -- A version held the label after an event if the next loss comes before the next gain. It existed if the next restore
 -- does not come before the next delete. Each event changes one of the two, so a period lasts until the next event.
--- A period of no length is left out: a version was restored and lost the label in the same run.
+-- A period of no length is left out: a version was restored and lost the label in the same run, or the whole period was
+-- pruned except for `deleted_at`.
 periods AS (
     SELECT
         x.model_id,
@@ -80,5 +93,5 @@ periods AS (
     JOIN model_versions v ON v.id = x.model_version_id
     WHERE x.next_lost IS NOT NULL AND (x.next_got IS NULL OR x.next_lost < x.next_got)
       AND x.kind <> 'deleted' AND (x.next_restored IS NULL OR x.next_deleted < x.next_restored)
-      AND (x.next_at IS NULL OR x.next_at <> x.observed_at)
+      AND (COALESCE(x.next_at, v.deleted_at) IS NULL OR COALESCE(x.next_at, v.deleted_at) <> x.observed_at)
 )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from etl.models import ModelVersion, ProductionWord, SyncRun, views
-from tests.support.history_oracle import prune
+from tests.support.history_oracle import answers, prune
 from tests.support.sync_env import Row, SyncEnv
 
 
@@ -147,16 +147,18 @@ def test_not_before_is_the_last_run_that_surely_saw_the_version_without_the_labe
     }  # fmt: skip
 
 
-def test_pruning_keeps_the_bound_true(env: SyncEnv) -> None:
+def test_pruning_keeps_the_bounds_true(env: SyncEnv) -> None:
     one = env.registry.ids("model-versions")[0]
-    synced(env)
+    without = synced(env)
     tag(env, one, "prod")
-    synced(env)
+    entered = synced(env)
     horizon = synced(env)
     prune(env, horizon)
     created = env.row(ModelVersion, ModelVersion.id == one)["created_at"]
 
-    assert history(env, "valid_from_is_exact", "not_before") == [(False, created)]
+    assert history(env, "valid_from", "valid_from_is_exact", "not_before") == [(entered, False, created)]
+    assert answers(env, "production_as_of", at=without) == []
+    assert [row["version"] for row in answers(env, "production_as_of", at=horizon)] == [1]
 
 
 def test_the_words_for_production_are_a_setting_that_stays(env: SyncEnv) -> None:
