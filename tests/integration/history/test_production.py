@@ -147,6 +147,23 @@ def test_not_before_is_the_last_run_that_surely_saw_the_version_without_the_labe
     }  # fmt: skip
 
 
+def test_not_before_is_an_earlier_change_of_the_version_or_its_first_sight(env: SyncEnv) -> None:
+    model, one = env.registry.ids("models")[0], env.registry.ids("model-versions")[0]
+    synced(env)
+    env.registry.set_tags(one, ["prod"])
+    new = env.registry.add_version(model)
+    env.registry.set_tags(new, [])
+    seen = synced(env, full=False)
+    env.registry.set_tags(one, [])
+    env.registry.set_tags(new, ["live"])
+    removed = synced(env, full=False)
+    env.registry.set_tags(one, ["prod"])
+    back = synced(env, full=False)
+
+    names = ("version", "not_before", "valid_from")
+    assert history(env, *names)[1:] == [(3, seen, removed), (1, removed, back)]
+
+
 def test_pruning_keeps_the_bounds_true(env: SyncEnv) -> None:
     one = env.registry.ids("model-versions")[0]
     without = synced(env)
