@@ -163,6 +163,44 @@ def test_version_as_of_tells_every_field_of_a_version_as_it_was(env: SyncEnv) ->
     assert env.rows(views.current_models)
 
 
+def test_version_as_of_lists_metrics_as_logged_with_their_exact_values(env: SyncEnv) -> None:
+    model, version = env.registry.ids("models")[0], env.registry.ids("model-versions")[0]
+
+    def log(*values: float) -> datetime:
+        metrics = [{"key": "auc", "value": value, "step": step} for step, value in enumerate(values, 1)]
+        env.registry.set_fields(version, {"metrics": metrics})
+        return synced(env)
+
+    def measured(moment: datetime) -> list[tuple[str, int | None]]:
+        rows = answers(env, "version_as_of", at=moment, model=model, version=1)
+        return [(row["value"], row["step"]) for row in rows if row["field"] == "metrics.auc"]
+
+    before = log(0.9, 0.30000000000000004, 1.0)
+    after = log(0.9, 0.3, 1.0, 0.9)
+    assert measured(after) == [("0.9", 1), ("0.3", 2), ("1", 3), ("0.9", 4)]
+    assert measured(before) == [("0.9", 1), ("1", 3), ("0.30000000000000004", None)]
+
+
+def test_version_as_of_tells_models_of_one_name_apart(env: SyncEnv) -> None:
+    models = env.registry.ids("models")
+    repos = {each["id"]: each["manifest"]["name"] for each in env.registry.records("ml-repos")}
+    for each in models:
+        env.registry.set_fields(each, {"name": "same"})
+    before = synced(env)
+    manifest = env.registry.get("ml-repos", "2")["manifest"]
+    env.registry.set_fields("2", {"manifest": manifest | {"name": "renamed"}})
+    after = synced(env)
+
+    def found(moment: datetime, model: str) -> set[tuple[str, str]]:
+        rows = answers(env, "version_as_of", at=moment, model=model, version=1)
+        return {(row["model_id"], row["ml_repo_name"]) for row in rows}
+
+    first, second = models
+    assert found(before, "same") == {(first, repos["1"]), (second, repos["2"])}
+    assert found(after, "same") == {(first, repos["1"]), (second, "renamed")}
+    assert found(before, f"{repos['1']}/same") == {(first, repos["1"])}
+
+
 def dict_of(env: SyncEnv, moment: datetime, model: str) -> dict[str, list[str]]:
     """Return the values of each field of version 1."""
     found: dict[str, list[str]] = {}
