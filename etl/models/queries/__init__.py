@@ -32,6 +32,17 @@ QUERIES: Mapping[str, ShippedQuery] = {
 }
 """The queries by name. The parameter `at` takes any ISO 8601 form; without an offset it is UTC."""
 
+HISTORY_START = """\
+SELECT MAX(at) AS history_start
+FROM (
+    SELECT MIN(started_at) AS at FROM sync_runs WHERE complete
+    UNION ALL
+    SELECT MAX(newest_change_at) FROM pruned_history
+) starts"""
+"""A query for the moment since which history is known, NULL before the first complete run.
+
+It is the start of that run, or when the newest change that was pruned had been found. The state before is unknown."""
+
 _RECORDED = (
     "CASE WHEN field LIKE 'metrics.%' AND {0} NOT IN ('null', 'NaN', 'Infinity', '-Infinity') THEN {1} ELSE {0} END"
 )

@@ -7,12 +7,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import make_url, update
+from sqlalchemy import make_url, text, update
 
 from etl.models import Change, MlRepo, Model, ModelVersion, SyncRun, views
-from etl.models.queries import shipped_query
+from etl.models.queries import HISTORY_START, shipped_query
 from tests.support.databases import libpq
-from tests.support.history_oracle import answers
+from tests.support.history_oracle import answers, prune
 from tests.support.sync_env import SyncEnv
 
 
@@ -199,6 +199,23 @@ def test_version_as_of_tells_models_of_one_name_apart(env: SyncEnv) -> None:
     assert found(before, "same") == {(first, repos["1"]), (second, repos["2"])}
     assert found(after, "same") == {(first, repos["1"]), (second, "renamed")}
     assert found(before, f"{repos['1']}/same") == {(first, repos["1"])}
+
+
+def test_history_starts_at_the_first_complete_run_or_at_the_newest_pruned_change(env: SyncEnv) -> None:
+    def start() -> Any:
+        with env.connection() as connection:
+            at = connection.scalar(text(HISTORY_START))
+        return datetime.fromisoformat(at).replace(tzinfo=UTC) if isinstance(at, str) else at
+
+    assert start() is None
+    first = synced(env)
+    env.registry.set_tags(env.registry.ids("model-versions")[0], ["prod"])
+    pruned = synced(env)
+    assert start() == first
+    env.execute("UPDATE sync_runs SET finished_at = started_at")
+    prune(env, pruned + timedelta(microseconds=1))
+    assert start() == pruned
+    assert answers(env, "production_as_of", at=first) == []
 
 
 def dict_of(env: SyncEnv, moment: datetime, model: str) -> dict[str, list[str]]:
