@@ -152,7 +152,7 @@ class Change(Base):
         ForeignKey("sync_runs.id", ondelete="CASCADE"), comment="sync_runs.id of the run that found it."
     )
     observed_at: Mapped[datetime] = mapped_column(
-        comment="Start of that run, UTC: the change happened before the run ended."
+        comment="Start of that run, UTC. The change happened before the run ended (sync_runs.finished_at)."
     )
     entity: Mapped[str] = mapped_column(
         info=_ENTITIES, comment="Table of the record: ml_repos, models or model_versions."
