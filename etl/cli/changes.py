@@ -46,8 +46,9 @@ def changes_command(  # noqa: PLR0913 one for each option
         elif not has_runs:
             click.echo("There are no runs yet: start the first with tfy-etl sync.")
         else:
-            found = queries.changes.recorded(connection, chosen, limit=limit or DEFAULT_LIMIT)
-            _print_text(list(found), queries.changes.count(connection, chosen), chosen, model)
+            found = list(queries.changes.recorded(connection, chosen, limit=limit or DEFAULT_LIMIT))
+            nothing = _nothing(chosen, model, queries.changes.pruned_until(connection))
+            _print_text(found, queries.changes.count(connection, chosen), nothing)
 
 
 def _print_json(changes: Iterable[NamedChange]) -> None:
@@ -59,7 +60,8 @@ def _print_json(changes: Iterable[NamedChange]) -> None:
     click.echo("[]" if separator == "[" else "]")
 
 
-def _print_text(changes: list[NamedChange], counts: Counts, chosen: ChangeFilter, model: str | None) -> None:
+def _print_text(changes: list[NamedChange], counts: Counts, nothing: str) -> None:
+    """Print a line for each change, or the sentence that there are none."""
     from etl.cli.console import console, pluralize  # noqa: PLC0415 JSON does not need it
 
     out = console()
@@ -69,7 +71,7 @@ def _print_text(changes: list[NamedChange], counts: Counts, chosen: ChangeFilter
         for each in group:
             out.print(f"  {sentence(each, sanitize)}", soft_wrap=True)
     if not changes:
-        out.print(_nothing(chosen, model), soft_wrap=True)
+        out.print(nothing, soft_wrap=True)
     elif counts.shown > len(changes):
         out.print(f"\nShowing the newest {len(changes)} of {counts.shown}. Show all with --limit {counts.shown}.")
     if counts.bookkeeping:
@@ -77,15 +79,17 @@ def _print_text(changes: list[NamedChange], counts: Counts, chosen: ChangeFilter
         out.print(f"Not shown: {left_out} of fields such as updated_at. --output json has all changes.", soft_wrap=True)
 
 
-def _nothing(chosen: ChangeFilter, model: str | None) -> str:
-    """Say that there are no changes, and among which."""
+def _nothing(chosen: ChangeFilter, model: str | None, pruned_until: datetime | None) -> str:
+    """Say that there are no changes, among which, and a possible reason."""
     parts = [
         f" of {sanitize(model)}" if model is not None else "",
         " in this run" if chosen.run_id is not None else "",
         f" since {_time(chosen.since)} UTC" if chosen.since is not None else "",
         f" before {_time(chosen.until)} UTC" if chosen.until is not None else "",
     ]
-    return f"There are no changes{''.join(parts)}. {NOTHING_RECORDED}"
+    were_pruned = pruned_until is not None and (chosen.since is None or chosen.since <= pruned_until)
+    reason = f"Changes until {_time(pruned_until)} UTC were pruned." if were_pruned else NOTHING_RECORDED
+    return f"There are no changes{''.join(parts)}. {reason}"
 
 
 def _time(moment: datetime | None) -> str:

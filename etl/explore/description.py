@@ -44,6 +44,7 @@ _VIEW_GROUPS: Mapping[str, Sequence[str]] = {
     "The copy itself": ("sync_freshness", "version_coverage"),
 }
 _BOOKKEEPING = {
+    "pruned_history",
     "metric_directions",
     "metric_words",
     "production_words",

@@ -6,7 +6,15 @@ docs/how-to/analysts/orm.md has examples.
 
 from etl.models import views
 from etl.models.base import VERSION_TABLE, Base
-from etl.models.bookkeeping import Change, RejectedRecord, SyncRun, SyncRunCount, SyncScope, VersionReadState
+from etl.models.bookkeeping import (
+    Change,
+    PrunedHistory,
+    RejectedRecord,
+    SyncRun,
+    SyncRunCount,
+    SyncScope,
+    VersionReadState,
+)
 from etl.models.registry import MlRepo, Model, ModelVersion, Subject
 from etl.models.registry_lists import ModelRunStep, ModelVersionMetric, ModelVersionPackage, ModelVersionTag
 from etl.models.vocabulary import MetricDirection, MetricWord, ProductionWord
@@ -25,6 +33,7 @@ __all__ = [
     "ModelVersionPackage",
     "ModelVersionTag",
     "ProductionWord",
+    "PrunedHistory",
     "RejectedRecord",
     "Subject",
     "SyncRun",

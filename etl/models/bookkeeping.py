@@ -156,7 +156,7 @@ class Change(Base):
         ForeignKey("sync_runs.id", ondelete="CASCADE"), comment="sync_runs.id of the run that found it."
     )
     observed_at: Mapped[datetime] = mapped_column(
-        comment="Start of that run, UTC: the change happened before the run ended."
+        comment="Start of that run, UTC. The change happened before the run ended (sync_runs.finished_at)."
     )
     entity: Mapped[str] = mapped_column(
         info=_ENTITIES, comment="Table of the record: ml_repos, models or model_versions."
@@ -179,6 +179,20 @@ class Change(Base):
         Index(None, "entity", "kind", "field"),
         Index(None, "observed_at"),
         {"comment": "Every change that a run found, field by field; the first load of a scope writes none."},
+    )
+
+
+class PrunedHistory(Base):
+    """How far `prune` has deleted changes: no row, or one."""
+
+    __tablename__ = "pruned_history"
+
+    newest_change_at: Mapped[datetime] = mapped_column(
+        primary_key=True, comment="The largest observed_at of the changes that prune deleted, UTC."
+    )
+
+    __table_args__ = (
+        {"comment": "How far prune deleted changes: earlier moments are unknown. One row; none if it deleted none."},
     )
 
 

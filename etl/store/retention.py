@@ -4,7 +4,8 @@ This module takes no run lock. With a lock, a run would have to wait or exit wit
 follow each other so closely that the lock of the whole registry is never free. No lock is needed either. A run writes
 its own rows, closes those of dead runs, and resolves open rejected records. The deleted rows belong to runs that ended
 before the given moment, and no run reads or writes them again. Each batch is one transaction: a run waits for one at
-most.
+most. A transaction that deletes changes also records how far it went, so that the views of history say nothing false
+about the time before.
 """
 
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from etl.store.staging_tables import TABLES
 _RUNS, _CHANGES, _REJECTS, _COUNTS, _SCOPES = (
     TABLES[name] for name in ("sync_runs", "changes", "rejected_records", "sync_run_counts", "sync_scopes")
 )
+_HISTORY = TABLES["pruned_history"]
 
 PRUNED = tuple(table.name for table in (_CHANGES, _REJECTS, _COUNTS, _RUNS))
 """The tables that lose rows, in the order of deletion: rows that refer to a run before the run."""
@@ -67,6 +69,8 @@ class ExpiredHistory:
         for table, old in ((_CHANGES, self._changes), (_REJECTS, self._rejects)):
             for these in self._batches(table, old, batch):
                 with writing(self._connection):
+                    if table is _CHANGES:
+                        self._note_pruned(these)
                     deleted = {table.name: self._connection.execute(delete(table).where(these)).rowcount}
                 yield deleted
         for these in self._batches(_RUNS, self._runs, batch):
@@ -75,6 +79,16 @@ class ExpiredHistory:
                 deleted = {_COUNTS.name: self._connection.execute(delete(_COUNTS).where(of_these)).rowcount}
                 deleted[_RUNS.name] = self._connection.execute(delete(_RUNS).where(these)).rowcount
             yield deleted
+
+    def _note_pruned(self, changes: ColumnElement[bool]) -> None:
+        """Record the time of the newest of these changes, unless newer ones were pruned before."""
+        newest = select(func.max(_CHANGES.c.observed_at)).where(changes)
+        insert = dialect_of(self._connection.engine.url).insert(_HISTORY)
+        self._connection.execute(
+            insert.from_select([_HISTORY.c.newest_change_at.name], newest).on_conflict_do_nothing()
+        )
+        is_older = _HISTORY.c.newest_change_at < select(func.max(_HISTORY.c.newest_change_at)).scalar_subquery()
+        self._connection.execute(delete(_HISTORY).where(is_older))
 
     def _batches(self, table: Table, old: ColumnElement[bool], size: int) -> Iterator[ColumnElement[bool]]:
         """Yield ranges of the key with `size` old rows each, so that each row is read only once."""

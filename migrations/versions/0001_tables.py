@@ -234,6 +234,11 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_model_version_tags_tag"), "model_version_tags", ["tag"])
     op.create_table(
+        "pruned_history",
+        sa.Column("newest_change_at", TIMESTAMP, nullable=False),
+        sa.PrimaryKeyConstraint("newest_change_at", name=op.f("pk_pruned_history")),
+    )
+    op.create_table(
         "rejected_records",
         sa.Column("id", ROW_NUMBER, nullable=False),
         sa.Column("run_id", ID, nullable=False),
@@ -305,6 +310,7 @@ def downgrade() -> None:
     op.drop_table("sync_scopes")
     op.drop_table("sync_run_counts")
     op.drop_table("rejected_records")
+    op.drop_table("pruned_history")
     op.drop_table("model_version_tags")
     op.drop_table("model_version_packages")
     op.drop_table("model_version_metrics")

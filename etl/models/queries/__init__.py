@@ -32,17 +32,38 @@ QUERIES: Mapping[str, ShippedQuery] = {
 }
 """The queries by name. The parameter `at` takes any ISO 8601 form; without an offset it is UTC."""
 
+HISTORY_START = """\
+SELECT MAX(at) AS history_start
+FROM (
+    SELECT MIN(started_at) AS at FROM sync_runs WHERE complete
+    UNION ALL
+    SELECT MAX(newest_change_at) FROM pruned_history
+) starts"""
+"""A query for the moment since which history is known, NULL before the first complete run.
+
+It is the start of that run, or when the newest change that was pruned had been found. The state before is unknown."""
+
 _RECORDED = (
     "CASE WHEN field LIKE 'metrics.%' AND {0} NOT IN ('null', 'NaN', 'Infinity', '-Infinity') THEN {1} ELSE {0} END"
 )
 _PARTS: Mapping[str, Mapping[str, str]] = {
     "sqlite": {
-        "metric_as_text": "CASE WHEN value IS NOT NULL THEN printf('%.15g', value) END",
-        "as_number": "printf('%.15g', CAST({0} AS REAL))",
+        # The shortest text of the same double, as PostgreSQL writes it. Only %! writes more than 16 digits.
+        "metric_as_text": "CASE WHEN value IS NULL THEN NULL "
+        "WHEN CAST(printf('%.15g', value) AS REAL) = value THEN printf('%.15g', value) "
+        "WHEN CAST(printf('%!.16g', value) AS REAL) = value THEN printf('%!.16g', value) "
+        "ELSE printf('%!.17g', value) END",
+        "metric_group": "CASE WHEN value IS NOT NULL THEN printf('%.15g', value) END",
+        # Recorded values are the shortest texts already, but for their zeros.
+        "as_number": "CASE WHEN CAST(printf('%.15g', CAST({0} AS REAL)) AS REAL) = CAST({0} AS REAL) "
+        "THEN printf('%.15g', CAST({0} AS REAL)) ELSE {0} END",
+        "as_group": "printf('%.15g', CAST({0} AS REAL))",
     },
     "postgresql": {
         "metric_as_text": "CAST(value AS TEXT)",
+        "metric_group": "CAST(value AS TEXT)",
         "as_number": "CAST(CAST({0} AS DOUBLE PRECISION) AS TEXT)",
+        "as_group": "CAST(CAST({0} AS DOUBLE PRECISION) AS TEXT)",
     },
 }
 
@@ -78,9 +99,10 @@ _LIFE_AFTER = """COALESCE((
 def shipped_query(name: str, dialect: str) -> str:
     """Return the SQL of a query for `sqlite` or `postgresql`. Its parameters are `:at` and so on."""
     parts = dict(_PARTS[dialect])
-    as_number = parts.pop("as_number")
+    as_number, as_group = parts.pop("as_number"), parts.pop("as_group")
     for column in ("old_value", "new_value"):
         parts[f"recorded_value_of_{column}"] = _RECORDED.format(column, as_number.format(column))
+        parts[f"recorded_group_of_{column}"] = _RECORDED.format(column, as_group.format(column))
     for part in ("moment", "leaves"):
         parts[part] = _read(f"shared/{part}_{dialect}.sql").format()
     parts |= {part: _FIELD_THEN.format(*field) for part, field in _FIELDS.items()}

@@ -1,13 +1,17 @@
 -- All that is known of a version at a moment: description, tags, packages, metrics, metadata, manifest and the rest.
--- The parameter "model" is the model's id, FQN or name; "version" is the number of the version. The fields are named as in
--- `changes`. Metrics have no steps here, because `changes` records none.
+-- The parameter "model" is the model's id, FQN, name, or ML repo and name, such as risk/fraud-scorer. If several models have
+-- the name, model_id and ml_repo_name tell them apart. "version" is the number of the version. The fields are named as in
+-- `changes`. Metrics are in the order in which they were logged. `changes` records no steps: those of metrics that the
+-- version no longer has are NULL, and such metrics come last.
+-- No rows for a moment before the first run, whose state is unknown: see HISTORY_START in etl.models.queries.
 WITH RECURSIVE
 {moment},
 target AS (
     SELECT v.*
     FROM model_versions v
     JOIN models m ON m.id = v.model_id
-    WHERE CAST(:model AS TEXT) IN (m.id, m.fqn, m.name)
+    LEFT JOIN ml_repos r ON r.id = m.ml_repo_id
+    WHERE CAST(:model AS TEXT) IN (m.id, m.fqn, m.name, r.name || '/' || m.name)
       AND CAST(v.version AS TEXT) = CAST(:version AS TEXT)
       AND v.first_seen_at <= (SELECT at FROM moment)
 ),
@@ -23,12 +27,13 @@ life AS (
     WHERE kind IN ('created', 'deleted', 'restored')
 ),
 was_there AS (
-    SELECT t.id
-    FROM target t
-    LEFT JOIN life l ON l.entity_id = t.id AND l.place = 1
+    SELECT v.id, v.model_id, COALESCE({ml_repo_of_version}, {ml_repo_of_model}) AS ml_repo_id
+    FROM target v
+    JOIN models m ON m.id = v.model_id
+    LEFT JOIN life l ON l.entity_id = v.id AND l.place = 1
     WHERE CASE COALESCE(l.kind, '')
               WHEN 'deleted' THEN TRUE
-              WHEN '' THEN t.deleted_at IS NULL OR t.deleted_at > (SELECT at FROM moment)
+              WHEN '' THEN v.deleted_at IS NULL OR v.deleted_at > (SELECT at FROM moment)
               ELSE FALSE
           END
 ),
@@ -64,39 +69,97 @@ fields_undone AS (
     WHERE kind = 'updated' AND field NOT LIKE 'metrics.%' AND field NOT LIKE 'packages.%' AND field NOT LIKE 'extra.%'
       AND field NOT IN ('fqn', 'ml_repo_id', 'model_id', 'updated_at', 'version')
 ),
+metrics_now AS (
+    SELECT
+        m.*,
+        ROW_NUMBER() OVER (PARTITION BY id, field, value ORDER BY position) AS place
+    FROM (
+        SELECT
+            model_version_id AS id,
+            'metrics.' || key AS field,
+            COALESCE(value_special, {metric_group}, 'null') AS value_group,
+            COALESCE(value_special, {metric_as_text}, 'null') AS value,
+            position,
+            step
+        FROM model_version_metrics
+        WHERE model_version_id IN (SELECT id FROM target)
+    ) m
+),
 -- Lists may hold a value several times. Each later change took the old value away, and put the new one there.
 listed AS (
-    SELECT model_version_id AS id, 'tags' AS field, tag AS value, 1 AS number
+    SELECT model_version_id AS id, 'tags' AS field, tag AS value_group, tag AS value, 1 AS number, 1 AS is_now
     FROM model_version_tags
     WHERE model_version_id IN (SELECT id FROM target)
     UNION ALL
-    SELECT model_version_id, 'packages.' || COALESCE(name, requirement), requirement, 1
+    SELECT model_version_id, 'packages.' || COALESCE(name, requirement), requirement, requirement, 1, 1
     FROM model_version_packages
     WHERE model_version_id IN (SELECT id FROM target)
     UNION ALL
-    SELECT model_version_id, 'metrics.' || key, COALESCE(value_special, {metric_as_text}, 'null'), 1
-    FROM model_version_metrics
-    WHERE model_version_id IN (SELECT id FROM target)
+    SELECT id, field, value_group, value, 1, 1
+    FROM metrics_now
     UNION ALL
-    SELECT entity_id, field, {recorded_value_of_old_value}, 1
+    SELECT entity_id, field, {recorded_group_of_old_value}, {recorded_value_of_old_value}, 1, 0
     FROM later
     WHERE old_value IS NOT NULL AND (field LIKE 'metrics.%' OR field LIKE 'packages.%' OR kind = 'tag_removed')
     UNION ALL
-    SELECT entity_id, field, {recorded_value_of_new_value}, -1
+    SELECT entity_id, field, {recorded_group_of_new_value}, {recorded_value_of_new_value}, -1, 0
     FROM later
     WHERE new_value IS NOT NULL AND (field LIKE 'metrics.%' OR field LIKE 'packages.%' OR kind = 'tag_added')
 ),
+-- SQLite may write the last digit of a double otherwise than it was recorded. So count values that differ no more than
+-- that together, and prefer recorded values.
+counted AS (
+    SELECT
+        id,
+        field,
+        value,
+        SUM(number) AS number,
+        SUM(is_now) AS number_now,
+        SUM(SUM(number)) OVER (PARTITION BY id, field, value_group) AS of_group,
+        SUM(CASE WHEN SUM(number) > 0 THEN SUM(number) ELSE 0 END) OVER (
+            PARTITION BY id, field, value_group
+            ORDER BY SUM(is_now), value
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS so_far
+    FROM listed
+    GROUP BY id, field, value_group, value
+),
+listed_then AS (
+    SELECT * FROM counted WHERE number > 0 AND so_far <= of_group
+),
+-- Not a join, which SQLite would plan badly.
+metrics_then AS (
+    SELECT
+        m.*,
+        MAX(number) OVER (PARTITION BY id, field, value) AS number_then
+    FROM (
+        SELECT id, field, value, position, step, place, 0 AS number FROM metrics_now
+        UNION ALL
+        SELECT id, field, value, NULL, NULL, NULL, number FROM listed_then
+    ) m
+),
 fields_then AS (
-    SELECT n.id, n.field, n.value
+    SELECT n.id, n.field, n.value, CAST(NULL AS BIGINT) AS position, CAST(NULL AS BIGINT) AS step
     FROM fields_now n
     WHERE n.field NOT IN (SELECT u.field FROM fields_undone u WHERE u.id = n.id)
     UNION ALL
-    SELECT id, field, value FROM fields_undone WHERE place = 1
+    SELECT id, field, value, NULL, NULL FROM fields_undone WHERE place = 1
     UNION ALL
-    SELECT id, field, value FROM listed GROUP BY id, field, value HAVING SUM(number) > 0
+    SELECT id, field, value, position, step FROM metrics_then WHERE place <= number_then
+    UNION ALL
+    SELECT id, field, value, NULL, NULL
+    FROM listed_then
+    WHERE field NOT LIKE 'metrics.%' OR number > number_now
 )
-SELECT f.id AS model_version_id, f.field, f.value
+SELECT
+    w.model_id,
+    {name_of_ml_repo} AS ml_repo_name,
+    f.id AS model_version_id,
+    f.field,
+    f.value,
+    f.step
 FROM fields_then f
 JOIN was_there w ON w.id = f.id
+LEFT JOIN ml_repos r ON r.id = w.ml_repo_id
 WHERE f.value IS NOT NULL
-ORDER BY model_version_id, field, value
+ORDER BY ml_repo_name, w.model_id, f.id, f.field, f.position NULLS LAST, f.value

@@ -9,10 +9,14 @@ from etl.models.types import RegistryText, UtcDateTime
 # A separate MetaData, because Alembic compares Base.metadata with the tables.
 metadata = MetaData()
 
-IS_EXACT_COMMENT = "False if it existed at the first load, or if the change was pruned: the start may be earlier."
+IS_EXACT_COMMENT = "False if it was there at first sight, or if the change was pruned: it may have begun long before."
 NOT_BEFORE_COMMENT = (
-    "It began after this time, UTC: the start of the last run that compared every version before, or the creation of "
-    "the version. NULL if neither is known."
+    "It began after this time, UTC: the latest of the creation of the version, its first sight, its earlier changes, "
+    "and the last earlier run that compared every version. NULL if none is known."
+)
+FOUND_AT_COMMENT = (
+    "Start of the first run known to have found it{0}, UTC. It began after not_before, and before that run ended "
+    "(sync_runs.finished_at)."
 )
 
 

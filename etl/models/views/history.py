@@ -2,7 +2,17 @@
 
 from sqlalchemy import Table
 
-from etl.models.views.columns import IS_EXACT_COMMENT, NOT_BEFORE_COMMENT, flag, integer, metadata, moment, real, text
+from etl.models.views.columns import (
+    FOUND_AT_COMMENT,
+    IS_EXACT_COMMENT,
+    NOT_BEFORE_COMMENT,
+    flag,
+    integer,
+    metadata,
+    moment,
+    real,
+    text,
+)
 
 tag_history = Table(
     "tag_history",
@@ -13,7 +23,7 @@ tag_history = Table(
     text("model_version_id", "model_versions.id"),
     integer("version", "Number of the version."),
     text("tag", "The tag, in its original case."),
-    moment("valid_from", "Start of the run that first found it, UTC."),
+    moment("valid_from", FOUND_AT_COMMENT.format("")),
     flag("valid_from_is_exact", IS_EXACT_COMMENT),
     moment("not_before", NOT_BEFORE_COMMENT),
     moment(
@@ -32,7 +42,7 @@ alias_history = Table(
     text("model_version_id", "model_versions.id"),
     integer("version", "Number of the version."),
     text("version_alias", "The alias, in its original case."),
-    moment("valid_from", "Start of the run that first found it, UTC."),
+    moment("valid_from", FOUND_AT_COMMENT.format("")),
     flag("valid_from_is_exact", IS_EXACT_COMMENT),
     moment("not_before", NOT_BEFORE_COMMENT),
     moment(
@@ -49,11 +59,11 @@ production_label_history = Table(
     text("model_version_id", "model_versions.id"),
     text("source", "tag or alias."),
     text("label", "The tag or alias, in its original case; production_words has the words that count."),
-    moment("valid_from", "Start of the run that first found it, UTC."),
+    moment("valid_from", FOUND_AT_COMMENT.format("")),
     flag("valid_from_is_exact", IS_EXACT_COMMENT),
     moment("not_before", NOT_BEFORE_COMMENT),
     moment("valid_to", "Start of the run that found it removed or the version deleted, UTC; NULL while it is set."),
-    moment("since_at", "Start of the stretch in production that the period belongs to, UTC."),
+    moment("since_at", "The valid_from of the first period in the same stretch in production, UTC."),
     flag("since_is_exact", "Like valid_from_is_exact, for since_at."),
     moment("since_not_before", "Like not_before, for since_at, UTC."),
     moment("until_at", "End of that stretch, UTC; NULL while the version is in production."),
@@ -69,14 +79,17 @@ production_history = Table(
     text("model_version_id", "model_versions.id"),
     integer("version", "Number of the version."),
     text("labels", "The tags and aliases that marked it in this time, the first one first."),
-    moment("valid_from", "Start of the run that first found it in production, UTC."),
+    moment("valid_from", FOUND_AT_COMMENT.format(" in production")),
     flag("valid_from_is_exact", IS_EXACT_COMMENT),
     moment("not_before", NOT_BEFORE_COMMENT),
     moment(
         "valid_to",
         "Start of the run that found no such label, or the version deleted, UTC; NULL while it is in production.",
     ),
-    real("duration_seconds", "Seconds from valid_from to valid_to, or until now; a lower bound if it is not exact."),
+    real(
+        "duration_seconds",
+        "Seconds from valid_from to valid_to, or until now. If valid_from is not exact, it may have lasted longer.",
+    ),
     real(
         "lead_time_seconds",
         "Seconds from the creation of the version to valid_from; NULL if that is not exact, or not the first time.",
@@ -97,7 +110,7 @@ model_timeline = Table(
     metadata,
     text("model_id", "models.id"),
     text("model_name", "Current name of the model."),
-    moment("observed_at", "Start of the run that found the change, UTC."),
+    moment("observed_at", "Start of the run that found the change, UTC. It happened before that run ended."),
     text("run_id", "sync_runs.id of that run."),
     text("entity", "models or model_versions."),
     text("entity_id", "Id of the model or version that changed."),

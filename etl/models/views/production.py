@@ -22,10 +22,14 @@ production_versions = Table(
     text("created_by", "Creator of the version: display name, else slug, else id."),
     moment("created_at", "When it was created, UTC."),
     moment("updated_at", "Last change according to the source, UTC; some changes do not update it."),
-    moment("since_at", "Since when the version has been in production without a break, under whatever label, UTC."),
+    moment(
+        "since_at",
+        "Start of the first run known to have found the version in production, where it has been since, under whatever "
+        "label, UTC. It entered after not_before, and before that run ended (sync_runs.finished_at).",
+    ),
     flag("since_is_exact", IS_EXACT_COMMENT),
     moment("not_before", NOT_BEFORE_COMMENT),
-    moment("label_since_at", "Since when the version has this tag or alias, UTC."),
+    moment("label_since_at", "Start of the first run known to have found this tag or alias, UTC."),
     flag("label_since_is_exact", "Like since_is_exact, for label_since_at."),
     moment(
         "superseded_at",
@@ -50,7 +54,7 @@ production_models = Table(
     ),
     moment(
         "production_since_at",
-        "Since when newest_production_version has been in production without a break, under whatever label, UTC.",
+        "Like since_at of production_versions, for newest_production_version, UTC.",
     ),
     flag("production_since_is_exact", IS_EXACT_COMMENT),
     moment("production_not_before", NOT_BEFORE_COMMENT),

@@ -86,6 +86,12 @@ def has_runs(connection: Connection) -> bool:
     return connection.scalar(select(_RUNS.c.id).limit(1)) is not None
 
 
+def pruned_until(connection: Connection) -> datetime | None:
+    """Return the time of the newest change that `prune` deleted; None if it deleted none."""
+    newest: datetime | None = connection.scalar(select(func.max(TABLES["pruned_history"].c.newest_change_at)))
+    return newest
+
+
 def _changes(chosen: ChangeFilter) -> CTE:
     table = TABLES["changes"]
     wanted: list[ColumnElement[bool]] = []

@@ -81,6 +81,16 @@ def test_after_the_first_run_a_line_explains_why_there_are_no_changes(known: Sim
     assert (done.code, done.out) == (0, "There are no changes. The first load of a scope records no changes.\n")
 
 
+def test_after_a_prune_a_line_says_until_when_changes_were_pruned(model: str, tfy_etl: Cli) -> None:
+    newest = json.loads(tfy_etl("changes", "--output", "json").out)[0]["observed_at"]
+    assert tfy_etl("prune", "--keep", "0s").code == 0
+    done = tfy_etl("changes")
+    until = f"{newest[:10]} {newest[11:19]}"
+    assert (done.code, done.out) == (0, f"There are no changes. Changes until {until} UTC were pruned.\n")
+    later = tfy_etl("changes", "--since", "2999-01-01").out
+    assert later.endswith("The first load of a scope records no changes.\n")
+
+
 def test_without_a_run_a_line_says_how_to_start(tfy_etl: Cli) -> None:
     missing = tfy_etl("changes")
     assert missing.code == 2

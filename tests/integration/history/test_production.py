@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from etl.models import ModelVersion, ProductionWord, SyncRun, views
-from tests.support.history_oracle import prune
+from tests.support.history_oracle import answers, prune
 from tests.support.sync_env import Row, SyncEnv
 
 
@@ -147,16 +147,35 @@ def test_not_before_is_the_last_run_that_surely_saw_the_version_without_the_labe
     }  # fmt: skip
 
 
-def test_pruning_keeps_the_bound_true(env: SyncEnv) -> None:
+def test_not_before_is_an_earlier_change_of_the_version_or_its_first_sight(env: SyncEnv) -> None:
+    model, one = env.registry.ids("models")[0], env.registry.ids("model-versions")[0]
+    synced(env)
+    env.registry.set_tags(one, ["prod"])
+    new = env.registry.add_version(model)
+    env.registry.set_tags(new, [])
+    seen = synced(env, full=False)
+    env.registry.set_tags(one, [])
+    env.registry.set_tags(new, ["live"])
+    removed = synced(env, full=False)
+    env.registry.set_tags(one, ["prod"])
+    back = synced(env, full=False)
+
+    names = ("version", "not_before", "valid_from")
+    assert history(env, *names)[1:] == [(3, seen, removed), (1, removed, back)]
+
+
+def test_pruning_keeps_the_bounds_true(env: SyncEnv) -> None:
     one = env.registry.ids("model-versions")[0]
-    synced(env)
+    without = synced(env)
     tag(env, one, "prod")
-    synced(env)
+    entered = synced(env)
     horizon = synced(env)
     prune(env, horizon)
     created = env.row(ModelVersion, ModelVersion.id == one)["created_at"]
 
-    assert history(env, "valid_from_is_exact", "not_before") == [(False, created)]
+    assert history(env, "valid_from", "valid_from_is_exact", "not_before") == [(entered, False, created)]
+    assert answers(env, "production_as_of", at=without) == []
+    assert [row["version"] for row in answers(env, "production_as_of", at=horizon)] == [1]
 
 
 def test_the_words_for_production_are_a_setting_that_stays(env: SyncEnv) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import make_url, update
+from sqlalchemy import make_url, text, update
 
 from etl.models import Change, MlRepo, Model, ModelVersion, SyncRun, views
-from etl.models.queries import shipped_query
+from etl.models.queries import HISTORY_START, shipped_query
 from tests.support.databases import libpq
-from tests.support.history_oracle import answers
+from tests.support.history_oracle import answers, prune
 from tests.support.sync_env import SyncEnv
 
 
@@ -161,6 +161,61 @@ def test_version_as_of_tells_every_field_of_a_version_as_it_was(env: SyncEnv) ->
     assert dict_of(env, deleted, name) == {}
     assert env.rows(Change, Change.entity_id == version)
     assert env.rows(views.current_models)
+
+
+def test_version_as_of_lists_metrics_as_logged_with_their_exact_values(env: SyncEnv) -> None:
+    model, version = env.registry.ids("models")[0], env.registry.ids("model-versions")[0]
+
+    def log(*values: float) -> datetime:
+        metrics = [{"key": "auc", "value": value, "step": step} for step, value in enumerate(values, 1)]
+        env.registry.set_fields(version, {"metrics": metrics})
+        return synced(env)
+
+    def measured(moment: datetime) -> list[tuple[str, int | None]]:
+        rows = answers(env, "version_as_of", at=moment, model=model, version=1)
+        return [(row["value"], row["step"]) for row in rows if row["field"] == "metrics.auc"]
+
+    before = log(0.9, 0.30000000000000004, 1.0)
+    after = log(0.9, 0.3, 1.0, 0.9)
+    assert measured(after) == [("0.9", 1), ("0.3", 2), ("1", 3), ("0.9", 4)]
+    assert measured(before) == [("0.9", 1), ("1", 3), ("0.30000000000000004", None)]
+
+
+def test_version_as_of_tells_models_of_one_name_apart(env: SyncEnv) -> None:
+    models = env.registry.ids("models")
+    repos = {each["id"]: each["manifest"]["name"] for each in env.registry.records("ml-repos")}
+    for each in models:
+        env.registry.set_fields(each, {"name": "same"})
+    before = synced(env)
+    manifest = env.registry.get("ml-repos", "2")["manifest"]
+    env.registry.set_fields("2", {"manifest": manifest | {"name": "renamed"}})
+    after = synced(env)
+
+    def found(moment: datetime, model: str) -> set[tuple[str, str]]:
+        rows = answers(env, "version_as_of", at=moment, model=model, version=1)
+        return {(row["model_id"], row["ml_repo_name"]) for row in rows}
+
+    first, second = models
+    assert found(before, "same") == {(first, repos["1"]), (second, repos["2"])}
+    assert found(after, "same") == {(first, repos["1"]), (second, "renamed")}
+    assert found(before, f"{repos['1']}/same") == {(first, repos["1"])}
+
+
+def test_history_starts_at_the_first_complete_run_or_at_the_newest_pruned_change(env: SyncEnv) -> None:
+    def start() -> Any:
+        with env.connection() as connection:
+            at = connection.scalar(text(HISTORY_START))
+        return datetime.fromisoformat(at).replace(tzinfo=UTC) if isinstance(at, str) else at
+
+    assert start() is None
+    first = synced(env)
+    env.registry.set_tags(env.registry.ids("model-versions")[0], ["prod"])
+    pruned = synced(env)
+    assert start() == first
+    env.execute("UPDATE sync_runs SET finished_at = started_at")
+    prune(env, pruned + timedelta(microseconds=1))
+    assert start() == pruned
+    assert answers(env, "production_as_of", at=first) == []
 
 
 def dict_of(env: SyncEnv, moment: datetime, model: str) -> dict[str, list[str]]:

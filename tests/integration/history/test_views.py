@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from etl.models import Change, ModelVersion, SyncRun, views
+from etl.models import Change, ModelVersion, PrunedHistory, SyncRun, views
 from etl.store import open_readonly, rejected_records
 from etl.sync import Interrupts, RejectedRetry, run
 from tests.integration.history.test_properties import DEEP
@@ -164,33 +164,42 @@ def test_a_first_load_of_another_ml_repo_is_not_exact_either(env: SyncEnv) -> No
     assert stretches(env, other) == [("prod", second, False, None)]
 
 
-def test_period_with_a_pruned_start_begins_at_first_sight_and_is_not_exact(env: SyncEnv) -> None:
-    version = versions(env)[0]
+def test_period_with_a_pruned_start_begins_at_the_last_pruned_change_and_is_not_exact(env: SyncEnv) -> None:
+    one, two, untouched, changed = versions(env)
+    tag(env, untouched, "prod")
     first = synced(env)
-    tag(env, version, "prod", "old")
-    synced(env)
-    tag(env, version, "prod")
+    tag(env, one, "prod", "old")
+    tag(env, two, "prod")
+    given = synced(env)
+    tag(env, changed, "other")
+    pruned = synced(env)
+    tag(env, one, "prod")
     horizon = synced(env)
     prune(env, horizon)
 
-    assert stretches(env, version) == [("old", first, False, horizon), ("prod", first, False, None)]
+    assert [row["newest_change_at"] for row in env.rows(PrunedHistory)] == [pruned]
+    assert stretches(env, one) == [("old", pruned, False, horizon), ("prod", pruned, False, None)]
+    assert stretches(env, two) == [("prod", given, False, None)]  # it never changed again
+    assert stretches(env, untouched) == [("prod", first, False, None)]
+    prune(env, first)
+    assert [row["newest_change_at"] for row in env.rows(PrunedHistory)] == [pruned]
 
 
 def test_pruning_removes_ended_periods_and_times_of_past_deletes(env: SyncEnv) -> None:
     back_again, still_gone = versions(env)[:2]
     tag(env, back_again, "prod")
     tag(env, still_gone, "prod")
-    first = synced(env)
+    synced(env)
     env.registry.delete_version(back_again)
     env.registry.delete_version(still_gone)
-    gone = synced(env)
+    synced(env)
     env.registry.restore(back_again)
     env.registry.touch(back_again)
     back = synced(env)
     prune(env, back)
 
     assert stretches(env, back_again) == [("prod", back, True, None)]
-    assert stretches(env, still_gone) == [("prod", first, False, gone)]
+    assert stretches(env, still_gone) == []
 
 
 def test_changes_are_ordered_by_writing_even_if_the_clock_was_set_back(env: SyncEnv) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from etl.errors import ConfigError, DeleteLimitExceeded
-from etl.models import Base, Change, RejectedRecord, SyncRun, SyncRunCount, SyncScope
+from etl.models import Base, Change, PrunedHistory, RejectedRecord, SyncRun, SyncRunCount, SyncScope
 from etl.simulator import fault
 from etl.store import ExpiredHistory, open_readonly
 from etl.sync import Summary, prune
@@ -62,13 +62,16 @@ def changing(env: SyncEnv, times: int) -> Iterator[Summary]:
 def test_runs_counts_and_changes_go_when_they_are_old_and_the_registry_stays(env: SyncEnv) -> None:
     runs = [each.run_id for each in changing(env, 3)]
     age(env, *runs[:3])
-    before = {name: env.rows(table) for name, table in Base.metadata.tables.items() if name not in PRUNED}
+    others = {*Base.metadata.tables} - PRUNED - {"pruned_history"}
+    before = {name: env.rows(Base.metadata.tables[name]) for name in others}
     young = [row for row in env.rows(Change) if row["run_id"] == runs[3]]
+    newest = max(row["observed_at"] for row in env.rows(Change) if row["run_id"] == runs[2])
     gone = pruned(env)
 
     assert gone == {"changes": 4, "rejected_records": 0, "sync_run_counts": 9, "sync_runs": 3}
     assert kept(env) == {runs[3]}
     assert env.rows(Change) == young
+    assert env.rows(PrunedHistory) == [{"newest_change_at": newest}]
     assert len(env.rows(SyncRunCount)) == 3
     for name, rows in before.items():
         assert env.rows(Base.metadata.tables[name]) == rows, name
@@ -189,6 +192,7 @@ def test_a_dry_run_counts_what_would_go_and_writes_nothing(env: SyncEnv) -> None
     before = counted(env)
     would_go = pruned(env, dry_run=True)
     assert counted(env) == before
+    assert env.rows(PrunedHistory) == []
     assert would_go == pruned(env)
     assert min(would_go.values()) > 0
     assert counted(env) == {name: before[name] - would_go[name] for name in PRUNED}
