@@ -259,7 +259,7 @@ def test_a_model_has_one_row_with_its_versions_and_their_labels() -> None:
     html = page(data, max_age=DAY, redact=str)
     (row,) = re.findall(r'<tr><th scope="row">.*?</tr>', html[html.index('data-name="models in production"') :])[:1]
     assert Looked(row).text.startswith("churn-scorerchurn-scorerv5 churn-scorerv3 churn-scorer champion by 2026-11-26")
-    assert "2 of v7" in Looked(row).text
+    assert "2 to v7" in Looked(row).text
 
 
 def test_warnings_come_first_on_the_page() -> None:
