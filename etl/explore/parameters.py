@@ -1,4 +1,4 @@
-"""Parameters of queries and filters: times in any spelling of ISO 8601, numbers, and ranges of versions."""
+"""Parameters of queries and filters: times in ISO 8601, numbers, and ranges of versions."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.utils import canonicalize_name
 
 from etl.durations import parse_duration
 from etl.errors import ConfigError
 from etl.explore import columns
 
 _FILTER = re.compile(r'"?(\w+)"? (?:=|!=|<|<=|>|>=) :(p[0-9]+)\b')
+_DAYS = re.compile(r"(?:([0-9]{1,5}) ?d?)?")
+_NUMBER = re.compile(r"(?:v?([0-9]{1,18}))?")
 _FLAGS = {"yes": 1, "true": 1, "no": 0, "false": 0}
 
 
@@ -50,18 +52,37 @@ def specifiers(text: str) -> str:
     return text
 
 
-def version_matches(version: str | None, text: str | None) -> int | None:
-    """Return whether a version is in a range, 0 or 1; None if one of them is unknown or cannot be compared."""
-    if version is None or text is None:
-        return None
-    try:
-        return int(SpecifierSet(text).contains(Version(version), prereleases=True))
-    except (InvalidSpecifier, InvalidVersion):
-        return None
+def days(text: str) -> str:
+    """Return a number of days, written as 7 or 7d; unchanged if it is empty. ValueError if the text is none."""
+    found = _DAYS.fullmatch(text.strip().lower())
+    if not found:
+        raise ValueError(f"days: {text!r} is no number of days. Write 7 or 7d.")
+    return found[1] or ""
+
+
+def version_number(text: str) -> str:
+    """Return the number of a version, written as 3 or v3; unchanged if it is empty. ValueError if the text is none."""
+    found = _NUMBER.fullmatch(text.strip().lower())
+    if not found:
+        raise ValueError(f"version: {text!r} is no number of a version. Write 3 or v3.")
+    return str(int(found[1])) if found[1] else ""
+
+
+def direction(text: str) -> str:
+    """Return `higher`, `lower` or an empty text. ValueError if the text is something else."""
+    word = text.strip().lower()
+    if word not in {"", "higher", "lower"}:
+        raise ValueError(f"better: {text!r} is no direction. Write higher or lower.")
+    return word
+
+
+def package_name(text: str) -> str:
+    """Return the name of a package as PyPI normalises it."""
+    return canonicalize_name(text.strip())
 
 
 BY_NAME: Mapping[str, Callable[[str], str]] = {"at": stored_moment, "range": specifiers}
-"""Functions by the name of a parameter: each returns the value for the query, or raises ValueError."""
+"""Functions by the name of a parameter, in any query: each returns the value for it, or raises ValueError."""
 
 
 def typed(sql: str, given: Mapping[str, Any]) -> dict[str, Any]:
