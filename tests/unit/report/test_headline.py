@@ -10,7 +10,7 @@ USUAL = report_data()
 
 def test_headline_shows_counts_and_their_changes() -> None:
     assert headline.headline(report_data()) == [
-        ("Models in production", "1", "1 entered", ""),
+        ("Models in production", "1", "versions: 1 entered", ""),
         ("Models", "1", "+5 −2", ""),
         ("Versions", "2", "no change", ""),
         ("ML repos", "1", "no change", ""),
