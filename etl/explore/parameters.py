@@ -81,7 +81,7 @@ def package_name(text: str) -> str:
     return canonicalize_name(text.strip())
 
 
-BY_NAME: Mapping[str, Callable[[str], str]] = {"at": stored_moment, "range": specifiers}
+BY_NAME: Mapping[str, Callable[[str], str]] = {"at": stored_moment, "days": days, "range": specifiers}
 """Functions by the name of a parameter, in any query: each returns the value for it, or raises ValueError."""
 
 
