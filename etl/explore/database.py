@@ -63,7 +63,10 @@ class RegistryDatabase(Database):
         Datasette truncates only the results of such queries, and the pages of tables, which have their own limit.
         """
         if isinstance(params, dict) and "p0" in params:
-            params = parameters.typed(sql, params)
+            try:
+                params = parameters.typed(sql, params)
+            except ValueError as error:
+                raise BadRequest(str(error)) from error
         if not truncate or page_size not in {None, "max"}:
             return await super().execute(sql, params, truncate, custom_time_limit, page_size, log_sql_errors)
         given = params if isinstance(params, dict) else {}

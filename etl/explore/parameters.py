@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -88,14 +87,17 @@ BY_NAME: Mapping[str, Callable[[str], str]] = {"at": stored_moment, "days": days
 def typed(sql: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a filter as their columns have them: numbers, flags and times.
 
-    Datasette binds text. SQLite does not find it equal to a number that a view has computed.
+    Datasette binds text. SQLite does not find it equal to a number that a view has computed. ValueError if a text
+    cannot be read.
     """
     found = dict(given)
     for column, name in _FILTER.findall(sql):
         convert = _BY_TYPE.get(columns.type_of(column, None))
         if convert is not None and isinstance(found.get(name), str):
-            with suppress(ValueError):  # the text then equals no value
+            try:
                 found[name] = convert(found[name])
+            except ValueError as error:
+                raise ValueError(f"{column}: {found[name]!r} {_EXPECTED[convert]}") from error
     return found
 
 
@@ -113,4 +115,10 @@ _BY_TYPE: Mapping[type | None, Callable[[str], Any]] = {
     float: float,
     bool: _flag,
     datetime: stored_moment,
+}
+_EXPECTED: Mapping[Callable[[str], Any], str] = {
+    _whole: "is no number.",
+    float: "is no number.",
+    _flag: "is neither yes nor no.",
+    stored_moment: "is no time. Write 2026-05-01, 2026-05-01T12:30Z, or 7d (ago).",
 }

@@ -151,6 +151,14 @@ def test_filters_compare_numbers_flags_and_times_as_such(pages: Pages) -> None:
         (pages.rows("/metric_changes", relative_change__lt="-0.1"), sum(each < -0.1 for each in changes)),
     ):
         assert 0 < len(found) == expected
+    for filters, answer in (
+        ({"created_at__gt": "soon"}, "created_at: 'soon' is no time. Write 2026-05-01"),
+        ({"version__lt": "two"}, "version: 'two' is no number."),
+        ({"is_latest": "perhaps"}, "is_latest: 'perhaps' is neither yes nor no."),
+    ):
+        wrong = pages.response("/current_model_versions", **filters)
+        assert wrong.status_code == 400
+        assert answer in html.unescape(wrong.text)
 
 
 def test_counts_by_a_column_lead_to_their_rows(pages: Pages) -> None:
