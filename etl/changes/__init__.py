@@ -8,19 +8,21 @@
 """
 
 from etl.changes.as_json import as_json
-from etl.changes.fields import BOOKKEEPING
+from etl.changes.fields import BOOKKEEPING, EMPTY_JSON, is_left_out
 from etl.changes.named_change import RECORD_KINDS, NamedChange, PlannedChanges
 from etl.changes.net import net_changes
 from etl.changes.sentences import NOTHING_RECORDED, deleted_record_names, name, record_lines, sentence
 
 __all__ = [
     "BOOKKEEPING",
+    "EMPTY_JSON",
     "NOTHING_RECORDED",
     "RECORD_KINDS",
     "NamedChange",
     "PlannedChanges",
     "as_json",
     "deleted_record_names",
+    "is_left_out",
     "name",
     "net_changes",
     "record_lines",

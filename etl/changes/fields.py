@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping
 
+from etl.changes.named_change import NamedChange
+
 BOOKKEEPING: Mapping[str, frozenset[str]] = {
     "ml_repos": frozenset({"is_derived", "extra.num_runs", "extra.datasets_count"}),
     "models": frozenset({"updated_at", "latest_version_id", "run_steps", "fqn"}),
     "model_versions": frozenset({"updated_at", "fqn", "ml_repo_id", "manifest.name", "manifest.ml_repo"}),
 }
 """Fields by table that change as a result of other changes, each of which has its own row."""
+
+EMPTY_JSON = frozenset({"[]", "{}"})
+"""Values within JSON that mean the same as none."""
 
 FIELD_LABELS: Mapping[str, str] = {
     "artifact_size_bytes": "artifact size",
@@ -36,3 +41,10 @@ VALUELESS_FIELDS = frozenset({"description", "latest_version_id", "model_id", "r
 
 ID_FIELDS_SHOWN_BY_NAME = frozenset({"created_by_id", "ml_repo_id"})
 """Columns that hold an id: the sentence shows the name of its record."""
+
+
+def is_left_out(change: NamedChange) -> bool:
+    """Return whether lists for people leave a change out: of a bookkeeping field, or from an empty list to none."""
+    field = change.field or ""
+    is_same = "." in field and {change.old, change.new} <= {None, *EMPTY_JSON}
+    return is_same or field in BOOKKEEPING.get(change.entity, ())

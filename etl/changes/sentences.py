@@ -4,6 +4,7 @@
 shortened, because no pattern recognises half of a secret.
 """
 
+import re
 from collections.abc import Callable
 from itertools import groupby
 
@@ -17,6 +18,7 @@ NOTHING_RECORDED = "The first load of a scope records no changes."
 _LONGEST_VALUE = 40
 _LONGEST_NAME = 60
 _PARTS = 3
+_WHOLE = re.compile(r"-?[0-9]{1,20}")
 
 
 def sentence(change: NamedChange, clean: Sanitizer) -> str:
@@ -95,15 +97,18 @@ def _column_change(change: NamedChange, clean: Sanitizer) -> str:
         # A name is unknown if the record that has the id is not stored.
         is_known = (named.old is None, named.new is None) == (change.old is None, change.new is None)
         return _field_change(words, named, clean) if is_known else f"{words} {_verb(change)}"
-    return _field_change(words, change, clean)
+    return _field_change(words, change, clean, _size if column == "artifact_size_bytes" else None)
 
 
-def _field_change(words: str, change: NamedChange, clean: Sanitizer) -> str:
+def _field_change(
+    words: str, change: NamedChange, clean: Sanitizer, shown: Callable[[str, Sanitizer], str] | None = None
+) -> str:
+    value = shown or _value
     if change.old is None:
-        return f"{words} set to {_value(change.new or '', clean)}"
+        return f"{words} set to {value(change.new or '', clean)}"
     if change.new is None:
-        return f"{words} {_value(change.old, clean)} removed"
-    return f"{words} changed from {_value(change.old, clean)} to {_value(change.new, clean)}"
+        return f"{words} {value(change.old, clean)} removed"
+    return f"{words} changed from {value(change.old, clean)} to {value(change.new, clean)}"
 
 
 def _metric_change(key: str, change: NamedChange, clean: Sanitizer) -> str:
@@ -130,6 +135,10 @@ def _value(text: str, clean: Sanitizer) -> str:
     """Return a value, shortened, and in quotes if it is not one word."""
     shown = _shorten(text, clean, _LONGEST_VALUE)
     return shown if shown and " " not in shown else f'"{shown}"'
+
+
+def _size(text: str, clean: Sanitizer) -> str:
+    return f"{int(text):,} bytes" if _WHOLE.fullmatch(text) else _value(text, clean)
 
 
 def _shorten(text: str, clean: Sanitizer, longest: int) -> str:

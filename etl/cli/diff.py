@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from etl.changes import NamedChange, as_json, sentence
+from etl.changes import NamedChange, as_json, is_left_out, sentence
 from etl.cli.moment import moment_at
 from etl.cli.output import print_result
 from etl.cli.sanitize import redact, sanitize
@@ -53,7 +53,7 @@ def diff_command(  # noqa: PLR0913 one for each option
             first = queries.diff.first_run_at(connection)
             if first is None or start < first:
                 title += ". What the first run found counts as created"
-    _print(found, len(found), limit, output, title)
+    _print(found, limit, output, title)
 
 
 def _between_versions(pair: VersionPair) -> list[NamedChange]:
@@ -87,15 +87,16 @@ def _diff_with_source(settings: Settings, limit: int | None, output: str) -> Non
         found = list(summary.changes.changes) if summary.changes else []
         for warning in summary.warnings:
             click.echo(f"Warning: {sanitize(warning)}", err=True)
-        print_result(lambda: _print(found, len(found), limit, output, "From the tables to the source"), work_done=False)
+        print_result(lambda: _print(found, limit, output, "From the tables to the source"), work_done=False)
     sys.exit(summary.exit_code)
 
 
-def _print(changes: Sequence[NamedChange], total: int, limit: int | None, output: str, title: str) -> None:
-    shown = changes[: limit if limit or output == "json" else DEFAULT_LIMIT]
+def _print(changes: Sequence[NamedChange], limit: int | None, output: str, title: str) -> None:
     if output == "json":
-        click.echo(json.dumps([as_json(each, redact) for each in shown], indent=0))
+        click.echo(json.dumps([as_json(each, redact) for each in changes[:limit]], indent=0))
         return
+    listed = [each for each in changes if not is_left_out(each)]
+    total, shown = len(listed), listed[: limit or DEFAULT_LIMIT]
     from etl.cli.console import console, pluralize  # noqa: PLC0415 JSON does not need it
 
     out = console()

@@ -6,7 +6,8 @@
 `cells`        Cells of tables: names as links, and values as people write them.
 `formatting`   Times, sizes, shares, durations, and charts as SVG.
 `columns`      What each column is: its format, and the record that it names.
-`parameters`   Parameters of queries: times in ISO 8601, and ranges of versions.
+`parameters`   Parameters of queries: times in ISO 8601, numbers, and ranges of versions.
+`ranges`       Whether versions and requirements of packages are in a range.
 `description`  Datasette's metadata of tables and views, from the mappings.
 `questions`    Prepared queries, by subject.
 `templates`    Pages that replace Datasette's own; `static` has their style.

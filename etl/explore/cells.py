@@ -31,7 +31,7 @@ def render(row: Any, value: Any, column: str, table: str | None, datasette: Any)
     if other is not None and value is not None:
         return _id(value, other, datasette)
     if value is not None and (view := columns.list_view_of(column, table)):
-        return Markup('<a href="/{}/{}?{}">{}</a>').format(NAME, view, urlencode({f"{column}__exact": value}), value)
+        return _filtered(view, {column: value}, value)
     if value is not None and column in columns.VERSION_NUMBERS and "model_id" in names:
         return _numbered(_plain(row["model_id"]), value, column)
     form = columns.format_of(column, table)
@@ -62,15 +62,24 @@ def _name(row: Any, value: Any, column: str, links: Mapping[str, columns.Link]) 
     if stored_id is None:
         return None
     if value is not None:
-        return _link(link.table, stored_id, columns.label(column, value))
+        shown = columns.label(column, value)
+        if link.filter_column is not None:
+            return _filtered(link.table, {link.filter_column: stored_id}, shown)
+        return _link(link.table, stored_id, shown)
     is_named = any(row[name] is not None for name, other in links.items() if other.id_column == link.id_column)
     return None if is_named or link.id_column == "entity_id" else _link(link.table, stored_id, stored_id)
 
 
 def _numbered(model_id: Any, number: int, column: str) -> Markup:
     """Return the number of a version as a link to the version of the model with that number."""
-    filters = urlencode({"model_id__exact": model_id, "version__exact": number})
-    return Markup('<a href="/{}/model_versions?{}">{}</a>').format(NAME, filters, columns.label(column, number))
+    filters = {"model_id": model_id, "version": number}
+    return _filtered("model_versions", filters, columns.label(column, number))
+
+
+def _filtered(table: str, values: Mapping[str, Any], label: object) -> Markup:
+    """Return a link to the rows of a table or view with these values."""
+    filters = urlencode({f"{name}__exact": value for name, value in values.items()})
+    return Markup('<a href="/{}/{}?{}">{}</a>').format(NAME, table, filters, label)
 
 
 def _id(value: Any, other: str, datasette: Any) -> Any:

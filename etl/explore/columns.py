@@ -18,10 +18,14 @@ Format = Callable[[Any], object]
 
 
 class Link(NamedTuple):
-    """The column with the id of a record, and the table of the record."""
+    """The column with the id of a record, and the table of the record.
+
+    With `filter_column`, the link is to the rows of the table that have the id in that column.
+    """
 
     id_column: str
     table: str
+    filter_column: str | None = None
 
 
 # Ids, the columns that name their records, and the tables. These references have no foreign keys: the source may list
@@ -44,6 +48,11 @@ _OWN: Mapping[str, tuple[tuple[str, ...], str]] = {
     "model_versions": (("fqn", "version"), "model_versions"),
     "current_models": (("name",), "models"),
     "current_model_versions": (("version", "fqn"), "model_versions"),
+}
+
+# Ids of queries whose name is a link to the rows of a view, instead of a record.
+_FILTERS: Mapping[str, tuple[str, Link]] = {
+    "production_creator_id": ("created_by", Link("production_creator_id", "production_versions", "created_by_id")),
 }
 
 VERSION_NUMBERS = {
@@ -88,6 +97,7 @@ def link_columns(columns: tuple[str, ...], table: str | None) -> dict[str, Link]
         for label in labels
         if id_column in columns and label in columns
     }
+    found |= {label: link for id_column, (label, link) in _FILTERS.items() if {id_column, label} <= {*columns}}
     if table is not None and table in _OWN:
         labels, other = _OWN[table]
         found |= {label: Link("id", other) for label in labels if label in columns}

@@ -1,6 +1,6 @@
 """The database as Datasette uses it: read-only, with references between tables, and with pages of query results."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from datasette.utils.asgi import BadRequest
 
 from etl.explore import parameters
 from etl.explore.columns import TABLES, id_columns
+from etl.explore.questions import BY_SQL, Parameter
 from etl.store import queries
 
 T = TypeVar("T")
@@ -62,17 +63,23 @@ class RegistryDatabase(Database):
         Datasette truncates only the results of such queries, and the pages of tables, which have their own limit.
         """
         if isinstance(params, dict) and "p0" in params:
-            params = parameters.convert_filter_values(sql, params)
+            try:
+                params = parameters.convert_filter_values(sql, params)
+            except ValueError as error:
+                raise BadRequest(str(error)) from error
         if not truncate or page_size not in {None, "max"}:
             return await super().execute(sql, params, truncate, custom_time_limit, page_size, log_sql_errors)
         given = params if isinstance(params, dict) else {}
         first, rows = _number(given, "_next", 0), _number(given, "_size", page_size or PAGE_ROWS)
-        _convert(given)
+        question = BY_SQL.get(sql)
+        _convert(given, question.parameters if question else ())
         limit_ms = min(custom_time_limit or self.ds.sql_time_limit_ms, self.ds.sql_time_limit_ms)
 
         def fetch(connection: Any) -> Results:
             with sqlite_timelimit(connection, limit_ms):
                 try:
+                    for each in question.parameters if question else ():
+                        _find(connection, each, given)
                     cursor = connection.execute(sql, given)
                     found = list(islice(cursor, first, first + rows + 1))
                 except sqlite3.OperationalError as error:
@@ -108,13 +115,30 @@ def _number(given: Mapping[str, Any], name: str, default: int | str) -> int:
     return min(int(text), MAX_PAGE_ROWS) if name == "_size" else int(text)
 
 
-def _convert(given: dict[str, Any]) -> None:
+def _convert(given: dict[str, Any], fields: Sequence[Parameter]) -> None:
     """Turn parameters into what the database can compare. An error that the page of the query shows, if one cannot."""
-    for name in parameters.BY_NAME.keys() & given:
+    functions = {**parameters.BY_NAME, **{each.name: each.read for each in fields if each.read}}
+    for name in functions.keys() & given:
         try:
-            given[name] = parameters.BY_NAME[name](given[name])
+            given[name] = functions[name](given[name])
         except ValueError as error:
             raise sqlite3.DatabaseError(str(error)) from error
+
+
+def _find(connection: Any, field: Parameter, given: dict[str, Any]) -> None:
+    """Turn the name of a record into its value for the query. An error that the page shows, if no record has it."""
+    text = given.get(field.name, "").strip()
+    if not field.find or not text:
+        return
+    found = connection.execute(field.find, {"text": text}).fetchall()
+    chosen = [row for row in found if row[2]] or found
+    values, names = ({row[place] for row in chosen} for place in (0, 1))
+    noun = field.name.replace("ml_repo", "ML repo")
+    if not found:
+        raise sqlite3.DatabaseError(f"No {noun} is called {text!r}.")
+    if len(values) > 1 and len(names) > 1:
+        raise sqlite3.DatabaseError(f"Several are called so: {', '.join(sorted(names))}. Write one of them.")
+    given[field.name] = values.pop() if len(values) == 1 else names.pop()
 
 
 def _key(column: str, other_table: str, other_column: str) -> dict[str, str]:

@@ -1,19 +1,20 @@
-"""Parameters of queries and filters: times in any spelling of ISO 8601, numbers, and ranges of versions."""
+"""Parameters of queries and filters: times in ISO 8601, numbers, and ranges of versions."""
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.utils import canonicalize_name
 
 from etl.durations import parse_duration
 from etl.errors import ConfigError
 from etl.explore import columns
 
 _FILTER = re.compile(r'"?(\w+)"? (?:=|!=|<|<=|>|>=) :(p[0-9]+)\b')
+_DAYS = re.compile(r"(?:([0-9]{1,5}) ?d?)?")
+_NUMBER = re.compile(r"(?:v?([0-9]{1,18}))?")
 _FLAGS = {"yes": 1, "true": 1, "no": 0, "false": 0}
 
 
@@ -50,31 +51,53 @@ def specifiers(text: str) -> str:
     return text
 
 
-def version_matches(version: str | None, text: str | None) -> int | None:
-    """Return whether a version is in a range, 0 or 1; None if one of them is unknown or cannot be compared."""
-    if version is None or text is None:
-        return None
-    try:
-        return int(SpecifierSet(text).contains(Version(version), prereleases=True))
-    except (InvalidSpecifier, InvalidVersion):
-        return None
+def days(text: str) -> str:
+    """Return a number of days, written as 7 or 7d; unchanged if it is empty. ValueError if the text is none."""
+    found = _DAYS.fullmatch(text.strip().lower())
+    if not found:
+        raise ValueError(f"days: {text!r} is no number of days. Write 7 or 7d.")
+    return found[1] or ""
 
 
-BY_NAME: Mapping[str, Callable[[str], str]] = {"at": stored_moment, "range": specifiers}
-"""Functions by the name of a parameter: each returns the value for the query, or raises ValueError."""
+def version_number(text: str) -> str:
+    """Return the number of a version, written as 3 or v3; unchanged if it is empty. ValueError if the text is none."""
+    found = _NUMBER.fullmatch(text.strip().lower())
+    if not found:
+        raise ValueError(f"version: {text!r} is no number of a version. Write 3 or v3.")
+    return str(int(found[1])) if found[1] else ""
+
+
+def direction(text: str) -> str:
+    """Return `higher`, `lower` or an empty text. ValueError if the text is something else."""
+    word = text.strip().lower()
+    if word not in {"", "higher", "lower"}:
+        raise ValueError(f"better: {text!r} is no direction. Write higher or lower.")
+    return word
+
+
+def package_name(text: str) -> str:
+    """Return the name of a package as PyPI normalises it."""
+    return canonicalize_name(text.strip())
+
+
+BY_NAME: Mapping[str, Callable[[str], str]] = {"at": stored_moment, "days": days, "range": specifiers}
+"""Functions by the name of a parameter, in any query: each returns the value for it, or raises ValueError."""
 
 
 def convert_filter_values(sql: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a filter as their columns have them: numbers, flags and times.
 
-    Datasette binds text. SQLite does not find it equal to a number that a view has computed.
+    Datasette binds text. SQLite does not find it equal to a number that a view has computed. ValueError if a text
+    cannot be read.
     """
     found = dict(given)
     for column, name in _FILTER.findall(sql):
         convert = _BY_TYPE.get(columns.type_of(column, None))
         if convert is not None and isinstance(found.get(name), str):
-            with suppress(ValueError):  # the text then equals no value
+            try:
                 found[name] = convert(found[name])
+            except ValueError as error:
+                raise ValueError(f"{column}: {found[name]!r} {_EXPECTED[convert]}") from error
     return found
 
 
@@ -92,4 +115,10 @@ _BY_TYPE: Mapping[type | None, Callable[[str], Any]] = {
     float: float,
     bool: _flag,
     datetime: stored_moment,
+}
+_EXPECTED: Mapping[Callable[[str], Any], str] = {
+    _whole: "is no number.",
+    float: "is no number.",
+    _flag: "is neither yes nor no.",
+    stored_moment: "is no time. Write 2026-05-01, 2026-05-01T12:30Z, or 7d (ago).",
 }

@@ -1,6 +1,8 @@
 """Datasette's hooks: cells as people write them, and what the templates show beyond Datasette's own pages."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -10,13 +12,14 @@ from datasette.utils.asgi import NotFound, Response
 
 from etl.changes import NamedChange, name, sentence
 from etl.enums import Entity
-from etl.explore import cells, columns, description, formatting, parameters
+from etl.explore import cells, columns, description, formatting, parameters, ranges
 from etl.explore.database import NAME
-from etl.explore.questions import BY_NAME, GROUPS
+from etl.explore.questions import AT, BY_NAME, GROUPS
 from etl.models import types
 from etl.store import queries
 
 _CHANGES_AT_START = 8
+_WEEK = timedelta(days=7)
 _PAGES: dict[str | None, Callable[..., Any]] = {
     "models": queries.record_pages.model_page,
     "model_versions": queries.record_pages.version_page,
@@ -60,7 +63,8 @@ def prepare_jinja2_environment(env: Any) -> None:
 @hookimpl
 def prepare_connection(conn: Any) -> None:
     """Add the functions of the questions."""
-    conn.create_function("version_matches", 2, parameters.version_matches, deterministic=True)
+    conn.create_function("version_matches", 2, ranges.version_matches, deterministic=True)
+    conn.create_function("range_overlap", 2, ranges.range_overlap, deterministic=True)
 
 
 @hookimpl
@@ -102,7 +106,15 @@ async def _record(database: Any, table: str | None, request: Any) -> dict[str, A
     page = await database.read(lambda connection: _PAGES[table](connection, record_id))
     if page is None:
         raise NotFound("Record not found")
-    return {"page": page}
+    return {"page": page, "known_at": _known_at(page.version)} if table == "model_versions" else {"page": page}
+
+
+def _known_at(version: Any) -> tuple[str, str]:
+    """Return a moment in the past at which a version is known, and the words for it: a week ago if it was there."""
+    week_ago = datetime.now(UTC) - _WEEK
+    if version["first_seen_at"] <= week_ago and (version["deleted_at"] is None or version["deleted_at"] > week_ago):
+        return "7d", "a week ago"
+    return version["first_seen_at"].isoformat(), "when it was first copied"
 
 
 async def _start(database: Any) -> dict[str, Any]:
@@ -121,7 +133,25 @@ async def _question(database: Any, request: Any) -> dict[str, Any]:
         return {}
     offered = [await database.execute(each.choices) if each.choices else () for each in question.parameters]
     choices = [[row[0] for row in rows] for rows in offered]
-    return {"note": question.note, "parameters": list(zip(question.parameters, choices, strict=True))}
+    return {
+        "note": question.note,
+        "parameters": list(zip(question.parameters, choices, strict=True)),
+        "missing": next(
+            (each.required for each in question.parameters if each.required and not request.args.get(each.name)), None
+        ),
+        "before_first_run": await _first_run_after(database, request.args.get("at"))
+        if AT in question.parameters
+        else None,
+    }
+
+
+async def _first_run_after(database: Any, at: str | None) -> datetime | None:
+    """Return the start of the first run if a moment is before it; None if the moment is known, or cannot be read."""
+    with suppress(ValueError):
+        first: datetime | None = await database.read(queries.diff.first_run_at) if at else None
+        if at and first and parameters.stored_moment(at) < parameters.stored_moment(first.isoformat()):
+            return first
+    return None
 
 
 def change_parts(change: NamedChange) -> tuple[str, str]:

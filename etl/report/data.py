@@ -81,11 +81,15 @@ class Makeup:
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """Stale models, and models that lack something, by what they lack. Lists begin with models in production."""
+    """Stale models, and models that lack something, by what they lack. Lists begin with models in production.
+
+    The models without a description are also in two parts: those in production, and the others.
+    """
 
     stale: TopRows
     lacking: dict[str, TopRows]
     undescribed_in_production: TopRows
+    undescribed_elsewhere: TopRows
 
 
 @dataclass(frozen=True, kw_only=True)

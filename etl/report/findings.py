@@ -26,6 +26,7 @@ class FindingRow(NamedTuple):
     detail: str | None
     at: datetime | None
     in_production: bool = True
+    at_is_exact: bool = True
 
 
 class Finding(NamedTuple):
@@ -93,7 +94,7 @@ def _of_production(data: ReportData) -> Iterator[Finding]:
         _of(len(behind), "model is", "models are", f"{MIN_VERSIONS_BEHIND} or more versions behind in production"),
         "Promote a newer version, or say in its description why the old one stays.",
         "In production", "Since",
-        [FindingRow(_row(each), None, _distance(each), each.versions[0].row["since_at"]) for each in behind[:LISTED]],
+        [_since(_row(each), None, _distance(each)) for each in behind[:LISTED]],
         "production_models", f"versions_behind is at least {MIN_VERSIONS_BEHIND}",
     )  # fmt: skip
     worse = data.metrics.worse_in_production
@@ -117,7 +118,7 @@ def _of_production(data: ReportData) -> Iterator[Finding]:
         _of(len(several), "model has", "models have", "more than one version in production"),
         "Fine while a new version is on trial. Otherwise remove the tag from the old one.",
         "In production", "Since",
-        [FindingRow(_row(each), None, _numbers(each), each.versions[0].row["since_at"]) for each in several[:LISTED]],
+        [_since(_row(each), None, _numbers(each)) for each in several[:LISTED]],
         "production_models", "production_versions is more than 1",
     )  # fmt: skip
 
@@ -145,9 +146,11 @@ def _of_models(data: ReportData) -> Iterator[Finding]:
         "model_activity", f"days_since_last_version is more than {days}",
     )  # fmt: skip
     for lack, what, condition, advice in _LACKS:
-        found = data.quality.lacking[lack]
+        found, which = data.quality.lacking[lack], f"without {what}"
+        if lack == "description":  # those in production have a finding of their own
+            found, which = data.quality.undescribed_elsewhere, f"{which}, not in production"
         yield Finding(
-            f"list-{lack}", Severity.LOW, found.total, _of(found.total, "model", "models", f"without {what}"), advice,
+            f"list-{lack}", Severity.LOW, found.total, _of(found.total, "model", "models", which), advice,
             "Lacks", "Created", [_lacking(row) for row in found.rows], "undocumented_models", condition,
         )  # fmt: skip
 
@@ -158,7 +161,12 @@ def _of(count: int, one: str, many: str, rest: str) -> str:
 
 def _listed(found: Iterable[tuple[ProductionModel, ProductionVersion]], detail: str) -> list[FindingRow]:
     rows = [each.row for _, each in found][:LISTED]
-    return [FindingRow(row, row["version"], row[detail], row["since_at"]) for row in rows]
+    return [_since(row, row["version"], row[detail]) for row in rows]
+
+
+def _since(row: Row, version: int | None, detail: str | None) -> FindingRow:
+    """Return the row of a version in production, with the time since when."""
+    return FindingRow(row, version, detail, row["since_at"], at_is_exact=row["since_is_exact"])
 
 
 def _row(model: ProductionModel) -> Row:

@@ -88,7 +88,7 @@ def _makeup(connection: Any) -> Makeup:
 def _quality(connection: Any, stale_after: timedelta, in_production: set[str]) -> Quality:
     """Sort the undocumented models by what they lack, those in production first."""
     lists = {lack: _Parts() for lack in data.REQUIRED_PROPERTIES}
-    undescribed = _Parts()
+    undescribed = {True: _Parts(), False: _Parts()}
     for row in queries.report.quality.undocumented(connection):
         is_in_production = row["model_id"] in in_production
         row["in_production"] = is_in_production
@@ -96,15 +96,16 @@ def _quality(connection: Any, stale_after: timedelta, in_production: set[str]) -
         for lack, is_lacking in zip(data.REQUIRED_PROPERTIES, lacks, strict=True):
             if is_lacking:
                 lists[lack].add(row, first=is_in_production)
-        if is_in_production and not row["has_description"]:
-            undescribed.add(row, first=True)
+        if not row["has_description"]:
+            undescribed[is_in_production].add(row, first=True)
     stale = queries.report.quality.stale(connection, stale_after / timedelta(days=1), data.LISTED)
     for row in stale.rows:
         row["in_production"] = row["model_id"] in in_production
     return Quality(
         stale=stale,
         lacking={lack: parts.top() for lack, parts in lists.items()},
-        undescribed_in_production=undescribed.top(),
+        undescribed_in_production=undescribed[True].top(),
+        undescribed_elsewhere=undescribed[False].top(),
     )
 
 

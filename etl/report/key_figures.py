@@ -61,7 +61,7 @@ def _entered(data: ReportData) -> str:
     entered = sum(_is_entry(row, data.since) for row in data.production.periods)
     left = sum(_is_exit(row, data.since) for row in data.production.periods)
     parts = [f"{number(entered)} entered"] * bool(entered) + [f"{number(left)} left"] * bool(left)
-    return ", ".join(parts) or "no change"
+    return f"versions: {', '.join(parts)}" if parts else "no change"
 
 
 def _is_entry(row: Row, since: datetime) -> bool:

@@ -59,8 +59,15 @@ SELECT
     n.production_versions,
     n.version AS newest_production_version,
     n.latest_version,
-    CASE WHEN n.latest_version > n.version THEN n.latest_version - n.version WHEN n.version IS NOT NULL THEN 0 END
-        AS versions_behind,
+    -- A count, because numbers of deleted versions stay unused.
+    CASE
+        WHEN n.version IS NOT NULL
+            THEN (
+                SELECT COUNT(*)
+                FROM model_versions v
+                WHERE v.model_id = n.model_id AND v.version > n.version AND v.deleted_at IS NULL
+            )
+    END AS versions_behind,
     n.since_at AS production_since_at,
     n.since_is_exact AS production_since_is_exact,
     n.not_before AS production_not_before

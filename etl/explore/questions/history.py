@@ -1,10 +1,16 @@
 """Questions about the past."""
 
-from etl.explore.questions.question import AT, MODEL, Parameter, Question
+from etl.explore import parameters
+from etl.explore.questions.as_of import of_model
+from etl.explore.questions.question import AT, MODEL, Parameter, Question, days
 from etl.models.queries import shipped_query
 
 _TAG = Parameter(
     "tag", "one tag; empty for all.", "SELECT DISTINCT tag FROM model_version_tags ORDER BY tag LIMIT 1000"
+)
+_ONE_MODEL = MODEL._replace(about="its name, ml_repo/model, FQN or id.", required="Choose a model.")
+_NUMBER = Parameter(
+    "version", "its number, such as 3 or v3.", read=parameters.version_number, required="Choose a version."
 )
 
 QUESTIONS = (
@@ -14,10 +20,11 @@ QUESTIONS = (
         """\
 SELECT observed_at, model_name, version, kind, field, old_value, new_value, entity, entity_id, model_id
 FROM model_timeline
-WHERE :model IN ('', model_name)
+WHERE :model IN ('', model_id, model_name)
   AND observed_at >= strftime('%Y-%m-%d %H:%M:%f', 'now', '-' || COALESCE(NULLIF(:days, ''), '30') || ' days')
 ORDER BY observed_at DESC, model_name, version""",
-        (Parameter("days", "30 if empty."), MODEL),
+        (days("30 if empty."), MODEL),
+        "observed_at is the start of the run that found the change.",
     ),
     Question(
         "tags_at",
@@ -26,34 +33,31 @@ ORDER BY observed_at DESC, model_name, version""",
 SELECT tag, ml_repo_name, model_name, version, valid_from, not_before, valid_to, model_id, model_version_id
 FROM tag_history
 WHERE :tag IN ('', tag)
+  AND :model IN ('', model_id, model_name)
   AND valid_from <= :at
   AND (valid_to IS NULL OR valid_to > :at)
 ORDER BY tag, ml_repo_name, model_name, version""",
-        (AT, _TAG),
-        "It got the tag between not_before and valid_from; without not_before, at some time until valid_from.",
+        (AT, _TAG, MODEL),
+        "It got the tag after not_before, if that is known; the run of valid_from found it.",
     ),
     Question(
         "registry_at",
         "Which versions were there at a time, under which tags?",
-        shipped_query("as_of", "sqlite"),
-        (AT,),
+        of_model("as_of", "ml_repo_name, model_name, version, model_version_id, tag"),
+        (AT, MODEL),
     ),
     Question(
         "models_at",
         "Which models were there at a time?",
-        shipped_query("models_as_of", "sqlite"),
-        (AT,),
+        of_model("models_as_of", "ml_repo_name, model_name, model_id"),
+        (AT, MODEL),
         "Empty ones too.",
     ),
     Question(
         "version_at",
         "What was known of a version at a time?",
         shipped_query("version_as_of", "sqlite"),
-        (
-            Parameter("model", "its name, FQN or id.", MODEL.choices),
-            Parameter("version", "its number, such as 3."),
-            AT,
-        ),
+        (_ONE_MODEL, _NUMBER, AT),
         "Description, tags, packages, metrics, metadata and manifest.",
     ),
     Question(

@@ -1,7 +1,14 @@
 """Questions about production."""
 
+from etl.explore import parameters
+from etl.explore.questions.as_of import of_model
 from etl.explore.questions.question import AT, ML_REPO, MODEL, PACKAGE, Parameter, Question
-from etl.models.queries import shipped_query
+
+_RANGE = Parameter(
+    "range",
+    "version specifiers, such as <2.6 or >=2.0,<2.6; empty for any version.",
+    read=parameters.specifiers,
+)
 
 QUESTIONS = (
     Question(
@@ -14,28 +21,28 @@ FROM production_versions
 WHERE :ml_repo IN ('', ml_repo_name)
 ORDER BY ml_repo_name, model_name, version""",
         (ML_REPO,),
-        "It entered production between not_before and since_at; without not_before, at some time until since_at. "
+        "It entered production after not_before, if that is known; the run of since_at found it. "
         "The source does not say who promoted it.",
     ),
     Question(
         "production_at",
         "What was in production at a time?",
-        shipped_query("production_as_of", "sqlite"),
-        (AT,),
-        "It entered production between not_before and since_at; without not_before, at some time until since_at. "
+        of_model("production_as_of", "ml_repo_name, model_name, version, model_version_id, label"),
+        (AT, MODEL),
+        "It entered production after not_before, if that is known; the run of since_at found it. "
         "until_at is when it left, if it did since.",
     ),
     Question(
         "production_moves",
         "What was promoted, rolled back or retired?",
         """\
-SELECT model_name, version, change, previous_version, labels, valid_from, not_before, valid_to, duration_seconds,
-       lead_time_seconds, ml_repo_name, model_id, model_version_id
+SELECT model_name, version, change, previous_version, next_version, labels, valid_from, not_before, valid_to,
+       duration_seconds, lead_time_seconds, ml_repo_name, model_id, model_version_id
 FROM production_history
-WHERE :model IN ('', model_name)
-ORDER BY COALESCE(valid_to, valid_from) DESC, ml_repo_name, model_name, version""",
+WHERE :model IN ('', model_id, model_name)
+ORDER BY COALESCE(valid_to, valid_from) DESC, valid_from DESC, ml_repo_name, model_name, version""",
         (MODEL,),
-        "The last move comes first. The source does not say who made it.",
+        "The last move comes first; next_version entered after this one. The source does not say who made it.",
     ),
     Question(
         "production_behind",
@@ -55,21 +62,22 @@ ORDER BY versions_behind DESC, production_versions DESC, ml_repo_name, model_nam
         "Which versions in production have a package within a range of versions?",
         """\
 SELECT p.ml_repo_name, p.model_name, p.version, u.requirement,
-       CASE WHEN u.pinned_version IS NULL THEN 'perhaps: not pinned' ELSE 'yes' END AS in_range,
-       p.model_id, p.model_version_id
+       range_overlap(u.specifier, :range) AS in_range, p.model_id, p.model_version_id
 FROM (SELECT DISTINCT ml_repo_name, model_name, version, model_id, model_version_id FROM production_versions) p
 JOIN package_usage u ON u.model_version_id = p.model_version_id
 WHERE u.name = REPLACE(REPLACE(LOWER(TRIM(:package)), '_', '-'), '.', '-')
-  AND (u.pinned_version IS NULL OR version_matches(u.pinned_version, :range))
-ORDER BY u.pinned_version IS NULL, p.ml_repo_name, p.model_name, p.version""",
-        (PACKAGE, Parameter("range", "version specifiers, such as <2.6 or >=2.0,<2.6; empty for any version.")),
-        "version_matches is a function of tfy-etl explore.",
+  AND range_overlap(u.specifier, :range) <> 'no'
+ORDER BY in_range DESC, p.ml_repo_name, p.model_name, p.version""",
+        (PACKAGE, _RANGE),
+        "in_range is yes if all versions that the requirement allows are within the range, and perhaps if only some "
+        "are, or if the requirement cannot be read. A pre-release such as 2.6rc1 is below 2.6.",
     ),
     Question(
         "production_by_creator",
         "Who created what is in production?",
         """\
-SELECT created_by, COUNT(DISTINCT model_id) AS models, COUNT(DISTINCT model_version_id) AS versions, created_by_id
+SELECT created_by, COUNT(DISTINCT model_id) AS models, COUNT(DISTINCT model_version_id) AS versions,
+       created_by_id AS production_creator_id
 FROM production_versions
 GROUP BY created_by_id, created_by
 ORDER BY versions DESC, created_by""",

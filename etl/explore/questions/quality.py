@@ -1,6 +1,6 @@
 """Questions about documentation, age, packages, metadata, storage and people."""
 
-from etl.explore.questions.question import ML_REPO, PACKAGE, Parameter, Question
+from etl.explore.questions.question import ML_REPO, PACKAGE, Parameter, Question, days
 
 QUESTIONS = (
     Question(
@@ -10,9 +10,9 @@ QUESTIONS = (
 SELECT ml_repo_name, model_name, created_by, version_count, last_version_at, days_since_last_version, model_id
 FROM model_activity
 WHERE days_since_last_version IS NULL
-   OR days_since_last_version > CAST(COALESCE(NULLIF(:days, ''), '180') AS INTEGER)
+   OR days_since_last_version >= CAST(COALESCE(NULLIF(:days, ''), '180') AS INTEGER)
 ORDER BY days_since_last_version DESC, ml_repo_name, model_name""",
-        (Parameter("days", "180 if empty."),),
+        (days("180 if empty."),),
         "Empty models come last.",
     ),
     Question(
@@ -49,27 +49,41 @@ ORDER BY key, value, ml_repo_name, model_name""",
         "cleanup_by_model",
         "What would deleting versions free that are neither the latest nor in production?",
         """\
-SELECT ml_repo_name, model_name, COUNT(*) AS versions, SUM(artifact_size_bytes) AS artifact_size_bytes,
-       COUNT(*) - COUNT(artifact_size_bytes) AS versions_without_size, model_id
-FROM cleanup_candidates
-WHERE :ml_repo IN ('', ml_repo_name)
-  AND days_since_created >= CAST(COALESCE(NULLIF(:days, ''), '0') AS INTEGER)
-GROUP BY model_id, ml_repo_name, model_name
-ORDER BY artifact_size_bytes DESC, versions DESC, ml_repo_name, model_name""",
-        (Parameter("days", "age of the versions, at least; 0 if empty."), ML_REPO),
-        "The view cleanup_candidates lists the versions.",
+WITH by_model AS (
+    SELECT ml_repo_name, model_name, COUNT(*) AS versions, SUM(artifact_size_bytes) AS artifact_size_bytes,
+           COUNT(*) - COUNT(artifact_size_bytes) AS versions_without_size, model_id
+    FROM cleanup_candidates
+    WHERE :ml_repo IN ('', ml_repo_name)
+      AND days_since_created >= CAST(COALESCE(NULLIF(:days, ''), '0') AS INTEGER)
+    GROUP BY model_id, ml_repo_name, model_name
+),
+total AS (
+    SELECT NULL AS ml_repo_name, 'all models' AS model_name, SUM(versions) AS versions,
+           SUM(artifact_size_bytes) AS artifact_size_bytes, SUM(versions_without_size) AS versions_without_size,
+           NULL AS model_id
+    FROM by_model
+)
+SELECT *
+FROM (SELECT * FROM total WHERE versions > 0 UNION ALL SELECT * FROM by_model)
+ORDER BY model_id IS NOT NULL, artifact_size_bytes DESC, versions DESC, ml_repo_name, model_name""",
+        (days("the least age of the versions; 0 if empty."), ML_REPO),
+        "The first row is the total. The view cleanup_candidates lists the versions.",
     ),
     Question(
         "storage_of_each_month",
         "How did storage grow, month by month?",
         """\
 SELECT month, SUM(versions_added) AS versions_added, SUM(versions_removed) AS versions_removed,
-       SUM(bytes_added) AS bytes_added, SUM(bytes_removed) AS bytes_removed
+       SUM(SUM(versions_added) - SUM(versions_removed)) OVER (ORDER BY month) AS versions,
+       SUM(bytes_added) AS bytes_added, SUM(bytes_removed) AS bytes_removed,
+       SUM(SUM(COALESCE(bytes_added, 0)) - SUM(COALESCE(bytes_removed, 0))) OVER (ORDER BY month)
+           AS artifact_size_bytes
 FROM storage_by_month
 WHERE :ml_repo IN ('', ml_repo_name)
 GROUP BY month
 ORDER BY month DESC""",
         (ML_REPO,),
+        "versions and artifact_size_bytes are the totals at the end of the month. An unknown size counts as nothing.",
     ),
     Question(
         "creators_no_longer_named",

@@ -50,7 +50,8 @@ production_models = Table(
     integer("latest_version", "Number of its latest version, according to the source; else the largest number."),
     integer(
         "versions_behind",
-        "latest_version minus newest_production_version, or 0 if that is newer; NULL if none is in production.",
+        "Number of its stored versions after newest_production_version that are not deleted; NULL if none is in "
+        "production.",
     ),
     moment(
         "production_since_at",

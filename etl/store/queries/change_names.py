@@ -22,7 +22,7 @@ from sqlalchemy import (
     true,
 )
 
-from etl.changes import BOOKKEEPING, RECORD_KINDS
+from etl.changes import BOOKKEEPING, EMPTY_JSON, RECORD_KINDS
 from etl.store.staging_tables import TABLES
 
 _MODEL, _VERSION = "models", "model_versions"
@@ -94,9 +94,12 @@ def with_names(changes: CTE, sources: NameTables, *, every: bool) -> Select[Any]
 
 
 def is_bookkeeping(changes: CTE) -> ColumnElement[bool]:
-    """Whether a change concerns a field that changes as a result of other changes."""
+    """Whether lists for people leave a change out: see `etl.changes.is_left_out`."""
     field = func.coalesce(changes.c.field, "")
-    return or_(*(and_(changes.c.entity == entity, field.in_(sorted(names))) for entity, names in BOOKKEEPING.items()))
+    old, new = (func.coalesce(value, "[]") for value in (changes.c.old_value, changes.c.new_value))
+    is_same = and_(field.contains("."), *(value.in_(sorted(EMPTY_JSON)) for value in (old, new)))
+    named = (and_(changes.c.entity == entity, field.in_(sorted(names))) for entity, names in BOOKKEEPING.items())
+    return or_(is_same, *named)
 
 
 def _versions_of_models(changes: CTE) -> Subquery:

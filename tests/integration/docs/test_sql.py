@@ -77,13 +77,16 @@ def fill(url: str) -> None:
     for number, version in enumerate(versions):
         registry.set_fields(version, {"metrics": [{"key": "val/auc", "value": 0.9 - number / 2}], "tags": ["prod"]})
         manifest = registry.get("model-versions", version)["manifest"]
-        environment = {"python_version": "3.9.18", "pip_packages": ["torch==2.4.0"]}
+        environment = {"python_version": "3.9.18", "pip_packages": ["torch==2.4.0", "numpy>=1.26"]}
         framework = {"type": "transformers", "base_model": "bert"}
         said = {"description": None, "environment": environment, "framework": framework, "version_alias": "v1-prod"}
         registry.set_fields(version, {"manifest": manifest | said})
     with sync_env(url, registry) as env:
+        only_here = {"subjectId": "u-9", "subjectType": "user", "subjectSlug": "nobody", "subjectDisplayName": "Nobody"}
+        registry.set_fields(registry.ids("models")[0], {"created_by_subject": only_here})
         env.sync()
         registry.set_tags(versions[0], ["was-prod"])
+        registry.set_tags(registry.add_version(model), ["prod"])
         registry.delete_version(versions[0])
         registry.restore(versions[0])
         registry.delete_model(registry.ids("models")[0])

@@ -1,6 +1,8 @@
 """Pages of a registry with markup in all its texts, served within this process."""
 
 import asyncio
+import html
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copy
@@ -12,6 +14,19 @@ from etl.explore.database import RegistryDatabase
 from etl.explore.server import create_app
 from tests.support.marked_up_registry import marked_up_registry, move_tags
 from tests.support.sync_env import SyncEnv, sync_env
+
+
+def text(markup: str) -> str:
+    """Return the text of a page or a cell, in one line."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
+
+
+def assert_harmless(page: str, name: str) -> None:
+    assert "<script" not in page, name
+    assert "<img src=x" not in page, name
+    assert "<style" not in page, name
+    assert not re.search(r"""href=["']?javascript""", page), name
+    page.encode()
 
 
 class Pages:

@@ -106,6 +106,10 @@ def test_production_models_say_how_far_each_model_is_behind(env: SyncEnv) -> Non
     since = synced(env)
     for _ in range(2):
         tag(env, env.registry.add_version(first), "Prod1")
+    deleted = env.registry.add_version(first)  # its number stays unused
+    synced(env)
+    env.registry.delete_version(deleted)
+    tag(env, env.registry.add_version(first), "Prod1")
     empty = env.registry.add_model("1")
     synced(env)
 
@@ -113,12 +117,12 @@ def test_production_models_say_how_far_each_model_is_behind(env: SyncEnv) -> Non
              "production_since_at", "production_since_is_exact")  # fmt: skip
     rows = {row["model_id"]: tuple(row[name] for name in names) for row in env.rows(views.production_models)}
     assert rows == {
-        first: (1, 1, 4, 3, since, True),
+        first: (1, 1, 6, 4, since, True),
         second: (0, None, 2, None, None, None),
         empty: (0, None, None, None, None, None),
     }
     candidates = {(row["model_id"], row["version"]) for row in env.rows(views.cleanup_candidates)}
-    assert candidates == {(first, 2), (first, 3), (second, 1)}  # neither the latest nor in production
+    assert candidates == {(first, 2), (first, 3), (first, 4), (second, 1)}  # neither the latest nor in production
 
 
 def test_not_before_is_the_last_run_that_surely_saw_the_version_without_the_label(env: SyncEnv) -> None:

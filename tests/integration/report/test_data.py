@@ -221,6 +221,8 @@ def test_stale_and_undocumented_models_are_counted(env: SyncEnv, gathered: Gathe
     }  # fmt: skip
     assert [row["model_id"] for row in quality.lacking["versions"].rows] == [empty]
     assert [row["model_id"] for row in quality.undescribed_in_production.rows] == [models[0]["id"]]
+    others = quality.lacking["description"].total - 1
+    assert (len(quality.undescribed_elsewhere.rows), quality.undescribed_elsewhere.total) == (others, others)
 
 
 def test_growth_counts_deleted_records_while_they_were_there(env: SyncEnv, gathered: Gathered) -> None:

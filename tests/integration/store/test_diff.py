@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from etl.changes import NamedChange, sentence
+from etl.changes import NamedChange, is_left_out, sentence
 from etl.cli.diff import diff_command
 from etl.cli.sanitize import sanitize
 from etl.errors import ConfigError
 from etl.models import SyncRun
 from etl.store import open_readonly, queries
+from etl.store.queries.changes import ChangeFilter
 from tests.support.sync_env import SyncEnv
 
 
@@ -27,11 +28,12 @@ def between(env: SyncEnv, start: datetime, end: datetime, *ids: str) -> list[Nam
 
 
 def shown(changes: list[NamedChange]) -> list[str]:
-    unshown = {"updated_at", "latest_version_id", "run_steps"}
-    return [sentence(each, sanitize) for each in changes if each.field not in unshown]
+    return [sentence(each, sanitize) for each in changes if not is_left_out(each)]
 
 
-def test_a_difference_between_moments_is_what_is_left_of_all_changes(env: SyncEnv) -> None:
+def test_a_difference_between_moments_is_what_is_left_of_all_changes(
+    env: SyncEnv, capsys: pytest.CaptureFixture[str]
+) -> None:
     first, second, third = env.registry.ids("models")[:3]
     versions = {each["model_id"]: each["id"] for each in env.registry.records("model-versions")}  # the last one of each
     for model, name in ((first, "a"), (second, "b"), (third, "c")):
@@ -41,6 +43,7 @@ def test_a_difference_between_moments_is_what_is_left_of_all_changes(env: SyncEn
     start = synced(env)
     env.registry.set_tags(versions[first], ["prod"])
     env.registry.set_description(versions[first], "draft")
+    env.registry.set_fields(versions[second], {"labels": []})
     env.registry.set_fields(second, {"name": "other"})
     env.registry.delete_model(third)
     middle = synced(env)
@@ -61,6 +64,14 @@ def test_a_difference_between_moments_is_what_is_left_of_all_changes(env: SyncEn
     ]
     assert shown(between(env, start, end)) == ["a v3: description changed", "new: created, with 1 version"]
     assert shown(between(env, start, middle, second)) == ["b: renamed from b to other"]
+    assert ("extra.labels", None, "[]") in {(each.field, each.old, each.new) for each in between(env, start, middle)}
+    with open_readonly(env.url) as connection:
+        recorded = [sentence(each, sanitize) for each in queries.changes.recorded(connection, ChangeFilter())]
+    assert not [line for line in recorded if "labels" in line or "updated at" in line]
+    diff_command(env.settings(), None, moments=(start, middle), versions=None, limit=None, output="text")
+    title, *lines = capsys.readouterr().out.splitlines()
+    assert title.endswith("UTC: 4 differences.")
+    assert [line.strip() for line in lines] == shown(between(env, start, middle))
     assert between(env, end, end + timedelta(days=1)) == []
 
 

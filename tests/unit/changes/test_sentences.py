@@ -59,6 +59,7 @@ def test_a_change_of_a_whole_record_or_tag_is_one_sentence(change: NamedChange, 
         ("extra.stage", None, "live now", 'field stage set to "live now"'),
         ("source_uri", "s3://bucket/a", "s3://bucket/b", "source changed from s3://bucket/a to s3://bucket/b"),
         ("description", "a", "b" * 90, "description changed"),
+        ("artifact_size_bytes", "7230570507", None, "artifact size 7,230,570,507 bytes removed"),
         ("step", "1", "2" * 90, f"step changed from 1 to {'2' * 39}…"),
     ],
 )

@@ -95,7 +95,12 @@ def production(*models: ProductionModel, periods: list[Row] | None = None, text:
 
 
 def quality(**changes: Any) -> Quality:
-    none = Quality(stale=NONE, lacking=dict.fromkeys(REQUIRED_PROPERTIES, NONE), undescribed_in_production=NONE)
+    none = Quality(
+        stale=NONE,
+        lacking=dict.fromkeys(REQUIRED_PROPERTIES, NONE),
+        undescribed_in_production=NONE,
+        undescribed_elsewhere=NONE,
+    )
     return replace(none, **changes)
 
 
@@ -161,7 +166,9 @@ def report_data(text: str = NAME, **changes: Any) -> ReportData:
         production=production(a_model(text=text), periods=[entered], text=text),
         activity=activity(text),
         makeup=makeup(text),
-        quality=quality(stale=TopRows([stale(text)], 1), lacking=lacking),
+        quality=quality(
+            stale=TopRows([stale(text)], 1), lacking=lacking, undescribed_elsewhere=TopRows([undocumented(text)], 1)
+        ),
         metrics=metrics(text),
         history=history(text),
         repo_ids={"m-1": "r-1"},

@@ -10,7 +10,7 @@ USUAL = report_data()
 
 def test_key_figures_are_counts_and_their_changes() -> None:
     assert key_figures.key_figures(report_data()) == [
-        ("Models in production", "1", "1 entered", ""),
+        ("Models in production", "1", "versions: 1 entered", ""),
         ("Models", "1", "+5 −2", ""),
         ("Versions", "2", "no change", ""),
         ("ML repos", "1", "no change", ""),

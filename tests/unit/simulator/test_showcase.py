@@ -19,6 +19,16 @@ def test_versions_were_made_over_months_and_before_the_day() -> None:
     assert max(created).startswith("2026-03-02T10")
 
 
+def test_most_models_become_faster_and_some_slower() -> None:
+    registry = Showcase(TODAY).registry
+    latencies: dict[str, list[float]] = {}
+    for each in sorted(registry.records(MODEL_VERSIONS), key=lambda each: each["created_at"]):
+        (latency,) = [metric["value"] for metric in each["metrics"] if metric["key"] == "latency_ms"]
+        latencies.setdefault(each["model_id"], []).append(latency)
+    slower = [values[-1] > values[0] for values in latencies.values() if len(values) > 1]
+    assert 0 < sum(slower) < len(slower) / 3
+
+
 def test_the_work_adds_and_deletes_a_model() -> None:
     showcase = Showcase(TODAY)
     before = {each["name"] for each in showcase.registry.records(MODELS)}
