@@ -76,7 +76,7 @@ def _predicate(change: NamedChange, clean: Sanitizer) -> str:
     if group == "packages":
         return _package_change(change, clean)
     if key:
-        group = "field" if group == "extra" else group
+        group = "field" if group == "extra" else _shorten(group, clean, _LONGEST_VALUE)
         return _field_change(f"{group} {_value(key, clean)}", change, clean)
     return _column_change(change, clean)
 

@@ -85,7 +85,8 @@ def _diff_with_source(settings: Settings, limit: int | None, output: str) -> Non
         with progress(settings.wants_progress()) as shown:
             summary = run(replace(settings, dry_run=True), interrupts=interrupts, progress=shown, list_all_changes=True)
         found = list(summary.changes.changes) if summary.changes else []
-        for warning in summary.warnings:
+        # The others are log lines.
+        for warning in summary.warnings[-1:] if summary.status == "refused" else ():
             click.echo(f"Warning: {sanitize(warning)}", err=True)
         print_result(lambda: _print(found, limit, output, "From the tables to the source"), work_done=False)
     sys.exit(summary.exit_code)

@@ -30,7 +30,7 @@ QUERIES: Mapping[str, ShippedQuery] = {
         ),
     )
 }
-"""The queries by name. The parameter `at` takes any ISO 8601 form; without an offset it is UTC."""
+"""The queries by name. The parameter `at` takes any ISO 8601 form of a calendar or week date, by default in UTC."""
 
 HISTORY_START = """\
 SELECT MAX(at) AS history_start

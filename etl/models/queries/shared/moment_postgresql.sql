@@ -1,4 +1,4 @@
--- The parameter "at". It takes any ISO 8601 form of a date, with or without a time and an offset. Without an offset it is UTC,
+-- The parameter "at". It takes any ISO 8601 form of a calendar or week date, with or without a time and an offset. Without an offset it is UTC,
 -- whatever the time zone of the session; empty means now.
 spelled AS (
     SELECT REPLACE(TRIM(CAST(:at AS TEXT)), ',', '.') AS text

@@ -1,4 +1,4 @@
--- The parameter "at" as UTC with microseconds. It takes any ISO 8601 form of a date, with or without a time and an offset.
+-- The parameter "at" as UTC with microseconds. It takes any ISO 8601 form of a calendar or week date, with or without a time and an offset.
 -- Without an offset it is UTC; empty means now. SQLite's own functions take fewer forms, and round to milliseconds.
 spelled AS (
     SELECT REPLACE(UPPER(TRIM(:at)), ',', '.') AS text
