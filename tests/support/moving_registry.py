@@ -122,7 +122,14 @@ class MovingRegistry:
         summary = self.sync(page_size, workers)
 
         assert summary.complete, summary.warnings
-        assert self.env.held() == self.env.served()
+        held, served = self.env.held(), self.env.served()
+        different = {
+            record: (records.get(record), served[entity].get(record))
+            for entity, records in held.items()
+            for record in records.keys() | served[entity].keys()
+            if records.get(record) != served[entity].get(record)
+        }
+        assert different == {}, summary.plan
         self.found["at rest"] += 1
 
     def _check(self, before: dict[Entity, set[str]], truth: Truth, *, complete: bool) -> None:
