@@ -176,7 +176,7 @@ def test_sqlite_says_what_to_do(message: str, error: type[Exception], advice: st
         ('password authentication failed for user "u"', None, ConfigError, "check user and password"),
         ("fe_sendauth: no password supplied", None, ConfigError, "give a password"),
         ('database "x" does not exist', None, ConfigError, "create it, or change"),
-        ("connection refused\n  Is the server running?", None, StoreError, "does not answer: connection refused. Check"),
+        ("connection refused\n  Is the server running?", None, StoreError, "answer: connection refused. Check"),
         ('relation "x" does not exist', "42P01", StoreError, "Check the server"),
     ],
 )
