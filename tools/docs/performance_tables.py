@@ -24,7 +24,7 @@ def environment_of(name: str) -> str:
     result = _load_result(name)
     versions = ", ".join(f"{package} {version}" for package, version in result["versions"].items())
     settings = ", ".join(f"`{setting}={value}`" for setting, value in result["postgresql_settings"].items())
-    rounds = max(each["rounds"] for each in result["summary"])
+    rounds = max(each.get("rounds", 1) for each in result.get("summary", [{}]))
     return (
         f"Measured {result['at'][:10]}, {rounds} {'round' if rounds == 1 else 'rounds'}, {result['cores']} cores, "
         f"{result['machine']}; {versions}; PostgreSQL with {settings}."
@@ -87,6 +87,27 @@ def summary() -> str:
         )
     )
     return table(("ratio of wall times", *databases), rows)
+
+
+def views() -> str:
+    """Return the seconds that each view and each shipped query takes, for all rows and for those of one model."""
+    results = _load_result("view_times")["times"]
+    found = {(each["name"], each["database"], each["versions"]): each for each in results}
+    columns = sorted(
+        {(database, versions) for _, database, versions in found}, key=lambda each: (each[1], each[0] != "SQLite")
+    )
+    head = ("view or query", *(f"{database}, {versions:,} versions" for database, versions in columns))
+    names = dict.fromkeys(each["name"] for each in results)
+    return table(
+        head, ((f"`{name}`", *(_view_times(found.get((name, *column), {})) for column in columns)) for name in names)
+    )
+
+
+def _view_times(each: Result) -> str:
+    if "error" in each:
+        return "stopped"
+    shown = [each[name] for name in ("seconds", "one_model") if name in each]
+    return " / ".join(f"{float(f'{seconds:.2g}'):g}" for seconds in shown)
 
 
 def _compared(each: Result) -> tuple[object, ...]:
