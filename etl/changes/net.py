@@ -12,7 +12,7 @@ _LISTS = ("metrics.", "packages.")
 def net_changes(changes: Iterable[NamedChange]) -> Iterator[NamedChange]:
     """Yield what differs after all changes, given in the order in which they happened.
 
-    A field that changed twice has one row, and none if it has its old value again. A record that came or went has one
+    A field that changed twice has one row, and none if it has its old value again. A created or deleted record has one
     row. A version that was created, deleted or restored together with its model has none: that of its model counts it.
     """
     records: dict[tuple[str, str], list[NamedChange]] = defaultdict(list)
