@@ -65,6 +65,13 @@ class Redactor:
         )
 
 
+def escape_unprintable(text: str) -> str:
+    """Escape control characters, changes of the writing direction, and lone surrogates, which UTF-8 cannot encode."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
 def _squeeze(text: str) -> bytes:
     """The letters and digits of the text, in lower case and without accents."""
     ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore")

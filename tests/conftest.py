@@ -2,8 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -42,6 +43,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if mark := _MARKS.get(item.path.relative_to(ROOT / "tests").parts[0]):
             item.add_marker(mark)
         extend_time_limit(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Escape lone surrogates, because xdist ends the whole run at a report that has one."""
+    return _escape_surrogates((yield))
+
+
+def _escape_surrogates(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {key: _escape_surrogates(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_escape_surrogates(item) for item in value]
+    return value
 
 
 def pytest_runtest_call() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from etl.redaction import Redactor
+from etl.redaction import Redactor, escape_unprintable
 
 
 class _Secrets:
@@ -36,7 +36,4 @@ def redact_json(value: Any) -> Any:
 
 def sanitize(value: object) -> str:
     """The value as text without secrets, control characters and changes of the writing direction."""
-    text = "" if value is None else redact(str(value))
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return "" if value is None else escape_unprintable(redact(str(value)))

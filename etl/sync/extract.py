@@ -10,6 +10,7 @@ from typing import Any
 from etl.enums import Coverage, Entity
 from etl.errors import RequestRefused, UnknownMlRepo
 from etl.records import Record, embedded_version, identity
+from etl.redaction import escape_unprintable
 from etl.source import Client, Forbidden, Listing, ListingRead, ListingReader, NotOffered, Page
 from etl.source.list_availability import VERSIONS, Refusal, explain_refusal, is_withheld, refusal_of_versions
 from etl.store import Staging
@@ -337,7 +338,7 @@ class Extraction:
 
     def warn(self, message: str) -> None:
         """Log a warning, and add it to the result unless that has too many."""
-        message = self.client.redact(message)
+        message = escape_unprintable(self.client.redact(message))
         _log.warning(message)
         if len(self.warnings) < _MOST_WARNINGS:
             self.warnings.append(message)
