@@ -15,9 +15,11 @@ from tests.support.environment import make_bare
 from tests.support.load_factor import start_clock
 from tests.support.paths import ROOT
 from tests.support.patience import patience
+from tests.support.shared_statements import share_compiled_statements
 from tests.support.sync_env import SyncEnv, sync_env
 
 make_bare()
+share_compiled_statements()
 
 # Without a deadline, because the time of an example depends on the machine. CI uses the same examples every time.
 settings.register_profile("default", deadline=None)

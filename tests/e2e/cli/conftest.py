@@ -12,7 +12,8 @@ from etl import run_context
 from etl.cli import main
 from etl.cli.sanitize import set_secrets
 from etl.simulator import Registry, Simulator
-from tests.e2e.cli.commands import TOKEN, Done
+from tests.e2e.cli.commands import TOKEN
+from tests.support.preloaded_command import Done
 
 Cli = Callable[..., Done]
 

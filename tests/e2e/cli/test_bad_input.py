@@ -11,8 +11,9 @@ from sqlalchemy import column, table, text, update
 from etl.models import VERSION_TABLE
 from etl.simulator import Registry, Simulator, fault
 from etl.store import engine_scope, open_engine, schema
-from tests.e2e.cli.commands import COMMAND, TOKEN, Done, execute
+from tests.e2e.cli.commands import COMMAND, TOKEN, execute
 from tests.e2e.cli.conftest import Cli
+from tests.support.preloaded_command import Done
 
 DEAD = "http://127.0.0.1:9"
 OFTEN = {"TFY_ETL_MAX_RETRIES": "0", "TFY_ETL_LOG_LEVEL": "error"}

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from etl.simulator import Registry, Simulator
-from tests.e2e.cli.commands import COMMAND, FAULTY, TOKEN, Done, execute
+from tests.e2e.cli.commands import COMMAND, FAULTY, TOKEN, execute
 from tests.e2e.cli.conftest import Cli
+from tests.support.preloaded_command import Done
 
 FULL = "Error: Cannot print the result: No space left on device. Fix the target of stdout, then run again.\n"
 PRINTERS = [
