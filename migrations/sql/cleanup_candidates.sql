@@ -17,4 +17,16 @@ FROM model_versions v
 JOIN models m ON m.id = v.model_id AND m.latest_version_id <> v.id
 LEFT JOIN ml_repos r ON r.id = COALESCE(v.ml_repo_id, m.ml_repo_id)
 LEFT JOIN subjects s ON s.id = v.created_by_id
-WHERE v.deleted_at IS NULL AND v.id NOT IN (SELECT model_version_id FROM production_versions)
+WHERE v.deleted_at IS NULL
+  -- Not by production_versions, which a database would read whole, even for one model.
+  AND NOT EXISTS (
+      SELECT 1
+      FROM (
+          SELECT 'tag' AS source, REPLACE(LOWER(t.tag{ascii}), '=', ':') AS label
+          FROM model_version_tags t
+          WHERE t.model_version_id = v.id
+          UNION ALL
+          SELECT 'alias', REPLACE(LOWER(v.version_alias{ascii}), '=', ':')
+      ) l
+      WHERE {means_production}
+  )

@@ -24,6 +24,7 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 STORED: dict[str, Any] = {"content_hash": "", "first_seen_at": NOW, "last_changed_at": NOW}
 VIEWS = [
     views.alias_history,
+    views.cleanup_candidates,
     views.current_model_versions,
     views.latest_metrics,
     views.metric_changes,
@@ -71,12 +72,18 @@ def fill(url: str) -> None:
             connection,
             "model_versions",
             (
-                {"id": key, "model_id": f"m{m}", "version": v, "version_alias": f"v{v}-prod", "metadata": {"team": "a"}}
+                {
+                    "id": key,
+                    "model_id": f"m{m}",
+                    "version": v,
+                    "version_alias": f"v{v}-{label(v)}",
+                    "metadata": {"team": "a"},
+                }
                 | STORED
                 for m, v, key in each
             ),
         )
-        put(connection, "model_version_tags", (child(key, 0) | {"tag": "prod"} for *_, key in each))
+        put(connection, "model_version_tags", (child(key, 0) | {"tag": label(v)} for _, v, key in each))
         put(connection, "model_version_packages", (child(key, 0) | {"requirement": "torch"} for *_, key in each))
         put(
             connection,
@@ -90,8 +97,15 @@ def fill(url: str) -> None:
         put(connection, "metric_directions", ({"key": f"loss_{place}", "better": "lower"} for place in range(METRICS)))
         put(connection, "sync_runs", (a_run(number) for number in range(50)))
         put(connection, "changes", (a_change(key, "created") for *_, key in each))
-        put(connection, "changes", (a_change(key, "tag_added", "tags", "prod") for *_, key in each))
-        put(connection, "changes", (a_change(key, "updated", "version_alias", f"v{v}-prod") for _, v, key in each))
+        put(connection, "changes", (a_change(key, "tag_added", "tags", label(v)) for _, v, key in each))
+        put(
+            connection, "changes", (a_change(key, "updated", "version_alias", f"v{v}-{label(v)}") for _, v, key in each)
+        )
+
+
+def label(version: int) -> str:
+    """Put all versions but the first into production."""
+    return "prod" if version > 1 else "old"
 
 
 def put(connection: Connection, table: str, rows: Iterator[dict[str, Any]]) -> None:
