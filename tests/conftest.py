@@ -1,5 +1,6 @@
 """Fixtures for all tests: a clean environment, and real databases of each kind, empty or migrated."""
 
+import gc
 import os
 import shutil
 from collections.abc import Generator, Iterator
@@ -45,6 +46,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if mark := _MARKS.get(item.path.relative_to(ROOT / "tests").parts[0]):
             item.add_marker(mark)
         extend_time_limit(item)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Use one worker more than there are cores, because some tests wait."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish() -> None:
+    """Keep the thousands of collected tests out of each garbage collection."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -29,6 +29,7 @@ SMALL_PAGES = (3, 7, 16)
 FREQUENT = sorted(set(WORK) - {"insert ML repo", "delete ML repo"})
 LARGEST = 60
 """Versions, above which models are deleted, so that the runs stay short."""
+SOME, MANY = repetitions(10, at_full_scale=1000), repetitions(1, at_full_scale=2000)
 
 
 class Machine(RuleBasedStateMachine):
@@ -88,23 +89,24 @@ def test_no_work_hides_a_record_from_a_complete_run_or_deletes_one(
 
 
 @pytest.mark.timeout(300 * LOAD_FACTOR)
+@pytest.mark.parametrize(("workers", "wanted"), [((1, 8), SOME), ((8,), MANY)], ids=["1 or 8 workers", "8 workers"])
 def test_each_complete_run_over_moving_lists_has_stored_only_what_was_there_and_all_of_it(
-    dialect: str, migrated_url: str
+    dialect: str, migrated_url: str, workers: tuple[int, ...], wanted: int
 ) -> None:
     draw = random.Random()  # noqa: S311 no secret
-    wanted = repetitions(10, at_full_scale=1000)
+    name = "runs over moving lists" if len(workers) > 1 else f"runs over moving lists, {workers[0]} workers"
     registry = Registry.generate(seed=5, ml_repos=3, models=12, versions=2, metrics=1)
     with sync_env(migrated_url, registry) as env:
         moving = MovingRegistry(env)
         moving.sync_at_rest(25, 1)
         while (done := moving.runs) < wanted:
             registry.order = draw.choice(ORDERS)
-            moving.sync_during(a_script(draw, registry), draw.choice(SMALL_PAGES), draw.choice([1, 8]))
+            moving.sync_during(a_script(draw, registry), draw.choice(SMALL_PAGES), draw.choice(workers))
             if draw.random() < 0.1:
                 registry.order = draw.choice(ORDERS[:-1])
-                moving.sync_at_rest(draw.choice(SMALL_PAGES), draw.choice([1, 8]))
+                moving.sync_at_rest(draw.choice(SMALL_PAGES), draw.choice(workers))
             if moving.runs > done and is_time_to_report(moving.runs, wanted):
-                report("runs over moving lists", dialect, runs=moving.runs, **moving.found)
+                report(name, dialect, runs=moving.runs, **moving.found)
     assert moving.found["complete"] >= wanted // 2
 
 

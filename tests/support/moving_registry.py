@@ -117,7 +117,7 @@ class MovingRegistry:
         self._check(before, truth, complete=summary.complete)
         if changes:
             kind = "complete" if summary.complete else "unproven"
-            self.found += changes + Counter({kind: 1, f"{kind} with {workers} workers": 1})
+            self.found += changes + Counter({kind: 1, f"{kind} with {workers} worker{'s' if workers > 1 else ''}": 1})
 
     def sync_at_rest(self, page_size: int, workers: int) -> None:
         """Sync while nothing changes: the run must be complete, and the tables equal the source.

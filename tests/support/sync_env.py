@@ -147,10 +147,8 @@ class SyncEnv:
 
     def rows(self, of: type[Base] | Table, *where: ColumnElement[bool]) -> list[Row]:
         """Return the rows of a table or view, in the order of its key."""
-        table = of if isinstance(of, Table) else Base.metadata.tables[of.__tablename__]
         with self.connection() as connection:
-            found = connection.execute(select(*table.columns).where(*where).order_by(*table.primary_key))
-            return [dict(row) for row in found.mappings()]
+            return _rows(connection, of if isinstance(of, Table) else Base.metadata.tables[of.__tablename__], *where)
 
     def row(self, of: type[Base] | Table, *where: ColumnElement[bool]) -> Row:
         """Return the only row."""
@@ -159,7 +157,8 @@ class SyncEnv:
 
     def held(self) -> dict[str, dict[str, str]]:
         """Return all live records by entity and id, rebuilt from their rows, as canonical JSON."""
-        tables = {name: self.rows(Base.metadata.tables[name]) for name in ROWS}
+        with self.connection() as connection:  # one for all, because opening it takes long on PostgreSQL
+            tables = {name: _rows(connection, Base.metadata.tables[name]) for name in ROWS}
         subjects = [_as(SubjectRow, row) for row in tables["subjects"]]
         found: dict[str, dict[str, str]] = {}
         for entity, children in ENTITIES.items():
@@ -219,6 +218,11 @@ def sync_env(url: str, registry: Registry | None = None, **behaviour: Any) -> It
             yield env
         finally:
             env.end()
+
+
+def _rows(connection: Connection, table: Table, *where: ColumnElement[bool]) -> list[Row]:
+    found = connection.execute(select(*table.columns).where(*where).order_by(*table.primary_key))
+    return [dict(row) for row in found.mappings()]
 
 
 def _as(kind: type[Any], row: Row) -> Any:
