@@ -8,13 +8,13 @@ import click
 import pytest
 
 from etl.cli.main import cli
-from etl.settings import CONFIG_ENV, TOKEN_ENV, Settings, env_names
-from tests.support.deploy_files import FOLDER, INSTALLED, manifests, pods
+from etl.settings import CONFIG_ENV, DATABASE_URL_FILE_ENV, TOKEN_ENV, Settings, env_names
+from tests.support.deploy_files import FOLDER, INSTALLED, PRODUCTION, containers, settings
 
 CRONTAB = (FOLDER / "crontab").read_text().splitlines()
 LINES = [line.split(None, 5)[5] for line in CRONTAB if line[:1] in {"*", *"0123456789"}]
 VARIABLES = {line.partition("=")[0] for line in CRONTAB if re.match(r"[A-Z_]+=", line)}
-KNOWN = {TOKEN_ENV, CONFIG_ENV} | {
+KNOWN = {TOKEN_ENV, CONFIG_ENV, DATABASE_URL_FILE_ENV} | {
     name for field in Settings.__dataclass_fields__ if field != "api_key" for name in env_names(field)
 }
 
@@ -35,12 +35,12 @@ def of_units() -> list[list[str]]:
 ARGUMENTS = [
     *(call for line in LINES for call in of_shell(line)),
     *of_units(),
-    *(container["args"] for pod in pods().values() for container in pod["containers"]),
+    *(container["args"] for _, container in containers()),
 ]
 
 
 def test_there_are_commands_of_each_kind() -> None:
-    assert [len(LINES), len(of_units()), len(pods())] == [3, 2, 3]
+    assert [len(LINES), len(of_units()), len(list(containers()))] == [3, 2, 3]
     assert len(ARGUMENTS) == 8
 
 
@@ -58,14 +58,12 @@ def test_every_command_is_one_of_ours(arguments: list[str]) -> None:
 
 
 def test_every_variable_is_one_of_ours() -> None:
-    config = next(each["data"] for each in manifests() if each["kind"] == "ConfigMap")
-    named = {each["name"] for pod in pods().values() for container in pod["containers"] for each in container["env"]}
     of_files = {
         name
-        for path in (*FOLDER.glob("*.service"), FOLDER / "Containerfile")
+        for path in (*FOLDER.glob("*.service"), FOLDER / "Containerfile", PRODUCTION / "settings.yaml")
         for name in re.findall(r"\bTFY_[A-Z_]*[A-Z]\b", path.read_text())
     }
-    found = VARIABLES | set(config) | named | of_files
+    found = VARIABLES | settings().keys() | of_files
     assert len(found) > 5
     assert found <= KNOWN
     keys = tomllib.loads((FOLDER / "tfy-etl.toml").read_text())

@@ -11,8 +11,21 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+import etl
 from etl.errors import ConfigError, DeleteLimitExceeded, EtlError, LockHeld
-from tests.support.deploy_files import FOLDER, jobs, manifests, pods
+from etl.simulator import Registry, Simulator
+from tests.e2e.cli.commands import COMMAND, TOKEN, execute
+from tests.support.deploy_files import (
+    BASE,
+    FOLDER,
+    PRODUCTION,
+    containers,
+    jobs,
+    kustomization,
+    manifests,
+    pods,
+    settings,
+)
 from tests.support.paths import ROOT
 
 # Pod failure policies are stable from 1.31 on.
@@ -24,7 +37,7 @@ PARTIAL = 3
 @pytest.mark.parametrize("version", VERSIONS)
 def test_kubernetes_takes_every_object(version: str) -> None:
     kinds = [each["kind"] for each in manifests() if kubernetes_validate.validate(each, version, strict=True)]
-    assert kinds == ["Secret", "ConfigMap", "Job", "CronJob", "CronJob"]
+    assert kinds == ["ConfigMap", "CronJob", "CronJob", "NetworkPolicy"]
 
 
 def test_a_slip_in_the_manifest_would_be_found() -> None:
@@ -38,7 +51,8 @@ def test_only_what_may_pass_is_tried_again() -> None:
     """Exit codes as the contract has them: the policy needs no knowledge of its own."""
     final = {ConfigError.exit_code, PARTIAL, LockHeld.exit_code, DeleteLimitExceeded.exit_code}
     rules = jobs()["tfy-etl-sync"]["podFailurePolicy"]["rules"]
-    (codes,) = [rule["onExitCodes"] for rule in rules if "onExitCodes" in rule]
+    codes, upgrade = [rule["onExitCodes"] for rule in rules if "onExitCodes" in rule]
+    assert (upgrade["containerName"], upgrade["values"]) == ("db-upgrade", [ConfigError.exit_code])
     assert (codes["operator"], set(codes["values"])) == ("In", final)
     errors: list[type[EtlError]] = [EtlError, *EtlError.__subclasses__()]
     assert {error.exit_code for error in errors} - final == {1, 130}
@@ -47,22 +61,36 @@ def test_only_what_may_pass_is_tried_again() -> None:
         assert {container["name"] for container in pod["containers"]} == {"tfy-etl"}
 
 
-def test_secrets_are_named_and_stand_in_no_job() -> None:
-    secret = next(each for each in manifests() if each["kind"] == "Secret")
-    names, keys = secret["metadata"]["name"], set(secret["stringData"])
-    asked = set()
-    for pod in pods().values():
-        for container in pod["containers"]:
-            for each in container["env"]:
-                assert "value" not in each
-                asked.add((each["valueFrom"]["secretKeyRef"]["name"], each["valueFrom"]["secretKeyRef"]["key"]))
-        for volume in pod.get("volumes", ()):
-            asked |= {(volume["secret"]["secretName"], item["key"]) for item in volume["secret"]["items"]}
-    assert asked == {(names, key) for key in keys}
-    mount = pods()["tfy-etl-sync"]["containers"][0]["volumeMounts"][0]
-    config = next(each["data"] for each in manifests() if each["kind"] == "ConfigMap")
-    assert config["TFY_API_KEY_FILE"] == f"{mount['mountPath']}/token"
-    assert not any("KEY" in name and not name.endswith("_FILE") for name in config)
+def test_secrets_are_files_of_a_secret_that_is_not_in_the_manifests() -> None:
+    for pod, container in containers():
+        assert container["envFrom"] == [{"configMapRef": {"name": "tfy-etl"}}]
+        assert "env" not in container
+        mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        assert [each["secret"]["secretName"] for each in pod["volumes"] if each["name"] == "secrets"] == ["tfy-etl"]
+        files = {Path(value) for name, value in settings().items() if name.endswith("_FILE")}
+        assert files == {Path(mounts["secrets"], name) for name in ("token", "database-url")}
+    assert not {"TFY_API_KEY", "TFY_ETL_DATABASE_URL"} & settings().keys()
+
+
+def test_the_example_sets_the_image_of_each_container_and_names_each_file() -> None:
+    (image,) = kustomization(PRODUCTION)["images"]
+    assert {container["image"] for _, container in containers()} == {image["name"]}
+    assert image["newTag"] == etl.__version__
+    assert {file.name for file in BASE.iterdir()} == {"kustomization.yaml", *kustomization(BASE)["resources"]}
+    assert [(PRODUCTION / each).resolve() for each in kustomization(PRODUCTION)["resources"]] == [BASE]
+
+
+def test_each_container_does_its_work_with_the_settings_of_the_example(tmp_path: Path) -> None:
+    with Simulator(Registry.generate(1, ml_repos=1, models=2, versions=1), token=TOKEN) as plane:
+        contents = {"token": TOKEN, "database-url": f"sqlite:///{tmp_path / 'registry.db'}"}
+        files = {name: tmp_path / Path(value).name for name, value in settings().items() if name.endswith("_FILE")}
+        for file in files.values():
+            file.write_text(contents[file.name])
+            file.chmod(0o440)
+        env = {**settings(), "TFY_HOST": plane.url} | {name: str(file) for name, file in files.items()}
+        for _, container in containers():
+            done = execute(COMMAND, *container["args"], cwd=tmp_path, env=env)
+            assert (done.code, "Error" in done.err) == (0, False), (container["args"], done)
 
 
 @pytest.mark.parametrize("name", pods())
@@ -77,7 +105,7 @@ def test_a_pod_may_do_little_else_than_its_work(name: str) -> None:
         "fsGroup": int(user),
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    for container in pod["containers"]:
+    for container in (*pod.get("initContainers", ()), *pod["containers"]):
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
