@@ -2,7 +2,7 @@
 
 A password or key is found in its usual encodings. A server may repeat the token in any form, so texts are also searched
 for the token after decoding: without escapes, markup, spaces and invisible characters. A text that contains two thirds
-of the token in such a form is replaced as a whole.
+of the token in such a form is replaced as a whole. `escape_unprintable` makes a text safe for logs in other ways.
 """
 
 import base64
