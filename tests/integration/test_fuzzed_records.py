@@ -25,7 +25,7 @@ def test_a_record_of_random_fields_is_rebuilt_from_its_rows_or_refused() -> None
         entity = entities[number % 3]
         rows = proven_rows(entity, arbitrary_record(source, entity))
         found["rejected" if rows is None else "stored"] += 1
-    assert found["stored"] > found["rejected"]
+    assert min(found["stored"], found["rejected"]) > found.total() // 4  # enough of each; about half are stored
     report("records fuzzed", records=found.total(), **found)
 
 
