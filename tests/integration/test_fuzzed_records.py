@@ -21,11 +21,11 @@ _BATCH = repetitions(60, at_full_scale=200)
 def test_a_record_of_random_fields_is_rebuilt_from_its_rows_or_refused() -> None:
     source = RandomSource(random.Random())  # noqa: S311 no secret
     entities, found = tuple(Entity), Counter[str]()
-    for number in range(repetitions(1_000, at_full_scale=1_000_000)):
+    for number in range(repetitions(10_000, at_full_scale=1_000_000)):
         entity = entities[number % 3]
         rows = proven_rows(entity, arbitrary_record(source, entity))
         found["rejected" if rows is None else "stored"] += 1
-    assert min(found["stored"], found["rejected"]) > found.total() // 4  # enough of each; about half are stored
+    assert found["stored"] > found["rejected"]  # 52 % are stored, so of fewer records there might be less than half
     report("records fuzzed", records=found.total(), **found)
 
 

@@ -27,24 +27,18 @@ def manifests() -> list[dict[str, Any]]:
     return [yaml.safe_load((BASE / name).read_text()) for name in kustomization(BASE)["resources"]]
 
 
-def pods() -> dict[str, dict[str, Any]]:
-    """Return the spec of each pod by the name of its job."""
-    found = {}
-    for each in manifests():
-        spec = each.get("spec", {})
-        job = spec.get("jobTemplate", {}).get("spec", spec)
-        if "template" in job:
-            found[each["metadata"]["name"]] = job["template"]["spec"]
-    return found
-
-
 def jobs() -> dict[str, dict[str, Any]]:
     """Return the spec of each job by its name."""
     return {
-        each["metadata"]["name"]: each["spec"].get("jobTemplate", each)["spec"]
+        each["metadata"]["name"]: each["spec"]["jobTemplate"]["spec"]
         for each in manifests()
         if each["kind"] == "CronJob"
     }
+
+
+def pods() -> dict[str, dict[str, Any]]:
+    """Return the spec of each pod by the name of its job."""
+    return {name: job["template"]["spec"] for name, job in jobs().items()}
 
 
 def containers() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

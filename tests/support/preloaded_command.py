@@ -33,6 +33,8 @@ def run_preloaded(arguments: Sequence[str], *, cwd: str | Path = ".", env: Mappi
     """Run `tfy-etl` with the arguments and exactly these variables. Raises TimeoutExpired."""
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
+        out.touch()
+        err.touch()
         process = _fork_server.Process(
             target=_run, args=(list(arguments), dict(env), str(Path(cwd).absolute()), out, err)
         )
@@ -50,7 +52,7 @@ def run_preloaded(arguments: Sequence[str], *, cwd: str | Path = ".", env: Mappi
 def _run(arguments: list[str], env: dict[str, str], cwd: str, out: Path, err: Path) -> None:
     """Become the command: with its own variables, folder, arguments and standard streams."""
     for number, path in enumerate((out, err), start=1):
-        opened = os.open(path, os.O_WRONLY | os.O_CREAT)
+        opened = os.open(path, os.O_WRONLY)
         os.dup2(opened, number)
         os.close(opened)
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 open until this process ends
