@@ -8,7 +8,7 @@
 """
 
 from etl.changes.as_json import as_json
-from etl.changes.fields import BOOKKEEPING, EMPTY_JSON, is_left_out
+from etl.changes.fields import BOOKKEEPING, EMPTY_JSON, ID_FIELDS_SHOWN_BY_NAME, column_words, is_left_out
 from etl.changes.named_change import RECORD_KINDS, NamedChange, PlannedChanges
 from etl.changes.net import net_changes
 from etl.changes.sentences import NOTHING_RECORDED, deleted_record_names, name, record_lines, sentence
@@ -16,11 +16,13 @@ from etl.changes.sentences import NOTHING_RECORDED, deleted_record_names, name, 
 __all__ = [
     "BOOKKEEPING",
     "EMPTY_JSON",
+    "ID_FIELDS_SHOWN_BY_NAME",
     "NOTHING_RECORDED",
     "RECORD_KINDS",
     "NamedChange",
     "PlannedChanges",
     "as_json",
+    "column_words",
     "deleted_record_names",
     "is_left_out",
     "name",

@@ -14,7 +14,7 @@ BOOKKEEPING: Mapping[str, frozenset[str]] = {
 EMPTY_JSON = frozenset({"[]", "{}"})
 """Values within JSON that mean the same as none."""
 
-FIELD_LABELS: Mapping[str, str] = {
+_COLUMN_WORDS: Mapping[str, str] = {
     "artifact_size_bytes": "artifact size",
     "base_model": "base model",
     "created_at": "creation time",
@@ -41,6 +41,11 @@ VALUELESS_FIELDS = frozenset({"description", "latest_version_id", "model_id", "r
 
 ID_FIELDS_SHOWN_BY_NAME = frozenset({"created_by_id", "ml_repo_id"})
 """Columns that hold an id: the sentence shows the name of its record."""
+
+
+def column_words(column: str) -> str:
+    """Return the words for a column."""
+    return _COLUMN_WORDS.get(column) or column.replace("_", " ")
 
 
 def is_left_out(change: NamedChange) -> bool:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from itertools import groupby
 
-from etl.changes.fields import FIELD_LABELS, ID_FIELDS_SHOWN_BY_NAME, VALUELESS_FIELDS
+from etl.changes.fields import ID_FIELDS_SHOWN_BY_NAME, VALUELESS_FIELDS, column_words
 from etl.changes.named_change import RECORD_KINDS, NamedChange, PlannedChanges
 
 Sanitizer = Callable[[str], str]
@@ -89,7 +89,7 @@ def _column_change(change: NamedChange, clean: Sanitizer) -> str:
         return f"moved from ML repo {_value(change.old_name, clean)} to {_value(change.new_name, clean)}"
     if column == "deployable" and change.new in {"true", "false"}:
         return "can be deployed now" if change.new == "true" else "can no longer be deployed"
-    words = FIELD_LABELS.get(column) or _shorten(column.replace("_", " "), clean, _LONGEST_VALUE)
+    words = _shorten(column_words(column), clean, _LONGEST_VALUE)
     if column in VALUELESS_FIELDS:
         return f"{words} {_verb(change)}"
     if column in ID_FIELDS_SHOWN_BY_NAME:

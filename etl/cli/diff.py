@@ -21,9 +21,6 @@ from etl.store.queries.diff import VersionPair
 
 DEFAULT_LIMIT = 100
 
-_OF_EACH_VERSION = frozenset({"created_at", "fqn", "id", "manifest.version", "updated_at", "version"})
-"""Fields in which any two versions of a model differ."""
-
 Moment = timedelta | datetime | None
 
 
@@ -58,22 +55,8 @@ def diff_command(  # noqa: PLR0913 one for each option
 
 def _between_versions(pair: VersionPair) -> list[NamedChange]:
     """Return what the second version has otherwise than the first."""
-    (new, *_), *_ = pair.new[Entity.MODEL_VERSIONS]
-    return [
-        NamedChange(
-            None,
-            None,
-            *each,
-            model=pair.model,
-            version=pair.version,
-            ml_repo=pair.ml_repo,
-            fqn=pair.fqn,
-            old_name=pair.creators.get(each.old_value or ""),
-            new_name=pair.creators.get(each.new_value or ""),
-        )
-        for each in field_changes(Entity.MODEL_VERSIONS, new, pair.old, pair.new)
-        if each.field not in _OF_EACH_VERSION
-    ]
+    _, new = pair.ids
+    return pair.with_names(field_changes(Entity.MODEL_VERSIONS, new, pair.old, pair.new))
 
 
 def _diff_with_source(settings: Settings, limit: int | None, output: str) -> None:

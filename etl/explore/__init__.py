@@ -10,5 +10,6 @@
 `ranges`       Whether versions and requirements of packages are in a range.
 `description`  Datasette's metadata of tables and views, from the mappings.
 `questions`    Prepared queries, by subject.
+`comparisons`  Pages that compare two versions of a model, or the registry at two moments.
 `templates`    Pages that replace Datasette's own; `static` has their style.
 """

@@ -79,7 +79,8 @@ class RegistryDatabase(Database):
             with sqlite_timelimit(connection, limit_ms):
                 try:
                     for each in question.parameters if question else ():
-                        _find(connection, each, given)
+                        if each.find and given.get(each.name):
+                            given[each.name] = _found(connection, each, given[each.name])
                     cursor = connection.execute(sql, given)
                     found = list(islice(cursor, first, first + rows + 1))
                 except sqlite3.OperationalError as error:
@@ -125,20 +126,28 @@ def _convert(given: dict[str, Any], fields: Sequence[Parameter]) -> None:
             raise sqlite3.DatabaseError(str(error)) from error
 
 
-def _find(connection: Any, field: Parameter, given: dict[str, Any]) -> None:
-    """Turn the name of a record into its value for the query. An error that the page shows, if no record has it."""
-    text = given.get(field.name, "").strip()
-    if not field.find or not text:
-        return
-    found = connection.execute(field.find, {"text": text}).fetchall()
+def _found(connection: Any, field: Parameter, text: str) -> str:
+    """Return the value of a name for the query. An error that the page of the query shows, if there is none."""
+    try:
+        return find_value(connection, field, text)
+    except ValueError as error:
+        raise sqlite3.DatabaseError(str(error)) from error
+
+
+def find_value(connection: Any, field: Parameter, text: str) -> str:
+    """Return the value of the record with this name: its id, or the name if several have it. ValueError if none has."""
+    wanted = text.strip()
+    if not wanted:
+        return wanted
+    found = connection.execute(field.find, {"text": wanted}).fetchall()
     chosen = [row for row in found if row[2]] or found
     values, names = ({row[place] for row in chosen} for place in (0, 1))
     noun = field.name.replace("ml_repo", "ML repo")
     if not found:
-        raise sqlite3.DatabaseError(f"No {noun} is called {text!r}.")
+        raise ValueError(f"No {noun} is called {wanted!r}.")
     if len(values) > 1 and len(names) > 1:
-        raise sqlite3.DatabaseError(f"Several are called so: {', '.join(sorted(names))}. Write one of them.")
-    given[field.name] = values.pop() if len(values) == 1 else names.pop()
+        raise ValueError(f"Several are called so: {', '.join(sorted(names))}. Write one of them.")
+    return str(values.pop() if len(values) == 1 else names.pop())
 
 
 def _key(column: str, other_table: str, other_column: str) -> dict[str, str]:

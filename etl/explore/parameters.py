@@ -23,13 +23,17 @@ def stored_moment(text: str) -> str:
 
     It is a date or a time in ISO 8601, by default in UTC, or how long ago it was; now if it is empty.
     """
+    return moment("at", text).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def moment(name: str, text: str) -> datetime:
+    """Return the time in a field, in UTC, like `stored_moment`. ValueError, which names the field, if it has none."""
     try:
-        at = _moment(text.strip(), datetime.now(UTC))
+        return _moment(text.strip(), datetime.now(UTC))
     except (ValueError, OverflowError, ConfigError) as error:
         raise ValueError(
-            f"at: {text!r} is no time. Write 2026-05-01, 2026-05-01T12:30Z, 2026-05-01 12:30+02:00, or 7d (ago)."
+            f"{name}: {text!r} is no time. Write 2026-05-01, 2026-05-01T12:30Z, 2026-05-01 12:30+02:00, or 7d (ago)."
         ) from error
-    return at.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _moment(text: str, now: datetime) -> datetime:
@@ -59,11 +63,11 @@ def days(text: str) -> str:
     return found[1] or ""
 
 
-def version_number(text: str) -> str:
+def version_number(text: str, name: str = "version") -> str:
     """Return the number of a version, written as 3 or v3; unchanged if it is empty. ValueError if the text is none."""
     found = _NUMBER.fullmatch(text.strip().lower())
     if not found:
-        raise ValueError(f"version: {text!r} is no number of a version. Write 3 or v3.")
+        raise ValueError(f"{name}: {text!r} is no number of a version. Write 3 or v3.")
     return str(int(found[1])) if found[1] else ""
 
 

@@ -12,7 +12,7 @@ from datasette.utils.asgi import NotFound, Response
 
 from etl.changes import NamedChange, name, sentence
 from etl.enums import Entity
-from etl.explore import cells, columns, description, formatting, parameters, ranges
+from etl.explore import cells, columns, comparisons, description, formatting, parameters, ranges
 from etl.explore.database import NAME
 from etl.explore.questions import AT, BY_NAME, GROUPS
 from etl.models import types
@@ -27,9 +27,9 @@ _PAGES: dict[str | None, Callable[..., Any]] = {
 
 
 @hookimpl
-def register_routes() -> list[tuple[str, Callable[[], Any]]]:
-    """Lead the start page of Datasette, with its list of databases, to the only database."""
-    return [(r"^/$", lambda: Response.redirect(f"/{NAME}"))]
+def register_routes() -> list[tuple[str, Callable[..., Any]]]:
+    """Add the pages that compare, and lead Datasette's list of databases to the only database."""
+    return [(r"^/$", lambda: Response.redirect(f"/{NAME}")), *comparisons.ROUTES]
 
 
 @hookimpl
@@ -121,7 +121,9 @@ async def _start(database: Any) -> dict[str, Any]:
     overview = await database.read(partial(queries.record_pages.overview, changes_shown=_CHANGES_AT_START))
     return {
         "overview": overview,
-        "groups": GROUPS,
+        "groups": {
+            title: (*(comparisons.COMPARISONS if title == "History" else ()), *each) for title, each in GROUPS.items()
+        },
         "relations": description.relation_groups(),
     }
 

@@ -14,7 +14,8 @@ import click
 
 from etl import schema_docs
 from etl.cli.main import cli
-from etl.explore.questions import QUESTIONS
+from etl.explore.comparisons import COMPARISONS, Comparison
+from etl.explore.questions import QUESTIONS, Question
 from etl.settings import Settings, env_names, flag
 from etl.telemetry.metrics_file import COUNTERS, GAUGES
 
@@ -51,7 +52,8 @@ def _commands(command: click.Command, *names: str) -> Iterator[tuple[str, ...]]:
 def prepared_queries() -> str:
     """Return the questions of `tfy-etl explore` as a table."""
     lines = ["| address | question | fields |", "| --- | --- | --- |"]
-    for each in QUESTIONS:
+    pages: tuple[Comparison | Question, ...] = (*COMPARISONS, *QUESTIONS)
+    for each in pages:
         fields_of = ", ".join(f"`{parameter.name}`" for parameter in each.parameters)
         lines.append(f"| `/registry/{each.name}` | {each.title} | {fields_of} |")
     return "\n".join(lines)

@@ -24,7 +24,7 @@ from etl.cli.options import Duration, complete_table, options, output_option, se
 @click.option("--until", type=MomentParam(), help="Show changes found before this moment: 1d (ago), or ISO 8601.")
 @click.option("--run", "run_id", metavar="ID", help="Show the changes that this run found.")
 @click.option(
-    "--model", metavar="NAME", help="Show the changes of this model and its versions; its name, REPO/NAME, or FQN."
+    "--model", metavar="NAME", help="Show the changes of this model and its versions; its name, REPO/NAME, FQN or id."
 )
 @click.option(
     "--limit",
@@ -72,7 +72,7 @@ def diff(ctx: click.Context, /, model: str | None, output: str, **how: Any) -> N
     """Show what differs between two moments, or two versions.
 
     One line for each difference, with names. A field that changed and changed back is no difference. MODEL is a name,
-    REPO/NAME, or FQN.
+    REPO/NAME, FQN or id.
     """
     forms = [name for name in ("start", "versions", "dry_run") if how[name]]
     if len(forms) != 1:

@@ -3,7 +3,7 @@
 The caller of each function has begun a transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -19,8 +19,14 @@ from etl.store.staging_tables import CHILDREN, NON_RECORD_COLUMNS, TABLES, recor
 _CHANGES, _VERSIONS = TABLES["changes"], TABLES["model_versions"]
 _FETCHED_ROWS = 1000
 
+_OF_EACH_VERSION = frozenset({"created_at", "fqn", "id", "manifest.version", "updated_at", "version"})
+"""Fields in which any two versions of a model differ."""
+
 Rows = dict[str, list[tuple[Any, ...]]]
 """The rows of one version by table, in the order of the columns that are read from records."""
+
+FieldChange = tuple[str, str, str, str | None, str | None, str | None]
+"""Entity, id, kind, field, old value and new value."""
 
 
 def between(
@@ -46,11 +52,27 @@ class VersionPair(NamedTuple):
 
     old: Rows
     new: Rows
+    model_id: str
     version: int
     fqn: str | None
     model: str | None
     ml_repo: str | None
     creators: dict[str, str]
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """The ids of the two versions."""
+        old, new = (rows[Entity.MODEL_VERSIONS][0][0] for rows in (self.old, self.new))
+        return old, new
+
+    def with_names(self, changes: Iterable[FieldChange]) -> list[NamedChange]:
+        """Return the changes from the first version to the second, without those that any two versions have."""
+        named = (NamedChange(None, None, *each, self.model, self.version, self.ml_repo, self.fqn) for each in changes)
+        return [
+            each._replace(old_name=self.creators.get(each.old or ""), new_name=self.creators.get(each.new or ""))
+            for each in named
+            if each.field not in _OF_EACH_VERSION
+        ]
 
 
 def version_pair(connection: Connection, model_ids: Sequence[str], old: int, new: int) -> VersionPair:
@@ -58,7 +80,7 @@ def version_pair(connection: Connection, model_ids: Sequence[str], old: int, new
     ids = [_version_id(connection, model_ids, number) for number in (old, new)]
     models, repos, subjects = (TABLES[name] for name in ("models", "ml_repos", "subjects"))
     query = (
-        select(_VERSIONS.c.version, _VERSIONS.c.fqn, models.c.name, repos.c.name)
+        select(_VERSIONS.c.model_id, _VERSIONS.c.version, _VERSIONS.c.fqn, models.c.name, repos.c.name)
         .outerjoin_from(_VERSIONS, models, models.c.id == _VERSIONS.c.model_id)
         .outerjoin(repos, repos.c.id == models.c.ml_repo_id)
         .where(_VERSIONS.c.id == ids[1])
@@ -69,9 +91,9 @@ def version_pair(connection: Connection, model_ids: Sequence[str], old: int, new
         .where(_VERSIONS.c.id.in_(ids))
     )
     names: dict[str, str] = {row[0]: row[1] for row in connection.execute(creators)}
-    version, fqn, model, ml_repo = connection.execute(query).one()
+    model_id, version, fqn, model, ml_repo = connection.execute(query).one()
     before, after = (_rows_of(connection, each) for each in ids)
-    return VersionPair(before, after, version, fqn, model, ml_repo, names)
+    return VersionPair(before, after, model_id, version, fqn, model, ml_repo, names)
 
 
 def first_run_at(connection: Connection) -> datetime | None:
@@ -115,7 +137,9 @@ def _version_id(connection: Connection, model_ids: Sequence[str], number: int) -
     of_models = and_(_VERSIONS.c.model_id.in_(model_ids), _VERSIONS.c.version == number)
     found = connection.scalars(select(_VERSIONS.c.id).where(of_models).limit(2)).all()
     if not found:
-        raise ConfigError(f"The model has no version {number}: tfy-etl changes --model lists those that changed.")
+        newest = connection.scalar(select(func.max(_VERSIONS.c.version)).where(_VERSIONS.c.model_id.in_(model_ids)))
+        hint = "it has none." if newest is None else f"the newest is {newest}."
+        raise ConfigError(f"The model has no version {number}: {hint}")
     if len(found) > 1:
         raise ConfigError(f"Several models have this name and a version {number}: use REPO/NAME or the FQN.")
     return str(found[0])

@@ -252,12 +252,17 @@ def _metrics(connection: Connection, query: Select[Any]) -> TruncatedList:
     rows = connection.execute(query).all()
     by_key = [(key, list(group)) for key, group in groupby(rows, lambda row: row[0])]
     shown = by_key[:MAX_METRICS]
-    directions = select(_DIRECTIONS.c.key, _DIRECTIONS.c.better).where(_DIRECTIONS.c.key.in_([key for key, _ in shown]))
-    better = {row[0]: row[1] for row in connection.execute(directions)}
+    better = directions(connection, [key for key, _ in shown])
     found = [
         Metric(key, better.get(key), [row[1] for row in of_key], [row[2] for row in of_key]) for key, of_key in shown
     ]
     return TruncatedList(found, len(by_key))
+
+
+def directions(connection: Connection, keys: Sequence[str]) -> Mapping[str, str | None]:
+    """Return by metric whether higher or lower values are better; None if that is unknown."""
+    query = select(_DIRECTIONS.c.key, _DIRECTIONS.c.better).where(_DIRECTIONS.c.key.in_(keys))
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _compared(connection: Connection, version: Row) -> Mapping[str, Row]:

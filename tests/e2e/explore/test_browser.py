@@ -40,6 +40,8 @@ def test_every_kind_of_page_fits_its_window_and_axe_finds_no_fault(
             "",
             f"/models/{model}",
             f"/model_versions/{version}",
+            f"/compare_versions?model={model}&from=1&to=2",
+            "/compare_moments?from=1d",
             "/stale_for_days?days=0&_size=3&_next=3",
             "/current_model_versions?version__gt=1&_facet=framework_type&_sort=version",
             "?sql=select+:a",
