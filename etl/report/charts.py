@@ -1,12 +1,13 @@
 """The geometry of the charts, which templates draw as SVG. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from etl.report.formatting import number
 
 _TOP, _BOTTOM, _RIGHT = 18, 24, 10  # pixels around the plot
 _LETTER = 7.2  # width of a digit
+_GAP = 8  # between labels
 _SPARK = (150, 34, 4)
 
 
@@ -91,7 +92,9 @@ def _plot(shape: _Shape, labels: Sequence[str], totals: Sequence[int], marked: i
         floor=floor,
         line=line,
         area=f"{line}V{floor}H{left}Z" if line else "",
-        x_ticks=[_x_tick(x(place), labels[place], shape.width, place) for place in _spread(len(labels), shape.labels)],
+        x_ticks=_apart(
+            _x_tick(x(place), labels[place], shape.width, place) for place in _spread(len(labels), shape.labels)
+        ),
         y_ticks=[Tick(y(step), number(step)) for step in steps],
         marker=None if marked is None else x(marked),
     )
@@ -101,6 +104,18 @@ def _x_tick(at: float, text: str, width: int, place: int) -> Tick:
     """Return a tick whose label does not leave the picture."""
     half = len(text) * _LETTER / 2
     return Tick(at, text, "start" if place == 0 else "end" if at + half > width else "middle")
+
+
+def _apart(ticks: Iterable[Tick]) -> list[Tick]:
+    """Return the ticks whose labels do not touch the one before."""
+    found, free_from = list[Tick](), 0.0
+    for tick in ticks:
+        width = len(tick.text) * _LETTER
+        begin = tick.at - {"start": 0, "middle": width / 2, "end": width}[tick.anchor]
+        if begin >= free_from:
+            found.append(tick)
+            free_from = begin + width + _GAP
+    return found
 
 
 def columns(values: Sequence[int | None], labels: Sequence[str], width: float, height: float) -> list[Column]:

@@ -33,6 +33,7 @@ class Finding(NamedTuple):
     """A finding: how many, of what, what to do, and the list of them, which may be cut.
 
     `view` has the whole list: the rows that meet `condition`. `detail` and `at` are the headings of two columns.
+    `elsewhere` counts the records that another section of the page shows instead of a list.
     """
 
     anchor: str
@@ -45,6 +46,12 @@ class Finding(NamedTuple):
     rows: list[FindingRow]
     view: str
     condition: str
+    elsewhere: int = 0
+
+    @property
+    def shown(self) -> int:
+        """The number of records that the page shows."""
+        return len(self.rows) or self.elsewhere
 
     @property
     def marks_production(self) -> bool:
@@ -54,7 +61,7 @@ class Finding(NamedTuple):
     @property
     def left_out(self) -> int:
         """The number of rows that the list lacks."""
-        return self.total - len(self.rows)
+        return self.total - self.shown
 
 
 def findings(data: ReportData) -> list[Finding]:
@@ -103,6 +110,7 @@ def _of_production(data: ReportData) -> Iterator[Finding]:
         _of(worse, "metric is", "metrics are", "worse in production than in the version before"),
         "Compare the two versions before the next promotion, or go back to the version before.",
         "", "", [], "metric_changes", "is_improvement is false",
+        elsewhere=sum(row["in_production"] for row in data.metrics.worse.rows),
     )  # fmt: skip
     undescribed = data.quality.undescribed_in_production
     yield Finding(

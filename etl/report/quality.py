@@ -4,7 +4,6 @@ from collections import Counter, defaultdict
 from typing import NamedTuple
 
 from etl.report.data import NAMES, REQUIRED_PROPERTIES, ReportData, Row
-from etl.report.formatting import number, plural
 from etl.report.python_support import is_end_of_life, minor_of, support
 
 _SPECIFIERS = 3
@@ -24,10 +23,11 @@ class Share(NamedTuple):
 
 
 class Shares(NamedTuple):
-    """The largest parts of a whole, and a note about the others."""
+    """The largest parts of a whole, how many others there are, and how many versions these have."""
 
     rows: list[Share]
-    rest: str
+    left_out: int
+    versions_left_out: int
 
 
 class PythonShare(NamedTuple):
@@ -104,9 +104,8 @@ def shares(rows: list[Row], whole: int) -> Shares:
     """Return the share of versions of the largest rows of a distribution."""
     rows = sorted(rows, key=lambda row: -row["versions"])
     others = rows[NAMES:]
-    left = sum(row["versions"] for row in others)
-    rest = f"{number(len(others))} more with {plural(left, 'version')}" if others else ""
     return Shares(
         [Share(row["name"], row["versions"], whole) for row in rows[:NAMES]],
-        rest,
+        len(others),
+        sum(row["versions"] for row in others),
     )

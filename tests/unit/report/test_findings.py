@@ -14,6 +14,7 @@ from tests.unit.report.builders import (
     report_data,
     stale,
     undocumented,
+    worse,
 )
 
 USUAL = report_data()
@@ -59,6 +60,10 @@ def test_each_list_has_what_the_finding_counts_or_says_how_many_it_lacks() -> No
     old, stale_ones = found["list-python"], found["list-stale"]
     assert (old.total, len(old.rows), old.left_out) == (LISTED + 9, LISTED, 9)
     assert (stale_ones.total, len(stale_ones.rows), stale_ones.left_out) == (1, 1, 0)
+    rows = [worse(in_production=place < 2) for place in range(3)]
+    metrics = replace(USUAL.metrics, worse=TopRows(rows, 9), worse_in_production=5)
+    worse_ones = {each.anchor: each for each in findings(report_data(metrics=metrics))}["metrics"]
+    assert (worse_ones.total, worse_ones.shown, worse_ones.left_out) == (5, 2, 3)
     assert (old.view, old.condition) == ("production_versions", "python_version is out of support")
 
 

@@ -224,6 +224,16 @@ def test_a_list_that_is_cut_says_how_many_are_left_out_and_which_command_has_the
     assert "writes all of them" not in page(report_data(), max_age=DAY, redact=str)
 
 
+def test_distributions_that_are_cut_say_which_command_has_the_rest() -> None:
+    many = [a_mix(f"3.{number}", 2) for number in range(NAMES + 3)]
+    makeup = replace(report_data().makeup, frameworks=many, base_models=many[: NAMES + 1], pythons=many)
+    text = Looked(page(report_data(makeup=makeup), max_age=DAY, redact=str)).text
+    command = "not on this page. tfy-etl export --format csv --table"
+    assert f"3 more frameworks of 6 versions are {command} inventory DIR writes all of them." in text
+    assert f"1 more base model of 2 versions is {command} base_model_usage DIR writes all of them." in text
+    assert f"3 more Python versions are {command} python_usage DIR writes all of them." in text
+
+
 def test_severity_is_a_word_and_a_class_and_each_item_links_to_its_list() -> None:
     html = page(report_data(), max_age=DAY, redact=str)
     assert '<li class="medium"><span class="severity">Medium</span>' in html

@@ -49,5 +49,5 @@ def test_packages_show_the_versions_that_are_required_most() -> None:
 def test_shares_are_of_the_whole_and_count_the_rows_not_shown() -> None:
     found = quality.shares([a_mix(f"framework-{place}", place + 1) for place in range(20)], 210)
     assert (found.rows[0].name, found.rows[0].part, found.rows[0].width) == ("framework-19", 20, 9.5)
-    assert found.rest == "8 more with 36 versions"
-    assert quality.shares([a_mix("one")], 2).rest == ""
+    assert (found.left_out, found.versions_left_out) == (8, 36)
+    assert quality.shares([a_mix("one")], 2)[1:] == (0, 0)
