@@ -1,11 +1,11 @@
 """The type of options that name a moment: how long ago it was, or its time in ISO 8601."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl.durations import parse_duration
+from etl.durations import parse_moment
 from etl.errors import ConfigError
 
 if TYPE_CHECKING:  # only type checkers know its parameter before click 8.4
@@ -23,21 +23,10 @@ class MomentParam(MomentType):
         """Parse the text, or fail with the forms that are valid. A time without an offset is in UTC."""
         if isinstance(value, timedelta | datetime):
             return value
-        if at := _parse_iso(value.strip()):
-            return at
         try:
-            return parse_duration(value)
+            return parse_moment(value)
         except ConfigError:
             self.fail(f"{value!r} is not a moment: use 6h or 7d (ago), 2026-11-20, or 2026-11-20T10:00Z.", param, ctx)
-
-
-def _parse_iso(text: str) -> datetime | None:
-    """Parse a date or a time, by default in UTC; None if the text is neither."""
-    try:
-        at = datetime.fromisoformat(text)
-        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def moment_at(moment: timedelta | datetime | None, now: datetime) -> datetime | None:

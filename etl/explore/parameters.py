@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-from etl.durations import parse_duration
+from etl.durations import parse_moment
 from etl.errors import ConfigError
 from etl.explore import columns
 
@@ -28,22 +28,14 @@ def stored_moment(text: str) -> str:
 
 def moment(name: str, text: str) -> datetime:
     """Return the time in a field, in UTC, like `stored_moment`. ValueError, which names the field, if it has none."""
+    now = datetime.now(UTC)
     try:
-        return _moment(text.strip(), datetime.now(UTC))
-    except (ValueError, OverflowError, ConfigError) as error:
+        at = parse_moment(text) if text.strip() else now
+        return now - at if isinstance(at, timedelta) else at
+    except (OverflowError, ConfigError) as error:
         raise ValueError(
             f"{name}: {text!r} is no time. Write 2026-05-01, 2026-05-01T12:30Z, 2026-05-01 12:30+02:00, or 7d (ago)."
         ) from error
-
-
-def _moment(text: str, now: datetime) -> datetime:
-    if not text:
-        return now
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return now - parse_duration(text)
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def specifiers(text: str) -> str:

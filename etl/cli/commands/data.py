@@ -9,6 +9,7 @@ import click
 from etl.cli.lazy import imports_without_gc
 from etl.cli.moment import MomentParam
 from etl.cli.options import Duration, complete_table, options, output_option, settings_of
+from etl.durations import MOMENT_FORMS
 
 
 @click.command(
@@ -20,8 +21,8 @@ from etl.cli.options import Duration, complete_table, options, output_option, se
     tfy-etl changes --output json | jq -r '.[].sentence'
     """,
 )
-@click.option("--since", type=MomentParam(), help="Show changes found at or after this moment: 7d (ago), or ISO 8601.")
-@click.option("--until", type=MomentParam(), help="Show changes found before this moment: 1d (ago), or ISO 8601.")
+@click.option("--since", type=MomentParam(), help=f"Show changes found at or after this moment: {MOMENT_FORMS}.")
+@click.option("--until", type=MomentParam(), help=f"Show changes found before this moment: {MOMENT_FORMS}.")
 @click.option("--run", "run_id", metavar="ID", help="Show the changes that this run found.")
 @click.option(
     "--model", metavar="NAME", help="Show the changes of this model and its versions; its name, REPO/NAME, FQN or id."
@@ -56,8 +57,8 @@ def changes(ctx: click.Context, /, **which: Any) -> None:
     """,
 )
 @click.argument("model", required=False)
-@click.option("--from", "start", type=MomentParam(), help="Earlier moment: 7d (ago), or ISO 8601.")
-@click.option("--to", "end", type=MomentParam(), help="Later moment. Default: now.")
+@click.option("--from", "start", type=MomentParam(), help=f"Earlier moment: {MOMENT_FORMS}.")
+@click.option("--to", "end", type=MomentParam(), show_default="now", help=f"Later moment: {MOMENT_FORMS}.")
 @click.option("--versions", type=int, nargs=2, metavar="A B", help="Compare two versions of MODEL, by number.")
 @click.option("--dry-run", is_flag=True, help="Compare with the source: show each change that sync would write.")
 @click.option(

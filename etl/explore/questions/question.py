@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from etl.durations import MOMENT_FORMS
 from etl.explore import parameters
 
 
@@ -39,7 +40,7 @@ class Question(NamedTuple):
 
 AT = Parameter(
     "at",
-    "a time such as 2026-05-01 or 2026-05-01T12:30Z, by default in UTC, or how long ago, such as 7d; empty for now.",
+    f"{MOMENT_FORMS}, such as 2026-05-01 or 2026-05-01T12:30Z; empty for now.",
     read=parameters.stored_moment,
 )
 ML_REPO = Parameter(

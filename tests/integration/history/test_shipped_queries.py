@@ -3,12 +3,16 @@
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import make_url, text, update
+from sqlalchemy.exc import DBAPIError
 
+from etl.durations import parse_moment
+from etl.errors import ConfigError
 from etl.models import Change, MlRepo, Model, ModelVersion, SyncRun, views
 from etl.models.queries import HISTORY_START, shipped_query
 from tests.support.databases import libpq
@@ -59,6 +63,34 @@ def test_a_moment_may_be_spelled_in_any_iso_8601_form(env: SyncEnv, spelling: st
     found = by_driver(env, "as_of", at=spelling.format(now, india))
     assert {(row[3], row[6]) for row in found} >= {(version, "prod")}
     assert by_driver(env, "as_of", at=spelling.format(now - second, india - second)) == []
+
+
+SPELLINGS = [
+    f"{day}{time}{zone}"
+    for day in ("2026-05-01", "20260501", "2026-W18-5", "2026W185", "2026-W18", "2020-W53-7", "2021W011", "2024-12-31")
+    for time in ("", "T09", "T0928", " 09:28", "T092858", "t09:28:58.5", "T09:28:58,123456")
+    for zone in (("", "Z", "+05:30", "+0530", "-08", "z") if time else ("",))
+]
+NONSENSE = ["yesterday", "2026-02-30", "2026-05-01T25:00", "1777636800", "2026-W54-1", "2021-W53-1", "2026-W00-1",
+            "2026-W18-8", "2026W18-5", "2026-121", "2026-05", "2026-05-01T09:28+", "T09:28"]  # fmt: skip
+
+
+def test_every_spelling_is_the_same_moment_in_queries_and_on_the_command_line(env: SyncEnv) -> None:
+    dialect = "sqlite" if env.url.startswith("sqlite") else "postgresql"
+    moment = files("etl.models.queries").joinpath(f"shared/moment_{dialect}.sql").read_text(encoding="utf-8").format()
+    query = text(f"WITH {moment} SELECT CAST(at AS TEXT) FROM moment")  # noqa: S608 our own text
+    with env.connection() as connection:
+        if dialect == "postgresql":
+            connection.execute(text("SET TIME ZONE 'UTC'"))
+        found = {each: datetime.fromisoformat(connection.scalar(query, {"at": each})) for each in SPELLINGS}
+    assert {each: at.replace(tzinfo=UTC) for each, at in found.items()} == {
+        each: parse_moment(each) for each in SPELLINGS
+    }
+    for wrong in NONSENSE:
+        with pytest.raises(ConfigError):
+            parse_moment(wrong)
+        with env.connection() as connection, pytest.raises(DBAPIError):
+            connection.scalar(query, {"at": wrong})
 
 
 def test_a_date_is_its_first_moment_in_utc_and_nonsense_is_an_error(env: SyncEnv) -> None:
