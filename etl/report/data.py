@@ -77,6 +77,11 @@ class Makeup:
     pythons: list[Row]
     packages: TopRows
     specifiers: list[Row]
+    metadata_keys: TopRows
+    former_authors: int
+    """The number of creators that no record names any more."""
+    cleanup: Row
+    """The versions that are neither the latest nor in production: their number, their size, and how many lack it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,6 +82,9 @@ def _makeup(connection: Any) -> Makeup:
         pythons=queries.report.makeup.pythons(connection),
         packages=packages,
         specifiers=queries.report.makeup.package_specifiers(connection, [row["name"] for row in packages.rows]),
+        metadata_keys=queries.report.makeup.metadata_keys(connection, data.NAMES),
+        former_authors=queries.report.makeup.former_authors(connection),
+        cleanup=queries.report.makeup.cleanup(connection),
     )
 
 

@@ -68,6 +68,8 @@ def page(data: ReportData, *, max_age: timedelta, redact: Redact, model_url: str
         documentation=list(zip(quality.documentation(data), REQUIRED_PROPERTIES, strict=True)),
         pythons=quality.pythons(data),
         packages=quality.packages(data),
+        creators=quality.creators(data),
+        metadata_keys=quality.metadata_keys(data),
         metrics=metrics.worsened_metrics(data),
     )
 

@@ -109,3 +109,20 @@ def shares(rows: list[Row], whole: int) -> Shares:
         len(others),
         sum(row["versions"] for row in others),
     )
+
+
+def creators(data: ReportData) -> Shares:
+    """Return the share of versions in production by their creators."""
+    counted = Counter(each.row["created_by"] for model in data.production.models for each in model.versions)
+    rows = [
+        {"name": name, "versions": count} for name, count in sorted(counted.items(), key=lambda item: item[0] or "")
+    ]
+    return shares(rows, counted.total())
+
+
+def metadata_keys(data: ReportData) -> Shares:
+    """Return the share of models whose latest version has a key in its metadata."""
+    found = data.makeup.metadata_keys
+    whole = data.counts["models"] - data.quality.lacking["versions"].total
+    rows = [Share(row["name"], row["versions"], max(whole, row["versions"])) for row in found.rows]
+    return Shares(rows, found.total - len(rows), 0)

@@ -295,6 +295,36 @@ def test_the_makeup_counts_a_model_once_whatever_its_patch_releases_and_authors(
     ]
 
 
+def test_metadata_unused_versions_and_former_creators_are_counted(env: SyncEnv, gathered: Gathered) -> None:
+    registry = env.registry
+    versions = without_production(registry)
+    for version in versions:
+        manifest = registry.get("model-versions", version)["manifest"]
+        metadata = {".truefoundry": {"artifact_size": 1000}, "team": "a"}
+        registry.set_fields(version, {"manifest": manifest | {"metadata": metadata}})
+    latest = {each["latest_version"]["id"] for each in registry.records("models") if each["latest_version"]}
+    unused = [each for each in versions if each not in latest]
+    live, unsized = unused[:2]
+    registry.set_tags(live, ["prod"])
+    manifest = registry.get("model-versions", unsized)["manifest"]
+    registry.set_fields(unsized, {"manifest": manifest | {"metadata": {"pii": True}}})
+    gone = registry.add_model("1", "gone")
+    subject = {"subjectId": "gone", "subjectType": "user", "subjectSlug": "gone"}
+    registry.set_fields(gone, {"created_by_subject": subject})
+    env.sync()
+    registry.delete_model(gone)
+    env.sync()
+    makeup = gathered().makeup
+    assert makeup.cleanup == {
+        "versions": len(unused) - 1,
+        "artifact_size_bytes": 1000 * (len(unused) - 2),
+        "versions_without_size": 1,
+    }
+    assert makeup.metadata_keys.total == 1
+    assert makeup.metadata_keys.rows[0].items() >= {"name": "team", "versions": len(latest)}.items()
+    assert makeup.former_authors == 1
+
+
 def test_what_the_copy_lacks_is_listed(env: SyncEnv, gathered: Gathered) -> None:
     registry = env.registry
     model = registry.records("models")[4]

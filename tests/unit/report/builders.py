@@ -42,6 +42,9 @@ def a_scope(**changes: Any) -> Row:
     return usual | changes
 
 
+NO_CLEANUP: Row = {"versions": 0, "artifact_size_bytes": None, "versions_without_size": 0}
+
+
 def a_mix(name: str | None, versions: int = 2) -> Row:
     return {"name": name, "models": 1, "versions": versions}
 
@@ -124,6 +127,9 @@ def makeup(text: str = NAME) -> Makeup:
         pythons=[a_mix("3.12")],
         packages=TopRows([a_mix(text)], 1),
         specifiers=[{"name": text, "specifier": text, "versions": 2}],
+        metadata_keys=TopRows([a_mix(text)], 1),
+        former_authors=0,
+        cleanup=NO_CLEANUP | {"versions": 1, "artifact_size_bytes": 2_000_000},
     )
 
 
@@ -192,7 +198,17 @@ def without_models() -> ReportData:
         counts=usual.counts | counts,
         production=production(),
         activity=Activity(daily_counts=[], tags=[], feed=[], changes=0, changed_last={}, changed_lately={}),
-        makeup=Makeup(ml_repos=NONE, frameworks=[], base_models=[], pythons=[], packages=NONE, specifiers=[]),
+        makeup=Makeup(
+            ml_repos=NONE,
+            frameworks=[],
+            base_models=[],
+            pythons=[],
+            packages=NONE,
+            specifiers=[],
+            metadata_keys=NONE,
+            former_authors=0,
+            cleanup=NO_CLEANUP,
+        ),
         quality=quality(),
         metrics=Metrics(worse=NONE, worse_in_production=0, compared=0, without_direction=0, values={}),
         history=replace(usual.history, rejects=NONE, gaps=NONE),

@@ -234,6 +234,16 @@ def test_distributions_that_are_cut_say_which_command_has_the_rest() -> None:
     assert f"3 more Python versions are {command} python_usage DIR writes all of them." in text
 
 
+def test_what_is_not_in_use_and_former_creators_are_counted_with_the_command_that_lists_them() -> None:
+    cleanup = {"versions": 2, "artifact_size_bytes": 3_000_000, "versions_without_size": 1}
+    unused = replace(report_data().makeup, cleanup=cleanup, former_authors=3)
+    text = " ".join(Looked(page(report_data(makeup=unused), max_age=DAY, redact=str)).text.split())
+    assert "2 versions are neither the latest of their model nor in production: ≥ 3.0 MB." in text
+    assert "--table cleanup_candidates DIR writes all of them." in text
+    assert "No record names 3 creators any more. tfy-etl export --format csv --table former_authors DIR" in text
+    assert "former_authors" not in page(report_data(), max_age=DAY, redact=str)
+
+
 def test_severity_is_a_word_and_a_class_and_each_item_links_to_its_list() -> None:
     html = page(report_data(), max_age=DAY, redact=str)
     assert '<li class="medium"><span class="severity">Medium</span>' in html

@@ -51,3 +51,15 @@ def test_shares_are_of_the_whole_and_count_the_rows_not_shown() -> None:
     assert (found.rows[0].name, found.rows[0].part, found.rows[0].width) == ("framework-19", 20, 9.5)
     assert (found.left_out, found.versions_left_out) == (8, 36)
     assert quality.shares([a_mix("one")], 2)[1:] == (0, 0)
+
+
+def test_people_are_shares_of_what_is_in_production_and_metadata_of_latest_versions() -> None:
+    versions = [a_version(1, created_by="Ada"), a_version(2, created_by="Ada"), a_version(3, created_by=None)]
+    makeup = replace(USUAL.makeup, metadata_keys=TopRows([a_mix("team", 3)], 5))
+    lacking = dict.fromkeys(REQUIRED_PROPERTIES, NONE) | {"versions": TopRows([], 2)}
+    counts = USUAL.counts | {"models": 6}
+    data = report_data(
+        makeup=makeup, production=production(a_model(*versions)), quality=quality_data(lacking=lacking), counts=counts
+    )
+    assert quality.creators(data) == ([("Ada", 2, 3), (None, 1, 3)], 0, 0)
+    assert quality.metadata_keys(data) == ([("team", 3, 4)], 4, 0)

@@ -1,4 +1,4 @@
-"""What the registry is made of: frameworks, packages, Python, base models and ML repos."""
+"""What the registry is made of: frameworks, packages, Python, base models, metadata, ML repos; and what is unused."""
 
 from typing import Any
 
@@ -62,6 +62,26 @@ def package_specifiers(connection: Connection, names: list[str]) -> list[Row]:
     query = select(usage.name, usage.specifier, versions).where(usage.name.in_(names))
     counted = query.group_by(usage.name, usage.specifier).subquery()
     return fetch(connection, select(counted).order_by(counted.c.name, counted.c.versions.desc(), counted.c.specifier))
+
+
+def metadata_keys(connection: Connection, limit: int) -> TopRows:
+    """Count latest versions by the keys of their metadata, without the key of the control plane's own values."""
+    view = views.version_metadata.c
+    query = select(view.key.label("name"), func.count(distinct(view.model_id)).label("models"), _VERSIONS)
+    counted = query.where(view.is_latest, view.key != ".truefoundry").group_by(view.key).subquery()
+    return top(connection, select(counted).order_by(counted.c.versions.desc(), counted.c.name), limit)
+
+
+def former_authors(connection: Connection) -> int:
+    """Count the creators that no record names any more."""
+    return connection.scalar(select(func.count()).select_from(views.former_authors)) or 0
+
+
+def cleanup(connection: Connection) -> Row:
+    """Count the versions that are neither the latest nor in production, and add up their sizes."""
+    size = views.cleanup_candidates.c.artifact_size_bytes
+    counted = (func.count() - func.count(size)).label("versions_without_size")
+    return fetch(connection, select(_VERSIONS, func.sum(size).label("artifact_size_bytes"), counted))[0]
 
 
 def _by_size(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[Row]:
