@@ -310,16 +310,18 @@ def test_names_and_ml_repos_are_those_of_the_moment_after_renames_and_moves(
     sequence: list[list[tuple[str, int, str]]],
 ) -> None:
     registry = Registry.generate(seed=6, ml_repos=2, models=3, versions=2, metrics=1, empty_share=0, tags=WORDS)
-    hand, told = Hand(registry), list[Names]()
+    hand, told, tagged = Hand(registry), list[Names](), list[dict[str, set[str]]]()
     with fresh(dialect, request, tmp_path) as url, sync_env(url, registry) as env:
         for deeds in sequence:
             for deed in deeds:
                 hand.do(*deed)
             env.sync(allow_mass_delete=True)
             told.append(Names.of(registry))
+            tagged.append({each["id"]: {*each["tags"]} for each in registry.records("model-versions") if each["tags"]})
         starts = sorted(run["started_at"] for run in env.rows(SyncRun))
-        for start, expected in zip(starts, told, strict=True):
+        for start, expected, tags in zip(starts, told, tagged, strict=True):
             assert Names.as_told(env, start) == expected
+            assert held_at(env.rows(views.tag_history), start, "tag") == tags
         for after, expected in zip(starts[1:], told, strict=False):
             assert Names.as_told(env, after - _INSTANT) == expected
         assert Names.as_told(env, starts[0] - _INSTANT) == Names({}, {}, set())
