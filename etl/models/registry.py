@@ -84,10 +84,7 @@ class MlRepo(SyncedMixin, Base):
         viewonly=True,
     )
 
-    __table_args__ = (
-        Index(None, "deleted_at", info=partial_index("deleted_at IS NOT NULL")),
-        {"comment": "ML repos of the control plane: each holds models and has its own permissions."},
-    )
+    __table_args__ = ({"comment": "ML repos of the control plane: each holds models and has its own permissions."},)
 
 
 class Subject(Base):
@@ -262,7 +259,6 @@ class ModelVersion(SyncedMixin, Base):
     __table_args__ = (
         Index(None, "model_id", "id"),
         Index(None, "ml_repo_id"),
-        Index(None, "framework_type"),
         Index(None, "updated_at"),
         Index(None, "deleted_at", info=partial_index("deleted_at IS NOT NULL")),
         Index(None, "superseded_at", info=partial_index("superseded_at IS NOT NULL")),

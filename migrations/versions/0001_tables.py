@@ -39,7 +39,6 @@ def upgrade() -> None:
         sa.Column("deleted_at", TIMESTAMP),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ml_repos")),
     )
-    _create_partial_index("ix_ml_repos_deleted_at", "ml_repos", "deleted_at", "deleted_at IS NOT NULL")
     op.create_table(
         "model_versions",
         sa.Column("id", ID, nullable=False),
@@ -75,7 +74,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_model_versions")),
     )
     _create_partial_index("ix_model_versions_deleted_at", "model_versions", "deleted_at", "deleted_at IS NOT NULL")
-    op.create_index(op.f("ix_model_versions_framework_type"), "model_versions", ["framework_type"])
     op.create_index(op.f("ix_model_versions_ml_repo_id"), "model_versions", ["ml_repo_id"])
     op.create_index(op.f("ix_model_versions_model_id_id"), "model_versions", ["model_id", "id"])
     _create_partial_index(
