@@ -71,7 +71,8 @@ files_of_disks = tests/e2e/test_disks.py
 files_of_concurrency = tests/e2e/test_concurrency.py
 endure = TFY_ETL_TEST_SCALE=$(SCALE) TFY_ETL_TEST_REPORT=$(COUNTED) $(BIN)/pytest $(1) && $(BIN)/cog -r -I tools/docs $(GENERATED)
 
-test-airflow: .venv-airflow/stamp .venv-airflow/redis.stamp  ## run the DAG on a real Airflow: scheduler, REST, executors
+# One DAG runs its task in .venv, as in an environment without Airflow.
+test-airflow: .venv/runtime.stamp .venv-airflow/stamp .venv-airflow/redis.stamp  ## run the DAG on a real Airflow: scheduler, REST, executors
 	.venv-airflow/bin/pytest -n 0 tests/e2e/airflow --cov --cov-config=tests/e2e/airflow/coverage.toml
 
 test-dbt: .venv/dev.stamp .venv-dbt/stamp  ## build docs/dbt with a real dbt, on SQLite and PostgreSQL

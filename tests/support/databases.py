@@ -146,6 +146,11 @@ def server_version() -> str:
     return shown.stdout.split()[2]
 
 
+def server_program(name: str) -> Path:
+    """Return a program of the server's own version, such as pg_dump."""
+    return _binaries() / name
+
+
 def _execute(server: str, statement: sql.Composed) -> None:
     with psycopg.connect(libpq(server), autocommit=True) as connection:
         connection.execute(statement)

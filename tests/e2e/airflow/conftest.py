@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url
 
+from tests.support.airflow_installation import postgres_connection
 from tests.support.databases import new_database
 from tests.support.sync_env import TOKEN, SyncEnv, sync_env
 
@@ -52,16 +52,3 @@ def env(postgres_url: str, migrated_template: str, connect: Connect) -> Iterator
         connect("plane", conn_type="truefoundry", host=env.plane.url, password=TOKEN)
         connect("registry_db", **postgres_connection(url))
         yield env
-
-
-def postgres_connection(url: str) -> dict[str, Any]:
-    """The fields of a connection to the database of a URL with a Unix socket."""
-    parts = make_url(url)
-    return {
-        "conn_type": "postgres",
-        "host": parts.query.get("host") or parts.host,
-        "port": int(str(parts.query.get("port") or parts.port or 5432)),
-        "login": parts.username,
-        "password": parts.password,
-        "schema": parts.database,
-    }

@@ -1,5 +1,6 @@
 """Requests and connections of the DAG with a thousand ML repos; docs/how-to/airflow.md has the numbers."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -11,8 +12,10 @@ from sqlalchemy import text
 from etl.airflow.operators import TrueFoundryListMlReposOperator, TrueFoundrySyncOperator, TrueFoundryVerifyOperator
 from etl.simulator import Registry
 from etl.store import open_engine
-from tests.e2e.airflow.conftest import Connect, postgres_connection
+from tests.e2e.airflow.conftest import Connect
+from tests.support.airflow_installation import postgres_connection
 from tests.support.databases import new_database
+from tests.support.patience import patience
 from tests.support.sync_env import TOKEN, SyncEnv, sync_env
 
 _CONNECTIONS: dict[str, Any] = {"truefoundry_conn_id": "plane", "database_conn_id": "registry_db"}
@@ -59,13 +62,17 @@ def test_with_a_thousand_ml_repos_a_sync_sends_few_requests_and_verify_reads_pag
 def test_a_task_works_over_one_connection(thousand: SyncEnv) -> None:
     seen = []
     engine = open_engine(thousand.url)
+    others = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
 
     def look(_number: int, _path: str, _query: dict[str, list[str]]) -> None:
-        with engine.connect() as connection:
-            others = (
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-            seen.append(connection.scalar(text(others)))
+        deadline = time.monotonic() + patience()
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            # The server lists a closed connection until its process has ended.
+            while (found := connection.scalar(others)) != 1 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            seen.append(found)
 
     thousand.plane.before_request = look
     context: Any = {"ti": None, "outlet_events": OutletEventAccessors()}

@@ -1,29 +1,26 @@
 """The DAG on a full Airflow: scheduler, DAG processor, API server; LocalExecutor, then Celery with two workers."""
 
+import json
 import os
 import re
-import shutil
 import signal
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import sync_playwright
 
 from etl.models import Model, SyncRun
 from etl.simulator import Registry
-from tests.e2e.airflow.conftest import postgres_connection
-from tests.e2e.airflow.installation import Installation, end, free_port
+from tests.support.airflow_installation import Installation, postgres_connection
 from tests.support.databases import new_database
 from tests.support.external_tools import require_tool
 from tests.support.patience import patience
 from tests.support.sync_env import TOKEN, SyncEnv, sync_env
 
 # Two executors, dozens of tasks of some seconds each, and a slow start of Airflow.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 SCREENSHOT = os.environ.get("TFY_ETL_TEST_SCREENSHOT")
 """The file for a screenshot of the page, such as docs/pictures/airflow.png."""
@@ -36,7 +33,7 @@ from etl.airflow.lineage import registry_asset
 
 registry = registry_dag(
     "registry", database_conn_id="registry_db", schedule=None, retries=2, retry_delay=timedelta(seconds=1),
-    lock_retry_delay=timedelta(seconds=1), options={"max_retries": 0, "page_size": 20},
+    lock_retry_delay=timedelta(seconds=1), options={"max_retries": 0, "page_size": 20, "timeout": 1200},
 )
 
 class Look(BaseOperator):
@@ -46,7 +43,13 @@ class Look(BaseOperator):
 with DAG("starts_on_data", schedule=[registry_asset("registry_db", "models")], catchup=False):
     Look(task_id="look")
 """
-_WORKER_NAME = "import os\n\ndef name():\n    return os.environ['WORKER']\n"
+
+# Airflow notices new DAGs and stopped tasks sooner than usual.
+_SETTINGS = {
+    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+}
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +66,12 @@ def airflow(plane: SyncEnv, postgres_url: str, tmp_path_factory: pytest.TempPath
         "truefoundry_default": {"conn_type": "truefoundry", "host": plane.plane.url, "password": TOKEN},
         "registry_db": postgres_connection(plane.url),
     }
+    home = tmp_path_factory.mktemp("airflow") / "home"
+    transport = json.dumps({"type": "file", "log_file_path": str(home / "lineage.jsonl"), "append": True})
     with new_database(postgres_url) as metadata:
-        installation = Installation(tmp_path_factory.mktemp("airflow") / "home", metadata, connections)
-        (installation.home / "dags" / "registry.py").write_text(_DAGS, encoding="utf-8")
-        (installation.home / "worker_name.py").write_text(_WORKER_NAME, encoding="utf-8")
+        settings = _SETTINGS | {"AIRFLOW__OPENLINEAGE__TRANSPORT": transport}
+        installation = Installation(home, metadata, connections, settings)
+        (home / "dags" / "registry.py").write_text(_DAGS, encoding="utf-8")
         with installation.running():
             yield installation
 
@@ -77,58 +82,23 @@ def local(airflow: Installation) -> Iterator[Installation]:
         yield airflow
 
 
-@pytest.fixture
-def celery(airflow: Installation, tmp_path: Path) -> Iterator[Installation]:
-    """Redis, a scheduler that sends tasks to it, and two workers with one task at a time."""
-    with redis(tmp_path) as broker, ExitStack() as stack:
-        variables = {
-            "AIRFLOW__CELERY__BROKER_URL": broker,
-            "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{airflow.metadata_url}",
-            "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER": "1",
-            "AIRFLOW__CORE__HOSTNAME_CALLABLE": "worker_name.name",
-        }
-        stack.enter_context(airflow.scheduler("CeleryExecutor", WORKER="scheduler", **variables))
-        for name in ("first", "second"):
-            worker = (
-                "celery",
-                "worker",
-                "--skip-serve-logs",
-                "--concurrency",
-                "1",
-                "--celery-hostname",
-                f"{name}@here",
-            )
-            stack.enter_context(
-                airflow.part(
-                    *worker, AIRFLOW__CORE__EXECUTOR="CeleryExecutor", WORKER=name, C_FORCE_ROOT="1", **variables
-                )
-            )
-        yield airflow
-
-
-@contextmanager
-def redis(folder: Path) -> Iterator[str]:
-    """The URL of a Redis without persistence."""
-    server = shutil.which("redis-server")
-    assert server, "redis-server is not there: apt-get install redis-server"
-    port = free_port()
-    options = ("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder))
-    process = subprocess.Popen([server, *options], stdout=subprocess.DEVNULL, start_new_session=True)
-    try:
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        end(process)
+@pytest.fixture(scope="class")
+def first_run(local: Installation) -> str:
+    """The id of a finished run of the DAG."""
+    run_id = local.trigger("registry")
+    assert local.ended("registry", run_id) == "success", local.said()
+    return run_id
 
 
 @contextmanager
 def paused_run(plane: SyncEnv, ml_repo: str) -> Iterator[threading.Event]:
-    """Block the first run over an ML repo at its models; the event is set once it waits."""
+    """Block the first run over an ML repo at its models until the end; the event is set once it waits."""
     waits, go_on = threading.Event(), threading.Event()
 
     def work(_number: int, path: str, query: dict[str, list[str]]) -> None:
         if path.endswith("/models") and query.get("ml_repo_id") == [ml_repo] and not waits.is_set():
             waits.set()
-            go_on.wait(patience())
+            go_on.wait()
 
     plane.plane.before_request = work
     try:
@@ -144,23 +114,13 @@ def last_runs_of(plane: SyncEnv, ml_repo: str, number: int) -> list[tuple[str, s
     return [(run["status"], run["error"]) for run in sorted(of_repo, key=lambda run: run["started_at"])[-number:]]
 
 
-def state_of(airflow: Installation, run_id: str, task: tuple[str, int]) -> str:
-    return str(airflow.tasks("registry", run_id).get(task, {}).get("state"))
-
-
-def is_up(of: Callable[[], str], *states: str) -> Callable[[], bool]:
-    return lambda: of() in states
-
-
 class TestByLocalExecutor:
     def test_a_run_triggered_over_the_api_brings_the_registry_and_starts_who_waits_for_it(
-        self, local: Installation, plane: SyncEnv
+        self, local: Installation, first_run: str, plane: SyncEnv
     ) -> None:
-        run_id = local.trigger("registry")
-        assert local.ended("registry", run_id) == "success", local.said()
         assert plane.held() == plane.served()
-        assert len(local.tasks("registry", run_id)) == 8
-        proof = local.xcom("registry", run_id, "verify")
+        assert len(local.tasks("registry", first_run)) == 8
+        proof = local.xcom("registry", first_run, "verify")
         assert (proof["verification"]["ml_repos"], proof["verification"]["models"], proof["plan"]["versions"]) == (
             6,
             48,
@@ -172,19 +132,21 @@ class TestByLocalExecutor:
         assert local.ended("starts_on_data", runs[0]["dag_run_id"]) == "success"
         assert local.xcom("starts_on_data", runs[0]["dag_run_id"], "look")[0]["run_ids"][-1] == proof["run_id"]
 
-    def test_the_page_of_the_run_shows_each_task_and_that_it_succeeded(self, local: Installation) -> None:
-        (run,) = local.call("GET", "dags/registry/dagRuns?state=success")["dag_runs"]
+    def test_the_page_of_the_run_shows_each_task_and_that_it_succeeded(
+        self, local: Installation, first_run: str
+    ) -> None:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path=require_tool("chromium", "chromium"), args=["--no-sandbox"]
             )
             page = browser.new_page(viewport={"width": 1400, "height": 760})
-            page.goto(f"{local.url}/dags/registry/runs/{run['dag_run_id']}")
+            page.set_default_timeout(patience(120) * 1000)
+            page.goto(f"{local.url}/dags/registry/runs/{first_run}")
             shown = [page.get_by_text(name).first for name in ("list_ml_repos", "sync", "verify", "Success")]
             for each in shown:
                 each.wait_for()
-            page.wait_for_load_state("networkidle")
             if SCREENSHOT:
+                page.wait_for_load_state("networkidle")
                 page.screenshot(path=SCREENSHOT)
             browser.close()
 
@@ -196,7 +158,6 @@ class TestByLocalExecutor:
             run_id = local.trigger("registry")
             local.until(waits.is_set)
             os.kill(local.tasks("registry", run_id)["sync", 0]["pid"], signal.SIGKILL)
-            local.until(is_up(lambda: state_of(local, run_id, ("sync", 0)), "up_for_retry", "scheduled", "queued"))
         assert local.ended("registry", run_id) == "success", local.said()
         assert local.tasks("registry", run_id)["sync", 0]["try_number"] == 2
         assert last_runs_of(plane, "1", 2) == [("interrupted", "The process died."), ("succeeded", None)]
@@ -226,24 +187,26 @@ class TestByLocalExecutor:
         assert local.ended("registry", run_id) == "success", local.said()
         assert plane.held() == plane.served()
 
+    @pytest.mark.usefixtures("first_run")
+    def test_openlineage_gets_the_inputs_and_outputs_of_each_run(self, local: Installation, plane: SyncEnv) -> None:
+        events = (local.home / "lineage.jsonl").read_text(encoding="utf-8")
+        assert re.search(r'"namespace": ?"' + re.escape(plane.plane.url), events)
+        assert re.search(r'"name": ?"test_\w+\.public\.model_versions"', events)
 
-def test_the_same_dag_runs_on_celery_and_both_workers_take_part(celery: Installation, plane: SyncEnv) -> None:
+    @pytest.mark.usefixtures("first_run")
+    def test_the_token_is_in_none_of_the_logs_nor_in_the_database(self, local: Installation) -> None:
+        kept = local.kept()
+        assert b"phase: versions" in kept
+        assert b"COPY public.task_instance " in kept
+        assert TOKEN.encode() not in kept
+
+
+def test_the_same_dag_runs_on_celery_and_both_workers_take_part(airflow: Installation, plane: SyncEnv) -> None:
     for model_id in plane.registry.ids("models")[::8]:
         plane.registry.add_version(model_id)
-    run_id = celery.trigger("registry")
-    assert celery.ended("registry", run_id) == "success", celery.said()
-    assert {each["hostname"] for each in celery.tasks("registry", run_id).values()} == {"first", "second"}
+    with airflow.celery("first", "second"):
+        run_id = airflow.trigger("registry")
+        assert airflow.ended("registry", run_id) == "success", airflow.said()
+    assert {each["hostname"] for each in airflow.tasks("registry", run_id).values()} == {"first", "second"}
     assert plane.held() == plane.served()
-
-
-def test_openlineage_gets_the_inputs_and_outputs_of_each_run(airflow: Installation, plane: SyncEnv) -> None:
-    events = airflow.lineage.read_text(encoding="utf-8")
-    assert re.search(r'"namespace": ?"' + re.escape(plane.plane.url), events)
-    assert re.search(r'"name": ?"test_\w+\.public\.model_versions"', events)
-
-
-def test_the_token_is_in_none_of_the_logs_nor_in_the_database(airflow: Installation) -> None:
-    kept = airflow.kept()
-    assert b"phase: versions" in kept
-    assert b"COPY public.task_instance " in kept
-    assert TOKEN.encode() not in kept
+    assert TOKEN.encode() not in airflow.kept()
