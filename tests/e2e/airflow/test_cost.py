@@ -18,6 +18,9 @@ from tests.support.databases import new_database
 from tests.support.patience import patience
 from tests.support.sync_env import TOKEN, SyncEnv, sync_env
 
+# A thousand ML repos take a while to generate.
+pytestmark = pytest.mark.timeout(600)
+
 _CONNECTIONS: dict[str, Any] = {"truefoundry_conn_id": "plane", "database_conn_id": "registry_db"}
 
 

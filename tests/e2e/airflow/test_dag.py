@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,9 @@ from etl.store import ALL_REPOS, Store
 from tests.e2e.airflow.conftest import Connect
 from tests.support.paths import ROOT
 from tests.support.sync_env import TOKEN, SyncEnv
+
+# Airflow makes its database, and a DAG run takes seconds of CPU time.
+pytestmark = pytest.mark.timeout(600)
 
 EXAMPLE = Path(str(example_dags.__file__)).with_name("truefoundry_registry.py")
 OTHER_PYTHON = ROOT / ".venv" / "bin" / "python"
@@ -83,7 +87,7 @@ def run_dag(dags: DagBag, env: SyncEnv, connect: Connect) -> RunDag:
     def run_dag(dag_id: str = "quick", **conf: Any) -> Ended:
         run = dags.dags[dag_id].test(run_conf=conf)
         of_run = (dag_id, run.run_id)
-        with sqlite3.connect(HOME / "airflow.db") as airflow:
+        with closing(sqlite3.connect(HOME / "airflow.db")) as airflow:
             tasks = airflow.execute(
                 "SELECT task_id, map_index, state FROM task_instance WHERE dag_id = ? AND run_id = ?", of_run
             )
