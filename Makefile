@@ -32,7 +32,7 @@ PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-fast coverage test-airflow test-dbt endurance lint docs pictures fuzz bench bench-scaling bench-latency bench-views format lock wheel clean
+.PHONY: help demo test test-fast coverage test-airflow test-dbt endurance lint docs pictures fuzz bench bench-scaling bench-latency bench-airflow bench-views format lock wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -121,6 +121,10 @@ bench-scaling: .venv-bench/stamp  ## measure time and memory for up to a million
 bench-latency: .venv-bench/stamp  ## measure the effect of concurrency when answers have a latency
 	.venv-bench/bin/python -m bench.latency $(BENCH)
 	$(SHOW)
+
+bench-airflow: .venv/dev.stamp .venv-airflow/stamp .venv-airflow/redis.stamp  ## compare the DAG by Celery with one sync, at 100 ML repos of 1,000 models
+	.venv-airflow/bin/python -m bench.airflow_celery $(BENCH)
+	$(BIN)/cog -r -I tools/docs $(GENERATED)
 
 bench-views: .venv-bench/stamp  ## measure the time of each view at 50,000 and 1,000,000 versions; takes about an hour
 	.venv-bench/bin/python -m bench.view_times $(BENCH)

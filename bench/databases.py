@@ -78,7 +78,7 @@ class Loaded:
         with suppress(psutil.NoSuchProcess):
             server = psutil.Process(pid)
             if "postgres" in server.name():
-                return sum(map(_cpu, [server, *server.children()]))
+                return sum(map(cpu_of, [server, *server.children()]))
         return None
 
     def rows_of(self, query: str) -> list[Any]:
@@ -101,7 +101,8 @@ def fresh(kind: str, folder: Path, server: str) -> Iterator[Loaded]:
         yield Loaded(libpq(url))
 
 
-def _cpu(process: psutil.Process) -> float:
+def cpu_of(process: psutil.Process) -> float:
+    """Return the CPU seconds of a process and of its children that have ended."""
     try:
         took = process.cpu_times()
     except psutil.NoSuchProcess:

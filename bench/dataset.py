@@ -11,7 +11,7 @@ import json
 import mmap
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -100,14 +100,21 @@ class _Writer:
         (self._folder / _EXPECTED).write_text(json.dumps(self.expected), encoding="ascii")
 
 
-def prepare(folder: Path, models: int, *, states: Sequence[str] = STATES) -> None:
-    """Write a registry of this many models to the folder, with 5 versions each and 10 metrics per version."""
+def prepare(
+    folder: Path,
+    models: int,
+    *,
+    states: Sequence[str] = STATES,
+    ml_repos: int = ML_REPO_COUNT,
+    versions: int = VERSIONS,
+) -> None:
+    """Write a registry of this many models to the folder, with `versions` each and 10 metrics per version."""
     with ExitStack() as stack:
         writers = {state: _Writer(folder / state, stack) for state in states}
         for number, first in enumerate(range(0, models, _BLOCK)):
             count = min(_BLOCK, models - first)
             registry = Registry.generate(
-                number + 1, ml_repos=ML_REPO_COUNT, models=count, versions=VERSIONS, metrics=METRICS, empty_share=0.0
+                number + 1, ml_repos=ml_repos, models=count, versions=versions, metrics=METRICS, empty_share=0.0
             )
             for state, writer in writers.items():
                 _CHANGES[state](registry)
@@ -200,8 +207,10 @@ class Dataset:
 
     @cached_property
     def _by_repo(self) -> dict[str, dict[bytes, Sequence[int]]]:
-        repo_ids = list(self.lists[ML_REPOS].place)
-        models = {repo_id: array("Q", self._in_repo(number)) for number, repo_id in enumerate(repo_ids)}
+        models: dict[bytes, array[int]] = {repo_id: array("Q") for repo_id in self.lists[ML_REPOS].place}
+        in_order = list(models.values())
+        for model, repo in enumerate(self._repo):
+            in_order[repo].append(model)
         return {
             MODELS: dict(models),
             MODEL_VERSIONS: {
@@ -209,9 +218,6 @@ class Dataset:
                 for repo_id, places in models.items()
             },
         }
-
-    def _in_repo(self, number: int) -> Iterator[int]:
-        return (model for model, repo in enumerate(self._repo) if repo == number)
 
 
 def _numbers(path: Path) -> "array[int]":

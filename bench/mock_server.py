@@ -209,11 +209,11 @@ class Running:
 
 
 @contextmanager
-def running(models: int, *, states: Sequence[str] = STATES) -> Iterator[tuple[Running, Path]]:
-    """Yield a mock server of a registry of this many models, and its dataset."""
+def running(models: int, *, states: Sequence[str] = STATES, **shape: int) -> Iterator[tuple[Running, Path]]:
+    """Yield a mock server of a registry of this many models, and its dataset; `shape` is for `prepare`."""
     with tempfile.TemporaryDirectory(prefix="tfy-etl-bench-") as folder:
         dataset = Path(folder) / "dataset"
-        prepare(dataset, models, states=states)
+        prepare(dataset, models, states=states, **shape)
         with Running(dataset) as plane:
             yield plane, dataset
 

@@ -25,7 +25,8 @@ from tests.support.databases import libpq
 
 RESULTS = Path(__file__).parent / "results"
 
-_PACKAGES = ("sqlalchemy", "httpx", "psycopg", "dlt", "singer-sdk", "meltanolabs-target-postgres")
+OUR_PACKAGES = ("sqlalchemy", "httpx", "psycopg")
+_PACKAGES = (*OUR_PACKAGES, "dlt", "singer-sdk", "meltanolabs-target-postgres")
 
 FIGURES = ("wall", "cpu", "server_cpu", "peak_mb", "requests", "bytes", "rows", "size_mb")
 
@@ -90,7 +91,7 @@ class Benchmark:
         return {"found": found, "missing": missing, "tables": rows, "rows": sum(rows.values()), **size}
 
 
-def environment_of(server: str) -> Result:
+def environment_of(server: str, packages: Sequence[str] = _PACKAGES) -> Result:
     """Return the time, the machine and the versions of the measured software."""
     with psycopg.connect(libpq(server)) as connection:
         postgresql = connection.info.parameter_status("server_version")
@@ -103,7 +104,7 @@ def environment_of(server: str) -> Result:
             "Python": platform.python_version(),
             "SQLite": sqlite3.sqlite_version,
             "PostgreSQL": postgresql,
-            **{name: version(name) for name in _PACKAGES},
+            **{name: version(name) for name in packages},
         },
         "postgresql_settings": {name: row and row[0] for name, row in settings.items()},
     }

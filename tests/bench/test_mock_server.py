@@ -145,3 +145,11 @@ def test_registry_generated_in_blocks_is_consistent(monkeypatch: pytest.MonkeyPa
         assert [of_model[model["id"]][-1] for model in models] == [model["latest_version"] for model in models]
         in_repos = [listed(plane.url, MODELS, ml_repo_id=repo["id"]) for repo in listed(plane.url, ML_REPOS)]
         assert sorted(json.dumps(model) for models in in_repos for model in models) == sorted(map(json.dumps, models))
+
+
+def test_a_registry_may_have_other_numbers_of_ml_repos_and_versions() -> None:
+    with running(24, states=(dataset.BASE,), ml_repos=8, versions=1) as (plane, _):
+        repos = [repo["id"] for repo in listed(plane.url, ML_REPOS)]
+        assert len(repos) == 8
+        assert [len(listed(plane.url, MODELS, ml_repo_id=repo)) for repo in repos] == [3] * 8
+        assert len(listed(plane.url, MODEL_VERSIONS)) == 24
