@@ -47,3 +47,23 @@ def test_a_tool_that_failed_stays_in_the_table(comparison: Callable[..., list[li
 
 def test_runs_of_another_kind_are_left_out(comparison: Callable[..., list[list[str]]]) -> None:
     assert comparison(FIGURES | {"tool": "dlt", "run": "nothing new"}) == []
+
+
+def test_the_bound_of_the_merge_lock_leaves_out_the_time_of_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = {
+        "how": "DAG", "repos_per_task": 10, "run": "first load", "sync_tasks": 4, "task_seconds": {"sync": 50.0},
+        "waiting_s": 10.0, "merging_s": 5.0,
+    }  # fmt: skip
+    result = {"data": {"model_versions": 2000}, "runs": [first, first | {"run": "nothing new"}]}
+    (tmp_path / "airflow_celery.json").write_text(json.dumps(result), encoding="utf-8")
+    monkeypatch.syspath_prepend(TABLES.parent)
+    import airflow_tables
+
+    monkeypatch.setattr("performance_tables._RESULTS", tmp_path)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in airflow_tables.bound().splitlines()[2:]]
+    assert rows == [
+        ["first load", "4", "10.0", "1.25", "2.50", "8", "5"],
+        ["nothing new", "4", "10.0", "1.25", "", "8", "5"],
+    ]

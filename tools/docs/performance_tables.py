@@ -21,7 +21,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 def environment_of(name: str) -> str:
     """When, where and with what a bench was run."""
-    result = _load_result(name)
+    result = load_result(name)
     versions = ", ".join(f"{package} {version}" for package, version in result["versions"].items())
     settings = ", ".join(f"`{setting}={value}`" for setting, value in result["postgresql_settings"].items())
     rounds = max(each.get("rounds", 1) for each in result.get("summary", [{}]))
@@ -33,7 +33,7 @@ def environment_of(name: str) -> str:
 
 def data() -> str:
     """What was read in the comparison."""
-    result = _load_result("compare")["data"]
+    result = load_result("compare")["data"]
     base, changed, deleted = result["base"], result["changed"], result["deleted"]
     return (
         f"{base['models']:,} models, {base['model_versions']:,} versions, {base['metrics']:,} metrics, "
@@ -48,14 +48,14 @@ def mock_server() -> str:
     """Return the throughput of the mock server alone."""
     rows = (
         (each["connections"], each["limit"], each["page_kb"], f"{each['pages_per_s']:,}", f"{each['mb_per_s']:,}")
-        for each in _load_result("compare")["plane"]
+        for each in load_result("compare")["plane"]
     )
     return table(("connections", "records a page", "kB a page", "pages/s", "MB/s"), rows)
 
 
 def comparison(run: str) -> str:
     """Every tool in one kind of run, and the differences of its copy from the source."""
-    results = [each for each in _load_result("compare")["summary"] if each["run"] == run]
+    results = [each for each in load_result("compare")["summary"] if each["run"] == run]
     head = (
         "database", "tool", "wall s", "range", "ratio", "CPU s", "server CPU s", "peak MB", "requests", "MB read",
         "rows",
@@ -68,7 +68,7 @@ def comparison(run: str) -> str:
 def summary() -> str:
     """Return the main ratios: the median over the rounds, each of two runs of the same round."""
     walls: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for each in _load_result("compare")["measured"]:  # in the order of the rounds
+    for each in load_result("compare")["measured"]:  # in the order of the rounds
         walls[each["database"], each["run"], each["tool"]].append(each["wall"])
     databases = ("SQLite", "PostgreSQL")
 
@@ -91,7 +91,7 @@ def summary() -> str:
 
 def views() -> str:
     """Return the seconds that each view and each shipped query takes, for all rows and for those of one model."""
-    results = _load_result("view_times")["times"]
+    results = load_result("view_times")["times"]
     found = {(each["name"], each["database"], each["versions"]): each for each in results}
     columns = sorted(
         {(database, versions) for _, database, versions in found}, key=lambda each: (each[1], each[0] != "SQLite")
@@ -152,7 +152,7 @@ def sync_only() -> str:
             f"{each['peak_mb']:.0f}",
             f"{each['requests']:.0f}",
         )
-        for each in _load_result("compare")["summary"]
+        for each in load_result("compare")["summary"]
         if each["tool"] == _OURS
     )
     return table(("database", "run", "wall s", "CPU s", "peak MB", "requests"), rows)
@@ -160,7 +160,7 @@ def sync_only() -> str:
 
 def peers() -> str:
     """Compare tfy-etl with the other tools in a few words and figures; bench/peers has their setups."""
-    results = {(each["database"], each["run"], each["tool"]): each for each in _load_result("compare")["summary"]}
+    results = {(each["database"], each["run"], each["tool"]): each for each in load_result("compare")["summary"]}
 
     def figures(run: str, tool: str, figure: str, form: str) -> str:
         found = (results.get((database, run, tool)) for database in ("SQLite", "PostgreSQL"))
@@ -195,7 +195,7 @@ _QUALITIES = (
 
 def phases() -> str:
     """Seconds of a first load by part, now and before."""
-    result = _load_result("phases")
+    result = load_result("phases")
     first, *_ = result.values()
     parts = list(first["SQLite"])
     rows = (
@@ -219,14 +219,14 @@ def scaling() -> str:
             f"{each['requests']:,.0f}",
             f"{each['size_mb']:,.0f}",
         )
-        for each in _load_result("scaling")["summary"]
+        for each in load_result("scaling")["summary"]
     )
     return table(("versions", "database", "run", "wall s", "CPU s", "peak MB", "requests", "database MB"), rows)
 
 
 def startup() -> str:
     """What a start of each command costs."""
-    result = _load_result("startup")
+    result = load_result("startup")
     rows = (
         (each["command"], each["modules"], f"{each['wall_ms']:.0f}", f"{each['over_python_ms']:.0f}")
         for each in result["commands"]
@@ -236,7 +236,7 @@ def startup() -> str:
 
 def latency() -> str:
     """Wall seconds by latency and requests under way."""
-    result = _load_result("latency")["summary"]
+    result = load_result("latency")["summary"]
     walls = {(each["tool"], each["concurrency"], each["latency_ms"]): f"{each['wall']:.1f}" for each in result}
     latencies = sorted({latency for _, _, latency in walls})
     lines = dict.fromkeys((name, concurrency) for name, concurrency, _ in walls)
@@ -246,7 +246,7 @@ def latency() -> str:
 
 def latency_data() -> str:
     """What was read at each latency."""
-    result = _load_result("latency")
+    result = load_result("latency")
     data = result["data"]
     return f"{data['models']:,} models of {data['versions_each']} versions, pages of {result['page_size']}"
 
@@ -255,6 +255,7 @@ def _order(line: tuple[str, int]) -> tuple[bool, str, int]:
     return line[0] == _OURS, *line
 
 
-def _load_result(name: str) -> Result:
+def load_result(name: str) -> Result:
+    """Return a file of bench/results."""
     result: Result = json.loads((_RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     return result
