@@ -164,13 +164,13 @@ class Installation:
 
     @cached_property
     def _headers(self) -> dict[str, str]:
-        token = httpx.get(f"{self.url}/auth/token", timeout=patience()).json()["access_token"]
+        token = httpx.get(f"{self.url}/auth/token", timeout=patience(_WAIT_S)).json()["access_token"]
         return {"Authorization": f"Bearer {token}"}
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """The response of the REST API."""
         url = f"{self.url}/api/v2/{path}"
-        answer = httpx.request(method, url, json=body, headers=self._headers, timeout=patience())
+        answer = httpx.request(method, url, json=body, headers=self._headers, timeout=patience(_WAIT_S))
         assert answer.is_success, f"{method} {path}: {answer.text}"
         return answer.json()
 
