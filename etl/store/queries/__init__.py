@@ -2,6 +2,7 @@
 
 `report`           Counts and lists for the report.
 `changes`          Recorded changes, with names.
+`change_watch`     The changes since a position, for programs that wait for them.
 `diff`             What differs between two moments, and the rows of a version.
 `planned_changes`  The changes that a run has staged, with names.
 `change_names`     Joins changes with names, for both.
@@ -11,6 +12,6 @@
 `demo`             The queries of the demonstration.
 """
 
-from etl.store.queries import changes, demo, diff, explore, export, planned_changes, record_pages, report
+from etl.store.queries import change_watch, changes, demo, diff, explore, export, planned_changes, record_pages, report
 
-__all__ = ["changes", "demo", "diff", "explore", "export", "planned_changes", "record_pages", "report"]
+__all__ = ["change_watch", "changes", "demo", "diff", "explore", "export", "planned_changes", "record_pages", "report"]

@@ -8,9 +8,9 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from sqlalchemy import CTE, ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import CTE, ColumnElement, Connection, Table, and_, func, or_, select
 
-from etl.changes import NamedChange
+from etl.changes import RECORD_KINDS, NamedChange
 from etl.errors import ConfigError
 from etl.store.queries.change_names import STORED_TABLES, is_bookkeeping, with_model, with_names
 from etl.store.staging_tables import TABLES
@@ -20,13 +20,20 @@ _FETCHED_ROWS = 1000
 
 
 class ChangeFilter(NamedTuple):
-    """The recorded changes to read: of one run, of these models, of one version, from `since` on, before `until`."""
+    """The recorded changes to read: of one run, of these models, of one version, from `since` on, before `until`.
+
+    `ids` are the first and last row number. `tag` selects versions that got or lost the tag or alias, and `new_versions`
+    those that were created or restored.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
     run_id: str | None = None
     model_ids: Sequence[str] | None = None
     version_id: str | None = None
+    ids: tuple[int, int] | None = None
+    tag: str | None = None
+    new_versions: bool = False
 
 
 class Counts(NamedTuple):
@@ -62,17 +69,22 @@ def find_model_ids(connection: Connection, text: str) -> list[str]:
 
     ConfigError, with the name that is probably meant, if there is none.
     """
-    ml_repo, _, name = text.rpartition("/")
-    with_repo = and_(_MODELS.c.name == name, _REPOS.c.name == ml_repo)
-    called = or_(_MODELS.c.name == text, _MODELS.c.fqn == text, _MODELS.c.id == text, with_repo)
-    query = select(_MODELS.c.id).outerjoin(_REPOS, _REPOS.c.id == _MODELS.c.ml_repo_id).where(called)
-    found = list(connection.scalars(query))
+    found = model_ids(connection, text)
     if not found:
+        name = text.rpartition("/")[2]
         names = connection.scalars(select(_MODELS.c.name).where(_MODELS.c.name.is_not(None)).distinct())
         similar = get_close_matches(name, names, 1)
         hint = f"did you mean {similar[0]}?" if similar else "use its name or its FQN."
         raise ConfigError(f"No model is called {text}: {hint}")
     return found
+
+
+def model_ids(connection: Connection, text: str) -> list[str]:
+    """Return the ids of the models with this name or FQN, or `risk/fraud-scorer`; none if there is no such model."""
+    ml_repo, _, name = text.rpartition("/")
+    called = or_(_MODELS.c.name == text, _MODELS.c.fqn == text, and_(_MODELS.c.name == name, _REPOS.c.name == ml_repo))
+    query = select(_MODELS.c.id).outerjoin(_REPOS, _REPOS.c.id == _MODELS.c.ml_repo_id).where(called)
+    return list(connection.scalars(query))
 
 
 def check_run(connection: Connection, run_id: str) -> str:
@@ -108,4 +120,26 @@ def _changes(chosen: ChangeFilter) -> CTE:
         wanted.append(of_model | and_(table.c.entity == "model_versions", table.c.entity_id.in_(theirs)))
     if chosen.version_id is not None:
         wanted.append(and_(table.c.entity == "model_versions", table.c.entity_id == chosen.version_id))
+    if chosen.ids is not None:
+        wanted.append(table.c.id.between(*chosen.ids))
+    if chosen.tag is not None:
+        wanted.append(_is_about_tag(table, chosen.tag))
+    if chosen.new_versions:
+        wanted.append(and_(table.c.entity == "model_versions", table.c.kind.in_(("created", "restored"))))
     return with_model(select(table).where(*wanted).subquery(), STORED_TABLES)
+
+
+def _is_about_tag(table: Table, tag: str) -> ColumnElement[bool]:
+    """Whether a version got or lost a tag or an alias.
+
+    A version that was created, deleted or restored has one row, so its tags are looked up.
+    """
+    tags = TABLES["model_version_tags"]
+    tagged = select(tags.c.model_version_id).where(tags.c.tag == tag)
+    labelled = tagged.union_all(select(_VERSIONS.c.id).where(_VERSIONS.c.version_alias == tag))
+    moved = and_(
+        or_(table.c.kind.in_(("tag_added", "tag_removed")), table.c.field == "version_alias"),
+        or_(table.c.old_value == tag, table.c.new_value == tag),
+    )
+    came_or_went = and_(table.c.kind.in_(RECORD_KINDS), table.c.entity_id.in_(labelled))
+    return and_(table.c.entity == "model_versions", or_(moved, came_or_went))
