@@ -23,6 +23,12 @@
 `sync`         The run: plan, pages, rows, staging, proof, merge.
 `schema_docs`  Schema documentation (Markdown, JSON, Mermaid, dbt) and SQL union views.
 `simulator`    A simulated control plane for development, demonstrations and tests.
+
+`hidden_folder` explains a failed import from a folder `etl` of the user's own.
 """
 
+from etl import hidden_folder
+
 __version__ = "0.1.0"
+
+hidden_folder.install()

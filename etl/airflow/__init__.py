@@ -1,11 +1,18 @@
 """Run tfy-etl in Airflow: a connection, operators, and a DAG that distributes one sync over many workers.
 
-`hook`          The connection: URL, token, settings; the list of ML repos.
-`operators`     List ML repos, sync some or all of them, verify a DAG run.
-`errors`        The state of a task after a run with an error.
-`lineage`       Assets, and the facets of OpenLineage.
-`dags`          The DAG that maps a sync over the ML repos.
-`example_dags`  DAG files to copy.
+`hook`           The connection: URL, token, settings; the list of ML repos.
+`operators`      List ML repos, sync some or all of them, verify a DAG run.
+`sensors`        Wait for changes of the registry.
+`triggers`       Wait in the triggerer, for the sensor and for AssetWatcher.
+`change_events`  The changes that sensors and triggers report.
+`links`          The link from a task to the control plane.
+`errors`         The state of a task after a run with an error.
+`progress`       The progress of a run in the task's log.
+`ml_repos`       Lists of ML repos, as arguments name them.
+`lineage`        Assets, and the facets of OpenLineage.
+`task_groups`    The tasks, for one's own DAG.
+`dags`           The DAG that maps a sync over the ML repos.
+`example_dags`   DAG files to copy.
 
 Airflow calls `provider_info` often, so this module imports nothing else.
 """
@@ -14,6 +21,7 @@ from typing import Any
 
 CONNECTION_TYPE = "truefoundry"
 
+_INTEGRATION = "TrueFoundry"
 _TEXT = {"type": ["string", "null"]}
 
 
@@ -23,6 +31,19 @@ def provider_info() -> dict[str, Any]:
         "package-name": "tfy-etl",
         "name": "TrueFoundry model registry",
         "description": "Copies a TrueFoundry control plane's model registry into a relational database.",
+        "integrations": [
+            {
+                "integration-name": _INTEGRATION,
+                "external-doc-url": "https://www.truefoundry.com/docs",
+                "tags": ["software"],
+            }
+        ],
+        "operators": [_modules("operators", "list_ml_repos", "sync", "verify")],
+        "sensors": [_modules("sensors", "changes")],
+        "triggers": [_modules("triggers", "changes")],
+        "hooks": [{"integration-name": _INTEGRATION, "python-modules": ["etl.airflow.hook"]}],
+        "extra-links": ["etl.airflow.links.ControlPlaneLink"],
+        "asset-uris": [{"schemes": ["tfy-etl"], "handler": "etl.airflow.lineage.normalize_asset_uri"}],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,
@@ -53,3 +74,8 @@ def provider_info() -> dict[str, Any]:
             }
         ],
     }
+
+
+def _modules(package: str, *names: str) -> dict[str, Any]:
+    """The modules of a package of the provider."""
+    return {"integration-name": _INTEGRATION, "python-modules": [f"etl.airflow.{package}.{name}" for name in names]}

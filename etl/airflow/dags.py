@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param, TriggerRule
+from airflow.sdk import DAG
 
 from etl.airflow.hook import TrueFoundryHook
-from etl.airflow.lineage import registry_assets
-from etl.airflow.operators import (
-    TrueFoundryListMlReposOperator,
-    TrueFoundrySyncOperator,
-    TrueFoundryVerifyOperator,
+from etl.airflow.task_groups import (
+    DOC_MD,
+    add_registry_tasks,
+    registry_params,
+    registry_task_group,
+    retry_arguments,
 )
 
-_ALLOW = "{{ params.allow_mass_delete }}"
+__all__ = ["registry_dag", "registry_params", "registry_task_group"]
 
 
 def registry_dag(  # noqa: PLR0913 all are keywords
@@ -36,45 +37,29 @@ def registry_dag(  # noqa: PLR0913 all are keywords
     """Build the DAG: `list_ml_repos`, one `sync` per batch of `repos_per_task` ML repos, then `verify`.
 
     At most `max_active_syncs` syncs run at the same time, over all runs of the DAG, and at most as many as `pool` has
-    slots. `options` are settings of every run, by name. The DAG's parameter `allow_mass_delete` disables the delete
-    limit for one DAG run.
+    slots. `options` are settings of every run, by name. The parameters `full`, `ml_repos` and `allow_mass_delete` are
+    for single DAG runs. The tasks are those of `registry_task_group`, without the group, so that a page of the DAG
+    shows them at once.
     """
-    common = {
-        "truefoundry_conn_id": truefoundry_conn_id,
-        "database_conn_id": database_conn_id,
-        "options": {"allow_mass_delete": _ALLOW} | dict(options or {}),
-        "fail_on_partial": fail_on_partial,
-        "lock_retry_delay": lock_retry_delay,
+    default_args = retry_arguments(pool, retries, retry_delay) | dag_arguments.pop("default_args", {})
+    params = registry_params() | dag_arguments.pop("params", {})
+    defaults = {
+        "start_date": datetime(2026, 1, 1),  # noqa: DTZ001 UTC
+        "catchup": False,
+        "max_active_runs": 1,
+        "dagrun_timeout": timedelta(hours=24),
+        "doc_md": DOC_MD,
+        "tags": ["tfy-etl", "truefoundry"],
     }
-    allow = Param(default=False, type="boolean", title="Disable the delete limit for this run")
-    retry_args = {"retries": retries, "retry_delay": retry_delay, "retry_exponential_backoff": True, "pool": pool}
-    with DAG(
-        dag_id,
-        schedule=schedule,
-        default_args=retry_args | dag_arguments.pop("default_args", {}),
-        params={"allow_mass_delete": allow} | dag_arguments.pop("params", {}),
-        **{"start_date": datetime(2026, 1, 1), "catchup": False, "max_active_runs": 1} | dag_arguments,  # noqa: DTZ001 UTC
-    ) as dag:
-        _tasks(common, repos_per_task=repos_per_task, max_active_syncs=max_active_syncs)
+    arguments = defaults | dag_arguments
+    with DAG(dag_id, schedule=schedule, default_args=default_args, params=params, **arguments) as dag:
+        add_registry_tasks(
+            database_conn_id=database_conn_id,
+            truefoundry_conn_id=truefoundry_conn_id,
+            repos_per_task=repos_per_task,
+            max_active_syncs=max_active_syncs,
+            lock_retry_delay=lock_retry_delay,
+            fail_on_partial=fail_on_partial,
+            options=options,
+        )
     return dag
-
-
-def _tasks(common: dict[str, Any], *, repos_per_task: int, max_active_syncs: int) -> None:
-    listed = TrueFoundryListMlReposOperator(
-        task_id="list_ml_repos", repos_per_task=repos_per_task, truefoundry_conn_id=common["truefoundry_conn_id"]
-    )
-    synced = TrueFoundrySyncOperator.partial(
-        task_id="sync",
-        max_active_tis_per_dag=max_active_syncs,
-        map_index_template="{{ (task.ml_repos | join(', '))[:200] }}",  # Airflow stores 250 characters
-        skip_unknown_ml_repos=True,
-        **common,
-    ).expand(ml_repos=listed.output)
-    TrueFoundryVerifyOperator(
-        task_id="verify",
-        trigger_rule=TriggerRule.ALL_DONE,
-        listed=listed.output,
-        synced=synced.output,
-        outlets=registry_assets(common["database_conn_id"]),
-        **common,
-    )

@@ -133,13 +133,17 @@ def _ids(reader: "ListingReader", endpoint: str, field: str) -> set[str]:
 
 def database_url_of(conn_id: str) -> str:
     """The URL of a connection of type `postgres` or `sqlite`. Airflow masks its passwords in logs."""
-    connection = BaseHook.get_connection(conn_id)
+    return url_of(BaseHook.get_connection(conn_id))
+
+
+def url_of(connection: "Connection") -> str:
+    """The same for a connection that was fetched before."""
     if connection.conn_type == "sqlite":
         return f"sqlite:///{connection.host or ''}"
     if connection.conn_type not in {"postgres", "postgresql"}:
         raise ConfigError(
-            f"The connection {conn_id!r} has the type {connection.conn_type!r}: create it again with the type postgres "
-            "or sqlite. Airflow stores the type generic if the provider of the database is not installed."
+            f"The connection {connection.conn_id!r} has the type {connection.conn_type!r}: create it again with the "
+            "type postgres or sqlite. Airflow stores the type generic if the provider of the database is not installed."
         )
     url = _postgresql(connection)
     for password in passwords_of(url):

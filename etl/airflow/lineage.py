@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from airflow.sdk import Asset
 
@@ -54,6 +54,16 @@ def registry_assets(database: str) -> list[Asset]:
     A DAG with `schedule=registry_assets("registry_db")` starts when there is new data.
     """
     return [Asset(name=f"{database}/{table}", uri=f"tfy-etl://{database}/{table}") for table in TABLES]
+
+
+def normalize_asset_uri(uri: SplitResult) -> SplitResult:
+    """Return the address of an asset, `tfy-etl://DATABASE/TABLE`, or raise ValueError: Airflow calls it for each."""
+    if not uri.netloc or uri.path.removeprefix("/") not in TABLES:
+        raise ValueError(
+            f"{uri.geturl()} is not the asset of a table: use registry_asset, or tfy-etl://DATABASE/TABLE with one of "
+            f"{', '.join(TABLES)}."
+        )
+    return uri._replace(query="")
 
 
 def registry_asset(database: str, table: str) -> Asset:

@@ -3,7 +3,7 @@
 Airflow imports this module whenever it parses DAGs, so functions import what runs need.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,8 +14,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 from etl.airflow import lineage
 from etl.airflow.errors import ON_LOCK_HELD, fail_if_partial, translate_errors
 from etl.airflow.hook import TrueFoundryHook, check_options, database_url_of, reject_password
-from etl.errors import ConfigError, UnknownMlRepo
-from etl.redaction import passwords_of, secret_pattern
+from etl.airflow.links import ControlPlaneLink
+from etl.airflow.ml_repos import as_list
+from etl.airflow.progress import TaskLogProgress
+from etl.errors import ConfigError, EtlError, UnknownMlRepo
+from etl.redaction import escape_unprintable, passwords_of, secret_pattern
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from etl.sync import Interrupts, Summary
 
 UI_COLOR = "#d7e8f5"
+_MAX_NAMED = 50  # more names than Airflow shows
 
 
 class TrueFoundrySyncOperator(BaseOperator):
@@ -43,6 +47,7 @@ class TrueFoundrySyncOperator(BaseOperator):
         "database_conn_id",
     )
     ui_color = UI_COLOR
+    operator_extra_links = (ControlPlaneLink(),)
 
     def __init__(  # noqa: PLR0913 all are keywords
         self,
@@ -86,10 +91,13 @@ class TrueFoundrySyncOperator(BaseOperator):
         hook = TrueFoundryHook(self.truefoundry_conn_id)
         url = self.resolve_database_url()
         secrets = [hook.connection.password or "", *passwords_of(url)]
-        with translate_errors(secrets, on_lock_held=self.on_lock_held, wait=self.lock_retry_delay):
-            settings = hook.settings(self.run_options(), database_url=url)
-            summary, done = self._run(settings, _listed(self.ml_repos))
-            result = self.result(summary, settings)
+        try:
+            with translate_errors(secrets, on_lock_held=self.on_lock_held, wait=self.lock_retry_delay):
+                settings = hook.settings(self.run_options(), database_url=url)
+                summary, done = self._run(settings, as_list(self.ml_repos))
+                result = self.result(summary, settings)
+        finally:
+            self._name_ml_repos(context, url, secrets)
         result |= {
             "ml_repos": done,
             "warnings": [secret_pattern(*secrets).sub("***", each) for each in summary.warnings],
@@ -133,7 +141,7 @@ class TrueFoundrySyncOperator(BaseOperator):
             self._interrupts = Interrupts()
             try:
                 scoped = replace(settings, ml_repo=tuple(ml_repos))
-                return run(scoped, interrupts=self._interrupts, progress=_Logged(self.log)), ml_repos
+                return run(scoped, interrupts=self._interrupts, progress=TaskLogProgress(self.log)), ml_repos
             except UnknownMlRepo as unknown:
                 left = [each for each in ml_repos if each not in unknown.ml_repos]
                 if not self.skip_unknown_ml_repos:
@@ -147,22 +155,36 @@ class TrueFoundrySyncOperator(BaseOperator):
             finally:
                 self._interrupts = None
 
+    def _name_ml_repos(self, context: "Context", url: str, secrets: Sequence[str]) -> None:
+        """Give the template of the map index the names of the ML repos, and the ids of those without a stored name."""
+        from etl.store import open_readonly, queries
+
+        ids = as_list(self.ml_repos)[:_MAX_NAMED]
+        if not ids:
+            return
+        try:
+            with open_readonly(url) as connection, connection.begin():
+                names = queries.names.ml_repo_names(connection, ids)
+        except EtlError as error:  # after a run that failed, for the same reason
+            self.log.info("cannot read the names of the ML repos: %s", secret_pattern(*secrets).sub("***", str(error)))
+            return
+        context["ml_repo_names"] = [escape_unprintable(names.get(each, each)) for each in ids]
+
     def _publish(self, context: "Context", settings: "Settings", summary: "Summary", result: dict[str, Any]) -> None:
         """Publish a complete run that wrote to assets and OpenLineage. Fail a partial one if `fail_on_partial`."""
         if not summary.complete or summary.run_id is None:
             self.outlets: list[Any] = []
         if self.outlets:
-            self._emit(context, settings, summary)
+            self._emit(context, settings, self.run_ids(summary))
         self._finished = (settings, summary)
         if self.fail_on_partial and summary.exit_code:
             context["ti"].xcom_push("return_value", result)
             fail_if_partial(summary, result["warnings"])
 
-    def _emit(self, context: "Context", settings: "Settings", summary: "Summary") -> None:
-        """Keep the outlets whose tables changed, and describe the changes in their events."""
+    def _emit(self, context: "Context", settings: "Settings", ids: list[str]) -> None:
+        """Keep the outlets whose tables these runs changed, and describe the changes in their events."""
         from etl.store import open_readonly, runs
 
-        ids = self.run_ids(summary)
         with open_readonly(settings.database()) as connection:
             written = runs.written_by(connection, ids)
         if self.events == "changed":
@@ -171,23 +193,3 @@ class TrueFoundrySyncOperator(BaseOperator):
         extra = {"run_ids": ids, "database": lineage.database_name(settings)} | written._asdict()
         for asset in (each for each in self.outlets if isinstance(each, Asset)):
             context["outlet_events"][asset].extra = extra
-
-
-class _Logged:
-    """Progress in the task's log: a line for each phase of the run."""
-
-    def __init__(self, log: Any) -> None:
-        self._log = log
-
-    def phase(self, name: str) -> None:
-        self._log.info("phase: %s", name)
-
-    def advance(self, entity: str, records: int, total: int | None) -> None:
-        """Log nothing, because a run has many pages."""
-
-
-def _listed(ml_repos: Sequence[str] | str | Iterable[Any]) -> list[str]:
-    """The ids as a list; a template gives them as text, with commas."""
-    if isinstance(ml_repos, str):
-        return [each.strip() for each in ml_repos.split(",") if each.strip()]
-    return [str(each) for each in ml_repos]

@@ -7,6 +7,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from etl.airflow.errors import translate_errors
 from etl.airflow.hook import TrueFoundryHook
+from etl.airflow.ml_repos import as_list
 from etl.airflow.operators.sync import TrueFoundrySyncOperator
 from etl.enums import Entity
 from etl.errors import ConfigError, StoreError
@@ -29,7 +30,8 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
     synced. It marks missing records and ML repos as deleted, within the same delete limit as any run. It also updates
     the state of the whole registry, which `tfy-etl status` and `sync_freshness` show.
 
-    `listed` are the batches of ML repos to sync, `synced` the summaries of the sync tasks.
+    `listed` are the batches of ML repos to sync, `synced` the summaries of the sync tasks. If `ml_repos` names some,
+    the DAG run was for these alone: the task then only checks that they were synced, and makes no run.
     """
 
     template_fields: ClassVar[Sequence[str]] = (*TrueFoundrySyncOperator.template_fields, "listed", "synced")
@@ -48,7 +50,8 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
     def execute(self, context: "Context") -> dict[str, Any]:
         """Fail without retry if an ML repo was not synced; else sync everything, and compare the counts."""
         self._verified = self._check_all_synced()
-        return super().execute(context)
+        asked = as_list(self.ml_repos)
+        return self._end_without_run(context, asked) if asked else super().execute(context)
 
     def run_options(self) -> dict[str, Any]:
         """The options of the run, without a full comparison, because the sync tasks make those."""
@@ -66,6 +69,15 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
         if not summary.complete or summary.run_id is None:
             return found
         return found | {"verification": self._verified | _compared(summary, settings.database())}
+
+    def _end_without_run(self, context: "Context", ml_repos: list[str]) -> dict[str, Any]:
+        """Publish what the sync tasks wrote. Nothing is deleted, and the state of the whole registry stays."""
+        self.log.info("only some ML repos were asked for: the rest of the registry is neither read nor verified")
+        url = self.resolve_database_url()
+        hook = TrueFoundryHook(self.truefoundry_conn_id)
+        with translate_errors([hook.connection.password or "", *passwords_of(url)]):
+            self._emit(context, hook.settings(self.run_options(), database_url=url), self._synced_ids())
+        return {"run_id": None, "ml_repos": ml_repos, "verification": self._verified}
 
     def _check_all_synced(self) -> dict[str, Any]:
         """Check in the database that every ML repo was synced. A deleted ML repo counts as synced."""

@@ -30,7 +30,7 @@ class NewChanges(NamedTuple):
     """The first changes that meet the condition, their number, and the new position."""
 
     changes: Sequence[NamedChange]
-    count: int
+    total: int
     position: int
 
 
@@ -58,5 +58,5 @@ def read(connection: Connection, condition: ChangeCondition, after: int, limit: 
         model_ids=model_ids, ids=(after + 1, last), tag=condition.tag, new_versions=condition.new_versions
     )
     found = list(changes.recorded(connection, chosen, limit=limit))
-    count = changes.count(connection, chosen).shown if len(found) == limit else len(found)
-    return NewChanges(found, count, last)
+    total = changes.count(connection, chosen).shown if len(found) == limit else len(found)
+    return NewChanges(found, total, last)

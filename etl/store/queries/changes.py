@@ -22,8 +22,8 @@ _FETCHED_ROWS = 1000
 class ChangeFilter(NamedTuple):
     """The recorded changes to read: of one run, of these models, of one version, from `since` on, before `until`.
 
-    `ids` are the first and last row number. `tag` selects versions that got or lost the tag or alias, and `new_versions`
-    those that were created or restored.
+    `ids` are the first and last row number. `tag` selects versions that got or lost the tag or alias, and
+    `new_versions` those that were created or restored.
     """
 
     since: datetime | None = None

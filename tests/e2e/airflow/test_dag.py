@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from airflow.utils.db import upgradedb
 from etl.airflow import example_dags
 from etl.airflow.dags import registry_dag
 from etl.airflow.lineage import TABLES
-from etl.models import MlRepo, Model, SyncRun, SyncScope
+from etl.models import Change, MlRepo, Model, SyncRun, SyncScope
 from etl.simulator import Registry
 from etl.store import ALL_REPOS, Store
 from tests.e2e.airflow.conftest import Connect
@@ -37,9 +38,18 @@ HEAVY = {"sqlalchemy", "alembic", "psycopg", "msgspec", "stamina", "etl.sync", "
 HOME = Path(os.environ["AIRFLOW_HOME"])
 # Without delays between tries, and with small pages, so that lists have many.
 _QUICK = """
-from etl.airflow.dags import registry_dag
+from airflow.sdk import DAG, task
+from etl.airflow.dags import registry_dag, registry_task_group
 dag = registry_dag("quick", truefoundry_conn_id="plane", database_conn_id="registry_db", retries=0)
 batched = registry_dag("batched", truefoundry_conn_id="plane", database_conn_id="registry_db", repos_per_task=2)
+
+with DAG("grouped", schedule=None):
+
+    @task
+    def use():
+        pass
+
+    registry_task_group("registry", truefoundry_conn_id="plane", database_conn_id="registry_db", retries=0) >> use()
 """
 
 _IMPORTED = """
@@ -58,6 +68,8 @@ class Ended(NamedTuple):
     tasks: dict[tuple[str, int], str]
     xcoms: dict[tuple[str, int], Any]
     events: dict[str, Any]
+    labels: dict[tuple[str, int], str]
+    links: dict[tuple[str, int], str]
 
 
 RunDag = Callable[..., Ended]
@@ -89,12 +101,13 @@ def run_dag(dags: DagBag, env: SyncEnv, connect: Connect) -> RunDag:
         of_run = (dag_id, run.run_id)
         with closing(sqlite3.connect(HOME / "airflow.db")) as airflow:
             tasks = airflow.execute(
-                "SELECT task_id, map_index, state FROM task_instance WHERE dag_id = ? AND run_id = ?", of_run
-            )
-            xcoms = airflow.execute(
-                "SELECT task_id, map_index, value FROM xcom WHERE dag_id = ? AND run_id = ? AND key = 'return_value'",
+                "SELECT task_id, map_index, state, rendered_map_index FROM task_instance "
+                "WHERE dag_id = ? AND run_id = ?",
                 of_run,
-            )
+            ).fetchall()
+            xcoms = airflow.execute(
+                "SELECT key, task_id, map_index, value FROM xcom WHERE dag_id = ? AND run_id = ?", of_run
+            ).fetchall()
             events = airflow.execute(
                 "SELECT asset.name, asset_event.extra FROM asset_event JOIN asset ON asset.id = asset_id "
                 "WHERE source_dag_id = ? AND source_run_id = ?",
@@ -102,9 +115,11 @@ def run_dag(dags: DagBag, env: SyncEnv, connect: Connect) -> RunDag:
             )
             return Ended(
                 str(run.state),
-                {(task, index): state for task, index, state in tasks},
-                {(task, index): json.loads(value) for task, index, value in xcoms},
+                {(task, index): state for task, index, state, _ in tasks},
+                {(task, index): json.loads(value) for key, task, index, value in xcoms if key == "return_value"},
                 {name: json.loads(extra) for name, extra in events},
+                {(task, index): label for task, index, _, label in tasks},
+                {(task, index): json.loads(value) for key, task, index, value in xcoms if key.startswith("_link_")},
             )
 
     return run_dag
@@ -125,6 +140,15 @@ def test_the_dag_has_three_tasks_and_maps_the_sync() -> None:
     assert dag.get_task("sync").upstream_task_ids == {"list_ml_repos"}
     assert dag.get_task("verify").upstream_task_ids == {"list_ml_repos", "sync"}
     assert (dag.get_task("sync").max_active_tis_per_dag, dag.get_task("sync").pool) == (4, "registry")
+
+
+def test_the_dag_says_what_its_tasks_do_and_has_bounds_that_can_be_changed() -> None:
+    dag = registry_dag(database_conn_id="registry_db")
+    assert all(f"`{name}`" in str(dag.doc_md) for name in (*dag.task_ids, *dag.params))
+    assert (dag.dagrun_timeout, dag.tags) == (timedelta(hours=24), {"tfy-etl", "truefoundry"})
+    assert set(dag.params) == {"full", "ml_repos", "allow_mass_delete"}
+    changed = registry_dag(database_conn_id="registry_db", dagrun_timeout=timedelta(hours=1), tags=["mine"])
+    assert (changed.dagrun_timeout, changed.tags) == (timedelta(hours=1), {"mine"})
 
 
 def test_the_example_syncs_each_ml_repo_and_verifies_the_result(env: SyncEnv, run_dag: RunDag) -> None:
@@ -174,6 +198,59 @@ def test_a_deleted_ml_repo_is_marked_as_deleted_once_the_limit_is_disabled(env: 
     assert allowed.state == "success"
     assert env.row(MlRepo, MlRepo.deleted_at.is_not(None))["id"] == "2"
     assert env.held() == env.served()
+
+
+def test_the_tasks_can_be_a_group_of_another_dag(env: SyncEnv, run_dag: RunDag) -> None:
+    ended = run_dag("grouped")
+    assert ended.state == "success"
+    assert ended.tasks == {
+        ("registry.list_ml_repos", -1): "success",
+        **{("registry.sync", index): "success" for index in range(3)},
+        ("registry.verify", -1): "success",
+        ("use", -1): "success",
+    }
+    assert env.held() == env.served()
+
+
+def test_tasks_are_named_after_their_ml_repos_and_link_to_the_control_plane(env: SyncEnv, run_dag: RunDag) -> None:
+    ended = run_dag()
+    names = [str(each["manifest"]["name"]) for each in env.registry.records("ml-repos")]
+    assert [ended.labels["sync", index] for index in range(3)] == names
+    assert ended.links == dict.fromkeys(ended.tasks, env.plane.url)
+
+
+def test_full_compares_every_version_once(env: SyncEnv, run_dag: RunDag) -> None:
+    run_dag()
+    ended = run_dag(full=True)
+    assert ended.state == "success"
+    modes = {row["id"]: row["mode"] for row in env.rows(SyncRun)}
+    assert [modes[ended.xcoms["sync", index]["run_id"]] for index in range(3)] == ["full"] * 3
+    assert modes[ended.xcoms["verify", -1]["run_id"]] == "incremental"
+
+
+def test_a_run_for_some_ml_repos_touches_no_other(env: SyncEnv, run_dag: RunDag) -> None:
+    run_dag()
+    runs, scope = len(env.rows(SyncRun)), env.row(SyncScope, SyncScope.scope == "all")
+    for model_id in env.registry.ids("models"):
+        env.registry.add_version(model_id)
+    env.registry.delete_ml_repo("3")
+    ended = run_dag(ml_repos=["2"])
+    assert ended.state == "success"
+    assert ended.tasks.keys() == {("list_ml_repos", -1), ("sync", 0), ("verify", -1)}
+    run_id = ended.xcoms["sync", 0]["run_id"]
+    assert {(row["run_id"], row["kind"]) for row in env.rows(Change, Change.kind == "created")} == {(run_id, "created")}
+    assert len(env.rows(SyncRun)) == runs + 1
+    assert env.row(SyncScope, SyncScope.scope == "all") == scope
+    assert env.rows(MlRepo, MlRepo.deleted_at.is_not(None)) == []
+    assert ended.xcoms["verify", -1]["ml_repos"] == ["2"]
+    assert ended.xcoms["verify", -1]["verification"]["ml_repos"] == 1
+    assert {tuple(extra["run_ids"]) for extra in ended.events.values()} == {(run_id,)}
+
+
+def test_an_unknown_ml_repo_fails_the_run_and_syncs_nothing(env: SyncEnv, run_dag: RunDag) -> None:
+    ended = run_dag(ml_repos=["2", "77"])
+    assert (ended.state, ended.tasks["list_ml_repos", -1], ended.tasks["verify", -1]) == ("failed", "failed", "failed")
+    assert env.rows(SyncRun) == []
 
 
 def test_an_ml_repo_deleted_after_the_list_does_not_fail_verify(env: SyncEnv, run_dag: RunDag) -> None:

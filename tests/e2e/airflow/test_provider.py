@@ -1,10 +1,18 @@
+import json
+from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.resources import files
+from pkgutil import iter_modules
 
+import jsonschema
+import pytest
 from airflow.providers_manager import ProvidersManager
+from airflow.sdk import Asset
 from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
 from etl.airflow import CONNECTION_TYPE, provider_info
 from etl.airflow.hook import TrueFoundryHook
+from etl.airflow.lineage import registry_asset
 
 
 def test_airflow_finds_the_provider_and_its_hook() -> None:
@@ -46,3 +54,30 @@ def test_the_extra_brings_the_providers_of_the_databases() -> None:
 def test_the_provider_is_found_by_its_entry_point() -> None:
     (entry,) = entry_points(group="apache_airflow_provider", name="provider_info", value="etl.airflow:provider_info")
     assert entry.load()() == provider_info()
+
+
+def test_the_provider_info_follows_the_schema_of_airflow() -> None:
+    schema = json.loads(files("airflow").joinpath("provider_info.schema.json").read_text(encoding="utf-8"))
+    assert provider_info().keys() <= schema["properties"].keys()
+    jsonschema.validate(provider_info(), schema)
+
+
+@pytest.mark.parametrize("kind", ["operators", "sensors", "triggers"])
+def test_the_provider_info_lists_every_module(kind: str) -> None:
+    (listed,) = provider_info()[kind]
+    package = import_module(f"etl.airflow.{kind}")
+    assert listed["python-modules"] == [f"{package.__name__}.{each.name}" for each in iter_modules(package.__path__)]
+    assert listed["integration-name"] == provider_info()["integrations"][0]["integration-name"]
+
+
+def test_airflow_finds_the_link_and_the_hook_by_the_provider_info() -> None:
+    assert "etl.airflow.links.ControlPlaneLink" in ProvidersManager().extra_links_class_names
+    ((hook,),) = (each["python-modules"] for each in provider_info()["hooks"])
+    assert hook == TrueFoundryHook.__module__
+
+
+def test_airflow_knows_the_assets_of_the_tables_and_refuses_others() -> None:
+    assert Asset(uri="TFY-ETL://registry_db/models/?a=b").uri == registry_asset("registry_db", "models").uri
+    for wrong in ("tfy-etl://registry_db/model", "tfy-etl:///models", "tfy-etl://registry_db"):
+        with pytest.raises(ValueError, match="is not the asset of a table"):
+            Asset(uri=wrong)

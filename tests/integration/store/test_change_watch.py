@@ -56,8 +56,8 @@ def test_a_limit_bounds_the_list_and_not_the_count(env: SyncEnv) -> None:
     env.registry.set_tags(env.registry.ids("model-versions")[0], ["a", "b", "c"])
     env.sync()
     found = read(env, ANY, limit=2)
-    assert (len(found.changes), found.count) == (2, 3)
-    assert read(env, ANY, limit=3).count == 3
+    assert (len(found.changes), found.total) == (2, 3)
+    assert read(env, ANY, limit=3).total == 3
 
 
 def test_a_tag_is_seen_on_any_version_when_it_moves(env: SyncEnv) -> None:
@@ -133,4 +133,4 @@ def test_a_position_after_the_last_change_begins_anew(env: SyncEnv) -> None:
     env.registry.set_tags(env.registry.ids("model-versions")[0], ["a"])
     env.sync()
     last = read(env, ANY).position
-    assert read(env, ANY, last + 10).count == 1  # SQLite numbers from 1 again once all changes were pruned
+    assert read(env, ANY, last + 10).total == 1  # SQLite numbers from 1 again once all changes were pruned

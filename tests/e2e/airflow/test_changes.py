@@ -1,0 +1,293 @@
+"""The sensor and the trigger on changes, in this process. test_event_driven.py runs both in a real triggerer."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+from airflow.triggers.base import TriggerEvent
+
+from etl.airflow.change_events import ChangeRead
+from etl.airflow.sensors import TrueFoundryChangeSensor
+from etl.airflow.triggers import TrueFoundryChangeTrigger, changes
+from etl.errors import ConfigError
+from etl.models import Change
+from tests.e2e.airflow.conftest import Connect, postgres_connection
+from tests.support.patience import patience
+from tests.support.sync_env import SyncEnv
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class StateStore:
+    """The store of an asset's state, as Airflow 3.3 gives it to a trigger."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.stored = threading.Event()
+
+    async def aget(self, key: str) -> Any:
+        return self.values.get(key)
+
+    async def aset(self, key: str, value: Any) -> None:
+        self.values[key] = value
+        self.stored.set()
+
+
+@pytest.fixture(autouse=True)
+def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disable the check of Airflow that only its workers execute operators, and do not wait after events."""
+    monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
+    monkeypatch.setattr(changes, "_SETTLE_S", 0)
+
+
+@pytest.fixture
+def env(env: SyncEnv) -> SyncEnv:
+    """The environment after its first run, which records no changes."""
+    env.sync()
+    return env
+
+
+def trigger(**given: Any) -> TrueFoundryChangeTrigger:
+    usual: dict[str, Any] = {"database_conn_id": "registry_db", "poll_interval": 0.05}
+    return TrueFoundryChangeTrigger(**usual | given)
+
+
+def sensor(**given: Any) -> TrueFoundryChangeSensor:
+    usual: dict[str, Any] = {"task_id": "wait", "database_conn_id": "registry_db"}
+    return TrueFoundryChangeSensor(**usual | given)
+
+
+def context(start: datetime = LONG_AGO, last: Any = None) -> Any:
+    """The context of a DAG run that started then; `last` is the XCom of the last DAG run."""
+    task = SimpleNamespace(map_index=-1, xcom_pull=lambda **_: last)
+    return {"ti": task, "dag_run": SimpleNamespace(start_date=start)}
+
+
+def tag(env: SyncEnv, number: int, *tags: str) -> None:
+    """Give a version these tags, and sync."""
+    env.registry.set_tags(env.registry.ids("model-versions")[number], list(tags))
+    env.sync()
+
+
+def watched(trigger: TrueFoundryChangeTrigger, store: StateStore) -> TrueFoundryChangeTrigger:
+    trigger.asset_state_store = SimpleNamespace(_by_name={"asset": store}, _by_uri={})
+    return trigger
+
+
+async def next_event(events: AsyncIterator[TriggerEvent]) -> dict[str, Any]:
+    event = await asyncio.wait_for(anext(events), patience())
+    assert isinstance(event.payload, dict)
+    return event.payload
+
+
+def sentences(event: dict[str, Any]) -> list[str]:
+    return [each["sentence"].partition(": ")[2] for each in event["changes"]]
+
+
+def test_the_trigger_fires_once_for_each_move_of_the_tag(env: SyncEnv) -> None:
+    async def watch() -> list[dict[str, Any]]:
+        events = trigger(tag="production", after_change_id=0).run()
+        found = []
+        for number, tags in ((0, ["production"]), (1, ["other"]), (2, ["production"])):
+            await asyncio.to_thread(tag, env, number, *tags)
+            if "production" in tags:
+                found.append(await next_event(events))
+        return found
+
+    first, second = asyncio.run(watch())
+    assert "tag production added" in sentences(first)
+    assert sentences(second) == ["tag production added"]
+    assert second["changes"][0]["id"] == env.registry.ids("model-versions")[2]
+    assert (first["after_change_id"], second["after_change_id"]) == (0, second["after_change_id"])
+    assert first["last_change_id"] <= second["after_change_id"] < second["last_change_id"]
+    assert second["last_change_id"] == max(row["id"] for row in env.rows(Change))
+
+
+def test_the_trigger_begins_after_the_changes_that_are_there(env: SyncEnv) -> None:
+    tag(env, 0, "before")
+    store = StateStore()
+
+    async def watch() -> dict[str, Any]:
+        waiting = asyncio.create_task(next_event(watched(trigger(), store).run()))
+        assert await asyncio.to_thread(store.stored.wait, patience())
+        await asyncio.to_thread(tag, env, 1, "after")
+        return await waiting
+
+    event = asyncio.run(watch())
+    assert "tag after added" in sentences(event)
+    assert "tag before added" not in sentences(event)
+
+
+def test_a_new_triggerer_continues_at_the_stored_position(env: SyncEnv) -> None:
+    store = StateStore()
+
+    async def watch() -> None:
+        first = watched(trigger(after_change_id=0), store).run()
+        await asyncio.to_thread(tag, env, 0, "one")
+        await next_event(first)
+        store.stored.clear()
+        waiting = asyncio.create_task(next_event(first))
+        assert await asyncio.to_thread(store.stored.wait, patience())
+        waiting.cancel()  # the triggerer ends
+        await asyncio.to_thread(tag, env, 1, "two")
+        event = await next_event(watched(trigger(after_change_id=0), store).run())
+        assert "tag two added" in sentences(event)
+        assert "tag one added" not in sentences(event)
+
+    asyncio.run(watch())
+
+
+def test_watchers_of_one_asset_with_other_conditions_have_positions_of_their_own(env: SyncEnv) -> None:
+    tag(env, 0, "one")
+    store = StateStore()
+
+    async def watch() -> None:
+        for given in ({"tag": "one"}, {"tag": "two"}):
+            events = watched(trigger(after_change_id=0, **given), store).run()
+            waiting = asyncio.create_task(next_event(events))
+            store.stored.clear()
+            if given["tag"] == "one":
+                await waiting
+                waiting = asyncio.create_task(next_event(events))
+            assert await asyncio.to_thread(store.stored.wait, patience())
+            waiting.cancel()
+
+    asyncio.run(watch())
+    assert len(store.values) == 2
+
+
+class Warned(logging.Handler):
+    """Collects log records, and sets an event at the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+        self.event = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+        self.event.set()
+
+
+def test_a_trigger_outlives_a_database_that_cannot_be_read(env: SyncEnv, connect: Connect) -> None:
+    tag(env, 0, "one")
+
+    async def watch() -> dict[str, Any]:
+        warned, log = Warned(), logging.Logger("trigger")  # noqa: LOG001 one of its own
+        log.addHandler(warned)
+        made = trigger(database_conn_id="away", after_change_id=0)
+        made._log = log
+        events = made.run()
+        connect("away", conn_type="postgres", host="127.0.0.1", port=9, login="a", password="pass-of-db", schema="b")
+        waiting = asyncio.create_task(next_event(events))
+        await asyncio.wait_for(warned.event.wait(), patience())
+        assert "cannot read the changes" in warned.messages[0]
+        assert "pass-of-db" not in " ".join(warned.messages)
+        connect("away", **postgres_connection(env.url))
+        return await waiting
+
+    assert "tag one added" in sentences(asyncio.run(watch()))
+
+
+def test_a_slow_database_does_not_block_the_triggerer(env: SyncEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads, go_on = threading.Event(), threading.Event()
+
+    def read(*_: Any, **__: Any) -> ChangeRead:
+        reads.set()
+        go_on.wait(patience())
+        return ChangeRead(1, {"changes": []})
+
+    monkeypatch.setattr(changes, "read_changes", read)
+
+    async def watch() -> None:
+        waiting = asyncio.create_task(next_event(trigger(after_change_id=0).run()))
+        assert await asyncio.to_thread(reads.wait, patience())
+        await asyncio.sleep(0)  # the loop goes on while the read waits
+        assert not waiting.done()
+        go_on.set()
+        assert await waiting == {"changes": []}
+
+    asyncio.run(watch())
+
+
+def test_a_trigger_can_be_made_again_from_its_arguments() -> None:
+    path, arguments = trigger(tag="production", once=True, after_change_id=7).serialize()
+    assert path == "etl.airflow.triggers.changes.TrueFoundryChangeTrigger"
+    assert TrueFoundryChangeTrigger(**arguments).serialize() == (path, arguments)
+
+
+def test_the_sensor_returns_at_once_if_a_change_is_there(env: SyncEnv) -> None:
+    tag(env, 0, "production")
+    event = sensor(tag="production").execute(context())
+    assert sentences(event) == ["tag production added"]
+    assert event["count"] == 1
+
+
+def test_the_sensor_waits_for_runs_that_end_after_the_start_of_the_dag_run(env: SyncEnv) -> None:
+    tag(env, 0, "production")
+    later = datetime.now(UTC) + timedelta(hours=1)
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor(tag="production", poke_interval=7).execute(context(start=later))
+    last = max(row["id"] for row in env.rows(Change))
+    assert deferred.value.trigger.serialize()[1] == {
+        "database_conn_id": "registry_db", "model": None, "tag": "production", "new_versions": False,
+        "after_change_id": last, "once": True, "poll_interval": 7,
+    }  # fmt: skip
+
+
+def test_the_sensor_continues_after_the_event_of_the_last_dag_run(env: SyncEnv) -> None:
+    tag(env, 0, "production")
+    first = sensor(tag="production").execute(context())
+    tag(env, 1, "production")
+    second = sensor(tag="production").execute(context(last=first))
+    assert [each["id"] for each in second["changes"]] == [env.registry.ids("model-versions")[1]]
+    with pytest.raises(TaskDeferred):
+        sensor(tag="production").execute(context(last=second))
+
+
+def test_the_sensor_resumes_with_the_event_of_the_trigger() -> None:
+    event = {"last_change_id": 3}
+    assert sensor().execute_complete(context(), event) == event
+
+
+def test_a_sensor_that_is_not_deferrable_pokes(env: SyncEnv) -> None:
+    model = str(env.registry.records("models")[0]["name"])
+    given = context()
+    waits = sensor(model=model, new_versions=True, deferrable=False)
+    assert not waits.poke(given).is_done
+    env.registry.add_version(env.registry.ids("models")[0])
+    env.sync()
+    assert sentences(waits.poke(given).xcom_value) == ["created"]
+
+
+def test_the_sensor_reads_only_and_works_on_sqlite(env: SyncEnv, connect: Connect, tmp_path: Path) -> None:
+    path = tmp_path / "registry.db"
+    env.sync(database_url=f"sqlite:///{path}")
+    path.chmod(0o444)
+    connect("file", conn_type="sqlite", host=str(path))
+    with pytest.raises(TaskDeferred):
+        sensor(database_conn_id="file").execute(context())
+
+
+def test_a_sensor_without_a_database_fails_without_retry_and_without_the_password(connect: Connect) -> None:
+    connect("wrong", conn_type="http", host="x")
+    with pytest.raises(AirflowFailException, match="create it again with the type postgres"):
+        sensor(database_conn_id="wrong").execute(context())
+    connect("away", conn_type="postgres", host="127.0.0.1", port=9, login="a", password="pass-of-db", schema="b")
+    with pytest.raises(AirflowException) as raised:
+        sensor(database_conn_id="away").execute(context())
+    assert "pass-of-db" not in str(raised.value)
+
+
+def test_a_tag_and_new_versions_cannot_be_combined() -> None:
+    with pytest.raises(ConfigError, match="Pass tag or new_versions, not both"):
+        sensor(tag="production", new_versions=True)
+    with pytest.raises(ConfigError, match="Pass tag or new_versions, not both"):
+        trigger(tag="production", new_versions=True)
