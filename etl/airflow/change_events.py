@@ -6,13 +6,10 @@ Airflow imports this module when it parses DAGs, so functions import what reads 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from etl.errors import ConfigError
 from etl.redaction import Redactor, escape_unprintable, passwords_of
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 MAX_NAMED = 20
 """The changes that an event lists; it counts all."""
@@ -72,7 +69,7 @@ def read_changes(url: str, after: int, *, model: str | None, tag: str | None, ne
 
 
 @contextmanager
-def _snapshot(url: str) -> Iterator["Connection"]:
+def _snapshot(url: str) -> Iterator[Any]:
     from etl.store import open_readonly, queries
 
     with open_readonly(url) as connection, queries.export.snapshot(connection):

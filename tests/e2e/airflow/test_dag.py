@@ -52,6 +52,8 @@ with DAG("grouped", schedule=None):
     registry_task_group("registry", truefoundry_conn_id="plane", database_conn_id="registry_db", retries=0) >> use()
 """
 
+_DEFAULTS: dict[str, Any] = {"full": False, "ml_repos": [], "allow_mass_delete": False}
+
 _IMPORTED = """
 import sys, airflow.sdk, airflow.sdk.log, airflow.sdk.exceptions
 before = set(sys.modules)
@@ -97,7 +99,9 @@ def run_dag(dags: DagBag, env: SyncEnv, connect: Connect) -> RunDag:
     connect("truefoundry_default", conn_type="truefoundry", host=env.plane.url, password=TOKEN)
 
     def run_dag(dag_id: str = "quick", **conf: Any) -> Ended:
-        run = dags.dags[dag_id].test(run_conf=conf)
+        dag = dags.dags[dag_id]
+        # `test` leaves the values of a run in the parameters of the DAG, so each run names all.
+        run = dag.test(run_conf=(_DEFAULTS if dag.params else {}) | conf)
         of_run = (dag_id, run.run_id)
         with closing(sqlite3.connect(HOME / "airflow.db")) as airflow:
             tasks = airflow.execute(

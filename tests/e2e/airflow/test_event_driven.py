@@ -36,6 +36,11 @@ def airflow(plane: SyncEnv, postgres_url: str, tmp_path_factory: pytest.TempPath
     }
     with new_database(postgres_url) as metadata:
         installation = Installation(tmp_path_factory.mktemp("airflow") / "home", metadata, connections)
+        # On a slow machine, the API server may answer the start of a task too late.
+        installation.environment |= {
+            "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "3",
+            "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
+        }
         text = EXAMPLE.read_text(encoding="utf-8")
         for often, quick in (
             ('tag="production")', 'tag="production", poll_interval=1)'),
@@ -82,10 +87,10 @@ def test_each_move_starts_one_run_although_the_triggerer_is_killed(airflow: Inst
         move_tag(plane, 0)
         airflow.until(lambda: len(announced(airflow)) == 1)
         airflow.until(lambda: stored_positions(airflow) != [0])
+    before = stored_positions(airflow)
     move_tag(plane, 1)
     with airflow.part("triggerer", "--skip-serve-logs") as triggerer:
         airflow.until(lambda: len(announced(airflow)) == 2)
-        before = stored_positions(airflow)
         airflow.until(lambda: stored_positions(airflow) != before)
         os.killpg(triggerer.pid, signal.SIGKILL)
     move_tag(plane, 2)
