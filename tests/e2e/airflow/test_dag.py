@@ -276,7 +276,7 @@ def test_an_ml_repo_that_was_not_synced_fails_verify_and_deletes_nothing(env: Sy
     env.registry.delete_model(env.registry.ids("models")[0])
     env.registry.put_raw("models", "odd", {"id": "odd", "ml_repo_id": "2", "updated_at": 5})
     before = len(env.rows(SyncRun))
-    ended = run_dag()
+    ended = run_dag(allow_mass_delete=True)  # of a model in ML repo 1
     assert (ended.state, ended.tasks["sync", 1], ended.tasks["verify", -1]) == ("failed", "failed", "failed")
     assert (ended.tasks["sync", 0], ended.tasks["sync", 2], ended.events) == ("success", "success", {})
     assert len(env.rows(SyncRun)) == before + 3  # the verify task made no run of its own
