@@ -18,7 +18,8 @@ from etl.airflow.sensors import TrueFoundryChangeSensor
 from etl.airflow.triggers import TrueFoundryChangeTrigger, changes
 from etl.errors import ConfigError
 from etl.models import Change
-from tests.e2e.airflow.conftest import Connect, postgres_connection
+from tests.e2e.airflow.conftest import Connect
+from tests.support.airflow_installation import postgres_connection
 from tests.support.patience import patience
 from tests.support.sync_env import SyncEnv
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from etl.airflow import example_dags
-from tests.e2e.airflow.conftest import postgres_connection
-from tests.e2e.airflow.installation import Installation
+from tests.support.airflow_installation import Installation, postgres_connection
 from tests.support.databases import new_database
 from tests.support.sync_env import TOKEN, SyncEnv, sync_env
 
