@@ -94,6 +94,9 @@ class SyncScope(Base):
     scope: Mapped[str] = mapped_column(
         primary_key=True, comment="all, or the filters as canonical JSON; long JSON is cut and hashed."
     )
+    ml_repo_id: Mapped[Id | None] = mapped_column(
+        comment="ml_repos.id, if the scope is one whole ML repo; NULL for the whole registry and other filters."
+    )
     watermark: Mapped[datetime | None] = mapped_column(
         comment="Largest updated_at of a complete run, never after its start, UTC; NULL if no record had one."
     )
@@ -115,7 +118,12 @@ class SyncScope(Base):
         comment="Whether the control plane listed ML repos in the last complete run."
     )
 
-    __table_args__ = ({"comment": "State of each scope after its last complete run; no row before the first one."},)
+    __table_args__ = (
+        {
+            "comment": "State of each scope after its last complete run; no row before the first one. A run over whole "
+            "ML repos has a row for each of them."
+        },
+    )
 
 
 class RejectedRecord(Base):

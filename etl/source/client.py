@@ -134,6 +134,10 @@ class Client:
             limit=_whole(paging.get("limit"), 1),
         )
 
+    def first_page(self, endpoint: str, filters: Sequence[tuple[str, str]], limit: int) -> Page:
+        """Return the first page of a list, in a thread that signals do not interrupt. Raises as `list_page` does."""
+        return self._worker.submit(partial(self.list_page, endpoint, filters, 0, limit)).result()
+
     def probe(self, endpoint: str, filters: Sequence[tuple[str, str]] = ()) -> None:
         """Request one record of a list that the control plane may not offer.
 

@@ -8,7 +8,8 @@
 `totals`            Counts the live records.
 `merge`             The one transaction of a run.
 `concurrent_runs`   Adapts staging to the rows that runs over other ML repos have merged since.
-`runs`              The records of runs and scopes.
+`runs`              The records of runs.
+`scope_states`      The state of each scope after its last complete run.
 `rejected_records`  Records that could not be stored.
 `retention`         Deletes old run history.
 `vocabulary`        The words by which views judge: labels of production, metrics that should be low.
@@ -20,14 +21,14 @@
 `queries`           The queries of other commands: changes, report, export, explore, demo.
 """
 
-from etl.store import queries, reconcile, rejected_records, runs, schema
+from etl.store import queries, reconcile, rejected_records, runs, schema, scope_states, totals
 from etl.store.engine import check_lock_free, describe_database, engine_scope, open_engine
 from etl.store.merge import SupersedeMode
 from etl.store.reconcile import EmptiedRepo, Tally
 from etl.store.rejected_records import MissingRecords, Reject
 from etl.store.repo_scope import ALL_REPOS, RepoScope
 from etl.store.retention import PRUNED, ExpiredHistory
-from etl.store.runs import NewScopeState
+from etl.store.scope_states import NewScopeState, ScopeState
 from etl.store.staging import Known, Observed, Staging
 from etl.store.store import Store, open_readonly
 from etl.store.vocabulary import Vocabulary
@@ -43,6 +44,7 @@ __all__ = [
     "Observed",
     "Reject",
     "RepoScope",
+    "ScopeState",
     "Staging",
     "Store",
     "SupersedeMode",
@@ -58,4 +60,6 @@ __all__ = [
     "rejected_records",
     "runs",
     "schema",
+    "scope_states",
+    "totals",
 ]

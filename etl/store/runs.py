@@ -4,19 +4,19 @@ A run writes its row when it starts, and closes it when it ends. `status` and th
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, type_coerce, update
 
-from etl.enums import STATUSES_THAT_WROTE, Coverage, Entity, Outcome, RunStatus
+from etl.enums import STATUSES_THAT_WROTE, Coverage, Entity, RunStatus
 from etl.errors import ConfigError
 from etl.models import views
 from etl.store.engine import dialect_of
 from etl.store.reconcile import Tally
 from etl.store.repo_scope import RepoScope
-from etl.store.staging_tables import OBSERVED, TABLES
+from etl.store.staging_tables import TABLES
 
 # Tables instead of mapped classes: a statement with a mapped class configures every mapper, at the start of each run.
 _RUNS, _COUNTS, _SCOPES = (TABLES[name] for name in ("sync_runs", "sync_run_counts", "sync_scopes"))
@@ -25,6 +25,9 @@ _ELSEWHERE = "name another --schema (PostgreSQL) or --database-url"
 CLOCK_SKEW = timedelta(minutes=5)
 """Times up to this far in the future are not called wrong: the clocks of several machines differ."""
 
+_SHORT_LIST = 100
+"""ML repos that a control plane returns in one page, if its pages are the shortest that are usual."""
+
 WHOLE_REGISTRY = "all"
 """The name of the scope without a filter."""
 
@@ -32,17 +35,24 @@ WHOLE_REGISTRY = "all"
 def begin(connection: Connection, run: Mapping[str, Any]) -> None:
     """Write the row of a run that starts.
 
-    Rows that dead runs of the same scope left `running` become `interrupted`. The caller holds the lock, so those runs
-    are dead. A run over the whole registry excludes all others, so it closes the rows of every scope.
+    Rows that dead runs left `running` become `interrupted`. The caller holds the lock of its ML repos, so runs over any
+    of them are dead. A run over the whole registry excludes all others.
     """
-    left = update(_RUNS).where(_RUNS.c.status == RunStatus.RUNNING)
-    if run["scope"].get("ml_repos"):
-        left = left.where(_RUNS.c.scope == run["scope"])
+    running = select(_RUNS.c.id, _RUNS.c.scope).where(_RUNS.c.status == RunStatus.RUNNING)
     with connection.begin():
+        dead = [each.id for each in connection.execute(running) if _overlap(each.scope, run["scope"])]
         connection.execute(
-            left.values(status=RunStatus.INTERRUPTED, finished_at=run["started_at"], error="The process died.")
+            update(_RUNS)
+            .where(_RUNS.c.id.in_(dead))
+            .values(status=RunStatus.INTERRUPTED, finished_at=run["started_at"], error="The process died.")
         )
         connection.execute(insert(_RUNS), [dict(run)])
+
+
+def _overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two scopes have an ML repo in common. A scope without ML repos covers all."""
+    repos = [set(each.get("ml_repos", ())) for each in (one, other)]
+    return not all(repos) or bool(repos[0] & repos[1])
 
 
 def end(connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies: Mapping[Entity, Tally]) -> bool:
@@ -100,48 +110,6 @@ def status(connection: Connection, run_id: str) -> str | None:
         return connection.scalar(select(_RUNS.c.status).where(_RUNS.c.id == run_id))
 
 
-def scope_state(connection: Connection, scope: str) -> Mapping[str, Any]:
-    """Return the row of the scope, else that of the whole registry; empty if neither had a complete run."""
-    query = select(_SCOPES).where(_SCOPES.c.scope.in_((scope, WHOLE_REGISTRY)))
-    with connection.begin():
-        rows = {row["scope"]: dict(row) for row in connection.execute(query).mappings()}
-    return rows.get(scope) or rows.get(WHOLE_REGISTRY) or {}
-
-
-class NewScopeState(NamedTuple):
-    """The new state of a scope after a complete run; `full`: it compared every version."""
-
-    scope: str
-    full: bool
-    coverage: Coverage
-    lists_ml_repos: bool
-
-
-def advance(connection: Connection, to: NewScopeState, *, run_id: str, started_at: datetime) -> None:
-    """Update the scope's row after a complete run.
-
-    The watermark never exceeds the run's start, and otherwise never decreases.
-    """
-    newest = connection.scalar(select(func.max(OBSERVED.c.updated_at)).where(OBSERVED.c.outcome != Outcome.REJECTED))
-    before = connection.scalar(select(_SCOPES.c.watermark).where(_SCOPES.c.scope == to.scope))
-    marks = [min(mark, started_at) for mark in (newest, before) if mark is not None]
-    values = {
-        "scope": to.scope,
-        "watermark": max(marks, default=None),
-        "last_complete_run_id": run_id,
-        "last_complete_at": started_at,
-        "coverage": to.coverage,
-        "lists_ml_repos": to.lists_ml_repos,
-        **({"last_full_at": started_at} if to.full else {}),
-    }
-    upsert = dialect_of(connection.engine.url).insert(_SCOPES).values(values)
-    connection.execute(
-        upsert.on_conflict_do_update(
-            index_elements=["scope"], set_={name: upsert.excluded[name] for name in values if name != "scope"}
-        )
-    )
-
-
 def is_empty(connection: Connection, repos: RepoScope) -> bool:
     """Whether no model and no version was ever stored in the ML repos."""
     with connection.begin():
@@ -159,6 +127,18 @@ def stored_versions(connection: Connection, repos: RepoScope) -> int:
     query = select(func.count()).select_from(versions).where(live)
     with connection.begin():
         return connection.scalar(query) or 0
+
+
+def name_to_find_by(connection: Connection, repos: RepoScope) -> str | None:
+    """Return the name of the only ML repo in the scope; None if its list is short, or the name is unknown."""
+    if repos.ids is None or len(repos.ids) != 1:
+        return None
+    table = TABLES[Entity.ML_REPOS]
+    name = select(table.c.name).where(table.c.id == repos.ids[0], table.c.is_derived.is_(False))
+    with connection.begin():
+        number = connection.scalar(select(func.count()).where(table.c.deleted_at.is_(None))) or 0
+        found: str | None = connection.scalar(name) if number > _SHORT_LIST else None
+    return found if found and found.isprintable() else None
 
 
 def latest(connection: Connection, limit: int) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from etl.enums import STATUSES_THAT_WROTE, Entity
 from etl.errors import ConfigError, EtlError, StoreError
-from etl.store import runs, schema, vocabulary
+from etl.store import runs, schema, scope_states, vocabulary
 from etl.store.engine import (
     dialect_of,
     engine_scope,
@@ -91,7 +91,7 @@ class Store:
         log_changes: bool,
         missing: MissingRecords,
         supersede: SupersedeMode,
-        advance: runs.NewScopeState | None,
+        advance: scope_states.NewScopeState | None,
         words: Vocabulary,
         signals_ignored: AbstractContextManager[None],
     ) -> None:
@@ -118,7 +118,7 @@ class Store:
             if not runs.end(self.connection, run_id, outcome(), tallies):
                 raise StoreError("Another run marked this run as interrupted, and may have written since: run again.")
             if advance is not None:
-                runs.advance(self.connection, advance, run_id=run_id, started_at=now)
+                scope_states.advance(self.connection, advance, run_id=run_id, started_at=now)
             with signals_ignored:
                 self._in_doubt = True
                 transaction.commit()

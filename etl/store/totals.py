@@ -1,4 +1,4 @@
-"""Count the live records, for the result of a run."""
+"""Count the live records."""
 
 from sqlalchemy import ColumnElement, Connection, func, select, true
 
@@ -26,3 +26,12 @@ def live_counts(connection: Connection, repos: RepoScope, *, listed_only: bool) 
             or 0
             for entity, condition in conditions.items()
         }
+
+
+def versions_by_ml_repo(connection: Connection) -> dict[str, int]:
+    """Count the live versions of each ML repo that has any."""
+    versions = TABLES[Entity.MODEL_VERSIONS]
+    query = select(versions.c.ml_repo_id, func.count()).where(versions.c.deleted_at.is_(None))
+    with connection.begin():
+        rows = connection.execute(query.group_by(versions.c.ml_repo_id))
+        return {row[0]: row[1] for row in rows if row[0] is not None}

@@ -4,6 +4,7 @@
 `context`          The inputs and the state of one run.
 `scope`            Which part of the registry a run covers.
 `extract`          Reads lists of ML repos, models and versions.
+`find_ml_repo`     Gets one ML repo without reading the list of all.
 `plan`             Pure: chooses how versions are read.
 `stage_pages`      Turns a page into staged rows.
 `version_batch`    Gathers versions of several models, to stage them together.

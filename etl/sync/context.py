@@ -1,6 +1,5 @@
 """The inputs and the state of one run, from its start to its end."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -8,7 +7,7 @@ from typing import Any, Protocol
 from etl.enums import Coverage, Entity
 from etl.settings import Settings
 from etl.source import Client
-from etl.store import Store
+from etl.store import ScopeState, Store
 from etl.sync.monitor import RunMonitor
 from etl.sync.retry_rejected import RejectedRetry
 from etl.sync.scope import Scope
@@ -37,7 +36,7 @@ class Context:
     progress: Progress
     monitor: RunMonitor
     started_at: datetime
-    state: Mapping[str, Any]
+    state: ScopeState
     first_load: bool
     retry: RejectedRetry | None
     list_all_changes: bool = False
@@ -53,11 +52,6 @@ class Context:
     def mode(self) -> str:
         """`full` if the run compares every version, else `incremental`."""
         return "incremental" if self.why_full is None else "full"
-
-    @property
-    def own_state(self) -> Mapping[str, Any]:
-        """The row of exactly this scope, empty before its first complete run."""
-        return self.state if self.state.get("scope") == self.scope.label() else {}
 
     def phase(self, name: str) -> None:
         """Begin a part of the run, unless a signal was received."""

@@ -1,21 +1,22 @@
 """Read the lists of a run: ML repos, then models, then versions by the plan."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 from etl.enums import Coverage, Entity
-from etl.errors import RequestRefused, UnknownMlRepo
+from etl.errors import RequestRefused
 from etl.records import Record, embedded_version, identity
 from etl.redaction import escape_unprintable
 from etl.source import Client, Forbidden, Listing, ListingRead, ListingReader, NotOffered, Page
 from etl.source.list_availability import VERSIONS, Refusal, explain_refusal, is_withheld, refusal_of_versions
-from etl.store import Staging
+from etl.store import ScopeState, Staging
 from etl.sync.derived_ml_repos import DerivedMlRepos
-from etl.sync.messages import list_label, ml_repo_label
+from etl.sync.find_ml_repo import find_ml_repo
+from etl.sync.messages import list_label, ml_repo_label, unknown_ml_repos
 from etl.sync.plan import Plan
 from etl.sync.scope import Scope
 from etl.sync.stage_pages import PageStager
@@ -39,8 +40,8 @@ PageCallback = Callable[[Entity, int, int | None], None]
 class Extraction:
     """Reads lists into the page stager and records their proofs of completeness.
 
-    `before` is the row of the scope in `sync_scopes`, empty before its first complete run. With `accept_coverage`, the
-    control plane may offer less than it did then.
+    `before` is the state of the scope after its last complete run. With `accept_coverage`, the control plane may offer
+    less than it did then. `ml_repo_name` is the stored name of the only ML repo, if that saves reading them all.
     """
 
     client: Client
@@ -49,8 +50,9 @@ class Extraction:
     staging: Staging
     scope: Scope
     advance: PageCallback
-    before: Mapping[str, Any]
+    before: ScopeState
     accept_coverage: bool
+    ml_repo_name: str | None = None
     coverage: Coverage | None = None
     """None until the first page of models is read."""
     why_latest: str = "only the latest versions are wanted, and they come with the models"
@@ -81,10 +83,12 @@ class Extraction:
         return "confirmed" if "confirmed" in self.proofs else "anchored"
 
     def ml_repos(self) -> None:
-        """Read all ML repos, if the control plane lists them.
-
-        Raises UnknownMlRepo if the scope names one that is not listed.
-        """
+        """Read all ML repos, or the only one of the scope. Raises UnknownMlRepo if one of the scope is not listed."""
+        found = self.ml_repo_name and find_ml_repo(self.client, self.scope.ml_repos[0], self.ml_repo_name)
+        if found:
+            self.stager.take(Entity.ML_REPOS, [found])
+            self._listed = frozenset(self.scope.ml_repos)
+            return
         listed: dict[str | None, str] = {}
         try:
             for page in self._pages(Entity.ML_REPOS, Listing("ml-repos", optional=True)):
@@ -101,9 +105,7 @@ class Extraction:
         self._listed = frozenset(filter(None, listed))
         unknown = [each for each in self.scope.ml_repos if each not in listed]
         if unknown:
-            some = ", ".join(list(listed.values())[:10]) or "none at all"
-            message = f"The control plane knows no ML repo of the id {unknown[0]!r}: it lists {some}."
-            raise UnknownMlRepo(message, ml_repos=tuple(unknown))
+            raise unknown_ml_repos(unknown, listed.values())
 
     def models(self) -> None:
         """Read every model of the scope.
@@ -149,8 +151,8 @@ class Extraction:
     def _compare_coverage(self) -> None:
         """Warn about missing lists in a scope's first run, or if the last complete run had them."""
         had = {
-            "ML repos": self.before.get("lists_ml_repos", False),
-            "model versions": self.before.get("coverage") == Coverage.ALL,
+            "ML repos": self.before.lists_ml_repos,
+            "model versions": Coverage.ALL in self.before.coverages,
         }
         lost = [explain_refusal(what, refusal) for what, refusal in self._missing.items() if had[what]]
         if lost and not self.accept_coverage:
@@ -160,7 +162,7 @@ class Extraction:
                 f"The control plane offers less than in the last complete run: {'; '.join(lost)}. Nothing is deleted. "
                 "If that is right, run once with --accept-coverage."
             )
-        elif lost or (self._missing and not self.before):
+        elif lost or (self._missing and self.before.is_first):
             missing = "; ".join(explain_refusal(what, refusal) for what, refusal in self._missing.items())
             self.warn(f"{missing[0].upper()}{missing[1:]}. {self._consequence()}")
 

@@ -1,8 +1,9 @@
 """Pure: choose the cheapest way to read the versions."""
 
+import hashlib
 import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from etl.durations import format_duration
@@ -10,6 +11,8 @@ from etl.store.runs import CLOCK_SKEW
 
 _REQUEST = 50
 """The cost of one request on the network, the client and the server, in records that could be read instead."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 NEVER = timedelta.max
 """For `full_every`: no run compares every version merely because the last comparison is old.
@@ -36,12 +39,19 @@ class Plan:
         return f"{self.way}{cost}, because {self.because}"
 
 
-def is_full(
-    *, asked: bool, grew: bool, last_full_at: datetime | None, now: datetime, full_every: timedelta
+def is_full(  # noqa: PLR0911, PLR0913 each reason has its own return; all are keyword-only
+    *,
+    asked: bool,
+    grew: bool,
+    last_full_at: datetime | None,
+    now: datetime,
+    full_every: timedelta,
+    ml_repo: str | None = None,
 ) -> str | None:
     """Return why this run must compare every version; None if changed models suffice.
 
-    `grew`: the last run could read only the latest versions, and this run can read all.
+    `grew`: the last run could read only the latest versions, and this run can read all. With `ml_repo`, a comparison
+    may be due before `full_every` has passed, never later: the turns of many ML repos spread over that time.
     """
     if asked:
         return "--full was given"
@@ -54,8 +64,18 @@ def is_full(
     age = now - last_full_at
     if age < -CLOCK_SKEW:
         return "the last full comparison is dated in the future: a clock was wrong"
-    older = f"the last full comparison is older than {format_duration(full_every)}"
-    return older if age >= full_every else None
+    if age >= full_every:
+        return f"the last full comparison is older than {format_duration(full_every)}"
+    if ml_repo is not None and full_every and last_full_at < _last_turn(ml_repo, now, full_every):
+        return f"it is the turn of this ML repo, once in {format_duration(full_every)}"
+    return None
+
+
+def _last_turn(ml_repo: str, now: datetime, full_every: timedelta) -> datetime:
+    """Return the last moment at which a full comparison of the ML repo became due: its id alone decides which."""
+    digest = hashlib.blake2b(ml_repo.encode(errors="surrogatepass"), digest_size=8).digest()
+    offset = full_every * (int.from_bytes(digest) / 2**64)
+    return now - (now - _EPOCH - offset) % full_every
 
 
 def plan_versions(  # noqa: PLR0913 all are keyword-only

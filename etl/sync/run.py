@@ -13,6 +13,7 @@ from etl.errors import DeleteLimitExceeded, EtlError
 from etl.settings import Settings
 from etl.source import Client, ListingReader
 from etl.store import MissingRecords, NewScopeState, Staging, Store, SupersedeMode, Tally, Vocabulary, reconcile, runs
+from etl.store.scope_states import read_state
 from etl.store.totals import live_counts
 from etl.sync.confirm_deletes import confirm_deletes
 from etl.sync.context import Context, Progress
@@ -78,7 +79,7 @@ def run(  # noqa: PLR0913 all but the settings are keyword-only
         store.ensure_schema()
         if not settings.accept_host:
             runs.check_same_host(store.connection, settings.base_url())
-        state = runs.scope_state(store.connection, scope.label())
+        state = read_state(store.connection, scope.as_json(), now)
         context = Context(
             settings=settings,
             scope=scope,
@@ -89,12 +90,12 @@ def run(  # noqa: PLR0913 all but the settings are keyword-only
             monitor=monitor,
             started_at=now,
             state=state,
-            first_load=not state and runs.is_empty(store.connection, scope.repos),
+            first_load=not state.is_known and runs.is_empty(store.connection, scope.repos),
             retry=retry,
             list_all_changes=list_all_changes,
         )
         context.why_full = _why_full(context, scope.versions)
-        monitor.last_complete_at = context.own_state.get("last_complete_at")
+        monitor.last_complete_at = state.last_complete_at
         return _execute(context)
 
 
@@ -122,10 +123,11 @@ def _why_full(context: Context, coverage: str) -> str | None:
         return None
     return is_full(
         asked=context.settings.full,
-        grew=context.own_state.get("coverage") == Coverage.LATEST,
-        last_full_at=context.state.get("last_full_at"),
+        grew=Coverage.LATEST in context.state.coverages,
+        last_full_at=context.state.last_full_at,
         now=context.started_at,
         full_every=context.settings.full_every,
+        ml_repo=next(iter(context.scope.ml_repos), None),  # a batch has one turn, or it would take many
     )
 
 
@@ -200,8 +202,9 @@ def _read(context: Context) -> _Read:
             staging,
             scope,
             context.advance,
-            before=context.own_state,
+            before=context.state,
             accept_coverage=settings.accept_coverage,
+            ml_repo_name=runs.name_to_find_by(store.connection, scope.repos),
         )
         if context.retry is None:
             plan, every_version = _read_lists(context, extraction)
@@ -300,7 +303,7 @@ def _commit(context: Context, read: _Read) -> None:
 
 def _advance(context: Context, read: _Read) -> NewScopeState:
     return NewScopeState(
-        context.scope.label(),
+        context.scope.as_json(),
         full=context.coverage is Coverage.ALL and (context.why_full is not None or read.every_version),
         coverage=context.coverage or Coverage.ALL,
         lists_ml_repos=read.extraction.lists_ml_repos,
@@ -313,7 +316,7 @@ def _supersede(context: Context, extraction: Extraction) -> SupersedeMode:
         return SupersedeMode.NOTHING
     if context.coverage is Coverage.ALL:
         return SupersedeMode.CLEAR
-    was_all = context.own_state.get("coverage") != Coverage.LATEST
+    was_all = context.state.coverages != {Coverage.LATEST} or context.state.is_first
     # If this scope wants only latest versions, other runs may keep the rest up to date.
     return SupersedeMode.EVERY if was_all and context.scope.versions == "all" else SupersedeMode.CHANGED
 

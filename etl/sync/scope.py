@@ -1,7 +1,5 @@
 """The part of the registry that a run covers."""
 
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,10 +8,7 @@ from etl.records import IdentifiedRecord
 from etl.settings import Settings
 from etl.source import Listing
 from etl.store import RepoScope
-from etl.store.runs import WHOLE_REGISTRY
-
-# Characters that fit into an index: a filter by hundreds of ML repos is longer.
-_LONGEST_KEY = 500
+from etl.store.scope_states import scope_label
 
 
 @dataclass(frozen=True)
@@ -51,17 +46,8 @@ class Scope:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
     def label(self) -> str:
-        """Return the key of `sync_scopes`: `all`, or the filters as canonical JSON.
-
-        JSON that is too long is cut and ends with a hash.
-        """
-        if self == Scope():
-            return WHOLE_REGISTRY
-        text = json.dumps(self.as_json(), sort_keys=True, separators=(",", ":"))
-        if len(text) <= _LONGEST_KEY:
-            return text
-        digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-        return f"{text[: _LONGEST_KEY - len(digest)]}{digest}"
+        """Return `all`, or the filters as canonical JSON that may be cut."""
+        return scope_label(self.as_json())
 
     @property
     def lists_every_model(self) -> bool:

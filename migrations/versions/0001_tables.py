@@ -272,6 +272,7 @@ def upgrade() -> None:
     op.create_table(
         "sync_scopes",
         sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("ml_repo_id", ID),
         sa.Column("watermark", TIMESTAMP),
         sa.Column("last_complete_run_id", ID),
         sa.Column("last_complete_at", TIMESTAMP),

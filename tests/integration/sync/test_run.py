@@ -224,6 +224,7 @@ def test_the_watermark_is_the_newest_change_of_a_complete_run(env: SyncEnv) -> N
 
     assert scope == {
         "scope": "all",
+        "ml_repo_id": None,
         "watermark": newest,
         "last_complete_run_id": run["id"],
         "last_complete_at": run["started_at"],

@@ -1,4 +1,6 @@
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -81,3 +83,56 @@ def test_a_run_that_is_never_full_by_itself_is_full_when_asked() -> None:
     assert is_full(asked=False, grew=False, last_full_at=None, now=NOW, full_every=NEVER) is None
     assert is_full(asked=False, grew=False, last_full_at=NOW - 1000 * DAY, now=NOW, full_every=NEVER) is None
     assert is_full(asked=True, grew=False, last_full_at=None, now=NOW, full_every=NEVER) == "--full was given"
+
+
+def _hours_of_full_comparisons(ml_repo: str, *, days: int) -> list[int]:
+    """The hours in which hourly runs compare every version, after a full comparison at the start."""
+    last, found = NOW, []
+    for hour in range(1, 24 * days + 1):
+        now = NOW + timedelta(hours=hour)
+        if is_full(asked=False, grew=False, last_full_at=last, now=now, full_every=DAY, ml_repo=ml_repo):
+            found.append(hour)
+            last = now
+    return found
+
+
+@given(
+    ml_repo=st.text(),
+    age=st.timedeltas(timedelta(0), 100 * DAY),
+    full_every=st.timedeltas(timedelta(0), 100 * DAY),
+    now=st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 has one
+)
+def test_full_comparison_of_an_ml_repo_is_never_later_than_full_every(
+    ml_repo: str, age: timedelta, full_every: timedelta, now: datetime
+) -> None:
+    def why(ml_repo: str | None) -> str | None:
+        return is_full(asked=False, grew=False, last_full_at=now - age, now=now, full_every=full_every, ml_repo=ml_repo)
+
+    assert (age >= full_every) == (why(None) is not None)
+    assert age < full_every or why(ml_repo) is not None
+
+
+@given(ml_repo=st.text())
+def test_full_comparisons_of_an_ml_repo_are_full_every_apart_from_its_first_turn_on(ml_repo: str) -> None:
+    hours = _hours_of_full_comparisons(ml_repo, days=4)
+    assert 1 <= hours[0] <= 24
+    assert [later - earlier for earlier, later in pairwise(hours)] == [24] * (len(hours) - 1)
+
+
+def test_full_comparisons_of_many_ml_repos_spread_over_the_day() -> None:
+    by_hour = Counter(_hours_of_full_comparisons(str(number), days=1)[0] for number in range(2400))
+    assert by_hour.keys() == set(range(1, 25))
+    assert min(by_hour.values()) > 60
+    assert max(by_hour.values()) < 140
+
+
+def test_the_reason_of_a_turn_names_how_often_it_comes() -> None:
+    why = is_full(
+        asked=False,
+        grew=False,
+        last_full_at=NOW - DAY + timedelta(microseconds=1),
+        now=NOW,
+        full_every=DAY,
+        ml_repo="1",
+    )
+    assert why == "it is the turn of this ML repo, once in 1 day"
