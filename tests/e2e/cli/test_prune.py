@@ -28,6 +28,7 @@ def test_prune_prints_the_deleted_rows_by_table(aged: None, tfy_etl: Cli) -> Non
     before = datetime.strptime(head, "Deleted, older than %Y-%m-%d %H:%M:%S UTC:").replace(tzinfo=UTC)
     assert abs(datetime.now(UTC) - timedelta(days=90) - before) < timedelta(hours=1)
     assert [line.split() for line in lines] == [
+        ["sync_scopes", "0"],
         ["changes", "0"],
         ["rejected_records", "0"],
         ["sync_run_counts", "3"],
@@ -42,7 +43,7 @@ def test_json_is_one_object(aged: None, tfy_etl: Cli) -> None:
     assert datetime.fromisoformat(result.pop("before")).utcoffset() == timedelta(0)
     assert result == {
         "dry_run": False,
-        "deleted": {"changes": 0, "rejected_records": 0, "sync_run_counts": 3, "sync_runs": 1},
+        "deleted": {"sync_scopes": 0, "changes": 0, "rejected_records": 0, "sync_run_counts": 3, "sync_runs": 1},
     }
 
 

@@ -13,7 +13,7 @@ from etl.store import ExpiredHistory, open_readonly
 from etl.sync import Summary, prune
 from tests.support.sync_env import SyncEnv
 
-PRUNED = {"changes", "rejected_records", "sync_run_counts", "sync_runs"}
+PRUNED = {"sync_scopes", "changes", "rejected_records", "sync_run_counts", "sync_runs"}
 AGES = timedelta(days=3650)
 DAY = timedelta(days=1)
 
@@ -39,6 +39,18 @@ def age(env: SyncEnv, *run_ids: str | None) -> None:
                 aged = {time: row[time] and row[time] - AGES for time in times}
                 with env.connection() as connection:
                     connection.execute(update(of).where(of.__table__.c.id == row["id"]).values(aged))
+
+
+def leave_scope(env: SyncEnv, key: str, ml_repo: str | None) -> None:
+    """Add the state of a scope that had its last complete run ages ago."""
+    then = datetime.now(UTC) - AGES
+    row = {"scope": key, "ml_repo_id": ml_repo, "last_complete_at": then, "coverage": "all", "lists_ml_repos": True}
+    with env.connection() as connection:
+        connection.execute(insert(SyncScope), [row])
+
+
+def scopes(env: SyncEnv) -> set[str]:
+    return {row["scope"] for row in env.rows(SyncScope)}
 
 
 def counted(env: SyncEnv) -> dict[str, int]:
@@ -68,7 +80,7 @@ def test_runs_counts_and_changes_go_when_they_are_old_and_the_registry_stays(env
     newest = max(row["observed_at"] for row in env.rows(Change) if row["run_id"] == runs[2])
     gone = pruned(env)
 
-    assert gone == {"changes": 4, "rejected_records": 0, "sync_run_counts": 9, "sync_runs": 3}
+    assert gone == {"sync_scopes": 0, "changes": 4, "rejected_records": 0, "sync_run_counts": 9, "sync_runs": 3}
     assert kept(env) == {runs[3]}
     assert env.rows(Change) == young
     assert env.rows(PrunedHistory) == [{"newest_change_at": newest}]
@@ -162,9 +174,11 @@ def test_any_size_of_batch_deletes_the_same(batch: int, env: SyncEnv) -> None:
     list(changing(env, 4))
     age(env)
     assert pruned(env, batch=batch) == {
-        "changes": 8, "rejected_records": 0, "sync_run_counts": 12, "sync_runs": 4,
+        "sync_scopes": 0, "changes": 8, "rejected_records": 0, "sync_run_counts": 12, "sync_runs": 4,
     }  # fmt: skip
-    assert counted(env) == {"changes": 0, "rejected_records": 0, "sync_run_counts": 3, "sync_runs": 1}
+    assert counted(env) == {
+        "sync_scopes": 1, "changes": 0, "rejected_records": 0, "sync_run_counts": 3, "sync_runs": 1,
+    }  # fmt: skip
 
 
 def test_what_a_batch_deleted_is_gone_for_good_before_the_next(env: SyncEnv) -> None:
@@ -189,6 +203,7 @@ def test_a_dry_run_counts_what_would_go_and_writes_nothing(env: SyncEnv) -> None
     with env.connection() as connection:
         connection.execute(update(RejectedRecord).values(resolved_at=datetime.now(UTC) - AGES))
     age(env)
+    leave_scope(env, "left", None)
     before = counted(env)
     would_go = pruned(env, dry_run=True)
     assert counted(env) == before
@@ -196,6 +211,39 @@ def test_a_dry_run_counts_what_would_go_and_writes_nothing(env: SyncEnv) -> None
     assert would_go == pruned(env)
     assert min(would_go.values()) > 0
     assert counted(env) == {name: before[name] - would_go[name] for name in PRUNED}
+
+
+def test_scope_of_deleted_ml_repo_is_dropped_with_the_run_that_it_names(env: SyncEnv) -> None:
+    of_repo = env.sync(ml_repo=("3",))
+    env.sync(ml_repo=("1",))
+    env.registry.delete_ml_repo("3")
+    whole = env.sync(allow_mass_delete=True)
+    with env.connection() as connection:
+        named = update(SyncScope).where(SyncScope.ml_repo_id == "3")
+        connection.execute(named.values(last_complete_run_id=of_repo.run_id))
+    age(env)
+
+    assert pruned(env)["sync_scopes"] == 1
+    assert scopes(env) == {"all", '{"ml_repos":["1"]}'}
+    assert kept(env) == {whole.run_id}
+
+
+def test_scope_of_a_filter_is_dropped_once_it_has_had_no_run_for_as_long_as_runs_are_kept(env: SyncEnv) -> None:
+    env.sync(ml_repo=("1",))
+    name = env.registry.records("models")[0]["name"]
+    env.sync(name=name)
+    env.plane.faults = [fault("moving")]
+    env.sync(name=name, max_sweeps=1, page_size=2)
+    leave_scope(env, '{"name":"left"}', None)
+    leave_scope(env, '{"ml_repos":["404"]}', "404")  # no table has this ML repo
+    with env.connection() as connection:
+        connection.execute(update(SyncScope).values(last_complete_at=datetime.now(UTC) - AGES))
+
+    assert pruned(env)["sync_scopes"] == 2
+    assert scopes(env) == {'{"ml_repos":["1"]}', f'{{"name":"{name}"}}'}
+    age(env)
+    assert pruned(env)["sync_scopes"] == 1
+    assert scopes(env) == {'{"ml_repos":["1"]}'}
 
 
 def test_nothing_is_older_than_the_calendar(env: SyncEnv) -> None:
@@ -221,7 +269,9 @@ def test_it_works_beside_a_run_that_holds_the_lock(env: SyncEnv) -> None:
 
     env.plane.before_request = housekeeping
     assert env.sync().status == "succeeded"
-    assert gone == [{"changes": 4, "rejected_records": 0, "sync_run_counts": 6, "sync_runs": 2}]
+    assert gone == [
+        {"sync_scopes": 0, "changes": 4, "rejected_records": 0, "sync_run_counts": 6, "sync_runs": 2},
+    ]
 
 
 def test_runs_get_their_turn_while_much_is_deleted_in_small_batches(env: SyncEnv) -> None:
