@@ -24,7 +24,7 @@ def registry_dag(  # noqa: PLR0913 all are keywords
     database_conn_id: str,
     truefoundry_conn_id: str = TrueFoundryHook.default_conn_name,
     schedule: Any = "@hourly",
-    repos_per_task: int = 1,
+    repos_per_task: int | None = None,
     max_active_syncs: int = 16,
     pool: str = "default_pool",
     retries: int = 3,
@@ -34,12 +34,14 @@ def registry_dag(  # noqa: PLR0913 all are keywords
     options: Mapping[str, Any] | None = None,
     **dag_arguments: Any,
 ) -> DAG:
-    """Build the DAG: `list_ml_repos`, one `sync` per batch of `repos_per_task` ML repos, then `verify`.
+    """Build the DAG: `list_ml_repos`, one `sync` per batch of ML repos, then `verify`.
+
+    By default, each ML repo has a sync of its own, up to `core.max_map_length`; see TrueFoundryListMlReposOperator.
 
     At most `max_active_syncs` syncs run at the same time, over all runs of the DAG, and at most as many as `pool` has
-    slots. `options` are settings of every run, by name. The parameters `full`, `ml_repos` and `allow_mass_delete` are
-    for single DAG runs. The tasks are those of `registry_task_group`, without the group, so that a page of the DAG
-    shows them at once.
+    slots. `options` are settings of every run, by name; parallel syncs share `requests_per_second`. The parameters
+    `full`, `ml_repos` and `allow_mass_delete` are for single DAG runs. The tasks are those of `registry_task_group`,
+    without the group, so that a page of the DAG shows them at once.
     """
     default_args = retry_arguments(pool, retries, retry_delay) | dag_arguments.pop("default_args", {})
     params = registry_params() | dag_arguments.pop("params", {})

@@ -13,6 +13,7 @@ from etl.airflow.operators import (
     TrueFoundrySyncOperator,
     TrueFoundryVerifyOperator,
 )
+from etl.errors import ConfigError
 
 # A DAG that the group is put into may lack the parameters. Airflow stores 250 characters of the name of a mapped task.
 _ALLOW = "{{ params.get('allow_mass_delete', False) }}"
@@ -81,7 +82,7 @@ def add_registry_tasks(  # noqa: PLR0913 all are keywords
     *,
     database_conn_id: str,
     truefoundry_conn_id: str = TrueFoundryHook.default_conn_name,
-    repos_per_task: int = 1,
+    repos_per_task: int | None = None,
     max_active_syncs: int = 16,
     lock_retry_delay: timedelta = timedelta(minutes=1),
     fail_on_partial: bool = True,
@@ -99,6 +100,7 @@ def add_registry_tasks(  # noqa: PLR0913 all are keywords
         task_id="list_ml_repos",
         repos_per_task=repos_per_task,
         truefoundry_conn_id=truefoundry_conn_id,
+        database_conn_id=database_conn_id,
         ml_repos=_ML_REPOS,
     )
     synced = TrueFoundrySyncOperator.partial(
@@ -106,7 +108,7 @@ def add_registry_tasks(  # noqa: PLR0913 all are keywords
         max_active_tis_per_dag=max_active_syncs,
         map_index_template=_NAMES,
         skip_unknown_ml_repos=True,
-        options=limit | {"full": _FULL} | dict(options or {}),
+        options=limit | {"full": _FULL} | _shared_rate(options or {}, max_active_syncs),
         **common,
     ).expand(ml_repos=listed.output)
     TrueFoundryVerifyOperator(
@@ -119,3 +121,14 @@ def add_registry_tasks(  # noqa: PLR0913 all are keywords
         options=limit | dict(options or {}),
         **common,
     )
+
+
+def _shared_rate(options: Mapping[str, Any], tasks: int) -> dict[str, Any]:
+    """The options of each of so many parallel tasks, which must not exceed `requests_per_second` together."""
+    rate = options.get("requests_per_second")
+    if rate is None:
+        return dict(options)
+    try:
+        return dict(options) | {"requests_per_second": float(rate) / tasks}
+    except ValueError:
+        raise ConfigError(f"Invalid requests_per_second {rate!r}: pass a number, which the tasks share.") from None

@@ -19,6 +19,7 @@ from airflow.utils.db import upgradedb
 from etl.airflow import example_dags
 from etl.airflow.dags import registry_dag
 from etl.airflow.lineage import TABLES
+from etl.errors import ConfigError
 from etl.models import Change, MlRepo, Model, SyncRun, SyncScope
 from etl.simulator import Registry
 from etl.store import ALL_REPOS, Store
@@ -153,6 +154,17 @@ def test_the_dag_says_what_its_tasks_do_and_has_bounds_that_can_be_changed() -> 
     assert set(dag.params) == {"full", "ml_repos", "allow_mass_delete"}
     changed = registry_dag(database_conn_id="registry_db", dagrun_timeout=timedelta(hours=1), tags=["mine"])
     assert (changed.dagrun_timeout, changed.tags) == (timedelta(hours=1), {"mine"})
+
+
+def test_parallel_syncs_share_the_request_rate_and_the_other_tasks_run_alone() -> None:
+    dag = registry_dag(database_conn_id="registry_db", max_active_syncs=4, options={"requests_per_second": "10"})
+    assert dag.get_task("sync").partial_kwargs["options"]["requests_per_second"] == 2.5
+    assert dag.get_task("verify").options["requests_per_second"] == "10"
+
+
+def test_a_request_rate_that_cannot_be_shared_fails_when_the_dag_is_parsed() -> None:
+    with pytest.raises(ConfigError, match="Invalid requests_per_second"):
+        registry_dag(database_conn_id="registry_db", options={"requests_per_second": "{{ params.rate }}"})
 
 
 def test_the_example_syncs_each_ml_repo_and_verifies_the_result(env: SyncEnv, run_dag: RunDag) -> None:
