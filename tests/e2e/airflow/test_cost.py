@@ -58,6 +58,8 @@ def test_with_a_thousand_ml_repos_a_sync_sends_few_requests_and_verify_reads_pag
 
     TrueFoundrySyncOperator(task_id="all", **_CONNECTIONS).execute(context)
     asked(thousand)
+    TrueFoundrySyncOperator(task_id="by_name", ml_repos=batches[1], **_CONNECTIONS).execute(context)
+    assert asked(thousand) == {"models": 2, "ml-repos": 1, "model-versions": 1}
     proof = TrueFoundryVerifyOperator(task_id="verify", listed=[], synced=[], **_CONNECTIONS).execute(context)
     assert (proof["models"]["seen"], asked(thousand)) == (2000, {"models": 6, "ml-repos": 3, "model-versions": 1})
 
