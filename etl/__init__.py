@@ -11,6 +11,7 @@
 `urls`           Checks and completes the URLs in the settings.
 `redaction`      Removes secrets from text, however they are encoded.
 `run_context`    The id of the current run.
+`setting_names`  The names of settings in messages, as the command line or Airflow has them.
 `source`         The client of the control plane: HTTP, paging, the proof of completeness.
 `records`        Pure: converts JSON to rows.
 `changes`        Pure: the wording of changes, in sentences with names.

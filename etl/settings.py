@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.errors import ConfigError
+from etl.setting_names import name_of
 from etl.token_file import read_token
 from etl.urls import checked_url, checked_webhook_url, is_one_word, with_schema
 
@@ -22,8 +23,6 @@ TOKEN_ENV = "TFY_API_KEY"
 CONFIG_ENV = "TFY_ETL_CONFIG"
 DATABASE_URL_FILE_ENV = "TFY_ETL_DATABASE_URL_FILE"
 _OWN_PREFIX = "TFY_ETL_"
-_SET_HOST = "set TFY_HOST or pass --host https://your-control-plane.example"
-_SET_TOKEN = f"set {TOKEN_ENV}, or pass a file that contains it with --api-key-file"
 _CONNECTION, _REQUESTS, _LOGS = "Control plane and database", "Requests", "Logs"
 _SCOPE, _COMPARE, _DELETES, _RUN = "Scope", "Comparison", "Deletes", "Run"
 _WORD_LISTS = ("production_tags", "lower_is_better", "higher_is_better")
@@ -214,9 +213,9 @@ class Settings:
             value, minimum = getattr(self, each.name), each.metadata.get("minimum")
             # This form also rejects NaN, which fails every comparison, and infinity.
             if minimum is not None and not (minimum <= value <= each.metadata.get("maximum", value) < math.inf):
-                raise ConfigError(f"{flag(each.name)} must be {_bounds(each)}, not {value}.")
+                raise ConfigError(f"{name_of(each.name)} must be {_bounds(each)}, not {value}.")
         if self.quiet and self.verbose:
-            raise ConfigError("--quiet and --verbose contradict each other: pass one of them.")
+            raise ConfigError(f"{name_of('quiet')} and {name_of('verbose')} contradict each other: pass one of them.")
 
     def min_log_level(self, *, terminal: bool) -> str:
         """The level from which lines are logged. `--quiet` and `--verbose` override `--log-level`."""
@@ -244,13 +243,13 @@ class Settings:
     def base_url(self) -> str:
         """The control plane's URL without a trailing slash. ConfigError if it is missing or invalid."""
         if not self.host:
-            raise ConfigError(f"No host is set: {_SET_HOST}.")
+            raise ConfigError(f"No host is set: {_set_host()}.")
         return checked_url(self.host, allow_insecure_http=self.allow_insecure_http)
 
     def require_source(self) -> None:
         """Raise one ConfigError if both the host and the token are missing."""
         if not (self.host or self.api_key or self.api_key_file):
-            raise ConfigError(f"No host and no token are set: {_SET_HOST}; {_SET_TOKEN}.")
+            raise ConfigError(f"No host and no token are set: {_set_host()}; {_set_token()}.")
 
     def webhook_url(self) -> str | None:
         """The URL for messages about runs that did not succeed. ConfigError if it is invalid."""
@@ -263,9 +262,9 @@ class Settings:
         token = self.api_key or (read_token(self.api_key_file) if self.api_key_file else "")
         token = token.strip()
         if not token and self.api_key_file:
-            raise ConfigError("The file named by --api-key-file or TFY_API_KEY_FILE is empty: write the token to it.")
+            raise ConfigError(f"The file named by {name_of('api_key_file')} is empty: write the token to it.")
         if not token:
-            raise ConfigError(f"No token is set: {_SET_TOKEN}.")
+            raise ConfigError(f"No token is set: {_set_token()}.")
         if not (token.isascii() and is_one_word(token)):
             raise ConfigError("The token contains invalid characters: remove any quotes and line breaks.")
         return token
@@ -297,13 +296,16 @@ def _split(name: str, text: str | None) -> tuple[str, ...] | None:
         return None
     words = tuple(word.strip() for word in text.split(",") if word.strip())
     if not words:
-        raise ConfigError(f"{flag(name)} names no word: write words with commas between them, or leave it out.")
+        raise ConfigError(f"{name_of(name)} names no word: write words with commas between them, or leave it out.")
     return words
 
 
-def flag(name: str) -> str:
-    """The option of a field: `page_size` is `--page-size`."""
-    return "--" + name.replace("_", "-")
+def _set_host() -> str:
+    return f"set {name_of('host')} to https://your-control-plane.example"
+
+
+def _set_token() -> str:
+    return f"set {name_of('api_key')}"
 
 
 def env_names(name: str) -> tuple[str, ...]:

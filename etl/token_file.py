@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from etl.errors import ConfigError
+from etl.setting_names import name_of
 
 _MAX_TOKEN_LENGTH = 2**16
 
@@ -16,7 +17,7 @@ def read_token(path: Path) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         # The cause of a ValueError quotes the file's content.
-        named = "the file named by --api-key-file or TFY_API_KEY_FILE" if may_be_token(path) else path
+        named = f"the file named by {name_of('api_key_file')}" if may_be_token(path) else path
         raise ConfigError(f"Cannot read the token from {named}: {reason}.") from None
     if len(text) > _MAX_TOKEN_LENGTH:  # such as a device without end
         raise ConfigError(f"The token file {path} has more than {_MAX_TOKEN_LENGTH} characters: name another.")

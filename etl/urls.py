@@ -6,6 +6,7 @@ import string
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 from etl.errors import ConfigError
+from etl.setting_names import name_of
 
 _API_PREFIX = re.compile(r"/api/(ml|svc)/v1$")
 
@@ -20,7 +21,7 @@ def checked_url(host: str, *, allow_insecure_http: bool) -> str:
         url = f"https://{url}"
     # These checks come first and quote nothing, because such a URL may contain secrets.
     if "@" in url:
-        raise ConfigError("The host must not contain a user or password: pass the token in TFY_API_KEY.")
+        raise ConfigError(f"The host must not contain a user or password: set the token in {name_of('api_key')}.")
     if "?" in url or "#" in url:
         raise ConfigError("The host must not contain a query or fragment: remove everything after the path.")
     parts = _split(url)
@@ -28,11 +29,13 @@ def checked_url(host: str, *, allow_insecure_http: bool) -> str:
     if parts is None or parts.netloc.endswith(":"):
         raise ConfigError(f"{host!r} is not a valid URL: use the form https://your-control-plane.example.")
     if doubled := _API_PREFIX.search(url):
-        raise ConfigError(f"Remove {doubled[0]} from --host: the API path is detected, or set by --api-prefix.")
+        raise ConfigError(
+            f"Remove {doubled[0]} from {name_of('host')}: the API path is detected, or set by {name_of('api_prefix')}."
+        )
     if parts.scheme == "http" and not allow_insecure_http and not is_loopback(url):
         raise ConfigError(
-            f"Plain HTTP to {parts.hostname} would send the token unencrypted: use https, or pass "
-            "--allow-insecure-http."
+            f"Plain HTTP to {parts.hostname} would send the token unencrypted: use https, or allow it with "
+            f"{name_of('allow_insecure_http')}."
         )
     return url
 
@@ -41,11 +44,11 @@ def checked_webhook_url(url: str, *, allow_insecure_http: bool) -> str:
     """The URL of a webhook. ConfigError if it is invalid, without the URL, which may be a secret."""
     parts = _split(url)
     if parts is None:
-        raise ConfigError("--notify-url is not a valid URL: use the form https://your-chat.example/hook.")
+        raise ConfigError(f"{name_of('notify_url')} is not a valid URL: use the form https://your-chat.example/hook.")
     if parts.scheme == "http" and not allow_insecure_http and not is_loopback(url):
         raise ConfigError(
-            f"Plain HTTP to {parts.hostname} would send the message unencrypted: use https in --notify-url, or pass "
-            "--allow-insecure-http."
+            f"Plain HTTP to {parts.hostname} would send the message unencrypted: use https in "
+            f"{name_of('notify_url')}, or allow it with {name_of('allow_insecure_http')}."
         )
     return url
 
@@ -54,16 +57,18 @@ def checked_model_url(template: str) -> str:
     """The template of the URL of a model's page. ConfigError unless it is an HTTP URL with known fields in its path."""
     parts = _split(template)
     if parts is None or "{" in parts.netloc or "@" in parts.netloc:
-        raise ConfigError("--model-url is not a valid URL: use the form https://your-control-plane.example/{model_id}.")
+        raise ConfigError(
+            f"{name_of('model_url')} is not a valid URL: use the form https://your-control-plane.example/{{model_id}}."
+        )
     try:
         fields = [
             (name, form, convert) for _, name, form, convert in string.Formatter().parse(template) if name is not None
         ]
     except ValueError as error:
-        raise ConfigError(f"--model-url is not a valid template: {error}.") from error
+        raise ConfigError(f"{name_of('model_url')} is not a valid template: {error}.") from error
     if not fields or any(name not in MODEL_FIELDS or form or convert for name, form, convert in fields):
         names = ", ".join(f"{{{name}}}" for name in MODEL_FIELDS)
-        raise ConfigError(f"--model-url must contain one of these fields, and no others: {names}.")
+        raise ConfigError(f"{name_of('model_url')} must contain one of these fields, and no others: {names}.")
     return template
 
 
@@ -72,10 +77,12 @@ def with_schema(url: str, schema: str | None) -> str:
     if not schema:
         return url
     if not url.startswith("postgres"):
-        raise ConfigError("--schema needs a PostgreSQL database: remove it, or change --database-url.")
+        raise ConfigError(
+            f"{name_of('schema')} needs a PostgreSQL database: remove it, or change {name_of('database_url')}."
+        )
     before, _, query = url.partition("?")
     if any(name == "options" for name, _ in parse_qsl(query)):
-        raise ConfigError("--database-url has options already: set the search path there, or remove them.")
+        raise ConfigError(f"{name_of('database_url')} has options already: set the search path there, or remove them.")
     identifier = '"{}"'.format(schema.replace('"', '""'))
     option = "-csearch_path=" + re.sub(r"([\\ ])", r"\\\1", identifier)
     return f"{before}?{query}{'&' if query else ''}options={quote(option, safe='')}"

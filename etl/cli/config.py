@@ -12,7 +12,8 @@ from click.core import ParameterSource
 from etl.cli.config_file import COMMANDS_WITH_SETTINGS, path_of
 from etl.cli.sanitize import redact, sanitize
 from etl.redaction import passwords_of, secret_pattern
-from etl.settings import TOKEN_ENV, Settings, flag, token_of_environment, variable_in_use
+from etl.setting_names import flag
+from etl.settings import TOKEN_ENV, Settings, token_of_environment, variable_in_use
 from etl.token_file import may_be_token
 
 _HIDDEN = "****"

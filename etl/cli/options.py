@@ -12,7 +12,8 @@ import click
 
 from etl.durations import parse_duration
 from etl.errors import ConfigError
-from etl.settings import Settings, env_names, flag, token_of_environment
+from etl.setting_names import flag
+from etl.settings import Settings, env_names, token_of_environment
 
 if TYPE_CHECKING:  # only type checkers know its parameter before click 8.4
     DurationType = click.ParamType[timedelta]

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from etl.errors import NotAControlPlane, RequestRefused, SourceError, SourceUnavailable
+from etl.setting_names import name_of
 from etl.settings import Settings
 from etl.source.completeness.page import Page
 from etl.source.exceptions import (
@@ -109,7 +110,7 @@ class Client:
                 return prefix
         raise forbidden or NotAControlPlane(
             f"{self._host} does not answer as a control plane does below {' or '.join(self._candidates)}: "
-            "it may be a login page or another service; check --host and --api-prefix."
+            f"it may be a login page or another service; check {name_of('host')}, and {name_of('api_prefix')}."
         )
 
     def list_page(

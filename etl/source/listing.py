@@ -9,6 +9,7 @@ from functools import partial
 from threading import Lock
 from typing import Literal, Self
 
+from etl.setting_names import name_of
 from etl.source.client import Client
 from etl.source.completeness.page import Page
 from etl.source.completeness.sweep import Sweep, proof
@@ -103,7 +104,8 @@ class ListingRead:
         if self.endless == "total":
             return f"does not end at twice its `total`, which is {self.total}: reading it ended there."
         if self.endless == "max_records":
-            return f"goes beyond --max-records {self.listing.endpoint}: if there are that many, raise the limit."
+            limit = name_of("max_records")
+            return f"goes beyond {limit}: if there are that many {self.listing.endpoint}, raise the limit."
         sweeps = "1 sweep" if self.sweeps == 1 else f"{self.sweeps} sweeps"
         return f"could not be proven complete in {sweeps}: it moves, or the server answers unsteadily."
 

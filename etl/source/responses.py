@@ -18,6 +18,7 @@ import msgspec
 
 from etl.errors import ConfigError, RequestRefused, TokenRefused
 from etl.redaction import MASK, Redactor
+from etl.setting_names import name_of
 from etl.source.exceptions import (
     Forbidden,
     LimitRefused,
@@ -29,7 +30,7 @@ from etl.source.exceptions import (
     TransientError,
 )
 from etl.source.retry import retry_after
-from etl.source.size_limits import MAX_RECORDS
+from etl.source.size_limits import MAX_RECORDS, lower_page_size
 
 Shape = type[list[Any]] | type[dict[str, Any]]
 
@@ -40,16 +41,9 @@ _BEARER = re.compile(r"(?i)(?<=bearer )\S+")
 _MAX_LEVELS = 200_000  # maximum nesting of brackets: no parser accepts more, and scanning more is slow
 _DEEPEST = 400  # more levels than a record may nest, fewer than Python can read
 _STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
-_SLOWER = "run again later, or limit the rate with --requests-per-second"
 _RETRIED = frozenset({408, 425, 429})
 _NOT_OFFERED = frozenset({404, 405, 410, 501})
 _PAGE = re.compile(rb"(?!\s*null\s*$)\s*([<A-Za-z])")
-_ADVICE = {
-    400: "check the filters and options given",
-    401: "it may have expired; set a valid token with TFY_API_KEY or --api-key-file",
-    403: "the token lacks permission; grant it read access, or use another token",
-    404: "check the ids and filters given, and --api-prefix",
-}
 
 
 class LongInteger(str):
@@ -94,7 +88,7 @@ def parse_envelope(answer: Response, shape: Shape, secret: str) -> dict[str, Any
     content = _json(answer.body)
     if isinstance(content, dict) and isinstance(content.get("data"), shape):
         if len(content["data"]) > MAX_RECORDS and shape is list:
-            raise TooLarge(f"{answer.path} answered more than {MAX_RECORDS} records: lower --page-size.")
+            raise TooLarge(f"{answer.path} answered more than {MAX_RECORDS} records: {lower_page_size()}.")
         return content
     if content is None and (page := _PAGE.match(answer.body)):
         what = "an HTML page" if page[1] == b"<" else "text that is not JSON"
@@ -156,6 +150,15 @@ def _levelled(text: str) -> str:
     return "".join(parts) + text[done:]
 
 
+def _advice(status: int) -> str:
+    """What to do about a refused request."""
+    if status == HTTPStatus.FORBIDDEN:
+        return "the token lacks permission; grant it read access, or use another token"
+    if status == HTTPStatus.NOT_FOUND:
+        return f"check the ids and filters given, and {name_of('api_prefix')}"
+    return "check the filters and options given"
+
+
 def _refusal(answer: Response, secret: str) -> Exception:
     """The error for a status other than success."""
     status, path = answer.status, answer.path
@@ -163,17 +166,21 @@ def _refusal(answer: Response, secret: str) -> Exception:
     excerpt = redact_excerpt("; ".join(_reasons(content)), secret)
     said = f"{_named(status)}: {excerpt}" if excerpt else _named(status)
     if status in _RETRIED or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in _NOT_OFFERED):
-        advice = {"advice": _SLOWER} if status == HTTPStatus.TOO_MANY_REQUESTS else {}
+        slower = f"run again later, or limit the rate with {name_of('requests_per_second')}"
+        advice = {"advice": slower} if status == HTTPStatus.TOO_MANY_REQUESTS else {}
         return TransientError(f"{path} answered {said}", retry_after=retry_after(answer.headers), **advice)
     if status < HTTPStatus.BAD_REQUEST:
         target = redact_excerpt(_host(answer.headers.get("location", "")), secret)
         return ConfigError(
             f"The control plane redirects {path} to {target} ({status}), and the token is not sent there: "
-            "set --host to the final address, unless that is a login page."
+            f"set {name_of('host')} to the final address, unless that is a login page."
         )
     if status == HTTPStatus.UNAUTHORIZED:
-        return TokenRefused(f"The control plane refused the token (401): {_ADVICE[401]}.")
-    message = f"The control plane refused {path} ({said}): {_ADVICE.get(status, _ADVICE[400])}."
+        return TokenRefused(
+            "The control plane refused the token (401): it may have expired; set a valid token in "
+            f"{name_of('api_key')}."
+        )
+    message = f"The control plane refused {path} ({said}): {_advice(status)}."
     if status == HTTPStatus.FORBIDDEN:
         return Forbidden(message)
     if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:

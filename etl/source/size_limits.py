@@ -7,6 +7,8 @@ a page.
 
 from typing import NamedTuple
 
+from etl.setting_names import name_of
+
 MAX_RECORDS = 50_000
 """Maximum number of records in one answer."""
 
@@ -24,12 +26,13 @@ class SizeLimit(NamedTuple):
 
     body: int
     memory: int
-    advice: str = "lower --page-size"
+    advice: str = ""
+    """Empty for the limit of a page."""
 
     @property
     def exceeded_message(self) -> str:
         """The error message for an answer above the limit: what failed, then what to do."""
-        return f"more than {self.body // _MIB} MiB, or too many values: {self.advice}."
+        return f"more than {self.body // _MIB} MiB, or too many values: {self.advice or lower_page_size()}."
 
 
 SINGLE_RECORD_LIMIT = SizeLimit(
@@ -44,6 +47,11 @@ def page_limit(workers: int) -> SizeLimit:
     """The limit of a page of several records, if this many workers fetch pages at the same time."""
     memory = _MEMORY // max(workers, _FEWEST_WORKERS)
     return SizeLimit(min(SINGLE_RECORD_LIMIT.body, memory // _PER_BYTE), memory)
+
+
+def lower_page_size() -> str:
+    """The advice for a page that exceeds its limit."""
+    return f"lower {name_of('page_size')}"
 
 
 def memory_of(body: bytes | bytearray) -> int:

@@ -10,6 +10,7 @@ import httpx
 
 import etl
 from etl.errors import ConfigError, SourceError
+from etl.setting_names import name_of
 from etl.settings import Settings
 from etl.source import deadline
 from etl.source.exceptions import InvalidPath, TooLarge, TransientError
@@ -131,7 +132,7 @@ class Transport:
         if distrust is not None:
             return SourceError(
                 f"The certificate of {self._base} is not trusted ({distrust.verify_message}): "
-                "name the CA that signed it with --ca-bundle."
+                f"name the file of the CA that signed it in {name_of('ca_bundle')}."
             )
         if not self._reached and (explained := explain(error, self._base)):
             return explained

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from etl.errors import ConfigError
+from etl.setting_names import name_of
 from etl.source.exceptions import Unreachable
 from etl.urls import is_loopback
 
@@ -28,23 +29,23 @@ def explain(error: BaseException, base_url: str) -> Exception | None:
     name, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     unknown, refused = cause_of(error, socket.gaierror), cause_of(error, ConnectionRefusedError)
     if unknown is not None and _PLACEHOLDER.search(name):
-        return ConfigError(f"{base_url} is only an example: set TFY_HOST to the URL of your control plane.")
+        return ConfigError(f"{base_url} is only an example: set {name_of('host')} to the URL of your control plane.")
     if (unknown or refused) and not is_loopback(base_url) and _is_proxied(parts.scheme, parts.netloc):
         return Unreachable(
             "The proxy cannot be reached: check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or add the host to NO_PROXY"
         )
     if unknown is not None:
-        return Unreachable(f"The host {name} is unknown ({unknown.strerror}): check the name in TFY_HOST or --host")
+        return Unreachable(f"The host {name} is unknown ({unknown.strerror}): check the name in {name_of('host')}")
     if refused is not None:
         return Unreachable(
-            f"Nothing listens on port {port} of {name} (connection refused): check the port and the scheme in TFY_HOST "
-            "or --host, and that the control plane is up"
+            f"Nothing listens on port {port} of {name} (connection refused): check the port and the scheme in "
+            f"{name_of('host')}, and that the control plane is up"
         )
     tls = cause_of(error, ssl.SSLError)
     if tls is not None and tls.reason in _NOT_TLS:
         return ConfigError(
-            f"{parts.netloc} answers, but not in https: check the port, or set TFY_HOST to http://{parts.netloc} if "
-            "plain HTTP is right."
+            f"{parts.netloc} answers, but not in https: check the port, or set {name_of('host')} to "
+            f"http://{parts.netloc} if plain HTTP is right."
         )
     return None
 

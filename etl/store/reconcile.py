@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from etl.enums import Entity, Outcome
 from etl.errors import DeleteLimitExceeded
+from etl.setting_names import name_of
 from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import CHILDREN, OBSERVED, TABLES, TO_DELETE, TO_RESTORE, VERSIONS_READ
 
@@ -182,7 +183,7 @@ def check_delete_limit(
             raise DeleteLimitExceeded(
                 f"{tally.deleted} of {live} {missing}, more than {max_share:.0%} at once: "
                 f"nothing was written. {_named(emptied_repos(connection))}If that is right, run again with "
-                "--allow-mass-delete; else look at the token's permissions."
+                f"{name_of('allow_mass_delete')}; else look at the token's permissions."
             )
 
 

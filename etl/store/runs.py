@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, type_coe
 from etl.enums import STATUSES_THAT_WROTE, Coverage, Entity, RunStatus
 from etl.errors import ConfigError
 from etl.models import views
+from etl.setting_names import name_of
 from etl.store.engine import dialect_of
 from etl.store.reconcile import Tally
 from etl.store.repo_scope import RepoScope
@@ -21,7 +22,6 @@ from etl.store.staging_tables import TABLES
 # Tables instead of mapped classes: a statement with a mapped class configures every mapper, at the start of each run.
 _RUNS, _COUNTS, _SCOPES = (TABLES[name] for name in ("sync_runs", "sync_run_counts", "sync_scopes"))
 
-_ELSEWHERE = "name another --schema (PostgreSQL) or --database-url"
 CLOCK_SKEW = timedelta(minutes=5)
 """Times up to this far in the future are not called wrong: the clocks of several machines differ."""
 
@@ -92,15 +92,17 @@ def check_same_host(connection: Connection, host: str) -> None:
     before = last_host(connection)
     if before is None or before == host:
         return
+    elsewhere = (
+        f"for another control plane, use another schema of PostgreSQL ({name_of('schema')}) or another database "
+        f"({name_of('database_url')})"
+    )
     found = f"This database was filled from {before}, and not from {host}: "
     if before.partition(":")[2] == host.partition(":")[2]:  # without a scheme, --host means https
-        raise ConfigError(f"{found}check the scheme in TFY_HOST or --host, or {_ELSEWHERE} for another control plane.")
-    typo = (
-        "check port and path in TFY_HOST or --host, or " if urlsplit(before).hostname == urlsplit(host).hostname else ""
-    )
+        raise ConfigError(f"{found}check the scheme in {name_of('host')}; {elsewhere}.")
+    same_name = urlsplit(before).hostname == urlsplit(host).hostname
+    typo = f"check port and path in {name_of('host')}; " if same_name else ""
     raise ConfigError(
-        f"{found}{typo}{_ELSEWHERE} for another control plane. If it is the same one at a new address, run once with "
-        "--accept-host."
+        f"{found}{typo}{elsewhere}. If it is the same one at a new address, run once with {name_of('accept_host')}."
     )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.schema import CreateSchema
 import etl
 from etl.errors import ConfigError, DatabaseLocked, SchemaMismatch
 from etl.models import VERSION_TABLE, Base
+from etl.setting_names import name_of
 from etl.store import vocabulary
 from etl.store.engine import dialect_of, is_in_memory, translate_errors
 from etl.store.vocabulary import Vocabulary
@@ -148,7 +149,7 @@ def check(engine: Engine) -> None:
             "or name another database."
         )
     raise SchemaMismatch(
-        "The database has no tables of tfy-etl yet: run tfy-etl sync without --dry-run to create them."
+        f"The database has no tables of tfy-etl yet: a sync without {name_of('dry_run')} creates them."
     )
 
 

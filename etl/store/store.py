@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from etl.enums import STATUSES_THAT_WROTE, Entity
 from etl.errors import ConfigError, EtlError, StoreError
+from etl.setting_names import name_of
 from etl.store import runs, schema, scope_states, vocabulary
 from etl.store.engine import (
     dialect_of,
@@ -154,7 +155,9 @@ class Store:
 def open_readonly(url: str) -> Iterator[Connection]:
     """Open a connection for queries or `prune`; ConfigError if the database does not exist."""
     if is_new_file(url):
-        raise ConfigError(f"{parse_url(url).database} is not there: tfy-etl sync creates it, or change --database-url.")
+        raise ConfigError(
+            f"{parse_url(url).database} is not there: tfy-etl sync creates it, or change {name_of('database_url')}."
+        )
     with engine_scope(url, read_only=True) as engine, dialect_of(engine.url).verify_unchanged(engine.url):
         schema.check(engine)
         with engine.connect() as connection:

@@ -11,6 +11,7 @@ from etl.enums import Coverage, Entity
 from etl.errors import RequestRefused
 from etl.records import Record, embedded_version, identity
 from etl.redaction import escape_unprintable
+from etl.setting_names import name_of
 from etl.source import Client, Forbidden, Listing, ListingRead, ListingReader, NotOffered, Page
 from etl.source.list_availability import VERSIONS, Refusal, explain_refusal, is_withheld, refusal_of_versions
 from etl.store import ScopeState, Staging
@@ -160,7 +161,7 @@ class Extraction:
             self.unproven += 1
             self.warn(
                 f"The control plane offers less than in the last complete run: {'; '.join(lost)}. Nothing is deleted. "
-                "If that is right, run once with --accept-coverage."
+                f"If that is right, run once with {name_of('accept_coverage')}."
             )
         elif lost or (self._missing and self.before.is_first):
             missing = "; ".join(explain_refusal(what, refusal) for what, refusal in self._missing.items())

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from etl.durations import format_duration
+from etl.setting_names import name_of
 from etl.store.runs import CLOCK_SKEW
 
 _REQUEST = 50
@@ -54,7 +55,7 @@ def is_full(  # noqa: PLR0911, PLR0913 each reason has its own return; all are k
     may be due before `full_every` has passed, never later: the turns of many ML repos spread over that time.
     """
     if asked:
-        return "--full was given"
+        return f"{name_of('full')} was given"
     if grew:
         return "only the latest versions are stored, and the control plane offers all now"
     if full_every == NEVER:

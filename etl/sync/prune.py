@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from etl.errors import ConfigError
+from etl.setting_names import name_of
 from etl.settings import Settings
 from etl.store import PRUNED, ExpiredHistory, open_readonly
 
@@ -42,7 +43,9 @@ def prune(settings: Settings, *, batch: int = _BATCH, sleep: Callable[[float], N
     An error or a signal does not roll back the batches that were committed before it.
     """
     if settings.keep is None:
-        raise ConfigError("No age is set: pass --keep 90d to delete run history that is older than 90 days.")
+        raise ConfigError(
+            f"No age is set: pass {name_of('keep')} 90d to delete run history that is older than 90 days."
+        )
     before = _ago(settings.keep)
     with open_readonly(settings.database()) as connection:
         expired = ExpiredHistory(connection, before)

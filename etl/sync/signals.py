@@ -11,6 +11,7 @@ from types import FrameType, TracebackType
 from typing import Self
 
 from etl.errors import EtlError, Interrupted, TimeLimitExceeded
+from etl.setting_names import name_of
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -105,8 +106,8 @@ class Interrupts:
         if self._limit is None:
             return Interrupted("Interrupted: no record was written.")
         return TimeLimitExceeded(
-            f"The run took longer than --max-run-time, {self._limit:g} seconds: nothing was written. Raise the limit, "
-            "or find out why the control plane or the database is slow."
+            f"The run took longer than {name_of('max_run_time')}, {self._limit:g} seconds: nothing was written. Raise "
+            "the limit, or find out why the control plane or the database is slow."
         )
 
     def interrupt(self) -> None:

@@ -52,7 +52,7 @@ def test_each_schema_is_a_copy_of_its_own_and_union_views_show_all(
         store.lock(ALL_REPOS, 0)
         assert sync(second).complete
     assert sync(first).complete
-    with pytest.raises(ConfigError, match=r"name another --schema \(PostgreSQL\)"):
+    with pytest.raises(ConfigError, match=r"use another schema of PostgreSQL \(--schema\)"):
         sync(Settings(host=second.host, api_key=TOKEN, database_url=database_url, schema=first.schema))
     assert capsys.readouterr().out.count("Created at revision") == len(SIZES)
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from etl.environment import database_url_of_environment
 from etl.errors import ConfigError
+from etl.setting_names import flag
 from etl.settings import (
     DEFAULT_DATABASE_URL,
     Settings,
     env_names,
-    flag,
     token_of_environment,
 )
 

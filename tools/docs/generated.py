@@ -16,7 +16,8 @@ from etl import schema_docs
 from etl.cli.main import cli
 from etl.explore.comparisons import COMPARISONS, Comparison
 from etl.explore.questions import QUESTIONS, Question
-from etl.settings import Settings, env_names, flag
+from etl.setting_names import flag
+from etl.settings import Settings, env_names
 from etl.telemetry.metrics_file import COUNTERS, GAUGES
 
 _WIDTH = 84

@@ -32,6 +32,7 @@ from typing_extensions import override
 
 from etl.errors import ConfigError, DatabaseLocked, LockHeld, StoreError
 from etl.models.types import RegistryJson
+from etl.setting_names import name_of
 from etl.store.dialects import postgresql_session as session
 from etl.store.dialects.base import DatabaseDialect
 from etl.store.dialects.postgresql_copy import copy_rows
@@ -184,7 +185,8 @@ class PostgresqlDialect(DatabaseDialect):
         while not _take_all(connection, repos):
             if time.monotonic() >= deadline:
                 raise LockHeld(
-                    "Another run is at work on this database: wait for it to end; sync --lock-wait 600 waits by itself."
+                    "Another run is at work on this database: wait for it to end. With "
+                    f"{name_of('lock_wait')}, in seconds, a sync waits by itself."
                 )
             time.sleep(_LOCK_POLL_S)
         yield
@@ -277,10 +279,11 @@ class PostgresqlDialect(DatabaseDialect):
                 "was written."
             )
         if getattr(error, "sqlstate", None) is None:  # the connection failed before a session began
+            database = name_of("database_url")
             for sign, advice in (
-                ("authentication failed", "check user and password in TFY_ETL_DATABASE_URL"),
-                ("no password supplied", "give a password in TFY_ETL_DATABASE_URL"),
-                ("does not exist", "create it, or change TFY_ETL_DATABASE_URL"),
+                ("authentication failed", f"check user and password in {database}"),
+                ("no password supplied", f"give a password in {database}"),
+                ("does not exist", f"create it, or change {database}"),
             ):
                 if sign in text:
                     return ConfigError(f"PostgreSQL refused: {text}: {advice}.")
@@ -288,7 +291,7 @@ class PostgresqlDialect(DatabaseDialect):
             reason = re.split(r"[.]? *Is the server running", text)[0].removeprefix("connection failed: ")
             return StoreError(
                 f"PostgreSQL does not answer: {reason}. Check that the server runs, and the host and port in "
-                "TFY_ETL_DATABASE_URL, then run again; nothing of this run was written."
+                f"{database}, then run again; nothing of this run was written."
             )
         return StoreError(
             f"PostgreSQL failed: {text}. Check the server, then run again; nothing of this run was written."

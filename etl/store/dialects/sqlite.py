@@ -31,6 +31,7 @@ from sqlalchemy.types import Text
 from typing_extensions import override
 
 from etl.errors import ConfigError, LockHeld, StoreError
+from etl.setting_names import name_of
 from etl.store.dialects.base import DatabaseDialect
 from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import MOMENTS_MS
@@ -47,13 +48,13 @@ _VARIABLES = 999
 
 def _check_file(path: Path) -> None:
     if "\0" in str(path):
-        raise ConfigError("The file name in --database-url contains a NUL character (%00): remove it.")
+        raise ConfigError(f"The file name in {name_of('database_url')} contains a NUL character (%00): remove it.")
     if path.is_dir():
-        raise ConfigError(f"{path} is a folder: name a file in --database-url.")
+        raise ConfigError(f"{path} is a folder: name a file in {name_of('database_url')}.")
     if path.exists() and not path.is_file():
-        raise ConfigError(f"{path} is no file: name one in --database-url.")
+        raise ConfigError(f"{path} is no file: name one in {name_of('database_url')}.")
     if not path.parent.is_dir():
-        raise ConfigError(f"The folder {path.parent} does not exist: create it, or change --database-url.")
+        raise ConfigError(f"The folder {path.parent} does not exist: create it, or change {name_of('database_url')}.")
     if path.exists():
         if path.stat().st_nlink > 1:
             raise ConfigError(
@@ -63,7 +64,9 @@ def _check_file(path: Path) -> None:
         if not os.access(path, os.R_OK):
             raise ConfigError(f"Cannot read {path} (Permission denied): fix its permissions.")
     elif not os.access(path.parent, os.W_OK):
-        raise ConfigError(f"Cannot create {path}: fix the permissions of its folder, or change --database-url.")
+        raise ConfigError(
+            f"Cannot create {path}: fix the permissions of its folder, or change {name_of('database_url')}."
+        )
 
 
 def file_of(url: URL) -> Path | None:
@@ -220,14 +223,17 @@ class SqliteDialect(DatabaseDialect):
             lock.acquire()
         except Timeout as error:
             if not Path(lock.lock_file).exists():  # some file systems report a refused write as a held lock
-                raise ConfigError(f"Cannot write beside {path}: name a file elsewhere in --database-url.") from error
+                raise ConfigError(
+                    f"Cannot write beside {path}: name a file elsewhere in {name_of('database_url')}."
+                ) from error
             raise LockHeld(
-                f"Another run is at work on {path}: wait for it to end; sync --lock-wait 600 waits by itself."
+                f"Another run is at work on {path}: wait for it to end. With {name_of('lock_wait')}, in seconds, "
+                "a sync waits by itself."
             ) from error
         except OSError as error:
             reason = error.strerror or error
             raise ConfigError(
-                f"Cannot write beside {path} ({reason}): name a file elsewhere in --database-url."
+                f"Cannot write beside {path} ({reason}): name a file elsewhere in {name_of('database_url')}."
             ) from error
         try:
             yield

@@ -33,7 +33,7 @@ def assert_told(done: Done, code: int, *words: str) -> None:
 
 
 def test_no_host() -> None:
-    assert_told(sync(TFY_API_KEY=TOKEN), 2, "No host is set: set TFY_HOST or pass --host")
+    assert_told(sync(TFY_API_KEY=TOKEN), 2, "No host is set: set TFY_HOST or --host to")
 
 
 def test_no_token() -> None:
@@ -76,13 +76,13 @@ def test_an_unreachable_host_is_given_up_after_two_quick_tries(tfy_etl: Cli, mon
 
 def test_the_placeholder_of_the_docs() -> None:
     done = sync(TFY_HOST="https://your-control-plane.example", TFY_API_KEY=TOKEN)
-    assert_told(done, 2, "https://your-control-plane.example is only an example: set TFY_HOST to the URL")
+    assert_told(done, 2, "https://your-control-plane.example is only an example: set TFY_HOST or --host to the URL")
 
 
 def test_a_scheme_left_out(known: Simulator, tfy_etl: Cli) -> None:
     address = known.url.removeprefix("http://")
     done = tfy_etl("sync", "--log-level", "error", "--host", address)
-    assert_told(done, 2, f"{address} answers, but not in https", f"set TFY_HOST to http://{address}")
+    assert_told(done, 2, f"{address} answers, but not in https", f"set TFY_HOST or --host to http://{address}")
     assert tfy_etl("sync").code == 0
     done = tfy_etl("sync", "--log-level", "error", "--host", address)
     assert_told(done, 2, f"filled from {known.url}, and not from https://{address}: check the scheme in TFY_HOST")
@@ -158,7 +158,7 @@ def test_a_host_without_a_control_plane(plane: Simulator) -> None:
 
 def test_a_host_with_the_prefix_of_the_api_in_it(plane: Simulator) -> None:
     done = sync(TFY_HOST=f"{plane.url}/api/ml/v1", TFY_API_KEY=TOKEN)
-    assert_told(done, 2, "Remove /api/ml/v1 from --host")
+    assert_told(done, 2, "Remove /api/ml/v1 from TFY_HOST or --host")
 
 
 def test_a_misspelt_variable_is_a_warning_and_has_no_effect(plane: Simulator) -> None:

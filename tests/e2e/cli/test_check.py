@@ -156,7 +156,10 @@ def test_foreign_tables_fail_the_check(command: str, known: Simulator, folder: P
 
 def test_a_database_path_that_is_no_file_fails_the_check(known: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--database-url", "sqlite:////dev/null")
-    assert (done.code, done.err) == (2, "Error: /dev/null is no file: name one in --database-url.\n")
+    assert (done.code, done.err) == (
+        2,
+        "Error: /dev/null is no file: name one in TFY_ETL_DATABASE_URL or --database-url.\n",
+    )
     assert not Path("/dev/null.lock").exists()
 
 
@@ -224,7 +227,7 @@ def test_json_has_each_check_with_its_detail_and_the_fix_of_a_failure(known: Sim
             "name": "database",
             "ok": False,
             "detail": "The folder no/such does not exist.",
-            "fix": "Create it, or change --database-url.",
+            "fix": "Create it, or change TFY_ETL_DATABASE_URL or --database-url.",
         },
         {"name": "schema", "ok": None, "detail": "requires database", "fix": None},
     ]

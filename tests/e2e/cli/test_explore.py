@@ -25,7 +25,10 @@ def test_a_missing_file_is_an_error_and_not_created(tfy_etl: Cli, folder: Path) 
     assert (done.code, done.out, done.err) == (
         2,
         "",
-        "Error: tfy-registry.db is not there: tfy-etl sync creates it, or change --database-url.\n",
+        (
+            "Error: tfy-registry.db is not there: tfy-etl sync creates it, or change "
+            "TFY_ETL_DATABASE_URL or --database-url.\n"
+        ),
     )
     assert list(folder.iterdir()) == []
 

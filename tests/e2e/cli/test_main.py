@@ -135,8 +135,8 @@ def test_the_package_runs_as_a_module(folder: Path) -> None:
     done = execute(sys.executable, "-m", "etl", "sync", cwd=folder)
     assert (done.code, done.out) == (2, "")
     assert done.err == (
-        "Error: No host and no token are set: set TFY_HOST or pass --host https://your-control-plane.example; "
-        "set TFY_API_KEY, or pass a file that contains it with --api-key-file.\n"
+        "Error: No host and no token are set: set TFY_HOST or --host to https://your-control-plane.example; "
+        "set TFY_API_KEY or --api-key-file.\n"
     )
 
 

@@ -268,5 +268,5 @@ def test_a_password_in_the_host_is_not_repeated(host: str, tfy_etl: Cli, known: 
     done = tfy_etl("sync", "--host", host)
     assert (done.code, done.err) == (
         2,
-        "Error: The host must not contain a user or password: pass the token in TFY_API_KEY.\n",
+        "Error: The host must not contain a user or password: set the token in TFY_API_KEY or --api-key-file.\n",
     )

@@ -77,7 +77,10 @@ def test_a_database_without_runs_is_a_one_line_error(migrated_url: str, tfy_etl:
 def test_a_missing_database_is_a_one_line_error(tfy_etl: Cli) -> None:
     done = tfy_etl("report", "--out", "report.html")
     assert (done.code, done.out) == (2, "")
-    assert done.err == "Error: tfy-registry.db is not there: tfy-etl sync creates it, or change --database-url.\n"
+    assert done.err == (
+        "Error: tfy-registry.db is not there: tfy-etl sync creates it, or change "
+        "TFY_ETL_DATABASE_URL or --database-url.\n"
+    )
 
 
 def test_an_old_schema_is_an_error_and_keeps_the_old_report(known: Simulator, tfy_etl: Cli, folder: Path) -> None:

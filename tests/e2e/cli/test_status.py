@@ -77,7 +77,10 @@ def test_a_database_without_runs_says_so(migrated_url: str, tfy_etl: Cli) -> Non
 def test_a_missing_database_fails_max_age(tfy_etl: Cli) -> None:
     done = tfy_etl("status", "--max-age", "6h")
     assert (done.code, done.out) == (2, "")
-    assert done.err == "Error: tfy-registry.db is not there: tfy-etl sync creates it, or change --database-url.\n"
+    assert done.err == (
+        "Error: tfy-registry.db is not there: tfy-etl sync creates it, or change "
+        "TFY_ETL_DATABASE_URL or --database-url.\n"
+    )
 
 
 def test_max_age_fails_when_the_last_complete_run_is_older(known: Simulator, tfy_etl: Cli) -> None:

@@ -254,7 +254,7 @@ class TestCertificates:
     def test_plain_http_instead_of_tls_names_the_scheme_to_write(self, serve: Serve) -> None:
         address = serve(responding(b"")).removeprefix("http://")
         with pytest.raises(
-            ConfigError, match=f"{address} answers, but not in https: .* set TFY_HOST to http://{address}"
+            ConfigError, match=f"{address} answers, but not in https: .* set TFY_HOST or --host to http://{address}"
         ):
             get(address)
 
