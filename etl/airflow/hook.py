@@ -16,9 +16,10 @@ from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
 from etl.airflow import CONNECTION_TYPE
+from etl.airflow.setting_names import use_connection_names
 from etl.durations import parse_duration
 from etl.errors import ConfigError, EtlError, SourceError
-from etl.redaction import passwords_of
+from etl.redaction import passwords_of, secrets_of_webhook
 from etl.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _LIBPQ = frozenset({"application_name", "connect_timeout", "options", "sslcert",
 # Settings that connections and operators provide, and those that only the command line uses.
 _RESERVED = frozenset(
     {"host", "api_key", "api_key_file", "database_url", "ml_repo"}
-    | {"log_format", "log_level", "quiet", "verbose", "output", "progress", "metrics_file", "notify_url", "keep"}
+    | {"log_format", "log_level", "quiet", "verbose", "output", "progress", "keep"}
 )
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "none": False, "": False}
 
@@ -67,14 +68,20 @@ class TrueFoundryHook(BaseHook):
             "allow_insecure_http": extra.get("allow_insecure_http") or False,
         }
         values = from_connection | dict(options or {}) | ({"database_url": database_url} if database_url else {})
-        return Settings(**{name: _typed(name, value) for name, value in values.items()})
+        with use_connection_names(self.truefoundry_conn_id):
+            settings = Settings(**{name: _typed(name, value) for name, value in values.items()})
+        for secret in secrets_of_webhook(settings.notify_url):
+            mask_secret(secret)
+        return settings
 
     def get_conn(self) -> "Client":
         """A client of the API, for use in a `with` statement. EtlError if the control plane does not respond."""
         from etl.source import Client
 
-        with ExitStack() as stack:
-            client = stack.enter_context(Client(self.settings()))
+        with use_connection_names(self.truefoundry_conn_id), ExitStack() as stack:
+            settings = self.settings()
+            settings.require_source()
+            client = stack.enter_context(Client(settings))
             client.discover()
             stack.pop_all()  # the caller closes the client
         return client
@@ -89,6 +96,7 @@ class TrueFoundryHook(BaseHook):
 
         settings = self.settings()
         with (
+            use_connection_names(self.truefoundry_conn_id),
             self.get_conn() as client,
             ListingReader(
                 client, settings.page_size, settings.concurrency, settings.max_sweeps, settings.max_records
@@ -106,7 +114,7 @@ class TrueFoundryHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Check that the control plane responds and lists models, for the test button of Airflow."""
         try:
-            with self.get_conn() as client:
+            with use_connection_names(self.truefoundry_conn_id), self.get_conn() as client:
                 client.list_page("models", (), offset=0, limit=1)
                 return True, f"{self.settings().base_url()}{client.prefix} responds, and lists models"
         except EtlError as error:
@@ -191,7 +199,7 @@ def _postgresql(connection: "Connection") -> str:
 def _typed(name: str, value: Any) -> Any:
     """Convert a value to the type of its setting, because templates give text."""
     setting: Field[Any] = next(each for each in fields(Settings) if each.name == name)
-    if name == "ca_bundle" and value:
+    if name in {"ca_bundle", "metrics_file"} and value:
         return Path(value)
     if not isinstance(value, str):
         return tuple(value) if isinstance(value, list) else value

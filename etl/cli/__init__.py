@@ -10,7 +10,6 @@
 `progress`         Progress bars on a terminal, log lines elsewhere.
 `sanitize`         Text that is safe to print.
 `output`           Stdout and stderr, and failures to write them.
-`run_reporter`     Reports of a run to metrics file, OTLP collector and webhook.
 `planned_changes`  The changes that a dry run has found.
 `console`          Tables for people.
 `result`           The result of a run, for people.

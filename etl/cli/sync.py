@@ -7,16 +7,16 @@ from functools import partial
 
 import click
 
+from etl import run_context
 from etl.cli.console import console
 from etl.cli.output import print_result
 from etl.cli.planned_changes import planned_as_json
 from etl.cli.progress import progress
 from etl.cli.result import print_run_result
-from etl.cli.run_reporter import RunReporter, run_reporter, status_of
 from etl.cli.sanitize import redact
 from etl.errors import EtlError
 from etl.settings import Settings
-from etl.sync import Interrupts, Summary, run
+from etl.sync import Interrupts, RunReporter, Summary, run, run_reporter, status_of
 
 __all__ = ["print_run_result", "sync_command"]
 
@@ -24,7 +24,8 @@ __all__ = ["print_run_result", "sync_command"]
 def sync_command(settings: Settings) -> None:
     """Make the run, print its result, and exit with its code."""
     gc.set_threshold(50_000, 20, 100)  # a page has many objects and no cycles: look for cycles rarely
-    with run_reporter(settings) as reporter, Interrupts(last=True) as interrupts:
+    with run_reporter(settings, redact) as reporter, Interrupts(last=True) as interrupts:
+        run_context.set_process_run_id(reporter.monitor.run_id)
         as_json = settings.output == "json"
         try:
             with progress(settings.wants_progress()) as shown_progress:

@@ -17,6 +17,7 @@
 `summary`          The result of a run, for people and programs.
 `derived_ml_repos`  Pure: derives ML repos that no list has from their models.
 `monitor`          The state of a run for telemetry, even if the run fails.
+`run_reporter`     Reports of a run to metrics file, OTLP collector and webhook.
 `prune`            Deletes old run history.
 """
 
@@ -27,6 +28,7 @@ from etl.sync.planned_changes import NAMED_RECORDS
 from etl.sync.prune import Pruned, prune
 from etl.sync.retry_rejected import RejectedRetry, RetryResult
 from etl.sync.run import run
+from etl.sync.run_reporter import RunReporter, run_reporter, status_of
 from etl.sync.scope import Scope
 from etl.sync.signals import Interrupts
 from etl.sync.summary import Summary
@@ -40,8 +42,11 @@ __all__ = [
     "RejectedRetry",
     "RetryResult",
     "RunMonitor",
+    "RunReporter",
     "Scope",
     "Summary",
     "prune",
     "run",
+    "run_reporter",
+    "status_of",
 ]

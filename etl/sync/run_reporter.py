@@ -1,20 +1,25 @@
 """Report the end of a run to the metrics file, the webhook and the OTLP collector, if configured.
 
-A failure of a report is logged. It changes neither the run nor its exit code.
+The command line and the operators of Airflow use it. A failure of a report is logged. It changes neither the run nor
+its exit code.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from etl import run_context
-from etl.cli.sanitize import redact, sanitize
 from etl.enums import Entity
 from etl.environment import otlp_signals
 from etl.errors import ConfigError, EtlError, Interrupted, LockHeld, missing_extra
+from etl.redaction import escape_unprintable
+from etl.setting_names import name_of
 from etl.settings import Settings
-from etl.sync import Progress, RunMonitor, Scope, Summary
+from etl.sync.context import Progress
+from etl.sync.monitor import RunMonitor
+from etl.sync.scope import Scope
+from etl.sync.summary import Summary
 from etl.telemetry import RunOutcome
 
 if TYPE_CHECKING:  # an optional dependency
@@ -44,13 +49,18 @@ class _ProgressPair:
 
 
 class RunReporter:
-    """Reports one run. The caller sets `summary` when the run has ended."""
+    """Reports one run. The caller sets `summary` when the run has ended.
 
-    def __init__(self, settings: Settings) -> None:
+    A caller that handles the error of a run clears `sends_message`.
+    """
+
+    def __init__(self, settings: Settings, redact: Callable[[str], str]) -> None:
         """Raise ConfigError if the webhook's URL is invalid."""
         self.monitor = RunMonitor()
         self.summary: Summary | None = None
+        self.sends_message = True
         self._settings = settings
+        self._redact = redact
         self._scope = redact(Scope.of(settings).label())
         self._webhook = settings.webhook_url()
         self._otlp = None if settings.dry_run else _otlp_exporter(self.monitor.run_id, self._scope)
@@ -82,12 +92,12 @@ class RunReporter:
             _log.error("cannot write the metrics to %s: %s", path, failure)
 
     def _send_message(self, outcome: RunOutcome) -> None:
-        if self._webhook is None or outcome.exit_code in _SILENT_EXIT_CODES:
+        if self._webhook is None or not self.sends_message or outcome.exit_code in _SILENT_EXIT_CODES:
             return
         from etl.telemetry import webhook  # noqa: PLC0415 most runs do not need it
 
         if failure := webhook.send(self._webhook, outcome, self._settings.ca_file()):
-            _log.error("cannot send the message to --notify-url: %s", failure)
+            _log.error("cannot send the message to %s: %s", name_of("notify_url"), failure)
 
     def _outcome(self, error: EtlError | None) -> RunOutcome | None:
         """How the run ended; None if it did not start."""
@@ -113,10 +123,13 @@ class RunReporter:
             retries=client.retries if client else 0,
             bytes_received=client.bytes_received if client else 0,
             last_complete_at=monitor.last_complete_at,
-            error=None if summary else sanitize(reason),
-            warnings=tuple(map(sanitize, summary.warnings)) if summary else (),
+            error=None if summary else self._clean(reason),
+            warnings=tuple(map(self._clean, summary.warnings)) if summary else (),
             records=_counts(summary) if summary else {},
         )
+
+    def _clean(self, text: str) -> str:
+        return escape_unprintable(self._redact(text))
 
 
 def status_of(error: EtlError) -> str:
@@ -125,10 +138,9 @@ def status_of(error: EtlError) -> str:
 
 
 @contextmanager
-def run_reporter(settings: Settings) -> Iterator[RunReporter]:
-    """Report the run that is made inside, however it ends, and add its id to all log lines from now on."""
-    reporter = RunReporter(settings)
-    run_context.set_process_run_id(reporter.monitor.run_id)
+def run_reporter(settings: Settings, redact: Callable[[str], str]) -> Iterator[RunReporter]:
+    """Report the run that is made inside, however it ends. `redact` removes the secrets from a text."""
+    reporter = RunReporter(settings, redact)
     failure: EtlError | None = None
     try:
         yield reporter
@@ -138,8 +150,13 @@ def run_reporter(settings: Settings) -> Iterator[RunReporter]:
     except KeyboardInterrupt as error:  # while the run waited for the lock
         failure = Interrupted(str(error) or "Interrupted: no record was written.")
         raise
+    except BaseException as error:
+        if not isinstance(error, Exception):  # such as the time limit of an Airflow task
+            failure = EtlError(f"The run was stopped by {type(error).__name__}.")
+        raise
     finally:
-        reporter.report(failure)
+        with run_context.use_run_id(reporter.monitor.run_id):
+            reporter.report(failure)
 
 
 def _otlp_exporter(run_id: str, scope: str) -> "OtlpExporter | None":

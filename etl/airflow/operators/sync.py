@@ -17,10 +17,13 @@ from etl.airflow.hook import TrueFoundryHook, check_options, database_url_of, re
 from etl.airflow.links import ControlPlaneLink
 from etl.airflow.ml_repos import as_list
 from etl.airflow.progress import TaskLogProgress
+from etl.airflow.setting_names import use_connection_names
 from etl.errors import ConfigError, EtlError, UnknownMlRepo
-from etl.redaction import escape_unprintable, passwords_of, secret_pattern
+from etl.redaction import Redactor, escape_unprintable, passwords_of, secret_pattern, secrets_of_webhook
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from airflow.sdk import Context
 
     from etl.settings import Settings
@@ -33,8 +36,9 @@ _MAX_NAMED = 50  # more names than Airflow shows
 class TrueFoundrySyncOperator(BaseOperator):
     """One sync, of the given ML repos or of everything, into the database of a connection or URL.
 
-    `options` are settings by name, and may contain templates: {"full": True}, {"fqn": "{{ params.fqn }}"}. The summary
-    is the task's XCom. Assets in `outlets` get an event only after a complete run that wrote: with `events="changed"`
+    `options` are settings by name, and may contain templates: {"full": True}, {"fqn": "{{ params.fqn }}"}. With
+    `metrics_file`, `notify_url` and the OTEL_* variables, runs are reported as those of the command. The summary is the
+    task's XCom. Assets in `outlets` get an event only after a complete run that wrote: with `events="changed"`
     those of tables that changed, with `all` every one. `on_lock_held` is the action if another run holds the lock:
     skip, reschedule (after `lock_retry_delay`) or retry.
     `skip_unknown_ml_repos` ignores ML repos that no longer exist, and syncs the others.
@@ -92,9 +96,15 @@ class TrueFoundrySyncOperator(BaseOperator):
         url = self.resolve_database_url()
         secrets = [hook.connection.password or "", *passwords_of(url)]
         try:
-            with translate_errors(secrets, on_lock_held=self.on_lock_held, wait=self.lock_retry_delay):
+            with (
+                translate_errors(secrets, on_lock_held=self.on_lock_held, wait=self.lock_retry_delay),
+                self.use_names(),
+            ):
                 settings = hook.settings(self.run_options(), database_url=url)
-                summary, done = self._run(settings, as_list(self.ml_repos))
+                redactor = Redactor(
+                    *passwords_of(url), *secrets_of_webhook(settings.notify_url), token=hook.connection.password
+                )
+                summary, done = self._run(settings, redactor, as_list(self.ml_repos))
                 result = self.result(summary, settings)
         finally:
             self._name_ml_repos(context, url, secrets)
@@ -133,15 +143,16 @@ class TrueFoundrySyncOperator(BaseOperator):
         with translate_errors([]):
             return database_url_of(self.database_conn_id or "")
 
-    def _run(self, settings: "Settings", ml_repos: list[str]) -> tuple["Summary", list[str]]:
-        """Make the run. Return its summary and its ML repos."""
-        from etl.sync import Interrupts, run
+    def use_names(self) -> "AbstractContextManager[None]":
+        """In messages, name the fields of the task's connections."""
+        named = f"the connection {self.database_conn_id!r}" if self.database_conn_id else "the argument database_url"
+        return use_connection_names(self.truefoundry_conn_id, named)
 
+    def _run(self, settings: "Settings", redactor: Redactor, ml_repos: list[str]) -> tuple["Summary", list[str]]:
+        """Make the run. Return its summary and its ML repos."""
         while True:
-            self._interrupts = Interrupts()
             try:
-                scoped = replace(settings, ml_repo=tuple(ml_repos))
-                return run(scoped, interrupts=self._interrupts, progress=TaskLogProgress(self.log)), ml_repos
+                return self._reported_run(replace(settings, ml_repo=tuple(ml_repos)), redactor), ml_repos
             except UnknownMlRepo as unknown:
                 left = [each for each in ml_repos if each not in unknown.ml_repos]
                 if not self.skip_unknown_ml_repos:
@@ -152,8 +163,23 @@ class TrueFoundrySyncOperator(BaseOperator):
                         f"These ML repos no longer exist: {', '.join(unknown.ml_repos)}."
                     ) from None
                 ml_repos = left
+
+    def _reported_run(self, settings: "Settings", redactor: Redactor) -> "Summary":
+        """Make one run, and report how it ended."""
+        from etl.sync import Interrupts, run, run_reporter
+
+        with run_reporter(settings, redactor) as reporter:
+            self._interrupts = Interrupts()
+            try:
+                progress = reporter.wrap_progress(TaskLogProgress(self.log))
+                summary = run(settings, interrupts=self._interrupts, progress=progress, monitor=reporter.monitor)
+            except UnknownMlRepo:
+                reporter.sends_message = not self.skip_unknown_ml_repos
+                raise
             finally:
-                self._interrupts = None
+                self._interrupts = None  # a report can no longer be interrupted
+            reporter.summary = summary
+        return summary
 
     def _name_ml_repos(self, context: "Context", url: str, secrets: Sequence[str]) -> None:
         """Give the template of the map index the names of the ML repos, and the ids of those without a stored name."""

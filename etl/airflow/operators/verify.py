@@ -88,7 +88,7 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
         hook, url = TrueFoundryHook(self.truefoundry_conn_id), self.resolve_database_url()
         ids = self._synced_ids()
         listed = {ml_repo for batch in self.listed for ml_repo in batch}
-        with translate_errors([hook.connection.password or "", *passwords_of(url)]):
+        with translate_errors([hook.connection.password or "", *passwords_of(url)]), self.use_names():
             with open_readonly(url) as connection:
                 rows = [row for row in runs.by_ids(connection, ids) if self._is_done(row)]
             left = listed - {ml_repo for row in rows for ml_repo in row["scope"].get("ml_repos", ())}
