@@ -32,7 +32,7 @@ PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-fast coverage test-airflow test-dbt endurance lint docs pictures fuzz bench bench-scaling bench-latency bench-airflow bench-views format lock wheel clean
+.PHONY: help demo test test-fast test-lowest coverage test-airflow test-dbt endurance lint docs pictures fuzz bench bench-scaling bench-latency bench-airflow bench-views format lock wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -52,6 +52,12 @@ test: .venv/dev.stamp  ## run the tests, on SQLite and PostgreSQL, except those 
 
 test-fast: .venv/dev.stamp  ## run the quick unit tests, in about a minute
 	$(BIN)/pytest -m "not e2e and not slow and not bench"
+
+LOWEST_SAMPLE = tests/integration/store tests/integration/sync tests/e2e/cli/test_sync.py tests/e2e/cli/test_run_reporter.py
+
+test-lowest: .venv-lowest/stamp  ## run the quick unit tests and some others with the lowest versions that pyproject.toml allows
+	.venv-lowest/bin/pytest -m "not e2e and not slow and not bench"
+	.venv-lowest/bin/pytest $(LOWEST_SAMPLE)
 
 # Separate, because on Python 3.11 it makes every process of the suite several times as slow.
 coverage: .venv/dev.stamp  ## run every test with branch coverage, in every process that it starts
@@ -139,6 +145,8 @@ lock: .venv/dev.stamp  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) --extra postgres --extra report --group build --output-file requirements/runtime.txt
 	$(LOCK) --extra postgres --extra otel --extra report --extra explore --extra export --group dev \
 		--constraint requirements/runtime.txt --output-file requirements/dev.txt
+	$(LOCK) --extra postgres --extra otel --extra report --extra explore --extra export --group dev \
+		--resolution lowest-direct --output-file requirements/lowest.txt
 	$(LOCK) --extra postgres --extra otel --extra report --group build --constraint requirements/dev.txt \
 		--output-file requirements/container.txt
 	$(LOCK) --extra postgres --group bench --output-file requirements/bench.txt
@@ -151,7 +159,7 @@ wheel: .venv/runtime.stamp  ## build dist/*.whl
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean:  ## remove everything that these targets made
-	rm -rf .venv .venv-airflow .venv-bench .venv-dbt .venv-fuzz dist build site .cache tfy-etl-demo.db* tfy-etl-demo.html .coverage* \
+	rm -rf .venv .venv-airflow .venv-bench .venv-dbt .venv-fuzz .venv-lowest dist build site .cache tfy-etl-demo.db* tfy-etl-demo.html .coverage* \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -172,7 +180,7 @@ clean:  ## remove everything that these targets made
 	@$(call install,.venv-$*,$<)
 	@touch $@
 
-.venv-airflow/stamp .venv-bench/stamp: .venv-%/stamp: requirements/%.txt pyproject.toml | $(BIN)/uv
+.venv-airflow/stamp .venv-bench/stamp .venv-lowest/stamp: .venv-%/stamp: requirements/%.txt pyproject.toml | $(BIN)/uv
 	$(BIN)/python -m venv --clear .venv-$*
 	@$(call install,.venv-$*,$<)
 	@$(call project,.venv-$*)
