@@ -51,7 +51,7 @@ class _ProgressPair:
 class RunReporter:
     """Reports one run. The caller sets `summary` when the run has ended.
 
-    A caller that handles the error of a run clears `sends_message`.
+    A caller that handles the error of a run clears `sends_message`, and sets `stopped_by` for an error of its own.
     """
 
     def __init__(self, settings: Settings, redact: Callable[[str], str]) -> None:
@@ -59,6 +59,7 @@ class RunReporter:
         self.monitor = RunMonitor()
         self.summary: Summary | None = None
         self.sends_message = True
+        self.stopped_by: EtlError | None = None
         self._settings = settings
         self._redact = redact
         self._scope = redact(Scope.of(settings).label())
@@ -150,13 +151,9 @@ def run_reporter(settings: Settings, redact: Callable[[str], str]) -> Iterator[R
     except KeyboardInterrupt as error:  # while the run waited for the lock
         failure = Interrupted(str(error) or "Interrupted: no record was written.")
         raise
-    except BaseException as error:
-        if not isinstance(error, Exception):  # such as the time limit of an Airflow task
-            failure = EtlError(f"The run was stopped by {type(error).__name__}.")
-        raise
     finally:
         with run_context.use_run_id(reporter.monitor.run_id):
-            reporter.report(failure)
+            reporter.report(failure or reporter.stopped_by)
 
 
 def _otlp_exporter(run_id: str, scope: str) -> "OtlpExporter | None":

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import Asset, BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
 from etl.airflow import lineage
 from etl.airflow.errors import ON_LOCK_HELD, fail_if_partial, translate_errors
@@ -175,6 +175,9 @@ class TrueFoundrySyncOperator(BaseOperator):
                 summary = run(settings, interrupts=self._interrupts, progress=progress, monitor=reporter.monitor)
             except UnknownMlRepo:
                 reporter.sends_message = not self.skip_unknown_ml_repos
+                raise
+            except AirflowTaskTimeout:
+                reporter.stopped_by = EtlError("The run was stopped by AirflowTaskTimeout.")
                 raise
             finally:
                 self._interrupts = None  # a report can no longer be interrupted
