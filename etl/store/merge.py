@@ -1,6 +1,6 @@
 """The one transaction of a run: all staged rows become visible at once, or none do."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
@@ -19,6 +19,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union_all,
     update,
 )
 
@@ -42,6 +43,14 @@ from etl.store.staging_tables import (
     VERSIONS_READ,
     record_id,
 )
+
+_FILLED = union_all(
+    *(
+        select(literal(name)).where(exists().select_from(table))
+        for name, table in {**STAGES, TO_DELETE.name: TO_DELETE, TO_RESTORE.name: TO_RESTORE}.items()
+    )
+)
+"""The names of the staging tables that have rows. Most runs change little, and a statement takes a millisecond."""
 
 
 class SupersedeMode(Enum):
@@ -74,19 +83,25 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
     """
     dialect = dialect_of(connection.engine.url)
     rebase_staging(connection, repos, newest_credible)
-    _merge_subjects(connection, dialect)
+    filled = set(connection.scalars(_FILLED))
+    if "subjects" in filled:
+        _merge_subjects(connection, dialect)
     for entity, children in CHILDREN.items():
-        _drop_children(connection, entity, children)
-        _upsert(connection, dialect, entity, now)
+        if entity in filled:
+            _drop_children(connection, entity, children)
+            _upsert(connection, dialect, entity, now)
         for child in children:
-            _insert_children(connection, dialect, child)
-    vocabulary.store_metric_directions(connection)
-    _soft_delete(connection, now)
+            if child in filled:
+                _insert_children(connection, dialect, child)
+    if "model_version_metrics" in filled:
+        vocabulary.store_metric_directions(connection)
+    if TO_DELETE.name in filled:
+        _soft_delete(connection, now)
     _restore(connection, now)
     _supersede(connection, supersede, now)
     _note_reads(connection, dialect)
     if log_changes:
-        _log_changes(connection, run_id, now)
+        _log_changes(connection, run_id, now, filled)
     else:
         names = ("subjects", *(name for entity, children in CHILDREN.items() for name in (entity, *children)))
         dialect.analyze_new(connection, [TABLES[name] for name in names])
@@ -238,13 +253,18 @@ def _note_reads(connection: Connection, dialect: DatabaseDialect) -> None:
     )
 
 
-def _log_changes(connection: Connection, run_id: str, now: datetime) -> None:
+def _log_changes(connection: Connection, run_id: str, now: datetime, filled: Collection[str]) -> None:
     table, stage = TABLES["changes"], STAGES["changes"]
     of_run = (literal(run_id), literal(now, table.c.observed_at.type))
-    names = [column.name for column in stage.columns]
-    connection.execute(insert(table).from_select(["run_id", "observed_at", *names], select(*of_run, *stage.columns)))
-    whole = ["run_id", "observed_at", "entity", "entity_id", "kind"]
-    deleted = select(*of_run, TO_DELETE.c.entity, TO_DELETE.c.id, literal("deleted"))
-    restored = select(*of_run, literal(Entity.MODEL_VERSIONS.value), TO_RESTORE.c.id, literal("restored"))
-    connection.execute(insert(table).from_select(whole, deleted))
-    connection.execute(insert(table).from_select(whole, restored))
+    of_record = ["entity", "entity_id", "kind"]
+    sources: dict[str, tuple[list[str], Select[Any]]] = {
+        "changes": ([column.name for column in stage.columns], select(*of_run, *stage.columns)),
+        TO_DELETE.name: (of_record, select(*of_run, TO_DELETE.c.entity, TO_DELETE.c.id, literal("deleted"))),
+        TO_RESTORE.name: (
+            of_record,
+            select(*of_run, literal(Entity.MODEL_VERSIONS.value), TO_RESTORE.c.id, literal("restored")),
+        ),
+    }
+    for name, (columns, rows) in sources.items():
+        if name in filled:
+            connection.execute(insert(table).from_select(["run_id", "observed_at", *columns], rows))

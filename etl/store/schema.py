@@ -124,11 +124,18 @@ def ensure(engine: Engine) -> None:
 
     `sync` creates the tables in a schema without any table. It migrates an older revision only in a SQLite file.
     """
-    if current(engine) != head():
-        changed = _upgrade(engine, "head", only_if=lambda state: state.is_for_sync)
-        if changed and not is_in_memory(engine.url):
-            _log.info("sync created or migrated the tables: they are at revision %s", head())
+    if current(engine) == head():
+        return
+    changed = _upgrade(engine, "head", only_if=lambda state: state.is_for_sync)
+    if changed and not is_in_memory(engine.url):
+        _log.info("sync created or migrated the tables: they are at revision %s", head())
     check(engine)
+
+
+def is_current(connection: Connection) -> bool:
+    """Return whether the schema has this release's revision."""
+    with connection.begin():
+        return _current(connection) == head()
 
 
 def check(engine: Engine) -> None:

@@ -75,6 +75,8 @@ class Store:
 
     def ensure_schema(self) -> None:
         """Create or migrate the schema if needed; SchemaMismatch, with the fix, if that fails."""
+        if self._open is not None and schema.is_current(self._open):
+            return  # without a session of its own: most runs need no more
         if self._read_only and not is_in_memory(self._engine.url):
             schema.check(self._engine)
         else:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, Table, delete, func, insert, literal, select
 
-from etl.store.staging_tables import STAGES, TABLES
+from etl.store.staging_tables import TABLES
 
 _PRODUCTION, _WORDS, _DIRECTIONS = (TABLES[name] for name in ("production_words", "metric_words", "metric_directions"))
 _METRICS = "model_version_metrics"
@@ -77,8 +77,6 @@ def _added_words(connection: Connection, words: Vocabulary) -> tuple[set[str], s
 
 def store_metric_directions(connection: Connection) -> None:
     """Write the direction of each metric that the run has stored for the first time. The caller commits."""
-    if connection.scalar(select(STAGES[_METRICS].c.key).limit(1)) is None:
-        return
     new = connection.scalars(_keys_without_direction()).all()
     if new:
         words = {row.word: row.better for row in connection.execute(select(_WORDS))}

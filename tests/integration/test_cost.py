@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 from etl.simulator import Registry
 from tests.support.sync_env import BOOKKEEPING, SyncEnv, sync_env
@@ -80,6 +80,26 @@ def test_a_run_with_nothing_new_asks_for_ml_repos_and_models_alone(env: SyncEnv)
     of_versions = [each for each in env.plane.log if "model-versions" in each.path]
     assert [each.query["limit"] for each in of_versions] == ["1"]  # the probe
     assert summary.requests == len(env.plane.log) == 2 + 1 + -(-119 // (PAGE - 1))
+
+
+def test_a_run_with_nothing_new_merges_nothing(env: SyncEnv) -> None:
+    env.sync()
+    with counted() as sent:
+        env.sync()
+    merged = ("subjects", "models", "model_versions", "model_version_tags", "changes")
+    assert [
+        statement for statement in sent if statement.startswith(tuple(f"INSERT INTO {name} " for name in merged))
+    ] == []
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+def test_a_run_opens_one_session(dialect: str, env: SyncEnv) -> None:
+    opened: list[Connection] = []
+    note = opened.append
+    event.listen(Engine, "engine_connect", note)
+    env.sync()
+    event.remove(Engine, "engine_connect", note)
+    assert len(opened) == 1
 
 
 def test_a_run_writes_the_rows_of_what_changed_and_no_others(env: SyncEnv) -> None:
