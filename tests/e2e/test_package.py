@@ -29,10 +29,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of commands of an environment that holds the locked dependencies and the wheel."""
     environment = tmp_path_factory.mktemp("installed")
-    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    python = environment / "bin" / "python"
-    _pip(python, "install", "--no-compile", "--require-hashes", "--requirement", ROOT / "requirements" / "runtime.txt")
-    _pip(python, "install", "--no-deps", "--no-index", wheel)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    install = ("--python", environment, "install", "--no-compile")
+    _pip(sys.executable, *install, "--require-hashes", "--requirement", ROOT / "requirements" / "runtime.txt")
+    _pip(sys.executable, *install, "--no-deps", "--no-index", wheel)
     return environment / "bin"
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 from uuid import uuid4
 
 import psycopg
@@ -53,6 +53,9 @@ while read -r order; do
     esac
 done
 """
+
+
+_kept: dict[str, psycopg.Connection[Any]] = {}
 
 
 class PostgresMissing(Exception):
@@ -111,6 +114,8 @@ def own_server(*options: str, parent: Path | None = None, port: int = 5432) -> I
             server.wait()
             yield server
         finally:
+            if server.url in _kept:
+                _kept.pop(server.url).close()
             server.close()
 
 
@@ -152,8 +157,10 @@ def server_program(name: str) -> Path:
 
 
 def _execute(server: str, statement: sql.Composed) -> None:
-    with psycopg.connect(libpq(server), autocommit=True) as connection:
-        connection.execute(statement)
+    """Execute a statement on a connection that stays open: to open one takes longer than to copy a database."""
+    if server not in _kept or _kept[server].closed:
+        _kept[server] = psycopg.connect(libpq(server), autocommit=True)
+    _kept[server].execute(statement)
 
 
 def migrate(url: str) -> None:

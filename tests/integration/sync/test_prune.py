@@ -34,10 +34,11 @@ def age(env: SyncEnv, *run_ids: str | None) -> None:
         (Change, "run_id", ("observed_at",)),
         (RejectedRecord, "run_id", ("rejected_at", "resolved_at")),
     ):
-        for row in env.rows(of):
-            if row[run_id] in (run_ids or {row[run_id]}):
-                aged = {time: row[time] and row[time] - AGES for time in times}
-                with env.connection() as connection:
+        rows = env.rows(of)
+        with env.connection() as connection:
+            for row in rows:
+                if row[run_id] in (run_ids or {row[run_id]}):
+                    aged = {time: row[time] and row[time] - AGES for time in times}
                     connection.execute(update(of).where(of.__table__.c.id == row["id"]).values(aged))
 
 
