@@ -4,7 +4,7 @@ The SDK reads the endpoint, headers, certificates and attributes from its standa
 global, because a program that runs tfy-etl from Python may configure its own.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from threading import Thread
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -89,8 +89,9 @@ class OtlpExporter:
 
     def _count(self, run: RunOutcome) -> None:
         meter = (self._meters or NoOpMeterProvider()).get_meter("tfy-etl", etl.__version__)
-        scope_attributes = {"tfy_etl.scope": run.scope}
-        run_attributes = scope_attributes | {"tfy_etl.status": run.status}
+        # Prometheus derives the names and labels of the metrics file from these: docs/monitoring/alerts.yml fits both.
+        scope_attributes = {"scope": run.scope}
+        run_attributes = scope_attributes | {"status": run.status}
         meter.create_counter("tfy_etl.runs", "{run}", "Runs by status.").add(1, run_attributes)
         meter.create_histogram(
             "tfy_etl.run.duration", "s", "Duration of runs.", explicit_bucket_boundaries_advisory=_MINUTES
@@ -98,21 +99,29 @@ class OtlpExporter:
         records = meter.create_counter("tfy_etl.records", "{record}", "Records by outcome.")
         for entity, outcomes in run.records.items():
             for outcome, number in outcomes.items():
-                records.add(number, scope_attributes | {"tfy_etl.entity": entity, "tfy_etl.outcome": outcome})
+                records.add(number, scope_attributes | {"entity": entity, "outcome": outcome})
         for name, unit, description, number in (
             ("requests", "{request}", "HTTP requests, including retries.", run.requests),
             ("retries", "{request}", "HTTP requests that were retries.", run.retries),
             ("received", "By", "Bytes of HTTP responses received, before decompression.", run.bytes_received),
         ):
             meter.create_counter(f"tfy_etl.http.{name}", unit, description).add(number, scope_attributes)
-        if run.last_complete_at is not None:
-            age = (run.finished_at - run.last_complete_at).total_seconds()
-            meter.create_gauge(
-                "tfy_etl.last_complete_run.age", "s", "Time since the start of the last complete run."
-            ).set(age, scope_attributes)
+        for name, unit, description, value in _gauges(run):
+            meter.create_gauge(f"tfy_etl.{name}", unit, description).set(value, scope_attributes)
 
     def _shut_down(self) -> None:
         if self._tracers:
             self._tracers.shutdown()
         if self._meters:
             self._meters.shutdown()
+
+
+def _gauges(run: RunOutcome) -> Iterator[tuple[str, str, str, float]]:
+    """Yield name, unit, description and value; a run that found the lock held is not the last run."""
+    if run.status != "locked":
+        yield "last_run.timestamp", "s", "End time of the last run, since 1970.", run.finished_at.timestamp()
+        yield "last_run.duration", "s", "Duration of the last run.", run.duration_s
+        yield "last_run.exit_code", "", "Exit code of the last run.", run.exit_code
+    if run.last_complete_at is not None:
+        started = run.last_complete_at.timestamp()
+        yield "last_complete_run.timestamp", "s", "Start time of the last complete run, since 1970.", started

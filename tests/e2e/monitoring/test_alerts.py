@@ -14,6 +14,9 @@ from tests.support.paths import ROOT
 
 RULES = ROOT / "docs" / "monitoring" / "alerts.yml"
 TESTS = Path(__file__).with_name("alerts_test.yml")
+RULES_OF_KUBERNETES = RULES.with_name("alerts-kubernetes.yml")
+SHIPPED = {RULES: TESTS, RULES_OF_KUBERNETES: TESTS.with_name("alerts_kubernetes_test.yml")}
+RUNBOOK = ROOT / "docs" / "how-to" / "operators" / "monitor.md"
 WRITTEN = {f"{name}_total" for name in COUNTERS} | set(GAUGES)
 
 
@@ -22,8 +25,8 @@ def promtool() -> str:
     return require_tool("promtool", "prometheus", starts_a_service=True)
 
 
-def rules() -> list[dict[str, Any]]:
-    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+def rules(path: Path = RULES) -> list[dict[str, Any]]:
+    return [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
 
 
 def said(promtool: str, *arguments: str | Path) -> tuple[int, str]:
@@ -31,14 +34,16 @@ def said(promtool: str, *arguments: str | Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_prometheus_accepts_the_rules(promtool: str) -> None:
-    code, out = said(promtool, "check", "rules", RULES)
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_prometheus_accepts_the_rules(path: Path, promtool: str) -> None:
+    code, out = said(promtool, "check", "rules", path)
     assert code == 0, out
-    assert f"SUCCESS: {len(rules())} rules found" in out
+    assert f"SUCCESS: {len(rules(path))} rules found" in out
 
 
-def test_each_alert_fires_on_its_condition_only(promtool: str) -> None:
-    code, out = said(promtool, "test", "rules", TESTS)
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_each_alert_fires_on_its_condition_only(path: Path, promtool: str) -> None:
+    code, out = said(promtool, "test", "rules", SHIPPED[path])
     assert code == 0, out
 
 
@@ -58,9 +63,10 @@ def test_broken_rule_fails_the_check(promtool: str, tmp_path: Path) -> None:
         assert code != 0, before
 
 
-def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:
-    cases = [case for each in yaml.safe_load(TESTS.read_text())["tests"] for case in each["alert_rule_test"]]
-    names = {rule["alert"] for rule in rules()}
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(path: Path) -> None:
+    cases = [case for each in yaml.safe_load(SHIPPED[path].read_text())["tests"] for case in each["alert_rule_test"]]
+    names = {rule["alert"] for rule in rules(path)}
     assert {case["alertname"] for case in cases if case.get("exp_alerts")} == names
     assert {case["alertname"] for case in cases if not case.get("exp_alerts")} == names
 
@@ -71,7 +77,18 @@ def test_every_metric_of_a_rule_is_exported() -> None:
     assert used <= WRITTEN
 
 
-def test_every_alert_has_a_summary_and_a_severity() -> None:
-    for rule in rules():
-        assert rule["labels"]["severity"] in {"warning", "critical"}
-        assert rule["annotations"].keys() == {"summary", "description"}
+def test_the_rules_for_kubernetes_name_the_jobs_that_are_deployed() -> None:
+    base = ROOT / "docs" / "deploy" / "kubernetes" / "base"
+    jobs = {yaml.safe_load((base / f"{name}.yaml").read_text())["metadata"]["name"] for name in ("sync", "prune")}
+    named = re.findall(r'cronjob=~?"([^"]+)"', RULES_OF_KUBERNETES.read_text())
+    assert jobs == {job for job in jobs if any(re.fullmatch(each, job) for each in named)}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_alert_has_a_summary_a_severity_and_an_entry_in_the_runbook(path: Path) -> None:
+    headings = set(re.findall(r"^#+ (\w+)$", RUNBOOK.read_text(), re.MULTILINE))
+    for rule in rules(path):
+        assert rule["labels"]["severity"] in {"warning", "critical"} or '"all"' in rule["labels"]["severity"]
+        assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
+        assert rule["annotations"]["runbook_url"].endswith(f"/operators/monitor/#{rule['alert'].lower()}")
+        assert rule["alert"] in headings

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 import pytest
 
 from etl.telemetry import otlp
+from etl.telemetry.metrics_file import COUNTERS, GAUGES
 from etl.telemetry.otlp import OtlpExporter
 from tests.support.otlp_receiver import OtlpReceiver, metrics, receiver, spans
 from tests.support.patience import patience
-from tests.unit.telemetry.outcomes import outcome
+from tests.unit.telemetry.outcomes import FINISHED, STARTED, outcome
 
 BOTH = frozenset({"traces", "metrics"})
 
@@ -57,25 +58,46 @@ def test_an_error_is_recorded_on_the_run_and_on_its_last_phase(collector: OtlpRe
 def test_metrics_have_units_and_descriptions(collector: OtlpReceiver) -> None:
     export_run()
     found = metrics(collector)
-    of_scope = (("tfy_etl.scope", "all"),)
-    of_run = (*of_scope, ("tfy_etl.status", "succeeded"))
+    of_scope = (("scope", "all"),)
+    of_run = (*of_scope, ("status", "succeeded"))
     assert found == {
         "tfy_etl.runs {run}": {of_run: 1},
         "tfy_etl.run.duration s": {of_run: 30.5},
         "tfy_etl.records {record}": {
-            (("tfy_etl.entity", "models"), ("tfy_etl.outcome", "inserted"), *of_scope): 3,
-            (("tfy_etl.entity", "models"), ("tfy_etl.outcome", "rejected"), *of_scope): 1,
+            (("entity", "models"), ("outcome", "inserted"), *of_scope): 3,
+            (("entity", "models"), ("outcome", "rejected"), *of_scope): 1,
         },
         "tfy_etl.http.requests {request}": {of_scope: 4},
         "tfy_etl.http.retries {request}": {of_scope: 1},
         "tfy_etl.http.received By": {of_scope: 1000},
-        "tfy_etl.last_complete_run.age s": {of_scope: 30},
+        "tfy_etl.last_run.timestamp s": {of_scope: FINISHED.timestamp()},
+        "tfy_etl.last_run.duration s": {of_scope: 30.5},
+        "tfy_etl.last_run.exit_code ": {of_scope: 0},
+        "tfy_etl.last_complete_run.timestamp s": {of_scope: STARTED.timestamp()},
     }
 
 
-def test_without_a_complete_run_no_age_is_sent(collector: OtlpReceiver) -> None:
+def prometheus_name(name_and_unit: str) -> str:
+    """Return the name that Prometheus gives to a metric, by OpenTelemetry's rules of compatibility."""
+    name, unit = name_and_unit.split(" ")
+    suffix = {"s": "_seconds", "By": "_bytes"}.get(unit, "")
+    return f"{name.replace('.', '_')}{suffix}"
+
+
+def test_prometheus_gives_gauges_and_counters_the_names_of_the_metrics_file(collector: OtlpReceiver) -> None:
+    export_run()
+    names = {prometheus_name(each) for each in metrics(collector)} - {"tfy_etl_run_duration_seconds"}
+    assert names == {*GAUGES, *COUNTERS} - {"tfy_etl_build_info"}
+
+
+def test_without_a_complete_run_its_time_is_not_sent(collector: OtlpReceiver) -> None:
     export_run(last_complete_at=None, status="failed", exit_code=1)
-    assert "tfy_etl.last_complete_run.age s" not in metrics(collector)
+    assert "tfy_etl.last_complete_run.timestamp s" not in metrics(collector)
+
+
+def test_a_run_that_found_the_lock_held_is_not_the_last_run(collector: OtlpReceiver) -> None:
+    export_run(status="locked", exit_code=4)
+    assert not any(name.startswith("tfy_etl.last_run.") for name in metrics(collector))
 
 
 @pytest.mark.parametrize(("signal", "path"), [("traces", "/v1/traces"), ("metrics", "/v1/metrics")])
