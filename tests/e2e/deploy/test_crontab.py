@@ -15,6 +15,7 @@ from etl.simulator import Registry, Simulator
 from etl.store import ALL_REPOS, Store, open_readonly, runs
 from tests.e2e.cli.commands import COMMAND, TOKEN
 from tests.support.deploy_files import FOLDER, INSTALLED
+from tests.support.external_tools import require_tool
 from tests.support.patience import patience
 
 CRONTAB = (FOLDER / "crontab").read_text().splitlines()
@@ -57,6 +58,11 @@ class User(NamedTuple):
         return done.stdout + done.stderr
 
 
+@pytest.fixture(scope="module", autouse=True)
+def logrotate() -> None:
+    require_tool("logrotate", "logrotate")
+
+
 @pytest.fixture
 def user() -> Iterator[User]:
     """A user without privileges if the tests run as root, else our own."""
@@ -69,6 +75,7 @@ def user() -> Iterator[User]:
     with Simulator(Registry.generate(1, ml_repos=2, models=6, versions=2, metrics=1), token=TOKEN) as plane:
         settings = (FOLDER / "tfy-etl.toml").read_text().replace("https://your-control-plane.example", plane.url)
         (folder / "tfy-etl.toml").write_text(settings)
+        (folder / "logrotate.conf").write_text((FOLDER / "logrotate.conf").read_text().replace("/home/etl", str(home)))
         for path in (home, folder, *folder.iterdir()):
             shutil.chown(path, name)
         yield User(name, home, plane)
@@ -80,7 +87,7 @@ def _own_name() -> str:
 
 
 def test_lines_are_silent_as_long_as_all_is_well(user: User) -> None:
-    assert [user.cron(line) for line in LINES] == ["", "", ""]
+    assert [user.cron(line) for line in LINES] == [""] * 4
     assert [log.read_text() for log in sorted((user.home / "registry").glob("*.log"))] == ["", ""]
     with open_readonly(f"sqlite:///{user.home}/registry/registry.db") as connection:
         assert [run["status"] for run in runs.latest(connection, 9)] == ["succeeded"]
@@ -88,7 +95,7 @@ def test_lines_are_silent_as_long_as_all_is_well(user: User) -> None:
 
 
 def test_overlapping_runs_are_no_news_and_failed_ones_are(user: User) -> None:
-    sync, check, _ = LINES
+    sync, check, *_ = LINES
     with Store(f"sqlite:///{user.home}/registry/registry.db") as store:
         store.lock(ALL_REPOS, 0)
         for path in (user.home / "registry").iterdir():
@@ -100,3 +107,15 @@ def test_overlapping_runs_are_no_news_and_failed_ones_are(user: User) -> None:
     assert head == "a run failed; the last line of ~/registry/sync.log:"
     assert reason.startswith("Error: ")
     assert user.cron(check).startswith("TFY-ETL ")
+
+
+def test_logs_are_rotated_and_the_next_run_begins_a_new_one(user: User) -> None:
+    sync, *_, rotate = LINES
+    log = user.home / "registry" / "sync.log"
+    (user.home / "registry" / "token").write_text("not-the-token")
+    user.cron(sync)
+    before = log.read_text()
+    assert user.cron(rotate.replace("logrotate ", "logrotate --force ", 1)) == ""
+    assert (log.exists(), log.with_name("sync.log.1").read_text()) == (False, before)
+    user.cron(sync)
+    assert log.read_text().count("Error: ") == 1

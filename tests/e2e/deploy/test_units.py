@@ -1,6 +1,7 @@
 """Check the systemd units with systemd-analyze. No test starts them, because containers have no systemd."""
 
 import os
+import shlex
 import subprocess
 from configparser import RawConfigParser
 from pathlib import Path
@@ -13,7 +14,8 @@ from tests.support.deploy_files import FOLDER, INSTALLED
 from tests.support.external_tools import require_tool
 
 UNITS = sorted(path.name for path in FOLDER.iterdir() if path.suffix in {".service", ".timer"})
-SERVICES = [name for name in UNITS if name.endswith(".service")]
+FAILED = "tfy-etl-failed@.service"
+SERVICES = [name for name in UNITS if name.endswith(".service") and name != FAILED]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,13 @@ def settings(name: str) -> dict[str, list[str]]:
 
 
 def test_there_are_two_services_each_with_its_timer() -> None:
-    assert UNITS == ["tfy-etl-prune.service", "tfy-etl-prune.timer", "tfy-etl.service", "tfy-etl.timer"]
+    assert [*SERVICES, FAILED] == ["tfy-etl-prune.service", "tfy-etl.service", FAILED]
+    assert [name for name in UNITS if name != FAILED] == [
+        "tfy-etl-prune.service",
+        "tfy-etl-prune.timer",
+        "tfy-etl.service",
+        "tfy-etl.timer",
+    ]
     for name in UNITS:
         parser = RawConfigParser(strict=False)
         parser.read(FOLDER / name)
@@ -104,3 +112,16 @@ def test_secrets_come_from_files_and_not_from_the_unit() -> None:
     assert not any(name in each for each in own["Environment"] for name in ("TFY_API_KEY=", "DATABASE_URL"))
     for name in SERVICES:
         assert settings(name)["EnvironmentFile"] == ["/etc/tfy-etl/environment"]
+
+
+def test_a_failed_unit_is_mailed_with_its_last_lines(tmp_path: Path) -> None:
+    for name in SERVICES:
+        assert settings(name)["OnFailure"] == [f"{FAILED.replace('@.', '@%n.')}"]
+    for name, script in (("sendmail", 'cat > "$0.got-$1"'), ("systemctl", 'echo "$@"; exit 3')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    (line,) = settings(FAILED)["ExecStart"]
+    command = shlex.split(line.replace("%i", "tfy-etl.service").replace("%H", "here"))
+    subprocess.run(command, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
+    mail = (tmp_path / "sendmail.got-root").read_text()
+    assert mail == "Subject: tfy-etl.service failed on here\n\nstatus --full --lines=20 tfy-etl.service\n"
