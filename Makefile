@@ -32,11 +32,11 @@ PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-fast test-lowest coverage test-airflow test-dbt endurance lint docs pictures fuzz bench bench-scaling bench-latency bench-airflow bench-views format lock wheel clean
+.PHONY: help demo test test-fast test-lowest coverage test-airflow test-dbt test-orchestrators endurance lint docs pictures fuzz bench bench-scaling bench-latency bench-airflow bench-views format lock wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
-		printf 'make %-13s %s\n' "$$name" "$$text"; done
+		printf 'make %-18s %s\n' "$$name" "$$text"; done
 
 # Files with parts that are generated from the code or from results of the benchmarks.
 GENERATED = README.md docs/index.md docs/dbt/models/sources.yml \
@@ -83,6 +83,9 @@ test-airflow: .venv/runtime.stamp .venv-airflow/stamp .venv-airflow/redis.stamp 
 
 test-dbt: .venv/dev.stamp .venv-dbt/stamp  ## build docs/dbt with a real dbt, on SQLite and PostgreSQL
 	DBT=$(CURDIR)/.venv-dbt/bin/dbt $(BIN)/pytest -n 0 tests/e2e/dbt
+
+test-orchestrators: .venv/dev.stamp .venv-orchestrators/stamp  ## run the examples for Dagster and Prefect
+	ORCHESTRATORS=$(CURDIR)/.venv-orchestrators/bin $(BIN)/pytest -n 0 tests/e2e/orchestrators
 
 endurance: .venv/dev.stamp  ## repeat the tests of kills, moving lists, odd records, soak, full disks and concurrency in large numbers
 	$(call endure,$(foreach part,$(ENDURANCE),$(files_of_$(part))))
@@ -152,6 +155,7 @@ lock: .venv/dev.stamp  ## pin the newest versions that pyproject.toml allows
 	$(LOCK) --extra postgres --group bench --output-file requirements/bench.txt
 	$(LOCK) --extra postgres --extra airflow --group airflow --output-file requirements/airflow.txt
 	$(PIN) --group dbt --output-file requirements/dbt.txt
+	$(PIN) --group orchestrators --output-file requirements/orchestrators.txt
 	echo uv | $(PIN) - --constraint requirements/dev.txt --output-file requirements/bootstrap.txt
 	echo '$(ATHERIS)' | $(LOCK) - --constraint requirements/runtime.txt --output-file requirements/fuzz.txt
 
@@ -159,7 +163,7 @@ wheel: .venv/runtime.stamp  ## build dist/*.whl
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean:  ## remove everything that these targets made
-	rm -rf .venv .venv-airflow .venv-bench .venv-dbt .venv-fuzz .venv-lowest dist build site .cache tfy-etl-demo.db* tfy-etl-demo.html .coverage* \
+	rm -rf .venv .venv-airflow .venv-bench .venv-dbt .venv-fuzz .venv-orchestrators .venv-lowest dist build site .cache tfy-etl-demo.db* tfy-etl-demo.html .coverage* \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -175,7 +179,7 @@ clean:  ## remove everything that these targets made
 	@touch .venv/runtime.stamp $@
 
 # Without the project: dbt reads only its database, and the fuzzer imports it from the working directory.
-.venv-dbt/stamp .venv-fuzz/stamp: .venv-%/stamp: requirements/%.txt | $(BIN)/uv
+.venv-dbt/stamp .venv-fuzz/stamp .venv-orchestrators/stamp: .venv-%/stamp: requirements/%.txt | $(BIN)/uv
 	$(BIN)/python -m venv --clear .venv-$*
 	@$(call install,.venv-$*,$<)
 	@touch $@

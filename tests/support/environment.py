@@ -7,7 +7,7 @@ import os
 
 _KEPT = {
     "PATH", "HOME", "TMPDIR",
-    "CI", "DBT",  # set by .ci/run and the Makefile
+    "CI", "DBT", "ORCHESTRATORS",  # set by .ci/run and the Makefile
     "AIRFLOW_HOME",  # set by the tests of Airflow before they import it
     # Needed to download tools behind a proxy; a fixture hides them from tests.
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",

@@ -1,0 +1,80 @@
+"""The examples for Dagster and Prefect, each run by the real one in an environment of its own."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from tests.e2e.cli.commands import COMMAND
+from tests.support.deploy_files import FOLDER
+from tests.support.patience import patience
+from tests.support.sync_env import TOKEN, SyncEnv, sync_env
+
+# Where they are, `make test-orchestrators` says; `make test` runs without them.
+ORCHESTRATORS = os.environ.get("ORCHESTRATORS")
+collect_ignore_glob = [] if ORCHESTRATORS else ["test_*.py"]
+
+
+@dataclass(frozen=True)
+class Orchestrator:
+    """A copy of an example that does not wait before a retry, and the database of an environment."""
+
+    name: str
+    folder: Path
+    env: SyncEnv
+
+    RUN: ClassVar = {
+        "dagster": ("-m", "dagster", "asset", "materialize", "--select", "*", "-f", "dagster_registry.py"),
+        "prefect": ("-c", "import prefect_registry; prefect_registry.model_registry()"),
+    }
+
+    def run(self) -> tuple[bool, str]:
+        """Make a run; return whether it succeeded, and the log."""
+        variables = {
+            "PATH": f"{self.folder}:/usr/bin:/bin",
+            "HOME": str(self.folder),
+            "DAGSTER_HOME": str(self.folder),
+            "DO_NOT_TRACK": "1",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "TFY_HOST": self.env.plane.url,
+            "TFY_API_KEY": TOKEN,
+            "TFY_ETL_DATABASE_URL": self.env.url,
+            "TFY_ETL_MAX_RETRIES": "0",
+        }
+        done = subprocess.run(
+            [f"{ORCHESTRATORS}/python", *self.RUN[self.name]],
+            cwd=self.folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=patience(),
+            check=False,
+        )
+        assert TOKEN not in done.stdout
+        return done.returncode == 0, done.stdout
+
+    @property
+    def tries(self) -> int:
+        """How often the example has started the command."""
+        return len((self.folder / "tries").read_text())
+
+
+@pytest.fixture(params=sorted(Orchestrator.RUN))
+def orchestrator(request: pytest.FixtureRequest, tmp_path: Path, migrated_file: Path) -> Iterator[Orchestrator]:
+    """Each orchestrator in turn, with a registry to copy."""
+    example = (FOLDER / f"{request.param}_registry.py").read_text()
+    (tmp_path / f"{request.param}_registry.py").write_text(re.sub(r"(delay=|backoff\()60", r"\g<1>0", example))
+    counted = tmp_path / "tfy-etl"
+    counted.write_text(f'#!/bin/sh\nprintf . >> {tmp_path}/tries\nexec {COMMAND} "$@"\n')
+    counted.chmod(0o755)
+    file = shutil.copy(migrated_file, tmp_path / "registry.db")
+    with sync_env(f"sqlite:///{file}") as env:
+        yield Orchestrator(request.param, tmp_path, env)
