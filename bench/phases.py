@@ -30,7 +30,7 @@ from bench.runs import RESULTS, environment_of, log
 from bench.tools import PAGE_SIZE
 from etl.settings import Settings
 from etl.source import client, fetch_pool
-from etl.store import open_engine, staging, store
+from etl.store import open_engine, reconcile, staging, store
 from etl.sync import Interrupts, run, stage_pages
 from tests.support.databases import migrate, postgres_server
 
@@ -42,7 +42,7 @@ PARTS: tuple[tuple[str, Any, str], ...] = (
     ("stage", staging.Staging, "known"),
     ("stage", staging.Staging, "stage"),
     ("stage", staging.Staging, "mark_due"),
-    ("merge", store.Store, "tallies"),
+    ("merge", reconcile, "tallies"),
     ("merge", store.Store, "commit"),
     ("close", store.Store, "__exit__"),
 )
@@ -152,6 +152,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--label", default="now")
     asked = parser.parse_args()
+    gc.set_threshold(50_000, 20, 100)  # as `tfy-etl sync` sets it
     measured: dict[str, list[dict[str, float]]] = defaultdict(list)
     with running(asked.models, states=(BASE,)) as (plane, _), postgres_server() as server:
         result = environment_of(server)
