@@ -170,6 +170,9 @@ class Staging:
     def any_lacks_latest(self) -> bool:
         """Whether any incomplete model lacks its latest version."""
         with self._connection.begin():
+            if self._connection.scalar(select(VERSIONS_INCOMPLETE.c.model_id).limit(1)) is None:
+                return False  # true for most runs: skip the join
+            self._dialect.analyze(self._connection, (OBSERVED, VERSIONS_INCOMPLETE))
             return self._connection.scalar(_incomplete_without_latest().limit(1)) is not None
 
     def models_lacking_latest(self, model_ids: Sequence[str]) -> set[str]:
@@ -182,6 +185,8 @@ class Staging:
     def mark_incomplete_without_latest(self) -> None:
         """Mark models as incomplete if a sweep of all versions did not return their latest one."""
         with self._connection.begin():
+            # Without statistics, PostgreSQL compares each model with each version.
+            self._dialect.analyze(self._connection, (OBSERVED,))
             missing = _without_latest()
             self._connection.execute(
                 VERSIONS_INCOMPLETE.insert().from_select(["model_id"], missing.where(_unmarked(VERSIONS_INCOMPLETE)))

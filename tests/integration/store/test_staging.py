@@ -1,8 +1,9 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from etl.enums import Entity, Outcome
 from etl.store import Known, Observed, Staging, open_engine
@@ -82,6 +83,25 @@ def test_a_model_whose_latest_version_did_not_come_is_found(staging: Staging) ->
         ],
     )
     assert list(staging.without_latest()) == ["missing"]
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+@pytest.mark.parametrize("ask", [Staging.any_lacks_latest, Staging.mark_incomplete_without_latest])
+def test_postgresql_has_statistics_before_it_joins_models_with_their_versions(
+    ask: Callable[[Staging], object], migrated_url: str
+) -> None:
+    rows = sa.text("SELECT reltuples FROM pg_class WHERE oid = CAST('pg_temp.observed' AS regclass)")
+    engine = open_engine(migrated_url)
+    with engine.connect() as connection:
+        staging = Staging(connection)
+        staging.stage({}, [Observed(Entity.MODELS, "m", Outcome.INSERTED, latest_version_id="v")])
+        staging.mark_incomplete(["m"])
+
+        ask(staging)
+
+        with connection.begin():
+            assert connection.scalar(rows) == 1
+    engine.dispose()
 
 
 def test_stored_rows_come_back_as_they_were_staged(env: SyncEnv) -> None:
