@@ -84,6 +84,7 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
     dialect = dialect_of(connection.engine.url)
     rebase_staging(connection, repos, newest_credible)
     filled = set(connection.scalars(_FILLED))
+    had_versions = connection.scalar(select(exists().select_from(TABLES[Entity.MODEL_VERSIONS])))
     if "subjects" in filled:
         _merge_subjects(connection, dialect)
     for entity, children in CHILDREN.items():
@@ -99,6 +100,8 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
         _soft_delete(connection, now)
     _restore(connection, now)
     _supersede(connection, supersede, now)
+    if had_versions:
+        _unmark_read(connection, dialect)
     _note_reads(connection, dialect)
     if log_changes:
         _log_changes(connection, run_id, now, filled)
@@ -219,10 +222,10 @@ def _supersede(connection: Connection, what: SupersedeMode, now: datetime) -> No
         connection.execute(delete(reads).where(reads.c.model_id.in_(superseded)))
 
 
-def _note_reads(connection: Connection, dialect: DatabaseDialect) -> None:
-    """Record the models whose versions were all read.
+def _unmark_read(connection: Connection, dialect: DatabaseDialect) -> None:
+    """Unmark models that keep a version which was not read, if the run deleted nothing.
 
-    If the run deleted nothing, a model may keep a version that was not read. The next run reads its versions again.
+    The next run reads their versions again. In a first load, every stored version was read.
     """
     table, versions, version = TABLES["version_read_state"], TABLES["model_versions"], OBSERVED.alias()
     brought = exists().where(version.c.entity == Entity.MODEL_VERSIONS, version.c.id == versions.c.id)
@@ -234,6 +237,11 @@ def _note_reads(connection: Connection, dialect: DatabaseDialect) -> None:
     ).all()
     if not_read:
         connection.execute(delete(table).where(table.c.model_id.in_(select(dialect.ids(not_read).c.value))))
+
+
+def _note_reads(connection: Connection, dialect: DatabaseDialect) -> None:
+    """Record the models whose versions were all read."""
+    table = TABLES["version_read_state"]
     still_unread = select(VERSIONS_INCOMPLETE.c.model_id).where(
         ~exists().where(VERSIONS_READ.c.model_id == VERSIONS_INCOMPLETE.c.model_id)
     )

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
+    Double,
     Engine,
     FromClause,
     Integer,
@@ -229,7 +230,9 @@ class PostgresqlDialect(DatabaseDialect):
     def from_epoch_ms(self, milliseconds: Column[int]) -> ColumnElement[Any]:
         day = 86_400_000
         # Pass the days separately: make_interval takes seconds as a double, which is exact enough for one day only.
-        since = func.make_interval(0, 0, 0, cast(milliseconds // day, Integer), 0, 0, milliseconds % day / 1000.0)
+        # Without the cast to a double, the server would divide decimals, which takes longer than the rest.
+        seconds = cast(milliseconds % day, Double) / 1000
+        since = func.make_interval(0, 0, 0, cast(milliseconds // day, Integer), 0, 0, seconds)
         epoch = cast("epoch", TIMESTAMP(timezone=True))
         return case((milliseconds.between(*MOMENTS_MS), epoch + since))
 
