@@ -32,7 +32,7 @@ PYTHON = $(shell for wanted in "import ensurepip, venv" "pass"; do \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-fast test-lowest coverage test-airflow test-dbt test-orchestrators endurance lint docs pictures fuzz bench bench-scaling bench-latency bench-airflow bench-views format lock wheel clean
+.PHONY: help demo test test-fast test-lowest coverage test-airflow test-dbt test-orchestrators test-image endurance lint docs pictures fuzz bench bench-scaling bench-latency bench-airflow bench-views format lock wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -86,6 +86,9 @@ test-dbt: .venv/dev.stamp .venv-dbt/stamp  ## build docs/dbt with a real dbt, on
 
 test-orchestrators: .venv/dev.stamp .venv-orchestrators/stamp  ## run the examples for Dagster and Prefect
 	ORCHESTRATORS=$(CURDIR)/.venv-orchestrators/bin $(BIN)/pytest -n 0 tests/e2e/orchestrators
+
+test-image: .venv/dev.stamp  ## build the image by buildah, as root on Debian, and run its commands; takes ten minutes
+	tools/image/test_image.sh
 
 endurance: .venv/dev.stamp  ## repeat the tests of kills, moving lists, odd records, soak, full disks and concurrency in large numbers
 	$(call endure,$(foreach part,$(ENDURANCE),$(files_of_$(part))))

@@ -36,7 +36,7 @@ def require_tool(name: str, package: str, *, starts_a_service: bool = False) -> 
 
 
 def _found(name: str) -> str | None:
-    return shutil.which(name)
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")  # often missing from a user's PATH
 
 
 def _installed(name: str, package: str) -> str:

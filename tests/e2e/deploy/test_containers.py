@@ -113,6 +113,14 @@ def test_a_pod_may_do_little_else_than_its_work(name: str) -> None:
         }
 
 
+def test_image_names_its_version_and_can_have_another_base() -> None:
+    arguments = dict(re.findall(r"^ARG (\w+)=(.*)$", CONTAINERFILE, re.MULTILINE))
+    assert arguments == {"BASE": "python:3.13-slim", "VERSION": etl.__version__, "REVISION": "unknown"}
+    assert re.findall(r"^FROM (\S+)", CONTAINERFILE, re.MULTILINE) == ["${BASE}", "${BASE}"]
+    for label in ("version", "revision"):
+        assert f'org.opencontainers.image.{label}="${{{label.upper()}}}"' in CONTAINERFILE
+
+
 def hadolint(*arguments: str | Path, text: str | None = None) -> tuple[int, str]:
     tool = Path(sys.executable).with_name("hadolint")
     done = subprocess.run([tool, *arguments], input=text, capture_output=True, text=True, check=False)
@@ -124,7 +132,7 @@ def test_the_linter_finds_nothing_in_the_containerfile() -> None:
 
 
 def test_hadolint_reports_an_unpinned_base_image() -> None:
-    code, said = hadolint("-", text=CONTAINERFILE.replace("python:3.13-slim", "python:latest"))
+    code, said = hadolint("-", text=CONTAINERFILE.replace("FROM ${BASE}", "FROM python:latest"))
     assert code != 0
     assert "DL3007" in said
 
