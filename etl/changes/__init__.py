@@ -11,7 +11,7 @@ from etl.changes.as_json import as_json
 from etl.changes.fields import BOOKKEEPING, EMPTY_JSON, ID_FIELDS_SHOWN_BY_NAME, column_words, is_left_out
 from etl.changes.named_change import RECORD_KINDS, NamedChange, PlannedChanges
 from etl.changes.net import net_changes
-from etl.changes.sentences import NOTHING_RECORDED, deleted_record_names, name, record_lines, sentence
+from etl.changes.sentences import NOTHING_RECORDED, deleted_record_names, difference, name, record_lines, sentence
 
 __all__ = [
     "BOOKKEEPING",
@@ -24,6 +24,7 @@ __all__ = [
     "as_json",
     "column_words",
     "deleted_record_names",
+    "difference",
     "is_left_out",
     "name",
     "net_changes",

@@ -26,6 +26,26 @@ def sentence(change: NamedChange, clean: Sanitizer) -> str:
     return f"{name(change, clean)}: {_predicate(change, clean)}"
 
 
+def difference(change: NamedChange, clean: Sanitizer, old: str, new: str) -> str:
+    """Return in what two versions differ: `tag production only in v5`, `framework pytorch in v5, sklearn in v8`."""
+    column, _, key = (change.field or "").partition(".")
+    words = {"tags": "tag", "metrics": "metric", "packages": "package", "extra": "field"}.get(column)
+    words = words or _shorten(column_words(column), clean, _LONGEST_VALUE)
+    if key and column != "packages":  # the requirement begins with the package's name
+        words = f"{words} {_value(key, clean)}"
+    before, after = change.old, change.new
+    where = "only in" if None in (before, after) else "in"
+    if column in ID_FIELDS_SHOWN_BY_NAME:
+        before, after = before and change.old_name, after and change.new_name
+    if column in VALUELESS_FIELDS or (before, after) == (None, None):
+        return f"{words} {where} {old if change.new is None else new}" if where == "only in" else f"{words} differs"
+    shown = _size if column == "artifact_size_bytes" else _value
+    values = [
+        f"{shown(text, clean)} {where} {each}" for text, each in ((before, old), (after, new)) if text is not None
+    ]
+    return f"{words} {', '.join(values)}"
+
+
 def name(change: NamedChange, clean: Sanitizer) -> str:
     """Return the name of the changed record: `ML repo risk`, `fraud-scorer` or `fraud-scorer v3`.
 

@@ -5,6 +5,7 @@
 `lazy`             Import the implementation of a command when it runs.
 `options`          Options made from the fields of Settings.
 `moment`           The type of options such as --since.
+`version_number`   The type of `diff --versions`.
 `config_file`      Defaults from a TOML file.
 `logs`             Log lines for people and programs, without secrets.
 `progress`         Progress bars on a terminal, log lines elsewhere.

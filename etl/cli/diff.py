@@ -2,13 +2,14 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import click
 
-from etl.changes import NamedChange, as_json, is_left_out, sentence
+from etl.changes import NamedChange, as_json, difference, is_left_out, sentence
 from etl.cli.moment import moment_at
 from etl.cli.output import print_result
 from etl.cli.sanitize import redact, sanitize
@@ -22,6 +23,7 @@ from etl.store.queries.diff import VersionPair
 DEFAULT_LIMIT = 100
 
 Moment = timedelta | datetime | None
+Describe = Callable[[NamedChange, Callable[[str], str]], str]
 
 
 def diff_command(  # noqa: PLR0913 one for each option
@@ -36,11 +38,14 @@ def diff_command(  # noqa: PLR0913 one for each option
     """Print the differences, one line each. ConfigError if the model or a version is unknown."""
     if settings.dry_run:
         _diff_with_source(settings, limit, output)
+    describe: Describe = sentence
     with open_readonly(settings.database()) as connection, queries.export.snapshot(connection) as now:
         model_ids = None if model is None else queries.changes.find_model_ids(connection, model)
         if versions is not None:
+            old, new = (f"v{number}" for number in versions)
             found = _between_versions(queries.diff.version_pair(connection, model_ids or [], *versions))
-            title = f"From version {versions[0]} to version {versions[1]}"
+            title = f"{old} compared with {new}"
+            describe = partial(difference, old=old, new=new)
         else:
             start, end = moment_at(moments[0], now), moment_at(moments[1], now) or now
             if start is None or start >= end:
@@ -50,7 +55,7 @@ def diff_command(  # noqa: PLR0913 one for each option
             first = queries.diff.first_run_at(connection)
             if first is None or start < first:
                 title += ". What the first run found counts as created"
-    _print(found, limit, output, title)
+    _print(found, limit, output, title, describe)
 
 
 def _between_versions(pair: VersionPair) -> list[NamedChange]:
@@ -75,20 +80,23 @@ def _diff_with_source(settings: Settings, limit: int | None, output: str) -> Non
     sys.exit(summary.exit_code)
 
 
-def _print(changes: Sequence[NamedChange], limit: int | None, output: str, title: str) -> None:
+def _print(
+    changes: Sequence[NamedChange], limit: int | None, output: str, title: str, describe: Describe = sentence
+) -> None:
     if output == "json":
-        click.echo(json.dumps([as_json(each, redact) for each in changes[:limit]], indent=0))
+        shown = [as_json(each, redact) | {"sentence": describe(each, redact)} for each in changes[:limit]]
+        click.echo(json.dumps(shown, indent=0))
         return
     listed = [each for each in changes if not is_left_out(each)]
-    total, shown = len(listed), listed[: limit or DEFAULT_LIMIT]
+    total, first = len(listed), listed[: limit or DEFAULT_LIMIT]
     from etl.cli.console import console, pluralize  # noqa: PLC0415 JSON does not need it
 
     out = console()
     out.print(f"{title}: {pluralize(total, 'difference')}.", style="bold", soft_wrap=True)
-    for each in shown:
-        out.print(f"  {sentence(each, sanitize)}", soft_wrap=True)
-    if total > len(shown):
-        out.print(f"Showing {len(shown)} of {total:,}. Show all with --limit {total}.")
+    for each in first:
+        out.print(f"  {describe(each, sanitize)}", soft_wrap=True)
+    if total > len(first):
+        out.print(f"Showing {len(first)} of {total:,}. Show all with --limit {total}.")
 
 
 def _time(moment: datetime) -> str:

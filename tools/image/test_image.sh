@@ -44,7 +44,8 @@ rm -rf "$work/base"
 
 echo "Building the image"
 "$bin/pip" download --quiet --only-binary=:all: --python-version "$python" --require-hashes \
-  --requirement requirements/container.txt --dest "$work/wheels"
+  --requirement requirements/container.txt --dest "$work/wheels" >"$work/pip.log" 2>&1 ||
+  { tail -n 20 "$work/pip.log" >&2; fail "the packages cannot be downloaded"; }
 printf '[global]\nno-index = true\nfind-links = /wheels\n' >"$work/pip.conf"
 image build --quiet --isolation chroot --file docs/deploy/Containerfile --tag localhost/tfy-etl \
   --build-arg BASE=localhost/tfy-etl-base --build-arg REVISION="$(git rev-parse HEAD)" \

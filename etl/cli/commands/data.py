@@ -9,6 +9,7 @@ import click
 from etl.cli.lazy import imports_without_gc
 from etl.cli.moment import MomentParam
 from etl.cli.options import Duration, complete_table, options, output_option, settings_of
+from etl.cli.version_number import VersionNumber
 from etl.durations import MOMENT_FORMS
 
 
@@ -59,7 +60,9 @@ def changes(ctx: click.Context, /, **which: Any) -> None:
 @click.argument("model", required=False)
 @click.option("--from", "start", type=MomentParam(), help=f"Earlier moment: {MOMENT_FORMS}.")
 @click.option("--to", "end", type=MomentParam(), show_default="now", help=f"Later moment: {MOMENT_FORMS}.")
-@click.option("--versions", type=int, nargs=2, metavar="A B", help="Compare two versions of MODEL, by number.")
+@click.option(
+    "--versions", type=VersionNumber(), nargs=2, metavar="A B", help="Compare two versions of MODEL, by number."
+)
 @click.option("--dry-run", is_flag=True, help="Compare with the source: show each change that sync would write.")
 @click.option(
     "--limit",

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from etl.simulator import MODELS, Registry, Simulator
+from etl.simulator import MODEL_VERSIONS, MODELS, Registry, Simulator
 from tests.e2e.cli.conftest import Cli
 
 
@@ -28,6 +28,19 @@ def test_diff_shows_moments_in_sentences_or_as_json(known: Simulator, registry: 
     assert tfy_etl("diff", "--dry-run").out == "From the tables to the source: 0 differences.\n"
 
 
+def test_diff_of_two_versions_says_which_one_has_what(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+    model = registry.records(MODELS)[0]
+    of_model = [each for each in registry.records(MODEL_VERSIONS) if each["model_id"] == model["id"]]
+    for version in of_model:
+        registry.set_tags(version["id"], [f"only-{version['fqn'].rpartition(':')[2]}"])
+    assert tfy_etl("sync").code == 0
+    title, *lines = tfy_etl("diff", model["name"], "--versions", "v1", "2").out.splitlines()
+    assert title.startswith("v1 compared with v2: ")
+    assert {"  tag only-1 only in v1", "  tag only-2 only in v2"} <= set(lines)
+    found = json.loads(tfy_etl("diff", model["name"], "--versions", "1", "v2", "--output", "json").out)
+    assert "tag only-1 only in v1" in {each["sentence"] for each in found}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -37,6 +50,7 @@ def test_diff_shows_moments_in_sentences_or_as_json(known: Simulator, registry: 
         (("fraud", "--dry-run"), "leave out MODEL."),
         (("--from", "1h", "--to", "2h"), "--from must name an earlier moment than --to."),
         (("--from", "soon"), "'soon' is not a moment"),
+        (("fraud", "--versions", "1", "newest"), "'newest' is not the number of a version: use 5 or v5."),
     ],
 )
 def test_a_wrong_form_is_explained(arguments: tuple[str, ...], said: str, known: Simulator, tfy_etl: Cli) -> None:

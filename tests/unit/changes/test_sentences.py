@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.changes import NamedChange, PlannedChanges, as_json, deleted_record_names, name, record_lines, sentence
+from etl.changes import (
+    NamedChange,
+    PlannedChanges,
+    as_json,
+    deleted_record_names,
+    difference,
+    name,
+    record_lines,
+    sentence,
+)
 from etl.cli.sanitize import redact, sanitize, set_secrets
 
 MODEL = NamedChange(None, None, "models", "m1", "updated", model="fraud-scorer", ml_repo="risk")
@@ -68,6 +77,28 @@ def test_a_change_of_a_field_names_the_field_and_its_values(
 ) -> None:
     change = VERSION._replace(field=field, old=old, new=new)
     assert sentence(change, sanitize) == f"fraud-scorer v3: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (VERSION._replace(kind="tag_removed", field="tags", old="prod"), "tag prod only in v5"),
+        (VERSION._replace(kind="tag_added", field="tags", new="staging"), "tag staging only in v8"),
+        (VERSION._replace(field="version_alias", old="v5.0"), "alias v5.0 only in v5"),
+        (VERSION._replace(field="framework_type", old="pytorch", new="keras"), "framework pytorch in v5, keras in v8"),
+        (VERSION._replace(field="artifact_size_bytes", new="1024"), "artifact size 1,024 bytes only in v8"),
+        (VERSION._replace(field="metrics.auc", old="0.9", new="0.8"), "metric auc 0.9 in v5, 0.8 in v8"),
+        (VERSION._replace(field="packages.torch", old="torch==2", new="torch"), "package torch==2 in v5, torch in v8"),
+        (VERSION._replace(field="metadata.team", new="risk"), "metadata team risk only in v8"),
+        (VERSION._replace(field="description", old="a"), "description only in v5"),
+        (VERSION._replace(field="description", old="a", new="b"), "description differs"),
+        (VERSION._replace(field="created_by_id", old="u1", new="u2", old_name="Ada", new_name="Grace"),
+         "creator Ada in v5, Grace in v8"),
+        (VERSION._replace(field="created_by_id", old="u1", new="u2"), "creator differs"),
+    ],
+)  # fmt: skip
+def test_a_difference_says_which_version_has_what(change: NamedChange, expected: str) -> None:
+    assert difference(change, sanitize, "v5", "v8") == expected
 
 
 @pytest.mark.parametrize(
