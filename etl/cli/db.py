@@ -25,6 +25,8 @@ def upgrade_schema(settings: Settings) -> None:
     if before == after:
         message = f"The schema is already at revision {after}"
     message = f"{message}: {sanitize(database)}."
+    if words.production is not None:
+        message += f"\nTags and aliases that mean production: {sanitize(', '.join(words.production))}."
     print_result(lambda: click.echo(message), work_done=True)
 
 

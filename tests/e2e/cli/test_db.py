@@ -29,7 +29,9 @@ def test_upgrade_writes_the_words_of_the_config_file_and_of_options(folder: Path
     url = f"sqlite:///{folder / 'registry.db'}"
     upgrade = ("--config", "etl.toml", "db", "upgrade", "--database-url", url)
     assert (tfy_etl(*upgrade).code, words(url)) == (0, {"serving"})
-    assert (tfy_etl(*upgrade, "--production-tags", "Prod, env=live").code, words(url)) == (0, {"prod", "env:live"})
+    done = tfy_etl(*upgrade, "--production-tags", "Prod, env=live")
+    assert (done.code, words(url)) == (0, {"prod", "env:live"})
+    assert "Tags and aliases that mean production: Prod, env=live.\n" in done.out
     done = tfy_etl(*upgrade, "--production-tags", ",")
     assert (done.code, "--production-tags names no word" in done.err) == (2, True)
 
