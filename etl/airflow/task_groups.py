@@ -124,7 +124,7 @@ def add_registry_tasks(  # noqa: PLR0913 all are keywords
 
 
 def _shared_rate(options: Mapping[str, Any], tasks: int) -> dict[str, Any]:
-    """The options of each of so many parallel tasks, which must not exceed `requests_per_second` together."""
+    """The options of each of the parallel tasks: `requests_per_second` is the rate of all of them together."""
     rate = options.get("requests_per_second")
     if rate is None:
         return dict(options)

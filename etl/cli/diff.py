@@ -59,7 +59,7 @@ def diff_command(  # noqa: PLR0913 one for each option
 
 
 def _between_versions(pair: VersionPair) -> list[NamedChange]:
-    """Return what the second version has otherwise than the first."""
+    """Return the differences between the two versions."""
     _, new = pair.ids
     return pair.with_names(field_changes(Entity.MODEL_VERSIONS, new, pair.old, pair.new))
 

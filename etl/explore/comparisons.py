@@ -61,7 +61,7 @@ class Difference(NamedTuple):
 
 
 class VersionComparison(NamedTuple):
-    """What two versions have otherwise. `ids` and `numbers` are of the first and of the second version.
+    """The differences between two versions. `ids` and `numbers` are of the first and of the second version.
 
     `metrics` are those with a finite number in both versions.
     """

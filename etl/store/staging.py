@@ -196,20 +196,14 @@ class Staging:
     def due_among(self, model_ids: Sequence[str]) -> set[str]:
         """Return those of the models that are due."""
         wanted = self._wanted(model_ids)
+        query = select(VERSIONS_DUE.c.model_id).join(wanted, VERSIONS_DUE.c.model_id == wanted.c.value)
         with self._connection.begin():
-            return set(
-                self._connection.scalars(
-                    select(VERSIONS_DUE.c.model_id).join(wanted, VERSIONS_DUE.c.model_id == wanted.c.value)
-                )
-            )
+            return set(self._connection.scalars(query))
 
     def due(self) -> Iterator[str]:
         """Yield the due models, in the order of their ids, from queries of a thousand each."""
-        return self._chunks(
-            lambda last: (
-                select(VERSIONS_DUE.c.model_id).where(VERSIONS_DUE.c.model_id > last).order_by(VERSIONS_DUE.c.model_id)
-            )
-        )
+        model_id = VERSIONS_DUE.c.model_id
+        return self._chunks(lambda last: select(model_id).where(model_id > last).order_by(model_id))
 
     def without_latest(self) -> Iterator[str]:
         """Yield models, in order, whose latest version no list of versions has returned."""

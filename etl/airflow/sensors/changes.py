@@ -19,7 +19,7 @@ class TrueFoundryChangeSensor(BaseSensorOperator):
     """Wait for rows in `changes`: any, or those of a model, of a tag or alias, or new versions.
 
     The sensor begins after the event that it returned in the last DAG run, or else with the runs that end after the
-    start of the DAG run: between DAG runs, it misses no change and sees none twice. Its XCom is the event, with the
+    start of the DAG run. Between DAG runs, it misses no change and sees none twice. Its XCom is the event, with the
     range of row numbers, the number of matching changes, and a sentence for each of the first. `model` is a name, an
     FQN, or `ml-repo/name`. `tag` is about versions that got or lost it, as tag or as alias. While the sensor is
     deferred, it takes no slot of a worker.

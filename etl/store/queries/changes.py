@@ -80,9 +80,10 @@ def find_model_ids(connection: Connection, text: str) -> list[str]:
 
 
 def model_ids(connection: Connection, text: str) -> list[str]:
-    """Return the ids of the models with this name or FQN, or `risk/fraud-scorer`; none if there is no such model."""
+    """Return the ids of the models with this name, FQN or id, or `risk/fraud-scorer`; none if there is none."""
     ml_repo, _, name = text.rpartition("/")
-    called = or_(_MODELS.c.name == text, _MODELS.c.fqn == text, and_(_MODELS.c.name == name, _REPOS.c.name == ml_repo))
+    with_repo = and_(_MODELS.c.name == name, _REPOS.c.name == ml_repo)
+    called = or_(_MODELS.c.name == text, _MODELS.c.fqn == text, _MODELS.c.id == text, with_repo)
     query = select(_MODELS.c.id).outerjoin(_REPOS, _REPOS.c.id == _MODELS.c.ml_repo_id).where(called)
     return list(connection.scalars(query))
 

@@ -76,7 +76,7 @@ def test_a_sync_is_reported_to_the_metrics_file_and_the_collector_and_sends_no_m
     first, *parts = spans(collector)
     assert first.attributes["tfy_etl.run_id"] == summary["run_id"]
     assert {"models", "versions", "writing"} <= {part.name for part in parts}
-    assert metrics(collector)["tfy_etl.http.requests {request}"] == {(("tfy_etl.scope", "all"),): summary["requests"]}
+    assert metrics(collector)["tfy_etl.http.requests {request}"] == {(("scope", "all"),): summary["requests"]}
     assert messages(collector) == []
 
 

@@ -260,8 +260,8 @@ def test_a_run_sends_its_traces_and_metrics(known: Simulator, collector: OtlpRec
     assert {part.parent for part in parts} == {run.id}
     assert {part.name: part.attributes["tfy_etl.records"] for part in parts}["versions"] == 12
     found = metrics(collector)
-    assert found["tfy_etl.http.requests {request}"] == {(("tfy_etl.scope", "all"),): result["requests"]}
-    of_models = (("tfy_etl.entity", "models"), ("tfy_etl.outcome", "inserted"), ("tfy_etl.scope", "all"))
+    assert found["tfy_etl.http.requests {request}"] == {(("scope", "all"),): result["requests"]}
+    of_models = (("entity", "models"), ("outcome", "inserted"), ("scope", "all"))
     assert found["tfy_etl.records {record}"][of_models] == 6
 
 

@@ -12,7 +12,7 @@ from etl.settings import CONFIG_ENV, DATABASE_URL_FILE_ENV, TOKEN_ENV, Settings,
 from tests.support.deploy_files import FOLDER, INSTALLED, PRODUCTION, containers, settings
 
 CRONTAB = (FOLDER / "crontab").read_text().splitlines()
-LINES = [line.split(None, 5)[5] for line in CRONTAB if line[:1] in {"*", *"0123456789"}]
+LINES = [line.split(None, 5)[5] for line in CRONTAB if line[:1] in {"*", *"0123456789"} and INSTALLED in line]
 VARIABLES = {line.partition("=")[0] for line in CRONTAB if re.match(r"[A-Z_]+=", line)}
 KNOWN = {TOKEN_ENV, CONFIG_ENV, DATABASE_URL_FILE_ENV} | {
     name for field in Settings.__dataclass_fields__ if field != "api_key" for name in env_names(field)

@@ -326,8 +326,7 @@ def test_metadata_unused_versions_and_former_creators_are_counted(env: SyncEnv, 
 
 
 def test_what_the_copy_lacks_is_listed(env: SyncEnv, gathered: Gathered) -> None:
-    registry = env.registry
-    model = registry.records("models")[4]
+    registry, model = env.registry, env.registry.records("models")[4]
     middle = [each["id"] for each in registry.records("model-versions") if each["model_id"] == model["id"]][1]
     registry.delete_version(middle)
     registry.put_raw("models", registry.ids("models")[0], {"id": registry.ids("models")[0], "type": "model"})
