@@ -14,7 +14,7 @@ from etl.enums import STATUSES_THAT_WROTE, Coverage, Entity, RunStatus
 from etl.errors import ConfigError
 from etl.models import views
 from etl.setting_names import name_of
-from etl.store.engine import dialect_of
+from etl.store.engine import dialect_of, writing
 from etl.store.reconcile import Tally
 from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import TABLES
@@ -39,13 +39,14 @@ def begin(connection: Connection, run: Mapping[str, Any]) -> None:
     of them are dead. A run over the whole registry excludes all others.
     """
     running = select(_RUNS.c.id, _RUNS.c.scope).where(_RUNS.c.status == RunStatus.RUNNING)
-    with connection.begin():
+    with writing(connection):  # SQLite cannot wait for a writer between a read and a write
         dead = [each.id for each in connection.execute(running) if _overlap(each.scope, run["scope"])]
-        connection.execute(
-            update(_RUNS)
-            .where(_RUNS.c.id.in_(dead))
-            .values(status=RunStatus.INTERRUPTED, finished_at=run["started_at"], error="The process died.")
-        )
+        if dead:
+            connection.execute(
+                update(_RUNS)
+                .where(_RUNS.c.id.in_(dead))
+                .values(status=RunStatus.INTERRUPTED, finished_at=run["started_at"], error="The process died.")
+            )
         connection.execute(insert(_RUNS), [dict(run)])
 
 

@@ -86,9 +86,9 @@ def test_runs_over_different_ml_repos_at_once_end_as_one_run_over_all(
 
 @contextmanager
 def merges_held(env: SyncEnv) -> Iterator[None]:
-    """No merge gets further than its first table before this is left."""
+    """No merge commits before this is left: each writes this table, even if it has nothing to write."""
     with psycopg.connect(libpq(env.url)) as connection:
-        connection.execute("LOCK TABLE subjects IN EXCLUSIVE MODE")
+        connection.execute("LOCK TABLE version_read_state IN EXCLUSIVE MODE")
         yield
 
 
