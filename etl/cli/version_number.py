@@ -1,11 +1,16 @@
 """The number of a version as an option: 5 or v5, as it is printed."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:  # only type checkers know its parameter before click 8.4
+    NumberType = click.ParamType[int]
+else:
+    NumberType = click.ParamType
 
-class VersionNumber(click.ParamType):
+
+class VersionNumber(NumberType):
     """The type of --versions."""
 
     name = "number"
