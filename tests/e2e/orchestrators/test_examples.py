@@ -6,7 +6,7 @@ from etl.simulator import fault
 from etl.store import ALL_REPOS, Store
 from tests.e2e.orchestrators.conftest import Orchestrator
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(400)
 
 
 def test_a_run_copies_the_registry(orchestrator: Orchestrator) -> None:
