@@ -110,17 +110,17 @@ def test_two_versions_differ_in_fields_tags_packages_and_last_metrics(
         return capsys.readouterr().out
 
     title, *lines = compare(1, 2).splitlines()
-    assert title == f"From version 1 to version 2: {len(lines)} differences."
+    assert title == f"v1 compared with v2: {len(lines)} differences."
     assert {
-        "  fraud-scorer v2: description changed",
-        "  fraud-scorer v2: tag a removed",
-        "  fraud-scorer v2: tag b added",
-        "  fraud-scorer v2: metric auc changed from 0.5 to 0.75",
-        "  fraud-scorer v2: package torch==1 changed to torch==2",
+        "  description differs",
+        "  tag a only in v1",
+        "  tag b only in v2",
+        "  metric auc 0.5 in v1, 0.75 in v2",
+        "  package torch==1 in v1, torch==2 in v2",
     } <= set(lines)
     assert not [line for line in lines if "numpy" in line or "number" in line]
     assert {each["field"] for each in json.loads(compare(1, 2, output="json"))} >= {"metrics.auc", "packages.torch"}
-    assert compare(2, 2).splitlines() == ["From version 2 to version 2: 0 differences."]
+    assert compare(2, 2).splitlines() == ["v2 compared with v2: 0 differences."]
     with pytest.raises(ConfigError, match="The model has no version 99"):
         compare(1, 99)
     with pytest.raises(ConfigError, match="No model is called fraud"):
