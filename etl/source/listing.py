@@ -42,7 +42,7 @@ class Listing:
 
 @dataclass
 class RecordBudget:
-    """How many more records the lists of one endpoint may have: an endless list must not lead to many more."""
+    """The number of records that the lists of one endpoint may still have: an endless list must end."""
 
     records: int = sys.maxsize
 

@@ -151,7 +151,7 @@ def _levelled(text: str) -> str:
 
 
 def _advice(status: int) -> str:
-    """What to do about a refused request."""
+    """The next step after a refused request."""
     if status == HTTPStatus.FORBIDDEN:
         return "the token lacks permission; grant it read access, or use another token"
     if status == HTTPStatus.NOT_FOUND:

@@ -13,36 +13,16 @@ from airflow.sdk.exceptions import (
     AirflowRescheduleException,
     AirflowSkipException,
 )
-from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from etl.airflow.lineage import registry_asset, registry_assets
-from etl.airflow.operators import TrueFoundrySyncOperator
 from etl.errors import ConfigError
 from etl.models import Change, Model, SyncRun
 from etl.simulator import fault
 from etl.store import ALL_REPOS, Store
 from tests.e2e.airflow.conftest import Connect
+from tests.e2e.airflow.running import context
+from tests.e2e.airflow.running import operator as sync
 from tests.support.sync_env import TOKEN, SyncEnv
-
-
-class Instance:
-    """The part of a task instance that operators use."""
-
-    def __init__(self) -> None:
-        self.pushed: dict[str, Any] = {}
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.pushed[key] = value
-
-
-def sync(**given: Any) -> TrueFoundrySyncOperator:
-    usual: dict[str, Any] = {"task_id": "sync", "truefoundry_conn_id": "plane", "database_conn_id": "registry_db"}
-    options = {"max_retries": 0, "page_size": 20} | given.pop("options", {})
-    return TrueFoundrySyncOperator(**usual | given, options=options)
-
-
-def context() -> Any:
-    return {"ti": Instance(), "outlet_events": OutletEventAccessors()}
 
 
 def run(**given: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the registry is made of: frameworks, packages, Python, base models, metadata, ML repos; and what is unused."""
+"""The makeup of the registry: frameworks, packages, Python, base models, metadata, ML repos; and what is unused."""
 
 from typing import Any
 
