@@ -27,8 +27,17 @@
 `hidden_folder`  Explains a failed import from a folder `etl` of the user's own.
 """
 
+from typing import TYPE_CHECKING
+
 from etl import hidden_folder
 
 __version__ = "0.1.0"
 
 hidden_folder.install()
+
+if not TYPE_CHECKING:  # for mypy, a name that is missing here is an error
+
+    def __getattr__(name: str) -> object:
+        """Explain `from etl import name`, for which Python ignores the error of the finder."""
+        hidden_folder.explain(name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -23,7 +23,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "code", ["import etl.jobs", "from etl.jobs import NAME", "import etl.tools", "from etl.tools.deep import x"]
+    "code",
+    [
+        "import etl.jobs",
+        "from etl.jobs import NAME",
+        "from etl import jobs",
+        "import etl.tools",
+        "from etl.tools.deep import x",
+    ],
 )
 def test_an_import_from_a_hidden_folder_says_what_hides_it_and_what_to_do(folder: Path, code: str) -> None:
     line = run_python(folder, code)
@@ -33,9 +40,12 @@ def test_an_import_from_a_hidden_folder_says_what_hides_it_and_what_to_do(folder
 
 def test_an_import_of_a_module_that_nobody_has_fails_as_usual(folder: Path) -> None:
     assert run_python(folder, "import etl.nothing") == "ModuleNotFoundError: No module named 'etl.nothing'"
+    assert run_python(folder, "from etl import nothing").startswith(
+        "ImportError: cannot import name 'nothing' from 'etl'"
+    )
     assert run_python(folder, "import nothing.jobs") == "ModuleNotFoundError: No module named 'nothing'"
 
 
 def test_the_own_modules_are_imported_in_spite_of_such_a_folder(folder: Path) -> None:
     (folder / "etl" / "settings.py").write_text("raise SystemExit('the wrong one')\n", encoding="utf-8")
-    assert run_python(folder, "import etl.settings, etl.cli, etl.sync") == ""
+    assert run_python(folder, "import etl.cli, etl.sync; from etl import settings") == ""
