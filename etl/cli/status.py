@@ -93,6 +93,10 @@ def _show(last: list[dict[str, Any]], scopes: list[dict[str, Any]], missing: int
         covered = "all versions" if row["coverage"] == Coverage.ALL else "only the latest version of each model"
         when = f"was {format_duration(age)} ago" if age >= timedelta(0) else _describe_age(age)
         out.print(f"Scope {sanitize(row['scope'])}: the last complete run {when}, and copied {covered}.")
+        compared = runs.full_comparison_age([row])
+        if compared is not None:
+            since = format_duration(timedelta(seconds=compared))
+            out.print(f"The last full comparison was {since} ago. {runs.UNTIL_FULL_COMPARISON}", soft_wrap=True)
     if missing:
         noun = "version is" if missing == 1 else "versions are"
         out.print(f"{missing} older {noun} not copied. The view version_coverage shows their models.")

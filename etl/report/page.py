@@ -16,7 +16,7 @@ from etl.report import activity, caveats, findings, formatting, growth, key_figu
 from etl.report.data import PRODUCTION, REQUIRED_PROPERTIES, ReportData
 from etl.report.links import model_links
 from etl.report.python_support import is_end_of_life
-from etl.store.runs import age_of
+from etl.store.runs import UNTIL_FULL_COMPARISON, age_of, full_comparison_age
 
 Redact = Callable[[str], str]
 
@@ -52,6 +52,8 @@ def page(data: ReportData, *, max_age: timedelta, redact: Redact, model_url: str
         is_empty=is_empty,
         host=data.history.runs[0]["host"],
         age=age_of(data.history.scopes),
+        full_comparison_age=full_comparison_age(data.history.scopes),
+        until_full_comparison=UNTIL_FULL_COMPARISON,
         link=model_links(model_url, data.repo_ids, redact),
         caveats=caveats.caveats(data, max_age),
         key_figures=key_figures.key_figures(data),

@@ -196,6 +196,23 @@ def age_of(scopes: Iterable[Mapping[str, Any]]) -> float | None:
     return ages.get(WHOLE_REGISTRY, max(ages.values())) if ages else None
 
 
+UNTIL_FULL_COMPARISON = "The next one finds changes of older versions that their model does not show."
+"""What a reader must know of tables whose last run compared less than everything."""
+
+
+def full_comparison_age(scopes: Iterable[Mapping[str, Any]]) -> float | None:
+    """Return the seconds since the oldest last full comparison of the scopes that a later run did not repeat.
+
+    None if the last complete run of each was one.
+    """
+    ages = [
+        row["age_seconds"] + (row["last_complete_at"] - row["last_full_at"]).total_seconds()
+        for row in scopes
+        if row["coverage"] == Coverage.ALL and row["last_full_at"] and row["last_full_at"] < row["last_complete_at"]
+    ]
+    return max(ages, default=None)
+
+
 def freshness(connection: Connection) -> list[dict[str, Any]]:
     """Return the rows of the view `sync_freshness`."""
     with connection.begin():

@@ -29,6 +29,14 @@ def test_runs_are_listed_newest_first_with_the_age_of_the_tables(known: Simulato
     assert lines[5].startswith("Scope all: the last complete run was ")
 
 
+def test_after_an_incremental_run_the_age_of_the_last_full_comparison_is_shown(known: Simulator, tfy_etl: Cli) -> None:
+    tfy_etl("sync")
+    assert not any("full comparison" in line for line in tfy_etl("status").out.splitlines())
+    tfy_etl("sync")
+    line = tfy_etl("status").out.splitlines()[-1]
+    assert re.match(r"The last full comparison was .+ ago\. The next one finds changes of older versions", line)
+
+
 def test_runs_are_listed_with_seconds(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     started = json.loads(tfy_etl("status", "--output", "json").out)["runs"][0]["started_at"]

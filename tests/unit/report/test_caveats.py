@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from etl.report import caveats
-from etl.store.runs import age_of
+from etl.store.runs import age_of, full_comparison_age
 from tests.unit.report.builders import a_run, a_scope, report_data, with_history
 
 DAY = timedelta(days=1)
@@ -57,6 +57,14 @@ def test_age_is_that_of_the_scope_all_or_else_of_the_oldest_scope() -> None:
     assert age_of(with_history(scopes=some).history.scopes) == 9.0
     assert age_of(with_history(scopes=[*some, a_scope(age_seconds=1.0)]).history.scopes) == 1.0
     assert age_of(with_history(scopes=[]).history.scopes) is None
+
+
+def test_the_oldest_full_comparison_counts_unless_the_last_runs_were_full_or_copy_only_latest_versions() -> None:
+    newest = a_scope(age_seconds=60.0)
+    hour, day = (newest | {"last_full_at": newest["last_complete_at"] - timedelta(hours=hours)} for hours in (1, 24))
+    assert full_comparison_age([newest, hour, day]) == 86_460.0
+    assert full_comparison_age([newest, hour]) == 3_660.0
+    assert full_comparison_age([newest, day | {"coverage": "latest"}, day | {"last_full_at": None}]) is None
 
 
 def test_rejected_records_warn_with_their_number() -> None:

@@ -32,6 +32,7 @@ from tests.unit.report.builders import (
     a_model,
     a_period,
     a_run,
+    a_scope,
     a_version,
     of_model,
     production,
@@ -149,6 +150,13 @@ def test_every_text_of_the_registry_is_isolated() -> None:
     html = made("registry-text")
     isolated = re.findall("<bdi>([^<]*)</bdi>", html)
     assert sum(each.count("registry-text") for each in isolated) == html.count("registry-text") > 20
+
+
+def test_the_first_lines_tell_the_last_full_comparison_if_later_runs_compared_less() -> None:
+    began = NOW - timedelta(days=2)
+    html = page(with_history(scopes=[a_scope(last_full_at=began)]), max_age=DAY, redact=str)
+    assert "The last full comparison was 2 days ago. The next one finds changes" in html.partition("</header>")[0]
+    assert "full comparison was" not in page(report_data(), max_age=DAY, redact=str)
 
 
 def test_page_redacts_secrets() -> None:
