@@ -36,6 +36,7 @@ VIEWS = [
     views.production_models,
     views.production_versions,
     views.tag_history,
+    views.version_coverage,
     views.version_metadata,
 ]
 
