@@ -14,7 +14,7 @@ WITH numbered AS (
     FROM models m
     LEFT JOIN model_versions v ON v.model_id = m.id
     WHERE m.deleted_at IS NULL
-    GROUP BY m.id, m.name, m.ml_repo_id
+    GROUP BY m.id
 )
 SELECT
     n.id AS model_id,

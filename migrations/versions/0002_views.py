@@ -61,7 +61,7 @@ DIFFERENCES = {
         "seconds_since_last_complete": "(julianday('now') - julianday(f.last_complete_at)) * 86400.0",
         "days_since_last_version": "CAST(julianday('now') - julianday(n.last_version_at) AS INTEGER)",
         "days_since_last_activity": "CAST(julianday('now') - "
-        "julianday(COALESCE(n.last_version_at, m.created_at, m.first_seen_at)) AS INTEGER)",
+        "julianday(COALESCE(n.last_version_at, n.created_at, n.first_seen_at)) AS INTEGER)",
         "days_since_created": "CAST(julianday('now') - julianday(COALESCE(v.created_at, v.first_seen_at)) AS INTEGER)",
         "month_of_event": "SUBSTR(n.happened_at, 1, 7)",
         "day_of_creation": "SUBSTR(n.created_at, 1, 10)",
@@ -82,7 +82,7 @@ DIFFERENCES = {
         "seconds_since_last_complete": "EXTRACT(EPOCH FROM now() - f.last_complete_at)::double precision",
         "days_since_last_version": "CAST(TRUNC(EXTRACT(EPOCH FROM now() - n.last_version_at) / 86400) AS BIGINT)",
         "days_since_last_activity": "CAST(TRUNC(EXTRACT(EPOCH FROM "
-        "now() - COALESCE(n.last_version_at, m.created_at, m.first_seen_at)) / 86400) AS BIGINT)",
+        "now() - COALESCE(n.last_version_at, n.created_at, n.first_seen_at)) / 86400) AS BIGINT)",
         "days_since_created": "CAST(TRUNC(EXTRACT(EPOCH FROM "
         "now() - COALESCE(v.created_at, v.first_seen_at)) / 86400) AS BIGINT)",
         "month_of_event": "TO_CHAR(n.happened_at AT TIME ZONE 'UTC', 'YYYY-MM')",

@@ -28,6 +28,7 @@ VIEWS = [
     views.current_model_versions,
     views.latest_metrics,
     views.metric_changes,
+    views.model_activity,
     views.model_leaderboard,
     views.model_timeline,
     views.package_usage,
@@ -35,7 +36,9 @@ VIEWS = [
     views.production_label_history,
     views.production_models,
     views.production_versions,
+    views.stale_models,
     views.tag_history,
+    views.undocumented_models,
     views.version_coverage,
     views.version_metadata,
 ]
