@@ -5,6 +5,7 @@ Its models grew over the last months, so that a report about it has something to
 
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from etl.simulator.registry import Registry
 from etl.simulator.stored_record import ML_REPOS, MODEL_VERSIONS
@@ -15,6 +16,13 @@ _MODELS = {
     "operations": ("demand-forecast", "delivery-eta", "route-planner", "returns-predictor", "legacy-rules"),
     "search": ("product-ranker", "query-classifier", "image-embedder", "spelling-corrector"),
     "support": ("ticket-router", "intent-classifier", "answer-summarizer", "sentiment-classifier"),
+}
+_METADATA: dict[str, dict[str, Any]] = {
+    "risk": {"team": "trust", "pii": True},
+    "growth": {"team": "marketing", "pii": True},
+    "operations": {"team": "logistics", "pii": False},
+    "search": {"team": "discovery", "pii": False},
+    "support": {"team": "care", "pii": True},
 }
 _FORECASTS = {"demand-forecast", "delivery-eta", "lifetime-value"}
 _ROUNDS = 5
@@ -42,6 +50,7 @@ class Showcase:
         self._calendar = _Calendar(self._today)
         self.registry = Registry(seed=7, tags=(), clock=self._calendar)
         self._models: dict[str, str] = {}
+        self._repos: dict[str, str] = {}
         self._versions: defaultdict[str, list[str]] = defaultdict(list)
         for number in range(_ROUNDS):
             self._calendar.now = self._today - timedelta(days=4) - (_ROUNDS - 1 - number) * _BETWEEN_ROUNDS
@@ -87,11 +96,15 @@ class Showcase:
     def _add_model(self, repo: str, name: str) -> None:
         repo_id = self.registry.ids(ML_REPOS)[list(_MODELS).index(repo)]
         self._models[name] = self.registry.add_model(repo_id, name)
+        self._repos[name] = repo
 
     def _add_version(self, name: str) -> None:
         """Add a version that predicts a little better than the one before."""
         version = self.registry.add_version(self._models[name], metrics=0)
         self._versions[name].append(version)
+        manifest = self.registry.get(MODEL_VERSIONS, version)["manifest"]
+        own = {"metadata": manifest["metadata"] | _METADATA[self._repos[name]]}
+        self.registry.set_fields(version, {"manifest": manifest | own}, touch=False)
         number = len(self._versions[name])
         key, value = ("mape", 0.173 - 0.011 * number) if name in _FORECASTS else ("auc", 0.79 + 0.02 * number)
         # Each fifth model becomes slower, the others faster.
