@@ -13,6 +13,7 @@ class NamedChange(NamedTuple):
 
     `run_id` and `observed_at` are None until the run has written. `versions` counts the versions that were created,
     deleted or restored together with the model. `shares_name`: a model of another ML repo has the same name.
+    `tags` are those that a version had when it was created.
     `old_name` and `new_name` are the names of the records whose ids are in `old` and `new`.
     """
 
@@ -33,6 +34,7 @@ class NamedChange(NamedTuple):
     old_name: str | None = None
     new_name: str | None = None
     model_id: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 class PlannedChanges(NamedTuple):

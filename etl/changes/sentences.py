@@ -87,7 +87,7 @@ def deleted_record_names(planned: PlannedChanges, clean: Sanitizer) -> str:
 def _predicate(change: NamedChange, clean: Sanitizer) -> str:
     """Return what happened to the record."""
     if change.kind in RECORD_KINDS:
-        return f"{change.kind}{_with_versions(change, ', with')}"
+        return f"{change.kind}{_with_versions(change, ', with')}{_with_tags(change, clean)}"
     if change.kind in {"tag_added", "tag_removed"}:
         return f"tag {_value(change.new or change.old or '', clean)} {change.kind.removeprefix('tag_')}"
     group, _, key = (change.field or "").partition(".")
@@ -169,3 +169,10 @@ def _shorten(text: str, clean: Sanitizer, longest: int) -> str:
 def _with_versions(change: NamedChange, words: str) -> str:
     """Return the number of versions after these words; nothing if there are none."""
     return f"{words} {change.versions} version{'' if change.versions == 1 else 's'}" if change.versions else ""
+
+
+def _with_tags(change: NamedChange, clean: Sanitizer) -> str:
+    """Return the first tags of a created version; nothing if it had none."""
+    shown = ", ".join(_value(each, clean) for each in change.tags[:_PARTS])
+    more = f" and {len(change.tags) - _PARTS} more" if len(change.tags) > _PARTS else ""
+    return f", with tag{'' if len(change.tags) == 1 else 's'} {shown}{more}" if change.tags else ""

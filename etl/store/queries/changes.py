@@ -13,6 +13,7 @@ from sqlalchemy import CTE, ColumnElement, Connection, Table, and_, func, or_, s
 from etl.changes import RECORD_KINDS, NamedChange
 from etl.errors import ConfigError
 from etl.store.queries.change_names import STORED_TABLES, is_bookkeeping, with_model, with_names
+from etl.store.queries.first_tags import with_first_tags
 from etl.store.staging_tables import TABLES
 
 _MODELS, _VERSIONS, _REPOS, _RUNS = (TABLES[name] for name in ("models", "model_versions", "ml_repos", "sync_runs"))
@@ -51,8 +52,9 @@ def recorded(
     `every` includes the changes of bookkeeping fields and each version of a created, deleted or restored model.
     """
     query = with_names(_changes(chosen), STORED_TABLES, every=every).limit(limit)
-    for row in connection.execute(query, execution_options={"yield_per": _FETCHED_ROWS}):
-        yield NamedChange(*row)
+    result = connection.execute(query, execution_options={"yield_per": _FETCHED_ROWS})
+    for rows in result.partitions():
+        yield from with_first_tags(connection, (NamedChange(*row) for row in rows))
 
 
 def count(connection: Connection, chosen: ChangeFilter) -> Counts:

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Select, Subquery, func, literal, null, select
 
 from etl.changes import NamedChange, PlannedChanges
 from etl.store.queries.change_names import NameTables, with_model, with_names
+from etl.store.queries.first_tags import with_staged_tags
 from etl.store.staging_tables import STAGES, TABLES, TO_DELETE, TO_RESTORE
 
 
@@ -18,7 +19,8 @@ def planned(connection: Connection, limit: int | None, *, deletes_only: bool = F
     with connection.begin():
         rows = connection.execute(query.limit(limit)).all()
         number = connection.scalar(select(func.count()).select_from(records)) or 0
-    return PlannedChanges([NamedChange(*row)._replace(run_id=None) for row in rows], number)
+        changes = with_staged_tags(connection, (NamedChange(*row)._replace(run_id=None) for row in rows))
+    return PlannedChanges(changes, number)
 
 
 def _staged(*, deletes_only: bool) -> Subquery:

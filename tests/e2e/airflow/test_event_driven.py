@@ -110,7 +110,7 @@ def test_the_sensor_waits_in_the_triggerer_for_a_version_of_the_model(airflow: I
         airflow.until(lambda: airflow.tasks(SENSED, run_id).get(waiting, {}).get("state") == "deferred")
         plane.registry.add_version(plane.registry.ids("models")[1])
         plane.sync()
-        plane.registry.add_version(model_id)
+        plane.registry.set_tags(plane.registry.add_version(model_id), None)
         plane.sync()
         assert airflow.ended(SENSED, run_id) == "success", airflow.said()
         event = airflow.xcom(SENSED, run_id, "wait_for_version")

@@ -83,7 +83,7 @@ def test_a_tag_is_seen_on_a_version_that_is_created_or_deleted_with_it(env: Sync
     env.registry.set_tags(version, ["production"])
     env.registry.set_tags(env.registry.add_version(env.registry.ids(MODELS)[0], metrics=0), None)
     env.sync()
-    assert sentences(env, production) == ["risk/scorer v2: created"]
+    assert sentences(env, production) == ["risk/scorer v2: created, with tag production"]
     after = read(env, production).position
     env.registry.delete_version(version)
     env.sync(allow_mass_delete=True)
@@ -93,8 +93,8 @@ def test_a_tag_is_seen_on_a_version_that_is_created_or_deleted_with_it(env: Sync
 def test_a_new_version_of_a_model_is_found_by_the_name_of_the_model(env: SyncEnv) -> None:
     risk, marketing = env.registry.ids(MODELS)
     env.registry.set_tags(env.registry.ids("model-versions")[0], ["a"])
-    env.registry.add_version(risk, metrics=0)
-    env.registry.add_version(marketing, metrics=0)
+    for model in (risk, marketing):
+        env.registry.set_tags(env.registry.add_version(model, metrics=0), None)
     env.sync()
     of = {
         name: sentences(env, ChangeCondition(model=name, new_versions=True))

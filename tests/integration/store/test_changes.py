@@ -66,11 +66,11 @@ def test_each_change_is_told_with_names_and_sorted_by_them(env: SyncEnv) -> None
     env.registry.delete_model(model_id(env, "churn-predictor"))
     repo = env.registry.add_ml_repo("research")
     env.registry.add_version(env.registry.add_model(repo, "intent-router"))
-    env.registry.add_version(model_id(env, "basket"))
+    env.registry.set_tags(env.registry.add_version(model_id(env, "basket")), ["candidate"])
     env.sync(full=True, allow_mass_delete=True)
     assert told(env) == [
         "ML repo research: created",
-        "basket v3: created",
+        "basket v3: created, with tag candidate",
         "churn-predictor: deleted, with 2 versions",
         "credit-scorer v1: description changed",
         "fraud-scorer v2: tag production added",
@@ -225,3 +225,19 @@ def test_a_refused_run_names_ten_records_and_counts_the_others(migrated_url: str
     _, _, missing = str(refused.value).partition("Missing: ")
     assert missing.count(" with 1 version") == 10
     assert missing.endswith(" and 2 more.")
+
+
+def test_a_created_version_is_shown_with_the_tags_of_that_run_whatever_happened_later(env: SyncEnv) -> None:
+    version = env.registry.add_version(model_id(env, "basket"), metrics=0)
+    for tags in (["candidate", "eu"], ["candidate", "production"], ["eu"], None):
+        env.registry.set_tags(version, tags)
+        env.sync(full=True)
+        assert "basket v3: created, with tags candidate, eu" in told(env)
+    assert told(env)[0] == "basket v3: tag eu removed"
+
+
+def test_a_planned_version_is_shown_with_its_tags(env: SyncEnv) -> None:
+    env.registry.set_tags(env.registry.add_version(model_id(env, "basket"), metrics=0), ["production"])
+    planned = env.sync(dry_run=True).changes
+    assert planned is not None
+    assert [sentence(each, str) for each in planned.changes] == ["basket v3: created, with tag production"]

@@ -27,6 +27,12 @@ REPO = NamedChange(None, None, "ml_repos", "1", "updated", ml_repo="risk")
         (REPO._replace(kind="deleted"), "ML repo risk: deleted"),
         (MODEL._replace(kind="created"), "fraud-scorer: created"),
         (MODEL._replace(kind="created", versions=1), "fraud-scorer: created, with 1 version"),
+        (VERSION._replace(kind="created", tags=("production",)), "fraud-scorer v3: created, with tag production"),
+        (VERSION._replace(kind="created", tags=("a b", "c")), 'fraud-scorer v3: created, with tags "a b", c'),
+        (
+            VERSION._replace(kind="created", tags=tuple("abcde")),
+            "fraud-scorer v3: created, with tags a, b, c and 2 more",
+        ),
         (MODEL._replace(kind="deleted", versions=5), "fraud-scorer: deleted, with 5 versions"),
         (VERSION._replace(kind="restored"), "fraud-scorer v3: restored"),
         (
