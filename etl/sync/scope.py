@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
+from etl.errors import ConfigError
 from etl.records import IdentifiedRecord
+from etl.setting_names import name_of
 from etl.settings import Settings
 from etl.source import Listing
 from etl.store import RepoScope
@@ -24,7 +26,14 @@ class Scope:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Return the scope that the settings describe."""
+        """Return the scope that the settings describe.
+
+        ConfigError if a filter is empty: it could match every model, or none.
+        """
+        for name in ("ml_repo", "fqn", "name", "run_id"):
+            value = getattr(settings, name)
+            if value == "" or (name == "ml_repo" and "" in value):
+                raise ConfigError(f"{name_of(name)} is empty: give a value, or leave it out.")
         return cls(
             ml_repos=tuple(sorted(set(settings.ml_repo))),
             fqn=settings.fqn,

@@ -1,7 +1,9 @@
+from typing import Any
+
 import pytest
 
 from etl.enums import Entity
-from etl.errors import DeleteLimitExceeded, UnknownMlRepo
+from etl.errors import ConfigError, DeleteLimitExceeded, UnknownMlRepo
 from etl.models import Model, SyncRun, SyncScope
 from etl.settings import Settings
 from etl.source import Listing
@@ -145,3 +147,9 @@ def test_without_empty_models_every_version_is_read_in_one_sweep_all_the_same(en
     summary = env.sync(include_empty=False, full=True)
     assert summary.plan.way == "sweep"
     assert len(env.held()["model_versions"]) == len(env.registry.ids("model-versions"))
+
+
+@pytest.mark.parametrize("empty", [{"fqn": ""}, {"name": ""}, {"run_id": ""}, {"ml_repo": ("1", "")}])
+def test_an_empty_filter_is_refused(empty: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="is empty: give a value, or leave it out"):
+        Scope.of(Settings(**empty))
