@@ -149,13 +149,13 @@ class Settings:
     ml_repo: tuple[str, ...] = _sync(_SCOPE, (), "Sync only this ML repo, by id; repeatable.", metavar="ID")
     fqn: str | None = _sync(_SCOPE, None, "Sync only the model with this FQN.")
     name: str | None = _sync(_SCOPE, None, "Sync only models with this name.")
-    run_id: str | None = _sync(_SCOPE, None, "Sync only models that this run logged.", metavar="ID")
+    run_id: str | None = _sync(_SCOPE, None, "Sync only models that this training run logged.", metavar="ID")
     include_empty: bool = _sync(_SCOPE, True, "Include models without versions.", negative="exclude-empty")
     versions: str = _sync(
         _SCOPE, "all", "Sync all versions of each model, or only the latest.", choices=("all", "latest")
     )
     accept_coverage: bool = _sync(
-        _SCOPE, False, "Continue even if the control plane offers fewer lists than in the last complete run."
+        _SCOPE, False, "Accept fewer lists than in the last run. Otherwise the run deletes nothing, and exits with 3."
     )
     full: bool = _sync(_COMPARE, False, "Compare every version, not only those that seem changed.")
     full_every: timedelta = _sync(
@@ -197,8 +197,8 @@ class Settings:
 
     production_tags: str | None = _words(
         None,
-        "Tags and aliases that mark production, comma-separated, such as prod,serving. They replace those stored, at "
-        "first prod,production,live,champion.",
+        "Tags and aliases that mark production, comma-separated, such as prod,serving. They replace the stored words, "
+        "at first prod,production,live,champion.",
     )
     lower_is_better: str | None = _words(None, "More words in names of metrics where less is better: churn,spend.")
     higher_is_better: str | None = _words(None, "More words in names of metrics where more is better: uplift.")

@@ -107,7 +107,7 @@ def _column_change(change: NamedChange, clean: Sanitizer) -> str:
         return f"renamed from {_value(change.old, clean)} to {_value(change.new or '', clean)}"
     if column == "ml_repo_id" and change.old_name is not None and change.new_name is not None:
         return f"moved from ML repo {_value(change.old_name, clean)} to {_value(change.new_name, clean)}"
-    if column == "deployable" and change.new in {"true", "false"}:
+    if column == "deployable" and change.old is not None and change.new in {"true", "false"}:
         return "can be deployed now" if change.new == "true" else "can no longer be deployed"
     words = _shorten(column_words(column), clean, _LONGEST_VALUE)
     if column in VALUELESS_FIELDS:

@@ -3,7 +3,8 @@ SELECT
     v.id,
     v.model_id,
     m.name AS model_name,
-    v.ml_repo_id,
+    -- A version that does not name its ML repo is in that of its model.
+    COALESCE(v.ml_repo_id, m.ml_repo_id) AS ml_repo_id,
     r.name AS ml_repo_name,
     v.fqn,
     v.version,
@@ -25,6 +26,6 @@ SELECT
     v.superseded_at
 FROM model_versions v
 LEFT JOIN models m ON m.id = v.model_id
-LEFT JOIN ml_repos r ON r.id = v.ml_repo_id
+LEFT JOIN ml_repos r ON r.id = COALESCE(v.ml_repo_id, m.ml_repo_id)
 LEFT JOIN subjects s ON s.id = v.created_by_id
 WHERE v.deleted_at IS NULL

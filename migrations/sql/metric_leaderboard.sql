@@ -1,4 +1,4 @@
--- The last finite value of each metric of each version, ranked from both ends.
+-- The last value of each metric of each version, if it is finite, ranked from both ends.
 -- Ranking comes before the joins, so that a filter on `key` reaches latest_metrics.
 WITH ranked AS (
     SELECT

@@ -1,4 +1,4 @@
--- The last finite value of each metric of each version, ranked among the versions of its model.
+-- The last value of each metric of each version, if it is finite, ranked among the versions of its model.
 WITH ranked AS (
     SELECT
         model_id,

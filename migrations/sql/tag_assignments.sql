@@ -11,4 +11,4 @@ SELECT
 FROM model_version_tags t
 JOIN model_versions v ON v.id = t.model_version_id AND v.deleted_at IS NULL
 LEFT JOIN models m ON m.id = v.model_id
-LEFT JOIN ml_repos r ON r.id = v.ml_repo_id
+LEFT JOIN ml_repos r ON r.id = COALESCE(v.ml_repo_id, m.ml_repo_id)

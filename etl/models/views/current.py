@@ -131,6 +131,10 @@ version_metadata = Table(
     integer("version", "Number of the version."),
     flag("is_latest", "Whether it is the latest version of its model, according to the source."),
     text("key", "Key at the top level of the metadata, such as team."),
-    text("value", "Its value as text, a list or an object as JSON; NULL for null."),
+    text(
+        "value",
+        "Its value as text, a list or an object as JSON; NULL for null. SQLite keeps 15 digits of a number with a "
+        "fraction, and PostgreSQL sorts the keys of an object.",
+    ),
     comment="Metadata of the versions that are not deleted: one row for each key.",
 )

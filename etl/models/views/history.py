@@ -98,8 +98,8 @@ production_history = Table(
     integer("next_version", "Version that entered production after it: the newest if several did together."),
     text(
         "change",
-        "first: none is known before it; promotion: newer than previous_version; rollback: older; return: the same. "
-        "NULL without numbers.",
+        "first: none is known before it; promotion: newer than previous_version, which may still be in "
+        "production; rollback: older; return: the same. NULL without numbers.",
     ),
     comment="Each stretch in which a version was in production without a break, under whatever label. "
     "The source does not say who promoted it.",

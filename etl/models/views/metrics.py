@@ -16,7 +16,8 @@ metric_leaderboard = Table(
     integer("version", "Number of the version."),
     real("value", "The last value; always finite."),
     integer("rank_ascending", "Rank where smaller values are better, 1 for the smallest."),
-    comment="The last finite value of each metric of each version, ranked.",
+    comment="The last value of each metric of each version, ranked. A version whose last value is not finite is "
+    "left out.",
 )
 
 metric_changes = Table(
@@ -42,7 +43,8 @@ metric_changes = Table(
     ),
     text("better", "higher or lower: which values are better, by metric_directions; NULL if unknown."),
     flag("is_improvement", "Whether the later value is better; NULL if that is unknown, or the values are equal."),
-    comment="Each metric of a version compared with the previous version, by number, that has it too.",
+    comment="Each metric of a version compared with the previous version, by number, whose last value of it is "
+    "finite too.",
 )
 
 model_leaderboard = Table(
@@ -60,5 +62,6 @@ model_leaderboard = Table(
     text("better", "higher or lower: which values are better, by metric_directions; NULL if unknown."),
     flag("is_best", "Whether no version of the model is better; NULL if better is unknown."),
     flag("is_latest", "Whether it is the latest version of its model, according to the source."),
-    comment="The last finite value of each metric of each version, ranked among the versions of its model.",
+    comment="The last value of each metric of each version, ranked among the versions of its model. A version "
+    "whose last value is not finite is left out.",
 )

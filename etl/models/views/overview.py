@@ -10,13 +10,20 @@ inventory = Table(
     text("ml_repo_id", "ml_repos.id"),
     text("ml_repo_name", "Name of the ML repo."),
     text("created_by", "Creator of the model, else of the version: display name, else slug, else id."),
-    text("framework_type", "Framework of the versions; NULL for versions without one and for empty models."),
+    text(
+        "framework_type",
+        "Framework of the versions; NULL for versions without one, and in the row of models without versions.",
+    ),
     integer(
         "models",
-        "Models with such versions, or without any; a model with two frameworks counts in both rows.",
+        "Models with such versions; a model with two frameworks counts in both rows. Models without versions "
+        "have a row without framework.",
     ),
     integer("versions", "Versions with this ML repo, creator and framework."),
-    integer("artifact_size_bytes", "Total known size of their files, in bytes; NULL if no size is known."),
+    integer(
+        "artifact_size_bytes",
+        "Total known size of their files, in bytes; 0 without versions, NULL if no size is known.",
+    ),
     integer("versions_without_size", "Versions whose size is unknown or impossible: below 0 or above 1e15."),
     comment="Models and versions by ML repo, creator and framework.",
 )
@@ -81,7 +88,8 @@ deployability = Table(
     flag("deployable", "Whether the control plane can deploy them; NULL if the source does not say."),
     integer("models", "Models whose latest version has this value."),
     integer("versions", "Versions with this value."),
-    comment="Number of models and versions that the control plane can deploy.",
+    comment="Models and versions by whether the control plane can deploy them. Models without a stored latest "
+    "version are not counted.",
 )
 
 base_model_usage = Table(
@@ -128,5 +136,5 @@ growth = Table(
     text("ml_repo_name", "Name of the ML repo."),
     integer("models_created", "Models created on that day and not deleted."),
     integer("versions_created", "Versions created on that day and not deleted."),
-    comment="Models and versions that are not deleted, by day of creation.",
+    comment="Models and versions that are not deleted, by day of creation. Those without a creation time are left out.",
 )

@@ -12,7 +12,10 @@ storage_by_ml_repo = Table(
     integer("models", "Models in it."),
     integer("versions", "Versions in it."),
     integer("versions_without_size", "Versions whose size is unknown or impossible: below 0 or above 1e15."),
-    integer("artifact_size_bytes", "Total size of the other versions, in bytes; NULL if no size is known."),
+    integer(
+        "artifact_size_bytes",
+        "Total size of the other versions, in bytes; 0 without versions, NULL if no size is known.",
+    ),
     comment="Size of the artifacts in each ML repo.",
 )
 
@@ -26,9 +29,12 @@ storage_by_month = Table(
     integer("versions_removed", "Versions found deleted in the month."),
     integer("versions", "Versions at the end of the month."),
     integer("versions_without_size", "Those of them whose size is unknown or impossible: below 0 or above 1e15."),
-    integer("bytes_added", "Total known size of the versions added; NULL if no size is known."),
-    integer("bytes_removed", "Total known size of the versions removed; NULL if no size is known."),
-    integer("artifact_size_bytes", "Total known size at the end of the month; NULL if no size is known."),
+    integer("bytes_added", "Total known size of the versions added; 0 without any, NULL if no size is known."),
+    integer("bytes_removed", "Total known size of the versions removed; 0 without any, NULL if no size is known."),
+    integer(
+        "artifact_size_bytes",
+        "Total known size at the end of the month; 0 without versions, NULL if no size is known.",
+    ),
     comment="Versions and their size in each ML repo by month; deleted versions count until their deletion.",
 )
 
