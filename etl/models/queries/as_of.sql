@@ -1,6 +1,6 @@
 -- The versions that the source had at a moment, one row for each of their tags; tag is NULL for versions without.
 -- Names, numbers, aliases and ML repos are those of that moment.
--- No rows for a moment before the first run, whose state is unknown: see HISTORY_START in etl.models.queries.
+-- No rows for a moment before the first run, whose state is unknown: see the page History of the docs.
 WITH
 {moment},
 -- What was changed after the moment, each tag's first change first.

@@ -1,6 +1,6 @@
 -- The models that the source had at a moment, those without versions included.
 -- Names and ML repos are those of that moment.
--- No rows for a moment before the first run, whose state is unknown: see HISTORY_START in etl.models.queries.
+-- No rows for a moment before the first run, whose state is unknown: see the page History of the docs.
 WITH
 {moment},
 {then},

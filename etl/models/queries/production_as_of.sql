@@ -1,6 +1,6 @@
 -- The versions in production at a moment, one row for each label that marked them, and how exactly that is known.
 -- Names, numbers and ML repos are those of that moment; the words for production are those of now.
--- No rows for a moment before the first run, whose state is unknown: see HISTORY_START in etl.models.queries.
+-- No rows for a moment before the first run, whose state is unknown: see the page History of the docs.
 WITH
 {moment},
 {then}

@@ -3,7 +3,7 @@
 -- the name, model_id and ml_repo_name tell them apart. "version" is the number of the version. The fields are named as in
 -- `changes`. Metrics are in the order in which they were logged. `changes` records no steps: those of metrics that the
 -- version no longer has are NULL, and such metrics come last.
--- No rows for a moment before the first run, whose state is unknown: see HISTORY_START in etl.models.queries.
+-- No rows for a moment before the first run, whose state is unknown: see the page History of the docs.
 WITH RECURSIVE
 {moment},
 target AS (
