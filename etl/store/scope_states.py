@@ -1,8 +1,8 @@
-"""The state of each scope: what complete runs found out, by which the next run plans.
+"""The state of each scope, which complete runs write and the next run plans by.
 
-A run over whole ML repos reads and writes the state of each of them, so that other batches of ML repos lose nothing. A
-run over the whole registry covers each ML repo and updates the states that there are. The reverse does not hold: models
-without an ML repo, and ML repos that are not listed, are in no run over ML repos.
+A run over ML repos reads and writes one row for each of them, whatever the batches. A run over the whole registry also
+updates the rows of all ML repos. Runs over every ML repo do not replace it: they miss ML repos that are not listed, and
+models without one.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ from etl.store.staging_tables import OBSERVED, TABLES
 
 _SCOPES = TABLES["sync_scopes"]
 
-# Characters that fit into an index: a filter by hundreds of ML repos is longer.
-_LONGEST_KEY = 500
+_MAX_KEY_LENGTH = 500
+"""Longest key that fits into an index. A filter by hundreds of ML repos is longer."""
 
 Row = Mapping[str, Any]
 
@@ -32,10 +32,10 @@ def scope_label(filters: Mapping[str, Any]) -> str:
     if not filters:
         return WHOLE_REGISTRY
     text = json.dumps(filters, sort_keys=True, separators=(",", ":"))
-    if len(text) <= _LONGEST_KEY:
+    if len(text) <= _MAX_KEY_LENGTH:
         return text
     digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-    return f"{text[: _LONGEST_KEY - len(digest)]}{digest}"
+    return f"{text[: _MAX_KEY_LENGTH - len(digest)]}{digest}"
 
 
 def scope_keys(filters: Mapping[str, Any]) -> dict[str, str | None]:
@@ -55,7 +55,7 @@ class ScopeState:
     is_first: bool = True
     """Whether the scope, or one of its ML repos, had no complete run of its own."""
     is_known: bool = False
-    """Whether any complete run covered a part of the scope."""
+    """Whether the scope, one of its ML repos, or the whole registry had a complete run."""
     last_complete_at: datetime | None = None
     """Start of the oldest of the last complete runs; None if `is_first`."""
     last_full_at: datetime | None = None
@@ -113,7 +113,7 @@ def advance(connection: Connection, to: NewScopeState, *, run_id: str, started_a
             "last_complete_run_id": run_id,
             "last_complete_at": started_at,
             "last_full_at": started_at if to.full else (before or rows.get(WHOLE_REGISTRY, {})).get("last_full_at"),
-            "coverage": before["coverage"] if key in covered and not _tells_coverage(to) else to.coverage,
+            "coverage": before["coverage"] if key in covered and not _shows_coverage_of_each(to) else to.coverage,
             "lists_ml_repos": to.lists_ml_repos,
         }
         for key, ml_repo in keys.items()
@@ -124,7 +124,7 @@ def advance(connection: Connection, to: NewScopeState, *, run_id: str, started_a
     connection.execute(upsert.on_conflict_do_update(index_elements=["scope"], set_=values), changed)
 
 
-def _tells_coverage(to: NewScopeState) -> bool:
+def _shows_coverage_of_each(to: NewScopeState) -> bool:
     """Whether a run over the whole registry shows the coverage of each ML repo.
 
     Its own coverage is `all` as soon as the versions of one ML repo can be read.
@@ -139,7 +139,7 @@ def _watermark(before: Row, newest: datetime | None, started_at: datetime) -> da
 
 
 def _oldest(times: Sequence[datetime | None], now: datetime) -> datetime | None:
-    """Return the oldest time, but first of all one in the future, which must not hide; None if one is missing."""
+    """Return the oldest time; None if one is missing. A time in the future counts as oldest, so that it is noticed."""
     known = [time for time in times if time is not None]
     if len(known) < len(times):
         return None
