@@ -9,6 +9,8 @@ from typing import Any
 
 _RESULTS = Path(__file__).parents[2] / "bench" / "results"
 _OURS = "tfy-etl"
+_EXPECTED = (1_000, 50_000, 1_000_000)
+"""Numbers of versions."""
 
 Result = dict[str, Any]
 
@@ -222,6 +224,23 @@ def scaling() -> str:
         for each in load_result("scaling")["summary"]
     )
     return table(("versions", "database", "run", "wall s", "CPU s", "peak MB", "requests", "database MB"), rows)
+
+
+def expected() -> str:
+    """What a user can expect at three sizes, from both benches."""
+    compare = load_result("compare")
+    ours = [each for each in compare["summary"] if each["tool"] == _OURS]
+    results = [{"versions": compare["data"]["base"]["model_versions"], **each} for each in ours]
+    results += load_result("scaling")["summary"]
+    found = {(each["versions"], each["database"], each["run"]): each for each in results}
+    runs = [(database, run) for database in ("SQLite", "PostgreSQL") for run in ("first load", "nothing new")]
+    rows = []
+    for versions in _EXPECTED:
+        measured = [found.get((versions, *run)) for run in runs]
+        walls = (f"{each['wall']:.1f}" if each else "not measured" for each in measured)
+        rows.append((f"{versions:,}", *walls, f"{max(each['peak_mb'] for each in measured if each):.0f}"))
+    head = (f"{database}, {run}, s" for database, run in runs)
+    return table(("versions", *head, "peak memory, MB"), rows)
 
 
 def startup() -> str:
