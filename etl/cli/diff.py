@@ -52,10 +52,21 @@ def diff_command(  # noqa: PLR0913 one for each option
                 raise ConfigError("--from must name an earlier moment than --to.")
             found = queries.diff.between(connection, start, end, model_ids)
             title = f"From {_time(start)} to {_time(end)} UTC"
-            first = queries.diff.first_run_at(connection)
-            if first is None or start < first:
-                title += ". What the first run found counts as created"
+            note = _history_note(start, queries.diff.history_start(connection))
+            if note and output == "json":
+                click.echo(f"Warning: {note}.", err=True)
+            title += note and f". {note}"
     _print(found, limit, output, title, describe)
+
+
+def _history_note(start: datetime, known_from: datetime | None) -> str:
+    """Say from when on history is known; nothing if it is known at the start of the comparison."""
+    created = "What the first run found counts as created"
+    if known_from is None:
+        return f"No run has been complete yet, so differences may be missing. {created}"
+    if start < known_from:
+        return f"History is known from {_time(known_from)} UTC on; earlier differences may be missing. {created}"
+    return ""
 
 
 def _between_versions(pair: VersionPair) -> list[NamedChange]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple
@@ -75,14 +75,18 @@ class VersionComparison(NamedTuple):
 
 
 class MomentComparison(NamedTuple):
-    """What differs between two moments: the changes of one page, the number of all, and the place of the first one."""
+    """What differs between two moments: the changes of one page, the number of all, and the place of the first one.
+
+    `is_known` is false if the first moment is before `known_from`, since when history is known.
+    """
 
     start: datetime
     end: datetime
     shown: Sequence[NamedChange]
     total: int
     first: int
-    before_first_run: datetime | None
+    known_from: datetime | None
+    is_known: bool
 
 
 async def versions_page(request: Any, datasette: Any) -> Response:
@@ -219,7 +223,7 @@ def compare_moments(connection: Any, *, model: str, start: datetime, end: dateti
     """Compare two moments, of one model or of all: a page of what differs, from the place `first` on."""
     model_ids = queries.changes.find_model_ids(connection, model) if model else None
     changes = [each for each in queries.diff.between(connection, start, end, model_ids) if not is_left_out(each)]
-    first_run = queries.diff.first_run_at(connection)
-    is_before = first_run is not None and start < first_run.astimezone(UTC)
+    known_from = queries.diff.history_start(connection)
+    is_known = known_from is not None and start >= known_from
     shown = changes[first : first + PAGE_ROWS]
-    return MomentComparison(start, end, shown, len(changes), first, first_run if is_before else None)
+    return MomentComparison(start, end, shown, len(changes), first, known_from, is_known)

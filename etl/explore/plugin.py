@@ -141,19 +141,18 @@ async def _question(database: Any, request: Any) -> dict[str, Any]:
         "missing": next(
             (each.required for each in question.parameters if each.required and not request.args.get(each.name)), None
         ),
-        "before_first_run": await _first_run_after(database, request.args.get("at"))
-        if AT in question.parameters
-        else None,
+        "history": await _unknown_history(database, request.args.get("at") or "") if AT in question.parameters else {},
     }
 
 
-async def _first_run_after(database: Any, at: str | None) -> datetime | None:
-    """Return the start of the first run if a moment is before it; None if the moment is known, or cannot be read."""
+async def _unknown_history(database: Any, at: str) -> dict[str, datetime | None]:
+    """Return since when history is known if a moment is before that; nothing if it is known, or cannot be read."""
     with suppress(ValueError):
-        first: datetime | None = await database.read(queries.diff.first_run_at) if at else None
-        if at and first and parameters.stored_moment(at) < parameters.stored_moment(first.isoformat()):
-            return first
-    return None
+        moment = parameters.moment("at", at)
+        known_from: datetime | None = await database.read(queries.diff.history_start) if at.strip() else moment
+        if known_from is None or moment < known_from:
+            return {"known_from": known_from}
+    return {}
 
 
 def change_parts(change: NamedChange) -> tuple[str, str]:

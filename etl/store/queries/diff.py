@@ -14,6 +14,7 @@ from etl.enums import Entity
 from etl.errors import ConfigError
 from etl.models import views
 from etl.store.queries.change_names import STORED_TABLES, with_model, with_names
+from etl.store.queries.changes import pruned_until
 from etl.store.staging_tables import CHILDREN, NON_RECORD_COLUMNS, TABLES, record_id
 
 _CHANGES, _VERSIONS = TABLES["changes"], TABLES["model_versions"]
@@ -96,11 +97,14 @@ def version_pair(connection: Connection, model_ids: Sequence[str], old: int, new
     return VersionPair(before, after, model_id, version, fqn, model, ml_repo, names)
 
 
-def first_run_at(connection: Connection) -> datetime | None:
-    """Return the start of the first run that is recorded."""
+def history_start(connection: Connection) -> datetime | None:
+    """Return the moment since which history is known; None before the first complete run.
+
+    It is the start of that run, or the time of the newest change that `prune` deleted.
+    """
     runs = TABLES["sync_runs"]
-    found: datetime | None = connection.scalar(select(runs.c.started_at).order_by(runs.c.started_at).limit(1))
-    return found
+    first_complete = connection.scalar(select(func.min(runs.c.started_at)).where(runs.c.complete))
+    return max(filter(None, (first_complete, pruned_until(connection))), default=None)
 
 
 def _recorded(start: datetime, end: datetime) -> Select[Any]:

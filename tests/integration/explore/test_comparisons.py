@@ -8,6 +8,7 @@ import pytest
 
 from etl.changes import sentence
 from etl.explore.comparisons import compare_moments, compare_versions
+from etl.models import SyncRun
 from etl.store import open_readonly
 from tests.integration.explore.conftest import Pages, assert_harmless, text
 from tests.support.marked_up_registry import MARKUP
@@ -68,11 +69,11 @@ def test_two_times_differ_in_what_was_found_between_them_on_each_database(env: S
         of_model = compare_moments(connection, model=model, start=now - timedelta(days=9), end=now, first=0)
         later = compare_moments(connection, model="", start=now, end=now + timedelta(days=1), first=0)
         rest = compare_moments(connection, model="", start=now - timedelta(days=9), end=now, first=found.total - 1)
-    assert found.before_first_run is not None
+    assert (found.is_known, found.known_from) == (False, min(row["started_at"] for row in env.rows(SyncRun)))
     assert {each.id for each in found.shown if each.entity == "models"} == set(env.registry.ids("models"))
     assert {each.model_id for each in of_model.shown} == {model}
     assert of_model.shown
-    assert (later.total, later.shown, later.before_first_run) == (0, [], None)
+    assert (later.total, later.shown, later.is_known) == (0, [], True)
     assert (rest.total, rest.shown) == (found.total, found.shown[-1:])
     assert [sentence(each, str) for each in rest.shown]
 
@@ -97,7 +98,7 @@ def test_page_of_a_version_leads_to_what_differs_from_the_one_before(pages: Page
 def test_page_of_two_times_shows_changes_in_sentences_and_has_pages(pages: Pages) -> None:
     page = pages.html("/compare_moments", **{"from": "2d"})
     assert_harmless(page, "compare_moments")
-    assert "what it found counts as created." in text(page)
+    assert "What the first run found counts as created." in text(page)
     starts = sorted(str(row["started_at"]) for row in pages.rows("/sync_runs"))
     page = pages.html("/compare_moments", **{"from": starts[0], "to": f"{starts[1].replace(' ', 'T')}Z"})
     assert "counts as created" not in text(page)

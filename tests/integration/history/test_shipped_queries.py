@@ -15,6 +15,7 @@ from etl.durations import parse_moment
 from etl.errors import ConfigError
 from etl.models import Change, MlRepo, Model, ModelVersion, SyncRun, views
 from etl.models.queries import HISTORY_START, shipped_query
+from etl.store import queries
 from tests.support.databases import libpq
 from tests.support.history_oracle import answers, prune
 from tests.support.sync_env import SyncEnv
@@ -237,7 +238,9 @@ def test_history_starts_at_the_first_complete_run_or_at_the_newest_pruned_change
     def start() -> Any:
         with env.connection() as connection:
             at = connection.scalar(text(HISTORY_START))
-        return datetime.fromisoformat(at).replace(tzinfo=UTC) if isinstance(at, str) else at
+            at = datetime.fromisoformat(at).replace(tzinfo=UTC) if isinstance(at, str) else at
+            assert queries.diff.history_start(connection) == at
+        return at
 
     assert start() is None
     first = synced(env)

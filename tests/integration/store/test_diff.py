@@ -1,7 +1,7 @@
 """What differs between two moments, and between two versions, by name."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from etl.errors import ConfigError
 from etl.models import SyncRun
 from etl.store import open_readonly, queries
 from etl.store.queries.changes import ChangeFilter
+from tests.support.history_oracle import prune
 from tests.support.sync_env import SyncEnv
 
 
@@ -125,3 +126,29 @@ def test_two_versions_differ_in_fields_tags_packages_and_last_metrics(
         compare(1, 99)
     with pytest.raises(ConfigError, match="No model is called fraud"):
         compare(1, 2, name="fraud")
+
+
+def test_a_comparison_from_before_the_known_history_says_so(env: SyncEnv, capsys: pytest.CaptureFixture[str]) -> None:
+    version = env.registry.ids("model-versions")[0]
+    starts = []
+    for tag in ("first", "second", "third"):
+        env.registry.set_tags(version, [tag])
+        starts.append(synced(env))
+    first, second, third = starts
+    now = datetime.now(UTC)
+    env.execute("UPDATE sync_runs SET finished_at = started_at")
+    prune(env, second + timedelta(microseconds=1))
+
+    def compare(start: datetime, output: str = "text") -> tuple[str, str]:
+        diff_command(env.settings(), None, moments=(start, now), versions=None, limit=None, output=output)
+        out, err = capsys.readouterr()
+        return out, err
+
+    note = f"History is known from {third:%Y-%m-%d %H:%M:%S} UTC on; earlier differences may be missing."
+    assert note in compare(first)[0].splitlines()[0]
+    assert note in compare(second)[0].splitlines()[0]
+    assert "History" not in compare(third)[0]
+    as_json, warning = compare(first, "json")
+    assert isinstance(json.loads(as_json), list)
+    assert warning.startswith(f"Warning: {note}")
+    assert compare(third, "json")[1] == ""
