@@ -14,7 +14,7 @@ _WIDTH, _HEIGHT = 260.0, 56.0
 
 
 class Panel(NamedTuple):
-    """A kind of event, by week; None is a week before the first run, which nobody recorded."""
+    """A kind of event, by week; None is a week of which no changes are recorded."""
 
     title: str
     values: list[int | None]
@@ -39,7 +39,7 @@ class Activity(NamedTuple):
 
     @property
     def has_unknown(self) -> bool:
-        """Whether some weeks are before the first run."""
+        """Whether no changes are recorded of some weeks."""
         return any(value is None for each in self.panels for value in each.values)
 
     @property
@@ -71,9 +71,9 @@ def feed(data: ReportData, redact: Callable[[str], str]) -> list[FeedItem]:
 def activity(data: ReportData) -> Activity:
     """Return the activity of the last weeks.
 
-    What the source does not date is known from the first run on. A creation is known by its date.
+    What the source does not date is known since changes are recorded. A creation is known by its date.
     """
-    days, recorded_from = weeks(data.made_at), monday(data.counts["first_run_at"].astimezone(UTC).date())
+    days, recorded_from = weeks(data.made_at), monday(data.recorded_from.astimezone(UTC).date())
     daily_counts, periods = data.activity.daily_counts, data.production.periods
     entered = _weekly((row["valid_from"], 1) for row in periods if row["valid_from_is_exact"])
     left = _weekly((row["valid_to"], 1) for row in periods if row["valid_to"] is not None)

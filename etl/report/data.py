@@ -124,10 +124,14 @@ class RunHistory:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
-    """The data of a report made at `made_at`; changes since `since` count as recent."""
+    """The data of a report made at `made_at`; changes since `since` count as recent.
+
+    Changes are recorded from the first run on, or since the newest change that `prune` deleted.
+    """
 
     made_at: datetime
     since: datetime
+    recorded_from: datetime
     stale_after: timedelta
     tenant: str | None
     counts: Row

@@ -23,11 +23,14 @@ def gather(
         if last is None:
             return None
         counts = queries.report.totals.counts(connection)
-        since = max(made_at - data.RECENT_PERIOD, counts["first_run_at"])
+        pruned_until = queries.changes.pruned_until(connection)
+        recorded_from = max(filter(None, (counts["first_run_at"], pruned_until)))
+        since = max(made_at - data.RECENT_PERIOD, recorded_from)
         production = _production(connection, first_day(made_at))
         return data.ReportData(
             made_at=made_at,
             since=since,
+            recorded_from=recorded_from,
             stale_after=stale_after,
             tenant=queries.report.totals.tenant(connection),
             counts=counts,

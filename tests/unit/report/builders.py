@@ -163,6 +163,7 @@ def report_data(text: str = NAME, **changes: Any) -> ReportData:
     usual = ReportData(
         made_at=NOW,
         since=NOW - timedelta(days=30),
+        recorded_from=NOW - timedelta(days=90),
         stale_after=STALE_AFTER,
         tenant=text,
         counts={

@@ -16,9 +16,9 @@ def test_weeks_begin_on_mondays_and_end_with_this_week() -> None:
     assert first_day(NOW).isoformat() == "2026-08-31T00:00:00+00:00"
 
 
-def test_events_are_counted_by_week_and_weeks_before_the_first_run_are_unknown() -> None:
+def test_events_are_counted_by_week_and_weeks_without_recorded_changes_are_unknown() -> None:
     data = report_data(
-        counts=USUAL.counts | {"first_run_at": NOW - timedelta(days=10)},
+        recorded_from=NOW - timedelta(days=10),
         production=production(
             a_model(),
             periods=[
