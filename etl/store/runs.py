@@ -5,7 +5,7 @@ A run writes its row when it starts, and closes it when it ends. `status` and th
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, type_coerce, update
@@ -21,6 +21,8 @@ from etl.store.staging_tables import TABLES
 
 # Tables instead of mapped classes: a statement with a mapped class configures every mapper, at the start of each run.
 _RUNS, _COUNTS, _SCOPES = (TABLES[name] for name in ("sync_runs", "sync_run_counts", "sync_scopes"))
+
+_Scope = TypeVar("_Scope", bound=Mapping[Any, Any])
 
 CLOCK_SKEW = timedelta(minutes=5)
 """Times up to this far in the future are not called wrong: the clocks of several machines differ."""
@@ -188,12 +190,17 @@ def is_in_future(age_s: float) -> bool:
 
 
 def age_of(scopes: Iterable[Mapping[str, Any]]) -> float | None:
-    """Return the age of the tables in seconds; None without scopes.
+    """Return the age of the tables in seconds; None without scopes."""
+    row = scope_that_dates(scopes)
+    return None if row is None else row["age_seconds"]
 
-    This is the age of the whole registry's scope or, without one, of the oldest scope.
+
+def scope_that_dates(scopes: Iterable[_Scope]) -> _Scope | None:
+    """Return the scope whose age is that of the tables; None without scopes.
+
+    This is the scope of the whole registry or, without one, the oldest scope.
     """
-    ages: dict[str, float] = {row["scope"]: row["age_seconds"] for row in scopes}
-    return ages.get(WHOLE_REGISTRY, max(ages.values())) if ages else None
+    return max(scopes, key=lambda row: (row["scope"] == WHOLE_REGISTRY, row["age_seconds"]), default=None)
 
 
 UNTIL_FULL_COMPARISON = "The next one finds changes of older versions that their model does not show."

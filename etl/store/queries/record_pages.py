@@ -14,6 +14,7 @@ from etl.changes import NamedChange
 from etl.models import views
 from etl.store.queries import changes
 from etl.store.queries.changes import ChangeFilter
+from etl.store.runs import scope_that_dates
 from etl.store.staging_tables import TABLES
 
 Row = RowMapping
@@ -287,9 +288,12 @@ def _one(connection: Connection, query: Select[Any]) -> Row | None:
 
 
 class Overview(NamedTuple):
-    """The state of the copy, and the newest changes. `freshness` has one row for each scope, the freshest first."""
+    """The state of the copy, and the newest changes.
 
-    freshness: Sequence[Row]
+    `scope` is the one whose last complete run dates the tables; None before the first complete run.
+    """
+
+    scope: Row | None
     ml_repos: int
     latest: Sequence[NamedChange]
 
@@ -299,9 +303,8 @@ def overview(connection: Connection, changes_shown: int) -> Overview:
     recorded = TABLES["changes"]
     last = connection.scalar(select(recorded.c.run_id).order_by(recorded.c.id.desc()).limit(1))
     newest = changes.recorded(connection, ChangeFilter(run_id=last), limit=changes_shown) if last else ()
-    fresh = views.sync_freshness
     return Overview(
-        freshness=connection.execute(select(fresh).order_by(fresh.c.age_seconds)).mappings().all(),
+        scope=scope_that_dates(connection.execute(select(views.sync_freshness)).mappings()),
         ml_repos=connection.scalar(select(func.count()).where(_REPOS.c.deleted_at.is_(None))) or 0,
         latest=list(newest),
     )

@@ -46,7 +46,9 @@ def test_start_page_has_questions_then_views_then_tables_and_sql_last(pages: Pag
     assert order == sorted(order)
     assert {f'href="/registry/{name}"' for name in NAMES} <= set(re.findall(r'href="/registry/\w+"', page))
     assert "tfy_etl_version" not in page
-    assert "12 models with 24 versions in 2 ML repos" in text(page)
+    assert "12 models with 24 versions in 2 ML repos . The last complete run of the whole registry began at" in text(
+        page
+    )
     assert "tag given-lately added" in text(page)
     assert pages._runner.run(pages._datasette.client.get("/")).headers["location"] == "/registry"
 

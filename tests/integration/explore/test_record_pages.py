@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from etl.changes import sentence
+from etl.models import views
 from etl.simulator import MODELS, Registry
 from etl.store import open_readonly
 from etl.store.queries import record_pages
@@ -96,7 +97,8 @@ def check_version(connection: Connection, versions: list[str]) -> None:
 
 def check_overview(connection: Connection) -> None:
     overview = record_pages.overview(connection, 2)
-    assert [row["scope"] for row in overview.freshness] == ["all"]
+    assert overview.scope is not None
+    assert overview.scope["scope"] == "all"
     assert len(overview.latest) == 2
     assert {each.model for each in overview.latest} == {"scorer"}
 
@@ -107,4 +109,17 @@ def numbers(neighbour: Any) -> Any:
 
 def test_start_page_of_an_empty_database_is_empty(migrated_url: str) -> None:
     with open_readonly(migrated_url) as connection, connection.begin():
-        assert record_pages.overview(connection, 8) == ([], 0, [])
+        assert record_pages.overview(connection, 8) == (None, 0, [])
+
+
+def test_start_page_is_dated_by_the_whole_registry_even_if_another_scope_is_fresher(env: SyncEnv) -> None:
+    env.sync()
+    env.sync(ml_repo=("1",))
+    with open_readonly(env.url) as connection, connection.begin():
+        scope = record_pages.overview(connection, 1).scope
+        scopes = {
+            row["scope"]: row["age_seconds"] for row in connection.execute(select(views.sync_freshness)).mappings()
+        }
+    assert scope is not None
+    assert scope["scope"] == "all"
+    assert scopes.pop("all") > max(scopes.values())
