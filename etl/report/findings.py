@@ -101,7 +101,7 @@ def _of_production(data: ReportData) -> Iterator[Finding]:
         _of(len(behind), "model is", "models are", f"{MIN_VERSIONS_BEHIND} or more versions behind in production"),
         "Promote a newer version, or say in its description why the old one stays.",
         "In production", "Since",
-        [_since(_row(each), None, _distance(each)) for each in behind[:LISTED]],
+        [_since(_newest(each), None, _distance(each)) for each in behind[:LISTED]],
         "production_models", f"versions_behind is at least {MIN_VERSIONS_BEHIND}",
     )  # fmt: skip
     worse = data.metrics.worse_in_production
@@ -126,7 +126,7 @@ def _of_production(data: ReportData) -> Iterator[Finding]:
         _of(len(several), "model has", "models have", "more than one version in production"),
         "Fine while a new version is on trial. Otherwise remove the tag from the old one.",
         "In production", "Since",
-        [_since(_row(each), None, _numbers(each)) for each in several[:LISTED]],
+        [_since(each.versions[0].row, None, _numbers(each)) for each in several[:LISTED]],
         "production_models", "production_versions is more than 1",
     )  # fmt: skip
 
@@ -177,8 +177,9 @@ def _since(row: Row, version: int | None, detail: str | None) -> FindingRow:
     return FindingRow(row, version, detail, row["since_at"], at_is_exact=row["since_is_exact"])
 
 
-def _row(model: ProductionModel) -> Row:
-    return model.versions[0].row
+def _newest(model: ProductionModel) -> Row:
+    """Return the row of the version with the largest number."""
+    return max((each.row for each in model.versions), key=lambda row: -1 if row["version"] is None else row["version"])
 
 
 def _by_distance(model: ProductionModel) -> tuple[int, str]:
@@ -186,8 +187,7 @@ def _by_distance(model: ProductionModel) -> tuple[int, str]:
 
 
 def _distance(model: ProductionModel) -> str:
-    newest = max((each.row["version"] for each in model.versions if each.row["version"] is not None), default=None)
-    return f"v{newest}, and v{model.latest_version} is the latest"
+    return f"v{_newest(model)['version']}, and v{model.latest_version} is the latest"
 
 
 def _numbers(model: ProductionModel) -> str:

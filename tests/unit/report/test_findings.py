@@ -70,7 +70,7 @@ def test_each_list_has_what_the_finding_counts_or_says_how_many_it_lacks() -> No
 def test_details_say_what_is_wrong() -> None:
     data = report_data(
         production=production(
-            a_model(a_version(2, since_is_exact=False), a_version(3), behind=5, latest_version=8),
+            a_model(a_version(2), a_version(3, since_is_exact=False, created_by="kim"), behind=5, latest_version=8),
             a_model(a_version(None), behind=None, latest_version=None),
         ),
         quality=quality(
@@ -89,4 +89,5 @@ def test_details_say_what_is_wrong() -> None:
         "list-versions": ["description, tags, versions"],
     }
     assert [each.anchor for each in found.values() if each.marks_production] == ["list-stale"]
-    assert [row.at_is_exact for row in found["list-behind"].rows] == [False]
+    # The version with the largest number, not the last one to enter.
+    assert [(row.at_is_exact, row.model["created_by"]) for row in found["list-behind"].rows] == [(False, "kim")]

@@ -296,3 +296,10 @@ def test_warnings_come_first_on_the_page() -> None:
     assert text.index("Read with care") < text.rindex("At a glance")
     assert "Its error: Because." in text
     assert "Read with care" not in Looked(page(report_data(), max_age=DAY, redact=str)).text
+
+
+def test_each_production_version_of_a_model_shows_its_python() -> None:
+    model = a_model(a_version(2, python_version="3.12.1"), a_version(1, python_version="3.8.20"))
+    shown = page(report_data(production=production(model)), max_age=DAY, redact=str)
+    (cell,) = re.findall(r"<td>(<span class=.release.><bdi>3\.12\.1</bdi></span>.*?)</td>", shown)
+    assert '<bdi>3.8.20</bdi> <span class="mark">no fixes</span>' in cell
