@@ -104,8 +104,9 @@ def _move(data: ReportData, at: datetime, entered: list[Row], left: list[Row]) -
     word = _WORDS.get(row["change"], "entered")  # versions without a number have no order
     if left:
         return Move(at, row, word, f"{_names(entered)} replaced {_names(left)}{_after(left)}")
-    beside = " beside others" if _had_others(data, row["model_id"], at) else ""
-    return Move(at, row, word, f"{_names(entered)} entered production{beside}{_lead(entered)}")
+    if _had_others(data, row["model_id"], at):
+        return Move(at, row, "entered", f"{_names(entered)} entered production beside others{_lead(entered)}")
+    return Move(at, row, word, f"{_names(entered)} entered production{_lead(entered)}")
 
 
 def _had_others(data: ReportData, model_id: str, at: datetime) -> bool:

@@ -140,7 +140,7 @@ def test_production_has_a_model_with_its_versions_and_the_labels_of_each(env: Sy
     assert {(each.word, each.model["model_id"], re.split(",| after", each.text)[0]) for each in moves} == {
         ("first", first.model_id, f"v{first.versions[0].row['version']} entered production"),
         ("retired", model["id"], "v1 left production"),
-        ("promoted", model["id"], "v2 entered production beside others"),
+        ("entered", model["id"], "v2 entered production beside others"),
     }
 
 

@@ -60,10 +60,13 @@ def test_moves_say_what_entered_and_what_left_alone() -> None:
         ("first", "v1 entered production, 7 days after its creation")
     ]
     assert said(a_period(2, at)) == [("promoted", "v2 entered production")]
-    assert said(a_period(2, at), still=at - DAY) == [("promoted", "v2 entered production beside others")]
+    assert said(a_period(2, at), still=at - DAY) == [("entered", "v2 entered production beside others")]
+    assert said(a_period(1, at, change="rollback"), still=at - DAY) == [
+        ("entered", "v1 entered production beside others")
+    ]
     assert said(a_period(2, at, change="return"), a_period(1, at - 60 * DAY, at + DAY)) == [
         ("retired", "v1 left production after 61 days"),
-        ("back", "v2 entered production beside others"),
+        ("entered", "v2 entered production beside others"),
     ]
     assert said(a_period(1, NOW - 60 * DAY, at)) == [("retired", "v1 left production after 58 days")]
     assert said(a_period(None, at, change=None)) == [("entered", "a version without a number entered production")]
