@@ -81,14 +81,14 @@ def _of_versions(data: ReportData) -> Iterator[Finding]:
         _of(len(old), "production version runs", "production versions run", "on a Python without security fixes"),
         "Rebuild them on a supported Python, then move the tag.",
         "Python", since, _listed(old, "python_version"),
-        "production_versions", "python_version is out of support",
+        "production_versions", "python_version is out of support, one row for each label",
     )  # fmt: skip
     yield Finding(
         "list-deployable", Severity.HIGH, len(unfit),
         _of(len(unfit), "production version is", "production versions are", "not deployable by the control plane"),
         "To deploy them, log them again with a framework; otherwise remove the tag.",
         "Framework", since, _listed(unfit, "framework_type"),
-        "production_versions", "deployable is false",
+        "production_versions", "deployable is false, one row for each label",
     )  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def _of_production(data: ReportData) -> Iterator[Finding]:
         _of(undescribed.total, "model", "models", "in production without a description"),
         "Ask their creators for one sentence: what it predicts, from which data, for whom.",
         "Lacks", "Created", [_lacking(row) for row in undescribed.rows],
-        "undocumented_models", "has_description is false",
+        "undocumented_models", "has_description is false and the model is in production, see production_models",
     )  # fmt: skip
     several = [each for each in data.production.models if len(each.versions) > 1]
     yield Finding(
@@ -153,10 +153,11 @@ def _of_models(data: ReportData) -> Iterator[Finding]:
         "Age", "Last version", [_stale(row) for row in stale.rows],
         "model_activity", f"days_since_last_version is more than {days}",
     )  # fmt: skip
-    for lack, what, condition, advice in _LACKS:
-        found, which = data.quality.lacking[lack], f"without {what}"
+    for lack, what, lacks, advice in _LACKS:
+        found, which, condition = data.quality.lacking[lack], f"without {what}", lacks
         if lack == "description":  # those in production have a finding of their own
             found, which = data.quality.undescribed_elsewhere, f"{which}, not in production"
+            condition = f"{lacks} and the model is not in production, see production_models"
         yield Finding(
             f"list-{lack}", Severity.LOW, found.total, _of(found.total, "model", "models", which), advice,
             "Lacks", "Created", [_lacking(row) for row in found.rows], "undocumented_models", condition,

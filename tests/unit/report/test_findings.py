@@ -64,7 +64,10 @@ def test_each_list_has_what_the_finding_counts_or_says_how_many_it_lacks() -> No
     metrics = replace(USUAL.metrics, worse=TopRows(rows, 9), worse_in_production=5)
     worse_ones = {each.anchor: each for each in findings(report_data(metrics=metrics))}["metrics"]
     assert (worse_ones.total, worse_ones.shown, worse_ones.left_out) == (5, 2, 3)
-    assert (old.view, old.condition) == ("production_versions", "python_version is out of support")
+    assert (old.view, old.condition) == (
+        "production_versions",
+        "python_version is out of support, one row for each label",
+    )
 
 
 def test_details_say_what_is_wrong() -> None:

@@ -303,3 +303,17 @@ def test_each_production_version_of_a_model_shows_its_python() -> None:
     shown = page(report_data(production=production(model)), max_age=DAY, redact=str)
     (cell,) = re.findall(r"<td>(<span class=.release.><bdi>3\.12\.1</bdi></span>.*?)</td>", shown)
     assert '<bdi>3.8.20</bdi> <span class="mark">no fixes</span>' in cell
+
+
+def test_hints_on_whole_lists_name_the_rows_that_the_figures_count() -> None:
+    cut = report_data(
+        metrics=replace(report_data().metrics, worse=TopRows([worse()], 9)),
+        production=production(*[a_model(a_version(python_version="3.8"))] * (PRODUCTION + 2)),
+        quality=quality(undescribed_in_production=TopRows([undocumented()], 8)),
+    )
+    text = " ".join(Looked(page(cut, max_age=DAY, redact=str)).text.split())
+    command = "tfy-etl export --format csv --table"
+    assert f"8 more metrics are not on this page. {command} metric_changes DIR has every comparison." in text
+    assert f"{command} production_versions DIR writes all of them, one row for each label." in text
+    assert "the rows where python_version is out of support, one row for each label." in text
+    assert "where has_description is false and the model is in production, see production_models." in text
