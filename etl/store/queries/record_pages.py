@@ -46,16 +46,25 @@ _IN_LIST = (
 _CREATOR = func.coalesce(_SUBJECTS.c.display_name, _SUBJECTS.c.slug)
 
 
-class Metric(NamedTuple):
-    """A metric, with values in the order of the versions or steps that they belong to.
+class LastValue(NamedTuple):
+    """The last value of a metric. `special` is NaN, Infinity or -Infinity if that was the value."""
 
-    `better` is higher or lower; None if it is unknown which values are better.
+    step: int | None
+    value: float | None
+    special: str | None
+
+
+class Metric(NamedTuple):
+    """A metric, with its finite values in the order of the versions or steps that they belong to.
+
+    `better` is higher or lower; None if it is unknown which values are better. `last` is that of a version.
     """
 
     key: str
     better: str | None
     places: list[int | None]
     values: list[float]
+    last: LastValue | None = None
 
     @property
     def change(self) -> float | None:
@@ -73,7 +82,7 @@ class Metric(NamedTuple):
 
     @property
     def _last_two(self) -> tuple[float | None, float]:
-        return self.values[-2] if len(self.values) > 1 else None, self.values[-1]
+        return (self.values[-2], self.values[-1]) if len(self.values) > 1 else (None, 0.0)
 
 
 class TruncatedList(NamedTuple):
@@ -223,7 +232,10 @@ def _metrics_by_version(connection: Connection, model_id: str) -> TruncatedList:
         .join(_VERSIONS, _VERSIONS.c.id == last.model_version_id)
         .where(last.model_id == model_id, last.value.is_not(None))
     )
-    return _metrics(connection, query.order_by(last.key, _VERSIONS.c.version, _VERSIONS.c.id))
+    shown, total = _by_key(connection, query.order_by(last.key, _VERSIONS.c.version, _VERSIONS.c.id))
+    better = directions(connection, [key for key, _ in shown])
+    found = [Metric(key, better.get(key), [row[1] for row in rows], [row[2] for row in rows]) for key, rows in shown]
+    return TruncatedList(found, total)
 
 
 def _metrics_by_step(connection: Connection, version_id: str) -> TruncatedList:
@@ -235,29 +247,33 @@ def _metrics_by_step(connection: Connection, version_id: str) -> TruncatedList:
             key,
             _METRICS.c.step,
             _METRICS.c.value,
+            _METRICS.c.value_special,
             func.row_number().over(partition_by=key, order_by=order).label("place"),
             func.count().over(partition_by=key).label("total"),
         )
-        .where(_METRICS.c.model_version_id == version_id, _METRICS.c.value.is_not(None))
+        .where(_METRICS.c.model_version_id == version_id)
         .subquery()
     )
     place, total = ranked.c.place, ranked.c.total
     is_drawn = (total <= MAX_CHART_POINTS) | (
         place * MAX_CHART_POINTS // total != (place - 1) * MAX_CHART_POINTS // total
     )
-    query = select(ranked.c.key, ranked.c.step, ranked.c.value).where(is_drawn)
-    return _metrics(connection, query.order_by(ranked.c.key, place))
+    query = select(ranked.c.key, ranked.c.step, ranked.c.value, ranked.c.value_special).where(is_drawn)
+    shown, metrics = _by_key(connection, query.order_by(ranked.c.key, place))
+    better = directions(connection, [name for name, _ in shown])
+    found = []
+    for name, rows in shown:
+        finite = [row for row in rows if row[2] is not None]
+        values = [row[1] for row in finite], [row[2] for row in finite]
+        found.append(Metric(name, better.get(name), *values, LastValue(*rows[-1][1:])))
+    return TruncatedList(found, metrics)
 
 
-def _metrics(connection: Connection, query: Select[Any]) -> TruncatedList:
+def _by_key(connection: Connection, query: Select[Any]) -> tuple[Sequence[tuple[str, Sequence[Any]]], int]:
+    """Return the rows of the first metrics, by the key of each, and the number of all metrics."""
     rows = connection.execute(query).all()
     by_key = [(key, list(group)) for key, group in groupby(rows, lambda row: row[0])]
-    shown = by_key[:MAX_METRICS]
-    better = directions(connection, [key for key, _ in shown])
-    found = [
-        Metric(key, better.get(key), [row[1] for row in of_key], [row[2] for row in of_key]) for key, of_key in shown
-    ]
-    return TruncatedList(found, len(by_key))
+    return by_key[:MAX_METRICS], len(by_key)
 
 
 def directions(connection: Connection, keys: Sequence[str]) -> Mapping[str, str | None]:

@@ -20,7 +20,8 @@ def grown(registry: Registry) -> tuple[str, list[str]]:
     steps = [a_metric(key="loss", value=1 / (step + 1), step=step) for step in range(1000)]
     for place, version in enumerate(versions):
         auc = a_metric(key="auc", value=(0.5, 0.8, 0.6)[place])
-        registry.set_fields(version, {"metrics": [auc, *(() if place else steps)], "tags": None})
+        failed = [a_metric(key="gap", value=(0.85, float("nan"))[step], step=step) for step in range(2) if place == 1]
+        registry.set_fields(version, {"metrics": [auc, *failed, *(() if place else steps)], "tags": None})
         registry.set_description(version, "The first one." if place == 0 else None)
     registry.set_tags(versions[0], ["prod", "env:live", "x"])
     return model, versions
@@ -91,6 +92,9 @@ def check_version(connection: Connection, versions: list[str]) -> None:
     assert len(loss.values) == record_pages.MAX_CHART_POINTS
     assert loss.places == sorted(loss.places)
     assert loss.values[-1] == 1 / 1000
+    (gap,) = (each for each in second.metrics.shown if each.key == "gap")
+    assert (gap.values, gap.last, gap.change) == ([0.85], (1, None, "NaN"), None)
+    assert (auc.last, loss.last) == ((1, 0.5, None), (999, 1 / 1000, None))
     assert (auc.better, loss.better, loss.is_improvement) == ("higher", "lower", True)
     assert [row["requirement"] for row in first.packages.shown] != []
 
