@@ -5,15 +5,14 @@ from etl.explore.questions.question import ML_REPO, PACKAGE, Parameter, Question
 QUESTIONS = (
     Question(
         "stale_for_days",
-        "Which models have had no version for a number of days?",
+        "Which models have had no version for more than a number of days?",
         """\
-SELECT ml_repo_name, model_name, created_by, version_count, last_version_at, days_since_last_version, model_id
+SELECT ml_repo_name, model_name, created_by, version_count, last_version_at, days_since_last_activity, model_id
 FROM model_activity
-WHERE days_since_last_version IS NULL
-   OR days_since_last_version >= CAST(COALESCE(NULLIF(:days, ''), '180') AS INTEGER)
-ORDER BY days_since_last_version DESC, ml_repo_name, model_name""",
+WHERE days_since_last_activity > CAST(COALESCE(NULLIF(:days, ''), '180') AS INTEGER)
+ORDER BY days_since_last_activity DESC, ml_repo_name, model_name""",
         (days("180 if empty."),),
-        "Empty models come last.",
+        "The days of an empty model count from its creation.",
     ),
     Question(
         "undocumented",
