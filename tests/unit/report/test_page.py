@@ -317,3 +317,10 @@ def test_hints_on_whole_lists_name_the_rows_that_the_figures_count() -> None:
     assert f"{command} production_versions DIR writes all of them, one row for each label." in text
     assert "the rows where python_version is out of support, one row for each label." in text
     assert "where has_description is false and the model is in production, see production_models." in text
+
+
+def test_metrics_that_got_worse_are_those_of_the_newest_version_that_has_the_metric() -> None:
+    usual = report_data()
+    without = page(replace(usual, metrics=replace(usual.metrics, worse=TopRows([], 0))), max_age=DAY, redact=str)
+    assert "of the newest version of each model that has the metric." in page(usual, max_age=DAY, redact=str)
+    assert "None of 3 metrics got worse in production or in the newest version that has it." in without
