@@ -12,6 +12,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 import etl
+from etl.enums import Coverage
 from etl.report import activity, caveats, findings, formatting, growth, key_figures, metrics, quality
 from etl.report.data import PRODUCTION, REQUIRED_PROPERTIES, ReportData
 from etl.report.links import model_links
@@ -52,6 +53,7 @@ def page(data: ReportData, *, max_age: timedelta, redact: Redact, model_url: str
         is_empty=is_empty,
         host=data.history.runs[0]["host"],
         age=age_of(data.history.scopes),
+        has_full_scopes=any(row["coverage"] == Coverage.ALL for row in data.history.scopes),
         full_comparison_age=full_comparison_age(data.history.scopes),
         until_full_comparison=UNTIL_FULL_COMPARISON,
         link=model_links(model_url, data.repo_ids, redact),

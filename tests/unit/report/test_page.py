@@ -324,3 +324,19 @@ def test_metrics_that_got_worse_are_those_of_the_newest_version_that_has_the_met
     without = page(replace(usual, metrics=replace(usual.metrics, worse=TopRows([], 0))), max_age=DAY, redact=str)
     assert "of the newest version of each model that has the metric." in page(usual, max_age=DAY, redact=str)
     assert "None of 3 metrics got worse in production or in the newest version that has it." in without
+
+
+@pytest.mark.parametrize(
+    ("others", "missing", "said"),
+    [
+        ((), 0, "Only the latest version of each model is kept up to date. Made"),
+        ((), 1, "Only the latest version of each model is kept up to date. Up to 1 version number was never stored. Made"),
+        (("all",), 7, "In some scopes, only the latest version of each model is kept up to date. Up to 7 version numbers"),
+    ],
+)
+def test_the_first_lines_say_where_only_latest_versions_are_copied(
+    others: tuple[str, ...], missing: int, said: str
+) -> None:
+    scopes = [a_scope(coverage="latest"), *(a_scope(scope="other", coverage=each) for each in others)]
+    html = page(with_history(scopes=scopes, missing_versions=missing), max_age=DAY, redact=str)
+    assert said in " ".join(Looked(html).text.split())
