@@ -12,7 +12,7 @@ _ENDED = {
     "failed": "failed",
     "refused": "was refused, because too much would have been deleted",
     "interrupted": "was interrupted",
-    "partial": "ended, but some records were rejected or a list was not proven complete",
+    "partial": "ended, but a list was not proven complete, or the control plane offered less than before",
 }
 
 

@@ -34,6 +34,8 @@ def test_incomplete_last_run_warns_of_missing_and_deleted_records() -> None:
     for status in ("partial", "succeeded"):
         (warned,) = caveats.caveats(with_history(runs=[a_run(status=status, complete=False)]), DAY)
         assert "may lack records, and include records that the source has deleted" in warned.text
+    (partial,) = caveats.caveats(with_history(runs=[a_run(status="partial", complete=False)]), DAY)
+    assert "a list was not proven complete, or the control plane offered less than before." in partial.text
 
 
 def test_running_run_gives_no_warning() -> None:
