@@ -37,7 +37,7 @@ def key_figures(data: ReportData) -> list[KeyFigure]:
         KeyFigure(
             "Size of artifacts",
             size_at_least(counts["bytes"], unknown),
-            note=f"of {plural(unknown, 'version')} unknown" if unknown else "",
+            note=f"{plural(unknown, 'version')} of unknown size" if unknown else "",
         ),
     ]
 

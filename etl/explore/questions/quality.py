@@ -46,7 +46,7 @@ ORDER BY key, value, ml_repo_name, model_name""",
     ),
     Question(
         "cleanup_by_model",
-        "What would deleting versions free that are neither the latest nor in production?",
+        "How much space would deleting versions free?",
         """\
 WITH by_model AS (
     SELECT ml_repo_name, model_name, COUNT(*) AS versions, SUM(artifact_size_bytes) AS artifact_size_bytes,
@@ -66,7 +66,8 @@ SELECT *
 FROM (SELECT * FROM total WHERE versions > 0 UNION ALL SELECT * FROM by_model)
 ORDER BY model_id IS NOT NULL, artifact_size_bytes DESC, versions DESC, ml_repo_name, model_name""",
         (days("the least age of the versions; 0 if empty."), ML_REPO),
-        "The first row is the total. The view cleanup_candidates lists the versions.",
+        "Only versions that are neither the latest nor in production count. The first row is the total. "
+        "The view cleanup_candidates lists the versions.",
     ),
     Question(
         "storage_of_each_month",

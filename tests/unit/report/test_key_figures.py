@@ -19,8 +19,8 @@ def test_key_figures_are_counts_and_their_changes() -> None:
 
 
 def test_an_unknown_size_is_not_zero() -> None:
-    for count, without, shown in ((None, 2, ("unknown", "of 2 versions unknown")), (0, 0, ("0 bytes", "")),
-                                  (3_100_000_000, 40, ("≥ 3.1 GB", "of 40 versions unknown"))):  # fmt: skip
+    for count, without, shown in ((None, 2, ("unknown", "2 versions of unknown size")), (0, 0, ("0 bytes", "")),
+                                  (3_100_000_000, 40, ("≥ 3.1 GB", "40 versions of unknown size"))):  # fmt: skip
         data = report_data(counts=USUAL.counts | {"bytes": count, "without_size": without})
         size = key_figures.key_figures(data)[-1]
         assert (size.value, size.note) == shown
