@@ -69,7 +69,7 @@ class Activity:
 
 @dataclass(frozen=True, kw_only=True)
 class Makeup:
-    """Distributions: each row has a name and the number of models and versions."""
+    """Distributions: each row has a name and the number of versions, and most have that of models."""
 
     ml_repos: TopRows
     frameworks: list[Row]

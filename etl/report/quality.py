@@ -60,7 +60,7 @@ def documentation(data: ReportData) -> list[Share]:
 
 
 def pythons(data: ReportData) -> list[PythonShare]:
-    """Return the Python versions by the number of versions in production, then of the others."""
+    """Return the Python versions, the newest first, with their shares in production and of the other versions."""
     today = data.made_at.date()
     everywhere: dict[str | None, int] = {row["name"]: row["versions"] for row in data.makeup.pythons}
     in_production = Counter[str | None]()

@@ -35,15 +35,10 @@ def base_models(connection: Connection) -> list[Row]:
 
 
 def pythons(connection: Connection) -> list[Row]:
-    """Count models and versions by Python's minor version."""
+    """Count versions by Python's minor version."""
     usage = views.python_usage.c
-    query = (
-        # Count a model only once if it has versions on 3.11.2 and on 3.11.9.
-        select(usage.minor.label("name"), func.count(distinct(ModelVersion.model_id)).label("models"), _VERSIONS)
-        .join(ModelVersion, (ModelVersion.python_version == usage.python_version) & ModelVersion.deleted_at.is_(None))
-        .group_by(usage.minor)
-    )
-    return _by_size(connection, query)
+    query = select(usage.minor.label("name"), func.sum(usage.versions).label("versions")).group_by(usage.minor)
+    return fetch(connection, query.order_by(usage.minor))
 
 
 def packages(connection: Connection, limit: int) -> TopRows:
