@@ -55,7 +55,7 @@ def of_model(text: str = NAME) -> Row:
 
 def a_version(number: int | None = 2, text: str = NAME, **changes: Any) -> ProductionVersion:
     usual = {"version": number, "since_at": NOW, "since_is_exact": True, "framework_type": text}
-    python = {"python_version": "3.12.1", "deployable": True}
+    python = {"python_version": "3.12.1", "deployable": True, "superseded_at": None}
     return ProductionVersion(of_model(text) | usual | python | changes, [text])
 
 

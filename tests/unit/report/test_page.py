@@ -298,13 +298,6 @@ def test_warnings_come_first_on_the_page() -> None:
     assert "Read with care" not in Looked(page(report_data(), max_age=DAY, redact=str)).text
 
 
-def test_each_production_version_of_a_model_shows_its_python() -> None:
-    model = a_model(a_version(2, python_version="3.12.1"), a_version(1, python_version="3.8.20"))
-    shown = page(report_data(production=production(model)), max_age=DAY, redact=str)
-    (cell,) = re.findall(r"<td>(<span class=.release.><bdi>3\.12\.1</bdi></span>.*?)</td>", shown)
-    assert '<bdi>3.8.20</bdi> <span class="mark">no fixes</span>' in cell
-
-
 def test_hints_on_whole_lists_name_the_rows_that_the_figures_count() -> None:
     cut = report_data(
         metrics=replace(report_data().metrics, worse=TopRows([worse()], 9)),
@@ -330,8 +323,16 @@ def test_metrics_that_got_worse_are_those_of_the_newest_version_that_has_the_met
     ("others", "missing", "said"),
     [
         ((), 0, "Only the latest version of each model is kept up to date. Made"),
-        ((), 1, "Only the latest version of each model is kept up to date. Up to 1 version number was never stored. Made"),
-        (("all",), 7, "In some scopes, only the latest version of each model is kept up to date. Up to 7 version numbers"),
+        (
+            (),
+            1,
+            "Only the latest version of each model is kept up to date. Up to 1 version number was never stored. Made",
+        ),
+        (
+            ("all",),
+            7,
+            "In some scopes, only the latest version of each model is kept up to date. Up to 7 version numbers",
+        ),
     ],
 )
 def test_the_first_lines_say_where_only_latest_versions_are_copied(
