@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 class TrueFoundryChangeSensor(BaseSensorOperator):
     """Wait for rows in `changes`: any, or those of a model, of a tag or alias, or new versions.
 
-    The sensor begins after the event that it returned in the last DAG run, or else with the runs that end after the
-    start of the DAG run. Between DAG runs, it misses no change and sees none twice. Its XCom is the event, with the
-    range of row numbers, the number of matching changes, and a sentence for each of the first. `model` is a name, an
-    FQN, or `ml-repo/name`. `tag` is about versions that got or lost it, as tag or as alias. While the sensor is
-    deferred, it takes no slot of a worker.
+    The sensor begins after the last event that it returned in earlier DAG runs, or else with the runs that end after
+    the start of the DAG run. It misses no change after its first event. DAG runs that overlap may return the same
+    change, so set `max_active_runs=1`. Its XCom is the event, with the range of row numbers, the number of matching
+    changes, and a sentence for each of the first. `model` is a name, an FQN, or `ml-repo/name`. `tag` is about versions
+    that got or lost it, as tag or as alias. While the sensor is deferred, it takes no slot of a worker.
     """
 
     template_fields: ClassVar[Sequence[str]] = ("database_conn_id", "model", "tag")
@@ -55,8 +55,9 @@ class TrueFoundryChangeSensor(BaseSensorOperator):
         found = self.poke(context)
         return found.xcom_value if found.is_done else self._defer()
 
-    def execute_complete(self, context: "Context", event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 Airflow's
+    def execute_complete(self, context: "Context", event: dict[str, Any]) -> dict[str, Any]:
         """Return the event of the trigger."""
+        _store_position(context, event)
         return event
 
     def poke(self, context: "Context") -> PokeReturnValue:
@@ -70,16 +71,19 @@ class TrueFoundryChangeSensor(BaseSensorOperator):
                 url, self._position, model=self.model, tag=self.tag, new_versions=self.new_versions
             )
         if event is not None:
+            _store_position(context, event)
             self.log.info("%d changes: %s", event["count"], "; ".join(each["sentence"] for each in event["changes"]))
         return PokeReturnValue(is_done=event is not None, xcom_value=event)
 
     def _start(self, context: "Context", url: str) -> int:
         """The position of the last event, or else that at the start of the DAG run."""
-        task = context["ti"]
-        last = task.xcom_pull(task_ids=self.task_id, map_indexes=task.map_index, include_prior_dates=True)
-        if last is not None:
-            return int(last["last_change_id"])
-        return start_position(url, context["dag_run"].start_date)
+        found = context["ti"].xcom_pull(task_ids=self.task_id, key=_position_key(context), include_prior_dates=True)
+        if found is None:
+            return start_position(url, context["dag_run"].start_date)
+        # Airflow's order says nothing: a DAG run that was triggered by hand may be the first one for ever. A position
+        # after the last change is an old one: SQLite numbers from 1 again after `prune` has deleted all changes.
+        positions, last = found if isinstance(found, list) else [found], start_position(url)
+        return max((each for each in positions if each <= last), default=0)
 
     def _defer(self) -> Any:
         from etl.airflow.triggers import TrueFoundryChangeTrigger
@@ -94,3 +98,12 @@ class TrueFoundryChangeSensor(BaseSensorOperator):
             poll_interval=self.poke_interval,
         )
         return self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
+
+
+def _store_position(context: "Context", event: dict[str, Any]) -> None:
+    context["ti"].xcom_push(key=_position_key(context), value=event["last_change_id"])
+
+
+def _position_key(context: "Context") -> str:
+    """The key of the position: Airflow returns the values of all mapped tasks with a key, each with its condition."""
+    return f"tfy_etl_position_{context['ti'].map_index}"

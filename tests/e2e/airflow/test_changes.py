@@ -65,9 +65,25 @@ def sensor(**given: Any) -> TrueFoundryChangeSensor:
     return TrueFoundryChangeSensor(**usual | given)
 
 
-def context(start: datetime = LONG_AGO, last: Any = None) -> Any:
-    """The context of a DAG run that started then; `last` is the XCom of the last DAG run."""
-    task = SimpleNamespace(map_index=-1, xcom_pull=lambda **_: last)
+class Instance:
+    """A task instance. `stored` are the XComs of all DAG runs, by key, in the order in which Airflow returns them."""
+
+    def __init__(self, stored: dict[str, list[Any]], map_index: int) -> None:
+        self.stored = stored
+        self.map_index = map_index
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.stored.setdefault(key, []).append(value)
+
+    def xcom_pull(self, *, task_ids: str, key: str, include_prior_dates: bool) -> Any:
+        assert (task_ids, include_prior_dates) == ("wait", True)
+        found = self.stored.get(key, [])
+        return (found or [None])[0] if len(found) < 2 else found
+
+
+def context(start: datetime = LONG_AGO, stored: dict[str, list[Any]] | None = None, map_index: int = -1) -> Any:
+    """The context of a DAG run that started then."""
+    task = Instance({} if stored is None else stored, map_index)
     return {"ti": task, "dag_run": SimpleNamespace(start_date=start)}
 
 
@@ -243,19 +259,49 @@ def test_the_sensor_waits_for_runs_that_end_after_the_start_of_the_dag_run(env: 
     }  # fmt: skip
 
 
-def test_the_sensor_continues_after_the_event_of_the_last_dag_run(env: SyncEnv) -> None:
-    tag(env, 0, "production")
-    first = sensor(tag="production").execute(context())
-    tag(env, 1, "production")
-    second = sensor(tag="production").execute(context(last=first))
-    assert [each["id"] for each in second["changes"]] == [env.registry.ids("model-versions")[1]]
+def test_the_sensor_continues_after_its_last_event_whatever_the_order_of_dag_runs(env: SyncEnv) -> None:
+    stored: dict[str, list[Any]] = {}
+    for number in (0, 1):
+        tag(env, number, "production")
+        event = sensor(tag="production").execute(context(stored=stored))
+        assert [each["id"] for each in event["changes"]] == [env.registry.ids("model-versions")[number]]
+    for positions in stored.values():
+        positions.reverse()  # PostgreSQL sorts a DAG run without a logical date differently
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor(tag="production").execute(context(stored=stored))
+    assert deferred.value.trigger.after_change_id == event["last_change_id"]
+
+
+def test_mapped_sensors_have_positions_of_their_own(env: SyncEnv) -> None:
+    stored: dict[str, list[Any]] = {}
+    tag(env, 0, "one")
+    sensor(tag="one").execute(context(stored=stored, map_index=0))
+    tag(env, 1, "two")
     with pytest.raises(TaskDeferred):
-        sensor(tag="production").execute(context(last=second))
+        sensor(tag="one").execute(context(stored=stored, map_index=0))
+    assert sentences(sensor(tag="two").execute(context(stored=stored, map_index=1))) == ["tag two added"]
+    tag(env, 2, "one")
+    assert sentences(sensor(tag="one").execute(context(stored=stored, map_index=0))) == ["tag one added"]
 
 
-def test_the_sensor_resumes_with_the_event_of_the_trigger() -> None:
-    event = {"last_change_id": 3}
-    assert sensor().execute_complete(context(), event) == event
+def test_the_sensor_resumes_with_the_event_of_the_trigger_and_continues_after_it(env: SyncEnv) -> None:
+    tag(env, 0, "production")
+    last = max(row["id"] for row in env.rows(Change))
+    event, stored = {"last_change_id": last}, dict[str, list[Any]]()
+    assert sensor().execute_complete(context(stored=stored), event) == event
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor().execute(context(stored=stored))
+    assert deferred.value.trigger.after_change_id == last
+
+
+def test_a_position_after_the_last_change_is_ignored(env: SyncEnv) -> None:
+    """SQLite numbers changes from 1 again after `prune` has deleted all."""
+    stored: dict[str, list[Any]] = {}
+    sensor().execute_complete(context(stored=stored), {"last_change_id": 1_000_000})
+    tag(env, 0, "one")
+    assert "tag one added" in sentences(sensor().execute(context(stored=stored)))
+    tag(env, 1, "two")
+    assert "tag one added" not in sentences(sensor().execute(context(stored=stored)))
 
 
 def test_a_sensor_that_is_not_deferrable_pokes(env: SyncEnv) -> None:
