@@ -68,7 +68,7 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
         found = super().result(summary, settings)
         if not summary.complete or summary.run_id is None:
             return found
-        return found | {"verification": self._verified | _compared(summary, settings.database())}
+        return found | {"verification": self._verified | _compared(summary, settings)}
 
     def _end_without_run(self, context: "Context", ml_repos: list[str]) -> dict[str, Any]:
         """Publish what the sync tasks wrote. Nothing is deleted, and the state of the whole registry stays."""
@@ -111,18 +111,22 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
         return whole and bool(row["complete"]) and (row["status"] == "succeeded" or not self.fail_on_partial)
 
 
-def _compared(summary: "Summary", url: str) -> dict[str, Any]:
-    """Compare tables and lists, unless another run wrote since. Return the counts and age of the tables."""
+def _compared(summary: "Summary", settings: "Settings") -> dict[str, Any]:
+    """Compare tables and lists, and return the counts and age of the tables.
+
+    They may differ if another run wrote since, records were rejected, or deletes are off: then compare nothing.
+    """
     from etl.store import open_readonly, runs
 
-    with open_readonly(url) as connection:
+    with open_readonly(settings.database()) as connection:
         (newest,) = runs.latest(connection, 1)
         fresh = {row["scope"]: row for row in runs.freshness(connection)}[runs.WHOLE_REGISTRY]
-    alone, seen = newest["id"] == summary.run_id, summary.tallies[Entity.MODELS].seen
-    if alone and not summary.rejected and fresh["models"] != seen:
+    compared = newest["id"] == summary.run_id and not summary.rejected and not settings.no_delete
+    seen = summary.tallies[Entity.MODELS].seen
+    if compared and fresh["models"] != seen:
         raise StoreError(
             f"The control plane lists {seen} models, but the tables have {fresh['models']}: run again with the option "
             "full."
         )
     names = ("models", "model_versions", "age_seconds", "last_complete_run_id")
-    return {name: fresh[name] for name in names} | {"compared": alone}
+    return {name: fresh[name] for name in names} | {"compared": compared}

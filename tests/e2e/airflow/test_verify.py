@@ -86,6 +86,15 @@ def test_tables_that_differ_from_the_lists_fail_verify(env: SyncEnv) -> None:
         verify(runs)
 
 
+def test_tables_that_keep_deleted_models_are_not_compared_with_the_lists(env: SyncEnv) -> None:
+    env.sync()
+    env.registry.delete_model(env.registry.ids("models")[0])
+    runs = synced(env, "1", "2", "3", no_delete=True)
+    proof = verify(runs, options={"no_delete": "True"})["verification"]
+    assert (proof["models"], proof["compared"]) == (12, False)
+    assert verify(runs)["verification"]["compared"]
+
+
 def test_verify_fails_without_a_list_of_ml_repos(env: SyncEnv) -> None:
     with pytest.raises(AirflowFailException, match="has no list of ML repos"):
         verify(synced(env, "1", "2", "3"), listed=None)
