@@ -51,14 +51,15 @@ class _ProgressPair:
 class RunReporter:
     """Reports one run. The caller sets `summary` when the run has ended.
 
-    A caller that handles the error of a run clears `sends_message`, and sets `stopped_by` for an error of its own.
+    A caller that handles the error of a run clears `is_reported`: then only a trace is left of it. It sets `stopped_by`
+    for an error of its own.
     """
 
     def __init__(self, settings: Settings, redact: Callable[[str], str]) -> None:
         """Raise ConfigError if the webhook's URL is invalid."""
         self.monitor = RunMonitor()
         self.summary: Summary | None = None
-        self.sends_message = True
+        self.is_reported = True
         self.stopped_by: EtlError | None = None
         self._settings = settings
         self._redact = redact
@@ -73,7 +74,9 @@ class RunReporter:
     def report(self, error: EtlError | None) -> None:
         """Report the end of the run, with the error that ended it, if known."""
         outcome = self._outcome(error)
-        if outcome is None or self._settings.dry_run:
+        if outcome is None or self._settings.dry_run or not self.is_reported:
+            if self._otlp is not None:
+                self._otlp.close()
             return
         self._write_metrics(outcome)
         if self._otlp is not None and not self._otlp.end(outcome):
@@ -93,7 +96,7 @@ class RunReporter:
             _log.error("cannot write the metrics to %s: %s", path, failure)
 
     def _send_message(self, outcome: RunOutcome) -> None:
-        if self._webhook is None or not self.sends_message or outcome.exit_code in _SILENT_EXIT_CODES:
+        if self._webhook is None or outcome.exit_code in _SILENT_EXIT_CODES:
             return
         from etl.telemetry import webhook  # noqa: PLC0415 most runs do not need it
 

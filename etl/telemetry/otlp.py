@@ -64,7 +64,6 @@ class OtlpExporter:
         if run.error is not None:
             for span in filter(None, (self._phase, self._run)):
                 span.set_status(Status(StatusCode.ERROR, run.error))
-        self._end_phase()
         self._run.set_attributes(
             {
                 "tfy_etl.status": run.status,
@@ -73,8 +72,13 @@ class OtlpExporter:
                 "tfy_etl.retries": run.retries,
             }
         )
-        self._run.end()
         self._count(run)
+        return self.close()
+
+    def close(self) -> bool:
+        """End the spans, and send the remaining data; return False on a timeout."""
+        self._end_phase()
+        self._run.end()
         # In a thread, because the SDK may exceed the timeout that it is given.
         sending = Thread(target=self._shut_down, name="otlp", daemon=True)
         sending.start()

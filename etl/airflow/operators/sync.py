@@ -174,7 +174,7 @@ class TrueFoundrySyncOperator(BaseOperator):
                 progress = reporter.wrap_progress(TaskLogProgress(self.log))
                 summary = run(settings, interrupts=self._interrupts, progress=progress, monitor=reporter.monitor)
             except UnknownMlRepo:
-                reporter.sends_message = not self.skip_unknown_ml_repos
+                reporter.is_reported = not self.skip_unknown_ml_repos
                 raise
             except AirflowTaskTimeout:
                 reporter.stopped_by = EtlError("The run was stopped by AirflowTaskTimeout.")

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowTaskTimeout
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+)
 from prometheus_client.parser import text_string_to_metric_families
 
 from etl.airflow.operators import TrueFoundryVerifyOperator
@@ -132,15 +137,20 @@ def test_a_held_lock_is_counted_and_sends_no_message(
     assert messages(far_end) == []
 
 
-def test_a_deleted_ml_repo_that_is_skipped_sends_no_message(
-    env: SyncEnv, reports: dict[str, Any], far_end: OtlpReceiver
+def test_an_ml_repo_that_no_longer_exists_is_not_reported_if_it_is_skipped(
+    env: SyncEnv, reports: dict[str, Any], collector: OtlpReceiver
 ) -> None:
     env.registry.delete_ml_repo("2")
+    with pytest.raises(AirflowSkipException):
+        run(reports, ml_repos=["2"], skip_unknown_ml_repos=True)
     assert run(reports, ml_repos=["2", "3"], skip_unknown_ml_repos=True)["ml_repos"] == ["3"]
-    assert messages(far_end) == []
+    assert messages(collector) == []
+    assert [values(reports, f'{{"ml_repos":[{ids}]}}') for ids in ('"2"', '"2","3"')] == [{}, {}]
+    assert values(reports, '{"ml_repos":["3"]}')["tfy_etl_last_run_exit_code"] == 0
+    assert metrics(collector)["tfy_etl.last_run.exit_code "] == {(("scope", '{"ml_repos":["3"]}'),): 0}
     with pytest.raises(AirflowFailException):
         run(reports, ml_repos=["2", "3"])
-    assert len(messages(far_end)) == 1
+    assert len(messages(collector)) == 1
 
 
 @contextmanager
