@@ -1,9 +1,9 @@
 """The last task of the DAG: check that every ML repo was synced in this DAG run, then sync everything."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from etl.airflow.errors import translate_errors
 from etl.airflow.hook import TrueFoundryHook
@@ -49,6 +49,8 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
 
     def execute(self, context: "Context") -> dict[str, Any]:
         """Fail without retry if an ML repo was not synced; else sync everything, and compare the counts."""
+        if self.listed is None:
+            self._end_without_list(context)
         self._verified = self._check_all_synced()
         asked = as_list(self.ml_repos)
         return self._end_without_run(context, asked) if asked else super().execute(context)
@@ -79,12 +81,19 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
             self._emit(context, hook.settings(self.run_options(), database_url=url), self._synced_ids())
         return {"run_id": None, "ml_repos": ml_repos, "verification": self._verified}
 
+    def _end_without_list(self, context: "Context") -> NoReturn:
+        """Skip the task if all tasks before it were skipped, as in a branch that was not chosen; else fail."""
+        task = context["ti"]
+        names = sorted(self.upstream_task_ids)
+        states = task.get_task_states(dag_id=self.dag_id, task_ids=names, run_ids=[task.run_id]).get(task.run_id, {})
+        if names and all(states.get(each) == "skipped" for each in names):
+            raise AirflowSkipException("The tasks before this one were skipped.")
+        raise AirflowFailException("This DAG run has no list of ML repos: clear the task list_ml_repos.")
+
     def _check_all_synced(self) -> dict[str, Any]:
         """Check in the database that every ML repo was synced. A deleted ML repo counts as synced."""
         from etl.store import open_readonly, runs
 
-        if self.listed is None:
-            raise AirflowFailException("This DAG run has no list of ML repos: clear the task list_ml_repos.")
         hook, url = TrueFoundryHook(self.truefoundry_conn_id), self.resolve_database_url()
         ids = self._synced_ids()
         listed = {ml_repo for batch in self.listed for ml_repo in batch}

@@ -51,6 +51,19 @@ with DAG("grouped", schedule=None):
         pass
 
     registry_task_group("registry", truefoundry_conn_id="plane", database_conn_id="registry_db", retries=0) >> use()
+
+with DAG("branched", schedule=None):
+
+    @task.branch
+    def choose():
+        return "other"
+
+    @task
+    def other():
+        pass
+
+    group = registry_task_group("registry", truefoundry_conn_id="plane", database_conn_id="registry_db", retries=0)
+    choose() >> [group, other()]
 """
 
 _DEFAULTS: dict[str, Any] = {"full": False, "ml_repos": [], "allow_mass_delete": False}
@@ -226,6 +239,18 @@ def test_the_tasks_can_be_a_group_of_another_dag(env: SyncEnv, run_dag: RunDag) 
         ("use", -1): "success",
     }
     assert env.held() == env.served()
+
+
+def test_all_tasks_of_a_branch_that_was_not_chosen_are_skipped(env: SyncEnv, run_dag: RunDag) -> None:
+    ended = run_dag("branched")
+    assert ended.state == "success"
+    assert ended.tasks == {
+        ("choose", -1): "success",
+        ("other", -1): "success",
+        ("registry.list_ml_repos", -1): "skipped",
+        ("registry.sync", -1): "skipped",
+        ("registry.verify", -1): "skipped",
+    }
 
 
 def test_tasks_are_named_after_their_ml_repos_and_link_to_the_control_plane(env: SyncEnv, run_dag: RunDag) -> None:

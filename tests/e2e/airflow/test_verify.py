@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from etl.airflow.operators import TrueFoundryVerifyOperator
 from etl.errors import ConfigError
+from tests.e2e.airflow.running import context
 from tests.support.sync_env import SyncEnv
 
 # A trigger that deletes a row when a run commits, to simulate a loss.
@@ -23,7 +23,7 @@ def verify(synced: Any, *, listed: Any = (["1"], ["2"], ["3"]), **given: Any) ->
     operator = TrueFoundryVerifyOperator(
         task_id="verify", listed=listed, synced=synced, options=options, **usual | given
     )
-    return operator.execute({"ti": None, "outlet_events": OutletEventAccessors()})
+    return operator.execute(context())
 
 
 def synced(env: SyncEnv, *ml_repos: str, **given: Any) -> list[dict[str, Any] | None]:
