@@ -4,11 +4,11 @@ A run writes its row when it starts, and closes it when it ends. `status` and th
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, type_coerce, update
 
 from etl.enums import STATUSES_THAT_WROTE, Coverage, Entity, RunStatus
 from etl.errors import ConfigError
@@ -160,8 +160,21 @@ def latest(connection: Connection, limit: int) -> list[dict[str, Any]]:
 def by_ids(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
     """Return the rows of these runs, unordered, without the ids that no run has."""
     with connection.begin():
-        found = connection.execute(select(_RUNS).where(_RUNS.c.id.in_(ids)))
+        wanted = select(dialect_of(connection.engine.url).ids(ids).c.value)
+        found = connection.execute(select(_RUNS).where(_RUNS.c.id.in_(wanted)))
         return [dict(row) for row in found.mappings()]
+
+
+def with_changes(connection: Connection, scope: Mapping[str, Any], after: datetime) -> list[str]:
+    """Return the ids of the runs that ended after a moment and changed an ML repo of the scope, oldest first."""
+    changed = _COUNTS.c.inserted + _COUNTS.c.updated + _COUNTS.c.deleted + _COUNTS.c.restored > 0
+    query = (
+        select(_RUNS.c.id, _RUNS.c.scope)
+        .where(_RUNS.c.finished_at > after, exists().where(_COUNTS.c.run_id == _RUNS.c.id, changed))
+        .order_by(_RUNS.c.finished_at)
+    )
+    with connection.begin():
+        return [each.id for each in connection.execute(query) if _overlap(each.scope, scope)]
 
 
 class Written(NamedTuple):
@@ -174,12 +187,13 @@ class Written(NamedTuple):
 
 def written_by(connection: Connection, ids: Sequence[str]) -> Written:
     """Return what these runs wrote together."""
+    wanted = select(dialect_of(connection.engine.url).ids(ids).c.value)
     kinds = ("inserted", "updated", "deleted", "restored")
     sums = select(_COUNTS.c.entity, *(func.sum(_COUNTS.c[kind]) for kind in kinds))
     changes = TABLES["changes"]
-    span = select(func.min(changes.c.id), func.max(changes.c.id)).where(changes.c.run_id.in_(ids))
+    span = select(func.min(changes.c.id), func.max(changes.c.id)).where(changes.c.run_id.in_(wanted))
     with connection.begin():
-        rows = connection.execute(sums.where(_COUNTS.c.run_id.in_(ids)).group_by(_COUNTS.c.entity)).all()
+        rows = connection.execute(sums.where(_COUNTS.c.run_id.in_(wanted)).group_by(_COUNTS.c.entity)).all()
         counts = {row[0]: dict(zip(kinds, map(int, row[1:]), strict=True)) for row in rows}
         return Written(counts, *connection.execute(span).one())
 

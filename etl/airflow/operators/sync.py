@@ -5,7 +5,7 @@ Airflow imports this module whenever it parses DAGs, so functions import what ru
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import Asset, BaseOperator
@@ -16,6 +16,7 @@ from etl.airflow.errors import ON_LOCK_HELD, fail_if_partial, translate_errors
 from etl.airflow.hook import TrueFoundryHook, check_options, database_url_of, reject_password
 from etl.airflow.links import ControlPlaneLink
 from etl.airflow.ml_repos import as_list
+from etl.airflow.positions import store_position, stored_positions
 from etl.airflow.progress import TaskLogProgress
 from etl.airflow.setting_names import use_connection_names
 from etl.errors import ConfigError, EtlError, UnknownMlRepo
@@ -39,8 +40,9 @@ class TrueFoundrySyncOperator(BaseOperator):
     `options` are settings by name, and may contain templates: {"full": True}, {"fqn": "{{ params.fqn }}"}. With
     `metrics_file`, `notify_url` and the OTEL_* variables, runs are reported as those of the command. The summary is the
     task's XCom. Assets in `outlets` get an event only after a complete run that wrote: with `events="changed"`
-    those of tables that changed, with `all` every one. `on_lock_held` is the action if another run holds the lock:
-    skip, reschedule (after `lock_retry_delay`) or retry.
+    those of tables that changed, with `all` every one. An event is about all runs over these ML repos since the last
+    event of the task, or in its first DAG run since the start of that, so no change of a failed task is missed.
+    `on_lock_held` is the action if another run holds the lock: skip, reschedule (after `lock_retry_delay`) or retry.
     `skip_unknown_ml_repos` ignores ML repos that no longer exist, and syncs the others.
     """
 
@@ -129,7 +131,7 @@ class TrueFoundrySyncOperator(BaseOperator):
         return lineage.facets(*self._finished) if self._finished else None
 
     def run_ids(self, summary: "Summary") -> list[str]:
-        """The runs whose changes an asset event announces."""
+        """The runs of this DAG run, which an asset event announces together with those since the last event."""
         return [summary.run_id] if summary.run_id is not None else []
 
     def run_options(self) -> dict[str, Any]:
@@ -203,22 +205,34 @@ class TrueFoundrySyncOperator(BaseOperator):
         """Publish a complete run that wrote to assets and OpenLineage. Fail a partial one if `fail_on_partial`."""
         if not summary.complete or summary.run_id is None:
             self.outlets: list[Any] = []
-        if self.outlets:
-            self._emit(context, settings, self.run_ids(summary))
+        position = self._emit(context, settings, self.run_ids(summary), result["ml_repos"]) if self.outlets else None
         self._finished = (settings, summary)
         if self.fail_on_partial and summary.exit_code:
             context["ti"].xcom_push("return_value", result)
             fail_if_partial(summary, result["warnings"])
+        if position is not None:
+            store_position(context, position)
 
-    def _emit(self, context: "Context", settings: "Settings", ids: list[str]) -> None:
-        """Keep the outlets whose tables these runs changed, and describe the changes in their events."""
+    def _emit(
+        self, context: "Context", settings: "Settings", own: Sequence[str], ml_repos: Sequence[str] = ()
+    ) -> str | None:
+        """Keep the outlets whose tables have changed since the last event, and describe the changes in their events.
+
+        Return the position of this event: the end of its newest run. `own` are the runs of this DAG run.
+        """
         from etl.store import open_readonly, runs
 
+        stored = map(datetime.fromisoformat, stored_positions(context, self.task_id))
+        after = max(stored, default=context["dag_run"].start_date)
         with open_readonly(settings.database()) as connection:
+            earlier = runs.with_changes(connection, {"ml_repos": ml_repos}, after)
+            ids = list(dict.fromkeys([*earlier, *own]))
             written = runs.written_by(connection, ids)
+            ends = [row["finished_at"] for row in runs.by_ids(connection, ids)]
         if self.events == "changed":
             changed = lineage.changed_tables(written.counts)
             self.outlets = [each for each in self.outlets if lineage.has_changed(each, changed)]
         extra = {"run_ids": ids, "database": lineage.database_name(settings)} | written._asdict()
         for asset in (each for each in self.outlets if isinstance(each, Asset)):
             context["outlet_events"][asset].extra = extra
+        return max(ends).isoformat() if ends else None

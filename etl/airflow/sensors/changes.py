@@ -9,6 +9,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from etl.airflow.change_events import check_condition, read_changes, start_position
 from etl.airflow.errors import translate_errors
 from etl.airflow.hook import database_url_of
+from etl.airflow.positions import store_position, stored_positions
 from etl.redaction import passwords_of
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class TrueFoundryChangeSensor(BaseSensorOperator):
 
     def execute_complete(self, context: "Context", event: dict[str, Any]) -> dict[str, Any]:
         """Return the event of the trigger."""
-        _store_position(context, event)
+        store_position(context, event["last_change_id"])
         return event
 
     def poke(self, context: "Context") -> PokeReturnValue:
@@ -71,18 +72,17 @@ class TrueFoundryChangeSensor(BaseSensorOperator):
                 url, self._position, model=self.model, tag=self.tag, new_versions=self.new_versions
             )
         if event is not None:
-            _store_position(context, event)
+            store_position(context, event["last_change_id"])
             self.log.info("%d changes: %s", event["count"], "; ".join(each["sentence"] for each in event["changes"]))
         return PokeReturnValue(is_done=event is not None, xcom_value=event)
 
     def _start(self, context: "Context", url: str) -> int:
         """The position of the last event, or else that at the start of the DAG run."""
-        found = context["ti"].xcom_pull(task_ids=self.task_id, key=_position_key(context), include_prior_dates=True)
-        if found is None:
+        positions = stored_positions(context, self.task_id)
+        if not positions:
             return start_position(url, context["dag_run"].start_date)
-        # Airflow's order says nothing: a DAG run that was triggered by hand may be the first one for ever. A position
-        # after the last change is an old one: SQLite numbers from 1 again after `prune` has deleted all changes.
-        positions, last = found if isinstance(found, list) else [found], start_position(url)
+        # A position after the last change is an old one: SQLite numbers from 1 again after `prune` has deleted all.
+        last = start_position(url)
         return max((each for each in positions if each <= last), default=0)
 
     def _defer(self) -> Any:
@@ -98,12 +98,3 @@ class TrueFoundryChangeSensor(BaseSensorOperator):
             poll_interval=self.poke_interval,
         )
         return self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
-
-
-def _store_position(context: "Context", event: dict[str, Any]) -> None:
-    context["ti"].xcom_push(key=_position_key(context), value=event["last_change_id"])
-
-
-def _position_key(context: "Context") -> str:
-    """The key of the position: Airflow returns the values of all mapped tasks with a key, each with its condition."""
-    return f"tfy_etl_position_{context['ti'].map_index}"

@@ -18,6 +18,7 @@ from etl.airflow.sensors import TrueFoundryChangeSensor
 from etl.airflow.triggers import TrueFoundryChangeTrigger, changes
 from etl.errors import ConfigError
 from etl.models import Change
+from tests.e2e.airflow import running
 from tests.e2e.airflow.conftest import Connect
 from tests.support.airflow_installation import postgres_connection
 from tests.support.patience import patience
@@ -65,26 +66,9 @@ def sensor(**given: Any) -> TrueFoundryChangeSensor:
     return TrueFoundryChangeSensor(**usual | given)
 
 
-class Instance:
-    """A task instance. `stored` are the XComs of all DAG runs, by key, in the order in which Airflow returns them."""
-
-    def __init__(self, stored: dict[str, list[Any]], map_index: int) -> None:
-        self.stored = stored
-        self.map_index = map_index
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.stored.setdefault(key, []).append(value)
-
-    def xcom_pull(self, *, task_ids: str, key: str, include_prior_dates: bool) -> Any:
-        assert (task_ids, include_prior_dates) == ("wait", True)
-        found = self.stored.get(key, [])
-        return (found or [None])[0] if len(found) < 2 else found
-
-
-def context(start: datetime = LONG_AGO, stored: dict[str, list[Any]] | None = None, map_index: int = -1) -> Any:
+def context(start: datetime = LONG_AGO, **given: Any) -> Any:
     """The context of a DAG run that started then."""
-    task = Instance({} if stored is None else stored, map_index)
-    return {"ti": task, "dag_run": SimpleNamespace(start_date=start)}
+    return running.context(start=start, **given)
 
 
 def tag(env: SyncEnv, number: int, *tags: str) -> None:

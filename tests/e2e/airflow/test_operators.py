@@ -202,6 +202,38 @@ def test_an_incomplete_run_emits_no_asset_event(env: SyncEnv) -> None:
     assert operator.outlets == []
 
 
+def test_an_event_has_the_runs_since_the_last_event_however_their_tasks_ended(env: SyncEnv) -> None:
+    asset = Asset("report")
+    stored: dict[str, list[Any]] = {}
+    sync(outlets=[asset]).execute(context(stored))
+    env.registry.add_version(env.registry.ids("models")[0])
+    env.registry.put_raw("models", "odd", None)
+    with pytest.raises(AirflowFailException, match="1 record rejected"):
+        sync(outlets=[asset]).execute(context(stored))
+    env.registry.delete_model("odd")
+    elsewhere = env.sync(ml_repo=("2",))  # changes nothing
+
+    given, operator = context(stored), sync(outlets=[asset])
+    summary = operator.execute(given)
+    ids = [row["id"] for row in sorted(env.rows(SyncRun), key=lambda row: row["started_at"])]
+    assert given["outlet_events"][asset].extra["run_ids"] == [ids[1], summary["run_id"]]
+    assert elsewhere.run_id == ids[2]
+    assert given["outlet_events"][asset].extra["counts"]["model_versions"]["inserted"] == 1
+    again = sync(outlets=[asset])
+    again.execute(context(stored))
+    assert again.outlets == []
+
+
+def test_an_event_has_the_earlier_attempts_of_its_task_in_the_first_dag_run(env: SyncEnv) -> None:
+    given = context()
+    env.sync(ml_repo=("2",))
+    env.sync(ml_repo=("3",))
+    operator = sync(outlets=[Asset("report")], ml_repos=["2"])
+    assert operator.execute(given)["models"]["inserted"] == 0
+    extra = given["outlet_events"][Asset("report")].extra
+    assert (extra["counts"]["models"]["inserted"], len(extra["run_ids"])) == (4, 2)
+
+
 def test_a_run_that_wrote_nothing_emits_no_asset_event(env: SyncEnv) -> None:
     operator = sync(outlets=[Asset("anything")], options={"dry_run": True})
     assert operator.execute(context())["models"]["inserted"] == 12

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from etl.airflow.lineage import registry_asset
 from etl.airflow.operators import TrueFoundryVerifyOperator
 from etl.errors import ConfigError
 from tests.e2e.airflow.running import context
@@ -17,13 +18,13 @@ END $$
 _WHEN_IT_COMMITS = "CREATE TRIGGER lose AFTER UPDATE ON sync_runs FOR EACH ROW EXECUTE FUNCTION lose()"
 
 
-def verify(synced: Any, *, listed: Any = (["1"], ["2"], ["3"]), **given: Any) -> dict[str, Any]:
+def verify(synced: Any, *, listed: Any = (["1"], ["2"], ["3"]), within: Any = None, **given: Any) -> dict[str, Any]:
     usual: dict[str, Any] = {"truefoundry_conn_id": "plane", "database_conn_id": "registry_db"}
     options = {"max_retries": 0, "page_size": 20} | given.pop("options", {})
     operator = TrueFoundryVerifyOperator(
         task_id="verify", listed=listed, synced=synced, options=options, **usual | given
     )
-    return operator.execute(context())
+    return operator.execute(within or context())
 
 
 def synced(env: SyncEnv, *ml_repos: str, **given: Any) -> list[dict[str, Any] | None]:
@@ -93,6 +94,22 @@ def test_tables_that_keep_deleted_models_are_not_compared_with_the_lists(env: Sy
     proof = verify(runs, options={"no_delete": "True"})["verification"]
     assert (proof["models"], proof["compared"]) == (12, False)
     assert verify(runs)["verification"]["compared"]
+
+
+def test_the_changes_of_a_dag_run_that_failed_are_in_the_event_of_the_next(env: SyncEnv) -> None:
+    stored: dict[str, list[Any]] = {}
+    asset = registry_asset("registry_db", "models")
+    verify(synced(env, "1", "2", "3"), outlets=[asset], within=context(stored))
+    env.registry.add_model("1")
+    failed = synced(env, "1")
+    with pytest.raises(AirflowFailException, match="2 of 3 ML repos"):
+        verify(failed, outlets=[asset], within=context(stored))
+    given = context(stored)
+    summary = verify(synced(env, "1", "2", "3"), outlets=[asset], within=given)
+    extra = given["outlet_events"][asset].extra
+    assert failed[0] is not None
+    assert (extra["run_ids"][0], extra["run_ids"][-1]) == (failed[0]["run_id"], summary["run_id"])
+    assert extra["counts"]["models"]["inserted"] == 1
 
 
 def test_verify_fails_without_a_list_of_ml_repos(env: SyncEnv) -> None:
