@@ -114,7 +114,8 @@ class TrueFoundrySyncOperator(BaseOperator):
             "ml_repos": done,
             "warnings": [secret_pattern(*secrets).sub("***", each) for each in summary.warnings],
         }
-        self._publish(context, settings, summary, result)
+        with translate_errors(secrets), self.use_names():
+            self._publish(context, settings, summary, result)
         return result
 
     def on_kill(self) -> None:

@@ -78,7 +78,7 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
         self.log.info("only some ML repos were asked for: the rest of the registry is neither read nor verified")
         url = self.resolve_database_url()
         hook = TrueFoundryHook(self.truefoundry_conn_id)
-        with translate_errors([hook.connection.password or "", *passwords_of(url)]):
+        with translate_errors([hook.connection.password or "", *passwords_of(url)]), self.use_names():
             position = self._emit(context, hook.settings(self.run_options(), database_url=url), self._synced_ids())
         if position is not None:
             store_position(context, position)

@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import (
 )
 
 from etl.airflow.lineage import registry_asset, registry_assets
+from etl.airflow.operators import TrueFoundrySyncOperator
 from etl.errors import ConfigError
 from etl.models import Change, Model, SyncRun
 from etl.simulator import fault
@@ -193,6 +194,20 @@ def test_only_assets_of_changed_tables_get_an_event(env: SyncEnv) -> None:
     everything = sync(outlets=outlets, events="all")
     everything.execute(context())
     assert everything.outlets == outlets
+
+
+def test_a_database_that_fails_after_the_run_fails_the_task_without_the_cause(env: SyncEnv) -> None:
+    class Breaks(TrueFoundrySyncOperator):
+        def result(self, summary: Any, settings: Any) -> dict[str, Any]:
+            env.execute("ALTER TABLE sync_run_counts RENAME TO moved")
+            return super().result(summary, settings)
+
+    operator = Breaks(
+        task_id="sync", truefoundry_conn_id="plane", database_conn_id="registry_db", outlets=[Asset("anything")]
+    )
+    with pytest.raises(AirflowException, match="sync_run_counts") as raised:
+        operator.execute(context())
+    assert raised.value.__cause__ is None
 
 
 def test_an_incomplete_run_emits_no_asset_event(env: SyncEnv) -> None:
