@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _LIBPQ = frozenset({"application_name", "connect_timeout", "options", "sslcert", "sslkey", "sslmode", "sslrootcert"})
 # Settings that connections and operators provide, and those that only the command line uses.
 _RESERVED = frozenset(
-    {"host", "api_key", "api_key_file", "database_url", "ml_repo"}
+    {"host", "api_key", "api_key_file", "database_url", "schema", "ml_repo"}
     | {"log_format", "log_level", "quiet", "verbose", "output", "progress", "keep"}
 )
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "none": False, "": False}

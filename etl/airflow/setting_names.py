@@ -15,6 +15,8 @@ def use_connection_names(conn_id: str, database: str = "the database") -> Abstra
     def name_of(setting: str) -> str:
         if setting == "database_url":
             return database
+        if setting == "schema":  # part of the connection, so that operators, sensors and triggers read the same tables
+            return f"options=-csearch_path=NAME in {database}"
         if label := labels.get(setting):
             return f"the field {label} ({_FIELDS.get(setting, setting)}) of the connection {conn_id!r}"
         return f"the option {setting}"

@@ -60,7 +60,7 @@ def test_an_invalid_option_is_a_configuration_error(name: str, value: str, conne
         settings_of(connect, {name: value})
 
 
-@pytest.mark.parametrize("name", ["api_key", "database_url", "host", "ml_repo", "log_level", "colour"])
+@pytest.mark.parametrize("name", ["api_key", "database_url", "host", "ml_repo", "schema", "log_level", "colour"])
 def test_settings_from_a_connection_or_airflow_are_refused_as_options(name: str) -> None:
     check_options({"full": True})
     with pytest.raises(ConfigError, match=f"not allowed here: {name}. Valid options: accept_coverage"):

@@ -143,7 +143,8 @@ def test_the_database_of_another_control_plane_names_options(env: SyncEnv, plane
     with Simulator(env.registry, token=TOKEN) as other:
         plane_with(host=other.url)
         text = message()
-    assert_named(text, "the option schema", "the connection 'registry_db'", HOST, "the option accept_host")
+    schema = "options=-csearch_path=NAME in the connection 'registry_db'"
+    assert_named(text, schema, "another database (the connection 'registry_db')", HOST, "the option accept_host")
 
 
 def test_too_many_deletes_name_the_option(env: SyncEnv) -> None:

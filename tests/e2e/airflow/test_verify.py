@@ -3,10 +3,15 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from etl.airflow.change_events import start_position
+from etl.airflow.hook import database_url_of
 from etl.airflow.lineage import registry_asset
 from etl.airflow.operators import TrueFoundryVerifyOperator
 from etl.errors import ConfigError
-from tests.e2e.airflow.running import context
+from etl.models import Model
+from tests.e2e.airflow.conftest import Connect
+from tests.e2e.airflow.running import context, operator
+from tests.support.airflow_installation import postgres_connection
 from tests.support.sync_env import SyncEnv
 
 # A trigger that deletes a row when a run commits, to simulate a loss.
@@ -21,10 +26,8 @@ _WHEN_IT_COMMITS = "CREATE TRIGGER lose AFTER UPDATE ON sync_runs FOR EACH ROW E
 def verify(synced: Any, *, listed: Any = (["1"], ["2"], ["3"]), within: Any = None, **given: Any) -> dict[str, Any]:
     usual: dict[str, Any] = {"truefoundry_conn_id": "plane", "database_conn_id": "registry_db"}
     options = {"max_retries": 0, "page_size": 20} | given.pop("options", {})
-    operator = TrueFoundryVerifyOperator(
-        task_id="verify", listed=listed, synced=synced, options=options, **usual | given
-    )
-    return operator.execute(within or context())
+    task = TrueFoundryVerifyOperator(task_id="verify", listed=listed, synced=synced, options=options, **usual | given)
+    return task.execute(within or context())
 
 
 def synced(env: SyncEnv, *ml_repos: str, **given: Any) -> list[dict[str, Any] | None]:
@@ -110,6 +113,20 @@ def test_the_changes_of_a_dag_run_that_failed_are_in_the_event_of_the_next(env: 
     assert failed[0] is not None
     assert (extra["run_ids"][0], extra["run_ids"][-1]) == (failed[0]["run_id"], summary["run_id"])
     assert extra["counts"]["models"]["inserted"] == 1
+
+
+def test_all_tasks_use_the_schema_that_the_connection_names(env: SyncEnv, connect: Connect) -> None:
+    env.execute("CREATE SCHEMA plane_a")
+    connect("registry_db", **postgres_connection(env.url), extra={"options": "-csearch_path=plane_a"})
+    asset = registry_asset("registry_db", "models")
+    runs = []
+    for ml_repo in ("1", "2", "3"):
+        given = context()
+        runs.append(operator(ml_repos=[ml_repo], outlets=[asset]).execute(given))
+        assert given["outlet_events"][asset].extra["counts"]["models"]["inserted"] == 4
+    assert verify(runs)["verification"]["models"] == 12
+    assert start_position(database_url_of("registry_db")) == 0
+    assert env.rows(Model) == []
 
 
 def test_verify_fails_without_a_list_of_ml_repos(env: SyncEnv) -> None:
