@@ -74,30 +74,33 @@ class TrueFoundryHook(BaseHook):
             mask_secret(secret)
         return settings
 
-    def get_conn(self) -> "Client":
-        """A client of the API, for use in a `with` statement. EtlError if the control plane does not respond."""
+    def get_conn(self, options: Mapping[str, Any] | None = None) -> "Client":
+        """A client of the API, for use in a `with` statement; `options` are settings by name.
+
+        EtlError if the control plane does not respond.
+        """
         from etl.source import Client
 
         with use_connection_names(self.truefoundry_conn_id), ExitStack() as stack:
-            settings = self.settings()
+            settings = self.settings(options)
             settings.require_source()
             client = stack.enter_context(Client(settings))
             client.discover()
             stack.pop_all()  # the caller closes the client
         return client
 
-    def ml_repos(self) -> list[str]:
+    def ml_repos(self, options: Mapping[str, Any] | None = None) -> list[str]:
         """The ids of all ML repos, from a list that is proven complete. EtlError without a proof.
 
-        If the control plane does not list ML repos, they are derived from the models.
+        `options` are settings by name. If the control plane does not list ML repos, they are derived from the models.
         """
         from etl.errors import RequestRefused
         from etl.source import Forbidden, ListingReader, is_withheld
 
-        settings = self.settings()
+        settings = self.settings(options)
         with (
             use_connection_names(self.truefoundry_conn_id),
-            self.get_conn() as client,
+            self.get_conn(options) as client,
             ListingReader(
                 client, settings.page_size, settings.concurrency, settings.max_sweeps, settings.max_records
             ) as reader,

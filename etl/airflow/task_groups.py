@@ -102,6 +102,7 @@ def add_registry_tasks(  # noqa: PLR0913 all are keywords
         truefoundry_conn_id=truefoundry_conn_id,
         database_conn_id=database_conn_id,
         ml_repos=_ML_REPOS,
+        options=options,
     )
     synced = TrueFoundrySyncOperator.partial(
         task_id="sync",

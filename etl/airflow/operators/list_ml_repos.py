@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
 
 from etl.airflow.errors import translate_errors
-from etl.airflow.hook import TrueFoundryHook, database_url_of, reject_password
+from etl.airflow.hook import TrueFoundryHook, check_options, database_url_of, reject_password
 from etl.airflow.links import ControlPlaneLink
 from etl.airflow.ml_repos import as_list, choose
 from etl.airflow.operators.sync import UI_COLOR
@@ -30,14 +30,19 @@ class TrueFoundryListMlReposOperator(BaseOperator):
     Airflow maps no more batches than `core.max_map_length`. Up to that number, each ML repo has a batch of its own. If
     there are more, each batch has about the same number of stored versions, or of ML repos without a database. With
     `repos_per_task`, batches have about that many ML repos, or more if necessary. Batches rarely change between runs.
-    `ml_repos` selects some ML repos by id.
+    `ml_repos` selects some ML repos by id. `options` are settings by name, such as `timeout`.
     """
 
-    template_fields: ClassVar[Sequence[str]] = ("truefoundry_conn_id", "database_conn_id", "ml_repos")
+    template_fields: ClassVar[Sequence[str]] = (
+        "ml_repos",
+        "options",
+        "truefoundry_conn_id",
+        "database_conn_id",
+    )
     ui_color = UI_COLOR
     operator_extra_links = (ControlPlaneLink(),)
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 all are keywords
         self,
         *,
         truefoundry_conn_id: str = TrueFoundryHook.default_conn_name,
@@ -45,23 +50,26 @@ class TrueFoundryListMlReposOperator(BaseOperator):
         database_url: str | None = None,
         repos_per_task: int | None = None,
         ml_repos: Sequence[str] | str = (),
+        options: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Raise ConfigError for two databases, or a password in the URL."""
+        """Raise ConfigError for two databases, a password in the URL, or an unknown option."""
         super().__init__(**kwargs)
         if database_conn_id is not None and database_url is not None:
             raise ConfigError("Pass only one of database_conn_id and database_url.")
+        check_options(options or {})
         self.truefoundry_conn_id = truefoundry_conn_id
         self.database_conn_id = database_conn_id
         self.database_url = database_url and reject_password(database_url)
         self.repos_per_task = repos_per_task
         self.ml_repos = ml_repos
+        self.options = dict(options or {})
 
     def execute(self, context: "Context") -> list[list[str]]:  # noqa: ARG002 the name is Airflow's
         """List the ML repos; fail unless the list is proven complete."""
         hook = TrueFoundryHook(self.truefoundry_conn_id)
         with translate_errors([hook.connection.password or ""]):
-            ml_repos = hook.ml_repos()
+            ml_repos = hook.ml_repos(self.options)
         self.log.info("the control plane lists %d ML repos", len(ml_repos))
         ml_repos = choose(ml_repos, as_list(self.ml_repos))
         limit = conf.getint("core", "max_map_length", fallback=1024)

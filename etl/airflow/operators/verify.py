@@ -104,7 +104,7 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
             with open_readonly(url) as connection:
                 rows = [row for row in runs.by_ids(connection, ids) if self._is_done(row)]
             left = listed - {ml_repo for row in rows for ml_repo in row["scope"].get("ml_repos", ())}
-            missing = left & set(hook.ml_repos()) if left else left
+            missing = left & set(hook.ml_repos(self.run_options())) if left else left
         if missing:
             raise AirflowFailException(
                 f"{len(missing)} of {len(listed)} ML repos have no complete sync in this DAG run: "

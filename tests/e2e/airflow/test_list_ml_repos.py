@@ -6,11 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
+from etl.airflow.dags import registry_dag
 from etl.airflow.operators import TrueFoundryListMlReposOperator, balanced_batches, batches
 from etl.errors import ConfigError
 from etl.models import MlRepo, ModelVersion
 from tests.e2e.airflow.conftest import Connect
-from tests.support.sync_env import SyncEnv
+from tests.e2e.airflow.running import context
+from tests.support.sync_env import TOKEN, SyncEnv
 
 
 def store_versions(env: SyncEnv, numbers: dict[str, int]) -> None:
@@ -31,6 +33,27 @@ def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ml_repos_are_listed_one_to_a_task(env: SyncEnv) -> None:
     listing = TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane")
     assert listing.execute({}) == [["1"], ["2"], ["3"]]
+
+
+@pytest.mark.parametrize("task_id", ["list_ml_repos", "verify"])
+def test_ml_repos_are_listed_with_the_options_of_the_dag(task_id: str, env: SyncEnv, connect: Connect) -> None:
+    connect("truefoundry_default", conn_type="truefoundry", host=env.plane.url, password=TOKEN)
+    limits: list[list[str]] = []
+    env.plane.before_request = lambda _number, path, query: (
+        limits.append(query["limit"]) if "ml-repos" in path else None
+    )
+    task: Any = registry_dag(database_conn_id="registry_db", options={"page_size": 2}).get_task(task_id)
+    task.ml_repos = ""
+    if task_id == "verify":
+        env.sync(page_size=2)
+        task.listed, task.synced = [["1"], ["2"], ["3"]], []
+        task.options.pop("allow_mass_delete")  # a template
+        with pytest.raises(AirflowFailException, match="3 of 3 ML repos"):
+            task.execute(context())
+    else:
+        assert task.execute(context()) == [["1"], ["2"], ["3"]]
+    assert limits
+    assert all(each == ["2"] for each in limits)
 
 
 def test_ml_repos_are_not_listed_with_a_refused_token(env: SyncEnv, connect: Connect) -> None:
