@@ -91,10 +91,9 @@ class TrueFoundryChangeTrigger(BaseEventTrigger):
             raise EtlError(secret_pattern(*passwords_of(url)).sub("***", str(error))) from None
 
     async def _stored_position(self) -> int | None:
-        """The position stored with the assets, of several the first; else the given one."""
+        """The smallest position stored with the assets; else the given one."""
         found = [await each.aget(self._key) for each in self._stores()]
-        positions = [each for each in found if isinstance(each, int)]
-        return min(positions) if positions and len(positions) == len(found) else self.after_change_id
+        return min((each for each in found if isinstance(each, int)), default=self.after_change_id)
 
     async def _store_position(self, position: int | None) -> None:
         for each in self._stores():

@@ -164,6 +164,15 @@ def test_watchers_of_one_asset_with_other_conditions_have_positions_of_their_own
     assert len(store.values) == 2
 
 
+def test_a_watcher_of_several_assets_begins_at_the_smallest_stored_position() -> None:
+    first, second, new = StateStore(), StateStore(), StateStore()
+    made = trigger(after_change_id=1)
+    first.values[made._key], second.values[made._key] = 7, 5
+    made.asset_state_store = SimpleNamespace(_by_name={"new": new, "first": first}, _by_uri={"second": second})
+    assert asyncio.run(made._stored_position()) == 5
+    assert asyncio.run(watched(made, new)._stored_position()) == 1
+
+
 class Warned(logging.Handler):
     """Collects log records, and sets an event at the first."""
 
