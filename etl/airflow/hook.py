@@ -184,7 +184,14 @@ def _address(connection: "Connection") -> str | None:
     host = connection.host
     if not host or not connection.port:
         return host or None
-    return f"{host.rstrip('/')}:{connection.port}"
+    scheme, separator, rest = host.rpartition("://")
+    name, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{_bracketed(name)}:{connection.port}{slash}{path}"
+
+
+def _bracketed(host: str) -> str:
+    """The host as a URL has it: an IPv6 address in brackets."""
+    return f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
 
 
 def _postgresql(connection: "Connection") -> str:
@@ -194,9 +201,9 @@ def _postgresql(connection: "Connection") -> str:
     query |= {name: str(value) for name, value in connection.extra_dejson.items() if name in _LIBPQ}
     login = quote(connection.login or "", safe="")
     password = f":{quote(connection.password, safe='')}" if connection.password else ""
-    port = f":{connection.port}" if connection.port and host else ""
+    address = f"{_bracketed(host)}:{connection.port}" if connection.port and host else _bracketed(host)
     database = quote(connection.schema or "", safe="")
-    return f"postgresql://{login}{password}@{host}{port}/{database}{'?' if query else ''}{urlencode(query)}"
+    return f"postgresql://{login}{password}@{address}/{database}{'?' if query else ''}{urlencode(query)}"
 
 
 def _typed(name: str, value: Any) -> Any:

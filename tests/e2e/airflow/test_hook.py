@@ -32,6 +32,10 @@ def test_a_connection_gives_address_token_prefix_and_certificates(connect: Conne
         ({"host": "https://corp.example/tfy/"}, "https://corp.example/tfy"),
         ({"host": "plane.example", "port": 8443}, "https://plane.example:8443"),
         ({"host": "http://127.0.0.1", "port": 8080}, "http://127.0.0.1:8080"),
+        ({"host": "https://corp.example/tfy/", "port": 8443}, "https://corp.example:8443/tfy"),
+        ({"host": "corp.example/tfy", "port": 8443}, "https://corp.example:8443/tfy"),
+        ({"host": "https://[2001:db8::1]/tfy", "port": 8443}, "https://[2001:db8::1]:8443/tfy"),
+        ({"host": "2001:db8::1", "port": 8443}, "https://[2001:db8::1]:8443"),
     ],
 )
 def test_the_host_is_an_address_with_or_without_scheme_and_port(
@@ -112,6 +116,12 @@ def test_the_test_button_shows_the_reason_of_a_failure(env: SyncEnv, connect: Co
             {"host": "db", "login": "etl", "schema": "registry", "extra": {"sslmode": "require", "cursor": "x"}},
             "postgresql://etl@db/registry?sslmode=require",
         ),
+        (
+            {"host": "2001:db8::1", "port": 5433, "login": "etl", "schema": "registry"},
+            "postgresql://etl@[2001:db8::1]:5433/registry",
+        ),
+        ({"host": "2001:db8::1", "login": "etl", "schema": "registry"}, "postgresql://etl@[2001:db8::1]/registry"),
+        ({"host": "[::1]", "login": "etl", "schema": "registry"}, "postgresql://etl@[::1]/registry"),
         ({"conn_type": "sqlite", "host": "/var/lib/registry.db"}, "sqlite:////var/lib/registry.db"),
     ],
 )
