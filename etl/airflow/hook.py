@@ -67,7 +67,9 @@ class TrueFoundryHook(BaseHook):
             "ca_bundle": extra.get("ca_bundle") or None,
             "allow_insecure_http": extra.get("allow_insecure_http") or False,
         }
-        values = from_connection | dict(options or {}) | ({"database_url": database_url} if database_url else {})
+        values = (
+            from_connection | dict(options or {}) | ({} if database_url is None else {"database_url": database_url})
+        )
         with use_connection_names(self.truefoundry_conn_id):
             settings = Settings(**{name: _typed(name, value) for name, value in values.items()})
         for secret in secrets_of_webhook(settings.notify_url):

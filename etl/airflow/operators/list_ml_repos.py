@@ -55,7 +55,7 @@ class TrueFoundryListMlReposOperator(BaseOperator):
     ) -> None:
         """Raise ConfigError for two databases, a password in the URL, or an unknown option."""
         super().__init__(**kwargs)
-        if database_conn_id is not None and database_url is not None:
+        if database_conn_id and database_url:
             raise ConfigError("Pass only one of database_conn_id and database_url.")
         check_options(options or {})
         self.truefoundry_conn_id = truefoundry_conn_id
@@ -89,7 +89,7 @@ class TrueFoundryListMlReposOperator(BaseOperator):
 
         with translate_errors([]):
             url = database_url_of(self.database_conn_id) if self.database_conn_id else self.database_url
-        if url is None:
+        if not url:
             return {}
         with translate_errors(passwords_of(url)):
             try:

@@ -72,7 +72,7 @@ class TrueFoundrySyncOperator(BaseOperator):
     ) -> None:
         """Raise ConfigError for errors of the DAG: two databases or none, a password, an unknown option."""
         super().__init__(**kwargs)
-        if (database_conn_id is None) == (database_url is None):
+        if bool(database_conn_id) == bool(database_url):
             raise ConfigError("Pass exactly one of database_conn_id and database_url.")
         if on_lock_held not in ON_LOCK_HELD:
             raise ConfigError(f"Invalid on_lock_held {on_lock_held!r}: use one of {', '.join(ON_LOCK_HELD)}.")
@@ -141,7 +141,7 @@ class TrueFoundrySyncOperator(BaseOperator):
 
     def resolve_database_url(self) -> str:
         """The URL of the database."""
-        if self.database_url is not None:
+        if self.database_url:
             return self.database_url
         with translate_errors([]):
             return database_url_of(self.database_conn_id or "")

@@ -58,6 +58,11 @@ def test_options_are_settings_and_templates_give_them_as_text(connect: Connect) 
     assert (settings.no_delete, settings.concurrency) == (False, 2)
 
 
+def test_an_empty_database_url_is_not_the_default_file(connect: Connect) -> None:
+    connect("plane", conn_type="truefoundry", host="https://plane.example", password=TOKEN)
+    assert TrueFoundryHook("plane").settings(database_url="").database_url == ""
+
+
 @pytest.mark.parametrize(("name", "value"), [("full", "perhaps"), ("page_size", "many"), ("full_every", "often")])
 def test_an_invalid_option_is_a_configuration_error(name: str, value: str, connect: Connect) -> None:
     with pytest.raises(ConfigError, match=value):

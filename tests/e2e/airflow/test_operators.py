@@ -274,6 +274,8 @@ def test_lineage_names_the_registry_the_tables_and_the_rows_written(env: SyncEnv
     ("given", "message"),
     [
         ({"database_conn_id": None}, "Pass exactly one of"),
+        ({"database_conn_id": None, "database_url": ""}, "Pass exactly one of"),
+        ({"database_conn_id": ""}, "Pass exactly one of"),
         ({"database_url": "sqlite:///x.db"}, "Pass exactly one of"),
         ({"database_conn_id": None, "database_url": "postgresql://a:secret@b/c"}, "must not contain a password"),
         ({"on_lock_held": "panic"}, "Invalid on_lock_held 'panic'"),
