@@ -4,6 +4,7 @@
 - ConfigError and DeleteLimitExceeded: failed without retry, because somebody must change something first.
 - Any other EtlError: failed, and retried as the task's `retries` say.
 - Partial, not proven complete: failed, and retried, unless `fail_on_partial` is off.
+- A dry run that the delete limit refuses: failed without retry.
 - Partial, with rejected records: failed without retry, unless `fail_on_partial` is off.
 """
 
@@ -20,6 +21,7 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
+from etl.enums import RunStatus
 from etl.errors import ConfigError, DeleteLimitExceeded, EtlError, LockHeld
 from etl.redaction import secret_pattern
 
@@ -50,11 +52,15 @@ def translate_errors(
         raise AirflowException(line) from None
 
 
-def fail_if_partial(summary: "Summary", warnings: Sequence[str]) -> None:
-    """Fail the task if the run was partial. A retry may prove completeness, but does not fix rejected records.
+def fail_if_not_complete(summary: "Summary", warnings: Sequence[str], *, fail_on_partial: bool) -> None:
+    """Fail the task if the delete limit refused the dry run, and, with `fail_on_partial`, if the run was partial.
 
-    The `warnings` are the summary's, without secrets.
+    A retry may prove completeness, but fixes no rejected records. The `warnings` are the summary's, without secrets.
     """
+    if summary.status is RunStatus.REFUSED:
+        raise AirflowFailException(warnings[-1])
+    if not fail_on_partial:
+        return
     if not summary.complete:
         raise AirflowException(f"The run was not proven complete: {' '.join(warnings)}")
     if summary.rejected:

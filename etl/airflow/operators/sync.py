@@ -12,7 +12,7 @@ from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
 from etl.airflow import lineage
-from etl.airflow.errors import ON_LOCK_HELD, fail_if_partial, translate_errors
+from etl.airflow.errors import ON_LOCK_HELD, fail_if_not_complete, translate_errors
 from etl.airflow.hook import TrueFoundryHook, check_options, database_url_of, reject_password
 from etl.airflow.links import ControlPlaneLink
 from etl.airflow.ml_repos import as_list
@@ -203,14 +203,14 @@ class TrueFoundrySyncOperator(BaseOperator):
         context["ml_repo_names"] = [escape_unprintable(names.get(each, each)) for each in ids]
 
     def _publish(self, context: "Context", settings: "Settings", summary: "Summary", result: dict[str, Any]) -> None:
-        """Publish a complete run that wrote to assets and OpenLineage. Fail a partial one if `fail_on_partial`."""
+        """Publish a complete run that wrote to assets and OpenLineage. Fail a partial or refused one."""
         if not summary.complete or summary.run_id is None:
             self.outlets: list[Any] = []
         position = self._emit(context, settings, self.run_ids(summary), result["ml_repos"]) if self.outlets else None
         self._finished = (settings, summary)
-        if self.fail_on_partial and summary.exit_code:
+        if summary.exit_code:
             context["ti"].xcom_push("return_value", result)
-            fail_if_partial(summary, result["warnings"])
+            fail_if_not_complete(summary, result["warnings"], fail_on_partial=self.fail_on_partial)
         if position is not None:
             store_position(context, position)
 

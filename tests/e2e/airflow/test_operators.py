@@ -117,6 +117,18 @@ def test_too_many_deletes_fail_without_retry_and_can_be_allowed(env: SyncEnv) ->
     assert run(options={"allow_mass_delete": "True"})["models"]["deleted"] == 4
 
 
+@pytest.mark.parametrize("arguments", [{}, {"fail_on_partial": False}])
+def test_a_dry_run_with_too_many_deletes_fails_without_retry_and_keeps_its_summary(
+    arguments: dict[str, Any], env: SyncEnv
+) -> None:
+    env.sync()
+    env.registry.delete_ml_repo("1")
+    given = context()
+    with pytest.raises(AirflowFailException, match="missing at the source"):
+        sync(options={"dry_run": True}, **arguments).execute(given)
+    assert given["ti"].pushed["return_value"]["status"] == "refused"
+
+
 @pytest.mark.parametrize(
     ("on_lock_held", "ending"),
     [("skip", AirflowSkipException), ("reschedule", AirflowRescheduleException), ("retry", AirflowException)],
