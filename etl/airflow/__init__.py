@@ -6,6 +6,7 @@
 `triggers`       Wait in the triggerer, for the sensor and for AssetWatcher.
 `change_events`  The changes that sensors and triggers report.
 `setting_names`  The names of settings in messages: fields of connections, and options.
+`setting_values` The values of settings, from options and connections.
 `links`          The link from a task to the control plane.
 `errors`         The state of a task after a run with an error.
 `progress`       The progress of a run in the task's log.

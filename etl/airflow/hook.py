@@ -5,10 +5,8 @@ Airflow imports this module each time it parses DAGs, so functions import heavy 
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import Field, fields
-from datetime import timedelta
+from dataclasses import fields
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -17,7 +15,7 @@ from airflow.sdk.log import mask_secret
 
 from etl.airflow import CONNECTION_TYPE
 from etl.airflow.setting_names import use_connection_names
-from etl.durations import parse_duration
+from etl.airflow.setting_values import setting_value
 from etl.errors import ConfigError, EtlError, SourceError
 from etl.redaction import passwords_of, secrets_of_webhook
 from etl.settings import Settings
@@ -34,7 +32,6 @@ _RESERVED = frozenset(
     {"host", "api_key", "api_key_file", "database_url", "schema", "ml_repo"}
     | {"log_format", "log_level", "quiet", "verbose", "output", "progress", "keep"}
 )
-_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "none": False, "": False}
 
 
 class TrueFoundryHook(BaseHook):
@@ -71,7 +68,7 @@ class TrueFoundryHook(BaseHook):
             from_connection | dict(options or {}) | ({} if database_url is None else {"database_url": database_url})
         )
         with use_connection_names(self.truefoundry_conn_id):
-            settings = Settings(**{name: _typed(name, value) for name, value in values.items()})
+            settings = Settings(**{name: setting_value(name, value) for name, value in values.items()})
         for secret in secrets_of_webhook(settings.notify_url):
             mask_secret(secret)
         return settings
@@ -206,21 +203,3 @@ def _postgresql(connection: "Connection") -> str:
     address = f"{_bracketed(host)}:{connection.port}" if connection.port and host else _bracketed(host)
     database = quote(connection.schema or "", safe="")
     return f"postgresql://{login}{password}@{address}/{database}{'?' if query else ''}{urlencode(query)}"
-
-
-def _typed(name: str, value: Any) -> Any:
-    """Convert a value to the type of its setting, because templates give text."""
-    setting: Field[Any] = next(each for each in fields(Settings) if each.name == name)
-    if name in {"ca_bundle", "metrics_file"} and value:
-        return Path(value)
-    if not isinstance(value, str):
-        return tuple(value) if isinstance(value, list) else value
-    kind: type[Any] = type(setting.default)
-    try:
-        if kind is bool:
-            return _BOOLEANS[value.strip().lower()]
-        if kind is timedelta:
-            return parse_duration(value)
-        return kind(value) if kind in {int, float} else value
-    except (KeyError, ValueError) as error:
-        raise ConfigError(f"Invalid value for {name}: {value!r}.") from error

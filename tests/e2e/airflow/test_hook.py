@@ -63,10 +63,46 @@ def test_an_empty_database_url_is_not_the_default_file(connect: Connect) -> None
     assert TrueFoundryHook("plane").settings(database_url="").database_url == ""
 
 
-@pytest.mark.parametrize(("name", "value"), [("full", "perhaps"), ("page_size", "many"), ("full_every", "often")])
-def test_an_invalid_option_is_a_configuration_error(name: str, value: str, connect: Connect) -> None:
-    with pytest.raises(ConfigError, match=value):
+@pytest.mark.parametrize(
+    ("name", "value", "part"),
+    [
+        ("full", "perhaps", "'perhaps'"),
+        ("page_size", "many", "'many'"),
+        ("page_size", None, "None"),
+        ("page_size", 2.5, "2.5"),
+        ("page_size", True, "True"),
+        ("full_every", "often", "'often' is not a duration"),
+        ("full_every", 7, "7"),
+        ("versions", "Latest", "Use one of all, latest"),
+        ("name", ["a"], "a"),
+        ("notify_url", 5, "notify_url. Its type is str"),
+    ],
+)
+def test_an_invalid_option_is_a_configuration_error(name: str, value: Any, part: str, connect: Connect) -> None:
+    with pytest.raises(ConfigError, match=f"Invalid value for {name}.*{part}|Invalid value for {part}"):
         settings_of(connect, {name: value})
+
+
+@pytest.mark.parametrize("value", [None, "", "None", " None "])
+def test_an_option_that_a_template_leaves_empty_is_not_given(value: Any, connect: Connect) -> None:
+    options = {"fqn": value, "name": value, "metrics_file": value, "notify_url": value}
+    assert settings_of(connect, options) == settings_of(connect)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "converted"),
+    [
+        ("full_every", timedelta(days=7), timedelta(days=7)),
+        ("timeout", 5, 5.0),
+        ("max_retries", 0, 0),
+        ("full", 1, True),
+        ("metrics_file", "/a/b.prom", Path("/a/b.prom")),
+        ("versions", "latest", "latest"),
+    ],
+)
+def test_an_option_has_the_type_of_its_setting(name: str, value: Any, converted: Any, connect: Connect) -> None:
+    found = getattr(settings_of(connect, {name: value}), name)
+    assert (found, type(found)) == (converted, type(converted))
 
 
 @pytest.mark.parametrize("name", ["api_key", "database_url", "host", "ml_repo", "schema", "log_level", "colour"])
