@@ -8,6 +8,7 @@
 - Partial, with rejected records: failed without retry, unless `fail_on_partial` is off.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -21,12 +22,15 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
+from etl.durations import format_duration
 from etl.enums import RunStatus
 from etl.errors import ConfigError, DeleteLimitExceeded, EtlError, LockHeld
 from etl.redaction import secret_pattern
 
 if TYPE_CHECKING:
     from etl.sync import Summary
+
+_log = logging.getLogger(__name__)
 
 ON_LOCK_HELD = ("skip", "reschedule", "retry")
 
@@ -48,6 +52,7 @@ def translate_errors(
         if isinstance(error, LockHeld) and on_lock_held == "skip":
             raise AirflowSkipException(line) from None
         if isinstance(error, LockHeld) and on_lock_held == "reschedule":
+            _log.info("%s The task is tried again in %s.", line, format_duration(wait))
             raise AirflowRescheduleException(timezone.utcnow() + wait) from None
         raise AirflowException(line) from None
 

@@ -1,3 +1,4 @@
+import logging
 from datetime import timedelta
 
 import pytest
@@ -43,13 +44,15 @@ def test_a_held_lock_skips_the_task_if_configured() -> None:
         raise errors.LockHeld("x")
 
 
-def test_a_held_lock_reschedules_the_task_if_configured() -> None:
+def test_a_held_lock_reschedules_the_task_if_configured_and_logs_why(caplog: pytest.LogCaptureFixture) -> None:
     before = timezone.utcnow()
     with (
+        caplog.at_level(logging.INFO),
         pytest.raises(AirflowRescheduleException) as raised,
         translate_errors([], on_lock_held="reschedule", wait=timedelta(minutes=5)),
     ):
-        raise errors.LockHeld("x")
+        raise errors.LockHeld("Another run holds the lock.")
+    assert caplog.messages == ["Another run holds the lock. The task is tried again in 5 minutes."]
     assert before + timedelta(minutes=5) <= raised.value.reschedule_date <= timezone.utcnow() + timedelta(minutes=5)
 
 
