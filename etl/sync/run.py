@@ -63,40 +63,39 @@ def run(  # noqa: PLR0913 all but the settings are keyword-only
     With `list_all_changes`, the result of a dry run lists every change, instead of the first thousand.
     Raises EtlError if nothing was written.
     """
-    settings.require_source()
     scope = Scope.of(settings)
     monitor = monitor or RunMonitor()
-    with (
-        monitor,
-        interrupts.time_limit(settings.max_run_time.total_seconds()),
-        Client(settings, settings.token()) as client,
-        Store(settings.database(), read_only=settings.dry_run) as store,
-    ):
-        monitor.client = client
-        if not settings.dry_run:
-            store.lock(scope.repos, settings.lock_wait)
-        now = datetime.now(UTC)  # after the wait for the lock: a run that waited starts only now
-        store.ensure_schema()
-        if not settings.accept_host:
-            runs.check_same_host(store.connection, settings.base_url())
-        state = read_state(store.connection, scope.as_json(), now)
-        context = Context(
-            settings=settings,
-            scope=scope,
-            store=store,
-            client=client,
-            interrupts=interrupts,
-            progress=progress,
-            monitor=monitor,
-            started_at=now,
-            state=state,
-            first_load=not state.is_known and runs.is_empty(store.connection, scope.repos),
-            retry=retry,
-            list_all_changes=list_all_changes,
-        )
-        context.why_full = _why_full(context, scope.versions)
-        monitor.last_complete_at = state.last_complete_at
-        return _execute(context)
+    with monitor, interrupts.time_limit(settings.max_run_time.total_seconds()):
+        settings.require_source()
+        with (
+            Client(settings, settings.token()) as client,
+            Store(settings.database(), read_only=settings.dry_run) as store,
+        ):
+            monitor.client = client
+            if not settings.dry_run:
+                store.lock(scope.repos, settings.lock_wait)
+            now = datetime.now(UTC)  # after the wait for the lock: a run that waited starts only now
+            store.ensure_schema()
+            if not settings.accept_host:
+                runs.check_same_host(store.connection, settings.base_url())
+            state = read_state(store.connection, scope.as_json(), now)
+            context = Context(
+                settings=settings,
+                scope=scope,
+                store=store,
+                client=client,
+                interrupts=interrupts,
+                progress=progress,
+                monitor=monitor,
+                started_at=now,
+                state=state,
+                first_load=not state.is_known and runs.is_empty(store.connection, scope.repos),
+                retry=retry,
+                list_all_changes=list_all_changes,
+            )
+            context.why_full = _why_full(context, scope.versions)
+            monitor.last_complete_at = state.last_complete_at
+            return _execute(context)
 
 
 def _execute(context: Context) -> Summary:

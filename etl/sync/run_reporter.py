@@ -151,6 +151,9 @@ def run_reporter(settings: Settings, redact: Callable[[str], str]) -> Iterator[R
     except EtlError as error:
         failure = error
         raise
+    except OSError as error:  # such as a full disk
+        failure = EtlError(f"{error}. Fix this, then run again.")
+        raise
     except KeyboardInterrupt as error:  # while the run waited for the lock
         failure = Interrupted(str(error) or "Interrupted: no record was written.")
         raise
