@@ -1,14 +1,18 @@
 """Assets for the tables, and the datasets and facets of OpenLineage."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from airflow.sdk import Asset
 
 if TYPE_CHECKING:
     from etl.settings import Settings
     from etl.sync import Summary
+
+_SEARCH_PATH = re.compile(r"-c\s*search_path=((?:\\.|[^\\\s])*)")
+_NAME = re.compile(r'"((?:[^"]|"")*)"|([^\s,"]+)')
 
 TABLES = (
     "ml_repos",
@@ -97,11 +101,20 @@ def facets(settings: "Settings", summary: "Summary") -> Any:
 
 
 def _address(database_url: str) -> tuple[str, str]:
-    """Namespace and name of a database, as OpenLineage defines them, with the schema if there is one."""
+    """Namespace and name of a database, as OpenLineage defines them; for PostgreSQL with the schema."""
     parts = urlsplit(database_url)
     if parts.scheme.startswith("sqlite"):
         return "file", parts.path.removeprefix("/")
     query = parse_qs(parts.query)
     host = parts.hostname or query.get("host", ["localhost"])[0]
     port = parts.port or query.get("port", ["5432"])[0]
-    return f"postgres://{host}:{port}", f"{parts.path.strip('/')}.public"
+    schema = _schema(" ".join(query.get("options", ())))
+    return f"postgres://{host}:{port}", f"{unquote(parts.path.strip('/'))}.{schema}"
+
+
+def _schema(options: str) -> str:
+    """The first schema of the search path in libpq's `options`."""
+    found = _SEARCH_PATH.search(options)
+    path = re.sub(r"\\(.)", r"\1", found[1]) if found else ""
+    names = (quoted.replace('""', '"') or plain for quoted, plain in _NAME.findall(path))
+    return next((name for name in names if name != "$user"), "public")
