@@ -1,7 +1,7 @@
 """The DAG that maps a sync over the ML repos, and verifies the result at its end."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG
@@ -46,7 +46,7 @@ def registry_dag(  # noqa: PLR0913 all are keywords
     default_args = retry_arguments(pool, retries, retry_delay) | dag_arguments.pop("default_args", {})
     params = registry_params() | dag_arguments.pop("params", {})
     defaults = {
-        "start_date": datetime(2026, 1, 1),  # noqa: DTZ001 UTC
+        "start_date": datetime(2026, 1, 1, tzinfo=UTC),
         "catchup": False,
         "max_active_runs": 1,
         "dagrun_timeout": timedelta(hours=24),

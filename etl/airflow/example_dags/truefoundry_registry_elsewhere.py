@@ -18,7 +18,7 @@ PYTHON = "/opt/tfy-etl/bin/python"
 with DAG(
     "truefoundry_registry_elsewhere",
     schedule="@hourly",
-    start_date=datetime(2026, 1, 1),  # noqa: DTZ001 UTC
+    start_date=datetime.fromisoformat("2026-01-01T00:00:00+00:00"),
     catchup=False,
     max_active_runs=1,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,6 +74,13 @@ before = set(sys.modules)
 import etl.airflow.example_dags.truefoundry_registry as example
 from tests.support.paths import ROOT
 print(example.dag.dag_id, *sorted(set(sys.modules) - before))
+"""
+
+
+_STARTS = """
+from etl.airflow.example_dags import truefoundry_registry, truefoundry_registry_elsewhere
+for each in (truefoundry_registry, truefoundry_registry_elsewhere):
+    print(each.dag.start_date.timestamp())
 """
 
 
@@ -149,6 +156,13 @@ def test_reading_the_dag_imports_nothing_that_only_a_run_needs() -> None:
     assert dag_id == "truefoundry_registry"
     assert HEAVY & set(modules) == set()
     assert {"etl.airflow.dags", "etl.airflow.operators"} <= set(modules)
+
+
+def test_the_dags_start_at_midnight_utc_whatever_the_default_timezone() -> None:
+    environment = os.environ | {"AIRFLOW__CORE__DEFAULT_TIMEZONE": "America/New_York"}
+    command = [sys.executable, "-c", _STARTS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert set(done.stdout.split()) == {str(datetime(2026, 1, 1, tzinfo=UTC).timestamp())}
 
 
 def test_the_dag_has_three_tasks_and_maps_the_sync() -> None:
