@@ -24,6 +24,12 @@ def use_connection_names(conn_id: str, database: str = "the database") -> Abstra
     return use_names(name_of)
 
 
+def use_task_names(database_conn_id: str | None, conn_id: str = "truefoundry_default") -> AbstractContextManager[None]:
+    """In messages that are made inside, name the connections of a task, or its argument for a database's URL."""
+    database = f"the connection {database_conn_id!r}" if database_conn_id else "the argument database_url"
+    return use_connection_names(conn_id, database)
+
+
 def _labels() -> dict[str, str]:
     """The labels of the connection's form, by setting."""
     (form,) = provider_info()["connection-types"]

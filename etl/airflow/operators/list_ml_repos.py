@@ -14,6 +14,7 @@ from etl.airflow.hook import TrueFoundryHook, check_options, database_url_of, re
 from etl.airflow.links import ControlPlaneLink
 from etl.airflow.ml_repos import as_list, choose
 from etl.airflow.operators.sync import UI_COLOR
+from etl.airflow.setting_names import use_task_names
 from etl.errors import ConfigError
 from etl.redaction import passwords_of
 
@@ -28,8 +29,9 @@ class TrueFoundryListMlReposOperator(BaseOperator):
     """Return the ML repos in batches, one for each sync task.
 
     Airflow maps no more batches than `core.max_map_length`. Up to that number, each ML repo has a batch of its own. If
-    there are more, each batch has about the same number of stored versions, or of ML repos without a database. With
-    `repos_per_task`, batches have about that many ML repos, or more if necessary. Batches rarely change between runs.
+    there are more, each batch has about the same number of stored versions; without a database, about the same number
+    of ML repos. With `repos_per_task`, batches have about that many ML repos, or more if Airflow would map too many.
+    Batches rarely change between runs.
     `ml_repos` selects some ML repos by id. `options` are settings by name, such as `timeout`.
     """
 
@@ -91,7 +93,7 @@ class TrueFoundryListMlReposOperator(BaseOperator):
             url = database_url_of(self.database_conn_id) if self.database_conn_id else self.database_url
         if not url:
             return {}
-        with translate_errors(passwords_of(url)):
+        with translate_errors(passwords_of(url)), use_task_names(self.database_conn_id, self.truefoundry_conn_id):
             try:
                 with open_readonly(url) as connection:
                     return totals.versions_by_ml_repo(connection)

@@ -18,7 +18,7 @@ from etl.airflow.links import ControlPlaneLink
 from etl.airflow.ml_repos import as_list
 from etl.airflow.positions import store_position, stored_positions
 from etl.airflow.progress import TaskLogProgress
-from etl.airflow.setting_names import use_connection_names
+from etl.airflow.setting_names import use_task_names
 from etl.errors import ConfigError, EtlError, UnknownMlRepo
 from etl.redaction import Redactor, escape_unprintable, passwords_of, secret_pattern, secrets_of_webhook
 
@@ -148,8 +148,7 @@ class TrueFoundrySyncOperator(BaseOperator):
 
     def use_names(self) -> "AbstractContextManager[None]":
         """In messages, name the fields of the task's connections."""
-        named = f"the connection {self.database_conn_id!r}" if self.database_conn_id else "the argument database_url"
-        return use_connection_names(self.truefoundry_conn_id, named)
+        return use_task_names(self.database_conn_id, self.truefoundry_conn_id)
 
     def _run(self, settings: "Settings", redactor: Redactor, ml_repos: list[str]) -> tuple["Summary", list[str]]:
         """Make the run. Return its summary and its ML repos."""

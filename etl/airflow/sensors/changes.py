@@ -10,6 +10,7 @@ from etl.airflow.change_events import check_condition, read_changes, start_posit
 from etl.airflow.errors import translate_errors
 from etl.airflow.hook import database_url_of
 from etl.airflow.positions import store_position, stored_positions
+from etl.airflow.setting_names import use_task_names
 from etl.redaction import passwords_of
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class TrueFoundryChangeSensor(BaseSensorOperator):
         """Read the changes since the last read."""
         with translate_errors([]):
             url = database_url_of(self.database_conn_id)
-        with translate_errors(passwords_of(url)):
+        with translate_errors(passwords_of(url)), use_task_names(self.database_conn_id):
             if self._position is None:
                 self._position = self._start(context, url)
             self._position, event = read_changes(

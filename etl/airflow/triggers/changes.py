@@ -11,6 +11,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from etl.airflow.change_events import ChangeRead, check_condition, read_changes, start_position
 from etl.airflow.hook import url_of
+from etl.airflow.setting_names import use_task_names
 from etl.errors import EtlError
 from etl.redaction import passwords_of, secret_pattern
 
@@ -84,9 +85,10 @@ class TrueFoundryChangeTrigger(BaseEventTrigger):
     def _read_in_thread(self, connection: Any, position: int | None) -> ChangeRead:
         url = url_of(connection)
         try:
-            if position is None:
-                return ChangeRead(start_position(url), None)
-            return read_changes(url, position, model=self.model, tag=self.tag, new_versions=self.new_versions)
+            with use_task_names(self.database_conn_id):
+                if position is None:
+                    return ChangeRead(start_position(url), None)
+                return read_changes(url, position, model=self.model, tag=self.tag, new_versions=self.new_versions)
         except EtlError as error:
             raise EtlError(secret_pattern(*passwords_of(url)).sub("***", str(error))) from None
 

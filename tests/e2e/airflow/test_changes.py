@@ -199,6 +199,7 @@ def test_a_trigger_outlives_a_database_that_cannot_be_read(env: SyncEnv, connect
         waiting = asyncio.create_task(next_event(events))
         await asyncio.wait_for(warned.event.wait(), patience())
         assert "cannot read the changes" in warned.messages[0]
+        assert "the connection 'away'" in warned.messages[0]
         assert "pass-of-db" not in " ".join(warned.messages)
         connect("away", **postgres_connection(env.url))
         return await waiting
@@ -321,7 +322,7 @@ def test_a_sensor_without_a_database_fails_without_retry_and_without_the_passwor
     with pytest.raises(AirflowFailException, match="create it again with the type postgres"):
         sensor(database_conn_id="wrong").execute(context())
     connect("away", conn_type="postgres", host="127.0.0.1", port=9, login="a", password="pass-of-db", schema="b")
-    with pytest.raises(AirflowException) as raised:
+    with pytest.raises(AirflowException, match="the connection 'away'") as raised:
         sensor(database_conn_id="away").execute(context())
     assert "pass-of-db" not in str(raised.value)
 

@@ -116,12 +116,15 @@ def test_more_ml_repos_than_airflow_maps_are_batched_by_their_stored_versions(en
 
 
 @pytest.mark.parametrize("database", [{}, {"database_url": "sqlite:////tmp/no-such-folder/no-such-file.db"}])
-def test_batches_have_the_same_number_of_ml_repos_if_nothing_is_stored(env: SyncEnv, database: dict[str, Any]) -> None:
+def test_batches_have_the_same_number_of_ml_repos_if_nothing_is_stored(
+    env: SyncEnv, database: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
     while len(env.registry.ids("ml-repos")) < 1100:
         env.registry.add_ml_repo()
     found = TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane", **database).execute({})
 
     assert (len(found), {len(batch) for batch in found}) == (1024, {1, 2})
+    assert ("or change the argument database_url" in capfd.readouterr().out) == bool(database)
 
 
 def test_a_list_takes_one_database_and_no_password_in_its_url() -> None:
