@@ -140,7 +140,7 @@ class Settings:
     notify_url: str | None = _global(
         _MONITORING,
         None,
-        "POST a JSON message to this URL when a run exits with a code other than 0 or 4. Set a secret URL in "
+        "POST a JSON message to this URL when a run exits with a code other than 0, 4 or 130. Set a secret URL in "
         "TFY_ETL_NOTIFY_URL.",
         metavar="URL",
         secret=True,

@@ -32,7 +32,7 @@ Then clear the task together with its downstream tasks. |
 | `verify` | checks that every ML repo was copied, then compares the whole registry | If it names ML repos, clear \
 their `sync` tasks together with the downstream tasks; the others need not run again. |
 
-A failed task has written nothing, and the next run of the DAG catches up. Parameters of one run:
+The next run of the DAG catches up with what a failed task did not write. Parameters of one run:
 
 - `full`: compare every version, also those that look unchanged.
 - `ml_repos`: copy only these ML repos (ids). `verify` then checks these alone: it makes no run over everything, and \
@@ -68,7 +68,7 @@ def registry_task_group(  # noqa: PLR0913 all are keywords
     default_args: Mapping[str, Any] | None = None,
     **arguments: Any,
 ) -> TaskGroup:
-    """Put the tasks of `registry_dag` into the current DAG, as a group. `arguments` are those of `registry_dag`.
+    """Put the tasks of `registry_dag` into the current DAG, as a group. `arguments` are those of `add_registry_tasks`.
 
     Tasks that use the data come after the group: `group >> task`.
     """

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # an optional dependency
     from etl.telemetry.otlp import OtlpExporter
 
 _SILENT_EXIT_CODES = frozenset({0, LockHeld.exit_code, Interrupted.exit_code})
-"""Exit codes without a webhook message: complete, and another run holds the lock."""
+"""Exit codes without a webhook message: complete, another run holds the lock, and interrupted."""
 
 _log = logging.getLogger(__name__)
 

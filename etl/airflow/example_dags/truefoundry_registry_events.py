@@ -39,7 +39,7 @@ with DAG(
 
     registry_task_group(database_conn_id="registry_db") >> refresh_dashboard()
 
-# The triggerer looks once a minute, and starts a run of the DAG for each move of the tag.
+# The triggerer looks once a minute. All moves of the tag that it finds start one run of the DAG.
 production_moved = Asset(
     "production_moved",
     watchers=[
@@ -54,7 +54,7 @@ with DAG("truefoundry_production_moved", schedule=[production_moved], start_date
 
     @task
     def announce(triggering_asset_events: Any = None) -> list[str]:
-        """Return a sentence for each change, such as `fraud-scorer v3: tag production added`."""
+        """Return a sentence for each of the first 20 changes of an event: `fraud-scorer v3: tag production added`."""
         events = [event for events in triggering_asset_events.values() for event in events]
         return [each["sentence"] for event in events for each in event.extra["payload"]["changes"]]
 
