@@ -121,6 +121,11 @@ def secrets_of_webhook(url: str | None) -> list[str]:
     return [unquote(each) for each in (parts["user"], parts["rest"]) if each and len(each) >= _MIN_WEBHOOK_SECRET]
 
 
+def mask(text: str, secrets: Iterable[str]) -> str:
+    """The text without the secrets, in any encoding and case."""
+    return secret_pattern(*secrets).sub(MASK, text)
+
+
 @lru_cache
 def secret_pattern(*secrets: str) -> re.Pattern[str]:
     """A pattern that finds the secrets in text, in any encoding and case. It ignores empty secrets.

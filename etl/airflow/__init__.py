@@ -9,7 +9,6 @@
 `setting_values` The values of settings, from options and connections.
 `links`          The link from a task to the control plane.
 `errors`         The state of a task after a run with an error.
-`progress`       The progress of a run in the task's log.
 `positions`      How far the earlier runs of a task came.
 `ml_repos`       Lists of ML repos, as arguments name them.
 `lineage`        Assets, and the facets of OpenLineage.

@@ -25,7 +25,7 @@ from airflow.sdk.exceptions import (
 from etl.durations import format_duration
 from etl.enums import RunStatus
 from etl.errors import ConfigError, DeleteLimitExceeded, EtlError, LockHeld
-from etl.redaction import secret_pattern
+from etl.redaction import mask
 
 if TYPE_CHECKING:
     from etl.sync import Summary
@@ -46,7 +46,7 @@ def translate_errors(
     try:
         yield
     except EtlError as error:
-        line = secret_pattern(*secrets).sub("***", str(error))
+        line = mask(str(error), secrets)
         if isinstance(error, ConfigError | DeleteLimitExceeded):
             raise AirflowFailException(line) from None
         if isinstance(error, LockHeld) and on_lock_held == "skip":

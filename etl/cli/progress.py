@@ -2,7 +2,6 @@
 
 import logging
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +17,7 @@ from rich.progress import (
 )
 
 from etl.sync import Progress as RunProgress
+from etl.sync import ProgressLog
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 10.0
@@ -31,26 +31,6 @@ class NoProgress:
 
     def advance(self, entity: str, records: int, total: int | None) -> None:
         """Do nothing."""
-
-
-class ProgressLog:
-    """A log line for each phase of a run, and further ones at intervals."""
-
-    def __init__(self) -> None:
-        self._records = 0
-        self._next = time.monotonic() + _EVERY_S
-
-    def phase(self, name: str) -> None:
-        """Log the new phase."""
-        _log.info("%s …", name)
-        self._records = 0
-
-    def advance(self, entity: str, records: int, total: int | None) -> None:
-        """Log the number of records, at most every ten seconds."""
-        self._records += records
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + _EVERY_S
-            _log.info("%s: %d of %s", entity, self._records, "?" if total is None else total)
 
 
 class _Bars(Progress):
@@ -92,7 +72,7 @@ class ProgressBars:
 def progress(wanted: bool | None) -> Iterator[RunProgress]:  # noqa: FBT001 it is a setting
     """Bars if wanted, or on a terminal by default; else log lines; nothing if not wanted."""
     if wanted is None and not sys.stderr.isatty():
-        yield ProgressLog()
+        yield ProgressLog(_log, _EVERY_S)
         return
     if wanted is False:
         yield NoProgress()

@@ -17,6 +17,7 @@
 `summary`          The result of a run, for people and programs.
 `derived_ml_repos`  Pure: derives ML repos that no list has from their models.
 `monitor`          The state of a run for telemetry, even if the run fails.
+`progress_log`     The progress of a run as log lines.
 `run_reporter`     Reports of a run to metrics file, OTLP collector and webhook.
 `prune`            Deletes old run history.
 """
@@ -25,6 +26,7 @@ from etl.sync.context import Progress
 from etl.sync.monitor import RunMonitor
 from etl.sync.plan import NEVER
 from etl.sync.planned_changes import NAMED_RECORDS
+from etl.sync.progress_log import ProgressLog
 from etl.sync.prune import Pruned, prune
 from etl.sync.retry_rejected import RejectedRetry, RetryResult
 from etl.sync.run import run
@@ -38,6 +40,7 @@ __all__ = [
     "NEVER",
     "Interrupts",
     "Progress",
+    "ProgressLog",
     "Pruned",
     "RejectedRetry",
     "RetryResult",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from etl.changes import deleted_record_names
 from etl.enums import Entity
 from etl.errors import DeleteLimitExceeded
-from etl.redaction import secret_pattern
+from etl.redaction import mask
 from etl.store import Tally, reconcile
 from etl.store.queries.planned_changes import planned
 from etl.sync.context import Context
@@ -21,8 +21,7 @@ def check_delete_limit(context: Context, tallies: Mapping[Entity, Tally]) -> Non
         reconcile.check_delete_limit(connection, tallies, context.scope.repos, share)
     except DeleteLimitExceeded as error:
         missing = planned(connection, NAMED_RECORDS, deletes_only=True)
-        secret = secret_pattern(context.settings.api_key or "")
-        names = deleted_record_names(missing, lambda text: secret.sub("***", text))
+        names = deleted_record_names(missing, lambda text: mask(text, [context.settings.api_key or ""]))
         raise DeleteLimitExceeded(f"{error} Missing: {names}.") from error
 
 

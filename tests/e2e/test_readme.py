@@ -1,4 +1,5 @@
 import json
+import logging
 import re
 from dataclasses import replace
 from typing import Any
@@ -6,13 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from etl.cli.progress import ProgressLog
 from etl.settings import Settings
 from etl.simulator import MODELS, Registry, Simulator
 from etl.store import engine_scope
-from etl.sync import Interrupts, run
+from etl.sync import Interrupts, ProgressLog, run
 from tests.support.paths import ROOT
 
+LOG = logging.getLogger(__name__)
 README = ROOT / "README.md"
 QUERIES = re.findall(r"```sql\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 
@@ -22,9 +23,9 @@ def url(migrated_url: str) -> str:
     registry = Registry.generate(seed=3, models=20)
     with Simulator(registry, token="t") as simulator, Interrupts() as interrupts:
         settings = Settings(host=simulator.url, api_key="t", database_url=migrated_url)
-        run(settings, interrupts=interrupts, progress=ProgressLog())
+        run(settings, interrupts=interrupts, progress=ProgressLog(LOG, 10.0))
         registry.delete_model(registry.ids(MODELS)[0])
-        run(replace(settings, allow_mass_delete=True), interrupts=interrupts, progress=ProgressLog())
+        run(replace(settings, allow_mass_delete=True), interrupts=interrupts, progress=ProgressLog(LOG, 10.0))
     return migrated_url
 
 

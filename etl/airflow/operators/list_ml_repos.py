@@ -21,7 +21,7 @@ from etl.redaction import passwords_of
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-_COST = 100
+_COST_OF_EMPTY_REPO = 100
 """The cost of syncing an ML repo without versions, in versions that could be compared instead."""
 
 
@@ -124,7 +124,7 @@ def balanced_batches(versions: Mapping[str, int], limit: int) -> list[list[str]]
     The most expensive ML repos are assigned first, each to the batch that costs least so far. Costs are rounded, so
     that a few new versions do not change batches.
     """
-    costs = {each: _rounded(_COST + number) for each, number in versions.items()}
+    costs = {each: _rounded(_COST_OF_EMPTY_REPO + number) for each, number in versions.items()}
     found: list[list[str]] = [[] for _ in range(limit)]
     least = [(0, place) for place in range(limit)]
     for each in sorted(costs, key=lambda each: (-costs[each], _hash(each))):

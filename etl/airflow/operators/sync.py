@@ -17,10 +17,9 @@ from etl.airflow.hook import TrueFoundryHook, check_options, database_url_of, re
 from etl.airflow.links import ControlPlaneLink
 from etl.airflow.ml_repos import as_list
 from etl.airflow.positions import store_position, stored_positions
-from etl.airflow.progress import TaskLogProgress
 from etl.airflow.setting_names import use_task_names
 from etl.errors import ConfigError, EtlError, UnknownMlRepo
-from etl.redaction import Redactor, escape_unprintable, passwords_of, secret_pattern, secrets_of_webhook
+from etl.redaction import Redactor, escape_unprintable, mask, passwords_of, secrets_of_webhook
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from etl.sync import Interrupts, Summary
 
 UI_COLOR = "#d7e8f5"
+_PROGRESS_EVERY_S = 30.0
 _MAX_NAMED = 50  # more names than Airflow shows
 
 
@@ -112,7 +112,7 @@ class TrueFoundrySyncOperator(BaseOperator):
             self._name_ml_repos(context, url, secrets)
         result |= {
             "ml_repos": done,
-            "warnings": [secret_pattern(*secrets).sub("***", each) for each in summary.warnings],
+            "warnings": [mask(each, secrets) for each in summary.warnings],
         }
         with translate_errors(secrets), self.use_names():
             self._publish(context, settings, summary, result)
@@ -168,12 +168,12 @@ class TrueFoundrySyncOperator(BaseOperator):
 
     def _reported_run(self, settings: "Settings", redactor: Redactor) -> "Summary":
         """Make one run, and report how it ended."""
-        from etl.sync import Interrupts, run, run_reporter
+        from etl.sync import Interrupts, ProgressLog, run, run_reporter
 
         with run_reporter(settings, redactor) as reporter:
             self._interrupts = Interrupts()
             try:
-                progress = reporter.wrap_progress(TaskLogProgress(self.log))
+                progress = reporter.wrap_progress(ProgressLog(self.log, _PROGRESS_EVERY_S))
                 summary = run(settings, interrupts=self._interrupts, progress=progress, monitor=reporter.monitor)
             except UnknownMlRepo:
                 reporter.is_reported = not self.skip_unknown_ml_repos
@@ -197,7 +197,7 @@ class TrueFoundrySyncOperator(BaseOperator):
             with open_readonly(url) as connection, connection.begin():
                 names = queries.names.ml_repo_names(connection, ids)
         except EtlError as error:  # after a run that failed, for the same reason
-            self.log.info("cannot read the names of the ML repos: %s", secret_pattern(*secrets).sub("***", str(error)))
+            self.log.info("cannot read the names of the ML repos: %s", mask(str(error), secrets))
             return
         context["ml_repo_names"] = [escape_unprintable(names.get(each, each)) for each in ids]
 

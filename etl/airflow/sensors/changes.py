@@ -9,6 +9,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from etl.airflow.change_events import check_condition, read_changes, start_position
 from etl.airflow.errors import translate_errors
 from etl.airflow.hook import database_url_of
+from etl.airflow.operators.sync import UI_COLOR
 from etl.airflow.positions import store_position, stored_positions
 from etl.airflow.setting_names import use_task_names
 from etl.redaction import passwords_of
@@ -28,7 +29,7 @@ class TrueFoundryChangeSensor(BaseSensorOperator):
     """
 
     template_fields: ClassVar[Sequence[str]] = ("database_conn_id", "model", "tag")
-    ui_color = "#d7e8f5"
+    ui_color = UI_COLOR
 
     def __init__(
         self,

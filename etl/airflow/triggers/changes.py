@@ -13,7 +13,7 @@ from etl.airflow.change_events import ChangeRead, check_condition, read_changes,
 from etl.airflow.hook import url_of
 from etl.airflow.setting_names import use_task_names
 from etl.errors import EtlError
-from etl.redaction import passwords_of, secret_pattern
+from etl.redaction import mask, passwords_of
 
 # Airflow stores an event about a second after the trigger fires. If the triggerer dies before this time has passed, the
 # event is sent again; if the position were stored at once, the event could be lost.
@@ -90,7 +90,7 @@ class TrueFoundryChangeTrigger(BaseEventTrigger):
                     return ChangeRead(start_position(url), None)
                 return read_changes(url, position, model=self.model, tag=self.tag, new_versions=self.new_versions)
         except EtlError as error:
-            raise EtlError(secret_pattern(*passwords_of(url)).sub("***", str(error))) from None
+            raise EtlError(mask(str(error), passwords_of(url))) from None
 
     async def _stored_position(self) -> int | None:
         """The smallest position stored with the assets; else the given one."""

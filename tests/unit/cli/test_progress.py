@@ -3,26 +3,8 @@ import logging
 import pytest
 from rich.progress import Progress
 
-from etl.cli.progress import NoProgress, ProgressBars, ProgressLog, progress
+from etl.cli.progress import NoProgress, ProgressBars, progress
 from etl.enums import Entity
-
-
-def test_a_long_phase_logs_lines_at_intervals(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 100.0
-    monkeypatch.setattr("etl.cli.progress.time.monotonic", lambda: now)
-    with caplog.at_level(logging.INFO):
-        lines = ProgressLog()
-        lines.phase("models")
-        lines.advance("models", 500, 1200)
-        now = 110.0
-        lines.advance("models", 500, 1200)
-        lines.advance("models", 200, 1200)
-        lines.phase("versions")
-        now = 120.0
-        lines.advance("model_versions", 7, None)
-    assert caplog.messages == ["models …", "models: 1000 of 1200", "versions …", "model_versions: 7 of ?"]
 
 
 def test_progress_off_logs_nothing(
