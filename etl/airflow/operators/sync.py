@@ -3,6 +3,7 @@
 Airflow imports this module whenever it parses DAGs, so functions import what runs need.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -205,16 +206,16 @@ class TrueFoundrySyncOperator(BaseOperator):
         """Publish a complete run that wrote to assets and OpenLineage. Fail a partial or refused one."""
         if not summary.complete or summary.run_id is None:
             self.outlets: list[Any] = []
-        position = self._emit(context, settings, self.run_ids(summary), result["ml_repos"]) if self.outlets else None
+        ml_repos = as_list(self.ml_repos)
+        position = self._emit(context, settings, self.run_ids(summary), ml_repos) if self.outlets else None
         self._finished = (settings, summary)
         if summary.exit_code:
             context["ti"].xcom_push("return_value", result)
             fail_if_not_complete(summary, result["warnings"], fail_on_partial=self.fail_on_partial)
-        if position is not None:
-            store_position(context, position)
+        self._store_event(context, position, ml_repos)
 
     def _emit(
-        self, context: "Context", settings: "Settings", own: Sequence[str], ml_repos: Sequence[str] = ()
+        self, context: "Context", settings: "Settings", own: Sequence[str], ml_repos: Sequence[str]
     ) -> str | None:
         """Keep the outlets whose tables have changed since the last event, and describe the changes in their events.
 
@@ -222,7 +223,7 @@ class TrueFoundrySyncOperator(BaseOperator):
         """
         from etl.store import open_readonly, runs
 
-        stored = map(datetime.fromisoformat, stored_positions(context, self.task_id))
+        stored = map(datetime.fromisoformat, stored_positions(context, self.task_id, _hash(ml_repos)))
         after = max(stored, default=context["dag_run"].start_date)
         with open_readonly(settings.database()) as connection:
             earlier = runs.with_changes(connection, {"ml_repos": ml_repos}, after)
@@ -236,3 +237,13 @@ class TrueFoundrySyncOperator(BaseOperator):
         for asset in (each for each in self.outlets if isinstance(each, Asset)):
             context["outlet_events"][asset].extra = extra
         return max(ends).isoformat() if ends else None
+
+    def _store_event(self, context: "Context", position: str | None, ml_repos: Sequence[str]) -> None:
+        """Store how far the event goes, at the end of a task that succeeds."""
+        if position is not None:
+            store_position(context, _hash(ml_repos), position)
+
+
+def _hash(ml_repos: Sequence[str]) -> str:
+    """A short name of these ML repos: a task may get others in each DAG run."""
+    return hashlib.sha256(",".join(sorted(ml_repos)).encode(errors="surrogatepass")).hexdigest()[:16]

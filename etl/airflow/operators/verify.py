@@ -9,7 +9,6 @@ from etl.airflow.errors import translate_errors
 from etl.airflow.hook import TrueFoundryHook
 from etl.airflow.ml_repos import as_list
 from etl.airflow.operators.sync import TrueFoundrySyncOperator
-from etl.airflow.positions import store_position
 from etl.enums import Entity
 from etl.errors import ConfigError, StoreError
 from etl.redaction import passwords_of
@@ -79,9 +78,8 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
         url = self.resolve_database_url()
         hook = TrueFoundryHook(self.truefoundry_conn_id)
         with translate_errors([hook.connection.password or "", *passwords_of(url)]), self.use_names():
-            position = self._emit(context, hook.settings(self.run_options(), database_url=url), self._synced_ids())
-        if position is not None:
-            store_position(context, position)
+            position = self._emit(context, hook.settings(self.run_options(), database_url=url), self._synced_ids(), ())
+        self._store_event(context, position, ())
         return {"run_id": None, "ml_repos": ml_repos, "verification": self._verified}
 
     def _end_without_list(self, context: "Context") -> NoReturn:

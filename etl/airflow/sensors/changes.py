@@ -60,7 +60,7 @@ class TrueFoundryChangeSensor(BaseSensorOperator):
 
     def execute_complete(self, context: "Context", event: dict[str, Any]) -> dict[str, Any]:
         """Return the event of the trigger."""
-        store_position(context, event["last_change_id"])
+        self._store_position(context, event)
         return event
 
     def poke(self, context: "Context") -> PokeReturnValue:
@@ -74,18 +74,21 @@ class TrueFoundryChangeSensor(BaseSensorOperator):
                 url, self._position, model=self.model, tag=self.tag, new_versions=self.new_versions
             )
         if event is not None:
-            store_position(context, event["last_change_id"])
+            self._store_position(context, event)
             self.log.info("%d changes: %s", event["count"], "; ".join(each["sentence"] for each in event["changes"]))
         return PokeReturnValue(is_done=event is not None, xcom_value=event)
 
     def _start(self, context: "Context", url: str) -> int:
         """The position of the last event, or else that at the start of the DAG run."""
-        positions = stored_positions(context, self.task_id)
+        positions = stored_positions(context, self.task_id, str(context["ti"].map_index))
         if not positions:
             return start_position(url, context["dag_run"].start_date)
         # A position after the last change is an old one: SQLite numbers from 1 again after `prune` has deleted all.
         last = start_position(url)
         return max((each for each in positions if each <= last), default=0)
+
+    def _store_position(self, context: "Context", event: dict[str, Any]) -> None:
+        store_position(context, str(context["ti"].map_index), event["last_change_id"])
 
     def _defer(self) -> Any:
         from etl.airflow.triggers import TrueFoundryChangeTrigger

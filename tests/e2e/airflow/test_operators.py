@@ -251,6 +251,21 @@ def test_an_event_has_the_runs_since_the_last_event_however_their_tasks_ended(en
     assert again.outlets == []
 
 
+def test_a_task_that_gets_other_ml_repos_in_each_dag_run_misses_no_change_of_any(env: SyncEnv) -> None:
+    stored: dict[str, list[Any]] = {}
+    asset = Asset("report")
+    for ml_repo in ("2", "3"):
+        sync(outlets=[asset], ml_repos=[ml_repo]).execute(context(stored))
+    env.registry.add_model("2")
+    by_hand = env.sync(ml_repo=("2",))
+    others = sync(outlets=[asset], ml_repos=["3"])
+    others.execute(context(stored))
+    assert others.outlets == []
+    given = context(stored)
+    sync(outlets=[asset], ml_repos=["2"]).execute(given)
+    assert given["outlet_events"][asset].extra["run_ids"][0] == by_hand.run_id
+
+
 def test_an_event_has_the_earlier_attempts_of_its_task_in_the_first_dag_run(env: SyncEnv) -> None:
     given = context()
     env.sync(ml_repo=("2",))
