@@ -227,7 +227,7 @@ class TrueFoundrySyncOperator(BaseOperator):
         after = max(stored, default=context["dag_run"].start_date)
         with open_readonly(settings.database()) as connection:
             earlier = runs.with_changes(connection, {"ml_repos": ml_repos}, after)
-            ids = list(dict.fromkeys([*earlier, *own]))
+            ids = [*(each for each in earlier if each not in set(own)), *own]
             written = runs.written_by(connection, ids)
             ends = [row["finished_at"] for row in runs.by_ids(connection, ids)]
         if self.events == "changed":
