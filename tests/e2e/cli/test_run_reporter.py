@@ -1,6 +1,5 @@
 """Reports of runs, from the command line to the receiver."""
 
-import errno
 import json
 import os
 import signal
@@ -15,10 +14,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from etl.errors import missing_extra
-from etl.settings import Settings
 from etl.simulator import MODELS, Registry, Simulator, fault
 from etl.store import ALL_REPOS, Store
-from etl.sync import run_reporter
 from tests.e2e.cli.commands import COMMAND, FAULTY, TOKEN, execute
 from tests.e2e.cli.conftest import Cli
 from tests.support.otlp_receiver import OtlpReceiver, metrics, receiver, spans
@@ -179,25 +176,6 @@ def test_the_message_of_a_failed_run_has_its_error_line(
     assert message["host"] == known.url
 
 
-def test_a_run_without_host_and_token_sends_a_message(
-    hook: OtlpReceiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("TFY_HOST", "TFY_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    result = tfy_etl("sync")
-    (post,) = hook.to(f"/{SECRET}")
-    assert (result.code, post.json()["exit_code"]) == (2, 2)
-    assert "No host and no token are set" in post.json()["error"]
-
-
-def test_the_message_of_a_run_that_a_system_error_ended_names_the_error(hook: OtlpReceiver) -> None:
-    settings = Settings(notify_url=f"{hook.url}/{SECRET}")
-    with pytest.raises(OSError, match="No space"), run_reporter(settings, str) as reporter, reporter.monitor:
-        raise OSError(errno.ENOSPC, "No space left on device", "stage.db")
-    (post,) = hook.to(f"/{SECRET}")
-    assert "No space left on device: 'stage.db'. Fix this, then run again." in post.json()["error"]
-
-
 def test_the_message_of_a_partial_run_has_its_warnings(known: Simulator, hook: OtlpReceiver, tfy_etl: Cli) -> None:
     known.faults = [fault("moving")]
     assert tfy_etl("sync", "--max-sweeps", "1", "--page-size", "2").code == 3
@@ -330,15 +308,6 @@ def test_an_unsupported_protocol_is_a_warning_and_the_run_continues(
     assert done.code == 0
     assert "traces and metrics are not sent: The OTLP protocol 'grpc' is not supported: use http/protobuf." in done.err
     assert collector.posts == []
-
-
-def test_a_run_that_did_not_start_leaves_no_exporter_open(collector: OtlpReceiver) -> None:
-    before = set(threading.enumerate())
-    during: set[threading.Thread] = set()
-    with run_reporter(Settings(), str):
-        during |= set(threading.enumerate()) - before
-    assert during
-    assert [each.name for each in during if each.is_alive()] == []
 
 
 @pytest.mark.parametrize("name", ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_METRICS_EXEMPLAR_FILTER"])
