@@ -71,7 +71,7 @@ def feed(data: ReportData, redact: Callable[[str], str]) -> list[FeedItem]:
 def activity(data: ReportData) -> Activity:
     """Return the activity of the last weeks.
 
-    What the source does not date is known since changes are recorded. A creation is known by its date.
+    Events without a date at the source are known only since changes are recorded. A creation is known by its date.
     """
     days, recorded_from = weeks(data.made_at), monday(data.recorded_from.astimezone(UTC).date())
     daily_counts, periods = data.activity.daily_counts, data.production.periods

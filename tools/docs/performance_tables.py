@@ -227,7 +227,7 @@ def scaling() -> str:
 
 
 def expected() -> str:
-    """What a user can expect at three sizes, from both benches."""
+    """Return the times to expect at three sizes, from both benches."""
     compare = load_result("compare")
     ours = [each for each in compare["summary"] if each["tool"] == _OURS]
     results = [{"versions": compare["data"]["base"]["model_versions"], **each} for each in ours]

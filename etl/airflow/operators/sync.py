@@ -41,8 +41,8 @@ class TrueFoundrySyncOperator(BaseOperator):
     `options` are settings by name, and may contain templates: {"full": True}, {"fqn": "{{ params.fqn }}"}. With
     `metrics_file`, `notify_url` and the OTEL_* variables, runs are reported as those of the command. The summary is the
     task's XCom. Assets in `outlets` get an event only after a complete run that wrote: with `events="changed"`
-    those of tables that changed, with `all` every one. An event is about all runs over these ML repos since the last
-    event of the task, or in its first DAG run since the start of that, so no change of a failed task is missed.
+    those of tables that changed, with `all` every one. An event covers all runs over these ML repos since the last
+    event of the task, so it misses no change of a failed task. The first event covers its own DAG run.
     `on_lock_held` is the action if another run holds the lock: skip, reschedule (after `lock_retry_delay`) or retry.
     `skip_unknown_ml_repos` ignores ML repos that no longer exist, and syncs the others.
     """
