@@ -76,7 +76,7 @@ def test_model_is_found_by_a_part_of_its_name_and_leads_to_its_versions(explored
 
 def test_question_takes_its_parameter_from_a_form(explored: Explored, window: Window) -> None:
     window.go(explored.url)
-    window.page.get_by_role("link", name="Which models have had no version for a number of days?").click()
+    window.page.get_by_role("link", name="Which models have had no version for more than a number of days?").click()
     shown = []
     for days in ("0", "36500"):
         window.page.get_by_label("days").fill(days)
