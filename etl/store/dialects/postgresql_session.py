@@ -65,6 +65,7 @@ def set_up(connection: Any) -> None:
     connection.execute("; ".join(f"SET {each}" for each in settings))
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
+        connection.close()  # SQLAlchemy 2.0 leaves it open
         raise ConfigError(
             f"The database has the encoding {encoding}, which cannot hold all text: create one with ENCODING 'UTF8'."
         )
