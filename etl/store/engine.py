@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from urllib.parse import unquote
 
 from sqlalchemy import URL, Connection, Engine, Transaction, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -20,6 +21,9 @@ _DIALECTS = {"sqlite": "etl.store.dialects.sqlite", "postgresql": "etl.store.dia
 _DRIVERS = {"postgresql": "psycopg"}
 _EXTRAS = {"postgresql": "postgres"}
 
+# SQLAlchemy before 2.1 leaves %20 in the name of a database or a file.
+_DECODES_DATABASE = make_url("sqlite:///%20").database == " "
+
 
 def parse_url(text: str) -> URL:
     """Parse and check a database URL. ConfigError if it is no URL, or its scheme is unknown."""
@@ -31,6 +35,8 @@ def parse_url(text: str) -> URL:
         ) from error
     if "@" in (url.host or ""):  # the host contains the end of the password, so no message may quote it
         raise ConfigError("The database URL has more than one @: write the one in the password as %40.")
+    if url.database and not _DECODES_DATABASE:
+        url = url.set(database=unquote(url.database))
     if url.get_backend_name() == "postgres":
         url = url.set(drivername="postgresql")
     if url.get_backend_name() not in _DIALECTS:

@@ -15,7 +15,7 @@ from etl.errors import ConfigError, LockHeld, StoreError
 from etl.store import RepoScope, check_lock_free, describe_database, engine_scope, open_engine
 from etl.store.dialects import postgresql
 from etl.store.dialects import sqlite as sqlite_dialect
-from etl.store.engine import dialect_of, is_new_file, writing
+from etl.store.engine import dialect_of, is_new_file, parse_url, writing
 from tests.support.databases import migrate
 
 
@@ -85,6 +85,15 @@ def test_opening_a_file_frees_no_lock_of_another_connection_in_the_process(migra
         subprocess.run([sys.executable, "-c", write, str(path)], check=True)
 
         assert Path(f"{path}-wal").exists()  # only the last connection to a file may remove its log
+
+
+def test_escapes_in_the_name_of_a_database_are_decoded(tmp_path: Path) -> None:
+    """By every version of SQLAlchemy, so that an upgrade does not lead to another file."""
+    with engine_scope(f"sqlite:///{tmp_path}/50%25%20x+y.db") as engine, engine.connect():
+        pass
+
+    assert (tmp_path / "50% x+y.db").is_file()
+    assert parse_url("postgresql://user:p%40ss@host/50%25%20x").database == "50% x"
 
 
 def test_a_file_name_with_a_nul_is_refused(tmp_path: Path) -> None:
