@@ -204,9 +204,6 @@ class PostgresqlDialect(DatabaseDialect):
         # With old statistics, the server assumes that tables are small. A nested loop would then scan one table for
         # each row of another, which takes half a minute.
         connection.execute(text("SET LOCAL enable_nestloop = off"))
-        # Where only a nested loop works, that setting makes the cost seem huge, so that the server would compile each
-        # view. For the views of history this takes seconds, even if there are no rows.
-        connection.execute(text("SET LOCAL jit = off"))
 
     @override
     def wait_for_merges(self, connection: Connection) -> None:

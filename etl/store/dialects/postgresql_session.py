@@ -60,6 +60,8 @@ def set_up(connection: Any) -> None:
         # In a time zone ahead of UTC, the last hours of the year 9999 would exceed Python's datetime.
         "TIME ZONE 'UTC'",
         f"lock_timeout = '{LOCK_TIMEOUT_S}s'",
+        # Compiling takes longer than it saves: a second of a large first load, and seconds for a view in a snapshot.
+        "jit = off",
         *(f"tcp_{name} = {value}" for name, value in KEEPALIVES.items()),
     ]
     connection.execute("; ".join(f"SET {each}" for each in settings))

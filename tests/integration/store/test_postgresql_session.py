@@ -47,6 +47,12 @@ def test_settings_of_the_database_change_nothing_in_a_run(url: str, setting: str
         assert env.held() == env.served()
 
 
+def test_no_session_compiles_queries(url: str) -> None:
+    alter_database(url, "jit = on")
+    with engine_scope(url) as engine, engine.connect() as connection:
+        assert connection.scalar(text("SHOW jit")) == "off"
+
+
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", "EUC_JP"])
 def test_a_database_that_cannot_hold_all_text_is_refused_in_one_line(postgres_url: str, encoding: str) -> None:
     name = f"test_{encoding.lower()}"
