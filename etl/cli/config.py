@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from etl.cli.config_file import COMMANDS_WITH_SETTINGS, path_of
+from etl.cli.options import context_without_arguments
 from etl.cli.sanitize import redact, sanitize
 from etl.redaction import passwords_of, secret_pattern
 from etl.setting_names import flag
@@ -43,10 +44,7 @@ def show_config(root: click.Context, output: str) -> None:
 
 
 def _settings(root: click.Context) -> list[ShownSetting]:
-    contexts = {"global": root}
-    for name in COMMANDS_WITH_SETTINGS:  # without arguments: the environment, the config file and the defaults
-        command = root.command.commands[name]  # type: ignore[attr-defined]  # the root is a group
-        contexts[name] = command.make_context(name, [], parent=root)
+    contexts = {"global": root} | {name: context_without_arguments(root, name) for name in COMMANDS_WITH_SETTINGS}
     contexts["words"] = contexts["sync"]
     found = [each for each in fields(Settings) if each.metadata.get("scope") in contexts]
     return [_shown(each, contexts[each.metadata["scope"]]) for each in found]

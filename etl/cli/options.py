@@ -107,6 +107,12 @@ def settings_of(ctx: click.Context, **own: Any) -> Settings:
     return Settings(**given, api_key=root.obj or (None if file_option else token_of_environment()))
 
 
+def context_without_arguments(root: click.Context, name: str) -> click.Context:
+    """A command's context, with values from the environment, the config file and the defaults."""
+    command: click.Command = root.command.commands[name]  # type: ignore[attr-defined]  # the root is a group
+    return command.make_context(name, [], parent=root)
+
+
 output_option = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
 )

@@ -5,12 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from etl.cli.lazy import imports_without_gc
 from etl.cli.moment import MomentParam
-from etl.cli.options import Duration, complete_table, options, output_option, settings_of
+from etl.cli.options import (
+    Duration,
+    complete_table,
+    context_without_arguments,
+    options,
+    output_option,
+    settings_of,
+)
 from etl.cli.version_number import VersionNumber
 from etl.durations import MOMENT_FORMS
+from etl.settings import Settings
 
 
 @click.command(
@@ -87,12 +96,21 @@ def diff(ctx: click.Context, /, model: str | None, output: str, **how: Any) -> N
         raise click.UsageError("--dry-run compares everything: leave out MODEL.", ctx)
     with imports_without_gc():
         from etl.cli.diff import diff_command
-    settings = settings_of(ctx, dry_run=how["dry_run"], full=how["full"], ml_repo=how["ml_repo"])
+    settings = _settings_of_dry_run(ctx) if how["dry_run"] else settings_of(ctx)
     moments = (how["start"], how["end"])
     diff_command(settings, model, moments=moments, versions=how["versions"], limit=how["limit"], output=output)
 
 
 diff.params[-2:-2] = [each for each in options("sync") if each.name in {"full", "ml_repo"}]
+
+
+def _settings_of_dry_run(ctx: click.Context) -> Settings:
+    """The settings that `sync` would have now, except those that this command line changes."""
+    own = context_without_arguments(ctx.find_root(), "sync").params
+    for name in ("full", "ml_repo"):
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            own[name] = ctx.params[name]
+    return settings_of(ctx, **own | {"dry_run": True})
 
 
 @click.command()

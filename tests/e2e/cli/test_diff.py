@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,24 @@ def test_diff_shows_moments_in_sentences_or_as_json(known: Simulator, registry: 
     found = json.loads(tfy_etl("diff", "--from", "1h", "--output", "json").out)
     assert {each["kind"] for each in found} == {"created"}
     assert tfy_etl("diff", "--dry-run").out == "From the tables to the source: 0 differences.\n"
+
+
+def test_a_dry_run_takes_the_settings_of_sync(
+    known: Simulator, registry: Registry, tfy_etl: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tfy_etl("sync").code == 0
+    for repo in ("1", "2"):
+        of_repo = next(each for each in registry.records(MODELS) if each["ml_repo_id"] == repo)
+        registry.set_tags(of_repo["latest_version"]["id"], ["production"])
+    (folder / "etl.toml").write_text('versions = "latest"\nml-repo = ["1"]')
+    monkeypatch.setenv("TFY_ETL_ACCEPT_COVERAGE", "1")
+    known.log.clear()
+    in_file = tfy_etl("--config", "etl.toml", "diff", "--dry-run").out
+    assert in_file.startswith("From the tables to the source: 2 differences.\n")
+    assert {each.path.rpartition("/")[2] for each in known.log} == {"ml-repos", "models"}
+    of_line = tfy_etl("--config", "etl.toml", "diff", "--dry-run", "--ml-repo", "2").out
+    assert of_line.startswith("From the tables to the source: 2 differences.\n")
+    assert of_line != in_file
 
 
 def test_diff_of_two_versions_says_which_one_has_what(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
