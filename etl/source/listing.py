@@ -18,6 +18,9 @@ from etl.source.fetch_pool import FetchPool, Task
 
 _log = logging.getLogger(__name__)
 
+_PAGES_BEFORE_GROWTH = 16
+"""Pages of a size that was lowered for a large record, until the size is doubled."""
+
 _FEWEST_AHEAD = 2
 """Minimum number of pages to fetch ahead: the next page, and one in reserve."""
 
@@ -153,6 +156,9 @@ class ListingReader:
     ) -> None:
         """Start the fetch threads."""
         self.page_size = page_size
+        self._largest = page_size
+        self._passed = 0
+        """The number of pages since the size was changed."""
         self._client = client
         self._concurrency = concurrency
         self._max_sweeps = max_sweeps
@@ -199,22 +205,42 @@ class ListingReader:
         return self._pool.submit(partial(self._fetch, listing, offset))
 
     def _fetch(self, listing: Listing, offset: int) -> Page:
-        """Fetch one page; if the server rejects its size, lower the size for the whole run."""
+        """Fetch one page.
+
+        If the server rejects its size, lower the size for the whole run. If a record makes it too large, lower the size
+        until some pages have passed.
+        """
+        first = self.page_size
         while True:
             size = self.page_size
             try:
                 patient = offset > 0 or not listing.optional
-                return self._client.list_page(listing.endpoint, listing.filters, offset, size, patient=patient)
-            except (LimitRefused, TooLarge) as refusal:
+                page = self._client.list_page(listing.endpoint, listing.filters, offset, size, patient=patient)
+            except LimitRefused as refusal:
+                if size == 1:
+                    self._resize(first, first)  # it was not the size that the server rejected
+                    raise
+                smaller = max((number for number in refusal.named if 0 < number < size), default=size // 2)
+                if smaller < self.page_size:
+                    self._resize(smaller, smaller)
+                    _log.warning("pages of %d instead of %d records: the server takes no more", smaller, size)
+            except TooLarge:
                 if size == 1:
                     raise
-                self._shrink(size, refusal)
+                if size // 2 < self.page_size:
+                    self._resize(size // 2, self._largest)
+                    _log.info("pages of %d instead of %d records, around a large record", size // 2, size)
+            else:
+                self._grow_after(size)
+                return page
 
-    def _shrink(self, size: int, refusal: LimitRefused | TooLarge) -> None:
-        """Lower the page size to the largest smaller number in the answer, else to half."""
-        named = refusal.named if isinstance(refusal, LimitRefused) else ()
-        smaller = max((number for number in named if 0 < number < size), default=size // 2)
+    def _resize(self, size: int, largest: int) -> None:
         with self._lock:
-            if smaller < self.page_size:
-                self.page_size = smaller
-                _log.warning("pages of %d instead of %d records from here on: the server takes no more", smaller, size)
+            self.page_size, self._largest, self._passed = size, largest, 0
+
+    def _grow_after(self, size: int) -> None:
+        """Double the page size if it was lowered for a large record, and enough pages have passed since."""
+        with self._lock:
+            self._passed += size == self.page_size
+            if self.page_size < self._largest and self._passed == _PAGES_BEFORE_GROWTH:
+                self.page_size, self._passed = min(2 * self.page_size, self._largest), 0

@@ -118,7 +118,7 @@ class Sweep:
         self._received += len(page.new_records)
         self.repeats = self._is_repeated(page, keys)
         self.endless = self._exceeds(page)
-        if self.repeats or self.endless or self._goes_in_circles() or self._runs_away(len(keys)):
+        if self.repeats or self.endless or self._goes_in_circles() or self._runs_away(page):
             self._whole, self.ended = False, True
         self._advance(page, keys[-1])
         self._last, self._last_keys = page, keys
@@ -218,9 +218,10 @@ class Sweep:
             return None
         return "total"
 
-    def _runs_away(self, length: int) -> bool:
-        """Whether the list seems to grow as fast as it is read."""
-        self._short = self._short + 1 if length * 2 < self._longest else 0
+    def _runs_away(self, page: Page) -> bool:
+        """Whether the list seems to grow as fast as it is read: its pages are short, and none is the last."""
+        usual = min(self._longest, page.asked)
+        self._short = self._short + 1 if len(page.records) * 2 < usual else 0
         return self._short > MAX_SHORT_PAGES
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
+from threading import Lock
 from typing import Any
 
 import httpx
 
 from etl.settings import Settings
-from etl.source import Client
+from etl.source import Client, ListingReader
 from etl.source.responses import Response
 from etl.source.throttle import Throttle
 from etl.source.transport import Transport
@@ -75,3 +76,28 @@ def responding(body: bytes, status: int = 200, **headers: str) -> Respond:
         server.wfile.write(body)
 
     return respond
+
+
+class Recorder:
+    """Passes requests on, and records them."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.seen: list[httpx.Request] = []
+        self._handler = handler
+        self._lock = Lock()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        with self._lock:
+            self.seen.append(request)
+            return self._handler(request)
+
+    def offsets(self) -> list[int]:
+        return [int(request.url.params["offset"]) for request in self.seen]
+
+    def limits(self) -> list[int]:
+        return [int(request.url.params["limit"]) for request in self.seen]
+
+
+def reader_of(handler: Handler, *, page_size: int = 3, concurrency: int = 2, max_sweeps: int = 3) -> ListingReader:
+    client = client_of(handler, api_prefix="/api/ml/v1", concurrency=concurrency, max_retries=0)
+    return ListingReader(client, page_size, concurrency, max_sweeps)

@@ -1,50 +1,21 @@
 """Lists read page by page, ahead and in order, until they are proven."""
 
-from collections.abc import Callable, Iterator
-from threading import Lock
-from typing import Any
+from collections.abc import Iterator
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.errors import RequestRefused, SourceError
-from etl.source import Listing, ListingReader, transport
-from etl.source.exceptions import LimitRefused, TooLarge
-from etl.source.size_limits import SizeLimit
+from etl.errors import RequestRefused
+from etl.source import Listing, ListingReader
 from tests.support.concurrency_probe import ConcurrencyProbe
 from tests.unit.source.lists import ORDERS, Order, still_list
-from tests.unit.source.planes import Handler, client_of, parse_envelope, serving
+from tests.unit.source.planes import Recorder, client_of, parse_envelope, reader_of, serving
 
 pytestmark = pytest.mark.slow
 
 MODELS = Listing("models")
-
-
-class Recorder:
-    """Passes requests on, and records them."""
-
-    def __init__(self, handler: Handler) -> None:
-        self.seen: list[httpx.Request] = []
-        self._handler = handler
-        self._lock = Lock()
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        with self._lock:
-            self.seen.append(request)
-            return self._handler(request)
-
-    def offsets(self) -> list[int]:
-        return [int(request.url.params["offset"]) for request in self.seen]
-
-    def limits(self) -> list[int]:
-        return [int(request.url.params["limit"]) for request in self.seen]
-
-
-def reader_of(handler: Handler, *, page_size: int = 3, concurrency: int = 2, max_sweeps: int = 3) -> ListingReader:
-    client = client_of(handler, api_prefix="/api/ml/v1", concurrency=concurrency, max_retries=0)
-    return ListingReader(client, page_size, concurrency, max_sweeps)
 
 
 def test_list_name_in_messages_includes_its_filters() -> None:
@@ -228,82 +199,3 @@ class TestReadMany:
             readings.close()  # type: ignore[attr-defined]
 
         assert len(requests.seen) <= 3
-
-
-def limited(most: int, body: Callable[[int], Any], status: int = 422) -> Handler:
-    """A control plane that refuses pages of more than `most` records."""
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        if int(request.url.params["limit"]) > most:
-            return httpx.Response(status, json=body(most))
-        return serving(still_list(20))(request)
-
-    return handler
-
-
-class TestThePageSize:
-    @pytest.mark.parametrize(
-        "body",
-        [
-            lambda most: {"detail": [{"loc": ["query", "limit"], "msg": "too much", "ctx": {"le": most}}]},
-            lambda most: {"statusCode": 400, "message": f"limit must not be greater than {most}"},
-        ],
-    )
-    def test_is_lowered_to_the_largest_size_in_the_answer(self, body: Callable[[int], Any]) -> None:
-        requests = Recorder(limited(7, body))
-        with reader_of(requests, page_size=400) as reader:
-            reading = reader.read(MODELS)
-            pages = list(reading)
-
-        assert requests.limits() == [400] + [7] * (len(requests.seen) - 1)
-        assert (reader.page_size, reading.proof) == (7, "anchored")
-        assert sum(len(page.new_records) for page in pages) == 20
-
-    def test_is_halved_if_the_answer_names_no_size(self) -> None:
-        requests = Recorder(limited(7, lambda _most: {"message": "limit too large"}, status=400))
-        with reader_of(requests, page_size=40) as reader:
-            list(reader.read(MODELS))
-
-        assert requests.limits()[:4] == [40, 20, 10, 5]
-        assert set(requests.limits()[3:]) == {5}
-
-    def test_once_lowered_applies_to_all_later_pages(self, caplog: pytest.LogCaptureFixture) -> None:
-        requests = Recorder(limited(7, lambda most: {"message": f"limit above {most}"}))
-        with reader_of(requests, page_size=40, concurrency=1) as reader:
-            list(reader.read(MODELS))
-            list(reader.read(Listing("model-versions")))
-
-        assert requests.limits().count(40) == 1
-        assert caplog.text.count("pages of 7 instead of 40") == 1
-
-    def test_of_one_if_refused_raises_the_error(self) -> None:
-        with (
-            reader_of(limited(0, lambda _most: {"message": "limit too large"}), page_size=4) as reader,
-            pytest.raises(LimitRefused),
-        ):
-            list(reader.read(MODELS))
-
-    def test_is_halved_if_an_answer_is_too_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(transport, "page_limit", lambda _workers: SizeLimit(800, 10**9))
-        with reader_of(serving(still_list(20)), page_size=16) as reader:
-            reading = reader.read(MODELS)
-            pages = list(reading)
-
-        assert (reader.page_size, reading.proof) == (4, "anchored")
-        assert sum(len(page.new_records) for page in pages) == 20
-
-    def test_of_one_if_the_record_is_too_large_raises_the_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(transport, "SINGLE_RECORD_LIMIT", SizeLimit(10, 10**9))
-        monkeypatch.setattr(transport, "page_limit", lambda _workers: SizeLimit(10, 10**9))
-        with reader_of(serving(still_list(20)), page_size=2) as reader, pytest.raises(TooLarge):
-            list(reader.read(MODELS))
-
-    def test_is_not_lowered_by_another_refusal(self) -> None:
-        refused = httpx.Response(422, json={"message": "ml_repo_id is needed"})
-        requests = Recorder(lambda _request: refused)
-        with reader_of(requests) as reader, pytest.raises(SourceError) as caught:
-            list(reader.read(MODELS))
-
-        assert isinstance(caught.value, RequestRefused)
-        assert caught.value.status == 422
-        assert len(requests.seen) == 1
