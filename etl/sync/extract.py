@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 
 from etl.enums import Coverage, Entity
@@ -17,7 +16,7 @@ from etl.source.list_availability import VERSIONS, Refusal, explain_refusal, is_
 from etl.store import ScopeState, Staging
 from etl.sync.derived_ml_repos import DerivedMlRepos
 from etl.sync.find_ml_repo import find_ml_repo
-from etl.sync.messages import list_label, ml_repo_label, unknown_ml_repos
+from etl.sync.messages import cannot_be_read, consequence, list_label, ml_repo_label, unknown_ml_repos
 from etl.sync.plan import Plan
 from etl.sync.scope import Scope
 from etl.sync.stage_pages import PageStager
@@ -26,12 +25,8 @@ from etl.sync.version_batch import VersionBatch
 _log = logging.getLogger(__name__)
 
 _MOST_WARNINGS = 20
-_CONSEQUENCES = {
-    "model versions": "only the latest version of each model is copied",
-    "ML repos": "ML repos are derived from their models",
-}
 _REFUSED_IN_A_ROW = 3
-"""Consecutive models with refused versions after which the list of versions is probed again."""
+"""Consecutive models with refused versions before the list of versions is probed again; then ten times as many."""
 
 PageCallback = Callable[[Entity, int, int | None], None]
 """Called for each page with its entity, its number of records, and the list's length (None if unknown)."""
@@ -84,13 +79,17 @@ class Extraction:
         return "confirmed" if "confirmed" in self.proofs else "anchored"
 
     def ml_repos(self) -> None:
-        """Read all ML repos, or the only one of the scope. Raises UnknownMlRepo if one of the scope is not listed."""
+        """Read all ML repos, or the only one of the scope.
+
+        Raises UnknownMlRepo if the list is proven complete, and one of the scope is not in it.
+        """
         found = self.ml_repo_name and find_ml_repo(self.client, self.scope.ml_repos[0], self.ml_repo_name)
         if found:
             self.stager.take(Entity.ML_REPOS, [found])
             self._listed = frozenset(self.scope.ml_repos)
             return
         listed: dict[str | None, str] = {}
+        unproven = self.unproven
         try:
             for page in self._pages(Entity.ML_REPOS, Listing("ml-repos", optional=True)):
                 self.stager.take(Entity.ML_REPOS, page.new_records, page.again)
@@ -100,13 +99,15 @@ class Extraction:
         except (Forbidden, RequestRefused) as refusal:
             if not is_withheld(refusal):
                 raise
-            self.lists_ml_repos = False
-            self._missing["ML repos"] = refusal
-            return
+            if not listed:
+                self.lists_ml_repos = False
+                self._missing["ML repos"] = refusal
+                return
+            self._not_had(Listing("ml-repos"), refusal)
         self._listed = frozenset(filter(None, listed))
         unknown = [each for each in self.scope.ml_repos if each not in listed]
-        if unknown:
-            raise unknown_ml_repos(unknown, listed.values())
+        if unknown and self.unproven == unproven:
+            raise unknown_ml_repos(unknown, map(self.client.redact, listed.values()))
 
     def models(self) -> None:
         """Read every model of the scope.
@@ -165,11 +166,7 @@ class Extraction:
             )
         elif lost or (self._missing and self.before.is_first):
             missing = "; ".join(explain_refusal(what, refusal) for what, refusal in self._missing.items())
-            self.warn(f"{missing[0].upper()}{missing[1:]}. {self._consequence()}")
-
-    def _consequence(self) -> str:
-        text = ", and ".join(_CONSEQUENCES[what] for what in reversed(self._missing))
-        return f"{text[0].upper()}{text[1:]}."
+            self.warn(f"{missing[0].upper()}{missing[1:]}. {consequence(list(self._missing))}")
 
     def _take_latest(
         self, versions: Iterable[Record | None], model_ids: Callable[[Sequence[str]], set[str]] | None = None
@@ -269,7 +266,7 @@ class Extraction:
     def _versions_of(self, model_ids: Iterator[str]) -> None:
         """Read the versions of each of these models, several models at the same time."""
         listings = (Listing(VERSIONS, (("model_id", model_id),)) for model_id in model_ids)
-        refused = 0
+        refused, refused_before_probe = 0, _REFUSED_IN_A_ROW
         batch = VersionBatch()
         for reading in self.reader.read_many(listings):
             model_id = dict(reading.listing.filters)["model_id"]
@@ -283,8 +280,10 @@ class Extraction:
                 if not isinstance(refusal, Forbidden | NotOffered):
                     raise
                 refused += 1
-                if refused >= _REFUSED_IN_A_ROW and self._are_refused_by_now(model_id):
-                    break
+                if refused >= refused_before_probe:
+                    if self._are_refused_by_now(model_id):
+                        break
+                    refused_before_probe *= 10
                 self._not_had(reading.listing, refusal)
                 self.staging.mark_incomplete([model_id])
                 continue
@@ -317,9 +316,8 @@ class Extraction:
         batch.clear()
 
     def _not_had(self, listing: Listing, refusal: Refusal) -> None:
-        status = HTTPStatus.FORBIDDEN if isinstance(refusal, Forbidden) else refusal.status
         self.unproven += 1
-        self.warn(f"{list_label(listing)} cannot be read ({status:d}): the next run tries again, nothing is deleted.")
+        self.warn(cannot_be_read(listing, refusal))
 
     def _pages(self, entity: Entity, listing: Listing) -> Iterator[Page]:
         reading = self.reader.read(listing)

@@ -1,16 +1,37 @@
 """Pure: the wording of warnings and errors about lists."""
 
 from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from etl.errors import UnknownMlRepo
-from etl.source import Listing
+from etl.source import Forbidden, Listing
+from etl.source.exceptions import InvalidPath
+from etl.source.list_availability import Refusal
+
+_CONSEQUENCES = {
+    "model versions": "only the latest version of each model is copied",
+    "ML repos": "ML repos are derived from their models",
+}
 
 
 def list_label(listing: Listing) -> str:
     """Name a list, with its filters."""
     filters = " and ".join(f"{name}={value}" for name, value in listing.filters)
     return f"The list of {listing.endpoint}{' with ' if filters else ''}{filters}"
+
+
+def cannot_be_read(listing: Listing, refusal: Refusal) -> str:
+    """Say that a list that was offered cannot be read in this run."""
+    status = HTTPStatus.FORBIDDEN if isinstance(refusal, Forbidden) else refusal.status
+    why = "its id cannot be part of a URL" if isinstance(refusal, InvalidPath) else f"{status:d}"
+    return f"{list_label(listing)} cannot be read ({why}): the next run tries again, nothing is deleted."
+
+
+def consequence(missing: Sequence[str]) -> str:
+    """Say what the run does without the missing lists."""
+    text = ", and ".join(_CONSEQUENCES[what] for what in reversed(missing))
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def ml_repo_label(ml_repo: dict[str, Any]) -> str:

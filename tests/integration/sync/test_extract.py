@@ -4,11 +4,12 @@ import pytest
 
 from etl.enums import Entity
 from etl.errors import RequestRefused
-from etl.models import Model, ModelVersion, SyncRun, SyncScope, VersionReadState
-from etl.simulator import Fault, fault
+from etl.models import MlRepo, Model, ModelVersion, SyncRun, SyncScope, VersionReadState
+from etl.simulator import Fault, Registry, fault
 from etl.simulator.faults import FaultContext
 from etl.simulator.http_types import Proceed, Response, refusal
 from etl.store import Tally
+from etl.sync import NEVER
 from tests.support.faults import at_request
 from tests.support.sync_env import SyncEnv, sync_env
 
@@ -88,6 +89,41 @@ def without_versions_of(*model_ids: str) -> Fault:
         return refusal(404, "Not found.") if asked & {*model_ids} else proceed()
 
     return Fault(apply, endpoint="model-versions")
+
+
+def test_a_list_of_ml_repos_that_breaks_off_keeps_those_that_it_had(env: SyncEnv) -> None:
+    def apply(context: FaultContext, proceed: Proceed) -> Response:
+        return proceed() if context.request.query["offset"] == ["0"] else refusal(403, "Not allowed.")
+
+    env.plane.faults = [Fault(apply, endpoint="ml-repos")]
+    summary = env.sync(page_size=2)
+
+    assert {row["id"]: row["is_derived"] for row in env.rows(MlRepo)} == {"1": False, "2": False, "3": True}
+    assert (summary.exit_code, summary.warnings) == (
+        3,
+        ["The list of ml-repos cannot be read (403): the next run tries again, nothing is deleted."],
+    )
+
+
+def test_many_refused_models_lead_to_few_probes(migrated_url: str) -> None:
+    registry = Registry.generate(seed=7, ml_repos=3, models=60, versions=1, metrics=0, empty_share=0)
+    readable = {each["id"] for each in registry.records("models") if each["ml_repo_id"] == "3"}
+
+    def apply(context: FaultContext, proceed: Proceed) -> Response:
+        query = context.request.query
+        allowed = query.get("ml_repo_id") == ["3"] or readable & set(query.get("model_id", ()))
+        return proceed() if allowed else refusal(403, "Not allowed.")
+
+    with sync_env(migrated_url, registry) as env:
+        env.plane.faults = [Fault(apply, endpoint="model-versions")]
+        env.sync(page_size=2)
+        env.plane.log.clear()
+        summary = env.sync(page_size=2, full_every=NEVER)
+        asked = [each.query for each in env.plane.log if "model-versions" in each.path]
+
+    assert summary.plan.way == "by model"
+    assert sum("model_id" in query for query in asked) > 30
+    assert sum(query["limit"] == "1" for query in asked) <= 12
 
 
 def test_a_latest_version_that_the_sweep_left_out_is_read_by_model(env: SyncEnv) -> None:

@@ -4,8 +4,9 @@ import pytest
 
 from etl.enums import Entity
 from etl.errors import ConfigError, DeleteLimitExceeded, UnknownMlRepo
-from etl.models import Model, SyncRun, SyncScope
+from etl.models import MlRepo, Model, SyncRun, SyncScope
 from etl.settings import Settings
+from etl.simulator import fault
 from etl.source import Listing
 from etl.store import Tally
 from etl.sync import NEVER
@@ -141,6 +142,14 @@ def test_an_unknown_ml_repo_is_refused_with_the_ones_there_are(env: SyncEnv) -> 
 
     assert told.value.ml_repos == ("77", "78")
     assert env.row(SyncRun)["status"] == "failed"
+
+
+def test_an_ml_repo_that_an_unproven_list_lacks_is_not_unknown(env: SyncEnv) -> None:
+    env.plane.faults = [fault("empty_page,endpoint=ml-repos")]
+    summary = env.sync(ml_repo=("3",), page_size=2)
+
+    assert (summary.complete, summary.exit_code) == (False, 3)
+    assert env.row(MlRepo, MlRepo.id == "3")["is_derived"]
 
 
 def test_without_empty_models_every_version_is_read_in_one_sweep_all_the_same(env: SyncEnv) -> None:
