@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from etl.enums import Coverage, Entity
 from etl.settings import Settings
 from etl.source import Client
-from etl.store import ScopeState, Store
+from etl.store import ScopeState, Store, Vocabulary
 from etl.sync.monitor import RunMonitor
 from etl.sync.retry_rejected import RejectedRetry
 from etl.sync.scope import Scope
@@ -26,7 +26,7 @@ class Progress(Protocol):
 
 @dataclass
 class Context:
-    """One run. `why_full` and `coverage` are final once the models are read."""
+    """One run. `why_full` is final once the models are read, and `coverage` once the versions are."""
 
     settings: Settings
     scope: Scope
@@ -39,6 +39,7 @@ class Context:
     state: ScopeState
     first_load: bool
     retry: RejectedRetry | None
+    words: Vocabulary
     list_all_changes: bool = False
     why_full: str | None = None
     coverage: Coverage | None = None

@@ -63,7 +63,7 @@ def run(  # noqa: PLR0913 all but the settings are keyword-only
     With `list_all_changes`, the result of a dry run lists every change, instead of the first thousand.
     Raises EtlError if nothing was written.
     """
-    scope = Scope.of(settings)
+    scope, words = Scope.of(settings), Vocabulary(*settings.words())
     monitor = monitor or RunMonitor()
     with monitor, interrupts.time_limit(settings.max_run_time.total_seconds()):
         settings.require_source()
@@ -92,6 +92,7 @@ def run(  # noqa: PLR0913 all but the settings are keyword-only
                 first_load=not state.is_known and runs.is_empty(store.connection, scope.repos),
                 retry=retry,
                 list_all_changes=list_all_changes,
+                words=words,
             )
             context.why_full = _why_full(context, scope.versions)
             monitor.last_complete_at = state.last_complete_at
@@ -295,7 +296,7 @@ def _commit(context: Context, read: _Read) -> None:
         missing=read.missing,
         supersede=_supersede(context, read.extraction),
         advance=_advance(context, read) if _advances(context, read) else None,
-        words=Vocabulary(*context.settings.words()),
+        words=context.words,
         signals_ignored=context.interrupts.ignored(),
     )
 

@@ -41,6 +41,11 @@ def test_the_json_result_is_one_object_with_the_documented_keys(known: Simulator
     assert result["plan"]["because"] == "no run has compared every version yet"
 
 
+def test_words_that_name_nothing_are_refused_before_the_first_request(known: Simulator, tfy_etl: Cli) -> None:
+    done = tfy_etl("sync", "--production-tags", ",")
+    assert (done.code, "--production-tags" in done.err, known.log) == (2, True, [])
+
+
 def test_the_result_for_people_fits_a_narrow_terminal(known: Simulator, tfy_etl: Cli) -> None:
     lines = tfy_etl("sync").out.splitlines()
     assert lines[0] == "Up to date: 6 models, 12 versions in 2 ML repos"
