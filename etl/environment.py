@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from etl.errors import ConfigError
+from etl.redaction import passwords_of, secrets_of_webhook
 from etl.settings import DATABASE_URL_FILE_ENV, DEFAULT_DATABASE_URL
 from etl.urls import with_schema
 
@@ -27,9 +28,10 @@ def otlp_signals() -> frozenset[str]:
     return frozenset(enabled)
 
 
-def notify_url_of_environment() -> str:
-    """The webhook's URL in the environment, for redaction before the settings are known."""
-    return os.environ.get("TFY_ETL_NOTIFY_URL", "")
+def secrets_of_environment() -> list[str]:
+    """The secrets in URLs of the environment, for redaction before the settings are known."""
+    database, webhook = (os.environ.get(f"TFY_ETL_{name}", "") for name in ("DATABASE_URL", "NOTIFY_URL"))
+    return [*passwords_of(database), *secrets_of_webhook(webhook)]
 
 
 def database_url_of_environment() -> str:

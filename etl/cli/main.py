@@ -12,7 +12,7 @@ from etl.cli import commands, config_file, logs
 from etl.cli.options import GlobalOptionsGroup, add_options, settings_of
 from etl.cli.output import Unprintable, guard_streams
 from etl.cli.sanitize import sanitize
-from etl.environment import database_url_of_environment, load_database_url, notify_url_of_environment
+from etl.environment import load_database_url, secrets_of_environment
 from etl.errors import EtlError
 from etl.redaction import passwords_of, secrets_of_webhook
 from etl.settings import (
@@ -92,9 +92,8 @@ def main() -> None:
     try:
         load_database_url()
         # For errors before the settings are known.
-        secrets = [*passwords_of(database_url_of_environment()), *secrets_of_webhook(notify_url_of_environment())]
         level = Settings().min_log_level(terminal=logs.on_terminal())
-        logs.configure("console", level, secrets, token_of_environment())
+        logs.configure("console", level, secrets_of_environment(), token_of_environment())
         cli.main(prog_name="tfy-etl", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help(), err=True)

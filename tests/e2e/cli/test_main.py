@@ -96,6 +96,15 @@ def test_the_version_option_works_before_and_after_the_command(tfy_etl: Cli) -> 
     }
 
 
+def test_a_schema_in_the_environment_needs_no_database_url_there(
+    tfy_etl: Cli, known: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFY_ETL_SCHEMA", "production")
+    assert tfy_etl("--version").code == 0
+    done = tfy_etl("sync", "--database-url", "postgresql://localhost:1/registry")
+    assert (done.code, "PostgreSQL does not answer" in done.err) == (1, True)
+
+
 def test_without_a_command_help_is_printed_and_the_exit_code_is_2(tfy_etl: Cli) -> None:
     done = tfy_etl()
     assert (done.code, done.out) == (2, "")
