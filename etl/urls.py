@@ -15,7 +15,7 @@ MODEL_FIELDS = ("model", "model_id", "ml_repo", "ml_repo_id")
 
 
 def checked_url(host: str, *, allow_insecure_http: bool) -> str:
-    """The URL of a control plane without a trailing slash. ConfigError if it is invalid."""
+    """The URL of a control plane, in one form for all spellings of its host. ConfigError if it is invalid."""
     url = host.strip().rstrip("/")
     if "://" not in url:
         url = f"https://{url}"
@@ -37,7 +37,8 @@ def checked_url(host: str, *, allow_insecure_http: bool) -> str:
             f"Plain HTTP to {parts.hostname} would send the token unencrypted: use https, or allow it with "
             f"{name_of('allow_insecure_http')}."
         )
-    return url
+    default_port = {"https": ":443", "http": ":80"}[parts.scheme]
+    return parts._replace(netloc=parts.netloc.lower().removesuffix(default_port)).geturl()
 
 
 def checked_webhook_url(url: str, *, allow_insecure_http: bool) -> str:

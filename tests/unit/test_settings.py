@@ -92,11 +92,11 @@ def test_the_bounds_themselves_are_valid(name: str, value: Any) -> None:
         ("https://corp.example/tfy/", "https://corp.example/tfy"),
         (" plane.example ", "https://plane.example"),
         ("plane.example:8443", "https://plane.example:8443"),
-        ("HTTPS://plane.example", "HTTPS://plane.example"),
+        ("HTTPS://plane.example", "https://plane.example"),
         ("https://bücher.example", "https://bücher.example"),
         ("http://localhost:8080", "http://localhost:8080"),
         ("http://127.8.8.8", "http://127.8.8.8"),
-        ("http://[::1]:80", "http://[::1]:80"),
+        ("http://[::1]:80", "http://[::1]"),
     ],
 )
 def test_a_host_is_normalized_to_a_url(given: str, url: str) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from etl.errors import ConfigError
-from etl.urls import checked_model_url
+from etl.urls import checked_model_url, checked_url
 
 
 @pytest.mark.parametrize("url", ["https://plane.example/{ml_repo_id}/{model}#top", "http://10.0.0.1/{model_id}?a=%20"])
@@ -23,3 +23,16 @@ def test_a_template_of_another_scheme_or_with_other_fields_is_refused(url: str) 
     with pytest.raises(ConfigError, match=r"^--model-url ") as error:
         checked_model_url(url)
     assert "hush" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("HTTPS://Corp.Example:443/Tfy/", "https://corp.example/Tfy"),
+        ("corp.example:8443", "https://corp.example:8443"),
+        ("https://[2001:DB8::443]:443", "https://[2001:db8::443]"),
+        ("http://LocalHost:80", "http://localhost"),
+    ],
+)
+def test_all_spellings_of_a_host_are_one_control_plane(written: str, meant: str) -> None:
+    assert checked_url(written, allow_insecure_http=False) == meant
