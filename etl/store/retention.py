@@ -91,7 +91,8 @@ class ExpiredHistory:
 
     def _note_pruned(self, changes: ColumnElement[bool]) -> None:
         """Record the time of the newest of these changes, unless newer ones were pruned before."""
-        newest = select(func.max(_CHANGES.c.observed_at)).where(changes)
+        # Another prune may have deleted them since.
+        newest = select(func.max(_CHANGES.c.observed_at)).where(changes).having(func.count() > 0)
         insert = dialect_of(self._connection.engine.url).insert(_HISTORY)
         self._connection.execute(
             insert.from_select([_HISTORY.c.newest_change_at.name], newest).on_conflict_do_nothing()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import false, insert, update
 
 from etl.errors import ConfigError, DeleteLimitExceeded
 from etl.models import Base, Change, PrunedHistory, RejectedRecord, SyncRun, SyncRunCount, SyncScope
@@ -20,6 +20,13 @@ DAY = timedelta(days=1)
 
 def no_pause(_seconds: float) -> None:
     pass
+
+
+def test_changes_that_another_prune_has_deleted_leave_no_note(env: SyncEnv) -> None:
+    with open_readonly(env.url) as connection:
+        ExpiredHistory(connection, datetime.now(UTC))._note_pruned(false())
+        connection.commit()
+    assert env.rows(PrunedHistory) == []
 
 
 def pruned(env: SyncEnv, keep: timedelta = DAY, batch: int = 1000, **given: Any) -> dict[str, int]:
