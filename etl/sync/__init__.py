@@ -13,7 +13,7 @@
 `delete_limit`     Refuses a run that would delete too much.
 `planned_changes`  The changes that a dry run has staged, by name.
 `retry_rejected`   Fetches rejected records again, one by one.
-`signals`          Delays signals while a commit is in progress.
+`signals`          Ends a run after a signal, except during and after its commit.
 `summary`          The result of a run, for people and programs.
 `derived_ml_repos`  Pure: derives ML repos that no list has from their models.
 `monitor`          The state of a run for telemetry, even if the run fails.

@@ -83,7 +83,7 @@ class Interrupts:
     def time_limit(self, seconds: float) -> Iterator[None]:
         """Act as if a signal was received once the block has taken this long; 0 means no limit.
 
-        Raises TimeLimitExceeded then, unless the run's result is final.
+        Raises TimeLimitExceeded then, unless the run's result is final; Interrupted after a signal.
         """
         timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._expire, [seconds])
         timer.daemon = True
@@ -97,7 +97,7 @@ class Interrupts:
                 if timer.ident:  # so that its signal does not arrive after the block
                     timer.join()
         except KeyboardInterrupt as error:
-            if self._limit is None:
+            if not self.requested:
                 raise
             raise self.reason() from error
 

@@ -12,6 +12,7 @@ import pytest
 
 from etl.errors import Interrupted, StoreError
 from etl.models import Model, SyncRun
+from etl.store import Store
 from etl.sync import Interrupts, run
 from tests.support.sync_env import Silent, SyncEnv
 
@@ -64,6 +65,15 @@ def test_a_caller_with_handlers_of_its_own_interrupts_as_a_signal_does(env: Sync
 
     assert env.row(SyncRun)["status"] == "interrupted"
     assert env.rows(Model) == []
+
+
+def test_a_signal_before_the_first_request_is_an_error_of_the_run_too(
+    env: SyncEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Store, "lock", lambda *_: send(signal.SIGTERM))
+    with Interrupts() as interrupts, pytest.raises(Interrupted):
+        run(env.settings(), interrupts=interrupts, progress=Silent())
+    assert env.plane.log == []
 
 
 def test_every_signal_is_told_until_the_end_is_settled() -> None:
