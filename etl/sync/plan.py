@@ -76,7 +76,10 @@ def _last_turn(ml_repo: str, now: datetime, full_every: timedelta) -> datetime:
     """Return the last moment at which a full comparison of the ML repo became due: its id alone decides which."""
     digest = hashlib.blake2b(ml_repo.encode(errors="surrogatepass"), digest_size=8).digest()
     offset = full_every * (int.from_bytes(digest) / 2**64)
-    return now - (now - _EPOCH - offset) % full_every
+    try:
+        return now - (now - _EPOCH - offset) % full_every
+    except OverflowError:  # before the year 1
+        return _EPOCH
 
 
 def plan_versions(  # noqa: PLR0913 all are keyword-only

@@ -112,6 +112,14 @@ def test_full_comparison_of_an_ml_repo_is_never_later_than_full_every(
     assert age < full_every or why(ml_repo) is not None
 
 
+def test_a_full_comparison_every_few_thousand_years_has_no_turn_yet() -> None:
+    for number in range(50):
+        long = timedelta(days=999_999)
+        assert not is_full(
+            asked=False, grew=False, last_full_at=NOW - DAY, now=NOW, full_every=long, ml_repo=str(number)
+        )
+
+
 @given(ml_repo=st.text())
 def test_full_comparisons_of_an_ml_repo_are_full_every_apart_from_its_first_turn_on(ml_repo: str) -> None:
     hours = _hours_of_full_comparisons(ml_repo, days=4)
