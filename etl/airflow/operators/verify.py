@@ -59,7 +59,7 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
         """The options of the run, without a full comparison, because the sync tasks make those."""
         from etl.sync import NEVER
 
-        return {"full_every": NEVER} | self.options
+        return self.options | {"full": False, "full_every": NEVER}
 
     def run_ids(self, summary: "Summary") -> list[str]:
         """The runs of the sync tasks, and the own run."""

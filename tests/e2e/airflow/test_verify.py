@@ -50,6 +50,11 @@ def test_verify_returns_the_counts_and_the_age_of_the_tables(env: SyncEnv) -> No
     assert proof["oldest_sync_at"] is not None
 
 
+def test_verify_leaves_full_comparisons_to_the_tasks_before_it(env: SyncEnv) -> None:
+    summary = verify(synced(env, "1", "2", "3"), options={"full": True, "full_every": "1s"})
+    assert summary["mode"] == "incremental"
+
+
 def test_an_ml_repo_that_no_task_synced_is_named(env: SyncEnv) -> None:
     with pytest.raises(AirflowFailException, match=r"1 of 3 ML repos have no complete sync in this DAG run.*: 2\."):
         verify(synced(env, "1", "3"))
