@@ -22,7 +22,8 @@ _SETTINGS = {
     "allow_download": False,
     "default_cache_ttl": 0,  # a run may write at any time
     "facet_time_limit_ms": 2_000,
-    "max_returned_rows": 10_000,  # with `_size=max`; CSV has all rows
+    "max_csv_mb": 0,  # no limit: CSV has all rows
+    "max_returned_rows": 10_000,  # with `_size=max`
     "sql_time_limit_ms": 10_000,
     "suggest_facets": False,  # it would query every column, also large ones
     "truncate_cells_html": 200,

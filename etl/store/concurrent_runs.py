@@ -57,7 +57,8 @@ def _discard(connection: Connection, entity: Entity, outdated: Select[Any]) -> N
 def _update_inserted_since(connection: Connection, entity: Entity) -> None:
     """Turn inserts into updates where another run has inserted the record since.
 
-    The other run has logged the record as created, so discard this run's log entry.
+    The other run has logged the record as created, so discard this run's log entry. If the two runs have read different
+    states of it, the difference is in no log.
     """
     of_entity = (
         OBSERVED.c.entity == entity,

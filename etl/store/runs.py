@@ -1,4 +1,4 @@
-"""The records of runs and scopes.
+"""The records of runs.
 
 A run writes its row when it starts, and closes it when it ends. `status` and the next run's plan read these rows.
 """
@@ -20,7 +20,7 @@ from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import TABLES
 
 # Tables instead of mapped classes: a statement with a mapped class configures every mapper, at the start of each run.
-_RUNS, _COUNTS, _SCOPES = (TABLES[name] for name in ("sync_runs", "sync_run_counts", "sync_scopes"))
+_RUNS, _COUNTS = (TABLES[name] for name in ("sync_runs", "sync_run_counts"))
 
 _Scope = TypeVar("_Scope", bound=Mapping[Any, Any])
 

@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
-    Index,
     Select,
     Table,
     delete,
@@ -31,6 +30,7 @@ from etl.store.engine import dialect_of
 from etl.store.staging_tables import (
     ALL,
     CHILDREN,
+    INDEXES,
     NON_RECORD_COLUMNS,
     OBSERVED,
     STAGES,
@@ -267,9 +267,8 @@ class Staging:
     def _index(self) -> None:
         """Create the indexes on first use: most runs read no record twice, and are faster without."""
         if not self._indexed:
-            for parent, children in CHILDREN.items():
-                for name in (parent, *children):
-                    Index(f"ix_stage_{name}", record_id(STAGES[name])).create(self._connection)
+            for index in INDEXES:
+                index.create(self._connection)
             self._indexed = True
 
     def _mark_seen_models(self, table: Table) -> None:

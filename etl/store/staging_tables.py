@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Column, MetaData, Table
+from sqlalchemy import Column, Index, MetaData, Table
 from sqlalchemy.types import Text
 
 from etl.enums import Entity
@@ -110,5 +110,12 @@ STAGES: Mapping[str, Table] = {
     "rejected_records": _stage("rejected_records", without=("id", "run_id", "rejected_at", "resolved_at")),
 }
 """Staged rows, by the name of the table that they will be merged into."""
+
+INDEXES = tuple(
+    Index(f"ix_{_STAGE}{name}", record_id(STAGES[name]))
+    for parent, children in CHILDREN.items()
+    for name in (parent, *children)
+)
+"""Indexes to find the staged rows of a record. Most runs need none."""
 
 ALL = (OBSERVED, VERSIONS_DUE, VERSIONS_READ, VERSIONS_INCOMPLETE, TO_DELETE, TO_RESTORE, *STAGES.values())

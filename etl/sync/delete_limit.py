@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from etl.changes import deleted_record_names
 from etl.enums import Entity
 from etl.errors import DeleteLimitExceeded
-from etl.redaction import mask
 from etl.store import Tally, reconcile
 from etl.store.queries.planned_changes import planned
 from etl.sync.context import Context
@@ -21,7 +20,7 @@ def check_delete_limit(context: Context, tallies: Mapping[Entity, Tally]) -> Non
         reconcile.check_delete_limit(connection, tallies, context.scope.repos, share)
     except DeleteLimitExceeded as error:
         missing = planned(connection, NAMED_RECORDS, deletes_only=True)
-        names = deleted_record_names(missing, lambda text: mask(text, [context.settings.api_key or ""]))
+        names = deleted_record_names(missing, context.client.redact)
         raise DeleteLimitExceeded(f"{error} Missing: {names}.") from error
 
 

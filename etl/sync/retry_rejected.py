@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from etl.enums import Entity
-from etl.errors import SourceError, SourceUnavailable
+from etl.errors import RequestRefused, SourceError, SourceUnavailable
 from etl.records import InvalidRecord, identify, identity
-from etl.source import Client, Forbidden, Listing, NotOffered
-from etl.source.list_availability import explain_refusal
+from etl.source import Client, Forbidden, Listing
+from etl.source.list_availability import explain_refusal, is_withheld
 from etl.store import MissingRecords, Reject
 from etl.sync.extract import Extraction
 
@@ -100,7 +100,9 @@ def _ml_repo_of(extraction: Extraction) -> _Ask:
         listed = {
             identity(each.get("id")): each for page in reading for each in page.new_records if isinstance(each, dict)
         }
-    except (Forbidden, NotOffered) as refusal:
+    except (Forbidden, RequestRefused) as refusal:
+        if not is_withheld(refusal):
+            raise
         return partial(_refuse, explain_refusal("ML repos", refusal))
 
     def ask(record_id: str) -> Any:

@@ -260,13 +260,13 @@ def _observed(identified: IdentifiedRecord, outcome: Outcome) -> Observed:
     )
 
 
-def _subjects(by_id: Sequence[IdentifiedRecord], of_each: dict[str, Rows]) -> list[tuple[Any, ...]]:
+def _subjects(changed: Sequence[IdentifiedRecord], of_each: dict[str, Rows]) -> list[tuple[Any, ...]]:
     """Return a page's subjects, each with the newest `updated_at` of the records that name it.
 
     The merge keeps the newest of all pages.
     """
     newest: dict[Any, tuple[Any, ...]] = {}
-    for each in by_id:
+    for each in changed:
         for row in map(SubjectRow._make, of_each[each.id]["subjects"]):
             key = row if row.extra is None else (each.id, row.id)  # rows with JSON are not hashable: keep each of them
             if key not in newest or newest[key][-1] is None or _before(newest[key][-1], each.updated_at):

@@ -197,7 +197,9 @@ class SqliteDialect(DatabaseDialect):
 
     @override
     def check_may_write(self, connection: Connection) -> None:
-        """Do nothing: a user who cannot write the file cannot take the lock beside it."""
+        path = file_of(connection.engine.url)
+        if path is not None and not os.access(path, os.W_OK):
+            raise ConfigError(f"Cannot write {path} (Permission denied): fix its permissions.")
 
     @override
     def create(self, engine: Engine) -> None:
