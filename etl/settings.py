@@ -159,7 +159,7 @@ class Settings:
     )
     full: bool = _sync(_COMPARE, False, "Compare every version, not only those that seem changed.")
     full_every: timedelta = _sync(
-        _COMPARE, timedelta(hours=24), "Compare every version if the last full run is older than this (24h, 7d)."
+        _COMPARE, timedelta(hours=24), "Compare every version if the last full comparison is older than this (24h, 7d)."
     )
     no_delete: bool = _sync(_DELETES, False, "Do not mark anything as deleted.")
     max_delete_share: float = _sync(

@@ -10,7 +10,7 @@ from etl.cli.options import add_options, settings_of
 
 @click.group()
 def db() -> None:
-    """Create, migrate and check the database schema."""
+    """Create, migrate and check the tables and views."""
 
 
 @db.command()
@@ -18,8 +18,8 @@ def db() -> None:
 def upgrade(ctx: click.Context, /, **own: Any) -> None:
     """Create the tables and views, or migrate them.
 
-    Brings a database of any earlier release to the revision that this release needs. Creates the schema that --schema
-    names.
+    Brings a database of any earlier release to the revision that this release needs. Creates the PostgreSQL
+    schema that --schema names.
     """
     settings = settings_of(ctx, **own)
     with imports_without_gc():
@@ -33,7 +33,7 @@ add_options("words")(upgrade)
 @db.command()
 @click.pass_context
 def current(ctx: click.Context) -> None:
-    """Print the schema revision of the database, or none."""
+    """Print the revision of the tables, or none."""
     with imports_without_gc():
         from etl.cli.db import show_revision
     show_revision(settings_of(ctx).database())
@@ -42,7 +42,7 @@ def current(ctx: click.Context) -> None:
 @db.command("check")
 @click.pass_context
 def check_(ctx: click.Context) -> None:
-    """Check that the schema matches this release.
+    """Check that the tables and views are those of this release.
 
     Exits with 2 if it does not.
     """
