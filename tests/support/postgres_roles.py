@@ -15,16 +15,16 @@ from tests.support.paths import ROOT
 
 PAGE = ROOT / "docs" / "how-to" / "analysts" / "postgresql.md"
 BLOCKS = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-MAKES_ROLES = [block for block in BLOCKS if "CREATE ROLE" in block]
-QUERIES = [block for block in BLOCKS if "CREATE ROLE" not in block]
+BEFORE_TABLES, *AFTER_TABLES = (block for block in BLOCKS if "CREATE ROLE" in block or "GRANT" in block)
+QUERIES = [block for block in BLOCKS if block not in {BEFORE_TABLES, *AFTER_TABLES}]
 
 _PASSWORD = "change-me"
-_ROLES = ("etl", *re.findall("CREATE ROLE (\\w+)", "".join(MAKES_ROLES)))
+_ROLES = ("etl", *re.findall("CREATE ROLE (\\w+)", "".join(AFTER_TABLES)))
 
 
 @dataclass(frozen=True)
 class SharedDatabase:
-    """A database owned by `etl`. Roles are global to the server, so each gets a unique name."""
+    """A database in which `etl` may create tables. Roles are global to the server, so each gets a unique name."""
 
     url: str
     names: dict[str, str]
@@ -40,9 +40,13 @@ class SharedDatabase:
 
     def make_roles(self) -> None:
         """Run the SQL of the page after `etl` has created the tables."""
+        for block in AFTER_TABLES:
+            self.administer(block)
+
+    def administer(self, block: str) -> None:
+        """Run SQL of the page as a superuser."""
         with psycopg.connect(libpq(self.url), autocommit=True) as connection:
-            for block in MAKES_ROLES:
-                connection.execute(self._renamed(block).encode())
+            connection.execute(self._renamed(block).encode())
 
     def _renamed(self, block: str) -> str:
         for name, here in self.names.items():
@@ -61,9 +65,8 @@ def shared_database(server: str) -> Iterator[SharedDatabase]:
         try:
             with new_database(server) as url:
                 database = str(make_url(url).database)
-                owned = sql.SQL("ALTER DATABASE {} OWNER TO {}")
-                connection.execute(owned.format(sql.Identifier(database), sql.Identifier(roles["etl"])))
                 shared = SharedDatabase(url, roles | {"registry": database})
+                shared.administer(BEFORE_TABLES)
                 migrate(shared.url_of("etl"))
                 yield shared
         finally:
