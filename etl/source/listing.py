@@ -157,6 +157,7 @@ class ListingReader:
         """Start the fetch threads."""
         self.page_size = page_size
         self._largest = page_size
+        """The largest size that the server has not rejected."""
         self._passed = 0
         """The number of pages since the size was changed."""
         self._client = client
@@ -210,7 +211,7 @@ class ListingReader:
         If the server rejects its size, lower the size for the whole run. If a record makes it too large, lower the size
         until some pages have passed.
         """
-        first = self.page_size
+        before = self.page_size, self._largest
         while True:
             size = self.page_size
             try:
@@ -218,7 +219,7 @@ class ListingReader:
                 page = self._client.list_page(listing.endpoint, listing.filters, offset, size, patient=patient)
             except LimitRefused as refusal:
                 if size == 1:
-                    self._resize(first, first)  # it was not the size that the server rejected
+                    self._resize(*before)  # it was not the size that the server rejected
                     raise
                 smaller = max((number for number in refusal.named if 0 < number < size), default=size // 2)
                 if smaller < self.page_size:

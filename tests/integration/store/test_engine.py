@@ -1,4 +1,5 @@
 import builtins
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -94,6 +95,14 @@ def test_escapes_in_the_name_of_a_database_are_decoded(tmp_path: Path) -> None:
 
     assert (tmp_path / "50% x+y.db").is_file()
     assert parse_url("postgresql://user:p%40ss@host/50%25%20x").database == "50% x"
+
+
+def test_a_file_that_may_only_be_read_is_refused_by_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with engine_scope(f"sqlite:///{tmp_path}/x.db") as engine, engine.connect() as connection:
+        sqlite_dialect.DIALECT.check_may_write(connection)
+        monkeypatch.setattr(os, "access", lambda _path, mode: mode != os.W_OK)
+        with pytest.raises(ConfigError, match=r"Cannot write .*x\.db \(Permission denied\): fix its permissions\."):
+            sqlite_dialect.DIALECT.check_may_write(connection)
 
 
 def test_a_file_name_with_a_nul_is_refused(tmp_path: Path) -> None:
