@@ -165,6 +165,20 @@ class TestAVersionThatIsNoLongerTheLatest:
         assert partial.exit_code == 3
         assert versions(latest_only)[old]["superseded_at"] is not None
 
+    def test_is_superseded_by_a_run_that_lost_the_list_of_ml_repos(self, env: SyncEnv) -> None:
+        model = env.registry.ids("models")[0]
+        env.plane.offers = frozenset({"models", "ml-repos"})
+        env.sync()
+        (old,) = [row["id"] for row in env.rows(ModelVersion, ModelVersion.model_id == model)]
+        env.registry.add_version(model)
+        env.plane.offers = MODELS_ALONE
+        partial = env.sync()
+        env.plane.offers = frozenset({"models", "ml-repos"})
+        complete = env.sync()
+
+        assert (partial.exit_code, complete.exit_code) == (3, 0)
+        assert versions(env)[old]["superseded_at"] is not None
+
     def test_is_superseded_where_only_latest_versions_are_wanted(self, env: SyncEnv) -> None:
         model = env.registry.ids("models")[0]
         env.sync(versions="latest")
