@@ -53,7 +53,7 @@ def bound() -> str:
             f"{_work(each) / each['sync_tasks']:.1f}",
             f"{each['merging_s'] / each['sync_tasks']:.2f}",
             f"{each['merging_s'] / thousands:.2f}" if each["run"] == _FIRST else "",
-            f"{_work(each) / each['merging_s']:.0f}",
+            f"{_work(each) / each['merging_s']:.0f}" if each["merging_s"] else "none seen",
             f"{each['merging_s']:.0f}",
         )
         for each in _by_run(result)
