@@ -1,4 +1,4 @@
-"""What the environment says to code that has no settings: before they are known, and to tools without options."""
+"""Read the environment for code that has no settings: before they are known, and for tools without options."""
 
 import os
 from pathlib import Path
