@@ -60,7 +60,10 @@ class SupersedeMode(Enum):
     CLEAR = auto()
     """The run read lists of versions: the versions that it read are up to date."""
     CHANGED = auto()
-    """The run read only latest versions: the other versions of changed models are superseded."""
+    """The run read only latest versions: the other versions of changed models are superseded.
+
+    A model with a new or changed version counts as changed: `rejected retry` may have stored the model before.
+    """
     EVERY = auto()
     """The run read only latest versions, unlike the run before: the other versions of all models are superseded."""
 
@@ -199,11 +202,12 @@ def _restore(connection: Connection, now: datetime) -> None:
 def _supersede(connection: Connection, what: SupersedeMode, now: datetime) -> None:
     """Mark versions that runs no longer keep up to date, and clear the mark of those they do."""
     versions, models = TABLES["model_versions"], TABLES["models"]
-    seen = (OBSERVED.c.entity == Entity.MODELS) & (OBSERVED.c.outcome != Outcome.REJECTED)
+    seen = select(OBSERVED.c.id).where(OBSERVED.c.entity == Entity.MODELS, OBSERVED.c.outcome != Outcome.REJECTED)
+    of_seen = versions.c.model_id.in_(seen)
     if what is SupersedeMode.CHANGED:
-        seen &= OBSERVED.c.outcome != Outcome.UNCHANGED
+        changed = seen.where(OBSERVED.c.outcome != Outcome.UNCHANGED)
+        of_seen = versions.c.model_id.in_(changed.union(select(STAGES["model_versions"].c.model_id)))
     marked = versions.c.superseded_at.is_not(None)
-    of_seen = versions.c.model_id.in_(select(OBSERVED.c.id).where(seen))
     is_latest = exists().where(models.c.id == versions.c.model_id, models.c.latest_version_id == versions.c.id)
     clear = update(versions).values(superseded_at=None, last_changed_at=now)
     if what is SupersedeMode.CLEAR:

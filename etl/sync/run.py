@@ -312,11 +312,11 @@ def _advance(context: Context, read: _Read) -> NewScopeState:
 
 def _supersede(context: Context, extraction: Extraction) -> SupersedeMode:
     """Choose which versions the run marks as superseded, or no longer so."""
+    was_all = context.state.coverages != {Coverage.LATEST} or context.state.is_first
     if context.retry is not None:
-        return SupersedeMode.NOTHING
+        return SupersedeMode.NOTHING if was_all else SupersedeMode.CHANGED
     if context.coverage is Coverage.ALL:
         return SupersedeMode.CLEAR
-    was_all = context.state.coverages != {Coverage.LATEST} or context.state.is_first
     if was_all and extraction.shrank:  # the next run may list versions again
         return SupersedeMode.NOTHING
     # If this scope wants only latest versions, other runs may keep the rest up to date.

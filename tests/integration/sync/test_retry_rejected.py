@@ -95,6 +95,40 @@ def test_what_is_still_bad_stays_open_as_it_was_and_as_it_is(env: SyncEnv) -> No
     assert sorted(row["status"] for row in env.rows(SyncRun)) == ["partial", "partial"]
 
 
+@pytest.mark.parametrize("scope", [{}, {"ml_repo": ("1",)}, {"versions": "latest"}], ids=str)
+def test_the_next_sync_supersedes_the_version_before_of_a_repaired_model(env: SyncEnv, scope: Any) -> None:
+    env.plane.offers = frozenset({"models"})
+    env.sync(**scope)
+    model = env.registry.ids("models")[0]
+    (old,) = [row["id"] for row in env.rows(ModelVersion, ModelVersion.model_id == model)]
+    spoil(env, model)
+    env.sync(**scope)
+    repair(env, model)
+    new = env.registry.add_version(model)
+    reread(env)
+    env.sync(**scope)
+    superseded = {row["id"]: row["superseded_at"] is not None for row in env.rows(ModelVersion)}
+
+    assert (superseded[old], superseded[new]) == (True, False)
+
+
+def test_a_version_is_current_when_a_retry_stores_it_as_the_latest_again(env: SyncEnv) -> None:
+    env.plane.offers = frozenset({"models"})
+    env.sync()
+    model = env.registry.ids("models")[0]
+    (old,) = [row["id"] for row in env.rows(ModelVersion, ModelVersion.model_id == model)]
+    new = env.registry.add_version(model)
+    env.sync()
+    spoil(env, model)
+    env.sync()
+    repair(env, model)
+    env.registry.delete_version(new)
+    reread(env)
+    superseded = {row["id"]: row["superseded_at"] is not None for row in env.rows(ModelVersion)}
+
+    assert (superseded[old], superseded[new]) == (False, True)
+
+
 def test_a_version_that_was_read_again_does_not_stand_for_all_of_its_model(env: SyncEnv) -> None:
     env.sync()
     first, second = env.registry.ids("model-versions")[:2]
