@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from itertools import pairwise
 from typing import Any
@@ -15,6 +16,7 @@ from etl.simulator import Registry
 from tests.support.databases import libpq, new_database
 from tests.support.load_factor import LOAD_FACTOR, repetitions, report
 from tests.support.patience import patience
+from tests.support.preloaded_command import Done
 from tests.support.sync_env import BOOKKEEPING, SyncEnv, sync_env
 
 OF_A_RUN = {"first_seen_at", "last_changed_at", "run_id", "observed_at"}
@@ -27,13 +29,13 @@ def test_of_twenty_runs_at_once_each_is_written_whole_or_leaves(migrated_url: st
         for number in range(repetitions(1, at_full_scale=20)):
             for version in env.registry.ids("model-versions"):
                 env.registry.set_description(version, f"word {number}")
-            patient = [env.start("--lock-wait", "100") for _ in range(4)]
-            runs = [*patient, *(env.start() for _ in range(16))]
-            for process in runs:
-                _, err = process.communicate(timeout=patience(120))
-                assert process.returncode in ({0} if process in patient else {0, 4}), err
-                assert "Traceback" not in err
-                codes.append(process.returncode)
+            patient = [env.submit("--lock-wait", "100", timeout=120) for _ in range(4)]
+            runs = [*patient, *(env.submit(timeout=120) for _ in range(16))]
+            for each in runs:
+                done = each.result()
+                assert done.code in ({0} if each in patient else {0, 4}), done.err
+                assert "Traceback" not in done.err
+                codes.append(done.code)
             assert env.held() == env.served()
         rows = sorted(env.rows(SyncRun), key=lambda row: row["started_at"])
         assert [row["status"] for row in rows] == ["succeeded"] * codes.count(0)
@@ -72,11 +74,9 @@ def test_runs_over_different_ml_repos_at_once_end_as_one_run_over_all(
     with new_database(postgres_url, template=migrated_template) as url:
         whole = SyncEnv(env.plane, url)
         for number in range(repetitions(2, at_full_scale=20)):
-            runs = [env.start("--ml-repo", repo) for repo in ("1", "2", "3")]
+            runs = [env.submit("--ml-repo", repo) for repo in ("1", "2", "3")]
             whole.sync(full=True)
-            for process in runs:
-                _, err = process.communicate(timeout=patience())
-                assert process.returncode == 0, err
+            assert_all_succeed(runs)
             assert said_by(env) == said_by(whole)
             registry.delete_version(registry.ids("model-versions")[number])
             for version in registry.ids("model-versions"):
@@ -113,15 +113,18 @@ def move(env: SyncEnv, model: str, *, to: str) -> None:
 def run_while_held(env: SyncEnv, first: str, second: str, moving: str | None = None) -> None:
     """Runs over two ML repos write in this order once both have read; between their readings a model may move."""
     with merges_held(env):
-        runs = [env.start("--ml-repo", first, "--allow-mass-delete")]
+        runs = [env.submit("--ml-repo", first, "--allow-mass-delete")]
         wait_until_merging(env, 1)
         if moving:
             move(env, moving, to=second)
-        runs.append(env.start("--ml-repo", second, "--allow-mass-delete"))
+        runs.append(env.submit("--ml-repo", second, "--allow-mass-delete"))
         wait_until_merging(env, 2)
-    for process in runs:
-        _, err = process.communicate(timeout=patience())
-        assert process.returncode == 0, err
+    assert_all_succeed(runs)
+
+
+def assert_all_succeed(runs: Sequence[Future[Done]]) -> None:
+    for each in runs:
+        assert each.result().code == 0, each.result().err
 
 
 def kinds(env: SyncEnv, model: str) -> list[str]:
@@ -156,15 +159,14 @@ def test_what_one_run_saw_before_it_moved_does_not_overwrite_where_it_went(env: 
             gate.wait(patience())
 
     env.plane.before_request = hook
-    slow = env.start("--ml-repo", "1")
+    slow = env.submit("--ml-repo", "1")
     assert reading.wait(patience())
     model = env.registry.ids("models")[0]
     move(env, model, to="2")
     env.command("--ml-repo", "2")
     gate.set()
-    _, err = slow.communicate(timeout=patience())
 
-    assert slow.returncode in {0, 3}, err
+    assert slow.result().code in {0, 3}, slow.result().err
     assert env.row(Model, Model.id == model)["ml_repo_id"] == "2"
     assert env.held() == env.served()
 
@@ -174,15 +176,13 @@ def test_a_time_in_the_future_that_another_run_stored_outdates_nothing(env: Sync
     model = env.registry.ids("models")[0]
     env.registry.set_fields(model, {"updated_at": "9999-12-31T00:00:00.000000Z"}, touch=False)
     with merges_held(env):
-        runs = [env.start("--ml-repo", "1")]
+        runs = [env.submit("--ml-repo", "1")]
         wait_until_merging(env, 1)
         move(env, model, to="2")
         env.registry.set_fields(model, {"name": "right", "updated_at": "2024-05-01T10:00:00.000000Z"}, touch=False)
-        runs.append(env.start("--ml-repo", "2"))
+        runs.append(env.submit("--ml-repo", "2"))
         wait_until_merging(env, 2)
-    for process in runs:
-        _, err = process.communicate(timeout=patience())
-        assert process.returncode == 0, err
+    assert_all_succeed(runs)
 
     assert env.row(Model, Model.id == model)["name"] == "right"
     assert env.held() == env.served()

@@ -285,11 +285,10 @@ def test_5_a_dry_run_writes_nothing_and_tells_what_the_run_after_it_does(env: Sy
 def test_6_a_second_run_leaves_or_waits_while_the_first_is_at_work(env: SyncEnv) -> None:
     with paused_run(env) as (first, go_on):
         refused = env.command(exit_code=4)
-        waiting = env.start("--lock-wait", "60")
+        waiting = env.submit("--lock-wait", "60")
         go_on()
         first.communicate(timeout=patience())
-        waiting.communicate(timeout=patience())
-        assert (first.returncode, waiting.returncode) == (0, 0)
+        assert (first.returncode, waiting.result().code) == (0, 0)
 
     assert "--lock-wait" in refused
     assert [run["status"] for run in env.rows(SyncRun)] == ["succeeded", "succeeded"]
@@ -307,10 +306,9 @@ def test_6_a_dead_run_frees_its_lock(env: SyncEnv) -> None:
 
 
 def test_6_runs_over_different_ml_repos_all_succeed_at_once(env: SyncEnv) -> None:
-    runs = [env.start("--ml-repo", repo, "--lock-wait", "60") for repo in ("1", "2", "3")]
-    for process in runs:
-        _, err = process.communicate(timeout=patience())
-        assert process.returncode == 0, err
+    runs = [env.submit("--ml-repo", repo, "--lock-wait", "60") for repo in ("1", "2", "3")]
+    for each in runs:
+        assert each.result().code == 0, each.result().err
 
     assert env.held() == env.served()
     assert len(env.rows(SyncScope)) == 3
@@ -327,9 +325,9 @@ def test_7_the_token_is_in_no_output_table_or_process_list(env: SyncEnv) -> None
         told += process.communicate(timeout=patience())
     for problem in ("flaky_500", "html_page", "forbid", "redirect", "reset"):
         env.plane.faults = [fault(f"{problem},endpoint=models")]
-        failed = env.start("--log-level", "debug")
-        told += failed.communicate(timeout=patience())
-        assert failed.returncode in {1, 2}
+        failed = env.ended("sync", "--log-level", "debug")
+        told += [failed.out, failed.err]
+        assert failed.code in {1, 2}
 
     assert len(told) == 13
     assert TOKEN not in "".join(told) + json.dumps(env.dump())

@@ -74,8 +74,14 @@ def env(secret_url: str) -> Iterator[SyncEnv]:
 
 def output_of(env: SyncEnv, *arguments: str, exit_code: int = 0) -> str:
     """The whole output of a command, with its log."""
-    command, *rest = arguments
-    process = env.start(*rest, "--log-level", "debug", command=command)
+    done = env.ended(*arguments, "--log-level", "debug")
+    assert done.code == exit_code, done.err
+    return done.out + done.err
+
+
+def output_of_new_interpreter(env: SyncEnv, *arguments: str, exit_code: int = 0) -> str:
+    """The same of `sync` in a new interpreter, which reads PYTHONPATH and has the umask of this process."""
+    process = env.start(*arguments, "--log-level", "debug")
     out, err = process.communicate(timeout=patience())
     assert process.returncode == exit_code, err
     return out + err
@@ -187,7 +193,7 @@ def test_a_bug_is_reported_without_secrets(
 ) -> None:
     (folder / ON_PATH).write_text(f"{BUGS[bug]}httpx.Client.stream = stream\n", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-    output = output_of(env, "sync", "--log-format", form, exit_code=1)
+    output = output_of_new_interpreter(env, "--log-format", form, exit_code=1)
     assert "this is a bug in tfy-etl, please report it" in output
     assert "RuntimeError" in output
     assert_hidden(output + left(folder))
@@ -202,9 +208,9 @@ def test_libraries_with_debug_output_show_no_secret(
     (folder / ON_PATH).write_text("\n".join(lines), encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
     env.registry.set_fields(env.registry.ids("ml-repos")[0], {"nobody_knows": f"a {TOKEN}"})
-    output = output_of(env, "sync")
+    output = output_of_new_interpreter(env)
     env.plane.faults = [fault(f"redirect:https://{TOKEN}.example/?token={TOKEN}")]
-    output += output_of(env, "sync", exit_code=2)
+    output += output_of_new_interpreter(env, exit_code=2)
     assert "[httpcore.http11]" in output
     assert "[sqlalchemy.engine" in output
     assert "https://***.example/?token=***" in output
@@ -258,7 +264,7 @@ def test_the_permissions_of_files_without_secrets_follow_the_umask(
     at_request(env, "/ml-repos", 1, lambda: modes.update(_modes(folder)))
     before = os.umask(umask)
     try:
-        output_of(env, "sync")
+        output_of_new_interpreter(env)
     finally:
         os.umask(before)
     assert {"registry.db", "registry.db.lock"} <= modes.keys()

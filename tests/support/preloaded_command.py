@@ -29,8 +29,11 @@ class Done(NamedTuple):
     err: str
 
 
-def run_preloaded(arguments: Sequence[str], *, cwd: str | Path = ".", env: Mapping[str, str]) -> Done:
+def run_preloaded(
+    arguments: Sequence[str], *, cwd: str | Path = ".", env: Mapping[str, str], timeout: float = 60
+) -> Done:
     """Run `tfy-etl` with the arguments and exactly these variables. Raises TimeoutExpired."""
+    seconds = patience(timeout)
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
         out.touch()
@@ -39,11 +42,11 @@ def run_preloaded(arguments: Sequence[str], *, cwd: str | Path = ".", env: Mappi
             target=_run, args=(list(arguments), dict(env), str(Path(cwd).absolute()), out, err)
         )
         process.start()
-        process.join(patience())
+        process.join(seconds)
         if process.exitcode is None:
             process.kill()
             process.join()
-            raise TimeoutExpired(list(arguments), patience(), out.read_bytes(), err.read_bytes())
+            raise TimeoutExpired(list(arguments), seconds, out.read_bytes(), err.read_bytes())
         code = process.exitcode
         process.close()
         return Done(code, out.read_text("utf-8"), err.read_text("utf-8"))

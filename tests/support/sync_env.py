@@ -4,14 +4,16 @@ import json
 import os
 import subprocess
 import sys
+import weakref
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, select, text
+from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, select, text
 
 from etl.enums import Entity
 from etl.models import Base
@@ -29,8 +31,9 @@ from etl.records.canonical import canonical
 from etl.settings import Settings
 from etl.simulator import Registry, Simulator
 from etl.store import open_engine
+from etl.store.engine import dialect_of
 from etl.sync import Interrupts, Summary, run
-from tests.support.preloaded_command import run_preloaded
+from tests.support.preloaded_command import Done, run_preloaded
 from tests.support.rebuild_records import rebuild
 
 TOKEN = "secret-of-these-tests"
@@ -80,11 +83,17 @@ class SyncEnv:
     plane: Simulator
     url: str
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=20))
 
     @cached_property
     def _engine(self) -> Engine:
-        """One for all queries, because it keeps compiled statements. It keeps no connections."""
-        return open_engine(self.url)
+        """One for all queries, because it keeps compiled statements and, on PostgreSQL, its slow connection."""
+        if not self.url.startswith("postgresql"):
+            return open_engine(self.url)
+        engine = create_engine(self.url, pool_size=1, max_overflow=-1, pool_pre_ping=True)
+        dialect_of(engine.url).prepare(engine)
+        weakref.finalize(self, engine.dispose)
+        return engine
 
     @property
     def registry(self) -> Registry:
@@ -99,7 +108,7 @@ class SyncEnv:
         return run(self.settings(**given), interrupts=Interrupts(), progress=Silent())
 
     def start(self, *arguments: str, command: str = "sync") -> subprocess.Popen[str]:
-        """Start the real command."""
+        """Start the real command in a new interpreter, to send it signals or to look at its process."""
         process = subprocess.Popen(
             [sys.executable, "-m", "etl", command, *arguments],
             env=self._variables(),
@@ -116,7 +125,7 @@ class SyncEnv:
         return dict(os.environ) | named | _QUICK
 
     def end(self) -> None:
-        """Kill all processes that still run."""
+        """Kill all processes that still run, and wait for those in threads."""
         for process in self.started:
             if process.poll() is None:
                 process.kill()
@@ -124,12 +133,21 @@ class SyncEnv:
             for pipe in (process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
+        self._threads.shutdown()
 
     def command(self, *arguments: str, exit_code: int = 0, command: str = "sync") -> str:
         """Run the real command, and return its output; fails on another exit code."""
-        done = run_preloaded([command, *arguments], env=self._variables())
+        done = self.ended(command, *arguments)
         assert done.code == exit_code, done.err
         return done.out if exit_code in {0, 3} else done.err
+
+    def ended(self, *arguments: str, timeout: float = 60) -> Done:
+        """Run the real command, and return its exit code and output. Raises TimeoutExpired."""
+        return run_preloaded(arguments, env=self._variables(), timeout=timeout)
+
+    def submit(self, *arguments: str, timeout: float = 60) -> Future[Done]:
+        """Begin to run `sync`, in a process of its own; see `ended`."""
+        return self._threads.submit(self.ended, "sync", *arguments, timeout=timeout)
 
     def result(self, *arguments: str, exit_code: int = 0) -> Any:
         """Run `sync --output json`, and return its result."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from etl.simulator import Simulator
-from tests.e2e.cli.commands import execute
+from tests.e2e.cli.commands import COMMAND, execute
 
 ROOMS = {
     "etl.schema_docs",
@@ -67,7 +67,7 @@ def start(*arguments: str, folder: Path, **env: str) -> Started:
 def database(migrated_file: Path, known: Simulator, folder: Path) -> str:
     """The URL of a SQLite file after a run; the control plane still listens."""
     url = f"sqlite:///{shutil.copy(migrated_file, folder / 'registry.db')}"
-    assert execute(sys.executable, "-m", "etl", "sync", "--database-url", url, cwd=folder).code == 0
+    assert execute(COMMAND, "sync", "--database-url", url, cwd=folder).code == 0
     return url
 
 
