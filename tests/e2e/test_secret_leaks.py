@@ -161,7 +161,8 @@ def test_an_interrupted_run_in_development_mode_shows_no_secret(
     for number, code in ((signal.SIGINT, 130), (signal.SIGABRT, -signal.SIGABRT)):
         with paused_run(env, "--log-level", "debug") as (process, go_on):
             process.send_signal(number)
-            go_on()
+            if number == signal.SIGINT:  # while a thread runs, the dump of all threads at SIGABRT can crash
+                go_on()
             out, err = process.communicate(timeout=patience())
         assert process.returncode == code
         assert_hidden(out + err + left(folder))

@@ -17,7 +17,10 @@ from tests.support.patience import patience
 
 _fork_server = multiprocessing.get_context("forkserver")
 _fork_server.set_forkserver_preload(
-    ["etl.cli", "etl.cli.sync", "etl.cli.status", "etl.store", "etl.store.dialects.postgresql", "sqlalchemy.orm"]
+    [
+        *("etl.cli", "etl.cli.sync", "etl.cli.status", "etl.store", "etl.store.dialects.postgresql", "sqlalchemy.orm"),
+        *("alembic.command", "encodings.idna", "psycopg"),
+    ]
 )
 
 
