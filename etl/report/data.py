@@ -43,6 +43,16 @@ class ProductionModel:
     versions: list[ProductionVersion] = field(default_factory=list)
     latest_version: int | None = None
     behind: int | None = None
+    is_stored: bool = True
+    """Whether the model is stored and live: a version may name a model that the source does not list."""
+
+    @property
+    def current(self) -> list[ProductionVersion]:
+        """The versions whose labels are up to date, or all if there is none.
+
+        Under the coverage `latest`, a superseded version keeps the labels that it had.
+        """
+        return [each for each in self.versions if each.row["superseded_at"] is None] or self.versions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +62,11 @@ class Production:
     words: list[str]
     models: list[ProductionModel]
     periods: list[Row]
+
+    @property
+    def stored_models(self) -> int:
+        """The number of stored, live models in production."""
+        return sum(each.is_stored for each in self.models)
 
 
 @dataclass(frozen=True, kw_only=True)

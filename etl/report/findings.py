@@ -72,7 +72,7 @@ def findings(data: ReportData) -> list[Finding]:
 
 def _of_versions(data: ReportData) -> Iterator[Finding]:
     today = data.made_at.date()
-    versions = [(model, each) for model in data.production.models for each in model.versions]
+    versions = [(model, each) for model in data.production.models for each in model.current]
     old = [(model, each) for model, each in versions if is_end_of_life(each.row["python_version"], today)]
     unfit = [(model, each) for model, each in versions if each.row["deployable"] is False]
     since = "In production since"
@@ -120,13 +120,13 @@ def _of_production(data: ReportData) -> Iterator[Finding]:
         "Lacks", "Created", [_lacking(row) for row in undescribed.rows],
         "undocumented_models", "has_description is false and the model is in production, see production_models",
     )  # fmt: skip
-    several = [each for each in data.production.models if len(each.versions) > 1]
+    several = [each for each in data.production.models if len(each.current) > 1]
     yield Finding(
         "list-several", Severity.LOW, len(several),
         _of(len(several), "model has", "models have", "more than one version in production"),
         "Fine while a new version is on trial. Otherwise remove the tag from the old one.",
         "In production", "Since",
-        [_since(each.versions[0].row, None, _numbers(each)) for each in several[:LISTED]],
+        [_since(each.current[0].row, None, _numbers(each)) for each in several[:LISTED]],
         "production_models", "production_versions is more than 1",
     )  # fmt: skip
 
@@ -192,7 +192,7 @@ def _distance(model: ProductionModel) -> str:
 
 
 def _numbers(model: ProductionModel) -> str:
-    numbers = sorted(each.row["version"] for each in model.versions if each.row["version"] is not None)
+    numbers = sorted(each.row["version"] for each in model.current if each.row["version"] is not None)
     return ", ".join(f"v{each}" for each in numbers)
 
 

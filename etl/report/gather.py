@@ -50,13 +50,14 @@ def _production(connection: Any, since: datetime) -> Production:
     for row in queries.report.production.versions(connection):
         model_id, version_id = row["model_id"], row["model_version_id"]
         model = models.setdefault(model_id, ProductionModel(model_id, row["model_name"], row["ml_repo_name"]))
+        model.is_stored = False
         if version_id not in versions:
             versions[version_id] = ProductionVersion(row)
             model.versions.append(versions[version_id])
         versions[version_id].labels.append(row["tag"])
     for row in queries.report.production.models(connection):
         model = models[row["model_id"]]
-        model.latest_version, model.behind = row["latest_version"], row["versions_behind"]
+        model.latest_version, model.behind, model.is_stored = row["latest_version"], row["versions_behind"], True
     return Production(
         words=queries.report.production.words(connection),
         models=list(models.values()),
@@ -147,7 +148,7 @@ def _history(connection: Any, last_written: Row) -> data.RunHistory:
 
 
 def _metrics(connection: Any, production: Production) -> Metrics:
-    in_production = {(model.model_id, each.row["version"]) for model in production.models for each in model.versions}
+    in_production = {(model.model_id, each.row["version"]) for model in production.models for each in model.current}
     counts = Counter[str]()
 
     def worse() -> Iterator[Row]:

@@ -22,7 +22,7 @@ class KeyFigure(NamedTuple):
 def key_figures(data: ReportData) -> list[KeyFigure]:
     """Return the key figures."""
     counts, production = data.counts, data.production
-    versions = sum(len(each.versions) for each in production.models)
+    versions = sum(len(each.current) for each in production.models)
 
     def counted(label: str, entity: str) -> KeyFigure:
         return KeyFigure(label, number(counts[entity]), moves(data.activity.changed_lately, entity))
@@ -30,7 +30,7 @@ def key_figures(data: ReportData) -> list[KeyFigure]:
     unknown = counts["without_size"]
     several = plural(versions, "version") if versions > len(production.models) else ""
     return [
-        KeyFigure("Models in production", number(len(production.models)), _entered(data), several),
+        KeyFigure("Models in production", number(production.stored_models), _entered(data), several),
         counted("Models", "models"),
         counted("Versions", "model_versions"),
         counted("ML repos", "ml_repos"),
@@ -111,7 +111,7 @@ def _move(data: ReportData, at: datetime, entered: list[Row], left: list[Row]) -
 
 def _had_others(data: ReportData, model_id: str, at: datetime) -> bool:
     """Whether another version of the model was in production before and after a moment."""
-    still = (each.row["since_at"] for model in data.production.models for each in model.versions
+    still = (each.row["since_at"] for model in data.production.models for each in model.current
              if model.model_id == model_id)  # fmt: skip
     ended = (row for row in data.production.periods if row["model_id"] == model_id and row["valid_to"] is not None)
     return any(since < at for since in still) or any(row["valid_from"] < at < row["valid_to"] for row in ended)

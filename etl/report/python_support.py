@@ -1,5 +1,6 @@
 """Which Python versions get security fixes, and until when. Pure."""
 
+import re
 from datetime import date
 
 END_OF_LIFE = {
@@ -12,6 +13,9 @@ END_OF_LIFE = {
     "3.14": date(2030, 10, 31),
 }
 """End of security support of each Python: the last day of the month that its PEP names."""
+
+# Also of 3.9rc1 and 3.9-dev. Python has no releases of more digits.
+_MINOR = re.compile(r"\s*([0-9]{1,3})\.([0-9]{1,3})(?![0-9])")
 
 
 def is_end_of_life(python: str | None, today: date) -> bool:
@@ -43,9 +47,5 @@ def _known(minor: str) -> tuple[int, int]:
 
 
 def _numbers(python: str) -> tuple[int, int] | None:
-    parts = python.strip().split(".")
-    return (int(parts[0]), int(parts[1])) if len(parts) > 1 and all(map(_is_number, parts[:2])) else None
-
-
-def _is_number(part: str) -> bool:
-    return part.isascii() and part.isdigit() and len(part) < 4  # noqa: PLR2004 Python has no such releases
+    found = _MINOR.match(python)
+    return (int(found[1]), int(found[2])) if found else None

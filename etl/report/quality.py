@@ -65,7 +65,7 @@ def pythons(data: ReportData) -> list[PythonShare]:
     everywhere: dict[str | None, int] = {row["name"]: row["versions"] for row in data.makeup.pythons}
     in_production = Counter[str | None]()
     for model in data.production.models:
-        for each in model.versions:
+        for each in model.current:
             if each.row["python_version"]:
                 minor = minor_of(each.row["python_version"])
                 in_production[minor if minor in everywhere else None] += 1
@@ -113,7 +113,7 @@ def shares(rows: list[Row], whole: int) -> Shares:
 
 def creators(data: ReportData) -> Shares:
     """Return the share of versions in production by their creators."""
-    counted = Counter(each.row["created_by"] for model in data.production.models for each in model.versions)
+    counted = Counter(each.row["created_by"] for model in data.production.models for each in model.current)
     rows = [
         {"name": name, "versions": count} for name, count in sorted(counted.items(), key=lambda item: item[0] or "")
     ]

@@ -86,13 +86,20 @@ def store_metric_directions(connection: Connection) -> None:
 def metric_direction(key: str, words: Mapping[str, str]) -> str | None:
     """Return which values of a metric are better, by the longest word in its name; None if words disagree.
 
-    `valLoss` and `val/loss` have the parts `val` and `loss`.
+    `valLoss` and `val/loss` have the parts `val` and `loss`. A word at the end of the name goes before all others:
+    `accuracy_loss` is a loss. With `neg` or `negative` at its start, as in scikit-learn, the opposite is better.
     """
-    parts = f"_{_in_parts(key)}_"
-    matches = [word for word in words if f"_{word}_" in parts]
+    names = {f"_{_in_parts(key)}_", f"_{_in_parts(key.lower())}_"}  # `mIoU` and `nDCG` are words as they are
+    matches = [word for word in words if any(f"_{word}_" in name for name in names)]
+    matches = [word for word in matches if any(name.endswith(f"_{word}_") for name in names)] or matches
     longest = max(map(len, matches), default=0)
     found = {words[word] for word in matches if len(word) == longest}
-    return found.pop() if len(found) == 1 else None
+    if len(found) != 1:
+        return None
+    (better,) = found
+    if any(name.startswith(("_neg_", "_negative_")) for name in names):
+        return "lower" if better == "higher" else "higher"
+    return better
 
 
 def _keys_without_direction() -> Select[Any]:

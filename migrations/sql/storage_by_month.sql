@@ -4,7 +4,8 @@ WITH
 moved AS (
     SELECT
         COALESCE(v.ml_repo_id, m.ml_repo_id) AS ml_repo_id,
-        COALESCE(v.created_at, v.first_seen_at) AS happened_at,
+        -- A wrong time of the source must not let a version begin after its end.
+        CASE WHEN v.created_at < v.first_seen_at THEN v.created_at ELSE v.first_seen_at END AS happened_at,
         1 AS added,
         0 AS removed,
         -- A size below 0 or above a petabyte is none: a sum of such numbers would overflow 64 bits.

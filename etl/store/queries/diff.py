@@ -140,12 +140,16 @@ def _by_name(change: NamedChange) -> tuple[Any, ...]:
 def _version_id(connection: Connection, model_ids: Sequence[str], number: int) -> str:
     of_models = and_(_VERSIONS.c.model_id.in_(model_ids), _VERSIONS.c.version == number)
     found = connection.scalars(select(_VERSIONS.c.id).where(of_models).limit(2)).all()
+    if len(found) > 1:  # a deleted model may have had the name before
+        models = TABLES[Entity.MODELS]
+        live = select(_VERSIONS.c.id).join(models, models.c.id == _VERSIONS.c.model_id)
+        found = connection.scalars(live.where(of_models, models.c.deleted_at.is_(None)).limit(2)).all() or found
     if not found:
         newest = connection.scalar(select(func.max(_VERSIONS.c.version)).where(_VERSIONS.c.model_id.in_(model_ids)))
         hint = "it has none." if newest is None else f"the newest is {newest}."
         raise ConfigError(f"The model has no version {number}: {hint}")
     if len(found) > 1:
-        raise ConfigError(f"Several models have this name and a version {number}: use REPO/NAME or the FQN.")
+        raise ConfigError(f"Several models have this name and a version {number}: use REPO/NAME, the FQN or the model's id.")
     return str(found[0])
 
 

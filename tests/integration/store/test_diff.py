@@ -122,6 +122,14 @@ def test_two_versions_differ_in_fields_tags_packages_and_last_metrics(
     assert not [line for line in lines if "numpy" in line or "number" in line]
     assert {each["field"] for each in json.loads(compare(1, 2, output="json"))} >= {"metrics.auc", "packages.torch"}
     assert compare(2, 2).splitlines() == ["v2 compared with v2: 0 differences."]
+    other = env.registry.add_model("1", "fraud-scorer")
+    env.registry.add_version(other)
+    synced(env)
+    with pytest.raises(ConfigError, match="Several models have this name and a version 1: use REPO/NAME"):
+        compare(1, 1)
+    env.registry.delete_model(other)
+    synced(env)
+    assert compare(1, 2).splitlines() == [title, *lines]
     with pytest.raises(ConfigError, match="The model has no version 99"):
         compare(1, 99)
     with pytest.raises(ConfigError, match="No model is called fraud"):

@@ -27,6 +27,15 @@ DEFAULTS = dict.fromkeys(LOWER_IS_BETTER, "lower") | dict.fromkeys(HIGHER_IS_BET
         ("rougeL", "higher"),
         ("hit_rate", "higher"),
         ("false_positive_rate", "lower"),
+        ("accuracy_loss", "lower"),
+        ("f1_score_loss", "lower"),
+        ("loss/accuracy", "higher"),
+        ("neg_log_loss", "higher"),
+        ("neg_mean_squared_error", "higher"),
+        ("negative_accuracy", "lower"),
+        ("false_negative_rate", "lower"),
+        ("mIoU", "higher"),
+        ("nDCG@10", "higher"),
         ("glossary", None),
         ("epoch", None),
         ("", None),
@@ -41,7 +50,7 @@ def test_the_longest_word_decides_and_words_of_one_length_that_disagree_decide_n
     words = {"loss": "lower", "gain": "higher", "loss_gain": "higher"}
 
     assert metric_direction("loss_gain", words) == "higher"
-    assert metric_direction("gain_of_loss", words) is None
+    assert metric_direction("gain_of_loss_now", words) is None
 
 
 def directions(env: SyncEnv) -> dict[str, str | None]:
