@@ -149,7 +149,7 @@ def _version_id(connection: Connection, model_ids: Sequence[str], number: int) -
         hint = "it has none." if newest is None else f"the newest is {newest}."
         raise ConfigError(f"The model has no version {number}: {hint}")
     if len(found) > 1:
-        raise ConfigError(f"Several models have this name and a version {number}: use REPO/NAME, the FQN or the model's id.")
+        raise ConfigError(f"Several models have this name and a version {number}: use REPO/NAME, the FQN or the id.")
     return str(found[0])
 
 

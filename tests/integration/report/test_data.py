@@ -144,9 +144,7 @@ def test_production_has_a_model_with_its_versions_and_the_labels_of_each(env: Sy
     }
 
 
-def test_superseded_versions_are_no_rivals_of_the_version_that_replaced_them(
-    env: SyncEnv, gathered: Gathered
-) -> None:
+def test_superseded_versions_are_no_rivals_of_the_version_that_replaced_them(env: SyncEnv, gathered: Gathered) -> None:
     without_production(env.registry)
     env.plane.offers = frozenset({"models"})
     model = env.registry.ids("models")[0]

@@ -30,4 +30,5 @@ def test_support_names_the_month_of_its_end() -> None:
 
 
 def test_minor_is_the_first_two_numbers() -> None:
-    assert [minor_of(each) for each in ("3.9.18", " 3.12", "3.9rc1", "3", "3.x", None)] == ["3.9", "3.12", "3.9", None, None, None]
+    minors = {"3.9.18": "3.9", " 3.12": "3.12", "3.9rc1": "3.9", "3": None, "3.x": None, "python3.9": None, None: None}
+    assert {each: minor_of(each) for each in minors} == minors
