@@ -4,6 +4,7 @@ This module reads the database and fills temporary tables. The merge applies the
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -102,6 +103,21 @@ def cancel_deletes(connection: Connection, model_ids: Sequence[str] | None = Non
         ]
     with connection.begin():
         connection.execute(delete(TO_DELETE).where(or_(*of_these)))
+
+
+def unlisted_models(connection: Connection, repos: RepoScope, *, since: datetime | None, most: int) -> list[str]:
+    """Return models that are neither stored nor read, of live versions that were first seen at `since` or later."""
+    models, versions, seen = TABLES[Entity.MODELS], TABLES[Entity.MODEL_VERSIONS], OBSERVED.alias()
+    is_stored = exists().where(models.c.id == versions.c.model_id, models.c.deleted_at.is_(None))
+    # The index alone answers this: nearly every version has a stored model.
+    unstored = select(versions.c.model_id).distinct().where(versions.c.model_id.is_not(None), ~is_stored).subquery()
+    recent = [live_in(versions, repos), versions.c.model_id == unstored.c.model_id]
+    if since is not None:
+        recent.append(versions.c.first_seen_at >= since)
+    is_read = exists().where(seen.c.entity == Entity.MODELS, seen.c.id == unstored.c.model_id)
+    query = select(unstored.c.model_id).where(exists().where(*recent), ~is_read).order_by(unstored.c.model_id)
+    with connection.begin():
+        return list(connection.scalars(query.limit(most)))
 
 
 def emptied_repos(connection: Connection) -> list[EmptiedRepo]:

@@ -15,6 +15,7 @@ from etl.source import Client, ListingReader
 from etl.store import MissingRecords, NewScopeState, Staging, Store, SupersedeMode, Tally, Vocabulary, reconcile, runs
 from etl.store.scope_states import read_state
 from etl.store.totals import live_counts
+from etl.sync import unlisted_models
 from etl.sync.confirm_deletes import confirm_deletes
 from etl.sync.context import Context, Progress
 from etl.sync.delete_limit import check_delete_limit, delete_limit_error
@@ -207,25 +208,23 @@ def _read(context: Context) -> _Read:
             ml_repo_name=runs.name_to_find_by(store.connection, scope.repos),
         )
         if context.retry is None:
-            plan, every_version = _read_lists(context, extraction)
+            plan, read_every = _read_lists(context, extraction)
         else:
             context.phase("rejected records")
             context.retry.read(context.client, extraction)
-            plan, every_version = Plan("none", 0, "only rejected records are asked for"), False
+            plan, read_every = Plan("none", 0, "only rejected records are asked for"), False
     context.phase("comparing")
-    lists_all = scope.lists_every_model and context.retry is None
     staging.analyze()
-    if extraction.complete and lists_all and not settings.no_delete:
-        spare = _spared(extraction)
-        reconcile.find_missing(store.connection, scope.repos, every_version_read=every_version, spare=spare)
+    if extraction.complete and scope.lists_every_model and context.retry is None and not settings.no_delete:
+        reconcile.find_missing(store.connection, scope.repos, every_version_read=read_every, spare=_spared(extraction))
         confirm_deletes(context.client, store, extraction, settings.confirm_deletes)
     reconcile.find_restored(store.connection)
     tallies = reconcile.tallies(store.connection)
     live = live_counts(store.connection, scope.repos, listed_only=not scope.lists_every_model)
     for warning in stager.warnings():
         extraction.warn(warning)
-    missing = _missing(context, extraction, every_version=every_version)
-    return _Read(plan, extraction, tallies, live, every_version, missing)
+    missing = _missing(context, extraction, every_version=read_every)
+    return _Read(plan, extraction, tallies, live, read_every, missing)
 
 
 def _read_lists(context: Context, extraction: Extraction) -> tuple[Plan, bool]:
@@ -240,6 +239,7 @@ def _read_lists(context: Context, extraction: Extraction) -> tuple[Plan, bool]:
     _log.info("versions are read: %s", plan)
     context.phase("versions")
     every_version = extraction.versions(plan, full=context.why_full is not None)
+    unlisted_models.read_versions(context, extraction, every_version_read=every_version)
     context.coverage = extraction.coverage
     return plan, every_version
 

@@ -286,18 +286,6 @@ def test_storage_by_month_counts_deleted_versions_until_their_deletion(known: Sy
     ]
 
 
-def test_storage_by_month_lets_no_version_begin_after_its_deletion(env: SyncEnv) -> None:
-    version = env.registry.add_version(env.registry.add_model("1"))
-    env.registry.set_fields(version, {"created_at": "2999-01-01T00:00:00Z"})
-    env.sync()
-    env.registry.delete_version(version)
-    env.sync(allow_mass_delete=True, full=True)
-
-    rows = env.rows(views.storage_by_month)
-    assert all(row["versions"] >= 0 for row in rows)
-    assert max(row["month"] for row in rows) < "2999"
-
-
 def test_storage_shows_every_ml_repo_and_counts_no_impossible_size(known: SyncEnv) -> None:
     assert told(known, views.storage_by_ml_repo) == [
         (None, None, 1, 0, 0, 0), ("1", "risk", 3, 5, 3, 300), ("2", "idle", 0, 0, 0, 0),

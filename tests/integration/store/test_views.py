@@ -140,3 +140,15 @@ def test_a_superseded_version_says_since_when_in_each_view_of_live_versions(env:
     for view in (views.production_versions, views.tag_assignments):
         found = {row["model_version_id"]: row["superseded_at"] for row in env.rows(view, view.c.tag == "prod")}
         assert (found[superseded], found[kept]) == (NOW, None)
+
+
+def test_storage_by_month_lets_no_version_begin_after_its_deletion(env: SyncEnv) -> None:
+    version = env.registry.add_version(env.registry.add_model("1"))
+    env.registry.set_fields(version, {"created_at": "2999-01-01T00:00:00Z"})
+    env.sync()
+    env.registry.delete_version(version)
+    env.sync(allow_mass_delete=True, full=True)
+
+    rows = env.rows(views.storage_by_month)
+    assert all(row["versions"] >= 0 for row in rows)
+    assert max(row["month"] for row in rows) < "2999"
