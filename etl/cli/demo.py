@@ -51,6 +51,8 @@ def run_demo(file: Path, *, progress: bool | None) -> None:
 
 def _make_room(file: Path, page: Path) -> None:
     """Remove the files of an earlier demo, but no other file."""
+    if file.suffix.lower() == page.suffix:
+        raise ConfigError(f"The report would replace {file}: choose a --file that does not end in .html.")
     if not file.parent.is_dir():
         raise ConfigError(f"The folder {file.parent} does not exist: create it, or choose another --file.")
     for each in (file, page):

@@ -82,6 +82,14 @@ def test_other_files_are_made_but_never_replaced(folder: Path, tfy_etl: Cli) -> 
     assert (folder / "fresh.html").exists()
 
 
+@pytest.mark.parametrize("name", ["x.html", "x.HTML"])
+def test_a_file_that_the_report_would_replace_is_refused(name: str, folder: Path, tfy_etl: Cli) -> None:
+    done = tfy_etl("demo", "--file", name)
+    reason = f"Error: The report would replace {name}: choose a --file that does not end in .html.\n"
+    assert (done.code, done.out, done.err) == (2, "", reason)
+    assert list(folder.iterdir()) == []
+
+
 def test_a_folder_at_the_path_of_the_database_is_an_error(folder: Path, tfy_etl: Cli) -> None:
     (folder / "tfy-etl-demo.db").mkdir()
     done = tfy_etl("demo", "--file", f"{folder}/none/../tfy-etl-demo.db-wal")
