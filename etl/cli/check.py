@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from etl.cli.sanitize import redact, sanitize
+from etl.cli.sanitize import redact_json, sanitize
 from etl.errors import EtlError, RequestRefused
 from etl.settings import Settings
 from etl.source import Client, Forbidden, explain_refusal, is_withheld, refusal_of_versions
@@ -54,8 +54,8 @@ def run_checks(settings: Settings, output: str) -> None:
             if output == "text":
                 _print(results[-1])
     if output == "json":
-        checks = [each._asdict() for each in results]
-        click.echo(redact(json.dumps({"ok": not codes, "checks": checks})))
+        shown = [each._replace(detail=redact_json(each.detail), fix=redact_json(each.fix)) for each in results]
+        click.echo(json.dumps({"ok": not codes, "checks": [each._asdict() for each in shown]}))
     sys.exit(codes[0] if codes else 0)
 
 

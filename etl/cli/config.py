@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from etl.cli.config_file import COMMANDS_WITH_SETTINGS, path_of
 from etl.cli.options import context_without_arguments
-from etl.cli.sanitize import redact, sanitize
+from etl.cli.sanitize import redact_json, sanitize
 from etl.redaction import passwords_of, secret_pattern
 from etl.setting_names import flag
 from etl.settings import TOKEN_ENV, Settings, token_of_environment, variable_in_use
@@ -33,7 +33,8 @@ def show_config(root: click.Context, output: str) -> None:
     """Print each setting with its value and its source, as text or JSON."""
     shown = [_token(root), *_settings(root)]
     if output == "json":
-        click.echo(redact(json.dumps({"settings": [each._asdict() for each in shown]})))
+        safe = [each._replace(value=redact_json(each.value), origin=redact_json(each.origin)) for each in shown]
+        click.echo(json.dumps({"settings": [each._asdict() for each in safe]}))
         return
     from etl.cli.console import console, table  # noqa: PLC0415 JSON does not need it
 

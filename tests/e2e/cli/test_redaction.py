@@ -189,6 +189,21 @@ def test_a_password_that_is_a_common_word_leaves_other_text_intact(tfy_etl: Cli)
     assert done.err.startswith("Error: PostgreSQL does not answer: ")
 
 
+@pytest.mark.parametrize("password", ["true", "null", "name", "detail", "database", "default"])
+def test_a_password_that_is_a_word_of_json_leaves_the_rest_intact(
+    password: str, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFY_ETL_DATABASE_URL", f"postgresql://etl:{password}@127.0.0.1:1/x")
+    checks = json.loads(tfy_etl("check", "--output", "json").out)["checks"]
+    assert ("database", False) in {(each["name"], each["ok"]) for each in checks}
+    assert {tuple(each) for each in checks} == {("name", "ok", "detail", "fix")}
+    settings = {
+        each["name"]: each for each in json.loads(tfy_etl("config", "show", "--output", "json").out)["settings"]
+    }
+    assert settings["database-url"]["value"] == "postgresql://etl:****@127.0.0.1:1/x"
+    assert settings["include-empty"] == {"name": "include-empty", "value": True, "source": "default", "origin": None}
+
+
 def test_a_record_with_the_token_is_stored_exactly_and_printed_redacted(
     known: Simulator, registry: Registry, folder: Path, tfy_etl: Cli
 ) -> None:
