@@ -64,7 +64,7 @@ def check(ctx: click.Context, output: str) -> None:
     type=Duration(),
     help="With --output nagios: report CRITICAL if it is older than this.",
 )
-@click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="Number of runs to show.")
+@click.option("--limit", type=click.IntRange(1, 2**31), default=10, show_default=True, help="Number of runs to show.")
 @click.option(
     "--output",
     type=click.Choice(["text", "json", "nagios"]),

@@ -56,6 +56,8 @@ def test_diff_of_two_versions_says_which_one_has_what(known: Simulator, registry
     title, *lines = tfy_etl("diff", model["name"], "--versions", "v1", "2").out.splitlines()
     assert title.startswith("v1 compared with v2: ")
     assert {"  tag only-1 only in v1", "  tag only-2 only in v2"} <= set(lines)
+    missing = tfy_etl("diff", model["name"], "--versions", "1", "9" * 18)
+    assert (missing.code, missing.out, len(missing.err.splitlines())) == (2, "", 1)
     found = json.loads(tfy_etl("diff", model["name"], "--versions", "1", "v2", "--output", "json").out)
     assert "tag only-1 only in v1" in {each["sentence"] for each in found}
 
@@ -70,6 +72,8 @@ def test_diff_of_two_versions_says_which_one_has_what(known: Simulator, registry
         (("--from", "1h", "--to", "2h"), "--from must name an earlier moment than --to."),
         (("--from", "soon"), "'soon' is not a moment"),
         (("fraud", "--versions", "1", "newest"), "'newest' is not the number of a version: use 5 or v5."),
+        (("fraud", "--versions", "1", "5_0"), "'5_0' is not the number of a version: use 5 or v5."),
+        (("fraud", "--versions", "1", "9" * 20), f"'{'9' * 20}' is not the number of a version: use 5 or v5."),
     ],
 )
 def test_a_wrong_form_is_explained(arguments: tuple[str, ...], said: str, known: Simulator, tfy_etl: Cli) -> None:

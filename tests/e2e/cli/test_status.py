@@ -60,6 +60,10 @@ def test_limit_bounds_the_number_of_runs(known: Simulator, tfy_etl: Cli) -> None
     tfy_etl("sync")
     tfy_etl("sync")
     assert len(json.loads(tfy_etl("status", "--limit", "1", "--output", "json").out)["runs"]) == 1
+    assert tfy_etl("status", "--limit", str(2**31)).code == 0
+    too_large = tfy_etl("status", "--limit", str(2**63))
+    assert (too_large.code, too_large.out) == (2, "")
+    assert f"{2**63} is not in the range 1<=x<={2**31}" in too_large.err
 
 
 def test_json_is_one_object_with_times_in_utc(migrated_url: str, known: Simulator, tfy_etl: Cli) -> None:
