@@ -85,11 +85,9 @@ def diff(ctx: click.Context, /, model: str | None, output: str, **how: Any) -> N
     """Show what differs between two moments, or two versions.
 
     One line for each difference, with names. A field that changed and changed back is no difference. MODEL is a name,
-    REPO/NAME, FQN or id.
+    REPO/NAME, FQN or id. --to requires --from; --ml-repo and --full require --dry-run.
     """
-    forms = [name for name in ("start", "versions", "dry_run") if how[name]]
-    if len(forms) != 1:
-        raise click.UsageError("Pass one of --from, --versions and --dry-run.", ctx)
+    _check_options_of_diff(ctx)
     if how["versions"] and model is None:
         raise click.UsageError("--versions needs a MODEL.", ctx)
     if how["dry_run"] and model is not None:
@@ -102,6 +100,20 @@ def diff(ctx: click.Context, /, model: str | None, output: str, **how: Any) -> N
 
 
 diff.params[-2:-2] = [each for each in options("sync") if each.name in {"full", "ml_repo"}]
+
+
+def _check_options_of_diff(ctx: click.Context) -> None:
+    """Raise UsageError unless the command line names one comparison, and no option that it would ignore."""
+    given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    if len(given & {"start", "versions", "dry_run"}) != 1:
+        raise click.UsageError("Pass one of --from, --versions and --dry-run.", ctx)
+    for name, option, needed, needed_option in (
+        ("end", "--to", "start", "--from"),
+        ("ml_repo", "--ml-repo", "dry_run", "--dry-run"),
+        ("full", "--full", "dry_run", "--dry-run"),
+    ):
+        if name in given and needed not in given:
+            raise click.BadOptionUsage(option, f"{option} requires {needed_option}: leave out {option}.", ctx)
 
 
 def _settings_of_dry_run(ctx: click.Context) -> Settings:

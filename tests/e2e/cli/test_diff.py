@@ -47,6 +47,16 @@ def test_a_dry_run_takes_the_settings_of_sync(
     assert of_line != in_file
 
 
+def test_settings_of_sync_from_elsewhere_are_no_options_of_a_comparison(
+    known: Simulator, tfy_etl: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tfy_etl("sync").code == 0
+    (folder / "etl.toml").write_text('ml-repo = ["1"]')
+    monkeypatch.setenv("TFY_ETL_FULL", "1")
+    done = tfy_etl("--config", "etl.toml", "diff", "--from", "1h", "--to", "0s")
+    assert (done.code, done.err) == (0, "")
+
+
 def test_diff_of_two_versions_says_which_one_has_what(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
     model = registry.records(MODELS)[0]
     of_model = [each for each in registry.records(MODEL_VERSIONS) if each["model_id"] == model["id"]]
@@ -69,6 +79,13 @@ def test_diff_of_two_versions_says_which_one_has_what(known: Simulator, registry
         (("--from", "1h", "--dry-run"), "Pass one of --from, --versions and --dry-run."),
         (("--versions", "1", "2"), "--versions needs a MODEL."),
         (("fraud", "--dry-run"), "leave out MODEL."),
+        (("--from", "1h", "--full"), "--full requires --dry-run: leave out --full."),
+        (("--from", "1h", "--ml-repo", "1"), "--ml-repo requires --dry-run: leave out --ml-repo."),
+        (("fraud", "--versions", "1", "2", "--full"), "--full requires --dry-run: leave out --full."),
+        (("fraud", "--versions", "1", "2", "--to", "1h"), "--to requires --from: leave out --to."),
+        (("--dry-run", "--to", "0s"), "--to requires --from: leave out --to."),
+        (("--to", "1h"), "Pass one of --from, --versions and --dry-run."),
+        (("--from", "0s", "--to", "2h"), "--from must name an earlier moment than --to."),
         (("--from", "1h", "--to", "2h"), "--from must name an earlier moment than --to."),
         (("--from", "soon"), "'soon' is not a moment"),
         (("fraud", "--versions", "1", "newest"), "'newest' is not the number of a version: use 5 or v5."),
