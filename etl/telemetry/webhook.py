@@ -37,7 +37,9 @@ def send(url: str, run: RunOutcome, ca_file: Path | None, seconds: float = TIMEO
 
 def body(run: RunOutcome) -> dict[str, Any]:
     """The message as JSON. Chat services show `text`."""
-    reason = run.error or "; ".join(run.warnings[:_MAX_WARNINGS])
+    rejected = sum(outcomes.get("rejected", 0) for outcomes in run.records.values())
+    count = [f"{rejected:,} {'record was' if rejected == 1 else 'records were'} rejected"] if rejected else []
+    reason = run.error or "; ".join([*count, *run.warnings[:_MAX_WARNINGS]])
     return {
         # Chat services read angle brackets as links and mentions, and names of ML repos may contain them.
         "text": escape(
@@ -53,7 +55,7 @@ def body(run: RunOutcome) -> dict[str, Any]:
         "exit_code": run.exit_code,
         "error": run.error,
         "warnings": list(run.warnings),
-        "rejected": sum(outcomes.get("rejected", 0) for outcomes in run.records.values()),
+        "rejected": rejected,
         "started_at": run.started_at.isoformat(),
         "finished_at": run.finished_at.isoformat(),
         "last_complete_at": run.last_complete_at and run.last_complete_at.isoformat(),

@@ -48,8 +48,20 @@ def test_the_message_of_a_partial_run_counts_rejected_records_and_has_warnings(h
     partial = outcome(status="partial", exit_code=3, warnings=("one", "two"), last_complete_at=None)
     assert send(hook.url, partial, None) is None
     message = hook.posts[0].json()
-    assert message["text"] == "tfy-etl sync of https://plane.example: partial (exit code 3): one; two"
+    reason = "1 record was rejected; one; two"
+    assert message["text"] == f"tfy-etl sync of https://plane.example: partial (exit code 3): {reason}"
     assert (message["rejected"], message["warnings"], message["last_complete_at"]) == (1, ["one", "two"], None)
+
+
+@pytest.mark.parametrize(
+    ("models", "versions", "reason"),
+    [(0, 0, ""), (0, 1, ": 1 record was rejected"), (1, 1_999, ": 2,000 records were rejected")],
+)
+def test_the_text_has_the_number_of_rejected_records(models: int, versions: int, reason: str) -> None:
+    records = {"models": {"rejected": models}, "model_versions": {"inserted": 3, "rejected": versions}}
+    message = body(outcome(status="partial", exit_code=3, records=records))
+    assert message["text"] == f"tfy-etl sync of https://plane.example: partial (exit code 3){reason}"
+    assert message["rejected"] == models + versions
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
