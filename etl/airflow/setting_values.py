@@ -16,10 +16,15 @@ _NOT_GIVEN = {"", "None"}
 """The texts that a template of an empty value gives."""
 
 
+def is_given(value: Any) -> bool:
+    """Whether the value is neither None nor the text of a template with an empty value."""
+    return value is not None and not (isinstance(value, str) and value.strip() in _NOT_GIVEN)
+
+
 def setting_value(name: str, value: Any) -> Any:
     """Convert a value to the type of its setting, because templates give text. ConfigError if that is impossible."""
     setting, kind, optional = _settings()[name]
-    if optional and (value is None or (isinstance(value, str) and value.strip() in _NOT_GIVEN)):
+    if optional and not is_given(value):
         return None
     try:
         converted = _converted(kind, value)

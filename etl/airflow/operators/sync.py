@@ -95,6 +95,7 @@ class TrueFoundrySyncOperator(BaseOperator):
 
     def execute(self, context: "Context") -> dict[str, Any]:
         """Run, and return the summary; `etl.airflow.errors` defines the state after a run that failed."""
+        ml_repos = as_list(self.ml_repos)
         hook = TrueFoundryHook(self.truefoundry_conn_id)
         url = self.resolve_database_url()
         secrets = [hook.connection.password or "", *passwords_of(url)]
@@ -107,7 +108,7 @@ class TrueFoundrySyncOperator(BaseOperator):
                 redactor = Redactor(
                     *passwords_of(url), *secrets_of_webhook(settings.notify_url), token=hook.connection.password
                 )
-                summary, done = self._run(settings, redactor, as_list(self.ml_repos))
+                summary, done = self._run(settings, redactor, ml_repos)
                 result = self.result(summary, settings)
         finally:
             self._name_ml_repos(context, url, secrets)
