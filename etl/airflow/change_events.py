@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from etl.airflow.setting_values import is_given
 from etl.errors import ConfigError
 from etl.redaction import Redactor, escape_unprintable, passwords_of
 
@@ -24,7 +25,7 @@ class ChangeRead(NamedTuple):
 
 def check_condition(tag: str | None, new_versions: bool) -> None:  # noqa: FBT001 the value of an argument
     """Raise ConfigError for a condition that combines both."""
-    if tag is not None and new_versions:
+    if is_given(tag) and new_versions:
         raise ConfigError("Pass tag or new_versions, not both: an event about a tag includes new versions with it.")
 
 
@@ -39,11 +40,16 @@ def start_position(url: str, moment: datetime | None = None) -> int:
 
 
 def read_changes(url: str, after: int, *, model: str | None, tag: str | None, new_versions: bool) -> ChangeRead:
-    """Read the changes after a position. EtlError if the database cannot be read."""
+    """Read the changes after a position. EtlError if the database cannot be read.
+
+    An empty text or `None` in `model` or `tag` counts as not given, because templates give those for empty values.
+    """
     from etl.changes import name, sentence
     from etl.store import queries
 
-    condition = queries.change_watch.ChangeCondition(model, tag, new_versions)
+    condition = queries.change_watch.ChangeCondition(
+        model=model if is_given(model) else None, tag=tag if is_given(tag) else None, new_versions=new_versions
+    )
     with _snapshot(url) as connection:
         found = queries.change_watch.read(connection, condition, after, MAX_NAMED)
     if not found.total:

@@ -308,6 +308,20 @@ def test_a_sensor_that_is_not_deferrable_pokes(env: SyncEnv) -> None:
     assert sentences(waits.poke(given).xcom_value) == ["created"]
 
 
+@pytest.mark.parametrize("empty", ["", " ", "None", None])
+def test_a_condition_that_a_template_leaves_empty_counts_as_not_given(env: SyncEnv, empty: str | None) -> None:
+    tag(env, 0, "production")
+    every = sensor().execute(context())
+    assert sensor(model=empty, tag=empty).execute(context()) == every
+    with pytest.raises(TaskDeferred):  # until there is a new version
+        sensor(model=empty, tag=empty, new_versions=True).execute(context())
+
+    async def watch() -> dict[str, Any]:
+        return await next_event(trigger(model=empty, tag=empty, after_change_id=0).run())
+
+    assert asyncio.run(watch()) == every
+
+
 def test_the_sensor_reads_only_and_works_on_sqlite(env: SyncEnv, connect: Connect, tmp_path: Path) -> None:
     path = tmp_path / "registry.db"
     env.sync(database_url=f"sqlite:///{path}")
