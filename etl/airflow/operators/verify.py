@@ -39,10 +39,12 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
     def __init__(
         self, *, listed: Sequence[Sequence[str]], synced: Sequence[Mapping[str, Any] | None], **kwargs: Any
     ) -> None:
-        """Raise ConfigError for options that exclude a part of the registry."""
+        """Raise ConfigError for options that exclude a part of the registry, and for `dry_run`."""
         super().__init__(**kwargs)
         if narrowing := sorted(_NARROWING & self.options.keys()):
             raise ConfigError(f"The verify task must cover everything: remove {', '.join(narrowing)} from its options.")
+        if "dry_run" in self.options:
+            raise ConfigError("The verify task checks what the syncs have written: remove dry_run from its options.")
         self.listed = listed
         self.synced = synced
         self._verified: dict[str, Any] = {}
@@ -68,7 +70,7 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
     def result(self, summary: "Summary", settings: "Settings") -> dict[str, Any]:
         """The summary, with the facts that were verified. StoreError if tables and lists do not agree."""
         found = super().result(summary, settings)
-        if not summary.complete or summary.run_id is None:
+        if not summary.complete:
             return found
         return found | {"verification": self._verified | _compared(summary, settings)}
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -69,3 +70,9 @@ def test_parallel_syncs_share_the_request_rate_and_the_other_tasks_run_alone() -
 def test_a_request_rate_that_cannot_be_shared_fails_when_the_dag_is_parsed() -> None:
     with pytest.raises(ConfigError, match="Invalid requests_per_second"):
         registry_dag(database_conn_id="registry_db", options={"requests_per_second": "{{ params.rate }}"})
+
+
+@pytest.mark.parametrize("value", [True, "{{ params.dry_run }}"])
+def test_a_dag_that_writes_nothing_fails_when_it_is_parsed(value: Any) -> None:
+    with pytest.raises(ConfigError, match="remove dry_run from its options"):
+        registry_dag(database_conn_id="registry_db", options={"dry_run": value})

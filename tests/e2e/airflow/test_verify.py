@@ -74,10 +74,11 @@ def test_a_run_that_rejected_records_counts_only_if_that_may_pass(env: SyncEnv) 
     assert verify(runs, fail_on_partial=False)["rejected"] == 1
 
 
-def test_a_dry_run_does_not_count_as_a_sync_and_verifies_nothing(env: SyncEnv) -> None:
+def test_a_dry_run_does_not_count_as_a_sync_and_verify_refuses_the_option(env: SyncEnv) -> None:
     with pytest.raises(AirflowFailException, match="3 of 3 ML repos"):
         verify(synced(env, "1", "2", "3", dry_run=True))
-    assert "verification" not in verify(synced(env, "1", "2", "3"), options={"dry_run": True})
+    with pytest.raises(ConfigError, match="The verify task checks what the syncs have written: remove dry_run"):
+        verify(synced(env, "1", "2", "3"), options={"dry_run": True})
 
 
 def test_a_run_with_unproven_lists_verifies_nothing(env: SyncEnv) -> None:
