@@ -117,6 +117,9 @@ def show(ctx: click.Context, reject_id: int) -> None:
     show_one(settings_of(ctx), reject_id)
 
 
+_OF_RETRY = {"accept_host", "lock_wait", "max_run_time", "output"}
+
+
 @rejected.command()
 @click.argument("reject_ids", metavar="[ID]...", type=_RECORD_ID, nargs=-1)
 @click.pass_context
@@ -133,7 +136,7 @@ def retry(ctx: click.Context, /, reject_ids: tuple[int, ...], **own: Any) -> Non
     retry_rejected(settings, reject_ids)
 
 
-retry.params[:0] = [each for each in options("sync") if each.name in {"lock_wait", "output"}]
+retry.params[:0] = [each for each in options("sync") if each.name in _OF_RETRY]
 
 
 @add_options("prune")

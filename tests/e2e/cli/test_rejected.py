@@ -111,6 +111,21 @@ def test_a_retry_fetches_only_given_records_that_are_open(env: SyncEnv) -> None:
     assert env.row(RejectedRecord, RejectedRecord.resolved_at.is_(None))["record_id"] == second
 
 
+def test_a_retry_has_a_time_limit_and_accepts_another_host_as_a_sync_does(env: SyncEnv) -> None:
+    model = env.registry.ids("models")[0]
+    spoil(env, model)
+    env.sync()
+    mend(env, model)
+    with sync_env(env.url, env.registry) as moved:
+        refused = rejected(moved, "retry", exit_code=2)
+        late = rejected(moved, "retry", "--accept-host", "--max-run-time", "0.000001s", exit_code=1)
+        stored = rejected(moved, "retry", "--accept-host")
+
+    assert "--accept-host" in refused[-1]
+    assert "--max-run-time" in late[-1]
+    assert [line.split("  ")[1] for line in stored] == [f"models {model}: stored"]
+
+
 def test_a_retry_without_open_records_sends_no_request(env: SyncEnv, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text('output = "json"\nlock-wait = 5')
