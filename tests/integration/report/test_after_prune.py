@@ -35,3 +35,15 @@ def test_weeks_whose_changes_were_pruned_are_unknown_and_not_zero(env: SyncEnv, 
     assert data.recorded_from == data.since == pruned
     assert tags.values == [*[None] * 10, 0, 0, 2]
     assert period_label(data) == "so far"
+
+
+def test_the_first_run_stays_where_it_was_if_only_its_row_was_pruned(env: SyncEnv, gathered: Gathered) -> None:
+    for _ in range(3):
+        env.sync()
+        move_back(env, timedelta(days=14))
+    first, second, _last = sorted(row["started_at"] for row in env.rows(SyncRun))
+    prune(env, second)
+    data = gathered()
+
+    assert first not in {row["started_at"] for row in env.rows(SyncRun)}
+    assert data.counts["first_run_at"] == data.recorded_from == first

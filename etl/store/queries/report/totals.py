@@ -2,14 +2,17 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, case, distinct, func, select
+from sqlalchemy import ColumnElement, Connection, case, distinct, func, select, union_all
 
 from etl.models import Change, MlRepo, Model, ModelVersion, RejectedRecord, SyncRun, views
 from etl.store.queries.report.rows import Row, fetch
 
 
 def counts(connection: Connection) -> Row:
-    """Return the current totals, and the start of the first recorded run. `bytes` is None if no size is known."""
+    """Return the current totals, and the start of the first run. `bytes` is None if no size is known.
+
+    The records that the first run copied show its start even after `prune` has deleted its row.
+    """
     looks = {
         of.__tablename__: select(func.count()).select_from(of).where(of.deleted_at.is_(None)).scalar_subquery()
         for of in (MlRepo, Model, ModelVersion)
@@ -18,7 +21,8 @@ def counts(connection: Connection) -> Row:
     looks["bytes"] = select(func.sum(storage.artifact_size_bytes)).scalar_subquery()
     looks["without_size"] = select(func.coalesce(func.sum(storage.versions_without_size), 0)).scalar_subquery()
     looks["open_rejects"] = select(func.count()).where(RejectedRecord.resolved_at.is_(None)).scalar_subquery()
-    looks["first_run_at"] = select(func.min(SyncRun.started_at)).scalar_subquery()
+    starts = union_all(select(SyncRun.started_at), *(select(of.first_seen_at) for of in (MlRepo, Model))).subquery()
+    looks["first_run_at"] = select(func.min(starts.c.started_at)).scalar_subquery()
     found = fetch(connection, select(*(look.label(name) for name, look in looks.items())))[0]
     return found if found["model_versions"] else found | {"bytes": 0}
 
