@@ -4,6 +4,7 @@
 `repo_scope`        Which ML repos a run covers.
 `staging`           Stages rows in temporary tables, and reads what is stored for comparison.
 `staging_tables`    The temporary tables.
+`staging_queries`   Their statements.
 `reconcile`         Compares staging with the tables: deletes, restores, counts, the delete limit.
 `totals`            Counts the live records.
 `merge`             The one transaction of a run.

@@ -1,15 +1,19 @@
 """The one transaction of a run: all staged rows become visible at once, or none do."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum, auto
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Delete,
+    Insert,
     Select,
+    Update,
     cast,
     delete,
     exists,
@@ -22,6 +26,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.sql.dml import ReturningDelete
 
 from etl.enums import Entity, Outcome
 from etl.models.types import RegistryJson
@@ -34,7 +39,9 @@ from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import (
     CHILDREN,
     LOGGED_AT,
+    NOW,
     OBSERVED,
+    RUN_ID,
     STAGES,
     TABLES,
     TO_DELETE,
@@ -88,26 +95,14 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
     rebase_staging(connection, repos, newest_credible)
     filled = set(connection.scalars(_FILLED))
     had_versions = connection.scalar(select(exists().select_from(TABLES[Entity.MODEL_VERSIONS])))
-    if "subjects" in filled:
-        _merge_subjects(connection, dialect)
-    for entity, children in CHILDREN.items():
-        if entity in filled:
-            _drop_children(connection, entity, children)
-            _upsert(connection, dialect, entity, now)
-        for child in children:
-            if child in filled:
-                _insert_children(connection, dialect, child)
-    if "model_version_metrics" in filled:
-        vocabulary.store_metric_directions(connection)
-    if TO_DELETE.name in filled:
-        _soft_delete(connection, now)
-    _restore(connection, now)
-    _supersede(connection, supersede, now)
+    _write_records(connection, dialect, filled, now)
+    _write_marks(connection, filled, supersede, now)
     if had_versions:
         _unmark_read(connection, dialect)
-    _note_reads(connection, dialect)
+    for statement in _note_reads(dialect):
+        connection.execute(statement)
     if log_changes:
-        _log_changes(connection, run_id, now, filled)
+        _log_changes(connection, filled, run_id, now)
     else:
         names = ("subjects", *(name for entity, children in CHILDREN.items() for name in (entity, *children)))
         dialect.analyze_new(connection, [TABLES[name] for name in names])
@@ -115,7 +110,39 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
     rejected_records.store_rejected(connection, run_id, now)
 
 
-def _merge_subjects(connection: Connection, dialect: DatabaseDialect) -> None:
+def _write_records(connection: Connection, dialect: DatabaseDialect, filled: Collection[str], now: datetime) -> None:
+    """Write the staged rows of subjects and records, and replace the child rows of changed records."""
+    if "subjects" in filled:
+        connection.execute(_merge_subjects(dialect))
+    for entity, children in CHILDREN.items():
+        if entity in filled:
+            _drop_children(connection, entity, children)
+            connection.execute(_upsert(dialect, entity), {"now": now})
+        for child in children:
+            if child in filled:
+                connection.execute(_insert_children(dialect, child))
+    if "model_version_metrics" in filled:
+        vocabulary.store_metric_directions(connection)
+
+
+def _write_marks(connection: Connection, filled: Collection[str], supersede: SupersedeMode, now: datetime) -> None:
+    """Write `deleted_at` and `superseded_at`."""
+    for entity in CHILDREN:
+        if TO_DELETE.name in filled:
+            connection.execute(_soft_delete(entity), {"now": now})
+        connection.execute(_restore(entity), {"now": now})
+    for statement in _supersede(supersede):
+        connection.execute(statement, {"now": now})
+
+
+def _log_changes(connection: Connection, filled: Collection[str], run_id: str, now: datetime) -> None:
+    for source in ("changes", TO_DELETE.name, TO_RESTORE.name):
+        if source in filled:
+            connection.execute(_log(source), {"of_run": run_id, "now": now})
+
+
+@cache
+def _merge_subjects(dialect: DatabaseDialect) -> Insert:
     """Keep the newest staged row of each subject."""
     stage, table = STAGES["subjects"], TABLES["subjects"]
     newest = func.row_number().over(
@@ -128,10 +155,8 @@ def _merge_subjects(connection: Connection, dialect: DatabaseDialect) -> None:
     upsert = dialect.insert(table).from_select(names, rows)
     data = [name for name in names if name != "id"]
     differs = [table.c[name].is_distinct_from(upsert.excluded[name]) for name in data]
-    connection.execute(
-        upsert.on_conflict_do_update(
-            index_elements=["id"], set_={name: upsert.excluded[name] for name in data}, where=or_(*differs)
-        )
+    return upsert.on_conflict_do_update(
+        index_elements=["id"], set_={name: upsert.excluded[name] for name in data}, where=or_(*differs)
     )
 
 
@@ -144,62 +169,75 @@ def _from_stage(dialect: DatabaseDialect, column: Column[Any], staged: ColumnEle
 
 def _drop_children(connection: Connection, entity: Entity, children: Sequence[str]) -> None:
     """Delete the child rows of changed records: the staged rows replace all of them."""
-    stage = STAGES[entity]
-    stored_before = (OBSERVED.c.entity == entity) & OBSERVED.c.outcome.in_((Outcome.UPDATED, Outcome.RESTORED))
-    if not connection.scalar(select(exists().where(stored_before))):
-        return
-    changed = select(stage.c.id).join(OBSERVED, OBSERVED.c.id == stage.c.id).where(stored_before)
-    for child in children:
-        table = TABLES[child]
-        connection.execute(delete(table).where(record_id(table).in_(changed)))
+    if connection.scalar(_any_changed(entity)):
+        for child in children:
+            connection.execute(_drop_changed(entity, child))
 
 
-def _insert_children(connection: Connection, dialect: DatabaseDialect, child: str) -> None:
+def _stored_before(entity: Entity) -> ColumnElement[bool]:
+    return (OBSERVED.c.entity == entity) & OBSERVED.c.outcome.in_((Outcome.UPDATED, Outcome.RESTORED))
+
+
+@cache
+def _any_changed(entity: Entity) -> Select[Any]:
+    return select(exists().where(_stored_before(entity)))
+
+
+@cache
+def _drop_changed(entity: Entity, child: str) -> Delete:
+    stage, table = STAGES[entity], TABLES[child]
+    changed = select(stage.c.id).join(OBSERVED, OBSERVED.c.id == stage.c.id).where(_stored_before(entity))
+    return delete(table).where(record_id(table).in_(changed))
+
+
+@cache
+def _insert_children(dialect: DatabaseDialect, child: str) -> Insert:
     stage, table = STAGES[child], TABLES[child]
     columns = {column.name: _from_stage(dialect, table.c[column.name], column) for column in stage.columns}
     if table is LOGGED_AT.table:
         columns[LOGGED_AT.name] = dialect.from_epoch_ms(stage.c.timestamp_ms)
     # In key order, so that the index grows at one end instead of everywhere.
     rows = select(*columns.values()).order_by(*(stage.c[key.name] for key in table.primary_key))
-    connection.execute(insert(table).from_select(list(columns), rows))
+    return insert(table).from_select(list(columns), rows)
 
 
-def _upsert(connection: Connection, dialect: DatabaseDialect, entity: Entity, now: datetime) -> None:
+@cache
+def _upsert(dialect: DatabaseDialect, entity: Entity) -> Insert:
     stage, table = STAGES[entity], TABLES[entity]
     names = [column.name for column in stage.columns]
-    stamp = literal(now, table.c.first_seen_at.type)
-    rows: Select[Any] = select(
-        *(_from_stage(dialect, table.c[name], stage.c[name]) for name in names), stamp, stamp
-    ).where(true())  # without WHERE, SQLite parses ON CONFLICT as a join
+    rows: Select[Any] = select(*(_from_stage(dialect, table.c[name], stage.c[name]) for name in names), NOW, NOW).where(
+        true()
+    )  # without WHERE, SQLite parses ON CONFLICT as a join
     upsert = dialect.insert(table).from_select([*names, "first_seen_at", "last_changed_at"], rows)
     replaced = {name: upsert.excluded[name] for name in (*names, "last_changed_at") if name != "id"}
-    connection.execute(upsert.on_conflict_do_update(index_elements=["id"], set_=replaced | {"deleted_at": None}))
+    return upsert.on_conflict_do_update(index_elements=["id"], set_=replaced | {"deleted_at": None})
 
 
-def _soft_delete(connection: Connection, now: datetime) -> None:
-    for entity in CHILDREN:
-        table = TABLES[entity]
-        missing_ids = select(TO_DELETE.c.id).where(TO_DELETE.c.entity == entity)
-        connection.execute(update(table).where(table.c.id.in_(missing_ids)).values(deleted_at=now, last_changed_at=now))
+@cache
+def _soft_delete(entity: Entity) -> Update:
+    table = TABLES[entity]
+    missing_ids = select(TO_DELETE.c.id).where(TO_DELETE.c.entity == entity)
+    return update(table).where(table.c.id.in_(missing_ids)).values(deleted_at=NOW, last_changed_at=NOW)
 
 
-def _restore(connection: Connection, now: datetime) -> None:
+@cache
+def _restore(entity: Entity) -> Update:
     """Clear `deleted_at` of restored records.
 
     This includes records older than their stored rows, and versions that are restored with their model.
     """
-    for entity in CHILDREN:
-        table = TABLES[entity]
-        read = select(OBSERVED.c.id).where(OBSERVED.c.entity == entity, OBSERVED.c.outcome == Outcome.RESTORED)
-        back = read.union_all(select(TO_RESTORE.c.id)) if entity is Entity.MODEL_VERSIONS else read
-        connection.execute(
-            update(table)
-            .where(table.c.deleted_at.is_not(None), table.c.id.in_(back))
-            .values(deleted_at=None, last_changed_at=now)
-        )
+    table = TABLES[entity]
+    read = select(OBSERVED.c.id).where(OBSERVED.c.entity == entity, OBSERVED.c.outcome == Outcome.RESTORED)
+    back = read.union_all(select(TO_RESTORE.c.id)) if entity is Entity.MODEL_VERSIONS else read
+    return (
+        update(table)
+        .where(table.c.deleted_at.is_not(None), table.c.id.in_(back))
+        .values(deleted_at=None, last_changed_at=NOW)
+    )
 
 
-def _supersede(connection: Connection, what: SupersedeMode, now: datetime) -> None:
+@cache
+def _supersede(what: SupersedeMode) -> tuple[Update | Delete, ...]:
     """Mark versions that runs no longer keep up to date, and clear the mark of those they do."""
     versions, models = TABLES["model_versions"], TABLES["models"]
     seen = select(OBSERVED.c.id).where(OBSERVED.c.entity == Entity.MODELS, OBSERVED.c.outcome != Outcome.REJECTED)
@@ -209,21 +247,24 @@ def _supersede(connection: Connection, what: SupersedeMode, now: datetime) -> No
         of_seen = versions.c.model_id.in_(changed.union(select(STAGES["model_versions"].c.model_id)))
     marked = versions.c.superseded_at.is_not(None)
     is_latest = exists().where(models.c.id == versions.c.model_id, models.c.latest_version_id == versions.c.id)
-    clear = update(versions).values(superseded_at=None, last_changed_at=now)
+    clear = update(versions).values(superseded_at=None, last_changed_at=NOW)
+    if what is SupersedeMode.NOTHING:
+        return ()
     if what is SupersedeMode.CLEAR:
         read = select(OBSERVED.c.id).where(
             OBSERVED.c.entity == Entity.MODEL_VERSIONS, OBSERVED.c.outcome != Outcome.REJECTED
         )
         is_read = versions.c.id.in_(read) | versions.c.model_id.in_(select(VERSIONS_READ.c.model_id))
-        connection.execute(clear.where(marked, is_read | versions.c.deleted_at.is_not(None)))
-    elif what is not SupersedeMode.NOTHING:
-        connection.execute(clear.where(marked, of_seen, is_latest))
-        mark = update(versions).values(superseded_at=now, last_changed_at=now)
-        connection.execute(mark.where(~marked, versions.c.deleted_at.is_(None), of_seen, ~is_latest))
-        # The next run that can list versions reads all versions of these models.
-        reads = TABLES["version_read_state"]
-        superseded = select(versions.c.model_id).where(versions.c.superseded_at == now)
-        connection.execute(delete(reads).where(reads.c.model_id.in_(superseded)))
+        return (clear.where(marked, is_read | versions.c.deleted_at.is_not(None)),)
+    mark = update(versions).values(superseded_at=NOW, last_changed_at=NOW)
+    # The next run that can list versions reads all versions of these models.
+    reads = TABLES["version_read_state"]
+    superseded = select(versions.c.model_id).where(versions.c.superseded_at == NOW)
+    return (
+        clear.where(marked, of_seen, is_latest),
+        mark.where(~marked, versions.c.deleted_at.is_(None), of_seen, ~is_latest),
+        delete(reads).where(reads.c.model_id.in_(superseded)),
+    )
 
 
 def _unmark_read(connection: Connection, dialect: DatabaseDialect) -> None:
@@ -231,52 +272,53 @@ def _unmark_read(connection: Connection, dialect: DatabaseDialect) -> None:
 
     The next run reads their versions again. In a first load, every stored version was read.
     """
-    table, versions, version = TABLES["version_read_state"], TABLES["model_versions"], OBSERVED.alias()
-    brought = exists().where(version.c.entity == Entity.MODEL_VERSIONS, version.c.id == versions.c.id)
-    kept = select(versions.c.model_id).where(
-        versions.c.deleted_at.is_(None), versions.c.model_id.in_(select(VERSIONS_READ.c.model_id)), ~brought
-    )
-    not_read = connection.scalars(
-        delete(VERSIONS_READ).where(VERSIONS_READ.c.model_id.in_(kept)).returning(VERSIONS_READ.c.model_id)
-    ).all()
+    table = TABLES["version_read_state"]
+    not_read = connection.scalars(_take_not_read()).all()
     if not_read:
         connection.execute(delete(table).where(table.c.model_id.in_(select(dialect.ids(not_read).c.value))))
 
 
-def _note_reads(connection: Connection, dialect: DatabaseDialect) -> None:
+@cache
+def _take_not_read() -> ReturningDelete[Any]:
+    versions, version = TABLES["model_versions"], OBSERVED.alias()
+    brought = exists().where(version.c.entity == Entity.MODEL_VERSIONS, version.c.id == versions.c.id)
+    kept = select(versions.c.model_id).where(
+        versions.c.deleted_at.is_(None), versions.c.model_id.in_(select(VERSIONS_READ.c.model_id)), ~brought
+    )
+    return delete(VERSIONS_READ).where(VERSIONS_READ.c.model_id.in_(kept)).returning(VERSIONS_READ.c.model_id)
+
+
+@cache
+def _note_reads(dialect: DatabaseDialect) -> tuple[Delete | Insert, ...]:
     """Record the models whose versions were all read."""
     table = TABLES["version_read_state"]
     still_unread = select(VERSIONS_INCOMPLETE.c.model_id).where(
         ~exists().where(VERSIONS_READ.c.model_id == VERSIONS_INCOMPLETE.c.model_id)
     )
-    connection.execute(delete(table).where(table.c.model_id.in_(still_unread)))
     read = (
         select(OBSERVED.c.id, OBSERVED.c.change_hash)
         .join(VERSIONS_READ, VERSIONS_READ.c.model_id == OBSERVED.c.id)
         .where(OBSERVED.c.entity == Entity.MODELS, OBSERVED.c.change_hash.is_not(None))
     )
     upsert = dialect.insert(table).from_select(["model_id", "change_hash"], read)
-    connection.execute(
+    return (
+        delete(table).where(table.c.model_id.in_(still_unread)),
         upsert.on_conflict_do_update(
             index_elements=["model_id"],
             set_={"change_hash": upsert.excluded.change_hash},
             where=table.c.change_hash != upsert.excluded.change_hash,
-        )
+        ),
     )
 
 
-def _log_changes(connection: Connection, run_id: str, now: datetime, filled: Collection[str]) -> None:
-    table, stage = TABLES["changes"], STAGES["changes"]
-    of_run = (literal(run_id), literal(now, table.c.observed_at.type))
-    of_record = ["entity", "entity_id", "kind"]
-    sources: dict[str, tuple[list[str], Select[Any]]] = {
-        "changes": ([column.name for column in stage.columns], select(*of_run, *stage.columns)),
-        TO_DELETE.name: (of_record, select(*of_run, TO_DELETE.c.entity, TO_DELETE.c.id, literal("deleted"))),
-        TO_RESTORE.name: (
-            of_record,
-            select(*of_run, literal(Entity.MODEL_VERSIONS.value), TO_RESTORE.c.id, literal("restored")),
-        ),
+@cache
+def _log(source: str) -> Insert:
+    """Log the changes that one staging table has."""
+    stage, of_record = STAGES["changes"], ["entity", "entity_id", "kind"]
+    sources: Mapping[str, tuple[Sequence[str], Iterable[ColumnElement[Any]]]] = {
+        "changes": (stage.columns.keys(), stage.columns),
+        TO_DELETE.name: (of_record, (TO_DELETE.c.entity, TO_DELETE.c.id, literal("deleted"))),
+        TO_RESTORE.name: (of_record, (literal(Entity.MODEL_VERSIONS.value), TO_RESTORE.c.id, literal("restored"))),
     }
-    for name, (columns, rows) in sources.items():
-        if name in filled:
-            connection.execute(insert(table).from_select(["run_id", "observed_at", *columns], rows))
+    columns, rows = sources[source]
+    return insert(TABLES["changes"]).from_select(["run_id", "observed_at", *columns], select(RUN_ID, NOW, *rows))

@@ -5,13 +5,18 @@ This module reads the database and fills temporary tables. The merge applies the
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Insert,
+    Integer,
+    Select,
     Table,
+    bindparam,
     case,
     delete,
     exists,
@@ -63,24 +68,24 @@ def find_missing(
     read without it. A version whose model is not listed is missing if every version was read. `spare` names tables in
     which nothing may be deleted: a rejected record without an id may be any of their records.
     """
-    versions, model = TABLES[Entity.MODEL_VERSIONS], OBSERVED.alias()
-    missing_models = select(TO_DELETE.c.id).where(TO_DELETE.c.entity == Entity.MODELS)
-    decided = missing_models.union_all(select(VERSIONS_READ.c.model_id))
-    orphaned = ~exists().where((model.c.entity == Entity.MODELS) & (model.c.id == versions.c.model_id))
-    conditions = {
-        # A derived ML repo was never listed, so its absence from the list means nothing.
-        Entity.ML_REPOS: ~TABLES[Entity.ML_REPOS].c.is_derived,
-        Entity.MODELS: true(),
-        Entity.MODEL_VERSIONS: or_(versions.c.model_id.in_(decided), *([orphaned] if every_version_read else [])),
-    }
     with connection.begin():
-        for entity, applies in conditions.items():
+        for entity in CHILDREN:
             if entity not in spare:
-                table = TABLES[entity]
-                missing = select(literal(entity.value), table.c.id).where(
-                    live_in(table, repos), ~_was_seen(table), applies
-                )
-                connection.execute(insert(TO_DELETE).from_select(["entity", "id"], missing))
+                connection.execute(_insert_missing(entity, repos, every_version_read=every_version_read))
+
+
+@lru_cache
+def _insert_missing(entity: Entity, repos: RepoScope, *, every_version_read: bool) -> Insert:
+    table, model = TABLES[entity], OBSERVED.alias()
+    missing = select(literal(entity.value), table.c.id).where(live_in(table, repos), ~_was_seen(table))
+    if entity is Entity.ML_REPOS:  # a derived one was never listed, so its absence from the list means nothing
+        missing = missing.where(~table.c.is_derived)
+    if entity is Entity.MODEL_VERSIONS:
+        missing_models = select(TO_DELETE.c.id).where(TO_DELETE.c.entity == Entity.MODELS)
+        decided = table.c.model_id.in_(missing_models.union_all(select(VERSIONS_READ.c.model_id)))
+        orphaned = ~exists().where((model.c.entity == Entity.MODELS) & (model.c.id == table.c.model_id))
+        missing = missing.where(or_(decided, orphaned) if every_version_read else decided)
+    return insert(TO_DELETE).from_select(["entity", "id"], missing)
 
 
 def missing_ids(connection: Connection, entity: Entity) -> list[str]:
@@ -107,17 +112,23 @@ def cancel_deletes(connection: Connection, model_ids: Sequence[str] | None = Non
 
 def unlisted_models(connection: Connection, repos: RepoScope, *, since: datetime | None, most: int) -> list[str]:
     """Return models that are neither stored nor read, of live versions that were first seen at `since` or later."""
+    with connection.begin():
+        parameters = {"most": most} if since is None else {"most": most, "since": since}
+        return list(connection.scalars(_unlisted_models(repos, only_recent=since is not None), parameters))
+
+
+@lru_cache
+def _unlisted_models(repos: RepoScope, *, only_recent: bool) -> Select[Any]:
     models, versions, seen = TABLES[Entity.MODELS], TABLES[Entity.MODEL_VERSIONS], OBSERVED.alias()
     is_stored = exists().where(models.c.id == versions.c.model_id, models.c.deleted_at.is_(None))
     # The index alone answers this: nearly every version has a stored model.
     unstored = select(versions.c.model_id).distinct().where(versions.c.model_id.is_not(None), ~is_stored).subquery()
     recent = [live_in(versions, repos), versions.c.model_id == unstored.c.model_id]
-    if since is not None:
-        recent.append(versions.c.first_seen_at >= since)
+    if only_recent:
+        recent.append(versions.c.first_seen_at >= bindparam("since"))
     is_read = exists().where(seen.c.entity == Entity.MODELS, seen.c.id == unstored.c.model_id)
     query = select(unstored.c.model_id).where(exists().where(*recent), ~is_read).order_by(unstored.c.model_id)
-    with connection.begin():
-        return list(connection.scalars(query.limit(most)))
+    return query.limit(bindparam("most", type_=Integer))
 
 
 def emptied_repos(connection: Connection) -> list[EmptiedRepo]:
@@ -125,6 +136,19 @@ def emptied_repos(connection: Connection) -> list[EmptiedRepo]:
 
     A lost permission of the token has the same effect.
     """
+    with connection.begin():
+        if connection.scalar(_any_missing_model()) is None:
+            return []  # most runs delete nothing: skip the count
+        return [EmptiedRepo(*row) for row in connection.execute(_emptied_repos())]
+
+
+@cache
+def _any_missing_model() -> Select[Any]:
+    return select(TO_DELETE.c.id).where(TO_DELETE.c.entity == Entity.MODELS).limit(1)
+
+
+@cache
+def _emptied_repos() -> Select[Any]:
     models, repos = TABLES[Entity.MODELS], TABLES[Entity.ML_REPOS]
     goes = exists().where((TO_DELETE.c.entity == Entity.MODELS) & (TO_DELETE.c.id == models.c.id))
     listed = exists().where((OBSERVED.c.entity == Entity.ML_REPOS) & (OBSERVED.c.id == models.c.ml_repo_id))
@@ -134,11 +158,7 @@ def emptied_repos(connection: Connection) -> list[EmptiedRepo]:
         .where(models.c.deleted_at.is_(None), models.c.ml_repo_id.is_not(None))
         .group_by(models.c.ml_repo_id, repos.c.name)
     )
-    lost = live.having(func.count() == func.count(case((goes, 1)))).order_by(func.count().desc(), models.c.ml_repo_id)
-    with connection.begin():
-        if connection.scalar(select(TO_DELETE.c.id).where(TO_DELETE.c.entity == Entity.MODELS).limit(1)) is None:
-            return []  # most runs delete nothing: skip the count
-        return [EmptiedRepo(*row) for row in connection.execute(lost)]
+    return live.having(func.count() == func.count(case((goes, 1)))).order_by(func.count().desc(), models.c.ml_repo_id)
 
 
 def find_restored(connection: Connection) -> None:
@@ -146,6 +166,12 @@ def find_restored(connection: Connection) -> None:
 
     Skip models whose versions were all read: the versions that were read are the ones that exist.
     """
+    with connection.begin():
+        connection.execute(_insert_restored())
+
+
+@cache
+def _insert_restored() -> Insert:
     models, versions = TABLES[Entity.MODELS], TABLES[Entity.MODEL_VERSIONS]
     back = (
         select(versions.c.id)
@@ -158,8 +184,7 @@ def find_restored(connection: Connection) -> None:
         )
         .where(~_was_seen(versions), ~exists().where(VERSIONS_READ.c.model_id == models.c.id))
     )
-    with connection.begin():
-        connection.execute(insert(TO_RESTORE).from_select(["id"], back))
+    return insert(TO_RESTORE).from_select(["id"], back)
 
 
 def tallies(connection: Connection) -> dict[Entity, Tally]:
@@ -227,4 +252,9 @@ def live_in(table: Table, repos: RepoScope) -> ColumnElement[bool]:
 
 
 def _counts(connection: Connection, *by: Column[Any]) -> dict[tuple[Any, ...], int]:
-    return {tuple(row[:-1]): row[-1] for row in connection.execute(select(*by, func.count()).group_by(*by))}
+    return {tuple(row[:-1]): row[-1] for row in connection.execute(_count_by(*by))}
+
+
+@cache
+def _count_by(*by: Column[Any]) -> Select[Any]:
+    return select(*by, func.count()).group_by(*by)

@@ -5,14 +5,15 @@ A rejected record is resolved once a run can store it, or finds that the source 
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Insert, Select, Update, bindparam, func, insert, or_, select, update
 
 from etl.enums import Outcome
 from etl.errors import ConfigError
 from etl.models import RejectedRecord, SyncRun
-from etl.store.staging_tables import OBSERVED, STAGES, TABLES
+from etl.store.staging_tables import NOW, OBSERVED, RUN_ID, STAGES, TABLES
 
 
 class Reject(NamedTuple):
@@ -80,6 +81,18 @@ def resolve(connection: Connection, missing: MissingRecords, now: datetime) -> N
 
     A record that was rejected again with the same content stays open.
     """
+    table = TABLES["rejected_records"]
+    connection.execute(_resolve(frozenset(missing.entities)), {"now": now})
+    if missing.records:
+        this_one = (table.c.entity == bindparam("of"), table.c.record_id == bindparam("named"))
+        connection.execute(
+            update(table).where(table.c.resolved_at.is_(None), *this_one).values(resolved_at=now),
+            [{"of": entity, "named": named} for entity, named in missing.records],
+        )
+
+
+@cache
+def _resolve(missing: frozenset[str]) -> Update:
     table, stage = TABLES["rejected_records"], STAGES["rejected_records"]
     rejected_again = (stage.c.entity == table.c.entity) & (stage.c.payload == table.c.payload)
     # Joins, because with `exists` SQLite would scan the whole stage for each row.
@@ -90,33 +103,32 @@ def resolve(connection: Connection, missing: MissingRecords, now: datetime) -> N
         .where(
             table.c.resolved_at.is_(None),
             stage.c.entity.is_(None),
-            or_(OBSERVED.c.outcome != Outcome.REJECTED, OBSERVED.c.id.is_(None) & table.c.entity.in_(missing.entities)),
+            or_(OBSERVED.c.outcome != Outcome.REJECTED, OBSERVED.c.id.is_(None) & table.c.entity.in_(missing)),
         )
     )
-    connection.execute(update(table).where(table.c.id.in_(done)).values(resolved_at=now))
-    if missing.records:
-        this_one = (table.c.entity == bindparam("of"), table.c.record_id == bindparam("named"))
-        connection.execute(
-            update(table).where(table.c.resolved_at.is_(None), *this_one).values(resolved_at=now),
-            [{"of": entity, "named": named} for entity, named in missing.records],
-        )
+    return update(table).where(table.c.id.in_(done)).values(resolved_at=NOW)
 
 
 def store_rejected(connection: Connection, run_id: str, now: datetime) -> None:
     """Store the rejected records; one that is open with the same content is not stored again."""
+    connection.execute(_store_rejected(), {"of_run": run_id, "now": now})
+
+
+@cache
+def _store_rejected() -> Insert:
     table, stage = TABLES["rejected_records"], STAGES["rejected_records"]
     # Without MATERIALIZED, SQLite would join by the entity's index, and read the payload of all of its records.
     known = (
         select(table.c.entity, table.c.payload).where(table.c.resolved_at.is_(None)).cte().prefix_with("MATERIALIZED")
     )
     rows = (
-        select(literal(run_id), literal(now, table.c.rejected_at.type), *stage.columns)
+        select(RUN_ID, NOW, *stage.columns)
         .distinct()
         .outerjoin_from(stage, known, (known.c.entity == stage.c.entity) & (known.c.payload == stage.c.payload))
         .where(known.c.entity.is_(None))
     )
     names = [column.name for column in stage.columns]
-    connection.execute(insert(table).from_select(["run_id", "rejected_at", *names], rows))
+    return insert(table).from_select(["run_id", "rejected_at", *names], rows)
 
 
 def _rejects() -> Select[Any]:

@@ -4,41 +4,27 @@ Nothing here writes to permanent tables, and each transaction ends within one ca
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    FromClause,
-    Select,
-    Table,
-    delete,
-    exists,
-    false,
-    func,
-    null,
-    or_,
-    select,
-)
-from sqlalchemy.schema import CreateTable
+from sqlalchemy import Connection, Select, Table
 
 from etl.enums import Entity, Outcome
 from etl.models.types import Encoder, RegistryJson, RegistryText, UtcDateTime, escaped_all
+from etl.store import staging_queries as queries
 from etl.store.engine import dialect_of
 from etl.store.staging_tables import (
     ALL,
     CHILDREN,
     INDEXES,
-    NON_RECORD_COLUMNS,
     OBSERVED,
     STAGES,
     TABLES,
     VERSIONS_DUE,
     VERSIONS_INCOMPLETE,
     VERSIONS_READ,
-    record_id,
 )
 
 Row = tuple[Any, ...]
@@ -80,31 +66,16 @@ class Staging:
         self._encoders = {table.name: _encoders(table, connection) for table in ALL}
         self._indexed = False
         with connection.begin():
-            for table in ALL:
-                connection.execute(CreateTable(table))
+            for statement in queries.create_tables(connection.dialect, self._dialect.temporary_schema):
+                connection.exec_driver_sql(statement)
 
     def known(self, entity: Entity, ids: Sequence[str]) -> dict[str, Known]:
         """Return the state of each id; all its values are None or False for an unknown id."""
-        table, read = TABLES[entity], TABLES["version_read_state"]
-        wanted = self._wanted(ids)
-        query = (
-            select(
-                wanted.c.value,
-                table.c.content_hash,
-                table.c.get("updated_at", null()),
-                table.c.deleted_at.is_not(None) & table.c.id.is_not(None),
-                table.c.get("is_derived", false()),
-                OBSERVED.c.content_hash,
-                OBSERVED.c.updated_at,
-                read.c.change_hash,
-            )
-            .outerjoin_from(wanted, table, table.c.id == wanted.c.value)
-            .outerjoin(OBSERVED, (OBSERVED.c.entity == entity) & (OBSERVED.c.id == wanted.c.value))
-            .outerjoin(read, read.c.model_id == wanted.c.value)
-        )
-        by_encoded = dict(zip(escaped_all(ids), ids, strict=True))
+        wanted = _of(ids)
+        by_encoded = dict(zip(wanted["ids"], ids, strict=True))
         with self._connection.begin():
-            return {by_encoded[row[0]]: Known(*row[1:]) for row in self._connection.execute(query).all()}
+            rows = self._connection.execute(queries.known(self._dialect, entity), wanted).all()
+        return {by_encoded[encoded]: Known(*state) for encoded, *state in rows}
 
     def stored(self, entity: Entity, ids: Sequence[str]) -> dict[str, dict[str, list[Row]]]:
         """Return the stored rows of each id by table, in key order.
@@ -114,14 +85,9 @@ class Staging:
         if not ids:  # true for most pages: skip the queries
             return {}
         found: dict[str, dict[str, list[Row]]] = defaultdict(lambda: {name: [] for name in (entity, *CHILDREN[entity])})
-        wanted = self._wanted(ids)
         with self._connection.begin():
             for name in (entity, *CHILDREN[entity]):
-                table = TABLES[name]
-                columns = [column for column in table.columns if column.name not in NON_RECORD_COLUMNS]
-                of_wanted = record_id(table) == wanted.c.value
-                query: Select[Any] = select(*columns).join_from(wanted, table, of_wanted)
-                for row in self._connection.execute(query.order_by(*table.primary_key)):
+                for row in self._connection.execute(queries.stored(self._dialect, name), _of(ids)):
                     found[row[0]][name].append(tuple(row))
         return dict(found)
 
@@ -157,83 +123,55 @@ class Staging:
             return
         self._mark(VERSIONS_INCOMPLETE, model_ids)
         with self._connection.begin():
-            wanted = self._wanted(model_ids)
-            self._connection.execute(delete(VERSIONS_READ).where(VERSIONS_READ.c.model_id.in_(select(wanted.c.value))))
+            self._connection.execute(queries.unmark_read(self._dialect), _of(model_ids))
 
     def mark_due_incomplete(self) -> None:
         """Mark the due models that were not read as incomplete: the next run reads their versions."""
-        known = select(VERSIONS_INCOMPLETE.c.model_id).union_all(select(VERSIONS_READ.c.model_id))
         with self._connection.begin():
-            left = select(VERSIONS_DUE.c.model_id).where(VERSIONS_DUE.c.model_id.not_in(known))
-            self._connection.execute(VERSIONS_INCOMPLETE.insert().from_select(["model_id"], left))
+            self._connection.execute(queries.mark_due_incomplete())
 
     def any_lacks_latest(self) -> bool:
         """Whether any incomplete model lacks its latest version."""
         with self._connection.begin():
-            if self._connection.scalar(select(VERSIONS_INCOMPLETE.c.model_id).limit(1)) is None:
+            if self._connection.scalar(queries.any_incomplete()) is None:
                 return False  # true for most runs: skip the join
             self._dialect.analyze(self._connection, (OBSERVED, VERSIONS_INCOMPLETE))
-            return self._connection.scalar(_incomplete_without_latest().limit(1)) is not None
+            return self._connection.scalar(queries.incomplete_without_latest().limit(1)) is not None
 
     def models_lacking_latest(self, model_ids: Sequence[str]) -> set[str]:
         """Return those of the models that are incomplete and lack their latest version."""
-        wanted = self._wanted(model_ids)
+        query = queries.incomplete_without_latest_among(self._dialect)
         with self._connection.begin():
-            query = _incomplete_without_latest().join(wanted, OBSERVED.c.id == wanted.c.value)
-            return set(self._connection.scalars(query))
+            return set(self._connection.scalars(query, _of(model_ids)))
 
     def mark_incomplete_without_latest(self) -> None:
         """Mark models as incomplete if a sweep of all versions did not return their latest one."""
         with self._connection.begin():
             # Without statistics, PostgreSQL compares each model with each version.
             self._dialect.analyze(self._connection, (OBSERVED,))
-            missing = _without_latest()
-            self._connection.execute(
-                VERSIONS_INCOMPLETE.insert().from_select(["model_id"], missing.where(_unmarked(VERSIONS_INCOMPLETE)))
-            )
-            self._connection.execute(delete(VERSIONS_READ).where(VERSIONS_READ.c.model_id.in_(missing)))
+            self._connection.execute(queries.mark_incomplete_without_latest())
+            self._connection.execute(queries.unmark_read_without_latest())
 
     def due_among(self, model_ids: Sequence[str]) -> set[str]:
         """Return those of the models that are due."""
-        wanted = self._wanted(model_ids)
-        query = select(VERSIONS_DUE.c.model_id).join(wanted, VERSIONS_DUE.c.model_id == wanted.c.value)
         with self._connection.begin():
-            return set(self._connection.scalars(query))
+            return set(self._connection.scalars(queries.due_among(self._dialect), _of(model_ids)))
 
     def due(self) -> Iterator[str]:
         """Yield the due models, in the order of their ids, from queries of a thousand each."""
-        model_id = VERSIONS_DUE.c.model_id
-        return self._chunks(lambda last: select(model_id).where(model_id > last).order_by(model_id))
+        return self._chunks(queries.due())
 
     def without_latest(self) -> Iterator[str]:
         """Yield models, in order, whose latest version no list of versions has returned."""
-        return self._chunks(lambda last: _without_latest().where(OBSERVED.c.id > last).order_by(OBSERVED.c.id))
+        return self._chunks(queries.without_latest())
 
     def seen_ids(self, entity: Entity) -> Iterator[str]:
         """Yield the ids of the records that the run has read, except rejected ones, in order."""
-        return self._chunks(
-            lambda last: (
-                select(OBSERVED.c.id)
-                .where(OBSERVED.c.entity == entity, OBSERVED.c.outcome != Outcome.REJECTED, OBSERVED.c.id > last)
-                .order_by(OBSERVED.c.id)
-            )
-        )
+        return self._chunks(queries.seen_ids(entity))
 
     def models_outside(self, ml_repos: Sequence[str]) -> Iterator[str]:
         """Yield the models that are in none of these ML repos, except rejected ones, in order."""
-        inside = OBSERVED.c.ml_repo_id.in_(select(self._wanted(ml_repos).c.value))
-        return self._chunks(
-            lambda last: (
-                select(OBSERVED.c.id)
-                .where(
-                    OBSERVED.c.entity == Entity.MODELS,
-                    OBSERVED.c.outcome != Outcome.REJECTED,
-                    or_(OBSERVED.c.ml_repo_id.is_(None), ~inside),
-                    OBSERVED.c.id > last,
-                )
-                .order_by(OBSERVED.c.id)
-            )
-        )
+        return self._chunks(queries.models_outside(self._dialect), _of(ml_repos))
 
     def analyze(self) -> None:
         """Gather statistics of the tables, so that the database plans later queries well."""
@@ -242,27 +180,18 @@ class Staging:
 
     def count_seen(self, entity: Entity) -> int:
         """Count the distinct records that the run has read."""
-        return self._count(select(func.count()).select_from(OBSERVED).where(OBSERVED.c.entity == entity))
+        return self._count(queries.count_seen(entity))
 
     def count_due(self) -> int:
         """Count the models that are due."""
-        return self._count(select(func.count()).select_from(VERSIONS_DUE))
+        return self._count(queries.count_due())
 
     def forget(self, entity: Entity, ids: Sequence[str]) -> None:
         """Remove the staged rows of records that changed while the run read them."""
         with self._connection.begin():
             self._index()
-            wanted = select(self._wanted(ids).c.value)
-            about = OBSERVED.c.id.in_(wanted) | OBSERVED.c.twin_of.in_(wanted)
-            self._connection.execute(delete(OBSERVED).where(OBSERVED.c.entity == entity, about))
-            changes, rejected = STAGES["changes"], STAGES["rejected_records"]
-            self._connection.execute(delete(changes).where(changes.c.entity == entity, changes.c.entity_id.in_(wanted)))
-            self._connection.execute(
-                delete(rejected).where(rejected.c.entity == entity, rejected.c.record_id.in_(wanted))
-            )
-            for name in (entity, *CHILDREN[entity]):
-                stage = STAGES[name]
-                self._connection.execute(delete(stage).where(record_id(stage).in_(wanted)))
+            for statement in queries.forget(self._dialect, entity, (entity, *CHILDREN[entity])):
+                self._connection.execute(statement, _of(ids))
 
     def _index(self) -> None:
         """Create the indexes on first use: most runs read no record twice, and are faster without."""
@@ -272,10 +201,8 @@ class Staging:
             self._indexed = True
 
     def _mark_seen_models(self, table: Table) -> None:
-        models = (OBSERVED.c.entity == Entity.MODELS) & (OBSERVED.c.outcome != Outcome.REJECTED)
-        unmarked = select(OBSERVED.c.id).where(models, _unmarked(table))
         with self._connection.begin():
-            self._connection.execute(table.insert().from_select(["model_id"], unmarked))
+            self._connection.execute(queries.mark_seen_models(table))
 
     def _count(self, query: Select[Any]) -> int:
         with self._connection.begin():
@@ -283,44 +210,25 @@ class Staging:
 
     def _mark(self, table: Table, model_ids: Sequence[str]) -> None:
         if model_ids:
-            insert = self._dialect.insert(table).on_conflict_do_nothing()
             with self._connection.begin():
-                self._connection.execute(insert, [{"model_id": each} for each in model_ids])
+                self._connection.execute(queries.mark(self._dialect, table), [{"model_id": each} for each in model_ids])
 
-    def _chunks(self, query_after: Callable[[str], Select[Any]], size: int = 1000) -> Iterator[str]:
-        last = ""
-        while True:
+    def _chunks(self, query: Select[Any], parameters: Mapping[str, Any] = MappingProxyType({})) -> Iterator[str]:
+        last: str | None = ""
+        while last is not None:
             with self._connection.begin():
-                chunk = self._connection.scalars(query_after(last).limit(size)).all()
+                chunk = self._connection.scalars(query, {**parameters, "last": last}).all()
             yield from chunk
-            if len(chunk) < size:
-                return
-            last = chunk[-1]
-
-    def _wanted(self, ids: Sequence[str]) -> FromClause:
-        return self._dialect.ids(escaped_all(ids))
+            last = chunk[-1] if len(chunk) == queries.CHUNK else None
 
     def _load(self, table: Table, rows: Sequence[Row]) -> None:
         if rows:
             self._dialect.load(self._connection, table, _encoded(rows, self._encoders[table.name]))
 
 
-def _without_latest() -> Select[Any]:
-    version = OBSERVED.alias()
-    arrived = exists().where(
-        (version.c.entity == Entity.MODEL_VERSIONS) & (version.c.id == OBSERVED.c.latest_version_id)
-    )
-    return select(OBSERVED.c.id).where(
-        OBSERVED.c.entity == Entity.MODELS, OBSERVED.c.latest_version_id.is_not(None), ~arrived
-    )
-
-
-def _incomplete_without_latest() -> Select[Any]:
-    return _without_latest().join(VERSIONS_INCOMPLETE, VERSIONS_INCOMPLETE.c.model_id == OBSERVED.c.id)
-
-
-def _unmarked(table: Table) -> ColumnElement[bool]:
-    return ~exists().where(table.c.model_id == OBSERVED.c.id)
+def _of(ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return the parameter of a statement about these ids."""
+    return {"ids": list(escaped_all(ids))}
 
 
 def _encoders(table: Table, connection: Connection) -> list[tuple[int, Encoder]]:

@@ -1,11 +1,16 @@
 """Count the live records."""
 
-from sqlalchemy import ColumnElement, Connection, func, select, true
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
 
 from etl.enums import Entity
 from etl.store.reconcile import live_in
 from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import OBSERVED, TABLES
+
+_MODEL_ID = {Entity.MODELS: "id", Entity.MODEL_VERSIONS: "model_id"}
 
 
 def live_counts(connection: Connection, repos: RepoScope, *, listed_only: bool) -> dict[Entity, int]:
@@ -13,19 +18,19 @@ def live_counts(connection: Connection, repos: RepoScope, *, listed_only: bool) 
 
     `listed_only` counts only the models that this run has listed, with their versions, and no ML repos.
     """
-    models, versions = TABLES[Entity.MODELS], TABLES[Entity.MODEL_VERSIONS]
-    of_run = select(OBSERVED.c.id).where(OBSERVED.c.entity == Entity.MODELS)
-    conditions: dict[Entity, ColumnElement[bool]] = dict.fromkeys(Entity, true())
-    if listed_only:
-        conditions = {Entity.MODELS: models.c.id.in_(of_run), Entity.MODEL_VERSIONS: versions.c.model_id.in_(of_run)}
     with connection.begin():
         return {
-            entity: connection.scalar(
-                select(func.count()).select_from(TABLES[entity]).where(live_in(TABLES[entity], repos), condition)
-            )
-            or 0
-            for entity, condition in conditions.items()
+            entity: connection.scalar(_live_count(entity, repos, listed_only=listed_only)) or 0
+            for entity in (_MODEL_ID if listed_only else Entity)
         }
+
+
+@lru_cache
+def _live_count(entity: Entity, repos: RepoScope, *, listed_only: bool) -> Select[Any]:
+    table = TABLES[entity]
+    query = select(func.count()).select_from(table).where(live_in(table, repos))
+    of_run = select(OBSERVED.c.id).where(OBSERVED.c.entity == Entity.MODELS)
+    return query.where(table.c[_MODEL_ID[entity]].in_(of_run)) if listed_only else query
 
 
 def versions_by_ml_repo(connection: Connection) -> dict[str, int]:

@@ -6,6 +6,7 @@ applies the words to the metrics that are new.
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, Table, delete, func, insert, literal, select
@@ -102,6 +103,7 @@ def metric_direction(key: str, words: Mapping[str, str]) -> str | None:
     return better
 
 
+@cache
 def _keys_without_direction() -> Select[Any]:
     """Jump from each metric to the next by the index, which reads no other rows."""
     table = TABLES[_METRICS]

@@ -33,6 +33,10 @@ class DatabaseDialect(Protocol):
     now: ClassVar[ColumnElement[Any]]
     """The current time by the database's clock."""
 
+    def __hash__(self) -> int:
+        """Each kind has one instance, by which built statements are cached."""
+        return id(self)
+
     def check_url(self, url: URL) -> None:
         """Raise ConfigError if the URL cannot work."""
 
@@ -81,8 +85,8 @@ class DatabaseDialect(Protocol):
         """Return an INSERT that can handle conflicts."""
         ...
 
-    def ids(self, values: Sequence[str]) -> FromClause:
-        """Return the values as a table with one column, `value`."""
+    def ids(self, values: Sequence[str] | None = None) -> FromClause:
+        """Return the values as a table with one column, `value`; without values, those of the parameter `ids`."""
         ...
 
     def from_epoch_ms(self, milliseconds: Column[int]) -> ColumnElement[Any]:

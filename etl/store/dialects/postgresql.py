@@ -220,8 +220,9 @@ class PostgresqlDialect(DatabaseDialect):
         return Insert(table)
 
     @override
-    def ids(self, values: Sequence[str]) -> FromClause:
-        return func.unnest(bindparam(None, list(values), type_=ARRAY(Text))).table_valued("value").render_derived()
+    def ids(self, values: Sequence[str] | None = None) -> FromClause:
+        array = bindparam("ids", None if values is None else list(values), type_=ARRAY(Text), unique=values is not None)
+        return func.unnest(array).table_valued("value").render_derived()
 
     @override
     def from_epoch_ms(self, milliseconds: Column[int]) -> ColumnElement[Any]:

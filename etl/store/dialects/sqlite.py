@@ -20,6 +20,7 @@ from sqlalchemy import (
     FromClause,
     SQLColumnExpression,
     Table,
+    TypeDecorator,
     bindparam,
     case,
     event,
@@ -96,6 +97,17 @@ def _is_readable_as_immutable_only(path: Path) -> bool:
     a `-wal` file, the answer is False, because the database file alone may lack the newest commits.
     """
     return path.exists() and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+
+
+class _JsonArray(TypeDecorator[Sequence[str]]):
+    """A parameter with an array of texts, as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> str:  # noqa: ARG002 SQLAlchemy's signature
+        """Serialize the texts."""
+        return json.dumps(value)
 
 
 class SqliteDialect(DatabaseDialect):
@@ -255,12 +267,10 @@ class SqliteDialect(DatabaseDialect):
         return Insert(table)
 
     @override
-    def ids(self, values: Sequence[str]) -> FromClause:
-        """Return the values as a table with one column, `value`.
-
-        It binds one JSON array instead of a long IN list.
-        """
-        return func.json_each(bindparam(None, json.dumps(values), type_=Text)).table_valued("value")
+    def ids(self, values: Sequence[str] | None = None) -> FromClause:
+        """Return the values as a table; it binds one JSON array instead of a long IN list."""
+        array = bindparam("ids", values, type_=_JsonArray, unique=values is not None)
+        return func.json_each(array).table_valued("value")
 
     @override
     def from_epoch_ms(self, milliseconds: Column[int]) -> ColumnElement[Any]:

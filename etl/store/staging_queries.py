@@ -1,0 +1,212 @@
+"""The statements of the staging tables, each built once: to build one takes longer than to run it on few rows."""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Dialect,
+    Insert,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    false,
+    func,
+    null,
+    or_,
+    select,
+)
+from sqlalchemy.schema import CreateTable
+
+from etl.enums import Entity, Outcome
+from etl.store.dialects.base import DatabaseDialect
+from etl.store.staging_tables import (
+    ALL,
+    NON_RECORD_COLUMNS,
+    OBSERVED,
+    STAGES,
+    TABLES,
+    TEMPORARY,
+    VERSIONS_DUE,
+    VERSIONS_INCOMPLETE,
+    VERSIONS_READ,
+    record_id,
+)
+
+CHUNK = 1000
+"""Ids of one query of a long list. Its parameter `last` is the last id of the query before."""
+
+
+@cache
+def create_tables(dialect: Dialect, schema: str) -> tuple[str, ...]:
+    """Return the statements that create the temporary tables in their schema."""
+    options: dict[str, Any] = {"schema_translate_map": {TEMPORARY: schema}, "render_schema_translate": True}
+    return tuple(str(CreateTable(table).compile(dialect=dialect, **options)) for table in ALL)
+
+
+@cache
+def known(dialect: DatabaseDialect, entity: Entity) -> Select[Any]:
+    """Select the state of each id, stored and in this run."""
+    table, read, wanted = TABLES[entity], TABLES["version_read_state"], dialect.ids()
+    return (
+        select(
+            wanted.c.value,
+            table.c.content_hash,
+            table.c.get("updated_at", null()),
+            table.c.deleted_at.is_not(None) & table.c.id.is_not(None),
+            table.c.get("is_derived", false()),
+            OBSERVED.c.content_hash,
+            OBSERVED.c.updated_at,
+            read.c.change_hash,
+        )
+        .outerjoin_from(wanted, table, table.c.id == wanted.c.value)
+        .outerjoin(OBSERVED, (OBSERVED.c.entity == entity) & (OBSERVED.c.id == wanted.c.value))
+        .outerjoin(read, read.c.model_id == wanted.c.value)
+    )
+
+
+@cache
+def stored(dialect: DatabaseDialect, name: str) -> Select[Any]:
+    """Select the rows of the ids in a table, in key order, without columns that the store sets itself."""
+    table, wanted = TABLES[name], dialect.ids()
+    columns = [column for column in table.columns if column.name not in NON_RECORD_COLUMNS]
+    return select(*columns).join_from(wanted, table, record_id(table) == wanted.c.value).order_by(*table.primary_key)
+
+
+@cache
+def mark(dialect: DatabaseDialect, table: Table) -> Insert:
+    """Insert models into a table of marks. An id may be marked twice."""
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
+@cache
+def mark_seen_models(table: Table) -> Insert:
+    """Mark every model that the run has read, except rejected ones."""
+    models = (OBSERVED.c.entity == Entity.MODELS) & (OBSERVED.c.outcome != Outcome.REJECTED)
+    return table.insert().from_select(["model_id"], select(OBSERVED.c.id).where(models, _unmarked(table)))
+
+
+@cache
+def mark_due_incomplete() -> Insert:
+    """Mark the due models that were not read."""
+    marked = select(VERSIONS_INCOMPLETE.c.model_id).union_all(select(VERSIONS_READ.c.model_id))
+    left = select(VERSIONS_DUE.c.model_id).where(VERSIONS_DUE.c.model_id.not_in(marked))
+    return VERSIONS_INCOMPLETE.insert().from_select(["model_id"], left)
+
+
+@cache
+def mark_incomplete_without_latest() -> Insert:
+    """Mark models whose latest version no list of versions has returned."""
+    unmarked = _without_latest().where(_unmarked(VERSIONS_INCOMPLETE))
+    return VERSIONS_INCOMPLETE.insert().from_select(["model_id"], unmarked)
+
+
+@cache
+def unmark_read_without_latest() -> Delete:
+    """Unmark models whose latest version no list of versions has returned."""
+    return delete(VERSIONS_READ).where(VERSIONS_READ.c.model_id.in_(_without_latest()))
+
+
+@cache
+def unmark_read(dialect: DatabaseDialect) -> Delete:
+    """Unmark these models."""
+    return delete(VERSIONS_READ).where(VERSIONS_READ.c.model_id.in_(select(dialect.ids().c.value)))
+
+
+@cache
+def any_incomplete() -> Select[Any]:
+    """Select one incomplete model."""
+    return select(VERSIONS_INCOMPLETE.c.model_id).limit(1)
+
+
+@cache
+def incomplete_without_latest() -> Select[Any]:
+    """Select the incomplete models that lack their latest version."""
+    return _without_latest().join(VERSIONS_INCOMPLETE, VERSIONS_INCOMPLETE.c.model_id == OBSERVED.c.id)
+
+
+@cache
+def incomplete_without_latest_among(dialect: DatabaseDialect) -> Select[Any]:
+    """Select those of the ids that are incomplete models without their latest version."""
+    wanted = dialect.ids()
+    return incomplete_without_latest().join(wanted, OBSERVED.c.id == wanted.c.value)
+
+
+@cache
+def due_among(dialect: DatabaseDialect) -> Select[Any]:
+    """Select those of the ids that are due models."""
+    wanted = dialect.ids()
+    return select(VERSIONS_DUE.c.model_id).join(wanted, VERSIONS_DUE.c.model_id == wanted.c.value)
+
+
+@cache
+def due() -> Select[Any]:
+    """Select the next due models."""
+    return _next(select(VERSIONS_DUE.c.model_id), VERSIONS_DUE.c.model_id)
+
+
+@cache
+def without_latest() -> Select[Any]:
+    """Select the next models whose latest version no list of versions has returned."""
+    return _next(_without_latest(), OBSERVED.c.id)
+
+
+@cache
+def seen_ids(entity: Entity) -> Select[Any]:
+    """Select the ids of the next records that the run has read, except rejected ones."""
+    seen = select(OBSERVED.c.id).where(OBSERVED.c.entity == entity, OBSERVED.c.outcome != Outcome.REJECTED)
+    return _next(seen, OBSERVED.c.id)
+
+
+@cache
+def models_outside(dialect: DatabaseDialect) -> Select[Any]:
+    """Select the next models that are in none of the ML repos with the ids, except rejected ones."""
+    inside = OBSERVED.c.ml_repo_id.in_(select(dialect.ids().c.value))
+    return seen_ids(Entity.MODELS).where(or_(OBSERVED.c.ml_repo_id.is_(None), ~inside))
+
+
+@cache
+def count_seen(entity: Entity) -> Select[Any]:
+    """Count the distinct records that the run has read."""
+    return select(func.count()).select_from(OBSERVED).where(OBSERVED.c.entity == entity)
+
+
+@cache
+def count_due() -> Select[Any]:
+    """Count the models that are due."""
+    return select(func.count()).select_from(VERSIONS_DUE)
+
+
+def forget(dialect: DatabaseDialect, entity: Entity, tables: tuple[str, ...]) -> list[Delete]:
+    """Return the statements that remove the staged rows of the ids from the entity's tables."""
+    wanted = select(dialect.ids().c.value)
+    changes, rejected = STAGES["changes"], STAGES["rejected_records"]
+    about = OBSERVED.c.id.in_(wanted) | OBSERVED.c.twin_of.in_(wanted)
+    return [
+        delete(OBSERVED).where(OBSERVED.c.entity == entity, about),
+        delete(changes).where(changes.c.entity == entity, changes.c.entity_id.in_(wanted)),
+        delete(rejected).where(rejected.c.entity == entity, rejected.c.record_id.in_(wanted)),
+        *(delete(STAGES[name]).where(record_id(STAGES[name]).in_(wanted)) for name in tables),
+    ]
+
+
+def _next(query: Select[Any], key: ColumnElement[str]) -> Select[Any]:
+    return query.where(key > bindparam("last")).order_by(key).limit(CHUNK)
+
+
+@cache
+def _without_latest() -> Select[Any]:
+    version = OBSERVED.alias()
+    arrived = exists().where(
+        (version.c.entity == Entity.MODEL_VERSIONS) & (version.c.id == OBSERVED.c.latest_version_id)
+    )
+    return select(OBSERVED.c.id).where(
+        OBSERVED.c.entity == Entity.MODELS, OBSERVED.c.latest_version_id.is_not(None), ~arrived
+    )
+
+
+def _unmarked(table: Table) -> ColumnElement[bool]:
+    return ~exists().where(table.c.model_id == OBSERVED.c.id)
