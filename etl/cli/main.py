@@ -13,7 +13,7 @@ from etl.cli.options import GlobalOptionsGroup, add_options, settings_of
 from etl.cli.output import Unprintable, guard_streams
 from etl.cli.sanitize import sanitize
 from etl.environment import load_database_url, secrets_of_environment
-from etl.errors import EtlError
+from etl.errors import ConfigError, EtlError
 from etl.redaction import passwords_of, secrets_of_webhook
 from etl.settings import (
     CONFIG_ENV,
@@ -67,6 +67,9 @@ def cli(ctx: click.Context, /, **_options: object) -> None:
 
     To try it without an account, run tfy-etl demo. The options below are valid before and after the command.
     """
+    unread_url, ctx.obj = ctx.obj, None
+    if unread_url and ctx.get_parameter_source("database_url") is not click.core.ParameterSource.COMMANDLINE:
+        raise unread_url
     settings = settings_of(ctx)
     ctx.obj = settings.find_token()
     secrets = [*passwords_of(settings.database_url), *secrets_of_webhook(settings.notify_url)]
@@ -90,11 +93,11 @@ def main() -> None:
     sys.excepthook = logs.log_uncaught
     guard_streams()
     try:
-        load_database_url()
+        unread_url = _load_database_url()
         # For errors before the settings are known.
         level = Settings().min_log_level(terminal=logs.on_terminal())
         logs.configure("console", level, secrets_of_environment(), token_of_environment())
-        cli.main(prog_name="tfy-etl", standalone_mode=False)
+        cli.main(prog_name="tfy-etl", standalone_mode=False, obj=unread_url)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help(), err=True)
         sys.exit(2)
@@ -110,6 +113,15 @@ def main() -> None:
         _fail(f"Cannot print the result: {error.strerror}. Fix the target of stdout, then run again.", 1)
     except OSError as error:  # click handles a closed pipe
         _fail(f"{error}. Fix this, then run again.", 1)
+
+
+def _load_database_url() -> ConfigError | None:
+    """Load the database URL from its file. Return the error: --help, --version and --database-url need no file."""
+    try:
+        load_database_url()
+    except ConfigError as error:
+        return error
+    return None
 
 
 def _fail(message: str, code: int) -> None:

@@ -114,7 +114,12 @@ def context_without_arguments(root: click.Context, name: str) -> click.Context:
 
 
 output_option = click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    envvar=env_names("output"),
+    show_default=True,
+    help="Output format.",
 )
 
 

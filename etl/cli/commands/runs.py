@@ -7,6 +7,7 @@ import click
 
 from etl.cli.lazy import imports_without_gc
 from etl.cli.options import Duration, GroupedHelp, add_options, options, output_option, settings_of
+from etl.settings import env_names
 
 _RECORD_ID = click.IntRange(1, 2**63 - 1)
 
@@ -69,6 +70,7 @@ def check(ctx: click.Context, output: str) -> None:
     "--output",
     type=click.Choice(["text", "json", "nagios"]),
     default="text",
+    envvar=env_names("output"),
     show_default=True,
     help="Output format; nagios prints one line and exits as a Nagios plugin does.",
 )

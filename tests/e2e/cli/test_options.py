@@ -1,5 +1,6 @@
 """Options before and after the command, and the precedence of the sources of a setting."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,15 @@ def test_an_option_without_a_value_does_not_consume_the_command(tfy_etl: Cli) ->
     assert (done.code, done.err) == (2, "Error: Option '--host' requires an argument. See tfy-etl --help.\n")
 
 
+def test_the_variable_of_the_output_format_applies_to_commands_that_read(
+    known: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFY_ETL_OUTPUT", "json")
+    for command in (["sync"], ["status"], ["check"], ["changes"], ["config", "show"]):
+        json.loads(tfy_etl(*command).out)
+    assert not tfy_etl("status", "--output", "text").out.startswith("{")
+
+
 def test_the_database_url_may_come_from_a_file(
     known: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +195,15 @@ def test_an_invalid_file_of_the_database_url_is_one_line(
     monkeypatch.setenv("TFY_ETL_DATABASE_URL_FILE", "url")
     done = tfy_etl("status")
     assert (done.code, done.err) == (2, f"Error: {error}\n")
+
+
+def test_an_invalid_file_of_the_database_url_fails_no_command_that_does_not_need_it(
+    known: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFY_ETL_DATABASE_URL_FILE", "missing")
+    assert [tfy_etl(option).code for option in ("--help", "--version")] == [0, 0]
+    assert tfy_etl("sync", "--database-url", "sqlite:///named.db").code == 0
+    assert (folder / "named.db").exists()
 
 
 def test_the_password_of_the_file_is_in_no_output(
