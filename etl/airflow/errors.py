@@ -3,6 +3,7 @@
 - LockHeld: skipped, rescheduled or retried, by the task's `on_lock_held`.
 - ConfigError and DeleteLimitExceeded: failed without retry, because somebody must change something first.
 - Any other EtlError: failed, and retried as the task's `retries` say.
+- Partial, with less coverage than before: failed without retry, unless `fail_on_partial` is off.
 - Partial, not proven complete: failed, and retried, unless `fail_on_partial` is off.
 - A dry run that the delete limit refuses: failed without retry.
 - Partial, with rejected records: failed without retry, unless `fail_on_partial` is off.
@@ -60,12 +61,15 @@ def translate_errors(
 def fail_if_not_complete(summary: "Summary", warnings: Sequence[str], *, fail_on_partial: bool) -> None:
     """Fail the task if the delete limit refused the dry run, and, with `fail_on_partial`, if the run was partial.
 
-    A retry may prove completeness, but fixes no rejected records. The `warnings` are the summary's, without secrets.
+    A retry may prove completeness, but neither fixes rejected records nor restores a permission. The `warnings` are the
+    summary's, without secrets.
     """
     if summary.status is RunStatus.REFUSED:
         raise AirflowFailException(warnings[-1])
     if not fail_on_partial:
         return
+    if summary.coverage_shrank:
+        raise AirflowFailException(" ".join(warnings))
     if not summary.complete:
         raise AirflowException(f"The run was not proven complete: {' '.join(warnings)}")
     if summary.rejected:

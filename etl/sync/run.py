@@ -282,19 +282,17 @@ def _plan(context: Context, extraction: Extraction) -> Plan:
 
 def _commit(context: Context, read: _Read) -> None:
     context.phase("writing")
+    found = read.extraction
     context.store.commit(
         context.id,
-        lambda: (
-            _end_row(context, read.status, None)
-            | {"complete": read.extraction.complete, "proof": read.extraction.proof}
-        ),
+        lambda: _end_row(context, read.status, None) | {"complete": found.complete, "proof": found.proof},
         read.tallies,
         repos=context.scope.repos,
         now=context.started_at,
         newest_credible=newest_credible(),
         log_changes=not context.first_load,
         missing=read.missing,
-        supersede=_supersede(context, read.extraction),
+        supersede=_supersede(context, found),
         advance=_advance(context, read) if _advances(context, read) else None,
         words=context.words,
         signals_ignored=context.interrupts.ignored(),
@@ -336,6 +334,7 @@ def _summary(context: Context, read: _Read, *, refusal: DeleteLimitExceeded | No
         status=read.status if refusal is None else refusal.run_status,
         complete=read.extraction.complete,
         coverage=context.coverage,
+        coverage_shrank=read.extraction.shrank,
         mode=context.mode,
         proof=read.extraction.proof,
         duration_s=context.monitor.elapsed(),

@@ -39,10 +39,11 @@ class TrueFoundrySyncOperator(BaseOperator):
     """One sync, of the given ML repos or of everything, into the database of a connection or URL.
 
     `options` are settings by name, and may contain templates: {"full": True}, {"fqn": "{{ params.fqn }}"}. With
-    `metrics_file`, `notify_url` and the OTEL_* variables, runs are reported as those of the command. The summary is the
-    task's XCom. Assets in `outlets` get an event only after a complete run that wrote: with `events="changed"`
-    those of tables that changed, with `all` every one. An event covers all runs over these ML repos since the last
-    event of the task, so it misses no change of a failed task. The first event covers its own DAG run.
+    `metrics_file`, `notify_url` and the OTEL_* variables, runs are reported as those of the command. The task's XCom is
+    the summary, with the ids of its ML repos under `ml_repo_ids`. Assets in `outlets` get an event only after a
+    complete run that wrote: with `events="changed"` those of tables that changed, with `all` every one. An event covers
+    all runs over these ML repos since the last event of the task, so it misses no change of a failed task. The first
+    event covers its own DAG run.
     `on_lock_held` is the action if another run holds the lock: skip, reschedule (after `lock_retry_delay`) or retry.
     `skip_unknown_ml_repos` ignores ML repos that no longer exist, and syncs the others.
     """
@@ -113,7 +114,7 @@ class TrueFoundrySyncOperator(BaseOperator):
         finally:
             self._name_ml_repos(context, url, secrets)
         result |= {
-            "ml_repos": done,
+            "ml_repo_ids": done,
             "warnings": [mask(each, secrets) for each in summary.warnings],
         }
         with translate_errors(secrets), self.use_names():

@@ -82,7 +82,7 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
         with translate_errors([hook.connection.password or "", *passwords_of(url)]), self.use_names():
             position = self._emit(context, hook.settings(self.run_options(), database_url=url), self._synced_ids(), ())
         self._store_event(context, position, ())
-        return {"run_id": None, "ml_repos": ml_repos, "verification": self._verified}
+        return {"run_id": None, "ml_repo_ids": ml_repos, "verification": self._verified}
 
     def _end_without_list(self, context: "Context") -> NoReturn:
         """Skip the task if all tasks before it were skipped, as in a branch that was not chosen; else fail."""

@@ -163,7 +163,7 @@ def test_a_second_run_copies_the_changes(env: SyncEnv, run_dag: RunDag) -> None:
     ended = run_dag()
     assert ended.state == "success"
     assert env.held() == env.served()
-    assert ended.xcoms["sync", 3]["ml_repos"] == [fourth]
+    assert ended.xcoms["sync", 3]["ml_repo_ids"] == [fourth]
 
 
 def test_a_deleted_ml_repo_is_marked_as_deleted_once_the_limit_is_disabled(env: SyncEnv, run_dag: RunDag) -> None:
@@ -232,7 +232,7 @@ def test_a_run_for_some_ml_repos_touches_no_other(env: SyncEnv, run_dag: RunDag)
     assert len(env.rows(SyncRun)) == runs + 1
     assert env.row(SyncScope, SyncScope.scope == "all") == scope
     assert env.rows(MlRepo, MlRepo.deleted_at.is_not(None)) == []
-    assert ended.xcoms["verify", -1]["ml_repos"] == ["2"]
+    assert ended.xcoms["verify", -1]["ml_repo_ids"] == ["2"]
     assert ended.xcoms["verify", -1]["verification"]["ml_repos"] == 1
     assert {tuple(extra["run_ids"]) for extra in ended.events.values()} == {(run_id,)}
 
@@ -272,7 +272,7 @@ def test_several_ml_repos_can_share_a_task(env: SyncEnv, run_dag: RunDag) -> Non
     for _ in range(5):
         env.registry.add_ml_repo()
     ended = run_dag("batched")
-    batches = [summary["ml_repos"] for (task, _), summary in ended.xcoms.items() if task == "sync"]
+    batches = [summary["ml_repo_ids"] for (task, _), summary in ended.xcoms.items() if task == "sync"]
     assert ended.state == "success"
     assert sorted(each for batch in batches for each in batch) == ["1", "2", "3", "4", "5", "6", "7", "8"]
     assert 1 < len(batches) < 8

@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import (
 
 from etl.airflow.lineage import registry_asset, registry_assets
 from etl.airflow.operators import TrueFoundrySyncOperator
+from etl.enums import Entity
 from etl.errors import ConfigError
 from etl.models import Change, Model, SyncRun
 from etl.simulator import fault
@@ -38,12 +39,8 @@ def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_sync_copies_the_registry_and_returns_its_summary(env: SyncEnv) -> None:
     summary = run()
-    assert (summary["status"], summary["complete"], summary["models"]["inserted"], summary["ml_repos"]) == (
-        "succeeded",
-        True,
-        12,
-        [],
-    )
+    assert (summary["status"], summary["complete"], summary["ml_repo_ids"]) == ("succeeded", True, [])
+    assert [summary[entity]["inserted"] for entity in Entity] == [3, 12, 36]
     assert env.held() == env.served()
     assert env.row(SyncRun)["id"] == summary["run_id"]
     json.dumps(summary)
@@ -51,7 +48,7 @@ def test_a_sync_copies_the_registry_and_returns_its_summary(env: SyncEnv) -> Non
 
 @pytest.mark.parametrize("ml_repos", [["2", "3"], "2,3", " 2 , 3 "])
 def test_a_sync_of_some_ml_repos_reads_no_other(ml_repos: Any, env: SyncEnv) -> None:
-    assert run(ml_repos=ml_repos)["ml_repos"] == ["2", "3"]
+    assert run(ml_repos=ml_repos)["ml_repo_ids"] == ["2", "3"]
     assert {row["ml_repo_id"] for row in env.rows(Model)} == {"2", "3"}
     assert env.row(SyncRun)["scope"] == {"ml_repos": ["2", "3"]}
 
@@ -109,6 +106,14 @@ def test_a_run_without_a_proof_is_retried(env: SyncEnv) -> None:
     assert type(raised.value) is AirflowException
 
 
+def test_a_run_whose_coverage_shrank_fails_without_retry_until_it_is_accepted(env: SyncEnv) -> None:
+    run()
+    env.plane.offers = frozenset({"models", "ml-repos"})
+    with pytest.raises(AirflowFailException, match="offers less than in the last complete run"):
+        run()
+    assert run(options={"accept_coverage": True})["coverage"] == "latest"
+
+
 def test_too_many_deletes_fail_without_retry_and_can_be_allowed(env: SyncEnv) -> None:
     run()
     env.registry.delete_ml_repo("1")
@@ -147,7 +152,7 @@ def test_a_deleted_ml_repo_is_skipped_and_the_others_are_synced(env: SyncEnv) ->
     env.registry.delete_ml_repo("2")
     with pytest.raises(AirflowFailException, match="knows no ML repo of the id"):
         run(ml_repos=["2", "3"])
-    assert run(ml_repos=["2", "3"], skip_unknown_ml_repos=True)["ml_repos"] == ["3"]
+    assert run(ml_repos=["2", "3"], skip_unknown_ml_repos=True)["ml_repo_ids"] == ["3"]
     with pytest.raises(AirflowSkipException, match="no longer exist: 2"):
         run(ml_repos=["2"], skip_unknown_ml_repos=True)
 

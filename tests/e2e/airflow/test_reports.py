@@ -143,7 +143,7 @@ def test_an_ml_repo_that_no_longer_exists_is_not_reported_if_it_is_skipped(
     env.registry.delete_ml_repo("2")
     with pytest.raises(AirflowSkipException):
         run(reports, ml_repos=["2"], skip_unknown_ml_repos=True)
-    assert run(reports, ml_repos=["2", "3"], skip_unknown_ml_repos=True)["ml_repos"] == ["3"]
+    assert run(reports, ml_repos=["2", "3"], skip_unknown_ml_repos=True)["ml_repo_ids"] == ["3"]
     assert messages(collector) == []
     assert [values(reports, f'{{"ml_repos":[{ids}]}}') for ids in ('"2"', '"2","3"')] == [{}, {}]
     assert values(reports, '{"ml_repos":["3"]}')["tfy_etl_last_run_exit_code"] == 0
