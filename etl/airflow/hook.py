@@ -149,7 +149,8 @@ def database_url_of(conn_id: str) -> str:
 def url_of(connection: "Connection") -> str:
     """The same for a connection that was fetched before."""
     if connection.conn_type == "sqlite":
-        return f"sqlite:///{connection.host or ''}"
+        # Airflow reads a connection from a URL such as sqlite:////var/lib/registry.db without a host.
+        return f"sqlite:///{connection.host or connection.schema or ''}"
     if connection.conn_type not in {"postgres", "postgresql"}:
         raise ConfigError(
             f"The connection {connection.conn_id!r} has the type {connection.conn_type!r}: create it again with the "

@@ -170,6 +170,12 @@ def test_a_database_is_a_connection_of_airflow(fields: dict[str, Any], url: str,
     assert database_url_of(connect("registry_db", **{"conn_type": "postgres"} | fields)) == url
 
 
+@pytest.mark.parametrize("url", ["sqlite:////var/lib/registry.db", "sqlite:///registry.db"])
+def test_a_database_is_a_connection_that_is_a_url(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_REGISTRY_DB", url)
+    assert database_url_of("registry_db") == url
+
+
 def test_a_connection_to_something_else_is_a_configuration_error(connect: Connect) -> None:
     with pytest.raises(ConfigError, match="has the type 'mysql'"):
         database_url_of(connect("registry_db", conn_type="mysql", host="db"))
