@@ -310,8 +310,7 @@ def _set_token() -> str:
 
 def env_names(name: str) -> tuple[str, ...]:
     """The environment variables of a field, by precedence."""
-    own = {f.name: f.metadata.get("env", ()) for f in fields(Settings)}[name]
-    return (*own, f"{_OWN_PREFIX}{name.upper()}")
+    return (*Settings.__dataclass_fields__[name].metadata.get("env", ()), f"{_OWN_PREFIX}{name.upper()}")
 
 
 def variable_in_use(name: str) -> str | None:
