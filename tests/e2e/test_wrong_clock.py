@@ -1,7 +1,6 @@
 """Runs on machines whose clock is wrong, or is set while they run, by libfaketime."""
 
 import json
-import os
 from itertools import count, cycle
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ def faketime() -> str:
 
 def run(env: SyncEnv, folder: Path, *command: str, **variables: str) -> Done:
     settings = {"TFY_HOST": env.plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_DATABASE_URL": env.url}
-    return execute(*command, cwd=folder, env=os.environ | settings | variables)
+    return execute(*command, cwd=folder, env=settings | variables)
 
 
 def result(done: Done) -> dict[str, Any]:

@@ -24,7 +24,7 @@ main()
 
 def execute(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Done:
     """Run a command in a folder, with additional environment variables."""
-    if command[0] == COMMAND and not any(name.startswith(("PYTHON", "LANG", "LC_")) for name in env or ()):
+    if command[0] == COMMAND and not any(name.startswith(("PYTHON", "LANG", "LC_", "LD_")) for name in env or ()):
         return run_preloaded([str(each) for each in command[1:]], cwd=cwd, env={**os.environ, **(env or {})})
     ended = subprocess.run(
         command,

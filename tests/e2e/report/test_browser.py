@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Dialog, Locator, Page
+from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page
 
 from etl.report.page import page
 from etl.store.queries.report import TopRows
@@ -51,11 +52,17 @@ def browser() -> Iterator[Browser]:
 STALE = "models without a new version for more than 180 days"
 
 
+@cache
+def desktop(browser: Browser) -> BrowserContext:
+    """Return the context of most tests: to create one takes as long as to open the page."""
+    return browser.new_context(**LOOKS["desktop"])
+
+
 class Opened:
     """An open page, with its requests and errors."""
 
     def __init__(self, browser: Browser, file: Path, **looks: Any) -> None:
-        self.page: Page = browser.new_page(**LOOKS["desktop"] | looks)
+        self.page: Page = browser.new_page(**LOOKS["desktop"] | looks) if looks else desktop(browser).new_page()
         self.page.set_default_timeout(10_000)
         self.asked = list[str]()
         self.complaints = list[str]()
