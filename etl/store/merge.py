@@ -1,4 +1,7 @@
-"""The one transaction of a run: all staged rows become visible at once, or none do."""
+"""The one transaction of a run: all staged rows become visible at once, or none do.
+
+The cached functions return statements, which are built once for the process.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -205,9 +208,8 @@ def _insert_children(dialect: DatabaseDialect, child: str) -> Insert:
 def _upsert(dialect: DatabaseDialect, entity: Entity) -> Insert:
     stage, table = STAGES[entity], TABLES[entity]
     names = [column.name for column in stage.columns]
-    rows: Select[Any] = select(*(_from_stage(dialect, table.c[name], stage.c[name]) for name in names), NOW, NOW).where(
-        true()
-    )  # without WHERE, SQLite parses ON CONFLICT as a join
+    staged = (_from_stage(dialect, table.c[name], stage.c[name]) for name in names)
+    rows: Select[Any] = select(*staged, NOW, NOW).where(true())  # without WHERE, SQLite parses ON CONFLICT as a join
     upsert = dialect.insert(table).from_select([*names, "first_seen_at", "last_changed_at"], rows)
     replaced = {name: upsert.excluded[name] for name in (*names, "last_changed_at") if name != "id"}
     return upsert.on_conflict_do_update(index_elements=["id"], set_=replaced | {"deleted_at": None})
