@@ -1,6 +1,6 @@
 """The one transaction of a run: all staged rows become visible at once, or none do.
 
-The cached functions return statements, which are built once for the process.
+The cached functions, named by verbs of SQL, return statements, which are built once for the process.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -39,12 +39,11 @@ from etl.store.dialects.base import DatabaseDialect
 from etl.store.engine import dialect_of
 from etl.store.rejected_records import MissingRecords
 from etl.store.repo_scope import RepoScope
+from etl.store.runs import RUN_ID, RUN_START
 from etl.store.staging_tables import (
     CHILDREN,
     LOGGED_AT,
-    NOW,
     OBSERVED,
-    RUN_ID,
     STAGES,
     TABLES,
     TO_DELETE,
@@ -102,7 +101,7 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
     _write_marks(connection, filled, supersede, now)
     if had_versions:
         _unmark_read(connection, dialect)
-    for statement in _note_reads(dialect):
+    for statement in _replace_reads(dialect):
         connection.execute(statement)
     if log_changes:
         _log_changes(connection, filled, run_id, now)
@@ -116,11 +115,11 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
 def _write_records(connection: Connection, dialect: DatabaseDialect, filled: Collection[str], now: datetime) -> None:
     """Write the staged rows of subjects and records, and replace the child rows of changed records."""
     if "subjects" in filled:
-        connection.execute(_merge_subjects(dialect))
+        connection.execute(_upsert_subjects(dialect))
     for entity, children in CHILDREN.items():
         if entity in filled:
             _drop_children(connection, entity, children)
-            connection.execute(_upsert(dialect, entity), {"now": now})
+            connection.execute(_upsert_records(dialect, entity), {"run_start": now})
         for child in children:
             if child in filled:
                 connection.execute(_insert_children(dialect, child))
@@ -132,20 +131,20 @@ def _write_marks(connection: Connection, filled: Collection[str], supersede: Sup
     """Write `deleted_at` and `superseded_at`."""
     for entity in CHILDREN:
         if TO_DELETE.name in filled:
-            connection.execute(_soft_delete(entity), {"now": now})
-        connection.execute(_restore(entity), {"now": now})
-    for statement in _supersede(supersede):
-        connection.execute(statement, {"now": now})
+            connection.execute(_update_deleted(entity), {"run_start": now})
+        connection.execute(_update_restored(entity), {"run_start": now})
+    for statement in _update_superseded(supersede):
+        connection.execute(statement, {"run_start": now})
 
 
 def _log_changes(connection: Connection, filled: Collection[str], run_id: str, now: datetime) -> None:
     for source in ("changes", TO_DELETE.name, TO_RESTORE.name):
         if source in filled:
-            connection.execute(_log(source), {"of_run": run_id, "now": now})
+            connection.execute(_insert_changes(source), {"of_run": run_id, "run_start": now})
 
 
 @cache
-def _merge_subjects(dialect: DatabaseDialect) -> Insert:
+def _upsert_subjects(dialect: DatabaseDialect) -> Insert:
     """Keep the newest staged row of each subject."""
     stage, table = STAGES["subjects"], TABLES["subjects"]
     newest = func.row_number().over(
@@ -174,7 +173,7 @@ def _drop_children(connection: Connection, entity: Entity, children: Sequence[st
     """Delete the child rows of changed records: the staged rows replace all of them."""
     if connection.scalar(_any_changed(entity)):
         for child in children:
-            connection.execute(_drop_changed(entity, child))
+            connection.execute(_delete_children(entity, child))
 
 
 def _stored_before(entity: Entity) -> ColumnElement[bool]:
@@ -187,7 +186,7 @@ def _any_changed(entity: Entity) -> Select[Any]:
 
 
 @cache
-def _drop_changed(entity: Entity, child: str) -> Delete:
+def _delete_children(entity: Entity, child: str) -> Delete:
     stage, table = STAGES[entity], TABLES[child]
     changed = select(stage.c.id).join(OBSERVED, OBSERVED.c.id == stage.c.id).where(_stored_before(entity))
     return delete(table).where(record_id(table).in_(changed))
@@ -205,25 +204,26 @@ def _insert_children(dialect: DatabaseDialect, child: str) -> Insert:
 
 
 @cache
-def _upsert(dialect: DatabaseDialect, entity: Entity) -> Insert:
+def _upsert_records(dialect: DatabaseDialect, entity: Entity) -> Insert:
     stage, table = STAGES[entity], TABLES[entity]
     names = [column.name for column in stage.columns]
     staged = (_from_stage(dialect, table.c[name], stage.c[name]) for name in names)
-    rows: Select[Any] = select(*staged, NOW, NOW).where(true())  # without WHERE, SQLite parses ON CONFLICT as a join
+    # Without WHERE, SQLite parses ON CONFLICT as a join.
+    rows: Select[Any] = select(*staged, RUN_START, RUN_START).where(true())
     upsert = dialect.insert(table).from_select([*names, "first_seen_at", "last_changed_at"], rows)
     replaced = {name: upsert.excluded[name] for name in (*names, "last_changed_at") if name != "id"}
     return upsert.on_conflict_do_update(index_elements=["id"], set_=replaced | {"deleted_at": None})
 
 
 @cache
-def _soft_delete(entity: Entity) -> Update:
+def _update_deleted(entity: Entity) -> Update:
     table = TABLES[entity]
     missing_ids = select(TO_DELETE.c.id).where(TO_DELETE.c.entity == entity)
-    return update(table).where(table.c.id.in_(missing_ids)).values(deleted_at=NOW, last_changed_at=NOW)
+    return update(table).where(table.c.id.in_(missing_ids)).values(deleted_at=RUN_START, last_changed_at=RUN_START)
 
 
 @cache
-def _restore(entity: Entity) -> Update:
+def _update_restored(entity: Entity) -> Update:
     """Clear `deleted_at` of restored records.
 
     This includes records older than their stored rows, and versions that are restored with their model.
@@ -234,13 +234,15 @@ def _restore(entity: Entity) -> Update:
     return (
         update(table)
         .where(table.c.deleted_at.is_not(None), table.c.id.in_(back))
-        .values(deleted_at=None, last_changed_at=NOW)
+        .values(deleted_at=None, last_changed_at=RUN_START)
     )
 
 
 @cache
-def _supersede(what: SupersedeMode) -> tuple[Update | Delete, ...]:
+def _update_superseded(what: SupersedeMode) -> tuple[Update | Delete, ...]:
     """Mark versions that runs no longer keep up to date, and clear the mark of those they do."""
+    if what is SupersedeMode.NOTHING:
+        return ()
     versions, models = TABLES["model_versions"], TABLES["models"]
     seen = select(OBSERVED.c.id).where(OBSERVED.c.entity == Entity.MODELS, OBSERVED.c.outcome != Outcome.REJECTED)
     of_seen = versions.c.model_id.in_(seen)
@@ -249,19 +251,17 @@ def _supersede(what: SupersedeMode) -> tuple[Update | Delete, ...]:
         of_seen = versions.c.model_id.in_(changed.union(select(STAGES["model_versions"].c.model_id)))
     marked = versions.c.superseded_at.is_not(None)
     is_latest = exists().where(models.c.id == versions.c.model_id, models.c.latest_version_id == versions.c.id)
-    clear = update(versions).values(superseded_at=None, last_changed_at=NOW)
-    if what is SupersedeMode.NOTHING:
-        return ()
+    clear = update(versions).values(superseded_at=None, last_changed_at=RUN_START)
     if what is SupersedeMode.CLEAR:
         read = select(OBSERVED.c.id).where(
             OBSERVED.c.entity == Entity.MODEL_VERSIONS, OBSERVED.c.outcome != Outcome.REJECTED
         )
         is_read = versions.c.id.in_(read) | versions.c.model_id.in_(select(VERSIONS_READ.c.model_id))
         return (clear.where(marked, is_read | versions.c.deleted_at.is_not(None)),)
-    mark = update(versions).values(superseded_at=NOW, last_changed_at=NOW)
+    mark = update(versions).values(superseded_at=RUN_START, last_changed_at=RUN_START)
     # The next run that can list versions reads all versions of these models.
     reads = TABLES["version_read_state"]
-    superseded = select(versions.c.model_id).where(versions.c.superseded_at == NOW)
+    superseded = select(versions.c.model_id).where(versions.c.superseded_at == RUN_START)
     return (
         clear.where(marked, of_seen, is_latest),
         mark.where(~marked, versions.c.deleted_at.is_(None), of_seen, ~is_latest),
@@ -275,13 +275,13 @@ def _unmark_read(connection: Connection, dialect: DatabaseDialect) -> None:
     The next run reads their versions again. In a first load, every stored version was read.
     """
     table = TABLES["version_read_state"]
-    not_read = connection.scalars(_take_not_read()).all()
+    not_read = connection.scalars(_delete_not_read()).all()
     if not_read:
         connection.execute(delete(table).where(table.c.model_id.in_(select(dialect.ids(not_read).c.value))))
 
 
 @cache
-def _take_not_read() -> ReturningDelete[Any]:
+def _delete_not_read() -> ReturningDelete[Any]:
     versions, version = TABLES["model_versions"], OBSERVED.alias()
     brought = exists().where(version.c.entity == Entity.MODEL_VERSIONS, version.c.id == versions.c.id)
     kept = select(versions.c.model_id).where(
@@ -291,7 +291,7 @@ def _take_not_read() -> ReturningDelete[Any]:
 
 
 @cache
-def _note_reads(dialect: DatabaseDialect) -> tuple[Delete | Insert, ...]:
+def _replace_reads(dialect: DatabaseDialect) -> tuple[Delete | Insert, ...]:
     """Record the models whose versions were all read."""
     table = TABLES["version_read_state"]
     still_unread = select(VERSIONS_INCOMPLETE.c.model_id).where(
@@ -314,7 +314,7 @@ def _note_reads(dialect: DatabaseDialect) -> tuple[Delete | Insert, ...]:
 
 
 @cache
-def _log(source: str) -> Insert:
+def _insert_changes(source: str) -> Insert:
     """Log the changes that one staging table has."""
     stage, of_record = STAGES["changes"], ["entity", "entity_id", "kind"]
     sources: Mapping[str, tuple[Sequence[str], Iterable[ColumnElement[Any]]]] = {
@@ -323,4 +323,4 @@ def _log(source: str) -> Insert:
         TO_RESTORE.name: (of_record, (literal(Entity.MODEL_VERSIONS.value), TO_RESTORE.c.id, literal("restored"))),
     }
     columns, rows = sources[source]
-    return insert(TABLES["changes"]).from_select(["run_id", "observed_at", *columns], select(RUN_ID, NOW, *rows))
+    return insert(TABLES["changes"]).from_select(["run_id", "observed_at", *columns], select(RUN_ID, RUN_START, *rows))

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Insert, Select, Update, bindparam, func, inse
 from etl.enums import Outcome
 from etl.errors import ConfigError
 from etl.models import RejectedRecord, SyncRun
-from etl.store.staging_tables import NOW, OBSERVED, RUN_ID, STAGES, TABLES
+from etl.store.runs import RUN_ID, RUN_START
+from etl.store.staging_tables import OBSERVED, STAGES, TABLES
 
 
 class Reject(NamedTuple):
@@ -82,7 +83,7 @@ def resolve(connection: Connection, missing: MissingRecords, now: datetime) -> N
     A record that was rejected again with the same content stays open.
     """
     table = TABLES["rejected_records"]
-    connection.execute(_resolve(frozenset(missing.entities)), {"now": now})
+    connection.execute(_update_resolved(frozenset(missing.entities)), {"run_start": now})
     if missing.records:
         this_one = (table.c.entity == bindparam("of"), table.c.record_id == bindparam("named"))
         connection.execute(
@@ -92,7 +93,7 @@ def resolve(connection: Connection, missing: MissingRecords, now: datetime) -> N
 
 
 @cache
-def _resolve(missing: frozenset[str]) -> Update:
+def _update_resolved(missing: frozenset[str]) -> Update:
     table, stage = TABLES["rejected_records"], STAGES["rejected_records"]
     rejected_again = (stage.c.entity == table.c.entity) & (stage.c.payload == table.c.payload)
     # Joins, because with `exists` SQLite would scan the whole stage for each row.
@@ -106,23 +107,23 @@ def _resolve(missing: frozenset[str]) -> Update:
             or_(OBSERVED.c.outcome != Outcome.REJECTED, OBSERVED.c.id.is_(None) & table.c.entity.in_(missing)),
         )
     )
-    return update(table).where(table.c.id.in_(done)).values(resolved_at=NOW)
+    return update(table).where(table.c.id.in_(done)).values(resolved_at=RUN_START)
 
 
 def store_rejected(connection: Connection, run_id: str, now: datetime) -> None:
     """Store the rejected records; one that is open with the same content is not stored again."""
-    connection.execute(_store_rejected(), {"of_run": run_id, "now": now})
+    connection.execute(_insert_rejected(), {"of_run": run_id, "run_start": now})
 
 
 @cache
-def _store_rejected() -> Insert:
+def _insert_rejected() -> Insert:
     table, stage = TABLES["rejected_records"], STAGES["rejected_records"]
     # Without MATERIALIZED, SQLite would join by the entity's index, and read the payload of all of its records.
     known = (
         select(table.c.entity, table.c.payload).where(table.c.resolved_at.is_(None)).cte().prefix_with("MATERIALIZED")
     )
     rows = (
-        select(RUN_ID, NOW, *stage.columns)
+        select(RUN_ID, RUN_START, *stage.columns)
         .distinct()
         .outerjoin_from(stage, known, (known.c.entity == stage.c.entity) & (known.c.payload == stage.c.payload))
         .where(known.c.entity.is_(None))

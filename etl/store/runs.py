@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, type_coerce, update
 
 from etl.enums import STATUSES_THAT_WROTE, Coverage, Entity, RunStatus
 from etl.errors import ConfigError
@@ -29,6 +29,12 @@ CLOCK_SKEW = timedelta(minutes=5)
 
 _SHORT_LIST = 100
 """ML repos that a control plane returns in one page, if its pages are the shortest that are usual."""
+
+RUN_ID = bindparam("of_run", type_=_RUNS.c.id.type)
+"""The parameter of a statement that writes the run's id."""
+
+RUN_START = bindparam("run_start", type_=_RUNS.c.started_at.type)
+"""The parameter of a statement that writes the run's start."""
 
 WHOLE_REGISTRY = "all"
 """The name of the scope without a filter."""

@@ -6,13 +6,14 @@ Nothing here writes to permanent tables, and each transaction ends within one ca
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, Table
+from sqlalchemy import URL, Connection, Select, Table
 
 from etl.enums import Entity, Outcome
-from etl.models.types import Encoder, RegistryJson, RegistryText, UtcDateTime, escaped_all
+from etl.models.types import Encoder, RegistryJson, RegistryText, UtcDateTime
 from etl.store import staging_queries as queries
 from etl.store.engine import dialect_of
 from etl.store.staging_tables import (
@@ -63,19 +64,16 @@ class Staging:
         """Create the tables."""
         self._connection = connection
         self._dialect = dialect_of(connection.engine.url)
-        self._encoders = {table.name: _encoders(table, connection) for table in ALL}
         self._indexed = False
         with connection.begin():
-            for statement in queries.create_tables(connection.dialect, self._dialect.temporary_schema):
+            for statement in queries.create_tables(connection.engine.url.drivername, self._dialect.temporary_schema):
                 connection.exec_driver_sql(statement)
 
     def known(self, entity: Entity, ids: Sequence[str]) -> dict[str, Known]:
         """Return the state of each id; all its values are None or False for an unknown id."""
-        wanted = _of(ids)
-        by_encoded = dict(zip(wanted["ids"], ids, strict=True))
         with self._connection.begin():
-            rows = self._connection.execute(queries.known(self._dialect, entity), wanted).all()
-        return {by_encoded[encoded]: Known(*state) for encoded, *state in rows}
+            rows = self._connection.execute(queries.known(self._dialect, entity), {"ids": ids}).all()
+        return {record_id: Known(*state) for record_id, *state in rows}
 
     def stored(self, entity: Entity, ids: Sequence[str]) -> dict[str, dict[str, list[Row]]]:
         """Return the stored rows of each id by table, in key order.
@@ -87,7 +85,7 @@ class Staging:
         found: dict[str, dict[str, list[Row]]] = defaultdict(lambda: {name: [] for name in (entity, *CHILDREN[entity])})
         with self._connection.begin():
             for name in (entity, *CHILDREN[entity]):
-                for row in self._connection.execute(queries.stored(self._dialect, name), _of(ids)):
+                for row in self._connection.execute(queries.stored(self._dialect, name), {"ids": ids}):
                     found[row[0]][name].append(tuple(row))
         return dict(found)
 
@@ -123,7 +121,7 @@ class Staging:
             return
         self._mark(VERSIONS_INCOMPLETE, model_ids)
         with self._connection.begin():
-            self._connection.execute(queries.unmark_read(self._dialect), _of(model_ids))
+            self._connection.execute(queries.unmark_read(self._dialect), {"ids": model_ids})
 
     def mark_due_incomplete(self) -> None:
         """Mark the due models that were not read as incomplete: the next run reads their versions."""
@@ -133,16 +131,16 @@ class Staging:
     def any_lacks_latest(self) -> bool:
         """Whether any incomplete model lacks its latest version."""
         with self._connection.begin():
-            if self._connection.scalar(queries.any_incomplete()) is None:
+            if self._connection.scalar(queries.one_incomplete()) is None:
                 return False  # true for most runs: skip the join
             self._dialect.analyze(self._connection, (OBSERVED, VERSIONS_INCOMPLETE))
-            return self._connection.scalar(queries.incomplete_without_latest().limit(1)) is not None
+            return self._connection.scalar(queries.one_incomplete_without_latest()) is not None
 
     def models_lacking_latest(self, model_ids: Sequence[str]) -> set[str]:
         """Return those of the models that are incomplete and lack their latest version."""
         query = queries.incomplete_without_latest_among(self._dialect)
         with self._connection.begin():
-            return set(self._connection.scalars(query, _of(model_ids)))
+            return set(self._connection.scalars(query, {"ids": model_ids}))
 
     def mark_incomplete_without_latest(self) -> None:
         """Mark models as incomplete if a sweep of all versions did not return their latest one."""
@@ -155,7 +153,7 @@ class Staging:
     def due_among(self, model_ids: Sequence[str]) -> set[str]:
         """Return those of the models that are due."""
         with self._connection.begin():
-            return set(self._connection.scalars(queries.due_among(self._dialect), _of(model_ids)))
+            return set(self._connection.scalars(queries.due_among(self._dialect), {"ids": model_ids}))
 
     def due(self) -> Iterator[str]:
         """Yield the due models, in the order of their ids, from queries of a thousand each."""
@@ -171,7 +169,7 @@ class Staging:
 
     def models_outside(self, ml_repos: Sequence[str]) -> Iterator[str]:
         """Yield the models that are in none of these ML repos, except rejected ones, in order."""
-        return self._chunks(queries.models_outside(self._dialect), _of(ml_repos))
+        return self._chunks(queries.models_outside(self._dialect), {"ids": ml_repos})
 
     def analyze(self) -> None:
         """Gather statistics of the tables, so that the database plans later queries well."""
@@ -190,8 +188,8 @@ class Staging:
         """Remove the staged rows of records that changed while the run read them."""
         with self._connection.begin():
             self._index()
-            for statement in queries.forget(self._dialect, entity, (entity, *CHILDREN[entity])):
-                self._connection.execute(statement, _of(ids))
+            for statement in queries.forget(self._dialect, entity):
+                self._connection.execute(statement, {"ids": ids})
 
     def _index(self) -> None:
         """Create the indexes on first use: most runs read no record twice, and are faster without."""
@@ -223,22 +221,19 @@ class Staging:
 
     def _load(self, table: Table, rows: Sequence[Row]) -> None:
         if rows:
-            self._dialect.load(self._connection, table, _encoded(rows, self._encoders[table.name]))
+            encoders = _encoders(table, self._connection.engine.url.drivername)
+            self._dialect.load(self._connection, table, _encoded(rows, encoders))
 
 
-def _of(ids: Sequence[str]) -> dict[str, list[str]]:
-    """Return the parameter of a statement about these ids."""
-    return {"ids": list(escaped_all(ids))}
-
-
-def _encoders(table: Table, connection: Connection) -> list[tuple[int, Encoder]]:
+@cache
+def _encoders(table: Table, driver: str) -> list[tuple[int, Encoder]]:
     """Return the encoders of a table's columns by position, without columns that need none."""
-    encoders = []
+    dialect, encoders = URL.create(driver).get_dialect()(), []
     for position, column in enumerate(table.columns):
         of_stage = TABLES.get(table.name.removeprefix("stage_"))
         origin = column if of_stage is None else of_stage.columns.get(column.name, column)
         if isinstance(origin.type, RegistryText | RegistryJson | UtcDateTime):
-            encode = origin.type.encoder(connection.dialect)
+            encode = origin.type.encoder(dialect)
             if encode is not None:
                 encoders.append((position, encode))
     return encoders

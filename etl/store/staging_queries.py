@@ -4,9 +4,9 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     ColumnElement,
     Delete,
-    Dialect,
     Insert,
     Select,
     Table,
@@ -25,6 +25,7 @@ from etl.enums import Entity, Outcome
 from etl.store.dialects.base import DatabaseDialect
 from etl.store.staging_tables import (
     ALL,
+    CHILDREN,
     NON_RECORD_COLUMNS,
     OBSERVED,
     STAGES,
@@ -37,12 +38,13 @@ from etl.store.staging_tables import (
 )
 
 CHUNK = 1000
-"""Ids of one query of a long list. Its parameter `last` is the last id of the query before."""
+"""The most ids that one query of a long list returns. Its parameter `last` is the last id of the query before."""
 
 
 @cache
-def create_tables(dialect: Dialect, schema: str) -> tuple[str, ...]:
-    """Return the statements that create the temporary tables in their schema."""
+def create_tables(driver: str, schema: str) -> tuple[str, ...]:
+    """Return the statements that create the temporary tables in their schema; `driver` as in a database URL."""
+    dialect = URL.create(driver).get_dialect()()  # not the engine's, which the cache would keep with all that it holds
     options: dict[str, Any] = {"schema_translate_map": {TEMPORARY: schema}, "render_schema_translate": True}
     return tuple(str(CreateTable(table).compile(dialect=dialect, **options)) for table in ALL)
 
@@ -117,22 +119,22 @@ def unmark_read(dialect: DatabaseDialect) -> Delete:
 
 
 @cache
-def any_incomplete() -> Select[Any]:
+def one_incomplete() -> Select[Any]:
     """Select one incomplete model."""
     return select(VERSIONS_INCOMPLETE.c.model_id).limit(1)
 
 
 @cache
-def incomplete_without_latest() -> Select[Any]:
-    """Select the incomplete models that lack their latest version."""
-    return _without_latest().join(VERSIONS_INCOMPLETE, VERSIONS_INCOMPLETE.c.model_id == OBSERVED.c.id)
+def one_incomplete_without_latest() -> Select[Any]:
+    """Select one incomplete model that lacks its latest version."""
+    return _incomplete_without_latest().limit(1)
 
 
 @cache
 def incomplete_without_latest_among(dialect: DatabaseDialect) -> Select[Any]:
     """Select those of the ids that are incomplete models without their latest version."""
     wanted = dialect.ids()
-    return incomplete_without_latest().join(wanted, OBSERVED.c.id == wanted.c.value)
+    return _incomplete_without_latest().join(wanted, OBSERVED.c.id == wanted.c.value)
 
 
 @cache
@@ -180,17 +182,18 @@ def count_due() -> Select[Any]:
     return select(func.count()).select_from(VERSIONS_DUE)
 
 
-def forget(dialect: DatabaseDialect, entity: Entity, tables: tuple[str, ...]) -> list[Delete]:
-    """Return the statements that remove the staged rows of the ids from the entity's tables."""
+@cache
+def forget(dialect: DatabaseDialect, entity: Entity) -> tuple[Delete, ...]:
+    """Return the statements that remove the staged rows of the ids from an entity's tables."""
     wanted = select(dialect.ids().c.value)
     changes, rejected = STAGES["changes"], STAGES["rejected_records"]
     about = OBSERVED.c.id.in_(wanted) | OBSERVED.c.twin_of.in_(wanted)
-    return [
+    return (
         delete(OBSERVED).where(OBSERVED.c.entity == entity, about),
         delete(changes).where(changes.c.entity == entity, changes.c.entity_id.in_(wanted)),
         delete(rejected).where(rejected.c.entity == entity, rejected.c.record_id.in_(wanted)),
-        *(delete(STAGES[name]).where(record_id(STAGES[name]).in_(wanted)) for name in tables),
-    ]
+        *(delete(STAGES[name]).where(record_id(STAGES[name]).in_(wanted)) for name in (entity, *CHILDREN[entity])),
+    )
 
 
 def _next(query: Select[Any], key: ColumnElement[str]) -> Select[Any]:
@@ -206,6 +209,10 @@ def _without_latest() -> Select[Any]:
     return select(OBSERVED.c.id).where(
         OBSERVED.c.entity == Entity.MODELS, OBSERVED.c.latest_version_id.is_not(None), ~arrived
     )
+
+
+def _incomplete_without_latest() -> Select[Any]:
+    return _without_latest().join(VERSIONS_INCOMPLETE, VERSIONS_INCOMPLETE.c.model_id == OBSERVED.c.id)
 
 
 def _unmarked(table: Table) -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Column, Index, MetaData, Table, bindparam
+from sqlalchemy import Column, Index, MetaData, Table
 from sqlalchemy.types import Text
 
 from etl.enums import Entity
@@ -41,12 +41,6 @@ NON_RECORD_COLUMNS = frozenset({*STORE_SET_COLUMNS, LOGGED_AT.name})
 
 TEMPORARY = "pg_temp"
 """Schema of the temporary tables, so that no other program's table is mistaken for one. SQLite's is `temp`."""
-
-RUN_ID = bindparam("of_run", type_=TABLES["changes"].c.run_id.type)
-"""The parameter of a statement that writes the run's id."""
-
-NOW = bindparam("now", type_=UtcDateTime)
-"""The parameter of a statement that writes the run's start."""
 
 _STAGE = "stage_"
 _temporary = MetaData()

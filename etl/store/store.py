@@ -38,6 +38,7 @@ class Store:
     def __init__(self, url: str, *, read_only: bool = False) -> None:
         """`read_only` never creates a file: a missing one is treated as an empty database."""
         self._read_only = read_only
+        self._is_new = is_new_file(url)
         self._engine = open_engine(url, read_only=read_only)
         self._dialect = dialect_of(self._engine.url)
         self._stack = ExitStack()
@@ -75,8 +76,8 @@ class Store:
 
     def ensure_schema(self) -> None:
         """Create or migrate the schema if needed; SchemaMismatch, with the fix, if that fails."""
-        if self._open is not None and schema.is_current(self._open):
-            return  # without a session of its own: most runs need no more
+        if not self._is_new and schema.is_current(self.connection):
+            return  # without a connection of its own: most runs need no more
         if self._read_only and not is_in_memory(self._engine.url):
             schema.check(self._engine)
         else:

@@ -34,7 +34,7 @@ class DatabaseDialect(Protocol):
     """The current time by the database's clock."""
 
     def __hash__(self) -> int:
-        """Each kind has one instance, by which built statements are cached."""
+        """For type checkers, which take no protocol as hashable. Each kind has one instance."""
         return id(self)
 
     def check_url(self, url: URL) -> None:
@@ -86,7 +86,10 @@ class DatabaseDialect(Protocol):
         ...
 
     def ids(self, values: Sequence[str] | None = None) -> FromClause:
-        """Return the values as a table with one column, `value`; without values, those of the parameter `ids`."""
+        """Return the values, escaped, as a table with the column `value`; None stands for the parameter `ids`.
+
+        Reading the column reverses the escapes.
+        """
         ...
 
     def from_epoch_ms(self, milliseconds: Column[int]) -> ColumnElement[Any]:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    column,
     event,
     func,
     text,
@@ -32,7 +33,7 @@ from sqlalchemy.types import Text
 from typing_extensions import override
 
 from etl.errors import ConfigError, DatabaseLocked, LockHeld, StoreError
-from etl.models.types import RegistryJson
+from etl.models.types import RegistryJson, RegistryText
 from etl.setting_names import name_of
 from etl.store.dialects import postgresql_session as session
 from etl.store.dialects.base import DatabaseDialect
@@ -221,8 +222,9 @@ class PostgresqlDialect(DatabaseDialect):
 
     @override
     def ids(self, values: Sequence[str] | None = None) -> FromClause:
-        array = bindparam("ids", None if values is None else list(values), type_=ARRAY(Text), unique=values is not None)
-        return func.unnest(array).table_valued("value").render_derived()
+        given: dict[str, Any] = {"required": True} if values is None else {"value": list(values), "unique": True}
+        array = bindparam("ids", type_=ARRAY(RegistryText), **given)
+        return func.unnest(array).table_valued(column("value", RegistryText)).render_derived()
 
     @override
     def from_epoch_ms(self, milliseconds: Column[int]) -> ColumnElement[Any]:

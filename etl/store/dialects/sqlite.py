@@ -23,6 +23,7 @@ from sqlalchemy import (
     TypeDecorator,
     bindparam,
     case,
+    column,
     event,
     func,
     inspect,
@@ -32,6 +33,7 @@ from sqlalchemy.types import Text
 from typing_extensions import override
 
 from etl.errors import ConfigError, LockHeld, StoreError
+from etl.models.types import RegistryText, escaped_all
 from etl.setting_names import name_of
 from etl.store.dialects.base import DatabaseDialect
 from etl.store.repo_scope import RepoScope
@@ -106,8 +108,8 @@ class _JsonArray(TypeDecorator[Sequence[str]]):
     cache_ok = True
 
     def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> str:  # noqa: ARG002 SQLAlchemy's signature
-        """Serialize the texts."""
-        return json.dumps(value)
+        """Escape and serialize the texts."""
+        return json.dumps(value and escaped_all(value))
 
 
 class SqliteDialect(DatabaseDialect):
@@ -268,9 +270,10 @@ class SqliteDialect(DatabaseDialect):
 
     @override
     def ids(self, values: Sequence[str] | None = None) -> FromClause:
-        """Return the values as a table; it binds one JSON array instead of a long IN list."""
-        array = bindparam("ids", values, type_=_JsonArray, unique=values is not None)
-        return func.json_each(array).table_valued("value")
+        """Return the values as a table, from one JSON array instead of a long IN list."""
+        given: dict[str, Any] = {"required": True} if values is None else {"value": values, "unique": True}
+        array = bindparam("ids", type_=_JsonArray, **given)
+        return func.json_each(array).table_valued(column("value", RegistryText))
 
     @override
     def from_epoch_ms(self, milliseconds: Column[int]) -> ColumnElement[Any]:
