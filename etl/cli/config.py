@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from etl.cli.config_file import COMMANDS_WITH_SETTINGS, path_of
-from etl.cli.options import context_without_arguments
+from etl.cli.options import check_database_url, context_without_arguments
 from etl.cli.sanitize import redact_json, sanitize
 from etl.redaction import passwords_of, secret_pattern
 from etl.setting_names import flag
@@ -31,6 +31,7 @@ class ShownSetting(NamedTuple):
 
 def show_config(root: click.Context, output: str) -> None:
     """Print each setting with its value and its source, as text or JSON."""
+    check_database_url(root)
     shown = [_token(root), *_settings(root)]
     if output == "json":
         safe = [each._replace(value=redact_json(each.value), origin=redact_json(each.origin)) for each in shown]

@@ -56,8 +56,19 @@ def load(ctx: click.Context, path: Path, commands: Mapping[str, click.Command]) 
         except ConfigError as error:
             raise ConfigError(f"{where}: {key}: {error}") from error
         (defaults if name in known else own)[name] = value
+    if "output" in own:
+        _set_output(commands, defaults, own["output"])
     ctx.default_map = defaults
     ctx.meta[_PATH] = str(path)
+
+
+def _set_output(commands: Mapping[str, click.Command], defaults: dict[str, Any], output: Any) -> None:
+    """Set the default output format of every command that has the option."""
+    for name, command in commands.items():
+        if isinstance(command, click.Group):
+            _set_output(command.commands, defaults.setdefault(name, {}), output)
+        elif any(each.name == "output" for each in command.params):
+            defaults.setdefault(name, {})["output"] = output
 
 
 def path_of(ctx: click.Context) -> str | None:

@@ -9,7 +9,7 @@ import click
 
 import etl
 from etl.cli import commands, config_file, logs
-from etl.cli.options import GlobalOptionsGroup, add_options, settings_of
+from etl.cli.options import UNREAD_URL, GlobalOptionsGroup, add_options, settings_of
 from etl.cli.output import Unprintable, guard_streams
 from etl.cli.sanitize import sanitize
 from etl.environment import load_database_url, secrets_of_environment
@@ -67,9 +67,7 @@ def cli(ctx: click.Context, /, **_options: object) -> None:
 
     To try it without an account, run tfy-etl demo. The options below are valid before and after the command.
     """
-    unread_url, ctx.obj = ctx.obj, None
-    if unread_url and ctx.get_parameter_source("database_url") is not click.core.ParameterSource.COMMANDLINE:
-        raise unread_url
+    ctx.meta[UNREAD_URL], ctx.obj = ctx.obj, None
     settings = settings_of(ctx)
     ctx.obj = settings.find_token()
     secrets = [*passwords_of(settings.database_url), *secrets_of_webhook(settings.notify_url)]
@@ -116,7 +114,7 @@ def main() -> None:
 
 
 def _load_database_url() -> ConfigError | None:
-    """Load the database URL from its file. Return the error: --help, --version and --database-url need no file."""
+    """Load the database URL from its file. Return the error, because help and --database-url need no file."""
     try:
         load_database_url()
     except ConfigError as error:

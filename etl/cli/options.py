@@ -21,6 +21,10 @@ else:
     DurationType = click.ParamType
 
 
+UNREAD_URL = "etl.cli.unread_url"
+"""The key of the context's `meta` with the error of the file that TFY_ETL_DATABASE_URL_FILE names, or None."""
+
+
 class Duration(DurationType):
     """The type of options such as 6h or 90d."""
 
@@ -99,12 +103,21 @@ def add_options(*scopes: str) -> Callable[[click.Command], click.Command]:
 def settings_of(ctx: click.Context, **own: Any) -> Settings:
     """The settings, from the options of the group and of the command."""
     root = ctx.find_root()
+    if ctx is not root:
+        check_database_url(root)
     values: dict[str, Any] = dict(root.params) | own
     given = {each.name: values[each.name] for each in fields(Settings) if each.name in values}
     # The option --api-key-file overrides the token in the environment, but TFY_API_KEY_FILE does not.
     file_option = root.get_parameter_source("api_key_file") is click.core.ParameterSource.COMMANDLINE
     # root.obj holds the token, because a file that is a pipe, such as <(…), can be read only once.
     return Settings(**given, api_key=root.obj or (None if file_option else token_of_environment()))
+
+
+def check_database_url(root: click.Context) -> None:
+    """Raise the error of the file with the database URL, unless an option names the database."""
+    unread: ConfigError | None = root.meta.get(UNREAD_URL)
+    if unread and root.get_parameter_source("database_url") is not click.core.ParameterSource.COMMANDLINE:
+        raise unread
 
 
 def context_without_arguments(root: click.Context, name: str) -> click.Context:

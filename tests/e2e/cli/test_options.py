@@ -167,6 +167,14 @@ def test_the_variable_of_the_output_format_applies_to_commands_that_read(
     assert not tfy_etl("status", "--output", "text").out.startswith("{")
 
 
+def test_the_output_format_of_the_config_file_applies_to_commands_that_read(
+    known: Simulator, folder: Path, tfy_etl: Cli
+) -> None:
+    (folder / "settings.toml").write_text('output = "json"')
+    for command in (["sync"], ["status"], ["check"], ["rejected", "list"], ["config", "show"]):
+        json.loads(tfy_etl("--config", "settings.toml", *command).out)
+
+
 def test_the_database_url_may_come_from_a_file(
     known: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,7 +209,8 @@ def test_an_invalid_file_of_the_database_url_fails_no_command_that_does_not_need
     known: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFY_ETL_DATABASE_URL_FILE", "missing")
-    assert [tfy_etl(option).code for option in ("--help", "--version")] == [0, 0]
+    assert [tfy_etl(*command).code for command in (["--help"], ["--version"], ["sync", "--help"])] == [0, 0, 0]
+    assert [tfy_etl(*command).code for command in (["sync"], ["status"], ["config", "show"])] == [2, 2, 2]
     assert tfy_etl("sync", "--database-url", "sqlite:///named.db").code == 0
     assert (folder / "named.db").exists()
 
