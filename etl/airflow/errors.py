@@ -3,7 +3,7 @@
 - LockHeld: skipped, rescheduled or retried, by the task's `on_lock_held`.
 - ConfigError and DeleteLimitExceeded: failed without retry, because somebody must change something first.
 - Any other EtlError: failed, and retried as the task's `retries` say.
-- Partial, with less coverage than before: failed without retry, unless `fail_on_partial` is off.
+- Partial, until less coverage is accepted: failed without retry, unless `fail_on_partial` is off.
 - Partial, not proven complete: failed, and retried, unless `fail_on_partial` is off.
 - A dry run that the delete limit refuses: failed without retry.
 - Partial, with rejected records: failed without retry, unless `fail_on_partial` is off.
@@ -68,7 +68,7 @@ def fail_if_not_complete(summary: "Summary", warnings: Sequence[str], *, fail_on
         raise AirflowFailException(warnings[-1])
     if not fail_on_partial:
         return
-    if summary.coverage_shrank:
+    if summary.needs_acceptance:
         raise AirflowFailException(" ".join(warnings))
     if not summary.complete:
         raise AirflowException(f"The run was not proven complete: {' '.join(warnings)}")

@@ -54,7 +54,9 @@ class Extraction:
     why_latest: str = "only the latest versions are wanted, and they come with the models"
     lists_ml_repos: bool = True
     shrank: bool = False
-    """Whether the control plane offers less than before, and `accept_coverage` is off."""
+    """Whether the control plane offers less than before, or stopped to list versions during the run."""
+    needs_acceptance: bool = False
+    """Whether each run will be partial until one has `accept_coverage`."""
     proofs: set[str] = field(default_factory=set)
     unproven: int = 0
     found_models: bool = False
@@ -158,7 +160,7 @@ class Extraction:
         }
         lost = [explain_refusal(what, refusal) for what, refusal in self._missing.items() if had[what]]
         if lost and not self.accept_coverage:
-            self.shrank = True
+            self.shrank = self.needs_acceptance = True
             self.unproven += 1
             self.warn(
                 f"The control plane offers less than in the last complete run: {'; '.join(lost)}. Nothing is deleted. "

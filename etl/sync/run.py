@@ -334,7 +334,7 @@ def _summary(context: Context, read: _Read, *, refusal: DeleteLimitExceeded | No
         status=read.status if refusal is None else refusal.run_status,
         complete=read.extraction.complete,
         coverage=context.coverage,
-        coverage_shrank=read.extraction.shrank,
+        needs_acceptance=read.extraction.needs_acceptance,
         mode=context.mode,
         proof=read.extraction.proof,
         duration_s=context.monitor.elapsed(),

@@ -15,8 +15,8 @@ from etl.sync.plan import Plan
 class Summary:
     """The result of a run. `plan` says how versions were read; `run_id` is None for a dry run.
 
-    `coverage` is None for a run that only retried rejected records. `coverage_shrank`: the control plane offers less
-    than before, and `accept_coverage` is off. `changes` are those that a dry run found.
+    `coverage` is None for a run that only retried rejected records. `needs_acceptance`: the control plane offers less
+    than before, and each run will be partial until one has `accept_coverage`. `changes` are those that a dry run found.
     """
 
     run_id: str | None
@@ -31,7 +31,7 @@ class Summary:
     bytes_received: int
     tallies: Mapping[Entity, Tally]
     plan: Plan
-    coverage_shrank: bool = False
+    needs_acceptance: bool = False
     changes: PlannedChanges | None = None
     warnings: list[str] = field(default_factory=list)
     live: Mapping[Entity, int] = field(default_factory=dict)
