@@ -92,7 +92,7 @@ production_history = Table(
     ),
     real(
         "lead_time_seconds",
-        "Seconds from the creation of the version to valid_from; NULL if that is not exact, or a later known entry.",
+        "Seconds from the creation of the version to valid_from; NULL if not exact, or not the first known time.",
     ),
     integer("previous_version", "Version that entered production before it: the newest if several did together."),
     integer("next_version", "Version that entered production after it: the newest if several did together."),
