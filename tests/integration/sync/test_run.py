@@ -216,21 +216,6 @@ def test_next_run_deletes_version_kept_by_no_delete(env: SyncEnv) -> None:
     assert env.held() == env.served()
 
 
-@pytest.mark.parametrize("model_id", ["a\0b", "a\u241bb"])
-def test_next_run_deletes_version_kept_by_no_delete_of_a_model_with_an_odd_id(model_id: str, env: SyncEnv) -> None:
-    model, version = (env.registry.records(entity)[0] for entity in ("models", "model-versions"))
-    env.registry.put_raw("models", "odd", model | {"id": model_id, "latest_version": None})
-    for version_id in ("kept", "dropped"):
-        env.registry.put_raw("model-versions", version_id, version | {"id": version_id, "model_id": model_id})
-    env.sync()
-    env.registry.delete_version("dropped")
-    kept = env.sync(full=True, no_delete=True).tallies[Entity.MODEL_VERSIONS].deleted
-    then = env.sync().tallies[Entity.MODEL_VERSIONS].deleted
-
-    assert (kept, then) == (0, 1)
-    assert env.held() == env.served()
-
-
 def test_the_watermark_is_the_newest_change_of_a_complete_run(env: SyncEnv) -> None:
     env.sync()
     scope = env.row(SyncScope)
