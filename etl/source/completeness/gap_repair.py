@@ -62,7 +62,9 @@ class GapRepair:
     def repair(self, page: Page, ids: list[int]) -> None:
         """Add the page that `wanted` named."""
         keys = self._ordering.narrow_orders(page.records)
-        at_start, at_end = page.offset == 0, page.offset + len(ids) == page.total
+        # A page may be full, and its length all that the server reports as `total`.
+        full = page.full or len(ids) // 2 >= self._reach
+        at_start, at_end = page.offset == 0, page.offset + len(ids) == page.total and not full
         if self._gap is not None:
             before, after = self._sides
             begins = at_start or self._ordering.overlap(before, keys)

@@ -18,7 +18,6 @@ EVIDENCE_BITS = 30
 class _Facets(NamedTuple):
     created: float
     touched: float
-    name: str
 
 
 _KEYS: dict[str, Callable[[_Facets], Any]] = {
@@ -26,9 +25,10 @@ _KEYS: dict[str, Callable[[_Facets], Any]] = {
     "newest first": lambda record: -record.created,
     "first touched first": lambda record: record.touched,
     "last touched first": lambda record: -record.touched,
-    "by name": lambda record: (record.name, record.created),
 }
-"""Possible sort orders; keys grow from the first record of a list to its last."""
+"""Possible sort orders; keys grow from the first record of a list to its last.
+
+A list by name is not among them: a record that is renamed moves to any place, over pages that were read already."""
 
 Keys = dict[str, list[Any]]
 """The keys of a page's records, by order."""
@@ -78,14 +78,12 @@ def _facets(record: Any) -> _Facets | None:
     """The values that lists are sorted by; None for a record without them."""
     if not isinstance(record, dict):
         return None
-    manifest = record.get("manifest")
-    name = record.get("name") or (manifest.get("name") if isinstance(manifest, dict) else None)
     try:
         created = _moment(record["created_at"])
         touched = _moment(record["updated_at"]) if record.get("updated_at") else created
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    return _Facets(created, touched, name if isinstance(name, str) else "")
+    return _Facets(created, touched)
 
 
 def _moment(text: str) -> float:

@@ -1,7 +1,7 @@
 """A control plane's list in memory: paged by offset, changed between reads, with a true or false total."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Literal
@@ -16,6 +16,9 @@ Order = Literal[
 ORDERS: tuple[Order, ...] = (
     "oldest first", "newest first", "by name", "last touched first", "first touched first",
 )  # fmt: skip
+REPAIRABLE = tuple(order for order in ORDERS if order != "by name")
+"""Orders that no change of a record but a new time of its last change can break."""
+
 UNSEEN: tuple[Order, ...] = ("last used first", "first used first", "unsteady")
 """Orders by a value that no record shows; until rows change, they look like orders by age."""
 
@@ -78,6 +81,10 @@ class MovingList:
             self.clock += 1
             self._sorted()[which % len(self.rows)].touched = self.clock
 
+    def rename(self, which: int) -> None:
+        if self.rows:
+            self._sorted()[which % len(self.rows)].name = which % 7
+
     def ids(self) -> set[str]:
         return {row.record()["id"] for row in self.rows}
 
@@ -95,9 +102,17 @@ class MovingList:
         return sorted(self.rows, key=SORT[self.order])
 
 
-def still_list(count: int, **traits: Any) -> MovingList:
+class PageLengthAsTotal(MovingList):
+    """A list whose server reports the length of each page as `total`."""
+
+    def page(self, offset: int, limit: int) -> Page:
+        page = super().page(offset, limit)
+        return replace(page, total=len(page.records))
+
+
+def still_list(count: int, kind: type[MovingList] = MovingList, **traits: Any) -> MovingList:
     """A list of `count` rows that do not change."""
-    made = MovingList(**traits)
+    made = kind(**traits)
     for number in range(count):
         made.insert(name=number * 7 % 5)
     return made

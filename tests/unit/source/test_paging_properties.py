@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from etl.source.completeness.page import Page
 from etl.source.completeness.sweep import Sweep, proof
 from tests.support.load_factor import LOAD_FACTOR
-from tests.unit.source.lists import ORDERS, UNSEEN, MovingList, Order, still_list
+from tests.unit.source.lists import ORDERS, REPAIRABLE, UNSEEN, MovingList, Order, PageLengthAsTotal, still_list
 
 pytestmark = pytest.mark.slow
 
@@ -120,10 +120,10 @@ class TestAListThatChanges:
                 proven[order, sweeps] += 1
                 assert throughout - source.gone <= seen, (seed, order)
 
-        assert all(proven[order, 1] > 20 * LOAD_FACTOR for order in ORDERS), proven
+        assert all(proven[order, 1] > 20 * LOAD_FACTOR for order in REPAIRABLE), proven
 
     @given(
-        st.sampled_from(ORDERS),
+        st.sampled_from(REPAIRABLE),
         st.lists(st.tuples(st.sampled_from(["insert", "delete", "touch"]), st.integers(0, 199)), max_size=3),
         st.integers(0, 11),
         st.integers(1, 4),
@@ -141,7 +141,7 @@ class TestAListThatChanges:
         assert requests <= calm[3] + 2 * len(changes) + 3
 
     def test_at_every_request_is_proven_if_it_is_sorted(self) -> None:
-        for order in ORDERS:
+        for order in REPAIRABLE:
             source = still_list(200, order=order)
             throughout = source.ids()
 
@@ -152,6 +152,28 @@ class TestAListThatChanges:
             assert (proven, sweeps) == ("anchored", 1), order
             assert throughout - source.gone <= seen
             assert requests < 2 * 12
+
+    def test_in_which_rows_are_renamed_is_not_proven_if_a_row_was_missed(self) -> None:
+        proven = Counter[str | None]()
+        for seed in range(500 * LOAD_FACTOR):
+            draw = Random(seed)  # noqa: S311 reproducible from its seed
+            source = still_list(draw.choice((30, 60, 120)), order="by name")
+            throughout = source.ids()
+            renames = ([("rename", draw.randrange(120))] if draw.random() < 0.15 else [] for _ in count())
+            found, seen, _, _ = read(source, draw.choice((7, 20)), renames, ahead=draw.choice((1, 4)))
+            proven[found] += 1
+            assert found is None or throughout <= seen, seed
+
+        assert proven["anchored"] > 20 * LOAD_FACTOR, proven
+
+    def test_whose_total_is_the_length_of_the_page_is_not_proven_if_a_row_was_missed(self) -> None:
+        for seed in range(1000 * LOAD_FACTOR):
+            draw = Random(seed)  # noqa: S311 reproducible from its seed
+            source = still_list(draw.choice((30, 60)), PageLengthAsTotal, order="last touched first")
+            throughout = source.ids()
+            touches = ([("touch", draw.randrange(60))] * (draw.random() < 0.5) for _ in count())
+            found, seen, _, _ = read(source, draw.choice((3, 4, 5, 7)), touches, ahead=draw.choice((1, 4)))
+            assert found != "anchored" or throughout <= seen, seed
 
     def test_that_lost_a_row_before_the_anchor_is_not_proven(self) -> None:
         source = still_list(9)
