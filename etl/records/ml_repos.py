@@ -32,7 +32,8 @@ def derived_ml_repo(model: Record) -> Record | None:
     if kind == "model" and len(parts) >= _FQN_PARTS and all(parts):
         tenant, name = parts[:2]
     else:
-        name = text(get_field(get_field(model.get("latest_version"), "manifest"), "ml_repo")) or ""
+        named = get_field(get_field(model.get("latest_version"), "manifest"), "ml_repo")
+        name = named if type(named) is str else ""  # a number of too many digits is of a subclass
     return without_nulls({"id": repo_id, "tenant_name": tenant, "manifest": {"name": name} if name else None})
 
 

@@ -8,20 +8,27 @@ from packaging.utils import canonicalize_name
 from etl.records.fields import get_field, indexed
 from etl.records.rows import Json, PackageRow
 
+_MOST_CACHED = 500
+"""Longest requirement that is kept with its parts."""
+
 
 def package_rows(version_id: str, manifest: Json) -> list[PackageRow]:
     """A row for each requirement that is text; the manifest, stored whole, keeps the others."""
     listed = get_field(get_field(manifest, "environment"), "pip_packages")
     return [
-        PackageRow(version_id, position, requirement, *_parsed(requirement))
+        PackageRow(version_id, position, requirement, *_parse(requirement))
         for position, requirement in enumerate(listed if isinstance(listed, list) else ())
         if isinstance(requirement, str)
     ]
 
 
+def _parse(requirement: str) -> tuple[str | None, str | None, str | None]:
+    """Normalized name, version specifier and pinned version; all None if pip could not parse the requirement."""
+    return _parsed(requirement) if len(requirement) <= _MOST_CACHED else _parsed.__wrapped__(requirement)
+
+
 @lru_cache(maxsize=8192)
 def _parsed(requirement: str) -> tuple[str | None, str | None, str | None]:
-    """Normalized name, version specifier and pinned version; all None if pip could not parse the requirement."""
     try:
         parsed = Requirement(requirement)
         return indexed(canonicalize_name(parsed.name)), str(parsed.specifier), _pinned(parsed)

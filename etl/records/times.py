@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.(?P<fraction>\d+))?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _MICROSECOND_DIGITS = 6
+_MOST_CACHED = 64
+"""Longest text that is kept with its result."""
+
 _AS_WRITTEN = len("2024-05-01T10:00:00.123456Z")
 
 
@@ -19,9 +22,13 @@ class Instant(NamedTuple):
     """Whether `text` has digits below the microsecond."""
 
 
-@lru_cache(maxsize=8192)
 def instant(text: str) -> Instant | None:
     """Parse an ISO 8601 time, by default in UTC. None if invalid or not in years 1 to 9999."""
+    return _instant(text) if len(text) <= _MOST_CACHED else _instant.__wrapped__(text)
+
+
+@lru_cache(maxsize=8192)
+def _instant(text: str) -> Instant | None:
     match = _ISO.fullmatch(text)
     if match is None:
         return None

@@ -1,7 +1,8 @@
 from datetime import UTC, datetime
 
 from etl.enums import Entity
-from etl.records import MlRepoRow, identify, to_rows
+from etl.records import MlRepoRow, derived_ml_repo, identify, to_rows
+from etl.source.responses import LongInteger
 from tests.support.rebuild_records import rebuild
 from tests.support.record_builders import an_ml_repo
 
@@ -34,3 +35,8 @@ def test_empty_odd_and_absent_manifests_stay_distinct() -> None:
     for manifest in ({}, {"name": 5}, {"name": "churn"}, {"name": "churn", "owner": "ada"}, ["odd"], None):
         record = {"id": "12", "tenant_name": "acme"} | ({} if manifest is None else {"manifest": manifest})
         assert rebuild(Entity.ML_REPOS, to_rows(identify(Entity.ML_REPOS, record))) == record
+
+
+def test_number_of_too_many_digits_names_no_derived_ml_repo() -> None:
+    latest = {"manifest": {"ml_repo": LongInteger("9" * 5000)}}
+    assert derived_ml_repo({"ml_repo_id": "1", "fqn": "odd", "latest_version": latest}) == {"id": "1"}

@@ -1,6 +1,6 @@
 import pytest
 
-from etl.records.packages import package_rows
+from etl.records.packages import _parsed, package_rows
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,11 @@ def test_requirement_that_is_not_text_has_no_row_but_keeps_its_position() -> Non
 @pytest.mark.parametrize("manifest", [None, [], {}, {"environment": "conda"}, {"environment": {"pip_packages": "x"}}])
 def test_environment_of_another_shape_has_no_packages(manifest: object) -> None:
     assert package_rows("v", manifest) == []
+
+
+def test_long_requirement_is_parsed_and_not_kept() -> None:
+    _parsed.cache_clear()
+    requirement = f"torch=={'1.' * 500}0"
+    (row,) = package_rows("v-1", {"environment": {"pip_packages": [requirement]}})
+    assert (row.name, row.pinned_version) == ("torch", requirement.partition("==")[2])
+    assert _parsed.cache_info().currsize == 0

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.records.times import instant, iso
+from etl.records.times import _instant, instant, iso
 
 MORNING = datetime(2024, 5, 1, 10, 0, 0, 500000, tzinfo=UTC)
 
@@ -43,3 +43,9 @@ def test_invalid_or_unrepresentable_time_is_none(text: str) -> None:
 
 def test_time_is_written_with_microseconds_and_z() -> None:
     assert iso(datetime(2024, 5, 1, tzinfo=UTC)) == "2024-05-01T00:00:00.000000Z"
+
+
+def test_long_text_is_not_kept() -> None:
+    _instant.cache_clear()
+    assert instant("x" * 100_000) is None
+    assert _instant.cache_info().currsize == 0
