@@ -168,8 +168,10 @@ def _unpacked(response: httpx.Response) -> Iterator[bytes]:
     try:
         for packed in response.iter_raw():
             yield unpacker.decompress(packed, _PIECE)
-            while unpacker.unconsumed_tail:
-                yield unpacker.decompress(unpacker.unconsumed_tail, _PIECE)
+            while rest := unpacker.unconsumed_tail or unpacker.unused_data:
+                if unpacker.eof:  # another gzip member follows
+                    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+                yield unpacker.decompress(rest, _PIECE)
     except zlib.error as error:
         raise httpx.DecodingError(str(error)) from error
     if response.num_bytes_downloaded and not unpacker.eof:

@@ -31,6 +31,15 @@ def test_compressed_body_is_decompressed_and_counted_as_transferred(serve: Serve
     opened.close()
 
 
+@pytest.mark.parametrize("parts", [(b"one", b"two"), (b"", b"one", b"", b"two")])
+def test_compressed_body_of_several_members_is_decompressed_whole(parts: tuple[bytes, ...], serve: Serve) -> None:
+    packed = b"".join(map(gzip.compress, parts))
+    opened = Transport(settings(host=serve(responding(packed, Content_Encoding="gzip"))), TOKEN, Throttle(1))
+
+    assert opened.get("/models").body == b"onetwo"
+    opened.close()
+
+
 @pytest.mark.parametrize(
     ("respond", "words"),
     [
