@@ -15,7 +15,7 @@
 `listing`            Read a list: pages in order, fetched in parallel, in several sweeps if needed.
 """
 
-from etl.source.client import Client
+from etl.source.client import Client, fits_in_path
 from etl.source.completeness.page import Page
 from etl.source.exceptions import Forbidden, NotOffered
 from etl.source.list_availability import Refusal, explain_refusal, is_withheld, refusal_of_versions
@@ -31,6 +31,7 @@ __all__ = [
     "Page",
     "Refusal",
     "explain_refusal",
+    "fits_in_path",
     "is_withheld",
     "refusal_of_versions",
 ]

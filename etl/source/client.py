@@ -1,6 +1,7 @@
 """The API of a control plane: find its prefix, read list pages and single records."""
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -32,9 +33,17 @@ from etl.source.transport import Transport
 PREFIXES = ("/api/ml/v1", "/api/svc/v1")
 """The documented prefix, and the prefix of control planes from version 0.157 on."""
 
+# In a URL, dots name folders, and a lone surrogate cannot be encoded.
+_NOT_IN_A_PATH = re.compile("\\.{1,2}|.*[\ud800-\udfff].*", re.DOTALL)
+
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+def fits_in_path(record_id: str) -> bool:
+    """Whether a URL can name the single record with this id."""
+    return not _NOT_IN_A_PATH.fullmatch(record_id)
 
 
 class Client:

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from etl.enums import Entity
 from etl.errors import SourceError
 from etl.records import identity
-from etl.source import Client, Forbidden
+from etl.source import Client, Forbidden, fits_in_path
 from etl.store import EmptiedRepo, Store, reconcile
 from etl.sync.extract import Extraction
 
@@ -68,7 +68,7 @@ def _look_up(client: Client, extraction: Extraction, missing: list[str]) -> dict
         _log.info("this control plane offers no single models (GET /models/ID): the lists alone say what is missing")
         return {}
     lookups: dict[str, _Lookup] = {}
-    for model_id in missing:
+    for model_id in filter(fits_in_path, missing):  # for the others, the lists alone decide
         extraction.advance(Entity.MODELS, 0, None)
         lookups[model_id] = _look_up_one(client, extraction, model_id)
         if offered and lookups[model_id] is _Lookup.UNKNOWN:  # retry: the failure may be transient
@@ -80,7 +80,8 @@ def _look_up(client: Client, extraction: Extraction, missing: list[str]) -> dict
 
 def _offers_single_models(client: Client, extraction: Extraction) -> bool | None:
     """Whether a listed model can be fetched by id; None if no model is listed."""
-    witness = next(extraction.staging.seen_ids(Entity.MODELS), None)
+    listed = extraction.staging.seen_ids(Entity.MODELS)
+    witness = next((each for each in listed if fits_in_path(each)), None)
     if witness is None:
         return None
     # Try twice, because the first failure may be transient. After a False, deletes rest on the lists alone.
@@ -90,7 +91,7 @@ def _offers_single_models(client: Client, extraction: Extraction) -> bool | None
 def _look_up_one(client: Client, extraction: Extraction, model_id: str) -> _Lookup:
     try:
         record = client.get("models", model_id)
-    except (SourceError, Forbidden, UnicodeError) as error:  # UnicodeError: a URL cannot hold every id
+    except (SourceError, Forbidden) as error:
         _log.info("cannot find out whether model %r exists: %s", model_id, error)
         return _Lookup.UNKNOWN
     if record is None:

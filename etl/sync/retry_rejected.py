@@ -3,7 +3,6 @@
 The run reads nothing else, so it deletes nothing.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,15 +11,13 @@ from typing import Any, Literal, NamedTuple
 from etl.enums import Entity
 from etl.errors import RequestRefused, SourceError, SourceUnavailable
 from etl.records import InvalidRecord, identify, identity
-from etl.source import Client, Forbidden, Listing
+from etl.source import Client, Forbidden, Listing, fits_in_path
 from etl.source.list_availability import explain_refusal, is_withheld
 from etl.store import MissingRecords, Reject
 from etl.sync.extract import Extraction
 
 # Rejected records that the run's row lists at most.
 _MOST_NAMED = 100
-# In a URL, dots name folders, and a lone surrogate cannot be encoded.
-_NOT_IN_A_PATH = re.compile("\\.{1,2}|.*[\ud800-\udfff].*", re.DOTALL)
 
 _Ask = Callable[[str], Any]
 """Returns the current record of an id, None if the control plane has none. Raises _NotFetched."""
@@ -118,7 +115,7 @@ def _refuse(reason: str, _record_id: str) -> Any:
 
 
 def _by_itself(client: Client, entity: Entity, record_id: str) -> Any:
-    if _NOT_IN_A_PATH.fullmatch(record_id):
+    if not fits_in_path(record_id):
         raise _NotFetched("its id cannot be part of a URL; the next sync reads it from the lists")
     try:
         record = client.get(entity.replace("_", "-"), record_id)
