@@ -74,7 +74,7 @@ class SupersedeMode(Enum):
     A model with a new or changed version counts as changed: `rejected retry` may have stored the model before.
     """
     EVERY = auto()
-    """The run read only latest versions, unlike the run before: the other versions of all models are superseded."""
+    """The run read only latest versions, and so do others: the other versions of all its models are superseded."""
 
 
 def merge(  # noqa: PLR0913 all inputs of a run's commit
@@ -84,14 +84,14 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
     run_id: str,
     now: datetime,
     newest_credible: datetime,
-    log_changes: bool,
+    first_load: bool,
     missing: MissingRecords,
     supersede: SupersedeMode,
 ) -> None:
     """Merge the staged rows into the registry's tables. The caller begins and commits.
 
-    `now` becomes first_seen_at, last_changed_at, deleted_at, superseded_at and resolved_at. `log_changes` is off for a
-    scope's first load. `missing` names rejected records that the source no longer has.
+    `now` becomes first_seen_at, last_changed_at, deleted_at, superseded_at and resolved_at. `first_load`: the scope
+    had no model before. `missing` names rejected records that the source no longer has.
     """
     dialect = dialect_of(connection.engine.url)
     rebase_staging(connection, repos, newest_credible)
@@ -103,9 +103,8 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
         _unmark_read(connection, dialect)
     for statement in _replace_reads(dialect):
         connection.execute(statement)
-    if log_changes:
-        _log_changes(connection, filled, run_id, now)
-    else:
+    _log_changes(connection, filled, run_id, now)
+    if first_load:
         names = ("subjects", *(name for entity, children in CHILDREN.items() for name in (entity, *children)))
         dialect.analyze_new(connection, [TABLES[name] for name in names])
     rejected_records.resolve(connection, missing, now)
@@ -250,7 +249,8 @@ def _update_superseded(what: SupersedeMode) -> tuple[Update | Delete, ...]:
         changed = seen.where(OBSERVED.c.outcome != Outcome.UNCHANGED)
         of_seen = versions.c.model_id.in_(changed.union(select(STAGES["model_versions"].c.model_id)))
     marked = versions.c.superseded_at.is_not(None)
-    is_latest = exists().where(models.c.id == versions.c.model_id, models.c.latest_version_id == versions.c.id)
+    # By its id alone: a version may name another model than the one that has it.
+    is_latest = versions.c.id.in_(select(models.c.latest_version_id).where(models.c.latest_version_id.is_not(None)))
     clear = update(versions).values(superseded_at=None, last_changed_at=RUN_START)
     if what is SupersedeMode.CLEAR:
         read = select(OBSERVED.c.id).where(

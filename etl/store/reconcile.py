@@ -84,6 +84,10 @@ def _insert_missing(entity: Entity, repos: RepoScope, *, every_version_read: boo
         missing_models = select(TO_DELETE.c.id).where(TO_DELETE.c.entity == Entity.MODELS)
         decided = table.c.model_id.in_(missing_models.union_all(select(VERSIONS_READ.c.model_id)))
         orphaned = ~exists().where((model.c.entity == Entity.MODELS) & (model.c.id == table.c.model_id))
+        if not repos.is_all:  # a version may name another ML repo than its model's
+            models = TABLES[Entity.MODELS]
+            outside = models.c.deleted_at.is_(None), ~repos.contains(models.c.ml_repo_id)
+            orphaned &= ~exists().where(models.c.id == table.c.model_id, *outside)
         missing = missing.where(or_(decided, orphaned) if every_version_read else decided)
     return insert(TO_DELETE).from_select(["entity", "id"], missing)
 

@@ -36,6 +36,8 @@ class Known(NamedTuple):
 
     stored_hash: str | None
     stored_updated_at: datetime | None
+    stored_at: datetime | None
+    """Start of the run that changed its row last."""
     deleted: bool
     is_derived: bool
     seen_hash: str | None
@@ -148,6 +150,12 @@ class Staging:
             # Without statistics, PostgreSQL compares each model with each version.
             self._dialect.analyze(self._connection, (OBSERVED,))
             self._connection.execute(queries.mark_incomplete_without_latest())
+            self._connection.execute(queries.unmark_read_without_latest())
+
+    def mark_read_without_latest(self) -> None:
+        """Mark models as incomplete if their own list of versions did not return their latest one."""
+        with self._connection.begin():
+            self._connection.execute(queries.mark_read_without_latest())
             self._connection.execute(queries.unmark_read_without_latest())
 
     def due_among(self, model_ids: Sequence[str]) -> set[str]:

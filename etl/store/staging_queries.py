@@ -58,6 +58,7 @@ def known(dialect: DatabaseDialect, entity: Entity) -> Select[Any]:
             wanted.c.value,
             table.c.content_hash,
             table.c.get("updated_at", null()),
+            table.c.last_changed_at,
             table.c.deleted_at.is_not(None) & table.c.id.is_not(None),
             table.c.get("is_derived", false()),
             OBSERVED.c.content_hash,
@@ -104,6 +105,14 @@ def mark_incomplete_without_latest() -> Insert:
     """Mark models whose latest version no list of versions has returned."""
     unmarked = _without_latest().where(_unmarked(VERSIONS_INCOMPLETE))
     return VERSIONS_INCOMPLETE.insert().from_select(["model_id"], unmarked)
+
+
+@cache
+def mark_read_without_latest() -> Insert:
+    """Mark models whose list of versions was read without their latest one."""
+    unmarked = _without_latest().where(_unmarked(VERSIONS_INCOMPLETE))
+    read = unmarked.join(VERSIONS_READ, VERSIONS_READ.c.model_id == OBSERVED.c.id)
+    return VERSIONS_INCOMPLETE.insert().from_select(["model_id"], read)
 
 
 @cache

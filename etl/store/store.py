@@ -92,7 +92,7 @@ class Store:
         repos: RepoScope,
         now: datetime,
         newest_credible: datetime,
-        log_changes: bool,
+        first_load: bool,
         missing: MissingRecords,
         supersede: SupersedeMode,
         advance: scope_states.NewScopeState | None,
@@ -114,7 +114,7 @@ class Store:
                 run_id=run_id,
                 now=now,
                 newest_credible=newest_credible,
-                log_changes=log_changes,
+                first_load=first_load,
                 missing=missing,
                 supersede=supersede,
             )

@@ -1,7 +1,7 @@
 """Read the lists of a run: ML repos, then models, then versions by the plan."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
@@ -126,7 +126,7 @@ class Extraction:
                 self._derived.add(each for each in page.new_records if id(each) not in rejected)
                 found |= bool(page.new_records)
                 if self.coverage is Coverage.LATEST:
-                    self._take_latest(each.latest_version for each in taken.identified)
+                    self._take_latest({each.id: each.latest_version for each in taken.identified})
             self.found_models |= found
             if not found and not self.lists_ml_repos and self.scope.ml_repos:
                 self.warn(f"ML repo {dict(listing.filters)['ml_repo_id']!r} has no models, or does not exist.")
@@ -171,18 +171,17 @@ class Extraction:
             self.warn(f"{missing[0].upper()}{missing[1:]}. {consequence(list(self._missing))}")
 
     def _take_latest(
-        self, versions: Iterable[Record | None], model_ids: Callable[[Sequence[str]], set[str]] | None = None
+        self, of_models: Mapping[str, Record | None], model_ids: Callable[[Sequence[str]], set[str]] | None = None
     ) -> None:
-        """Stage the latest versions that models contain, for those of the models that `model_ids` returns.
+        """Stage the latest versions that models contain, by model, for those of the models that `model_ids` returns.
 
         The default is the due models. If all versions of a model were read, and it has not changed since, the stored
         version says more than the model's copy. Models whose copy is staged are marked as incomplete: the next run that
         can list versions reads theirs.
         """
-        of_model = {identity(each["model_id"]): each for each in versions if each is not None}
-        wanted = (model_ids or self.staging.due_among)([each for each in of_model if each is not None])
-        latest = [each for model_id, each in of_model.items() if model_id in wanted]
-        self.stager.take(Entity.MODEL_VERSIONS, latest)
+        embedded = {model_id: each for model_id, each in of_models.items() if each is not None}
+        wanted = (model_ids or self.staging.due_among)(list(embedded))
+        self.stager.take(Entity.MODEL_VERSIONS, [each for model_id, each in embedded.items() if model_id in wanted])
         self.staging.mark_incomplete(sorted(wanted))
 
     def versions(self, plan: Plan, *, full: bool) -> bool:
@@ -200,6 +199,7 @@ class Extraction:
             if full:
                 self.staging.mark_all_due()
             self._versions_of(self.staging.due())
+            self.staging.mark_read_without_latest()
         if self.staging.any_lacks_latest():
             self._take_missing_latest()
         return every
@@ -215,8 +215,9 @@ class Extraction:
                 embedded = filter(None, (embedded_version(each) for each in page.new_records if isinstance(each, dict)))
                 of_id = {identity(version["id"]) or "": version for version in embedded}
                 known = self.staging.known(Entity.MODEL_VERSIONS, list(of_id))
-                latest = (of_id[each] for each, state in known.items() if state.seen_hash is None)
-                self._take_latest(latest, self.staging.models_lacking_latest)
+                unseen = (of_id[each] for each, state in known.items() if state.seen_hash is None)
+                of_models = {identity(each["model_id"]) or "": each for each in unseen}
+                self._take_latest(of_models, self.staging.models_lacking_latest)
 
     def _sweep_versions(self) -> bool:
         """Read all versions of the scope in few lists; False if the server offers no such lists."""

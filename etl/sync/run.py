@@ -193,7 +193,7 @@ def _read(context: Context) -> _Read:
     context.phase("finding the API")
     context.client.discover()
     staging = Staging(store.connection)
-    stager = PageStager(staging, scope, log_changes=not context.first_load)
+    stager = PageStager(staging, scope, first_load=context.first_load)
     limits = (settings.page_size, settings.concurrency, settings.max_sweeps, settings.max_records)
     with ListingReader(context.client, *limits) as reader:
         extraction = Extraction(
@@ -290,7 +290,7 @@ def _commit(context: Context, read: _Read) -> None:
         repos=context.scope.repos,
         now=context.started_at,
         newest_credible=newest_credible(),
-        log_changes=not context.first_load,
+        first_load=context.first_load,
         missing=read.missing,
         supersede=_supersede(context, found),
         advance=_advance(context, read) if _advances(context, read) else None,
@@ -318,7 +318,7 @@ def _supersede(context: Context, extraction: Extraction) -> SupersedeMode:
     if was_all and extraction.shrank:  # the next run may list versions again
         return SupersedeMode.NOTHING
     # If this scope wants only latest versions, other runs may keep the rest up to date.
-    return SupersedeMode.EVERY if was_all and context.scope.versions == "all" else SupersedeMode.CHANGED
+    return SupersedeMode.EVERY if context.scope.versions == "all" else SupersedeMode.CHANGED
 
 
 def _advances(context: Context, read: _Read) -> bool:

@@ -62,15 +62,17 @@ def newest_credible() -> datetime:
 class PageStager:
     """Stages the pages of one run."""
 
-    def __init__(self, staging: Staging, scope: Scope, *, log_changes: bool) -> None:
-        """`log_changes` is off for the first load of a scope."""
+    def __init__(self, staging: Staging, scope: Scope, *, first_load: bool) -> None:
+        """`first_load`: do not log new records as created, in the first load of a scope."""
         self._staging = staging
         self._scope = scope
-        self._log_changes = log_changes
+        self._first_load = first_load
         self.nameless: set[Entity] = set()
         """Entities with a record that has no id: it may be any stored record."""
         self.unread_models: set[str | None] = set()
         """Models with a rejected version: not all of their versions were read. None means that the model is unknown."""
+        self._has_model: dict[str, bool] = {}
+        """Whether this run has read a model, by its id."""
         self.stale = 0
         """The number of records that are older than the stored ones."""
         self.ahead = 0
@@ -105,7 +107,7 @@ class PageStager:
                 rejects.append(_Reject(record, error.reason, place in again))
                 continue
             other = by_id.get(identified.id)
-            if not self._scope.covers(identified) or _is_older(identified, other):
+            if not self._covers(identified) or _is_older(identified, other):
                 continue
             if other is not None and _is_twin(identified, other.content_hash, other.updated_at):
                 rejects.append(_Reject(record, _TWIN, is_twin=True))
@@ -118,6 +120,17 @@ class PageStager:
         for reject in rejects:
             self._reject(entity, reject)
         return StagedPage(list(by_id.values()), [reject.record for reject in rejects])
+
+    def _covers(self, identified: IdentifiedRecord) -> bool:
+        """Whether a record is in the scope. A version is, too, if this run has read its model."""
+        if self._scope.covers(identified):
+            return True
+        model_id = identified.model_id
+        if identified.entity is not Entity.MODEL_VERSIONS or model_id is None:
+            return False
+        if model_id not in self._has_model:
+            self._has_model[model_id] = self._staging.known(Entity.MODELS, [model_id])[model_id].seen_hash is not None
+        return self._has_model[model_id]
 
     def take_derived(self, ml_repos: Sequence[Record]) -> None:
         """Stage ML repos that are derived from models and not listed.
@@ -149,8 +162,12 @@ class PageStager:
             for name, of_table in of_each[each.id].items():
                 staged[name] += of_table
         staged["subjects"] = _subjects(changed, of_each)
-        if self._log_changes:
-            staged["changes"] = self._changes(entity, outcomes, of_each)
+        logged = {
+            record_id: outcome
+            for record_id, outcome in outcomes.items()
+            if not (self._first_load and outcome is Outcome.INSERTED)
+        }
+        staged["changes"] = self._changes(entity, logged, of_each)
         self._staging.stage(staged, [_observed(each, outcomes[each.id]) for each in news])
         if entity is Entity.MODELS:
             self._staging.mark_due(
@@ -164,7 +181,8 @@ class PageStager:
 
     def _changes(self, entity: Entity, outcomes: dict[str, Outcome], of_each: dict[str, Rows]) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = []
-        before = self._staging.stored(entity, [each for each in of_each if outcomes[each] is not Outcome.INSERTED])
+        stored = [each for each in of_each if outcomes.get(each, Outcome.INSERTED) is not Outcome.INSERTED]
+        before = self._staging.stored(entity, stored)
         for record_id, outcome in outcomes.items():
             if outcome is Outcome.RESTORED:
                 found.append((entity, record_id, "restored", None, None, None))
@@ -213,8 +231,9 @@ def _before(one: Any, other: Any) -> bool:
 
 
 def _credible(known: Known, latest: datetime) -> Known:
-    """What is known, without a stored `updated_at` in the future."""
-    return known._replace(stored_updated_at=None) if _before(latest, known.stored_updated_at) else known
+    """What is known, without a stored `updated_at` that is in the future, or was when it was stored."""
+    limit = latest if known.stored_at is None else min(latest, known.stored_at + CLOCK_SKEW)
+    return known._replace(stored_updated_at=None) if _before(limit, known.stored_updated_at) else known
 
 
 def _came_before(identified: IdentifiedRecord, known: Known) -> bool:

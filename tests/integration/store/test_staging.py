@@ -23,8 +23,9 @@ def staging(migrated_url: str) -> Iterator[Staging]:
 
 def test_of_a_new_record_nothing_is_known(staging: Staging) -> None:
     nothing = Known(
-        None, None, deleted=False, is_derived=False, seen_hash=None, seen_updated_at=None, read_change_hash=None
-    )
+        *(None, None, None),
+        deleted=False, is_derived=False, seen_hash=None, seen_updated_at=None, read_change_hash=None,
+    )  # fmt: skip
 
     assert staging.known(Entity.MODELS, ODD) == dict.fromkeys(ODD, nothing)
     assert staging.stored(Entity.MODELS, ODD) == {}

@@ -101,7 +101,7 @@ def test_the_last_complete_run_of_each_scope_stays_however_old(env: SyncEnv) -> 
     _, whole = changing(env, 1)
     env.sync(ml_repo=("1",))
     env.plane.faults = [fault("moving")]
-    partials = [env.sync(max_sweeps=1, page_size=2) for _ in range(2)]
+    partials = [env.sync(max_sweeps=1, page_size=3) for _ in range(2)]
     env.plane.faults = []
     env.sync(ml_repo=("1",), allow_mass_delete=True)  # what moved took some with it
     of_repo = env.sync(ml_repo=("1",))

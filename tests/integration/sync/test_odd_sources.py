@@ -1,0 +1,158 @@
+"""Sources whose lists disagree, or whose records name others than one expects: nothing is lost or deleted wrongly."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from etl.models import Change, ModelVersion
+from etl.simulator import Registry
+from etl.simulator.data import format_time
+from etl.sync import stage_pages
+from tests.support.sync_env import SyncEnv, sync_env
+
+NO_VERSIONS = frozenset({"models", "ml-repos"})
+ALL = NO_VERSIONS | {"model-versions"}
+
+
+@pytest.fixture
+def env(migrated_url: str) -> Iterator[SyncEnv]:
+    """Two ML repos of two models of three versions each."""
+    registry = Registry.generate(seed=1, ml_repos=2, models=4, versions=3, metrics=1, empty_share=0)
+    with sync_env(migrated_url, registry) as env:
+        yield env
+
+
+def versions_of(env: SyncEnv, model: str) -> list[dict[str, Any]]:
+    return [each for each in env.registry.records("model-versions") if each["model_id"] == model]
+
+
+def hide(env: SyncEnv, monkeypatch: pytest.MonkeyPatch, is_hidden: Callable[[Any], bool]) -> None:
+    """Hide versions from their lists, but not from the models that embed them."""
+    matching = env.registry._matching
+
+    def shown(entity: str, filters: Any) -> Iterable[Any]:
+        return [each for each in matching(entity, filters) if entity != "model-versions" or not is_hidden(each)]
+
+    monkeypatch.setattr(env.registry, "_matching", shown)
+    env.registry._lists.clear()
+
+
+def test_new_version_that_its_list_does_not_return_yet_is_stored_from_its_model(
+    env: SyncEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.sync()
+    new = env.registry.add_version(env.registry.ids("models")[0])
+    hide(env, monkeypatch, lambda each: each.id == new)
+    env.sync()
+    assert new in {row["id"] for row in env.rows(ModelVersion)}
+
+    monkeypatch.undo()
+    env.registry._lists.clear()
+    assert env.sync().plan.way == "by model"
+    assert env.held() == env.served()
+
+
+def test_versions_that_their_list_hides_are_not_deleted_while_their_model_embeds_one(
+    env: SyncEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.sync()
+    model = env.registry.ids("models")[0]
+    env.registry.set_description(env.registry.get("models", model)["latest_version"]["id"], "new")
+    hide(env, monkeypatch, lambda each: each.model_id == model)
+    env.sync()
+
+    assert env.held() == env.served()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_versions_that_name_the_former_ml_repo_of_their_model_are_kept(*, first: bool, env: SyncEnv) -> None:
+    model = env.registry.ids("models")[0]
+    old = env.registry.get("models", model)["ml_repo_id"]
+    new = "2" if old == "1" else "1"
+    if not first:
+        env.sync()
+    env.registry.set_fields(model, {"ml_repo_id": new})
+    env.sync(ml_repo=(new,), allow_mass_delete=True)
+    kept = {row["id"] for row in env.rows(ModelVersion) if row["model_id"] == model and row["deleted_at"] is None}
+    env.sync(ml_repo=(old,), full=True, allow_mass_delete=True)
+
+    assert kept == {each["id"] for each in versions_of(env, model)}
+    assert env.held() == env.served()
+
+
+def test_first_load_of_an_ml_repo_logs_changes_of_records_that_were_stored_before(env: SyncEnv) -> None:
+    model = env.registry.ids("models")[0]
+    old = env.registry.get("models", model)["ml_repo_id"]
+    new = "2" if old == "1" else "1"
+    env.sync(ml_repo=(old,))
+    env.registry.set_fields(model, {"ml_repo_id": new, "name": "renamed"})
+    env.sync(ml_repo=(new,))
+    changes = env.rows(Change)
+
+    assert {(row["entity_id"], row["kind"]) for row in changes} == {(model, "updated")}
+    assert {row["field"] for row in changes} >= {"ml_repo_id", "name"}
+
+
+def test_embedded_version_is_stored_although_it_names_another_model(env: SyncEnv) -> None:
+    env.plane.offers = NO_VERSIONS
+    model = env.registry.get("models", env.registry.ids("models")[0])
+    model["latest_version"]["model_id"] = "former-id"
+    env.registry.put_raw("models", model["id"], model)
+    env.sync()
+    row = env.row(ModelVersion, ModelVersion.id == model["latest_version"]["id"])
+
+    assert (row["model_id"], row["superseded_at"]) == ("former-id", None)
+
+
+@pytest.mark.parametrize("how", ["rejected", "listed once"])
+def test_versions_that_nobody_keeps_up_to_date_are_superseded_by_the_next_run(how: str, env: SyncEnv) -> None:
+    model = env.registry.ids("models")[0]
+    record = env.registry.get("models", model)
+    if how == "rejected":
+        env.sync()
+        env.plane.offers = NO_VERSIONS
+        env.registry.put_raw("models", model, {"id": model})
+        env.sync(accept_coverage=True)
+        env.registry.put_raw("models", model, record)
+    else:
+        env.plane.offers = NO_VERSIONS
+        env.sync()
+        env.plane.offers = ALL
+        env.sync(fqn=record["fqn"])
+        env.plane.offers = NO_VERSIONS
+    env.sync()
+    superseded = [row["superseded_at"] is not None for row in env.rows(ModelVersion, ModelVersion.model_id == model)]
+    before = env.registry_dump()
+    env.sync()
+
+    assert sorted(superseded) == [False, True, True]
+    assert env.registry_dump() == before
+
+
+def test_time_that_was_in_the_future_when_it_was_stored_outdates_nothing_later(
+    env: SyncEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (version, *_) = env.registry.ids("model-versions")
+    now = datetime.now(UTC)
+    env.registry.set_fields(version, {"updated_at": format_time(now + timedelta(hours=2))}, touch=False)
+    env.sync()
+    env.registry.set_fields(version, {"updated_at": format_time(now), "tags": ["right"]}, touch=False)
+    monkeypatch.setattr(stage_pages, "newest_credible", lambda: now + timedelta(hours=3))  # that moment has passed
+    env.sync(full=True)
+
+    assert env.held() == env.served()
+
+
+@pytest.mark.parametrize("model_id", [".", "..", "\ud800"])
+def test_model_whose_id_fits_no_url_blocks_no_delete(model_id: str, env: SyncEnv) -> None:
+    record = env.registry.get("models", env.registry.ids("models")[0])
+    env.registry.put_raw("models", "odd", record | {"id": model_id, "latest_version": None})
+    env.sync()
+    env.registry.delete_model("odd")
+    env.registry.delete_model(env.registry.ids("models")[1])
+    summary = env.sync(allow_mass_delete=True)
+
+    assert (summary.complete, summary.warnings) == (True, [])
+    assert env.held() == env.served()
