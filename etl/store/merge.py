@@ -249,8 +249,7 @@ def _update_superseded(what: SupersedeMode) -> tuple[Update | Delete, ...]:
         changed = seen.where(OBSERVED.c.outcome != Outcome.UNCHANGED)
         of_seen = versions.c.model_id.in_(changed.union(select(STAGES["model_versions"].c.model_id)))
     marked = versions.c.superseded_at.is_not(None)
-    # By its id alone: a version may name another model than the one that has it.
-    is_latest = versions.c.id.in_(select(models.c.latest_version_id).where(models.c.latest_version_id.is_not(None)))
+    is_latest = exists().where(models.c.id == versions.c.model_id, models.c.latest_version_id == versions.c.id)
     clear = update(versions).values(superseded_at=None, last_changed_at=RUN_START)
     if what is SupersedeMode.CLEAR:
         read = select(OBSERVED.c.id).where(

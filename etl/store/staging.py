@@ -155,6 +155,7 @@ class Staging:
     def mark_read_without_latest(self) -> None:
         """Mark models as incomplete if their own list of versions did not return their latest one."""
         with self._connection.begin():
+            self._dialect.analyze(self._connection, (OBSERVED, VERSIONS_READ))
             self._connection.execute(queries.mark_read_without_latest())
             self._connection.execute(queries.unmark_read_without_latest())
 
