@@ -74,7 +74,7 @@ class SupersedeMode(Enum):
     A model with a new or changed version counts as changed: `rejected retry` may have stored the model before.
     """
     EVERY = auto()
-    """The run read only latest versions, and so do others: the other versions of all its models are superseded."""
+    """The run read only latest versions: the other versions of all models that it read are superseded."""
 
 
 def merge(  # noqa: PLR0913 all inputs of a run's commit

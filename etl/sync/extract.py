@@ -54,7 +54,7 @@ class Extraction:
     why_latest: str = "only the latest versions are wanted, and they come with the models"
     lists_ml_repos: bool = True
     shrank: bool = False
-    """Whether the control plane offers less than before, or stopped to list versions during the run."""
+    """Whether the control plane offers less than before, or stopped listing versions during the run."""
     needs_acceptance: bool = False
     """Whether each run will be partial until one has `accept_coverage`."""
     proofs: set[str] = field(default_factory=set)
