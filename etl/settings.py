@@ -172,7 +172,7 @@ class Settings:
     confirm_deletes: int = _sync(
         _DELETES,
         50,
-        "Before a delete, fetch each missing model by id, unless more than this many are missing.",
+        "Before a delete, fetch each missing model and version by id, unless more than this many are missing.",
         minimum=0,
     )
     allow_mass_delete: bool = _sync(_DELETES, False, "Disable the delete limit for this run.")

@@ -25,7 +25,6 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    true,
 )
 
 from etl.enums import Entity, Outcome
@@ -92,26 +91,37 @@ def _insert_missing(entity: Entity, repos: RepoScope, *, every_version_read: boo
     return insert(TO_DELETE).from_select(["entity", "id"], missing)
 
 
-def missing_ids(connection: Connection, entity: Entity) -> list[str]:
-    """Return the ids that `find_missing` found for a table."""
+def missing_ids(connection: Connection, entity: Entity, limit: int) -> list[str]:
+    """Return the first ids that `find_missing` found for a table, without versions of missing models."""
     with connection.begin():
-        return list(
-            connection.scalars(select(TO_DELETE.c.id).where(TO_DELETE.c.entity == entity).order_by(TO_DELETE.c.id))
-        )
+        return list(connection.scalars(_missing_ids(entity), {"limit": limit}))
 
 
-def cancel_deletes(connection: Connection, model_ids: Sequence[str] | None = None) -> None:
-    """Cancel the deletes of these models and their versions; without ids, all deletes."""
-    of_these: list[ColumnElement[bool]] = [true()]
-    if model_ids is not None:
+@cache
+def _missing_ids(entity: Entity) -> Select[Any]:
+    missing = select(TO_DELETE.c.id).where(TO_DELETE.c.entity == entity).order_by(TO_DELETE.c.id)
+    if entity is Entity.MODEL_VERSIONS:
+        versions, model = TABLES[entity], TO_DELETE.alias()
+        has_missing_model = exists().where(model.c.entity == Entity.MODELS, model.c.id == versions.c.model_id)
+        missing = missing.join(versions, versions.c.id == TO_DELETE.c.id).where(~has_missing_model)
+    return missing.limit(bindparam("limit", type_=Integer))
+
+
+def cancel_deletes(connection: Connection, entity: Entity, ids: Sequence[str]) -> None:
+    """Cancel the deletes of these records, and of the versions of these models."""
+    of_these = (TO_DELETE.c.entity == entity) & TO_DELETE.c.id.in_(ids)
+    if entity is Entity.MODELS:
         versions = TABLES[Entity.MODEL_VERSIONS]
-        theirs = select(versions.c.id).where(versions.c.model_id.in_(model_ids))
-        of_these = [
-            (TO_DELETE.c.entity == Entity.MODELS) & TO_DELETE.c.id.in_(model_ids),
-            (TO_DELETE.c.entity == Entity.MODEL_VERSIONS) & TO_DELETE.c.id.in_(theirs),
-        ]
+        theirs = select(versions.c.id).where(versions.c.model_id.in_(ids))
+        of_these |= (TO_DELETE.c.entity == Entity.MODEL_VERSIONS) & TO_DELETE.c.id.in_(theirs)
     with connection.begin():
-        connection.execute(delete(TO_DELETE).where(or_(*of_these)))
+        connection.execute(delete(TO_DELETE).where(of_these))
+
+
+def cancel_all_deletes(connection: Connection) -> None:
+    """Cancel all deletes."""
+    with connection.begin():
+        connection.execute(delete(TO_DELETE))
 
 
 def unlisted_models(connection: Connection, repos: RepoScope, *, since: datetime | None, most: int) -> list[str]:

@@ -9,7 +9,7 @@
 `stage_pages`      Turns a page into staged rows.
 `version_batch`    Gathers versions of several models, to stage them together.
 `messages`         Pure: the wording of warnings about lists.
-`confirm_deletes`  Fetches each missing model by id before it is marked as deleted.
+`confirm_deletes`  Fetches missing models and versions by id before they are marked as deleted.
 `unlisted_models`  Reads the versions of models that no list of models had.
 `delete_limit`     Refuses a run that would delete too much.
 `planned_changes`  The changes that a dry run has staged, by name.

@@ -1,7 +1,7 @@
-"""Confirm deletes: fetch each missing model by id first."""
+"""Confirm deletes: fetch each missing model and version by id first."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 
 from etl.enums import Entity
@@ -17,82 +17,84 @@ _log = logging.getLogger(__name__)
 
 
 class _Lookup(Enum):
-    """The result of fetching one model by id."""
+    """The result of fetching one record by id."""
 
     DELETED = auto()
     FOUND = auto()
     MOVED = auto()
-    """The model is in an ML repo outside the run's scope."""
+    """The record is in an ML repo outside the run's scope."""
     UNKNOWN = auto()
-    """The request failed: the model may or may not exist."""
+    """The request failed: the record may or may not exist."""
 
 
 def confirm_deletes(client: Client, store: Store, extraction: Extraction, most: int) -> None:
-    """Fetch each missing model by id, unless there are more than `most`.
+    """Fetch each missing model by id, then each missing version of other models, unless there are more than `most`.
 
-    If the control plane still has one of them, or does not answer for it, the run deletes nothing. A model that moved
-    to an ML repo outside the run's scope keeps its stored row, and so do its versions.
+    If the control plane still has one of them, or does not answer for it, the run deletes nothing. A record that moved
+    to an ML repo outside the run's scope keeps its stored row, and so do a model's versions.
     """
     for lost in reconcile.emptied_repos(store.connection)[:_MOST_NAMED]:
         extraction.warn(_named(lost))
-    missing = reconcile.missing_ids(store.connection, Entity.MODELS)
-    if len(missing) > most:
-        return
-    lookups = _look_up(client, extraction, missing)
-    moved = [model_id for model_id, result in lookups.items() if result is _Lookup.MOVED]
+    for entity in (Entity.MODELS, Entity.MODEL_VERSIONS):
+        missing = reconcile.missing_ids(store.connection, entity, limit=most + 1)
+        if missing and len(missing) <= most:
+            _judge(store, extraction, entity, _look_up(client, extraction, entity, missing))
+
+
+def _judge(store: Store, extraction: Extraction, entity: Entity, lookups: Mapping[str, _Lookup]) -> None:
+    """Cancel the deletes that the lookups do not confirm."""
+    moved = [record_id for record_id, result in lookups.items() if result is _Lookup.MOVED]
     if moved:
-        reconcile.cancel_deletes(store.connection, moved)
+        reconcile.cancel_deletes(store.connection, entity, moved)
         extraction.warn(
-            f"{_models(moved)} in another ML repo now ({', '.join(moved[:_MOST_NAMED])}): nothing about them changes "
-            "until a run reads that one too."
+            f"{_counted(entity, moved)} in another ML repo now ({', '.join(moved[:_MOST_NAMED])}): nothing about them "
+            "changes until a run reads that one too."
         )
-    kept = [model_id for model_id, result in lookups.items() if result in {_Lookup.FOUND, _Lookup.UNKNOWN}]
+    kept = [record_id for record_id, result in lookups.items() if result in {_Lookup.FOUND, _Lookup.UNKNOWN}]
     if kept:
-        reconcile.cancel_deletes(store.connection)
+        reconcile.cancel_all_deletes(store.connection)
         extraction.unproven += 1
         extraction.warn(
-            f"{_models(kept)} missing in the lists, but the control plane returns each of them by its id, or "
+            f"{_counted(entity, kept)} missing in the lists, but the control plane returns each of them by its id, or "
             f"does not say that it was deleted ({', '.join(kept[:_MOST_NAMED])}): nothing is deleted."
         )
 
 
-def _look_up(client: Client, extraction: Extraction, missing: list[str]) -> dict[str, _Lookup]:
-    """Fetch each missing model; empty if the control plane does not serve single models.
+def _look_up(client: Client, extraction: Extraction, entity: Entity, missing: Sequence[str]) -> dict[str, _Lookup]:
+    """Fetch each missing record; empty if the control plane does not serve single ones.
 
-    Such a control plane answers 404 for every id, which confirms nothing. To detect it, fetch a listed model first.
+    Such a control plane answers 404 for every id, which confirms nothing. To detect it, fetch a listed record first.
     """
-    if not missing:
-        return {}
-    offered = _offers_single_models(client, extraction)
+    offered = _offers_single_records(client, extraction, entity)
     if offered is False:
-        _log.info("this control plane offers no single models (GET /models/ID): the lists alone say what is missing")
+        _log.info("this control plane offers no GET /%s/ID: the lists alone say what is missing", _path(entity))
         return {}
     lookups: dict[str, _Lookup] = {}
-    for model_id in filter(fits_in_path, missing):  # for the others, the lists alone decide
-        extraction.advance(Entity.MODELS, 0, None)
-        lookups[model_id] = _look_up_one(client, extraction, model_id)
-        if offered and lookups[model_id] is _Lookup.UNKNOWN:  # retry: the failure may be transient
-            lookups[model_id] = _look_up_one(client, extraction, model_id)
-    if offered is None:  # without a listed model to compare with, a 404 proves nothing
+    for record_id in filter(fits_in_path, missing):  # for the others, the lists alone decide
+        extraction.advance(entity, 0, None)
+        lookups[record_id] = _look_up_one(client, extraction, entity, record_id)
+        if offered and lookups[record_id] is _Lookup.UNKNOWN:  # retry: the failure may be transient
+            lookups[record_id] = _look_up_one(client, extraction, entity, record_id)
+    if offered is None:  # without a listed record to compare with, a 404 proves nothing
         lookups = {each: result for each, result in lookups.items() if result in {_Lookup.FOUND, _Lookup.MOVED}}
     return lookups
 
 
-def _offers_single_models(client: Client, extraction: Extraction) -> bool | None:
-    """Whether a listed model can be fetched by id; None if no model is listed."""
-    listed = extraction.staging.seen_ids(Entity.MODELS)
+def _offers_single_records(client: Client, extraction: Extraction, entity: Entity) -> bool | None:
+    """Whether a listed record can be fetched by id; None if none is listed."""
+    listed = extraction.staging.seen_ids(entity)
     witness = next((each for each in listed if fits_in_path(each)), None)
     if witness is None:
         return None
     # Try twice, because the first failure may be transient. After a False, deletes rest on the lists alone.
-    return any(_look_up_one(client, extraction, witness) in {_Lookup.FOUND, _Lookup.MOVED} for _ in range(2))
+    return any(_look_up_one(client, extraction, entity, witness) in {_Lookup.FOUND, _Lookup.MOVED} for _ in range(2))
 
 
-def _look_up_one(client: Client, extraction: Extraction, model_id: str) -> _Lookup:
+def _look_up_one(client: Client, extraction: Extraction, entity: Entity, record_id: str) -> _Lookup:
     try:
-        record = client.get("models", model_id)
+        record = client.get(_path(entity), record_id)
     except (SourceError, Forbidden) as error:
-        _log.info("cannot find out whether model %r exists: %s", model_id, error)
+        _log.info("cannot find out whether %s/%r exists: %s", _path(entity), record_id, error)
         return _Lookup.UNKNOWN
     if record is None:
         return _Lookup.DELETED
@@ -100,8 +102,13 @@ def _look_up_one(client: Client, extraction: Extraction, model_id: str) -> _Look
     return _Lookup.MOVED if asked_for and ml_repo is not None and ml_repo not in asked_for else _Lookup.FOUND
 
 
-def _models(ids: Sequence[str]) -> str:
-    return "1 model is" if len(ids) == 1 else f"{len(ids)} models are"
+def _path(entity: Entity) -> str:
+    return entity.replace("_", "-")
+
+
+def _counted(entity: Entity, ids: Sequence[str]) -> str:
+    noun = "version" if entity is Entity.MODEL_VERSIONS else "model"
+    return f"1 {noun} is" if len(ids) == 1 else f"{len(ids)} {noun}s are"
 
 
 def _named(lost: EmptiedRepo) -> str:

@@ -67,7 +67,7 @@ class TestConfirmingDeletes:
             summary = env.sync()
 
         assert (summary.exit_code, summary.tallies[Entity.MODELS].deleted) == (0, 1)
-        assert "offers no single models" in caplog.text
+        assert "offers no GET /models/ID" in caplog.text
 
     def test_a_listed_model_is_asked_for_before_any_missing_one(self, env: SyncEnv) -> None:
         env.sync()

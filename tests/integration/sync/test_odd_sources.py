@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 
+from etl.enums import Entity
 from etl.models import Change, ModelVersion
 from etl.simulator import Registry
 from etl.simulator.data import format_time
+from etl.simulator.faults import Fault
+from etl.simulator.http_types import refusal
 from etl.sync import stage_pages
 from tests.support.sync_env import SyncEnv, sync_env
 
 NO_VERSIONS = frozenset({"models", "ml-repos"})
 ALL = NO_VERSIONS | {"model-versions"}
+NOT_FOUND = refusal(404, "Not found")
 
 
 @pytest.fixture
@@ -156,3 +160,45 @@ def test_model_whose_id_fits_no_url_blocks_no_delete(model_id: str, env: SyncEnv
 
     assert (summary.complete, summary.warnings) == (True, [])
     assert env.held() == env.served()
+
+
+@pytest.mark.parametrize("offered", [True, False])
+def test_version_missing_from_its_list_is_deleted_unless_it_is_found_by_id(
+    *, offered: bool, env: SyncEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = env.registry.ids("models")[0]
+    hidden = min(versions_of(env, model), key=lambda each: each["created_at"])["id"]
+    env.sync()
+    env.registry.set_fields(model, {"type": "other"})
+    hide(env, monkeypatch, lambda each: each.id == hidden)
+    if not offered:
+        single = Fault(lambda at, go: go() if "offset" in at.request.query else NOT_FOUND, endpoint="model-versions")
+        env.plane.faults = [single]
+    summary = env.sync()
+
+    assert (summary.complete, summary.tallies[Entity.MODEL_VERSIONS].deleted) == ((False, 0) if offered else (True, 1))
+    assert (hidden in "".join(summary.warnings)) is offered
+    assert (env.row(ModelVersion, ModelVersion.id == hidden)["deleted_at"] is None) is offered
+
+
+def test_versions_missing_from_an_empty_list_are_kept_if_they_are_found_by_id(
+    env: SyncEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = env.registry.ids("models")[0]
+    env.sync()
+    env.registry.put_raw("models", model, env.registry.get("models", model) | {"latest_version": None, "type": "other"})
+    hide(env, monkeypatch, lambda each: each.model_id == model)
+    summary = env.sync()
+
+    assert (summary.plan.way, summary.complete) == ("by model", False)
+    assert summary.tallies[Entity.MODEL_VERSIONS].deleted == 0
+
+
+def test_deleted_versions_of_a_deleted_model_are_not_fetched_by_id(env: SyncEnv) -> None:
+    env.sync()
+    env.registry.delete_model(env.registry.ids("models")[0])
+    env.plane.log.clear()
+    summary = env.sync(full=True, allow_mass_delete=True)
+
+    assert (summary.complete, summary.tallies[Entity.MODEL_VERSIONS].deleted) == (True, 3)
+    assert [each.path for each in env.plane.log if "/model-versions/" in each.path] == []
