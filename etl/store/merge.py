@@ -291,19 +291,20 @@ def _delete_not_read() -> ReturningDelete[Any]:
 
 @cache
 def _replace_reads(dialect: DatabaseDialect) -> tuple[Delete | Insert, ...]:
-    """Record the models whose versions were all read."""
+    """Record the models whose versions were all read and stored."""
     table = TABLES["version_read_state"]
-    still_unread = select(VERSIONS_INCOMPLETE.c.model_id).where(
+    incomplete = select(VERSIONS_INCOMPLETE.c.model_id).where(
         ~exists().where(VERSIONS_READ.c.model_id == VERSIONS_INCOMPLETE.c.model_id)
     )
+    rejected = select(VERSIONS_READ.c.model_id).where(~VERSIONS_READ.c.all_stored)
     read = (
         select(OBSERVED.c.id, OBSERVED.c.change_hash)
         .join(VERSIONS_READ, VERSIONS_READ.c.model_id == OBSERVED.c.id)
-        .where(OBSERVED.c.entity == Entity.MODELS, OBSERVED.c.change_hash.is_not(None))
+        .where(OBSERVED.c.entity == Entity.MODELS, OBSERVED.c.change_hash.is_not(None), VERSIONS_READ.c.all_stored)
     )
     upsert = dialect.insert(table).from_select(["model_id", "change_hash"], read)
     return (
-        delete(table).where(table.c.model_id.in_(still_unread)),
+        delete(table).where(table.c.model_id.in_(incomplete.union_all(rejected))),
         upsert.on_conflict_do_update(
             index_elements=["model_id"],
             set_={"change_hash": upsert.excluded.change_hash},

@@ -4,7 +4,7 @@ Nothing here writes to permanent tables, and each transaction ends within one ca
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from types import MappingProxyType
@@ -106,6 +106,19 @@ class Staging:
         """Mark models whose versions were all read, with a proof of completeness."""
         self._mark(VERSIONS_READ, model_ids)
 
+    def mark_rejected(self, model_ids: Collection[str | None]) -> None:
+        """Note that a version of these models was read, but not stored: the next run reads their versions again.
+
+        With None among them, its model is unknown: note it of every model.
+        """
+        if model_ids:
+            known = None if None in model_ids else list(model_ids)
+            with self._connection.begin():
+                if known is None:
+                    self._connection.execute(queries.mark_all_rejected())
+                else:
+                    self._connection.execute(queries.mark_rejected(self._dialect), {"ids": known})
+
     def mark_all_due(self) -> None:
         """Mark every model that the run has read as due."""
         self._mark_seen_models(VERSIONS_DUE)
@@ -115,7 +128,7 @@ class Staging:
         self._mark_seen_models(VERSIONS_READ)
 
     def mark_incomplete(self, model_ids: Sequence[str]) -> None:
-        """Mark models as incomplete: not all of their versions could be read or stored.
+        """Mark models as incomplete: not all of their versions could be read.
 
         The next run reads their versions again.
         """

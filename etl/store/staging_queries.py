@@ -10,6 +10,7 @@ from sqlalchemy import (
     Insert,
     Select,
     Table,
+    Update,
     bindparam,
     delete,
     exists,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    update,
 )
 from sqlalchemy.schema import CreateTable
 
@@ -119,6 +121,18 @@ def mark_read_without_latest() -> Insert:
 def unmark_read_without_latest() -> Delete:
     """Unmark models whose latest version no list of versions has returned."""
     return delete(VERSIONS_READ).where(VERSIONS_READ.c.model_id.in_(_without_latest()))
+
+
+@cache
+def mark_rejected(dialect: DatabaseDialect) -> Update:
+    """Note that not all versions of these models were stored."""
+    return mark_all_rejected().where(VERSIONS_READ.c.model_id.in_(select(dialect.ids().c.value)))
+
+
+@cache
+def mark_all_rejected() -> Update:
+    """Note that not all versions of any model were stored."""
+    return update(VERSIONS_READ).values(all_stored=False)
 
 
 @cache

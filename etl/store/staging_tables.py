@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Column, Index, MetaData, Table
-from sqlalchemy.types import Text
+from sqlalchemy import Column, Index, MetaData, Table, true
+from sqlalchemy.types import Boolean, Text
 
 from etl.enums import Entity
 from etl.models import Base, ModelRunStep, ModelVersionMetric, ModelVersionPackage, ModelVersionTag
@@ -88,11 +88,17 @@ another record, its twin."""
 VERSIONS_DUE = _temp("versions_due", Column("model_id", RegistryText, primary_key=True))
 """Models whose versions the run must read."""
 
-VERSIONS_READ = _temp("versions_read", Column("model_id", RegistryText, primary_key=True))
-"""Models whose versions were all read, with a proof of completeness."""
+VERSIONS_READ = _temp(
+    "versions_read",
+    Column("model_id", RegistryText, primary_key=True),
+    Column("all_stored", Boolean, nullable=False, server_default=true()),
+)
+"""Models whose versions were all read, with a proof of completeness; `all_stored`: none of them was rejected.
+
+The next run reads the versions of the others again."""
 
 VERSIONS_INCOMPLETE = _temp("versions_incomplete", Column("model_id", RegistryText, primary_key=True))
-"""Models whose versions could not all be read or stored.
+"""Models whose versions could not all be read.
 
 Unless this run reads them later, the next run reads them again."""
 

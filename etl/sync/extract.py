@@ -258,10 +258,9 @@ class Extraction:
                     break
         if len(read) + len(withheld) < len(listings) or not read:
             return []
-        unread = self.stager.unread_models
-        if self.unproven == before and None not in unread:
+        if self.unproven == before:
             self.staging.mark_all_read()
-            self.staging.mark_incomplete(sorted(filter(None, unread)))
+            self.staging.mark_rejected(self.stager.models_of_rejected)
         for listing, why_not in withheld:
             self._not_had(listing, why_not)
         return read
@@ -312,9 +311,10 @@ class Extraction:
     def _take_versions(self, batch: VersionBatch) -> None:
         """Stage the batch, and mark each model whose list ended as read or incomplete."""
         rejected = self.stager.take(Entity.MODEL_VERSIONS, batch.records, batch.again).rejected
-        batch.unreadable |= {owner for record in rejected for owner in batch.owners[id(record)]}
-        read = {model_id for model_id, proven in batch.ended.items() if proven} - batch.unreadable
+        batch.of_rejected |= {owner for record in rejected for owner in batch.owners[id(record)]}
+        read = {model_id for model_id, proven in batch.ended.items() if proven}
         self.staging.mark_read(sorted(read))
+        self.staging.mark_rejected(read & batch.of_rejected)
         self.staging.mark_incomplete(sorted(batch.ended.keys() - read))
         batch.clear()
 

@@ -69,8 +69,8 @@ class PageStager:
         self._first_load = first_load
         self.nameless: set[Entity] = set()
         """Entities with a record that has no id: it may be any stored record."""
-        self.unread_models: set[str | None] = set()
-        """Models with a rejected version: not all of their versions were read. None means that the model is unknown."""
+        self.models_of_rejected: set[str | None] = set()
+        """Models with a rejected version; None if its model is unknown."""
         self._has_model: dict[str, bool] = {}
         """Whether this run has read a model, by its id."""
         self.stale = 0
@@ -193,12 +193,12 @@ class PageStager:
     def _reject(self, entity: Entity, reject: _Reject) -> None:
         payload = json.dumps(reject.record)
         digest = hashlib.blake2b(payload.encode(), digest_size=16).hexdigest()
-        said = reject.record if isinstance(reject.record, dict) else {}
-        record_id = identity(said.get("id"))
+        fields = reject.record if isinstance(reject.record, dict) else {}
+        record_id = identity(fields.get("id"))
         if record_id is None:
             self.nameless.add(entity)
         if entity is Entity.MODEL_VERSIONS:
-            self.unread_models.add(identity(said.get("model_id")))
+            self.models_of_rejected.add(identity(fields.get("model_id")))
         by_digest = f"unreadable:{digest}"
         keys = [by_digest] if record_id is None else [record_id, by_digest]
         known = self._staging.known(entity, keys)

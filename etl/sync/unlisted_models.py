@@ -34,13 +34,13 @@ def read_versions(context: Context, extraction: Extraction, *, every_version_rea
         context.store.connection, context.scope.repos, since=context.state.last_full_at, most=_MOST
     )
     for reading in extraction.reader.read_many(Listing(VERSIONS, (("model_id", each),)) for each in ids):
-        model_id, rejected = dict(reading.listing.filters)["model_id"], 0
+        model_id = dict(reading.listing.filters)["model_id"]
         try:
             for page in reading:
                 extraction.advance(Entity.MODEL_VERSIONS, len(page.new_records), None)
-                rejected += len(extraction.stager.take(Entity.MODEL_VERSIONS, page.new_records, page.again).rejected)
+                extraction.stager.take(Entity.MODEL_VERSIONS, page.new_records, page.again)
         except (Forbidden, RequestRefused) as refusal:
             _log.info("the versions of model %r, which is not listed, cannot be read: %s", model_id, refusal)
             continue
-        if reading.proof is not None and not rejected:
+        if reading.proof is not None:
             extraction.staging.mark_read([model_id])

@@ -21,8 +21,8 @@ class VersionBatch:
     """The models whose lists had a record, by `id()` of the record."""
     ended: dict[str, bool] = field(default_factory=dict)
     """Models whose list was read to its end, and whether it is proven complete."""
-    unreadable: set[str] = field(default_factory=set)
-    """Models with a version that cannot be stored."""
+    of_rejected: set[str] = field(default_factory=set)
+    """Models with a rejected version."""
 
     def has_room_for(self, page: Page, most: int) -> bool:
         """Whether the page fits into the batch.
@@ -40,7 +40,7 @@ class VersionBatch:
             self.owners.setdefault(id(record), set()).add(model_id)
 
     def clear(self) -> None:
-        """Empty the batch after it is staged, except for `unreadable`."""
+        """Empty the batch after it is staged, except for `of_rejected`."""
         for gathered in (self.records, self.again, self.ids, self.owners, self.ended):
             gathered.clear()
 

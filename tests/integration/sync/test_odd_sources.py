@@ -13,6 +13,7 @@ from etl.simulator.data import format_time
 from etl.simulator.faults import Fault
 from etl.simulator.http_types import refusal
 from etl.sync import stage_pages
+from tests.support.malformed_records import nested
 from tests.support.sync_env import SyncEnv, sync_env
 
 NO_VERSIONS = frozenset({"models", "ml-repos"})
@@ -202,3 +203,26 @@ def test_deleted_versions_of_a_deleted_model_are_not_fetched_by_id(env: SyncEnv)
 
     assert (summary.complete, summary.tallies[Entity.MODEL_VERSIONS].deleted) == (True, 3)
     assert [each.path for each in env.plane.log if "/model-versions/" in each.path] == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "full"), [({"size": nested(250)}, False), ({"size": nested(250)}, True), ({"model_id": []}, True)]
+)
+def test_deleted_version_beside_a_rejected_one_of_its_model_is_deleted(
+    bad: dict[str, Any], *, full: bool, env: SyncEnv
+) -> None:
+    model = env.registry.ids("models")[0]
+    first, second, _ = sorted(versions_of(env, model), key=lambda each: each["created_at"])
+    env.sync()
+    env.registry.put_raw("model-versions", first["id"], first | bad)
+    env.registry.delete_version(second["id"])
+    env.registry.set_fields(model, {"type": "other"})
+    summary = env.sync(full=full)
+    live = {row["id"] for row in env.rows(ModelVersion) if row["deleted_at"] is None}
+
+    assert (summary.complete, summary.exit_code, summary.rejected) == (True, 3, 1)
+    assert second["id"] not in live
+    assert first["id"] in live
+    env.registry.put_raw("model-versions", first["id"], first)
+    assert env.sync().rejected == 0
+    assert env.held() == env.served()
