@@ -1,4 +1,4 @@
-"""What is copied where a control plane offers this token no more than the list of models, and what follows later."""
+"""Copies of a control plane that offers a token only the list of models, at first or later."""
 
 from typing import Any
 
@@ -12,18 +12,18 @@ from etl.store import Tally
 from tests.support.sync_env import SyncEnv
 
 EVERY_LIST = frozenset(ENTITIES)
-MODELS_ALONE = frozenset({"models"})
+MODELS_ONLY = frozenset({"models"})
 
 
 @pytest.fixture
 def latest_only(env: SyncEnv) -> SyncEnv:
-    """A control plane that offers the list of models alone."""
-    env.plane.offers = MODELS_ALONE
+    """A control plane that offers only the list of models."""
+    env.plane.offers = MODELS_ONLY
     return env
 
 
 def embedded(env: SyncEnv) -> dict[str, Any]:
-    """The latest version inside each model, by id."""
+    """Return the latest version that each model embeds, by id."""
     latest = (model["latest_version"] for model in env.registry.records("models"))
     return {version["id"]: version for version in latest if version}
 
@@ -32,15 +32,15 @@ def versions(env: SyncEnv) -> dict[str, Any]:
     return {row["id"]: row for row in env.rows(ModelVersion)}
 
 
-class TestWhereOnlyModelsAreListed:
+class TestOnlyModelsAreListed:
     def test_each_model_and_its_latest_version_are_stored_whole(self, latest_only: SyncEnv) -> None:
         summary = latest_only.sync()
-        held, served = latest_only.held(), latest_only.served()
+        stored, served = latest_only.held(), latest_only.served()
 
         assert (summary.exit_code, summary.complete, summary.coverage) == (0, True, "latest")
-        assert held["models"] == served["models"]
-        assert held["model_versions"].keys() == embedded(latest_only).keys()
-        assert held["model_versions"].items() <= served["model_versions"].items()
+        assert stored["models"] == served["models"]
+        assert stored["model_versions"].keys() == embedded(latest_only).keys()
+        assert stored["model_versions"].items() <= served["model_versions"].items()
 
     def test_ml_repos_are_derived_from_their_models(self, latest_only: SyncEnv) -> None:
         latest_only.sync()
@@ -68,35 +68,35 @@ class TestWhereOnlyModelsAreListed:
         assert latest_only.registry_dump() == before
         assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=12, unchanged=12)
 
-    def test_the_run_and_the_scope_say_what_was_covered(self, latest_only: SyncEnv) -> None:
+    def test_run_and_scope_record_the_coverage(self, latest_only: SyncEnv) -> None:
         latest_only.sync()
 
         assert (latest_only.row(SyncRun)["coverage"], latest_only.row(SyncRun)["mode"]) == ("latest", "incremental")
         scope = latest_only.row(SyncScope)
         assert (scope["coverage"], scope["lists_ml_repos"], scope["last_full_at"]) == ("latest", False, None)
 
-    def test_an_ml_repo_is_copied_by_its_id(self, latest_only: SyncEnv) -> None:
+    def test_ml_repo_is_selected_by_its_id(self, latest_only: SyncEnv) -> None:
         summary = latest_only.sync(ml_repo=("2",))
 
         assert (summary.exit_code, summary.tallies[Entity.MODELS].inserted) == (0, 4)
         assert [row["id"] for row in latest_only.rows(MlRepo)] == ["2"]
 
-    def test_an_ml_repo_without_models_is_a_warning(self, latest_only: SyncEnv) -> None:
+    def test_ml_repo_without_models_gives_a_warning(self, latest_only: SyncEnv) -> None:
         summary = latest_only.sync(ml_repo=("404",))
 
         assert summary.exit_code == 0
         assert summary.warnings[0] == "ML repo '404' has no models, or does not exist."
 
-    def test_a_missing_model_is_marked_as_deleted_with_its_versions(self, latest_only: SyncEnv) -> None:
+    def test_missing_model_is_marked_as_deleted_with_its_versions(self, latest_only: SyncEnv) -> None:
         latest_only.sync()
-        gone = latest_only.registry.ids("models")[0]
-        latest_only.registry.delete_model(gone)
+        deleted = latest_only.registry.ids("models")[0]
+        latest_only.registry.delete_model(deleted)
         summary = latest_only.sync()
 
         assert summary.tallies[Entity.MODELS].deleted == summary.tallies[Entity.MODEL_VERSIONS].deleted == 1
-        assert [row["id"] for row in latest_only.rows(Model, Model.deleted_at.is_not(None))] == [gone]
+        assert [row["id"] for row in latest_only.rows(Model, Model.deleted_at.is_not(None))] == [deleted]
 
-    def test_a_derived_ml_repo_stays_when_its_last_model_is_deleted(self, latest_only: SyncEnv) -> None:
+    def test_derived_ml_repo_is_kept_when_its_last_model_is_deleted(self, latest_only: SyncEnv) -> None:
         latest_only.sync()
         for model in latest_only.registry.records("models"):
             if model["ml_repo_id"] == "3":
@@ -109,8 +109,8 @@ class TestWhereOnlyModelsAreListed:
         assert [row["deleted_at"] for row in latest_only.rows(MlRepo)] == [None, None, None]
 
 
-class TestAVersionThatIsNoLongerTheLatest:
-    def test_is_superseded_and_kept_as_it_was(self, latest_only: SyncEnv) -> None:
+class TestVersionThatIsNoLongerTheLatest:
+    def test_is_superseded_and_otherwise_unchanged(self, latest_only: SyncEnv) -> None:
         model = latest_only.registry.ids("models")[0]
         old = latest_only.registry.add_version(model)
         latest_only.registry.set_tags(old, ["prod"])
@@ -130,7 +130,7 @@ class TestAVersionThatIsNoLongerTheLatest:
             "prod"
         ]
 
-    def test_is_up_to_date_once_it_is_the_latest_again(self, latest_only: SyncEnv) -> None:
+    def test_is_current_once_it_is_the_latest_again(self, latest_only: SyncEnv) -> None:
         model = latest_only.registry.ids("models")[0]
         latest_only.sync()
         (old,) = [row["id"] for row in latest_only.rows(ModelVersion, ModelVersion.model_id == model)]
@@ -171,7 +171,7 @@ class TestAVersionThatIsNoLongerTheLatest:
         env.sync()
         (old,) = [row["id"] for row in env.rows(ModelVersion, ModelVersion.model_id == model)]
         env.registry.add_version(model)
-        env.plane.offers = MODELS_ALONE
+        env.plane.offers = MODELS_ONLY
         partial = env.sync()
         env.plane.offers = frozenset({"models", "ml-repos"})
         complete = env.sync()
@@ -179,7 +179,7 @@ class TestAVersionThatIsNoLongerTheLatest:
         assert (partial.exit_code, complete.exit_code) == (3, 0)
         assert versions(env)[old]["superseded_at"] is not None
 
-    def test_is_superseded_where_only_latest_versions_are_wanted(self, env: SyncEnv) -> None:
+    def test_is_superseded_if_only_latest_versions_are_requested(self, env: SyncEnv) -> None:
         model = env.registry.ids("models")[0]
         env.sync(versions="latest")
         (old,) = [row["id"] for row in env.rows(ModelVersion, ModelVersion.model_id == model)]
@@ -194,7 +194,7 @@ class TestAVersionThatIsNoLongerTheLatest:
 
 
 class TestCoverageThatGrows:
-    def test_is_taken_at_once_and_puts_everything_right(self, latest_only: SyncEnv) -> None:
+    def test_is_used_by_the_next_run_which_corrects_all_rows(self, latest_only: SyncEnv) -> None:
         model = latest_only.registry.ids("models")[0]
         latest_only.sync()
         latest_only.registry.add_version(model)
@@ -214,7 +214,7 @@ class TestCoverageThatGrows:
         assert summary.tallies[Entity.ML_REPOS] == Tally(seen=3, updated=3)
         assert {row["is_derived"] for row in latest_only.rows(MlRepo)} == {False}
 
-    def test_a_version_deleted_in_between_is_marked_as_deleted_only(self, latest_only: SyncEnv) -> None:
+    def test_version_deleted_in_between_is_deleted_and_not_superseded(self, latest_only: SyncEnv) -> None:
         model = latest_only.registry.ids("models")[0]
         latest_only.sync()
         (old,) = [row["id"] for row in latest_only.rows(ModelVersion, ModelVersion.model_id == model)]
@@ -244,7 +244,7 @@ class TestCoverageThatShrinks:
         assert env.rows(Model, Model.deleted_at.is_not(None)) == []
         assert env.row(SyncScope) == scope
 
-    def test_still_stores_what_models_bring(self, env: SyncEnv) -> None:
+    def test_still_stores_the_versions_that_models_embed(self, env: SyncEnv) -> None:
         env.sync()
         version = env.registry.add_version(env.registry.ids("models")[0])
         env.plane.forbids = frozenset({"model-versions"})
@@ -255,7 +255,7 @@ class TestCoverageThatShrinks:
 
     def test_is_accepted_once(self, env: SyncEnv) -> None:
         env.sync()
-        env.plane.offers = MODELS_ALONE
+        env.plane.offers = MODELS_ONLY
         accepted = env.sync(accept_coverage=True)
         later = env.sync()
 
@@ -265,9 +265,9 @@ class TestCoverageThatShrinks:
         ).keys()
         assert {row["is_derived"] for row in env.rows(MlRepo)} == {False}
 
-    def test_and_grows_again_clears_every_mark(self, env: SyncEnv) -> None:
+    def test_and_grows_again_clears_superseded_at(self, env: SyncEnv) -> None:
         env.sync()
-        env.plane.offers = MODELS_ALONE
+        env.plane.offers = MODELS_ONLY
         env.sync(accept_coverage=True)
         env.plane.offers = EVERY_LIST
         env.sync()
@@ -276,32 +276,32 @@ class TestCoverageThatShrinks:
         assert env.held() == env.served()
 
 
-class TestAListThatFails:
+class TestListThatFails:
     @pytest.mark.parametrize("status", ["500", "503"])
     @pytest.mark.parametrize("endpoint", ["ml-repos", "model-versions"])
-    def test_is_not_a_list_that_does_not_exist(self, env: SyncEnv, endpoint: str, status: str) -> None:
+    def test_fails_the_run_after_a_server_error(self, env: SyncEnv, endpoint: str, status: str) -> None:
         env.plane.faults = [fault(f"flaky_500:{status},endpoint={endpoint}")]
         with pytest.raises(SourceUnavailable):
             env.sync()
 
         assert env.rows(Model) == []
 
-    def test_by_an_expired_token_fails_the_run(self, env: SyncEnv) -> None:
+    def test_fails_the_run_if_the_token_expires(self, env: SyncEnv) -> None:
         env.plane.faults = [fault("expired_token_after:1,endpoint=model-versions")]
         with pytest.raises(TokenRefused, match="401"):
             env.sync(page_size=5)
 
-    def test_for_models_fails_the_run(self, env: SyncEnv) -> None:
-        env.plane.forbids = MODELS_ALONE
+    def test_fails_the_run_if_it_is_the_list_of_models(self, env: SyncEnv) -> None:
+        env.plane.forbids = MODELS_ONLY
         with pytest.raises(TokenRefused, match="403"):
             env.sync()
 
 
-class TestAListThatDisappearsDuringARun:
+class TestListThatDisappearsDuringARun:
     @pytest.mark.parametrize("answer", ["404", "501", "html", "403"])
-    def test_leaves_a_partial_run_with_every_latest_version(self, env: SyncEnv, answer: str) -> None:
-        lost = "forbid:model-versions" if answer == "403" else f"not_offered:{answer},endpoint=model-versions"
-        env.plane.faults = [fault(f"{lost},after=2")]
+    def test_makes_the_run_partial_with_every_latest_version(self, env: SyncEnv, answer: str) -> None:
+        fault_name = "forbid:model-versions" if answer == "403" else f"not_offered:{answer},endpoint=model-versions"
+        env.plane.faults = [fault(f"{fault_name},after=2")]
         summary = env.sync(page_size=10)
         env.plane.faults = []
         again = env.sync(page_size=10)
@@ -311,7 +311,7 @@ class TestAListThatDisappearsDuringARun:
         assert again.exit_code == 0
         assert env.held() == env.served()
 
-    def test_does_not_cost_a_request_for_each_model(self, env: SyncEnv) -> None:
+    def test_causes_no_request_for_each_model(self, env: SyncEnv) -> None:
         for _ in range(40):
             env.registry.add_version(env.registry.add_model("1"))
         env.plane.versions_listing = "model"
@@ -331,7 +331,7 @@ def test_no_change_is_logged_for_a_version_that_is_superseded(latest_only: SyncE
     assert latest_only.rows(Change, Change.entity_id == old) == []
 
 
-def test_the_versions_of_a_model_read_in_part_are_read_again_where_they_are_listed(env: SyncEnv) -> None:
+def test_model_of_which_only_the_latest_version_was_read_has_no_version_read_state(env: SyncEnv) -> None:
     env.sync()
     env.registry.add_version(env.registry.ids("models")[0])
     env.sync(versions="latest")

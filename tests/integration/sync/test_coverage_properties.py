@@ -1,4 +1,4 @@
-"""Whatever is edited, and whichever lists come and go: no model is lost, and nothing stale looks current."""
+"""After any edits and changes of the offered lists, no model is lost and no stale version looks current."""
 
 import shutil
 from pathlib import Path
@@ -24,47 +24,47 @@ STEPS = st.tuples(st.lists(EDITS, max_size=4), st.sampled_from(COVERAGES), st.bo
 
 
 class Editor:
-    """Edits a registry; `updated_at` of the model moves with each edit but a silent one."""
+    """Edits a registry; each edit but a silent one updates `updated_at` of the model."""
 
     def __init__(self, registry: Registry) -> None:
         """Nothing is deleted yet."""
         self.registry = registry
         self.deleted: list[str] = []
 
-    def edit(self, what: str, place: int) -> None:
+    def edit(self, kind: str, index: int) -> None:
         registry = self.registry
         models, versions = registry.ids("models"), registry.ids("model-versions")
-        if what == "add model":
+        if kind == "add model":
             registry.add_model("1")
-        elif what == "restore":
+        elif kind == "restore":
             if self.deleted:
                 registry.restore(self.deleted.pop())
-        elif what in {"add version", "delete model"} and models:
-            self._on_model(what, models[place % len(models)])
+        elif kind in {"add version", "delete model"} and models:
+            self._on_model(kind, models[index % len(models)])
         elif versions:
-            self._on_version(what, versions[place % len(versions)], place)
+            self._on_version(kind, versions[index % len(versions)], index)
 
-    def _on_model(self, what: str, model: str) -> None:
-        if what == "add version":
+    def _on_model(self, kind: str, model: str) -> None:
+        if kind == "add version":
             self.registry.add_version(model, metrics=1)
         else:
             self.registry.delete_model(model)
             self.deleted.append(model)
 
-    def _on_version(self, what: str, version: str, place: int) -> None:
-        if what == "delete version":
+    def _on_version(self, kind: str, version: str, index: int) -> None:
+        if kind == "delete version":
             self.registry.delete_version(version)
-        elif what == "describe":
-            self.registry.set_description(version, f"text {place}")
+        elif kind == "describe":
+            self.registry.set_description(version, f"text {index}")
         else:
-            self.registry.set_tags(version, [f"tag-{place}"], touch=what == "tag")
+            self.registry.set_tags(version, [f"tag-{index}"], touch=kind == "tag")
 
 
-def latest(env: SyncEnv) -> set[str]:
+def latest_version_ids(env: SyncEnv) -> set[str]:
     return {model["latest_version"]["id"] for model in env.registry.records("models") if model["latest_version"]}
 
 
-def live(env: SyncEnv, table: Any, *where: Any) -> set[str]:
+def live_ids(env: SyncEnv, table: Any, *where: Any) -> set[str]:
     return {row["id"] for row in env.rows(table, table.deleted_at.is_(None), *where)}
 
 
@@ -81,29 +81,31 @@ def test_no_model_is_lost_and_every_latest_version_is_stored_as_it_was_embedded(
             for edit in edits:
                 editor.edit(*edit)
             env.plane.offers = offers
-            before = live(env, Model), live(env, ModelVersion)
+            before = live_ids(env, Model), live_ids(env, ModelVersion)
             summary = env.sync(accept_coverage=accepts, allow_mass_delete=True, page_size=50)
-            check(env, complete=summary.complete, coverage=str(summary.coverage), before=before)
+            check_tables(env, complete=summary.complete, coverage=str(summary.coverage), before=before)
         env.plane.offers = EVERY_LIST
         env.sync(full=True, allow_mass_delete=True, page_size=50)
 
         assert env.held() == env.served()
-        assert live(env, ModelVersion, ModelVersion.superseded_at.is_not(None)) == set()
+        assert live_ids(env, ModelVersion, ModelVersion.superseded_at.is_not(None)) == set()
 
 
-def check(env: SyncEnv, *, complete: bool, coverage: str, before: tuple[set[str], set[str]]) -> None:
+def check_tables(env: SyncEnv, *, complete: bool, coverage: str, before: tuple[set[str], set[str]]) -> None:
     served = set(env.registry.ids("models"))
-    models, versions = live(env, Model), live(env, ModelVersion)
+    models, versions = live_ids(env, Model), live_ids(env, ModelVersion)
     assert served <= models
-    held, source = env.held()["model_versions"], env.served()["model_versions"]
-    assert {each: held[each] for each in latest(env)} == {each: source[each] for each in latest(env)}
+    stored, served_versions = env.held()["model_versions"], env.served()["model_versions"]
+    assert {each: stored[each] for each in latest_version_ids(env)} == {
+        each: served_versions[each] for each in latest_version_ids(env)
+    }
     if complete:
         assert models == served
     else:
         assert before[0] <= models
         assert before[1] <= versions
     if coverage == "latest":
-        of_live = {row["id"] for row in env.rows(ModelVersion) if row["model_id"] in served}
-        assert before[1] & of_live <= versions
+        of_served = {row["id"] for row in env.rows(ModelVersion) if row["model_id"] in served}
+        assert before[1] & of_served <= versions
     if complete and coverage == "latest":
-        assert live(env, ModelVersion, ModelVersion.superseded_at.is_(None)) == latest(env)
+        assert live_ids(env, ModelVersion, ModelVersion.superseded_at.is_(None)) == latest_version_ids(env)

@@ -15,7 +15,7 @@ from tests.support.sync_env import SyncEnv, sync_env
 
 
 @pytest.mark.parametrize("listing", ["tenant", "ml_repo", "model"])
-def test_all_versions_are_read_however_the_server_lets_them_be_listed(migrated_url: str, listing: str) -> None:
+def test_all_versions_are_read_with_each_filter_that_a_server_may_require(migrated_url: str, listing: str) -> None:
     with sync_env(migrated_url, versions_listing=listing) as env:
         summary = env.sync()
 
@@ -24,20 +24,20 @@ def test_all_versions_are_read_however_the_server_lets_them_be_listed(migrated_u
         assert env.sync().plan.way == "none"
 
 
-def test_only_changed_models_are_read_where_versions_are_listed_by_model_alone(migrated_url: str) -> None:
+def test_only_changed_models_are_read_if_versions_are_listed_only_by_model(migrated_url: str) -> None:
     with sync_env(migrated_url, versions_listing="model") as env:
         env.sync()
         for version in env.registry.ids("model-versions")[:12]:
             env.registry.touch(version)
-        asked = len(env.plane.log)
+        requests_before = len(env.plane.log)
         summary = env.sync(page_size=40)
 
         assert summary.plan.way == "sweep"
         assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=12, updated=12)
-        assert len({entry.query.get("model_id") for entry in env.plane.log[asked:]} - {None}) == 4
+        assert len({entry.query.get("model_id") for entry in env.plane.log[requests_before:]} - {None}) == 4
 
 
-def test_versions_are_read_by_model_where_their_ml_repo_is_not_listed(migrated_url: str) -> None:
+def test_versions_are_read_by_model_if_their_ml_repo_is_not_listed(migrated_url: str) -> None:
     with sync_env(migrated_url, versions_listing="ml_repo") as env:
         env.sync()
         env.registry.put_raw("ml-repos", "3", {"manifest": {"name": "its id is hidden"}})
@@ -47,7 +47,7 @@ def test_versions_are_read_by_model_where_their_ml_repo_is_not_listed(migrated_u
         assert summary.tallies[Entity.MODELS] == Tally(seen=12, unchanged=12)
 
 
-def test_a_refusal_that_says_nothing_of_the_listing_fails_the_run(env: SyncEnv) -> None:
+def test_refusal_that_is_unrelated_to_filters_fails_the_run(env: SyncEnv) -> None:
     env.plane.faults = [fault("flaky_500:409,endpoint=model-versions")]
     with pytest.raises(RequestRefused, match="409"):
         env.sync()
@@ -61,7 +61,7 @@ def test_a_refusal_for_one_model_fails_the_run(env: SyncEnv) -> None:
         env.sync()
 
 
-def test_a_model_whose_versions_are_not_found_is_a_warning_and_read_again(env: SyncEnv) -> None:
+def test_model_whose_versions_are_not_found_gives_a_warning_and_is_read_again(env: SyncEnv) -> None:
     env.sync()
     changed = env.registry.ids("models")[0]
     version = env.registry.add_version(changed)
@@ -77,21 +77,21 @@ def test_a_model_whose_versions_are_not_found_is_a_warning_and_read_again(env: S
         "the next run tries again, nothing is deleted."
     )
     assert not summary.complete
-    assert len(stored) == 1  # it came with its model
+    assert len(stored) == 1  # its model embeds it
     assert again.tallies[Entity.MODEL_VERSIONS] == Tally(seen=4, unchanged=4)
 
 
 def without_versions_of(*model_ids: str) -> Fault:
-    """404 for the versions of these models."""
+    """Answer 404 for the versions of these models."""
 
     def apply(context: FaultContext, proceed: Proceed) -> Response:
-        asked = set(context.request.query.get("model_id", ()))
-        return refusal(404, "Not found.") if asked & {*model_ids} else proceed()
+        requested = set(context.request.query.get("model_id", ()))
+        return refusal(404, "Not found.") if requested & {*model_ids} else proceed()
 
     return Fault(apply, endpoint="model-versions")
 
 
-def test_a_list_of_ml_repos_that_breaks_off_keeps_those_that_it_had(env: SyncEnv) -> None:
+def test_ml_repos_read_before_their_list_is_refused_are_stored(env: SyncEnv) -> None:
     def apply(context: FaultContext, proceed: Proceed) -> Response:
         return proceed() if context.request.query["offset"] == ["0"] else refusal(403, "Not allowed.")
 
@@ -105,7 +105,7 @@ def test_a_list_of_ml_repos_that_breaks_off_keeps_those_that_it_had(env: SyncEnv
     )
 
 
-def test_many_refused_models_lead_to_few_probes(migrated_url: str) -> None:
+def test_many_refused_models_cause_few_probes(migrated_url: str) -> None:
     registry = Registry.generate(seed=7, ml_repos=3, models=60, versions=1, metrics=0, empty_share=0)
     readable = {each["id"] for each in registry.records("models") if each["ml_repo_id"] == "3"}
 
@@ -119,33 +119,33 @@ def test_many_refused_models_lead_to_few_probes(migrated_url: str) -> None:
         env.sync(page_size=2)
         env.plane.log.clear()
         summary = env.sync(page_size=2, full_every=NEVER)
-        asked = [each.query for each in env.plane.log if "model-versions" in each.path]
+        queries = [each.query for each in env.plane.log if "model-versions" in each.path]
 
     assert summary.plan.way == "by model"
-    assert sum("model_id" in query for query in asked) > 30
-    assert sum(query["limit"] == "1" for query in asked) <= 12
+    assert sum("model_id" in query for query in queries) > 30
+    assert sum(query["limit"] == "1" for query in queries) <= 12
 
 
-def test_a_latest_version_that_the_sweep_left_out_is_read_by_model(env: SyncEnv) -> None:
-    fresh: list[str] = []
+def test_latest_version_missing_from_the_sweep_is_read_by_model(env: SyncEnv) -> None:
+    hidden: list[str] = []
 
-    def work(_number: int, path: str, query: dict[str, list[str]]) -> None:
+    def hide_or_restore(_number: int, path: str, query: dict[str, list[str]]) -> None:
         if path.endswith("/model-versions") and "model_id" not in query:
-            for version in fresh:
+            for version in hidden:
                 env.registry.delete_version(version, touch=False)
         elif path.endswith("/model-versions"):
-            for version in fresh:
+            for version in hidden:
                 env.registry.restore(version)
 
-    fresh.append(env.registry.add_version(env.registry.ids("models")[0]))
-    env.plane.before_request = once_each(work)
+    hidden.append(env.registry.add_version(env.registry.ids("models")[0]))
+    env.plane.before_request = once_for_each_list(hide_or_restore)
     summary = env.sync()
 
     assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=37, inserted=37)
     assert env.held() == env.served()
 
 
-def test_a_latest_version_that_is_deleted_before_the_sweep_spares_no_version_that_was_missing_before(
+def test_missing_version_is_deleted_even_if_the_latest_one_is_deleted_during_the_run(
     env: SyncEnv,
 ) -> None:
     env.sync()
@@ -170,12 +170,12 @@ def test_a_list_without_a_total_is_proven_by_two_sweeps_that_agree(env: SyncEnv)
     assert {row["proof"] for row in env.rows(SyncRun)} == {"anchored", "confirmed"}
 
 
-def test_a_list_that_never_stands_still_is_stored_as_seen_and_deletes_nothing(env: SyncEnv) -> None:
+def test_list_that_changes_in_each_sweep_is_stored_and_deletes_nothing(env: SyncEnv) -> None:
     env.sync()
-    gone = env.registry.ids("models")[0]
-    env.registry.delete_model(gone)
+    deleted = env.registry.ids("models")[0]
+    env.registry.delete_model(deleted)
     scope = env.rows(SyncScope)
-    env.plane.before_request = adds_a_model_at_each_request(env)
+    env.plane.before_request = add_model_at_each_request(env)
     summary = env.sync(page_size=5)
 
     assert (summary.status, summary.complete, summary.proof, summary.exit_code) == ("partial", False, None, 3)
@@ -186,17 +186,17 @@ def test_a_list_that_never_stands_still_is_stored_as_seen_and_deletes_nothing(en
     )
     assert summary.tallies[Entity.MODELS].inserted >= 6
     assert summary.tallies[Entity.MODELS].deleted == 0
-    assert env.row(Model, Model.id == gone)["deleted_at"] is None
+    assert env.row(Model, Model.id == deleted)["deleted_at"] is None
     assert [(run["status"], run["complete"]) for run in env.rows(SyncRun, SyncRun.id == summary.run_id)] == [
         ("partial", False)
     ]
     assert env.rows(SyncScope) == scope
 
 
-def test_what_a_partial_run_left_is_mended_by_the_next(env: SyncEnv) -> None:
+def test_next_run_completes_the_copy_of_a_partial_run(env: SyncEnv) -> None:
     env.sync()
     env.registry.delete_model(env.registry.ids("models")[0])
-    env.plane.before_request = adds_a_model_at_each_request(env)
+    env.plane.before_request = add_model_at_each_request(env)
     env.sync(page_size=5)
     env.plane.before_request = None
     summary = env.sync()
@@ -205,7 +205,7 @@ def test_what_a_partial_run_left_is_mended_by_the_next(env: SyncEnv) -> None:
     assert env.held() == env.served()
 
 
-def test_the_versions_of_a_model_that_were_not_proven_are_read_again(env: SyncEnv) -> None:
+def test_unproven_versions_of_a_model_are_read_again(env: SyncEnv) -> None:
     env.sync()
     changed = env.registry.ids("models")[0]
     env.registry.add_version(changed)
@@ -220,7 +220,7 @@ def test_the_versions_of_a_model_that_were_not_proven_are_read_again(env: SyncEn
     assert env.sync().plan.way == "none"
 
 
-def test_the_versions_of_a_sweep_that_was_not_proven_are_read_again(env: SyncEnv) -> None:
+def test_versions_of_an_unproven_sweep_are_read_again(env: SyncEnv) -> None:
     env.plane.faults = [fault("wrong_total,endpoint=model-versions")]
     summary = env.sync(max_sweeps=1)
     env.plane.faults = []
@@ -230,7 +230,7 @@ def test_the_versions_of_a_sweep_that_was_not_proven_are_read_again(env: SyncEnv
     assert env.sync().tallies[Entity.MODEL_VERSIONS] == Tally(seen=36, unchanged=36)
 
 
-def test_the_latest_versions_come_with_the_models_when_only_they_are_wanted(env: SyncEnv) -> None:
+def test_latest_versions_are_read_from_the_models_if_only_they_are_requested(env: SyncEnv) -> None:
     summary = env.sync(versions="latest")
     latest = {model["latest_version"]["id"] for model in env.registry.records("models")}
 
@@ -240,17 +240,17 @@ def test_the_latest_versions_come_with_the_models_when_only_they_are_wanted(env:
     assert [entry.path for entry in env.plane.log if entry.path.endswith("model-versions")] == []
 
 
-def test_older_versions_stay_when_only_the_latest_are_wanted(env: SyncEnv) -> None:
+def test_older_versions_are_kept_if_only_the_latest_are_requested(env: SyncEnv) -> None:
     env.sync()
     env.registry.add_version(env.registry.ids("models")[0])
     summary = env.sync(versions="latest")
 
-    # A model that is as it was when all of its versions were read has nothing to tell.
+    # The latest version of an unchanged model is not staged if all versions of the model were read.
     assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=1, inserted=1)
     assert len(env.rows(ModelVersion, ModelVersion.deleted_at.is_(None))) == 37
 
 
-def test_an_empty_model_has_no_latest_version_to_keep(env: SyncEnv) -> None:
+def test_empty_model_has_no_latest_version(env: SyncEnv) -> None:
     empty = env.registry.add_model("1")
     env.registry.put_raw("models", "odd", "no object")
     env.sync(versions="latest")
@@ -258,7 +258,7 @@ def test_an_empty_model_has_no_latest_version_to_keep(env: SyncEnv) -> None:
     assert env.row(Model, Model.id == empty)["latest_version_id"] is None
 
 
-def adds_a_model_at_each_request(env: SyncEnv) -> Callable[[int, str, dict[str, list[str]]], None]:
+def add_model_at_each_request(env: SyncEnv) -> Callable[[int, str, dict[str, list[str]]], None]:
     def work(_number: int, path: str, _query: dict[str, list[str]]) -> None:
         if path.endswith("/models"):
             env.registry.add_model("1")
@@ -266,10 +266,10 @@ def adds_a_model_at_each_request(env: SyncEnv) -> Callable[[int, str, dict[str, 
     return work
 
 
-def once_each(
+def once_for_each_list(
     work: Callable[[int, str, dict[str, list[str]]], None],
 ) -> Callable[[int, str, dict[str, list[str]]], None]:
-    """The work at the first request of each list alone."""
+    """Return a hook that does the work only at the first request of each list."""
     done: set[tuple[str, ...]] = set()
 
     def first(number: int, path: str, query: dict[str, list[str]]) -> None:
@@ -281,25 +281,25 @@ def once_each(
     return first
 
 
-def hides_versions_of(env: SyncEnv, hidden: set[str]) -> Callable[[int, str, dict[str, list[str]]], None]:
-    """A list of all versions that leaves some out, which the lists by model have."""
+def hide_from_list_of_all(env: SyncEnv, hidden: set[str]) -> Callable[[int, str, dict[str, list[str]]], None]:
+    """Hide versions from the list of all versions, but not from the lists by model."""
 
     def work(_number: int, path: str, query: dict[str, list[str]]) -> None:
-        left_out = path.endswith("/model-versions") and "model_id" not in query
+        lists_all = path.endswith("/model-versions") and "model_id" not in query
         served = hidden & set(env.registry.ids("model-versions"))
-        for version in served if left_out else ():
+        for version in served if lists_all else ():
             env.registry.delete_version(version, touch=False)
-        for version in () if left_out else hidden - served:
+        for version in () if lists_all else hidden - served:
             env.registry.restore(version)
 
     return work
 
 
-def test_versions_that_a_later_sweep_leaves_out_are_not_deleted(env: SyncEnv) -> None:
+def test_versions_that_only_the_lists_by_model_return_are_not_deleted(env: SyncEnv) -> None:
     env.sync()
     model = env.registry.records("models")[0]
     hidden = {each["id"] for each in env.registry.records("model-versions") if each["model_id"] == model["id"]}
-    env.plane.before_request = hides_versions_of(env, hidden)
+    env.plane.before_request = hide_from_list_of_all(env, hidden)
     summary = env.sync(full=True)
     env.plane.before_request = None
 
@@ -307,7 +307,7 @@ def test_versions_that_a_later_sweep_leaves_out_are_not_deleted(env: SyncEnv) ->
     assert env.held() == env.served()
 
 
-def test_more_than_twenty_warnings_are_left_to_the_log(env: SyncEnv) -> None:
+def test_warnings_after_the_twentieth_are_only_logged(env: SyncEnv) -> None:
     models = [env.registry.add_model("1") for _ in range(40)]
     env.plane.versions_listing = "model"
     env.plane.faults = [without_versions_of(*(each for place, each in enumerate(sorted(models)) if place % 3))]

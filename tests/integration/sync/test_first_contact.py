@@ -1,4 +1,4 @@
-"""Servers and tokens that offer less than a control plane does: some ML repos alone, no single models, a sample."""
+"""Servers and tokens that offer less than usual: only some ML repos, no models by id, or only a sample."""
 
 import json
 import logging
@@ -15,11 +15,11 @@ from etl.simulator.http_types import Proceed, Response
 from tests.support.public_sample import SAMPLE
 from tests.support.sync_env import SyncEnv, sync_env
 
-MODELS_ALONE = frozenset({"models"})
+MODELS_ONLY = frozenset({"models"})
 
 
 def embedded(env: SyncEnv) -> dict[str, Any]:
-    """The latest version inside each model, by id."""
+    """Return the latest version that each model embeds, by id."""
     latest = (model["latest_version"] for model in env.registry.records("models"))
     return {version["id"]: version for version in latest if version}
 
@@ -28,36 +28,36 @@ def versions(env: SyncEnv) -> dict[str, Any]:
     return {row["id"]: row for row in env.rows(ModelVersion)}
 
 
-class TestATokenThatMayReadSomeMlReposAlone:
+class TestTokenThatMayReadOnlySomeMlRepos:
     def test_gets_the_latest_versions_of_the_others(self, env: SyncEnv) -> None:
-        env.plane.faults = [forbidding("2"), fault("forbid_unfiltered")]
+        env.plane.faults = [forbid("2"), fault("forbid_unfiltered")]
         summary = env.sync()
-        of_two = {row["id"] for row in env.rows(ModelVersion, ModelVersion.ml_repo_id == "2")}
+        of_repo_2 = {row["id"] for row in env.rows(ModelVersion, ModelVersion.ml_repo_id == "2")}
 
         assert (summary.exit_code, summary.coverage) == (3, "all")
-        assert of_two == {key for key, each in embedded(env).items() if each["ml_repo_id"] == "2"}
-        assert len(versions(env)) - len(of_two) == 24
+        assert of_repo_2 == {key for key, each in embedded(env).items() if each["ml_repo_id"] == "2"}
+        assert len(versions(env)) - len(of_repo_2) == 24
 
-    def test_is_not_told_that_versions_cannot_be_listed(self, env: SyncEnv) -> None:
-        env.plane.faults = [forbidding("1"), fault("forbid_unfiltered")]
+    def test_covers_all_versions(self, env: SyncEnv) -> None:
+        env.plane.faults = [forbid("1"), fault("forbid_unfiltered")]
 
         assert env.sync().coverage == "all"
 
 
-def forbidding(ml_repo_id: str) -> Fault:
-    """403 for the versions of one ML repo."""
+def forbid(ml_repo_id: str) -> Fault:
+    """Answer 403 for the versions of one ML repo."""
 
     def apply(context: FaultContext, proceed: Proceed) -> Response:
         query = context.request.query
         of_model = {m["id"] for m in context.registry.records("models") if m["ml_repo_id"] == ml_repo_id}
-        asked = query.get("ml_repo_id") == [ml_repo_id] or set(query.get("model_id", ())) & of_model
-        return Response(status=403, body=b"{}") if asked else proceed()
+        is_forbidden = query.get("ml_repo_id") == [ml_repo_id] or set(query.get("model_id", ())) & of_model
+        return Response(status=403, body=b"{}") if is_forbidden else proceed()
 
     return replace(Fault(apply), endpoint="model-versions")
 
 
 class TestConfirmingDeletes:
-    def test_without_a_route_for_single_models_the_lists_decide(
+    def test_is_skipped_if_the_server_offers_no_models_by_id(
         self, env: SyncEnv, caplog: pytest.LogCaptureFixture
     ) -> None:
         env.sync()
@@ -69,29 +69,31 @@ class TestConfirmingDeletes:
         assert (summary.exit_code, summary.tallies[Entity.MODELS].deleted) == (0, 1)
         assert "offers no GET /models/ID" in caplog.text
 
-    def test_a_listed_model_is_asked_for_before_any_missing_one(self, env: SyncEnv) -> None:
+    def test_requests_a_listed_model_before_any_missing_one(self, env: SyncEnv) -> None:
         env.sync()
-        gone, witness = env.registry.ids("models")[:2]
-        env.registry.delete_model(gone)
-        asked = len(env.plane.log)
+        deleted, listed = env.registry.ids("models")[:2]
+        env.registry.delete_model(deleted)
+        requests_before = len(env.plane.log)
         env.sync()
-        single = [each.path.rpartition("/")[2] for each in env.plane.log[asked:] if "/models/" in each.path]
+        requested_ids = [
+            each.path.rpartition("/")[2] for each in env.plane.log[requests_before:] if "/models/" in each.path
+        ]
 
-        assert single[0] != gone
-        assert single[0] in env.registry.ids("models")
-        assert single[1:] == [gone]
-        assert witness in env.registry.ids("models")
+        assert requested_ids[0] != deleted
+        assert requested_ids[0] in env.registry.ids("models")
+        assert requested_ids[1:] == [deleted]
+        assert listed in env.registry.ids("models")
 
 
 def test_the_other_prefix_has_the_same_coverage(migrated_url: str) -> None:
-    with sync_env(migrated_url, prefixes=("/api/svc/v1",), offers=MODELS_ALONE) as env:
+    with sync_env(migrated_url, prefixes=("/api/svc/v1",), offers=MODELS_ONLY) as env:
         summary = env.sync()
 
         assert (summary.exit_code, summary.coverage) == (0, "latest")
         assert env.row(SyncRun)["api_prefix"] == "/api/svc/v1"
 
 
-def test_the_sample_of_the_public_documentation_is_stored_and_not_taken_for_complete(env: SyncEnv) -> None:
+def test_sample_from_the_public_documentation_is_stored_as_incomplete(env: SyncEnv) -> None:
     body = json.dumps(SAMPLE).encode()
     env.plane.faults = [Fault(lambda _, __: Response(body=body))]
     summary = env.sync()

@@ -1,4 +1,4 @@
-"""What a run says when its wire to PostgreSQL is disturbed at the worst moments."""
+"""Results of runs whose connection to PostgreSQL is disturbed during a commit or a copy."""
 
 import logging
 import os
@@ -19,49 +19,49 @@ from tests.support.databases import new_database
 from tests.support.sync_env import Silent, SyncEnv, sync_env
 
 
-class Transport:
-    """Passes on what client and server say; of the words it is told to watch for, the first make trouble."""
+class PostgresProxy:
+    """Forwards data between client and server, and disturbs the connection at the first match of a pattern."""
 
     def __init__(self, url: str) -> None:
-        """Stand before the server of the URL; `self.url` is where to call instead."""
-        there = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(there) as connection:
+        """Forward connections to `self.url` to the server of the URL."""
+        server_url = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(server_url) as connection:
             self._server = (connection.info.host, connection.info.port)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._ends = [self._listener]
-        self._muted: socket.socket | None = None
-        self._watched: bytes | None = None
-        self._trouble: Callable[[socket.socket], bool] = lambda _server: True
+        self._sockets = [self._listener]
+        self._muted_server: socket.socket | None = None
+        self._pattern: bytes | None = None
+        self._disturb: Callable[[socket.socket], bool] = lambda _server: True
         port = self._listener.getsockname()[1]
         query = {"sslmode": "disable", "gssencmode": "disable"}
         self.url = make_url(url).set(host="127.0.0.1", port=port, query=query).render_as_string(hide_password=False)
         threading.Thread(target=self._serve, daemon=True).start()
 
-    def watch(self, words: bytes, trouble: Callable[[socket.socket], bool]) -> None:
-        """`trouble` is given the server's end, and tells whether the words are to be passed on."""
-        self._watched, self._trouble = words, trouble
+    def watch(self, pattern: bytes, disturb: Callable[[socket.socket], bool]) -> None:
+        """At the pattern, call `disturb` with the receiving socket; forward the data only if it returns true."""
+        self._pattern, self._disturb = pattern, disturb
 
-    def lose_the_question(self, _server: socket.socket) -> bool:
+    def drop_request(self, _server: socket.socket) -> bool:
         return False
 
-    def lose_the_answer(self, server: socket.socket) -> bool:
-        self._muted = server
+    def drop_response(self, server: socket.socket) -> bool:
+        self._muted_server = server
         return True
 
-    def cut(self, _server: socket.socket | None = None) -> bool:
-        """Nothing gets through any more."""
-        _close(*self._ends)
+    def disconnect(self, _server: socket.socket | None = None) -> bool:
+        """Close all connections."""
+        _close(*self._sockets)
         return False
 
     def _serve(self) -> None:
         with suppress(OSError):
             while True:
-                client, server = self._listener.accept()[0], self._dialled()
-                self._ends += [client, server]
-                for way in ((client, server), (server, client)):
-                    threading.Thread(target=self._pass_on, args=way, daemon=True).start()
+                client, server = self._listener.accept()[0], self._connect()
+                self._sockets += [client, server]
+                for direction in ((client, server), (server, client)):
+                    threading.Thread(target=self._forward, args=direction, daemon=True).start()
 
-    def _dialled(self) -> socket.socket:
+    def _connect(self) -> socket.socket:
         host, port = self._server
         if not host.startswith("/"):
             return socket.create_connection(self._server)
@@ -69,24 +69,24 @@ class Transport:
         server.connect(f"{host}/.s.PGSQL.{port}")
         return server
 
-    def _pass_on(self, come: socket.socket, go: socket.socket) -> None:
+    def _forward(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
-            while words := come.recv(65536):
-                if self._watched is not None and self._watched in words:
-                    self._watched = None
-                    if not self._trouble(go):
+            while data := source.recv(65536):
+                if self._pattern is not None and self._pattern in data:
+                    self._pattern = None
+                    if not self._disturb(target):
                         break
-                if come is self._muted:
+                if source is self._muted_server:
                     break
-                go.sendall(words)
-        _close(come, go)
+                target.sendall(data)
+        _close(source, target)
 
 
-def _close(*ends: socket.socket) -> None:
-    for end in ends:
-        with suppress(OSError):  # which another thread may have closed
-            end.shutdown(socket.SHUT_RDWR)
-        end.close()
+def _close(*sockets: socket.socket) -> None:
+    for each in sockets:
+        with suppress(OSError):  # another thread may have closed it
+            each.shutdown(socket.SHUT_RDWR)
+        each.close()
 
 
 @pytest.fixture
@@ -96,59 +96,61 @@ def env(migrated_template: str, postgres_url: str) -> Iterator[SyncEnv]:
 
 
 @pytest.fixture
-def wire(env: SyncEnv) -> Iterator[Transport]:
-    wire = Transport(env.url)
-    yield wire
-    wire.cut()
+def proxy(env: SyncEnv) -> Iterator[PostgresProxy]:
+    proxy = PostgresProxy(env.url)
+    yield proxy
+    proxy.disconnect()
 
 
-def sync(env: SyncEnv, wire: Transport, words: bytes, phase: str, trouble: Callable[[socket.socket], bool]) -> Summary:
-    """A run over the wire, which looks for the words from a phase on."""
+def sync(
+    env: SyncEnv, proxy: PostgresProxy, pattern: bytes, phase: str, disturb: Callable[[socket.socket], bool]
+) -> Summary:
+    """Run through the proxy, which looks for the pattern from this phase on."""
 
-    class RunMonitor(Silent):
+    class WatchFromPhase(Silent):
         def phase(self, name: str) -> None:
             if name == phase:
-                wire.watch(words, trouble)
+                proxy.watch(pattern, disturb)
 
     with Interrupts() as interrupts:
-        return run(env.settings(database_url=wire.url), interrupts=interrupts, progress=RunMonitor())
+        return run(env.settings(database_url=proxy.url), interrupts=interrupts, progress=WatchFromPhase())
 
 
-def test_a_commit_whose_answer_is_lost_was_made(env: SyncEnv, wire: Transport) -> None:
-    summary = sync(env, wire, b"COMMIT\0", "writing", wire.lose_the_answer)
+def test_run_succeeds_if_only_the_response_to_its_commit_is_lost(env: SyncEnv, proxy: PostgresProxy) -> None:
+    summary = sync(env, proxy, b"COMMIT\0", "writing", proxy.drop_response)
 
     assert (summary.status, summary.exit_code) == ("succeeded", 0)
     assert env.row(SyncRun)["status"] == "succeeded"
     assert env.held() == env.served()
 
 
-def test_a_commit_that_never_arrived_failed(env: SyncEnv, wire: Transport) -> None:
+def test_run_fails_if_its_commit_does_not_reach_the_server(env: SyncEnv, proxy: PostgresProxy) -> None:
     with pytest.raises(StoreError) as failure:
-        sync(env, wire, b"COMMIT\0", "writing", wire.lose_the_question)
+        sync(env, proxy, b"COMMIT\0", "writing", proxy.drop_request)
 
     assert "unknown" not in str(failure.value)
     assert env.row(SyncRun)["status"] == "failed"
     assert not any(env.registry_dump().values())
 
 
-def test_a_commit_that_nobody_can_ask_about_is_told_as_unknown(
-    env: SyncEnv, wire: Transport, caplog: pytest.LogCaptureFixture
+def test_result_is_unknown_if_the_connection_is_lost_at_the_commit(
+    env: SyncEnv, proxy: PostgresProxy, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(StoreError, match="It is unknown whether this run was written: run tfy-etl status once"):
-        sync(env, wire, b"COMMIT\0", "writing", wire.cut)
+        sync(env, proxy, b"COMMIT\0", "writing", proxy.disconnect)
 
     assert "nothing of this run was written" not in caplog.text
 
 
-def test_a_signal_while_rows_are_copied_is_an_interruption_and_nothing_else(
-    env: SyncEnv, wire: Transport, caplog: pytest.LogCaptureFixture
+def test_signal_during_a_copy_interrupts_the_run_without_warnings(
+    env: SyncEnv, proxy: PostgresProxy, caplog: pytest.LogCaptureFixture
 ) -> None:
     def interrupt(_server: socket.socket) -> bool:
         os.kill(os.getpid(), signal.SIGINT)
         return True
 
     with pytest.raises(Interrupted):
-        sync(env, wire, b"COPY", "models", interrupt)
+        sync(env, proxy, b"COPY", "models", interrupt)
 
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
     assert env.row(SyncRun)["status"] == "interrupted"

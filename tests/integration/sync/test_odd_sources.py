@@ -1,4 +1,4 @@
-"""Sources whose lists disagree, or whose records name others than one expects: nothing is lost or deleted wrongly."""
+"""If lists disagree, or records have unexpected references, nothing is lost or wrongly deleted."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ NOT_FOUND = refusal(404, "Not found")
 
 @pytest.fixture
 def env(migrated_url: str) -> Iterator[SyncEnv]:
-    """Two ML repos of two models of three versions each."""
+    """Two ML repos with two models each, which have three versions each."""
     registry = Registry.generate(seed=1, ml_repos=2, models=4, versions=3, metrics=1, empty_share=0)
     with sync_env(migrated_url, registry) as env:
         yield env
@@ -112,7 +112,7 @@ def test_embedded_version_is_stored_although_it_names_another_model(env: SyncEnv
 
 
 @pytest.mark.parametrize("how", ["rejected", "listed once"])
-def test_versions_that_nobody_keeps_up_to_date_are_superseded_by_the_next_run(how: str, env: SyncEnv) -> None:
+def test_versions_that_are_no_longer_read_are_superseded_by_the_next_run(how: str, env: SyncEnv) -> None:
     model = env.registry.ids("models")[0]
     record = env.registry.get("models", model)
     if how == "rejected":
@@ -136,7 +136,7 @@ def test_versions_that_nobody_keeps_up_to_date_are_superseded_by_the_next_run(ho
     assert env.registry_dump() == before
 
 
-def test_time_that_was_in_the_future_when_it_was_stored_outdates_nothing_later(
+def test_record_stored_with_a_future_time_is_replaced_after_that_time(
     env: SyncEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (version, *_) = env.registry.ids("model-versions")

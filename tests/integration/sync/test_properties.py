@@ -12,7 +12,7 @@ ORDERS = ("created", "created_desc", "name", "recent")
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    page_size=st.integers(2, 40),  # pages of one record overlap nowhere: without a total they prove nothing
+    page_size=st.integers(2, 40),  # pages of one record do not overlap: without a total they prove nothing
     concurrency=st.integers(1, 5),
     order=st.sampled_from(ORDERS),
     listing=st.sampled_from(["tenant", "ml_repo", "model"]),

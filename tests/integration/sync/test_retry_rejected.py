@@ -14,45 +14,45 @@ from etl.sync import Interrupts, RejectedRetry, RetryResult, run
 from tests.support.sync_env import Silent, SyncEnv
 
 DEEP = json.loads("[" * 300 + "]" * 300)
-UNASKED = "the next sync reads it from the lists"
+NOT_REQUESTED = "the next sync reads it from the lists"
 
 
 def spoil(env: SyncEnv, *ids: str) -> None:
-    """Make records of the source nest too deep to be stored."""
+    """Nest records of the source too deep to be stored."""
     for each in ids:
         env.registry.set_fields(each, {"deep": DEEP})
 
 
 def repair(env: SyncEnv, *ids: str) -> None:
-    """Make them as they were."""
+    """Undo `spoil`."""
     for each in ids:
         env.registry.set_fields(each, {"deep": None})
 
 
-def reread(env: SyncEnv, **given: Any) -> dict[str | None, RetryResult]:
-    """Ask for all that is open; what became of each, by its id."""
+def retry_all(env: SyncEnv, **given: Any) -> dict[str | None, RetryResult]:
+    """Retry all open records, and return the result of each by its record id."""
     with open_readonly(env.url) as connection:
         retry = RejectedRetry(rejected_records.list_rejected(connection, also_resolved=False))
     run(env.settings(**given), interrupts=Interrupts(), progress=Silent(), retry=retry)
     return {each.record_id: retry.results[each.id] for each in retry.rejects}
 
 
-def opened(env: SyncEnv) -> list[str | None]:
+def open_ids(env: SyncEnv) -> list[str | None]:
     return [row["record_id"] for row in env.rows(RejectedRecord, RejectedRecord.resolved_at.is_(None))]
 
 
-def test_what_can_be_read_by_now_is_stored_and_nothing_else_is_read(env: SyncEnv) -> None:
+def test_repaired_records_are_stored_and_no_others_are_read(env: SyncEnv) -> None:
     ids = [env.registry.ids(entity)[0] for entity in ("ml-repos", "models", "model-versions")]
     spoil(env, *ids)
     env.sync()
     scope, requests = env.rows(SyncScope), len(env.plane.log)
     repair(env, *ids)
-    results = reread(env)
+    results = retry_all(env)
     row = max(env.rows(SyncRun), key=lambda run: run["started_at"])
 
     assert results == dict.fromkeys(ids, RetryResult("stored"))
     assert env.held() == env.served()
-    assert sorted(asked.path.split("/", 4)[4] for asked in env.plane.log[requests:]) == sorted(
+    assert sorted(logged.path.split("/", 4)[4] for logged in env.plane.log[requests:]) == sorted(
         ["models", f"model-versions/{ids[2]}", f"models/{ids[1]}", "ml-repos"]
     )
     assert (row["status"], row["complete"], row["mode"], row["proof"]) == ("succeeded", True, "incremental", None)
@@ -61,24 +61,24 @@ def test_what_can_be_read_by_now_is_stored_and_nothing_else_is_read(env: SyncEnv
     assert env.rows(SyncScope) == scope
 
 
-def test_what_is_gone_is_resolved_and_left_to_the_next_sync_to_delete(env: SyncEnv) -> None:
+def test_missing_record_is_resolved_and_deleted_by_the_next_sync(env: SyncEnv) -> None:
     model, version = env.registry.ids("models")[0], env.registry.ids("model-versions")[5]
     env.sync()
     spoil(env, model, version)
     env.sync(full=True)
     env.registry.delete_version(version)
     env.registry.delete_model(model)
-    results = reread(env)
+    results = retry_all(env)
     live = {row["id"] for of in (Model, ModelVersion) for row in env.rows(of, of.deleted_at.is_(None))}
 
     assert results == dict.fromkeys((model, version), RetryResult("missing"))
-    assert opened(env) == []
+    assert open_ids(env) == []
     assert {model, version} <= live
     assert env.sync().tallies[Entity.MODELS].deleted == 1
     assert env.held() == env.served()
 
 
-def test_what_is_still_bad_stays_open_as_it_was_and_as_it_is(env: SyncEnv) -> None:
+def test_record_that_is_still_invalid_stays_open_in_its_old_and_new_form(env: SyncEnv) -> None:
     same, other, repaired = env.registry.ids("models")[:3]
     spoil(env, same, other, repaired)
     env.registry.put_raw("models", "odd", {"name": "nobody"})
@@ -86,17 +86,17 @@ def test_what_is_still_bad_stays_open_as_it_was_and_as_it_is(env: SyncEnv) -> No
     reason = env.row(RejectedRecord, RejectedRecord.record_id == same)["reason"]
     repair(env, repaired)
     env.registry.set_fields(other, {"deep": [DEEP]})
-    results = reread(env)
+    results = retry_all(env)
 
-    assert results[None] == RetryResult("rejected", f"it has no id; {UNASKED}")
+    assert results[None] == RetryResult("rejected", f"it has no id; {NOT_REQUESTED}")
     assert results[same] == results[other] == RetryResult("rejected", reason)
     assert results[repaired] == RetryResult("stored")
-    assert sorted(opened(env), key=str) == sorted([None, same, other, other], key=str)
+    assert sorted(open_ids(env), key=str) == sorted([None, same, other, other], key=str)
     assert sorted(row["status"] for row in env.rows(SyncRun)) == ["partial", "partial"]
 
 
 @pytest.mark.parametrize("scope", [{}, {"ml_repo": ("1",)}, {"versions": "latest"}], ids=str)
-def test_the_next_sync_supersedes_the_version_before_of_a_repaired_model(env: SyncEnv, scope: Any) -> None:
+def test_next_sync_supersedes_the_previous_version_of_a_repaired_model(env: SyncEnv, scope: Any) -> None:
     env.plane.offers = frozenset({"models"})
     env.sync(**scope)
     model = env.registry.ids("models")[0]
@@ -105,7 +105,7 @@ def test_the_next_sync_supersedes_the_version_before_of_a_repaired_model(env: Sy
     env.sync(**scope)
     repair(env, model)
     new = env.registry.add_version(model)
-    reread(env)
+    retry_all(env)
     env.sync(**scope)
     superseded = {row["id"]: row["superseded_at"] is not None for row in env.rows(ModelVersion)}
 
@@ -123,32 +123,32 @@ def test_a_version_is_current_when_a_retry_stores_it_as_the_latest_again(env: Sy
     env.sync()
     repair(env, model)
     env.registry.delete_version(new)
-    reread(env)
+    retry_all(env)
     superseded = {row["id"]: row["superseded_at"] is not None for row in env.rows(ModelVersion)}
 
     assert (superseded[old], superseded[new]) == (False, True)
 
 
-def test_a_version_that_was_read_again_does_not_stand_for_all_of_its_model(env: SyncEnv) -> None:
+def test_retry_of_a_version_does_not_mark_its_model_as_read(env: SyncEnv) -> None:
     env.sync()
     first, second = env.registry.ids("model-versions")[:2]
     spoil(env, first)
     env.sync(full=True)
     repair(env, first)
     env.registry.set_description(second, "Meanwhile.", touch=False)
-    reread(env)
+    retry_all(env)
     env.sync()
 
     assert env.held() == env.served()
 
 
 @pytest.mark.parametrize("record_id", [".", "..", "half \ud800"])
-def test_what_has_no_name_in_an_address_waits_for_the_next_sync(env: SyncEnv, record_id: str) -> None:
+def test_record_whose_id_fits_no_url_waits_for_the_next_sync(env: SyncEnv, record_id: str) -> None:
     env.registry.put_raw("models", "odd", {"id": record_id, "deep": DEEP})
     env.sync()
 
-    assert reread(env) == {record_id: RetryResult("rejected", f"its id cannot be part of a URL; {UNASKED}")}
-    assert opened(env) == [record_id]
+    assert retry_all(env) == {record_id: RetryResult("rejected", f"its id cannot be part of a URL; {NOT_REQUESTED}")}
+    assert open_ids(env) == [record_id]
 
 
 @pytest.mark.parametrize(
@@ -161,50 +161,52 @@ def test_what_has_no_name_in_an_address_waits_for_the_next_sync(env: SyncEnv, re
     ],
     ids=["422", "403", "a page for browsers", "another record"],
 )
-def test_one_that_is_not_told_stays_open_and_the_others_are_stored(env: SyncEnv, answer: Response, reason: str) -> None:
-    untold, told = env.registry.ids("models")[:2]
-    spoil(env, untold, told)
+def test_record_that_cannot_be_fetched_stays_open_and_the_others_are_stored(
+    env: SyncEnv, answer: Response, reason: str
+) -> None:
+    unavailable, available = env.registry.ids("models")[:2]
+    spoil(env, unavailable, available)
     env.sync()
-    repair(env, untold, told)
-    env.plane.faults = [answering(untold, answer)]
-    results = reread(env)
+    repair(env, unavailable, available)
+    env.plane.faults = [answer_for(unavailable, answer)]
+    results = retry_all(env)
 
-    assert results[told] == RetryResult("stored")
-    assert results[untold].outcome == "rejected"
-    assert re.fullmatch(reason, str(results[untold].reason))
-    assert opened(env) == [untold]
+    assert results[available] == RetryResult("stored")
+    assert results[unavailable].outcome == "rejected"
+    assert re.fullmatch(reason, str(results[unavailable].reason))
+    assert open_ids(env) == [unavailable]
     assert [(row["status"], row["complete"]) for row in env.rows(SyncRun, SyncRun.proof.is_(None))] == [
         ("partial", False)
     ]
 
 
-def test_a_control_plane_that_is_down_ends_it_and_nothing_is_written(env: SyncEnv) -> None:
+def test_retry_fails_and_writes_nothing_if_the_control_plane_is_down(env: SyncEnv) -> None:
     first, second = env.registry.ids("models")[:2]
     spoil(env, first, second)
     env.sync()
     before = env.registry_dump()
     repair(env, first, second)
-    env.plane.faults = [answering(first, refusal(503, "Not now."))]
+    env.plane.faults = [answer_for(first, refusal(503, "Not now."))]
     with pytest.raises(SourceUnavailable):
-        reread(env)
+        retry_all(env)
 
     assert env.registry_dump() == before
     assert sorted(row["status"] for row in env.rows(SyncRun)) == ["failed", "partial"]
 
 
-def test_an_ml_repo_that_a_list_without_proof_lacks_is_not_taken_for_gone(env: SyncEnv) -> None:
+def test_ml_repo_missing_from_an_unproven_list_does_not_count_as_missing(env: SyncEnv) -> None:
     repo = env.registry.ids("ml-repos")[0]
     spoil(env, repo)
     env.sync()
     env.registry.delete_ml_repo(repo)
     env.plane.faults = [fault("no_total,endpoint=ml-repos")]
-    unproven, proven = reread(env, max_sweeps=1), reread(env)
+    unproven, proven = retry_all(env, max_sweeps=1), retry_all(env)
 
     assert unproven == {repo: RetryResult("rejected", "the list of ML repos could not be proven complete")}
     assert proven == {repo: RetryResult("missing")}
 
 
-def test_a_model_that_comes_back_brings_its_versions_along(env: SyncEnv) -> None:
+def test_restored_model_is_stored_with_its_versions(env: SyncEnv) -> None:
     model = env.registry.ids("models")[0]
     env.sync()
     env.registry.delete_model(model)
@@ -213,11 +215,11 @@ def test_a_model_that_comes_back_brings_its_versions_along(env: SyncEnv) -> None
     spoil(env, model)
     env.sync(name=env.registry.get("models", model)["name"])
     repair(env, model)
-    reread(env)
+    retry_all(env)
 
     assert env.held() == env.served()
 
 
-def answering(record_id: str, answer: Response) -> Fault:
-    """The control plane answers so when it is asked for one record."""
-    return Fault(lambda on, proceed: answer if on.request.path.endswith(record_id) else proceed())
+def answer_for(record_id: str, answer: Response) -> Fault:
+    """Give this answer to requests for one record."""
+    return Fault(lambda context, proceed: answer if context.request.path.endswith(record_id) else proceed())

@@ -30,7 +30,7 @@ def test_the_first_load_writes_no_changes(env: SyncEnv) -> None:
     assert env.rows(Change) == []
 
 
-def test_a_second_run_writes_nothing_but_its_own_record(env: SyncEnv) -> None:
+def test_second_run_writes_nothing_but_its_own_rows(env: SyncEnv) -> None:
     env.sync()
     before = env.dump()
     summary = env.sync()
@@ -41,7 +41,7 @@ def test_a_second_run_writes_nothing_but_its_own_record(env: SyncEnv) -> None:
     assert {name for name in before if before[name] != after[name]} == OF_EACH_RUN
 
 
-def test_a_second_full_run_writes_nothing_but_its_own_record(env: SyncEnv) -> None:
+def test_second_full_run_writes_nothing_but_its_own_rows(env: SyncEnv) -> None:
     env.sync()
     before = env.registry_dump()
     summary = env.sync(full=True)
@@ -51,7 +51,7 @@ def test_a_second_full_run_writes_nothing_but_its_own_record(env: SyncEnv) -> No
     assert env.registry_dump() == before
 
 
-def test_every_version_is_compared_again_when_the_last_such_run_is_too_old(env: SyncEnv) -> None:
+def test_run_is_full_when_the_last_full_run_is_too_old(env: SyncEnv) -> None:
     env.sync()
     summary = env.sync(full_every=timedelta(0))
 
@@ -60,7 +60,7 @@ def test_every_version_is_compared_again_when_the_last_such_run_is_too_old(env: 
     assert summary.tallies[Entity.MODEL_VERSIONS].seen == 36
 
 
-def test_what_changed_is_found_and_nothing_else_is_written(env: SyncEnv) -> None:
+def test_changed_version_is_found_and_no_other_is_written(env: SyncEnv) -> None:
     env.sync()
     before = {row["id"]: row for row in env.rows(ModelVersion)}
     changed = env.registry.records("models")[4]["latest_version"]["id"]
@@ -83,7 +83,7 @@ def test_new_version_is_found_when_its_model_keeps_updated_at(env: SyncEnv) -> N
     assert env.held() == env.served()
 
 
-def test_a_tag_of_the_latest_version_is_found_though_no_time_moved(env: SyncEnv) -> None:
+def test_tag_of_the_latest_version_is_found_without_a_new_updated_at(env: SyncEnv) -> None:
     env.sync()
     latest = env.registry.records("models")[1]["latest_version"]["id"]
     env.registry.set_tags(latest, ["moved", "Moved"], touch=False)
@@ -92,7 +92,7 @@ def test_a_tag_of_the_latest_version_is_found_though_no_time_moved(env: SyncEnv)
     assert env.held() == env.served()
 
 
-def test_a_tag_of_an_older_version_is_found_by_a_full_run_though_no_time_moved(env: SyncEnv) -> None:
+def test_tag_of_an_older_version_is_found_by_a_full_run_without_a_new_updated_at(env: SyncEnv) -> None:
     env.sync()
     env.registry.set_tags(env.registry.ids("model-versions")[0], ["moved"], touch=False)
     incremental = env.sync()
@@ -103,16 +103,16 @@ def test_a_tag_of_an_older_version_is_found_by_a_full_run_though_no_time_moved(e
     assert env.held() == env.served()
 
 
-def test_other_notation_is_read_once_and_never_written(env: SyncEnv) -> None:
+def test_new_null_field_is_read_once_and_never_written(env: SyncEnv) -> None:
     env.sync()
     before = {table: env.rows(table) for table in (Model, ModelVersion, Change)}
     latest = env.registry.records("models")[1]["latest_version"]["id"]
     env.registry.set_fields(latest, {"not_told": None}, touch=False)
-    looked, after = env.sync(), env.sync()
+    first, second = env.sync(), env.sync()
 
-    assert (looked.plan.way, looked.tallies[Entity.MODEL_VERSIONS].updated) == ("by model", 0)
+    assert (first.plan.way, first.tallies[Entity.MODEL_VERSIONS].updated) == ("by model", 0)
     assert {table: env.rows(table) for table in before} == before
-    assert after.plan.way == "none"
+    assert second.plan.way == "none"
 
 
 def test_full_run_with_name_filter_compares_every_version(env: SyncEnv) -> None:
@@ -141,13 +141,13 @@ def test_dry_run_returns_counts_of_next_run_and_writes_nothing(env: SyncEnv) -> 
     assert after == before
 
 
-def test_a_dry_run_makes_no_file(tmp_path: Path) -> None:
+def test_dry_run_creates_no_file(tmp_path: Path) -> None:
     with sync_env(f"sqlite:///{tmp_path / 'registry.db'}") as env:
         planned = env.sync(dry_run=True)
-        made = list(tmp_path.iterdir())
+        files = list(tmp_path.iterdir())
         run = env.sync()
 
-    assert made == []
+    assert files == []
     assert planned.tallies == run.tallies
 
 
@@ -157,7 +157,7 @@ def test_first_run_creates_the_tables_of_an_empty_database(database_url: str) ->
         assert env.held() == env.served()
 
 
-def test_a_run_without_a_single_record_is_complete(migrated_url: str) -> None:
+def test_run_without_any_record_is_complete(migrated_url: str) -> None:
     with sync_env(migrated_url, Registry()) as env:
         summary = env.sync()
 
@@ -165,12 +165,12 @@ def test_a_run_without_a_single_record_is_complete(migrated_url: str) -> None:
     assert set(summary.tallies.values()) == {Tally()}
 
 
-def test_the_row_of_a_run_says_what_it_did(env: SyncEnv) -> None:
-    began = datetime.now(UTC)
+def test_row_of_a_run_has_its_result_and_its_source(env: SyncEnv) -> None:
+    start = datetime.now(UTC)
     summary = env.sync()
     run = env.row(SyncRun)
 
-    assert began <= run.pop("started_at") <= run.pop("finished_at") <= datetime.now(UTC)
+    assert start <= run.pop("started_at") <= run.pop("finished_at") <= datetime.now(UTC)
     assert run.pop("requests") == summary.requests == len(env.plane.log)
     assert run.pop("bytes_received") == summary.bytes_received > 1000
     assert run == {
@@ -251,7 +251,7 @@ def test_an_incremental_run_keeps_the_watermark_and_the_time_of_the_last_full_on
     assert after["last_complete_at"] > before["last_complete_at"]
 
 
-def test_a_run_that_the_control_plane_failed_says_so_and_leaves_the_tables_alone(env: SyncEnv) -> None:
+def test_run_that_fails_at_the_control_plane_is_recorded_and_changes_no_table(env: SyncEnv) -> None:
     env.sync()
     before = env.registry_dump()
     env.registry.set_description(env.registry.ids("model-versions")[-1], "Never to be seen.")
@@ -268,7 +268,7 @@ def test_a_run_that_the_control_plane_failed_says_so_and_leaves_the_tables_alone
     assert len(env.rows(SyncScope)) == 1
 
 
-def test_a_run_that_the_database_failed_says_so_and_leaves_the_tables_alone(env: SyncEnv) -> None:
+def test_run_that_fails_in_the_database_is_recorded_and_changes_no_table(env: SyncEnv) -> None:
     env.execute("CREATE UNIQUE INDEX only_one_model ON models (type)")
     with pytest.raises(StoreError):
         env.sync()
@@ -316,16 +316,16 @@ def test_run_of_ml_repo_marks_only_its_own_dead_runs(env: SyncEnv) -> None:
     ]
 
 
-def test_another_control_plane_is_not_mixed_in_unless_it_is_the_same_at_a_new_address(env: SyncEnv) -> None:
+def test_another_control_plane_is_refused_unless_accept_host_is_given(env: SyncEnv) -> None:
     env.sync()
-    held, dump = env.held(), env.dump()
+    stored, dump = env.held(), env.dump()
     with sync_env(env.url) as other:
         with pytest.raises(ConfigError, match=f"was filled from {env.plane.url}, and not from {other.plane.url}"):
             other.sync()
         assert env.dump() == dump
     with sync_env(env.url, env.registry) as moved:
         assert moved.sync(accept_host=True).complete
-        assert moved.held() == held
+        assert moved.held() == stored
         assert moved.sync().complete
 
 
@@ -334,11 +334,11 @@ def _by_start(env: SyncEnv) -> list[Row]:
 
 
 def test_run_marked_interrupted_writes_nothing(env: SyncEnv) -> None:
-    def work(_number: int, path: str, _query: dict[str, list[str]]) -> None:
+    def mark_interrupted(_number: int, path: str, _query: dict[str, list[str]]) -> None:
         if path.endswith("/model-versions"):
             env.execute("UPDATE sync_runs SET status = 'interrupted'")
 
-    env.plane.before_request = work
+    env.plane.before_request = mark_interrupted
     with pytest.raises(StoreError, match="marked this run as interrupted"):
         env.sync()
     assert env.rows(Model) == []

@@ -17,7 +17,7 @@ from tests.support.sync_env import SyncEnv, sync_env
 NEWER = "9999"
 
 
-def move(connection: Connection, revision: str) -> None:
+def set_revision(connection: Connection, revision: str) -> None:
     connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'"))  # noqa: S608
 
 
@@ -28,7 +28,7 @@ def test_a_run_writes_nothing_into_a_schema_that_was_migrated_while_it_read(env:
 
     def migrate() -> None:
         with env.connection() as connection:
-            move(connection, NEWER)
+            set_revision(connection, NEWER)
 
     at_request(env, "/model-versions", 1, migrate)
     with pytest.raises(SchemaMismatch, match=f"brought to revision {NEWER} during this run.*: nothing was written"):
@@ -37,21 +37,21 @@ def test_a_run_writes_nothing_into_a_schema_that_was_migrated_while_it_read(env:
     assert env.registry_dump() == before
     assert sorted(row["status"] for row in env.rows(SyncRun)) == ["failed", "succeeded"]
     with env.connection() as connection:
-        move(connection, schema.head())
+        set_revision(connection, schema.head())
     env.plane.before_request = None
     assert env.sync().complete
     assert env.held() == env.served()
 
 
 @pytest.fixture
-def on_server(postgres_url: str, migrated_template: str) -> Iterator[SyncEnv]:
+def postgresql_env(postgres_url: str, migrated_template: str) -> Iterator[SyncEnv]:
     with new_database(postgres_url, template=migrated_template) as url, sync_env(url) as env:
         env.sync()
         yield env
 
 
-def test_a_run_waits_for_a_migration_in_progress_and_then_looks(on_server: SyncEnv) -> None:
-    env = on_server
+def test_run_waits_for_a_migration_in_progress_and_then_fails(postgresql_env: SyncEnv) -> None:
+    env = postgresql_env
     before = env.registry_dump()
     env.registry.add_version(env.registry.ids("models")[0])
     failed: list[SchemaMismatch] = []
@@ -65,7 +65,7 @@ def test_a_run_waits_for_a_migration_in_progress_and_then_looks(on_server: SyncE
     with engine_scope(env.url) as engine, engine.connect() as connection:
         with connection.begin():
             DIALECT.lock_schema_exclusive(connection)
-            move(connection, NEWER)
+            set_revision(connection, NEWER)
             thread = threading.Thread(target=run)
             thread.start()
             wait_for_waiting_locks(env.url, 1)

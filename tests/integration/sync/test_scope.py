@@ -19,14 +19,14 @@ def test_a_scope_without_filters_is_called_all() -> None:
     assert Scope().as_json() == {}
 
 
-def test_the_same_filters_make_the_same_scope_in_whatever_order_they_are_given() -> None:
+def test_same_filters_in_any_order_make_the_same_scope() -> None:
     one, other = (Scope.of(Settings(ml_repo=repos, name="a")) for repos in (("2", "1", "2"), ("1", "2")))
 
     assert one == other
     assert one.label() == '{"ml_repos":["1","2"],"name":"a"}'
 
 
-def test_a_scope_of_many_ml_repos_is_cut_to_what_an_index_can_hold_and_stays_its_own() -> None:
+def test_label_of_many_ml_repos_is_cut_for_the_index_and_stays_unique() -> None:
     many, more = (Scope(ml_repos=tuple(map(str, range(count)))).label() for count in (1000, 1001))
 
     assert len(many) == len(more) == 500
@@ -56,7 +56,7 @@ def test_every_filter_of_the_api_is_passed_on() -> None:
         (Scope(include_empty=False), False),
     ],
 )
-def test_only_a_list_of_everything_tells_what_is_gone(*, scope: Scope, whole: bool) -> None:
+def test_scope_lists_every_model_unless_models_are_filtered(*, scope: Scope, whole: bool) -> None:
     assert scope.lists_every_model is whole
 
 
@@ -77,7 +77,7 @@ def test_a_filtered_run_deletes_nothing(env: SyncEnv) -> None:
     assert env.rows(Model, Model.deleted_at.is_not(None)) == []
 
 
-def test_a_run_of_an_ml_repo_deletes_inside_it_alone(env: SyncEnv) -> None:
+def test_run_over_an_ml_repo_deletes_only_inside_it(env: SyncEnv) -> None:
     env.sync()
     first, second = env.registry.ids("models")[:2]
     env.registry.delete_model(first)
@@ -90,7 +90,7 @@ def test_a_run_of_an_ml_repo_deletes_inside_it_alone(env: SyncEnv) -> None:
     assert [row["id"] for row in env.rows(Model, Model.deleted_at.is_not(None))] == [first]
 
 
-def test_the_share_of_deletes_is_taken_of_the_scope(env: SyncEnv) -> None:
+def test_delete_limit_is_a_share_of_the_scope(env: SyncEnv) -> None:
     env.sync()
     env.registry.delete_model(env.registry.ids("models")[0])
     with pytest.raises(DeleteLimitExceeded, match="1 of 4 models is missing at the source, more than 20% at once"):
@@ -108,7 +108,7 @@ def test_each_scope_has_a_state_of_its_own(env: SyncEnv) -> None:
     assert [row["scope"] for row in env.rows(SyncRun, SyncRun.scope == {"ml_repos": ["1"]})] == [{"ml_repos": ["1"]}]
 
 
-def test_runs_of_every_ml_repo_bring_what_one_run_of_everything_brings(env: SyncEnv) -> None:
+def test_runs_over_each_ml_repo_store_the_same_as_a_run_over_everything(env: SyncEnv) -> None:
     for repo in ("1", "2", "3"):
         assert env.sync(ml_repo=(repo,)).tallies[Entity.MODELS].inserted == 4
     before = env.registry_dump()
@@ -118,33 +118,33 @@ def test_runs_of_every_ml_repo_bring_what_one_run_of_everything_brings(env: Sync
     assert env.registry_dump() == before
 
 
-def test_a_run_over_all_that_is_never_full_asks_for_no_version_that_runs_over_each_ml_repo_have_read(
+def test_incremental_run_over_everything_requests_no_version_that_runs_over_each_ml_repo_have_read(
     env: SyncEnv,
 ) -> None:
     for repo in ("1", "2", "3"):
         env.sync(ml_repo=(repo,))
     before = len(env.plane.log)
     over_all = env.sync(full_every=NEVER)
-    asked = {
+    requested = {
         entry.path.rsplit("/", 1)[-1]
         for entry in env.plane.log[before:]
         if entry.query["limit"] != "1"  # no probe
     }
 
     assert (over_all.mode, over_all.complete, over_all.plan.way) == ("incremental", True, "none")
-    assert asked == {"ml-repos", "models"}
+    assert requested == {"ml-repos", "models"}
     assert env.held() == env.served()
 
 
-def test_an_unknown_ml_repo_is_refused_with_the_ones_there_are(env: SyncEnv) -> None:
-    with pytest.raises(UnknownMlRepo, match=r"of the id '77': it lists 1 \(risk\), 2") as told:
+def test_unknown_ml_repo_is_refused_with_a_list_of_the_known_ones(env: SyncEnv) -> None:
+    with pytest.raises(UnknownMlRepo, match=r"of the id '77': it lists 1 \(risk\), 2") as error:
         env.sync(ml_repo=("77", "1", "78"))
 
-    assert told.value.ml_repos == ("77", "78")
+    assert error.value.ml_repos == ("77", "78")
     assert env.row(SyncRun)["status"] == "failed"
 
 
-def test_an_ml_repo_that_an_unproven_list_lacks_is_not_unknown(env: SyncEnv) -> None:
+def test_ml_repo_missing_from_an_unproven_list_is_not_refused(env: SyncEnv) -> None:
     env.plane.faults = [fault("empty_page,endpoint=ml-repos")]
     summary = env.sync(ml_repo=("3",), page_size=2)
 
@@ -152,7 +152,7 @@ def test_an_ml_repo_that_an_unproven_list_lacks_is_not_unknown(env: SyncEnv) -> 
     assert env.row(MlRepo, MlRepo.id == "3")["is_derived"]
 
 
-def test_without_empty_models_every_version_is_read_in_one_sweep_all_the_same(env: SyncEnv) -> None:
+def test_all_versions_are_read_in_one_sweep_if_empty_models_are_left_out(env: SyncEnv) -> None:
     summary = env.sync(include_empty=False, full=True)
     assert summary.plan.way == "sweep"
     assert len(env.held()["model_versions"]) == len(env.registry.ids("model-versions"))

@@ -1,4 +1,4 @@
-"""The state of each ML repo, by which runs over any batch of them plan."""
+"""The state of each ML repo, from which a run over any batch of ML repos is planned."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from etl.sync import NEVER
 from tests.support.sync_env import SyncEnv
 
 LONG = timedelta(days=40_000)
-"""A time between full comparisons in which no turn of ML repos 1 to 3 falls into these tests."""
+"""A time between full comparisons after which none of ML repos 1 to 3 is due in these tests."""
 
 MODELS_AND_REPOS = frozenset({"models", "ml-repos"})
 EVERY_LIST = frozenset({"models", "ml-repos", "model-versions"})
@@ -47,7 +47,7 @@ def test_batch_is_compared_in_full_if_one_of_its_ml_repos_never_was(env: SyncEnv
     assert env.sync(ml_repo=("2",), full_every=LONG).mode == "incremental"
 
 
-def test_oldest_full_comparison_of_a_batch_decides_and_one_in_the_future_does_not_hide(env: SyncEnv) -> None:
+def test_batch_is_compared_in_full_if_its_oldest_full_comparison_is_too_old_or_in_the_future(env: SyncEnv) -> None:
     env.sync(ml_repo=("1", "2"))
     now = datetime.now(UTC)
     set_state(env, "2", last_full_at=now - timedelta(days=2))
@@ -122,7 +122,7 @@ def test_batch_with_one_ml_repo_that_had_all_versions_does_not_lose_them_unnotic
     assert {row["ml_repo_id"] for row in superseded} == {"2"}
 
 
-def test_batch_with_one_ml_repo_that_had_only_latest_versions_takes_them_all(env: SyncEnv) -> None:
+def test_batch_with_one_ml_repo_that_had_only_latest_versions_reads_them_all(env: SyncEnv) -> None:
     env.plane.offers = MODELS_AND_REPOS
     env.sync(ml_repo=("1",))
     env.plane.offers = EVERY_LIST
@@ -133,17 +133,17 @@ def test_batch_with_one_ml_repo_that_had_only_latest_versions_takes_them_all(env
     assert {row["coverage"] for row in env.rows(SyncScope)} == {"all"}
 
 
-def test_run_over_everything_that_reads_no_versions_says_nothing_about_those_of_an_ml_repo(env: SyncEnv) -> None:
+def test_run_over_everything_that_reads_no_versions_keeps_the_coverage_of_an_ml_repo(env: SyncEnv) -> None:
     env.sync()
     env.plane.offers = MODELS_AND_REPOS
     env.sync(ml_repo=("1",))
     env.plane.offers = EVERY_LIST
-    of_whole = []
+    coverages = []
     for full in (False, True):
         env.sync(full=full, page_size=2)  # a sweep of small pages takes longer than a request for each changed model
-        of_whole.append((state(env)["1"]["coverage"], state(env)[None]["coverage"]))
+        coverages.append((state(env)["1"]["coverage"], state(env)[None]["coverage"]))
 
-    assert of_whole == [("latest", "all"), ("all", "all")]
+    assert coverages == [("latest", "all"), ("all", "all")]
 
 
 def test_filters_keep_a_state_of_their_own(env: SyncEnv) -> None:
@@ -228,7 +228,7 @@ class TestOneOfManyMlRepos:
         with pytest.raises(UnknownMlRepo):
             many.sync(ml_repo=("2",), page_size=500)
 
-    def test_is_derived_where_ml_repos_are_no_longer_listed(self, many: SyncEnv) -> None:
+    def test_is_not_replaced_by_a_derived_one_if_ml_repos_are_no_longer_listed(self, many: SyncEnv) -> None:
         many.plane.offers = frozenset({"models", "model-versions"})
         summary = many.sync(ml_repo=("2",), page_size=500)
 

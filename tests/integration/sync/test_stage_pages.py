@@ -25,7 +25,7 @@ def test_an_older_record_never_overwrites_a_newer_one(env: SyncEnv) -> None:
 
 
 @pytest.mark.parametrize("full", [True, False])
-def test_a_record_with_a_time_in_the_future_is_replaced_once_that_is_put_right(*, full: bool, env: SyncEnv) -> None:
+def test_record_with_a_future_time_is_replaced_once_the_time_is_corrected(*, full: bool, env: SyncEnv) -> None:
     model, version = env.registry.records("models")[0], env.registry.records("model-versions")[0]
     env.sync()
     env.registry.put_raw("model-versions", version["id"], _described(version, "wrong", "9999-12-31T00:00:00.000000Z"))
@@ -47,7 +47,7 @@ def test_a_record_with_a_time_in_the_future_is_replaced_once_that_is_put_right(*
         assert env.held() == env.served()
 
 
-def test_a_clock_a_little_ahead_at_the_source_is_no_time_in_the_future(env: SyncEnv) -> None:
+def test_time_of_a_clock_slightly_ahead_does_not_count_as_future(env: SyncEnv) -> None:
     model = env.registry.records("models")[0]
     soon, sooner = (
         (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z") for seconds in (200, 100)
@@ -59,7 +59,7 @@ def test_a_clock_a_little_ahead_at_the_source_is_no_time_in_the_future(env: Sync
     assert env.row(Model, Model.id == model["id"])["name"] == "newer"
 
 
-def test_other_content_overwrites_though_the_time_is_the_same(env: SyncEnv) -> None:
+def test_changed_record_with_the_same_time_overwrites(env: SyncEnv) -> None:
     version = env.registry.records("model-versions")[0]
     env.sync()
     env.registry.put_raw("model-versions", version["id"], _described(version, "new", version["updated_at"]))
@@ -69,7 +69,7 @@ def test_other_content_overwrites_though_the_time_is_the_same(env: SyncEnv) -> N
     assert env.row(ModelVersion, ModelVersion.id == version["id"])["description"] == "new"
 
 
-def test_a_record_without_a_time_overwrites_by_its_content(env: SyncEnv) -> None:
+def test_changed_record_without_a_time_overwrites(env: SyncEnv) -> None:
     version = env.registry.records("model-versions")[0]
     env.sync()
     env.registry.put_raw("model-versions", version["id"], _described(version, "timeless", None))
@@ -78,7 +78,7 @@ def test_a_record_without_a_time_overwrites_by_its_content(env: SyncEnv) -> None
     assert env.held() == env.served()
 
 
-def test_a_record_that_changed_between_two_sweeps_is_stored_as_it_came_last(env: SyncEnv) -> None:
+def test_record_that_changes_between_two_sweeps_is_stored_as_last_read(env: SyncEnv) -> None:
     version = env.registry.ids("model-versions")[0]
     env.sync()
     env.registry.set_description(version, "first", touch=False)
@@ -90,7 +90,7 @@ def test_a_record_that_changed_between_two_sweeps_is_stored_as_it_came_last(env:
     assert [(row["field"], row["new_value"]) for row in env.rows(Change)] == [("description", "second")]
 
 
-def test_a_record_that_came_older_in_a_second_sweep_is_kept_as_it_came_first(env: SyncEnv) -> None:
+def test_record_that_is_older_in_the_second_sweep_is_stored_as_first_read(env: SyncEnv) -> None:
     version = env.registry.records("model-versions")[0]
     older = _described(version, "older", "2020-01-01T00:00:00Z")
     at_second_sweep(env, lambda: env.registry.put_raw("model-versions", version["id"], older))
@@ -146,7 +146,7 @@ def test_a_record_that_becomes_unreadable_in_a_second_sweep_is_rejected(env: Syn
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_what_cannot_be_read_is_kept_whole_and_the_rest_is_stored(
+def test_unreadable_record_is_rejected_whole_and_the_others_are_stored(
     env: SyncEnv, record: Any, record_id: str | None, reason: str
 ) -> None:
     env.registry.put_raw("model-versions", "odd", record)
@@ -160,7 +160,7 @@ def test_what_cannot_be_read_is_kept_whole_and_the_rest_is_stored(
     assert row["run_id"] == summary.run_id
 
 
-def test_a_rejected_record_that_comes_in_two_sweeps_is_counted_once(env: SyncEnv) -> None:
+def test_record_that_is_rejected_in_two_sweeps_is_counted_once(env: SyncEnv) -> None:
     odd, other = {"id": "odd"}, {"id": "other"}
     env.registry.put_raw("model-versions", "odd", odd)
     env.registry.put_raw("model-versions", "other", other)
@@ -171,7 +171,7 @@ def test_a_rejected_record_that_comes_in_two_sweeps_is_counted_once(env: SyncEnv
     assert sorted(row["record_id"] for row in env.rows(RejectedRecord)) == ["odd", "other"]
 
 
-def test_several_records_that_changed_between_sweeps_are_stored_as_they_came_last(env: SyncEnv) -> None:
+def test_all_records_that_change_between_sweeps_are_stored_as_last_read(env: SyncEnv) -> None:
     def work() -> None:
         for version in env.registry.ids("model-versions"):
             env.registry.set_tags(version, ["second"])
@@ -183,7 +183,7 @@ def test_several_records_that_changed_between_sweeps_are_stored_as_they_came_las
     assert env.held()["model_versions"] == env.served()["model_versions"]
 
 
-def test_a_rejected_record_is_asked_for_again_and_kept_once(env: SyncEnv) -> None:
+def test_rejected_record_is_requested_again_and_stored_once(env: SyncEnv) -> None:
     version = env.registry.records("model-versions")[0]
     env.registry.put_raw("model-versions", version["id"], version | {"id": None})
     first, second = env.sync(), env.sync()
@@ -196,13 +196,13 @@ def test_a_rejected_record_is_asked_for_again_and_kept_once(env: SyncEnv) -> Non
     assert env.row(RejectedRecord)["run_id"] == first.run_id
 
 
-def test_a_rejected_record_that_names_no_model_is_asked_for_again_too(env: SyncEnv) -> None:
+def test_rejected_record_without_a_model_id_is_requested_again_too(env: SyncEnv) -> None:
     env.registry.put_raw("model-versions", "odd", {"id": "odd"})
 
     assert [env.sync().exit_code for _ in range(2)] == [3, 3]
 
 
-def test_a_rejected_record_that_changed_is_kept_in_both_forms(env: SyncEnv) -> None:
+def test_rejected_record_that_changed_is_stored_in_both_forms(env: SyncEnv) -> None:
     env.registry.put_raw("models", "odd", {"id": [1]})
     env.sync()
     env.registry.put_raw("models", "odd", {"id": [2]})
@@ -211,7 +211,7 @@ def test_a_rejected_record_that_changed_is_kept_in_both_forms(env: SyncEnv) -> N
     assert [json.loads(row["payload"]) for row in env.rows(RejectedRecord)] == [{"id": [1]}, {"id": [2]}]
 
 
-def test_a_record_that_came_as_stored_and_then_as_unreadable_is_not_deleted(env: SyncEnv) -> None:
+def test_stored_record_that_becomes_unreadable_is_not_deleted(env: SyncEnv) -> None:
     version = env.registry.records("model-versions")[0]
     env.sync()
     env.registry.put_raw("model-versions", version["id"], {"id": version["id"], "fqn": "who knows"})
@@ -222,7 +222,7 @@ def test_a_record_that_came_as_stored_and_then_as_unreadable_is_not_deleted(env:
 
 
 @pytest.mark.parametrize("entity", ["ml-repos", "models", "model-versions"])
-def test_a_record_without_an_id_spares_all_that_it_may_be(env: SyncEnv, entity: str) -> None:
+def test_record_without_an_id_prevents_the_delete_of_a_missing_one(env: SyncEnv, entity: str) -> None:
     env.sync()
     env.registry.put_raw(entity, env.registry.ids(entity)[0], {"name": "anybody"})
     summary = env.sync(full=True)
@@ -231,7 +231,7 @@ def test_a_record_without_an_id_spares_all_that_it_may_be(env: SyncEnv, entity: 
     assert [tally.deleted for tally in summary.tallies.values()] == [0, 0, 0]
 
 
-def test_records_of_other_ml_repos_are_left_out_though_the_server_ignores_the_filter(env: SyncEnv) -> None:
+def test_records_of_other_ml_repos_are_left_out_even_if_the_server_ignores_the_filter(env: SyncEnv) -> None:
     stray = env.registry.records("models")[1]
     env.plane.before_request = lambda _number, _path, query: query.pop("ml_repo_id", None)
     summary = env.sync(ml_repo=("1",))
@@ -242,7 +242,7 @@ def test_records_of_other_ml_repos_are_left_out_though_the_server_ignores_the_fi
 
 
 def at_second_sweep(env: SyncEnv, work: Callable[[], object]) -> None:
-    """Have versions proven by two sweeps of a page each, and something happen before the second."""
+    """Make the list of versions need two sweeps, and do the work before the second."""
     env.plane.faults = [fault("no_total,endpoint=model-versions")]
     pages = []
 

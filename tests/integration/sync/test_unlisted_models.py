@@ -1,4 +1,4 @@
-"""Versions of models that the list of models did not have when they were read."""
+"""Versions of models that were missing from the list of models when a run read it."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def add_during_run(env: SyncEnv) -> tuple[str, str]:
         added.append(env.registry.add_model("1"))
         added.append(env.registry.add_version(added[0]))
 
-    # A run asks for one version first, to find out whether versions are listed.
+    # A run requests one version first, to find out whether versions are listed.
     happened = at_request(env, "/model-versions", 2, add)
     env.sync(full=True)
     env.plane.before_request = None
@@ -25,33 +25,33 @@ def add_during_run(env: SyncEnv) -> tuple[str, str]:
     return added[0], added[1]
 
 
-def live(env: SyncEnv) -> set[str]:
+def live_version_ids(env: SyncEnv) -> set[str]:
     return {row["id"] for row in env.rows(ModelVersion, ModelVersion.deleted_at.is_(None))}
 
 
 @pytest.mark.parametrize("scope", [{}, {"ml_repo": ("1",)}], ids=str)
-def test_versions_of_a_model_that_came_and_went_are_deleted_by_the_next_run(
+def test_versions_of_a_model_added_during_a_run_and_deleted_after_it_are_deleted_by_the_next(
     env: SyncEnv, scope: dict[str, tuple[str, ...]]
 ) -> None:
     model, version = add_during_run(env)
-    stored = live(env)
+    stored = live_version_ids(env)
     env.registry.delete_model(model)
     summary = env.sync(**scope)
 
     assert version in stored
-    assert version not in live(env)
+    assert version not in live_version_ids(env)
     assert (summary.complete, summary.tallies[Entity.MODEL_VERSIONS].deleted) == (True, 1)
     assert env.held() == env.served()
 
 
-def test_a_model_that_is_listed_by_then_keeps_its_versions(env: SyncEnv) -> None:
+def test_model_added_during_a_run_and_listed_by_the_next_keeps_its_versions(env: SyncEnv) -> None:
     add_during_run(env)
     env.sync()
 
     assert env.held() == env.served()
 
 
-def test_versions_of_a_hidden_model_stay_and_are_not_read_by_each_run(env: SyncEnv) -> None:
+def test_versions_of_a_hidden_model_are_kept_and_not_read_by_each_run(env: SyncEnv) -> None:
     version = env.registry.ids("model-versions")[0]
     env.registry.set_fields(version, {"model_id": "hidden"})
     env.sync()
@@ -60,7 +60,7 @@ def test_versions_of_a_hidden_model_stay_and_are_not_read_by_each_run(env: SyncE
     before = len(env.plane.log)
     summary = env.sync()
 
-    assert version in live(env)
+    assert version in live_version_ids(env)
     assert summary.complete
     assert len(env.plane.log) - before == 4
 
@@ -73,4 +73,4 @@ def test_a_refusal_to_list_the_versions_of_a_hidden_model_keeps_the_run_complete
     summary = env.sync()
 
     assert (summary.complete, summary.exit_code) == (True, 0)
-    assert version in live(env)
+    assert version in live_version_ids(env)
