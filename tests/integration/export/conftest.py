@@ -14,7 +14,7 @@ QUOTED = 'say "hi", twice;\r\nand in a line\nof its own \\ \u2028 \U0001f600'
 
 @pytest.fixture
 def env(migrated_url: str) -> Iterator[SyncEnv]:
-    """MalformedResponse and valid records, after two runs with a change between them."""
+    """Malformed and valid records, after two runs with a change between them."""
     with sync_env(migrated_url) as env:
         serve(env, KEPT | REFUSED)
         odd = a_version(id="formulas", tags=FORMULAS, manifest=a_manifest(description='=HYPERLINK("http://x")'))

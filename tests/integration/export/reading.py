@@ -10,11 +10,11 @@ from sqlalchemy import BigInteger, Boolean, Double, Table
 
 from etl.models import Base, views
 from etl.models.types import RegistryJson, UtcDateTime
-from tests.integration.models.test_types import named
+from tests.integration.models.test_types import with_named_floats
 from tests.support.sync_env import SyncEnv
 
 EVERYTHING: Mapping[str, Table] = {**Base.metadata.tables, **views.metadata.tables}
-PASSING = ("age_seconds", "days_since_last_version", "duration_seconds")
+TIME_DEPENDENT = ("age_seconds", "days_since_last_version", "duration_seconds")
 """Columns whose value depends on the clock."""
 
 _ESCAPES = {code: f"␛{code:04X}" for code in (ord("␛"), *range(0xD800, 0xE000))}
@@ -22,16 +22,16 @@ _ESCAPES = {code: f"␛{code:04X}" for code in (ord("␛"), *range(0xD800, 0xE00
 Row = dict[str, Any]
 
 
-def stored(env: SyncEnv, table: Table, secret_pattern: Callable[[str], str]) -> list[Row]:
+def stored(env: SyncEnv, table: Table, escape: Callable[[str], str]) -> list[Row]:
     """Return the rows of the database, with text escaped as in the format."""
     rows = env.rows(table)
     for row in rows:
         for column in table.columns:
             value = row[column.name]
             if isinstance(column.type, RegistryJson):
-                row[column.name] = _each_text(named(value))
+                row[column.name] = _each_text(with_named_floats(value))
             elif isinstance(value, str):
-                row[column.name] = secret_pattern(value)
+                row[column.name] = escape(value)
     return rows
 
 
@@ -41,10 +41,10 @@ def parsed(table: Table, rows: Iterable[Row]) -> list[Row]:
     return [row | {name: json.loads(row[name]) if row[name] is not None else None for name in columns} for row in rows]
 
 
-def alike(found: list[Row], expected: list[Row]) -> None:
+def assert_same_rows(found: list[Row], expected: list[Row]) -> None:
     """Assert that both have the same rows, with equal types and values."""
-    missing, strange = Counter(map(_cells, expected)), Counter(map(_cells, found))
-    differing = [*(strange - missing), *(missing - strange)]
+    missing, unexpected = Counter(map(_cells, expected)), Counter(map(_cells, found))
+    differing = [*(unexpected - missing), *(missing - unexpected)]
     assert not differing, "\n".join(differing)[:2000]
 
 
@@ -58,7 +58,7 @@ def escaped_with_nul(text: str) -> str:
     return escaped(text).replace("\x00", "␛0000")
 
 
-def type_in(table: Table, name: str, *, text: str, moment: str, json: str) -> str:
+def duckdb_type(table: Table, name: str, *, text: str, moment: str, json: str) -> str:
     """Return the expected type of a column in DuckDB."""
     kind = table.columns[name].type
     if isinstance(kind, RegistryJson):
@@ -76,7 +76,7 @@ def _cells(row: Row) -> str:
     cells = {
         name: value.timestamp() if isinstance(value, datetime) else value
         for name, value in row.items()
-        if name not in PASSING
+        if name not in TIME_DEPENDENT
     }
     # JSONB does not keep the order of keys.
     return json.dumps(cells, sort_keys=True)

@@ -10,7 +10,7 @@ import pytest
 from etl.errors import ConfigError, EtlError
 from etl.export.directory import replacing
 
-LEFT = ".export.tfy-etl-0123"
+SCRATCH = ".export.tfy-etl-0123"
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "export"
 
 
-def put(target: Path, **files: str) -> None:
+def write_export(target: Path, **files: str) -> None:
     """Write an export of these files."""
     with replacing(target) as scratch:
         fill(scratch, **files)
@@ -31,11 +31,11 @@ def fill(scratch: Path, **files: str) -> None:
     (scratch / "manifest.json").write_text(json.dumps(manifest))
 
 
-def held(target: Path) -> dict[str, str]:
+def files_in(target: Path) -> dict[str, str]:
     return {each.name: each.read_text() for each in target.iterdir() if each.name != "manifest.json"}
 
 
-def beside(target: Path) -> list[str]:
+def siblings(target: Path) -> list[str]:
     return sorted(each.name for each in target.parent.iterdir())
 
 
@@ -46,63 +46,63 @@ def test_new_folder_appears_complete_with_default_permissions(target: Path) -> N
         fill(scratch, a="1")
         assert not target.exists()
 
-    assert held(target) == {"a": "1"}
+    assert files_in(target) == {"a": "1"}
     assert target.stat().st_mode == usual.stat().st_mode
-    assert beside(target) == ["export", "usual"]
+    assert siblings(target) == ["export", "usual"]
 
 
-def test_an_empty_folder_is_filled(target: Path) -> None:
+def test_empty_folder_is_filled(target: Path) -> None:
     target.mkdir()
-    put(target, a="1")
+    write_export(target, a="1")
 
-    assert held(target) == {"a": "1"}
+    assert files_in(target) == {"a": "1"}
 
 
 def test_replaced_export_is_complete_and_keeps_its_permissions(target: Path) -> None:
-    put(target, a="1", b="2")
+    write_export(target, a="1", b="2")
     target.chmod(0o750)
-    put(target, b="3")
+    write_export(target, b="3")
 
-    assert held(target) == {"b": "3"}
+    assert files_in(target) == {"b": "3"}
     assert target.stat().st_mode & 0o777 == 0o750
-    assert beside(target) == ["export"]
+    assert siblings(target) == ["export"]
 
 
-def test_where_the_system_cannot_exchange_folders_an_export_is_replaced_too(
+def test_export_is_replaced_even_if_the_system_cannot_exchange_folders(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda *_arguments, **_options: object())
-    put(target, a="1", b="2")
-    put(target, b="3")
+    write_export(target, a="1", b="2")
+    write_export(target, b="3")
 
-    assert held(target) == {"b": "3"}
-    assert beside(target) == ["export"]
+    assert files_in(target) == {"b": "3"}
+    assert siblings(target) == ["export"]
 
 
 def test_reader_always_finds_an_export_during_replacement(target: Path) -> None:
-    put(target, number="0")
-    looks, stop = list[bool](), threading.Event()
+    write_export(target, number="0")
+    found, stop = list[bool](), threading.Event()
 
-    def look() -> None:
+    def check() -> None:
         while not stop.is_set():
-            looks.append(target.is_dir())
+            found.append(target.is_dir())
 
-    watching = threading.Thread(target=look)
-    watching.start()
+    reader = threading.Thread(target=check)
+    reader.start()
     for number in range(100):
-        put(target, number=str(number))
+        write_export(target, number=str(number))
     stop.set()
-    watching.join()
+    reader.join()
 
-    assert looks
-    assert all(looks)
-    assert held(target) == {"number": "99"}
+    assert found
+    assert all(found)
+    assert files_in(target) == {"number": "99"}
 
 
 @pytest.mark.parametrize("before", [None, {"a": "1"}])
 def test_error_leaves_the_target_unchanged_and_no_other_folder(before: dict[str, str] | None, target: Path) -> None:
     if before:
-        put(target, **before)
+        write_export(target, **before)
 
     def fail() -> None:
         with replacing(target) as scratch:
@@ -112,20 +112,20 @@ def test_error_leaves_the_target_unchanged_and_no_other_folder(before: dict[str,
     with pytest.raises(ZeroDivisionError):
         fail()
 
-    assert beside(target) == (["export"] if before else [])
-    assert before is None or held(target) == before
+    assert siblings(target) == (["export"] if before else [])
+    assert before is None or files_in(target) == before
 
 
 def test_replacing_a_link_replaces_its_target(target: Path) -> None:
     elsewhere = target.parent / "disk" / "export"
     elsewhere.parent.mkdir()
     target.symlink_to(elsewhere)
-    put(target, a="1")
-    put(target, a="2")
+    write_export(target, a="1")
+    write_export(target, a="2")
 
     assert target.is_symlink()
-    assert held(elsewhere) == {"a": "2"}
-    assert beside(elsewhere) == ["export"]
+    assert files_in(elsewhere) == {"a": "2"}
+    assert siblings(elsewhere) == ["export"]
 
 
 @pytest.mark.parametrize(
@@ -151,22 +151,22 @@ def test_folder_with_other_files_is_refused_and_unchanged(files: dict[str, str],
         raise AssertionError
 
     assert {each.name: each.read_text() for each in target.iterdir()} == files
-    assert beside(target) == ["export"]
+    assert siblings(target) == ["export"]
 
 
 def test_file_added_during_the_export_is_not_lost(target: Path) -> None:
-    put(target, a="1")
+    write_export(target, a="1")
 
-    def put_beside_notes() -> None:
+    def replace_while_notes_are_added() -> None:
         with replacing(target) as scratch:
             fill(scratch, a="2")
             (target / "notes.txt").write_text("mine")
 
     with pytest.raises(ConfigError, match=r"such as notes\.txt"):
-        put_beside_notes()
+        replace_while_notes_are_added()
 
-    assert held(target) == {"a": "1", "notes.txt": "mine"}
-    assert beside(target) == ["export"]
+    assert files_in(target) == {"a": "1", "notes.txt": "mine"}
+    assert siblings(target) == ["export"]
 
 
 def test_a_file_is_refused(target: Path) -> None:
@@ -181,7 +181,7 @@ def test_missing_parent_folder_is_not_created(target: Path) -> None:
     with pytest.raises(ConfigError, match=r"The folder .*/export does not exist: create it"), replacing(target / "a"):
         raise AssertionError
 
-    assert beside(target) == []
+    assert siblings(target) == []
 
 
 def test_too_long_name_raises_etl_error(tmp_path: Path) -> None:
@@ -190,24 +190,24 @@ def test_too_long_name_raises_etl_error(tmp_path: Path) -> None:
 
 
 def test_folders_of_dead_processes_are_removed_and_those_of_running_ones_kept(target: Path) -> None:
-    dead, living = target.with_name(LEFT), target.with_name(f"{LEFT}4")
+    dead, living = target.with_name(SCRATCH), target.with_name(f"{SCRATCH}4")
     for each in (dead, living):
         each.mkdir()
         fill(each, a="0")
     handle = os.open(living, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
-    put(target, a="1")
+    write_export(target, a="1")
     os.close(handle)
 
-    assert beside(target) == [living.name, "export"]
-    assert held(living) == {"a": "0"}
+    assert siblings(target) == [living.name, "export"]
+    assert files_in(living) == {"a": "0"}
 
 
 def test_two_concurrent_exports_succeed_and_one_remains(target: Path) -> None:
-    put(target, a="0")
+    write_export(target, a="0")
     with replacing(target) as one:
         fill(one, a="1")
-        put(target, b="2")
+        write_export(target, b="2")
 
-    assert held(target) == {"a": "1"}
-    assert beside(target) == ["export"]
+    assert files_in(target) == {"a": "1"}
+    assert siblings(target) == ["export"]

@@ -46,9 +46,9 @@ def duck() -> Iterator[duckdb.DuckDBPyConnection]:
 def test_duckdb_examples_return_the_rows_of_the_tables(
     folder: Path, env: SyncEnv, duck: duckdb.DuckDBPyConnection
 ) -> None:
-    asked = [query for block in blocks("DuckDB", "sql") for query in block.split(";") if query.strip()]
-    *queries, tags = [query for query in asked if "ATTACH" not in query]
-    duck.execute(next(query for query in asked if "ATTACH" in query))
+    statements = [query for block in blocks("DuckDB", "sql") for query in block.split(";") if query.strip()]
+    *queries, tags = [query for query in statements if "ATTACH" not in query]
+    duck.execute(next(query for query in statements if "ATTACH" in query))
     production, frameworks, _prod, models, models_of_csv = (duck.execute(query).fetchall() for query in queries)
 
     assert len(production) == len(env.rows(views.production_versions)) > 0

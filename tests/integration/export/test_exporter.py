@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def small(migrated_url: str) -> Iterator[SyncEnv]:
+def synced(migrated_url: str) -> Iterator[SyncEnv]:
     """A registry without malformed records, after a run."""
     with sync_env(migrated_url) as env:
         env.sync()
@@ -47,38 +47,38 @@ def rows_in(folder: Path, table: str) -> list[dict[str, Any]]:
     return rows
 
 
-def by_hash(folder: Path) -> dict[str, str]:
+def hashes_of(folder: Path) -> dict[str, str]:
     return {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in folder.iterdir()}
 
 
-def test_export_is_from_one_snapshot_while_a_run_commits(small: SyncEnv, folder: Path) -> None:
-    before = small.row(SyncRun)
+def test_export_is_from_one_snapshot_while_a_run_commits(synced: SyncEnv, folder: Path) -> None:
+    before = synced.row(SyncRun)
     runs = list[str]()
 
-    def run_meanwhile(*arguments: Any) -> None:
+    def run_during_export(*arguments: Any) -> None:
         """Sync after the first table was written, before the third is read."""
         if "FROM model_run_steps" in arguments[2] and not runs:
             runs.append("at work")
-            small.registry.add_version(small.registry.ids("models")[0])
-            runs[:] = [str(small.sync().run_id)]
+            synced.registry.add_version(synced.registry.ids("models")[0])
+            runs[:] = [str(synced.sync().run_id)]
 
-    event.listen(Engine, "before_cursor_execute", run_meanwhile)
+    event.listen(Engine, "before_cursor_execute", run_during_export)
     try:
-        manifest = export(small.url, folder, "parquet", views=True)
+        manifest = export(synced.url, folder, "parquet", views=True)
     finally:
-        event.remove(Engine, "before_cursor_execute", run_meanwhile)
+        event.remove(Engine, "before_cursor_execute", run_during_export)
 
     assert [row["id"] for row in rows_in(folder, "sync_runs")] == [before["id"]]
     assert manifest["newest_run"]["id"] == manifest["last_complete_run"]["id"] == before["id"] != runs[0]
     assert len(rows_in(folder, "model_versions")) == len(rows_in(folder, "current_model_versions")) == 36
-    assert len(small.rows(ModelVersion)) == 37
+    assert len(synced.rows(ModelVersion)) == 37
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_manifest_describes_each_file(format: str, small: SyncEnv, folder: Path) -> None:
-    result = export(small.url, folder, format, views=True)
+def test_manifest_describes_each_file(format: str, synced: SyncEnv, folder: Path) -> None:
+    result = export(synced.url, folder, format, views=True)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    (run,) = small.rows(SyncRun)
+    (run,) = synced.rows(SyncRun)
     tables = {table["table"]: table for file in manifest["files"] for table in file["tables"]}
 
     assert manifest == result
@@ -90,11 +90,11 @@ def test_manifest_describes_each_file(format: str, small: SyncEnv, folder: Path)
     }
     assert manifest["newest_run"]["id"] == run["id"]
     assert {file["file"]: file["sha256"] for file in manifest["files"]} == {
-        name: digest for name, digest in by_hash(folder).items() if name != "manifest.json"
+        name: digest for name, digest in hashes_of(folder).items() if name != "manifest.json"
     }
     assert all(file["bytes"] == (folder / file["file"]).stat().st_size for file in manifest["files"])
     assert {name: table["rows"] for name, table in tables.items()} == {
-        name: len(small.rows(table)) for name, table in EVERYTHING.items()
+        name: len(synced.rows(table)) for name, table in EVERYTHING.items()
     }
     for name, table in EVERYTHING.items():
         assert tables[name]["description"] == table.comment
@@ -110,8 +110,8 @@ def test_manifest_describes_each_file(format: str, small: SyncEnv, folder: Path)
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_only_the_tables_asked_for_are_written(format: str, small: SyncEnv, folder: Path) -> None:
-    manifest = export(small.url, folder, format, tables=["latest_metrics", "models"])
+def test_only_the_requested_tables_are_written(format: str, synced: SyncEnv, folder: Path) -> None:
+    manifest = export(synced.url, folder, format, tables=["latest_metrics", "models"])
 
     assert [table["table"] for file in manifest["files"] for table in file["tables"]] == ["models", "latest_metrics"]
     if format == "duckdb":
@@ -139,18 +139,18 @@ def test_a_database_without_a_run_is_exported_with_every_table_empty(
         assert pq.read_table(folder / "models.parquet").num_rows == 0
 
 
-def test_two_exports_of_the_same_tables_are_the_same_files(small: SyncEnv, tmp_path: Path) -> None:
+def test_two_exports_of_the_same_tables_are_the_same_files(synced: SyncEnv, tmp_path: Path) -> None:
     names = list(Base.metadata.tables)
     for kind in ("parquet", "csv", "jsonl"):
-        one, other = (export(small.url, tmp_path / name, kind, tables=names)["files"] for name in ("one", "other"))
+        one, other = (export(synced.url, tmp_path / name, kind, tables=names)["files"] for name in ("one", "other"))
         assert one == other
 
 
-def test_unknown_table_raises_config_error_with_a_suggestion(small: SyncEnv, folder: Path) -> None:
+def test_unknown_table_raises_config_error_with_a_suggestion(synced: SyncEnv, folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"There is no table or view 'model_version': did you mean model_versions\?"):
-        export(small.url, folder, "csv", tables=["models", "model_version"])
+        export(synced.url, folder, "csv", tables=["models", "model_version"])
     with pytest.raises(ConfigError, match=r"There is no table or view 'zzz': there are .*ml_repos, "):
-        export(small.url, folder, "csv", tables=["zzz"])
+        export(synced.url, folder, "csv", tables=["zzz"])
 
     assert not folder.exists()
 
@@ -171,13 +171,13 @@ def test_full_disk_leaves_the_earlier_export_and_no_other_files(
         env.sync(page_size=100)
         target = disk.folder / "export"
         export(env.url, target, format, views=True)
-        before = by_hash(target)
+        before = hashes_of(target)
         disk.fill(but=40_000)
         with pytest.raises(EtlError, match=r"No space left on device: free disk space, .* is unchanged\.$") as result:
             export(env.url, target, format, views=True)
 
         assert result.value.exit_code == 1
-        assert by_hash(target) == before
+        assert hashes_of(target) == before
         assert {each.name for each in disk.folder.iterdir()} == {"export", "filler"}
         disk.make_room()
         assert export(env.url, target, format, views=True)["newest_run"]
@@ -190,26 +190,26 @@ def test_read_only_disk_raises_config_error(disk: Disk, migrated_file: Path, tmp
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
-def test_killed_export_leaves_the_earlier_one_and_the_next_cleans_up(small: SyncEnv, folder: Path) -> None:
-    export(small.url, folder, "jsonl", views=True)
-    before = by_hash(folder)
-    with small.connection() as connection:
+def test_killed_export_leaves_the_earlier_one_and_the_next_cleans_up(synced: SyncEnv, folder: Path) -> None:
+    export(synced.url, folder, "jsonl", views=True)
+    before = hashes_of(folder)
+    with synced.connection() as connection:
         connection.execute(text("LOCK TABLE version_read_state IN ACCESS EXCLUSIVE MODE"))
-        process = small.start("--format", "jsonl", str(folder), command="export")
+        process = synced.start("--format", "jsonl", str(folder), command="export")
         while not list(folder.parent.glob(".export.*/models.jsonl")):
             assert process.poll() is None, process.communicate()
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-    assert by_hash(folder) == before
+    assert hashes_of(folder) == before
     assert len(list(folder.parent.glob(".export.*"))) == 1
-    export(small.url, folder, "jsonl", views=True)
+    export(synced.url, folder, "jsonl", views=True)
     assert list(folder.parent.glob(".export.*")) == []
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
-def test_export_reads_through_server_side_cursors(small: SyncEnv, folder: Path) -> None:
+def test_export_reads_through_server_side_cursors(synced: SyncEnv, folder: Path) -> None:
     statements = list[str]()
 
     def note(*arguments: Any) -> None:
@@ -217,17 +217,17 @@ def test_export_reads_through_server_side_cursors(small: SyncEnv, folder: Path) 
 
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        export(small.url, folder, "csv", views=True)
+        export(synced.url, folder, "csv", views=True)
     finally:
         event.remove(Engine, "before_cursor_execute", note)
 
     assert statements.count("ServerCursor") == len(EVERYTHING)
 
 
-def test_the_database_is_not_written(small: SyncEnv, folder: Path) -> None:
-    before = small.dump()
-    export(small.url, folder, "csv", views=True)
+def test_the_database_is_not_written(synced: SyncEnv, folder: Path) -> None:
+    before = synced.dump()
+    export(synced.url, folder, "csv", views=True)
 
-    assert small.dump() == before
-    with open_readonly(small.url) as connection:
+    assert synced.dump() == before
+    with open_readonly(synced.url) as connection:
         assert connection.execute(text("SELECT COUNT(*) FROM sync_runs")).scalar() == 1

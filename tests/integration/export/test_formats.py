@@ -18,12 +18,12 @@ from tests.integration.export.conftest import FORMULAS, QUOTED
 from tests.integration.export.reading import (
     EVERYTHING,
     Row,
-    alike,
+    assert_same_rows,
+    duckdb_type,
     escaped,
     escaped_with_nul,
     parsed,
     stored,
-    type_in,
 )
 from tests.support.sync_env import SyncEnv
 
@@ -42,7 +42,7 @@ def duck() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture
 def long_fields() -> Iterator[None]:
-    """By itself Python's reader of CSV refuses fields of 300 kB."""
+    """Allow long fields: by default, Python's CSV reader refuses fields of 300 kB."""
     before = csv.field_size_limit(2**25)
     yield
     csv.field_size_limit(before)
@@ -60,9 +60,9 @@ def test_parquet_equals_the_tables_cell_by_cell_for_arrow_duckdb_and_pandas(
         expected = stored(env, table, escaped)
         file = folder / f"{name}.parquet"
 
-        alike(parsed(table, pq.read_table(file).to_pylist()), expected)
-        alike(parsed(table, dicts(duck.read_parquet(str(file)))), expected)
-        alike(parsed(table, from_pandas(pd.read_parquet(file, dtype_backend="pyarrow"))), expected)
+        assert_same_rows(parsed(table, pq.read_table(file).to_pylist()), expected)
+        assert_same_rows(parsed(table, dicts(duck.read_parquet(str(file)))), expected)
+        assert_same_rows(parsed(table, from_pandas(pd.read_parquet(file, dtype_backend="pyarrow"))), expected)
 
 
 def from_pandas(frame: pd.DataFrame) -> list[Row]:
@@ -109,19 +109,19 @@ def test_duckdb_equals_the_tables_cell_by_cell_typed_and_commented(env: SyncEnv,
         comments = dict(duck.execute("SELECT table_name, comment FROM duckdb_tables()").fetchall())
         assert comments == {name: table.comment for name, table in EVERYTHING.items()}
         for name, table in EVERYTHING.items():
-            alike(parsed(table, dicts(duck.table(name))), stored(env, table, escaped))
+            assert_same_rows(parsed(table, dicts(duck.table(name))), stored(env, table, escaped))
             types = duck.execute(
                 "SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns() "
                 "WHERE table_name = ? ORDER BY column_index",
                 [name],
             ).fetchall()
             assert types == [
-                (each.name, _duckdb_type(table, each.name), each.nullable, each.comment) for each in table.columns
+                (each.name, _type_in_file(table, each.name), each.nullable, each.comment) for each in table.columns
             ]
 
 
-def _duckdb_type(table: Table, name: str) -> str:
-    return type_in(table, name, text="VARCHAR", moment="TIMESTAMP WITH TIME ZONE", json="JSON")
+def _type_in_file(table: Table, name: str) -> str:
+    return duckdb_type(table, name, text="VARCHAR", moment="TIMESTAMP WITH TIME ZONE", json="JSON")
 
 
 def test_json_lines_equal_the_tables_cell_by_cell_for_python_and_duckdb(
@@ -135,14 +135,14 @@ def test_json_lines_equal_the_tables_cell_by_cell_for_python_and_duckdb(
         rows = [json.loads(line, parse_constant=_refuse) for line in file.read_bytes().splitlines()]
         for row in rows:
             row |= {each: row[each] and datetime.fromisoformat(row[each]) for each in moments}
-        alike(rows, expected)
+        assert_same_rows(rows, expected)
 
         types = {
-            each.name: type_in(table, each.name, text="VARCHAR", moment="TIMESTAMPTZ", json="JSON")
+            each.name: duckdb_type(table, each.name, text="VARCHAR", moment="TIMESTAMPTZ", json="JSON")
             for each in table.columns
         }
         found = duck.read_json(str(file), columns=types, format="newline_delimited", maximum_object_size=2**25)
-        alike(parsed(table, dicts(found)), expected)
+        assert_same_rows(parsed(table, dicts(found)), expected)
 
 
 def _refuse(constant: str) -> None:
@@ -158,7 +158,7 @@ def test_csv_equals_the_tables_and_distinguishes_null_from_empty(
     for name, table in EVERYTHING.items():
         file = folder / f"{name}.csv"
         types = {
-            each.name: type_in(table, each.name, text="VARCHAR", moment="TIMESTAMPTZ", json="VARCHAR")
+            each.name: duckdb_type(table, each.name, text="VARCHAR", moment="TIMESTAMPTZ", json="VARCHAR")
             for each in table.columns
         }
         read = duck.read_csv(
@@ -167,8 +167,8 @@ def test_csv_equals_the_tables_and_distinguishes_null_from_empty(
         )  # fmt: skip
         found = dicts(read)
         if not raw:
-            found = [{key: unguarded(value) for key, value in row.items()} for row in found]
-        alike(parsed(table, found), stored(env, table, escaped_with_nul))
+            found = [{key: remove_guard(value) for key, value in row.items()} for row in found]
+        assert_same_rows(parsed(table, found), stored(env, table, escaped_with_nul))
 
         with file.open(encoding="utf-8", newline="") as lines:
             by_python = list(csv.reader(lines, strict=True))
@@ -177,8 +177,8 @@ def test_csv_equals_the_tables_and_distinguishes_null_from_empty(
         assert {len(row) for row in by_python} == {len(types)}
 
 
-def unguarded(value: Any) -> Any:
-    """As the documentation says: an apostrophe goes if, behind all apostrophes, there is a sign of a formula."""
+def remove_guard(value: Any) -> Any:
+    """Remove one apostrophe if the sign of a formula follows all apostrophes, as the documentation describes."""
     if isinstance(value, str) and value.startswith("'") and value.lstrip("'")[:1] in set("=+-@\t\r\n＝＋－＠") - {""}:  # noqa: RUF001 a full-width sign is meant
         return value[1:]
     return value
@@ -196,10 +196,10 @@ def test_csv_guards_formulas_in_text_and_leaves_numbers_alone(env: SyncEnv, fold
     ]  # fmt: skip
     assert '"\'=HYPERLINK(""http://x"")"' in (folder / "model_versions.csv").read_text(encoding="utf-8")
     assert ",-9223372036854775808," in text
-    assert "'" not in text.replace('"\'-Infinity"', "")  # which is text
+    assert "'" not in text.replace('"\'-Infinity"', "")  # -Infinity is stored as text
 
 
-def test_csv_is_crlf_utf8_with_text_in_quotes_and_null_as_nothing(env: SyncEnv, folder: Path) -> None:
+def test_csv_is_crlf_utf8_with_text_in_quotes_and_null_as_an_empty_field(env: SyncEnv, folder: Path) -> None:
     export(env.url, folder, "csv", tables=["model_versions"])
     data = (folder / "model_versions.csv").read_bytes()
     head, _, rest = data.decode("utf-8").partition("\r\n")

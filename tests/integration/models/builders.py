@@ -59,7 +59,7 @@ def fill(engine: Engine) -> None:
     store(engine, ModelRunStep, *({"model_id": "m1", "position": place, "step": 10 - place} for place in (1, 0)))
 
 
-def many(engine: Engine, models: int, versions: int = 2, lists: int = 3) -> None:
+def store_many(engine: Engine, models: int, versions: int = 2, lists: int = 3) -> None:
     """Insert models with versions, each with this many tags and metrics."""
     model_ids = [f"m{number:04}" for number in range(models)]
     version_ids = [(model, number, f"{model}-{number}") for model in model_ids for number in range(versions)]

@@ -23,7 +23,7 @@ def session(engine: Engine) -> Iterator[Session]:
 
 @pytest.fixture
 def statements(engine: Engine) -> list[str]:
-    """All statements that the engine runs from now on."""
+    """Record all statements that the engine runs from now on."""
     seen: list[str] = []
 
     @event.listens_for(engine, "before_cursor_execute")

@@ -13,7 +13,7 @@ from etl.models import (
     ModelVersion,
     ModelVersionMetric,
 )
-from tests.integration.models.builders import many
+from tests.integration.models.builders import store_many
 from tests.support.sync_env import TOKEN, sync_env
 
 EAGER = (
@@ -30,10 +30,10 @@ EAGER = (
 
 
 @pytest.mark.parametrize("models", [1, 40])
-def test_an_eager_query_takes_as_many_statements_and_rows_for_few_models_as_for_many(
+def test_eager_query_takes_four_statements_for_any_number_of_models(
     engine: Engine, session: Session, statements: list[str], models: int
 ) -> None:
-    many(engine, models)
+    store_many(engine, models)
     statements.clear()
 
     found = session.scalars(select(Model).order_by(Model.id).options(*EAGER)).all()
@@ -47,21 +47,21 @@ def test_an_eager_query_takes_as_many_statements_and_rows_for_few_models_as_for_
     assert len(found) == len(set(found)) == models
 
 
-def test_an_eager_query_multiplies_no_rows(engine: Engine, session: Session) -> None:
-    many(engine, 5)
+def test_eager_query_multiplies_no_rows(engine: Engine, session: Session) -> None:
+    store_many(engine, 5)
 
     rows: list[int] = []
     with engine.connect() as connection:
         rows.append(len(connection.execute(select(Model).options(*EAGER)).all()))
         rows.append(len(connection.execute(select(Model).options(joinedload(Model.versions))).all()))
-    assert rows == [5, 10]  # the second is what selectinload spares
+    assert rows == [5, 10]  # joinedload of a list repeats its parent, selectinload does not
 
 
 @pytest.mark.parametrize(("models", "expected"), [(500, 2), (501, 3)])
 def test_a_list_takes_another_statement_for_each_500_parents(
     engine: Engine, session: Session, statements: list[str], models: int, expected: int
 ) -> None:
-    many(engine, models, versions=1, lists=1)
+    store_many(engine, models, versions=1, lists=1)
     statements.clear()
 
     session.scalars(select(Model).options(selectinload(Model.versions))).all()
@@ -69,7 +69,7 @@ def test_a_list_takes_another_statement_for_each_500_parents(
 
 
 def test_back_reference_runs_no_statement(engine: Engine, session: Session, statements: list[str]) -> None:
-    many(engine, 3)
+    store_many(engine, 3)
     options = selectinload(MlRepo.models).selectinload(Model.versions).selectinload(ModelVersion.tags)
     repo = session.scalars(select(MlRepo).options(options, raiseload("*", sql_only=True))).one()
     statements.clear()
@@ -81,7 +81,7 @@ def test_back_reference_runs_no_statement(engine: Engine, session: Session, stat
 
 
 def test_raiseload_rejects_relationships_not_in_the_query(engine: Engine, session: Session) -> None:
-    many(engine, 1)
+    store_many(engine, 1)
 
     model = session.scalars(select(Model).options(*EAGER)).one()
     with pytest.raises(InvalidRequestError, match=r"Model\.run_steps"):
@@ -93,7 +93,7 @@ def test_raiseload_rejects_relationships_not_in_the_query(engine: Engine, sessio
 
 
 def test_load_only_leaves_out_large_columns(engine: Engine, session: Session, statements: list[str]) -> None:
-    many(engine, 2)
+    store_many(engine, 2)
     statements.clear()
 
     whole = session.scalars(select(ModelVersion)).all()
@@ -120,14 +120,14 @@ def test_a_sync_configures_no_mapper(migrated_url: str) -> None:
         "    configure_mappers()\n"
     )
     with sync_env(migrated_url) as env:
-        named = {"TFY_HOST": env.plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_DATABASE_URL": migrated_url}
-        for _ in range(2):  # the first load, and a run that finds the same
-            ended = subprocess.run(
+        environment = {"TFY_HOST": env.plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_DATABASE_URL": migrated_url}
+        for _ in range(2):  # the first load, and a run without changes
+            process = subprocess.run(
                 [sys.executable, "-c", code, "--log-level", "error", "sync", "--no-progress"],
-                env=os.environ | named,
+                env=os.environ | environment,
                 capture_output=True,
                 text=True,
                 check=True,
             )
-            assert ended.stderr.split() == ["synced", "configured"]
-            assert "Up to date: " in ended.stdout
+            assert process.stderr.split() == ["synced", "configured"]
+            assert "Up to date: " in process.stdout

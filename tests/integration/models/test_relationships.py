@@ -74,7 +74,7 @@ def test_a_version_gives_its_lists_in_the_order_of_the_source_and_each_row_its_v
     assert session.get_one(ModelVersion, "v1").tags == []
 
 
-def test_repos_models_and_versions_give_who_created_them(engine: Engine, session: Session) -> None:
+def test_repos_models_and_versions_give_their_creator(engine: Engine, session: Session) -> None:
     fill(engine)
 
     ada = session.get_one(Subject, "ada")
@@ -86,7 +86,7 @@ def test_repos_models_and_versions_give_who_created_them(engine: Engine, session
 
 
 @pytest.mark.parametrize("missing", [None, "not-stored"])
-def test_an_id_that_is_null_or_of_no_stored_row_gives_none(
+def test_relationship_by_an_id_that_is_null_or_not_stored_is_none(
     engine: Engine, session: Session, missing: str | None
 ) -> None:
     store(engine, MlRepo, {"id": "1", "created_by_id": missing, "is_derived": False})
@@ -106,7 +106,7 @@ def test_an_id_that_is_null_or_of_no_stored_row_gives_none(
 
 
 @pytest.mark.parametrize("load", [joinedload, selectinload])
-def test_each_relationship_gives_the_same_however_it_is_loaded(
+def test_each_relationship_is_the_same_for_each_way_to_load_it(
     engine: Engine, session: Session, load: Callable[..., Any]
 ) -> None:
     fill(engine)
@@ -121,7 +121,7 @@ def test_each_relationship_gives_the_same_however_it_is_loaded(
             session.expunge_all()
             rows = session.scalars(select(of)).all()
             assert given == {inspect(row).identity: _identities(getattr(row, relationship.key)) for row in rows}
-            assert any(given.values()), relationship  # the rows tell one from another
+            assert any(given.values()), relationship  # at least one row has a related row
             session.expunge_all()
 
 

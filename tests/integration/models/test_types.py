@@ -31,8 +31,8 @@ JSON = st.recursive(
 OBJECTS = st.dictionaries(TEXTS, JSON, max_size=4)
 MOMENTS = st.datetimes(timezones=st.just(UTC))
 
-# The database is emptied by each example: rows of another do not matter.
-of_a_database = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# Each example undoes its writes, so all may share the database of a fixture.
+database_settings = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture
@@ -80,12 +80,12 @@ def test_every_json_value_round_trips(dialect: Dialect, value: Any) -> None:
 
 
 @given(st.lists(st.none() | TEXTS))
-def test_a_column_of_texts_is_escaped_as_each_of_them_is(column: list[str | None]) -> None:
+def test_escaped_all_escapes_as_escape_does(column: list[str | None]) -> None:
     assert list(escaped_all(column)) == [text and escape(text) for text in column]
 
 
 @given(TEXTS)
-def test_a_text_is_never_taken_for_a_number(text: str) -> None:
+def test_text_is_never_read_as_a_number(text: str) -> None:
     kind, dialect = RegistryJson(), SQLITE
     for value in (text, f"{ESCAPE}{text}", f"{ESCAPE}NaN", f"{ESCAPE}1e+23", f"\x00e+5{text}"):
         assert kind.process_result_value(kind.encoder(dialect)([value])[0], dialect) == value
@@ -93,14 +93,14 @@ def test_a_text_is_never_taken_for_a_number(text: str) -> None:
 
 @given(JSON)
 @example([float("nan"), float("inf"), {"\ud800": float("-inf")}, 1e23])
-def test_json_text_names_numbers_that_json_lacks(value: Any) -> None:
+def test_json_text_has_names_for_numbers_that_json_lacks(value: Any) -> None:
     (stored,) = RegistryJson().encoder(SQLITE)([value])
     text = JsonText().process_result_value(stored, SQLITE)
 
-    assert text is None or repr(json.loads(text, parse_constant=_refuse)) == repr(named(value))
+    assert text is None or repr(json.loads(text, parse_constant=_refuse)) == repr(with_named_floats(value))
 
 
-@of_a_database
+@database_settings
 @given(text=TEXTS.filter(bool), value=OBJECTS)
 def test_orm_reads_what_it_writes(connection: Connection, text: str, value: dict[str, Any]) -> None:
     with Session(connection) as session:
@@ -113,7 +113,7 @@ def test_orm_reads_what_it_writes(connection: Connection, text: str, value: dict
         session.rollback()
 
 
-@of_a_database
+@database_settings
 @given(text=TEXTS.filter(bool), value=OBJECTS)
 def test_orm_reads_what_bulk_loads_write(migrated_url: str, text: str, value: dict[str, Any]) -> None:
     engine = open_engine(migrated_url)
@@ -127,7 +127,7 @@ def test_orm_reads_what_bulk_loads_write(migrated_url: str, text: str, value: di
     assert _same(row[2], value)
 
 
-@of_a_database
+@database_settings
 @given(moment=MOMENTS)
 def test_every_time_round_trips_in_utc(connection: Connection, moment: datetime) -> None:
     with Session(connection) as session:
@@ -140,7 +140,7 @@ def test_every_time_round_trips_in_utc(connection: Connection, moment: datetime)
 
 
 @pytest.mark.parametrize("moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
-def test_the_first_and_the_last_moment_can_be_read_whatever_the_zone_of_the_server(
+def test_first_and_last_time_can_be_read_in_any_time_zone_of_the_server(
     connection: Connection, moment: datetime
 ) -> None:
     with Session(connection) as session:
@@ -189,7 +189,7 @@ def test_json_is_found_by_its_whole_value(connection: Connection) -> None:
         session.rollback()
 
 
-def test_nothing_is_stored_as_null(connection: Connection) -> None:
+def test_none_is_stored_as_null(connection: Connection) -> None:
     with Session(connection) as session:
         session.add(Subject(id="s", slug=None, extra=None))
         session.flush()
@@ -223,10 +223,10 @@ def _refuse(constant: str) -> None:
     raise AssertionError(f"{constant} is no JSON")
 
 
-def named(value: Any) -> Any:
+def with_named_floats(value: Any) -> Any:
     """Replace each float that JSON lacks by its name."""
     if isinstance(value, dict):
-        return {key: named(item) for key, item in value.items()}
+        return {key: with_named_floats(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [named(item) for item in value]
+        return [with_named_floats(item) for item in value]
     return json.dumps(value) if isinstance(value, float) and not math.isfinite(value) else value

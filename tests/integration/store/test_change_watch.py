@@ -96,11 +96,11 @@ def test_a_new_version_of_a_model_is_found_by_the_name_of_the_model(env: SyncEnv
     for model in (risk, marketing):
         env.registry.set_tags(env.registry.add_version(model, metrics=0), None)
     env.sync()
-    of = {
+    by_name = {
         name: sentences(env, ChangeCondition(model=name, new_versions=True))
         for name in ("scorer", "risk/scorer", str(env.registry.records(MODELS)[0]["fqn"]), "unknown")
     }
-    assert list(of.values()) == [
+    assert list(by_name.values()) == [
         ["marketing/scorer v2: created", "risk/scorer v2: created"],
         ["risk/scorer v2: created"],
         ["risk/scorer v2: created"],
@@ -108,7 +108,7 @@ def test_a_new_version_of_a_model_is_found_by_the_name_of_the_model(env: SyncEnv
     ]
 
 
-def test_a_version_that_came_with_its_model_is_a_new_version(env: SyncEnv) -> None:
+def test_version_created_with_its_model_is_a_new_version(env: SyncEnv) -> None:
     env.registry.add_version(env.registry.add_model("1", "newcomer"), metrics=0)
     env.sync()
     assert sentences(env, ChangeCondition(model="newcomer", new_versions=True)) == ["newcomer v1: created"]
@@ -125,11 +125,13 @@ def test_a_position_by_time_is_before_the_changes_of_runs_that_ended_later(env: 
             positions.append(queries.change_watch.position(connection))
     ends = sorted(run["finished_at"] for run in env.rows(SyncRun))
     with env.connection() as connection:
-        at = [queries.change_watch.position_at(connection, end) for end in (*ends, ends[-1] + timedelta(days=1))]
-    assert at == [0, 0, positions[0], positions[1]]
+        positions_at = [
+            queries.change_watch.position_at(connection, end) for end in (*ends, ends[-1] + timedelta(days=1))
+        ]
+    assert positions_at == [0, 0, positions[0], positions[1]]
 
 
-def test_a_position_after_the_last_change_begins_anew(env: SyncEnv) -> None:
+def test_position_after_the_last_change_reads_from_the_start(env: SyncEnv) -> None:
     env.registry.set_tags(env.registry.ids("model-versions")[0], ["a"])
     env.sync()
     last = read(env, ANY).position

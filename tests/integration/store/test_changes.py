@@ -41,13 +41,13 @@ def version_id(env: SyncEnv, name: str, number: int) -> str:
     return next(str(each["id"]) for each in of_model if each["manifest"]["version"] == number)
 
 
-def changes(env: SyncEnv, *, limit: int | None = None, every: bool = False, **chosen: Any) -> list[NamedChange]:
+def changes(env: SyncEnv, *, limit: int | None = None, every: bool = False, **filters: Any) -> list[NamedChange]:
     with env.connection() as connection:
-        return list(queries.changes.recorded(connection, ChangeFilter(**chosen), limit=limit, every=every))
+        return list(queries.changes.recorded(connection, ChangeFilter(**filters), limit=limit, every=every))
 
 
-def told(env: SyncEnv, **chosen: Any) -> list[str]:
-    return [sentence(each, str) for each in changes(env, **chosen)]
+def sentences(env: SyncEnv, **filters: Any) -> list[str]:
+    return [sentence(each, str) for each in changes(env, **filters)]
 
 
 def count(env: SyncEnv) -> Counts:
@@ -56,11 +56,11 @@ def count(env: SyncEnv) -> Counts:
 
 
 def test_the_first_load_records_no_changes(env: SyncEnv) -> None:
-    assert told(env) == []
+    assert sentences(env) == []
     assert count(env) == Counts(0, 0)
 
 
-def test_each_change_is_told_with_names_and_sorted_by_them(env: SyncEnv) -> None:
+def test_each_change_is_described_with_names_and_sorted_by_them(env: SyncEnv) -> None:
     env.registry.set_tags(version_id(env, "fraud-scorer", 2), ["production"], touch=False)
     env.registry.set_description(version_id(env, "credit-scorer", 1), "Better.")
     env.registry.delete_model(model_id(env, "churn-predictor"))
@@ -68,7 +68,7 @@ def test_each_change_is_told_with_names_and_sorted_by_them(env: SyncEnv) -> None
     env.registry.add_version(env.registry.add_model(repo, "intent-router"))
     env.registry.set_tags(env.registry.add_version(model_id(env, "basket")), ["candidate"])
     env.sync(full=True, allow_mass_delete=True)
-    assert told(env) == [
+    assert sentences(env) == [
         "ML repo research: created",
         "basket v3: created, with tag candidate",
         "churn-predictor: deleted, with 2 versions",
@@ -78,7 +78,7 @@ def test_each_change_is_told_with_names_and_sorted_by_them(env: SyncEnv) -> None
     ]
 
 
-def test_programs_get_bookkeeping_fields_and_each_version(env: SyncEnv) -> None:
+def test_every_change_includes_bookkeeping_fields_and_each_version(env: SyncEnv) -> None:
     env.registry.delete_model(model_id(env, "churn-predictor"))
     env.registry.touch(model_id(env, "basket"))
     env.sync(allow_mass_delete=True)
@@ -93,7 +93,7 @@ def test_programs_get_bookkeeping_fields_and_each_version(env: SyncEnv) -> None:
     assert len(env.rows(Change)) == len(found)
 
 
-def test_the_newest_run_comes_first_and_moments_choose_runs(env: SyncEnv) -> None:
+def test_newest_run_is_first_and_times_select_runs(env: SyncEnv) -> None:
     for tag in ("a", "b", "c"):
         env.registry.set_tags(version_id(env, "basket", 2), [tag])
         env.sync()
@@ -101,14 +101,14 @@ def test_the_newest_run_comes_first_and_moments_choose_runs(env: SyncEnv) -> Non
     assert (newest.old, oldest.new) == ("b", "a")
     assert newest.observed_at is not None
     assert oldest.observed_at is not None
-    assert told(env, since=newest.observed_at) == ["basket v2: tag b removed", "basket v2: tag c added"]
-    assert told(env, until=oldest.observed_at) == []
-    assert told(env, until=oldest.observed_at + timedelta(microseconds=1)) == ["basket v2: tag a added"]
-    assert told(env, run_id=oldest.run_id) == ["basket v2: tag a added"]
+    assert sentences(env, since=newest.observed_at) == ["basket v2: tag b removed", "basket v2: tag c added"]
+    assert sentences(env, until=oldest.observed_at) == []
+    assert sentences(env, until=oldest.observed_at + timedelta(microseconds=1)) == ["basket v2: tag a added"]
+    assert sentences(env, run_id=oldest.run_id) == ["basket v2: tag a added"]
     assert [each.new for each in changes(env, limit=2)] == [None, "c"]
 
 
-def test_a_model_is_chosen_by_name_fqn_or_ml_repo_and_name(env: SyncEnv) -> None:
+def test_model_is_selected_by_name_fqn_or_ml_repo_and_name(env: SyncEnv) -> None:
     env.registry.set_tags(version_id(env, "basket", 2), ["a"])
     env.registry.set_tags(version_id(env, "fraud-scorer", 2), ["a"])
     env.registry.delete_model(model_id(env, "credit-scorer"))
@@ -119,10 +119,10 @@ def test_a_model_is_chosen_by_name_fqn_or_ml_repo_and_name(env: SyncEnv) -> None
             for text in ("basket", "model:acme/marketing/basket", "marketing/basket")
         ]
     assert ids == [[model_id(env, "basket")]] * 3
-    assert told(env, model_ids=ids[0]) == ["basket v2: tag a added"]
+    assert sentences(env, model_ids=ids[0]) == ["basket v2: tag a added"]
     with env.connection() as connection:
         deleted = queries.changes.find_model_ids(connection, "credit-scorer")
-    assert told(env, model_ids=deleted) == ["credit-scorer: deleted, with 2 versions"]
+    assert sentences(env, model_ids=deleted) == ["credit-scorer: deleted, with 2 versions"]
 
 
 def test_an_unknown_model_or_run_is_an_error_that_suggests_the_name(env: SyncEnv) -> None:
@@ -135,48 +135,48 @@ def test_an_unknown_model_or_run_is_an_error_that_suggests_the_name(env: SyncEnv
             queries.changes.check_run(connection, "zzz")
 
 
-def test_a_name_that_several_ml_repos_have_begins_with_the_ml_repo(env: SyncEnv) -> None:
+def test_model_name_of_several_ml_repos_is_shown_with_its_ml_repo(env: SyncEnv) -> None:
     marketing = next(each["id"] for each in env.registry.records(ML_REPOS) if each["manifest"]["name"] == "marketing")
     env.registry.add_version(env.registry.add_model(marketing, "fraud-scorer"))
     env.sync()
-    assert told(env) == ["marketing/fraud-scorer: created, with 1 version"]
+    assert sentences(env) == ["marketing/fraud-scorer: created, with 1 version"]
 
 
-def test_a_move_to_another_ml_repo_is_told_by_the_names_of_both(env: SyncEnv) -> None:
+def test_move_to_another_ml_repo_is_described_with_both_names(env: SyncEnv) -> None:
     marketing = next(each for each in env.registry.records(ML_REPOS) if each["manifest"]["name"] == "marketing")
     moved = model_id(env, "fraud-scorer")
     env.registry.set_fields(moved, {"ml_repo_id": marketing["id"], "fqn": "model:acme/marketing/fraud-scorer"})
     env.sync()
-    assert told(env) == ["fraud-scorer: moved from ML repo risk to marketing"]
+    assert sentences(env) == ["fraud-scorer: moved from ML repo risk to marketing"]
 
 
-def test_a_restored_model_counts_the_versions_that_came_back_with_it(env: SyncEnv) -> None:
-    gone = model_id(env, "churn-predictor")
-    env.registry.delete_model(gone)
+def test_restored_model_counts_the_versions_that_were_restored_with_it(env: SyncEnv) -> None:
+    deleted = model_id(env, "churn-predictor")
+    env.registry.delete_model(deleted)
     env.sync(allow_mass_delete=True)
-    env.registry.restore(gone)
+    env.registry.restore(deleted)
     env.sync()
-    assert told(env)[0] == "churn-predictor: restored, with 2 versions"
+    assert sentences(env)[0] == "churn-predictor: restored, with 2 versions"
 
 
 def test_a_version_whose_model_is_unknown_is_named_by_its_fqn(env: SyncEnv) -> None:
     env.registry.set_tags(version_id(env, "basket", 2), ["a"])
     env.sync()
     env.execute("UPDATE models SET name = NULL WHERE name = 'basket'")
-    assert told(env) == ["acme/marketing/basket:2: tag a added"]
+    assert sentences(env) == ["acme/marketing/basket:2: tag a added"]
 
 
-def test_metrics_are_told_with_both_values(env: SyncEnv) -> None:
+def test_metric_changes_are_described_with_both_values(env: SyncEnv) -> None:
     basket = version_id(env, "basket", 2)
     env.registry.add_metric(basket, "auc", 0.91)
     env.sync()
     (logged,) = env.registry.get(MODEL_VERSIONS, basket)["metrics"]
     env.registry.set_fields(basket, {"metrics": [logged | {"value": 0.93}]})
     env.sync()
-    assert told(env) == ["basket v2: metric auc changed from 0.91 to 0.93", "basket v2: metric auc 0.91 logged"]
+    assert sentences(env) == ["basket v2: metric auc changed from 0.91 to 0.93", "basket v2: metric auc 0.91 logged"]
 
 
-def test_the_command_reads_each_database(env: SyncEnv) -> None:
+def test_changes_command_reads_each_database(env: SyncEnv) -> None:
     env.registry.set_tags(version_id(env, "basket", 2), ["a"])
     env.sync()
     text = env.command("--since", "1h", "--model", "basket", command="changes")
@@ -185,25 +185,25 @@ def test_the_command_reads_each_database(env: SyncEnv) -> None:
     assert [each["sentence"] for each in found if each["field"] == "tags"] == ["basket v2: tag a added"]
 
 
-def test_a_dry_run_tells_what_a_run_then_records(env: SyncEnv) -> None:
+def test_dry_run_returns_the_changes_that_the_next_run_records(env: SyncEnv) -> None:
     env.registry.set_tags(version_id(env, "fraud-scorer", 2), ["production"])
     env.registry.set_description(version_id(env, "fraud-scorer", 2), "Better.")
-    gone = model_id(env, "churn-predictor")
-    env.registry.delete_model(gone)
+    deleted = model_id(env, "churn-predictor")
+    env.registry.delete_model(deleted)
     env.registry.delete_version(version_id(env, "credit-scorer", 1))
     env.registry.add_version(env.registry.add_model(env.registry.add_ml_repo("research"), "intent-router"))
     planned = env.sync(dry_run=True, allow_mass_delete=True).changes
     assert planned is not None
     assert env.sync(allow_mass_delete=True).changes is None
-    assert [sentence(each, str) for each in planned.changes] == told(env)
+    assert [sentence(each, str) for each in planned.changes] == sentences(env)
     assert planned.records == 5
     assert {(each.run_id, each.observed_at) for each in planned.changes} == {(None, None)}
-    env.registry.restore(gone)
+    env.registry.restore(deleted)
     restored = env.sync(dry_run=True).changes
     env.sync()
     assert restored is not None
     newest = changes(env)[0].run_id
-    assert [sentence(each, str) for each in restored.changes] == told(env, run_id=newest)
+    assert [sentence(each, str) for each in restored.changes] == sentences(env, run_id=newest)
     assert restored.records == 1
 
 
@@ -227,13 +227,13 @@ def test_a_refused_run_names_ten_records_and_counts_the_others(migrated_url: str
     assert missing.endswith(" and 2 more.")
 
 
-def test_a_created_version_is_shown_with_the_tags_of_that_run_whatever_happened_later(env: SyncEnv) -> None:
+def test_created_version_is_shown_with_its_tags_of_that_run_after_later_changes(env: SyncEnv) -> None:
     version = env.registry.add_version(model_id(env, "basket"), metrics=0)
     for tags in (["candidate", "eu"], ["candidate", "production"], ["eu"], None):
         env.registry.set_tags(version, tags)
         env.sync(full=True)
-        assert "basket v3: created, with tags candidate, eu" in told(env)
-    assert told(env)[0] == "basket v3: tag eu removed"
+        assert "basket v3: created, with tags candidate, eu" in sentences(env)
+    assert sentences(env)[0] == "basket v3: tag eu removed"
 
 
 def test_a_planned_version_is_shown_with_its_tags(env: SyncEnv) -> None:

@@ -1,4 +1,4 @@
-"""What differs between two moments, and between two versions, by name."""
+"""Differences between two times, and between two versions, with names."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,8 @@ from tests.support.history_oracle import prune
 from tests.support.sync_env import SyncEnv
 
 
-def synced(env: SyncEnv) -> datetime:
+def sync(env: SyncEnv) -> datetime:
+    """Sync, and return the start of the run."""
     env.sync(allow_mass_delete=True)
     starts: list[datetime] = [row["started_at"] for row in env.rows(SyncRun)]
     return max(starts)
@@ -28,11 +29,11 @@ def between(env: SyncEnv, start: datetime, end: datetime, *ids: str) -> list[Nam
         return queries.diff.between(connection, start, end, ids or None)
 
 
-def shown(changes: list[NamedChange]) -> list[str]:
+def sentences(changes: list[NamedChange]) -> list[str]:
     return [sentence(each, sanitize) for each in changes if not is_left_out(each)]
 
 
-def test_a_difference_between_moments_is_what_is_left_of_all_changes(
+def test_difference_between_two_times_is_the_net_result_of_all_changes(
     env: SyncEnv, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second, third = env.registry.ids("models")[:3]
@@ -41,13 +42,13 @@ def test_a_difference_between_moments_is_what_is_left_of_all_changes(
         env.registry.set_fields(model, {"name": name})
         env.registry.set_tags(versions[model], [])
         env.registry.set_description(versions[model], "first")
-    start = synced(env)
+    start = sync(env)
     env.registry.set_tags(versions[first], ["prod"])
     env.registry.set_description(versions[first], "draft")
     env.registry.set_fields(versions[second], {"labels": []})
     env.registry.set_fields(second, {"name": "other"})
     env.registry.delete_model(third)
-    middle = synced(env)
+    middle = sync(env)
     env.registry.set_tags(versions[first], [])
     env.registry.set_description(versions[first], "final")
     env.registry.set_fields(second, {"name": "b"})
@@ -55,16 +56,16 @@ def test_a_difference_between_moments_is_what_is_left_of_all_changes(
     env.registry.add_version(new)
     env.registry.restore(third)
     env.registry.touch(third)
-    end = synced(env)
+    end = sync(env)
 
-    assert shown(between(env, start, middle)) == [
+    assert sentences(between(env, start, middle)) == [
         "a v3: description changed",
         "a v3: tag prod added",
         "b: renamed from b to other",
         "c: deleted, with 3 versions",
     ]
-    assert shown(between(env, start, end)) == ["a v3: description changed", "new: created, with 1 version"]
-    assert shown(between(env, start, middle, second)) == ["b: renamed from b to other"]
+    assert sentences(between(env, start, end)) == ["a v3: description changed", "new: created, with 1 version"]
+    assert sentences(between(env, start, middle, second)) == ["b: renamed from b to other"]
     assert ("extra.labels", None, "[]") in {(each.field, each.old, each.new) for each in between(env, start, middle)}
     with open_readonly(env.url) as connection:
         recorded = [sentence(each, sanitize) for each in queries.changes.recorded(connection, ChangeFilter())]
@@ -72,12 +73,12 @@ def test_a_difference_between_moments_is_what_is_left_of_all_changes(
     diff_command(env.settings(), None, moments=(start, middle), versions=None, limit=None, output="text")
     title, *lines = capsys.readouterr().out.splitlines()
     assert title.endswith("UTC: 4 differences.")
-    assert [line.strip() for line in lines] == shown(between(env, start, middle))
+    assert [line.strip() for line in lines] == sentences(between(env, start, middle))
     assert between(env, end, end + timedelta(days=1)) == []
 
 
-def test_what_the_first_run_found_counts_as_created(env: SyncEnv) -> None:
-    start = synced(env)
+def test_records_of_the_first_run_count_as_created(env: SyncEnv) -> None:
+    start = sync(env)
     found = between(env, start - timedelta(days=1), start)
     models = [each for each in found if each.entity == "models"]
 
@@ -94,15 +95,15 @@ def test_two_versions_differ_in_fields_tags_packages_and_last_metrics(
     one, two = env.registry.ids("model-versions")[:2]
     usual = env.registry.get("model-versions", one)["manifest"]
     usual = {key: usual[key] for key in ("type", "name", "ml_repo")}
-    for version, number, said in ((one, 1, ("a", 0.5, "1")), (two, 2, ("b", 0.75, "2"))):
-        text, value, release = said
+    for version, number, values in ((one, 1, ("a", 0.5, "1")), (two, 2, ("b", 0.75, "2"))):
+        text, value, release = values
         packages = [f"torch=={release}", "numpy"]
         manifest: dict[str, Any] = {"version": number, "description": text, "environment": {"pip_packages": packages}}
         metrics = [{"key": "auc", "value": 0.1, "step": number}, {"key": "auc", "value": value, "step": 9 + number}]
         fields = {"manifest": usual | manifest, "metrics": metrics, "tags": [text], "deployable": True}
         env.registry.set_fields(version, fields)
     env.registry.set_fields(model, {"name": "fraud-scorer"})
-    synced(env)
+    sync(env)
 
     def compare(*versions: int, output: str = "text", name: str = "fraud-scorer") -> str:
         diff_command(
@@ -124,11 +125,11 @@ def test_two_versions_differ_in_fields_tags_packages_and_last_metrics(
     assert compare(2, 2).splitlines() == ["v2 compared with v2: 0 differences."]
     other = env.registry.add_model("1", "fraud-scorer")
     env.registry.add_version(other)
-    synced(env)
+    sync(env)
     with pytest.raises(ConfigError, match="Several models have this name and a version 1: use REPO/NAME"):
         compare(1, 1)
     env.registry.delete_model(other)
-    synced(env)
+    sync(env)
     assert compare(1, 2).splitlines() == [title, *lines]
     with pytest.raises(ConfigError, match="The model has no version 99"):
         compare(1, 99)
@@ -136,12 +137,14 @@ def test_two_versions_differ_in_fields_tags_packages_and_last_metrics(
         compare(1, 2, name="fraud")
 
 
-def test_a_comparison_from_before_the_known_history_says_so(env: SyncEnv, capsys: pytest.CaptureFixture[str]) -> None:
+def test_comparison_that_starts_before_the_known_history_has_a_note(
+    env: SyncEnv, capsys: pytest.CaptureFixture[str]
+) -> None:
     version = env.registry.ids("model-versions")[0]
     starts = []
     for tag in ("first", "second", "third"):
         env.registry.set_tags(version, [tag])
-        starts.append(synced(env))
+        starts.append(sync(env))
     first, second, third = starts
     now = datetime.now(UTC)
     env.execute("UPDATE sync_runs SET finished_at = started_at")

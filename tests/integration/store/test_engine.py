@@ -20,8 +20,8 @@ from etl.store.engine import dialect_of, is_new_file, parse_url, writing
 from tests.support.databases import migrate
 
 
-class Complaint(Exception):
-    """What a driver says; PostgreSQL adds a code once there is a session."""
+class DriverError(Exception):
+    """An error of a driver; PostgreSQL adds a code once a session exists."""
 
     sqlstate: str | None = None
 
@@ -39,14 +39,14 @@ class Complaint(Exception):
         ("postgresql+asyncpg://host/db", "The driver of postgresql\\+asyncpg:// is not installed: use postgresql://"),
     ],
 )
-def test_a_url_that_cannot_work_is_told_in_one_line(url: str, message: str) -> None:
+def test_invalid_url_is_refused_in_one_line(url: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as error:
         open_engine(url)
 
     assert "\n" not in str(error.value)
 
 
-def test_a_missing_driver_is_told_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_driver_is_an_error_that_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     imported = builtins.__import__
 
     def without_psycopg(name: str, *args: Any, **kwargs: Any) -> Any:
@@ -60,7 +60,7 @@ def test_a_missing_driver_is_told_with_the_extra_that_brings_it(monkeypatch: pyt
 
 
 @pytest.mark.parametrize("url", ["postgres://host/db", "postgresql://host/db", "postgresql+psycopg://host/db"])
-def test_every_spelling_of_postgresql_means_the_same_driver(url: str) -> None:
+def test_every_spelling_of_postgresql_selects_the_same_driver(url: str) -> None:
     assert open_engine(url).url.drivername == "postgresql+psycopg"
 
 
@@ -89,7 +89,7 @@ def test_opening_a_file_frees_no_lock_of_another_connection_in_the_process(migra
 
 
 def test_escapes_in_the_name_of_a_database_are_decoded(tmp_path: Path) -> None:
-    """By every version of SQLAlchemy, so that an upgrade does not lead to another file."""
+    """An upgrade of SQLAlchemy must not lead to another file."""
     with engine_scope(f"sqlite:///{tmp_path}/50%25%20x+y.db") as engine, engine.connect():
         pass
 
@@ -97,7 +97,7 @@ def test_escapes_in_the_name_of_a_database_are_decoded(tmp_path: Path) -> None:
     assert parse_url("postgresql://user:p%40ss@host/50%25%20x").database == "50% x"
 
 
-def test_a_file_that_may_only_be_read_is_refused_by_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_only_file_is_refused_by_check_may_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with engine_scope(f"sqlite:///{tmp_path}/x.db") as engine, engine.connect() as connection:
         sqlite_dialect.DIALECT.check_may_write(connection)
         monkeypatch.setattr(os, "access", lambda _path, mode: mode != os.W_OK)
@@ -110,7 +110,7 @@ def test_a_file_name_with_a_nul_is_refused(tmp_path: Path) -> None:
         open_engine(f"sqlite:///{tmp_path}/a%00b")
 
 
-def test_a_file_that_cannot_be_a_database_is_told(tmp_path: Path) -> None:
+def test_path_that_cannot_be_a_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
 
     for path, message in (
@@ -123,7 +123,7 @@ def test_a_file_that_cannot_be_a_database_is_told(tmp_path: Path) -> None:
     assert open_engine(f"sqlite:///{tmp_path / 'empty.db'}").url.database
 
 
-def test_a_file_that_is_not_there_is_looked_at_as_an_empty_database(tmp_path: Path) -> None:
+def test_missing_file_is_described_and_not_created(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
     with engine_scope(url, read_only=True) as engine:
         assert describe_database(engine, url) == f"SQLite, {tmp_path / 'new.db'} is not there yet: sync creates it"
@@ -134,12 +134,12 @@ def test_a_file_that_is_not_there_is_looked_at_as_an_empty_database(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_is_named_without_its_password(migrated_url: str, dialect: str) -> None:
+def test_database_is_described_by_product_and_name(migrated_url: str, dialect: str) -> None:
     with engine_scope(migrated_url) as engine:
-        told = describe_database(engine, migrated_url)
+        description = describe_database(engine, migrated_url)
 
-    assert told.startswith({"sqlite": "SQLite 3.", "postgresql": "PostgreSQL 1"}[dialect])
-    assert str(engine.url.database) in told
+    assert description.startswith({"sqlite": "SQLite 3.", "postgresql": "PostgreSQL 1"}[dialect])
+    assert str(engine.url.database) in description
 
 
 @pytest.mark.parametrize("read_only", [True, False])
@@ -148,7 +148,7 @@ def test_a_sqlite_url_with_a_host_is_refused(read_only: bool) -> None:  # noqa: 
         open_engine("sqlite://u:p@host/file.db", read_only=read_only)
 
 
-def test_what_the_database_complains_of_is_a_store_error(migrated_url: str) -> None:
+def test_database_error_is_raised_as_store_error(migrated_url: str) -> None:
     with (
         pytest.raises(StoreError, match="nowhere"),
         engine_scope(migrated_url) as engine,
@@ -157,7 +157,7 @@ def test_what_the_database_complains_of_is_a_store_error(migrated_url: str) -> N
         connection.execute(text("SELECT * FROM nowhere"))
 
 
-def test_what_the_driver_complains_of_is_a_store_error(migrated_url: str) -> None:
+def test_driver_error_is_raised_as_store_error(migrated_url: str) -> None:
     def past_sqlalchemy() -> None:
         with engine_scope(migrated_url) as engine, engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
@@ -180,8 +180,8 @@ def test_what_the_driver_complains_of_is_a_store_error(migrated_url: str) -> Non
         ("no such table: x", StoreError, "SQLite failed: no such table: x."),
     ],
 )
-def test_sqlite_says_what_to_do(message: str, error: type[Exception], advice: str) -> None:
-    found = sqlite_dialect.DIALECT.translate_error(Complaint(message), create_engine("sqlite://"))
+def test_error_of_sqlite_is_translated_with_advice(message: str, error: type[Exception], advice: str) -> None:
+    found = sqlite_dialect.DIALECT.translate_error(DriverError(message), create_engine("sqlite://"))
 
     assert type(found) is error
     assert advice in str(found)
@@ -198,10 +198,12 @@ def test_sqlite_says_what_to_do(message: str, error: type[Exception], advice: st
         ('relation "x" does not exist', "42P01", StoreError, "Check the server"),
     ],
 )
-def test_postgresql_says_what_to_do(message: str, state: str | None, error: type[Exception], advice: str) -> None:
-    complaint = Complaint(message)
-    complaint.sqlstate = state
-    found = postgresql.DIALECT.translate_error(complaint, create_engine("sqlite://"))
+def test_error_of_postgresql_is_translated_with_advice(
+    message: str, state: str | None, error: type[Exception], advice: str
+) -> None:
+    driver_error = DriverError(message)
+    driver_error.sqlstate = state
+    found = postgresql.DIALECT.translate_error(driver_error, create_engine("sqlite://"))
 
     assert type(found) is error
     assert advice in str(found)
@@ -209,7 +211,7 @@ def test_postgresql_says_what_to_do(message: str, state: str | None, error: type
 
 @contextmanager
 def run_lock(engine: Engine, ml_repos: tuple[str, ...] = (), wait: float = 0) -> Iterator[None]:
-    """What a run holds, on a connection of its own."""
+    """Hold the lock of a run, on a separate connection."""
     with (
         ExitStack() as stack,
         dialect_of(engine.url).run_lock(
@@ -226,12 +228,12 @@ def test_a_lock_is_held_by_one_run_at_a_time(migrated_url: str) -> None:
         assert check_lock_free(engine) == "no other run is at work"
 
 
-def test_a_lock_is_waited_for_as_long_as_told(migrated_url: str) -> None:
+def test_lock_that_is_not_free_within_the_wait_raises_lock_held(migrated_url: str) -> None:
     with engine_scope(migrated_url) as engine, run_lock(engine), pytest.raises(LockHeld), run_lock(engine, wait=0.3):
         pass
 
 
-def test_a_file_is_locked_under_whatever_name(tmp_path: Path) -> None:
+def test_file_is_locked_under_the_name_of_a_link_too(tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to(tmp_path / "registry.db")
     with (
         engine_scope(f"sqlite:///{tmp_path / 'registry.db'}") as engine,
@@ -247,7 +249,7 @@ def test_a_file_is_locked_under_whatever_name(tmp_path: Path) -> None:
     ("held", "wanted", "free"),
     [((), ("1",), False), (("1",), (), False), (("1",), ("2",), True), (("1", "2"), ("3", "2"), False)],
 )
-def test_ml_repos_of_a_server_are_locked_each_for_itself(
+def test_ml_repos_in_postgresql_are_locked_separately(
     migrated_template: str, postgres_url: str, held: tuple[str, ...], wanted: tuple[str, ...], *, free: bool
 ) -> None:
     url = postgres_url.replace("/postgres?", f"/{migrated_template}?")
@@ -259,7 +261,7 @@ def test_ml_repos_of_a_server_are_locked_each_for_itself(
             pass
 
 
-def test_a_lock_file_that_cannot_be_written_is_a_setting_to_change(tmp_path: Path) -> None:
+def test_lock_file_that_cannot_be_written_raises_config_error(tmp_path: Path) -> None:
     (tmp_path / "registry.db.lock").mkdir()
     with (
         engine_scope(f"sqlite:///{tmp_path / 'registry.db'}") as engine,
@@ -268,7 +270,7 @@ def test_a_lock_file_that_cannot_be_written_is_a_setting_to_change(tmp_path: Pat
         check_lock_free(engine)
 
 
-def test_a_statement_that_a_signal_interrupts_between_its_rows_keeps_no_write_lock(
+def test_statement_that_a_signal_interrupts_between_its_rows_keeps_no_write_lock(
     migrated_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_dialect, "BUSY_TIMEOUT_MS", 0)
@@ -287,6 +289,5 @@ def test_a_statement_that_a_signal_interrupts_between_its_rows_keeps_no_write_lo
         with other.connect() as connection, writing(connection):
             connection.execute(text("DELETE FROM models"))
 
-    assert (
-        interrupted.value.__traceback__ is not None
-    )  # it keeps the statement alive, as the traceback of a failed run does
+    # The traceback keeps the statement alive, as that of a failed run does.
+    assert interrupted.value.__traceback__ is not None

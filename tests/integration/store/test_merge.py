@@ -20,7 +20,7 @@ from etl.store import open_engine
 from tests.support.sync_env import SyncEnv
 
 
-def test_the_stamps_tell_when_a_record_was_first_seen_and_last_changed(env: SyncEnv) -> None:
+def test_change_updates_last_changed_at_and_keeps_first_seen_at(env: SyncEnv) -> None:
     env.sync()
     version = env.registry.ids("model-versions")[-1]
     before = env.row(ModelVersion, ModelVersion.id == version)
@@ -33,8 +33,8 @@ def test_the_stamps_tell_when_a_record_was_first_seen_and_last_changed(env: Sync
     assert after["deleted_at"] is None
 
 
-@pytest.mark.parametrize("of", ["first load", "change"])
-def test_the_moment_of_a_metric_is_exact_wherever_a_datetime_can_hold_it(env: SyncEnv, of: str) -> None:
+@pytest.mark.parametrize("written_by", ["first load", "change"])
+def test_time_of_a_metric_is_exact_if_a_datetime_can_hold_it(env: SyncEnv, written_by: str) -> None:
     moments: dict[int, datetime | None] = {
         each: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=each)
         for each in (
@@ -44,7 +44,7 @@ def test_the_moment_of_a_metric_is_exact_wherever_a_datetime_can_hold_it(env: Sy
     }  # fmt: skip
     moments |= dict.fromkeys((-(2**63), -62_135_596_800_001, 253_402_300_800_000, 2**63 - 1))
     version = env.registry.ids("model-versions")[0]
-    if of == "change":
+    if written_by == "change":
         env.sync()
     env.registry.set_fields(version, {"metrics": [{"key": "k", "value": 1, "timestamp": each} for each in moments]})
     env.sync()
@@ -53,7 +53,7 @@ def test_the_moment_of_a_metric_is_exact_wherever_a_datetime_can_hold_it(env: Sy
     assert {row["timestamp_ms"]: row["logged_at"] for row in rows} == moments
 
 
-def test_the_lists_of_a_changed_record_are_replaced_whole(env: SyncEnv) -> None:
+def test_child_rows_of_a_changed_record_are_replaced(env: SyncEnv) -> None:
     env.sync()
     model, version = env.registry.ids("models")[0], env.registry.ids("model-versions")[2]
     record = env.registry.get("model-versions", version)
@@ -86,7 +86,7 @@ def test_the_lists_of_a_changed_record_are_replaced_whole(env: SyncEnv) -> None:
     assert env.held()["models"] == env.served()["models"]
 
 
-def test_a_changed_record_rewrites_no_other(env: SyncEnv) -> None:
+def test_changed_record_causes_no_write_of_another(env: SyncEnv) -> None:
     env.sync()
     before = env.registry_dump()
     env.registry.set_tags(env.registry.records("models")[0]["latest_version"]["id"], ["new"], touch=False)
@@ -102,25 +102,25 @@ def test_a_changed_record_rewrites_no_other(env: SyncEnv) -> None:
 @pytest.mark.parametrize(
     ("field", "old", "new"), [("type", "user", "robot"), ("slug", "a@b", None), ("extra", None, {"odd": 1})]
 )
-def test_a_subject_is_kept_as_the_newest_record_shows_it(env: SyncEnv, field: str, old: Any, new: Any) -> None:
+def test_subject_is_stored_as_in_the_newest_record(env: SyncEnv, field: str, old: Any, new: Any) -> None:
     names = {"type": "subjectType", "slug": "subjectSlug"}
     first, second = env.registry.ids("model-versions")[:2]
 
-    def shown(value: Any) -> dict[str, Any]:
+    def subject(value: Any) -> dict[str, Any]:
         return {"subjectId": "s"} | ({names[field]: value} if field in names else value or {})
 
     env.registry.set_fields(
-        first, {"created_by_subject": shown(new), "updated_at": "2025-01-02T00:00:00Z"}, touch=False
+        first, {"created_by_subject": subject(new), "updated_at": "2025-01-02T00:00:00Z"}, touch=False
     )
     env.registry.set_fields(
-        second, {"created_by_subject": shown(old), "updated_at": "2025-01-01T00:00:00Z"}, touch=False
+        second, {"created_by_subject": subject(old), "updated_at": "2025-01-01T00:00:00Z"}, touch=False
     )
     env.sync()
 
     assert env.row(Subject, Subject.id == "s")[field] == new
 
 
-def test_changes_are_told_field_by_field(env: SyncEnv) -> None:
+def test_changes_are_recorded_field_by_field(env: SyncEnv) -> None:
     version = env.registry.records("model-versions")[-1]
     env.registry.set_tags(version["id"], ["old", "kept"])
     env.sync()
@@ -129,9 +129,9 @@ def test_changes_are_told_field_by_field(env: SyncEnv) -> None:
     env.registry.set_fields(version["model_id"], {"name": "renamed"}, touch=False)
     summary = env.sync()
 
-    told = env.rows(Change)
-    assert {row["run_id"] for row in told} == {summary.run_id}
-    assert sorted((r["entity"], r["kind"], r["field"], r["old_value"], r["new_value"]) for r in told) == [
+    changes = env.rows(Change)
+    assert {row["run_id"] for row in changes} == {summary.run_id}
+    assert sorted((r["entity"], r["kind"], r["field"], r["old_value"], r["new_value"]) for r in changes) == [
         ("model_versions", "tag_added", "tags", None, "new"),
         ("model_versions", "tag_removed", "tags", "old", None),
         ("model_versions", "updated", "version_alias", version["manifest"]["version_alias"], "v9"),
@@ -145,22 +145,22 @@ def test_changes_are_told_field_by_field(env: SyncEnv) -> None:
     ]
 
 
-def test_what_is_new_and_what_is_gone_is_told_once(env: SyncEnv) -> None:
+def test_created_and_deleted_records_are_recorded_once(env: SyncEnv) -> None:
     env.sync()
-    gone = env.registry.ids("models")[0]
-    env.registry.delete_model(gone)
-    fresh = env.registry.add_model("1")
-    version = env.registry.add_version(fresh)
+    deleted = env.registry.ids("models")[0]
+    env.registry.delete_model(deleted)
+    added = env.registry.add_model("1")
+    version = env.registry.add_version(added)
     env.sync()
     env.sync()
 
-    told = [(row["entity_id"], row["kind"]) for row in env.rows(Change, Change.entity == "models")]
-    assert sorted(told) == sorted([(gone, "deleted"), (fresh, "created")])
+    changes = [(row["entity_id"], row["kind"]) for row in env.rows(Change, Change.entity == "models")]
+    assert sorted(changes) == sorted([(deleted, "deleted"), (added, "created")])
     created = env.rows(Change, Change.entity == "model_versions", Change.kind == "created")
     assert [row["entity_id"] for row in created] == [version]
 
 
-def test_it_is_remembered_as_what_a_model_was_seen_when_its_versions_were_read(env: SyncEnv) -> None:
+def test_change_hash_of_a_model_is_stored_when_its_versions_are_read(env: SyncEnv) -> None:
     env.sync()
     before = {row["model_id"]: row["change_hash"] for row in env.rows(VersionReadState)}
     changed = env.registry.ids("models")[0]
@@ -172,7 +172,7 @@ def test_it_is_remembered_as_what_a_model_was_seen_when_its_versions_were_read(e
     assert [model for model in before if before[model] != after[model]] == [changed]
 
 
-def test_a_reader_never_sees_half_a_run(env: SyncEnv) -> None:
+def test_reader_never_sees_a_part_of_a_run(env: SyncEnv) -> None:
     env.sync()
     for model in env.registry.ids("models"):
         env.registry.set_fields(model, {"name": "second"})
@@ -180,7 +180,7 @@ def test_a_reader_never_sees_half_a_run(env: SyncEnv) -> None:
     seen: set[tuple[int, int, int]] = set()
     stop = threading.Event()
 
-    def look() -> None:
+    def read() -> None:
         engine = open_engine(env.url)
         query = text(
             "SELECT (SELECT COUNT(*) FROM models WHERE name = 'second'), (SELECT COUNT(*) FROM model_versions), "
@@ -192,7 +192,7 @@ def test_a_reader_never_sees_half_a_run(env: SyncEnv) -> None:
                 connection.rollback()
         engine.dispose()
 
-    reader = threading.Thread(target=look)
+    reader = threading.Thread(target=read)
     reader.start()
     try:
         env.sync()
@@ -205,14 +205,14 @@ def test_a_reader_never_sees_half_a_run(env: SyncEnv) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
-def test_a_first_load_leaves_statistics_behind_without_which_views_are_planned_badly(env: SyncEnv) -> None:
+def test_first_load_updates_the_statistics_that_plans_of_views_need(env: SyncEnv) -> None:
     tables = {"model_version_metrics": ModelVersionMetric, "models": Model, "subjects": Subject}
 
-    def counted() -> dict[str, float]:
+    def row_estimates() -> dict[str, float]:
         with env.connection() as connection:
             found = connection.execute(text("SELECT relname, reltuples FROM pg_class WHERE relkind = 'r'"))
             return {name: tuples for name, tuples in found if name in tables}
 
-    assert {*counted().values()} <= {-1.0, 0.0}
+    assert {*row_estimates().values()} <= {-1.0, 0.0}
     env.sync()
-    assert counted() == {name: len(env.rows(table)) for name, table in tables.items()}
+    assert row_estimates() == {name: len(env.rows(table)) for name, table in tables.items()}

@@ -1,4 +1,4 @@
-"""Sessions with PostgreSQL: the same settings, schema and locks, whatever the role and the database prefer."""
+"""Sessions with PostgreSQL have fixed settings, schema and locks, whatever the defaults of role and database."""
 
 from collections.abc import Iterator
 
@@ -47,7 +47,7 @@ def test_settings_of_the_database_change_nothing_in_a_run(url: str, setting: str
         assert env.held() == env.served()
 
 
-def test_no_session_compiles_queries(url: str) -> None:
+def test_no_session_uses_jit(url: str) -> None:
     alter_database(url, "jit = on")
     with engine_scope(url) as engine, engine.connect() as connection:
         assert connection.scalar(text("SHOW jit")) == "off"
@@ -113,41 +113,41 @@ def test_a_schema_that_does_not_fit_the_database_is_refused(database_url: str, m
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for locks only as long as a test may."""
+def short_lock_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the time that sessions wait for locks."""
     monkeypatch.setattr(postgresql_session, "LOCK_TIMEOUT_S", 0.2)
     monkeypatch.setattr(postgresql_session, "MIGRATION_LOCK_TIMEOUT_S", 0.2)
     monkeypatch.setattr(schema, "_PAUSE_S", 0)
 
 
-def locked(pid: int) -> str:
+def lock_message(pid: int) -> str:
     return rf"session {pid} \(role \w+, application psql, idle in transaction\) holds a lock on the tables"
 
 
-@pytest.mark.usefixtures("impatient")
-def test_a_migration_behind_a_lock_ends_and_names_the_session(postgres_url: str) -> None:
+@pytest.mark.usefixtures("short_lock_timeouts")
+def test_migration_that_waits_for_a_lock_ends_and_names_the_session(postgres_url: str) -> None:
     with new_database(postgres_url) as url, engine_scope(url) as engine:
         schema.upgrade(engine, "0001")
         with psycopg.connect(libpq(url), application_name="psql") as other:
             other.execute("LOCK TABLE models IN ACCESS EXCLUSIVE MODE")
-            with pytest.raises(DatabaseLocked, match=locked(other.info.backend_pid)):
+            with pytest.raises(DatabaseLocked, match=lock_message(other.info.backend_pid)):
                 schema.upgrade(engine)
         schema.upgrade(engine)
         assert schema.current(engine) == schema.head()
 
 
-@pytest.mark.usefixtures("impatient")
-def test_a_merge_behind_a_lock_ends_writes_nothing_and_names_the_session(url: str) -> None:
+@pytest.mark.usefixtures("short_lock_timeouts")
+def test_merge_that_waits_for_a_lock_ends_writes_nothing_and_names_the_session(url: str) -> None:
     with sync_env(url) as env, psycopg.connect(libpq(url), application_name="psql") as other:
         other.execute("LOCK TABLE models IN EXCLUSIVE MODE")
-        with pytest.raises(DatabaseLocked, match=locked(other.info.backend_pid)):
+        with pytest.raises(DatabaseLocked, match=lock_message(other.info.backend_pid)):
             env.sync()
         other.rollback()
         assert env.rows(Model) == []
         assert env.sync().status == "succeeded"
 
 
-def test_the_lock_of_a_session_that_has_ended_is_told_without_a_name(url: str) -> None:
+def test_blocking_session_is_none_if_no_session_holds_a_lock(url: str) -> None:
     engine = open_engine(url)
     with engine.connect() as connection:
         assert postgresql_session.blocking_session(connection) is None
@@ -170,7 +170,7 @@ USE_SEQUENCES = "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {}"
          "in a read-only transaction: take a role, and a server, that may write", "can only read here"),
     ],
 )  # fmt: skip
-def test_a_role_that_may_not_write_is_refused_by_runs_and_told_by_check(
+def test_role_that_may_not_write_is_refused_by_runs_and_by_describe(
     url: str, grants: list[str], refusal: str, fix: str
 ) -> None:
     database = str(make_url(url).database)
@@ -183,10 +183,10 @@ def test_a_role_that_may_not_write_is_refused_by_runs_and_told_by_check(
         run_sql(url, sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
         try:
             run_sql(url, *(sql.SQL(grant).format(sql.Identifier(role), **name) for grant in grants))
-            theirs = make_url(url).set(username=role).render_as_string(hide_password=False)
+            role_url = make_url(url).set(username=role).render_as_string(hide_password=False)
             with pytest.raises(ConfigError, match=refusal):
-                env.sync(database_url=theirs)
-            with engine_scope(theirs) as engine, pytest.raises(ConfigError, match=fix):
+                env.sync(database_url=role_url)
+            with engine_scope(role_url) as engine, pytest.raises(ConfigError, match=fix):
                 schema.describe(engine)
 
             assert env.registry_dump() == before

@@ -13,13 +13,13 @@ from etl.store import open_readonly, queries
 
 @pytest.fixture
 def unwritable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one sees who may only read the folder; whoever runs these tests may be root, who may write anywhere."""
+    """Make the folder look read-only: tests may run as root, who may write anywhere."""
     allowed = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path and allowed(path, mode))
 
 
 @pytest.mark.usefixtures("unwritable_folder")
-def test_a_look_from_where_runs_cannot_be_followed_is_no_state_when_one_wrote_meanwhile(
+def test_read_from_a_read_only_folder_fails_if_a_run_writes_at_the_same_time(
     migrated_file: Path, tmp_path: Path
 ) -> None:
     file = Path(shutil.copy(migrated_file, tmp_path / "registry.db"))
@@ -30,16 +30,14 @@ def test_a_look_from_where_runs_cannot_be_followed_is_no_state_when_one_wrote_me
 
 
 def write(file: Path) -> None:
-    """As a run does."""
+    """Commit a row, as a run does."""
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("INSERT INTO subjects (id) VALUES ('a')")
         connection.commit()
 
 
 @pytest.mark.usefixtures("unwritable_folder")
-def test_a_file_that_runs_write_is_not_browsed_where_they_cannot_be_followed(
-    migrated_file: Path, tmp_path: Path
-) -> None:
+def test_file_in_a_read_only_folder_is_not_browsed(migrated_file: Path, tmp_path: Path) -> None:
     file = Path(shutil.copy(migrated_file, tmp_path / "registry.db"))
     with pytest.raises(ConfigError, match="look at a copy"):
         queries.explore.connect(file)

@@ -8,19 +8,19 @@ from sqlalchemy import Connection, inspect, select, text
 
 from etl.models import VERSION_TABLE, Base, ModelVersionMetric, SyncRun, views
 from etl.store import open_readonly, queries
-from tests.integration.models.test_types import named
+from tests.integration.models.test_types import with_named_floats
 from tests.support.malformed_records import KEPT, ODD, REFUSED, serve
 from tests.support.sync_env import SyncEnv
 
 EVERYTHING = {**Base.metadata.tables, **views.metadata.tables}
 
-_AGING = {"sync_freshness": "age_seconds", "production_history": "duration_seconds"}
+_TIME_DEPENDENT = {"sync_freshness": "age_seconds", "production_history": "duration_seconds"}
 """The views with a column that depends on the time of the query."""
 
 
 @pytest.fixture
 def filled(env: SyncEnv) -> SyncEnv:
-    """Odd records beside good ones, two runs, and something that changed between them."""
+    """Valid and malformed records, after two runs with a change between them."""
     serve(env, KEPT | REFUSED)
     env.sync()
     env.registry.set_fields(env.registry.ids("model-versions")[0], {"tags": ["prod", ODD], "deployable": True})
@@ -34,24 +34,24 @@ def connection(filled: SyncEnv) -> Iterator[Connection]:
         yield connection
 
 
-def everything(connection: Connection, name: str, chunk: int = queries.export.CHUNK_ROWS) -> list[queries.export.Row]:
+def read_rows(connection: Connection, name: str, chunk: int = queries.export.CHUNK_ROWS) -> list[queries.export.Row]:
     return [row for rows in queries.export.rows(connection, name, chunk) for row in rows]
 
 
 def dicts(connection: Connection, name: str) -> list[dict[str, Any]]:
     names = [field.name for field in queries.export.tables_and_views()[name].fields]
-    return [dict(zip(names, row, strict=True)) for row in everything(connection, name)]
+    return [dict(zip(names, row, strict=True)) for row in read_rows(connection, name)]
 
 
-def test_every_table_and_view_of_the_database_is_named_but_that_of_migrations(env: SyncEnv) -> None:
+def test_every_table_and_view_but_that_of_migrations_is_listed(env: SyncEnv) -> None:
     with env.connection() as connection:
-        there = inspect(connection)
-        found = {*there.get_table_names(), *there.get_view_names()}
+        inspector = inspect(connection)
+        found = {*inspector.get_table_names(), *inspector.get_view_names()}
 
     assert set(queries.export.tables_and_views()) == found - {VERSION_TABLE}
 
 
-def test_tables_and_columns_are_described_as_the_mappings_do() -> None:
+def test_tables_and_columns_are_described_as_in_the_mappings() -> None:
     versions = queries.export.tables_and_views()["model_versions"]
     fields = {field.name: field for field in versions.fields}
 
@@ -71,7 +71,7 @@ def test_tables_and_columns_are_described_as_the_mappings_do() -> None:
     assert queries.export.tables_and_views()["latest_metrics"].is_view
 
 
-def test_each_value_comes_as_it_was_stored_and_json_as_text(connection: Connection) -> None:
+def test_each_value_is_returned_as_stored_and_json_as_text(connection: Connection) -> None:
     for name, table in EVERYTHING.items():
         kinds = {field.name: field.kind for field in queries.export.tables_and_views()[name].fields}
         with queries.export.snapshot(connection):
@@ -80,29 +80,29 @@ def test_each_value_comes_as_it_was_stored_and_json_as_text(connection: Connecti
         for row in found:
             row |= {column: row[column] and json.loads(row[column]) for column in row if kinds[column] == "json"}
         for row in stored:
-            row |= {column: named(row[column]) for column in row if kinds[column] == "json"}
-        if age := _AGING.get(name):  # of an age, SQLite's clock tells two
+            row |= {column: with_named_floats(row[column]) for column in row if kinds[column] == "json"}
+        if age := _TIME_DEPENDENT.get(name):  # time passes between the two queries
             assert [row.pop(age) for row in found] == pytest.approx([row.pop(age) for row in stored], abs=3600)
 
         assert sorted(map(repr, found)) == sorted(map(repr, stored))
         assert found or name in views.metadata.tables or name == "pruned_history"  # nothing was pruned
 
 
-def test_each_value_is_of_the_type_that_its_column_promises(connection: Connection) -> None:
+def test_each_value_has_the_type_of_its_column(connection: Connection) -> None:
     types = {"text": str, "json": str, "integer": int, "number": float, "boolean": bool, "moment": datetime}
     for name, content in queries.export.tables_and_views().items():
         with queries.export.snapshot(connection):
-            found = everything(connection, name)
+            found = read_rows(connection, name)
         for place, field in enumerate(content.fields):
             assert {type(row[place]) for row in found} - {types[field.kind]} <= {type(None)}, field
             if field.kind == "moment":
                 assert {row[place].utcoffset() for row in found if row[place]} <= {timedelta(0)}
 
 
-def test_rows_of_a_table_come_in_the_order_of_its_key_and_no_chunk_is_too_long(filled: SyncEnv) -> None:
+def test_rows_are_in_the_order_of_the_key_and_in_chunks_of_the_given_length(filled: SyncEnv) -> None:
     with open_readonly(filled.url) as connection, queries.export.snapshot(connection):
         chunks = list(queries.export.rows(connection, "model_version_metrics", 7))
-        together = everything(connection, "model_version_metrics")
+        together = read_rows(connection, "model_version_metrics")
 
     assert [row for chunk in chunks for row in chunk] == together
     assert {len(chunk) for chunk in chunks[:-1]} == {7}
@@ -111,7 +111,7 @@ def test_rows_of_a_table_come_in_the_order_of_its_key_and_no_chunk_is_too_long(f
     ]
 
 
-def test_wide_rows_come_few_at_a_time(env: SyncEnv) -> None:
+def test_chunks_of_wide_rows_are_short(env: SyncEnv) -> None:
     env.sync()
     wide = "w" * 1_000_000
     with env.connection() as connection:
@@ -127,16 +127,16 @@ def test_wide_rows_come_few_at_a_time(env: SyncEnv) -> None:
     assert max(lengths) <= 200
 
 
-def test_what_a_run_commits_meanwhile_is_not_seen(filled: SyncEnv) -> None:
+def test_snapshot_does_not_see_what_a_run_commits_at_the_same_time(filled: SyncEnv) -> None:
     with open_readonly(filled.url) as connection, queries.export.snapshot(connection) as now:
-        before = {name: everything(connection, name) for name in EVERYTHING if name not in _AGING}
+        before = {name: read_rows(connection, name) for name in EVERYTHING if name not in _TIME_DEPENDENT}
         newest = queries.export.newest_run(connection)
         filled.registry.add_version(filled.registry.ids("models")[0])
         summary = filled.sync()
-        after = {name: everything(connection, name) for name in before}
+        after = {name: read_rows(connection, name) for name in before}
         assert queries.export.newest_run(connection) == newest
     with open_readonly(filled.url) as connection, queries.export.snapshot(connection) as later:
-        found = {name: everything(connection, name) for name in before}
+        found = {name: read_rows(connection, name) for name in before}
         run = queries.export.newest_run(connection)
 
     assert before == after
@@ -147,16 +147,16 @@ def test_what_a_run_commits_meanwhile_is_not_seen(filled: SyncEnv) -> None:
     assert now <= later
 
 
-def test_a_moment_that_nothing_was_read_at_yet_is_fixed_all_the_same(filled: SyncEnv) -> None:
+def test_snapshot_is_fixed_before_anything_is_read(filled: SyncEnv) -> None:
     with open_readonly(filled.url) as connection, queries.export.snapshot(connection):
         filled.registry.add_version(filled.registry.ids("models")[0])
         run = filled.sync()
-        found = everything(connection, "sync_runs")
+        found = read_rows(connection, "sync_runs")
 
     assert run.run_id not in {row[0] for row in found}
 
 
-def test_the_last_complete_run_is_told_beside_the_newest(filled: SyncEnv) -> None:
+def test_last_complete_run_can_be_another_than_the_newest(filled: SyncEnv) -> None:
     complete, newest = (row["id"] for row in filled.rows(SyncRun))
     with filled.connection() as connection:
         connection.execute(text("UPDATE sync_runs SET started_at = '2024-05-01 10:00:00+00', complete = true"))
@@ -165,21 +165,24 @@ def test_the_last_complete_run_is_told_beside_the_newest(filled: SyncEnv) -> Non
             {"id": newest},
         )
     with open_readonly(filled.url) as connection, queries.export.snapshot(connection):
-        last, whole = queries.export.newest_run(connection), queries.export.newest_run(connection, complete=True)
+        last, last_complete = (
+            queries.export.newest_run(connection),
+            queries.export.newest_run(connection, complete=True),
+        )
 
     assert last is not None
-    assert whole is not None
-    assert (last.id, last.complete, whole.id, whole.complete) == (newest, False, complete, True)
+    assert last_complete is not None
+    assert (last.id, last.complete, last_complete.id, last_complete.complete) == (newest, False, complete, True)
 
 
-def test_where_there_was_no_run_there_is_a_moment_all_the_same(migrated_url: str) -> None:
+def test_snapshot_of_a_database_without_runs_has_a_time(migrated_url: str) -> None:
     with open_readonly(migrated_url) as connection, queries.export.snapshot(connection) as now:
         assert queries.export.newest_run(connection) is None
     assert abs(now - datetime.now(UTC)) < timedelta(hours=1)
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
-def test_a_snapshot_does_not_compile_the_views_of_history(migrated_url: str) -> None:
+def test_snapshot_reads_views_of_history_without_jit(migrated_url: str) -> None:
     with open_readonly(migrated_url) as connection, queries.export.snapshot(connection):
         plan = connection.scalars(text("EXPLAIN SELECT * FROM production_versions")).all()
     assert not [line for line in plan if line.startswith("JIT")]

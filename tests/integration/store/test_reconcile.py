@@ -9,15 +9,15 @@ from tests.support.sync_env import SyncEnv, sync_env
 
 
 def delete_models(env: SyncEnv, count: int) -> list[str]:
-    gone = env.registry.ids("models")[:count]
-    for model in gone:
+    deleted = env.registry.ids("models")[:count]
+    for model in deleted:
         env.registry.delete_model(model)
-    return gone
+    return deleted
 
 
-def test_what_is_gone_is_marked_and_stays(env: SyncEnv) -> None:
+def test_deleted_model_is_marked_and_kept_with_its_versions(env: SyncEnv) -> None:
     env.sync()
-    (gone,) = delete_models(env, 1)
+    (deleted,) = delete_models(env, 1)
     summary = env.sync()
 
     assert summary.tallies == {
@@ -25,14 +25,14 @@ def test_what_is_gone_is_marked_and_stays(env: SyncEnv) -> None:
         "models": Tally(seen=11, unchanged=11, deleted=1),
         "model_versions": Tally(deleted=3),
     }
-    model = env.row(Model, Model.id == gone)
-    versions = env.rows(ModelVersion, ModelVersion.model_id == gone)
+    model = env.row(Model, Model.id == deleted)
+    versions = env.rows(ModelVersion, ModelVersion.model_id == deleted)
     assert [each["deleted_at"] for each in versions] == [model["deleted_at"]] * 3
     assert model["deleted_at"] == model["last_changed_at"] > model["first_seen_at"]
     assert env.held() == env.served()
 
 
-def test_what_is_gone_is_counted_once(env: SyncEnv) -> None:
+def test_deleted_model_is_counted_once(env: SyncEnv) -> None:
     env.sync()
     delete_models(env, 1)
     env.sync()
@@ -42,7 +42,7 @@ def test_what_is_gone_is_counted_once(env: SyncEnv) -> None:
     assert env.registry_dump() == before
 
 
-def test_a_version_that_is_gone_is_found_when_its_model_looks_changed(env: SyncEnv) -> None:
+def test_deleted_version_is_found_if_its_model_has_changed(env: SyncEnv) -> None:
     env.sync()
     env.registry.delete_version(env.registry.ids("model-versions")[0])
     summary = env.sync()
@@ -51,7 +51,7 @@ def test_a_version_that_is_gone_is_found_when_its_model_looks_changed(env: SyncE
     assert env.held() == env.served()
 
 
-def test_an_older_version_that_is_gone_without_a_sign_is_found_by_a_full_run(env: SyncEnv) -> None:
+def test_version_deleted_without_a_new_updated_at_is_found_by_a_full_run(env: SyncEnv) -> None:
     env.sync()
     env.registry.delete_version(env.registry.ids("model-versions")[0], touch=False)
 
@@ -59,7 +59,7 @@ def test_an_older_version_that_is_gone_without_a_sign_is_found_by_a_full_run(env
     assert env.sync(full=True).tallies[Entity.MODEL_VERSIONS] == Tally(seen=35, unchanged=35, deleted=1)
 
 
-def test_an_ml_repo_that_is_gone_takes_all_inside_along(env: SyncEnv) -> None:
+def test_delete_of_an_ml_repo_deletes_its_models_and_versions(env: SyncEnv) -> None:
     env.sync()
     env.registry.delete_ml_repo("2")
     summary = env.sync(allow_mass_delete=True)
@@ -69,19 +69,19 @@ def test_an_ml_repo_that_is_gone_takes_all_inside_along(env: SyncEnv) -> None:
     assert env.held() == env.served()
 
 
-def test_a_model_that_comes_back_brings_its_versions(env: SyncEnv) -> None:
+def test_restored_model_restores_its_versions(env: SyncEnv) -> None:
     env.sync()
     before = env.held()
-    (gone,) = delete_models(env, 1)
+    (deleted,) = delete_models(env, 1)
     env.sync()
-    env.registry.restore(gone)
+    env.registry.restore(deleted)
     summary = env.sync()
 
     assert summary.tallies[Entity.MODELS] == Tally(seen=12, unchanged=11, restored=1)
     assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=3, restored=3)
     assert env.held() == before
-    told = [(row["entity"], row["kind"]) for row in env.rows(Change)]
-    assert sorted(told) == [
+    changes = [(row["entity"], row["kind"]) for row in env.rows(Change)]
+    assert sorted(changes) == [
         ("model_versions", "deleted"),
         ("model_versions", "deleted"),
         ("model_versions", "deleted"),
@@ -93,11 +93,11 @@ def test_a_model_that_comes_back_brings_its_versions(env: SyncEnv) -> None:
     ]
 
 
-def test_a_model_that_comes_back_brings_versions_that_are_not_read(env: SyncEnv) -> None:
+def test_restored_model_restores_versions_that_are_not_read(env: SyncEnv) -> None:
     env.sync()
-    (gone,) = delete_models(env, 1)
+    (deleted,) = delete_models(env, 1)
     env.sync()
-    env.registry.restore(gone)
+    env.registry.restore(deleted)
     summary = env.sync(versions="latest")
 
     assert summary.tallies[Entity.MODEL_VERSIONS] == Tally(seen=1, restored=3)
@@ -105,19 +105,19 @@ def test_a_model_that_comes_back_brings_versions_that_are_not_read(env: SyncEnv)
     assert len(env.rows(Change, Change.kind == "restored")) == 4
 
 
-def test_a_version_deleted_before_its_model_does_not_come_back_with_it(env: SyncEnv) -> None:
+def test_version_deleted_before_its_model_is_not_restored_with_it(env: SyncEnv) -> None:
     env.sync()
     env.registry.delete_version(env.registry.ids("model-versions")[0])
     env.sync()
-    (gone,) = delete_models(env, 1)
+    (deleted,) = delete_models(env, 1)
     env.sync()
-    env.registry.restore(gone)
+    env.registry.restore(deleted)
     env.sync(versions="latest")
 
     assert env.held() == env.served()
 
 
-def test_a_record_that_comes_back_older_than_it_was_is_restored_as_it_was(env: SyncEnv) -> None:
+def test_record_that_is_listed_again_with_an_older_time_is_restored_as_stored(env: SyncEnv) -> None:
     version = env.registry.records("model-versions")[-1]
     env.sync()
     env.registry.delete_version(version["id"])
@@ -132,7 +132,7 @@ def test_a_record_that_comes_back_older_than_it_was_is_restored_as_it_was(env: S
     assert env.rows(Change, Change.kind == "tag_added") == []
 
 
-def test_a_record_that_comes_back_changed_is_restored_and_told_field_by_field(env: SyncEnv) -> None:
+def test_record_that_is_listed_again_with_changes_is_restored_and_its_changes_recorded(env: SyncEnv) -> None:
     version = env.registry.ids("model-versions")[-1]
     env.sync()
     env.registry.delete_version(version)
@@ -147,7 +147,7 @@ def test_a_record_that_comes_back_changed_is_restored_and_told_field_by_field(en
 
 
 @pytest.mark.parametrize("share", [0.07, 0.14, 0.28, 0.29, 0.57, 1.0])
-def test_exactly_the_share_that_is_allowed_may_go(migrated_url: str, share: float) -> None:
+def test_deletes_up_to_the_limit_are_written(migrated_url: str, share: float) -> None:
     registry = Registry.generate(ml_repos=1, models=100, versions=0)
     with sync_env(migrated_url, registry) as env:
         env.sync(page_size=200)
@@ -157,7 +157,7 @@ def test_exactly_the_share_that_is_allowed_may_go(migrated_url: str, share: floa
 
 
 @pytest.mark.parametrize("share", [0.0, 0.07, 0.28, 0.29])
-def test_one_more_than_the_share_refuses_the_run(migrated_url: str, share: float) -> None:
+def test_one_delete_over_the_limit_refuses_the_run(migrated_url: str, share: float) -> None:
     registry = Registry.generate(ml_repos=1, models=100, versions=0)
     with sync_env(migrated_url, registry) as env:
         env.sync(page_size=200)
@@ -169,7 +169,7 @@ def test_one_more_than_the_share_refuses_the_run(migrated_url: str, share: float
         assert env.registry_dump() == before
 
 
-def test_what_is_deleted_already_does_not_count_for_the_share(env: SyncEnv) -> None:
+def test_limit_is_a_share_of_the_records_not_deleted_before(env: SyncEnv) -> None:
     env.sync()
     delete_models(env, 6)
     env.sync(allow_mass_delete=True)
@@ -178,14 +178,14 @@ def test_what_is_deleted_already_does_not_count_for_the_share(env: SyncEnv) -> N
         env.sync()
 
 
-def test_a_mass_delete_that_is_allowed_is_written(env: SyncEnv) -> None:
+def test_mass_delete_that_is_allowed_is_written(env: SyncEnv) -> None:
     env.sync()
     delete_models(env, 12)
 
     assert env.sync(allow_mass_delete=True).tallies[Entity.MODELS] == Tally(deleted=12)
 
 
-def test_the_share_is_looked_at_for_each_table_by_itself(env: SyncEnv) -> None:
+def test_limit_applies_to_each_table_separately(env: SyncEnv) -> None:
     env.sync()
     for version in env.registry.ids("model-versions")[:8]:
         env.registry.delete_version(version)
@@ -193,7 +193,7 @@ def test_the_share_is_looked_at_for_each_table_by_itself(env: SyncEnv) -> None:
         env.sync()
 
 
-def test_a_dry_run_meets_the_guard_too(env: SyncEnv) -> None:
+def test_dry_run_over_the_delete_limit_is_refused(env: SyncEnv) -> None:
     env.sync()
     delete_models(env, 6)
     summary = env.sync(dry_run=True)
@@ -203,7 +203,7 @@ def test_a_dry_run_meets_the_guard_too(env: SyncEnv) -> None:
     assert "6 of 12 models are missing" in summary.warnings[-1]
 
 
-def test_no_delete_marks_nothing_and_a_later_run_does(env: SyncEnv) -> None:
+def test_no_delete_deletes_nothing_and_the_next_run_does(env: SyncEnv) -> None:
     env.sync()
     delete_models(env, 2)
     summary = env.sync(no_delete=True)
@@ -213,7 +213,7 @@ def test_no_delete_marks_nothing_and_a_later_run_does(env: SyncEnv) -> None:
     assert env.held() == env.served()
 
 
-def test_a_sweep_that_was_not_proven_deletes_nothing(env: SyncEnv) -> None:
+def test_unproven_sweep_deletes_nothing(env: SyncEnv) -> None:
     env.sync()
     delete_models(env, 1)
     env.plane.faults = [fault("wrong_total,endpoint=models")]

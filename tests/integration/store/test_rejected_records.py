@@ -14,12 +14,12 @@ ENTITIES = ["ml-repos", "models", "model-versions"]
 
 
 def add_odd(env: SyncEnv, entity: str) -> None:
-    """A new record of the source that nests too deep to be stored."""
+    """Add a record to the source that is nested too deep to be stored."""
     env.registry.put_raw(entity, "odd", {"id": "odd", "deep": DEEP, "model_id": "nobody lists it"})
 
 
 def drop(env: SyncEnv, entity: str, record: str = "odd") -> None:
-    """The source has it no more."""
+    """Delete a record from the source."""
     env.registry._drop(env.registry._entry(record, entity))
 
 
@@ -28,55 +28,55 @@ def is_open(env: SyncEnv) -> bool:
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
-def test_a_record_that_a_later_run_can_store_is_resolved_when_that_run_began(env: SyncEnv, entity: str) -> None:
+def test_rejected_record_is_resolved_by_a_later_run_that_stores_it(env: SyncEnv, entity: str) -> None:
     first = env.registry.ids(entity)[0]
     env.registry.set_fields(first, {"deep": DEEP})
     before = env.sync()
-    opened = is_open(env)
+    was_open = is_open(env)
     env.registry.set_fields(first, {"deep": None})
     after = env.sync()
     row = env.row(RejectedRecord)
 
-    assert (before.rejected, opened, after.rejected) == (1, True, 0)
+    assert (before.rejected, was_open, after.rejected) == (1, True, 0)
     assert row["rejected_at"] < row["resolved_at"]
     assert env.held() == env.served()
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
-def test_a_record_that_is_gone_is_resolved_by_a_run_that_read_all(env: SyncEnv, entity: str) -> None:
+def test_deleted_record_is_resolved_by_a_full_run(env: SyncEnv, entity: str) -> None:
     env.sync()
     add_odd(env, entity)
     env.sync(full=True)
-    opened = is_open(env)
+    was_open = is_open(env)
     drop(env, entity)
     env.sync(full=True)
 
-    assert opened
+    assert was_open
     assert not is_open(env)
 
 
-def test_one_without_an_id_is_gone_when_nothing_like_it_comes(env: SyncEnv) -> None:
+def test_record_without_an_id_is_resolved_once_the_list_has_no_such_record(env: SyncEnv) -> None:
     env.registry.put_raw("models", "odd", {"name": "nobody"})
     env.sync()
     env.registry.put_raw("models", "odd", {"name": "somebody"})
     env.sync()
-    both = [row["resolved_at"] for row in env.rows(RejectedRecord)]
+    resolved_before = [row["resolved_at"] for row in env.rows(RejectedRecord)]
     drop(env, "models")
     env.sync()
 
-    assert both == [None, None]  # who came instead may be the same record
+    assert resolved_before == [None, None]  # the second may be the same record, renamed
     assert all(row["resolved_at"] for row in env.rows(RejectedRecord))
 
 
 @pytest.mark.parametrize(
-    "given", [{"ml_repo": ("1",)}, {"name": "no-such"}, {"max_sweeps": 1, "page_size": 5}], ids=min
+    "options", [{"ml_repo": ("1",)}, {"name": "no-such"}, {"max_sweeps": 1, "page_size": 5}], ids=min
 )
-def test_a_run_that_did_not_read_all_takes_no_record_for_gone(env: SyncEnv, given: dict[str, Any]) -> None:
+def test_filtered_or_incomplete_run_does_not_resolve_a_deleted_record(env: SyncEnv, options: dict[str, Any]) -> None:
     add_odd(env, "models")
     env.sync()
     drop(env, "models")
     env.plane.faults = [fault("wrong_total,endpoint=models")]
-    env.sync(**given)
+    env.sync(**options)
     still_open = is_open(env)
     env.plane.faults = []
     env.sync()
@@ -85,21 +85,21 @@ def test_a_run_that_did_not_read_all_takes_no_record_for_gone(env: SyncEnv, give
     assert not is_open(env)
 
 
-def test_a_version_is_taken_for_gone_only_when_every_version_was_read(env: SyncEnv) -> None:
+def test_deleted_version_is_resolved_only_by_a_run_that_reads_every_version(env: SyncEnv) -> None:
     version = env.registry.ids("model-versions")[0]
     env.registry.set_fields(version, {"deep": DEEP})
     env.sync()
     env.registry.delete_version(version)
-    few = env.sync()
+    incremental = env.sync()
     still_open = is_open(env)
     env.sync(full=True)
 
-    assert few.plan.way == "by model"
+    assert incremental.plan.way == "by model"
     assert still_open
     assert not is_open(env)
 
 
-def test_a_record_without_an_id_may_be_any_of_those_that_were_rejected(env: SyncEnv) -> None:
+def test_record_without_an_id_keeps_other_rejected_records_open(env: SyncEnv) -> None:
     add_odd(env, "models")
     env.sync()
     env.registry.put_raw("models", "odd", {"name": "it may be odd"})
@@ -109,7 +109,7 @@ def test_a_record_without_an_id_may_be_any_of_those_that_were_rejected(env: Sync
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
-def test_what_stays_as_it_is_open_or_resolved_is_written_once(env: SyncEnv, entity: str) -> None:
+def test_open_and_resolved_records_are_not_written_again(env: SyncEnv, entity: str) -> None:
     add_odd(env, entity)
     env.registry.put_raw(entity, "mended", {"name": "no id"})
     env.sync()
@@ -123,7 +123,7 @@ def test_what_stays_as_it_is_open_or_resolved_is_written_once(env: SyncEnv, enti
     assert env.registry_dump() == before
 
 
-def test_what_is_rejected_again_after_it_was_resolved_is_open_again(env: SyncEnv) -> None:
+def test_record_rejected_again_after_it_was_resolved_is_open_again(env: SyncEnv) -> None:
     model = env.registry.ids("models")[0]
     env.registry.set_fields(model, {"deep": DEEP}, touch=False)
     odd = env.registry.get("models", model)
@@ -138,7 +138,7 @@ def test_what_is_rejected_again_after_it_was_resolved_is_open_again(env: SyncEnv
     assert (first["resolved_at"] is None, second["resolved_at"] is None) == (False, True)
 
 
-def test_of_two_records_with_one_id_the_one_that_cannot_be_stored_stays_open(env: SyncEnv) -> None:
+def test_invalid_one_of_two_records_with_one_id_stays_open(env: SyncEnv) -> None:
     model = env.registry.records("models")[0]
     env.registry.put_raw("models", "twin", {"id": model["id"], "deep": DEEP})
     env.sync()
@@ -151,7 +151,7 @@ def test_of_two_records_with_one_id_the_one_that_cannot_be_stored_stays_open(env
 
 
 @pytest.mark.timeout(30)
-def test_thousands_are_kept_and_looked_up_without_comparing_each_with_each(env: SyncEnv) -> None:
+def test_thousands_of_records_are_rejected_without_comparing_each_with_each(env: SyncEnv) -> None:
     env.sync()
     run_id, now = env.row(SyncRun)["id"], datetime.now(UTC)
     rows = [("models", None, "it has no id", json.dumps({"name": "x" * 1000, "number": n})) for n in range(4000)]

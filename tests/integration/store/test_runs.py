@@ -8,7 +8,7 @@ from etl.store import open_readonly, runs
 from tests.support.sync_env import SyncEnv
 
 
-def test_the_last_runs_come_newest_first_with_their_counts(env: SyncEnv) -> None:
+def test_latest_runs_are_sorted_newest_first_and_have_their_counts(env: SyncEnv) -> None:
     ids = [env.sync().run_id for _ in range(3)]
     with open_readonly(env.url) as connection:
         latest = runs.latest(connection, 2)
@@ -18,13 +18,13 @@ def test_the_last_runs_come_newest_first_with_their_counts(env: SyncEnv) -> None
     assert latest[0]["counts"].keys() == {"ml_repos", "models", "model_versions"}
 
 
-def test_a_run_in_the_future_is_neither_the_newest_nor_keeps_full_comparisons_away(env: SyncEnv) -> None:
-    wrong, right = env.sync(full=True).run_id, env.sync(full=True).run_id
+def test_run_in_the_future_is_not_the_newest_and_prevents_no_full_run(env: SyncEnv) -> None:
+    future_run, past_run = env.sync(full=True).run_id, env.sync(full=True).run_id
     future = "2999-01-01 00:00:00.000000"
-    env.execute(f"UPDATE sync_runs SET started_at = '{future}' WHERE id = '{wrong}'")  # noqa: S608 a test's own values
+    env.execute(f"UPDATE sync_runs SET started_at = '{future}' WHERE id = '{future_run}'")  # noqa: S608 a test's own values
     env.execute(f"UPDATE sync_scopes SET last_full_at = '{future}', watermark = '{future}'")  # noqa: S608 the same
     with open_readonly(env.url) as connection:
-        assert [run["id"] for run in runs.latest(connection, 2)] == [right, wrong]
+        assert [run["id"] for run in runs.latest(connection, 2)] == [past_run, future_run]
 
     assert env.sync().mode == "full"
     (scope,) = env.rows(SyncScope)
@@ -41,7 +41,7 @@ def test_runs_are_found_by_their_ids_and_others_are_not(env: SyncEnv) -> None:
     assert found == {ids[0]: {"ml_repos": ["1"]}, ids[2]: {"ml_repos": ["3"]}}
 
 
-def test_freshness_tells_the_age_of_each_scope(env: SyncEnv) -> None:
+def test_freshness_returns_the_age_of_each_scope(env: SyncEnv) -> None:
     env.sync()
     env.sync(ml_repo=("1",))
     env.registry.put_raw("models", "odd", None)
@@ -56,7 +56,7 @@ def test_freshness_tells_the_age_of_each_scope(env: SyncEnv) -> None:
     assert 0 <= fresh["all"]["age_seconds"] < timedelta(minutes=5).total_seconds()
 
 
-def test_a_partial_run_that_was_complete_moves_its_scope_on(env: SyncEnv) -> None:
+def test_complete_run_with_rejected_records_updates_its_scope(env: SyncEnv) -> None:
     env.registry.put_raw("models", "odd", None)
     run = env.sync()
 
@@ -64,6 +64,6 @@ def test_a_partial_run_that_was_complete_moves_its_scope_on(env: SyncEnv) -> Non
     assert env.row(SyncScope)["last_complete_run_id"] == run.run_id
 
 
-def test_there_is_nothing_to_look_at_before_the_first_run(database_url: str) -> None:
+def test_database_before_the_first_run_raises_config_error(database_url: str) -> None:
     with pytest.raises(ConfigError, match=r"has no tables of tfy-etl yet|is not there"), open_readonly(database_url):
         pass

@@ -52,11 +52,11 @@ def test_there_is_one_head() -> None:
     assert ScriptDirectory(schema.scripts()).get_heads() == [schema.head()]
 
 
-def test_the_files_of_the_migrations_are_named_and_ordered_as_alembic_reads_them() -> None:
+def test_revisions_are_ordered_as_alembic_reads_them() -> None:
     assert schema.revisions() == revisions()
 
 
-def test_every_revision_goes_up_and_down_and_up_again(empty: Engine) -> None:
+def test_every_revision_can_be_upgraded_downgraded_and_upgraded_again(empty: Engine) -> None:
     for revision in revisions():
         before = shape(empty)
         below = schema.current(empty) or "base"
@@ -79,8 +79,8 @@ def test_the_models_agree_with_the_migrations(migrated: Engine) -> None:
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_indexes_of_some_rows_only_are_partial(migrated: Engine) -> None:
-    """Alembic compares no conditions."""
+def test_indexes_with_a_condition_are_partial(migrated: Engine) -> None:
+    """Alembic does not compare the conditions of indexes."""
     indexes = {index.name: index for table in Base.metadata.tables.values() for index in table.indexes}
     partial = {name for name, index in indexes.items() if index.info}
     catalogue = "sqlite_master" if migrated.dialect.name == "sqlite" else "pg_indexes"
@@ -99,13 +99,13 @@ def test_the_columns_of_a_view_are_those_of_its_mapping(migrated: Engine, view: 
     assert found == [column.name for column in view.columns]
 
 
-def test_every_query_of_a_view_is_a_file_and_every_file_is_a_view() -> None:
+def test_every_view_has_an_sql_file_and_every_file_a_view() -> None:
     assert {path.stem for path in (schema.scripts() / "sql").iterdir()} == {view.name for view in VIEWS}
 
 
 @pytest.fixture
 def postgresql(postgres_url: str, migrated_template: str) -> Iterator[Engine]:
-    """A migrated PostgreSQL, of which comments can be asked and changed."""
+    """A migrated PostgreSQL database, which a test may change."""
     with new_database(postgres_url, template=migrated_template) as url:
         engine = open_engine(url)
         yield engine
@@ -124,7 +124,7 @@ def test_ids_are_compared_by_bytes_in_postgresql(postgresql: Engine) -> None:
 
 
 def comments(engine: Engine) -> dict[str, str | None]:
-    """What a browser shows of each table and view, and of each column as `table.column`."""
+    """Return the stored comment of each table and view, and of each column as `table.column`."""
     query = """
         SELECT c.relname || COALESCE('.' || a.attname, '') AS name, obj_description(c.oid, 'pg_class') AS of_relation,
                col_description(c.oid, a.attnum) AS of_column, a.attname
@@ -137,36 +137,36 @@ def comments(engine: Engine) -> dict[str, str | None]:
     return of_columns | {row.name.split(".")[0]: row.of_relation for row in rows}
 
 
-def said() -> dict[str, str | None]:
-    """The same, as the mappings say it."""
+def mapped_comments() -> dict[str, str | None]:
+    """Return the comments that the mappings define."""
     relations = (*Base.metadata.tables.values(), *VIEWS)
     of_columns = {f"{table.name}.{column.name}": column.comment for table in relations for column in table.columns}
     return of_columns | {table.name: table.comment for table in relations}
 
 
-def test_postgresql_tells_what_each_table_view_and_column_is(postgresql: Engine) -> None:
-    assert comments(postgresql) == said()
+def test_postgresql_has_a_comment_for_each_table_view_and_column(postgresql: Engine) -> None:
+    assert comments(postgresql) == mapped_comments()
 
 
-def test_an_upgrade_renews_the_comments_and_leaves_those_that_are_right(postgresql: Engine) -> None:
-    def written() -> set[tuple[int, ...]]:
+def test_upgrade_writes_only_comments_that_differ(postgresql: Engine) -> None:
+    def stored() -> set[tuple[int, ...]]:
         with postgresql.connect() as connection:
             found = connection.execute(text("SELECT objoid, objsubid, xmin::text::bigint FROM pg_description"))
             return {tuple(row) for row in found}
 
-    before = written()
+    before = stored()
     with postgresql.begin() as connection:
         connection.execute(text("COMMENT ON TABLE models IS 'as an older release said it'"))
         connection.execute(text("COMMENT ON VIEW current_models IS NULL"))
         connection.execute(text("COMMENT ON COLUMN models.name IS NULL"))
-    assert comments(postgresql) != said()
+    assert comments(postgresql) != mapped_comments()
     schema.upgrade(postgresql)
 
-    assert comments(postgresql) == said()
-    assert len(written() - before) == 3
+    assert comments(postgresql) == mapped_comments()
+    assert len(stored() - before) == 3
 
 
-def test_comments_are_not_written_below_the_newest_revision(postgresql: Engine) -> None:
+def test_upgrade_to_an_older_revision_writes_no_comments(postgresql: Engine) -> None:
     schema.downgrade(postgresql, schema.revisions()[-2])
     with postgresql.begin() as connection:
         connection.execute(text("COMMENT ON TABLE models IS 'as that release said it'"))
@@ -175,7 +175,7 @@ def test_comments_are_not_written_below_the_newest_revision(postgresql: Engine) 
     assert comments(postgresql)["models"] == "as that release said it"
 
 
-def test_a_new_sqlite_file_is_made_for_readers_beside_a_writer(tmp_path: Path) -> None:
+def test_new_sqlite_file_has_a_write_ahead_log(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path / 'new.db'}")
     schema.upgrade(engine)
     with engine.connect() as connection:
@@ -183,7 +183,7 @@ def test_a_new_sqlite_file_is_made_for_readers_beside_a_writer(tmp_path: Path) -
     engine.dispose()
 
 
-def test_a_database_behind_is_migrated_when_it_is_our_own(empty: Engine, dialect: str) -> None:
+def test_older_schema_is_migrated_in_sqlite_and_refused_in_postgresql(empty: Engine, dialect: str) -> None:
     schema.upgrade(empty, "0001")
     with pytest.raises(SchemaMismatch, match=f"is at revision 0001, this release needs {schema.head()}: run"):
         schema.check(empty)
@@ -196,22 +196,22 @@ def test_a_database_behind_is_migrated_when_it_is_our_own(empty: Engine, dialect
             schema.ensure(empty)
 
 
-def test_a_database_ahead_of_the_code_is_left_alone(migrated: Engine) -> None:
+def test_newer_schema_is_refused(migrated: Engine) -> None:
     with migrated.begin() as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608 our own name
-    for ask in (schema.ensure, schema.describe, schema.check, schema.upgrade):
+    for operation in (schema.ensure, schema.describe, schema.check, schema.upgrade):
         with pytest.raises(SchemaMismatch, match=r"at revision 9999, which this release .* does not know"):
-            ask(migrated)
+            operation(migrated)
 
 
-def test_a_database_as_it_should_be_is_said_to_be(migrated: Engine) -> None:
+def test_current_schema_is_described_as_current(migrated: Engine) -> None:
     schema.ensure(migrated)
     schema.upgrade(migrated)
 
     assert schema.describe(migrated) == f"revision {schema.head()}, as this release needs it"
 
 
-def test_other_tables_of_a_shared_database_are_left_alone(empty: Engine) -> None:
+def test_other_tables_of_a_shared_database_are_unchanged(empty: Engine) -> None:
     with empty.begin() as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num TEXT)"))
         connection.execute(text("CREATE TABLE theirs (id INTEGER)"))
@@ -221,7 +221,7 @@ def test_other_tables_of_a_shared_database_are_left_alone(empty: Engine) -> None
     assert shape(empty).keys() == {"alembic_version", "theirs"}
 
 
-def test_alembic_by_itself_reaches_the_database_of_the_environment(tmp_path: Path) -> None:
+def test_alembic_command_migrates_the_database_of_the_environment(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'registry.db'}"
     environment = os.environ | {"TFY_ETL_DATABASE_URL": url}
     subprocess.run([sys.executable, "-m", "alembic", "upgrade", "head"], cwd=ROOT, env=environment, check=True)
@@ -232,6 +232,6 @@ def test_alembic_by_itself_reaches_the_database_of_the_environment(tmp_path: Pat
     assert found == schema.head()
 
 
-def test_a_migrated_database_needs_nothing_more(database_url: str) -> None:
+def test_migrated_database_can_be_migrated_again(database_url: str) -> None:
     migrate(database_url)
     migrate(database_url)

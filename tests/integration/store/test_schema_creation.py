@@ -40,9 +40,9 @@ def test_database_without_tables_is_created_by_ensure_and_refused_by_check(empty
 def test_database_with_foreign_tables_alone_is_refused_until_an_upgrade_creates_ours(empty: Engine) -> None:
     with empty.begin() as connection:
         connection.execute(text("CREATE TABLE theirs (id INTEGER)"))
-    for ask in (schema.ensure, schema.describe, schema.check):
+    for operation in (schema.ensure, schema.describe, schema.check):
         with pytest.raises(SchemaMismatch) as refused:
-            ask(empty)
+            operation(empty)
         assert str(refused.value) == (
             "The schema has tables already, and none of tfy-etl: run tfy-etl db upgrade to create them beside those, "
             "or name another database."
@@ -88,7 +88,7 @@ def test_views_sequences_and_tables_of_extensions_do_not_keep_ensure_from_creati
 
 
 def test_foreign_tables_of_other_schemas_do_not_keep_ensure_from_creating_in_the_first(server: str) -> None:
-    run_sql(server, 'CREATE SCHEMA "Registry"', "CREATE TABLE models (id INTEGER)")  # which would be in the way
+    run_sql(server, 'CREATE SCHEMA "Registry"', "CREATE TABLE models (id INTEGER)")  # a table of ours has this name
     with engine_scope(with_search_path(server, '"Registry"', "public")) as engine:
         assert schema.describe(engine) == "sync creates it"
         schema.ensure(engine)
@@ -108,9 +108,9 @@ def test_two_schemas_of_a_database_hold_tables_of_their_own(server: str) -> None
 
 def test_search_path_without_a_schema_is_refused_with_the_fix(server: str) -> None:
     with engine_scope(with_search_path(server, "missing")) as engine:
-        for ask in (schema.ensure, schema.describe, schema.upgrade):
+        for operation in (schema.ensure, schema.describe, schema.upgrade):
             with pytest.raises(ConfigError, match="no schema of its search_path: create it by tfy-etl db upgrade"):
-                ask(engine)
+                operation(engine)
 
 
 def test_role_that_cannot_create_tables_is_refused_with_the_grant_it_needs(server: str) -> None:
@@ -118,9 +118,9 @@ def test_role_that_cannot_create_tables_is_refused_with_the_grant_it_needs(serve
     run_sql(server, f'CREATE ROLE "{role}" LOGIN', "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     try:
         with engine_scope(make_url(server).set(username=role).render_as_string()) as engine:
-            for ask in (schema.ensure, schema.describe, schema.upgrade):
+            for operation in (schema.ensure, schema.describe, schema.upgrade):
                 with pytest.raises(ConfigError) as refused:
-                    ask(engine)
+                    operation(engine)
                 assert str(refused.value) == (
                     f'The role "{role}" cannot create tables in the schema public: '
                     f'run GRANT CREATE ON SCHEMA public TO "{role}".'

@@ -21,7 +21,7 @@ def staging(migrated_url: str) -> Iterator[Staging]:
     engine.dispose()
 
 
-def test_of_a_new_record_nothing_is_known(staging: Staging) -> None:
+def test_new_record_has_no_known_state(staging: Staging) -> None:
     nothing = Known(
         *(None, None, None),
         deleted=False, is_derived=False, seen_hash=None, seen_updated_at=None, read_change_hash=None,
@@ -31,7 +31,7 @@ def test_of_a_new_record_nothing_is_known(staging: Staging) -> None:
     assert staging.stored(Entity.MODELS, ODD) == {}
 
 
-def test_a_record_that_was_seen_is_known_whatever_its_id(staging: Staging) -> None:
+def test_observed_record_has_a_known_state_for_any_id(staging: Staging) -> None:
     staging.stage(
         {},
         [Observed(Entity.MODELS, each, Outcome.INSERTED, NOON, f"hash of {place}") for place, each in enumerate(ODD)],
@@ -44,7 +44,7 @@ def test_a_record_that_was_seen_is_known_whatever_its_id(staging: Staging) -> No
     assert set(staging.seen_ids(Entity.MODELS)) == set(ODD)
 
 
-def test_more_ids_than_fit_a_chunk_come_each_once_and_in_order(staging: Staging) -> None:
+def test_ids_of_several_chunks_are_returned_once_and_in_order(staging: Staging) -> None:
     ids = [f"{number:05}" for number in range(2000)]
     staging.stage({}, [Observed(Entity.MODELS, each, Outcome.UNCHANGED, ml_repo_id="1") for each in ids])
     staging.mark_due(ids[::2])
@@ -57,7 +57,7 @@ def test_more_ids_than_fit_a_chunk_come_each_once_and_in_order(staging: Staging)
     assert list(staging.models_outside(["2"])) == ids
 
 
-def test_every_readable_model_can_be_marked_at_once(staging: Staging) -> None:
+def test_mark_all_due_marks_every_readable_model(staging: Staging) -> None:
     staging.stage(
         {},
         [
@@ -73,7 +73,7 @@ def test_every_readable_model_can_be_marked_at_once(staging: Staging) -> None:
     assert list(staging.due()) == ["a"]
 
 
-def test_a_model_whose_latest_version_did_not_come_is_found(staging: Staging) -> None:
+def test_without_latest_returns_models_whose_latest_version_was_not_observed(staging: Staging) -> None:
     staging.stage(
         {},
         [
@@ -87,9 +87,9 @@ def test_a_model_whose_latest_version_did_not_come_is_found(staging: Staging) ->
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"])
-@pytest.mark.parametrize("ask", [Staging.any_lacks_latest, Staging.mark_incomplete_without_latest])
+@pytest.mark.parametrize("query", [Staging.any_lacks_latest, Staging.mark_incomplete_without_latest])
 def test_postgresql_has_statistics_before_it_joins_models_with_their_versions(
-    ask: Callable[[Staging], object], migrated_url: str
+    query: Callable[[Staging], object], migrated_url: str
 ) -> None:
     rows = sa.text("SELECT reltuples FROM pg_class WHERE oid = CAST('pg_temp.observed' AS regclass)")
     engine = open_engine(migrated_url)
@@ -98,14 +98,14 @@ def test_postgresql_has_statistics_before_it_joins_models_with_their_versions(
         staging.stage({}, [Observed(Entity.MODELS, "m", Outcome.INSERTED, latest_version_id="v")])
         staging.mark_incomplete(["m"])
 
-        ask(staging)
+        query(staging)
 
         with connection.begin():
             assert connection.scalar(rows) == 1
     engine.dispose()
 
 
-def test_stored_rows_come_back_as_they_were_staged(env: SyncEnv) -> None:
+def test_stored_rows_are_returned_as_staged(env: SyncEnv) -> None:
     env.sync()
     version = env.registry.records("model-versions")[0]
     engine = open_engine(env.url)
@@ -129,7 +129,7 @@ def test_odd_values_are_copied_unchanged_with_and_without_the_c_build_of_the_dri
         fields = {"tags": [text], "usage_code_snippet": text}
         metrics = [{"key": text, "value": value, "step": 2**60, "timestamp": 1} for value in (0.1, -0.0, 1e308, None)]
         env.registry.set_fields(version, fields | {"metrics": metrics}, touch=False)
-    assert psycopg.pq.__impl__ != "python"  # else this run would test one form only
+    assert psycopg.pq.__impl__ != "python"  # otherwise both parameters would test the same form
     monkeypatch.setattr("psycopg.pq.__impl__", implementation)
 
     env.sync()

@@ -31,8 +31,8 @@ def test_current_models_show_repo_creator_and_latest_version(env: SyncEnv) -> No
 def test_current_models_show_empty_ones_and_leave_out_deleted_ones(env: SyncEnv) -> None:
     empty = env.registry.add_model("1")
     env.sync()
-    gone = env.registry.ids("models")[0]
-    env.registry.delete_model(gone)
+    deleted = env.registry.ids("models")[0]
+    env.registry.delete_model(deleted)
     env.sync()
     rows = {row["id"]: row for row in env.rows(views.current_models)}
 
@@ -40,7 +40,7 @@ def test_current_models_show_empty_ones_and_leave_out_deleted_ones(env: SyncEnv)
     assert (rows[empty]["latest_version"], rows[empty]["tags"], rows[empty]["version_count"]) == (None, None, 0)
 
 
-def test_current_versions_tell_the_latest_and_leave_out_deleted_ones(env: SyncEnv) -> None:
+def test_current_versions_mark_the_latest_and_leave_out_deleted_ones(env: SyncEnv) -> None:
     env.sync()
     env.registry.delete_model(env.registry.ids("models")[0])
     env.sync()
@@ -52,7 +52,7 @@ def test_current_versions_tell_the_latest_and_leave_out_deleted_ones(env: SyncEn
     }
 
 
-def test_tag_assignments_show_who_carries_a_tag_now(env: SyncEnv) -> None:
+def test_tag_assignments_show_the_versions_that_have_a_tag_now(env: SyncEnv) -> None:
     first, second, third = env.registry.ids("model-versions")[:3]
     env.registry.set_tags(first, ["here"])
     env.registry.set_tags(second, ["here", "Here"])
@@ -127,7 +127,7 @@ def test_version_coverage_counts_the_gaps_among_all_numbers_ever_stored(
     assert (row.model_id, row.highest_version, row.stored_versions, row.missing_versions) == ("m", *expected)
 
 
-def test_a_superseded_version_says_since_when_in_each_view_of_live_versions(env: SyncEnv) -> None:
+def test_views_of_live_versions_show_superseded_at(env: SyncEnv) -> None:
     superseded, kept = env.registry.ids("model-versions")[:2]
     for each in (superseded, kept):
         env.registry.set_tags(each, ["prod"])
@@ -142,7 +142,7 @@ def test_a_superseded_version_says_since_when_in_each_view_of_live_versions(env:
         assert (found[superseded], found[kept]) == (NOW, None)
 
 
-def test_storage_by_month_lets_no_version_begin_after_its_deletion(env: SyncEnv) -> None:
+def test_storage_by_month_counts_no_version_from_a_month_after_its_deletion(env: SyncEnv) -> None:
     version = env.registry.add_version(env.registry.add_model("1"))
     env.registry.set_fields(version, {"created_at": "2999-01-01T00:00:00Z"})
     env.sync()

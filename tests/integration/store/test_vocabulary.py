@@ -42,7 +42,7 @@ DEFAULTS = dict.fromkeys(LOWER_IS_BETTER, "lower") | dict.fromkeys(HIGHER_IS_BET
         ("␛0000loss", None),
     ],
 )
-def test_the_parts_of_a_name_say_which_values_are_better(key: str, expected: str | None) -> None:
+def test_parts_of_a_metric_name_determine_which_values_are_better(key: str, expected: str | None) -> None:
     assert metric_direction(key, DEFAULTS) == expected
 
 
@@ -61,7 +61,7 @@ def words(env: SyncEnv, table: Any) -> set[str]:
     return {row["word"] for row in env.rows(table)}
 
 
-def test_a_run_notes_new_metrics_and_a_setting_changes_the_direction_of_all(env: SyncEnv) -> None:
+def test_run_stores_new_metrics_and_a_setting_changes_the_direction_of_all(env: SyncEnv) -> None:
     version = env.registry.ids("model-versions")[0]
     for key in ("val/loss", "churn", "odd␛\0"):
         env.registry.add_metric(version, key, 1.0)
@@ -81,7 +81,7 @@ def test_a_run_notes_new_metrics_and_a_setting_changes_the_direction_of_all(env:
     env.sync()
     assert env.registry_dump() == before
 
-    env.sync(higher_is_better="spend")  # the other words stay
+    env.sync(higher_is_better="spend")  # the other words are kept
     found = directions(env)
     assert (found["val/loss"], found["churn"], found["spend"]) == ("lower", "lower", "higher")
 
