@@ -1,4 +1,4 @@
-"""Every block of Python in docs/how-to/analysts/orm.md runs on both databases, and prints what the registry holds."""
+"""Every block of Python in docs/how-to/analysts/orm.md runs on both databases, and prints the right values."""
 
 import os
 import re
@@ -27,24 +27,24 @@ OPENING, *EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encodin
 LATEST, METRIC, FRAME = EXAMPLES
 
 
-def registry() -> Registry:
+def build_registry() -> Registry:
     """Two ML repos: one with versions, tags, metrics and an empty model; one whose only version has no size."""
-    made = Registry(seed=1)
-    risk, search = made.add_ml_repo("risk"), made.add_ml_repo("search")
-    scorer, other = made.add_model(risk, "fraud-scorer"), made.add_model(search, "ranker")
-    made.add_model(risk, "not-trained-yet")
+    registry = Registry(seed=1)
+    risk, search = registry.add_ml_repo("risk"), registry.add_ml_repo("search")
+    scorer, other = registry.add_model(risk, "fraud-scorer"), registry.add_model(search, "ranker")
+    registry.add_model(risk, "not-trained-yet")
     for number, value in enumerate([0.5, None, 0.75, 0.875], start=1):
-        version = made.add_version(scorer, metrics=0)
+        version = registry.add_version(scorer, metrics=0)
         values = [] if value is None else [{"key": "val/auc", "value": value}, {"key": "val/loss", "value": 9.0}]
-        made.set_fields(version, {"metrics": values, "tags": [f"week-{number}", "candidate"]})
-        set_size(made, version, 1000 * number)
-    set_size(made, made.add_version(other, metrics=0), None)
-    return made
+        registry.set_fields(version, {"metrics": values, "tags": [f"week-{number}", "candidate"]})
+        set_size(registry, version, 1000 * number)
+    set_size(registry, registry.add_version(other, metrics=0), None)
+    return registry
 
 
-def set_size(made: Registry, version: str, size: int | None) -> None:
-    manifest = made.get("model-versions", version)["manifest"]
-    made.set_fields(version, {"manifest": manifest | {"metadata": {".truefoundry": {"artifact_size": size}}}})
+def set_size(registry: Registry, version: str, size: int | None) -> None:
+    manifest = registry.get("model-versions", version)["manifest"]
+    registry.set_fields(version, {"manifest": manifest | {"metadata": {".truefoundry": {"artifact_size": size}}}})
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -64,10 +64,10 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def fill(url: str) -> None:
     """Two runs; the last version of the model is deleted in between."""
-    made = registry()
-    with sync_env(url, made) as env:
+    registry = build_registry()
+    with sync_env(url, registry) as env:
         env.sync()
-        made.delete_version(made.ids("model-versions")[3])
+        registry.delete_version(registry.ids("model-versions")[3])
         env.sync(allow_mass_delete=True)
 
 
@@ -81,8 +81,8 @@ def names(filled: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, An
     names["engine"].dispose()
 
 
-def run(block: str, names: dict[str, Any]) -> tuple[str, int]:
-    """What the block prints, and how many statements it runs."""
+def run_block(block: str, names: dict[str, Any]) -> tuple[str, int]:
+    """Run a block, and return its output and the number of its SELECT statements."""
     statements: list[str] = []
     event.listen(names["engine"], "before_cursor_execute", lambda *given: statements.append(given[2]))
     with redirect_stdout(StringIO()) as out:
@@ -91,18 +91,18 @@ def run(block: str, names: dict[str, Any]) -> tuple[str, int]:
 
 
 def test_models_of_an_ml_repo_are_printed_with_latest_version_and_tags(names: dict[str, Any]) -> None:
-    assert run(LATEST, names) == (
+    assert run_block(LATEST, names) == (
         "fraud-scorer 3 ['week-3', 'candidate']\nnot-trained-yet has no version\n",
         2,
     )
 
 
 def test_a_metric_is_printed_for_each_version_that_is_not_deleted(names: dict[str, Any]) -> None:
-    assert run(METRIC, names) == ("1 [0.5]\n2 []\n3 [0.75]\n", 3)
+    assert run_block(METRIC, names) == ("1 [0.5]\n2 []\n3 [0.75]\n", 3)
 
 
 def test_versions_are_counted_in_a_data_frame(names: dict[str, Any]) -> None:
-    printed, _ = run(FRAME, names)
+    printed, _ = run_block(FRAME, names)
 
     assert [line.split() for line in printed.splitlines()] == [
         ["versions", "bytes"],
@@ -116,15 +116,15 @@ def test_versions_are_counted_in_a_data_frame(names: dict[str, Any]) -> None:
     assert by_repo.loc["risk", "newest"] == versions["created_at"][2]
 
 
-def test_an_example_runs_in_a_process_of_its_own(filled: str) -> None:
-    ended = subprocess.run(
+def test_example_runs_in_a_separate_process(filled: str) -> None:
+    process = subprocess.run(
         [sys.executable, "-c", OPENING + METRIC],
         env=os.environ | {"TFY_ETL_DATABASE_URL": filled},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert ended.stdout == "1 [0.5]\n2 []\n3 [0.75]\n"
+    assert process.stdout == "1 [0.5]\n2 []\n3 [0.75]\n"
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
@@ -145,7 +145,7 @@ def test_the_read_only_url_of_sqlite_reads_and_refuses_writes_and_missing_files(
 
 
 @pytest.mark.parametrize("moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
-def test_a_plain_engine_reads_the_first_and_the_last_moment_where_pgtz_is_utc(
+def test_plain_engine_reads_the_first_and_the_last_time_if_pgtz_is_utc(
     migrated_url: str, moment: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "`PGTZ=UTC`" in PAGE.read_text(encoding="utf-8")

@@ -48,13 +48,13 @@ BLOCKS = list(blocks())
 QUESTIONS = [block for block in BLOCKS if block.document in {RECIPES, HISTORY}]
 
 
-def named(block: Block) -> str:
+def block_id(block: Block) -> str:
     return f"{block.document}-{block.number}"
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A database in which each question has an answer."""
+    """A database in which each query of the documents returns rows."""
     if request.param == "sqlite":
         path = tmp_path_factory.mktemp("filled") / "registry.db"
         url = f"sqlite:///{shutil.copy(request.getfixturevalue('migrated_file'), path)}"
@@ -68,7 +68,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def fill(url: str) -> None:
-    """Two runs over a made-up registry, and something of all that is asked for in between."""
+    """Do two runs with changes in between, so that each query of the documents returns rows."""
     registry = Registry.generate(seed=3, models=20, versions=2, metrics=4)
     model = registry.add_model("1", "fraud-scorer")
     registry.add_model("1", "empty")
@@ -79,11 +79,16 @@ def fill(url: str) -> None:
         manifest = registry.get("model-versions", version)["manifest"]
         environment = {"python_version": "3.9.18", "pip_packages": ["torch==2.4.0", "numpy>=1.26"]}
         framework = {"type": "transformers", "base_model": "bert"}
-        said = {"description": None, "environment": environment, "framework": framework, "version_alias": "v1-prod"}
-        registry.set_fields(version, {"manifest": manifest | said})
+        fields = {"description": None, "environment": environment, "framework": framework, "version_alias": "v1-prod"}
+        registry.set_fields(version, {"manifest": manifest | fields})
     with sync_env(url, registry) as env:
-        only_here = {"subjectId": "u-9", "subjectType": "user", "subjectSlug": "nobody", "subjectDisplayName": "Nobody"}
-        registry.set_fields(registry.ids("models")[0], {"created_by_subject": only_here})
+        former_author = {
+            "subjectId": "u-9",
+            "subjectType": "user",
+            "subjectSlug": "nobody",
+            "subjectDisplayName": "Nobody",
+        }
+        registry.set_fields(registry.ids("models")[0], {"created_by_subject": former_author})
         env.sync()
         registry.set_tags(versions[0], ["was-prod"])
         registry.set_tags(registry.add_version(model), ["prod"])
@@ -94,7 +99,7 @@ def fill(url: str) -> None:
 
 
 def run(url: str, sql: str) -> list[Any]:
-    """What the last statement finds; nothing that a block writes stays."""
+    """Run a block, undo its writes, and return the rows of its last statement."""
     now = {"at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")} if ":at" in sql else None
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(str(make_url(url).database))) as file:
@@ -106,21 +111,21 @@ def run(url: str, sql: str) -> list[Any]:
         return found
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=named)
+@pytest.mark.parametrize("block", BLOCKS, ids=block_id)
 def test_every_block_of_sql_runs(filled: str, block: Block) -> None:
     if block.postgresql_only and filled.startswith("sqlite"):
         with pytest.raises(sqlite3.Error):
-            run(filled, block.sql)  # else the mark is wrong
+            run(filled, block.sql)  # otherwise the mark is wrong
     else:
         run(filled, block.sql)
 
 
-@pytest.mark.parametrize("block", QUESTIONS, ids=named)
-def test_every_question_has_an_answer(filled: str, block: Block) -> None:
+@pytest.mark.parametrize("block", QUESTIONS, ids=block_id)
+def test_every_query_of_recipes_and_history_returns_rows(filled: str, block: Block) -> None:
     assert run(filled, block.sql)
 
 
-def test_the_blocks_are_found_and_the_marks_of_postgresql_are_heeded() -> None:
+def test_blocks_are_found_with_their_marks_of_postgresql() -> None:
     found = _BLOCK.findall(
         f"```sql\nSELECT 1;\n```\n\n{POSTGRESQL_ONLY}\n```sql\nSELECT 2;\n```\n```sh\nSELECT 3\n```\n"
     )

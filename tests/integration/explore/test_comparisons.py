@@ -56,7 +56,7 @@ def test_two_versions_differ_in_metrics_and_other_fields_on_each_database(env: S
     assert (same.metrics, same.others) == ([], [])
 
 
-def test_two_times_differ_in_what_was_found_between_them_on_each_database(env: SyncEnv) -> None:
+def test_two_times_differ_in_the_changes_between_them_on_each_database(env: SyncEnv) -> None:
     env.sync()
     model = env.registry.ids("models")[0]
     env.registry.set_fields(model, {"name": "renamed"})
@@ -78,7 +78,7 @@ def test_two_times_differ_in_what_was_found_between_them_on_each_database(env: S
     assert [sentence(each, str) for each in rest.shown]
 
 
-def test_page_of_a_version_leads_to_what_differs_from_the_one_before(pages: Pages) -> None:
+def test_page_of_a_version_links_to_its_differences_from_the_previous_one(pages: Pages) -> None:
     (model,) = pages.rows("/models", name=MARKUP)
     first, second = sorted(pages.rows("/model_versions", model_id=model["id"]), key=lambda row: str(row["version"]))
     (path,) = re.findall(r'href="/registry(/compare_versions[^"]*)"', pages.html(f"/model_versions/{second['id']}"))
@@ -109,7 +109,7 @@ def test_page_of_two_times_shows_changes_in_sentences_and_has_pages(pages: Pages
 
 
 @pytest.mark.parametrize(
-    ("path", "asked", "answer"),
+    ("path", "parameters", "answer"),
     [
         ("/compare_versions", {"model": "no such", "from": "1", "to": "2"}, "No model is called 'no such'."),
         ("/compare_versions", {"model": MARKUP, "from": "1", "to": "99"}, "has no version 99: the newest is 2."),
@@ -119,8 +119,10 @@ def test_page_of_two_times_shows_changes_in_sentences_and_has_pages(pages: Pages
         ("/compare_moments", {"from": "2d", "model": MARKUP * 2}, "No model is called"),
     ],
 )
-def test_comparison_that_cannot_be_made_says_why(pages: Pages, path: str, asked: dict[str, str], answer: str) -> None:
-    found = pages.response(path, **asked)
+def test_comparison_that_cannot_be_made_says_why(
+    pages: Pages, path: str, parameters: dict[str, str], answer: str
+) -> None:
+    found = pages.response(path, **parameters)
     assert found.status_code == 400
     assert answer in html.unescape(found.text)
     assert_harmless(found.text, path)

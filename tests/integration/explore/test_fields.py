@@ -1,4 +1,4 @@
-"""What the fields of a question take, and what its page says if they name nothing."""
+"""Values that the fields of a question accept, and the message if a value is unknown."""
 
 import html
 import re
@@ -19,7 +19,7 @@ def test_names_are_found_in_any_letter_case_and_with_their_ml_repo(pages: Pages)
 
 
 @pytest.mark.parametrize(
-    ("path", "asked", "answer"),
+    ("path", "parameters", "answer"),
     [
         ("/what_changed", {"days": "x"}, "days: 'x' is no number of days. Write 7 or 7d."),
         ("/cleanup_by_model", {"days": "-1"}, "days: '-1' is no number of days. Write 7 or 7d."),
@@ -32,9 +32,9 @@ def test_names_are_found_in_any_letter_case_and_with_their_ml_repo(pages: Pages)
     ],
 )
 def test_field_that_cannot_be_read_is_an_error_of_one_line(
-    pages: Pages, path: str, asked: dict[str, str], answer: str
+    pages: Pages, path: str, parameters: dict[str, str], answer: str
 ) -> None:
-    found = pages.response(path, **asked)
+    found = pages.response(path, **parameters)
     assert found.status_code == 400
     assert answer in html.unescape(found.text)
     assert "No rows." not in found.text
@@ -42,7 +42,7 @@ def test_field_that_cannot_be_read_is_an_error_of_one_line(
 
 
 @pytest.mark.parametrize(
-    ("path", "asked", "answer"),
+    ("path", "parameters", "answer"),
     [
         ("/version_at", {}, "Choose a model."),
         ("/best_of_each_model", {}, "Choose a metric."),
@@ -52,8 +52,8 @@ def test_field_that_cannot_be_read_is_an_error_of_one_line(
         ("/tags_at", {"tag": "no such"}, "No rows."),
     ],
 )
-def test_page_without_rows_says_why(pages: Pages, path: str, asked: dict[str, str], answer: str) -> None:
-    (shown,) = re.findall(r'<p class="zero-results">.*?</p>', pages.html(path, **asked), re.DOTALL)
+def test_page_without_rows_says_why(pages: Pages, path: str, parameters: dict[str, str], answer: str) -> None:
+    (shown,) = re.findall(r'<p class="zero-results">.*?</p>', pages.html(path, **parameters), re.DOTALL)
     assert answer in text(shown)
     assert (answer == "No rows.") == ("No rows." in shown)
 
@@ -72,7 +72,7 @@ def test_package_question_takes_a_range_of_versions(pages: Pages) -> None:
 
 
 @pytest.mark.parametrize("question", ["tags_at", "registry_at", "models_at", "production_at"])
-def test_moment_is_taken_in_any_spelling(question: str, pages: Pages) -> None:
+def test_time_is_accepted_in_any_spelling(question: str, pages: Pages) -> None:
     """The tag `prod` was set on the newest version by the second run, and `given-lately` with it."""
     first, second = sorted(row["started_at"] for row in pages.rows("/sync_runs"))
     now, before = pages.rows(f"/{question}"), pages.rows(f"/{question}", at=first)

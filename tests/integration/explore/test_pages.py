@@ -1,4 +1,4 @@
-"""What the pages show, on SQLite, which is the only database that they are for."""
+"""Contents of the pages, which support only SQLite."""
 
 import csv
 import html
@@ -32,7 +32,7 @@ def model(pages: Pages) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def version(pages: Pages, model: dict[str, object]) -> dict[str, object]:
-    """Its first version, whose tags were moved."""
+    """The first version of this model, whose tags were moved."""
     (found,) = pages.rows("/model_versions", model_id=model["id"], version=1)
     return found
 
@@ -114,7 +114,7 @@ def test_names_are_links_in_place_of_ids(pages: Pages, every_page: dict[str, str
         assert row["version"] == int(number)
 
 
-def test_values_are_as_people_write_them_and_exact_on_request(pages: Pages) -> None:
+def test_values_are_formatted_for_people_and_exact_on_request(pages: Pages) -> None:
     for path in ("/model_versions", "?sql=SELECT created_at, deployable, artifact_size_bytes FROM model_versions"):
         cells = re.findall(r'<td class="col-(\w+)[^>]*>(.*?)</td>', pages.html(path), re.DOTALL)
         shown = {(column, text(cell)) for column, cell in cells}
@@ -128,7 +128,7 @@ def test_values_are_as_people_write_them_and_exact_on_request(pages: Pages) -> N
     assert all(f">{row['id']}</td>" in exact for row in pages.rows("/model_versions"))
 
 
-def test_columns_facets_and_filters_are_folded_until_they_are_used(pages: Pages) -> None:
+def test_columns_facets_and_filters_are_collapsed_until_they_are_used(pages: Pages) -> None:
     page = pages.html("/tag_assignments")
     assert page.count("<details>") == 4
     assert [each for each in VIEWS["tag_assignments"].columns if f"<dt>{each.name}</dt>" not in page] == []
@@ -138,8 +138,8 @@ def test_columns_facets_and_filters_are_folded_until_they_are_used(pages: Pages)
     assert '1 row where tag = "given-lately"' in text(used)
 
 
-def test_filters_compare_numbers_flags_and_times_as_such(pages: Pages) -> None:
-    """Datasette alone binds text, which SQLite finds larger than each number, and equal to none."""
+def test_filters_compare_numbers_flags_and_times_by_value(pages: Pages) -> None:
+    """Datasette itself binds text, which SQLite compares as larger than every number."""
     models, versions = pages.rows("/production_models"), pages.rows("/current_model_versions")
     created = sorted(row["created_at"] for row in versions)[5]
     changes = [row["relative_change"] for row in pages.rows("/metric_changes") if row["relative_change"] is not None]
@@ -163,7 +163,7 @@ def test_filters_compare_numbers_flags_and_times_as_such(pages: Pages) -> None:
         assert answer in html.unescape(wrong.text)
 
 
-def test_counts_by_a_column_lead_to_their_rows(pages: Pages) -> None:
+def test_counts_by_a_column_link_to_their_rows(pages: Pages) -> None:
     (path,) = re.findall(r'href="/registry([^"]*_facet=tag)">tag</a>', pages.html("/tag_assignments"))
     page = pages.html(path)
     assert "<details open>\n  <summary>Counts" in page
@@ -204,7 +204,7 @@ def test_csv_of_a_table_has_every_row(pages: Pages) -> None:
     assert len(found) == len(pages.env.rows(TABLES["model_version_metrics"]))
 
 
-def test_text_that_no_page_can_hold_is_shown_as_it_is_stored(pages: Pages) -> None:
+def test_text_that_no_page_can_contain_is_shown_as_stored(pages: Pages) -> None:
     (found,) = pages.rows("/models", name=STORED)
     page = pages.html(f"/models/{found['id']}")
     assert f"<h1><bdi>{STORED}</bdi></h1>" in page
@@ -247,7 +247,7 @@ def test_questions_use_their_parameters(pages: Pages) -> None:
     assert {row["value"] for row in found} <= {NASTY[4]}
 
 
-def test_creator_of_what_is_in_production_leads_to_it(pages: Pages) -> None:
+def test_creator_of_versions_in_production_links_to_them(pages: Pages) -> None:
     (row, *_) = [row for row in pages.rows("/production_by_creator") if row["production_creator_id"]]
     (path, *_) = [
         html.unescape(each)
@@ -258,14 +258,13 @@ def test_creator_of_what_is_in_production_leads_to_it(pages: Pages) -> None:
     assert len({each["model_version_id"] for each in found}) == row["versions"]
 
 
-def test_version_page_leads_to_what_was_known_of_it_at_a_time(pages: Pages, version: dict[str, object]) -> None:
+def test_version_page_links_to_its_fields_at_an_earlier_time(pages: Pages, version: dict[str, object]) -> None:
     (path,) = re.findall(r'href="/registry(/version_at[^"]*)"', pages.html(f"/model_versions/{version['id']}"))
-    assert MARKUP in text(
-        pages.html(path.replace("&amp;", "&"))
-    )  # at its first copy, because a week ago it was unknown
-    asked = {"model": version["model_id"], "version": 1}
+    # The link has the time of the first copy, because the version was unknown a week ago.
+    assert MARKUP in text(pages.html(path.replace("&amp;", "&")))
+    parameters = {"model": version["model_id"], "version": 1}
     first, _second = sorted(row["started_at"] for row in pages.rows("/sync_runs"))
-    now, then = (pages.rows("/version_at", **asked, at=at) for at in ("", first))
+    now, then = (pages.rows("/version_at", **parameters, at=at) for at in ("", first))
     assert {row["model_version_id"] for row in now} == {version["id"]}
     assert {row["field"] for row in now} >= {"description", "tags"}
     assert f"{MARKUP} again" in {row["value"] for row in now} - {row["value"] for row in then}

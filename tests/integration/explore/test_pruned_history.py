@@ -1,4 +1,4 @@
-"""Pages of a time before the history that is known."""
+"""Pages about a time before the known history."""
 
 import asyncio
 from collections.abc import Iterator
@@ -33,20 +33,20 @@ def pruned(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.mark.parametrize("question", ["registry_at", "models_at", "production_at", "tags_at", "version_at"])
-def test_question_of_a_time_says_above_its_rows_that_history_begins_later(
+def test_question_about_a_time_has_a_note_above_its_rows_that_history_starts_later(
     pruned: tuple[Pages, list[str]], question: str
 ) -> None:
     pages, (first, _second, third) = pruned
     note = "History is known from"
-    asked = {"model": pages.rows("/models")[0]["id"], "version": 1}
-    before = pages.html(f"/{question}", at=first, **asked)
+    parameters = {"model": pages.rows("/models")[0]["id"], "version": 1}
+    before = pages.html(f"/{question}", at=first, **parameters)
     assert f"{note} {third[:16].replace('T', ' ')} UTC on." in text(before)
     assert before.index(note) < before.find('class="rows-and-columns"') or "Nothing is known of that time." in before
     for known in (third, ""):
-        assert note not in pages.html(f"/{question}", at=known, **asked)
+        assert note not in pages.html(f"/{question}", at=known, **parameters)
 
 
-def test_page_of_two_times_says_that_history_begins_later(pruned: tuple[Pages, list[str]]) -> None:
+def test_page_of_two_times_has_a_note_that_history_starts_later(pruned: tuple[Pages, list[str]]) -> None:
     pages, (first, second, third) = pruned
     for start in (first, second):
         page = text(pages.html("/compare_moments", **{"from": start, "to": third}))

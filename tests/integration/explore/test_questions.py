@@ -1,4 +1,4 @@
-"""What prepared queries select."""
+"""Results of prepared queries."""
 
 import sqlite3
 from contextlib import closing

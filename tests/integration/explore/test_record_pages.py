@@ -1,4 +1,4 @@
-"""What the store returns for the pages of a model and a version, on each database."""
+"""Results of the queries for the pages of a model and a version, on each database."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.support.record_builders import a_metric
 from tests.support.sync_env import SyncEnv
 
 
-def grown(registry: Registry) -> tuple[str, list[str]]:
+def add_scorer(registry: Registry) -> tuple[str, list[str]]:
     """Add a model with three versions; the first one has a metric of 1,000 steps."""
     model = registry.add_model("1", "scorer")
     versions = [registry.add_version(model) for _ in range(3)]
@@ -31,9 +31,9 @@ def described(changes: record_pages.TruncatedList) -> list[str]:
     return [sentence(each, str) for each in changes.shown]
 
 
-def test_pages_show_a_model_and_its_versions_as_they_became(env: SyncEnv) -> None:
+def test_pages_show_a_model_and_its_versions_after_changes(env: SyncEnv) -> None:
     registry = env.registry
-    model_id, versions = grown(registry)
+    model_id, versions = add_scorer(registry)
     env.sync()
     registry.set_tags(versions[1], ["production"])
     registry.set_tags(versions[0], ["x"])
@@ -116,7 +116,7 @@ def test_start_page_of_an_empty_database_is_empty(migrated_url: str) -> None:
         assert record_pages.overview(connection, 8) == (None, 0, [])
 
 
-def test_start_page_is_dated_by_the_whole_registry_even_if_another_scope_is_fresher(env: SyncEnv) -> None:
+def test_start_page_has_the_time_of_the_whole_registry_even_if_another_scope_is_newer(env: SyncEnv) -> None:
     env.sync()
     env.sync(ml_repo=("1",))
     with open_readonly(env.url) as connection, connection.begin():

@@ -1,4 +1,4 @@
-"""What was in production, from when to when, and how exactly that is known."""
+"""The periods of versions in production, and how exactly they are known."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from tests.support.history_oracle import answers, prune
 from tests.support.sync_env import Row, SyncEnv
 
 
-def synced(env: SyncEnv, **given: Any) -> datetime:
+def sync(env: SyncEnv, **given: Any) -> datetime:
     """Compare every version, and return the start of the run."""
     env.sync(allow_mass_delete=True, **{"full": True} | given)
     starts: list[datetime] = [row["started_at"] for row in env.rows(SyncRun)]
@@ -31,18 +31,18 @@ def now_in_production(env: SyncEnv) -> dict[str, Row]:
     return {row["tag"]: row for row in env.rows(views.production_versions)}
 
 
-def test_periods_of_labels_that_overlap_or_touch_are_one_stretch(env: SyncEnv) -> None:
+def test_periods_of_labels_that_overlap_or_touch_are_one_period(env: SyncEnv) -> None:
     version = env.registry.ids("model-versions")[0]
-    synced(env)
+    sync(env)
     tag(env, version, "prod")
-    entered = synced(env)
+    entered = sync(env)
     tag(env, version, "prod", "Champion", "other")
-    champion = synced(env)
+    champion = sync(env)
     tag(env, version, "Champion")
-    synced(env)
+    sync(env)
     tag(env, version)
-    env.registry.set_alias(version, "v1-live", touch=False)  # in the run that finds Champion gone
-    alias = synced(env)
+    env.registry.set_alias(version, "v1-live", touch=False)  # in the run that finds Champion removed
+    alias = sync(env)
 
     assert history(env, "labels", "valid_from", "valid_to") == [("prod, Champion, v1-live", entered, None)]
     row = now_in_production(env)["v1-live"]
@@ -51,9 +51,9 @@ def test_periods_of_labels_that_overlap_or_touch_are_one_stretch(env: SyncEnv) -
     assert champion < alias
 
     env.registry.set_alias(version, None, touch=False)
-    left = synced(env)
+    left = sync(env)
     tag(env, version, "prod")
-    back = synced(env)
+    back = sync(env)
     names = ("labels", "valid_from", "valid_to", "change")
     assert history(env, *names) == [
         ("prod, Champion, v1-live", entered, left, "first"), ("prod", back, None, "return"),
@@ -61,22 +61,22 @@ def test_periods_of_labels_that_overlap_or_touch_are_one_stretch(env: SyncEnv) -
     assert now_in_production(env)["prod"]["since_at"] == back
 
 
-def test_the_history_of_a_model_tells_promotions_rollbacks_and_what_came_before_and_after(env: SyncEnv) -> None:
+def test_history_of_a_model_has_promotions_rollbacks_and_previous_and_next_versions(env: SyncEnv) -> None:
     model = env.registry.ids("models")[0]
     one, two = env.registry.ids("model-versions")[:2]
     tag(env, one, "prod")
-    first = synced(env)
+    first = sync(env)
     three = env.registry.add_version(model)
     tag(env, one)
     tag(env, three, "prod")
-    promoted = synced(env)
+    promoted = sync(env)
     tag(env, three)
     tag(env, two, "prod")
-    rolled_back = synced(env)
+    rolled_back = sync(env)
     tag(env, three, "live")
-    both = synced(env)
+    both = sync(env)
     env.registry.delete_version(three)
-    deleted = synced(env)
+    deleted = sync(env)
 
     names = ("version", "valid_from", "valid_to", "previous_version", "next_version", "change")
     assert history(env, *names) == [
@@ -98,20 +98,20 @@ def test_the_history_of_a_model_tells_promotions_rollbacks_and_what_came_before_
     assert lead_times[3, promoted] == pytest.approx(expected, abs=0.01)
 
 
-def test_production_models_say_how_far_each_model_is_behind(env: SyncEnv) -> None:
+def test_production_models_show_how_many_versions_each_model_is_behind(env: SyncEnv) -> None:
     first, second = env.registry.ids("models")
     one = env.registry.ids("model-versions")[0]
-    synced(env)
+    sync(env)
     tag(env, one, "prod", "live")
-    since = synced(env)
+    since = sync(env)
     for _ in range(2):
         tag(env, env.registry.add_version(first), "Prod1")
     deleted = env.registry.add_version(first)  # its number stays unused
-    synced(env)
+    sync(env)
     env.registry.delete_version(deleted)
     tag(env, env.registry.add_version(first), "Prod1")
     empty = env.registry.add_model("1")
-    synced(env)
+    sync(env)
 
     names = ("production_versions", "newest_production_version", "latest_version", "versions_behind",
              "production_since_at", "production_since_is_exact")  # fmt: skip
@@ -128,14 +128,14 @@ def test_production_models_say_how_far_each_model_is_behind(env: SyncEnv) -> Non
 def test_not_before_is_the_last_run_that_surely_saw_the_version_without_the_label(env: SyncEnv) -> None:
     model, one = env.registry.ids("models")[0], env.registry.ids("model-versions")[0]
     tag(env, one, "old")
-    synced(env)
-    full = synced(env)
+    sync(env)
+    full = sync(env)
     tag(env, one, "old", "prod")  # moves no updated_at, so that an incremental run does not see it
-    synced(env, full=False)
-    synced(env, ml_repo=("2",))
+    sync(env, full=False)
+    sync(env, ml_repo=("2",))
     new = env.registry.add_version(model)
     env.registry.set_tags(new, ["prod"])
-    found = synced(env, full=False)  # reads the versions of the model, because it has a new one
+    found = sync(env, full=False)  # reads the versions of the model, because it has a new one
     created = {row["id"]: row["created_at"] for row in env.rows(ModelVersion)}
 
     for view, label in ((views.tag_history, "tag"), (views.production_label_history, "label")):
@@ -151,18 +151,18 @@ def test_not_before_is_the_last_run_that_surely_saw_the_version_without_the_labe
     }  # fmt: skip
 
 
-def test_not_before_is_an_earlier_change_of_the_version_or_its_first_sight(env: SyncEnv) -> None:
+def test_not_before_is_an_earlier_change_of_the_version_or_the_run_that_first_saw_it(env: SyncEnv) -> None:
     model, one = env.registry.ids("models")[0], env.registry.ids("model-versions")[0]
-    synced(env)
+    sync(env)
     env.registry.set_tags(one, ["prod"])
     new = env.registry.add_version(model)
     env.registry.set_tags(new, [])
-    seen = synced(env, full=False)
+    seen = sync(env, full=False)
     env.registry.set_tags(one, [])
     env.registry.set_tags(new, ["live"])
-    removed = synced(env, full=False)
+    removed = sync(env, full=False)
     env.registry.set_tags(one, ["prod"])
-    back = synced(env, full=False)
+    back = sync(env, full=False)
 
     names = ("version", "not_before", "valid_from")
     assert history(env, *names)[1:] == [(3, seen, removed), (1, removed, back)]
@@ -170,10 +170,10 @@ def test_not_before_is_an_earlier_change_of_the_version_or_its_first_sight(env: 
 
 def test_pruning_keeps_the_bounds_true(env: SyncEnv) -> None:
     one = env.registry.ids("model-versions")[0]
-    without = synced(env)
+    without = sync(env)
     tag(env, one, "prod")
-    entered = synced(env)
-    horizon = synced(env)
+    entered = sync(env)
+    horizon = sync(env)
     prune(env, horizon)
     created = env.row(ModelVersion, ModelVersion.id == one)["created_at"]
 
@@ -182,7 +182,7 @@ def test_pruning_keeps_the_bounds_true(env: SyncEnv) -> None:
     assert [row["version"] for row in answers(env, "production_as_of", at=horizon)] == [1]
 
 
-def test_the_words_for_production_are_a_setting_that_stays(env: SyncEnv) -> None:
+def test_words_for_production_are_a_setting_that_the_database_keeps(env: SyncEnv) -> None:
     one, two, three, four = env.registry.ids("model-versions")
     tag(env, one, "prod")
     tag(env, two, "release=GA")
@@ -195,7 +195,7 @@ def test_the_words_for_production_are_a_setting_that_stays(env: SyncEnv) -> None
     assert now_in_production(env).keys() == {"release=GA", "stage:Serving"}
     before = env.registry_dump()
     env.sync(production_tags="serving, Release:ga")
-    env.sync()  # the setting is left out: the words stay
+    env.sync()  # without the setting, the words are kept
     assert env.registry_dump() == before
 
     env.sync(production_tags="pre-serving")

@@ -31,19 +31,19 @@ _INSTANT = timedelta(microseconds=1)
 
 
 @dataclass
-class Hand:
+class Editor:
     """Makes random changes, all of which update `updated_at`, so that incremental runs find them."""
 
     registry: Registry
-    gone: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
 
-    def do(self, deed: str, place: int, word: str) -> None:
+    def edit(self, action: str, index: int, word: str) -> None:
         of_models = {"add", "drop model", "rename", "move model"}
         of_repos = {"rename repo", "add model"}
-        kind = "models" if deed in of_models else "ml-repos" if deed in of_repos else "model-versions"
-        ids = self.gone if deed == "return" else self.registry.ids(kind)
+        kind = "models" if action in of_models else "ml-repos" if action in of_repos else "model-versions"
+        ids = self.deleted if action == "restore" else self.registry.ids(kind)
         if ids:
-            getattr(self, f"_{deed.replace(' ', '_')}")(ids[place % len(ids)], word)
+            getattr(self, f"_{action.replace(' ', '_')}")(ids[index % len(ids)], word)
 
     def _tags(self, version: str) -> set[str]:
         return set(self.registry.get("model-versions", version)["tags"] or ())
@@ -90,11 +90,11 @@ class Hand:
 
     def _move_model(self, model: str, _word: str) -> None:
         """Move a model with its versions to the other ML repo."""
-        there = "2" if self.registry.get("models", model)["ml_repo_id"] == "1" else "1"
+        target = "2" if self.registry.get("models", model)["ml_repo_id"] == "1" else "1"
         for version in self.registry.records("model-versions"):
             if version["model_id"] == model:
-                self.registry.set_fields(version["id"], {"ml_repo_id": there})
-        self.registry.set_fields(model, {"ml_repo_id": there})
+                self.registry.set_fields(version["id"], {"ml_repo_id": target})
+        self.registry.set_fields(model, {"ml_repo_id": target})
 
     def _rename_repo(self, repo: str, word: str) -> None:
         manifest = self.registry.get("ml-repos", repo)["manifest"]
@@ -105,17 +105,17 @@ class Hand:
 
     def _drop(self, version: str, _word: str) -> None:
         self.registry.delete_version(version)
-        self.gone.append(version)
+        self.deleted.append(version)
 
     def _drop_model(self, model: str, _word: str) -> None:
         self.registry.delete_model(model)
-        self.gone.append(model)
+        self.deleted.append(model)
 
-    def _return(self, record: str, _word: str) -> None:
+    def _restore(self, record: str, _word: str) -> None:
         of_model = record not in self.registry.ids("models") and self._model_of(record)
         if of_model and of_model not in self.registry.ids("models"):
-            return  # a version comes back to a model that is there
-        self.gone.remove(record)
+            return  # a version can only be restored if its model exists
+        self.deleted.remove(record)
         self.registry.restore(record)
         self.registry.touch(record)
 
@@ -124,30 +124,30 @@ class Hand:
         return first.model_id or None
 
 
-DEEDS = (
+ACTIONS = (
     "tag", "tag", "untag", "untag", "move", "alias", "unalias", "describe", "frame", "measure", "package", "spoil",
-    "add", "rename", "drop", "drop model", "return", "return",
+    "add", "rename", "drop", "drop model", "restore", "restore",
 )  # fmt: skip
-edits = st.lists(st.tuples(st.sampled_from(DEEDS), st.integers(0, 11), st.sampled_from(WORDS)), max_size=6)
+edits = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 11), st.sampled_from(WORDS)), max_size=6)
 filters = st.sampled_from([(), (), ("1",), ("2",)])
 sequences = st.lists(st.tuples(edits, filters), min_size=2, max_size=5)
 
 
-Homes = dict[str, tuple[str, str]]
+Parents = dict[str, tuple[str, str]]
 """ML repo and model of each version that ever existed."""
 
 
-def truth(registry: Registry, before: State, homes: Homes, ml_repos: tuple[str, ...]) -> State:
+def expected_state(registry: Registry, before: State, parents: Parents, ml_repos: tuple[str, ...]) -> State:
     """Return the expected state after a run over these ML repos, or over all if there are none.
 
     A version that cannot be stored stays as it was. It may hide another of its model, so none of those is deleted.
     """
     records = {record["id"]: record for record in registry.records("model-versions")}
-    homes |= {each: (record["ml_repo_id"], record["model_id"]) for each, record in records.items()}
+    parents |= {each: (record["ml_repo_id"], record["model_id"]) for each, record in records.items()}
     hidden = {record["model_id"] for record in records.values() if record.get("deep")}
     after = dict[str, Version]()
     for each in before.keys() | records.keys():
-        ml_repo, model = homes[each]
+        ml_repo, model = parents[each]
         record = records.get(each)
         unseen = record is None and model in hidden
         unread = bool(ml_repos) and ml_repo not in ml_repos
@@ -166,7 +166,7 @@ def pointers(state: State) -> Pointers:
 
 
 @contextmanager
-def fresh(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+def fresh_database(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
     """An empty database for each example."""
     if dialect == "sqlite":
         yield f"sqlite:///{shutil.copy(request.getfixturevalue('migrated_file'), folder / 'registry.db')}"
@@ -190,23 +190,23 @@ def test_history_matches_the_registry_after_every_run(
     sequence: list[tuple[list[tuple[str, int, str]], tuple[str, ...]]],
 ) -> None:
     registry = Registry.generate(seed=5, ml_repos=2, models=4, versions=2, metrics=1, empty_share=0, tags=WORDS)
-    hand, homes, states = Hand(registry), Homes(), list[State]()
-    with fresh(dialect, request, tmp_path) as url, sync_env(url, registry) as env:
-        for deeds, ml_repos in sequence:
-            for deed in deeds:
-                hand.do(*deed)
+    editor, parents, states = Editor(registry), Parents(), list[State]()
+    with fresh_database(dialect, request, tmp_path) as url, sync_env(url, registry) as env:
+        for actions, ml_repos in sequence:
+            for action in actions:
+                editor.edit(*action)
             env.sync(ml_repo=ml_repos, allow_mass_delete=True)
-            states.append(truth(registry, states[-1] if states else {}, homes, ml_repos))
+            states.append(expected_state(registry, states[-1] if states else {}, parents, ml_repos))
         moments = moments_of(env, states)
         assert as_of(env, min(moments) - _INSTANT) == {}
-        assert_told(env, moments)
-        assert_starts_are_exact_or_said_not_to_be(env, moments)
+        assert_history_matches(env, moments)
+        assert_starts_are_exact_or_marked_inexact(env, moments)
         horizon = sorted(moments)[len(moments) // 2]
         prune(env, horizon)
         kept = {moment: state for moment, state in moments.items() if moment >= horizon}
-        assert_told(env, kept)
-        assert_nothing_false_is_told(env, moments)
-        assert_starts_are_exact_or_said_not_to_be(env, moments)
+        assert_history_matches(env, kept)
+        assert_no_label_is_false(env, moments)
+        assert_starts_are_exact_or_marked_inexact(env, moments)
 
 
 def moments_of(env: SyncEnv, states: list[State]) -> dict[datetime, State]:
@@ -216,7 +216,7 @@ def moments_of(env: SyncEnv, states: list[State]) -> dict[datetime, State]:
     return at_starts | {after - _INSTANT: state for after, state in zip(starts[1:], states, strict=False)}
 
 
-def assert_told(env: SyncEnv, moments: dict[datetime, State]) -> None:
+def assert_history_matches(env: SyncEnv, moments: dict[datetime, State]) -> None:
     """Check all three sources of history."""
     tags, aliases = env.rows(views.tag_history), env.rows(views.alias_history)
     for moment, state in undone(env, moments).items():
@@ -228,8 +228,8 @@ def assert_told(env: SyncEnv, moments: dict[datetime, State]) -> None:
         assert held_at(aliases, moment, "version_alias") == {each: {it[1]} for each, it in expected.items() if it[1]}
 
 
-def assert_nothing_false_is_told(env: SyncEnv, moments: dict[datetime, State]) -> None:
-    """Check that history may miss what was pruned, but has no label that a version did not have."""
+def assert_no_label_is_false(env: SyncEnv, moments: dict[datetime, State]) -> None:
+    """Check that no version has a label that it did not have; labels that were pruned may be missing."""
     rows = env.rows(views.tag_history)
     for moment, state in moments.items():
         for each, tags in held_at(rows, moment, "tag").items():
@@ -237,8 +237,8 @@ def assert_nothing_false_is_told(env: SyncEnv, moments: dict[datetime, State]) -
             assert tags <= state[each].tags
 
 
-def assert_starts_are_exact_or_said_not_to_be(env: SyncEnv, moments: dict[datetime, State]) -> None:
-    """Check that exact periods did not exist before; others begin with their version, unless changes were pruned."""
+def assert_starts_are_exact_or_marked_inexact(env: SyncEnv, moments: dict[datetime, State]) -> None:
+    """Check that exact periods start when they say; others start with their version, unless changes were pruned."""
     first_seen = {row["id"]: row["first_seen_at"] for row in env.rows(ModelVersion)}
     pruned = [row["newest_change_at"] for row in env.rows(PrunedHistory)]
     for row in env.rows(views.tag_history):
@@ -269,12 +269,12 @@ class Names:
             each["id"]: (each["name"], repos[each["ml_repo_id"]], numbers[each["id"]])
             for each in registry.records("models")
         }
-        homes = {each["id"]: (models[each["model_id"]][0], repos[each["ml_repo_id"]]) for each in versions}
-        labels = {(each["id"], *homes[each["id"]], tag) for each in versions for tag in each["tags"] or ()}
-        return cls(models, homes, {label for label in labels if label[3].lower() == "prod"})
+        parents = {each["id"]: (models[each["model_id"]][0], repos[each["ml_repo_id"]]) for each in versions}
+        labels = {(each["id"], *parents[each["id"]], tag) for each in versions for tag in each["tags"] or ()}
+        return cls(models, parents, {label for label in labels if label[3].lower() == "prod"})
 
     @classmethod
-    def as_told(cls, env: SyncEnv, moment: datetime) -> "Names":
+    def from_queries(cls, env: SyncEnv, moment: datetime) -> "Names":
         """Read the names from the shipped queries."""
         models = {
             row["model_id"]: (unescape(row["model_name"]), row["ml_repo_name"], row["version_count"])
@@ -292,7 +292,7 @@ class Names:
 
 
 MOVES = ("rename", "rename", "move model", "move model", "rename repo", "add", "add model", "tag", "untag", "drop",
-         "drop model", "return", "return")  # fmt: skip
+         "drop model", "restore", "restore")  # fmt: skip
 moves = st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 11), st.sampled_from(WORDS)), max_size=6)
 
 
@@ -310,18 +310,18 @@ def test_names_and_ml_repos_are_those_of_the_moment_after_renames_and_moves(
     sequence: list[list[tuple[str, int, str]]],
 ) -> None:
     registry = Registry.generate(seed=6, ml_repos=2, models=3, versions=2, metrics=1, empty_share=0, tags=WORDS)
-    hand, told, tagged = Hand(registry), list[Names](), list[dict[str, set[str]]]()
-    with fresh(dialect, request, tmp_path) as url, sync_env(url, registry) as env:
-        for deeds in sequence:
-            for deed in deeds:
-                hand.do(*deed)
+    editor, expected_names, tagged = Editor(registry), list[Names](), list[dict[str, set[str]]]()
+    with fresh_database(dialect, request, tmp_path) as url, sync_env(url, registry) as env:
+        for actions in sequence:
+            for action in actions:
+                editor.edit(*action)
             env.sync(allow_mass_delete=True)
-            told.append(Names.of(registry))
+            expected_names.append(Names.of(registry))
             tagged.append({each["id"]: {*each["tags"]} for each in registry.records("model-versions") if each["tags"]})
         starts = sorted(run["started_at"] for run in env.rows(SyncRun))
-        for start, expected, tags in zip(starts, told, tagged, strict=True):
-            assert Names.as_told(env, start) == expected
+        for start, expected, tags in zip(starts, expected_names, tagged, strict=True):
+            assert Names.from_queries(env, start) == expected
             assert held_at(env.rows(views.tag_history), start, "tag") == tags
-        for after, expected in zip(starts[1:], told, strict=False):
-            assert Names.as_told(env, after - _INSTANT) == expected
-        assert Names.as_told(env, starts[0] - _INSTANT) == Names({}, {}, set())
+        for after, expected in zip(starts[1:], expected_names, strict=False):
+            assert Names.from_queries(env, after - _INSTANT) == expected
+        assert Names.from_queries(env, starts[0] - _INSTANT) == Names({}, {}, set())

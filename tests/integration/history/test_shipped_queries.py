@@ -1,4 +1,4 @@
-"""The registry as it was at a moment: models, production, and all fields of a version."""
+"""The registry at a time in the past: models, production, and all fields of a version."""
 
 import sqlite3
 from contextlib import closing
@@ -21,7 +21,8 @@ from tests.support.history_oracle import answers, prune
 from tests.support.sync_env import SyncEnv
 
 
-def synced(env: SyncEnv) -> datetime:
+def sync(env: SyncEnv) -> datetime:
+    """Sync, and return the start of the run."""
     env.sync(allow_mass_delete=True)
     starts: list[datetime] = [row["started_at"] for row in env.rows(SyncRun)]
     return max(starts)
@@ -50,10 +51,10 @@ def by_driver(env: SyncEnv, name: str, **parameters: Any) -> list[Any]:
         "{1:%Y-%m-%dT%H:%M:%S}+0530",
     ],
 )
-def test_a_moment_may_be_spelled_in_any_iso_8601_form(env: SyncEnv, spelling: str) -> None:
+def test_time_may_be_spelled_in_any_iso_8601_form(env: SyncEnv, spelling: str) -> None:
     version = env.registry.ids("model-versions")[0]
     env.registry.set_tags(version, ["prod"])
-    synced(env)
+    sync(env)
     now = datetime(2026, 5, 1, 12, tzinfo=UTC)
     with env.connection() as connection:
         for table in (MlRepo, Model, ModelVersion):
@@ -72,11 +73,11 @@ SPELLINGS = [
     for time in ("", "T09", "T0928", " 09:28", "T092858", "t09:28:58.5", "T09:28:58,123456")
     for zone in (("", "Z", "+05:30", "+0530", "-08", "z") if time else ("",))
 ]
-NONSENSE = ["yesterday", "2026-02-30", "2026-05-01T25:00", "1777636800", "2026-W54-1", "2021-W53-1", "2026-W00-1",
+INVALID = ["yesterday", "2026-02-30", "2026-05-01T25:00", "1777636800", "2026-W54-1", "2021-W53-1", "2026-W00-1",
             "2026-W18-8", "2026W18-5", "2026-121", "2026-05", "2026-05-01T09:28+", "T09:28"]  # fmt: skip
 
 
-def test_every_spelling_is_the_same_moment_in_queries_and_on_the_command_line(env: SyncEnv) -> None:
+def test_every_spelling_is_the_same_time_in_queries_and_on_the_command_line(env: SyncEnv) -> None:
     dialect = "sqlite" if env.url.startswith("sqlite") else "postgresql"
     moment = files("etl.models.queries").joinpath(f"shared/moment_{dialect}.sql").read_text(encoding="utf-8").format()
     query = text(f"WITH {moment} SELECT CAST(at AS TEXT) FROM moment")  # noqa: S608 our own text
@@ -87,15 +88,15 @@ def test_every_spelling_is_the_same_moment_in_queries_and_on_the_command_line(en
     assert {each: at.replace(tzinfo=UTC) for each, at in found.items()} == {
         each: parse_moment(each) for each in SPELLINGS
     }
-    for wrong in NONSENSE:
+    for wrong in INVALID:
         with pytest.raises(ConfigError):
             parse_moment(wrong)
         with env.connection() as connection, pytest.raises(DBAPIError):
             connection.scalar(query, {"at": wrong})
 
 
-def test_a_date_is_its_first_moment_in_utc_and_nonsense_is_an_error(env: SyncEnv) -> None:
-    synced(env)
+def test_date_is_its_start_in_utc_and_an_invalid_time_is_an_error(env: SyncEnv) -> None:
+    sync(env)
     tomorrow, today = (datetime.now(UTC) + timedelta(days=days) for days in (1, 0))
 
     assert by_driver(env, "as_of", at=f"{tomorrow:%Y-%m-%d}")
@@ -105,17 +106,17 @@ def test_a_date_is_its_first_moment_in_utc_and_nonsense_is_an_error(env: SyncEnv
             by_driver(env, "as_of", at=wrong)
 
 
-def test_models_as_of_shows_empty_ones_and_names_of_that_time(env: SyncEnv) -> None:
+def test_models_as_of_returns_empty_models_and_names_of_that_time(env: SyncEnv) -> None:
     first, second = env.registry.ids("models")
     name, other = (env.registry.get("models", each)["name"] for each in (first, second))
     repos = {each["id"]: each["manifest"]["name"] for each in env.registry.records("ml-repos")}
     empty = env.registry.add_model("1", "empty")
-    before = synced(env)
+    before = sync(env)
     env.registry.set_fields(first, {"name": "renamed"})
     env.registry.set_fields("2", {"manifest": env.registry.get("ml-repos", "2")["manifest"] | {"name": "moved-to"}})
     env.registry.set_fields(empty, {"ml_repo_id": "2"})
     env.registry.delete_model(second)
-    after = synced(env)
+    after = sync(env)
     at = {
         moment: {
             row["model_id"]: (row["model_name"], row["ml_repo_name"], row["version_count"])
@@ -131,13 +132,13 @@ def test_models_as_of_shows_empty_ones_and_names_of_that_time(env: SyncEnv) -> N
     assert answers(env, "models_as_of", at=before - timedelta(seconds=1)) == []
 
 
-def test_production_as_of_tells_labels_and_bounds(env: SyncEnv) -> None:
+def test_production_as_of_returns_labels_and_their_periods(env: SyncEnv) -> None:
     one, two = env.registry.ids("model-versions")[:2]
     env.registry.set_tags(one, ["prod", "other"])
-    before = synced(env)
+    before = sync(env)
     env.registry.set_tags(one, [])
     env.registry.set_tags(two, ["live"])
-    after = synced(env)
+    after = sync(env)
     at = {
         moment: [
             (row["version"], row["label"], row["since_at"], row["since_is_exact"], row["until_at"])
@@ -157,7 +158,7 @@ def test_production_as_of_tells_labels_and_bounds(env: SyncEnv) -> None:
     }
 
 
-def test_version_as_of_tells_every_field_of_a_version_as_it_was(env: SyncEnv) -> None:
+def test_version_as_of_returns_every_field_of_a_version_as_it_was(env: SyncEnv) -> None:
     model, version = env.registry.ids("models")[0], env.registry.ids("model-versions")[0]
     old = {
         "description": "first", "framework": {"type": "sklearn"}, "metadata": {"team": "a", "size": 0.5, "on": True},
@@ -169,29 +170,29 @@ def test_version_as_of_tells_every_field_of_a_version_as_it_was(env: SyncEnv) ->
     metrics = [{"key": "auc", "value": 0.1}, {"key": "auc", "value": 0.30000000000000004, "step": 1},
                {"key": "nan", "value": float("nan")}, {"key": "none", "value": None}]  # fmt: skip
     env.registry.set_fields(version, {"manifest": usual | old, "metrics": metrics, "tags": ["a", "b"]})
-    before = synced(env)
+    before = sync(env)
     name = env.registry.get("models", model)["name"]
-    told = dict_of(env, before, name)
+    fields_before = fields_at(env, before, name)
 
-    assert told["description"] == ["first"]
-    assert told["tags"] == ["a", "b"]
-    assert told["packages.numpy"] == ["numpy==1"]
-    assert [float(each) for each in told["metrics.auc"]] == pytest.approx([0.1, 0.3])
-    assert (told["metrics.nan"], told["metrics.none"]) == (["NaN"], ["null"])
-    assert (told["metadata.team"], told["metadata.on"]) == (["a"], ["true"])
-    assert told["manifest.extra.deep.a.b"][0].replace(" ", "") == "[1,2]"
+    assert fields_before["description"] == ["first"]
+    assert fields_before["tags"] == ["a", "b"]
+    assert fields_before["packages.numpy"] == ["numpy==1"]
+    assert [float(each) for each in fields_before["metrics.auc"]] == pytest.approx([0.1, 0.3])
+    assert (fields_before["metrics.nan"], fields_before["metrics.none"]) == (["NaN"], ["null"])
+    assert (fields_before["metadata.team"], fields_before["metadata.on"]) == (["a"], ["true"])
+    assert fields_before["manifest.extra.deep.a.b"][0].replace(" ", "") == "[1,2]"
 
     new = old | {"description": None, "metadata": {"team": "b"}, "extra": 5,
                  "environment": {"python_version": "3.11", "pip_packages": ["numpy==2"]}}  # fmt: skip
     fields = {"manifest": usual | new, "metrics": [{"key": "auc", "value": 0.9}], "tags": ["b", "c"]}
     env.registry.set_fields(version, fields)
-    synced(env)
+    sync(env)
     env.registry.delete_version(version)
-    deleted = synced(env)
+    deleted = sync(env)
 
-    told["manifest.extra.deep.a.b"] = ["[1,2]"]  # as recorded
-    assert dict_of(env, before, model) == told
-    assert dict_of(env, deleted, name) == {}
+    fields_before["manifest.extra.deep.a.b"] = ["[1,2]"]  # as recorded
+    assert fields_at(env, before, model) == fields_before
+    assert fields_at(env, deleted, name) == {}
     assert env.rows(Change, Change.entity_id == version)
     assert env.rows(views.current_models)
 
@@ -202,7 +203,7 @@ def test_version_as_of_lists_metrics_as_logged_with_their_exact_values(env: Sync
     def log(*values: float) -> datetime:
         metrics = [{"key": "auc", "value": value, "step": step} for step, value in enumerate(values, 1)]
         env.registry.set_fields(version, {"metrics": metrics})
-        return synced(env)
+        return sync(env)
 
     def measured(moment: datetime) -> list[tuple[str, int | None]]:
         rows = answers(env, "version_as_of", at=moment, model=model, version=1)
@@ -214,15 +215,15 @@ def test_version_as_of_lists_metrics_as_logged_with_their_exact_values(env: Sync
     assert measured(before) == [("0.9", 1), ("1", 3), ("0.30000000000000004", None)]
 
 
-def test_version_as_of_tells_models_of_one_name_apart(env: SyncEnv) -> None:
+def test_version_as_of_distinguishes_models_with_the_same_name(env: SyncEnv) -> None:
     models = env.registry.ids("models")
     repos = {each["id"]: each["manifest"]["name"] for each in env.registry.records("ml-repos")}
     for each in models:
         env.registry.set_fields(each, {"name": "same"})
-    before = synced(env)
+    before = sync(env)
     manifest = env.registry.get("ml-repos", "2")["manifest"]
     env.registry.set_fields("2", {"manifest": manifest | {"name": "renamed"}})
-    after = synced(env)
+    after = sync(env)
 
     def found(moment: datetime, model: str) -> set[tuple[str, str]]:
         rows = answers(env, "version_as_of", at=moment, model=model, version=1)
@@ -243,9 +244,9 @@ def test_history_starts_at_the_first_complete_run_or_at_the_newest_pruned_change
         return at
 
     assert start() is None
-    first = synced(env)
+    first = sync(env)
     env.registry.set_tags(env.registry.ids("model-versions")[0], ["prod"])
-    pruned = synced(env)
+    pruned = sync(env)
     assert start() == first
     env.execute("UPDATE sync_runs SET finished_at = started_at")
     prune(env, pruned + timedelta(microseconds=1))
@@ -253,8 +254,8 @@ def test_history_starts_at_the_first_complete_run_or_at_the_newest_pruned_change
     assert answers(env, "production_as_of", at=first) == []
 
 
-def dict_of(env: SyncEnv, moment: datetime, model: str) -> dict[str, list[str]]:
-    """Return the values of each field of version 1."""
+def fields_at(env: SyncEnv, moment: datetime, model: str) -> dict[str, list[str]]:
+    """Return the values of each field of version 1 of a model at a time."""
     found: dict[str, list[str]] = {}
     for row in answers(env, "version_as_of", at=moment, model=model, version=1):
         found.setdefault(row["field"], []).append(row["value"])

@@ -10,11 +10,11 @@ from etl.report.data import ReportData
 from etl.report.gather import gather
 from tests.support.sync_env import SyncEnv
 
-Gathered = Callable[..., ReportData]
+ReadData = Callable[..., ReportData]
 
 
 @pytest.fixture
-def gathered(env: SyncEnv) -> Gathered:
+def read_data(env: SyncEnv) -> ReadData:
     """Return a function that reads the current report data."""
 
     def read(**given: Any) -> ReportData:

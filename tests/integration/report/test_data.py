@@ -14,7 +14,7 @@ from etl.report.key_figures import production_moves
 from etl.simulator import Registry
 from etl.store import queries
 from tests.e2e.report.sample import move_back
-from tests.integration.report.conftest import Gathered
+from tests.integration.report.conftest import ReadData
 from tests.support.sync_env import SyncEnv
 
 
@@ -27,7 +27,7 @@ def without_production(registry: Registry) -> list[str]:
     return versions
 
 
-def lived(data: ReportData) -> Counter[str]:
+def count_events(data: ReportData) -> Counter[str]:
     """Count creations, deletes and restores by table."""
     rows = data.activity.daily_counts
     return Counter(
@@ -48,7 +48,7 @@ def test_gather_returns_none_before_any_run_has_written(env: SyncEnv) -> None:
     assert gather(env.url, now, timedelta(days=180)) is None
 
 
-def test_counts_are_those_of_the_source(env: SyncEnv, gathered: Gathered) -> None:
+def test_counts_are_those_of_the_source(env: SyncEnv, read_data: ReadData) -> None:
     registry = env.registry
     sized, *unsized = registry.records("model-versions")[:3]
     for version in unsized:
@@ -56,7 +56,7 @@ def test_counts_are_those_of_the_source(env: SyncEnv, gathered: Gathered) -> Non
     env.sync()
     registry.delete_model(registry.ids("models")[-1])
     env.sync()
-    data = gathered()
+    data = read_data()
     sizes = [
         version["manifest"]["metadata"].get(".truefoundry", {}).get("artifact_size")
         for version in registry.records("model-versions")
@@ -72,14 +72,13 @@ def test_counts_are_those_of_the_source(env: SyncEnv, gathered: Gathered) -> Non
     assert sized["id"] in registry.ids("model-versions")
 
 
-def test_a_first_load_is_no_change_and_later_runs_are_said_in_sentences(env: SyncEnv, gathered: Gathered) -> None:
+def test_first_load_is_no_change_and_changes_of_later_runs_are_listed(env: SyncEnv, read_data: ReadData) -> None:
     registry = env.registry
     env.sync()
-    data = gathered()
+    data = read_data()
     assert (data.activity.changed_lately, data.activity.feed, data.activity.changes) == ({}, [], 0)
-    assert (
-        data.since == data.history.runs[-1]["started_at"]
-    )  # the recent period starts at the first run at the earliest
+    # The recent period starts at the first run at the earliest.
+    assert data.since == data.history.runs[-1]["started_at"]
     first, second, third = registry.ids("models")[:3]
     registry.delete_model(first)
     registry.add_version(second)
@@ -87,7 +86,7 @@ def test_a_first_load_is_no_change_and_later_runs_are_said_in_sentences(env: Syn
     registry.set_tags(registry.get("models", third)["latest_version"]["id"], ["a", "b", "c"], touch=False)
     registry.touch(third)
     env.sync()
-    activity = gathered().activity
+    activity = read_data().activity
     assert activity.changed_last[("model_versions", "tag_added")] == len({"a", "b", "c"})
     assert not {("models", "updated"), ("models", "deleted")} & activity.changed_last.keys()
     assert activity.changed_lately[("models", "deleted")] == 1
@@ -98,18 +97,18 @@ def test_a_first_load_is_no_change_and_later_runs_are_said_in_sentences(env: Syn
     assert len(activity.feed) == activity.changes
 
 
-def test_changes_older_than_thirty_days_are_not_recent(env: SyncEnv, gathered: Gathered) -> None:
+def test_changes_older_than_thirty_days_are_not_recent(env: SyncEnv, read_data: ReadData) -> None:
     env.sync()
     env.registry.delete_model(env.registry.ids("models")[0])
     env.sync()
-    assert gathered().activity.changed_lately[("models", "deleted")] == 1
+    assert read_data().activity.changed_lately[("models", "deleted")] == 1
     move_back(env, timedelta(days=31))
-    data = gathered()
+    data = read_data()
     assert (data.activity.changed_lately, data.activity.changes) == ({}, 0)
     assert data.since == data.made_at - timedelta(days=30)
 
 
-def test_production_has_a_model_with_its_versions_and_the_labels_of_each(env: SyncEnv, gathered: Gathered) -> None:
+def test_production_has_a_model_with_its_versions_and_the_labels_of_each(env: SyncEnv, read_data: ReadData) -> None:
     registry = env.registry
     without_production(registry)
     model = registry.records("models")[4]
@@ -125,7 +124,7 @@ def test_production_has_a_model_with_its_versions_and_the_labels_of_each(env: Sy
     registry.set_tags(old, [])
     registry.set_tags(other, ["env:prod"])
     env.sync()
-    data = gathered()
+    data = read_data()
     first, second = data.production.models
     assert (first.model_id, [each.labels for each in first.versions]) == (
         registry.get("model-versions", other)["model_id"],
@@ -144,7 +143,7 @@ def test_production_has_a_model_with_its_versions_and_the_labels_of_each(env: Sy
     }
 
 
-def test_a_long_list_is_cut_and_counted(env: SyncEnv, monkeypatch: pytest.MonkeyPatch, gathered: Gathered) -> None:
+def test_a_long_list_is_cut_and_counted(env: SyncEnv, monkeypatch: pytest.MonkeyPatch, read_data: ReadData) -> None:
     monkeypatch.setattr("etl.report.data.LISTED", 2)
     monkeypatch.setattr("etl.report.data.METRICS", 1)
     registry = env.registry
@@ -152,7 +151,7 @@ def test_a_long_list_is_cut_and_counted(env: SyncEnv, monkeypatch: pytest.Monkey
         registry.set_description(model["latest_version"]["id"], None)
         registry.set_tags(model["latest_version"]["id"], ["prod"] if place == 11 else [])
     env.sync()
-    data = gathered()
+    data = read_data()
     lacking = data.quality.lacking["description"]
     assert (len(data.quality.stale.rows), data.quality.stale.total) == (2, 12)
     assert (len(lacking.rows), lacking.total) == (2, 12)
@@ -166,7 +165,9 @@ def test_a_long_list_is_cut_and_counted(env: SyncEnv, monkeypatch: pytest.Monkey
     assert counted.get("list-tags", 0) == len(count)
 
 
-def test_metrics_that_got_worse_in_production_or_in_the_newest_version(env: SyncEnv, gathered: Gathered) -> None:
+def test_metrics_that_got_worse_in_production_or_in_the_newest_version_are_listed(
+    env: SyncEnv, read_data: ReadData
+) -> None:
     registry = env.registry
     versions = without_production(registry)
     for version in versions:
@@ -181,7 +182,7 @@ def test_metrics_that_got_worse_in_production_or_in_the_newest_version(env: Sync
         registry.set_fields(version, {"metrics": logged})
     registry.set_tags(ids[1], ["prod"])
     env.sync()
-    metrics = gathered().metrics
+    metrics = read_data().metrics
     with queries.report.open_snapshot(env.url) as connection:
         last = queries.report.metrics.over_versions(connection, [model["id"]], 2)
     assert {row["version"] for row in last} == {2, 3}
@@ -196,7 +197,7 @@ def test_metrics_that_got_worse_in_production_or_in_the_newest_version(env: Sync
     }
 
 
-def test_stale_and_undocumented_models_are_counted(env: SyncEnv, gathered: Gathered) -> None:
+def test_stale_and_undocumented_models_are_counted(env: SyncEnv, read_data: ReadData) -> None:
     registry = env.registry
     for version in registry.ids("model-versions"):
         registry.set_tags(version, ["t"])
@@ -212,10 +213,10 @@ def test_stale_and_undocumented_models_are_counted(env: SyncEnv, gathered: Gathe
     registry.set_fields(fresh, {"created_at": datetime.now(UTC).isoformat()})
     empty = registry.add_model("1", "empty")
     env.sync()
-    quality = gathered().quality
+    quality = read_data().quality
     assert quality.stale.total == 11
     assert not {empty, models[3]["id"]} & {row["model_id"] for row in quality.stale.rows}
-    assert gathered(stale_after=timedelta(days=36_500)).quality.stale.total == 0
+    assert read_data(stale_after=timedelta(days=36_500)).quality.stale.total == 0
     assert {lack: found.total for lack, found in quality.lacking.items()} == {
         "description": 2, "creator": 1, "tags": 2, "versions": 1,
     }  # fmt: skip
@@ -225,7 +226,7 @@ def test_stale_and_undocumented_models_are_counted(env: SyncEnv, gathered: Gathe
     assert (len(quality.undescribed_elsewhere.rows), quality.undescribed_elsewhere.total) == (others, others)
 
 
-def test_growth_counts_deleted_records_while_they_were_there(env: SyncEnv, gathered: Gathered) -> None:
+def test_growth_counts_deleted_records_until_their_deletion(env: SyncEnv, read_data: ReadData) -> None:
     registry = env.registry
     registry.set_fields(registry.ids("models")[0], {"created_at": None})
     registry.set_fields(registry.ids("models")[1], {"created_at": "2999-01-01T00:00:00Z"})
@@ -233,26 +234,26 @@ def test_growth_counts_deleted_records_while_they_were_there(env: SyncEnv, gathe
     versions = len(registry.ids("model-versions"))
     move_back(env, timedelta(days=20))
     first, second = registry.ids("models")[2:4]
-    gone = sum(each["model_id"] in {first, second} for each in registry.records("model-versions"))
+    deleted = sum(each["model_id"] in {first, second} for each in registry.records("model-versions"))
     registry.delete_model(first)
     registry.delete_model(second)
     env.sync()
     move_back(env, timedelta(days=10))
     registry.restore(second)
     env.sync()
-    data = gathered()
-    assert lived(data) == {
+    data = read_data()
+    assert count_events(data) == {
         "models created": 12, "models deleted": 2, "models restored": 1, "model_versions created": versions,
-        "model_versions deleted": gone, "model_versions restored": gone - (versions - data.counts["model_versions"]),
+        "model_versions deleted": deleted,
+        "model_versions restored": deleted - (versions - data.counts["model_versions"]),
     }  # fmt: skip
     today = data.made_at.date()
     days = Counter[Any]()
     for row in data.activity.daily_counts:
         if row["entity"] == "models":
             days[row["day"]] += row["created"] - row["deleted"] + row["restored"]
-    assert (
-        days[str(today - timedelta(days=30))] == 2
-    )  # the creations that the source does not date before the first run
+    # The source dates two creations after the first run, or not at all.
+    assert days[str(today - timedelta(days=30))] == 2
     assert days[str(today - timedelta(days=10))] == -2
     assert days[str(today)] == 1
     grown = growth(data)
@@ -261,7 +262,7 @@ def test_growth_counts_deleted_records_while_they_were_there(env: SyncEnv, gathe
 
 
 def test_the_makeup_counts_a_model_once_whatever_its_patch_releases_and_authors(
-    env: SyncEnv, gathered: Gathered
+    env: SyncEnv, read_data: ReadData
 ) -> None:
     registry = env.registry
     pythons = ("3.9.1", "3.9.18", "3.12")
@@ -276,12 +277,12 @@ def test_the_makeup_counts_a_model_once_whatever_its_patch_releases_and_authors(
         versions[minor] += 1
     model = registry.ids("models")[0]
     registry.set_fields(model, {"created_by_subject": None})
-    for who in ("a", "b"):
+    for author_id in ("a", "b"):
         version = registry.add_version(model)
-        author = {"subjectId": who, "subjectType": "user", "subjectSlug": who}
+        author = {"subjectId": author_id, "subjectType": "user", "subjectSlug": author_id}
         registry.set_fields(version, {"created_by_subject": author, "manifest": {"framework": {"type": "rare"}}})
     env.sync()
-    makeup = gathered().makeup
+    makeup = read_data().makeup
     (rare,) = (row for row in makeup.frameworks if row["name"] == "rare")
     assert (rare["models"], rare["versions"]) == (1, 2)
     assert {row["name"]: row["versions"] for row in makeup.pythons} == versions
@@ -293,7 +294,7 @@ def test_the_makeup_counts_a_model_once_whatever_its_patch_releases_and_authors(
     ]
 
 
-def test_metadata_unused_versions_and_former_creators_are_counted(env: SyncEnv, gathered: Gathered) -> None:
+def test_metadata_unused_versions_and_former_creators_are_counted(env: SyncEnv, read_data: ReadData) -> None:
     registry = env.registry
     versions = without_production(registry)
     for version in versions:
@@ -306,13 +307,13 @@ def test_metadata_unused_versions_and_former_creators_are_counted(env: SyncEnv, 
     registry.set_tags(live, ["prod"])
     manifest = registry.get("model-versions", unsized)["manifest"]
     registry.set_fields(unsized, {"manifest": manifest | {"metadata": {"pii": True}}})
-    gone = registry.add_model("1", "gone")
+    deleted = registry.add_model("1", "gone")
     subject = {"subjectId": "gone", "subjectType": "user", "subjectSlug": "gone"}
-    registry.set_fields(gone, {"created_by_subject": subject})
+    registry.set_fields(deleted, {"created_by_subject": subject})
     env.sync()
-    registry.delete_model(gone)
+    registry.delete_model(deleted)
     env.sync()
-    makeup = gathered().makeup
+    makeup = read_data().makeup
     assert makeup.cleanup == {
         "versions": len(unused) - 1,
         "artifact_size_bytes": 1000 * (len(unused) - 2),
@@ -323,17 +324,17 @@ def test_metadata_unused_versions_and_former_creators_are_counted(env: SyncEnv, 
     assert makeup.former_authors == 1
 
 
-def test_what_the_copy_lacks_is_listed(env: SyncEnv, gathered: Gathered) -> None:
+def test_version_gaps_and_rejected_records_are_listed(env: SyncEnv, read_data: ReadData) -> None:
     registry, model = env.registry, env.registry.records("models")[4]
     middle = [each["id"] for each in registry.records("model-versions") if each["model_id"] == model["id"]][1]
     registry.delete_version(middle)
     registry.put_raw("models", registry.ids("models")[0], {"id": registry.ids("models")[0], "type": "model"})
     env.sync()
-    history = gathered(with_repo_ids=True).history
+    history = read_data(with_repo_ids=True).history
     assert [(row["model_id"], row["missing_versions"]) for row in history.gaps.rows] == [(model["id"], 1)]
     assert history.rejects.total == len(history.rejects.rows) == 1
     assert history.rejects.rows[0]["reason"].startswith("it has neither name nor fqn")
-    assert gathered(with_repo_ids=True).repo_ids[model["id"]] == model["ml_repo_id"]
+    assert read_data(with_repo_ids=True).repo_ids[model["id"]] == model["ml_repo_id"]
 
 
 def test_data_is_from_one_snapshot_while_a_run_commits(env: SyncEnv) -> None:

@@ -1,4 +1,4 @@
-"""The official SDK is the judge of what the simulator serves: it must list everything and refuse nothing."""
+"""The official SDK can list and parse everything that the simulator serves."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ TOKEN = "demo-token"
 
 @contextmanager
 def sdk_client(url: str, token: str = TOKEN) -> Iterator[TrueFoundry]:
-    """The official client of the control plane at `url`, on connections that are closed afterwards."""
+    """Yield the official client of the control plane at `url`, and close its connections afterwards."""
     with httpx.Client(timeout=patience(), trust_env=False) as connections:
         yield TrueFoundry(base_url=url, api_key=token, httpx_client=connections)
 
@@ -34,7 +34,7 @@ def client(registry: Registry) -> Iterator[TrueFoundry]:
         yield client
 
 
-def test_every_ml_repo_is_listed_as_it_is_in_the_registry(client: TrueFoundry, registry: Registry) -> None:
+def test_every_ml_repo_is_listed_as_in_the_registry(client: TrueFoundry, registry: Registry) -> None:
     listed = list(client.ml_repos.list(limit=2))
 
     assert [
@@ -52,7 +52,7 @@ def test_every_ml_repo_is_listed_as_it_is_in_the_registry(client: TrueFoundry, r
     assert len(listed) == 3
 
 
-def test_every_model_is_listed_as_it_is_in_the_registry(client: TrueFoundry, registry: Registry) -> None:
+def test_every_model_is_listed_as_in_the_registry(client: TrueFoundry, registry: Registry) -> None:
     listed = list(client.models.list(limit=7))
 
     assert [
@@ -85,11 +85,11 @@ def test_every_model_is_listed_as_it_is_in_the_registry(client: TrueFoundry, reg
     assert len(listed) == 60
 
 
-def test_every_version_is_listed_as_it_is_in_the_registry(client: TrueFoundry, registry: Registry) -> None:
+def test_every_version_is_listed_as_in_the_registry(client: TrueFoundry, registry: Registry) -> None:
     listed = list(client.model_versions.list(limit=100))
 
-    assert [_seen_by_the_sdk(version) for version in listed] == [
-        _in_the_registry(version) for version in registry.records("model-versions")
+    assert [_values_in_sdk(version) for version in listed] == [
+        _values_in_registry(version) for version in registry.records("model-versions")
     ]
     assert len(listed) == 57 * 5
 
@@ -101,7 +101,7 @@ def test_every_framework_source_and_metric_is_recognised(client: TrueFoundry, re
         version = listed[record["id"]]
         manifest = record["manifest"]
         framework, environment = version.manifest.framework, version.manifest.environment
-        # Only what the SDK knows of a class is dumped without a rest: a wrong class would leave fields over.
+        # A dump equals the record only if the SDK has chosen the right class: another has other fields.
         assert version.manifest.source.model_dump(exclude_unset=True) == manifest["source"]
         assert (framework and framework.model_dump(exclude_unset=True)) == manifest["framework"]
         assert (environment and environment.model_dump()) == manifest["environment"]
@@ -138,7 +138,7 @@ def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _seen_by_the_sdk(version: Any) -> tuple[Any, ...]:
+def _values_in_sdk(version: Any) -> tuple[Any, ...]:
     return (
         version.id,
         version.model_id,
@@ -158,7 +158,7 @@ def _seen_by_the_sdk(version: Any) -> tuple[Any, ...]:
     )
 
 
-def _in_the_registry(version: Any) -> tuple[Any, ...]:
+def _values_in_registry(version: Any) -> tuple[Any, ...]:
     manifest = version["manifest"]
     return (
         version["id"],
