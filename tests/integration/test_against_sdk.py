@@ -1,4 +1,4 @@
-"""What the official SDK returns is held against what a sync has stored, field by field."""
+"""Compare each stored field with the value that the official SDK returns."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def test_every_ml_repo_is_stored_as_the_sdk_lists_it(synced: SyncEnv) -> None:
         }
 
     assert len(listed) == 3
-    assert _shown(synced.rows(MlRepo), listed) == listed
+    assert _select_fields(synced.rows(MlRepo), listed) == listed
 
 
 def test_every_model_is_stored_as_the_sdk_lists_it(synced: SyncEnv) -> None:
@@ -67,25 +67,25 @@ def test_every_model_is_stored_as_the_sdk_lists_it(synced: SyncEnv) -> None:
     }
 
     assert len(listed) == 20
-    assert _shown(synced.rows(Model), listed) == listed
-    steps = _lists(synced, ModelRunStep, "model_id", "step")
+    assert _select_fields(synced.rows(Model), listed) == listed
+    steps = _rows_by_parent(synced, ModelRunStep, "model_id", "step")
     assert {model.id: steps[model.id] for model in models} == {model.id: model.run_steps for model in models}
 
 
 def test_every_version_is_stored_as_the_sdk_lists_it(synced: SyncEnv) -> None:
     with sdk_client(synced.plane.url, TOKEN) as client:
-        listed = {version.id: _version(version) for version in client.model_versions.list()}
+        listed = {version.id: _version_fields(version) for version in client.model_versions.list()}
 
     assert len(listed) == 19 * 4
-    assert _shown(synced.rows(ModelVersion), listed) == listed
+    assert _select_fields(synced.rows(ModelVersion), listed) == listed
 
 
 def test_every_list_of_a_version_is_stored_as_the_sdk_lists_it(synced: SyncEnv) -> None:
     with sdk_client(synced.plane.url, TOKEN) as client:
         versions = list(client.model_versions.list())
-    tags = _lists(synced, ModelVersionTag, "model_version_id", "tag")
-    packages = _lists(synced, ModelVersionPackage, "model_version_id", "requirement")
-    metrics = _lists(synced, ModelVersionMetric, "model_version_id", "key", "value", "step", "timestamp_ms")
+    tags = _rows_by_parent(synced, ModelVersionTag, "model_version_id", "tag")
+    packages = _rows_by_parent(synced, ModelVersionPackage, "model_version_id", "requirement")
+    metrics = _rows_by_parent(synced, ModelVersionMetric, "model_version_id", "key", "value", "step", "timestamp_ms")
 
     for version in versions:
         environment = version.manifest.environment
@@ -111,10 +111,10 @@ def test_every_subject_is_stored_as_the_sdk_lists_it(synced: SyncEnv) -> None:
     }
 
     assert len(listed) > 5
-    assert _shown(synced.rows(Subject), listed) == listed
+    assert _select_fields(synced.rows(Subject), listed) == listed
 
 
-def _version(version: Any) -> Row:
+def _version_fields(version: Any) -> Row:
     manifest = version.manifest
     source, framework, environment = manifest.source, manifest.framework, manifest.environment
     return {
@@ -144,15 +144,15 @@ def _version(version: Any) -> Row:
     }
 
 
-def _shown(rows: list[Row], like: dict[str, Row]) -> dict[str, Row]:
-    """The rows by id, each with the fields that its counterpart has."""
-    return {row["id"]: {name: row[name] for name in like[row["id"]]} for row in rows}
+def _select_fields(rows: list[Row], expected: dict[str, Row]) -> dict[str, Row]:
+    """Return the rows by id, each with only the fields of the expected row."""
+    return {row["id"]: {name: row[name] for name in expected[row["id"]]} for row in rows}
 
 
-def _lists(env: SyncEnv, table: type[Base], of: str, *fields: str) -> dict[str, list[Any]]:
-    """By the record that they hang on: one field of the rows, or a tuple of several."""
+def _rows_by_parent(env: SyncEnv, table: type[Base], parent_column: str, *fields: str) -> dict[str, list[Any]]:
+    """Return one field of each row, or a tuple of several, by the id of the parent."""
     found: dict[str, list[Any]] = defaultdict(list)
     for row in env.rows(table):
         values = tuple(row[name] for name in fields)
-        found[row[of]].append(values if len(values) > 1 else values[0])
+        found[row[parent_column]].append(values if len(values) > 1 else values[0])
     return found

@@ -1,4 +1,4 @@
-"""Whatever a record says, it is stored exactly or kept whole with a reason, and the records beside it are stored."""
+"""Each malformed record is stored exactly or rejected whole with a reason, and the others are stored."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ from tests.support.reference_decoder import said
 from tests.support.served_records import agreeing, lost
 from tests.support.sync_env import ENTITIES, SyncEnv, sync_env
 
-TWIN = "another record has the same id, and updated_at does not say which is newer"
+DUPLICATE = "another record has the same id, and updated_at does not say which is newer"
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def env(migrated_url: str) -> Iterator[SyncEnv]:
         yield env
 
 
-def test_what_is_odd_is_stored_exactly(env: SyncEnv) -> None:
+def test_unusual_values_are_stored_exactly(env: SyncEnv) -> None:
     serve(env, KEPT)
     summary = env.sync()
     first = env.registry_dump()
@@ -41,7 +41,7 @@ def test_what_is_odd_is_stored_exactly(env: SyncEnv) -> None:
 
 
 @pytest.mark.timeout(120 * LOAD_FACTOR)
-def test_what_is_large_is_stored_exactly(env: SyncEnv, dialect: str) -> None:
+def test_large_records_are_stored_exactly(env: SyncEnv, dialect: str) -> None:
     serve(env, LARGE)
     summary = env.sync()
     first = env.registry_dump()
@@ -54,7 +54,7 @@ def test_what_is_large_is_stored_exactly(env: SyncEnv, dialect: str) -> None:
     report("large records", dialect, records=len(sizes), bytes_each=", ".join(f"{size:,}" for size in sizes))
 
 
-def test_what_cannot_be_stored_is_kept_whole_with_a_reason_and_the_rest_is_stored(env: SyncEnv) -> None:
+def test_invalid_records_are_rejected_whole_with_a_reason_and_the_others_are_stored(env: SyncEnv) -> None:
     serve(env, REFUSED)
     result = env.result(exit_code=3)
     first = env.registry_dump()
@@ -65,16 +65,14 @@ def test_what_cannot_be_stored_is_kept_whole_with_a_reason_and_the_rest_is_store
     assert [result[entity]["inserted"] for entity in ENTITIES] == [3, 12, 36]
     assert lost(env) == []
     assert env.registry_dump() == first
-    expected = [(hostile.reason, said(served(name, hostile))) for name, hostile in REFUSED.items()]
-    told = [(row["reason"], said(json.loads(row["payload"]))) for row in rejected]
-    assert sorted(map(str, told)) == sorted(map(str, expected))
+    expected = [(bad.reason, said(served(name, bad))) for name, bad in REFUSED.items()]
+    found = [(row["reason"], said(json.loads(row["payload"]))) for row in rejected]
+    assert sorted(map(str, found)) == sorted(map(str, expected))
 
 
-def test_a_number_too_long_to_be_read_costs_its_record_and_no_other(
-    env: SyncEnv, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "set_int_max_str_digits", sys.set_int_max_str_digits)  # for the control plane alone
-    sys.set_int_max_str_digits(0)
+def test_number_with_too_many_digits_rejects_its_record_only(env: SyncEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "set_int_max_str_digits", sys.set_int_max_str_digits)
+    sys.set_int_max_str_digits(0)  # the simulator could not write the number otherwise
     try:
         env.registry.put_raw("model-versions", "long", a_version(id="long", size=10**5000))
         result = env.result(exit_code=3)
@@ -87,7 +85,7 @@ def test_a_number_too_long_to_be_read_costs_its_record_and_no_other(
     assert json.loads(row["payload"])["size"] == "1" + "0" * 5000
 
 
-def test_a_record_that_shrank_to_its_id_leaves_what_is_stored_as_it_was(env: SyncEnv) -> None:
+def test_record_without_fields_but_its_ids_does_not_change_the_stored_one(env: SyncEnv) -> None:
     env.sync()
     before = env.held()
     for entity in ("ml-repos", "models", "model-versions"):
@@ -102,17 +100,17 @@ def test_a_record_that_shrank_to_its_id_leaves_what_is_stored_as_it_was(env: Syn
 
 @pytest.mark.parametrize("page_size", [2, 100])
 @pytest.mark.parametrize(("entity", "table"), [("models", Model), ("model-versions", ModelVersion)])
-def test_of_two_records_with_one_id_the_first_is_stored_and_the_other_kept(
+def test_first_of_two_records_with_one_id_is_stored_and_the_other_rejected(
     env: SyncEnv, entity: str, table: type[Base], page_size: int
 ) -> None:
     first = env.registry.records(entity)[0]
-    twin = first | {"fqn": "model:of/the/twin:1"}
-    env.registry.put_raw(entity, "twin", twin)
+    duplicate = first | {"fqn": "model:of/the/twin:1"}
+    env.registry.put_raw(entity, "twin", duplicate)
     results = [env.sync(page_size=page_size, full=True) for _ in range(2)]
     row = env.row(RejectedRecord)
 
     assert [(result.complete, result.rejected, result.exit_code) for result in results] == [(True, 1, 3)] * 2
-    assert (row["record_id"], row["reason"], json.loads(row["payload"])) == (first["id"], TWIN, twin)
+    assert (row["record_id"], row["reason"], json.loads(row["payload"])) == (first["id"], DUPLICATE, duplicate)
     assert [each["fqn"] for each in env.rows(table) if each["id"] == first["id"]] == [first["fqn"]]
     assert lost(env) == []
 
@@ -129,7 +127,7 @@ def test_the_newer_of_two_records_with_one_id_is_stored(env: SyncEnv, page_size:
 
 
 @pytest.mark.parametrize("page_size", [2, 100])
-def test_unreadable_records_with_the_id_of_another_are_all_kept(env: SyncEnv, page_size: int) -> None:
+def test_unreadable_records_with_the_id_of_another_are_all_rejected(env: SyncEnv, page_size: int) -> None:
     first = env.registry.records("model-versions")[0]
     unreadable: list[dict[str, Any]] = [{"model_id": []}, {"model_id": ""}, {"size": nested(250)}]
     for number, change in enumerate(unreadable):
@@ -145,7 +143,7 @@ def test_unreadable_records_with_the_id_of_another_are_all_kept(env: SyncEnv, pa
     }
 
 
-def test_a_twin_that_goes_is_resolved(env: SyncEnv) -> None:
+def test_rejected_duplicate_is_resolved_after_its_deletion(env: SyncEnv) -> None:
     first = env.registry.records("models")[0]
     env.registry.put_raw("models", "twin", first | {"name": "twin"})
     env.sync()
@@ -157,7 +155,7 @@ def test_a_twin_that_goes_is_resolved(env: SyncEnv) -> None:
 
 
 @pytest.mark.parametrize("listing", ["tenant", "ml_repo", "model"])
-def test_ids_that_mean_something_in_addresses_are_asked_for(env: SyncEnv, listing: str) -> None:
+def test_models_with_url_syntax_in_their_ids_are_read(env: SyncEnv, listing: str) -> None:
     env.plane.versions_listing = listing
     for number in range(2):
         for each in ("\x00", " ", "..", "a/b?c=d&limit=1#e", "%2F", "line\nline", "字" * 600):
@@ -169,7 +167,7 @@ def test_ids_that_mean_something_in_addresses_are_asked_for(env: SyncEnv, listin
 
 
 @pytest.mark.parametrize("listing", ["tenant", "model"])
-def test_a_model_whose_id_no_address_can_hold_is_stored_with_its_latest_version(
+def test_model_whose_id_fits_no_url_is_stored_with_its_latest_version(
     env: SyncEnv, listing: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     env.plane.versions_listing = listing
@@ -178,13 +176,13 @@ def test_a_model_whose_id_no_address_can_hold_is_stored_with_its_latest_version(
     serve_model(env, "\udcff", tag="second")
     serve_model(env, "beside", tag="second")
     summary = env.sync()
-    lost_then = lost(env)
+    lost_before = lost(env)
     full = env.sync(full=True)
 
     assert (summary.exit_code, full.exit_code) == (3, 0 if listing == "tenant" else 3)
     assert "model_id=\\udcff cannot be read" in summary.warnings[0]
     assert caplog.text.encode("utf-8", "strict")
-    assert (lost_then, lost(env)) == ([], [])
+    assert (lost_before, lost(env)) == ([], [])
     assert env.rows(ModelVersion, ModelVersion.deleted_at.is_not(None)) == []
 
 
@@ -194,13 +192,13 @@ def test_a_model_whose_id_no_address_can_hold_is_stored_with_its_latest_version(
     batches=st.lists(st.lists(mutated(), min_size=1, max_size=6), min_size=2, max_size=2),
     page_size=st.sampled_from([2, 5, 100]),
 )
-def test_any_mutation_of_a_record_is_stored_exactly_or_kept_whole(
+def test_any_mutation_of_a_record_is_stored_exactly_or_rejected_whole(
     migrated_url: str, batches: list[list[BadRecord]], page_size: int
 ) -> None:
-    everything = [each for batch in batches for each in batch]
-    assume(agreeing(everything) == everything)
+    records = [each for batch in batches for each in batch]
+    assume(agreeing(records) == records)
     with sync_env(migrated_url) as env:
-        empty(env)
+        empty_tables(env)
         for batch in batches:
             serve(env, {str(number): each for number, each in enumerate(batch)})
             summary = env.sync(page_size=page_size, full=True, allow_mass_delete=True)
@@ -213,13 +211,13 @@ def test_any_mutation_of_a_record_is_stored_exactly_or_kept_whole(
 
 
 def serve_model(env: SyncEnv, model_id: str, *, tag: str) -> None:
-    """Let the control plane serve a model of this id, with one version."""
+    """Serve a model with this id and one version."""
     version = a_version(id=f"of {model_id}"[:20], model_id=model_id, tags=[tag])
     env.registry.put_raw("model-versions", version["id"], version)
     env.registry.put_raw("models", model_id, a_model(id=model_id, latest_version=version))
 
 
-def empty(env: SyncEnv) -> None:
+def empty_tables(env: SyncEnv) -> None:
     with env.connection() as connection:
         for table in reversed(Base.metadata.sorted_tables):
             connection.execute(table.delete())

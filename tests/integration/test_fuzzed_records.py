@@ -1,4 +1,4 @@
-"""Records of random fields, right and wrong: none loses anything as rows, or in a whole run."""
+"""Records with random fields, valid and invalid, lose no data as rows, nor in a whole run."""
 
 import random
 from collections import Counter
@@ -18,19 +18,19 @@ _BATCH = repetitions(60, at_full_scale=200)
 
 
 @pytest.mark.timeout(300 * LOAD_FACTOR)
-def test_a_record_of_random_fields_is_rebuilt_from_its_rows_or_refused() -> None:
+def test_record_with_random_fields_is_rebuilt_from_its_rows_or_rejected() -> None:
     source = RandomSource(random.Random())  # noqa: S311 no secret
     entities, found = tuple(Entity), Counter[str]()
     for number in range(repetitions(10_000, at_full_scale=1_000_000)):
         entity = entities[number % 3]
         rows = proven_rows(entity, arbitrary_record(source, entity))
         found["rejected" if rows is None else "stored"] += 1
-    assert found["stored"] > found["rejected"]  # 52 % are stored, so of fewer records there might be less than half
+    assert found["stored"] > found["rejected"]  # 52% are stored; with far fewer records, it might be less than half
     report("records fuzzed", records=found.total(), **found)
 
 
 @pytest.mark.timeout(300 * LOAD_FACTOR)
-def test_a_record_of_random_fields_goes_through_a_run_whole(migrated_url: str, dialect: str) -> None:
+def test_run_loses_no_record_with_random_fields(migrated_url: str, dialect: str) -> None:
     source = RandomSource(random.Random())  # noqa: S311 no secret
     found = Counter[str]()
     with sync_env(migrated_url) as env:

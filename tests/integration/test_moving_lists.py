@@ -1,4 +1,4 @@
-"""A registry in which people work while it is read, in any order of its lists, any interleaving, 1 worker and 8."""
+"""Runs over a registry that is edited while it is read: in any list order and interleaving, with 1 worker and 8."""
 
 import random
 from collections.abc import Callable
@@ -21,19 +21,19 @@ from tests.support.sync_env import sync_env
 
 NewDatabase = Callable[[], AbstractContextManager[str]]
 
-works = st.tuples(st.sampled_from(sorted(WORK)), st.integers(0, 99))
-scripts = st.lists(st.lists(works, max_size=3), max_size=40)
+edits = st.tuples(st.sampled_from(sorted(WORK)), st.integers(0, 99))
+scripts = st.lists(st.lists(edits, max_size=3), max_size=40)
 page_sizes = st.sampled_from(PAGE_SIZES)
 
 SMALL_PAGES = (3, 7, 16)
 FREQUENT = sorted(set(WORK) - {"insert ML repo", "delete ML repo"})
-LARGEST = 60
-"""Versions, above which models are deleted, so that the runs stay short."""
-SOME, MANY = repetitions(10, at_full_scale=1000), repetitions(1, at_full_scale=2000)
+MAX_VERSIONS = 60
+"""With more versions, models are deleted, so that the runs stay short."""
+RUNS, RUNS_WITH_8_WORKERS = repetitions(10, at_full_scale=1000), repetitions(1, at_full_scale=2000)
 
 
 class Machine(RuleBasedStateMachine):
-    """Runs that are read from while somebody works, and runs after which everybody rested."""
+    """Runs during edits of the registry, and runs without edits."""
 
     new_database: ClassVar[NewDatabase]
 
@@ -49,31 +49,31 @@ class Machine(RuleBasedStateMachine):
         self.stack.close()
 
     @initialize(order=st.sampled_from(ORDERS), page_size=page_sizes)
-    def begin(self, order: str, page_size: int) -> None:
+    def first_run(self, order: str, page_size: int) -> None:
         self.moving.registry.order = order
         self.moving.sync(page_size, 1)
 
     @rule(order=st.sampled_from(ORDERS))
-    def list_in_another_order(self, order: str) -> None:
+    def change_list_order(self, order: str) -> None:
         self.moving.registry.order = order
 
-    @rule(done=st.lists(works, max_size=5))
-    def work_between_runs(self, done: list[Change]) -> None:
-        for what, which in done:
-            self.moving.change(what, which)
+    @rule(changes=st.lists(edits, max_size=5))
+    def edit_between_runs(self, changes: list[Change]) -> None:
+        for kind, place in changes:
+            self.moving.change(kind, place)
 
     @rule(script=scripts, page_size=page_sizes, workers=st.sampled_from([1, 8]))
-    def read_while_somebody_works(self, script: list[list[Change]], page_size: int, workers: int) -> None:
+    def sync_during_edits(self, script: list[list[Change]], page_size: int, workers: int) -> None:
         self.moving.sync_during(script, page_size, workers)
 
     @rule(order=st.sampled_from(ORDERS[:-1]), page_size=page_sizes, workers=st.sampled_from([1, 8]))
-    def read_once_everybody_rests(self, order: str, page_size: int, workers: int) -> None:
+    def sync_without_edits(self, order: str, page_size: int, workers: int) -> None:
         self.moving.registry.order = order
         self.moving.sync_at_rest(page_size, workers)
 
 
 @pytest.mark.timeout(300 * LOAD_FACTOR)
-def test_no_work_hides_a_record_from_a_complete_run_or_deletes_one(
+def test_edits_never_hide_a_record_from_a_complete_run_nor_make_it_delete_one(
     dialect: str, request: pytest.FixtureRequest
 ) -> None:
     run_state_machine_as_test(
@@ -89,42 +89,46 @@ def test_no_work_hides_a_record_from_a_complete_run_or_deletes_one(
 
 
 @pytest.mark.timeout(300 * LOAD_FACTOR)
-@pytest.mark.parametrize(("workers", "wanted"), [((1, 8), SOME), ((8,), MANY)], ids=["1 or 8 workers", "8 workers"])
-def test_each_complete_run_over_moving_lists_has_stored_only_what_was_there_and_all_of_it(
-    dialect: str, migrated_url: str, workers: tuple[int, ...], wanted: int
+@pytest.mark.parametrize(
+    ("workers", "run_count"), [((1, 8), RUNS), ((8,), RUNS_WITH_8_WORKERS)], ids=["1 or 8 workers", "8 workers"]
+)
+def test_complete_run_over_moving_lists_stores_exactly_the_served_records(
+    dialect: str, migrated_url: str, workers: tuple[int, ...], run_count: int
 ) -> None:
-    draw = random.Random()  # noqa: S311 no secret
+    rng = random.Random()  # noqa: S311 no secret
     name = "runs over moving lists" if len(workers) > 1 else f"runs over moving lists, {workers[0]} workers"
     registry = Registry.generate(seed=5, ml_repos=3, models=12, versions=2, metrics=1)
     with sync_env(migrated_url, registry) as env:
         moving = MovingRegistry(env)
         moving.sync_at_rest(25, 1)
-        # By chance, most of a few runs may be unproven, so that the share of complete ones shows only in more of them.
-        while (done := moving.runs) < wanted or (moving.found["complete"] < done // 2 and done < 4 * wanted):
-            registry.order = draw.choice(ORDERS)
-            moving.sync_during(a_script(draw, registry), draw.choice(SMALL_PAGES), draw.choice(workers))
-            if draw.random() < 0.1:
-                registry.order = draw.choice(ORDERS[:-1])
-                moving.sync_at_rest(draw.choice(SMALL_PAGES), draw.choice(workers))
-            if moving.runs > done and is_time_to_report(moving.runs, wanted):
+        # Of a few runs, most may be unproven by chance: only more runs show the share of complete ones.
+        while (runs_before := moving.runs) < run_count or (
+            moving.found["complete"] < runs_before // 2 and runs_before < 4 * run_count
+        ):
+            registry.order = rng.choice(ORDERS)
+            moving.sync_during(random_script(rng, registry), rng.choice(SMALL_PAGES), rng.choice(workers))
+            if rng.random() < 0.1:
+                registry.order = rng.choice(ORDERS[:-1])
+                moving.sync_at_rest(rng.choice(SMALL_PAGES), rng.choice(workers))
+            if moving.runs > runs_before and is_time_to_report(moving.runs, run_count):
                 report(name, dialect, runs=moving.runs, **moving.found)
     assert moving.found["complete"] >= moving.runs // 2
 
 
-def a_script(draw: random.Random, registry: Registry) -> list[list[Change]]:
+def random_script(rng: random.Random, registry: Registry) -> list[list[Change]]:
     """Return changes for the requests of a run, from a change in every eighth request to three in each."""
-    often, most = draw.choice([0.12, 0.3, 1.0]), draw.choice([1, 1, 3])
+    probability, max_changes = rng.choice([0.12, 0.3, 1.0]), rng.choice([1, 1, 3])
     kinds = [*FREQUENT * 5, *WORK]
-    if len(registry.ids("model-versions")) > LARGEST:
+    if len(registry.ids("model-versions")) > MAX_VERSIONS:
         kinds += ["delete model"] * 20
     if len(registry.ids("models")) < 8 or len(registry.ids("ml-repos")) < 3:
         kinds = ["insert ML repo", *["insert model", "insert version"] * 3, "touch model", "touch version"]
-    requests = [draw.randint(1, most) if draw.random() < often else 0 for _ in range(40)]
-    return [[(draw.choice(kinds), draw.randrange(99)) for _ in range(changes)] for changes in requests]
+    requests = [rng.randint(1, max_changes) if rng.random() < probability else 0 for _ in range(40)]
+    return [[(rng.choice(kinds), rng.randrange(99)) for _ in range(changes)] for changes in requests]
 
 
 def databases(dialect: str, request: pytest.FixtureRequest) -> NewDatabase:
-    """Fresh databases at the newest revision, one for each example."""
+    """Return a function that creates a database at the newest revision for each example."""
     if dialect == "postgresql":
         server, template = (request.getfixturevalue(name) for name in ("postgres_url", "migrated_template"))
         return staticmethod(lambda: new_database(server, template=template))

@@ -20,7 +20,7 @@ SIZES = {"prod": 3, 'it\'s "Staging"': 5}
 
 
 @pytest.fixture
-def both(database_url: str) -> Iterator[dict[str, Settings]]:
+def settings_by_schema(database_url: str) -> Iterator[dict[str, Settings]]:
     """The settings of two control planes, each with a new schema of the same database."""
     registries = {
         schema: Registry.generate(seed, ml_repos=1, models=models, versions=1, metrics=1)
@@ -39,15 +39,15 @@ def sync(settings: Settings) -> Summary:
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"])
-def test_each_schema_is_a_copy_of_its_own_and_union_views_show_all(
-    both: dict[str, Settings], database_url: str, capsys: pytest.CaptureFixture[str]
+def test_each_schema_has_its_own_copy_and_union_views_show_all(
+    settings_by_schema: dict[str, Settings], database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for own in both.values():
+    for settings in settings_by_schema.values():
         with pytest.raises(ConfigError, match=r"create it by tfy-etl db upgrade --schema"):
-            sync(own)
-        upgrade_schema(own)
-        upgrade_schema(own)  # of a schema that exists
-    first, second = both.values()
+            sync(settings)
+        upgrade_schema(settings)
+        upgrade_schema(settings)  # the schema exists by now
+    first, second = settings_by_schema.values()
     with Store(first.database()) as store:  # the lock of one schema does not exclude runs in another
         store.lock(ALL_REPOS, 0)
         assert sync(second).complete
@@ -61,8 +61,8 @@ def test_each_schema_is_a_copy_of_its_own_and_union_views_show_all(
         connection.exec_driver_sql("CREATE SCHEMA everything")
         connection.exec_driver_sql("SET search_path = everything")
         connection.exec_driver_sql(schema_docs.render_union(list(SIZES)))
-        counted = connection.execute(text("SELECT control_plane, count(*) FROM current_models GROUP BY 1")).all()
-        assert dict(map(tuple, counted)) == SIZES
+        model_counts = connection.execute(text("SELECT control_plane, count(*) FROM current_models GROUP BY 1")).all()
+        assert dict(map(tuple, model_counts)) == SIZES
         for table in Base.metadata.tables:
             connection.exec_driver_sql(f"SELECT control_plane FROM {table} LIMIT 1")  # noqa: S608 names of our tables
     engine.dispose()
