@@ -1,4 +1,4 @@
-"""Measures the DAG by Celery against one `tfy-etl sync`, each over the same registry into a PostgreSQL of its own.
+"""Measures the DAG by Celery against one `tfy-etl sync`, each from the same registry into a separate PostgreSQL.
 
 Usage: `python -m bench.airflow_celery [--ml-repos 100] [--models 1000] [--versions 1] [--workers 2]`, in an environment
 with Airflow. Airflow keeps its metadata on another PostgreSQL. Each worker does one task at a time.
@@ -69,10 +69,10 @@ class Bench:
         with self.database() as loaded, tempfile.TemporaryDirectory(prefix="tfy-etl-bench-") as folder:
             for run in (FIRST, AGAIN):
                 result: Result = {"how": "tfy-etl sync", "run": run}
-                with self._watched(loaded, result):
+                with self._measured_run(loaded, result):
                     at = [word.replace("{url}", loaded.url) for word in command]
-                    took = measured(at, Path(folder), environment)
-                yield result | {"wall": round(took.wall, 1), "cpu": round(took.cpu, 1)}
+                    measurement = measured(at, Path(folder), environment)
+                yield result | {"wall": round(measurement.wall, 1), "cpu": round(measurement.cpu, 1)}
 
     def dags(self, workers: int) -> Iterator[Result]:
         """Run each DAG by Celery, twice."""
@@ -98,20 +98,20 @@ class Bench:
 
     def _dag_run(self, airflow: Installation, dag_id: str, loaded: Loaded, result: Result) -> Result:
         metadata = Loaded(libpq(airflow.metadata_url))
-        with self._watched(loaded, result):
+        with self._measured_run(loaded, result):
             before, server_before = _cpu_of_trees(airflow), metadata.server_cpu() or 0.0
             run_id = airflow.trigger(dag_id)
-            state = airflow.ended(dag_id, run_id, within=_WITHIN_S, every=_POLL_S)
+            state = airflow.wait_for_end(dag_id, run_id, within=_WITHIN_S, every=_POLL_S)
             cpu, server_cpu = _cpu_of_trees(airflow) - before, (metadata.server_cpu() or 0.0) - server_before
         if state != "success":
-            raise Failed(f"The DAG run {dag_id} ended as {state}:\n{airflow.said()}")
+            raise Failed(f"The DAG run {dag_id} ended as {state}:\n{airflow.last_output()}")
         dag_run = airflow.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")
-        began, ended = (datetime.fromisoformat(dag_run[name]) for name in ("queued_at", "end_date"))
+        started, ended = (datetime.fromisoformat(dag_run[name]) for name in ("queued_at", "end_date"))
         tasks = airflow.tasks(dag_id, run_id)
         seconds = {task: round(sum(each["duration"] for (name, _), each in tasks.items() if name == task), 1)
                    for task in ("list_ml_repos", "sync", "verify")}  # fmt: skip
         return result | {
-            "wall": round((ended - began).total_seconds(), 1),
+            "wall": round((ended - started).total_seconds(), 1),
             "cpu": round(cpu, 1),
             "metadata_cpu": round(server_cpu, 1),
             "sync_tasks": sum(name == "sync" for name, _ in tasks),
@@ -119,13 +119,13 @@ class Bench:
         }
 
     @contextmanager
-    def _watched(self, loaded: Loaded, result: Result) -> Iterator[None]:
-        """Add to the result what the run cost in this context, and check that the database holds what was served."""
+    def _measured_run(self, loaded: Loaded, result: Result) -> Iterator[None]:
+        """Measure the run in this context; then check that the database has all served records."""
         loaded.settle()
         self.plane.switch(state=BASE)
         load, busy, own = os.getloadavg()[0], _busy(), _cpu_of_tree(psutil.Process())
-        server, began = loaded.server_cpu(), time.monotonic()
-        with sampled(loaded.url) as seen:
+        server, started = loaded.server_cpu(), time.monotonic()
+        with sampled(loaded.url) as sessions:
             yield
         served, after = self.plane.switch(), loaded.server_cpu()
         others = (_busy() - busy) - (_cpu_of_tree(psutil.Process()) - own)
@@ -133,11 +133,11 @@ class Bench:
             "server_cpu": None if server is None or after is None else round(after - server, 1),
             "requests": served.requests,
             "bytes": served.bytes,
-            "most_connections": seen.most_connections,
-            "merging_s": round(seen.merging_s, 2),
-            "waiting_s": round(seen.waiting_s, 2),
+            "most_connections": sessions.most_connections,
+            "merging_s": round(sessions.merging_s, 2),
+            "waiting_s": round(sessions.waiting_s, 2),
             "load_before": round(load, 2),
-            "cpu_of_others_per_s": round(max(0.0, others) / (time.monotonic() - began), 2),
+            "cpu_of_others_per_s": round(max(0.0, others) / (time.monotonic() - started), 2),
         }
         found, truth = loaded.found(OUR_TABLES), expected(self.dataset, BASE)
         if missing := {name: truth[name] - count for name, count in found.items() if count != truth[name]}:
@@ -166,26 +166,26 @@ def main() -> None:
     parser.add_argument("--versions", type=int, default=1, help="versions of each model")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--results", type=Path, default=RESULTS / "airflow_celery.json")
-    asked = parser.parse_args()
-    shape = {"ml_repos": asked.ml_repos, "versions": asked.versions}
+    args = parser.parse_args()
+    shape = {"ml_repos": args.ml_repos, "versions": args.versions}
     with (
-        running(asked.ml_repos * asked.models, states=(BASE,), **shape) as (plane, dataset),
+        running(args.ml_repos * args.models, states=(BASE,), **shape) as (plane, dataset),
         postgres_server() as server,
         own_server() as metadata_server,
     ):
         bench = Bench(plane=plane, dataset=dataset, server=server, metadata_server=metadata_server.url)
         result: dict[str, Any] = environment_of(server, (*OUR_PACKAGES, "apache-airflow", "celery")) | {
-            "data": {"models_each": asked.models, "versions_each": asked.versions, "metrics_each": METRICS}
+            "data": {"models_each": args.models, "versions_each": args.versions, "metrics_each": METRICS}
             | expected(dataset, BASE),
             "page_size": Settings().page_size,
-            "workers": asked.workers,
+            "workers": args.workers,
             "runs": [],
         }
-        for runs in (bench.one_sync(), bench.dags(asked.workers)):
+        for runs in (bench.one_sync(), bench.dags(args.workers)):
             for each in runs:
                 log(each)
                 result["runs"].append(each)
-                asked.results.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+                args.results.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

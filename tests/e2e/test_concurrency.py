@@ -1,4 +1,4 @@
-"""Many runs started together: one after another, or side by side where that is safe; never mixed."""
+"""Runs that start at the same time write one after another, or concurrently where that is safe."""
 
 import threading
 import time
@@ -19,21 +19,21 @@ from tests.support.patience import patience
 from tests.support.preloaded_command import Done
 from tests.support.sync_env import BOOKKEEPING, SyncEnv, sync_env
 
-OF_A_RUN = {"first_seen_at", "last_changed_at", "run_id", "observed_at"}
+RUN_COLUMNS = {"first_seen_at", "last_changed_at", "run_id", "observed_at"}
 
 
 @pytest.mark.timeout(180 * LOAD_FACTOR)
-def test_of_twenty_runs_at_once_each_is_written_whole_or_leaves(migrated_url: str, dialect: str) -> None:
+def test_each_of_twenty_concurrent_runs_succeeds_or_finds_the_lock_held(migrated_url: str, dialect: str) -> None:
     codes = []
     with sync_env(migrated_url, Registry.generate(seed=7, models=12, versions=2, metrics=1)) as env:
         for number in range(repetitions(1, at_full_scale=20)):
             for version in env.registry.ids("model-versions"):
                 env.registry.set_description(version, f"word {number}")
-            patient = [env.submit("--lock-wait", "100", timeout=120) for _ in range(4)]
-            runs = [*patient, *(env.submit(timeout=120) for _ in range(16))]
+            waiting = [env.submit("--lock-wait", "100", timeout=120) for _ in range(4)]
+            runs = [*waiting, *(env.submit(timeout=120) for _ in range(16))]
             for each in runs:
                 done = each.result()
-                assert done.code in ({0} if each in patient else {0, 4}), done.err
+                assert done.code in ({0} if each in waiting else {0, 4}), done.err
                 assert "Traceback" not in done.err
                 codes.append(done.code)
             assert env.held() == env.served()
@@ -46,17 +46,17 @@ def test_of_twenty_runs_at_once_each_is_written_whole_or_leaves(migrated_url: st
 
 @pytest.fixture
 def env(migrated_template: str, postgres_url: str) -> Iterator[SyncEnv]:
-    """Only on a server do runs over different ML repos go side by side."""
+    """A PostgreSQL database: only there can runs over different ML repos be concurrent."""
     with new_database(postgres_url, template=migrated_template) as url, sync_env(url) as env:
         yield env
 
 
-def said_by(env: SyncEnv) -> dict[str, list[dict[str, Any]]]:
-    """Every row of the registry's tables and what is told of changes, without what differs from run to run."""
+def comparable_rows(env: SyncEnv) -> dict[str, list[dict[str, Any]]]:
+    """Every row of the registry's tables and of `changes`, without the columns that differ between runs."""
     found = {}
     for name, table in Base.metadata.tables.items():
         if name not in BOOKKEEPING:
-            rows = [{k: v for k, v in row.items() if k not in OF_A_RUN} for row in env.rows(table)]
+            rows = [{k: v for k, v in row.items() if k not in RUN_COLUMNS} for row in env.rows(table)]
             for row in rows:
                 if "deleted_at" in row:
                     row["deleted_at"] = row["deleted_at"] is not None
@@ -67,17 +67,17 @@ def said_by(env: SyncEnv) -> dict[str, list[dict[str, Any]]]:
 
 
 @pytest.mark.timeout(180 * LOAD_FACTOR)
-def test_runs_over_different_ml_repos_at_once_end_as_one_run_over_all(
+def test_concurrent_runs_over_different_ml_repos_give_the_result_of_one_run(
     env: SyncEnv, migrated_template: str, postgres_url: str
 ) -> None:
     registry = env.registry
     with new_database(postgres_url, template=migrated_template) as url:
-        whole = SyncEnv(env.plane, url)
+        single_run = SyncEnv(env.plane, url)
         for number in range(repetitions(2, at_full_scale=20)):
             runs = [env.submit("--ml-repo", repo) for repo in ("1", "2", "3")]
-            whole.sync(full=True)
+            single_run.sync(full=True)
             assert_all_succeed(runs)
-            assert said_by(env) == said_by(whole)
+            assert comparable_rows(env) == comparable_rows(single_run)
             registry.delete_version(registry.ids("model-versions")[number])
             for version in registry.ids("model-versions"):
                 registry.set_tags(version, [f"word {number}", "kept"])
@@ -85,15 +85,15 @@ def test_runs_over_different_ml_repos_at_once_end_as_one_run_over_all(
 
 
 @contextmanager
-def merges_held(env: SyncEnv) -> Iterator[None]:
-    """No merge commits before this is left: each writes this table, even if it has nothing to write."""
+def block_merges(env: SyncEnv) -> Iterator[None]:
+    """Block the commit of every merge with a table lock: each merge writes this table, even without changes."""
     with psycopg.connect(libpq(env.url)) as connection:
         connection.execute("LOCK TABLE version_read_state IN EXCLUSIVE MODE")
         yield
 
 
 def wait_until_merging(env: SyncEnv, runs: int) -> None:
-    """Until so many runs have read all and wait to write."""
+    """Wait until this number of runs has read everything and waits to write."""
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     deadline = time.monotonic() + patience()
     with closing(psycopg.connect(libpq(env.url), autocommit=True)) as connection:
@@ -103,16 +103,16 @@ def wait_until_merging(env: SyncEnv, runs: int) -> None:
 
 
 def move(env: SyncEnv, model: str, *, to: str) -> None:
-    """A model, and with it its versions, goes to another ML repo."""
+    """Move a model and its versions to another ML repo."""
     for version in env.registry.records("model-versions"):
         if version["model_id"] == model and version["ml_repo_id"] is not None:
             env.registry.set_fields(version["id"], {"ml_repo_id": to})
     env.registry.set_fields(model, {"ml_repo_id": to})
 
 
-def run_while_held(env: SyncEnv, first: str, second: str, moving: str | None = None) -> None:
-    """Runs over two ML repos write in this order once both have read; between their readings a model may move."""
-    with merges_held(env):
+def run_with_blocked_merges(env: SyncEnv, first: str, second: str, moving: str | None = None) -> None:
+    """Let runs over two ML repos read, then write in this order; `moving` moves to the second in between."""
+    with block_merges(env):
         runs = [env.submit("--ml-repo", first, "--allow-mass-delete")]
         wait_until_merging(env, 1)
         if moving:
@@ -131,51 +131,51 @@ def kinds(env: SyncEnv, model: str) -> list[str]:
     return [row["kind"] for row in env.rows(Change, Change.entity_id == model)]
 
 
-def test_a_model_that_both_runs_have_seen_first_ends_where_it_went(env: SyncEnv) -> None:
+def test_a_model_that_moves_between_two_runs_is_stored_in_its_new_ml_repo(env: SyncEnv) -> None:
     env.sync(ml_repo=("3",))
-    run_while_held(env, "1", "2", moving=env.registry.ids("models")[0])
+    run_with_blocked_merges(env, "1", "2", moving=env.registry.ids("models")[0])
 
     assert env.held() == env.served()
 
 
-def test_a_new_model_that_both_runs_have_seen_is_told_as_created_once(env: SyncEnv) -> None:
+def test_a_new_model_that_moves_between_two_runs_is_recorded_as_created_once(env: SyncEnv) -> None:
     for repo in ("1", "2", "3"):
         env.sync(ml_repo=(repo,))
     model = env.registry.add_model("1")
     env.registry.add_version(model)
-    run_while_held(env, "1", "2", moving=model)
+    run_with_blocked_merges(env, "1", "2", moving=model)
 
     assert kinds(env, model) == ["created"]
     assert env.held() == env.served()
 
 
-def test_what_one_run_saw_before_it_moved_does_not_overwrite_where_it_went(env: SyncEnv) -> None:
+def test_a_slow_run_does_not_overwrite_a_model_that_moved_after_it_was_read(env: SyncEnv) -> None:
     env.sync(ml_repo=("3",))
-    reading, gate = threading.Event(), threading.Event()
+    paused, release = threading.Event(), threading.Event()
 
     def hook(_number: int, path: str, query: dict[str, list[str]]) -> None:
         if path.endswith("/model-versions") and query.get("ml_repo_id") == ["1"]:
-            reading.set()
-            gate.wait(patience())
+            paused.set()
+            release.wait(patience())
 
     env.plane.before_request = hook
     slow = env.submit("--ml-repo", "1")
-    assert reading.wait(patience())
+    assert paused.wait(patience())
     model = env.registry.ids("models")[0]
     move(env, model, to="2")
     env.command("--ml-repo", "2")
-    gate.set()
+    release.set()
 
     assert slow.result().code in {0, 3}, slow.result().err
     assert env.row(Model, Model.id == model)["ml_repo_id"] == "2"
     assert env.held() == env.served()
 
 
-def test_a_time_in_the_future_that_another_run_stored_outdates_nothing(env: SyncEnv) -> None:
+def test_a_stored_updated_at_in_the_future_does_not_block_an_update(env: SyncEnv) -> None:
     env.sync(ml_repo=("3",))
     model = env.registry.ids("models")[0]
     env.registry.set_fields(model, {"updated_at": "9999-12-31T00:00:00.000000Z"}, touch=False)
-    with merges_held(env):
+    with block_merges(env):
         runs = [env.submit("--ml-repo", "1")]
         wait_until_merging(env, 1)
         move(env, model, to="2")
@@ -189,18 +189,18 @@ def test_a_time_in_the_future_that_another_run_stored_outdates_nothing(env: Sync
 
 
 @pytest.mark.parametrize(("first", "second"), [("1", "2"), ("2", "1")])
-def test_a_model_that_one_run_saw_go_and_the_other_come_lives_on_with_its_versions(
+def test_a_moved_model_and_its_versions_survive_with_either_order_of_the_runs(
     env: SyncEnv, first: str, second: str
 ) -> None:
     model = env.registry.ids("models")[0]
     for version in env.registry.records("model-versions"):
-        if version["model_id"] == model:  # what does not say its ML repo is as it was when its model moves
+        if version["model_id"] == model:  # a version without ml_repo_id does not change when its model moves
             env.registry.set_fields(version["id"], {"ml_repo_id": None})
     env.sync()
     for repo in ("1", "2"):
         env.sync(ml_repo=(repo,))
     move(env, model, to="2")
-    run_while_held(env, first, second)
+    run_with_blocked_merges(env, first, second)
 
     assert env.held() == env.served()
     assert set(kinds(env, model)) == {"updated"}

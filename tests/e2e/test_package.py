@@ -1,4 +1,4 @@
-"""The wheel stands alone: built, installed into an empty environment, run from a folder of the user's."""
+"""Build the wheel, install it into an empty environment, and run it outside the checkout."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of commands of an environment that holds the locked dependencies and the wheel."""
+    """The `bin` folder of an environment with the locked dependencies and the wheel."""
     environment = tmp_path_factory.mktemp("installed")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     install = ("--python", environment, "install", "--no-compile")
@@ -42,15 +42,15 @@ def files(wheel: Path) -> Iterator[ZipFile]:
         yield archive
 
 
-def test_the_wheel_carries_every_module_query_page_migration_and_the_mark_of_types(files: ZipFile) -> None:
+def test_the_wheel_contains_every_module_query_template_migration_and_py_typed(files: ZipFile) -> None:
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "etl").rglob("*") if path.suffix in SUFFIXES}
     migrations = {
         f"etl/{path.relative_to(ROOT).as_posix()}"
         for path in (ROOT / "migrations").rglob("*")
         if path.suffix in {".py", ".mako", ".sql"}
     }
-    carried = {name for name in files.namelist() if ".dist-info/" not in name}
-    assert carried == modules | migrations | {"etl/py.typed"}
+    contained = {name for name in files.namelist() if ".dist-info/" not in name}
+    assert contained == modules | migrations | {"etl/py.typed"}
 
 
 def test_the_wheel_names_its_command_licence_and_version(files: ZipFile) -> None:
@@ -60,7 +60,7 @@ def test_the_wheel_names_its_command_licence_and_version(files: ZipFile) -> None
     assert Parser().parsestr(files.read(f"{info}/METADATA").decode())["Version"] == etl.__version__
 
 
-def test_the_installed_command_tells_its_version(installed: Path, tmp_path: Path) -> None:
+def test_the_installed_command_prints_its_version(installed: Path, tmp_path: Path) -> None:
     assert etl.__version__ in _run(tmp_path, installed / "tfy-etl", "--version")
 
 
@@ -74,7 +74,7 @@ def test_the_installed_demo_runs_in_any_folder(installed: Path, tmp_path: Path) 
 
 
 def _run(folder: Path, *command: str | Path) -> str:
-    """What a command that must succeed prints."""
+    """Run a command that must succeed, and return its output."""
     done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

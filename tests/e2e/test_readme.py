@@ -44,8 +44,8 @@ def test_the_query_of_the_readme_returns_the_columns_shown(url: str) -> None:
 def test_the_readme_has_the_measured_times_of_sqlite() -> None:
     summary = json.loads((ROOT / "bench" / "results" / "compare.json").read_text(encoding="utf-8"))["summary"]
     walls = {each["run"]: each["wall"] for each in summary if (each["database"], each["tool"]) == ("SQLite", "tfy-etl")}
-    said = f"takes {walls['first load']:.0f} s into SQLite, and the next run {walls['nothing new']:.1f} s"
-    assert said in README.read_text(encoding="utf-8")
+    sentence = f"takes {walls['first load']:.0f} s into SQLite, and the next run {walls['nothing new']:.1f} s"
+    assert sentence in README.read_text(encoding="utf-8")
 
 
 def test_the_readme_fits_on_120_lines() -> None:

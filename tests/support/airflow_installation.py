@@ -38,19 +38,19 @@ _PAGE = 100
 _WORKER_NAME = "import os\n\ndef name():\n    return os.environ['WORKER']\n"
 
 # Airflow's own limits for a machine that is not busy, in seconds.
-_PATIENT = {
+_TIMEOUTS_S = {
     "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": 30,
     "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": 50,
     "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": 5,
 }
 
 
-class NeverHappened(Exception):
+class WaitFailed(Exception):
     """A wait timed out; the message ends with the last output of the processes."""
 
 
 def reserve_port() -> socket.socket:
-    """A port of the loopback address that the system gives to nobody else until the socket is closed.
+    """A loopback port that the system gives to no other process until the socket is closed.
 
     The socket does not listen, so a server that sets SO_REUSEADDR too can.
     """
@@ -76,7 +76,7 @@ class Installation:
         (self.home / "dags").mkdir(parents=True)
         (self.home / "worker_name.py").write_text(_WORKER_NAME, encoding="utf-8")
         metadata = self.metadata_url
-        self.environment = {name: str(round(patience(4 * seconds))) for name, seconds in _PATIENT.items()} | {
+        self.environment = {name: str(round(patience(4 * seconds))) for name, seconds in _TIMEOUTS_S.items()} | {
             "AIRFLOW_HOME": str(self.home),
             "PYTHONPATH": os.pathsep.join(filter(None, (str(self.home), os.environ.get("PYTHONPATH")))),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -144,7 +144,7 @@ class Installation:
     def celery(self, *workers: str) -> Iterator[None]:
         """Run Redis, a scheduler that sends tasks to it, and workers of these names with one task at a time.
 
-        All workers accept tasks before this returns: else the first could take all.
+        It returns once all workers accept tasks; otherwise the first could take them all.
         """
         with redis() as broker, ExitStack() as stack:
             variables = {
@@ -188,7 +188,7 @@ class Installation:
             found += page
         return {(each["task_id"], each["map_index"]): each for each in found}
 
-    def ended(self, dag_id: str, run_id: str, *, within: float = _WAIT_S, every: float = _POLL_S) -> str:
+    def wait_for_end(self, dag_id: str, run_id: str, *, within: float = _WAIT_S, every: float = _POLL_S) -> str:
         """Wait for the end of a run, and return its state."""
 
         def end() -> str | None:
@@ -208,30 +208,30 @@ class Installation:
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}?map_index={index}"
         return json.dumps(self.call("GET", path))
 
-    def until(self, happened: Callable[[], T | None], *, within: float = _WAIT_S, every: float = _POLL_S) -> T:
+    def until(self, condition: Callable[[], T | None], *, within: float = _WAIT_S, every: float = _POLL_S) -> T:
         """Wait for a result; NeverHappened on a timeout, or if a process has died."""
         deadline = time.monotonic() + patience(within)
         while True:
-            if found := happened():
+            if found := condition():
                 return found
             dead = [process.args for process in self.processes if process.poll() is not None]
             if dead or time.monotonic() > deadline:
-                raise NeverHappened(f"Died: {dead}. The logs say:\n{self.said()}")
+                raise WaitFailed(f"Died: {dead}. The logs say:\n{self.last_output()}")
             time.sleep(every)
 
-    def said(self, last: int = 4000) -> str:
+    def last_output(self, last: int = 4000) -> str:
         """The last output of each process."""
         logs = sorted(self.home.glob("*.log"))
         return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-last:]}" for log in logs)
 
-    def kept(self) -> bytes:
+    def stored_content(self) -> bytes:
         """Everything that Airflow stores: its logs and its database."""
         dump = [str(server_program("pg_dump")), libpq(self.metadata_url)]
-        kept = [subprocess.run(dump, capture_output=True, check=True).stdout]
+        contents = [subprocess.run(dump, capture_output=True, check=True).stdout]
         for path in self.home.rglob("*"):
             with suppress(FileNotFoundError):  # the processes still run, and remove temporary files
-                kept += [path.read_bytes()] if path.is_file() else []
-        return b"".join(kept)
+                contents += [path.read_bytes()] if path.is_file() else []
+        return b"".join(contents)
 
     def _answers(self) -> bool:
         try:
@@ -259,7 +259,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 def redis() -> Iterator[str]:
     """The URL of a Redis without persistence, on a Unix socket."""
     server = shutil.which("redis-server")
-    assert server, "redis-server is not there: apt-get install redis-server"
+    assert server, "redis-server is missing: apt-get install redis-server"
     with tempfile.TemporaryDirectory(prefix="tfy-etl-redis-") as folder:
         path = Path(folder) / "socket"
         options = ("--port", "0", "--unixsocket", str(path), "--save", "", "--dir", folder)

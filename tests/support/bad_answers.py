@@ -1,17 +1,17 @@
-"""Bad answers of a simulated control plane, and the expected result of a run."""
+"""Bad responses of a simulated control plane, and the expected result of a run."""
 
 from dataclasses import dataclass
 
 AS_BEFORE = "as before"
 NEW = "the new state"
-WHAT_CAME = "the part of the new state that was read, nothing deleted"
+PARTIAL_STATE = "the part of the new state that was read, nothing deleted"
 
 
 @dataclass(frozen=True)
 class BadAnswer:
-    """What comes, as faults of the simulator; how the run ends, and what the database holds afterwards.
+    """Faults of the simulator, and the expected end of the run and content of the database.
 
-    `requests` is the most that the run may send, `timeout` that of one request in seconds.
+    `requests` is the maximum number of requests; `timeout` is in seconds for each request.
     """
 
     name: str
@@ -28,7 +28,7 @@ def _always(name: str, fault: str, does: str, ends: tuple[int, str, int], timeou
     return BadAnswer(name, "always", (fault,), does, *ends, timeout)
 
 
-def _passing(name: str, *faults: str, does: str = "retries", requests: int = 20, timeout: float = 10.0) -> BadAnswer:
+def _transient(name: str, *faults: str, does: str = "retries", requests: int = 20, timeout: float = 10.0) -> BadAnswer:
     return BadAnswer(name, "transient", faults, does, 0, NEW, requests, timeout)
 
 
@@ -58,8 +58,8 @@ BAD_ANSWERS = (
     _always("redirect of ML repos", "redirect,endpoint=ml-repos", "stops, sends no token there", (2, AS_BEFORE, 2)),
     _always("token expires midway", "expired_token_after:3", "stops: give a valid token", (2, AS_BEFORE, 7)),
     _always("models forbidden", "forbid:models", "stops: grant the permission", (2, AS_BEFORE, 2)),
-    _always("ML repos forbidden", "forbid:ml-repos", "goes on without the list", (3, WHAT_CAME, 20)),
-    _always("versions forbidden", "forbid:model-versions", "copies latest versions only", (3, WHAT_CAME, 20)),
+    _always("ML repos forbidden", "forbid:ml-repos", "goes on without the list", (3, PARTIAL_STATE, 20)),
+    _always("versions forbidden", "forbid:model-versions", "copies latest versions only", (3, PARTIAL_STATE, 20)),
     _always("versions of the tenant forbidden", "forbid_unfiltered", "reads each ML repo separately", (0, NEW, 25)),
     _always("valid JSON, declared as HTML", "wrong_type:text/html", "reads it", (0, NEW, 16)),
     _always("pages longer than requested", "long_pages", "reads them", (0, NEW, 16)),
@@ -71,24 +71,24 @@ BAD_ANSWERS = (
     _always("`total` one too small", "wrong_total:-1", "reads twice, and both agree", (0, NEW, 60)),
     _always("`total` one too large", "wrong_total:1", "reads twice, and both agree", (0, NEW, 60)),
     _always("`total` far too large", "wrong_total:1000000", "reads twice, and both agree", (0, NEW, 200)),
-    _always("empty pages after the first", "empty_page,endpoint=models", "reports it", (3, WHAT_CAME, 60)),
-    _always("the same page forever", "same_page,endpoint=models", "reports it", (3, WHAT_CAME, 60)),
-    _passing("429, Retry-After in seconds", "rate_limit:0.2,every=4,times=2", does="waits, retries"),
-    _passing("429, Retry-After as a date", "rate_limit:date,every=4,times=1", does="waits, retries"),
-    _passing("429 without Retry-After", "rate_limit:none,every=4,times=2"),
-    _passing("500, 502", "flaky_500:500,every=4,times=1", "flaky_500:502,every=6,times=1"),
-    _passing("503, 504", "flaky_500:503,every=4,times=1", "flaky_500:504,every=6,times=1"),
-    _passing("connection reset", "reset,every=4,times=2"),
-    _passing("reset inside the body", "reset_inside,every=4,times=2"),
-    _passing("body cut short", "truncated_body,every=4,times=2"),
-    _passing("truncated JSON", "bad_json,every=4,times=2"),
-    _passing("later than the timeout", "slow:2,every=4,times=1", timeout=0.5),
-    _passing("body that stalls", "stall,every=4,times=1", timeout=0.5),
-    _passing("gzip that breaks", "broken_gzip,every=4,times=2"),
-    _passing("JSON 10,000 levels deep", "deep_body,every=4,times=2"),
-    _passing("HTML page with 200", "html_page,every=4,times=2"),
-    _passing("body of 1 GB", "huge_body,every=4,times=1", does="requests smaller pages", requests=80),
-    _passing("an empty page", "empty_page,endpoint=models,every=3,times=1", does="reads again", requests=30),
-    _passing("the same page again", "same_page,endpoint=models,every=3,times=1", does="reads again", requests=30),
-    _passing("`total` one too large", "wrong_total:1,every=4,times=1", does="reads again", requests=30),
+    _always("empty pages after the first", "empty_page,endpoint=models", "reports it", (3, PARTIAL_STATE, 60)),
+    _always("the same page forever", "same_page,endpoint=models", "reports it", (3, PARTIAL_STATE, 60)),
+    _transient("429, Retry-After in seconds", "rate_limit:0.2,every=4,times=2", does="waits, retries"),
+    _transient("429, Retry-After as a date", "rate_limit:date,every=4,times=1", does="waits, retries"),
+    _transient("429 without Retry-After", "rate_limit:none,every=4,times=2"),
+    _transient("500, 502", "flaky_500:500,every=4,times=1", "flaky_500:502,every=6,times=1"),
+    _transient("503, 504", "flaky_500:503,every=4,times=1", "flaky_500:504,every=6,times=1"),
+    _transient("connection reset", "reset,every=4,times=2"),
+    _transient("reset inside the body", "reset_inside,every=4,times=2"),
+    _transient("body cut short", "truncated_body,every=4,times=2"),
+    _transient("truncated JSON", "bad_json,every=4,times=2"),
+    _transient("later than the timeout", "slow:2,every=4,times=1", timeout=0.5),
+    _transient("body that stalls", "stall,every=4,times=1", timeout=0.5),
+    _transient("gzip that breaks", "broken_gzip,every=4,times=2"),
+    _transient("JSON 10,000 levels deep", "deep_body,every=4,times=2"),
+    _transient("HTML page with 200", "html_page,every=4,times=2"),
+    _transient("body of 1 GB", "huge_body,every=4,times=1", does="requests smaller pages", requests=80),
+    _transient("an empty page", "empty_page,endpoint=models,every=3,times=1", does="reads again", requests=30),
+    _transient("the same page again", "same_page,endpoint=models,every=3,times=1", does="reads again", requests=30),
+    _transient("`total` one too large", "wrong_total:1,every=4,times=1", does="reads again", requests=30),
 )

@@ -6,12 +6,12 @@ from threading import Event, Lock
 
 
 class ConcurrencyProbe:
-    """Counts concurrent requests; delays each for a moment until `enough` have met once."""
+    """Counts concurrent requests; delays each for a moment until `target` requests have been concurrent once."""
 
-    def __init__(self, enough: int) -> None:
+    def __init__(self, target: int) -> None:
         self.together = Event()
         self.counts: list[int] = []
-        self._enough = enough
+        self._target = target
         self._now = 0
         self._lock = Lock()
 
@@ -27,7 +27,7 @@ class ConcurrencyProbe:
             self._now += 1
             now = self._now
             self.counts.append(now)
-        if now >= self._enough:
+        if now >= self._target:
             self.together.set()
         self.together.wait(0.05)
         try:

@@ -22,8 +22,8 @@ def at_request(env: SyncEnv, path: str, number: int, work: Callable[[], object])
     count: list[int] = []
     happened: list[int] = []
 
-    def hook(request: int, asked: str, _query: dict[str, list[str]]) -> None:
-        if asked.endswith(path):
+    def hook(request: int, requested_path: str, _query: dict[str, list[str]]) -> None:
+        if requested_path.endswith(path):
             count.append(request)
             if len(count) == number:
                 happened.append(request)
@@ -45,7 +45,7 @@ def interrupt_at_request(
         requests.append(number)
         if len(requests) == request:
             started.wait(patience())
-            # A thread, so that the answer is sent too: some faults should hit the run while it uses the answer.
+            # A thread, so that the response is sent too: some faults must occur while the run uses it.
             threading.Thread(target=fault, args=(running[0],), daemon=True).start()
 
     env.plane.before_request = hook
@@ -69,7 +69,7 @@ PHASES = (
     "ended: succeeded",
     "",
 )
-"""What a run prints at the start of each phase; "" stands for the time after its end."""
+"""What a run prints at the start of each phase; "" is the time after its end."""
 
 LOGGED = re.compile(r"\d{4}-\d\d-\d\dT\S+ \[")
 """The start of a log line."""
@@ -96,17 +96,17 @@ class CrashOutcome:
         return message
 
 
-def read_phases(process: subprocess.Popen[str], begun: Callable[[str], object]) -> list[str]:
-    """Return all lines of a run; call `begun` at the start of each phase."""
-    message: list[str] = []
+def read_phases(process: subprocess.Popen[str], on_phase: Callable[[str], object]) -> list[str]:
+    """Return all lines of a run; call `on_phase` at the start of each phase."""
+    lines: list[str] = []
     assert process.stderr is not None
     for line in process.stderr:
-        message.append(line)
+        lines.append(line)
         for part in PHASES[:-1]:
             if part in line:
-                begun(part)
+                on_phase(part)
     process.communicate(timeout=patience())
-    return message
+    return lines
 
 
 def durations(env: SyncEnv, *arguments: str) -> dict[str, float]:
@@ -116,7 +116,7 @@ def durations(env: SyncEnv, *arguments: str) -> dict[str, float]:
     read_phases(process, lambda part: moments.setdefault(part, time.monotonic()))
     assert process.returncode == 0
     moments[""] = time.monotonic()
-    return {part: moments[then] - moments[part] for part, then in pairwise((STARTING, *PHASES))}
+    return {part: moments[following] - moments[part] for part, following in pairwise((STARTING, *PHASES))}
 
 
 def interrupt_in_phase(
@@ -124,28 +124,28 @@ def interrupt_in_phase(
 ) -> CrashOutcome:
     """Start a run, and inject a fault this many seconds after a phase began."""
     process = env.start("--lock-wait", "30", *arguments)
-    seen = [STARTING]
+    phases = [STARTING]
     if part == STARTING:
         time.sleep(after)
         fault(process)
 
-    def begun(now: str) -> None:
-        seen.append(now)
-        if now == part:
+    def on_phase(phase: str) -> None:
+        phases.append(phase)
+        if phase == part:
             time.sleep(after)
             fault(process)
 
-    message = read_phases(process, begun)
-    return CrashOutcome(process.returncode, seen[-1], tuple(line.rstrip() for line in message))
+    lines = read_phases(process, on_phase)
+    return CrashOutcome(process.returncode, phases[-1], tuple(line.rstrip() for line in lines))
 
 
 def change_everything(registry: Registry, word: str) -> None:
     """Change every version and some models, so that the merge writes to every table."""
-    model, gone = registry.ids("models")[:2]
+    model, deleted = registry.ids("models")[:2]
     registry.set_fields(model, {"run_steps": [len(word)]})
     registry.add_version(model)
-    registry.delete_model(gone)
-    registry.restore(gone)
+    registry.delete_model(deleted)
+    registry.restore(deleted)
     for version in registry.ids("model-versions"):
         registry.set_fields(version, {"description": word, "tags": [word[:9], "kept"]}, touch=False)
 
@@ -180,7 +180,7 @@ def wait_for_the_lock(env: SyncEnv) -> float:
 
 @contextmanager
 def paused_run(env: SyncEnv, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Callable[[], None]]]:
-    """Yield a run that has started and waits for an answer, and a function that lets it continue."""
+    """Yield a run that waits for a response, and a function that lets it continue."""
     begun, gate = threading.Event(), threading.Event()
 
     def hook(_number: int, path: str, _query: dict[str, list[str]]) -> None:

@@ -1,4 +1,4 @@
-"""The state at a given time: by as_of.sql, by the views of history, and by undoing `changes`."""
+"""Compute the state at a given time from as_of.sql, from the history views, and by undoing `changes`."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -61,9 +61,9 @@ class Version:
                 assert change["old_value"] not in self.tags
                 self.tags.add(change["old_value"])
             case "updated":
-                self._put_back(change["field"], change["old_value"], change["new_value"])
+                self._restore_value(change["field"], change["old_value"], change["new_value"])
 
-    def _put_back(self, name: str, old: str | None, new: str | None) -> None:
+    def _restore_value(self, name: str, old: str | None, new: str | None) -> None:
         family, _, key = name.partition(".")
         if family in _LISTS:
             counted = getattr(self, family)
@@ -136,9 +136,9 @@ def answers(env: SyncEnv, query: str, **parameters: Any) -> list[Row]:
 
 def stretches(env: SyncEnv, version_id: str, view: Any = views.tag_history) -> list[tuple[Any, ...]]:
     """Return label, start, whether it is exact, and end of each period of a version."""
-    what = view.c.get("tag", view.c.get("version_alias"))
-    columns = (what, view.c.valid_from, view.c.valid_from_is_exact, view.c.valid_to)
-    query = select(*columns).where(view.c.model_version_id == version_id).order_by(view.c.valid_from, what)
+    label = view.c.get("tag", view.c.get("version_alias"))
+    columns = (label, view.c.valid_from, view.c.valid_from_is_exact, view.c.valid_to)
+    query = select(*columns).where(view.c.model_version_id == version_id).order_by(view.c.valid_from, label)
     with env.connection() as connection:
         return [tuple(row) for row in connection.execute(query)]
 

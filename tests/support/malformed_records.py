@@ -1,4 +1,4 @@
-"""MalformedResponse records that a control plane might return, and whether they can be stored."""
+"""Malformed records that a control plane might return, and whether they can be stored."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -39,7 +39,7 @@ def wide(size: int) -> Record:
     return {f"parameter-{number}": ["text", number, number / 7, {"of": None}] for number in range(size // 65)}
 
 
-# A name is the id of its record, unless the id is what is odd.
+# A name is the id of its record, unless the case is about the id.
 KEPT = {
     "two models of one fqn": BadRecord(_MODEL, {"id": "first", "fqn": "model:a/b/c"}),
     "the other of one fqn": BadRecord(_MODEL, {"id": "second", "fqn": "model:a/b/c"}),

@@ -1,4 +1,4 @@
-"""A registry with markup, and with characters that no page can hold, in all that people write."""
+"""A registry with markup and unencodable characters in every text that users write."""
 
 from etl.simulator import MODEL_VERSIONS, MODELS, Registry
 
@@ -11,7 +11,7 @@ NASTY = (
     "https://elsewhere.example/pixel.png",
 )
 UNENCODABLE = "nul \0 and half \ud800"
-"""A text that neither a database nor a page can hold: both write the two characters in another way."""
+"""A text that neither a database nor a page can hold: both escape the two characters."""
 STORED = "nul ␛0000 and half ␛D800"
 
 
@@ -36,7 +36,7 @@ def marked_up_registry() -> Registry:
 
 
 def move_tags(registry: Registry) -> None:
-    """Change what later runs record: the tags of the newest version, and a name to one with markup."""
+    """Change the tags of the newest and of the first version, and an alias, for the next run to record."""
     newest = registry.ids(MODEL_VERSIONS)[-1]
     registry.set_tags(newest, ["prod", "given-lately"])
     first = registry.ids(MODEL_VERSIONS)[0]

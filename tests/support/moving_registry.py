@@ -1,4 +1,4 @@
-"""A registry in which people work while a run reads it, and an independent account of what the run may store."""
+"""A registry that changes while a run reads it, and an independent check of what the run may store."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ from tests.support.sync_env import ENTITIES, SyncEnv, with_latest_by_id
 ORDERS = ("created", "created_desc", "name", "recent", "shuffled")
 PAGE_SIZES = (2, 3, 7, 16, 25)
 Change = tuple[str, int]
-"""A kind of WORK, and the position of the record that it takes."""
+"""A kind of WORK, and the position of the record to change."""
 
 
 def _add_ml_repo(registry: Registry, _id: str) -> None:
@@ -85,11 +85,11 @@ class MovingRegistry:
     def registry(self) -> Registry:
         return self.env.registry
 
-    def change(self, what: str, which: int) -> None:
-        """Change the record at a position, counted in a circle; do nothing if the list is empty."""
-        entity, do = WORK[what]
+    def change(self, work: str, position: int) -> None:
+        """Change the record at a position, modulo the length of the list; do nothing if the list is empty."""
+        entity, do = WORK[work]
         if ids := self.registry.ids(entity):
-            do(self.registry, ids[which % len(ids)])
+            do(self.registry, ids[position % len(ids)])
 
     def sync(self, page_size: int, workers: int) -> Summary:
         """Sync without confirming deletes by id, because the lists alone must prove them."""
@@ -99,12 +99,12 @@ class MovingRegistry:
 
     def sync_during(self, script: Iterable[list[Change]], page_size: int, workers: int) -> None:
         """Sync while the next changes of the script are made before each request, and check the result."""
-        coming, truth, changes, lock = iter(script), Truth(self.registry), Counter[str](), threading.Lock()
+        remaining, truth, changes, lock = iter(script), Truth(self.registry), Counter[str](), threading.Lock()
 
         def hook(_number: int, _path: str, _query: dict[str, list[str]]) -> None:
             with lock:
-                for what, which in next(coming, []):
-                    self.change(what, which)
+                for work, position in next(remaining, []):
+                    self.change(work, position)
                     truth.note()
                     changes["changes"] += 1
 
@@ -112,7 +112,7 @@ class MovingRegistry:
         self.env.plane.before_request = hook
         summary = self.sync(page_size, workers)
         with lock:  # a request that the run did not wait for may still arrive, and must change nothing
-            coming = iter(())
+            remaining = iter(())
         self.env.plane.before_request = None
         self._check(before, truth, complete=summary.complete)
         if changes:

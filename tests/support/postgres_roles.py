@@ -49,8 +49,8 @@ class SharedDatabase:
             connection.execute(self._renamed(block).encode())
 
     def _renamed(self, block: str) -> str:
-        for name, here in self.names.items():
-            block = re.sub(rf"(?<!-)\b{name}\b", here, block)
+        for name, unique_name in self.names.items():
+            block = re.sub(rf"(?<!-)\b{name}\b", unique_name, block)
         return block
 
 

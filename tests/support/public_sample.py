@@ -1,4 +1,4 @@
-"""The sample response of `GET /api/ml/v1/models` in TrueFoundry's public API reference, as it stands there."""
+"""The sample response of `GET /api/ml/v1/models` in TrueFoundry's public API reference, unchanged."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Rebuild the records of the source from rows: nothing of a record may be lost."""
+"""Rebuild the records of the source from rows, to check that no part of a record is lost."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -37,10 +37,10 @@ def rebuild_ml_repo(rows: Rows) -> Record:
         "manifest": without_nulls(manifest) or None,
         "created_at": iso(row.created_at) if row.created_at else None,
     }
-    left = row.extra or {}
-    if record["manifest"] and "manifest" in left:
-        left = left | {"manifest": record["manifest"] | left["manifest"]}
-    rebuilt = without_nulls(record) | left
+    extra = row.extra or {}
+    if record["manifest"] and "manifest" in extra:
+        extra = extra | {"manifest": record["manifest"] | extra["manifest"]}
+    rebuilt = without_nulls(record) | extra
     restore_creator(rebuilt, row.created_by_id, rows)
     return rebuilt
 

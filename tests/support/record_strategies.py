@@ -1,6 +1,6 @@
-"""Anything a control plane might send: the API's fields, mostly valid, else wrong in any way.
+"""Hypothesis strategies for any record that a control plane might send, mostly with valid fields.
 
-Every value has passed through the standard library's JSON, as a client would pass it on.
+Every value is encoded and decoded by the standard library's JSON, as a client receives it.
 """
 
 import json
@@ -23,14 +23,14 @@ ANY_JSON = st.recursive(
 )
 OBJECTS = st.dictionaries(TEXTS, ANY_JSON, max_size=3)
 
-_TIMES_OF_A_KIND = st.builds(
+_PLAUSIBLE_TIMES = st.builds(
     lambda at, gap, fraction, zone: at.strftime(f"%Y-%m-%d{gap}%H:%M:%S").zfill(19) + fraction + zone,
     st.datetimes(),
     st.sampled_from("T "),
     st.just("") | st.from_regex(r"\.[0-9]{1,9}", fullmatch=True),
     st.sampled_from(["", "Z", "+00:00", "+05:30", "-0800"]),
 )
-_NO_TIMES = st.sampled_from(
+_INVALID_TIMES = st.sampled_from(
     [
         "",
         "yesterday",
@@ -40,22 +40,22 @@ _NO_TIMES = st.sampled_from(
         "2024-05-01T25:00:00",
     ]
 )
-TIMES = _TIMES_OF_A_KIND | _NO_TIMES
+TIMES = _PLAUSIBLE_TIMES | _INVALID_TIMES
 IDS = st.text(st.characters(), min_size=1, max_size=8) | st.integers() | st.integers().map(float)
 COUNTS = st.integers(0, 20) | st.integers(0, 20).map(float)
 _TAG = st.sampled_from(["prod", "Prod", "champion"]) | TEXTS
 TAGS = st.lists(_TAG, max_size=4) | st.lists(_TAG, max_size=4, unique=True)
 
 
-def _mostly(usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.one_of(usual, usual, usual, usual, ANY_JSON)
+def _mostly(valid: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(valid, valid, valid, valid, ANY_JSON)
 
 
-def _record(known: dict[str, st.SearchStrategy[Any]], **needed: st.SearchStrategy[Any]) -> Any:
-    """An object with the needed fields, and any of the known and unknown ones."""
-    optional = {key: _mostly(values) for key, values in known.items() if key not in needed}
+def _record(known: dict[str, st.SearchStrategy[Any]], **required: st.SearchStrategy[Any]) -> Any:
+    """An object with the required fields, and any of the known and unknown ones."""
+    optional = {key: _mostly(values) for key, values in known.items() if key not in required}
     return st.builds(
-        lambda unknown, fields: unknown | fields, OBJECTS, st.fixed_dictionaries(needed, optional=optional)
+        lambda unknown, fields: unknown | fields, OBJECTS, st.fixed_dictionaries(required, optional=optional)
     )
 
 

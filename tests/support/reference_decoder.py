@@ -1,4 +1,4 @@
-"""Decodes records without the code under test: records with equal content decode to equal values."""
+"""Decode records independently of the code under test: equal contents give equal values."""
 
 import math
 import re
@@ -12,19 +12,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 
 
-def said(value: Any, *, is_record: bool = True) -> Any:
+def decode(value: Any, *, is_record: bool = True) -> Any:
     """Decode a value; null equals absent, and all spellings of a number or a time are equal."""
     if isinstance(value, dict):
-        content = {key: said(item, is_record=key == "latest_version") for key, item in value.items()}
+        content = {key: decode(item, is_record=key == "latest_version") for key, item in value.items()}
         if is_record:
             content |= {key: _instant(value[key]) for key in TIMES if isinstance(value.get(key), str)}
         return {key: item for key, item in content.items() if item is not None}
     if isinstance(value, list):
-        return [said(item, is_record=False) for item in value]
+        return [decode(item, is_record=False) for item in value]
     if isinstance(value, float) and math.isnan(value):
         return ("not a number",)
     # True == 1 in Python, but not in JSON.
     return (value,) if isinstance(value, bool) else value
+
+
+said = decode  # the name that tests/integration still imports
 
 
 def _instant(text: str) -> Any:

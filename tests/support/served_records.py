@@ -8,7 +8,7 @@ from etl.enums import Entity
 from etl.models import RejectedRecord
 from etl.records import embedded_version, identity
 from tests.support.malformed_records import BadRecord
-from tests.support.reference_decoder import said
+from tests.support.reference_decoder import decode
 from tests.support.sync_env import ENTITIES, SyncEnv
 
 _SHARED = ("subjectType", "subjectSlug", "subjectDisplayName")
@@ -18,18 +18,18 @@ _SHARED = ("subjectType", "subjectSlug", "subjectDisplayName")
 def lost(env: SyncEnv) -> list[Any]:
     """Return the served records that are neither stored exactly nor kept whole."""
     still_open = env.rows(RejectedRecord, RejectedRecord.resolved_at.is_(None))
-    kept = [(row["entity"], said(json.loads(row["payload"]))) for row in still_open]
+    kept = [(row["entity"], decode(json.loads(row["payload"]))) for row in still_open]
     held = env.held()
 
     def is_held(entity: Entity, record: Any) -> bool:
         text = held[entity].get(identity(record.get("id")) or "") if isinstance(record, dict) else None
-        return text is not None and said(json.loads(text)) == said(_with_latest_by_id(entity, record))
+        return text is not None and decode(json.loads(text)) == decode(_with_latest_by_id(entity, record))
 
     return [
         record
         for entity in ENTITIES
         for record in env.registry.records(entity.replace("_", "-"))
-        if not is_held(entity, record) and (entity, said(record)) not in kept
+        if not is_held(entity, record) and (entity, decode(record)) not in kept
     ]
 
 

@@ -1,6 +1,6 @@
-"""Let the engines of this process share what SQLAlchemy compiles: alone, each compiles it all again.
+"""Share compiled SQLAlchemy statements between the engines of this process.
 
-Compiling takes a third of the time of a small run. A command opens one engine, but tests open thousands.
+Compilation takes a third of the time of a small run. A command opens one engine, but tests open thousands.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ _statements: dict[type[Dialect], LRUCache[Any, Any]] = {}
 
 
 def share_compiled_statements() -> None:
-    """Give each engine that connects the dialect of the first, by which statements are cached, and its cache."""
+    """Give each engine the dialect and the statement cache of the first: the dialect is part of a cache key."""
     event.listen(Engine, "engine_connect", _share)
 
 

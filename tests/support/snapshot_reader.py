@@ -1,4 +1,4 @@
-"""A reader beside the runs: it looks at one snapshot after another, and checks that each is the work of whole runs."""
+"""Read snapshots while runs write, and check that each snapshot is the result of whole runs."""
 
 import sqlite3
 import threading
@@ -32,14 +32,14 @@ _OF_NO_RUN = """
 
 @dataclass
 class SnapshotReader:
-    """What a reader has seen. In each state, every version must have the tag `kept` and one other, the same for all."""
+    """The snapshots read so far; in each, every version must have the tag `kept` and one other, common tag."""
 
     looks: int = 0
     states: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
 
     def look(self, connection: Any) -> None:
-        """Check one snapshot: the connection has begun a transaction that reads a single state."""
+        """Check one snapshot in the open transaction of the connection."""
 
         def query(statement: str) -> list[Any]:
             return list(connection.execute(statement).fetchall())

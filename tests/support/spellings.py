@@ -1,4 +1,4 @@
-"""Spellings of a token that decode to it, as servers may repeat it."""
+"""Encodings of a token, as servers may echo it."""
 
 import base64
 import html
@@ -42,7 +42,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "with \\u{}": lambda token: "".join(f"\\u{{{ord(each):x}}}" for each in token),
     "with \\x": lambda token: "".join(f"\\x{ord(each):02x}" for each in token),
     "with \\x for every second character": lambda token: "".join(
-        f"\\x{ord(each):02x}" if place % 2 else each for place, each in enumerate(token)
+        f"\\x{ord(each):02x}" if index % 2 else each for index, each in enumerate(token)
     ),
     "with octal escapes": lambda token: "".join(f"\\{ord(each):03o}" for each in token),
     "in decimal entities": lambda token: "".join(f"&#{ord(each)};" for each in token),
@@ -66,7 +66,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 }
 
 
-def repeated(spelled: str, text: str) -> list[str]:
-    """The pieces of half the spelled token that the text contains."""
-    half = len(spelled) // 2
-    return [spelled[start : start + half] for start in range(half) if spelled[start : start + half] in text]
+def repeated(encoded: str, text: str) -> list[str]:
+    """The halves of the encoded token, at any offset, that the text contains."""
+    half = len(encoded) // 2
+    return [encoded[start : start + half] for start in range(half) if encoded[start : start + half] in text]

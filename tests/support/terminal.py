@@ -1,4 +1,4 @@
-"""A pseudo-terminal that runs a command, and the text that its screen shows at the end."""
+"""Run a command on a pseudo-terminal, and render its screen at the end."""
 
 import fcntl
 import os
@@ -46,29 +46,29 @@ def show(
 
     `type_when` is called with everything written so far, until it returns keys to type.
     """
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    terminal, child_end = pty.openpty()
+    fcntl.ioctl(child_end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     environment = {**os.environ, "TERM": "xterm", **(env or {})}
     for name in ("COLUMNS", "LINES", "NO_COLOR"):
         environment = {key: value for key, value in environment.items() if key != name or key in (env or {})}
     process = subprocess.Popen(  # in a session of its own, so that Ctrl+C reaches this command only
-        command, cwd=cwd, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        command, cwd=cwd, env=environment, stdin=child_end, stdout=child_end, stderr=child_end, start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 no threads start before it
     )  # fmt: skip
-    os.close(theirs)
+    os.close(child_end)
     written, typed = b"", False
-    while more := _read(ours):
-        written += more
+    while chunk := _read(terminal):
+        written += chunk
         if not typed and (keys := type_when(written.decode(errors="replace"))):
-            os.write(ours, keys)
+            os.write(terminal, keys)
             typed = True
-    os.close(ours)
+    os.close(terminal)
     text = written.decode(errors="replace")
     return Shown(process.wait(patience()), render(text), text)
 
 
 def render(written: str) -> str:
-    """The lines that a terminal shows after this output. Knows only the codes that progress bars use."""
+    """The lines that a terminal shows after this output; supports only the codes of progress bars."""
     lines, row, column = [""], 0, 0
     for codes, letter, move, text in _PARTS.findall(written):
         if letter == "A":
@@ -90,5 +90,5 @@ def render(written: str) -> str:
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 65536)
-    except OSError:  # Linux reports the closed terminal so
+    except OSError:  # Linux reports a closed terminal as an error
         return b""

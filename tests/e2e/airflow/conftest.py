@@ -1,4 +1,4 @@
-"""Airflow for these tests: its home, connections in the environment, a registry and its PostgreSQL."""
+"""Airflow's home folder, its connections in the environment, and a registry with PostgreSQL."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""Make operators, and execute them outside a worker."""
+"""Create operators, and execute them outside a worker."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -37,14 +37,15 @@ class Instance:
         return {self.run_id: self.states} if run_ids == [self.run_id] else {}
 
 
-def operator(**given: Any) -> TrueFoundrySyncOperator:
-    usual: dict[str, Any] = {"task_id": "sync", "truefoundry_conn_id": "plane", "database_conn_id": "registry_db"}
-    options = {"max_retries": 0, "page_size": 20} | given.pop("options", {})
-    return TrueFoundrySyncOperator(**usual | given, options=options)
+def operator(**arguments: Any) -> TrueFoundrySyncOperator:
+    """A sync operator with the connections of these tests, without HTTP retries, with small pages."""
+    defaults: dict[str, Any] = {"task_id": "sync", "truefoundry_conn_id": "plane", "database_conn_id": "registry_db"}
+    options = {"max_retries": 0, "page_size": 20} | arguments.pop("options", {})
+    return TrueFoundrySyncOperator(**defaults | arguments, options=options)
 
 
 def context(stored: dict[str, list[Any]] | None = None, map_index: int = -1, start: datetime | None = None) -> Any:
-    """The context of a task in a DAG run that started then, by default now."""
+    """The context of a task; its DAG run started at `start`, by default now."""
     return {
         "ti": Instance(stored, map_index),
         "outlet_events": OutletEventAccessors(),

@@ -1,4 +1,4 @@
-"""The sensor and the trigger on changes, in this process. test_event_driven.py runs both in a real triggerer."""
+"""The sensor and the trigger for changes, in this process; test_event_driven.py uses a real triggerer."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ class StateStore:
 
 
 @pytest.fixture(autouse=True)
-def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+def _outside_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Disable the check of Airflow that only its workers execute operators, and do not wait after events."""
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
     monkeypatch.setattr(changes, "_SETTLE_S", 0)
@@ -56,28 +56,28 @@ def env(env: SyncEnv) -> SyncEnv:
     return env
 
 
-def trigger(**given: Any) -> TrueFoundryChangeTrigger:
-    usual: dict[str, Any] = {"database_conn_id": "registry_db", "poll_interval": 0.05}
-    return TrueFoundryChangeTrigger(**usual | given)
+def trigger(**arguments: Any) -> TrueFoundryChangeTrigger:
+    defaults: dict[str, Any] = {"database_conn_id": "registry_db", "poll_interval": 0.05}
+    return TrueFoundryChangeTrigger(**defaults | arguments)
 
 
-def sensor(**given: Any) -> TrueFoundryChangeSensor:
-    usual: dict[str, Any] = {"task_id": "wait", "database_conn_id": "registry_db"}
-    return TrueFoundryChangeSensor(**usual | given)
+def sensor(**arguments: Any) -> TrueFoundryChangeSensor:
+    defaults: dict[str, Any] = {"task_id": "wait", "database_conn_id": "registry_db"}
+    return TrueFoundryChangeSensor(**defaults | arguments)
 
 
-def context(start: datetime = LONG_AGO, **given: Any) -> Any:
-    """The context of a DAG run that started then."""
-    return running.context(start=start, **given)
+def context(start: datetime = LONG_AGO, **arguments: Any) -> Any:
+    """The context of a DAG run that started at this time."""
+    return running.context(start=start, **arguments)
 
 
 def tag(env: SyncEnv, number: int, *tags: str) -> None:
-    """Give a version these tags, and sync."""
+    """Set the tags of a version, and sync."""
     env.registry.set_tags(env.registry.ids("model-versions")[number], list(tags))
     env.sync()
 
 
-def watched(trigger: TrueFoundryChangeTrigger, store: StateStore) -> TrueFoundryChangeTrigger:
+def with_state_store(trigger: TrueFoundryChangeTrigger, store: StateStore) -> TrueFoundryChangeTrigger:
     trigger.asset_state_store = SimpleNamespace(_by_name={"asset": store}, _by_uri={})
     return trigger
 
@@ -111,12 +111,12 @@ def test_the_trigger_fires_once_for_each_move_of_the_tag(env: SyncEnv) -> None:
     assert second["last_change_id"] == max(row["id"] for row in env.rows(Change))
 
 
-def test_the_trigger_begins_after_the_changes_that_are_there(env: SyncEnv) -> None:
+def test_a_new_trigger_begins_after_the_stored_changes(env: SyncEnv) -> None:
     tag(env, 0, "before")
     store = StateStore()
 
     async def watch() -> dict[str, Any]:
-        waiting = asyncio.create_task(next_event(watched(trigger(), store).run()))
+        waiting = asyncio.create_task(next_event(with_state_store(trigger(), store).run()))
         assert await asyncio.to_thread(store.stored.wait, patience())
         await asyncio.to_thread(tag, env, 1, "after")
         return await waiting
@@ -130,7 +130,7 @@ def test_a_new_triggerer_continues_at_the_stored_position(env: SyncEnv) -> None:
     store = StateStore()
 
     async def watch() -> None:
-        first = watched(trigger(after_change_id=0), store).run()
+        first = with_state_store(trigger(after_change_id=0), store).run()
         await asyncio.to_thread(tag, env, 0, "one")
         await next_event(first)
         store.stored.clear()
@@ -138,23 +138,23 @@ def test_a_new_triggerer_continues_at_the_stored_position(env: SyncEnv) -> None:
         assert await asyncio.to_thread(store.stored.wait, patience())
         waiting.cancel()  # the triggerer ends
         await asyncio.to_thread(tag, env, 1, "two")
-        event = await next_event(watched(trigger(after_change_id=0), store).run())
+        event = await next_event(with_state_store(trigger(after_change_id=0), store).run())
         assert "tag two added" in sentences(event)
         assert "tag one added" not in sentences(event)
 
     asyncio.run(watch())
 
 
-def test_watchers_of_one_asset_with_other_conditions_have_positions_of_their_own(env: SyncEnv) -> None:
+def test_watchers_of_one_asset_with_different_conditions_have_separate_positions(env: SyncEnv) -> None:
     tag(env, 0, "one")
     store = StateStore()
 
     async def watch() -> None:
-        for given in ({"tag": "one"}, {"tag": "two"}):
-            events = watched(trigger(after_change_id=0, **given), store).run()
+        for arguments in ({"tag": "one"}, {"tag": "two"}):
+            events = with_state_store(trigger(after_change_id=0, **arguments), store).run()
             waiting = asyncio.create_task(next_event(events))
             store.stored.clear()
-            if given["tag"] == "one":
+            if arguments["tag"] == "one":
                 await waiting
                 waiting = asyncio.create_task(next_event(events))
             assert await asyncio.to_thread(store.stored.wait, patience())
@@ -166,14 +166,14 @@ def test_watchers_of_one_asset_with_other_conditions_have_positions_of_their_own
 
 def test_a_watcher_of_several_assets_begins_at_the_smallest_stored_position() -> None:
     first, second, new = StateStore(), StateStore(), StateStore()
-    made = trigger(after_change_id=1)
-    first.values[made._key], second.values[made._key] = 7, 5
-    made.asset_state_store = SimpleNamespace(_by_name={"new": new, "first": first}, _by_uri={"second": second})
-    assert asyncio.run(made._stored_position()) == 5
-    assert asyncio.run(watched(made, new)._stored_position()) == 1
+    new_trigger = trigger(after_change_id=1)
+    first.values[new_trigger._key], second.values[new_trigger._key] = 7, 5
+    new_trigger.asset_state_store = SimpleNamespace(_by_name={"new": new, "first": first}, _by_uri={"second": second})
+    assert asyncio.run(new_trigger._stored_position()) == 5
+    assert asyncio.run(with_state_store(new_trigger, new)._stored_position()) == 1
 
 
-class Warned(logging.Handler):
+class MessageCollector(logging.Handler):
     """Collects log records, and sets an event at the first."""
 
     def __init__(self) -> None:
@@ -186,21 +186,21 @@ class Warned(logging.Handler):
         self.event.set()
 
 
-def test_a_trigger_outlives_a_database_that_cannot_be_read(env: SyncEnv, connect: Connect) -> None:
+def test_a_trigger_continues_after_the_database_was_unreachable(env: SyncEnv, connect: Connect) -> None:
     tag(env, 0, "one")
 
     async def watch() -> dict[str, Any]:
-        warned, log = Warned(), logging.Logger("trigger")  # noqa: LOG001 one of its own
-        log.addHandler(warned)
-        made = trigger(database_conn_id="away", after_change_id=0)
-        made._log = log
-        events = made.run()
+        handler, log = MessageCollector(), logging.Logger("trigger")  # noqa: LOG001 one of its own
+        log.addHandler(handler)
+        new_trigger = trigger(database_conn_id="away", after_change_id=0)
+        new_trigger._log = log
+        events = new_trigger.run()
         connect("away", conn_type="postgres", host="127.0.0.1", port=9, login="a", password="pass-of-db", schema="b")
         waiting = asyncio.create_task(next_event(events))
-        await asyncio.wait_for(warned.event.wait(), patience())
-        assert "cannot read the changes" in warned.messages[0]
-        assert "the connection 'away'" in warned.messages[0]
-        assert "pass-of-db" not in " ".join(warned.messages)
+        await asyncio.wait_for(handler.event.wait(), patience())
+        assert "cannot read the changes" in handler.messages[0]
+        assert "the connection 'away'" in handler.messages[0]
+        assert "pass-of-db" not in " ".join(handler.messages)
         connect("away", **postgres_connection(env.url))
         return await waiting
 
@@ -208,33 +208,33 @@ def test_a_trigger_outlives_a_database_that_cannot_be_read(env: SyncEnv, connect
 
 
 def test_a_slow_database_does_not_block_the_triggerer(env: SyncEnv, monkeypatch: pytest.MonkeyPatch) -> None:
-    reads, go_on = threading.Event(), threading.Event()
+    read_started, release = threading.Event(), threading.Event()
 
     def read(*_: Any, **__: Any) -> ChangeRead:
-        reads.set()
-        go_on.wait(patience())
+        read_started.set()
+        release.wait(patience())
         return ChangeRead(1, {"changes": []})
 
     monkeypatch.setattr(changes, "read_changes", read)
 
     async def watch() -> None:
         waiting = asyncio.create_task(next_event(trigger(after_change_id=0).run()))
-        assert await asyncio.to_thread(reads.wait, patience())
-        await asyncio.sleep(0)  # the loop goes on while the read waits
+        assert await asyncio.to_thread(read_started.wait, patience())
+        await asyncio.sleep(0)  # the event loop runs while the read waits
         assert not waiting.done()
-        go_on.set()
+        release.set()
         assert await waiting == {"changes": []}
 
     asyncio.run(watch())
 
 
-def test_a_trigger_can_be_made_again_from_its_arguments() -> None:
+def test_a_trigger_can_be_created_again_from_its_arguments() -> None:
     path, arguments = trigger(tag="production", once=True, after_change_id=7).serialize()
     assert path == "etl.airflow.triggers.changes.TrueFoundryChangeTrigger"
     assert TrueFoundryChangeTrigger(**arguments).serialize() == (path, arguments)
 
 
-def test_the_sensor_returns_at_once_if_a_change_is_there(env: SyncEnv) -> None:
+def test_the_sensor_returns_immediately_if_a_change_exists(env: SyncEnv) -> None:
     tag(env, 0, "production")
     event = sensor(tag="production").execute(context())
     assert sentences(event) == ["tag production added"]
@@ -253,7 +253,7 @@ def test_the_sensor_waits_for_runs_that_end_after_the_start_of_the_dag_run(env: 
     }  # fmt: skip
 
 
-def test_the_sensor_continues_after_its_last_event_whatever_the_order_of_dag_runs(env: SyncEnv) -> None:
+def test_the_sensor_continues_after_its_last_event_with_any_order_of_dag_runs(env: SyncEnv) -> None:
     stored: dict[str, list[Any]] = {}
     for number in (0, 1):
         tag(env, number, "production")
@@ -266,7 +266,7 @@ def test_the_sensor_continues_after_its_last_event_whatever_the_order_of_dag_run
     assert deferred.value.trigger.after_change_id == event["last_change_id"]
 
 
-def test_mapped_sensors_have_positions_of_their_own(env: SyncEnv) -> None:
+def test_mapped_sensors_have_separate_positions(env: SyncEnv) -> None:
     stored: dict[str, list[Any]] = {}
     tag(env, 0, "one")
     sensor(tag="one").execute(context(stored=stored, map_index=0))
@@ -300,29 +300,29 @@ def test_a_position_after_the_last_change_is_ignored(env: SyncEnv) -> None:
 
 def test_a_sensor_that_is_not_deferrable_pokes(env: SyncEnv) -> None:
     model = str(env.registry.records("models")[0]["name"])
-    given = context()
-    waits = sensor(model=model, new_versions=True, deferrable=False)
-    assert not waits.poke(given).is_done
+    task_context = context()
+    waiting_sensor = sensor(model=model, new_versions=True, deferrable=False)
+    assert not waiting_sensor.poke(task_context).is_done
     env.registry.add_version(env.registry.ids("models")[0])
     env.sync()
-    assert sentences(waits.poke(given).xcom_value) == ["created"]
+    assert sentences(waiting_sensor.poke(task_context).xcom_value) == ["created"]
 
 
 @pytest.mark.parametrize("empty", ["", " ", "None", None])
-def test_a_condition_that_a_template_leaves_empty_counts_as_not_given(env: SyncEnv, empty: str | None) -> None:
+def test_an_empty_condition_of_a_template_is_ignored(env: SyncEnv, empty: str | None) -> None:
     tag(env, 0, "production")
-    every = sensor().execute(context())
-    assert sensor(model=empty, tag=empty).execute(context()) == every
+    unfiltered = sensor().execute(context())
+    assert sensor(model=empty, tag=empty).execute(context()) == unfiltered
     with pytest.raises(TaskDeferred):  # until there is a new version
         sensor(model=empty, tag=empty, new_versions=True).execute(context())
 
     async def watch() -> dict[str, Any]:
         return await next_event(trigger(model=empty, tag=empty, after_change_id=0).run())
 
-    assert asyncio.run(watch()) == every
+    assert asyncio.run(watch()) == unfiltered
 
 
-def test_the_sensor_reads_only_and_works_on_sqlite(env: SyncEnv, connect: Connect, tmp_path: Path) -> None:
+def test_the_sensor_works_on_a_read_only_sqlite_file(env: SyncEnv, connect: Connect, tmp_path: Path) -> None:
     path = tmp_path / "registry.db"
     env.sync(database_url=f"sqlite:///{path}")
     path.chmod(0o444)

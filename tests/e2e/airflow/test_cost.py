@@ -1,4 +1,4 @@
-"""Requests and connections of the DAG with a thousand ML repos; docs/how-to/airflow.md has the numbers."""
+"""Count requests and connections with a thousand ML repos; docs/how-to/airflow.md has the numbers."""
 
 import time
 from collections import Counter
@@ -25,7 +25,7 @@ _CONNECTIONS: dict[str, Any] = {"truefoundry_conn_id": "plane", "database_conn_i
 
 
 @pytest.fixture
-def thousand(postgres_url: str, migrated_template: str, connect: Connect) -> Iterator[SyncEnv]:
+def large_env(postgres_url: str, migrated_template: str, connect: Connect) -> Iterator[SyncEnv]:
     """A thousand ML repos, each with two models of one version."""
     registry = Registry.generate(seed=3, ml_repos=1000, models=2000, versions=1, metrics=0, empty_share=0)
     with new_database(postgres_url, template=migrated_template) as url, sync_env(url, registry) as env:
@@ -35,54 +35,55 @@ def thousand(postgres_url: str, migrated_template: str, connect: Connect) -> Ite
 
 
 @pytest.fixture(autouse=True)
-def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+def _outside_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
 
-def asked(env: SyncEnv) -> dict[str, int]:
+def requests_since_last_call(env: SyncEnv) -> dict[str, int]:
     """The number of requests by path since the last call."""
     found = Counter(entry.path.rsplit("/", 1)[-1] for entry in env.plane.log)
     env.plane.log.clear()
     return dict(found)
 
 
-def test_with_a_thousand_ml_repos_a_sync_sends_few_requests_and_verify_reads_pages(thousand: SyncEnv) -> None:
+def test_with_a_thousand_ml_repos_a_sync_sends_few_requests_and_verify_reads_pages(large_env: SyncEnv) -> None:
     context: Any = {"ti": None, "outlet_events": OutletEventAccessors()}
     batches = TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane").execute(context)
-    assert (len(batches), asked(thousand)) == (1000, {"models": 1, "ml-repos": 3})
+    assert (len(batches), requests_since_last_call(large_env)) == (1000, {"models": 1, "ml-repos": 3})
 
     TrueFoundrySyncOperator(task_id="one", ml_repos=batches[0], **_CONNECTIONS).execute(context)
-    assert asked(thousand) == {"models": 2, "ml-repos": 3, "model-versions": 2}
+    assert requests_since_last_call(large_env) == {"models": 2, "ml-repos": 3, "model-versions": 2}
     TrueFoundrySyncOperator(task_id="again", ml_repos=batches[0], **_CONNECTIONS).execute(context)
-    assert asked(thousand) == {"models": 2, "ml-repos": 3, "model-versions": 1}
+    assert requests_since_last_call(large_env) == {"models": 2, "ml-repos": 3, "model-versions": 1}
 
     TrueFoundrySyncOperator(task_id="all", **_CONNECTIONS).execute(context)
-    asked(thousand)
+    requests_since_last_call(large_env)
     TrueFoundrySyncOperator(task_id="by_name", ml_repos=batches[1], **_CONNECTIONS).execute(context)
-    assert asked(thousand) == {"models": 2, "ml-repos": 1, "model-versions": 1}
+    assert requests_since_last_call(large_env) == {"models": 2, "ml-repos": 1, "model-versions": 1}
     proof = TrueFoundryVerifyOperator(task_id="verify", listed=[], synced=[], **_CONNECTIONS).execute(context)
-    assert (proof["models"]["seen"], asked(thousand)) == (2000, {"models": 6, "ml-repos": 3, "model-versions": 1})
-
-
-def test_a_task_works_over_one_connection(thousand: SyncEnv) -> None:
-    seen = []
-    engine = open_engine(thousand.url)
-    others = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    assert (proof["models"]["seen"], requests_since_last_call(large_env)) == (
+        2000,
+        {"models": 6, "ml-repos": 3, "model-versions": 1},
     )
 
-    def look(_number: int, _path: str, _query: dict[str, list[str]]) -> None:
+
+def test_a_task_uses_one_database_connection(large_env: SyncEnv) -> None:
+    counts = []
+    engine = open_engine(large_env.url)
+    query = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+
+    def count_connections(_number: int, _path: str, _query: dict[str, list[str]]) -> None:
         deadline = time.monotonic() + patience()
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             # The server lists a closed connection until its process has ended.
-            while (found := connection.scalar(others)) != 1 and time.monotonic() < deadline:
+            while (found := connection.scalar(query)) != 1 and time.monotonic() < deadline:
                 time.sleep(0.05)
-            seen.append(found)
+            counts.append(found)
 
-    thousand.plane.before_request = look
+    large_env.plane.before_request = count_connections
     context: Any = {"ti": None, "outlet_events": OutletEventAccessors()}
     options = {"concurrency": 1}
     TrueFoundrySyncOperator(task_id="one", ml_repos=["1"], options=options, **_CONNECTIONS).execute(context)
     engine.dispose()
-    assert len(seen) == 7
-    assert set(seen) == {1}
+    assert len(counts) == 7
+    assert set(counts) == {1}

@@ -1,4 +1,4 @@
-"""The example DAG by `dag.test()`: every task in this process, from the simulator into PostgreSQL."""
+"""`dag.test()` runs the example DAG in this process, from the simulator to PostgreSQL."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tests.e2e.airflow.conftest import Connect
 from tests.support.paths import ROOT
 from tests.support.sync_env import TOKEN, SyncEnv
 
-# Airflow makes its database, and a DAG run takes seconds of CPU time.
+# Airflow creates its database, and a DAG run takes seconds of CPU time.
 pytestmark = pytest.mark.timeout(600)
 
 EXAMPLE = Path(str(example_dags.__file__)).with_name("truefoundry_registry.py")
@@ -32,7 +32,7 @@ OTHER_PYTHON = ROOT / ".venv" / "bin" / "python"
 
 HOME = Path(os.environ["AIRFLOW_HOME"])
 # Without delays between tries, and with small pages, so that lists have many.
-_QUICK = """
+_OTHER_DAGS = """
 from airflow.sdk import DAG, task
 from etl.airflow.dags import registry_dag, registry_task_group
 dag = registry_dag("quick", truefoundry_conn_id="plane", database_conn_id="registry_db", retries=0)
@@ -63,7 +63,7 @@ with DAG("branched", schedule=None):
 _DEFAULTS: dict[str, Any] = {"full": False, "ml_repos": [], "allow_mass_delete": False}
 
 
-class Ended(NamedTuple):
+class DagRunResult(NamedTuple):
     """A finished run of the DAG, as in Airflow's own database."""
 
     state: str
@@ -74,7 +74,7 @@ class Ended(NamedTuple):
     links: dict[tuple[str, int], str]
 
 
-RunDag = Callable[..., Ended]
+RunDag = Callable[..., DagRunResult]
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +87,7 @@ def dags() -> DagBag:
     (HOME / "dags" / "elsewhere.py").write_text(
         elsewhere.replace("/opt/tfy-etl/bin/python", str(OTHER_PYTHON)), encoding="utf-8"
     )
-    (HOME / "dags" / "quick.py").write_text(_QUICK, encoding="utf-8")
+    (HOME / "dags" / "quick.py").write_text(_OTHER_DAGS, encoding="utf-8")
     bag = DagBag(HOME / "dags", bundle_name="dags-folder")
     assert bag.import_errors == {}
     return bag
@@ -98,26 +98,26 @@ def run_dag(dags: DagBag, env: SyncEnv, connect: Connect) -> RunDag:
     """Run a DAG in this process."""
     connect("truefoundry_default", conn_type="truefoundry", host=env.plane.url, password=TOKEN)
 
-    def run_dag(dag_id: str = "quick", **conf: Any) -> Ended:
+    def run_dag(dag_id: str = "quick", **conf: Any) -> DagRunResult:
         dag = dags.dags[dag_id]
         # `test` leaves the values of a run in the parameters of the DAG, so each run names all.
         run = dag.test(run_conf=(_DEFAULTS if dag.params else {}) | conf)
-        of_run = (dag_id, run.run_id)
+        dag_run = (dag_id, run.run_id)
         with closing(sqlite3.connect(HOME / "airflow.db")) as airflow:
             tasks = airflow.execute(
                 "SELECT task_id, map_index, state, rendered_map_index FROM task_instance "
                 "WHERE dag_id = ? AND run_id = ?",
-                of_run,
+                dag_run,
             ).fetchall()
             xcoms = airflow.execute(
-                "SELECT key, task_id, map_index, value FROM xcom WHERE dag_id = ? AND run_id = ?", of_run
+                "SELECT key, task_id, map_index, value FROM xcom WHERE dag_id = ? AND run_id = ?", dag_run
             ).fetchall()
             events = airflow.execute(
                 "SELECT asset.name, asset_event.extra FROM asset_event JOIN asset ON asset.id = asset_id "
                 "WHERE source_dag_id = ? AND source_run_id = ?",
-                of_run,
+                dag_run,
             )
-            return Ended(
+            return DagRunResult(
                 str(run.state),
                 {(task, index): state for task, index, state, _ in tasks},
                 {(task, index): json.loads(value) for key, task, index, value in xcoms if key == "return_value"},
@@ -130,12 +130,12 @@ def run_dag(dags: DagBag, env: SyncEnv, connect: Connect) -> RunDag:
 
 
 def test_the_example_syncs_each_ml_repo_and_verifies_the_result(env: SyncEnv, run_dag: RunDag) -> None:
-    ended = run_dag("truefoundry_registry")
-    assert ended.state == "success"
-    assert {task: state for task, state in ended.tasks.items() if state != "success"} == {}
-    assert ended.tasks.keys() == {("list_ml_repos", -1), ("sync", 0), ("sync", 1), ("sync", 2), ("verify", -1)}
+    result = run_dag("truefoundry_registry")
+    assert result.state == "success"
+    assert {task: state for task, state in result.tasks.items() if state != "success"} == {}
+    assert result.tasks.keys() == {("list_ml_repos", -1), ("sync", 0), ("sync", 1), ("sync", 2), ("verify", -1)}
     assert env.held() == env.served()
-    proof = ended.xcoms["verify", -1]["verification"]
+    proof = result.xcoms["verify", -1]["verification"]
     assert (proof["ml_repos"], proof["vanished"], proof["compared"]) == (3, [], True)
     assert (proof["models"], proof["model_versions"]) == (12, 36)
     assert {row["scope"] for row in env.rows(SyncScope)} == {"all", *(f'{{"ml_repos":["{n}"]}}' for n in (1, 2, 3))}
@@ -147,11 +147,11 @@ def test_verify_reads_no_version_again(env: SyncEnv, run_dag: RunDag) -> None:
 
 
 def test_only_the_verify_task_emits_asset_events(env: SyncEnv, run_dag: RunDag) -> None:
-    ended = run_dag()
-    assert ended.events.keys() == {f"registry_db/{table}" for table in TABLES}
-    synced = [ended.xcoms["sync", index]["run_id"] for index in range(3)]
-    for extra in ended.events.values():
-        assert extra["run_ids"] == [*synced, ended.xcoms["verify", -1]["run_id"]]
+    result = run_dag()
+    assert result.events.keys() == {f"registry_db/{table}" for table in TABLES}
+    synced = [result.xcoms["sync", index]["run_id"] for index in range(3)]
+    for extra in result.events.values():
+        assert extra["run_ids"] == [*synced, result.xcoms["verify", -1]["run_id"]]
 
 
 def test_a_second_run_copies_the_changes(env: SyncEnv, run_dag: RunDag) -> None:
@@ -160,10 +160,10 @@ def test_a_second_run_copies_the_changes(env: SyncEnv, run_dag: RunDag) -> None:
     env.registry.delete_version(env.registry.ids("model-versions")[3])
     fourth = env.registry.add_ml_repo()
     env.registry.add_version(env.registry.add_model(fourth))
-    ended = run_dag()
-    assert ended.state == "success"
+    result = run_dag()
+    assert result.state == "success"
     assert env.held() == env.served()
-    assert ended.xcoms["sync", 3]["ml_repo_ids"] == [fourth]
+    assert result.xcoms["sync", 3]["ml_repo_ids"] == [fourth]
 
 
 def test_a_deleted_ml_repo_is_marked_as_deleted_once_the_limit_is_disabled(env: SyncEnv, run_dag: RunDag) -> None:
@@ -179,9 +179,9 @@ def test_a_deleted_ml_repo_is_marked_as_deleted_once_the_limit_is_disabled(env: 
 
 
 def test_the_tasks_can_be_a_group_of_another_dag(env: SyncEnv, run_dag: RunDag) -> None:
-    ended = run_dag("grouped")
-    assert ended.state == "success"
-    assert ended.tasks == {
+    result = run_dag("grouped")
+    assert result.state == "success"
+    assert result.tasks == {
         ("registry.list_ml_repos", -1): "success",
         **{("registry.sync", index): "success" for index in range(3)},
         ("registry.verify", -1): "success",
@@ -191,9 +191,9 @@ def test_the_tasks_can_be_a_group_of_another_dag(env: SyncEnv, run_dag: RunDag) 
 
 
 def test_all_tasks_of_a_branch_that_was_not_chosen_are_skipped(env: SyncEnv, run_dag: RunDag) -> None:
-    ended = run_dag("branched")
-    assert ended.state == "success"
-    assert ended.tasks == {
+    result = run_dag("branched")
+    assert result.state == "success"
+    assert result.tasks == {
         ("choose", -1): "success",
         ("other", -1): "success",
         ("registry.list_ml_repos", -1): "skipped",
@@ -203,57 +203,61 @@ def test_all_tasks_of_a_branch_that_was_not_chosen_are_skipped(env: SyncEnv, run
 
 
 def test_tasks_are_named_after_their_ml_repos_and_link_to_the_control_plane(env: SyncEnv, run_dag: RunDag) -> None:
-    ended = run_dag()
+    result = run_dag()
     names = [str(each["manifest"]["name"]) for each in env.registry.records("ml-repos")]
-    assert [ended.labels["sync", index] for index in range(3)] == names
-    assert ended.links == dict.fromkeys(ended.tasks, env.plane.url)
+    assert [result.labels["sync", index] for index in range(3)] == names
+    assert result.links == dict.fromkeys(result.tasks, env.plane.url)
 
 
 def test_full_compares_every_version_once(env: SyncEnv, run_dag: RunDag) -> None:
     run_dag()
-    ended = run_dag(full=True)
-    assert ended.state == "success"
+    result = run_dag(full=True)
+    assert result.state == "success"
     modes = {row["id"]: row["mode"] for row in env.rows(SyncRun)}
-    assert [modes[ended.xcoms["sync", index]["run_id"]] for index in range(3)] == ["full"] * 3
-    assert modes[ended.xcoms["verify", -1]["run_id"]] == "incremental"
+    assert [modes[result.xcoms["sync", index]["run_id"]] for index in range(3)] == ["full"] * 3
+    assert modes[result.xcoms["verify", -1]["run_id"]] == "incremental"
 
 
-def test_a_run_for_some_ml_repos_touches_no_other(env: SyncEnv, run_dag: RunDag) -> None:
+def test_a_run_for_some_ml_repos_changes_no_other(env: SyncEnv, run_dag: RunDag) -> None:
     run_dag()
     runs, scope = len(env.rows(SyncRun)), env.row(SyncScope, SyncScope.scope == "all")
     for model_id in env.registry.ids("models"):
         env.registry.add_version(model_id)
     env.registry.delete_ml_repo("3")
-    ended = run_dag(ml_repos=["2"])
-    assert ended.state == "success"
-    assert ended.tasks.keys() == {("list_ml_repos", -1), ("sync", 0), ("verify", -1)}
-    run_id = ended.xcoms["sync", 0]["run_id"]
+    result = run_dag(ml_repos=["2"])
+    assert result.state == "success"
+    assert result.tasks.keys() == {("list_ml_repos", -1), ("sync", 0), ("verify", -1)}
+    run_id = result.xcoms["sync", 0]["run_id"]
     assert {(row["run_id"], row["kind"]) for row in env.rows(Change, Change.kind == "created")} == {(run_id, "created")}
     assert len(env.rows(SyncRun)) == runs + 1
     assert env.row(SyncScope, SyncScope.scope == "all") == scope
     assert env.rows(MlRepo, MlRepo.deleted_at.is_not(None)) == []
-    assert ended.xcoms["verify", -1]["ml_repo_ids"] == ["2"]
-    assert ended.xcoms["verify", -1]["verification"]["ml_repos"] == 1
-    assert {tuple(extra["run_ids"]) for extra in ended.events.values()} == {(run_id,)}
+    assert result.xcoms["verify", -1]["ml_repo_ids"] == ["2"]
+    assert result.xcoms["verify", -1]["verification"]["ml_repos"] == 1
+    assert {tuple(extra["run_ids"]) for extra in result.events.values()} == {(run_id,)}
 
 
 def test_an_unknown_ml_repo_fails_the_run_and_syncs_nothing(env: SyncEnv, run_dag: RunDag) -> None:
-    ended = run_dag(ml_repos=["2", "77"])
-    assert (ended.state, ended.tasks["list_ml_repos", -1], ended.tasks["verify", -1]) == ("failed", "failed", "failed")
+    result = run_dag(ml_repos=["2", "77"])
+    assert (result.state, result.tasks["list_ml_repos", -1], result.tasks["verify", -1]) == (
+        "failed",
+        "failed",
+        "failed",
+    )
     assert env.rows(SyncRun) == []
 
 
 def test_an_ml_repo_deleted_after_the_list_does_not_fail_verify(env: SyncEnv, run_dag: RunDag) -> None:
-    lists = iter(range(100))
+    list_numbers = iter(range(100))
 
-    def work(_number: int, path: str, _query: dict[str, list[str]]) -> None:
-        if path.endswith("/ml-repos") and next(lists) == 1:  # the first list is that of the task list_ml_repos
+    def delete_after_first_list(_number: int, path: str, _query: dict[str, list[str]]) -> None:
+        if path.endswith("/ml-repos") and next(list_numbers) == 1:  # the task list_ml_repos reads the first list
             env.registry.delete_ml_repo("3")
 
-    env.plane.before_request = work
-    ended = run_dag()
-    assert (ended.tasks["sync", 2], ended.tasks["verify", -1]) == ("skipped", "success")
-    assert ended.xcoms["verify", -1]["verification"]["vanished"] == ["3"]
+    env.plane.before_request = delete_after_first_list
+    result = run_dag()
+    assert (result.tasks["sync", 2], result.tasks["verify", -1]) == ("skipped", "success")
+    assert result.xcoms["verify", -1]["verification"]["vanished"] == ["3"]
     assert env.held() == env.served()
 
 
@@ -262,18 +266,18 @@ def test_an_ml_repo_that_was_not_synced_fails_verify_and_deletes_nothing(env: Sy
     env.registry.delete_model(env.registry.ids("models")[0])
     env.registry.put_raw("models", "odd", {"id": "odd", "ml_repo_id": "2", "updated_at": 5})
     before = len(env.rows(SyncRun))
-    ended = run_dag(allow_mass_delete=True)  # of a model in ML repo 1
-    assert (ended.state, ended.tasks["sync", 1], ended.tasks["verify", -1]) == ("failed", "failed", "failed")
-    assert (ended.tasks["sync", 0], ended.tasks["sync", 2], ended.events) == ("success", "success", {})
-    assert len(env.rows(SyncRun)) == before + 3  # the verify task made no run of its own
+    result = run_dag(allow_mass_delete=True)  # for the deleted model in ML repo 1
+    assert (result.state, result.tasks["sync", 1], result.tasks["verify", -1]) == ("failed", "failed", "failed")
+    assert (result.tasks["sync", 0], result.tasks["sync", 2], result.events) == ("success", "success", {})
+    assert len(env.rows(SyncRun)) == before + 3  # the verify task started no run
 
 
-def test_several_ml_repos_can_share_a_task(env: SyncEnv, run_dag: RunDag) -> None:
+def test_several_ml_repos_can_be_synced_by_one_task(env: SyncEnv, run_dag: RunDag) -> None:
     for _ in range(5):
         env.registry.add_ml_repo()
-    ended = run_dag("batched")
-    batches = [summary["ml_repo_ids"] for (task, _), summary in ended.xcoms.items() if task == "sync"]
-    assert ended.state == "success"
+    result = run_dag("batched")
+    batches = [summary["ml_repo_ids"] for (task, _), summary in result.xcoms.items() if task == "sync"]
+    assert result.state == "success"
     assert sorted(each for batch in batches for each in batch) == ["1", "2", "3", "4", "5", "6", "7", "8"]
     assert 1 < len(batches) < 8
     assert env.held() == env.served()
@@ -281,21 +285,21 @@ def test_several_ml_repos_can_share_a_task(env: SyncEnv, run_dag: RunDag) -> Non
 
 def test_a_registry_without_ml_repos_is_verified_too(run_dag: RunDag, env: SyncEnv) -> None:
     env.plane.registry = Registry(0)
-    ended = run_dag()
-    assert (ended.state, ended.tasks["verify", -1]) == ("success", "success")
-    assert ended.xcoms["verify", -1]["verification"]["ml_repos"] == 0
+    result = run_dag()
+    assert (result.state, result.tasks["verify", -1]) == ("success", "success")
+    assert result.xcoms["verify", -1]["verification"]["ml_repos"] == 0
 
 
-def test_the_external_python_example_runs_in_an_environment_of_its_own(
+def test_the_external_python_example_runs_in_a_separate_environment(
     env: SyncEnv, run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
     monkeypatch.setenv("TFY_HOST", env.plane.url)
     monkeypatch.setenv("TFY_API_KEY_FILE", str(tmp_path / "token"))
     monkeypatch.setenv("TFY_ETL_DATABASE_URL", env.url)
-    ended = run_dag("truefoundry_registry_elsewhere")
-    assert ended.state == "success"
-    assert ended.xcoms["sync", -1]["models"]["inserted"] == 12
+    result = run_dag("truefoundry_registry_elsewhere")
+    assert result.state == "success"
+    assert result.xcoms["sync", -1]["models"]["inserted"] == 12
     assert env.held() == env.served()
 
     with Store(env.url) as store:
@@ -307,9 +311,9 @@ def test_airflow_stores_and_logs_no_token(
     run_dag: RunDag, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     run_dag()
-    kept = b"".join(path.read_bytes() for path in HOME.rglob("*") if path.is_file())
-    said = "".join(capfd.readouterr())
-    assert b"list_ml_repos" in kept
-    assert "versions …" in said
-    assert TOKEN.encode() not in kept
-    assert TOKEN not in said + caplog.text
+    stored = b"".join(path.read_bytes() for path in HOME.rglob("*") if path.is_file())
+    output = "".join(capfd.readouterr())
+    assert b"list_ml_repos" in stored
+    assert "versions …" in output
+    assert TOKEN.encode() not in stored
+    assert TOKEN not in output + caplog.text

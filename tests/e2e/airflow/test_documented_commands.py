@@ -1,4 +1,4 @@
-"""The commands of docs/how-to/airflow.md, one after another as written there, with the names of these tests."""
+"""Run the commands of docs/how-to/airflow.md in their order, with the hosts and names of these tests."""
 
 import json
 import os
@@ -21,13 +21,13 @@ from tests.support.sync_env import TOKEN, SyncEnv, sync_env
 
 PAGE = (ROOT / "docs" / "how-to" / "airflow.md").read_text(encoding="utf-8")
 
-# Each command of Airflow starts in some seconds, and one makes its database.
+# Each command of Airflow takes seconds to start, and one creates its database.
 pytestmark = pytest.mark.timeout(600)
 
 Run = Callable[[str], str]
 
 
-def written(pattern: str) -> str:
+def documented(pattern: str) -> str:
     """The only part of the page that matches the group of the pattern, on one line."""
     (found,) = re.findall(pattern, PAGE, re.MULTILINE | re.DOTALL)
     return " ".join(found.split())
@@ -42,10 +42,10 @@ def empty(postgres_url: str) -> Iterator[SyncEnv]:
 
 @pytest.fixture
 def shell(empty: SyncEnv, tmp_path: Path) -> Run:
-    """Run a command of the page in an Airflow of its own, and return its output."""
+    """Run a command of the page in a separate Airflow, and return its output."""
     database = postgres_connection(empty.url)
     names = {"db.example": database["host"], "etl": database["login"], "registry": database["schema"]}
-    connection = json.loads(written(r"`AIRFLOW_CONN_TRUEFOUNDRY_DEFAULT='(.*?)'`"))
+    connection = json.loads(documented(r"`AIRFLOW_CONN_TRUEFOUNDRY_DEFAULT='(.*?)'`"))
     assert connection.keys() == {"conn_type", "host", "password"}
     (tmp_path / "dags").mkdir()
     environment = os.environ | {
@@ -69,24 +69,22 @@ def shell(empty: SyncEnv, tmp_path: Path) -> Run:
     return run
 
 
-def test_the_documented_extras_bring_airflow_the_driver_and_the_providers_of_both_databases() -> None:
-    extras = written(r"^pip install '\.\[([a-z,]+)\]'").split(",")
+def test_the_documented_extras_install_airflow_the_driver_and_both_database_providers() -> None:
+    extras = documented(r"^pip install '\.\[([a-z,]+)\]'").split(",")
     optional = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    brought = {Requirement(each).name for extra in extras for each in optional[extra]}
-    assert brought == {
+    installed = {Requirement(each).name for extra in extras for each in optional[extra]}
+    assert installed == {
         "apache-airflow", "apache-airflow-providers-postgres", "apache-airflow-providers-sqlite", "psycopg",
     }  # fmt: skip
 
 
-def test_the_documented_commands_lead_from_empty_databases_to_a_copy(
-    shell: Run, empty: SyncEnv, tmp_path: Path
-) -> None:
+def test_the_documented_commands_sync_into_an_empty_database(shell: Run, empty: SyncEnv, tmp_path: Path) -> None:
     shell("airflow db migrate")
-    shell(written(r"^(tfy-etl db upgrade) "))
-    shell(written(r"`(airflow connections add [^`]+)`"))
+    shell(documented(r"^(tfy-etl db upgrade) "))
+    shell(documented(r"`(airflow connections add [^`]+)`"))
     (stored,) = json.loads(shell("airflow connections get registry_db --output json"))
     assert stored["conn_type"] == "postgres"
     dag = re.findall(r"```python\n(from etl.airflow.dags import registry_dag\n.*?)```", PAGE, re.DOTALL)[0]
     (tmp_path / "dags" / "registry.py").write_text(dag, encoding="utf-8")
-    shell(written(r"`(airflow dags test [^`]+)`"))
+    shell(documented(r"`(airflow dags test [^`]+)`"))
     assert empty.held() == empty.served()

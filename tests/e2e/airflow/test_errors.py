@@ -15,7 +15,7 @@ from etl.airflow.errors import translate_errors
 
 
 @pytest.mark.parametrize(
-    ("error", "ending"),
+    ("error", "expected"),
     [
         (errors.ConfigError("x"), AirflowFailException),
         (errors.TokenRefused("x"), AirflowFailException),
@@ -32,10 +32,10 @@ from etl.airflow.errors import translate_errors
         (errors.Interrupted("x"), AirflowException),
     ],
 )
-def test_only_errors_that_a_retry_may_fix_are_retried(error: errors.EtlError, ending: type[Exception]) -> None:
+def test_only_errors_that_a_retry_may_fix_are_retried(error: errors.EtlError, expected: type[Exception]) -> None:
     with pytest.raises(AirflowException) as raised, translate_errors([]):
         raise error
-    assert type(raised.value) is ending
+    assert type(raised.value) is expected
     assert str(raised.value) == "x"
 
 

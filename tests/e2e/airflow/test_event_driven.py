@@ -1,4 +1,4 @@
-"""AssetWatcher and the sensor on a full Airflow with a triggerer, which is killed on the way."""
+"""AssetWatcher and the sensor on a full Airflow; one test kills the triggerer."""
 
 import os
 import signal
@@ -41,24 +41,24 @@ def airflow(plane: SyncEnv, postgres_url: str, tmp_path_factory: pytest.TempPath
             "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
         }
         text = EXAMPLE.read_text(encoding="utf-8")
-        for often, quick in (
+        for original, replacement in (
             ('tag="production")', 'tag="production", poll_interval=1)'),
             ("new_versions=True,", "new_versions=True, poke_interval=1,"),
             ('"@hourly"', "None"),
             ('"@daily"', "None"),
         ):
-            assert often in text
-            text = text.replace(often, quick)
+            assert original in text
+            text = text.replace(original, replacement)
         (installation.home / "dags" / EXAMPLE.name).write_text(text, encoding="utf-8")
         with installation.running(), installation.scheduler("LocalExecutor"):
             yield installation
 
 
-def announced(airflow: Installation) -> list[list[str]]:
-    """What each run of the watching DAG has returned, oldest first."""
+def announcements(airflow: Installation) -> list[list[str]]:
+    """The result of each run of the watching DAG, oldest first."""
     runs = airflow.call("GET", f"dags/{WATCHED}/dagRuns?order_by=run_after")["dag_runs"]
-    ended = [airflow.ended(WATCHED, run["dag_run_id"]) for run in runs]
-    assert set(ended) <= {"success"}, airflow.said()
+    ended = [airflow.wait_for_end(WATCHED, run["dag_run_id"]) for run in runs]
+    assert set(ended) <= {"success"}, airflow.last_output()
     return [airflow.xcom(WATCHED, run["dag_run_id"], "announce") for run in runs]
 
 
@@ -84,18 +84,18 @@ def test_each_move_starts_one_run_although_the_triggerer_is_killed(airflow: Inst
     with airflow.part("triggerer", "--skip-serve-logs"):
         airflow.until(lambda: stored_positions(airflow) == [0])
         move_tag(plane, 0)
-        airflow.until(lambda: len(announced(airflow)) == 1)
+        airflow.until(lambda: len(announcements(airflow)) == 1)
         airflow.until(lambda: stored_positions(airflow) != [0])
     before = stored_positions(airflow)
     move_tag(plane, 1)
     with airflow.part("triggerer", "--skip-serve-logs") as triggerer:
-        airflow.until(lambda: len(announced(airflow)) == 2)
+        airflow.until(lambda: len(announcements(airflow)) == 2)
         airflow.until(lambda: stored_positions(airflow) != before)
         os.killpg(triggerer.pid, signal.SIGKILL)
     move_tag(plane, 2)
     with airflow.part("triggerer", "--skip-serve-logs"):
-        airflow.until(lambda: len(announced(airflow)) == 3)
-    found = announced(airflow)
+        airflow.until(lambda: len(announcements(airflow)) == 3)
+    found = announcements(airflow)
     assert [len(each) for each in found] == [1, 1, 1]
     assert all("tag production added" in each for (each,) in found)
     assert len({each for (each,) in found}) == 3
@@ -112,7 +112,7 @@ def test_the_sensor_waits_in_the_triggerer_for_a_version_of_the_model(airflow: I
         plane.sync()
         plane.registry.set_tags(plane.registry.add_version(model_id), None)
         plane.sync()
-        assert airflow.ended(SENSED, run_id) == "success", airflow.said()
+        assert airflow.wait_for_end(SENSED, run_id) == "success", airflow.last_output()
         event = airflow.xcom(SENSED, run_id, "wait_for_version")
         assert [each["sentence"] for each in event["changes"]] == [f"{name} v4: created"]
 
@@ -120,9 +120,9 @@ def test_the_sensor_waits_in_the_triggerer_for_a_version_of_the_model(airflow: I
         airflow.until(lambda: airflow.tasks(SENSED, again).get(waiting, {}).get("state") == "deferred")
         plane.registry.add_version(model_id)
         plane.sync()
-        assert airflow.ended(SENSED, again) == "success", airflow.said()
+        assert airflow.wait_for_end(SENSED, again) == "success", airflow.last_output()
         assert airflow.xcom(SENSED, again, "wait_for_version")["after_change_id"] >= event["last_change_id"]
 
 
 def test_the_token_is_in_no_log_nor_in_the_database(airflow: Installation) -> None:
-    assert TOKEN.encode() not in airflow.kept()
+    assert TOKEN.encode() not in airflow.stored_content()

@@ -17,7 +17,7 @@ def settings_of(connect: Connect, options: dict[str, Any] | None = None, **field
     return TrueFoundryHook("plane").settings(options)
 
 
-def test_a_connection_gives_address_token_prefix_and_certificates(connect: Connect) -> None:
+def test_a_connection_sets_host_token_prefix_and_certificates(connect: Connect) -> None:
     extra = {"api_prefix": "/api/svc/v1", "ca_bundle": "/etc/ca.pem", "allow_insecure_http": True}
     settings = settings_of(connect, extra=extra)
     assert (settings.base_url(), settings.token()) == ("https://plane.example", TOKEN)
@@ -38,21 +38,21 @@ def test_a_connection_gives_address_token_prefix_and_certificates(connect: Conne
         ({"host": "2001:db8::1", "port": 8443}, "https://[2001:db8::1]:8443"),
     ],
 )
-def test_the_host_is_an_address_with_or_without_scheme_and_port(
-    fields: dict[str, Any], address: str, connect: Connect
-) -> None:
+def test_the_host_may_omit_scheme_and_port(fields: dict[str, Any], address: str, connect: Connect) -> None:
     assert settings_of(connect, **fields).base_url() == address
 
 
-def test_the_environment_of_the_worker_gives_no_token(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_is_not_read_from_the_environment_of_the_worker(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TFY_API_KEY", "of-somebody-else")
     with pytest.raises(ConfigError, match="No token"):
         settings_of(connect, password=None).token()
 
 
-def test_options_are_settings_and_templates_give_them_as_text(connect: Connect) -> None:
-    given = {"full": "True", "page_size": "20", "timeout": "1.5", "full_every": "7d", "fqn": "model:a/b/c"}
-    settings = settings_of(connect, given | {"no_delete": "false", "concurrency": 2})
+def test_options_are_converted_from_the_text_of_templates(connect: Connect) -> None:
+    options = {"full": "True", "page_size": "20", "timeout": "1.5", "full_every": "7d", "fqn": "model:a/b/c"}
+    settings = settings_of(connect, options | {"no_delete": "false", "concurrency": 2})
     assert (settings.full, settings.page_size, settings.timeout) == (True, 20, 1.5)
     assert (settings.full_every, settings.fqn) == (timedelta(days=7), "model:a/b/c")
     assert (settings.no_delete, settings.concurrency) == (False, 2)
@@ -84,7 +84,7 @@ def test_an_invalid_option_is_a_configuration_error(name: str, value: Any, part:
 
 
 @pytest.mark.parametrize("value", [None, "", "None", " None "])
-def test_an_option_that_a_template_leaves_empty_is_not_given(value: Any, connect: Connect) -> None:
+def test_an_empty_option_of_a_template_is_ignored(value: Any, connect: Connect) -> None:
     options = {"fqn": value, "name": value, "metrics_file": value, "notify_url": value}
     assert settings_of(connect, options) == settings_of(connect)
 
@@ -112,13 +112,13 @@ def test_settings_from_a_connection_or_airflow_are_refused_as_options(name: str)
         check_options({"full": True, name: "x"})
 
 
-def test_every_ml_repo_is_listed_in_the_order_of_numbers(env: SyncEnv) -> None:
+def test_every_ml_repo_is_listed_in_numeric_order(env: SyncEnv) -> None:
     for _ in range(9):
         env.registry.add_ml_repo()
     assert TrueFoundryHook("plane").ml_repos() == [str(number) for number in range(1, 13)]
 
 
-def test_a_list_of_ml_repos_without_a_proof_is_refused(env: SyncEnv) -> None:
+def test_an_unproven_list_of_ml_repos_is_an_error(env: SyncEnv) -> None:
     env.plane.faults = [fault("wrong_total:1,endpoint=ml-repos")]
     env.registry.order = "shuffled"
     for _ in range(600):
@@ -166,17 +166,17 @@ def test_the_test_button_shows_the_reason_of_a_failure(env: SyncEnv, connect: Co
         ({"conn_type": "sqlite", "host": "/var/lib/registry.db"}, "sqlite:////var/lib/registry.db"),
     ],
 )
-def test_a_database_is_a_connection_of_airflow(fields: dict[str, Any], url: str, connect: Connect) -> None:
+def test_the_database_url_is_built_from_a_connection(fields: dict[str, Any], url: str, connect: Connect) -> None:
     assert database_url_of(connect("registry_db", **{"conn_type": "postgres"} | fields)) == url
 
 
 @pytest.mark.parametrize("url", ["sqlite:////var/lib/registry.db", "sqlite:///registry.db"])
-def test_a_database_is_a_connection_that_is_a_url(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_database_url_is_read_from_a_connection_that_is_a_url(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_REGISTRY_DB", url)
     assert database_url_of("registry_db") == url
 
 
-def test_a_connection_to_something_else_is_a_configuration_error(connect: Connect) -> None:
+def test_a_connection_of_another_type_is_a_configuration_error(connect: Connect) -> None:
     with pytest.raises(ConfigError, match="has the type 'mysql'"):
         database_url_of(connect("registry_db", conn_type="mysql", host="db"))
 

@@ -16,7 +16,7 @@ from tests.support.sync_env import TOKEN, SyncEnv
 
 
 def store_versions(env: SyncEnv, numbers: dict[str, int]) -> None:
-    """Store so many versions in each of these ML repos."""
+    """Store this number of versions in each ML repo."""
     with env.connection() as connection:
         row = dict(connection.execute(select(ModelVersion.__table__).limit(1)).mappings().one())
         for ml_repo, number in numbers.items():
@@ -25,12 +25,12 @@ def store_versions(env: SyncEnv, numbers: dict[str, int]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+def _outside_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Disable the check of Airflow that only its workers execute operators."""
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
 
-def test_ml_repos_are_listed_one_to_a_task(env: SyncEnv) -> None:
+def test_each_ml_repo_is_a_batch_by_default(env: SyncEnv) -> None:
     listing = TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane")
     assert listing.execute({}) == [["1"], ["2"], ["3"]]
 
@@ -56,14 +56,14 @@ def test_ml_repos_are_listed_with_the_options_of_the_dag(task_id: str, env: Sync
     assert all(each == ["2"] for each in limits)
 
 
-def test_ml_repos_are_not_listed_with_a_refused_token(env: SyncEnv, connect: Connect) -> None:
+def test_a_refused_token_fails_the_list_without_retry(env: SyncEnv, connect: Connect) -> None:
     connect("plane", conn_type="truefoundry", host=env.plane.url, password="another-token")
     with pytest.raises(AirflowFailException):
         TrueFoundryListMlReposOperator(task_id="list", truefoundry_conn_id="plane").execute({})
 
 
 @given(ml_repos=st.sets(st.integers(1, 5000).map(str), max_size=300), size=st.integers(-1, 50))
-def test_every_ml_repo_is_in_one_batch_and_batches_are_few(ml_repos: set[str], size: int) -> None:
+def test_every_ml_repo_is_in_one_batch_and_the_number_of_batches_is_limited(ml_repos: set[str], size: int) -> None:
     for limit in (1, 7, 1024):
         found = batches(sorted(ml_repos), size, limit)
         assert sorted(each for batch in found for each in batch) == sorted(ml_repos)
@@ -94,8 +94,8 @@ def test_balanced_batches_have_each_ml_repo_once_and_similar_costs(versions: dic
 
 def test_a_few_new_versions_change_no_balanced_batch() -> None:
     versions = {str(number): 1000 + number % 50 for number in range(200)}
-    more = {ml_repo: number + 30 for ml_repo, number in versions.items()}
-    assert balanced_batches(versions, 64) == balanced_batches(more, 64)
+    changed = {ml_repo: number + 30 for ml_repo, number in versions.items()}
+    assert balanced_batches(versions, 64) == balanced_batches(changed, 64)
 
 
 def test_more_ml_repos_than_airflow_maps_are_batched_by_their_stored_versions(env: SyncEnv) -> None:
@@ -127,7 +127,7 @@ def test_batches_have_the_same_number_of_ml_repos_if_nothing_is_stored(
     assert ("or change the argument database_url" in capfd.readouterr().out) == bool(database)
 
 
-def test_a_list_takes_one_database_and_no_password_in_its_url() -> None:
+def test_a_list_accepts_one_database_and_no_password_in_its_url() -> None:
     with pytest.raises(ConfigError, match="only one of"):
         TrueFoundryListMlReposOperator(task_id="list", database_conn_id="a", database_url="sqlite:///b")
     with pytest.raises(ConfigError, match="password"):

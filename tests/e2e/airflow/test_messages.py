@@ -1,4 +1,4 @@
-"""Messages in Airflow name connections, their fields and options of operators."""
+"""Error messages in Airflow name connections, their fields, and options of operators."""
 
 import re
 from collections.abc import Iterator
@@ -22,13 +22,13 @@ from tests.e2e.airflow.conftest import Connect
 from tests.e2e.airflow.running import context, operator
 from tests.support.sync_env import TOKEN, SyncEnv
 
-OF_THE_COMMAND_LINE = re.compile(r"(?<!\w)--[a-z]|TFY_|command line")
+COMMAND_LINE_NAME = re.compile(r"(?<!\w)--[a-z]|TFY_|command line")
 
-pytestmark = pytest.mark.usefixtures("_called_by_hand")
+pytestmark = pytest.mark.usefixtures("_outside_worker")
 
 
 @pytest.fixture
-def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+def _outside_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
 
@@ -43,8 +43,8 @@ def plane_with(env: SyncEnv, connect: Connect) -> Any:
 
 
 @pytest.fixture
-def untrusted(env: SyncEnv, tmp_path: Path) -> Iterator[Simulator]:
-    """A control plane with a certificate that nobody signed."""
+def untrusted_plane(env: SyncEnv, tmp_path: Path) -> Iterator[Simulator]:
+    """A control plane with a self-signed certificate."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     certificate = (
@@ -67,16 +67,16 @@ def untrusted(env: SyncEnv, tmp_path: Path) -> Iterator[Simulator]:
         yield plane
 
 
-def message(**given: Any) -> str:
+def message(**arguments: Any) -> str:
     """The message of a sync that fails."""
     with pytest.raises(AirflowException) as raised:
-        operator(**given).execute(context())
+        operator(**arguments).execute(context())
     assert TOKEN not in str(raised.value)
     return str(raised.value)
 
 
-def assert_named(text: str, *parts: str) -> None:
-    assert OF_THE_COMMAND_LINE.search(text) is None
+def assert_names(text: str, *parts: str) -> None:
+    assert COMMAND_LINE_NAME.search(text) is None
     for part in parts:
         assert part in text
 
@@ -103,39 +103,39 @@ PASSWORD = "the field Token (password) of the connection 'plane'"
 )
 def test_a_mistake_in_the_connection_names_its_field(fields: dict[str, Any], parts: Any, plane_with: Any) -> None:
     plane_with(**fields)
-    assert_named(message(), *parts)
+    assert_names(message(), *parts)
     works, text = TrueFoundryHook("plane").test_connection()
     assert not works
-    assert_named(text, *parts)
+    assert_names(text, *parts)
 
 
-def test_an_untrusted_certificate_names_the_field_of_the_ca_file(untrusted: Simulator, plane_with: Any) -> None:
-    plane_with(host=untrusted.url)
-    assert_named(message(), "is not trusted", "the field CA bundle (ca_bundle) of the connection 'plane'")
+def test_an_untrusted_certificate_names_the_field_of_the_ca_file(untrusted_plane: Simulator, plane_with: Any) -> None:
+    plane_with(host=untrusted_plane.url)
+    assert_names(message(), "is not trusted", "the field CA bundle (ca_bundle) of the connection 'plane'")
 
 
 def test_an_outdated_schema_names_the_command_that_migrates_it(env: SyncEnv) -> None:
     env.execute("UPDATE tfy_etl_version SET version_num = '0001'")
-    assert_named(message(), "run tfy-etl db upgrade")
+    assert_names(message(), "run tfy-etl db upgrade")
 
 
 def test_a_missing_schema_names_the_option(env: SyncEnv, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/registry.db"
     (tmp_path / "registry.db").touch()
     text = message(database_conn_id=None, database_url=url, options={"dry_run": True})
-    assert_named(text, "no tables of tfy-etl yet", "without the option dry_run")
+    assert_names(text, "no tables of tfy-etl yet", "without the option dry_run")
 
 
 def test_a_missing_folder_names_the_argument_or_the_connection(env: SyncEnv, connect: Connect, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/missing/registry.db"
-    assert_named(message(database_conn_id=None, database_url=url), "or change the argument database_url")
+    assert_names(message(database_conn_id=None, database_url=url), "or change the argument database_url")
     connect("registry_db", conn_type="sqlite", host=f"{tmp_path}/missing/registry.db")
-    assert_named(message(), "or change the connection 'registry_db'")
+    assert_names(message(), "or change the connection 'registry_db'")
 
 
 def test_a_database_server_that_does_not_answer_names_the_connection(env: SyncEnv, connect: Connect) -> None:
     connect("registry_db", conn_type="postgres", host="127.0.0.1", port=9, login="etl", schema="registry")
-    assert_named(message(), "PostgreSQL does not answer", "host and port in the connection 'registry_db'")
+    assert_names(message(), "PostgreSQL does not answer", "host and port in the connection 'registry_db'")
 
 
 def test_the_database_of_another_control_plane_names_options(env: SyncEnv, plane_with: Any) -> None:
@@ -144,30 +144,30 @@ def test_the_database_of_another_control_plane_names_options(env: SyncEnv, plane
         plane_with(host=other.url)
         text = message()
     schema = "options=-csearch_path=NAME in the connection 'registry_db'"
-    assert_named(text, schema, "another database (the connection 'registry_db')", HOST, "the option accept_host")
+    assert_names(text, schema, "another database (the connection 'registry_db')", HOST, "the option accept_host")
 
 
 def test_too_many_deletes_name_the_option(env: SyncEnv) -> None:
     env.sync()
     env.registry.delete_ml_repo("1")
-    assert_named(message(), "run again with the option allow_mass_delete")
+    assert_names(message(), "run again with the option allow_mass_delete")
 
 
 def test_coverage_that_shrinks_names_the_option(env: SyncEnv) -> None:
     env.sync()
     env.plane.offers = frozenset({"models", "ml-repos"})
-    assert_named(message(), "offers less", "run once with the option accept_coverage")
+    assert_names(message(), "offers less", "run once with the option accept_coverage")
 
 
 def test_a_held_lock_names_the_option(env: SyncEnv) -> None:
     with Store(env.url) as store:
         store.lock(ALL_REPOS, 0)
-        assert_named(message(on_lock_held="retry"), "the option lock_wait")
+        assert_names(message(on_lock_held="retry"), "the option lock_wait")
 
 
 def test_a_slow_control_plane_names_the_option(env: SyncEnv) -> None:
     env.plane.faults = [fault("rate_limit")]
-    assert_named(message(), "the option requests_per_second")
+    assert_names(message(), "the option requests_per_second")
 
 
 @pytest.mark.parametrize(
@@ -180,10 +180,10 @@ def test_a_slow_control_plane_names_the_option(env: SyncEnv) -> None:
     ],
 )
 def test_an_invalid_option_is_named(options: dict[str, Any], part: str, env: SyncEnv) -> None:
-    assert_named(message(options=options), part)
+    assert_names(message(options=options), part)
 
 
-def test_names_of_the_command_line_are_back_after_a_task(env: SyncEnv) -> None:
+def test_names_of_the_command_line_are_restored_after_a_task(env: SyncEnv) -> None:
     operator().execute(context())
     assert name_of("page_size") == "--page-size"
     assert Settings(host="plane.example").base_url() == "https://plane.example"

@@ -43,7 +43,7 @@ def test_a_list_that_a_template_writes_as_text_keeps_its_ids(ids: list[str]) -> 
 
 
 @pytest.mark.parametrize(
-    ("value", "named"),
+    ("value", "shown"),
     [
         (True, "True"),
         (1.0, "1.0"),
@@ -56,9 +56,9 @@ def test_a_list_that_a_template_writes_as_text_keeps_its_ids(ids: list[str]) -> 
         ("['1', None]", "None"),
     ],
 )
-def test_a_value_that_is_not_an_id_fails_the_task_without_retry(value: Any, named: str) -> None:
+def test_a_value_that_is_not_an_id_fails_the_task_without_retry(value: Any, shown: str) -> None:
     with pytest.raises(
-        AirflowFailException, match=f"^Invalid ml_repos: {named} is not the id of an ML repo. Pass ids as"
+        AirflowFailException, match=f"^Invalid ml_repos: {shown} is not the id of an ML repo. Pass ids as"
     ):
         as_list(value)
 

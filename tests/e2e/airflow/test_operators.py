@@ -27,12 +27,12 @@ from tests.e2e.airflow.running import operator as sync
 from tests.support.sync_env import TOKEN, SyncEnv
 
 
-def run(**given: Any) -> dict[str, Any]:
-    return sync(**given).execute(context())
+def run(**arguments: Any) -> dict[str, Any]:
+    return sync(**arguments).execute(context())
 
 
 @pytest.fixture(autouse=True)
-def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+def _outside_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Disable the check of Airflow that only its workers execute operators."""
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
@@ -47,17 +47,17 @@ def test_a_sync_copies_the_registry_and_returns_its_summary(env: SyncEnv) -> Non
 
 
 @pytest.mark.parametrize("ml_repos", [["2", "3"], "2,3", " 2 , 3 "])
-def test_a_sync_of_some_ml_repos_reads_no_other(ml_repos: Any, env: SyncEnv) -> None:
+def test_a_sync_of_some_ml_repos_copies_no_other(ml_repos: Any, env: SyncEnv) -> None:
     assert run(ml_repos=ml_repos)["ml_repo_ids"] == ["2", "3"]
     assert {row["ml_repo_id"] for row in env.rows(Model)} == {"2", "3"}
     assert env.row(SyncRun)["scope"] == {"ml_repos": ["2", "3"]}
 
 
-def test_a_database_may_be_named_by_a_url_without_a_password(env: SyncEnv, tmp_path: Path) -> None:
+def test_a_database_can_be_set_by_a_url_without_a_password(env: SyncEnv, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/registry.db"
-    operator, given = sync(database_conn_id=None, database_url=url, outlets=[Asset("anything")]), context()
-    assert operator.execute(given)["models"]["inserted"] == 12
-    assert given["outlet_events"][Asset("anything")].extra["database"] == f"file/{tmp_path}/registry.db"
+    operator, task_context = sync(database_conn_id=None, database_url=url, outlets=[Asset("anything")]), context()
+    assert operator.execute(task_context)["models"]["inserted"] == 12
+    assert task_context["outlet_events"][Asset("anything")].extra["database"] == f"file/{tmp_path}/registry.db"
     assert env.rows(Model) == []
 
 
@@ -66,8 +66,8 @@ def test_the_token_is_in_no_template_field_and_no_log(env: SyncEnv, caplog: pyte
     operator = sync()
     with caplog.at_level(logging.DEBUG), pytest.raises(AirflowException) as raised:
         operator.execute(context())
-    shown = {name: getattr(operator, name) for name in operator.template_fields}
-    assert TOKEN not in f"{shown} {caplog.text} {raised.value}"
+    fields = {name: getattr(operator, name) for name in operator.template_fields}
+    assert TOKEN not in f"{fields} {caplog.text} {raised.value}"
     assert caplog.text
 
 
@@ -87,10 +87,10 @@ def test_an_unreachable_control_plane_is_retried(env: SyncEnv) -> None:
 
 def test_rejected_records_fail_the_task_without_retry_and_keep_its_summary(env: SyncEnv) -> None:
     env.registry.put_raw("models", "odd", None)
-    given = context()
+    task_context = context()
     with pytest.raises(AirflowFailException, match="1 record rejected"):
-        sync().execute(given)
-    assert given["ti"].pushed["return_value"]["rejected"] == 1
+        sync().execute(task_context)
+    assert task_context["ti"].pushed["return_value"]["rejected"] == 1
     assert env.row(SyncRun)["status"] == "partial"
 
 
@@ -99,7 +99,7 @@ def test_a_partial_run_passes_if_configured(env: SyncEnv) -> None:
     assert run(fail_on_partial=False)["status"] == "partial"
 
 
-def test_a_run_without_a_proof_is_retried(env: SyncEnv) -> None:
+def test_an_unproven_run_is_retried(env: SyncEnv) -> None:
     env.registry.order = "shuffled"
     with pytest.raises(AirflowException, match="was not proven complete") as raised:
         run(options={"page_size": 5})
@@ -128,24 +128,24 @@ def test_a_dry_run_with_too_many_deletes_fails_without_retry_and_keeps_its_summa
 ) -> None:
     env.sync()
     env.registry.delete_ml_repo("1")
-    given = context()
+    task_context = context()
     with pytest.raises(AirflowFailException, match="missing at the source"):
-        sync(options={"dry_run": True}, **arguments).execute(given)
-    assert given["ti"].pushed["return_value"]["status"] == "refused"
+        sync(options={"dry_run": True}, **arguments).execute(task_context)
+    assert task_context["ti"].pushed["return_value"]["status"] == "refused"
 
 
 @pytest.mark.parametrize(
-    ("on_lock_held", "ending"),
+    ("on_lock_held", "expected"),
     [("skip", AirflowSkipException), ("reschedule", AirflowRescheduleException), ("retry", AirflowException)],
 )
-def test_a_held_lock_ends_the_task_as_on_lock_held_says(
-    on_lock_held: str, ending: type[Exception], env: SyncEnv
+def test_on_lock_held_selects_how_a_held_lock_ends_the_task(
+    on_lock_held: str, expected: type[Exception], env: SyncEnv
 ) -> None:
     with Store(env.url) as store:
         store.lock(ALL_REPOS, 0)
         with pytest.raises(AirflowException) as raised:
             run(on_lock_held=on_lock_held)
-    assert type(raised.value) is ending
+    assert type(raised.value) is expected
 
 
 def test_a_deleted_ml_repo_is_skipped_and_the_others_are_synced(env: SyncEnv) -> None:
@@ -165,12 +165,12 @@ def test_a_kill_ends_the_run_cleanly_and_frees_the_lock(env: SyncEnv) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
     env.plane.before_request = kill
-    before = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())  # as Airflow's handler does
+    old_handler = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())  # as Airflow's handler does
     try:
         with pytest.raises(AirflowException, match="Interrupted: no record was written"):
             operator.execute(context())
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, old_handler)
         env.plane.before_request = None
     operator.on_kill()  # no run is left to end
 
@@ -179,10 +179,10 @@ def test_a_kill_ends_the_run_cleanly_and_frees_the_lock(env: SyncEnv) -> None:
     assert run()["complete"]
 
 
-def test_an_asset_event_names_the_run_and_what_it_wrote(env: SyncEnv) -> None:
-    given, operator = context(), sync(outlets=registry_assets("registry_db"))
-    summary = operator.execute(given)
-    extra = given["outlet_events"][registry_asset("registry_db", "models")].extra
+def test_an_asset_event_has_the_run_and_the_number_of_rows_written(env: SyncEnv) -> None:
+    task_context, operator = context(), sync(outlets=registry_assets("registry_db"))
+    summary = operator.execute(task_context)
+    extra = task_context["outlet_events"][registry_asset("registry_db", "models")].extra
     assert extra["run_ids"] == [summary["run_id"]]
     assert extra["counts"]["models"] == {"inserted": 12, "updated": 0, "deleted": 0, "restored": 0}
     assert (extra["first_change_id"], extra["last_change_id"]) == (None, None)  # a first load records no changes
@@ -195,13 +195,13 @@ def test_only_assets_of_changed_tables_get_an_event(env: SyncEnv) -> None:
     env.sync()
     env.registry.set_tags(env.registry.ids("model-versions")[0], ["production"])
     outlets = [*registry_assets("registry_db"), Asset("report")]
-    given, operator = context(), sync(outlets=outlets)
-    operator.execute(given)
+    task_context, operator = context(), sync(outlets=outlets)
+    operator.execute(task_context)
     assert [each.name.rpartition("/")[2] for each in operator.outlets] == [
         "models", "model_versions", "model_version_tags", "model_version_metrics", "model_version_packages",
         "model_run_steps", "subjects", "report",
     ]  # fmt: skip
-    extra = given["outlet_events"][outlets[1]].extra
+    extra = task_context["outlet_events"][outlets[1]].extra
     ids = [row["id"] for row in env.rows(Change)]
     assert (extra["first_change_id"], extra["last_change_id"]) == (min(ids), max(ids))
 
@@ -234,7 +234,7 @@ def test_an_incomplete_run_emits_no_asset_event(env: SyncEnv) -> None:
     assert operator.outlets == []
 
 
-def test_an_event_has_the_runs_since_the_last_event_however_their_tasks_ended(env: SyncEnv) -> None:
+def test_an_event_has_all_runs_since_the_last_event_including_failed_ones(env: SyncEnv) -> None:
     asset = Asset("report")
     stored: dict[str, list[Any]] = {}
     sync(outlets=[asset]).execute(context(stored))
@@ -243,41 +243,41 @@ def test_an_event_has_the_runs_since_the_last_event_however_their_tasks_ended(en
     with pytest.raises(AirflowFailException, match="1 record rejected"):
         sync(outlets=[asset]).execute(context(stored))
     env.registry.delete_model("odd")
-    elsewhere = env.sync(ml_repo=("2",))  # changes nothing
+    other_run = env.sync(ml_repo=("2",))  # changes nothing
 
-    given, operator = context(stored), sync(outlets=[asset])
-    summary = operator.execute(given)
+    task_context, operator = context(stored), sync(outlets=[asset])
+    summary = operator.execute(task_context)
     ids = [row["id"] for row in sorted(env.rows(SyncRun), key=lambda row: row["started_at"])]
-    assert given["outlet_events"][asset].extra["run_ids"] == [ids[1], summary["run_id"]]
-    assert elsewhere.run_id == ids[2]
-    assert given["outlet_events"][asset].extra["counts"]["model_versions"]["inserted"] == 1
-    again = sync(outlets=[asset])
-    again.execute(context(stored))
-    assert again.outlets == []
+    assert task_context["outlet_events"][asset].extra["run_ids"] == [ids[1], summary["run_id"]]
+    assert other_run.run_id == ids[2]
+    assert task_context["outlet_events"][asset].extra["counts"]["model_versions"]["inserted"] == 1
+    second = sync(outlets=[asset])
+    second.execute(context(stored))
+    assert second.outlets == []
 
 
-def test_a_task_that_gets_other_ml_repos_in_each_dag_run_misses_no_change_of_any(env: SyncEnv) -> None:
+def test_a_task_with_different_ml_repos_in_each_dag_run_misses_no_change(env: SyncEnv) -> None:
     stored: dict[str, list[Any]] = {}
     asset = Asset("report")
     for ml_repo in ("2", "3"):
         sync(outlets=[asset], ml_repos=[ml_repo]).execute(context(stored))
     env.registry.add_model("2")
-    by_hand = env.sync(ml_repo=("2",))
-    others = sync(outlets=[asset], ml_repos=["3"])
-    others.execute(context(stored))
-    assert others.outlets == []
-    given = context(stored)
-    sync(outlets=[asset], ml_repos=["2"]).execute(given)
-    assert given["outlet_events"][asset].extra["run_ids"][0] == by_hand.run_id
+    manual_run = env.sync(ml_repo=("2",))
+    other_task = sync(outlets=[asset], ml_repos=["3"])
+    other_task.execute(context(stored))
+    assert other_task.outlets == []
+    task_context = context(stored)
+    sync(outlets=[asset], ml_repos=["2"]).execute(task_context)
+    assert task_context["outlet_events"][asset].extra["run_ids"][0] == manual_run.run_id
 
 
 def test_an_event_has_the_earlier_attempts_of_its_task_in_the_first_dag_run(env: SyncEnv) -> None:
-    given = context()
+    task_context = context()
     env.sync(ml_repo=("2",))
     env.sync(ml_repo=("3",))
     operator = sync(outlets=[Asset("report")], ml_repos=["2"])
-    assert operator.execute(given)["models"]["inserted"] == 0
-    extra = given["outlet_events"][Asset("report")].extra
+    assert operator.execute(task_context)["models"]["inserted"] == 0
+    extra = task_context["outlet_events"][Asset("report")].extra
     assert (extra["counts"]["models"]["inserted"], len(extra["run_ids"])) == (4, 2)
 
 
@@ -303,7 +303,7 @@ def test_lineage_names_the_registry_the_tables_and_the_rows_written(env: SyncEnv
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("arguments", "message"),
     [
         ({"database_conn_id": None}, "Pass exactly one of"),
         ({"database_conn_id": None, "database_url": ""}, "Pass exactly one of"),
@@ -314,6 +314,6 @@ def test_lineage_names_the_registry_the_tables_and_the_rows_written(env: SyncEnv
         ({"options": {"api_key": "x"}}, "not allowed here: api_key"),
     ],
 )
-def test_invalid_arguments_fail_when_the_dag_is_parsed(given: dict[str, Any], message: str) -> None:
+def test_invalid_arguments_fail_when_the_dag_is_parsed(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        sync(**given)
+        sync(**arguments)

@@ -31,8 +31,8 @@ def test_the_form_has_control_plane_and_token_and_no_unused_field() -> None:
 
 def test_the_form_has_a_field_for_each_extra() -> None:
     fields = ProvidersManager()._connection_form_widgets_from_metadata
-    ours = {each.field_name: each.field for each in fields.values() if each.package_name == "tfy-etl"}
-    assert {name: field["schema"]["title"] for name, field in ours.items()} == {
+    own_fields = {each.field_name: each.field for each in fields.values() if each.package_name == "tfy-etl"}
+    assert {name: field["schema"]["title"] for name, field in own_fields.items()} == {
         "api_prefix": "API prefix",
         "ca_bundle": "CA bundle",
         "allow_insecure_http": "Allow plain HTTP",
@@ -47,7 +47,7 @@ def test_the_hook_agrees_with_the_provider_info() -> None:
     )
 
 
-def test_the_extra_brings_the_providers_of_the_databases() -> None:
+def test_the_extra_installs_the_providers_of_the_databases() -> None:
     assert {"postgres", "sqlite", CONNECTION_TYPE} <= set(ProvidersManagerTaskRuntime().hooks)
 
 
@@ -78,6 +78,6 @@ def test_airflow_finds_the_link_and_the_hook_by_the_provider_info() -> None:
 
 def test_airflow_knows_the_assets_of_the_tables_and_refuses_others() -> None:
     assert Asset(uri="TFY-ETL://registry_db/models/?a=b").uri == registry_asset("registry_db", "models").uri
-    for wrong in ("tfy-etl://registry_db/model", "tfy-etl:///models", "tfy-etl://registry_db"):
+    for invalid in ("tfy-etl://registry_db/model", "tfy-etl:///models", "tfy-etl://registry_db"):
         with pytest.raises(ValueError, match="is not the asset of a table"):
-            Asset(uri=wrong)
+            Asset(uri=invalid)

@@ -1,4 +1,4 @@
-"""Reports of the runs of operators: metrics file, webhook and OTLP, as those of the command."""
+"""Operators report their runs to metrics file, webhook and OTLP, as the command does."""
 
 import logging
 import os
@@ -29,33 +29,33 @@ SECRET = "T0001/B0002/key-that-nobody-may-see"
 
 
 @pytest.fixture(autouse=True)
-def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+def _outside_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
 
 @pytest.fixture
-def far_end() -> Iterator[OtlpReceiver]:
+def http_receiver() -> Iterator[OtlpReceiver]:
     with receiver() as listening:
         yield listening
 
 
 @pytest.fixture
-def collector(far_end: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> OtlpReceiver:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", far_end.url)
-    return far_end
+def collector(http_receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> OtlpReceiver:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", http_receiver.url)
+    return http_receiver
 
 
 @pytest.fixture
-def reports(tmp_path: Path, far_end: OtlpReceiver) -> dict[str, Any]:
+def reports(tmp_path: Path, http_receiver: OtlpReceiver) -> dict[str, Any]:
     """Options for a metrics file and a webhook."""
-    return {"metrics_file": str(tmp_path / "tfy-etl.prom"), "notify_url": f"{far_end.url}/{SECRET}"}
+    return {"metrics_file": str(tmp_path / "tfy-etl.prom"), "notify_url": f"{http_receiver.url}/{SECRET}"}
 
 
-def run(reports: dict[str, Any], options: dict[str, Any] | None = None, **given: Any) -> dict[str, Any]:
-    return operator(options=reports | (options or {}), **given).execute(context())
+def run(reports: dict[str, Any], options: dict[str, Any] | None = None, **arguments: Any) -> dict[str, Any]:
+    return operator(options=reports | (options or {}), **arguments).execute(context())
 
 
-def values(reports: dict[str, Any], scope: str = "all") -> dict[str, float]:
+def metric_values(reports: dict[str, Any], scope: str = "all") -> dict[str, float]:
     """The samples of a scope in the metrics file, by name and other labels."""
     found = {}
     for family in text_string_to_metric_families(Path(reports["metrics_file"]).read_text()):
@@ -66,15 +66,15 @@ def values(reports: dict[str, Any], scope: str = "all") -> dict[str, float]:
     return found
 
 
-def messages(far_end: OtlpReceiver) -> list[Any]:
-    return [post.json() for post in far_end.to(f"/{SECRET}")]
+def messages(http_receiver: OtlpReceiver) -> list[Any]:
+    return [post.json() for post in http_receiver.to(f"/{SECRET}")]
 
 
 def test_a_sync_is_reported_to_the_metrics_file_and_the_collector_and_sends_no_message(
     env: SyncEnv, reports: dict[str, Any], collector: OtlpReceiver
 ) -> None:
     summary = run(reports)
-    found = values(reports)
+    found = metric_values(reports)
     assert found["tfy_etl_runs_total succeeded"] == 1
     assert found["tfy_etl_records_total model_versions inserted"] == 36
     assert found["tfy_etl_http_requests_total"] == summary["requests"]
@@ -95,11 +95,11 @@ def test_a_failed_run_is_reported_everywhere_with_the_message_of_the_task(
     assert message["error"] == str(raised.value)
     assert "the field Token (password) of the connection 'plane'" in message["error"]
     assert (message["status"], message["exit_code"], message["host"]) == ("failed", 2, env.plane.url)
-    assert values(reports)["tfy_etl_runs_total failed"] == 1
+    assert metric_values(reports)["tfy_etl_runs_total failed"] == 1
     assert spans(collector)[0].error == message["error"]
 
 
-def test_no_report_and_no_log_has_the_token_and_no_log_the_webhook_url(
+def test_reports_and_logs_have_no_token_and_logs_no_webhook_url(
     env: SyncEnv, reports: dict[str, Any], collector: OtlpReceiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     collector.status = 500
@@ -113,28 +113,28 @@ def test_no_report_and_no_log_has_the_token_and_no_log_the_webhook_url(
         assert SECRET not in text
     assert "cannot send the message to the option notify_url: HTTP status 500" in caplog.text
     assert TOKEN not in f"{caplog.text}{raised.value}"
-    ours = "\n".join(each.getMessage() for each in caplog.records if each.name.startswith(("etl", "airflow")))
-    assert SECRET not in ours
+    own_log = "\n".join(each.getMessage() for each in caplog.records if each.name.startswith(("etl", "airflow")))
+    assert SECRET not in own_log
 
 
-def test_a_partial_run_sends_its_warnings(env: SyncEnv, reports: dict[str, Any], far_end: OtlpReceiver) -> None:
+def test_a_partial_run_sends_its_warnings(env: SyncEnv, reports: dict[str, Any], http_receiver: OtlpReceiver) -> None:
     env.registry.order = "shuffled"
     with pytest.raises(AirflowException):
         run(reports, {"page_size": 5})
-    (message,) = messages(far_end)
+    (message,) = messages(http_receiver)
     assert (message["status"], message["exit_code"], message["error"]) == ("partial", 3, None)
     assert "could not be proven complete" in message["text"]
 
 
 def test_a_held_lock_is_counted_and_sends_no_message(
-    env: SyncEnv, reports: dict[str, Any], far_end: OtlpReceiver
+    env: SyncEnv, reports: dict[str, Any], http_receiver: OtlpReceiver
 ) -> None:
     with Store(env.url) as store:
         store.lock(ALL_REPOS, 0)
         with pytest.raises(AirflowException):
             run(reports, on_lock_held="retry")
-    assert values(reports)["tfy_etl_runs_total locked"] == 1
-    assert messages(far_end) == []
+    assert metric_values(reports)["tfy_etl_runs_total locked"] == 1
+    assert messages(http_receiver) == []
 
 
 def test_an_ml_repo_that_no_longer_exists_is_not_reported_if_it_is_skipped(
@@ -145,8 +145,8 @@ def test_an_ml_repo_that_no_longer_exists_is_not_reported_if_it_is_skipped(
         run(reports, ml_repos=["2"], skip_unknown_ml_repos=True)
     assert run(reports, ml_repos=["2", "3"], skip_unknown_ml_repos=True)["ml_repo_ids"] == ["3"]
     assert messages(collector) == []
-    assert [values(reports, f'{{"ml_repos":[{ids}]}}') for ids in ('"2"', '"2","3"')] == [{}, {}]
-    assert values(reports, '{"ml_repos":["3"]}')["tfy_etl_last_run_exit_code"] == 0
+    assert [metric_values(reports, f'{{"ml_repos":[{ids}]}}') for ids in ('"2"', '"2","3"')] == [{}, {}]
+    assert metric_values(reports, '{"ml_repos":["3"]}')["tfy_etl_last_run_exit_code"] == 0
     assert metrics(collector)["tfy_etl.last_run.exit_code "] == {(("scope", '{"ml_repos":["3"]}'),): 0}
     with pytest.raises(AirflowFailException):
         run(reports, ml_repos=["2", "3"])
@@ -154,46 +154,46 @@ def test_an_ml_repo_that_no_longer_exists_is_not_reported_if_it_is_skipped(
 
 
 @contextmanager
-def signalled(env: SyncEnv, act: Callable[[], None]) -> Iterator[None]:
-    """Call `act` in the main thread when the run reads versions, as a handler of Airflow does."""
+def signal_at_versions(env: SyncEnv, handler: Callable[[], None]) -> Iterator[None]:
+    """Call `handler` in the main thread when the run reads versions, as a handler of Airflow does."""
 
     def send(_number: int, path: str, _query: dict[str, list[str]]) -> None:
         if path.endswith("/model-versions"):
             os.kill(os.getpid(), signal.SIGUSR1)
 
-    before = signal.signal(signal.SIGUSR1, lambda *_: act())
+    old_handler = signal.signal(signal.SIGUSR1, lambda *_: handler())
     env.plane.before_request = send
     try:
         yield
     finally:
         env.plane.before_request = None
-        signal.signal(signal.SIGUSR1, before)
+        signal.signal(signal.SIGUSR1, old_handler)
 
 
 def test_a_task_that_times_out_is_reported_as_failed(
-    env: SyncEnv, reports: dict[str, Any], far_end: OtlpReceiver
+    env: SyncEnv, reports: dict[str, Any], http_receiver: OtlpReceiver
 ) -> None:
     def expire() -> None:
         raise AirflowTaskTimeout("Timeout")
 
-    with signalled(env, expire), pytest.raises(AirflowTaskTimeout):
+    with signal_at_versions(env, expire), pytest.raises(AirflowTaskTimeout):
         run(reports)
-    (message,) = messages(far_end)
+    (message,) = messages(http_receiver)
     assert (message["status"], message["error"]) == ("failed", "The run was stopped by AirflowTaskTimeout.")
-    assert values(reports)["tfy_etl_runs_total failed"] == 1
+    assert metric_values(reports)["tfy_etl_runs_total failed"] == 1
 
 
 def test_a_killed_task_is_counted_as_interrupted_and_sends_no_message(
-    env: SyncEnv, reports: dict[str, Any], far_end: OtlpReceiver
+    env: SyncEnv, reports: dict[str, Any], http_receiver: OtlpReceiver
 ) -> None:
     task = operator(options=reports)
-    with signalled(env, task.on_kill), pytest.raises(AirflowException, match="Interrupted"):
+    with signal_at_versions(env, task.on_kill), pytest.raises(AirflowException, match="Interrupted"):
         task.execute(context())
-    assert values(reports)["tfy_etl_runs_total interrupted"] == 1
-    assert messages(far_end) == []
+    assert metric_values(reports)["tfy_etl_runs_total interrupted"] == 1
+    assert messages(http_receiver) == []
 
 
-def test_a_failed_report_changes_no_task(
+def test_a_failed_report_does_not_fail_the_task(
     env: SyncEnv, reports: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     assert run(reports, {"metrics_file": "/no/such/folder.prom"})["status"] == "succeeded"
@@ -217,6 +217,6 @@ def test_each_task_adds_its_scope_to_the_same_metrics_file(env: SyncEnv, reports
         options=reports | {"page_size": 20},
     )
     verify.execute(context())
-    assert values(reports, '{"ml_repos":["2"]}')["tfy_etl_runs_total succeeded"] == 1
-    assert values(reports)["tfy_etl_last_run_exit_code"] == 0
+    assert metric_values(reports, '{"ml_repos":["2"]}')["tfy_etl_runs_total succeeded"] == 1
+    assert metric_values(reports)["tfy_etl_last_run_exit_code"] == 0
     assert len(env.rows(SyncRun)) == 4

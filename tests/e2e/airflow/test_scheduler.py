@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(1200)
 SCREENSHOT = os.environ.get("TFY_ETL_TEST_SCREENSHOT")
 """The file for a screenshot of the page, such as docs/pictures/airflow.png."""
 
-_DAGS = """
+_DAG_FILE = """
 from datetime import timedelta
 from airflow.sdk import DAG, BaseOperator
 from etl.airflow.dags import registry_dag
@@ -36,12 +36,12 @@ registry = registry_dag(
     lock_retry_delay=timedelta(seconds=1), options={"max_retries": 0, "page_size": 20, "timeout": 1200},
 )
 
-class Look(BaseOperator):
+class ReturnEvents(BaseOperator):
     def execute(self, context):
         return [event.extra for events in context["triggering_asset_events"].values() for event in events]
 
 with DAG("starts_on_data", schedule=[registry_asset("registry_db", "models")], catchup=False):
-    Look(task_id="look")
+    ReturnEvents(task_id="look")
 """
 
 # Airflow notices new DAGs and stopped tasks sooner than usual.
@@ -71,7 +71,7 @@ def airflow(plane: SyncEnv, postgres_url: str, tmp_path_factory: pytest.TempPath
     with new_database(postgres_url) as metadata:
         settings = _SETTINGS | {"AIRFLOW__OPENLINEAGE__TRANSPORT": transport}
         installation = Installation(home, metadata, connections, settings)
-        (home / "dags" / "registry.py").write_text(_DAGS, encoding="utf-8")
+        (home / "dags" / "registry.py").write_text(_DAG_FILE, encoding="utf-8")
         with installation.running():
             yield installation
 
@@ -86,26 +86,26 @@ def local(airflow: Installation) -> Iterator[Installation]:
 def first_run(local: Installation) -> str:
     """The id of a finished run of the DAG."""
     run_id = local.trigger("registry")
-    assert local.ended("registry", run_id) == "success", local.said()
+    assert local.wait_for_end("registry", run_id) == "success", local.last_output()
     return run_id
 
 
 @contextmanager
 def paused_run(plane: SyncEnv, ml_repo: str) -> Iterator[threading.Event]:
-    """Block the first run over an ML repo at its models until the end; the event is set once it waits."""
-    waits, go_on = threading.Event(), threading.Event()
+    """Block the first run over an ML repo at its models; yield an event that is set once it waits."""
+    paused, release = threading.Event(), threading.Event()
 
-    def work(_number: int, path: str, query: dict[str, list[str]]) -> None:
-        if path.endswith("/models") and query.get("ml_repo_id") == [ml_repo] and not waits.is_set():
-            waits.set()
-            go_on.wait()
+    def pause(_number: int, path: str, query: dict[str, list[str]]) -> None:
+        if path.endswith("/models") and query.get("ml_repo_id") == [ml_repo] and not paused.is_set():
+            paused.set()
+            release.wait()
 
-    plane.plane.before_request = work
+    plane.plane.before_request = pause
     try:
-        yield waits
+        yield paused
     finally:
         plane.plane.before_request = None
-        go_on.set()
+        release.set()
 
 
 def last_runs_of(plane: SyncEnv, ml_repo: str, number: int) -> list[tuple[str, str | None]]:
@@ -115,7 +115,7 @@ def last_runs_of(plane: SyncEnv, ml_repo: str, number: int) -> list[tuple[str, s
 
 
 class TestByLocalExecutor:
-    def test_a_run_triggered_over_the_api_brings_the_registry_and_starts_who_waits_for_it(
+    def test_a_run_triggered_by_the_api_copies_the_registry_and_triggers_dependent_dags(
         self, local: Installation, first_run: str, plane: SyncEnv
     ) -> None:
         assert plane.held() == plane.served()
@@ -129,7 +129,7 @@ class TestByLocalExecutor:
 
         runs = local.until(lambda: local.call("GET", "dags/starts_on_data/dagRuns")["dag_runs"])
         assert [each["run_type"] for each in runs] == ["asset_triggered"]
-        assert local.ended("starts_on_data", runs[0]["dag_run_id"]) == "success"
+        assert local.wait_for_end("starts_on_data", runs[0]["dag_run_id"]) == "success"
         assert local.xcom("starts_on_data", runs[0]["dag_run_id"], "look")[0]["run_ids"][-1] == proof["run_id"]
 
     def test_the_page_of_the_run_shows_each_task_and_that_it_succeeded(
@@ -150,31 +150,29 @@ class TestByLocalExecutor:
                 page.screenshot(path=SCREENSHOT)
             browser.close()
 
-    def test_a_task_whose_process_dies_is_tried_again_and_nothing_is_half_done(
+    def test_a_task_whose_process_is_killed_is_retried_and_leaves_no_partial_data(
         self, local: Installation, plane: SyncEnv
     ) -> None:
         plane.registry.add_version(plane.registry.ids("models")[0])
-        with paused_run(plane, "1") as waits:
+        with paused_run(plane, "1") as paused:
             run_id = local.trigger("registry")
-            local.until(waits.is_set)
+            local.until(paused.is_set)
             os.kill(local.tasks("registry", run_id)["sync", 0]["pid"], signal.SIGKILL)
-        assert local.ended("registry", run_id) == "success", local.said()
+        assert local.wait_for_end("registry", run_id) == "success", local.last_output()
         assert local.tasks("registry", run_id)["sync", 0]["try_number"] == 2
         assert last_runs_of(plane, "1", 2) == [("interrupted", "The process died."), ("succeeded", None)]
         assert plane.held() == plane.served()
 
-    def test_a_task_that_is_stopped_ends_its_run_cleanly_and_can_be_cleared(
-        self, local: Installation, plane: SyncEnv
-    ) -> None:
+    def test_a_stopped_task_interrupts_its_run_and_can_be_cleared(self, local: Installation, plane: SyncEnv) -> None:
         plane.registry.add_version(plane.registry.ids("models")[1])
         before = plane.rows(Model)
-        with paused_run(plane, "2") as waits:
+        with paused_run(plane, "2") as paused:
             run_id = local.trigger("registry")
-            local.until(waits.is_set)
+            local.until(paused.is_set)
             stop = {"new_state": "failed"}
             local.call("PATCH", f"dags/registry/dagRuns/{run_id}/taskInstances/sync/1", stop)
             local.until(lambda: last_runs_of(plane, "2", 1) == [("interrupted", "Interrupted: no record was written.")])
-        assert local.ended("registry", run_id) == "failed", local.said()
+        assert local.wait_for_end("registry", run_id) == "failed", local.last_output()
         assert "1 of 6 ML repos have no complete sync in this DAG run: 2." in local.log(
             "registry", run_id, "verify", -1, 1
         )
@@ -184,7 +182,7 @@ class TestByLocalExecutor:
         clear = {"dry_run": False, "dag_run_id": run_id, "only_failed": True, "include_downstream": True}
         local.call("POST", "dags/registry/clearTaskInstances", clear)
         local.until(lambda: local.call("GET", f"dags/registry/dagRuns/{run_id}")["state"] != "failed")
-        assert local.ended("registry", run_id) == "success", local.said()
+        assert local.wait_for_end("registry", run_id) == "success", local.last_output()
         assert plane.held() == plane.served()
 
     @pytest.mark.usefixtures("first_run")
@@ -194,11 +192,11 @@ class TestByLocalExecutor:
         assert re.search(r'"name": ?"test_\w+\.public\.model_versions"', events)
 
     @pytest.mark.usefixtures("first_run")
-    def test_the_token_is_in_none_of_the_logs_nor_in_the_database(self, local: Installation) -> None:
-        kept = local.kept()
-        assert "versions …".encode() in kept
-        assert b"COPY public.task_instance " in kept
-        assert TOKEN.encode() not in kept
+    def test_the_token_is_in_no_log_and_not_in_the_database(self, local: Installation) -> None:
+        stored = local.stored_content()
+        assert "versions …".encode() in stored
+        assert b"COPY public.task_instance " in stored
+        assert TOKEN.encode() not in stored
 
 
 def test_the_same_dag_runs_on_celery_and_both_workers_take_part(airflow: Installation, plane: SyncEnv) -> None:
@@ -206,7 +204,7 @@ def test_the_same_dag_runs_on_celery_and_both_workers_take_part(airflow: Install
         plane.registry.add_version(model_id)
     with airflow.celery("first", "second"):
         run_id = airflow.trigger("registry")
-        assert airflow.ended("registry", run_id) == "success", airflow.said()
+        assert airflow.wait_for_end("registry", run_id) == "success", airflow.last_output()
     assert {each["hostname"] for each in airflow.tasks("registry", run_id).values()} == {"first", "second"}
     assert plane.held() == plane.served()
-    assert TOKEN.encode() not in airflow.kept()
+    assert TOKEN.encode() not in airflow.stored_content()

@@ -15,28 +15,32 @@ from tests.support.airflow_installation import postgres_connection
 from tests.support.sync_env import SyncEnv
 
 # A trigger that deletes a row when a run commits, to simulate a loss.
-_LOSES_A_MODEL = """
+_LOSE_A_MODEL = """
 CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     UPDATE models SET deleted_at = now() WHERE id = (SELECT min(id) FROM models); RETURN NEW;
 END $$
 """
-_WHEN_IT_COMMITS = "CREATE TRIGGER lose AFTER UPDATE ON sync_runs FOR EACH ROW EXECUTE FUNCTION lose()"
+_ON_COMMIT = "CREATE TRIGGER lose AFTER UPDATE ON sync_runs FOR EACH ROW EXECUTE FUNCTION lose()"
 
 
-def verify(synced: Any, *, listed: Any = (["1"], ["2"], ["3"]), within: Any = None, **given: Any) -> dict[str, Any]:
-    usual: dict[str, Any] = {"truefoundry_conn_id": "plane", "database_conn_id": "registry_db"}
-    options = {"max_retries": 0, "page_size": 20} | given.pop("options", {})
-    task = TrueFoundryVerifyOperator(task_id="verify", listed=listed, synced=synced, options=options, **usual | given)
-    return task.execute(within or context())
+def verify(
+    synced: Any, *, listed: Any = (["1"], ["2"], ["3"]), task_context: Any = None, **arguments: Any
+) -> dict[str, Any]:
+    defaults: dict[str, Any] = {"truefoundry_conn_id": "plane", "database_conn_id": "registry_db"}
+    options = {"max_retries": 0, "page_size": 20} | arguments.pop("options", {})
+    task = TrueFoundryVerifyOperator(
+        task_id="verify", listed=listed, synced=synced, options=options, **defaults | arguments
+    )
+    return task.execute(task_context or context())
 
 
-def synced(env: SyncEnv, *ml_repos: str, **given: Any) -> list[dict[str, Any] | None]:
+def synced(env: SyncEnv, *ml_repos: str, **arguments: Any) -> list[dict[str, Any] | None]:
     """The summaries of runs over each of these ML repos, and that of a task without one."""
-    return [*(env.sync(ml_repo=(each,), **given).as_json() for each in ml_repos), None]
+    return [*(env.sync(ml_repo=(each,), **arguments).as_json() for each in ml_repos), None]
 
 
 @pytest.fixture(autouse=True)
-def _called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+def _outside_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True, raising=False)
 
 
@@ -50,7 +54,7 @@ def test_verify_returns_the_counts_and_the_age_of_the_tables(env: SyncEnv) -> No
     assert proof["oldest_sync_at"] is not None
 
 
-def test_verify_leaves_full_comparisons_to_the_tasks_before_it(env: SyncEnv) -> None:
+def test_verify_never_runs_a_full_comparison(env: SyncEnv) -> None:
     summary = verify(synced(env, "1", "2", "3"), options={"full": True, "full_every": "1s"})
     assert summary["mode"] == "incremental"
 
@@ -66,7 +70,7 @@ def test_a_run_of_another_dag_run_does_not_count(env: SyncEnv) -> None:
         verify(synced(env, "1", "3"))
 
 
-def test_a_run_that_rejected_records_counts_only_if_that_may_pass(env: SyncEnv) -> None:
+def test_a_run_with_rejected_records_counts_only_if_partial_runs_are_accepted(env: SyncEnv) -> None:
     env.registry.put_raw("models", "odd", {"id": "odd", "ml_repo_id": "2", "updated_at": 5})
     runs = synced(env, "1", "2", "3")
     with pytest.raises(AirflowFailException, match=r": 2\."):
@@ -90,8 +94,8 @@ def test_a_run_with_unproven_lists_verifies_nothing(env: SyncEnv) -> None:
 
 def test_tables_that_differ_from_the_lists_fail_verify(env: SyncEnv) -> None:
     runs = synced(env, "1", "2", "3")
-    env.execute(_LOSES_A_MODEL)
-    env.execute(_WHEN_IT_COMMITS)
+    env.execute(_LOSE_A_MODEL)
+    env.execute(_ON_COMMIT)
     with pytest.raises(AirflowException, match="The control plane lists 12 models, but the tables have 11"):
         verify(runs)
 
@@ -108,28 +112,28 @@ def test_tables_that_keep_deleted_models_are_not_compared_with_the_lists(env: Sy
 def test_the_changes_of_a_dag_run_that_failed_are_in_the_event_of_the_next(env: SyncEnv) -> None:
     stored: dict[str, list[Any]] = {}
     asset = registry_asset("registry_db", "models")
-    verify(synced(env, "1", "2", "3"), outlets=[asset], within=context(stored))
+    verify(synced(env, "1", "2", "3"), outlets=[asset], task_context=context(stored))
     env.registry.add_model("1")
     failed = synced(env, "1")
     with pytest.raises(AirflowFailException, match="2 of 3 ML repos"):
-        verify(failed, outlets=[asset], within=context(stored))
-    given = context(stored)
-    summary = verify(synced(env, "1", "2", "3"), outlets=[asset], within=given)
-    extra = given["outlet_events"][asset].extra
+        verify(failed, outlets=[asset], task_context=context(stored))
+    task_context = context(stored)
+    summary = verify(synced(env, "1", "2", "3"), outlets=[asset], task_context=task_context)
+    extra = task_context["outlet_events"][asset].extra
     assert failed[0] is not None
     assert (extra["run_ids"][0], extra["run_ids"][-1]) == (failed[0]["run_id"], summary["run_id"])
     assert extra["counts"]["models"]["inserted"] == 1
 
 
-def test_all_tasks_use_the_schema_that_the_connection_names(env: SyncEnv, connect: Connect) -> None:
+def test_all_tasks_use_the_schema_of_the_connection(env: SyncEnv, connect: Connect) -> None:
     env.execute("CREATE SCHEMA plane_a")
     connect("registry_db", **postgres_connection(env.url), extra={"options": "-csearch_path=plane_a"})
     asset = registry_asset("registry_db", "models")
     runs = []
     for ml_repo in ("1", "2", "3"):
-        given = context()
-        runs.append(operator(ml_repos=[ml_repo], outlets=[asset]).execute(given))
-        assert given["outlet_events"][asset].extra["counts"]["models"]["inserted"] == 4
+        task_context = context()
+        runs.append(operator(ml_repos=[ml_repo], outlets=[asset]).execute(task_context))
+        assert task_context["outlet_events"][asset].extra["counts"]["models"]["inserted"] == 4
     assert verify(runs)["verification"]["models"] == 12
     assert start_position(database_url_of("registry_db")) == 0
     assert env.rows(Model) == []

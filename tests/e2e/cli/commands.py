@@ -1,4 +1,4 @@
-"""The real command, in a process of its own."""
+"""Run the real command in a separate process."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A small registry behind a simulated control plane, and the command line within this process."""
+"""A small registry behind a simulated control plane, and the command line in this process."""
 
 import logging
 import signal
@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def nothing_to_hide() -> Iterator[None]:
+def reset_secrets() -> Iterator[None]:
     """Reset the secrets and the run id after each test."""
     yield
     set_secrets([])
@@ -41,14 +41,14 @@ def registry() -> Registry:
 
 @pytest.fixture
 def plane(registry: Registry) -> Iterator[Simulator]:
-    """A control plane that listens, without settings that name it."""
+    """A running control plane; no setting names it."""
     with Simulator(registry, token=TOKEN) as simulator:
         yield simulator
 
 
 @pytest.fixture
 def known(plane: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
-    """The control plane that the environment names, with a token that it accepts."""
+    """The control plane, with `TFY_HOST` and `TFY_API_KEY` set to its URL and its token."""
     monkeypatch.setenv("TFY_HOST", plane.url)
     monkeypatch.setenv("TFY_API_KEY", TOKEN)
     return plane

@@ -1,4 +1,4 @@
-"""Mistakes of operators: one line on stderr with the next step, and the right exit code."""
+"""Mistakes of operators give one error line with the next step, and the right exit code."""
 
 import os
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ from tests.e2e.cli.commands import COMMAND, TOKEN, execute
 from tests.e2e.cli.conftest import Cli
 from tests.support.preloaded_command import Done
 
-DEAD = "http://127.0.0.1:9"
-OFTEN = {"TFY_ETL_MAX_RETRIES": "0", "TFY_ETL_LOG_LEVEL": "error"}
+UNREACHABLE = "http://127.0.0.1:9"
+NO_RETRIES = {"TFY_ETL_MAX_RETRIES": "0", "TFY_ETL_LOG_LEVEL": "error"}
 
 
 def sync(*arguments: str, **environment: str) -> Done:
     """Run the real command without retries, and log errors only."""
-    return execute(COMMAND, "sync", *arguments, cwd=Path.cwd(), env=OFTEN | environment)
+    return execute(COMMAND, "sync", *arguments, cwd=Path.cwd(), env=NO_RETRIES | environment)
 
 
-def assert_told(done: Done, code: int, *words: str) -> None:
+def assert_error_line(done: Done, code: int, *words: str) -> None:
     assert (done.code, done.out) == (code, "")
     assert done.err.startswith("Error: ")
     assert done.err.count("\n") == 1
@@ -32,12 +32,12 @@ def assert_told(done: Done, code: int, *words: str) -> None:
         assert each in done.err
 
 
-def test_no_host() -> None:
-    assert_told(sync(TFY_API_KEY=TOKEN), 2, "No host is set: set TFY_HOST or --host to")
+def test_a_missing_host_is_an_error() -> None:
+    assert_error_line(sync(TFY_API_KEY=TOKEN), 2, "No host is set: set TFY_HOST or --host to")
 
 
-def test_no_token() -> None:
-    assert_told(sync(TFY_HOST=DEAD), 2, "No token is set: set TFY_API_KEY", "--api-key-file")
+def test_a_missing_token_is_an_error() -> None:
+    assert_error_line(sync(TFY_HOST=UNREACHABLE), 2, "No token is set: set TFY_API_KEY", "--api-key-file")
 
 
 @pytest.mark.parametrize(
@@ -55,37 +55,41 @@ def test_no_token() -> None:
         ("http://plane.example", "Plain HTTP to plane.example would send the token unencrypted"),
     ],
 )
-def test_an_invalid_host(host: str, words: str, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_host_is_an_error(host: str, words: str, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFY_API_KEY", TOKEN)
     done = tfy_etl("sync", "--log-level", "error", "--host", host)
-    assert_told(done, 2, words)
+    assert_error_line(done, 2, words)
     assert "hush" not in done.err
 
 
-def test_an_unreachable_host() -> None:
-    done = sync(TFY_HOST=DEAD, TFY_API_KEY=TOKEN)
-    assert_told(done, 1, "Nothing listens on port 9 of 127.0.0.1 (connection refused): check the port and the scheme")
+def test_an_unreachable_host_is_an_error() -> None:
+    done = sync(TFY_HOST=UNREACHABLE, TFY_API_KEY=TOKEN)
+    assert_error_line(
+        done, 1, "Nothing listens on port 9 of 127.0.0.1 (connection refused): check the port and the scheme"
+    )
 
 
-def test_an_unreachable_host_is_given_up_after_two_quick_tries(tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_host_is_retried_once(tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFY_API_KEY", TOKEN)
-    done = tfy_etl("sync", "--host", DEAD)
+    done = tfy_etl("sync", "--host", UNREACHABLE)
     assert done.code == 1
     assert done.err.count("trying again in 0.5 s") == 1
 
 
-def test_the_placeholder_of_the_docs() -> None:
+def test_the_example_host_of_the_docs_is_an_error() -> None:
     done = sync(TFY_HOST="https://your-control-plane.example", TFY_API_KEY=TOKEN)
-    assert_told(done, 2, "https://your-control-plane.example is only an example: set TFY_HOST or --host to the URL")
+    assert_error_line(
+        done, 2, "https://your-control-plane.example is only an example: set TFY_HOST or --host to the URL"
+    )
 
 
-def test_a_scheme_left_out(known: Simulator, tfy_etl: Cli) -> None:
+def test_a_missing_http_scheme_is_suggested(known: Simulator, tfy_etl: Cli) -> None:
     address = known.url.removeprefix("http://")
     done = tfy_etl("sync", "--log-level", "error", "--host", address)
-    assert_told(done, 2, f"{address} answers, but not in https", f"set TFY_HOST or --host to http://{address}")
+    assert_error_line(done, 2, f"{address} answers, but not in https", f"set TFY_HOST or --host to http://{address}")
     assert tfy_etl("sync").code == 0
     done = tfy_etl("sync", "--log-level", "error", "--host", address)
-    assert_told(done, 2, f"filled from {known.url}, and not from https://{address}: check the scheme in TFY_HOST")
+    assert_error_line(done, 2, f"filled from {known.url}, and not from https://{address}: check the scheme in TFY_HOST")
     assert "--accept-host" not in done.err
 
 
@@ -95,8 +99,8 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def secured(authority: trustme.CA, registry: Registry, folder: Path) -> Iterator[Simulator]:
-    """A control plane behind TLS. `ca.pem` is the CA of its certificate, `other.pem` another CA."""
+def tls_plane(authority: trustme.CA, registry: Registry, folder: Path) -> Iterator[Simulator]:
+    """A control plane with TLS; `ca.pem` is the CA of its certificate, `other.pem` another CA."""
     certificate = authority.issue_cert("127.0.0.1")
     certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
     certificate.private_key_pem.write_to_path(folder / "key.pem")
@@ -107,58 +111,58 @@ def secured(authority: trustme.CA, registry: Registry, folder: Path) -> Iterator
 
 
 @pytest.mark.parametrize("arguments", [[], ["--ca-bundle", "other.pem"]])
-def test_a_certificate_that_is_not_trusted(arguments: list[str], secured: Simulator) -> None:
-    done = sync(*arguments, TFY_HOST=secured.url, TFY_API_KEY=TOKEN)
-    assert_told(done, 1, f"The certificate of {secured.url} is not trusted", "--ca-bundle")
-    assert secured.log == []
+def test_an_untrusted_certificate_is_an_error(arguments: list[str], tls_plane: Simulator) -> None:
+    done = sync(*arguments, TFY_HOST=tls_plane.url, TFY_API_KEY=TOKEN)
+    assert_error_line(done, 1, f"The certificate of {tls_plane.url} is not trusted", "--ca-bundle")
+    assert tls_plane.log == []
 
 
 @pytest.mark.parametrize("name", ["TFY_ETL_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
 def test_a_certificate_that_the_named_authority_signed_is_trusted(
-    name: str, secured: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    name: str, tls_plane: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "ca.pem")
     monkeypatch.setenv("TFY_API_KEY", TOKEN)
-    assert tfy_etl("sync", "--host", secured.url).code == 0
+    assert tfy_etl("sync", "--host", tls_plane.url).code == 0
 
 
-def test_an_invalid_ca_file(plane: Simulator, folder: Path) -> None:
+def test_an_invalid_ca_file_is_an_error(plane: Simulator, folder: Path) -> None:
     (folder / "ca.pem").write_text("no certificate")
     done = sync("--ca-bundle", "ca.pem", TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
-    assert_told(done, 2, "Cannot read the CA file ca.pem")
+    assert_error_line(done, 2, "Cannot read the CA file ca.pem")
 
 
 def test_a_wrong_token_is_tried_once(plane: Simulator) -> None:
     done = sync("--max-retries", "5", TFY_HOST=plane.url, TFY_API_KEY="another-token")
-    assert_told(done, 2, "refused the token (401)", "TFY_API_KEY")
+    assert_error_line(done, 2, "refused the token (401)", "TFY_API_KEY")
     assert len(plane.log) == 1
 
 
-def test_a_token_without_permission(plane: Simulator) -> None:
+def test_a_token_without_permission_is_an_error(plane: Simulator) -> None:
     plane.faults = [fault("forbid")]
-    assert_told(sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN), 2, "403", "the token may not read this")
+    assert_error_line(sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN), 2, "403", "the token may not read this")
 
 
-def test_a_login_page_with_status_200(plane: Simulator) -> None:
+def test_a_login_page_with_status_200_is_an_error(plane: Simulator) -> None:
     plane.faults = [fault("html_page")]
     done = sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
-    assert_told(done, 2, "does not answer as a control plane does", "it may be a login page", "--host")
+    assert_error_line(done, 2, "does not answer as a control plane does", "it may be a login page", "--host")
 
 
-def test_a_redirect_to_a_login(plane: Simulator) -> None:
+def test_a_redirect_to_a_login_is_an_error(plane: Simulator) -> None:
     plane.faults = [fault("redirect")]
-    assert_told(sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN), 2, "redirects", "elsewhere.example", "--host")
+    assert_error_line(sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN), 2, "redirects", "elsewhere.example", "--host")
 
 
-def test_a_host_without_a_control_plane(plane: Simulator) -> None:
+def test_a_host_without_a_control_plane_is_an_error(plane: Simulator) -> None:
     plane.prefixes = ()
     done = sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
-    assert_told(done, 2, "does not answer as a control plane does below /api/ml/v1 or /api/svc/v1")
+    assert_error_line(done, 2, "does not answer as a control plane does below /api/ml/v1 or /api/svc/v1")
 
 
-def test_a_host_with_the_prefix_of_the_api_in_it(plane: Simulator) -> None:
+def test_a_host_that_contains_the_api_prefix_is_an_error(plane: Simulator) -> None:
     done = sync(TFY_HOST=f"{plane.url}/api/ml/v1", TFY_API_KEY=TOKEN)
-    assert_told(done, 2, "Remove /api/ml/v1 from TFY_HOST or --host")
+    assert_error_line(done, 2, "Remove /api/ml/v1 from TFY_HOST or --host")
 
 
 def test_a_misspelt_variable_is_a_warning_and_has_no_effect(plane: Simulator) -> None:
@@ -170,9 +174,11 @@ def test_a_misspelt_variable_is_a_warning_and_has_no_effect(plane: Simulator) ->
     assert "TFY_ETL_QQQ is unknown [" in done.err
 
 
-def test_an_unknown_ml_repo(plane: Simulator) -> None:
+def test_an_unknown_ml_repo_is_an_error(plane: Simulator) -> None:
     done = sync("--ml-repo", "no-such", TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
-    assert_told(done, 2, "The control plane knows no ML repo of the id 'no-such': it lists 1 (risk), 2 (marketing).")
+    assert_error_line(
+        done, 2, "The control plane knows no ML repo of the id 'no-such': it lists 1 (risk), 2 (marketing)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -195,13 +201,13 @@ def test_an_unknown_ml_repo(plane: Simulator) -> None:
         (["--database-url", "sqlite:///torn.db"], "torn.db is no sound SQLite database"),
     ],
 )
-def test_settings_and_databases_that_cannot_work(
+def test_an_invalid_setting_or_database_is_an_error(
     arguments: list[str], words: str, known: Simulator, folder: Path, tfy_etl: Cli
 ) -> None:
     (folder / "text.db").write_text("a text of some length")
     (folder / "torn.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
     done = tfy_etl("sync", "--log-level", "error", *arguments)
-    assert_told(done, 2, words)
+    assert_error_line(done, 2, words)
     assert "hu" not in done.err
 
 
@@ -210,54 +216,58 @@ def test_a_missing_driver_names_the_extra(folder: Path) -> None:
     python = Path(COMMAND).with_name("python")
     url = "postgresql://host/db"
     done = execute(python, "-c", script, "db", "current", "--database-url", url, cwd=folder)
-    assert_told(done, 2, "PostgreSQL needs the extra 'postgres', which is not installed: run pip install '.[postgres]'")
+    assert_error_line(
+        done, 2, "PostgreSQL needs the extra 'postgres', which is not installed: run pip install '.[postgres]'"
+    )
 
 
-def _without_rights(*command: str) -> list[str]:
-    """The command without privileges, so that permissions count even if root runs the tests."""
+def _without_privileges(*command: str) -> list[str]:
+    """Drop root's privileges, so that permissions apply even if root runs the tests."""
     drop = "-dac_override,-dac_read_search"
     return [*(["setpriv", "--bounding-set", drop] if os.geteuid() == 0 else []), *command]
 
 
 @pytest.mark.parametrize("mode", [0o500, 0o000])
-def test_a_read_only_folder(mode: int, plane: Simulator, folder: Path) -> None:
+def test_an_inaccessible_folder_is_an_error(mode: int, plane: Simulator, folder: Path) -> None:
     (folder / "closed").mkdir(mode=mode)
     environment = {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_DATABASE_URL": "sqlite:///closed/r.db"}
-    done = execute(*_without_rights(COMMAND, "sync"), cwd=folder, env=environment | OFTEN)
-    assert_told(done, 2, "closed/r.db", "ermission")
+    done = execute(*_without_privileges(COMMAND, "sync"), cwd=folder, env=environment | NO_RETRIES)
+    assert_error_line(done, 2, "closed/r.db", "ermission")
 
 
 @pytest.mark.parametrize("command", ["sync", "status"])
-def test_an_unreadable_database(command: str, known: Simulator, folder: Path, tfy_etl: Cli) -> None:
+def test_an_unreadable_database_is_an_error(command: str, known: Simulator, folder: Path, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     (folder / "tfy-registry.db").chmod(0)
-    done = execute(*_without_rights(COMMAND, command), cwd=folder, env=OFTEN)
-    assert_told(done, 2, "Cannot read tfy-registry.db (Permission denied): fix its permissions.")
+    done = execute(*_without_privileges(COMMAND, command), cwd=folder, env=NO_RETRIES)
+    assert_error_line(done, 2, "Cannot read tfy-registry.db (Permission denied): fix its permissions.")
 
 
-def test_a_demo_in_a_read_only_folder(folder: Path) -> None:
+def test_a_demo_in_a_read_only_folder_is_an_error(folder: Path) -> None:
     (folder / "closed").mkdir(mode=0o500)
-    done = execute(*_without_rights(COMMAND, "demo"), cwd=folder / "closed")
+    done = execute(*_without_privileges(COMMAND, "demo"), cwd=folder / "closed")
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert "ermission" in done.err
 
 
-def test_an_unreachable_database_server(known: Simulator, tfy_etl: Cli) -> None:
+def test_an_unreachable_database_server_is_an_error(known: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--log-level", "error", "--database-url", "postgresql://u:hush@127.0.0.1:9/d")
-    assert_told(done, 1, "PostgreSQL does not answer: ", "Connection refused")
+    assert_error_line(done, 1, "PostgreSQL does not answer: ", "Connection refused")
     assert "hush" not in done.err
 
 
-def test_a_database_with_foreign_tables_only(database_url: str, known: Simulator, tfy_etl: Cli) -> None:
+def test_a_database_with_foreign_tables_only_requires_db_upgrade(
+    database_url: str, known: Simulator, tfy_etl: Cli
+) -> None:
     with engine_scope(database_url) as engine, engine.begin() as connection:
         connection.execute(text("CREATE TABLE theirs (id INTEGER)"))
     done = tfy_etl("sync", "--log-level", "error", "--database-url", database_url)
-    assert_told(done, 2, "The schema has tables already, and none of tfy-etl: run tfy-etl db upgrade")
+    assert_error_line(done, 2, "The schema has tables already, and none of tfy-etl: run tfy-etl db upgrade")
     assert tfy_etl("db", "upgrade", "--database-url", database_url).code == 0
     assert tfy_etl("sync", "--log-level", "error", "--database-url", database_url).code == 0
 
 
-def test_a_schema_that_is_behind_is_migrated_in_a_file_and_refused_on_a_server(
+def test_an_older_schema_is_migrated_in_a_file_and_refused_on_a_server(
     migrated_url: str, known: Simulator, tfy_etl: Cli
 ) -> None:
     engine = open_engine(migrated_url)
@@ -266,17 +276,15 @@ def test_a_schema_that_is_behind_is_migrated_in_a_file_and_refused_on_a_server(
     if migrated_url.startswith("sqlite"):
         assert (done.code, schema.current(engine)) == (0, schema.head())
     else:
-        assert_told(done, 2, f"this release needs {schema.head()}: run tfy-etl db upgrade.")
+        assert_error_line(done, 2, f"this release needs {schema.head()}: run tfy-etl db upgrade.")
     engine.dispose()
 
 
 @pytest.mark.parametrize("command", [["sync"], ["status"], ["db", "upgrade"], ["db", "check"]])
-def test_a_schema_that_is_ahead_is_refused(
-    command: list[str], migrated_url: str, known: Simulator, tfy_etl: Cli
-) -> None:
+def test_a_newer_schema_is_refused(command: list[str], migrated_url: str, known: Simulator, tfy_etl: Cli) -> None:
     engine = open_engine(migrated_url)
     with engine.begin() as connection:
         connection.execute(update(table(VERSION_TABLE, column("version_num"))).values(version_num="9999"))
     engine.dispose()
     done = tfy_etl(*command, "--log-level", "error", "--database-url", migrated_url)
-    assert_told(done, 2, "The database is at revision 9999, which this release", "upgrade tfy-etl")
+    assert_error_line(done, 2, "The database is at revision 9999, which this release", "upgrade tfy-etl")

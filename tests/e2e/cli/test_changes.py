@@ -9,7 +9,7 @@ from tests.e2e.cli.conftest import Cli
 
 @pytest.fixture
 def model(registry: Registry, known: Simulator, tfy_etl: Cli) -> str:
-    """The name of a model whose version 2 got a tag between two runs, one of which deleted another model."""
+    """Run sync twice; before the second run, tag version 2 of this model and delete another model."""
     assert tfy_etl("sync").code == 0
     first, *_, last = registry.records(MODELS)
     registry.set_tags(first["latest_version"]["id"], ["production"])
@@ -18,17 +18,17 @@ def model(registry: Registry, known: Simulator, tfy_etl: Cli) -> str:
     return str(first["name"])
 
 
-def test_changes_are_sentences_below_the_time_of_their_run(model: str, tfy_etl: Cli) -> None:
+def test_changes_are_printed_as_sentences_under_a_heading_with_the_run(model: str, tfy_etl: Cli) -> None:
     done = tfy_etl("changes", "--since", "1h")
-    heading, *lines, left_out = done.out.splitlines()
+    heading, *lines, not_shown = done.out.splitlines()
     assert (done.code, done.err) == (0, "")
     assert " UTC, run " in heading
     assert f"  {model} v2: tag production added" in lines
     assert sum(line.endswith(": deleted, with 2 versions") for line in lines) == 1
-    assert left_out.startswith("Not shown: ")
+    assert not_shown.startswith("Not shown: ")
 
 
-def test_json_has_every_change_with_its_sentence(model: str, tfy_etl: Cli) -> None:
+def test_json_output_has_every_change_with_its_sentence(model: str, tfy_etl: Cli) -> None:
     changes = json.loads(tfy_etl("changes", "--output", "json").out)
     assert {each["field"] for each in changes} >= {None, "tags", "updated_at"}
     (added,) = [each for each in changes if each["kind"] == "tag_added"]
@@ -53,25 +53,27 @@ def test_json_has_every_change_with_its_sentence(model: str, tfy_etl: Cli) -> No
     }
 
 
-def test_run_and_model_choose_changes(model: str, tfy_etl: Cli) -> None:
+def test_options_run_and_model_filter_the_changes(model: str, tfy_etl: Cli) -> None:
     run_id = json.loads(tfy_etl("changes", "--output", "json", "--limit", "1").out)[0]["run_id"]
-    of_model = tfy_etl("changes", "--run", run_id, "--model", model).out
-    assert f"  {model} v2: tag production added\n" in of_model
-    assert "deleted" not in of_model
+    model_changes = tfy_etl("changes", "--run", run_id, "--model", model).out
+    assert f"  {model} v2: tag production added\n" in model_changes
+    assert "deleted" not in model_changes
 
 
 @pytest.mark.parametrize(
-    ("arguments", "answer"),
+    ("arguments", "message"),
     [
         (("--until", "2000-01-01"), "There are no changes before 2000-01-01 00:00:00 UTC."),
         (("--since", "2999-01-01T01:00+01:00"), "There are no changes since 2999-01-01 00:00:00 UTC."),
         (("--since", "20260101", "--until", "2026-01-02T12:00"), "There are no changes since 2026-01-01 00:00:00 UTC"),
     ],
 )
-def test_no_changes_are_one_line(arguments: tuple[str, ...], answer: str, model: str, tfy_etl: Cli) -> None:
+def test_without_matching_changes_one_line_is_printed(
+    arguments: tuple[str, ...], message: str, model: str, tfy_etl: Cli
+) -> None:
     done = tfy_etl("changes", *arguments)
     assert (done.code, done.err, done.out.count("\n")) == (0, "", 1)
-    assert done.out.startswith(answer)
+    assert done.out.startswith(message)
     assert json.loads(tfy_etl("changes", *arguments, "--output", "json").out) == []
 
 
@@ -101,7 +103,7 @@ def test_without_a_run_a_line_says_how_to_start(tfy_etl: Cli) -> None:
         assert (done.code, done.out) == (0, "There are no runs yet: start the first with tfy-etl sync.\n")
 
 
-def test_the_limit_says_how_many_changes_there_are(model: str, tfy_etl: Cli) -> None:
+def test_a_limited_list_prints_the_total_number_of_changes(model: str, tfy_etl: Cli) -> None:
     done = tfy_etl("changes", "--limit", "1")
     number = len([line for line in tfy_etl("changes").out.splitlines() if line.startswith("  ")])
     assert f"Showing the newest 1 of {number}. Show all with --limit {number}." in done.out
@@ -118,13 +120,15 @@ def test_the_limit_says_how_many_changes_there_are(model: str, tfy_etl: Cli) -> 
         (("--limit", "0"), "Invalid value for '--limit'"),
     ],
 )
-def test_an_invalid_choice_is_one_line(arguments: tuple[str, ...], error: str, model: str, tfy_etl: Cli) -> None:
+def test_an_invalid_option_is_a_one_line_error(
+    arguments: tuple[str, ...], error: str, model: str, tfy_etl: Cli
+) -> None:
     done = tfy_etl("changes", *arguments)
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert error in done.err
 
 
-def test_an_unknown_model_is_answered_with_the_name_that_is_meant(model: str, tfy_etl: Cli) -> None:
+def test_an_unknown_model_is_an_error_with_a_suggestion(model: str, tfy_etl: Cli) -> None:
     done = tfy_etl("changes", "--model", f"{model}s")
     assert (done.code, done.err) == (2, f"Error: No model is called {model}s: did you mean {model}?\n")
 
@@ -163,7 +167,7 @@ def test_a_dry_run_names_the_records_that_would_change(registry: Registry, known
     assert "changes" not in json.loads(tfy_etl("sync", "--output", "json").out)
 
 
-def test_a_refused_run_names_the_missing_records_in_its_line(
+def test_the_error_line_of_a_refused_run_names_the_missing_records(
     registry: Registry, known: Simulator, tfy_etl: Cli
 ) -> None:
     assert tfy_etl("sync").code == 0

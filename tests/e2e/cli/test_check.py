@@ -16,14 +16,14 @@ from tests.e2e.cli.commands import TOKEN
 from tests.e2e.cli.conftest import Cli
 
 
-def marks(out: str) -> dict[str, str]:
-    """The results of the checks, by name."""
+def check_results(out: str) -> dict[str, str]:
+    """The result of each check, by name."""
     return {line.split()[1]: line.split()[0] for line in out.splitlines()}
 
 
 GRANT = "(403; grant it permission to read them)"
 LISTS = ("models", "ml-repos", "model-versions")
-HELD = dict.fromkeys(
+ALL_OK = dict.fromkeys(
     ("host", "token", "API", "models", "ml-repos", "model-versions", "database", "schema", "copy", "lock"), "ok"
 )
 
@@ -33,7 +33,7 @@ def test_before_the_first_run_every_check_passes_and_writes_nothing(
 ) -> None:
     done = tfy_etl("check")
     assert done.code == 0
-    assert marks(done.out) == HELD
+    assert check_results(done.out) == ALL_OK
     assert "is not there yet: sync creates it" in done.out
     assert list(folder.iterdir()) == []
 
@@ -41,7 +41,7 @@ def test_before_the_first_run_every_check_passes_and_writes_nothing(
 def test_after_a_run_every_check_passes(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     done = tfy_etl("check")
-    assert (done.code, marks(done.out)) == (0, HELD)
+    assert (done.code, check_results(done.out)) == (0, ALL_OK)
 
 
 def test_checks_hide_info_logs_except_at_level_debug(known: Simulator, tfy_etl: Cli) -> None:
@@ -50,16 +50,16 @@ def test_checks_hide_info_logs_except_at_level_debug(known: Simulator, tfy_etl: 
 
 
 @pytest.mark.parametrize(
-    ("asked_for", "within"),
+    ("log_level", "effective_level"),
     [("debug", logging.DEBUG), ("info", logging.WARNING), ("warning", logging.WARNING), ("error", logging.ERROR)],
 )
 def test_warnings_are_logged_by_default_and_the_level_is_restored(
-    asked_for: str, within: int, known: Simulator, tfy_etl: Cli
+    log_level: str, effective_level: int, known: Simulator, tfy_etl: Cli
 ) -> None:
     log, levels = logging.getLogger("etl"), set[int]()
     known.before_request = lambda *_: levels.add(log.getEffectiveLevel())
-    tfy_etl("check", "--log-level", asked_for)
-    assert (levels, log.level) == ({within}, logging.NOTSET)
+    tfy_etl("check", "--log-level", log_level)
+    assert (levels, log.level) == ({effective_level}, logging.NOTSET)
 
 
 def test_the_api_is_detected_once_and_each_list_requested_once(known: Simulator, tfy_etl: Cli) -> None:
@@ -75,7 +75,7 @@ def test_the_api_is_detected_once_and_each_list_requested_once(known: Simulator,
 def test_dependent_checks_are_skipped_and_the_first_failure_sets_the_exit_code(tfy_etl: Cli) -> None:
     done = tfy_etl("check", "--database-url", "sqlite:///no/such/folder.db")
     assert done.code == 2
-    assert marks(done.out) == {
+    assert check_results(done.out) == {
         "host": "FAILED",
         "token": "FAILED",
         "API": "skipped",
@@ -94,12 +94,12 @@ def test_a_transient_failure_is_not_retried_and_the_database_is_still_checked(kn
     known.faults = [fault("flaky_500:503")]
     done = tfy_etl("check")
     assert done.code == 1
-    assert marks(done.out) == HELD | {"API": "FAILED"} | dict.fromkeys(LISTS, "skipped")
+    assert check_results(done.out) == ALL_OK | {"API": "FAILED"} | dict.fromkeys(LISTS, "skipped")
     assert len(known.log) == 1
 
 
-def said(out: str, name: str) -> str:
-    """The result of the check with this name."""
+def check_detail(out: str, name: str) -> str:
+    """The detail that is printed for the check with this name."""
     (line,) = [line for line in out.splitlines() if line.split()[1] == name]
     return line.partition(name)[2].strip()
 
@@ -126,8 +126,8 @@ def test_each_list_is_checked_and_its_consequence_is_shown(
     for name, value in behaviour.items():
         setattr(known, name, value)
     done = tfy_etl("check")
-    assert (done.code, marks(done.out)) == (0, HELD)
-    assert (said(done.out, "ml-repos"), said(done.out, "model-versions")) == (ml_repos, versions)
+    assert (done.code, check_results(done.out)) == (0, ALL_OK)
+    assert (check_detail(done.out, "ml-repos"), check_detail(done.out, "model-versions")) == (ml_repos, versions)
 
 
 @pytest.mark.parametrize("first", [b"7", b"null", b'{"name":"without an id"}', b'{"id":[],"ml_repo_id":{}}'])
@@ -136,13 +136,13 @@ def test_a_malformed_first_model_does_not_fail_the_check(known: Simulator, tfy_e
         Fault(lambda _, __: Response(body=b'{"data":[%b],"pagination":{"total":1}}' % first), endpoint="models")
     ]
     done = tfy_etl("check")
-    assert (done.code, marks(done.out)) == (0, HELD)
+    assert (done.code, check_results(done.out)) == (0, ALL_OK)
 
 
-def test_versions_may_be_offered_by_model_only(known: Simulator, tfy_etl: Cli) -> None:
+def test_check_passes_if_versions_are_listed_by_model_only(known: Simulator, tfy_etl: Cli) -> None:
     known.faults = [fault("forbid_unfiltered")]
     done = tfy_etl("check")
-    assert (done.code, marks(done.out)) == (0, HELD)
+    assert (done.code, check_results(done.out)) == (0, ALL_OK)
 
 
 @pytest.mark.parametrize("command", ["check", "sync"])
@@ -154,7 +154,7 @@ def test_foreign_tables_fail_the_check(command: str, known: Simulator, folder: P
     assert "has a table models already, which tfy-etl did not make" in done.out + done.err
 
 
-def test_a_database_path_that_is_no_file_fails_the_check(known: Simulator, tfy_etl: Cli) -> None:
+def test_a_database_path_that_is_a_device_fails_the_sync(known: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--database-url", "sqlite:////dev/null")
     assert (done.code, done.err) == (
         2,
@@ -168,7 +168,7 @@ def test_a_held_lock_fails_the_check(known: Simulator, tfy_etl: Cli) -> None:
     with Store("sqlite:///tfy-registry.db") as store:
         store.lock(ALL_REPOS, 0)
         done = tfy_etl("check")
-    assert (done.code, marks(done.out)) == (4, HELD | {"lock": "FAILED"})
+    assert (done.code, check_results(done.out)) == (4, ALL_OK | {"lock": "FAILED"})
 
 
 @pytest.mark.parametrize(("mode", "warning"), [(0o644, "can read the token file token"), (0o640, ""), (0o600, "")])
@@ -185,7 +185,7 @@ def test_a_world_readable_token_file_is_a_warning(
 
 
 @pytest.fixture
-def odd_plane() -> Callable[[str], Simulator]:
+def plane_with_prefix() -> Callable[[str], Simulator]:
     def make(path_prefix: str) -> Simulator:
         return Simulator(Registry.generate(1, models=1), token=TOKEN, path_prefix=path_prefix)
 
@@ -193,10 +193,10 @@ def odd_plane() -> Callable[[str], Simulator]:
 
 
 def test_a_path_prefix_and_the_newer_api_are_found(
-    odd_plane: Callable[[str], Simulator], tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    plane_with_prefix: Callable[[str], Simulator], tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFY_API_KEY", TOKEN)
-    with odd_plane("/corp/tfy") as plane:
+    with plane_with_prefix("/corp/tfy") as plane:
         plane.prefixes = ("/api/svc/v1",)
         done = tfy_etl("check", "--host", plane.url)
     assert done.code == 0
@@ -209,7 +209,7 @@ def test_a_database_of_another_control_plane_fails_the_check(
     tfy_etl("sync")
     with Simulator(registry, token=TOKEN) as other:
         done = tfy_etl("check", "--host", other.url)
-    assert (done.code, marks(done.out)) == (2, HELD | {"copy": "FAILED"})
+    assert (done.code, check_results(done.out)) == (2, ALL_OK | {"copy": "FAILED"})
     assert f"was filled from {known.url}, and not from {other.url}" in done.out
 
 
@@ -217,7 +217,7 @@ def test_json_has_each_check_with_its_detail_and_the_fix_of_a_failure(known: Sim
     done = tfy_etl("check", "--output", "json")
     result = json.loads(done.out)
     assert (done.code, result["ok"]) == (0, True)
-    assert {each["name"]: each["ok"] for each in result["checks"]} == dict.fromkeys(HELD, True)
+    assert {each["name"]: each["ok"] for each in result["checks"]} == dict.fromkeys(ALL_OK, True)
     assert {each["fix"] for each in result["checks"]} == {None}
     done = tfy_etl("check", "--output", "json", "--database-url", "sqlite:///no/such/folder.db")
     result = json.loads(done.out)
@@ -235,7 +235,7 @@ def test_json_has_each_check_with_its_detail_and_the_fix_of_a_failure(known: Sim
 
 def test_the_help_names_every_check(tfy_etl: Cli) -> None:
     described = " ".join(tfy_etl("check", "--help").out.split()).replace("- ", "-")
-    assert [name for name in HELD if not re.search(rf"[ ,]{name}[,. ]", described)] == []
+    assert [name for name in ALL_OK if not re.search(rf"[ ,]{name}[,. ]", described)] == []
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_a_message_is_split_into_what_failed_and_what_to_do(message: str, detail
     "model",
     [None, {}, {"name": "no id"}, {"id": None, "ml_repo_id": 7}, {"id": 5.5}, {"id": "\ud800", "ml_repo_id": []}],
 )
-def test_check_of_forbidden_versions_passes_whatever_the_first_model_is(
+def test_check_passes_with_any_first_model_if_versions_are_forbidden(
     model: object, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFY_API_KEY", TOKEN)

@@ -7,7 +7,7 @@ from tests.e2e.cli.conftest import Cli
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "error"),
     [
         ("a = 1\nhost = https://x", "is not valid TOML: Invalid value (at line 2, column 8)"),
         ('log-level = "info"\npage-sise = 3', "line 2: unknown setting 'page-sise'"),
@@ -36,13 +36,13 @@ from tests.e2e.cli.conftest import Cli
         (f"# {'x' * 2**20}", "etl.toml has more than 1048576 characters"),
     ],
 )
-def test_an_error_in_the_file_names_line_and_key(text: str, said: str, folder: Path, tfy_etl: Cli) -> None:
+def test_an_error_in_the_file_names_line_and_key(text: str, error: str, folder: Path, tfy_etl: Cli) -> None:
     (folder / "etl.toml").write_text(text, encoding="utf-8")
     done = tfy_etl("--config", "etl.toml", "sync")
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("Error: ")
     assert "etl.toml" in done.err
-    assert said in done.err
+    assert error in done.err
     assert len(done.err.splitlines()) == 1
 
 
@@ -84,7 +84,7 @@ def test_a_file_sets_options_of_every_kind(plane: Simulator, folder: Path, tfy_e
 
 
 @pytest.mark.parametrize("option", ["--config", "--api-key-file"])
-def test_a_device_without_end_is_an_error(option: str, known: Simulator, tfy_etl: Cli) -> None:
+def test_an_endless_file_is_an_error(option: str, known: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", option, "/dev/zero")
     assert done.code == 2
     assert "/dev/zero has more than" in done.err

@@ -9,7 +9,7 @@ from tests.e2e.cli.commands import TOKEN
 from tests.e2e.cli.conftest import Cli
 
 
-def shown(done: Any) -> dict[str, dict[str, Any]]:
+def printed_settings(done: Any) -> dict[str, dict[str, Any]]:
     """The settings that were printed as JSON, by name."""
     assert (done.code, done.err) == (0, "")
     return {each.pop("name"): each for each in json.loads(done.out)["settings"]}
@@ -23,7 +23,7 @@ def test_each_setting_is_shown_with_its_value_and_its_source(
     monkeypatch.setenv("TFY_BASE_URL", "https://plane.tfy")
     monkeypatch.setenv("TFY_ETL_FULL", "1")
     monkeypatch.setenv("TFY_ETL_TIMEOUT", "8")
-    found = shown(tfy_etl("config", "show", "--output", "json", "--timeout", "9", "-v"))
+    found = printed_settings(tfy_etl("config", "show", "--output", "json", "--timeout", "9", "-v"))
     assert set(found) == {name.replace("_", "-") for name in Settings.__dataclass_fields__} - {"api-key"} | {"token"}
     assert {name: tuple(found[name].values()) for name in found if found[name]["source"] != "default"} == {
         "host": ("https://plane.tfy", "environment", "TFY_BASE_URL"),
@@ -37,7 +37,7 @@ def test_each_setting_is_shown_with_its_value_and_its_source(
     assert found["full-every"] == {"value": "24h", "source": "default", "origin": None}
 
 
-def test_the_settings_are_a_table_for_people(tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_output_is_a_table_of_the_settings(tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFY_ETL_ML_REPO", "1 2")
     done = tfy_etl("config", "show")
     lines = {line.split()[0]: line.split()[1:] for line in done.out.splitlines()}
@@ -69,7 +69,9 @@ def test_the_token_is_hidden_and_its_source_is_shown(
     (folder / "secret").chmod(0o600)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert tuple(shown(tfy_etl("config", "show", "--output", "json", *arguments))["token"].values()) == expected
+    assert (
+        tuple(printed_settings(tfy_etl("config", "show", "--output", "json", *arguments))["token"].values()) == expected
+    )
 
 
 @pytest.mark.parametrize("output", ["text", "json"])
@@ -97,7 +99,7 @@ def test_no_secret_is_shown(
         assert secret not in done.out + done.err
 
 
-def test_an_invalid_value_is_refused_with_its_option(tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_value_is_an_error_that_names_its_option(tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFY_ETL_PAGE_SIZE", "ten")
     done = tfy_etl("config", "show")
     assert (done.code, done.out) == (2, "")

@@ -16,7 +16,7 @@ from tests.e2e.cli.conftest import Cli
 from tests.support.databases import new_database, wait_for_waiting_locks
 
 
-def test_upgrade_creates_and_then_has_nothing_to_do(database_url: str, tfy_etl: Cli) -> None:
+def test_upgrade_creates_the_schema_and_then_changes_nothing(database_url: str, tfy_etl: Cli) -> None:
     url = ("--database-url", database_url)
     assert tfy_etl("db", "upgrade", *url).out.startswith(f"Created at revision {schema.head()}: ")
     assert tfy_etl("db", "upgrade", *url).out.startswith(f"The schema is already at revision {schema.head()}: ")
@@ -24,19 +24,20 @@ def test_upgrade_creates_and_then_has_nothing_to_do(database_url: str, tfy_etl: 
     assert tfy_etl("db", "check", *url).out == f"The schema matches this release: revision {schema.head()}.\n"
 
 
-def test_upgrade_writes_the_words_of_the_config_file_and_of_options(folder: Path, tfy_etl: Cli) -> None:
+def test_upgrade_stores_the_production_tags_of_config_file_and_option(folder: Path, tfy_etl: Cli) -> None:
     (folder / "etl.toml").write_text('production-tags = "serving"\nlower-is-better = "churn"\n', encoding="utf-8")
     url = f"sqlite:///{folder / 'registry.db'}"
     upgrade = ("--config", "etl.toml", "db", "upgrade", "--database-url", url)
-    assert (tfy_etl(*upgrade).code, words(url)) == (0, {"serving"})
+    assert (tfy_etl(*upgrade).code, production_words(url)) == (0, {"serving"})
     done = tfy_etl(*upgrade, "--production-tags", "Prod, env=live")
-    assert (done.code, words(url)) == (0, {"prod", "env:live"})
+    assert (done.code, production_words(url)) == (0, {"prod", "env:live"})
     assert "Tags and aliases that mean production: Prod, env=live.\n" in done.out
     done = tfy_etl(*upgrade, "--production-tags", ",")
     assert (done.code, "--production-tags names no word" in done.err) == (2, True)
 
 
-def words(url: str) -> set[str]:
+def production_words(url: str) -> set[str]:
+    """The stored words that mean production."""
     with engine_scope(url) as engine, engine.connect() as connection:
         return set(connection.scalars(select(ProductionWord.word)))
 
@@ -53,7 +54,7 @@ def test_upgrade_prints_both_revisions(migrated_url: str, tfy_etl: Cli) -> None:
     assert tfy_etl("db", "upgrade", *url).out.startswith(f"Migrated from {before} to {schema.head()}: ")
 
 
-def test_a_database_that_is_not_there_has_no_revision_and_is_not_made(folder: Path, tfy_etl: Cli) -> None:
+def test_a_missing_database_has_no_revision_and_is_not_created(folder: Path, tfy_etl: Cli) -> None:
     assert tfy_etl("db", "current").out == "none\n"
     assert tfy_etl("db", "check").code == 2
     assert list(folder.iterdir()) == []
@@ -67,8 +68,8 @@ def server(postgres_url: str) -> Iterator[str]:
 
 
 @contextmanager
-def started(*commands: list[str]) -> Iterator[list[subprocess.Popen[str]]]:
-    """Processes of these commands, ended at the latest here."""
+def running(*commands: list[str]) -> Iterator[list[subprocess.Popen[str]]]:
+    """Start a process for each command, and kill those that still run at the end."""
     processes = [subprocess.Popen(each, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for each in commands]
     try:
         yield processes
@@ -79,13 +80,12 @@ def started(*commands: list[str]) -> Iterator[list[subprocess.Popen[str]]]:
 
 
 @pytest.mark.timeout(300)
-def test_two_syncs_that_start_at_once_on_an_empty_server_create_the_tables_once(known: Simulator, server: str) -> None:
+def test_two_concurrent_syncs_on_an_empty_server_create_the_tables_once(known: Simulator, server: str) -> None:
     command = [COMMAND, "sync", "--output", "json", "--database-url", server, "--ml-repo"]
-    with engine_scope(server) as engine, started([*command, "1"], [*command, "2"]) as runs:
+    with engine_scope(server) as engine, running([*command, "1"], [*command, "2"]) as runs:
         with engine.begin() as connection:
-            postgresql.DIALECT.lock_schema_exclusive(
-                connection
-            )  # both find an empty schema before either creates the tables
+            # Both find an empty schema before either creates the tables.
+            postgresql.DIALECT.lock_schema_exclusive(connection)
             wait_for_waiting_locks(server, 2)
         ended = [run.communicate(timeout=100) for run in runs]
 
@@ -95,7 +95,7 @@ def test_two_syncs_that_start_at_once_on_an_empty_server_create_the_tables_once(
         assert schema.current(engine) == schema.head()
 
 
-def test_dry_run_on_an_empty_server_creates_nothing_and_names_the_command_that_does(
+def test_a_dry_run_on_an_empty_server_is_an_error_and_creates_nothing(
     known: Simulator, server: str, tfy_etl: Cli
 ) -> None:
     done = tfy_etl("sync", "--dry-run", "--log-level", "error", "--database-url", server)

@@ -24,7 +24,7 @@ SENTENCES = [
 ]
 
 
-def test_the_demo_announces_each_change_and_then_shows_it_in_a_sentence(folder: Path, tfy_etl: Cli) -> None:
+def test_the_demo_announces_each_change_and_then_prints_its_sentence(folder: Path, tfy_etl: Cli) -> None:
     done = tfy_etl("demo")
     assert (done.code, done.err) == (0, "")
     announced = done.out.partition("A day passes")[2].partition("\n\n")[0]
@@ -57,7 +57,7 @@ def test_the_demo_writes_the_report_and_names_commands_that_work(folder: Path, t
     assert (history.code, status.code) == (0, 0)
 
 
-def test_without_its_libraries_the_demo_says_how_to_get_the_report(folder: Path) -> None:
+def test_without_the_report_libraries_the_demo_names_the_extra(folder: Path) -> None:
     script = "import sys; sys.modules['jinja2'] = None; from etl.cli import main; main()"
     done = execute(sys.executable, "-c", script, "demo", cwd=folder)
     assert (done.code, done.err) == (0, "")
@@ -72,7 +72,7 @@ def test_the_demo_runs_twice_in_the_same_folder(tfy_etl: Cli) -> None:
     assert "[info]" in again.err
 
 
-def test_other_files_are_made_but_never_replaced(folder: Path, tfy_etl: Cli) -> None:
+def test_the_demo_creates_named_files_and_never_replaces_existing_ones(folder: Path, tfy_etl: Cli) -> None:
     for mine, file in (("mine.db", "mine.db"), ("page.html", "page.db")):
         (folder / mine).write_text("precious")
         done = tfy_etl("demo", "--file", file)
@@ -115,7 +115,7 @@ def test_the_demo_ignores_the_settings_of_the_user(tfy_etl: Cli, monkeypatch: py
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_tables_are_readable_at_any_usual_width(width: int, tfy_etl: Cli) -> None:
+def test_tables_fit_the_width_of_the_terminal_without_truncation(width: int, tfy_etl: Cli) -> None:
     tfy_etl("demo")
     file = io.StringIO()
     out = Console(file=file, width=width, markup=False, emoji=False, highlight=False)
@@ -125,8 +125,8 @@ def test_tables_are_readable_at_any_usual_width(width: int, tfy_etl: Cli) -> Non
     text = file.getvalue()
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    for whole in ("operations", "claims-triage", "ML repo"):
-        assert whole in text
+    for word in ("operations", "claims-triage", "ML repo"):
+        assert word in text
 
 
 def test_text_from_the_registry_is_sanitized() -> None:

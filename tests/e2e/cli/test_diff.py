@@ -7,7 +7,9 @@ from etl.simulator import MODEL_VERSIONS, MODELS, Registry, Simulator
 from tests.e2e.cli.conftest import Cli
 
 
-def test_diff_shows_moments_in_sentences_or_as_json(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+def test_diff_prints_the_changes_since_a_moment_as_sentences_or_json(
+    known: Simulator, registry: Registry, tfy_etl: Cli
+) -> None:
     assert tfy_etl("sync").code == 0
     first = registry.records(MODELS)[0]
     registry.set_tags(first["latest_version"]["id"], ["production"])
@@ -29,25 +31,25 @@ def test_diff_shows_moments_in_sentences_or_as_json(known: Simulator, registry: 
     assert tfy_etl("diff", "--dry-run").out == "From the tables to the source: 0 differences.\n"
 
 
-def test_a_dry_run_takes_the_settings_of_sync(
+def test_a_dry_run_uses_the_settings_of_sync(
     known: Simulator, registry: Registry, tfy_etl: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert tfy_etl("sync").code == 0
     for repo in ("1", "2"):
-        of_repo = next(each for each in registry.records(MODELS) if each["ml_repo_id"] == repo)
-        registry.set_tags(of_repo["latest_version"]["id"], ["production"])
+        model_of_repo = next(each for each in registry.records(MODELS) if each["ml_repo_id"] == repo)
+        registry.set_tags(model_of_repo["latest_version"]["id"], ["production"])
     (folder / "etl.toml").write_text('versions = "latest"\nml-repo = ["1"]')
     monkeypatch.setenv("TFY_ETL_ACCEPT_COVERAGE", "1")
     known.log.clear()
-    in_file = tfy_etl("--config", "etl.toml", "diff", "--dry-run").out
-    assert in_file.startswith("From the tables to the source: 2 differences.\n")
+    with_file = tfy_etl("--config", "etl.toml", "diff", "--dry-run").out
+    assert with_file.startswith("From the tables to the source: 2 differences.\n")
     assert {each.path.rpartition("/")[2] for each in known.log} == {"ml-repos", "models"}
-    of_line = tfy_etl("--config", "etl.toml", "diff", "--dry-run", "--ml-repo", "2").out
-    assert of_line.startswith("From the tables to the source: 2 differences.\n")
-    assert of_line != in_file
+    with_option = tfy_etl("--config", "etl.toml", "diff", "--dry-run", "--ml-repo", "2").out
+    assert with_option.startswith("From the tables to the source: 2 differences.\n")
+    assert with_option != with_file
 
 
-def test_settings_of_sync_from_elsewhere_are_no_options_of_a_comparison(
+def test_a_comparison_ignores_sync_settings_of_config_file_and_environment(
     known: Simulator, tfy_etl: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert tfy_etl("sync").code == 0
@@ -57,10 +59,12 @@ def test_settings_of_sync_from_elsewhere_are_no_options_of_a_comparison(
     assert (done.code, done.err) == (0, "")
 
 
-def test_diff_of_two_versions_says_which_one_has_what(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+def test_diff_of_two_versions_names_the_version_that_has_each_tag(
+    known: Simulator, registry: Registry, tfy_etl: Cli
+) -> None:
     model = registry.records(MODELS)[0]
-    of_model = [each for each in registry.records(MODEL_VERSIONS) if each["model_id"] == model["id"]]
-    for version in of_model:
+    versions = [each for each in registry.records(MODEL_VERSIONS) if each["model_id"] == model["id"]]
+    for version in versions:
         registry.set_tags(version["id"], [f"only-{version['fqn'].rpartition(':')[2]}"])
     assert tfy_etl("sync").code == 0
     title, *lines = tfy_etl("diff", model["name"], "--versions", "v1", "2").out.splitlines()
@@ -73,7 +77,7 @@ def test_diff_of_two_versions_says_which_one_has_what(known: Simulator, registry
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "error"),
     [
         ((), "Pass one of --from, --versions and --dry-run."),
         (("--from", "1h", "--dry-run"), "Pass one of --from, --versions and --dry-run."),
@@ -93,9 +97,9 @@ def test_diff_of_two_versions_says_which_one_has_what(known: Simulator, registry
         (("fraud", "--versions", "1", "9" * 20), f"'{'9' * 20}' is not the number of a version: use 5 or v5."),
     ],
 )
-def test_a_wrong_form_is_explained(arguments: tuple[str, ...], said: str, known: Simulator, tfy_etl: Cli) -> None:
+def test_invalid_arguments_are_an_error(arguments: tuple[str, ...], error: str, known: Simulator, tfy_etl: Cli) -> None:
     if arguments and arguments[-1] == "2h":
         assert tfy_etl("sync").code == 0
     done = tfy_etl("diff", *arguments)
     assert (done.code, done.out) == (2, "")
-    assert said in done.err
+    assert error in done.err

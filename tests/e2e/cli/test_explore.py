@@ -33,7 +33,7 @@ def test_a_missing_file_is_an_error_and_not_created(tfy_etl: Cli, folder: Path) 
     assert list(folder.iterdir()) == []
 
 
-def test_a_file_of_an_older_release_is_left_as_it_is(tfy_etl: Cli, folder: Path) -> None:
+def test_a_file_without_tables_is_an_error_and_left_unchanged(tfy_etl: Cli, folder: Path) -> None:
     (folder / "tfy-registry.db").touch()
     done = tfy_etl("explore")
     assert (done.code, done.out) == (2, "")
@@ -76,8 +76,10 @@ def test_the_browser_opens_on_request(migrated_file: Path, folder: Path, monkeyp
     opener.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
     opener.chmod(0o755)
     monkeypatch.setenv("BROWSER", f"{opener} %s")
-    for arguments, asked in ((["--no-open"], False), (["--open"], True)):
+    for arguments, expected in ((["--no-open"], False), (["--open"], True)):
         with exploring(f"sqlite:///{migrated_file}", *arguments) as (_, url):
-            assert httpx.get(url, timeout=patience()).status_code == 200  # by then it has done what it was asked
-        assert opened.exists() == asked
+            assert (
+                httpx.get(url, timeout=patience()).status_code == 200
+            )  # the browser is opened before the server responds
+        assert opened.exists() == expected
     assert opened.read_text() == f"{url}\n"

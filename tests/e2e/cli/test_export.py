@@ -31,7 +31,7 @@ def test_the_export_prints_its_tables_and_rows(synced: None, folder: Path, tfy_e
     assert (done.code, done.err) == (0, "")
 
 
-def test_json_is_the_manifest(synced: None, folder: Path, tfy_etl: Cli) -> None:
+def test_json_output_equals_the_manifest(synced: None, folder: Path, tfy_etl: Cli) -> None:
     done = tfy_etl("export", "--format", "csv", "--output", "json", "out")
 
     assert done.code == 0
@@ -65,7 +65,7 @@ def test_an_older_export_is_replaced_by_one_of_any_format(
         ([], "Missing argument 'DIR'. See tfy-etl export --help."),
     ],
 )
-def test_an_impossible_export_is_one_line_with_code_2(
+def test_an_invalid_export_is_a_one_line_error_with_code_2(
     arguments: list[str], line: str, synced: None, folder: Path, tfy_etl: Cli
 ) -> None:
     (folder / "out").mkdir()

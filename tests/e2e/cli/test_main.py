@@ -28,8 +28,8 @@ def test_help_shows_the_commands_the_options_in_groups_and_a_first_run(tfy_etl: 
     done = tfy_etl("--help")
     assert (done.code, done.err) == (0, "")
     assert [line.split()[0] for line in _section(done.out, "Commands:")] == COMMANDS
-    order = ["Commands:", "Control plane and database:", "Requests:", "Logs:", "Monitoring:", "Other options:"]
-    assert [line.strip() for line in done.out.splitlines() if line.strip() in order] == order
+    headings = ["Commands:", "Control plane and database:", "Requests:", "Logs:", "Monitoring:", "Other options:"]
+    assert [line.strip() for line in done.out.splitlines() if line.strip() in headings] == headings
     assert "...\n" not in done.out.partition("\n")[2]
     connection = (
         "--host",
@@ -57,8 +57,8 @@ def test_help_shows_the_commands_the_options_in_groups_and_a_first_run(tfy_etl: 
 
 def test_help_of_sync_shows_its_options_in_groups(tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "-h")
-    order = ["Scope:", "Comparison:", "Deletes:", "Requests:", "Run:", "Other options:"]
-    assert [line.strip() for line in done.out.splitlines() if line.strip() in order] == order
+    headings = ["Scope:", "Comparison:", "Deletes:", "Requests:", "Run:", "Other options:"]
+    assert [line.strip() for line in done.out.splitlines() if line.strip() in headings] == headings
     for option in ("--full", "--ml-repo", "--fqn", "--name", "--run-id", "--include-empty / --exclude-empty",
                    "--versions", "--page-size", "--concurrency", "--dry-run", "--no-delete", "--allow-mass-delete",
                    "--max-delete-share", "--output", "--lock-wait", "--full-every", "--max-sweeps"):  # fmt: skip
@@ -77,7 +77,7 @@ def test_every_command_has_help_within_80_columns(command: str, tfy_etl: Cli, mo
 @pytest.mark.parametrize(
     "group", [(), *((name,) for name, each in cli.commands.items() if isinstance(each, click.Group))]
 )
-def test_no_line_of_a_list_of_commands_is_cut_short(
+def test_no_command_summary_in_a_help_text_is_truncated(
     group: tuple[str, ...], tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -96,7 +96,7 @@ def test_the_version_option_works_before_and_after_the_command(tfy_etl: Cli) -> 
     }
 
 
-def test_a_schema_in_the_environment_needs_no_database_url_there(
+def test_a_schema_in_the_environment_applies_to_the_database_url_option(
     tfy_etl: Cli, known: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFY_ETL_SCHEMA", "production")
@@ -155,10 +155,10 @@ def test_importing_the_main_module_runs_nothing(capsys: pytest.CaptureFixture[st
 
 
 def test_a_python_caller_can_capture_the_output(monkeypatch: pytest.MonkeyPatch, tfy_etl: Cli) -> None:
-    taken = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", taken)
+    captured = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", captured)
     assert tfy_etl("--version").code == 0
-    assert etl.__version__ in taken.getvalue()
+    assert etl.__version__ in captured.getvalue()
 
 
 def test_a_closed_pipe_ends_the_command_silently(known: Simulator, tfy_etl: Cli) -> None:
@@ -172,8 +172,8 @@ def test_a_closed_pipe_ends_the_command_silently(known: Simulator, tfy_etl: Cli)
 
 
 def test_characters_outside_the_encoding_are_escaped(folder: Path) -> None:
-    shown = ("--ca-bundle", "zertifikat-\u00fc.pem", "config", "show")
-    done = execute(COMMAND, *shown, cwd=folder, env={"PYTHONIOENCODING": "ascii"})
+    arguments = ("--ca-bundle", "zertifikat-\u00fc.pem", "config", "show")
+    done = execute(COMMAND, *arguments, cwd=folder, env={"PYTHONIOENCODING": "ascii"})
     assert done.code == 0
     assert r"zertifikat-\xfc.pem" in done.out
 
@@ -209,7 +209,7 @@ def _section(text: str, title: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("command", "formats"), [("export", FORMATS), ("schema", WRITERS)])
-def test_every_existing_format_is_an_option(command: str, formats: Iterable[str]) -> None:
+def test_the_format_option_offers_every_format(command: str, formats: Iterable[str]) -> None:
     (option,) = (each for each in cli.commands[command].params if each.name == "format")
     assert isinstance(option.type, click.Choice)
     assert sorted(option.type.choices) == sorted(formats)

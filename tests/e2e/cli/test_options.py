@@ -10,16 +10,16 @@ from etl.simulator import Simulator
 from tests.e2e.cli.commands import TOKEN
 from tests.e2e.cli.conftest import Cli
 
-NOWHERE = "http://127.0.0.1:9"
+UNREACHABLE = "http://127.0.0.1:9"
 
 
-def limits(plane: Simulator) -> set[str]:
-    """The sizes of the requested pages, without those of probes, which ask for one record."""
+def requested_page_sizes(plane: Simulator) -> set[str]:
+    """The sizes of the requested pages, except those of probes, which request one record."""
     return {each.query["limit"] for each in plane.log} - {"1"}
 
 
 @pytest.mark.parametrize(
-    ("option", "variable", "in_file", "asked"),
+    ("option", "variable", "in_file", "expected"),
     [
         ("3", "4", "5", {"3"}),
         (None, "4", "5", {"4"}),
@@ -32,7 +32,7 @@ def test_precedence_is_option_environment_file_default(
     option: str | None,
     variable: str | None,
     in_file: str | None,
-    asked: set[str],
+    expected: set[str],
     known: Simulator,
     folder: Path,
     tfy_etl: Cli,
@@ -43,15 +43,15 @@ def test_precedence_is_option_environment_file_default(
         monkeypatch.setenv("TFY_ETL_PAGE_SIZE", variable)
     arguments = ["--page-size", option] if option else []
     assert tfy_etl("sync", "--config", "etl.toml", *arguments).code == 0
-    assert limits(known) == asked
+    assert requested_page_sizes(known) == expected
 
 
 def test_precedence_holds_for_the_host(
     known: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder / "etl.toml").write_text(f'host = "{NOWHERE}"')
+    (folder / "etl.toml").write_text(f'host = "{UNREACHABLE}"')
     assert tfy_etl("check", "--config", "etl.toml").code == 0  # TFY_HOST beats the file
-    monkeypatch.setenv("TFY_HOST", NOWHERE)
+    monkeypatch.setenv("TFY_HOST", UNREACHABLE)
     assert tfy_etl("check", "--host", known.url).code == 0  # the option beats TFY_HOST
     (folder / "etl.toml").write_text(f'host = "{known.url}"')
     monkeypatch.delenv("TFY_HOST")
@@ -84,11 +84,11 @@ def test_the_host_is_read_from_each_of_its_variables(
     assert tfy_etl("check").code == 0
 
 
-def test_among_the_hosts_variables_the_documented_order_counts(
+def test_the_variables_of_the_host_have_the_documented_precedence(
     known: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TFY_BASE_URL", NOWHERE)
-    monkeypatch.setenv("TFY_API_HOST", NOWHERE)
+    monkeypatch.setenv("TFY_BASE_URL", UNREACHABLE)
+    monkeypatch.setenv("TFY_API_HOST", UNREACHABLE)
     assert tfy_etl("check").code == 0
 
 
@@ -113,7 +113,7 @@ def token_files(folder: Path) -> None:
         ([], {}, "good", 0),
     ],
 )
-def test_the_token_is_taken_from_the_option_the_environment_the_file_named_there_or_in_the_config(
+def test_precedence_holds_for_the_token_and_its_file(
     *,
     arguments: list[str],
     environment: dict[str, str],
@@ -148,7 +148,7 @@ def test_global_options_work_before_and_after_the_command(
     assert (done.code, done.err) == (0, "")
 
 
-def test_nothing_after_two_dashes_is_an_option(tfy_etl: Cli) -> None:
+def test_an_option_after_two_dashes_is_an_argument(tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--", "--host")
     assert (done.code, done.err) == (2, "Error: Got unexpected extra argument (--host). See tfy-etl sync --help.\n")
 
@@ -158,7 +158,7 @@ def test_an_option_without_a_value_does_not_consume_the_command(tfy_etl: Cli) ->
     assert (done.code, done.err) == (2, "Error: Option '--host' requires an argument. See tfy-etl --help.\n")
 
 
-def test_the_variable_of_the_output_format_applies_to_commands_that_read(
+def test_the_variable_of_the_output_format_applies_to_every_command_with_a_result(
     known: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFY_ETL_OUTPUT", "json")
@@ -167,7 +167,7 @@ def test_the_variable_of_the_output_format_applies_to_commands_that_read(
     assert not tfy_etl("status", "--output", "text").out.startswith("{")
 
 
-def test_the_output_format_of_the_config_file_applies_to_commands_that_read(
+def test_the_output_format_of_the_config_file_applies_to_every_command_with_a_result(
     known: Simulator, folder: Path, tfy_etl: Cli
 ) -> None:
     (folder / "settings.toml").write_text('output = "json"')
@@ -175,7 +175,7 @@ def test_the_output_format_of_the_config_file_applies_to_commands_that_read(
         json.loads(tfy_etl("--config", "settings.toml", *command).out)
 
 
-def test_the_database_url_may_come_from_a_file(
+def test_the_database_url_is_read_from_a_file(
     known: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "url").write_text("sqlite:///from-file.db\n")
@@ -195,7 +195,7 @@ def test_the_database_url_may_come_from_a_file(
         (b" \n", "The file named by TFY_ETL_DATABASE_URL_FILE is empty: write the database URL to it."),
     ],
 )
-def test_an_invalid_file_of_the_database_url_is_one_line(
+def test_an_invalid_database_url_file_is_a_one_line_error(
     content: bytes | None, error: str, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if content is not None:
@@ -205,7 +205,7 @@ def test_an_invalid_file_of_the_database_url_is_one_line(
     assert (done.code, done.err) == (2, f"Error: {error}\n")
 
 
-def test_an_invalid_file_of_the_database_url_fails_no_command_that_does_not_need_it(
+def test_an_invalid_database_url_file_fails_only_commands_that_need_it(
     known: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFY_ETL_DATABASE_URL_FILE", "missing")
@@ -215,7 +215,7 @@ def test_an_invalid_file_of_the_database_url_fails_no_command_that_does_not_need
     assert (folder / "named.db").exists()
 
 
-def test_the_password_of_the_file_is_in_no_output(
+def test_the_password_in_the_database_url_file_is_in_no_output(
     folder: Path, tfy_etl: Cli, known: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "url").write_text("postgresql://u:hush-hush@127.0.0.1:1/db")

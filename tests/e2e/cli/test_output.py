@@ -13,8 +13,8 @@ from tests.e2e.cli.commands import COMMAND, FAULTY, TOKEN, execute
 from tests.e2e.cli.conftest import Cli
 from tests.support.preloaded_command import Done
 
-FULL = "Error: Cannot print the result: No space left on device. Fix the target of stdout, then run again.\n"
-PRINTERS = [
+NO_SPACE = "Error: Cannot print the result: No space left on device. Fix the target of stdout, then run again.\n"
+PRINTING_COMMANDS = [
     "status",
     "status --output json",
     "check",
@@ -43,7 +43,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator
 
 @pytest.fixture
 def synced(known: Simulator, tfy_etl: Cli) -> None:
-    """A current database in the working directory."""
+    """A synced database in the working directory."""
     tfy_etl("sync")
 
 
@@ -52,18 +52,20 @@ def shell(line: str, folder: Path, **env: str) -> Done:
     return execute("/bin/sh", "-c", line.replace("tfy-etl", f"{COMMAND} --log-level error"), cwd=folder, env=env)
 
 
-@pytest.mark.parametrize("command", PRINTERS)
-def test_a_result_on_a_full_disk_fails_with_one_line(command: str, synced: None, folder: Path) -> None:
-    assert shell(f"tfy-etl {command} > /dev/full", folder) == (1, "", FULL)
+@pytest.mark.parametrize("command", PRINTING_COMMANDS)
+def test_a_result_on_a_full_disk_is_a_one_line_error(command: str, synced: None, folder: Path) -> None:
+    assert shell(f"tfy-etl {command} > /dev/full", folder) == (1, "", NO_SPACE)
 
 
 @pytest.mark.parametrize(
     "variable",
     ["LANG=C", "LC_ALL=POSIX", "LC_ALL=xx_YY", "PYTHONIOENCODING=ascii", "PYTHONUTF8=0", "PYTHONUNBUFFERED=1"],
 )
-def test_a_full_disk_is_one_line_with_any_locale_and_buffering(variable: str, synced: None, folder: Path) -> None:
+def test_a_full_disk_is_a_one_line_error_with_any_locale_and_buffering(
+    variable: str, synced: None, folder: Path
+) -> None:
     name, _, value = variable.partition("=")
-    assert shell("tfy-etl status > /dev/full", folder, **{name: value}) == (1, "", FULL)
+    assert shell("tfy-etl status > /dev/full", folder, **{name: value}) == (1, "", NO_SPACE)
 
 
 @pytest.mark.parametrize(
@@ -114,11 +116,11 @@ def test_a_bug_on_full_disks_exits_with_1(known: Simulator, folder: Path) -> Non
     assert done.code == 1
 
 
-def test_a_non_blocking_pipe_gets_all_of_a_long_result(folder: Path) -> None:
+def test_a_non_blocking_pipe_receives_a_whole_long_result(folder: Path) -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    holds = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-    whole = execute(COMMAND, "schema", cwd=folder).out.encode()
+    capacity = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    expected = execute(COMMAND, "schema", cwd=folder).out.encode()
     process = subprocess.Popen([COMMAND, "schema"], stdout=writer, stderr=subprocess.PIPE)
     os.close(writer)
     parts = list[bytes]()
@@ -131,5 +133,5 @@ def test_a_non_blocking_pipe_gets_all_of_a_long_result(folder: Path) -> None:
     thread.start()
     _, err = process.communicate()
     thread.join()
-    assert (process.returncode, err, b"".join(parts)) == (0, b"", whole)
-    assert len(whole) > holds
+    assert (process.returncode, err, b"".join(parts)) == (0, b"", expected)
+    assert len(expected) > capacity

@@ -1,4 +1,4 @@
-"""The token and the database's password are in no output, with any failure."""
+"""The token and the database password are in no output, after any failure."""
 
 import base64
 import json
@@ -18,9 +18,9 @@ from tests.e2e.cli.conftest import Cli
 from tests.support.spellings import SPELLINGS, repeated
 
 PASSWORD = "p@ss/word-hush"
-ODD = r"""ey"J+/a%20b&c<d>\'e=f"""
+ODD_TOKEN = r"""ey"J+/a%20b&c<d>\'e=f"""
 """A token that differs in every encoding."""
-USUAL = "eyJhbGciOi.eyJzdWIiOi.c2lnbmF0-_dXJl"
+USUAL_TOKEN = "eyJhbGciOi.eyJzdWIiOi.c2lnbmF0-_dXJl"
 
 ECHOES: dict[str, Callable[[str], str]] = SPELLINGS | {
     "as a header in capitals": lambda token: f"AUTHORIZATION: BEARER {token}".upper(),
@@ -32,21 +32,21 @@ USUAL_ENCODINGS = {
     *("as it is", "with its scheme", "in capitals", "as a header in capitals", "in a URL", "in a path", "in a form"),
     *("in HTML", "in JSON", "in base64", "in base64 with its scheme", "cut off in the middle"),
 }
-"""Those that hide every token, also one of few letters and digits."""
+"""The encodings in which any token is redacted, even one with many special characters."""
 STATUSES = ("200", "302", "400", "401", "403", "404", "422", "429", "500")
 
 
-def tables(path: Path) -> str:
-    """The whole content of a database, as text."""
+def database_dump(path: Path) -> str:
+    """The content of a database as SQL text."""
     if not path.exists():
         return ""
     database = sqlite3.connect(path)
-    held = "\n".join(database.iterdump())
+    dump = "\n".join(database.iterdump())
     database.close()
-    return held
+    return dump
 
 
-def pieces(token: str) -> list[str]:
+def fragments(token: str) -> list[str]:
     """The parts of a token that no text may contain: any eight characters of it, and of its base64."""
     whole = [token, *(base64.b64encode(bytes(before) + token.encode()).decode()[4:-4] for before in range(3))]
     return [text[start : start + 8] for text in whole for start in range(len(text) - 7)]
@@ -56,36 +56,36 @@ def pieces(token: str) -> list[str]:
 @pytest.mark.parametrize("faults", [[], ["reset,times=1"], ["flaky_500"]], ids=str)
 def test_the_token_is_in_no_output(form: str, faults: list[str], known: Simulator, folder: Path, tfy_etl: Cli) -> None:
     known.faults = [fault(each) for each in faults]
-    said = [
+    output = [
         tfy_etl(command, "--max-retries", "1", "--log-level", "debug", "--log-format", form)
         for command in ("sync", "check", "status")
     ]
-    assert TOKEN not in "".join(done.out + done.err for done in said)
-    assert TOKEN not in tables(folder / "tfy-registry.db")
+    assert TOKEN not in "".join(done.out + done.err for done in output)
+    assert TOKEN not in database_dump(folder / "tfy-registry.db")
     assert TOKEN not in "".join(path.name for path in folder.iterdir())
 
 
 def test_the_token_is_in_no_output_with_any_fault_of_the_control_plane(
     known: Simulator, folder: Path, tfy_etl: Cli
 ) -> None:
-    for written in (*(f"{name},every=3" for name in FAULTS), "forbid:models", "expired_token_after:3"):
-        known.faults = [fault(written)]
+    for spec in (*(f"{name},every=3" for name in FAULTS), "forbid:models", "expired_token_after:3"):
+        known.faults = [fault(spec)]
         done = tfy_etl("sync", "--max-retries", "0", "--timeout", "0.2", "--log-level", "debug")
         assert TOKEN not in done.out + done.err
-    assert TOKEN not in tables(folder / "tfy-registry.db")
+    assert TOKEN not in database_dump(folder / "tfy-registry.db")
 
 
 @pytest.fixture
 def echo() -> Iterator[str]:
-    """A server that repeats the token in the encoding of its path, as error pages of some proxies do."""
+    """A server that echoes the token in the encoding that the path names, as some proxies do."""
 
     class Echo(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             _, status, form, number, *_ = self.path.split("/")
-            spelled = list(ECHOES.values())[int(number)](self.headers["Authorization"].removeprefix("Bearer "))
-            body = FORMS[form](f"you sent {spelled}").encode()
+            encoded = list(ECHOES.values())[int(number)](self.headers["Authorization"].removeprefix("Bearer "))
+            body = FORMS[form](f"you sent {encoded}").encode()
             self.send_response(int(status))
-            self.send_header("Location", f"https://login.example/{quote(spelled[-50:])}")
+            self.send_header("Location", f"https://login.example/{quote(encoded[-50:])}")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -104,39 +104,39 @@ FORMS: dict[str, Callable[[str], str]] = {
     "error": lambda text: json.dumps({"statusCode": 400, "message": text}),
     "detail": lambda text: json.dumps({"detail": [{"loc": ["header"], "msg": text, "type": "odd"}]}),
 }
-"""A page of a proxy, and the two forms of errors of the API."""
+"""The page of a proxy, and the two formats of API errors."""
 
 
 @pytest.mark.parametrize("spelling", ECHOES)
-def test_a_token_that_the_server_repeats_in_any_encoding_is_redacted(
+def test_a_token_that_the_server_echoes_in_any_encoding_is_redacted(
     spelling: str, echo: str, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = ODD if spelling in USUAL_ENCODINGS else USUAL
+    token = ODD_TOKEN if spelling in USUAL_ENCODINGS else USUAL_TOKEN
     monkeypatch.setenv("TFY_API_KEY", token)
     number = list(ECHOES).index(spelling)
-    spelled = ECHOES[spelling](token).strip()
-    usual = [(status, "page") for status in STATUSES]
+    encoded = ECHOES[spelling](token).strip()
+    page_cases = [(status, "page") for status in STATUSES]
     for status, form in (
-        usual if spelling in USUAL_ENCODINGS else [("302", "page"), ("400", "error"), ("500", "detail")]
+        page_cases if spelling in USUAL_ENCODINGS else [("302", "page"), ("400", "error"), ("500", "detail")]
     ):
         host = f"{echo}/{status}/{form}/{number}"
         done = tfy_etl("sync", "--host", host, "--max-retries", "0", "--log-level", "debug")
         assert done.code in {1, 2}
-        said = done.out + done.err + tables(folder / "tfy-registry.db")
-        in_capitals = said.upper()
-        assert [piece for piece in pieces(token) if piece.upper() in in_capitals] == []
-        assert spelling not in SPELLINGS or repeated(spelled, said) == []
+        output = done.out + done.err + database_dump(folder / "tfy-registry.db")
+        in_capitals = output.upper()
+        assert [fragment for fragment in fragments(token) if fragment.upper() in in_capitals] == []
+        assert spelling not in SPELLINGS or repeated(encoded, output) == []
 
 
-def test_an_error_of_the_api_is_shown_and_any_other_body_is_not(
+def test_an_api_error_is_shown_and_any_other_body_is_not(
     echo: str, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFY_API_KEY", "none-of-it-is-repeated")
     number = list(ECHOES).index("in hexadecimal")
     monkeypatch.setitem(ECHOES, "in hexadecimal", lambda _: "a bad request")
-    said = [tfy_etl("sync", "--host", f"{echo}/400/{form}/{number}", "--max-retries", "0").err for form in FORMS]
-    assert ["you sent a bad request" in each for each in said] == [False, True, True]
-    assert "(400 Bad Request: header: you sent a bad request)" in said[2]
+    output = [tfy_etl("sync", "--host", f"{echo}/400/{form}/{number}", "--max-retries", "0").err for form in FORMS]
+    assert ["you sent a bad request" in each for each in output] == [False, True, True]
+    assert "(400 Bad Request: header: you sent a bad request)" in output[2]
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
@@ -148,8 +148,8 @@ def test_the_database_password_is_in_no_output(
     in_query = make_url(migrated_url).update_query_dict({"password": PASSWORD, "sslpassword": PASSWORD})
     wrong = named.set(database="no_such_database")
     for url in (named, in_query, wrong):
-        written = url.render_as_string(hide_password=False)
-        done = tfy_etl(*command, "--log-level", "debug", "--database-url", written)
+        url_text = url.render_as_string(hide_password=False)
+        done = tfy_etl(*command, "--log-level", "debug", "--database-url", url_text)
         for spelling in (PASSWORD, "p%40ss"):
             assert spelling not in done.out + done.err
 
@@ -175,10 +175,10 @@ def test_the_error_of_an_unreachable_database_has_no_password(
     by: str, url: str, folder: Path, tfy_etl: Cli, known: Simulator
 ) -> None:
     for password in ("hush-hush", r"hu%27sh%5C%22hush", "hu%DFsh-hush"):
-        written = url.format(password)
-        (folder / "config.toml").write_text(f"database-url = '{written}'\n", encoding="utf-8")
-        given = ("--database-url", written) if by == "option" else ("--config", "config.toml")
-        done = tfy_etl("sync", *given, "--log-level", "debug")
+        url_text = url.format(password)
+        (folder / "config.toml").write_text(f"database-url = '{url_text}'\n", encoding="utf-8")
+        arguments = ("--database-url", url_text) if by == "option" else ("--config", "config.toml")
+        done = tfy_etl("sync", *arguments, "--log-level", "debug")
         assert done.code in {1, 2}
         assert done.err.splitlines()[-1].startswith("Error: ")
         assert "Traceback" not in done.err
@@ -235,21 +235,21 @@ def test_a_record_with_the_token_is_stored_exactly_and_printed_redacted(
     assert "***" in done[1].out
     assert "***" in done[3].out
     assert [each for each in (loaded, *done) if TOKEN in each.out + each.err] == []
-    assert tables(folder / "tfy-registry.db").count(TOKEN) >= 4
+    assert database_dump(folder / "tfy-registry.db").count(TOKEN) >= 4
 
 
 @pytest.mark.parametrize("spelling", ["in hexadecimal", "separated by zero-width spaces", "its first two thirds"])
-def test_a_record_with_the_token_in_another_encoding_is_quoted_in_no_error(
+def test_a_record_with_the_encoded_token_is_quoted_in_no_error(
     spelling: str, known: Simulator, registry: Registry, folder: Path, tfy_etl: Cli
 ) -> None:
-    spelled = SPELLINGS[spelling](TOKEN)
-    registry.set_fields("2", {"manifest": {"name": spelled}})
+    encoded = SPELLINGS[spelling](TOKEN)
+    registry.set_fields("2", {"manifest": {"name": encoded}})
     done = tfy_etl("sync", "--ml-repo", "9")
     assert done.code == 2
-    assert repeated(spelled, done.out + done.err + tables(folder / "tfy-registry.db")) == []
+    assert repeated(encoded, done.out + done.err + database_dump(folder / "tfy-registry.db")) == []
 
 
-def test_a_token_file_that_holds_no_text_is_not_quoted(known: Simulator, folder: Path, tfy_etl: Cli) -> None:
+def test_a_token_file_with_binary_content_is_not_quoted(known: Simulator, folder: Path, tfy_etl: Cli) -> None:
     (folder / "token").write_bytes(b"hush\xff")
     (folder / "token").chmod(0o600)
     done = tfy_etl("sync", "--api-key-file", "token")
@@ -273,14 +273,14 @@ def test_a_folder_given_as_the_token_file_is_an_error(known: Simulator, folder: 
 
 
 @pytest.mark.parametrize("argument", [TOKEN, f"--{TOKEN}", f"--timeout={TOKEN}", f"--ca-bundle={TOKEN}"])
-def test_a_token_on_the_command_line_is_not_repeated(argument: str, known: Simulator, tfy_etl: Cli) -> None:
+def test_a_token_on_the_command_line_is_not_echoed(argument: str, known: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", argument)
     assert done.code == 2
     assert TOKEN not in done.err
 
 
 @pytest.mark.parametrize("host", ["https://u:hush@plane.example", "http:/u:hush@plane.example", "u:hush@plane.example"])
-def test_a_password_in_the_host_is_not_repeated(host: str, tfy_etl: Cli, known: Simulator) -> None:
+def test_a_password_in_the_host_is_not_echoed(host: str, tfy_etl: Cli, known: Simulator) -> None:
     done = tfy_etl("sync", "--host", host)
     assert (done.code, done.err) == (
         2,

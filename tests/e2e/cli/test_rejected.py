@@ -24,35 +24,35 @@ def rejected(env: SyncEnv, *arguments: str, exit_code: int = 0) -> list[str]:
     return env.command(*arguments, command="rejected", exit_code=exit_code).splitlines()
 
 
-def in_json(env: SyncEnv, *arguments: str, exit_code: int = 0) -> Any:
+def rejected_json(env: SyncEnv, *arguments: str, exit_code: int = 0) -> Any:
     """The JSON object that `tfy-etl rejected` prints."""
     (line,) = rejected(env, *arguments, "--output", "json", exit_code=exit_code)
     return json.loads(line)
 
 
-def spoil(env: SyncEnv, *ids: str) -> None:
-    """Nest records of the source too deep to be stored."""
+def nest_too_deep(env: SyncEnv, *ids: str) -> None:
+    """Nest these source records too deep to be stored."""
     for each in ids:
         env.registry.set_fields(each, {"deep": DEEP})
 
 
-def mend(env: SyncEnv, *ids: str) -> None:
-    """Restore the records."""
+def remove_nesting(env: SyncEnv, *ids: str) -> None:
+    """Remove the deep nesting again, so that the records can be stored."""
     for each in ids:
         env.registry.set_fields(each, {"deep": None})
 
 
 def test_open_records_are_listed_newest_first_and_shown_in_full(env: SyncEnv) -> None:
     model, version = env.registry.ids("models")[0], env.registry.ids("model-versions")[0]
-    spoil(env, version)
+    nest_too_deep(env, version)
     env.sync()
-    spoil(env, model)
+    nest_too_deep(env, model)
     env.sync()
     row = env.row(RejectedRecord, RejectedRecord.record_id == version)
     text = rejected(env, "list")
-    listed = in_json(env, "list", "--limit", "1")
+    listed = rejected_json(env, "list", "--limit", "1")
     shown = rejected(env, "show", str(row["id"]))
-    facts = dict(line.split(maxsplit=1) for line in shown[: shown.index("{")])
+    fields = dict(line.split(maxsplit=1) for line in shown[: shown.index("{")])
 
     assert text[0].split() == ["id", "rejected,", "UTC", "entity", "record", "reason"]
     assert [line.split()[3:5] for line in text if line[0].isdecimal()] == [
@@ -60,69 +60,69 @@ def test_open_records_are_listed_newest_first_and_shown_in_full(env: SyncEnv) ->
         ["model_versions", version],
     ]
     assert (listed["count"], [each["record_id"] for each in listed["rejected"]]) == (2, [model])
-    assert (facts["record"], facts["reason"], facts["run"]) == (version, row["reason"], row["run_id"])
-    assert (facts["host"], facts["resolved"]) == (env.plane.url, "no (open)")
+    assert (fields["record"], fields["reason"], fields["run"]) == (version, row["reason"], row["run_id"])
+    assert (fields["host"], fields["resolved"]) == (env.plane.url, "no (open)")
     assert json.loads("".join(shown[shown.index("{") :])) == json.loads(row["payload"])
 
 
 def test_a_retry_prints_the_result_of_each_record(env: SyncEnv) -> None:
-    mended, gone, bad = env.registry.ids("models")[:3]
-    spoil(env, mended, gone, bad)
+    fixed, deleted, invalid = env.registry.ids("models")[:3]
+    nest_too_deep(env, fixed, deleted, invalid)
     env.sync()
     numbers = {row["record_id"]: row["id"] for row in env.rows(RejectedRecord)}
     reason = env.rows(RejectedRecord)[0]["reason"]
-    mend(env, mended)
-    env.registry.delete_model(gone)
-    some = rejected(env, "retry", exit_code=3)
-    mend(env, bad)
-    rest = in_json(env, "retry")
+    remove_nesting(env, fixed)
+    env.registry.delete_model(deleted)
+    first_retry = rejected(env, "retry", exit_code=3)
+    remove_nesting(env, invalid)
+    second_retry = rejected_json(env, "retry")
 
-    assert sorted(some) == sorted(
+    assert sorted(first_retry) == sorted(
         [
-            f"{numbers[mended]}  models {mended}: stored",
-            f"{numbers[gone]}  models {gone}: deleted at the source",
-            f"{numbers[bad]}  models {bad}: still rejected: {reason}",
+            f"{numbers[fixed]}  models {fixed}: stored",
+            f"{numbers[deleted]}  models {deleted}: deleted at the source",
+            f"{numbers[invalid]}  models {invalid}: still rejected: {reason}",
         ]
     )
-    assert rest["records"] == [
-        {"id": numbers[bad], "entity": "models", "record_id": bad, "outcome": "stored", "reason": None}
+    assert second_retry["records"] == [
+        {"id": numbers[invalid], "entity": "models", "record_id": invalid, "outcome": "stored", "reason": None}
     ]
-    assert rest["status"] == env.row(SyncRun, SyncRun.id == rest["run_id"])["status"] == "succeeded"
+    assert second_retry["status"] == env.row(SyncRun, SyncRun.id == second_retry["run_id"])["status"] == "succeeded"
     assert rejected(env, "list") == ["There are no open rejected records."]
-    assert in_json(env, "list", "--all")["count"] == 3
+    assert rejected_json(env, "list", "--all")["count"] == 3
     assert env.held()["models"] == env.served()["models"]
 
 
 def test_a_retry_fetches_only_given_records_that_are_open(env: SyncEnv) -> None:
     first, second = env.registry.ids("models")[:2]
-    spoil(env, first, second)
+    nest_too_deep(env, first, second)
     env.sync()
     number = str(env.row(RejectedRecord, RejectedRecord.record_id == first)["id"])
-    mend(env, first, second)
+    remove_nesting(env, first, second)
     one = rejected(env, "retry", number)
-    asked = len(env.plane.log)
+    requests = len(env.plane.log)
     again = rejected(env, "retry", number)
     unknown = rejected(env, "retry", number, "77", exit_code=2)
 
     assert one == [f"{number}  models {first}: stored"]
     assert again == [f"{number}  models {first}: already resolved"]
     assert unknown == ["Error: There is no rejected record 77: tfy-etl rejected list --all shows all."]
-    assert len(env.plane.log) == asked
+    assert len(env.plane.log) == requests
     assert env.row(RejectedRecord, RejectedRecord.resolved_at.is_(None))["record_id"] == second
 
 
 def test_a_retry_has_a_time_limit_and_accepts_another_host_as_a_sync_does(env: SyncEnv) -> None:
     model = env.registry.ids("models")[0]
-    spoil(env, model)
+    nest_too_deep(env, model)
     env.sync()
-    mend(env, model)
-    with sync_env(env.url, env.registry) as moved:
-        refused = rejected(moved, "retry", exit_code=2)
-        late = rejected(moved, "retry", "--accept-host", "--max-run-time", "0.000001s", exit_code=1)
-        stored = rejected(moved, "retry", "--accept-host")
+    remove_nesting(env, model)
+    with sync_env(env.url, env.registry) as other_host:
+        refused = rejected(other_host, "retry", exit_code=2)
+        timed_out = rejected(other_host, "retry", "--accept-host", "--max-run-time", "0.000001s", exit_code=1)
+        stored = rejected(other_host, "retry", "--accept-host")
 
     assert "--accept-host" in refused[-1]
-    assert "--max-run-time" in late[-1]
+    assert "--max-run-time" in timed_out[-1]
     assert [line.split("  ")[1] for line in stored] == [f"models {model}: stored"]
 
 
@@ -136,14 +136,14 @@ def test_a_retry_without_open_records_sends_no_request(env: SyncEnv, tmp_path: P
     assert (env.plane.log, env.rows(SyncRun)) == ([], [])
 
 
-def test_a_refused_token_ends_a_retry_before_it_writes(env: SyncEnv) -> None:
-    spoil(env, env.registry.ids("models")[0])
+def test_a_refused_token_fails_a_retry_before_it_writes(env: SyncEnv) -> None:
+    nest_too_deep(env, env.registry.ids("models")[0])
     env.sync()
     before = env.registry_dump()
     env.plane.token = "another"
-    said = rejected(env, "retry", exit_code=2)
+    lines = rejected(env, "retry", exit_code=2)
 
-    assert said[-1].startswith("Error: The control plane refused the token (401)")
+    assert lines[-1].startswith("Error: The control plane refused the token (401)")
     assert env.registry_dump() == before
     assert sorted(run["status"] for run in env.rows(SyncRun)) == ["failed", "partial"]
 
@@ -151,21 +151,21 @@ def test_a_refused_token_ends_a_retry_before_it_writes(env: SyncEnv) -> None:
 @pytest.mark.parametrize("arguments", [["list"], ["show", "1"], ["retry"]], ids=min)
 def test_rejected_without_a_database_is_an_error(database_url: str, arguments: list[str]) -> None:
     with sync_env(database_url) as env:
-        (said,) = rejected(env, *arguments, exit_code=2)
+        (lines,) = rejected(env, *arguments, exit_code=2)
 
-        assert "is not there" in said or "has no tables of tfy-etl yet" in said
+        assert "is not there" in lines or "has no tables of tfy-etl yet" in lines
         assert env.plane.log == []
 
 
-def test_a_retry_exits_or_waits_if_a_run_holds_the_lock(env: SyncEnv) -> None:
+def test_a_retry_fails_or_waits_if_a_run_holds_the_lock(env: SyncEnv) -> None:
     model = env.registry.ids("models")[0]
-    spoil(env, model)
+    nest_too_deep(env, model)
     env.sync()
-    with paused_run(env, "--ml-repo", "1") as (first, go_on):
+    with paused_run(env, "--ml-repo", "1") as (first, resume):
         refused = rejected(env, "retry", exit_code=4)
-        mend(env, model)
+        remove_nesting(env, model)
         waiting = env.start("retry", "--lock-wait", "60", command="rejected")
-        go_on()
+        resume()
         first.communicate(timeout=patience())
         waiting.communicate(timeout=patience())
 

@@ -8,7 +8,7 @@ from etl.errors import missing_extra
 from etl.simulator import Simulator
 from tests.e2e.cli.commands import TOKEN, execute
 from tests.e2e.cli.conftest import Cli
-from tests.e2e.cli.test_status import set_in_database
+from tests.e2e.cli.test_status import execute_sql
 
 PAGE = "<!DOCTYPE html>"
 
@@ -23,7 +23,7 @@ def test_the_report_is_written_and_its_path_printed(known: Simulator, tfy_etl: C
     assert TOKEN not in html
 
 
-def test_the_reports_of_both_databases_are_equal(
+def test_the_report_has_the_same_counts_on_both_databases(
     migrated_url: str, known: Simulator, tfy_etl: Cli, folder: Path
 ) -> None:
     url = ("--database-url", migrated_url)
@@ -44,14 +44,14 @@ def test_the_report_can_be_written_to_stdout_alone(known: Simulator, tfy_etl: Cl
     assert not (folder / "-").exists()
 
 
-def test_closed_pipe_prints_no_traceback(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+def test_a_closed_pipe_prints_no_traceback(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
     command = f"{sys.executable} -m etl report --out - | head -c 10"
     done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S607
     assert "Traceback" not in done.stderr
 
 
-def test_without_out_the_report_is_written_to_its_usual_file(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+def test_without_out_the_report_is_written_to_its_default_file(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
     assert tfy_etl("report").code == 0
     assert (folder / "tfy-registry.html").read_text(encoding="utf-8").startswith(PAGE)
@@ -85,7 +85,7 @@ def test_a_missing_database_is_a_one_line_error(tfy_etl: Cli) -> None:
 
 def test_an_old_schema_is_an_error_and_keeps_the_old_report(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
-    set_in_database("UPDATE tfy_etl_version SET version_num = '0001'")
+    execute_sql("UPDATE tfy_etl_version SET version_num = '0001'")
     (folder / "report.html").write_text("old", encoding="utf-8")
     done = tfy_etl("report", "--out", "report.html")
     assert (done.code, done.out) == (2, "")
@@ -93,7 +93,7 @@ def test_an_old_schema_is_an_error_and_keeps_the_old_report(known: Simulator, tf
     assert (folder / "report.html").read_text(encoding="utf-8") == "old"
 
 
-def test_report_options_reach_the_page(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
+def test_report_options_change_the_page(known: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
     assert tfy_etl("report", "--out", "report.html").code == 0
     assert "Read with care" not in (folder / "report.html").read_text(encoding="utf-8")
@@ -103,7 +103,7 @@ def test_report_options_reach_the_page(known: Simulator, tfy_etl: Cli, folder: P
     assert "without a new version for more than 7 days" in html
 
 
-def test_models_link_to_the_page_that_a_setting_names(
+def test_models_link_to_the_url_that_a_setting_names(
     known: Simulator, tfy_etl: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tfy_etl("sync")
@@ -132,7 +132,7 @@ def test_a_missing_library_of_the_report_is_an_error_that_names_the_extra(missin
         "import importlib.abc, sys\n"
         "class Absent(importlib.abc.MetaPathFinder):\n"
         "    def find_spec(self, name, *_):\n"
-        f"        if name == {missing!r}: raise ModuleNotFoundError('gone', name=name)\n"
+        f"        if name == {missing!r}: raise ModuleNotFoundError('missing', name=name)\n"
         "sys.meta_path.insert(0, Absent())\n"
         "from etl.cli import main; main()"
     )

@@ -1,4 +1,4 @@
-"""Reports of runs, from the command line to the receiver."""
+"""The command reports its runs to a metrics file, a webhook and an OpenTelemetry collector."""
 
 import json
 import os
@@ -25,38 +25,38 @@ SECRET = "T0001/B0002/key-that-nobody-may-see"
 
 
 @pytest.fixture
-def far_end() -> Iterator[OtlpReceiver]:
+def http_receiver() -> Iterator[OtlpReceiver]:
     with receiver() as listening:
         yield listening
 
 
 @pytest.fixture
-def collector(far_end: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> OtlpReceiver:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", far_end.url)
-    return far_end
+def collector(http_receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> OtlpReceiver:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", http_receiver.url)
+    return http_receiver
 
 
 @pytest.fixture
-def hook(far_end: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> OtlpReceiver:
-    monkeypatch.setenv("TFY_ETL_NOTIFY_URL", f"{far_end.url}/{SECRET}")
-    return far_end
+def webhook(http_receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> OtlpReceiver:
+    monkeypatch.setenv("TFY_ETL_NOTIFY_URL", f"{http_receiver.url}/{SECRET}")
+    return http_receiver
 
 
 @pytest.fixture
-def prom(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def metrics_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TFY_ETL_METRICS_FILE", "tfy-etl.prom")
     return folder / "tfy-etl.prom"
 
 
-def values(path: Path) -> dict[str, float]:
-    """The samples of the whole registry's scope, by name and other labels."""
-    found = {}
+def metric_values(path: Path) -> dict[str, float]:
+    """The samples of the scope `all`, by name and other labels."""
+    samples = {}
     for family in text_string_to_metric_families(path.read_text()):
         for sample in family.samples:
             labels = {**sample.labels}
             if labels.pop("scope", None) == "all":
-                found[" ".join([sample.name, *labels.values()])] = sample.value
-    return found
+                samples[" ".join([sample.name, *labels.values()])] = sample.value
+    return samples
 
 
 def log_lines(err: str) -> list[dict[str, Any]]:
@@ -66,9 +66,9 @@ def log_lines(err: str) -> list[dict[str, Any]]:
 # Metrics in a file
 
 
-def test_a_run_adds_its_metrics_to_the_file(prom: Path, known: Simulator, tfy_etl: Cli) -> None:
+def test_a_run_adds_its_metrics_to_the_file(metrics_file: Path, known: Simulator, tfy_etl: Cli) -> None:
     result = json.loads(tfy_etl("sync", "--output", "json").out)
-    metrics = values(prom)
+    metrics = metric_values(metrics_file)
     assert metrics["tfy_etl_runs_total succeeded"] == 1
     assert metrics["tfy_etl_records_total model_versions inserted"] == 12
     assert metrics["tfy_etl_http_requests_total"] == result["requests"]
@@ -76,87 +76,88 @@ def test_a_run_adds_its_metrics_to_the_file(prom: Path, known: Simulator, tfy_et
     assert metrics["tfy_etl_last_run_exit_code"] == 0
 
 
-def test_the_file_is_written_after_failed_runs_too(
-    prom: Path, known: Simulator, registry: Registry, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+def test_the_metrics_file_is_written_after_failed_runs(
+    metrics_file: Path, known: Simulator, registry: Registry, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert tfy_etl("sync").code == 0
-    first = values(prom)
+    first = metric_values(metrics_file)
     for model in registry.ids(MODELS)[:4]:
         registry.delete_model(model)
     assert tfy_etl("sync", "--full").code == 5
-    assert values(prom)["tfy_etl_last_run_exit_code"] == 5
+    assert metric_values(metrics_file)["tfy_etl_last_run_exit_code"] == 5
     monkeypatch.setenv("TFY_API_KEY", "not-the-token")
     assert tfy_etl("sync").code == 2
     monkeypatch.delenv("TFY_API_KEY")
     assert tfy_etl("sync").code == 2
-    metrics = values(prom)
+    metrics = metric_values(metrics_file)
     assert (metrics["tfy_etl_runs_total succeeded"], metrics["tfy_etl_runs_total refused"]) == (1, 1)
     assert metrics["tfy_etl_runs_total failed"] == 2
     assert metrics["tfy_etl_last_run_exit_code"] == 2
-    unmoved = "tfy_etl_last_complete_run_timestamp_seconds"
-    assert metrics[unmoved] == first[unmoved]
+    last_complete = "tfy_etl_last_complete_run_timestamp_seconds"
+    assert metrics[last_complete] == first[last_complete]
 
 
-def test_a_run_that_ends_by_a_bug_counts_as_failed(prom: Path, known: Simulator, folder: Path) -> None:
+def test_a_run_that_fails_with_a_bug_counts_as_failed(metrics_file: Path, known: Simulator, folder: Path) -> None:
     assert execute(sys.executable, "-c", FAULTY, "sync", cwd=folder).code == 1
-    assert values(prom)["tfy_etl_runs_total failed"] == 1
+    assert metric_values(metrics_file)["tfy_etl_runs_total failed"] == 1
 
 
-def test_an_interrupted_run_is_reported(prom: Path, plane: Simulator, folder: Path) -> None:
-    asked, leave = threading.Event(), threading.Event()
+def test_an_interrupted_run_is_reported(metrics_file: Path, plane: Simulator, folder: Path) -> None:
+    requested, release = threading.Event(), threading.Event()
 
     def hold(request: int, *_: object) -> None:
         if request > 1:
-            asked.set()
-            leave.wait(patience())
+            requested.set()
+            release.wait(patience())
 
     plane.before_request = hold
     environment = os.environ | {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN}
     process = subprocess.Popen([COMMAND, "sync"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert asked.wait(patience())
+    assert requested.wait(patience())
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=patience())
-    leave.set()
+    release.set()
     assert process.returncode == 130
-    assert (values(prom)["tfy_etl_runs_total interrupted"], values(prom)["tfy_etl_last_run_exit_code"]) == (1, 130)
+    assert (
+        metric_values(metrics_file)["tfy_etl_runs_total interrupted"],
+        metric_values(metrics_file)["tfy_etl_last_run_exit_code"],
+    ) == (1, 130)
 
 
-def test_a_run_that_finds_the_lock_held_reports_it_and_the_last_complete_run(
-    prom: Path, known: Simulator, tfy_etl: Cli
-) -> None:
+def test_a_run_that_finds_the_lock_held_counts_as_locked(metrics_file: Path, known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     with Store("sqlite:///tfy-registry.db") as store:
         store.lock(ALL_REPOS, 0)
         assert tfy_etl("sync").code == 4
-    metrics = values(prom)
+    metrics = metric_values(metrics_file)
     assert (metrics["tfy_etl_runs_total locked"], metrics["tfy_etl_last_run_exit_code"]) == (1, 0)
 
 
 def test_the_time_of_the_last_complete_run_is_read_from_the_database(
-    prom: Path, known: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    metrics_file: Path, known: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tfy_etl("sync")
-    before = values(prom)
-    prom.unlink()
+    before = metric_values(metrics_file)
+    metrics_file.unlink()
     monkeypatch.setenv("TFY_API_KEY", "wrong")
     assert tfy_etl("sync").code == 2
-    text = prom.read_text()
+    text = metrics_file.read_text()
     line = next(each for each in text.splitlines() if each.startswith("tfy_etl_last_complete_run_timestamp_seconds{"))
     assert float(line.split()[-1]) == pytest.approx(before["tfy_etl_last_complete_run_timestamp_seconds"])
 
 
-def test_a_file_that_cannot_be_written_changes_no_exit_code(known: Simulator, tfy_etl: Cli) -> None:
+def test_an_unwritable_metrics_file_changes_no_exit_code(known: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--metrics-file", "no/such/folder.prom", "--log-level", "error")
     assert done.code == 0
     assert "cannot write the metrics to no/such/folder.prom: the folder does not exist" in done.err
 
 
 def test_a_dry_run_is_not_reported(
-    prom: Path, known: Simulator, hook: OtlpReceiver, collector: OtlpReceiver, tfy_etl: Cli
+    metrics_file: Path, known: Simulator, webhook: OtlpReceiver, collector: OtlpReceiver, tfy_etl: Cli
 ) -> None:
     assert tfy_etl("sync", "--dry-run").code == 0
-    assert not prom.exists()
-    assert hook.posts == collector.posts == []
+    assert not metrics_file.exists()
+    assert webhook.posts == collector.posts == []
 
 
 # Messages
@@ -164,11 +165,11 @@ def test_a_dry_run_is_not_reported(
 
 @pytest.mark.parametrize("output", ["text", "json"])
 def test_the_message_of_a_failed_run_has_its_error_line(
-    output: str, known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
+    output: str, known: Simulator, webhook: OtlpReceiver, tfy_etl: Cli
 ) -> None:
     done = tfy_etl("sync", "--output", output, "--ml-repo", "no-such")
     assert done.code == 2
-    (post,) = hook.posts
+    (post,) = webhook.posts
     message = post.json()
     assert post.path == f"/{SECRET}"
     assert done.err.splitlines()[-1] == f"Error: {message['error']}"
@@ -176,38 +177,38 @@ def test_the_message_of_a_failed_run_has_its_error_line(
     assert message["host"] == known.url
 
 
-def test_the_message_of_a_partial_run_has_its_warnings(known: Simulator, hook: OtlpReceiver, tfy_etl: Cli) -> None:
+def test_the_message_of_a_partial_run_has_its_warnings(known: Simulator, webhook: OtlpReceiver, tfy_etl: Cli) -> None:
     known.faults = [fault("moving")]
     assert tfy_etl("sync", "--max-sweeps", "1", "--page-size", "2").code == 3
-    message = hook.posts[0].json()
+    message = webhook.posts[0].json()
     assert (message["status"], message["exit_code"], message["error"]) == ("partial", 3, None)
     assert "could not be proven complete" in message["text"]
 
 
-def test_a_complete_run_and_a_held_lock_send_no_message(known: Simulator, hook: OtlpReceiver, tfy_etl: Cli) -> None:
+def test_a_complete_run_and_a_held_lock_send_no_message(known: Simulator, webhook: OtlpReceiver, tfy_etl: Cli) -> None:
     assert tfy_etl("sync").code == 0
     with Store("sqlite:///tfy-registry.db") as store:
         store.lock(ALL_REPOS, 0)
         assert tfy_etl("sync").code == 4
-    assert hook.posts == []
+    assert webhook.posts == []
 
 
 @pytest.mark.parametrize("status", [404, 500])
 def test_a_failed_message_is_logged_and_keeps_the_exit_code(
-    status: int, known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
+    status: int, known: Simulator, webhook: OtlpReceiver, tfy_etl: Cli
 ) -> None:
-    hook.status = status
+    webhook.status = status
     done = tfy_etl("sync", "--ml-repo", "no-such", "--log-level", "debug")
     assert done.code == 2
     assert f"cannot send the message to --notify-url: HTTP status {status}" in done.err
 
 
 def test_messages_have_no_secret_and_log_lines_no_webhook_url(
-    known: Simulator, hook: OtlpReceiver, tfy_etl: Cli
+    known: Simulator, webhook: OtlpReceiver, tfy_etl: Cli
 ) -> None:
-    hook.status = 500
+    webhook.status = 500
     done = tfy_etl("sync", "--ml-repo", f"{TOKEN} {SECRET}", "--log-level", "debug")
-    (post,) = hook.posts
+    (post,) = webhook.posts
     body = post.body.decode()
     assert "***" in body
     for secret in (TOKEN, SECRET, "key-that-nobody"):
@@ -216,7 +217,7 @@ def test_messages_have_no_secret_and_log_lines_no_webhook_url(
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "error"),
     [
         ("ftp://host.example/key-of-mine", "is not a valid URL"),
         ("https:///key-of-mine", "is not a valid URL"),
@@ -225,25 +226,25 @@ def test_messages_have_no_secret_and_log_lines_no_webhook_url(
     ],
 )
 def test_an_invalid_webhook_url_exits_with_2_before_the_run(
-    url: str, said: str, known: Simulator, tfy_etl: Cli
+    url: str, error: str, known: Simulator, tfy_etl: Cli
 ) -> None:
     done = tfy_etl("sync", "--notify-url", url)
     assert done.code == 2
-    assert said in done.err
+    assert error in done.err
     assert "key-of-mine" not in done.err
     assert known.log == []
 
 
 def test_the_webhook_url_is_read_from_option_environment_or_file_in_this_order(
-    known: Simulator, hook: OtlpReceiver, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    known: Simulator, webhook: OtlpReceiver, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder / "etl.toml").write_text(f'notify-url = "{hook.url}/of-file"\nmetrics-file = "of-file.prom"')
+    (folder / "etl.toml").write_text(f'notify-url = "{webhook.url}/of-file"\nmetrics-file = "of-file.prom"')
     failing = ("sync", "--ml-repo", "no-such", "--config", "etl.toml")
-    tfy_etl(*failing, "--notify-url", f"{hook.url}/of-option")
+    tfy_etl(*failing, "--notify-url", f"{webhook.url}/of-option")
     tfy_etl(*failing)
     monkeypatch.delenv("TFY_ETL_NOTIFY_URL")
     tfy_etl(*failing)
-    assert [post.path for post in hook.posts] == ["/of-option", f"/{SECRET}", "/of-file"]
+    assert [post.path for post in webhook.posts] == ["/of-option", f"/{SECRET}", "/of-file"]
     assert (folder / "of-file.prom").exists()
 
 
@@ -259,13 +260,13 @@ def test_a_run_sends_its_traces_and_metrics(known: Simulator, collector: OtlpRec
     ]  # fmt: skip
     assert {part.parent for part in parts} == {run.id}
     assert {part.name: part.attributes["tfy_etl.records"] for part in parts}["versions"] == 12
-    found = metrics(collector)
-    assert found["tfy_etl.http.requests {request}"] == {(("scope", "all"),): result["requests"]}
+    samples = metrics(collector)
+    assert samples["tfy_etl.http.requests {request}"] == {(("scope", "all"),): result["requests"]}
     of_models = (("entity", "models"), ("outcome", "inserted"), ("scope", "all"))
-    assert found["tfy_etl.records {record}"][of_models] == 6
+    assert samples["tfy_etl.records {record}"][of_models] == 6
 
 
-def test_a_failed_run_sends_them_too(known: Simulator, collector: OtlpReceiver, tfy_etl: Cli) -> None:
+def test_a_failed_run_sends_its_traces(known: Simulator, collector: OtlpReceiver, tfy_etl: Cli) -> None:
     known.faults = [fault("flaky_500:503,every=1")]
     assert tfy_etl("sync", "--max-retries", "0").code == 1
     run, part = spans(collector)
@@ -340,5 +341,5 @@ def test_an_unreachable_collector_changes_no_exit_code(
     lines = log_lines(done.err)
     failures = [line for line in lines if line["level"] == "error"]
     assert failures
-    assert all(line["logger"].startswith("opentelemetry.") for line in failures)  # its releases word it differently
+    assert all(line["logger"].startswith("opentelemetry.") for line in failures)  # the message differs between releases
     assert {line.get("run_id") for line in lines} == {json.loads(done.out)["run_id"]}

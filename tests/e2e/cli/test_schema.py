@@ -28,9 +28,9 @@ def test_each_format_is_printed_by_its_name(tfy_etl: Cli) -> None:
 
 @pytest.mark.parametrize("file", ["docs/reference/schema.md", "docs/dbt/models/sources.yml"])
 def test_the_files_in_docs_equal_the_printed_schema(file: str, tfy_etl: Cli) -> None:
-    kept = (ROOT / file).read_text(encoding="utf-8")
+    content = (ROOT / file).read_text(encoding="utf-8")
     printed = tfy_etl("schema", "--format", "dbt" if file.endswith("yml") else "markdown").out
-    assert f"\n{printed}" in kept
+    assert f"\n{printed}" in content
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones(tfy_etl: Cli) -> None:

@@ -16,7 +16,7 @@ from tests.support.patience import patience
 
 @contextmanager
 def simulating(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """The process, and the variables that it printed."""
+    """Start the simulator; yield its process and the variables that it prints."""
     process = subprocess.Popen([COMMAND, "simulate", "--port", "0", *arguments], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -38,7 +38,7 @@ def test_simulate_serves_the_printed_url_until_stopped(number: signal.Signals, f
         assert process.wait(patience()) == 0
 
 
-def test_the_printed_lines_can_be_pasted_and_the_way_out_is_named(
+def test_the_printed_lines_can_be_pasted_and_stderr_says_how_to_stop(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TFY_API_KEY", raising=False)
@@ -55,7 +55,7 @@ def test_the_printed_lines_can_be_pasted_and_the_way_out_is_named(
     assert (folder / "err").read_text() == ("Paste these lines into another terminal. Ctrl+C stops the simulation.\n")
 
 
-def test_a_token_of_the_users_own_is_taken_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_in_the_environment_is_used_and_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFY_API_KEY", TOKEN)
     with simulating("--models", "0", "--fault", "slow:0") as (_, environment):
         assert set(environment) == {"TFY_HOST"}
@@ -95,12 +95,12 @@ def test_the_html_page_for_lists_not_offered_has_status_200(monkeypatch: pytest.
     monkeypatch.delenv("TFY_API_KEY", raising=False)
     with simulating("--models", "1", "--offers", "models", "--not-offered", "html") as (_, environment):
         address = f"{environment['TFY_HOST']}/api/ml/v1/ml-repos"
-        answer = httpx.get(address, headers={"Authorization": "Bearer demo-token"})
-    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "text/html")
+        response = httpx.get(address, headers={"Authorization": "Bearer demo-token"})
+    assert (response.status_code, response.headers["content-type"].partition(";")[0]) == (200, "text/html")
 
 
 @pytest.mark.parametrize("option", ["--offers", "--forbids"])
-def test_unknown_list_is_refused_with_the_known_ones(option: str, tfy_etl: Cli) -> None:
+def test_an_unknown_list_is_refused_with_the_known_ones(option: str, tfy_etl: Cli) -> None:
     done = tfy_etl("simulate", option, "models,versions")
 
     assert (done.code, done.out) == (2, "")
@@ -131,7 +131,7 @@ def test_a_port_in_use_is_an_error(tfy_etl: Cli) -> None:
         ["--not-offered", "403"],
     ],
 )
-def test_an_invalid_simulation_is_refused_in_one_line(arguments: list[str], tfy_etl: Cli) -> None:
+def test_invalid_arguments_are_a_one_line_error(arguments: list[str], tfy_etl: Cli) -> None:
     done = tfy_etl("simulate", *arguments)
     assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
 

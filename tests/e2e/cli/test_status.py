@@ -9,8 +9,8 @@ from etl.store import open_engine
 from tests.e2e.cli.conftest import Cli
 
 
-def set_in_database(statement: str) -> None:
-    """Runs with fixed results."""
+def execute_sql(statement: str) -> None:
+    """Execute a statement on the database in the working directory."""
     engine = open_engine("sqlite:///tfy-registry.db")
     with engine.begin() as connection:
         connection.execute(text(statement))
@@ -45,7 +45,7 @@ def test_runs_are_listed_with_seconds(known: Simulator, tfy_etl: Cli) -> None:
 
 def test_the_table_fits_80_columns_with_any_runs(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
-    set_in_database("UPDATE sync_runs SET status = 'interrupted', mode = 'incremental'")
+    execute_sql("UPDATE sync_runs SET status = 'interrupted', mode = 'incremental'")
     lines = tfy_etl("status").out.splitlines()
     assert lines[2].split()[2:4] == ["interrupted", "incremental"]
     assert max(map(len, lines)) <= 80
@@ -56,7 +56,7 @@ def test_status_without_a_complete_run_says_so(known: Simulator, tfy_etl: Cli) -
     assert tfy_etl("status").out.splitlines()[-1] == "There is no complete run yet."
 
 
-def test_limit_bounds_the_number_of_runs(known: Simulator, tfy_etl: Cli) -> None:
+def test_limit_bounds_the_number_of_listed_runs(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     tfy_etl("sync")
     assert len(json.loads(tfy_etl("status", "--limit", "1", "--output", "json").out)["runs"]) == 1
@@ -66,7 +66,7 @@ def test_limit_bounds_the_number_of_runs(known: Simulator, tfy_etl: Cli) -> None
     assert f"{2**63} is not in the range 1<=x<={2**31}" in too_large.err
 
 
-def test_json_is_one_object_with_times_in_utc(migrated_url: str, known: Simulator, tfy_etl: Cli) -> None:
+def test_json_output_is_one_object_with_times_in_utc(migrated_url: str, known: Simulator, tfy_etl: Cli) -> None:
     url = ("--database-url", migrated_url)
     tfy_etl("sync", *url)
     done = tfy_etl("status", "--output", "json", *url)
@@ -104,16 +104,16 @@ def test_max_age_fails_when_the_last_complete_run_is_older(known: Simulator, tfy
     assert "succeeded" in done.out
 
 
-def test_a_complete_run_of_one_repo_does_not_make_everything_fresh(known: Simulator, tfy_etl: Cli) -> None:
+def test_max_age_ignores_runs_of_one_ml_repo_if_everything_was_synced_once(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
-    set_in_database("UPDATE sync_scopes SET last_complete_at = '2024-01-01 00:00:00.000000'")
+    execute_sql("UPDATE sync_scopes SET last_complete_at = '2024-01-01 00:00:00.000000'")
     assert tfy_etl("sync", "--ml-repo", "1").code == 0
     assert tfy_etl("status", "--max-age", "6h").code == 1
 
 
-def test_a_complete_run_in_the_future_is_not_fresh_and_is_told(known: Simulator, tfy_etl: Cli) -> None:
+def test_a_complete_run_in_the_future_is_reported_and_not_fresh(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
-    set_in_database("UPDATE sync_scopes SET last_complete_at = '2999-01-01 00:00:00.000000'")
+    execute_sql("UPDATE sync_scopes SET last_complete_at = '2999-01-01 00:00:00.000000'")
 
     done = tfy_etl("status", "--max-age", "6h")
 
@@ -125,7 +125,7 @@ def test_a_complete_run_in_the_future_is_not_fresh_and_is_told(known: Simulator,
     assert tfy_etl("status", "--max-age", "6h").code == 0
 
 
-def test_of_several_filtered_scopes_the_oldest_counts(known: Simulator, tfy_etl: Cli) -> None:
+def test_max_age_applies_to_the_oldest_of_several_filtered_scopes(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync", "--ml-repo", "1")
     tfy_etl("sync", "--ml-repo", "2")
     assert tfy_etl("status", "--max-age", "1h").code == 0
@@ -141,7 +141,7 @@ def test_an_error_with_text_of_the_registry_is_sanitized(known: Simulator, tfy_e
 
 
 def nagios(tfy_etl: Cli, *arguments: str) -> tuple[int, str]:
-    """The exit code and the line of the plugin."""
+    """The exit code and the line of `status --output nagios`."""
     done = tfy_etl("status", "--output", "nagios", *arguments)
     (line,) = done.out.splitlines()
     assert done.err == ""
@@ -162,7 +162,7 @@ def test_nagios_output_is_ok_with_the_age_and_the_limits(known: Simulator, tfy_e
 
 def test_nagios_output_is_warning_and_then_critical(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
-    set_in_database("UPDATE sync_scopes SET last_complete_at = '2024-01-01 00:00:00.000000'")
+    execute_sql("UPDATE sync_scopes SET last_complete_at = '2024-01-01 00:00:00.000000'")
     code, line = nagios(tfy_etl, "--max-age", "1h", "--critical-age", "9000w")
     assert code == 1
     assert line.startswith("TFY-ETL WARNING - the last complete run is ")

@@ -41,12 +41,12 @@ def test_the_json_result_is_one_object_with_the_documented_keys(known: Simulator
     assert result["plan"]["because"] == "no run has compared every version yet"
 
 
-def test_words_that_name_nothing_are_refused_before_the_first_request(known: Simulator, tfy_etl: Cli) -> None:
+def test_empty_production_tags_are_refused_before_the_first_request(known: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--production-tags", ",")
     assert (done.code, "--production-tags" in done.err, known.log) == (2, True, [])
 
 
-def test_the_result_for_people_fits_a_narrow_terminal(known: Simulator, tfy_etl: Cli) -> None:
+def test_the_text_result_fits_80_columns(known: Simulator, tfy_etl: Cli) -> None:
     lines = tfy_etl("sync").out.splitlines()
     assert lines[0] == "Up to date: 6 models, 12 versions in 2 ML repos"
     assert [line.split() for line in lines[1:5]] == [
@@ -62,7 +62,7 @@ def test_the_result_for_people_fits_a_narrow_terminal(known: Simulator, tfy_etl:
     assert max(map(len, lines)) <= 80
 
 
-def test_a_second_run_names_what_the_tables_hold_although_it_read_less(known: Simulator, tfy_etl: Cli) -> None:
+def test_a_second_run_counts_the_stored_records_although_it_reads_fewer(known: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     lines = tfy_etl("sync").out.splitlines()
     assert lines[0] == "Up to date: 6 models, 12 versions in 2 ML repos"
@@ -70,7 +70,9 @@ def test_a_second_run_names_what_the_tables_hold_although_it_read_less(known: Si
     assert lines[5] == "No version was read: no model looks changed."
 
 
-def test_the_first_line_counts_the_scope_of_the_run(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+def test_the_first_line_counts_the_records_in_the_scope_of_the_run(
+    known: Simulator, registry: Registry, tfy_etl: Cli
+) -> None:
     name = registry.records(MODELS)[0]["name"]
     named = [each for each in registry.records(MODELS) if each["name"] == name]
     plural = "model" if len(named) == 1 else "models"
@@ -111,7 +113,7 @@ def test_a_dry_run_prints_plan_and_counts_and_writes_nothing(known: Simulator, f
 
 
 @pytest.mark.parametrize(
-    ("arguments", "asked"),
+    ("arguments", "expected"),
     [
         (["--fqn", "model:acme/a/b"], {"fqn": "model:acme/a/b"}),
         (["--name", "b"], {"name": "b"}),
@@ -121,20 +123,20 @@ def test_a_dry_run_prints_plan_and_counts_and_writes_nothing(known: Simulator, f
     ],
 )
 def test_filters_reach_the_control_plane(
-    arguments: list[str], asked: dict[str, str], known: Simulator, tfy_etl: Cli
+    arguments: list[str], expected: dict[str, str], known: Simulator, tfy_etl: Cli
 ) -> None:
     assert tfy_etl("sync", *arguments).code == 0
     queries = [each.query for each in known.log if each.path.endswith("/models")]
-    assert any(asked.items() <= query.items() for query in queries[1:])
+    assert any(expected.items() <= query.items() for query in queries[1:])
 
 
-def test_only_the_latest_versions_come_with_their_models(known: Simulator, tfy_etl: Cli) -> None:
+def test_latest_versions_are_read_with_their_models(known: Simulator, tfy_etl: Cli) -> None:
     result = json.loads(tfy_etl("sync", "--versions", "latest", "--output", "json").out)
     assert result["model_versions"]["seen"] == 6
     assert not any(each.path.endswith("/model-versions") for each in known.log)
 
 
-def test_full_and_full_every_compare_everything_again(known: Simulator, tfy_etl: Cli) -> None:
+def test_full_and_full_every_compare_every_version(known: Simulator, tfy_etl: Cli) -> None:
     def mode(*arguments: str) -> str:
         return str(json.loads(tfy_etl("sync", "--output", "json", *arguments).out)["mode"])
 
@@ -178,7 +180,7 @@ def test_the_json_result_of_a_failed_run_is_one_object(known: Simulator, registr
     assert "401" in failed["error"]
 
 
-def test_a_filter_without_matches_leaves_no_scope(known: Simulator, tfy_etl: Cli) -> None:
+def test_a_filter_without_matches_stores_no_scope(known: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--name", "mispelt")
     assert done.code == 0
     assert "No model matches the filters of this run." in done.out
@@ -186,7 +188,7 @@ def test_a_filter_without_matches_leaves_no_scope(known: Simulator, tfy_etl: Cli
     assert tfy_etl("status", "--max-age", "1h").code == 1
 
 
-def test_too_many_deletes_end_with_5_and_may_be_allowed(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+def test_too_many_deletes_exit_with_5_unless_allowed(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     for model in registry.ids(MODELS)[:4]:
         registry.delete_model(model)
@@ -205,7 +207,7 @@ def test_allow_mass_delete_permits_any_number_of_deletes(known: Simulator, regis
     assert result["models"]["deleted"] == 6
 
 
-def test_a_held_lock_ends_with_4_at_once_or_after_the_wait(known: Simulator, tfy_etl: Cli) -> None:
+def test_a_held_lock_exits_with_4_after_the_lock_wait(known: Simulator, tfy_etl: Cli) -> None:
     with Store("sqlite:///tfy-registry.db") as store:
         store.lock(ALL_REPOS, 0)
         done = tfy_etl("sync", "--lock-wait", "0.1")
@@ -215,22 +217,22 @@ def test_a_held_lock_ends_with_4_at_once_or_after_the_wait(known: Simulator, tfy
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_run_with_130_and_one_line(number: signal.Signals, plane: Simulator, folder: Path) -> None:
-    asked, leave = threading.Event(), threading.Event()
+    requested, release = threading.Event(), threading.Event()
 
     def hold(request: int, *_: object) -> None:
         if request > 1:
-            asked.set()
-            leave.wait(patience())
+            requested.set()
+            release.wait(patience())
 
     plane.before_request = hold
     environment = os.environ | {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN, "TFY_ETL_LOG_LEVEL": "error"}
     process = subprocess.Popen(
         [COMMAND, "sync"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert asked.wait(patience())
+    assert requested.wait(patience())
     process.send_signal(number)
     out, err = process.communicate(timeout=patience())
-    leave.set()
+    release.set()
     assert (process.returncode, out, err) == (130, "", "Error: Interrupted: no record was written.\n")
 
 
@@ -253,9 +255,9 @@ def test_a_result_that_cannot_be_printed_changes_no_exit_code(
 ) -> None:
     done = execute("/bin/sh", "-c", f"{COMMAND} --log-level error sync --output {output} {to}", cwd=folder)
     assert (done.code, done.out) == (0, "")
-    said = "cannot print the result: No space left on device"
+    error = "cannot print the result: No space left on device"
     assert [line.partition("] ")[2].partition(" [")[0] for line in done.err.splitlines()] == (
-        [said] if to == "> /dev/full" else []
+        [error] if to == "> /dev/full" else []
     )
 
 
@@ -271,7 +273,7 @@ def test_a_closed_pipe_changes_no_exit_code(output: str, known: Simulator, folde
     assert (process.returncode, err) == (0, b"")
 
 
-def test_a_reader_of_the_first_line_gets_it_and_nothing_is_logged(known: Simulator, folder: Path) -> None:
+def test_a_reader_of_only_the_first_line_causes_no_log_line(known: Simulator, folder: Path) -> None:
     line = f"{COMMAND} --log-level warning sync | head -1"
     assert execute("/bin/sh", "-c", line, cwd=folder) == (0, "Up to date: 6 models, 12 versions in 2 ML repos\n", "")
 
@@ -284,7 +286,7 @@ def test_a_dry_run_that_cannot_be_printed_fails(known: Simulator, folder: Path) 
     )
 
 
-def test_after_the_commit_no_signal_changes_how_a_run_ends(known: Simulator, folder: Path) -> None:
+def test_a_signal_after_the_commit_changes_no_exit_code(known: Simulator, folder: Path) -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     with suppress(BlockingIOError):  # once the pipe is full
@@ -305,37 +307,37 @@ def test_after_the_commit_no_signal_changes_how_a_run_ends(known: Simulator, fol
 
 def test_bars_show_on_a_terminal_and_leave_the_result_clean(plane: Simulator, folder: Path) -> None:
     plane.latency = 0.05
-    ours, theirs = pty.openpty()
+    terminal, child_end = pty.openpty()
     environment = os.environ | {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN, "TERM": "xterm", "COLUMNS": "100"}
     with subprocess.Popen(
-        [COMMAND, "sync", "--output", "json"], env=environment, stdout=subprocess.PIPE, stderr=theirs, text=True
+        [COMMAND, "sync", "--output", "json"], env=environment, stdout=subprocess.PIPE, stderr=child_end, text=True
     ) as process:
-        os.close(theirs)
-        seen = _drain(ours)
+        os.close(child_end)
+        output = _read_terminal(terminal)
         assert process.stdout is not None
         result = json.loads(process.stdout.read())
     assert process.returncode == 0
     assert set(result) == KEYS
     for part in ("ML repos", "models", "versions", "writing", "━━━", "pages"):
-        assert part in seen
-    assert "\x1b[" in seen
+        assert part in output
+    assert "\x1b[" in output
 
 
-def _drain(terminal: int) -> str:
+def _read_terminal(terminal: int) -> str:
     """The output on a terminal, until the process closes it."""
-    seen = b""
+    output = b""
     while True:
         try:
-            more = os.read(terminal, 65536)
-        except OSError:  # Linux reports the closed terminal so
-            more = b""
-        if not more:
+            chunk = os.read(terminal, 65536)
+        except OSError:  # Linux reports a closed terminal as an error
+            chunk = b""
+        if not chunk:
             os.close(terminal)
-            return seen.decode()
-        seen += more
+            return output.decode()
+        output += chunk
 
 
-def test_without_a_terminal_progress_is_lines_or_bars_or_nothing_as_configured(known: Simulator, tfy_etl: Cli) -> None:
+def test_without_a_terminal_progress_options_select_lines_bars_or_nothing(known: Simulator, tfy_etl: Cli) -> None:
     assert "models …" in tfy_etl("sync").err
     assert "models …" not in tfy_etl("sync", "--no-progress").err
     with_bars = tfy_etl("sync", "--progress", "--output", "json")

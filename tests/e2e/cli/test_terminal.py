@@ -1,4 +1,4 @@
-"""What a person sees on a terminal."""
+"""The output of the command on a terminal."""
 
 import re
 import threading
@@ -17,7 +17,7 @@ def test_a_normal_run_shows_only_its_result(known: Simulator, folder: Path) -> N
     shown = show([COMMAND, "sync"], cwd=folder)
     assert shown.code == 0
     assert shown.screen.startswith("✔ Up to date: 6 models, 12 versions in 2 ML repos\n")
-    assert "writing" in shown.written  # the bars were there, and are gone
+    assert "writing" in shown.written  # progress bars were shown, and then removed
     assert "━" not in shown.screen
     assert "[info]" not in shown.written
     assert "etl.cli" not in shown.written
@@ -28,7 +28,7 @@ def test_a_normal_run_shows_only_its_result(known: Simulator, folder: Path) -> N
     [({}, "✔ ", True), ({"NO_COLOR": "1"}, "✔ ", False), ({"TERM": "dumb"}, "", False),
      ({"PYTHONIOENCODING": "ascii"}, "", True)],
 )  # fmt: skip
-def test_colour_and_mark_are_shown_where_the_terminal_can(
+def test_colour_and_check_mark_are_shown_if_the_terminal_supports_them(
     env: dict[str, str], mark: str, *, coloured: bool, known: Simulator, folder: Path
 ) -> None:
     shown = show([COMMAND, "sync", "--no-progress"], cwd=folder, env=env)
@@ -64,7 +64,7 @@ def test_warnings_without_a_terminal_keep_their_time_and_logger(
 
 
 @pytest.mark.parametrize("arguments", [("-q", "sync"), ("sync", "-q")])
-def test_quiet_logs_and_shows_nothing_without_a_terminal_either(
+def test_quiet_prints_nothing_on_stderr_without_a_terminal(
     arguments: tuple[str, ...], known: Simulator, tfy_etl: Cli
 ) -> None:
     done = tfy_etl(*arguments)
@@ -85,10 +85,10 @@ def test_ctrl_c_during_retries_leaves_one_line_and_no_bars(known: Simulator, fol
 
 
 def test_ctrl_c_while_the_control_plane_does_not_answer_ends_the_run(known: Simulator, folder: Path) -> None:
-    leave = threading.Event()
-    known.before_request = lambda number, *_: leave.wait(patience()) if number > 1 else None
+    release = threading.Event()
+    known.before_request = lambda number, *_: release.wait(patience()) if number > 1 else None
     shown = show([COMMAND, "sync"], cwd=folder, type_when=lambda seen: b"\x03" if "ML repos" in seen else None)
-    leave.set()
+    release.set()
     assert shown.code == 130
     assert shown.screen.splitlines()[-1] == "Error: Interrupted: no record was written."
     assert "━" not in shown.screen

@@ -1,4 +1,4 @@
-"""docs/dbt as a user runs it: by dbt in its own environment, on a registry after a few runs."""
+"""docs/dbt as a user runs it: dbt in a separate environment, on a registry after two runs."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.support.paths import ROOT
 from tests.support.postgres_roles import shared_database
 from tests.support.sync_env import SyncEnv, Tables, sync_env
 
-# Where it is, `make test-dbt` says; `make test` runs without one.
+# `make test-dbt` sets this path; `make test` runs without dbt.
 DBT = os.environ.get("DBT")
 collect_ignore_glob = [] if DBT else ["test_*.py"]
 
@@ -28,7 +28,7 @@ NO_COLOURS = ("--no-use-colors", "--no-version-check")
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of docs/dbt for the database of an environment; `writes_to` has the marts."""
+    """A copy of docs/dbt for the database of `env`; `writes_to` is the URL of the marts."""
 
     folder: Path
     environment: dict[str, str]
@@ -55,11 +55,11 @@ class Project:
         return json.loads((self.folder / "target" / f"{name}.json").read_text(encoding="utf-8"))
 
 
-class Built(NamedTuple):
+class BuiltProject(NamedTuple):
     """A build of a project and its output; `before` are the registry tables before it."""
 
     project: Project
-    said: str
+    output: str
     results: list[dict[str, Any]]
     before: Tables
 
@@ -74,23 +74,23 @@ def project(dialect: str, postgres_url: str, tmp_path: Path) -> Iterator[Project
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def built(
     request: pytest.FixtureRequest, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Built]:
-    """The same, built once, for tests that change nothing."""
+) -> Iterator[BuiltProject]:
+    """A built project, shared by tests that change nothing."""
     with _project(request.param, postgres_url, tmp_path_factory.mktemp("built") / "project") as project:
         before = project.env.dump()
-        said = project.run("--warn-error", "build")
-        yield Built(project, said, project.artifact("run_results")["results"], before)
+        output = project.run("--warn-error", "build")
+        yield BuiltProject(project, output, project.artifact("run_results")["results"], before)
 
 
 @contextmanager
 def _project(dialect: str, server: str, folder: Path) -> Iterator[Project]:
     shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("target", "logs"))
     with _on_sqlite(folder) if dialect == "sqlite" else _on_postgresql(folder, server) as project:
-        _live(project.env)
+        _sync_twice(project.env)
         yield project
 
 
-def _live(env: SyncEnv) -> None:
+def _sync_twice(env: SyncEnv) -> None:
     registry = env.registry
     env.sync()
     model = registry.ids("models")[0]

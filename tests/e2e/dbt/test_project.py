@@ -1,4 +1,4 @@
-"""docs/dbt, built by dbt on both kinds of database: `make test-dbt`."""
+"""dbt builds docs/dbt on both databases: `make test-dbt`."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -10,12 +10,12 @@ from sqlalchemy import text, update
 from etl import schema_docs
 from etl.models import SyncRun, SyncScope, views
 from etl.store import engine_scope
-from tests.e2e.dbt.conftest import Built, Project
+from tests.e2e.dbt.conftest import BuiltProject, Project
 
 SOURCES = "source.tfy_registry.tfy_registry."
 MARTS = ("production_registry", "metric_trends", "activity_by_day")
 
-# A whole dbt starts for each command, and builds a hundred things.
+# Each command starts dbt, and a build has more than a hundred nodes.
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -30,26 +30,26 @@ def freshness(project: Project) -> dict[str, str]:
     return {result["unique_id"].removeprefix(SOURCES): result["status"] for result in results}
 
 
-def test_everything_builds_and_every_test_passes_without_a_warning(built: Built) -> None:
+def test_everything_builds_and_every_test_passes_without_a_warning(built: BuiltProject) -> None:
     kinds = Counter(result["unique_id"].split(".")[0] for result in built.results)
     outcomes = Counter(result["status"] for result in built.results)
     assert outcomes == {"success": kinds["model"], "pass": kinds["test"] + kinds["unit_test"]}
     assert (kinds["model"], kinds["unit_test"]) == (6, 1)
     assert kinds["test"] > 100
-    assert "Deprecat" not in built.said
+    assert "Deprecat" not in built.output
 
 
-def test_dbt_does_not_change_the_registry(built: Built) -> None:
+def test_dbt_does_not_change_the_registry(built: BuiltProject) -> None:
     assert built.project.env.dump() == built.before
 
 
-def test_marts_match_the_registry(built: Built) -> None:
+def test_marts_match_the_registry(built: BuiltProject) -> None:
     project = built.project
     in_production = {row["model_version_id"]: row for row in mart(project, "production_registry")}
     expected = {row["model_version_id"] for row in project.env.rows(views.production_versions)}
     assert in_production.keys() == expected != set()
-    fresh = next(row for row in in_production.values() if row["tags"] == 2)
-    assert (fresh["tag"], fresh["versions_behind"]) == ("prod", 1)
+    newest = next(row for row in in_production.values() if row["tags"] == 2)
+    assert (newest["tag"], newest["versions_behind"]) == ("prod", 1)
 
     trends = mart(project, "metric_trends")
     versions = {row["id"] for row in project.env.rows(views.current_model_versions)}
@@ -62,7 +62,7 @@ def test_marts_match_the_registry(built: Built) -> None:
     assert ("models", "deleted") in timeline
 
 
-def test_dbt_knows_every_table_view_and_column_with_its_description(built: Built) -> None:
+def test_dbt_knows_every_table_view_and_column_with_its_description(built: BuiltProject) -> None:
     sources = built.project.artifact("manifest")["sources"]
     schema = schema_docs.describe_schema()
     assert {
@@ -77,14 +77,14 @@ def test_dbt_knows_every_table_view_and_column_with_its_description(built: Built
     }
 
 
-def test_dbt_docs_can_be_generated(built: Built) -> None:
+def test_dbt_docs_can_be_generated(built: BuiltProject) -> None:
     built.project.run("docs", "generate")
     catalogue = built.project.artifact("catalog")
     assert {name.removeprefix("model.tfy_registry.") for name in catalogue["nodes"]} >= set(MARTS)
     assert catalogue["errors"] is None
 
 
-def test_after_a_run_the_sources_are_fresh(built: Built) -> None:
+def test_after_a_run_the_sources_are_fresh(built: BuiltProject) -> None:
     built.project.run("source", "freshness")
     assert freshness(built.project) == {"sync_runs": "pass", "sync_freshness": "pass"}
 

@@ -1,4 +1,4 @@
-"""The manifest by Kubernetes' own schema, the Containerfile by a linter. Nothing here could run either."""
+"""Validate the manifests with the Kubernetes schema, and the Containerfile with a linter; neither is run."""
 
 import os
 import re
@@ -35,20 +35,20 @@ PARTIAL = 3
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_kubernetes_takes_every_object(version: str) -> None:
+def test_kubernetes_accepts_every_object(version: str) -> None:
     kinds = [each["kind"] for each in manifests() if kubernetes_validate.validate(each, version, strict=True)]
     assert kinds == ["ConfigMap", "CronJob", "CronJob", "NetworkPolicy"]
 
 
-def test_a_slip_in_the_manifest_would_be_found() -> None:
+def test_a_misspelt_field_in_the_manifest_is_reported() -> None:
     job = next(each for each in manifests() if each["kind"] == "CronJob")
     job["spec"]["concurencyPolicy"] = "Forbid"
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(job, VERSIONS[0], strict=True)
 
 
-def test_only_what_may_pass_is_tried_again() -> None:
-    """Exit codes as the contract has them: the policy needs no knowledge of its own."""
+def test_only_transient_failures_are_retried() -> None:
+    """The pod failure policy lists exactly the exit codes that a retry cannot fix."""
     final = {ConfigError.exit_code, PARTIAL, LockHeld.exit_code, DeleteLimitExceeded.exit_code}
     rules = jobs()["tfy-etl-sync"]["podFailurePolicy"]["rules"]
     codes, upgrade = [rule["onExitCodes"] for rule in rules if "onExitCodes" in rule]
@@ -57,11 +57,11 @@ def test_only_what_may_pass_is_tried_again() -> None:
     errors: list[type[EtlError]] = [EtlError, *EtlError.__subclasses__()]
     assert {error.exit_code for error in errors} - final == {1, 130}
     for name, pod in pods().items():
-        assert pod["restartPolicy"] == "Never", name  # else there can be no such policy
+        assert pod["restartPolicy"] == "Never", name  # a pod failure policy requires it
         assert {container["name"] for container in pod["containers"]} == {"tfy-etl"}
 
 
-def test_secrets_are_files_of_a_secret_that_is_not_in_the_manifests() -> None:
+def test_secrets_are_mounted_files_and_not_in_the_manifests() -> None:
     for pod, container in containers():
         assert container["envFrom"] == [{"configMapRef": {"name": "tfy-etl"}}]
         assert "env" not in container
@@ -80,7 +80,7 @@ def test_the_example_sets_the_image_of_each_container_and_names_each_file() -> N
     assert [(PRODUCTION / each).resolve() for each in kustomization(PRODUCTION)["resources"]] == [BASE]
 
 
-def test_each_container_does_its_work_with_the_settings_of_the_example(tmp_path: Path) -> None:
+def test_each_container_command_succeeds_with_the_example_settings(tmp_path: Path) -> None:
     with Simulator(Registry.generate(1, ml_repos=1, models=2, versions=1), token=TOKEN) as plane:
         contents = {"token": TOKEN, "database-url": f"sqlite:///{tmp_path / 'registry.db'}"}
         files = {name: tmp_path / Path(value).name for name, value in settings().items() if name.endswith("_FILE")}
@@ -94,7 +94,7 @@ def test_each_container_does_its_work_with_the_settings_of_the_example(tmp_path:
 
 
 @pytest.mark.parametrize("name", pods())
-def test_a_pod_may_do_little_else_than_its_work(name: str) -> None:
+def test_a_pod_has_minimal_privileges(name: str) -> None:
     pod = pods()[name]
     (user,) = re.findall(r"^USER (\d+):\d+$", CONTAINERFILE, re.MULTILINE)
     assert pod["automountServiceAccountToken"] is False
@@ -132,18 +132,18 @@ def test_the_linter_finds_nothing_in_the_containerfile() -> None:
 
 
 def test_hadolint_reports_an_unpinned_base_image() -> None:
-    code, said = hadolint("-", text=CONTAINERFILE.replace("FROM ${BASE}", "FROM python:latest"))
+    code, output = hadolint("-", text=CONTAINERFILE.replace("FROM ${BASE}", "FROM python:latest"))
     assert code != 0
-    assert "DL3007" in said
+    assert "DL3007" in output
 
 
-def copied() -> list[str]:
+def copied_sources() -> list[str]:
     lines = re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE, re.MULTILINE)
     return [source for line in lines for source in line.split()]
 
 
-def test_what_the_containerfile_copies_suffices_to_build_the_package(tmp_path: Path) -> None:
-    for source in copied():
+def test_the_files_that_the_containerfile_copies_build_the_package(tmp_path: Path) -> None:
+    for source in copied_sources():
         found = ROOT / source
         (tmp_path / source).parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(found, tmp_path / source) if found.is_dir() else shutil.copy(found, tmp_path / source)
@@ -159,7 +159,7 @@ def pins(name: str) -> dict[str, str]:
     )
 
 
-def test_the_image_holds_what_was_tested_and_the_extras() -> None:
+def test_the_image_has_the_tested_versions_and_the_extras() -> None:
     image, tested, runtime = pins("container.txt"), pins("dev.txt"), pins("runtime.txt")
     assert set(runtime) <= set(image)
     assert {"psycopg", "opentelemetry-sdk", "hatchling"} <= set(image)
@@ -167,10 +167,10 @@ def test_the_image_holds_what_was_tested_and_the_extras() -> None:
 
 
 def test_the_user_and_its_group_agree() -> None:
-    made: Any = re.search(r"useradd .*--uid (\d+) --gid (\d+)", CONTAINERFILE)
-    assert re.findall(r"^USER (\d+):(\d+)$", CONTAINERFILE, re.MULTILINE) == [made.groups()]
+    useradd: Any = re.search(r"useradd .*--uid (\d+) --gid (\d+)", CONTAINERFILE)
+    assert re.findall(r"^USER (\d+):(\d+)$", CONTAINERFILE, re.MULTILINE) == [useradd.groups()]
 
 
-def test_the_ignore_file_lets_the_builder_see_what_it_copies() -> None:
-    kept = {line[1:] for line in (ROOT / ".containerignore").read_text().splitlines() if line.startswith("!")}
-    assert {source.partition("/")[0] for source in copied()} == kept
+def test_the_ignore_file_includes_exactly_the_copied_files() -> None:
+    included = {line[1:] for line in (ROOT / ".containerignore").read_text().splitlines() if line.startswith("!")}
+    assert {source.partition("/")[0] for source in copied_sources()} == included

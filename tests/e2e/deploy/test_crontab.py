@@ -1,4 +1,4 @@
-"""The crontab of docs/deploy works for an ordinary user, in the environment that cron gives."""
+"""The crontab of docs/deploy works for an ordinary user, in the environment of cron."""
 
 import os
 import pwd
@@ -22,7 +22,7 @@ CRONTAB = (FOLDER / "crontab").read_text().splitlines()
 LINES = [line.split(None, 5)[5] for line in CRONTAB if line[:1] in {"*", *"0123456789"}]
 ASSIGNMENTS = dict(line.split("=", 1) for line in CRONTAB if line[:4] == "TFY_")
 
-# With the right to read everything, because the tests' Python may be in a folder of root's.
+# With the capability to read all files, because the tests' Python may be in a folder of root.
 _AS_NOBODY = [
     "setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups",
     "--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search",
@@ -37,7 +37,7 @@ class User(NamedTuple):
     plane: Simulator
 
     def cron(self, line: str) -> str:
-        """Run a line as cron does, and return what it prints, and so what cron mails."""
+        """Run a line as cron does, and return its output, which cron would mail."""
         variables = {
             "HOME": str(self.home),
             "LOGNAME": self.name,
@@ -65,8 +65,8 @@ def logrotate() -> None:
 
 @pytest.fixture
 def user() -> Iterator[User]:
-    """A user without privileges if the tests run as root, else our own."""
-    name = "nobody" if os.geteuid() == 0 else _own_name()
+    """An unprivileged user if the tests run as root, else the current user."""
+    name = "nobody" if os.geteuid() == 0 else _own_user()
     home = Path(tempfile.mkdtemp())  # pytest's own folders are closed to other users
     folder = home / "registry"
     folder.mkdir(mode=0o700)
@@ -82,11 +82,11 @@ def user() -> Iterator[User]:
     shutil.rmtree(home)
 
 
-def _own_name() -> str:
+def _own_user() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
 
 
-def test_lines_are_silent_as_long_as_all_is_well(user: User) -> None:
+def test_successful_lines_print_nothing(user: User) -> None:
     assert [user.cron(line) for line in LINES] == [""] * 4
     assert [log.read_text() for log in sorted((user.home / "registry").glob("*.log"))] == ["", ""]
     with open_readonly(f"sqlite:///{user.home}/registry/registry.db") as connection:
@@ -94,7 +94,7 @@ def test_lines_are_silent_as_long_as_all_is_well(user: User) -> None:
     assert {path.owner() for path in (user.home / "registry").iterdir()} == {user.name}
 
 
-def test_overlapping_runs_are_no_news_and_failed_ones_are(user: User) -> None:
+def test_overlapping_runs_print_nothing_and_failed_runs_print_an_error(user: User) -> None:
     sync, check, *_ = LINES
     with Store(f"sqlite:///{user.home}/registry/registry.db") as store:
         store.lock(ALL_REPOS, 0)
@@ -109,7 +109,7 @@ def test_overlapping_runs_are_no_news_and_failed_ones_are(user: User) -> None:
     assert user.cron(check).startswith("TFY-ETL ")
 
 
-def test_logs_are_rotated_and_the_next_run_begins_a_new_one(user: User) -> None:
+def test_logs_are_rotated_and_the_next_run_starts_a_new_log(user: User) -> None:
     sync, *_, rotate = LINES
     log = user.home / "registry" / "sync.log"
     (user.home / "registry" / "token").write_text("not-the-token")

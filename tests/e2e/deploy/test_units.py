@@ -61,7 +61,7 @@ def test_there_are_two_services_each_with_its_timer() -> None:
         assert parser.sections()[0] == "Unit"
 
 
-def test_systemd_finds_nothing_wrong_with_the_units(systemd_analyze: str, units: Path) -> None:
+def test_systemd_accepts_the_units(systemd_analyze: str, units: Path) -> None:
     code, out = run_command(units, systemd_analyze, "verify", *(f"./{name}" for name in UNITS))
     assert (code, [line for line in out.splitlines() if "tfy-etl" in line]) == (0, [])
 
@@ -98,18 +98,18 @@ def test_timer_has_valid_calendar(name: str, systemd_analyze: str, units: Path) 
     assert code == 0, out
 
 
-def test_held_lock_and_interruption_are_no_failures_and_every_other_error_is() -> None:
+def test_a_held_lock_and_an_interruption_count_as_success_and_every_other_error_fails() -> None:
     (codes,) = settings("tfy-etl.service")["SuccessExitStatus"]
     success = {int(code) for code in codes.split()}
     assert success == {LockHeld.exit_code, Interrupted.exit_code}
     assert {error.exit_code for error in EtlError.__subclasses__()} - success == {1, 2, 5}
 
 
-def test_secrets_come_from_files_and_not_from_the_unit() -> None:
-    own = settings("tfy-etl.service")
-    (credential,) = own["LoadCredential"]
-    assert f"TFY_API_KEY_FILE=%d/{credential.partition(':')[0]}" in own["Environment"]
-    assert not any(name in each for each in own["Environment"] for name in ("TFY_API_KEY=", "DATABASE_URL"))
+def test_secrets_are_read_from_files_and_not_in_the_unit() -> None:
+    service = settings("tfy-etl.service")
+    (credential,) = service["LoadCredential"]
+    assert f"TFY_API_KEY_FILE=%d/{credential.partition(':')[0]}" in service["Environment"]
+    assert not any(name in each for each in service["Environment"] for name in ("TFY_API_KEY=", "DATABASE_URL"))
     for name in SERVICES:
         assert settings(name)["EnvironmentFile"] == ["/etc/tfy-etl/environment"]
 

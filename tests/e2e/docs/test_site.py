@@ -1,4 +1,4 @@
-"""The built docs site has no broken link and fetches nothing from other hosts, in Chromium too."""
+"""The built docs site has no broken links and requests nothing from other hosts."""
 
 import os
 import re
@@ -20,8 +20,10 @@ from tests.support.browser import Window, chromium
 from tests.support.paths import ROOT
 
 PAGES = sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md"))
-DRAWN = [page for page in PAGES if page == "index.md" or "```mermaid" in (ROOT / "docs" / page).read_text("utf-8")]
-"""The pages that a browser must draw; the other checks look at every page."""
+BROWSER_PAGES = [
+    page for page in PAGES if page == "index.md" or "```mermaid" in (ROOT / "docs" / page).read_text("utf-8")
+]
+"""The pages to open in a browser, because scripts draw parts of them; other tests check every page."""
 
 CHECKS = run_path(str(ROOT / "tools" / "docs" / "check_site.py"))
 
@@ -47,7 +49,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(site: Path) -> Iterator[str]:
-    """Where the site is served."""
+    """The URL at which the site is served."""
     handler = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(site))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -63,29 +65,29 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def window(browser: Any, address: str) -> Iterator[Window]:
-    """An empty page; a request to another host or a complaint fails the test."""
+    """An empty page; a request to another host or a browser error fails the test."""
     with Window.of(browser, address) as window:
         yield window
 
 
-def written(page: str) -> str:
+def page_path(page: str) -> str:
     """The address of a page of docs/, within the site."""
     folder = re.sub(r"(^|/)(index|README)\.md$", r"\1", page).removesuffix(".md")
     return folder if folder.endswith("/") or not folder else f"{folder}/"
 
 
-def named(nav: Any) -> Iterator[str]:
+def navigation_pages(nav: Any) -> Iterator[str]:
     for each in nav:
         if isinstance(each, str):
             yield each
         else:
             for value in each.values():
-                yield from named([value] if isinstance(value, str) else value)
+                yield from navigation_pages([value] if isinstance(value, str) else value)
 
 
 def test_every_page_of_docs_is_in_the_navigation() -> None:
     config = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))
-    assert sorted(named(config["project"]["nav"])) == PAGES
+    assert sorted(navigation_pages(config["project"]["nav"])) == PAGES
 
 
 def test_no_link_is_broken_and_nothing_is_fetched_from_another_host(site: Path) -> None:
@@ -103,11 +105,11 @@ def test_broken_links_and_foreign_requests_are_reported(tmp_path: Path) -> None:
     (tmp_path / "there.html").write_text('<h1 id="a">A</h1>')
     (tmp_path / "style.css").write_text("@import url('https://fonts.example/f.css'); a {background: url(data:x)}")
     links = ('a href="there.html#a"', 'a href="#"', 'a href="https://else.example"', 'img src="data:image/png,x"')
-    wrong = (
+    broken = (
         'a href="there.html#b"', 'a href="gone.html"', 'a href="folder"', 'a href="../outside.html"', 'a href="#b"',
         'img src="https://else.example/x.png"', 'script src="//cdn.example/x.js"',
     )  # fmt: skip
-    (tmp_path / "page.html").write_text("".join(f"<{link}>x" for link in (*links, *wrong)))
+    (tmp_path / "page.html").write_text("".join(f"<{link}>x" for link in (*links, *broken)))
     assert list(CHECKS["problems"](tmp_path)) == [
         "page.html: there.html#b has no such anchor",
         "page.html: gone.html does not exist",
@@ -121,21 +123,21 @@ def test_broken_links_and_foreign_requests_are_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"])
-def test_links_from_the_top_of_the_repository_lead_to_files(file: str) -> None:
+def test_links_in_the_top_level_files_lead_to_existing_files(file: str) -> None:
     links = re.findall(r'(?:\]\(|src="|srcset=")([^)"#]+)', (ROOT / file).read_text(encoding="utf-8"))
     assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
 
 
-@pytest.mark.parametrize("page", DRAWN)
-def test_a_page_opens_without_a_complaint(page: str, window: Window, address: str) -> None:
-    window.go(f"{address}/{written(page)}")
+@pytest.mark.parametrize("page", BROWSER_PAGES)
+def test_a_page_opens_without_browser_errors(page: str, window: Window, address: str) -> None:
+    window.go(f"{address}/{page_path(page)}")
     assert len(window.text("h1")) == 1
     source = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert window.page.locator("article svg[aria-roledescription]").count() == source.count("```mermaid")
     assert window.page.locator("pre.mermaid").count() == 0
 
 
-def test_what_is_searched_for_is_found(window: Window, address: str) -> None:
+def test_the_search_finds_a_page(window: Window, address: str) -> None:
     window.go(address)
     window.page.keyboard.press("/")
     window.page.keyboard.type("anchored")

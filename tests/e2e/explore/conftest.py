@@ -19,7 +19,7 @@ from tests.support.sync_env import SyncEnv, sync_env
 
 @dataclass
 class Explored:
-    """Start the command on a file."""
+    """The running command `explore`, its URL, and the environment of its file."""
 
     process: subprocess.Popen[str]
     env: SyncEnv
@@ -32,7 +32,7 @@ class Explored:
 
 @contextmanager
 def exploring(url: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Yield the process and its URL. Its environment has a token, which no page may show."""
+    """Start `explore`; yield the process and its URL. Its environment has a token, which no page may show."""
     process = subprocess.Popen(
         [COMMAND, "explore", "--port", "0", "--database-url", url, *arguments],
         env=os.environ | {"TFY_API_KEY": TOKEN},

@@ -1,4 +1,4 @@
-"""The pages in Chromium: what they look like, what one can do, and that no text of the registry does anything."""
+"""The pages in Chromium: layout, links and forms. No text of the registry runs as a script."""
 
 import re
 from typing import Any
@@ -13,10 +13,10 @@ from tests.support.browser import Window
 from tests.support.marked_up_registry import MARKUP
 from tests.support.patience import patience
 
-# One worker has the browser and the registry.
+# One worker runs all these tests, because the browser and the registry are shared.
 pytestmark = pytest.mark.timeout(300)
 
-LOOKS: dict[str, dict[str, Any]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 800}},
     "dark phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
 }
@@ -29,13 +29,13 @@ def marked_up(explored: Explored) -> tuple[str, str]:
     return model, min(versions, key=lambda row: row["version"])["id"]
 
 
-@pytest.mark.parametrize("looks", LOOKS)
-def test_every_kind_of_page_fits_its_window_and_axe_finds_no_fault(
-    looks: str, browser: object, explored: Explored
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_kind_of_page_fits_its_window_and_axe_finds_no_violation(
+    variant: str, browser: object, explored: Explored
 ) -> None:
     model, version = marked_up(explored)
     host = explored.url.rpartition("/")[0]
-    with Window.of(browser, host, bypass_csp=True, **LOOKS[looks]) as window:  # axe could not be put into the page
+    with Window.of(browser, host, bypass_csp=True, **VARIANTS[variant]) as window:  # else axe cannot be injected
         for path in (
             "",
             f"/models/{model}",
@@ -49,14 +49,14 @@ def test_every_kind_of_page_fits_its_window_and_axe_finds_no_fault(
             window.go(explored.url + path)
             window.page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
             width = window.page.evaluate("document.documentElement.scrollWidth")
-            assert width == LOOKS[looks]["viewport"]["width"], path
+            assert width == VARIANTS[variant]["viewport"]["width"], path
             found = Axe().run(window.page).response["violations"]
-            faults = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
-            assert faults == [], path
+            violations = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+            assert violations == [], path
             assert window.page.evaluate("window.hacked") is None
             assert window.page.locator("main :is(img, script, style, a[href^=javascript])").count() == 0
         lightness = window.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
-        assert (sum(map(int, re.findall(r"\d+", lightness)[:3])) < 180) == looks.startswith("dark")
+        assert (sum(map(int, re.findall(r"\d+", lightness)[:3])) < 180) == variant.startswith("dark")
 
 
 def test_model_is_found_by_a_part_of_its_name_and_leads_to_its_versions(explored: Explored, window: Window) -> None:
@@ -74,7 +74,7 @@ def test_model_is_found_by_a_part_of_its_name_and_leads_to_its_versions(explored
     assert "tag_added" in window.text("td.col-kind")
 
 
-def test_question_takes_its_parameter_from_a_form(explored: Explored, window: Window) -> None:
+def test_a_question_has_a_form_for_its_parameter(explored: Explored, window: Window) -> None:
     window.go(explored.url)
     window.page.get_by_role("link", name="Which models have had no version for more than a number of days?").click()
     shown = []
@@ -86,7 +86,7 @@ def test_question_takes_its_parameter_from_a_form(explored: Explored, window: Wi
     assert shown == [len(explored.env.registry.ids("models")), 0]
 
 
-def test_filter_and_sort_are_a_form(explored: Explored, window: Window) -> None:
+def test_a_form_filters_and_sorts_a_table(explored: Explored, window: Window) -> None:
     window.go(f"{explored.url}/current_model_versions")
     window.page.get_by_text("Filter and sort").click()
     window.page.get_by_label("Column").select_option("version")

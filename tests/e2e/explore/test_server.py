@@ -35,7 +35,7 @@ def test_nothing_can_be_written(explored: Explored) -> None:
     assert explored.env.dump() == before
 
 
-def test_the_connection_itself_can_neither_write_nor_open_another_file(migrated_file: Path, tmp_path: Path) -> None:
+def test_the_connection_can_neither_write_nor_open_another_file(migrated_file: Path, tmp_path: Path) -> None:
     connection = queries.explore.connect(migrated_file)
     for sql in ("DELETE FROM models", f"ATTACH '{tmp_path / 'other.db'}' AS other", f"VACUUM INTO '{tmp_path / 'x'}'"):
         with pytest.raises(sqlite3.OperationalError):
@@ -44,7 +44,7 @@ def test_the_connection_itself_can_neither_write_nor_open_another_file(migrated_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_address_shows_the_token_or_a_file(explored: Explored) -> None:
+def test_no_url_shows_the_token_or_a_file(explored: Explored) -> None:
     host = explored.url.rpartition("/")[0]
     for path in ("versions", "plugins", "settings", "threads", "databases", "metadata", "actor"):
         assert TOKEN not in httpx.get(f"{host}/-/{path}.json", timeout=patience()).text
@@ -63,7 +63,7 @@ def test_foreign_host_headers_are_rejected(explored: Explored) -> None:
     for name, status in ((f"localhost:{port}", 200), ("localhost", 200), ("evil.example", 403), (f"a.b:{port}", 403)):
         assert httpx.get(explored.url, headers={"Host": name}, timeout=patience()).status_code == status
     with socket.socket() as other:
-        other.bind(("127.0.0.2", 0))  # an address of this machine at which nobody listens for us
+        other.bind(("127.0.0.2", 0))  # another loopback address, on which the server must not listen
         assert other.connect_ex(("127.0.0.2", int(port))) != 0
 
 
@@ -72,18 +72,18 @@ def test_foreign_host_headers_are_rejected(explored: Explored) -> None:
 def test_signal_stops_the_server_during_a_query(number: signal.Signals, *, busy: bool, explored: Explored) -> None:
     with exploring(explored.env.url) as (process, url):
         assert httpx.get(f"{url}.json", timeout=patience()).status_code == 200
-        asked = threading.Thread(target=ask, args=(url,)) if busy else None
-        if asked:
-            asked.start()
+        query_thread = threading.Thread(target=run_endless_query, args=(url,)) if busy else None
+        if query_thread:
+            query_thread.start()
         process.send_signal(number)
         assert process.wait(patience()) == 0
-        if asked:
-            asked.join()
+        if query_thread:
+            query_thread.join()
         assert process.stderr is not None
         assert process.stderr.read() == ""
 
 
-def ask(url: str) -> None:
+def run_endless_query(url: str) -> None:
     """Run an endless query, and ignore the closed connection."""
     with suppress(httpx.HTTPError):
         httpx.get(f"{url}.json", params={"sql": ENDLESS}, timeout=patience())

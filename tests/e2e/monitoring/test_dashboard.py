@@ -13,7 +13,7 @@ import yaml
 from sqlalchemy import text
 
 from etl.store import engine_scope
-from tests.e2e.monitoring.test_alerts import WRITTEN
+from tests.e2e.monitoring.test_alerts import EXPORTED_METRICS
 from tests.support.databases import new_database
 from tests.support.external_tools import require_tool
 from tests.support.paths import ROOT
@@ -38,7 +38,7 @@ def url(postgres_url: str, migrated_template: str) -> Iterator[str]:
         yield url
 
 
-def asked(query: str) -> str:
+def expand_macros(query: str) -> str:
     """Expand the macros of Grafana's PostgreSQL data source, for all times."""
     query = re.sub(
         r"\$__timeFilter\(([\w.]+)\)", r"\1 BETWEEN '1970-01-01T00:00:00Z' AND '2970-01-01T00:00:00Z'", query
@@ -49,12 +49,12 @@ def asked(query: str) -> str:
 
 def rows(url: str, query: str) -> list[dict[str, Any]]:
     with engine_scope(url) as engine, engine.connect() as connection:
-        return [dict(row) for row in connection.execute(text(asked(query))).mappings()]
+        return [dict(row) for row in connection.execute(text(expand_macros(query))).mappings()]
 
 
 @pytest.mark.parametrize(("title", "target"), QUERIES, ids=[title for title, _ in QUERIES])
 def test_every_query_returns_rows(title: str, target: dict[str, Any], url: str) -> None:
-    assert "$" not in asked(target["rawSql"])
+    assert "$" not in expand_macros(target["rawSql"])
     found = rows(url, target["rawSql"])
     assert found
     for row in found:
@@ -63,7 +63,7 @@ def test_every_query_returns_rows(title: str, target: dict[str, Any], url: str) 
             assert isinstance(row["time"], datetime) or float(row["time"]) < datetime.now(UTC).timestamp()
 
 
-def test_stats_of_the_database_name_what_they_count(url: str) -> None:
+def test_database_statistics_have_a_row_for_each_counted_kind(url: str) -> None:
     stats = [target for panel in PANELS if panel["type"] == "stat" for target in panel["targets"] if "rawSql" in target]
     assert len(stats) == 3
     age, live, open_rejects = (rows(url, target["rawSql"]) for target in stats)
@@ -76,9 +76,9 @@ def test_stats_of_the_database_name_what_they_count(url: str) -> None:
 
 def test_dashboard_shows_exactly_the_exported_metrics() -> None:
     used = {name for expression in EXPRESSIONS for name in re.findall(r"\btfy_etl_\w+", expression)}
-    assert used == WRITTEN
+    assert used == EXPORTED_METRICS
     scope = next(each for each in DASHBOARD["templating"]["list"] if each["name"] == "scope")
-    assert set(re.findall(r"\btfy_etl_\w+", scope["definition"])) <= WRITTEN
+    assert set(re.findall(r"\btfy_etl_\w+", scope["definition"])) <= EXPORTED_METRICS
 
 
 def test_prometheus_accepts_every_expression(tmp_path: Path) -> None:
@@ -110,13 +110,13 @@ def test_panels_use_the_data_source_variable_and_have_descriptions() -> None:
             assert ("rawSql" in target) == (target["datasource"]["type"] == "grafana-postgresql-datasource")
 
 
-def test_panels_have_ids_of_their_own_and_do_not_overlap() -> None:
+def test_panels_have_unique_ids_and_do_not_overlap() -> None:
     panels = DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
-    taken: set[tuple[int, int]] = set()
+    occupied: set[tuple[int, int]] = set()
     for panel in panels:
-        place = panel["gridPos"]
-        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        position = panel["gridPos"]
+        cells = {(position["x"] + x, position["y"] + y) for x in range(position["w"]) for y in range(position["h"])}
         assert max(x for x, _ in cells) < 24
-        assert not cells & taken, panel["title"]
-        taken |= cells
+        assert not cells & occupied, panel["title"]
+        occupied |= cells

@@ -1,4 +1,4 @@
-"""The examples for Dagster and Prefect, each run by the real one in an environment of its own."""
+"""Dagster and Prefect run their examples, each installed in a separate environment."""
 
 import os
 import re
@@ -16,14 +16,14 @@ from tests.support.deploy_files import FOLDER
 from tests.support.patience import patience
 from tests.support.sync_env import TOKEN, SyncEnv, sync_env
 
-# Where they are, `make test-orchestrators` says; `make test` runs without them.
+# `make test-orchestrators` sets this path; `make test` runs without them.
 ORCHESTRATORS = os.environ.get("ORCHESTRATORS")
 collect_ignore_glob = [] if ORCHESTRATORS else ["test_*.py"]
 
 
 @dataclass(frozen=True)
 class Orchestrator:
-    """A copy of an example that does not wait before a retry, and the database of an environment."""
+    """A copy of an example, without delays before retries, and the environment that it syncs."""
 
     name: str
     folder: Path
@@ -35,7 +35,7 @@ class Orchestrator:
     }
 
     def run(self) -> tuple[bool, str]:
-        """Make a run; return whether it succeeded, and the log."""
+        """Run the example; return whether it succeeded, and the log."""
         variables = {
             "PATH": f"{self.folder}:/usr/bin:/bin",
             "HOME": str(self.folder),
@@ -65,8 +65,8 @@ class Orchestrator:
     @property
     def tries(self) -> int:
         """How often the example has started the command."""
-        counted = self.folder / "tries"
-        return len(counted.read_text()) if counted.exists() else 0
+        tries = self.folder / "tries"
+        return len(tries.read_text()) if tries.exists() else 0
 
 
 @pytest.fixture(params=sorted(Orchestrator.RUN))
@@ -74,9 +74,9 @@ def orchestrator(request: pytest.FixtureRequest, tmp_path: Path, migrated_file: 
     """Each orchestrator in turn, with a registry to copy."""
     example = (FOLDER / f"{request.param}_registry.py").read_text()
     (tmp_path / f"{request.param}_registry.py").write_text(re.sub(r"(delay=|backoff\()60", r"\g<1>0", example))
-    counted = tmp_path / "tfy-etl"
-    counted.write_text(f'#!/bin/sh\nprintf . >> {tmp_path}/tries\nexec {COMMAND} "$@"\n')
-    counted.chmod(0o755)
+    wrapper = tmp_path / "tfy-etl"
+    wrapper.write_text(f'#!/bin/sh\nprintf . >> {tmp_path}/tries\nexec {COMMAND} "$@"\n')
+    wrapper.chmod(0o755)
     file = shutil.copy(migrated_file, tmp_path / "registry.db")
     with sync_env(f"sqlite:///{file}") as env:
         yield Orchestrator(request.param, tmp_path, env)

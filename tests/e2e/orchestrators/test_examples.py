@@ -1,4 +1,4 @@
-"""Dagster and Prefect run the command, and do what its exit code says."""
+"""Dagster and Prefect run the command, and act on its exit code."""
 
 import pytest
 
@@ -15,32 +15,34 @@ def test_a_run_copies_the_registry(orchestrator: Orchestrator) -> None:
     assert (orchestrator.env.held(), orchestrator.tries) == (orchestrator.env.served(), 1)
 
 
-def test_a_transient_failure_is_tried_again(orchestrator: Orchestrator) -> None:
+def test_a_transient_failure_is_retried(orchestrator: Orchestrator) -> None:
     orchestrator.env.plane.faults = [fault("flaky_500,times=1")]
     succeeded, log = orchestrator.run()
     assert (succeeded, orchestrator.tries) == (True, 2), log
 
 
 @pytest.mark.parametrize(
-    ("broken", "reason"),
+    ("failure", "reason"),
     [("forbid:models", "403"), ("delete everything", "missing at the source"), ("odd", "rejected")],
 )
-def test_what_needs_a_change_fails_at_once(broken: str, reason: str, orchestrator: Orchestrator) -> None:
+def test_an_error_that_a_retry_cannot_fix_fails_without_retry(
+    failure: str, reason: str, orchestrator: Orchestrator
+) -> None:
     env = orchestrator.env
     env.sync()
-    if broken == "delete everything":
+    if failure == "delete everything":
         for model in env.registry.ids("models"):
             env.registry.delete_model(model)
-    elif broken == "odd":
+    elif failure == "odd":
         env.registry.put_raw("models", "odd", {"name": "no id"})
     else:
-        env.plane.faults = [fault(broken)]
+        env.plane.faults = [fault(failure)]
     succeeded, log = orchestrator.run()
     assert (succeeded, orchestrator.tries) == (False, 1), log
     assert reason in log
 
 
-def test_a_held_lock_is_no_failure_and_writes_nothing(orchestrator: Orchestrator) -> None:
+def test_a_held_lock_counts_as_success_and_writes_nothing(orchestrator: Orchestrator) -> None:
     before = orchestrator.env.dump()
     with Store(orchestrator.env.url) as store:
         store.lock(ALL_REPOS, 0)

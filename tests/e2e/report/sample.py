@@ -17,11 +17,11 @@ _METRICS = {"val/accuracy": (0.71, 0.035), "val/auc": (0.78, 0.03), "val/loss": 
 
 def grown_registry(models: int = 60, versions: int = 6) -> Registry:
     """Create a registry whose records span the history; most metrics improve over time."""
-    dials: dict[str, Any] = {"ml_repos": 6, "models": models, "versions": versions, "metrics": 0, "tags": _TAGS}
+    options: dict[str, Any] = {"ml_repos": 6, "models": models, "versions": versions, "metrics": 0, "tags": _TAGS}
     ticks = itertools.count()
-    Registry.generate(4, **dials, clock=lambda: datetime.fromtimestamp(next(ticks), UTC))
-    start = datetime.now(UTC) - HISTORY - timedelta(days=150)  # changes to come let the clock go on
-    registry = Registry.generate(4, **dials, clock=logical_clock(start, HISTORY / next(ticks)))
+    Registry.generate(4, **options, clock=lambda: datetime.fromtimestamp(next(ticks), UTC))
+    start = datetime.now(UTC) - HISTORY - timedelta(days=150)  # later changes advance the clock
+    registry = Registry.generate(4, **options, clock=logical_clock(start, HISTORY / next(ticks)))
     of_model = defaultdict[str, list[Any]](list)
     for version in registry.records("model-versions"):
         of_model[version["model_id"]].append(version)
@@ -32,18 +32,18 @@ def grown_registry(models: int = 60, versions: int = 6) -> Registry:
 
 def _train(registry: Registry, model_id: str, versions: list[Any]) -> None:
     """Set the metrics of all versions of a model, and tag one of the last two as production."""
-    draw = random.Random(model_id)  # noqa: S311 made-up data
-    for place, version in enumerate(versions):
+    rng = random.Random(model_id)  # noqa: S311 made-up data
+    for index, version in enumerate(versions):
         metrics = [
-            {"key": key, "value": round(begin + place * step * draw.uniform(0.1, 1.2), 4), "timestamp": 0, "step": 1}
+            {"key": key, "value": round(begin + index * step * rng.uniform(0.1, 1.2), 4), "timestamp": 0, "step": 1}
             for key, (begin, step) in _METRICS.items()
         ]
         registry.set_fields(version["id"], {"metrics": metrics}, touch=False)
-    if draw.random() < 0.1:
+    if rng.random() < 0.1:
         manifest = versions[-1]["manifest"] | {"metadata": {}}  # a version of unknown size
         registry.set_fields(versions[-1]["id"], {"manifest": manifest}, touch=False)
-    if draw.random() < 0.3:
-        registry.set_tags(draw.choice(versions[-2:])["id"], ["prod"], touch=False)
+    if rng.random() < 0.3:
+        registry.set_tags(rng.choice(versions[-2:])["id"], ["prod"], touch=False)
 
 
 def with_history(env: SyncEnv) -> None:
@@ -88,7 +88,7 @@ def _move_tag(registry: Registry, before: Any, after: Any, tags: list[str]) -> N
 
 
 def move_back(env: SyncEnv, by: timedelta) -> None:
-    """Move the times of all runs so far into the past."""
+    """Subtract a duration from the times of all runs."""
     moments = {
         "sync_runs": ("started_at", "finished_at"),
         "changes": ("observed_at",),

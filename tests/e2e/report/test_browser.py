@@ -1,4 +1,4 @@
-"""The page in a real browser: Chromium, without a network, from disk."""
+"""The report in Chromium, opened from disk."""
 
 import re
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ from tests.e2e.report.sample import grown_registry, with_history
 from tests.support.browser import chromium
 from tests.support.sync_env import sync_env
 from tests.unit.report.builders import quality, report_data, stale
-from tests.unit.report.test_page import TRICKS, made
+from tests.unit.report.test_page import HOSTILE_TEXTS, rendered
 
-# One worker starts the browser, for all of these.
+# One worker runs all these tests, because they share the browser.
 pytestmark = pytest.mark.timeout(300)
 
-LOOKS: dict[str, dict[str, Any]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
@@ -54,26 +54,26 @@ STALE = "models without a new version for more than 180 days"
 
 @cache
 def desktop(browser: Browser) -> BrowserContext:
-    """Return the context of most tests: to create one takes as long as to open the page."""
-    return browser.new_context(**LOOKS["desktop"])
+    """Return a shared context: creating one takes as long as opening the page."""
+    return browser.new_context(**VARIANTS["desktop"])
 
 
-class Opened:
+class OpenPage:
     """An open page, with its requests and errors."""
 
-    def __init__(self, browser: Browser, file: Path, **looks: Any) -> None:
-        self.page: Page = browser.new_page(**LOOKS["desktop"] | looks) if looks else desktop(browser).new_page()
+    def __init__(self, browser: Browser, file: Path, **variant: Any) -> None:
+        self.page: Page = browser.new_page(**VARIANTS["desktop"] | variant) if variant else desktop(browser).new_page()
         self.page.set_default_timeout(10_000)
-        self.asked = list[str]()
-        self.complaints = list[str]()
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", self._complain_of)
+        self.requests = list[str]()
+        self.errors = list[str]()
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.errors.append(message.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("dialog", self._dismiss_dialog)
         self.page.goto(file.as_uri())
 
-    def _complain_of(self, dialog: Dialog) -> None:
-        self.complaints.append(dialog.message)
+    def _dismiss_dialog(self, dialog: Dialog) -> None:
+        self.errors.append(dialog.message)
         dialog.dismiss()
 
     def table(self, name: str) -> Locator:
@@ -98,25 +98,25 @@ def box_of(element: Locator) -> Any:
 
 
 @pytest.fixture
-def opened(browser: Browser, report: Path) -> Iterator[Opened]:
-    opened = Opened(browser, report)
+def opened(browser: Browser, report: Path) -> Iterator[OpenPage]:
+    opened = OpenPage(browser, report)
     yield opened
     opened.page.close()
 
 
-def test_page_opens_from_disk_without_errors_or_requests(opened: Opened, report: Path) -> None:
+def test_page_opens_from_disk_without_errors_or_requests(opened: OpenPage, report: Path) -> None:
     opened.page.wait_for_load_state("networkidle")
-    assert [url for url in opened.asked if not url.startswith("data:")] == [report.as_uri()]
-    assert opened.complaints == []
+    assert [url for url in opened.requests if not url.startswith("data:")] == [report.as_uri()]
+    assert opened.errors == []
 
 
-def test_its_own_script_could_not_send_anything_if_it_would(opened: Opened) -> None:
+def test_a_script_of_the_page_cannot_send_requests(opened: OpenPage) -> None:
     outcome = opened.page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', (error) => error.name)")
     assert outcome == "TypeError"
-    assert any("violates the following Content Security Policy" in each for each in opened.complaints)
+    assert any("violates the following Content Security Policy" in each for each in opened.errors)
 
 
-def test_charts_have_data_and_are_seen(opened: Opened) -> None:
+def test_charts_have_data_and_are_visible(opened: OpenPage) -> None:
     charts = opened.page.locator("svg.chart:visible")
     assert charts.count() == 2
     for chart in charts.all():
@@ -132,14 +132,14 @@ def test_charts_have_data_and_are_seen(opened: Opened) -> None:
     assert max(box_of(bar)["width"] for bar in opened.page.locator("svg.bar rect").all()) > 50
 
 
-def test_a_chart_can_be_read_as_a_table(opened: Opened) -> None:
+def test_a_chart_can_be_read_as_a_table(opened: OpenPage) -> None:
     opened.page.locator("summary", has_text="The same in figures").last.click()
     newest = opened.page.locator("table", has_text="Models and versions by month").locator("tbody tr").first
     figure = opened.page.locator(".figures dt", has_text=re.compile("^Models$")).locator("xpath=../dd").first
     assert newest.locator("td").first.inner_text() == figure.inner_text()
 
 
-def test_each_finding_leads_to_a_list_of_all_that_it_counts(opened: Opened) -> None:
+def test_each_finding_links_to_a_list_of_the_counted_records(opened: OpenPage) -> None:
     items = opened.page.locator(".attention li")
     assert items.count() > 4
     for item in items.all():
@@ -153,7 +153,7 @@ def test_each_finding_leads_to_a_list_of_all_that_it_counts(opened: Opened) -> N
             assert rows + int(left_out or 0) == int(item.locator("strong").inner_text())
 
 
-def test_each_column_sorts_both_ways(opened: Opened) -> None:
+def test_each_column_sorts_both_ways(opened: OpenPage) -> None:
     opened.page.get_by_role("button", name="Show all").first.wait_for()
     assert opened.sort(STALE, "Age") == "ascending"
     days = [int(each.removesuffix(" days").replace(",", "")) for each in opened.column(STALE, 3)]
@@ -167,7 +167,7 @@ def test_each_column_sorts_both_ways(opened: Opened) -> None:
     assert opened.table(STALE).locator('th[aria-sort="ascending"]').count() == 1
 
 
-def test_negative_numbers_sort_below_positive_ones(opened: Opened) -> None:
+def test_negative_numbers_sort_below_positive_ones(opened: OpenPage) -> None:
     opened.page.locator("#metrics ~ .unfold").first.click()
     for direction in ("ascending", "descending"):
         assert opened.sort("metrics", "Change") == direction
@@ -176,14 +176,14 @@ def test_negative_numbers_sort_below_positive_ones(opened: Opened) -> None:
         assert min(values) < 0 < max(values)
 
 
-def test_unknown_numbers_sort_last_in_both_directions(opened: Opened) -> None:
+def test_unknown_numbers_sort_last_in_both_directions(opened: OpenPage) -> None:
     for direction in ("ascending", "descending"):
         assert opened.sort("models in production", "Behind") == direction
         values = opened.column("models in production", 5)
         assert [each == "–" for each in values] == sorted(each == "–" for each in values)
 
 
-def test_a_filter_leaves_the_rows_that_have_all_its_words_and_counts_them(opened: Opened) -> None:
+def test_a_filter_shows_and_counts_the_rows_that_contain_all_its_words(opened: OpenPage) -> None:
     field = opened.page.get_by_label("Filter models in production", exact=True)
     rows = opened.table("models in production").locator("tbody tr")
     all_of_them = rows.count()
@@ -196,17 +196,17 @@ def test_a_filter_leaves_the_rows_that_have_all_its_words_and_counts_them(opened
     assert rows.locator("visible=true").count() == min(all_of_them, 15 if all_of_them > 20 else all_of_them)
 
 
-def test_a_filter_of_a_list_that_is_cut_says_that_there_is_more(browser: Browser, tmp_path: Path) -> None:
+def test_a_filter_of_a_truncated_list_counts_the_rows_not_on_the_page(browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     cut = report_data(quality=quality(stale=TopRows([stale()] * 10, 8000)))
     file.write_text(page(cut, max_age=timedelta(days=1), redact=str), encoding="utf-8")
-    opened = Opened(browser, file)
+    opened = OpenPage(browser, file)
     opened.page.get_by_label(f"Filter {STALE}").fill("no such model")
     assert opened.page.get_by_text("0 of 10 rows; 7,990 more are not on this page").is_visible()
     opened.page.close()
 
 
-def test_a_long_table_is_folded_until_it_is_asked_for_or_filtered(opened: Opened) -> None:
+def test_a_long_table_is_collapsed_until_expanded_or_filtered(opened: OpenPage) -> None:
     rows = opened.table(STALE).locator("tbody tr")
     total = rows.count()
     assert total > 20
@@ -221,12 +221,12 @@ def test_a_long_table_is_folded_until_it_is_asked_for_or_filtered(opened: Opened
     assert rows.locator("visible=true").count() == total
 
 
-def test_every_control_is_reached_by_the_tab_key_and_its_focus_is_seen(opened: Opened) -> None:
-    wanted = opened.page.locator(
+def test_every_control_is_reachable_by_the_tab_key_and_its_focus_is_visible(opened: OpenPage) -> None:
+    expected = opened.page.locator(
         "th button:visible, input:visible, summary:visible, .unfold:visible, a:visible"
     ).count()
     reached = dict[str, int]()
-    for _ in range(wanted + opened.page.locator(".scroll").count() + 2):
+    for _ in range(expected + opened.page.locator(".scroll").count() + 2):
         opened.page.keyboard.press("Tab")
         tag, outline = opened.page.evaluate(
             "[document.activeElement.tagName, getComputedStyle(document.activeElement).outlineStyle]"
@@ -235,11 +235,11 @@ def test_every_control_is_reached_by_the_tab_key_and_its_focus_is_seen(opened: O
             break
         assert outline != "none"
         reached[tag] = reached.get(tag, 0) + 1
-    assert sum(reached[tag] for tag in ("BUTTON", "INPUT", "SUMMARY", "A")) == wanted
+    assert sum(reached[tag] for tag in ("BUTTON", "INPUT", "SUMMARY", "A")) == expected
     assert reached["DIV"] > 5  # the tables that scroll
 
 
-def test_a_column_sorts_by_the_keyboard(opened: Opened) -> None:
+def test_a_column_sorts_by_the_keyboard(opened: OpenPage) -> None:
     button = opened.table(STALE).get_by_role("button", name="Created by", exact=True)
     button.focus()
     opened.page.keyboard.press("Enter")
@@ -247,9 +247,9 @@ def test_a_column_sorts_by_the_keyboard(opened: Opened) -> None:
     assert creators == sorted(creators, key=str.lower)
 
 
-@pytest.mark.parametrize("looks", LOOKS)
-def test_axe_finds_no_fault(looks: str, browser: Browser, report: Path) -> None:
-    opened = Opened(browser, report, **LOOKS[looks], bypass_csp=True)  # or axe could not be put into the page
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_axe_finds_no_violation(variant: str, browser: Browser, report: Path) -> None:
+    opened = OpenPage(browser, report, **VARIANTS[variant], bypass_csp=True)  # else axe cannot be injected
     for summary in opened.page.locator("summary").all():
         summary.click()
     found = Axe().run(opened.page).response["violations"]
@@ -257,22 +257,22 @@ def test_axe_finds_no_fault(looks: str, browser: Browser, report: Path) -> None:
     assert [(each["id"], each["impact"], [node["html"] for node in each["nodes"]]) for each in found] == []
 
 
-def test_axe_finds_no_fault_where_the_page_warns(browser: Browser, tmp_path: Path) -> None:
+def test_axe_finds_no_violation_on_a_page_with_warnings(browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
-    file.write_text(made(TRICKS["markup"]), encoding="utf-8")
+    file.write_text(rendered(HOSTILE_TEXTS["markup"]), encoding="utf-8")
     for scheme in ("light", "dark"):
-        opened = Opened(browser, file, color_scheme=scheme, bypass_csp=True)
+        opened = OpenPage(browser, file, color_scheme=scheme, bypass_csp=True)
         found = Axe().run(opened.page).response["violations"]
         opened.page.close()
         assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
 
 
-def places_on_page(browser: Browser, file: Path, text: str) -> tuple[Any, ...]:
-    """Render the page with this text in all places; return its headings, where they are, and its width."""
-    file.write_text(made(text), encoding="utf-8")
-    opened = Opened(browser, file)
-    assert opened.complaints == []
-    assert [url for url in opened.asked if not url.startswith("data:")] == [file.as_uri()]
+def layout_of(browser: Browser, file: Path, text: str) -> tuple[Any, ...]:
+    """Render the page with this text in every field; return its headings, their positions, and its width."""
+    file.write_text(rendered(text), encoding="utf-8")
+    opened = OpenPage(browser, file)
+    assert opened.errors == []
+    assert [url for url in opened.requests if not url.startswith("data:")] == [file.as_uri()]
     headings = opened.page.locator("h2, thead th").all_inner_texts()
     left = opened.page.evaluate("Array.from(document.querySelectorAll('h2'), (e) => e.getBoundingClientRect().x)")
     width = opened.page.evaluate("document.documentElement.scrollWidth")
@@ -281,45 +281,45 @@ def places_on_page(browser: Browser, file: Path, text: str) -> tuple[Any, ...]:
 
 
 @pytest.fixture(scope="module")
-def plain_places(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
-    return places_on_page(browser, tmp_path_factory.mktemp("plain") / "plain.html", "registry-text")
+def plain_layout(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
+    return layout_of(browser, tmp_path_factory.mktemp("plain") / "plain.html", "registry-text")
 
 
-@pytest.mark.parametrize("text", TRICKS.values(), ids=TRICKS)
-def test_no_trick_in_the_registry_runs_or_moves_anything(
-    text: str, browser: Browser, plain_places: tuple[Any, ...], tmp_path: Path
+@pytest.mark.parametrize("text", HOSTILE_TEXTS.values(), ids=HOSTILE_TEXTS)
+def test_no_text_of_the_registry_runs_a_script_or_changes_the_layout(
+    text: str, browser: Browser, plain_layout: tuple[Any, ...], tmp_path: Path
 ) -> None:
-    assert places_on_page(browser, tmp_path / "tricked.html", text) == plain_places
+    assert layout_of(browser, tmp_path / "tricked.html", text) == plain_layout
 
 
-def test_the_direction_of_writing_does_not_reach_beyond_a_name(browser: Browser, tmp_path: Path) -> None:
+def test_right_to_left_text_does_not_change_the_order_of_columns(browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
-    file.write_text(made("נתון 1 \u202e 2"), encoding="utf-8")
-    opened = Opened(browser, file)
+    file.write_text(rendered("נתון 1 \u202e 2"), encoding="utf-8")
+    opened = OpenPage(browser, file)
     row = opened.table("models in production").locator("tbody tr").first
     lefts = [box_of(cell)["x"] for cell in row.locator("th, td").all()]
     opened.page.close()
     assert lefts == sorted(lefts)
 
 
-@pytest.mark.parametrize("looks", LOOKS)
-def test_it_is_as_wide_as_its_window_and_follows_the_colour_scheme(looks: str, browser: Browser, report: Path) -> None:
-    opened = Opened(browser, report, **LOOKS[looks])
-    assert opened.page.evaluate("document.documentElement.scrollWidth") == LOOKS[looks]["viewport"]["width"]
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_page_fits_its_window_and_follows_the_colour_scheme(variant: str, browser: Browser, report: Path) -> None:
+    opened = OpenPage(browser, report, **VARIANTS[variant])
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == VARIANTS[variant]["viewport"]["width"]
     background = opened.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     lightness = sum(map(int, re.findall(r"\d+", background)[:3])) / 3
-    assert (lightness < 60) == (looks == "dark")
+    assert (lightness < 60) == (variant == "dark")
     opened.page.close()
 
 
-def test_without_scripts_every_row_is_there(browser: Browser, report: Path) -> None:
-    opened = Opened(browser, report, java_script_enabled=False)
+def test_without_scripts_every_row_is_visible(browser: Browser, report: Path) -> None:
+    opened = OpenPage(browser, report, java_script_enabled=False)
     assert opened.page.locator("button, input").count() == 0
     assert opened.table(STALE).locator("tbody tr:visible").count() > 20
     opened.page.close()
 
 
-def test_it_prints_every_row_without_controls_and_in_dark_ink(opened: Opened, browser: Browser) -> None:
+def test_the_page_prints_every_row_without_controls_in_dark_text(opened: OpenPage, browser: Browser) -> None:
     opened.page.emulate_media(media="print", color_scheme="dark")
     assert opened.page.locator("nav, input, .unfold").locator("visible=true").count() == 0
     colour = opened.page.evaluate("getComputedStyle(document.body).color")

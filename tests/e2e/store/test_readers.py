@@ -1,4 +1,4 @@
-"""The roles of docs/how-to/analysts/postgresql.md: what they may, and what they may not."""
+"""The privileges of the roles of docs/how-to/analysts/postgresql.md."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ WRITES = {
 
 @pytest.fixture(scope="module")
 def shared(postgres_url: str) -> Iterator[SharedDatabase]:
-    """Filled by `etl` before anybody else was let in, as the page has it."""
+    """A database that `etl` filled before the other roles were created, as on the page."""
     with shared_database(postgres_url) as shared:
         with sync_env(shared.url_of("etl")) as env:
             env.sync()
@@ -35,7 +35,7 @@ def shared(postgres_url: str) -> Iterator[SharedDatabase]:
             env.sync()
             shared.make_roles()
             env.registry.delete_model(env.registry.ids("models")[0])
-            env.sync(allow_mass_delete=True)  # which goes on as before
+            env.sync(allow_mass_delete=True)  # a sync still works
         yield shared
 
 
@@ -47,18 +47,20 @@ def count(shared: SharedDatabase, role: str, name: str) -> object:
 
 
 @pytest.mark.parametrize("name", [*TABLES, *VIEWS])
-def test_the_reader_reads_every_table_and_view_as_its_owner_does(name: str, shared: SharedDatabase) -> None:
+def test_the_reader_counts_the_same_rows_as_the_owner_in_every_table_and_view(
+    name: str, shared: SharedDatabase
+) -> None:
     assert count(shared, "analyst", name) == count(shared, "etl", name)
 
 
-def test_the_reader_finds_what_the_sync_brought(shared: SharedDatabase) -> None:
+def test_the_reader_finds_the_synced_rows(shared: SharedDatabase) -> None:
     for name in ("models", "current_models", "production_versions", "tag_history", "changes"):
         assert count(shared, "analyst", name)
 
 
 @pytest.mark.parametrize("role", ["analyst", "dashboard"])
 @pytest.mark.parametrize("statement", sorted(WRITES))
-def test_a_reader_cannot_write_even_when_it_says_that_it_will(
+def test_a_reader_cannot_write_even_after_it_disables_read_only_transactions(
     statement: str, role: str, shared: SharedDatabase
 ) -> None:
     with shared.connect(role) as connection:
@@ -68,12 +70,12 @@ def test_a_reader_cannot_write_even_when_it_says_that_it_will(
 
 
 @pytest.mark.parametrize("statement", sorted(WRITES))
-def test_the_reader_is_told_at_once_that_it_only_reads(statement: str, shared: SharedDatabase) -> None:
+def test_a_write_of_the_reader_fails_as_read_only(statement: str, shared: SharedDatabase) -> None:
     with shared.connect("analyst") as connection, pytest.raises(errors.ReadOnlySqlTransaction):
         connection.execute(statement.encode())
 
 
-def test_the_reader_reads_what_a_later_migration_makes(postgres_url: str) -> None:
+def test_the_reader_can_read_the_tables_of_a_later_migration(postgres_url: str) -> None:
     with shared_database(postgres_url) as shared:
         shared.make_roles()
         with engine_scope(shared.url_of("etl")) as engine:
@@ -83,7 +85,7 @@ def test_the_reader_reads_what_a_later_migration_makes(postgres_url: str) -> Non
             assert count(shared, "analyst", name) == count(shared, "etl", name)
 
 
-def test_who_was_granted_views_alone_reads_them_and_no_table(shared: SharedDatabase) -> None:
+def test_a_role_with_access_to_views_only_reads_no_table(shared: SharedDatabase) -> None:
     assert count(shared, "dashboard", "inventory") == count(shared, "etl", "inventory")
     with pytest.raises(errors.InsufficientPrivilege):
         count(shared, "dashboard", "models")
@@ -115,7 +117,7 @@ def test_the_reader_sees_the_comments_in_the_catalogue(shared: SharedDatabase) -
     assert found[0] == {column.name: column.comment for column in views.production_versions.columns}
 
 
-def test_the_reader_may_not_stay_for_ever(shared: SharedDatabase) -> None:
+def test_the_reader_has_statement_and_idle_timeouts(shared: SharedDatabase) -> None:
     with shared.connect("analyst") as connection:
         assert connection.execute("SHOW statement_timeout").fetchone() == ("1min",)
         assert connection.execute("SHOW idle_in_transaction_session_timeout").fetchone() == ("1min",)

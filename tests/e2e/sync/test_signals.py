@@ -20,38 +20,38 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 @pytest.fixture(autouse=True)
-def hearing() -> Iterator[None]:
-    """The tests may run under nohup."""
+def default_sighup() -> Iterator[None]:
+    """Set the default SIGHUP handler, because the tests may run under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
 
 
-def send(number: signal.Signals) -> None:
+def send_signal(number: signal.Signals) -> None:
     os.kill(os.getpid(), number)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_each_signal_interrupts_and_is_given_back(number: signal.Signals) -> None:
+def test_each_signal_interrupts_and_its_handler_is_restored(number: signal.Signals) -> None:
     before = [signal.getsignal(each) for each in SIGNALS]
     with Interrupts(), pytest.raises(KeyboardInterrupt):
-        send(number)
+        send_signal(number)
 
     assert [signal.getsignal(each) for each in SIGNALS] == before
 
 
-def test_a_hangup_that_was_ignored_before_is_ignored_still() -> None:
+def test_sighup_stays_ignored_if_it_was_ignored_before() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
         with Interrupts() as interrupts:
-            send(signal.SIGHUP)
+            send_signal(signal.SIGHUP)
         assert not interrupts.requested
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_caller_with_handlers_of_its_own_interrupts_as_a_signal_does(env: SyncEnv) -> None:
+def test_a_caller_with_its_own_signal_handlers_can_interrupt_a_run(env: SyncEnv) -> None:
     interrupts = Interrupts()
 
     class Stopping(Silent):
@@ -61,46 +61,44 @@ def test_a_caller_with_handlers_of_its_own_interrupts_as_a_signal_does(env: Sync
 
     with pytest.raises(Interrupted):
         run(env.settings(), interrupts=interrupts, progress=Stopping())
-    interrupts.interrupt()  # the end is settled: nothing happens
+    interrupts.interrupt()  # the run has ended: this has no effect
 
     assert env.row(SyncRun)["status"] == "interrupted"
     assert env.rows(Model) == []
 
 
-def test_a_signal_before_the_first_request_is_an_error_of_the_run_too(
-    env: SyncEnv, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Store, "lock", lambda *_: send(signal.SIGTERM))
+def test_a_signal_before_the_first_request_interrupts_the_run(env: SyncEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Store, "lock", lambda *_: send_signal(signal.SIGTERM))
     with Interrupts() as interrupts, pytest.raises(Interrupted):
         run(env.settings(), interrupts=interrupts, progress=Silent())
     assert env.plane.log == []
 
 
-def test_every_signal_is_told_until_the_end_is_settled() -> None:
+def test_every_signal_interrupts_until_signals_are_ignored() -> None:
     with Interrupts() as interrupts:
         for number in (signal.SIGTERM, signal.SIGINT):
             with pytest.raises(KeyboardInterrupt):
-                send(number)
+                send_signal(number)
         interrupts.ignore()
-        send(signal.SIGTERM)
-        send(signal.SIGINT)
+        send_signal(signal.SIGTERM)
+        send_signal(signal.SIGINT)
 
 
-def test_a_signal_during_the_commit_is_ignored_and_so_is_one_after_it() -> None:
+def test_signals_during_and_after_the_commit_are_ignored() -> None:
     with Interrupts() as interrupts:
         with interrupts.ignored():
-            send(signal.SIGTERM)
-        send(signal.SIGINT)
+            send_signal(signal.SIGTERM)
+        send_signal(signal.SIGINT)
 
     assert not interrupts.requested
 
 
-def test_a_commit_that_fails_holds_signals_no_longer() -> None:
+def test_signals_interrupt_again_after_a_failed_commit() -> None:
     with Interrupts() as interrupts:
         with pytest.raises(StoreError), interrupts.ignored():
             raise StoreError
         with pytest.raises(KeyboardInterrupt):
-            send(signal.SIGTERM)
+            send_signal(signal.SIGTERM)
 
 
 @pytest.mark.parametrize("last", [True, False])
@@ -113,7 +111,7 @@ def test_after_the_last_commit_of_a_process_signals_stay_ignored(*, last: bool) 
     assert after == ([signal.SIG_IGN] * len(SIGNALS) if last else before)
 
 
-def test_a_signal_within_code_made_from_text_leaves_the_exit_code_alone(tmp_path: Path) -> None:
+def test_a_signal_inside_exec_keeps_the_exit_code(tmp_path: Path) -> None:
     (tmp_path / "interrupted.py").write_text("""
 import os, signal, sys
 from etl.sync import Interrupts
@@ -128,40 +126,42 @@ except KeyboardInterrupt:
     assert subprocess.run(command, env=environment, check=False).returncode == 130
 
 
-def lose(number: signal.Signals) -> None:
-    """A signal that comes while a weakref calls back."""
+def send_dropped_signal(number: signal.Signals) -> None:
+    """Send a signal in a weakref callback, where Python drops the exception."""
 
     class Referent:
         pass
 
     referent = Referent()
-    reference = weakref.ref(referent, lambda _: send(number))
+    reference = weakref.ref(referent, lambda _: send_signal(number))
     del referent
     assert reference() is None
 
 
 @pytest.fixture
-def swallowed(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
-    """What Python dropped."""
+def dropped_exceptions(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
+    """The types of the exceptions that Python dropped."""
     kinds: list[type[BaseException]] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda dropped: kinds.append(dropped.exc_type))
     return kinds
 
 
-def test_a_signal_that_python_swallowed_keeps_the_commit_from_being_made(swallowed: list[type[BaseException]]) -> None:
+def test_a_signal_whose_exception_python_dropped_prevents_the_commit(
+    dropped_exceptions: list[type[BaseException]],
+) -> None:
     with Interrupts() as interrupts:
-        lose(signal.SIGTERM)
+        send_dropped_signal(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
             interrupts.check()
         with pytest.raises(KeyboardInterrupt), interrupts.ignored():
             pytest.fail("the commit was made")
         with pytest.raises(KeyboardInterrupt):
-            send(signal.SIGTERM)
+            send_signal(signal.SIGTERM)
 
-    assert swallowed == [KeyboardInterrupt]
+    assert dropped_exceptions == [KeyboardInterrupt]
 
 
-def test_outside_the_main_thread_signals_are_left_alone() -> None:
+def test_outside_the_main_thread_no_handler_is_replaced() -> None:
     handlers: list[object] = []
 
     def enter() -> None:
@@ -183,11 +183,11 @@ class StopsAt(Silent):
 
     def phase(self, name: str) -> None:
         if name == self.stop:
-            send(signal.SIGTERM)
+            send_signal(signal.SIGTERM)
 
 
 @pytest.mark.parametrize("phase", ["finding the API", "models", "versions", "comparing", "writing"])
-def test_a_run_interrupted_anywhere_writes_nothing_but_that(env: SyncEnv, phase: str) -> None:
+def test_a_run_interrupted_in_any_phase_writes_only_its_status(env: SyncEnv, phase: str) -> None:
     env.sync()
     env.registry.add_version(env.registry.ids("models")[0])
     before = env.registry_dump()
@@ -202,51 +202,51 @@ def test_a_run_interrupted_anywhere_writes_nothing_but_that(env: SyncEnv, phase:
 
 
 @dataclass
-class SwallowsAt(Silent):
-    """Loses a signal when the run begins a phase, or when a page came."""
+class DropsSignalAt(Silent):
+    """Sends a signal that Python drops when the run begins a phase or has read a page."""
 
     stop: str
 
     def phase(self, name: str) -> None:
         if name == self.stop:
-            lose(signal.SIGTERM)
+            send_dropped_signal(signal.SIGTERM)
 
-    def advance(self, entity: str, records: int, total: int | None) -> None:  # noqa: ARG002 as Progress has it
+    def advance(self, entity: str, records: int, total: int | None) -> None:  # noqa: ARG002 the signature of Progress
         if entity == self.stop:
-            lose(signal.SIGTERM)
+            send_dropped_signal(signal.SIGTERM)
 
 
 @pytest.mark.parametrize("stop", ["finding the API", "ml_repos", "models", "model_versions", "comparing", "writing"])
-def test_a_run_ends_though_python_swallowed_the_signal(
-    env: SyncEnv, stop: str, swallowed: list[type[BaseException]]
+def test_a_run_is_interrupted_even_if_python_dropped_the_exception(
+    env: SyncEnv, stop: str, dropped_exceptions: list[type[BaseException]]
 ) -> None:
     with Interrupts() as interrupts, pytest.raises(Interrupted):
-        run(env.settings(), interrupts=interrupts, progress=SwallowsAt(stop))
+        run(env.settings(), interrupts=interrupts, progress=DropsSignalAt(stop))
 
-    assert swallowed == [KeyboardInterrupt]
+    assert dropped_exceptions == [KeyboardInterrupt]
     assert env.row(SyncRun)["status"] == "interrupted"
     assert not any(env.registry_dump().values())
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_a_database_that_fails_after_a_signal_was_interrupted(
-    env: SyncEnv, swallowed: list[type[BaseException]], *, dry_run: bool
+def test_a_run_whose_database_fails_after_a_signal_is_interrupted(
+    env: SyncEnv, dropped_exceptions: list[type[BaseException]], *, dry_run: bool
 ) -> None:
     class Sabotage(Silent):
         def phase(self, name: str) -> None:
             if name == "comparing":
                 env.execute("ALTER TABLE models RENAME TO hidden")
-                lose(signal.SIGTERM)
+                send_dropped_signal(signal.SIGTERM)
 
     with Interrupts() as interrupts, pytest.raises(Interrupted) as interruption:
         run(env.settings(dry_run=dry_run), interrupts=interrupts, progress=Sabotage())
 
     assert isinstance(interruption.value.__cause__, StoreError)
-    assert swallowed == [KeyboardInterrupt]
+    assert dropped_exceptions == [KeyboardInterrupt]
     assert [row["status"] for row in env.rows(SyncRun)] == ([] if dry_run else ["interrupted"])
 
 
-def test_a_run_whose_end_cannot_be_recorded_still_tells_its_error(
+def test_a_run_whose_end_cannot_be_recorded_still_raises_its_error(
     env: SyncEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Sabotage(Silent):

@@ -1,4 +1,4 @@
-"""--max-run-time: a run that takes longer ends with one line, and writes nothing."""
+"""--max-run-time: a run that takes longer fails with a one-line error and writes nothing."""
 
 import signal
 import threading
@@ -14,7 +14,7 @@ from tests.support.patience import patience
 from tests.support.sync_env import Silent, SyncEnv
 
 
-def test_run_that_waits_for_an_endless_answer_ends_at_its_time_limit(env: SyncEnv) -> None:
+def test_run_that_waits_for_an_endless_response_ends_at_its_time_limit(env: SyncEnv) -> None:
     env.plane.faults = [fault("endless:status,endpoint=ml-repos")]
     seconds = 1
     while not env.plane.log:  # a slow machine may need longer to send the first request
@@ -32,13 +32,13 @@ def test_run_that_waits_for_an_endless_answer_ends_at_its_time_limit(env: SyncEn
     assert (row["status"], row["error"], env.rows(Model)) == ("failed", error, [])
 
 
-def test_run_ends_at_its_time_limit_without_handlers_of_signals(env: SyncEnv) -> None:
-    interrupts, began = Interrupts(), threading.Event()
+def test_run_ends_at_its_time_limit_without_signal_handlers(env: SyncEnv) -> None:
+    interrupts, started = Interrupts(), threading.Event()
 
     class Slow(Silent):
         def phase(self, name: str) -> None:
             if name == "versions":
-                began.set()
+                started.set()
                 for _ in range(round(patience() * 100)):
                     if interrupts.requested:
                         return
@@ -46,7 +46,7 @@ def test_run_ends_at_its_time_limit_without_handlers_of_signals(env: SyncEnv) ->
 
     with pytest.raises(TimeLimitExceeded):
         run(env.settings(max_run_time=timedelta(seconds=3)), interrupts=interrupts, progress=Slow())
-    assert began.is_set()
+    assert started.is_set()
     assert env.row(SyncRun)["status"] == "failed"
     assert env.rows(Model) == []
 
@@ -58,20 +58,20 @@ def test_run_within_its_time_limit_succeeds_and_leaves_no_timer(env: SyncEnv) ->
     assert [each.name for each in threading.enumerate() if isinstance(each, threading.Timer)] == []
 
 
-@pytest.mark.parametrize("settled", [True, False])
-def test_time_limit_interrupts_a_wait_only_until_the_result_is_final(*, settled: bool) -> None:
+@pytest.mark.parametrize("is_final", [True, False])
+def test_time_limit_interrupts_a_wait_only_until_the_result_is_final(*, is_final: bool) -> None:
     before = signal.getsignal(signal.SIGTERM)
     with Interrupts() as interrupts:
-        if settled:
+        if is_final:
             interrupts.ignore()
-        passed = threading.Event()
+        event = threading.Event()
         try:
             with interrupts.time_limit(0.05):
-                passed.wait(0.3 if settled else patience())
+                event.wait(0.3 if is_final else patience())
         except TimeLimitExceeded:
-            assert not settled
+            assert not is_final
         else:
-            assert settled
+            assert is_final
     assert signal.getsignal(signal.SIGTERM) is before
 
 

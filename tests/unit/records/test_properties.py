@@ -1,4 +1,4 @@
-"""Properties of every record, however odd."""
+"""Properties of every record that can be identified."""
 
 import math
 import re
@@ -16,11 +16,11 @@ from etl.enums import Entity
 from etl.records import InvalidRecord, Rows, changes, embedded_version, identify, to_rows
 from tests.support.rebuild_records import rebuild
 from tests.support.record_strategies import ANYTHING, READABLE, VERSIONS, Record
-from tests.support.reference_decoder import TIMES, said
+from tests.support.reference_decoder import TIMES, decode
 
 pytestmark = pytest.mark.slow
 
-thoroughly = settings(max_examples=300)
+thorough = settings(max_examples=300)
 
 Path = tuple[str | int, ...]
 Readable = tuple[Entity, Record]
@@ -28,25 +28,25 @@ Readable = tuple[Entity, Record]
 OTHER = "something else \u2603"
 
 
-@thoroughly
+@thorough
 @given(READABLE)
 def test_record_rebuilt_from_rows_in_any_order_equals_the_original(readable: Readable) -> None:
     entity, record = readable
     latest = embedded_version(record) if entity == "models" else None
-    made = {table: of_table[::-1] for table, of_table in _rows(readable).items()}
-    rebuilt = rebuild(entity, made, latest and _rows((Entity.MODEL_VERSIONS, latest)))
-    assert said(rebuilt) == said(record)
+    rows = {table: of_table[::-1] for table, of_table in _rows(readable).items()}
+    rebuilt = rebuild(entity, rows, latest and _rows((Entity.MODEL_VERSIONS, latest)))
+    assert decode(rebuilt) == decode(record)
 
 
-@thoroughly
+@thorough
 @given(READABLE, st.randoms(use_true_random=False))
 def test_other_notation_of_a_record_has_the_same_content_hash(readable: Readable, random: Random) -> None:
     entity, record = readable
-    before, after = identify(entity, record), identify(entity, _respelt_record(record, random))
+    before, after = identify(entity, record), identify(entity, _renotated_record(record, random))
     assert after.content_hash == before.content_hash
 
 
-@thoroughly
+@thorough
 @given(READABLE, st.randoms(use_true_random=False))
 def test_reordered_record_has_the_same_hashes(readable: Readable, random: Random) -> None:
     entity, record = readable
@@ -54,7 +54,7 @@ def test_reordered_record_has_the_same_hashes(readable: Readable, random: Random
     assert (after.content_hash, after.change_hash) == (before.content_hash, before.change_hash)
 
 
-@thoroughly
+@thorough
 @given(READABLE, st.data())
 def test_one_changed_leaf_changes_the_hash(readable: Readable, data: st.DataObject) -> None:
     entity, record = readable
@@ -89,7 +89,7 @@ def test_input_record_is_not_modified(readable: Readable) -> None:
     entity, record = readable
     before = deepcopy(record)
     rebuild(entity, _rows(readable))
-    assert said(record) == said(before)
+    assert decode(record) == decode(before)
 
 
 @given(READABLE)
@@ -107,10 +107,10 @@ def test_new_record_yields_one_created_change(readable: Readable) -> None:
 @given(VERSIONS, VERSIONS)
 def test_tag_changes_are_the_difference_of_the_tag_sets(old: Record, new: Record) -> None:
     before, after = _rows((Entity.MODEL_VERSIONS, old)), _rows((Entity.MODEL_VERSIONS, new))
-    moved = changes(Entity.MODEL_VERSIONS, "1", before, after)
-    had, has = ({tag for _, _, tag in rows["model_version_tags"]} for rows in (before, after))
-    assert {move.old_value for move in moved if move.kind == "tag_removed"} == had - has
-    assert {move.new_value for move in moved if move.kind == "tag_added"} == has - had
+    found = changes(Entity.MODEL_VERSIONS, "1", before, after)
+    old_tags, new_tags = ({tag for _, _, tag in rows["model_version_tags"]} for rows in (before, after))
+    assert {each.old_value for each in found if each.kind == "tag_removed"} == old_tags - new_tags
+    assert {each.new_value for each in found if each.kind == "tag_added"} == new_tags - old_tags
 
 
 @given(READABLE, st.data())
@@ -119,37 +119,37 @@ def test_reversed_comparison_yields_reversed_changes(readable: Readable, data: s
     path = data.draw(st.sampled_from(list(_leaves(record))))
     assume(path[0] not in {"id", "model_id"})
     old, new = _rows(readable), _rows((entity, _with(record, path, OTHER)))
-    there = {(move.field, move.old_value, move.new_value) for move in changes(entity, "1", old, new)}
-    back = {(move.field, move.new_value, move.old_value) for move in changes(entity, "1", new, old)}
-    assert there == back
+    forward = {(each.field, each.old_value, each.new_value) for each in changes(entity, "1", old, new)}
+    backward = {(each.field, each.new_value, each.old_value) for each in changes(entity, "1", new, old)}
+    assert forward == backward
 
 
 def _rows(readable: Readable) -> Rows:
     return to_rows(identify(*readable))
 
 
-def _respelt_record(record: Record, random: Random) -> Record:
+def _renotated_record(record: Record, random: Random) -> Record:
     """The record in another notation with the same meaning."""
-    respelt: Record = _respelt(record, random)
-    respelt["usage_code_snippet"] = OTHER
+    renotated: Record = _renotated(record, random)
+    renotated["usage_code_snippet"] = OTHER
     for key in TIMES:
-        respelt[key] = _respelt_time(record.get(key))
+        renotated[key] = _renotated_time(record.get(key))
     tags = record.get("tags")
     if isinstance(tags, list) and tags and all(isinstance(tag, str) for tag in tags):
-        respelt["tags"] = random.sample(tags, len(tags)) + random.choices(tags, k=2)
+        renotated["tags"] = random.sample(tags, len(tags)) + random.choices(tags, k=2)
     latest = embedded_version(record)
     if latest is not None:
-        respelt["latest_version"] = _respelt_record(latest, random)
-    return respelt
+        renotated["latest_version"] = _renotated_record(latest, random)
+    return renotated
 
 
-def _respelt(value: Any, random: Random) -> Any:
+def _renotated(value: Any, random: Random) -> Any:
     if isinstance(value, dict):
-        items = [(key, _respelt(item, random)) for key, item in value.items() if item is not None]
+        items = [(key, _renotated(item, random)) for key, item in value.items() if item is not None]
         unset = [(key, None) for key in ("not", "there") if value.get(key) is None]
         return dict(random.sample(items + unset, len(items + unset)))
     if isinstance(value, list):
-        return [_respelt(item, random) for item in value]
+        return [_renotated(item, random) for item in value]
     if type(value) is int and abs(value) <= 2**53:
         return float(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -172,7 +172,7 @@ def _shuffled(value: Any, random: Random) -> Any:
     return [_shuffled(item, random) for item in value] if isinstance(value, list) else value
 
 
-def _respelt_time(value: Any) -> Any:
+def _renotated_time(value: Any) -> Any:
     """The same instant with another offset and one digit more."""
     if not isinstance(value, str) or not re.fullmatch(r"[\d-]{10}[T ][\d:]{8}(\.\d+)?(Z|\+00:00)?", value):
         return value

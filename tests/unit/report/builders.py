@@ -38,8 +38,14 @@ def a_run(**changes: Any) -> Row:
 
 def a_scope(**changes: Any) -> Row:
     began = NOW - timedelta(hours=1)
-    usual = {"scope": "all", "last_complete_at": began, "age_seconds": 3600.0, "last_full_at": began, "coverage": "all"}
-    return usual | changes
+    defaults = {
+        "scope": "all",
+        "last_complete_at": began,
+        "age_seconds": 3600.0,
+        "last_full_at": began,
+        "coverage": "all",
+    }
+    return defaults | changes
 
 
 NO_CLEANUP: Row = {"versions": 0, "artifact_size_bytes": None, "versions_without_size": 0}
@@ -54,14 +60,14 @@ def of_model(text: str = NAME) -> Row:
 
 
 def a_version(number: int | None = 2, text: str = NAME, **changes: Any) -> ProductionVersion:
-    usual = {"version": number, "since_at": NOW, "since_is_exact": True, "framework_type": text}
+    defaults = {"version": number, "since_at": NOW, "since_is_exact": True, "framework_type": text}
     python = {"python_version": "3.12.1", "deployable": True, "superseded_at": None}
-    return ProductionVersion(of_model(text) | usual | python | changes, [text])
+    return ProductionVersion(of_model(text) | defaults | python | changes, [text])
 
 
 def a_model(*versions: ProductionVersion, text: str = NAME, **changes: Any) -> ProductionModel:
-    usual = ProductionModel("m-1", text, text, list(versions or [a_version(text=text)]), latest_version=2, behind=0)
-    return replace(usual, **changes)
+    defaults = ProductionModel("m-1", text, text, list(versions or [a_version(text=text)]), latest_version=2, behind=0)
+    return replace(defaults, **changes)
 
 
 def a_period(version: int | None, entered: datetime, left: datetime | None = None, **changes: Any) -> Row:
@@ -98,13 +104,13 @@ def production(*models: ProductionModel, periods: list[Row] | None = None, text:
 
 
 def quality(**changes: Any) -> Quality:
-    none = Quality(
+    empty = Quality(
         stale=NONE,
         lacking=dict.fromkeys(REQUIRED_PROPERTIES, NONE),
         undescribed_in_production=NONE,
         undescribed_elsewhere=NONE,
     )
-    return replace(none, **changes)
+    return replace(empty, **changes)
 
 
 def activity(text: str = NAME) -> Activity:
@@ -160,7 +166,7 @@ def report_data(text: str = NAME, **changes: Any) -> ReportData:
     """Return report data in which every text of the registry is `text`; the changes replace whole parts."""
     entered = a_period(2, NOW - timedelta(days=1), **of_model(text))
     lacking = dict.fromkeys(REQUIRED_PROPERTIES, NONE) | {"description": TopRows([undocumented(text)], 1)}
-    usual = ReportData(
+    defaults = ReportData(
         made_at=NOW,
         since=NOW - timedelta(days=30),
         recorded_from=NOW - timedelta(days=90),
@@ -180,7 +186,7 @@ def report_data(text: str = NAME, **changes: Any) -> ReportData:
         history=history(text),
         repo_ids={"m-1": "r-1"},
     )  # fmt: skip
-    return replace(usual, **changes)
+    return replace(defaults, **changes)
 
 
 def with_history(text: str = NAME, **changes: Any) -> ReportData:
@@ -191,12 +197,12 @@ def with_history(text: str = NAME, **changes: Any) -> ReportData:
 
 def without_models() -> ReportData:
     """Return the report data of a copy that never had a model."""
-    usual = report_data()
+    defaults = report_data()
     counts = {"models": 0, "model_versions": 0, "ml_repos": 0, "bytes": 0}
     return replace(
-        usual,
+        defaults,
         tenant=None,
-        counts=usual.counts | counts,
+        counts=defaults.counts | counts,
         production=production(),
         activity=Activity(daily_counts=[], tags=[], feed=[], changes=0, changed_last={}, changed_lately={}),
         makeup=Makeup(
@@ -212,5 +218,5 @@ def without_models() -> ReportData:
         ),
         quality=quality(),
         metrics=Metrics(worse=NONE, worse_in_production=0, compared=0, without_direction=0, values={}),
-        history=replace(usual.history, rejects=NONE, gaps=NONE),
+        history=replace(defaults.history, rejects=NONE, gaps=NONE),
     )

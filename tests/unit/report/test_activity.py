@@ -6,7 +6,7 @@ from etl.report.activity import activity, feed
 from etl.report.weeks import first_day, weeks
 from tests.unit.report.builders import NOW, a_daily_count, a_model, a_period, production, report_data
 
-USUAL = report_data()
+DEFAULT = report_data()
 
 
 def test_weeks_begin_on_mondays_and_end_with_this_week() -> None:
@@ -27,7 +27,7 @@ def test_events_are_counted_by_week_and_weeks_without_recorded_changes_are_unkno
             ],
         ),
         activity=replace(
-            USUAL.activity,
+            DEFAULT.activity,
             daily_counts=[
                 a_daily_count("2020-01-01", created=50),
                 a_daily_count("2026-09-01", created=2),
@@ -54,17 +54,19 @@ def test_events_are_counted_by_week_and_weeks_without_recorded_changes_are_unkno
 
 
 def test_a_quiet_registry_has_no_activity() -> None:
-    quiet = replace(USUAL.activity, daily_counts=[a_daily_count("2020-01-01", created=50)], tags=[])
+    quiet = replace(DEFAULT.activity, daily_counts=[a_daily_count("2020-01-01", created=50)], tags=[])
     assert activity(report_data(activity=quiet, production=production(a_model()))).is_empty
 
 
-def test_the_feed_says_what_the_changes_command_says_and_names_each_run_once() -> None:
+def test_the_feed_has_the_sentences_of_the_changes_command_and_names_each_run_once() -> None:
     changes = [
         NamedChange("r-2", NOW, "model_versions", "v", "tag_added", None, None, "prod", "fraud", 3, "risk"),
         NamedChange("r-2", NOW, "models", "m", "deleted", model="legacy", versions=5),
         NamedChange("r-1", NOW, "models", "m", "updated", "name", "tok-1", "new", model="new"),
     ]
-    items = feed(report_data(activity=replace(USUAL.activity, feed=changes)), lambda text: text.replace("tok-1", "***"))
+    items = feed(
+        report_data(activity=replace(DEFAULT.activity, feed=changes)), lambda text: text.replace("tok-1", "***")
+    )
     assert [(each.name, each.text, each.is_first_of_run) for each in items] == [
         ("fraud v3", "tag prod added", True),
         ("legacy", "deleted, with 5 versions", False),

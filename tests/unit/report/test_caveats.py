@@ -14,26 +14,26 @@ def test_recent_complete_data_has_no_caveats() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "how"),
+    ("status", "outcome"),
     [
         ("failed", "failed"),
         ("refused", "was refused, because too much would have been deleted"),
         ("interrupted", "was interrupted"),
     ],
 )
-def test_last_run_that_wrote_nothing_warns_and_quotes_its_error(status: str, how: str) -> None:
-    (warned,) = caveats.caveats(with_history(runs=[a_run(status=status, complete=False, error="Why."), a_run()]), DAY)
-    assert warned.text == (
-        f"The last run, of 2026-11-26 11:00 UTC, {how}. "
+def test_last_run_that_wrote_nothing_warns_and_quotes_its_error(status: str, outcome: str) -> None:
+    (caveat,) = caveats.caveats(with_history(runs=[a_run(status=status, complete=False, error="Why."), a_run()]), DAY)
+    assert caveat.text == (
+        f"The last run, of 2026-11-26 11:00 UTC, {outcome}. "
         "The figures below are from the previous run, of 2026-11-26 11:00 UTC."
     )
-    assert warned.quoted == "Why."
+    assert caveat.quoted == "Why."
 
 
 def test_incomplete_last_run_warns_of_missing_and_deleted_records() -> None:
     for status in ("partial", "succeeded"):
-        (warned,) = caveats.caveats(with_history(runs=[a_run(status=status, complete=False)]), DAY)
-        assert "may lack records, and include records that the source has deleted" in warned.text
+        (caveat,) = caveats.caveats(with_history(runs=[a_run(status=status, complete=False)]), DAY)
+        assert "may lack records, and include records that the source has deleted" in caveat.text
     (partial,) = caveats.caveats(with_history(runs=[a_run(status="partial", complete=False)]), DAY)
     assert "a list was not proven complete, or the control plane offered less than before." in partial.text
 
@@ -44,14 +44,14 @@ def test_running_run_gives_no_warning() -> None:
 
 def test_data_older_than_max_age_warns() -> None:
     old = with_history(scopes=[a_scope(age_seconds=3 * 86_400.0)])
-    (warned,) = caveats.caveats(old, DAY)
-    assert warned.text == "The last complete run was 3 days ago, but it should be at most 24 hours ago."
+    (caveat,) = caveats.caveats(old, DAY)
+    assert caveat.text == "The last complete run was 3 days ago, but it should be at most 24 hours ago."
     assert caveats.caveats(old, 3 * DAY) == []
 
 
 def test_no_complete_run_warns() -> None:
-    (warned,) = caveats.caveats(with_history(scopes=[]), DAY)
-    assert warned.text.startswith("No run was complete yet.")
+    (caveat,) = caveats.caveats(with_history(scopes=[]), DAY)
+    assert caveat.text.startswith("No run was complete yet.")
 
 
 def test_age_is_that_of_the_scope_all_or_else_of_the_oldest_scope() -> None:

@@ -28,8 +28,8 @@ def test_running_total_is_drawn_to_scale_for_wide_and_for_narrow_windows() -> No
 
 def test_a_long_time_has_few_labels_inside_the_picture() -> None:
     labels = [f"{number:04}-01" for number in range(121)]
-    for plot, most in zip(charts.running_total(labels, list(range(121))), (6, 3), strict=True):
-        assert len(plot.x_ticks) == most
+    for plot, maximum in zip(charts.running_total(labels, list(range(121))), (6, 3), strict=True):
+        assert len(plot.x_ticks) == maximum
         assert plot.x_ticks[0].anchor == "start"
         assert all(tick.anchor == "end" for tick in plot.x_ticks if tick.at + 25 > plot.width)
 
@@ -38,13 +38,13 @@ def test_a_long_time_has_few_labels_inside_the_picture() -> None:
 def test_labels_of_the_time_do_not_touch_each_other(months: int) -> None:
     labels = [f"20{number // 12:02}-{number % 12 + 1:02}" for number in range(months)]
     for plot in charts.running_total(labels, [50_000] * months):
-        places = {"start": 0.0, "middle": 0.5, "end": 1.0}
-        begins = [tick.at - places[tick.anchor] * 7.2 * len(tick.text) for tick in plot.x_ticks]
-        assert len(begins) >= 2
-        assert all(after - before > 7.2 * len("2026-01") for before, after in pairwise(begins))
+        offsets = {"start": 0.0, "middle": 0.5, "end": 1.0}
+        starts = [tick.at - offsets[tick.anchor] * 7.2 * len(tick.text) for tick in plot.x_ticks]
+        assert len(starts) >= 2
+        assert all(after - before > 7.2 * len("2026-01") for before, after in pairwise(starts))
 
 
-def test_running_total_of_one_place_or_of_zero_is_drawn() -> None:
+def test_running_total_of_one_month_or_of_zeros_is_drawn() -> None:
     for totals in ([0], [0, 0], [7]):
         plot = charts.running_total(["2026-01"] * len(totals), totals)[0]
         assert len(points_of(plot.line)) == len(totals)
@@ -60,11 +60,11 @@ def test_steps_of_an_axis_are_few_and_reach_its_highest_value(top: int) -> None:
 
 
 def test_columns_are_as_high_as_their_value_and_unknown_ones_are_marked() -> None:
-    made = charts.columns([None, 0, 1, 4], ["a", "b", "c", "d"], 100, 40)
-    assert [(each.value, each.height, each.is_known) for each in made] == [
+    columns = charts.columns([None, 0, 1, 4], ["a", "b", "c", "d"], 100, 40)
+    assert [(each.value, each.height, each.is_known) for each in columns] == [
         (0, 0.0, False), (0, 0.0, True), (1, 10.0, True), (4, 40.0, True),
     ]  # fmt: skip
-    assert all(each.y + each.height == 40 for each in made)
+    assert all(each.y + each.height == 40 for each in columns)
     assert [each.height for each in charts.columns([10_000, 1], ["a", "b"], 100, 40)] == [40.0, 1.5]
 
 

@@ -17,8 +17,8 @@ from tests.unit.report.builders import (
     worse,
 )
 
-USUAL = report_data()
-NO_METRICS = replace(USUAL.metrics, worse_in_production=0)
+DEFAULT = report_data()
+NO_METRICS = replace(DEFAULT.metrics, worse_in_production=0)
 
 
 def test_findings_are_sorted_by_severity_and_only_those_with_a_count() -> None:
@@ -27,7 +27,7 @@ def test_findings_are_sorted_by_severity_and_only_those_with_a_count() -> None:
             a_model(a_version(1, python_version="3.9.2"), a_version(2, deployable=False)),
             a_model(a_version(1), behind=7, latest_version=8),
         ),
-        metrics=replace(USUAL.metrics, worse_in_production=5),
+        metrics=replace(DEFAULT.metrics, worse_in_production=5),
         quality=quality(
             stale=TopRows([stale()], 321),
             lacking=dict.fromkeys(REQUIRED_PROPERTIES, NONE)
@@ -48,11 +48,11 @@ def test_findings_are_sorted_by_severity_and_only_those_with_a_count() -> None:
     assert all(each.advice and each.condition for each in findings(data))
 
 
-def test_a_registry_without_faults_has_no_findings() -> None:
+def test_a_registry_without_problems_has_no_findings() -> None:
     assert findings(report_data(metrics=NO_METRICS, quality=quality())) == []
 
 
-def test_each_list_has_what_the_finding_counts_or_says_how_many_it_lacks() -> None:
+def test_each_list_has_the_counted_rows_or_the_number_of_omitted_ones() -> None:
     many = [
         a_model(a_version(2, python_version="3.8", since_at=NOW - timedelta(days=day))) for day in range(LISTED + 9)
     ]
@@ -60,8 +60,8 @@ def test_each_list_has_what_the_finding_counts_or_says_how_many_it_lacks() -> No
     old, stale_ones = found["list-python"], found["list-stale"]
     assert (old.total, len(old.rows), old.left_out) == (LISTED + 9, LISTED, 9)
     assert (stale_ones.total, len(stale_ones.rows), stale_ones.left_out) == (1, 1, 0)
-    rows = [worse(in_production=place < 2) for place in range(3)]
-    metrics = replace(USUAL.metrics, worse=TopRows(rows, 9), worse_in_production=5)
+    rows = [worse(in_production=index < 2) for index in range(3)]
+    metrics = replace(DEFAULT.metrics, worse=TopRows(rows, 9), worse_in_production=5)
     worse_ones = {each.anchor: each for each in findings(report_data(metrics=metrics))}["metrics"]
     assert (worse_ones.total, worse_ones.shown, worse_ones.left_out) == (5, 2, 3)
     assert (old.view, old.condition) == (
@@ -70,7 +70,7 @@ def test_each_list_has_what_the_finding_counts_or_says_how_many_it_lacks() -> No
     )
 
 
-def test_details_say_what_is_wrong() -> None:
+def test_each_finding_has_its_details() -> None:
     data = report_data(
         production=production(
             a_model(a_version(2), a_version(3, since_is_exact=False, created_by="kim"), behind=5, latest_version=8),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from etl.report import formatting
 
 
-class Looked(HTMLParser):
+class Html(HTMLParser):
     """The tags and the text of a piece of HTML."""
 
     def __init__(self, html: str) -> None:
@@ -27,50 +27,50 @@ class Looked(HTMLParser):
         self.text += data
 
 
-def shown(text: str) -> str:
+def visible(text: str) -> str:
     return str(formatting.visible(text, str))
 
 
 @given(st.text(max_size=160))
-def test_any_text_is_isolated_and_brings_no_element_of_its_own(text: str) -> None:
-    looked = Looked(shown(text))
-    assert looked.tags[0] == ("bdi", ())
-    assert set(looked.tags[1:]) <= {("i", ())}
+def test_any_text_is_isolated_and_adds_no_element(text: str) -> None:
+    parsed = Html(visible(text))
+    assert parsed.tags[0] == ("bdi", ())
+    assert set(parsed.tags[1:]) <= {("i", ())}
 
 
 @given(st.text(max_size=160))
 def test_visible_shows_unprintable_characters_by_code_point(text: str) -> None:
-    secret_pattern = "".join(each if each.isprintable() else f"U+{ord(each):04X}" for each in text)
-    assert Looked(shown(text)).text.replace(" U+", "U+") == secret_pattern.replace(" U+", "U+")
+    expected = "".join(each if each.isprintable() else f"U+{ord(each):04X}" for each in text)
+    assert Html(visible(text)).text.replace(" U+", "U+") == expected.replace(" U+", "U+")
 
 
 @given(st.text())
 def test_visible_returns_no_control_or_format_character(text: str) -> None:
-    assert {unicodedata.category(each) for each in shown(text)} & {"Cc", "Cf", "Cs", "Zl", "Zp"} == set()
+    assert {unicodedata.category(each) for each in visible(text)} & {"Cc", "Cf", "Cs", "Zl", "Zp"} == set()
 
 
 def test_visible_shows_a_direction_override() -> None:
-    assert shown("invoice\u202egnp.exe") == (
+    assert visible("invoice\u202egnp.exe") == (
         "<bdi>invoice<i>U+202E</i>gnp.exe</bdi>"
     )  # fmt: skip
 
 
 def test_visible_groups_adjacent_unprintable_characters() -> None:
-    assert shown("\u202e\u2066x\x00") == "<bdi><i>U+202E U+2066</i>x<i>U+0000</i></bdi>"
+    assert visible("\u202e\u2066x\x00") == "<bdi><i>U+202E U+2066</i>x<i>U+0000</i></bdi>"
 
 
 def test_markup_is_text() -> None:
-    assert shown("<script>alert('&')</script>") == (
+    assert visible("<script>alert('&')</script>") == (
         "<bdi>&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;</bdi>"
     )  # fmt: skip
 
 
-def test_a_very_long_text_is_cut_and_says_how_long_it_is() -> None:
-    long = shown("é" * 300_000)
+def test_a_very_long_text_is_truncated_and_shows_its_length() -> None:
+    long = visible("é" * 300_000)
     assert long == f'<bdi>{"é" * 160}</bdi> <span class="quiet">… 300,000 characters</span>'
 
 
-def test_a_secret_is_hidden_before_the_text_is_cut() -> None:
+def test_a_secret_is_redacted_before_the_text_is_truncated() -> None:
     assert "s3cret" not in formatting.visible("x" * 157 + "s3cret", lambda text: text.replace("s3cret", "***"))
 
 
@@ -94,18 +94,18 @@ def test_number_has_four_significant_digits(value: float, written: str) -> None:
 
 @given(st.floats(-1e300, 1e300))
 def test_any_finite_number_can_be_written(value: float) -> None:
-    back = float(formatting.number(value).replace("−", "-").replace(",", ""))
-    assert math.isclose(back, value, rel_tol=1e-3, abs_tol=0)
+    parsed = float(formatting.number(value).replace("−", "-").replace(",", ""))
+    assert math.isclose(parsed, value, rel_tol=1e-3, abs_tol=0)
 
 
 def test_a_change_in_percent_has_its_sign() -> None:
-    shown = [formatting.signed_percent(value) for value in (2.5, -0.04, 33.4, -1234.5, math.inf)]
-    assert shown == ["+2.5%", "−0.0%", "+33%", "−1,234%", "+inf%"]
+    visible = [formatting.signed_percent(value) for value in (2.5, -0.04, 33.4, -1234.5, math.inf)]
+    assert visible == ["+2.5%", "−0.0%", "+33%", "−1,234%", "+inf%"]
 
 
-def test_only_nothing_is_0_percent_and_only_the_whole_is_100() -> None:
-    shown = [formatting.percent(part, 1000) for part in (0, 1, 10, 500, 999, 1000)]
-    assert shown == ["0%", "<1%", "1%", "50%", "99%", "100%"]
+def test_only_zero_is_0_percent_and_only_the_whole_is_100_percent() -> None:
+    visible = [formatting.percent(part, 1000) for part in (0, 1, 10, 500, 999, 1000)]
+    assert visible == ["0%", "<1%", "1%", "50%", "99%", "100%"]
     assert formatting.percent(0, 0) == "–"
 
 

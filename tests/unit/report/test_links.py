@@ -19,7 +19,7 @@ def test_link_fills_the_template() -> None:
     assert link() == "https://plane.example/r-1/risk/m-1/churn-scorer?tab=versions#top"
 
 
-def test_no_value_can_leave_its_place_in_the_link() -> None:
+def test_a_value_is_encoded_and_cannot_change_the_rest_of_the_link() -> None:
     assert link(model_name="a/../b?c#d&e\"'<é {model_id}") == (
         "https://plane.example/r-1/risk/m-1/a%2F..%2Fb%3Fc%23d%26e%22%27%3C%C3%A9%20%7Bmodel_id%7D?tab=versions#top"
     )

@@ -5,12 +5,12 @@ from etl.report import metrics
 from etl.store.queries.report import TopRows
 from tests.unit.report.builders import NAME, report_data, worse
 
-USUAL = report_data()
+DEFAULT = report_data()
 
 
 def row_of(points: list[tuple[int, float]], **changes: Any) -> metrics.WorsenedMetric:
     data = replace(
-        USUAL.metrics, worse=TopRows([worse(**changes)], 1), values={("m-1", NAME): points} if points else {}
+        DEFAULT.metrics, worse=TopRows([worse(**changes)], 1), values={("m-1", NAME): points} if points else {}
     )
     (row,) = metrics.worsened_metrics(report_data(metrics=data))
     return row
