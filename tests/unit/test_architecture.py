@@ -10,14 +10,14 @@ from tests.support.paths import ROOT
 MODULES = sorted(
     path.relative_to(ROOT) for folder in ("etl", "bench", "tests") for path in (ROOT / folder).rglob("*.py")
 )
-OURS = [path for path in MODULES if path.parts[0] == "etl"]
+ETL_MODULES = [path for path in MODULES if path.parts[0] == "etl"]
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}
 ENVIRONMENT = {"os.environ", "os.getenv", "os.putenv"}
 READ_THE_ENVIRONMENT = {"settings.py", "environment.py"}
-PASSES_ERRORS_ON = {Path("etl/source/fetch_pool.py")}  # it raises each error again where the result is awaited
+RERAISES_ERRORS = {Path("etl/source/fetch_pool.py")}  # it raises each error again where the result is awaited
 # The report shows when it was rendered; the simulator has a clock of its own.
 READ_THE_CLOCK = {"sync", "report", "explore", "simulator"}
-# They declare one column after the other, with its description.
+# Declarations of columns, each with its description.
 DECLARATIONS = {Path("etl/models/registry.py"), Path("etl/models/views.py")}
 
 
@@ -38,19 +38,23 @@ def test_no_function_is_longer_than_50_lines() -> None:
 
 
 def test_no_error_is_caught_without_being_named() -> None:
-    handlers = [(path, node) for path in OURS for node in _nodes(path) if isinstance(node, ast.ExceptHandler)]
+    handlers = [(path, node) for path in ETL_MODULES for node in _nodes(path) if isinstance(node, ast.ExceptHandler)]
     caught = [(path, set(_dotted(node.type))) for path, node in handlers]
     broad = {path for path, names in caught if not names or names & {"Exception", "BaseException"}}
-    assert broad == PASSES_ERRORS_ON
+    assert broad == RERAISES_ERRORS
 
 
 def test_only_the_settings_and_their_module_read_the_environment() -> None:
-    used = {str(path): _uses(path) & ENVIRONMENT for path in OURS if path.name not in READ_THE_ENVIRONMENT}
+    used = {str(path): _uses(path) & ENVIRONMENT for path in ETL_MODULES if path.name not in READ_THE_ENVIRONMENT}
     assert {path: names for path, names in used.items() if names} == {}
 
 
 def test_only_runs_pages_and_the_simulator_read_the_clock() -> None:
-    used = {str(path): _uses(path) & CLOCKS for path in OURS if path.parts[1].removesuffix(".py") not in READ_THE_CLOCK}
+    used = {
+        str(path): _uses(path) & CLOCKS
+        for path in ETL_MODULES
+        if path.parts[1].removesuffix(".py") not in READ_THE_CLOCK
+    }
     assert {path: names for path, names in used.items() if names} == {}
 
 
@@ -69,7 +73,7 @@ def _uses(path: Path) -> set[str]:
 
 
 def _dotted(node: ast.AST | None) -> Iterator[str]:
-    """The names that an expression is, or is a tuple of."""
+    """The dotted names in a name, an attribute, a tuple of them, or an import."""
     if isinstance(node, ast.Tuple):
         for element in node.elts:
             yield from _dotted(element)

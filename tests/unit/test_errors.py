@@ -7,11 +7,11 @@ from etl import errors
 from tests.support.paths import ROOT
 
 
-def test_the_tree_in_the_docstring_is_the_tree() -> None:
-    drawn = re.findall(r"^[│ ]*(?:[├└]── )?(\w+)(?: +exit (\d+))?  ", str(errors.__doc__), re.MULTILINE)
+def test_the_tree_in_the_docstring_lists_every_error_with_its_exit_code() -> None:
+    documented = re.findall(r"^[│ ]*(?:[├└]── )?(\w+)(?: +exit (\d+))?  ", str(errors.__doc__), re.MULTILINE)
     classes = {name for name, each in inspect.getmembers(errors, inspect.isclass) if each.__module__ == errors.__name__}
-    assert {name for name, _ in drawn} == classes
-    for name, code in drawn:
+    assert {name for name, _ in documented} == classes
+    for name, code in documented:
         assert not code or getattr(errors, name).exit_code == int(code)
 
 

@@ -1,4 +1,4 @@
-"""A folder `etl` of the user's own, in a folder that Airflow appends to the path."""
+"""The package hides a user's folder `etl` at the end of the path, where Airflow appends it."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 
 def run_python(folder: Path, code: str) -> str:
-    """The last line of stderr of a Python that has the folder at the end of its path."""
+    """Run code with the folder at the end of `sys.path`; return the last line of stderr."""
     start = f"import sys; sys.path.append({str(folder)!r})\n"
     done = subprocess.run([sys.executable, "-c", start + code], capture_output=True, text=True, check=False)
     return done.stderr.strip().rpartition("\n")[2]
@@ -32,13 +32,13 @@ def folder(tmp_path: Path) -> Path:
         "from etl.tools.deep import x",
     ],
 )
-def test_an_import_from_a_hidden_folder_says_what_hides_it_and_what_to_do(folder: Path, code: str) -> None:
+def test_an_import_from_a_hidden_folder_explains_the_conflict_and_the_fix(folder: Path, code: str) -> None:
     line = run_python(folder, code)
     assert line.startswith("ModuleNotFoundError: No module named 'etl.")
     assert f"hides your folder {folder}/etl. Rename your folder, or install tfy-etl into an environment" in line
 
 
-def test_an_import_of_a_module_that_nobody_has_fails_as_usual(folder: Path) -> None:
+def test_an_import_of_a_missing_module_fails_as_usual(folder: Path) -> None:
     assert run_python(folder, "import etl.nothing") == "ModuleNotFoundError: No module named 'etl.nothing'"
     assert run_python(folder, "from etl import nothing").startswith(
         "ImportError: cannot import name 'nothing' from 'etl'"
@@ -46,6 +46,6 @@ def test_an_import_of_a_module_that_nobody_has_fails_as_usual(folder: Path) -> N
     assert run_python(folder, "import nothing.jobs") == "ModuleNotFoundError: No module named 'nothing'"
 
 
-def test_the_own_modules_are_imported_in_spite_of_such_a_folder(folder: Path) -> None:
+def test_the_modules_of_tfy_etl_are_imported_despite_such_a_folder(folder: Path) -> None:
     (folder / "etl" / "settings.py").write_text("raise SystemExit('the wrong one')\n", encoding="utf-8")
     assert run_python(folder, "import etl.cli, etl.sync; from etl import settings") == ""

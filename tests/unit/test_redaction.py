@@ -26,15 +26,15 @@ SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=12).filter(
 def test_a_secret_is_found_in_base64_at_any_offset(
     encode: Callable[[bytes], bytes], secret: str, before: bytes, after: bytes
 ) -> None:
-    left = secret_pattern(secret).sub("", encode(before + secret.encode() + after).decode())
+    remaining = secret_pattern(secret).sub("", encode(before + secret.encode() + after).decode())
     # Characters at each end depend on neighbouring bytes; so do the characters of those bytes and the padding.
-    assert len(left) <= len(encode(before)) + len(encode(after)) + 4
+    assert len(remaining) <= len(encode(before)) + len(encode(after)) + 4
 
 
 @given(SECRETS)
-@pytest.mark.parametrize("spell", [str, quote, lambda text: quote(text, safe=""), quote_plus, html.escape, json.dumps])
-def test_a_secret_is_found_in_the_encodings_of_urls_html_and_json(spell: Callable[[str], str], secret: str) -> None:
-    assert secret_pattern(secret).sub("***", f"<{spell(secret)}>").strip('<>"') == "***"
+@pytest.mark.parametrize("encode", [str, quote, lambda text: quote(text, safe=""), quote_plus, html.escape, json.dumps])
+def test_a_secret_is_found_in_the_encodings_of_urls_html_and_json(encode: Callable[[str], str], secret: str) -> None:
+    assert secret_pattern(secret).sub("***", f"<{encode(secret)}>").strip('<>"') == "***"
 
 
 def test_a_secret_is_found_within_words_and_in_any_case() -> None:
@@ -67,7 +67,7 @@ def test_a_password_is_found_in_an_invalid_url() -> None:
 
 
 NAMES = st.sampled_from([*PASSWORD_PARAMETERS, "Password", "user", "pass word"]) | st.text(max_size=5)
-WHOLE_URLS = st.builds(
+VALID_URLS = st.builds(
     URL.create,
     st.sampled_from(["postgresql", "postgresql+psycopg", "sqlite"]),
     username=st.none() | st.text(max_size=5),
@@ -77,21 +77,21 @@ WHOLE_URLS = st.builds(
     database=st.none() | st.text(max_size=5),
     query=st.dictionaries(NAMES, st.text(max_size=5) | st.lists(st.text(max_size=5), max_size=2), max_size=3),
 ).map(lambda url: url.render_as_string(hide_password=False))
-PIECES = st.sampled_from(
+URL_PARTS = st.sampled_from(
     ["://", "postgresql", "+", ":", "@", "/", "?", "&", "=", "[", "]", "%", "%40", "\n", "\ud83d", *PASSWORD_PARAMETERS]
 )
-TORN_URLS = st.lists(PIECES | st.text(max_size=2), max_size=20).map("".join)
+MALFORMED_URLS = st.lists(URL_PARTS | st.text(max_size=2), max_size=20).map("".join)
 
 
-@given(WHOLE_URLS | TORN_URLS)
+@given(VALID_URLS | MALFORMED_URLS)
 def test_passwords_are_the_same_as_those_of_sqlalchemy(url: str) -> None:
     found = passwords_of(url)
     try:
-        read = make_url(url)
+        parsed = make_url(url)
     except (ArgumentError, ValueError):
         return
-    named = [each for name in PASSWORD_PARAMETERS for each in read.normalized_query.get(name, ())]
-    assert sorted(found) == sorted(filter(None, [read.password, *named]))
+    named = [each for name in PASSWORD_PARAMETERS for each in parsed.normalized_query.get(name, ())]
+    assert sorted(found) == sorted(filter(None, [parsed.password, *named]))
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_the_user_and_path_of_a_webhook_url_are_secrets(url: str | None, secrets
 def test_a_token_is_found_in_every_spelling_that_decodes_to_it(
     spelling: str, token: str, before: str, after: str
 ) -> None:
-    spelled = SPELLINGS[spelling](token)
-    assert repeated(spelled, Redactor(token=token)(f"{before}{spelled}{after}")) == []
+    encoded = SPELLINGS[spelling](token)
+    assert repeated(encoded, Redactor(token=token)(f"{before}{encoded}{after}")) == []
 
 
 REDACT = Redactor("p4ssword", token="eyJhbGciOi.eyJzdWIiOi.c2lnbmF0-_dXJl")

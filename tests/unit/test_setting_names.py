@@ -7,8 +7,8 @@ from etl.settings import Settings, env_names
 from tests.support.paths import ROOT
 
 BELOW_THE_FRONT_ENDS = ("source", "records", "store", "models", "sync", "telemetry", "urls.py", "token_file.py")
-SPELLED = re.compile(r"(?<![\w-])--[a-z]|TFY_[A-Z]")
-A_COMMAND = re.compile(r"tfy-etl [a-z ]+--\w+")
+OPTION_OR_VARIABLE = re.compile(r"(?<![\w-])--[a-z]|TFY_[A-Z]")
+COMMAND_LINE = re.compile(r"tfy-etl [a-z ]+--\w+")
 
 
 def sources() -> list[Path]:
@@ -19,8 +19,8 @@ def sources() -> list[Path]:
 def texts(path: Path) -> list[str]:
     """The literals of a module, without its docstrings."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    bare = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
-    literals = [each for each in ast.walk(tree) if isinstance(each, ast.Constant) and id(each) not in bare]
+    docstrings = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
+    literals = [each for each in ast.walk(tree) if isinstance(each, ast.Constant) and id(each) not in docstrings]
     return [each.value for each in literals if isinstance(each.value, str)]
 
 
@@ -33,7 +33,7 @@ def test_a_setting_is_named_by_its_option_or_by_its_variable_and_its_option() ->
         assert hasattr(Settings(), setting)
 
 
-def test_other_names_are_used_inside_only() -> None:
+def test_other_names_apply_only_inside_the_context() -> None:
     with use_names(lambda setting: f"the option {setting}"):
         assert name_of("page_size") == "the option page_size"
         with use_names(str.upper):
@@ -42,6 +42,8 @@ def test_other_names_are_used_inside_only() -> None:
     assert name_of("page_size") == "--page-size"
 
 
-def test_messages_below_the_front_ends_name_no_option_or_variable_themselves() -> None:
-    found = {text for path in sources() for text in texts(path) if SPELLED.search(A_COMMAND.sub("", text))}
+def test_messages_below_the_front_ends_contain_no_literal_option_or_variable() -> None:
+    found = {
+        text for path in sources() for text in texts(path) if OPTION_OR_VARIABLE.search(COMMAND_LINE.sub("", text))
+    }
     assert found == set()

@@ -52,7 +52,7 @@ def test_an_invalid_number_is_refused(name: str, value: Any, bounds: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("given", "on_terminal", "elsewhere"),
+    ("arguments", "on_terminal", "without_terminal"),
     [
         ({}, "warning", "info"),
         ({"log_format": "json"}, "info", "info"),
@@ -65,11 +65,11 @@ def test_an_invalid_number_is_refused(name: str, value: Any, bounds: str) -> Non
     ],
 )
 def test_the_log_level_depends_on_the_terminal_unless_it_is_set(
-    given: dict[str, Any], on_terminal: str, elsewhere: str
+    arguments: dict[str, Any], on_terminal: str, without_terminal: str
 ) -> None:
-    settings = Settings(**given)
+    settings = Settings(**arguments)
     assert settings.min_log_level(terminal=True) == on_terminal
-    assert settings.min_log_level(terminal=False) == elsewhere
+    assert settings.min_log_level(terminal=False) == without_terminal
 
 
 def test_a_quiet_run_shows_no_progress() -> None:
@@ -85,7 +85,7 @@ def test_the_bounds_themselves_are_valid(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "url"),
+    ("host", "url"),
     [
         ("https://plane.example", "https://plane.example"),
         ("https://plane.example/", "https://plane.example"),
@@ -99,8 +99,8 @@ def test_the_bounds_themselves_are_valid(name: str, value: Any) -> None:
         ("http://[::1]:80", "http://[::1]"),
     ],
 )
-def test_a_host_is_normalized_to_a_url(given: str, url: str) -> None:
-    assert Settings(host=given).base_url() == url
+def test_a_host_is_normalized_to_a_url(host: str, url: str) -> None:
+    assert Settings(host=host).base_url() == url
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from etl.urls import checked_model_url, checked_url
 
 
 @pytest.mark.parametrize("url", ["https://plane.example/{ml_repo_id}/{model}#top", "http://10.0.0.1/{model_id}?a=%20"])
-def test_a_template_of_the_page_of_a_model_is_kept(url: str) -> None:
+def test_a_valid_model_url_template_is_unchanged(url: str) -> None:
     assert checked_model_url(url) == url
 
 
@@ -26,7 +26,7 @@ def test_a_template_of_another_scheme_or_with_other_fields_is_refused(url: str) 
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"),
+    ("host", "expected"),
     [
         ("HTTPS://Corp.Example:443/Tfy/", "https://corp.example/Tfy"),
         ("corp.example:8443", "https://corp.example:8443"),
@@ -34,5 +34,5 @@ def test_a_template_of_another_scheme_or_with_other_fields_is_refused(url: str) 
         ("http://LocalHost:80", "http://localhost"),
     ],
 )
-def test_all_spellings_of_a_host_are_one_control_plane(written: str, meant: str) -> None:
-    assert checked_url(written, allow_insecure_http=False) == meant
+def test_equivalent_hosts_are_normalized_to_one_url(host: str, expected: str) -> None:
+    assert checked_url(host, allow_insecure_http=False) == expected

@@ -21,7 +21,7 @@ def tag(name: str, *, added: bool) -> NamedChange:
 
 
 @pytest.mark.parametrize(
-    ("kinds", "left"),
+    ("kinds", "remaining"),
     [
         (["created"], "created"),
         (["deleted"], "deleted"),
@@ -33,13 +33,13 @@ def tag(name: str, *, added: bool) -> NamedChange:
         (["deleted", "restored", "deleted"], "deleted"),
     ],
 )
-def test_a_record_that_came_and_went_is_no_difference(kinds: list[str], left: str | None) -> None:
+def test_changes_of_a_record_are_reduced_to_at_most_one(kinds: list[str], remaining: str | None) -> None:
     changes = [VERSION._replace(kind=kind) for kind in kinds]
 
-    assert [each.kind for each in net_changes(changes)] == ([left] if left else [])
+    assert [each.kind for each in net_changes(changes)] == ([remaining] if remaining else [])
 
 
-def test_fields_of_a_record_count_only_if_it_was_there_before_and_is_there_after() -> None:
+def test_field_changes_count_only_if_the_record_exists_before_and_after() -> None:
     renamed = field("description", "a", "b")
 
     assert list(net_changes([renamed])) == [renamed]
@@ -50,7 +50,7 @@ def test_fields_of_a_record_count_only_if_it_was_there_before_and_is_there_after
     assert [each.kind for each in net_changes([renamed, VERSION._replace(kind="deleted")])] == ["deleted"]
 
 
-def test_versions_that_came_with_their_model_are_counted_there() -> None:
+def test_versions_created_with_their_model_are_counted_in_its_change() -> None:
     other = VERSION._replace(id="v2", version=4)
     changes = [each._replace(kind="created") for each in (MODEL, VERSION, other)]
 
@@ -70,23 +70,23 @@ def test_a_field_has_one_row_from_its_first_to_its_last_value(states: list[str |
 
 
 @given(states=st.lists(st.sets(st.sampled_from("abc")), min_size=2, max_size=5))
-def test_tags_are_those_that_came_or_went_in_the_end(states: list[set[str]]) -> None:
+def test_tag_changes_are_the_difference_of_first_and_last_state(states: list[set[str]]) -> None:
     changes = [tag(each, added=each in after) for before, after in pairwise(states) for each in sorted(before ^ after)]
-    left = list(net_changes(changes))
+    remaining = list(net_changes(changes))
 
-    assert {each.new for each in left if each.kind == "tag_added"} == states[-1] - states[0]
-    assert {each.old for each in left if each.kind == "tag_removed"} == states[0] - states[-1]
-    assert len(left) == len(states[0] ^ states[-1])
+    assert {each.new for each in remaining if each.kind == "tag_added"} == states[-1] - states[0]
+    assert {each.old for each in remaining if each.kind == "tag_removed"} == states[0] - states[-1]
+    assert len(remaining) == len(states[0] ^ states[-1])
 
 
 @given(states=st.lists(st.lists(st.sampled_from("abc"), max_size=3), min_size=2, max_size=5))
-def test_lists_have_the_values_that_they_lost_and_got(states: list[list[str]]) -> None:
+def test_list_changes_are_the_difference_of_first_and_last_state(states: list[list[str]]) -> None:
     changes = []
     for before, after in pairwise(map(Counter, states)):
         changes += [field("packages.numpy", each, None) for each in (before - after).elements()]
         changes += [field("packages.numpy", None, each) for each in (after - before).elements()]
-    left = list(net_changes(changes))
+    remaining = list(net_changes(changes))
     first, last = Counter(states[0]), Counter(states[-1])
 
-    assert Counter(each.old for each in left if each.old) == first - last
-    assert Counter(each.new for each in left if each.new) == last - first
+    assert Counter(each.old for each in remaining if each.old) == first - last
+    assert Counter(each.new for each in remaining if each.new) == last - first

@@ -104,7 +104,7 @@ def test_a_change_of_a_field_names_the_field_and_its_values(
         (VERSION._replace(field="created_by_id", old="u1", new="u2"), "creator differs"),
     ],
 )  # fmt: skip
-def test_a_difference_says_which_version_has_what(change: NamedChange, expected: str) -> None:
+def test_a_difference_names_the_version_that_has_each_value(change: NamedChange, expected: str) -> None:
     assert difference(change, sanitize, "v5", "v8") == expected
 
 
@@ -126,7 +126,7 @@ def test_a_difference_says_which_version_has_what(change: NamedChange, expected:
         (MODEL._replace(field="latest_version_id", old="5", new="6"), "latest version changed"),
     ],
 )
-def test_a_field_with_an_id_is_told_by_names_and_never_by_ids(change: NamedChange, expected: str) -> None:
+def test_a_changed_id_is_described_by_names_and_never_by_ids(change: NamedChange, expected: str) -> None:
     assert sentence(change, sanitize) == f"fraud-scorer: {expected}"
 
 
@@ -144,7 +144,7 @@ def test_a_field_with_an_id_is_told_by_names_and_never_by_ids(change: NamedChang
         (MODEL._replace(model="x" * 90), f"{'x' * 59}…"),
     ],
 )
-def test_a_record_is_named_as_well_as_the_source_allows(change: NamedChange, expected: str) -> None:
+def test_a_record_is_named_by_the_best_fields_that_exist(change: NamedChange, expected: str) -> None:
     assert name(change, sanitize) == expected
 
 
@@ -174,7 +174,7 @@ def test_a_record_has_one_line_with_its_first_three_changes() -> None:
     ]
 
 
-def test_no_line_says_that_nothing_is_left_out() -> None:
+def test_no_line_counts_omitted_records_if_there_are_none() -> None:
     planned = PlannedChanges([REPO._replace(kind="created")], 1)
     assert record_lines(planned, sanitize, limit=10) == ["ML repo risk: created"]
     assert record_lines(PlannedChanges([], 0), sanitize, limit=10) == []

@@ -13,7 +13,7 @@ SECRET = "hush-hush"
 
 
 @pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
+def restore_logging() -> Iterator[None]:
     root = logging.getLogger()
     before, level = root.handlers, root.level
     yield
@@ -66,7 +66,7 @@ def test_a_json_line_is_one_object(capsys: Captured) -> None:
     assert entry == {"event": "3 models of acme\nand more", "level": "warning", "logger": "etl.sync.run"}
 
 
-def test_is_json_says_whether_log_lines_are_json() -> None:
+def test_is_json_returns_whether_log_lines_are_json() -> None:
     found = [logs.is_json()]
     for form in ("json", "console"):
         logs.configure(form, "info", [])
@@ -97,12 +97,12 @@ def test_no_line_has_a_secret_in_any_encoding_and_json_stays_valid(form: str, se
     except ValueError:
         log.exception("so: <%s> and <%s>", secret, json.dumps(secret))
     err = capsys.readouterr().err
-    said = " ".join(map(str, json.loads(err).values())) if form == "json" else err
-    assert f"<{secret}>" not in said
-    assert "<***>" in said
+    line = " ".join(map(str, json.loads(err).values())) if form == "json" else err
+    assert f"<{secret}>" not in line
+    assert "<***>" in line
 
 
-def test_the_encoded_form_of_a_password_in_a_url_is_a_secret_too(capsys: Captured) -> None:
+def test_the_url_encoded_form_of_a_password_is_redacted(capsys: Captured) -> None:
     logs.configure("console", "debug", ["p@ss/word"])
     logging.getLogger("x").info("postgresql://u:p%40ss%2Fword@host/db")
     assert "postgresql://u:***@host/db" in capsys.readouterr().err
@@ -116,7 +116,7 @@ def test_a_traceback_shows_no_variables(capsys: Captured) -> None:
         logging.getLogger("x").exception("failed")
     err = capsys.readouterr().err
     assert "Traceback" in err
-    assert err.count("in a variable") == 2  # in the source line and in the message, not as what `message` is
+    assert err.count("in a variable") == 2  # in the source line and in the message, not as the value of `message`
 
 
 def test_external_text_cannot_forge_a_line_or_move_the_cursor(capsys: Captured) -> None:

@@ -13,7 +13,7 @@ from etl.sync.plan import Plan
 
 
 def summary(**changes: Any) -> Summary:
-    usual: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "run_id": "r",
         "status": RunStatus.SUCCEEDED,
         "complete": True,
@@ -32,10 +32,10 @@ def summary(**changes: Any) -> Summary:
         "live": {Entity.ML_REPOS: 1, Entity.MODELS: 1199, Entity.MODEL_VERSIONS: 50_000},
         "plan": Plan("by model", 1, "1 model looks changed"),
     }
-    return Summary(**usual | changes)
+    return Summary(**defaults | changes)
 
 
-def shown(of: Summary, *, brief: bool = False) -> str:
+def printed_result(of: Summary, *, brief: bool = False) -> str:
     file = io.StringIO()
     out = Console(file=file, width=100, markup=False, emoji=False, highlight=False, _environ={})
     print_run_result(of, out, brief=brief)
@@ -43,7 +43,7 @@ def shown(of: Summary, *, brief: bool = False) -> str:
 
 
 def test_a_result_has_state_counts_reason_proof_and_cost() -> None:
-    assert [line.rstrip() for line in shown(summary()).splitlines()] == [
+    assert [line.rstrip() for line in printed_result(summary()).splitlines()] == [
         "Up to date: 1,200 models, 50,000 versions in 1 ML repo",
         "           read  inserted  updated  unchanged  restored  deleted",
         "ML repos      1         0        0          1         0        0",
@@ -72,7 +72,7 @@ def test_a_result_has_state_counts_reason_proof_and_cost() -> None:
     ],
 )  # fmt: skip
 def test_each_line_depends_on_the_run(changes: dict[str, Any], line: str) -> None:
-    assert line in shown(summary(**changes)).splitlines()
+    assert line in printed_result(summary(**changes)).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ def test_each_line_depends_on_the_run(changes: dict[str, Any], line: str) -> Non
     ],
 )  # fmt: skip
 def test_the_first_line_is_the_state_and_all_of_a_brief_result(changes: dict[str, Any], line: str) -> None:
-    assert " ".join(shown(summary(**changes), brief=True).split()) == line
+    assert " ".join(printed_result(summary(**changes), brief=True).split()) == line
 
 
 def test_warnings_and_rejected_records_end_the_result_brief_or_not() -> None:
     tallies = {Entity.MODEL_VERSIONS: Tally(seen=1, rejected=1)}
     of = summary(status=RunStatus.PARTIAL, tallies=tallies | {Entity.MODELS: Tally()}, warnings=["odd"], live={})
     for brief in (False, True):
-        assert shown(of, brief=brief).splitlines()[-2:] == [
+        assert printed_result(of, brief=brief).splitlines()[-2:] == [
             "Warning: odd",
             "1 record was rejected: tfy-etl rejected list shows the reasons.",
         ]
@@ -113,12 +113,12 @@ def test_warnings_that_the_terminal_shows_already_are_left_out(
 ) -> None:
     monkeypatch.setattr(logs, "share_terminal_with", lambda _: True)
     of = summary(run_id=None, status=status, warnings=["logged", "the deletes would pass the limit"])
-    assert [line for line in shown(of).splitlines() if "Warning" in line] == printed
+    assert [line for line in printed_result(of).splitlines() if "Warning" in line] == printed
 
 
 def test_text_of_the_control_plane_is_sanitized() -> None:
     evil = "[red]\x1b[2J\u202e:smile:"
-    out = shown(summary(plan=Plan("sweep", 0, evil), warnings=[evil]))
+    out = printed_result(summary(plan=Plan("sweep", 0, evil), warnings=[evil]))
     assert out.count(r"[red]\x1b[2J\u202e:smile:") == 2
     assert all(line.isprintable() for line in out.splitlines())
 

@@ -1,4 +1,4 @@
-"""The screen from which `make pictures` draws terminals."""
+"""The terminal emulation from which `make pictures` draws pictures."""
 
 from runpy import run_path
 from typing import Any

@@ -22,16 +22,16 @@ def test_every_table_and_view_is_in_one_group_of_the_start_page() -> None:
     assert sorted(entry.name for group in relation_groups() for entry in group.entries) == sorted([*TABLES, *VIEWS])
 
 
-def test_a_column_that_is_said_to_hold_the_id_of_a_table_is_joined_with_it() -> None:
+def test_a_column_whose_comment_names_the_id_of_a_table_is_joined_with_it() -> None:
     for table in (*TABLES.values(), *VIEWS.values()):
-        said = {
+        expected = {
             column.name: other
             for column in table.columns
             if column.comment and column.name != "id"
             for other in TABLES
             if column.comment.startswith(f"{other}.id")
         }
-        assert columns.id_columns(table.name) == said
+        assert columns.id_columns(table.name) == expected
 
 
 def test_an_id_is_hidden_only_where_another_column_names_its_record() -> None:

@@ -16,7 +16,7 @@ def test_moment_is_to_the_minute_and_exact_in_its_title() -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", "soon", "2026-02-31 12:30:07.123456", "2026-05-01 12:30", 7])
-def test_what_is_not_stored_as_a_moment_is_left_as_it_is(value: object) -> None:
+def test_a_value_that_is_not_a_stored_time_is_not_formatted(value: object) -> None:
     assert formatting.moment(value) is None
 
 
@@ -48,7 +48,7 @@ def test_sparkline_is_a_line_within_its_box_for_any_values() -> None:
         assert svg.attrib["aria-hidden"] == "true"
 
 
-def test_text_is_spelled_out_where_it_would_change_its_surroundings() -> None:
+def test_invisible_and_unencodable_characters_are_escaped() -> None:
     assert formatting.printable("plain ü") == "plain ü"
     assert formatting.printable("a\u202eb\0") == "a\\u202eb\\x00"
     assert formatting.encodable("a\0b\ud800") == "a␛0000b␛D800"

@@ -16,7 +16,7 @@ from etl.explore import parameters
         (" 2026-11-27 ", "2026-11-27 00:00:00.000000"),
     ],
 )
-def test_any_spelling_of_a_time_becomes_the_one_that_is_stored(text: str, stored: str) -> None:
+def test_any_time_format_is_converted_to_the_stored_one(text: str, stored: str) -> None:
     assert parameters.stored_moment(text) == stored
 
 
@@ -27,18 +27,18 @@ def test_empty_is_now_and_a_duration_is_ago() -> None:
 
 
 @pytest.mark.parametrize("text", ["no time", "2026-13-01", "0001-01-01T00:00+23:00", "999999999d"])
-def test_what_is_no_time_is_an_error_that_says_what_to_write(text: str) -> None:
+def test_an_invalid_time_is_an_error_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="Write 2026-05-01, "):
         parameters.stored_moment(text)
 
 
-def test_a_range_is_refused_if_it_is_none() -> None:
+def test_an_invalid_range_of_versions_is_an_error() -> None:
     assert parameters.specifiers(">=2.0,<2.6") == ">=2.0,<2.6"
     with pytest.raises(ValueError, match="is no range of versions"):
         parameters.specifiers("newer than 2")
 
 
-def test_numbers_are_taken_with_their_letter() -> None:
+def test_numbers_may_have_their_letter() -> None:
     assert [parameters.days(each) for each in ("", "7", " 7d ", "07 D")] == ["", "7", "7", "07"]
     assert [parameters.version_number(each) for each in ("", "3", " V3 ", "003")] == ["", "3", "3", "3"]
     for text in ("d", "1w", "-1", "1.5", "\u0663", "999999"):

@@ -31,8 +31,6 @@ def test_version_is_matched_as_pip_does() -> None:
         ("==1!1.0", "no", "yes"),
     ],
 )
-def test_requirement_is_within_a_range_outside_of_it_or_perhaps_within(
-    specifier: str | None, below: str, from_it: str
-) -> None:
+def test_a_requirement_overlaps_a_range_or_not_or_perhaps(specifier: str | None, below: str, from_it: str) -> None:
     assert (range_overlap(specifier, "<2.6"), range_overlap(specifier, ">=2.6")) == (below, from_it)
     assert range_overlap(specifier, "") == "yes"

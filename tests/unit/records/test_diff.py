@@ -99,9 +99,9 @@ def test_changed_version_yields_its_changes(old: Record, new: Record, expected: 
 )  # fmt: skip
 def test_manifest_change_held_by_a_column_is_reported_once(change: Record, expected: list[tuple[Any, ...]]) -> None:
     old, new = a_version(), a_version(manifest=a_manifest(**change))
-    moved = _changed(Entity.MODEL_VERSIONS, old, new)
+    found = _changed(Entity.MODEL_VERSIONS, old, new)
     # The artifact's size is a column read from the metadata, so it changes with the metadata.
-    assert [move for move in moved if move[0] != "artifact_size_bytes"] == expected
+    assert [each for each in found if each[0] != "artifact_size_bytes"] == expected
 
 
 def test_key_with_dots_is_not_treated_as_a_path() -> None:
@@ -127,12 +127,12 @@ def test_metric_changes_applied_to_the_old_values_give_the_new_values(old: list[
         _rows(Entity.MODEL_VERSIONS, a_version(metrics=new)),
     )
     values = _values(before)
-    for move in changes(Entity.MODEL_VERSIONS, "v-3", before, after):
-        if move.field and move.field.startswith("metrics."):
-            if move.old_value is not None:
-                values.remove((move.field, move.old_value))
-            if move.new_value is not None:
-                values.append((move.field, move.new_value))
+    for each in changes(Entity.MODEL_VERSIONS, "v-3", before, after):
+        if each.field and each.field.startswith("metrics."):
+            if each.old_value is not None:
+                values.remove((each.field, each.old_value))
+            if each.new_value is not None:
+                values.append((each.field, each.new_value))
     assert sorted(values) == sorted(_values(after))
 
 
@@ -157,7 +157,7 @@ def _rows(entity: Entity, record: Record) -> Rows:
 
 
 def _changed(entity: Entity, old: Record, new: Record) -> list[tuple[Any, ...]]:
-    return [move[3:] for move in changes(entity, "1", _rows(entity, old), _rows(entity, new))]
+    return [each[3:] for each in changes(entity, "1", _rows(entity, old), _rows(entity, new))]
 
 
 def _values(version: Rows) -> list[tuple[str, str]]:

@@ -10,11 +10,11 @@ from tests.support.record_builders import a_metric, a_model, a_version, an_ml_re
 
 
 def test_identified_record_holds_its_ids_and_time_of_change() -> None:
-    seen = identify(Entity.MODEL_VERSIONS, a_version(id=7.0, updated_at="2024-05-02T12:00:00+02:00"))
-    assert (seen.entity, seen.id, seen.model_id, seen.ml_repo_id) == ("model_versions", "7", "m-1", "12")
-    assert seen.updated_at == datetime(2024, 5, 2, 10, tzinfo=UTC)
-    assert seen.change_hash is None
-    assert len(seen.content_hash) == 32
+    record = identify(Entity.MODEL_VERSIONS, a_version(id=7.0, updated_at="2024-05-02T12:00:00+02:00"))
+    assert (record.entity, record.id, record.model_id, record.ml_repo_id) == ("model_versions", "7", "m-1", "12")
+    assert record.updated_at == datetime(2024, 5, 2, 10, tzinfo=UTC)
+    assert record.change_hash is None
+    assert len(record.content_hash) == 32
 
 
 def test_ml_repo_has_its_own_id_as_ml_repo_id() -> None:
@@ -83,13 +83,13 @@ def test_record_nested_too_deep_in_any_field_is_rejected(field: str) -> None:
 
 
 def test_model_with_an_unstorable_latest_version_is_identified() -> None:
-    unfit = a_version(size=LongInteger("9" * 5000))
-    before, after = identify(Entity.MODELS, a_model()), identify(Entity.MODELS, a_model(latest_version=unfit))
+    unstorable = a_version(size=LongInteger("9" * 5000))
+    before, after = identify(Entity.MODELS, a_model()), identify(Entity.MODELS, a_model(latest_version=unstorable))
     assert before.content_hash == after.content_hash
     assert before.change_hash != after.change_hash
 
 
-def test_changed_latest_version_changes_only_the_fingerprint() -> None:
+def test_changed_latest_version_changes_only_the_change_hash() -> None:
     before = identify(Entity.MODELS, a_model())
     tagged = identify(Entity.MODELS, a_model(latest_version=a_version(tags=["champion"])))
     measured = identify(Entity.MODELS, a_model(latest_version=a_version(metrics=[a_metric(value=0.2)])))

@@ -9,8 +9,8 @@ from tests.support.record_builders import an_ml_repo
 
 def test_ml_repo_becomes_its_row_and_its_creators() -> None:
     identified = identify(Entity.ML_REPOS, an_ml_repo())
-    made = to_rows(identified)
-    assert made["ml_repos"] == [
+    rows = to_rows(identified)
+    assert rows["ml_repos"] == [
         MlRepoRow(
             id="12",
             tenant_name="acme",
@@ -28,7 +28,7 @@ def test_ml_repo_becomes_its_row_and_its_creators() -> None:
             content_hash=identified.content_hash,
         )
     ]
-    assert made["subjects"] == [("user-1", "user", "ada@example.com", "Ada", None, None)]
+    assert rows["subjects"] == [("user-1", "user", "ada@example.com", "Ada", None, None)]
 
 
 def test_empty_odd_and_absent_manifests_stay_distinct() -> None:

@@ -10,8 +10,8 @@ from tests.support.record_builders import Record, a_model, a_version
 
 def test_model_becomes_rows_of_model_run_steps_and_creator() -> None:
     identified = identify(Entity.MODELS, a_model(labels=["new"]))
-    made = to_rows(identified)
-    assert made["models"] == [
+    rows = to_rows(identified)
+    assert rows["models"] == [
         ModelRow(
             id="m-1",
             ml_repo_id="12",
@@ -26,13 +26,13 @@ def test_model_becomes_rows_of_model_run_steps_and_creator() -> None:
             content_hash=identified.content_hash,
         )
     ]
-    assert made["model_run_steps"] == [("m-1", 0, 1), ("m-1", 1, 2)]
-    assert [row[0] for row in made["subjects"]] == ["user-1"]
+    assert rows["model_run_steps"] == [("m-1", 0, 1), ("m-1", 1, 2)]
+    assert [row[0] for row in rows["subjects"]] == ["user-1"]
 
 
 def test_model_rebuilt_without_its_latest_version_holds_that_versions_id() -> None:
-    made = to_rows(identify(Entity.MODELS, a_model()))
-    assert rebuild(Entity.MODELS, made)["latest_version"] == {"id": "v-3"}
+    rows = to_rows(identify(Entity.MODELS, a_model()))
+    assert rebuild(Entity.MODELS, rows)["latest_version"] == {"id": "v-3"}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_unusable_embedded_version_stays_in_the_models_extra(latest: object) -> 
 
 
 @pytest.mark.parametrize(
-    ("steps", "stored", "kept"),
+    ("steps", "stored", "extra"),
     [
         ([1, 2.0], [(0, 1), (1, 2)], None),
         ([], [], {"run_steps": []}),
@@ -62,8 +62,8 @@ def test_unusable_embedded_version_stays_in_the_models_extra(latest: object) -> 
     ],
 )
 def test_run_steps_that_no_row_can_hold_stay_unchanged(
-    steps: object, stored: list[tuple[int, int]], kept: Record | None
+    steps: object, stored: list[tuple[int, int]], extra: Record | None
 ) -> None:
-    made = to_rows(identify(Entity.MODELS, {"id": "m-1", "name": "churn", "run_steps": steps}))
-    assert [row[1:] for row in made["model_run_steps"]] == stored
-    assert ModelRow._make(made["models"][0]).extra == kept
+    rows = to_rows(identify(Entity.MODELS, {"id": "m-1", "name": "churn", "run_steps": steps}))
+    assert [row[1:] for row in rows["model_run_steps"]] == stored
+    assert ModelRow._make(rows["models"][0]).extra == extra

@@ -38,7 +38,7 @@ def test_environment_of_another_shape_has_no_packages(manifest: object) -> None:
     assert package_rows("v", manifest) == []
 
 
-def test_long_requirement_is_parsed_and_not_kept() -> None:
+def test_long_requirement_is_parsed_and_not_cached() -> None:
     _parsed.cache_clear()
     requirement = f"torch=={'1.' * 500}0"
     (row,) = package_rows("v-1", {"environment": {"pip_packages": [requirement]}})

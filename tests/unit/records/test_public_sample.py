@@ -1,4 +1,4 @@
-"""Every field of the sample in the public API reference is in a column of its own; nothing is left for `extra`."""
+"""Every field of the sample in the public API reference has a column; `extra` stays empty."""
 
 from datetime import UTC, datetime
 

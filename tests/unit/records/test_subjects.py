@@ -13,7 +13,7 @@ from tests.support.rebuild_records import rebuild, restore_creator
 from tests.support.record_builders import Record, a_model, a_subject, a_version, an_ml_repo
 from tests.support.record_strategies import TEXTS
 
-OWN = st.fixed_dictionaries(
+OWN_FIELDS = st.fixed_dictionaries(
     {},
     optional={name: TEXTS | st.integers() for name in ("subjectPatName", "subjectControllerName", "subjectNews")},
 )
@@ -24,23 +24,23 @@ BUILDERS: list[tuple[Entity, Callable[..., Record]]] = [
 ]
 
 
-def _restored(left: Record, created_by_id: str | None, *subjects: tuple[Any, ...]) -> Record:
-    restore_creator(left, created_by_id, {"subjects": subjects})
-    return left
+def _restored(extra: Record, created_by_id: str | None, *subjects: tuple[Any, ...]) -> Record:
+    restore_creator(extra, created_by_id, {"subjects": subjects})
+    return extra
 
 
 def test_subject_is_split_into_columns_and_its_own_extra() -> None:
-    left = {"created_by_subject": a_subject(subjectSlug=5, subjectControllerName="x")}
-    subject_id, rows = take_creator(left)
-    assert left == {"created_by_subject": {"subjectSlug": 5, "subjectControllerName": "x"}}
+    extra = {"created_by_subject": a_subject(subjectSlug=5, subjectControllerName="x")}
+    subject_id, rows = take_creator(extra)
+    assert extra == {"created_by_subject": {"subjectSlug": 5, "subjectControllerName": "x"}}
     assert subject_id == "user-1"
     assert rows == [("user-1", "user", None, "Ada", None, {"subjectSlug": 5, "subjectControllerName": "x"})]
 
 
 def test_detail_that_varies_between_records_is_kept_in_record_and_row() -> None:
-    left = {"created_by_subject": a_subject(subjectPatName="laptop")}
-    assert take_creator(left) == ("user-1", [("user-1", "user", "ada@example.com", "Ada", "laptop", None)])
-    assert left == {"created_by_subject": {"subjectPatName": "laptop"}}
+    extra = {"created_by_subject": a_subject(subjectPatName="laptop")}
+    assert take_creator(extra) == ("user-1", [("user-1", "user", "ada@example.com", "Ada", "laptop", None)])
+    assert extra == {"created_by_subject": {"subjectPatName": "laptop"}}
 
 
 def test_subject_that_fits_its_columns_leaves_nothing_in_the_record() -> None:
@@ -49,10 +49,10 @@ def test_subject_that_fits_its_columns_leaves_nothing_in_the_record() -> None:
 
 @pytest.mark.parametrize("subject", [a_subject(subjectId=None), a_subject(subjectId=""), {}, "ada", ["ada"]])
 def test_subject_without_an_id_stays_unchanged_in_the_record(subject: object) -> None:
-    left = {"created_by_subject": subject}
-    assert take_creator(left) == (None, [])
-    assert left == {"created_by_subject": subject}
-    assert _restored(left, None) == {"created_by_subject": subject}
+    extra = {"created_by_subject": subject}
+    assert take_creator(extra) == (None, [])
+    assert extra == {"created_by_subject": subject}
+    assert _restored(extra, None) == {"created_by_subject": subject}
 
 
 def test_creator_is_found_among_other_subjects() -> None:
@@ -63,8 +63,8 @@ def test_creator_is_found_among_other_subjects() -> None:
 
 
 def test_detail_in_the_record_overrides_the_subjects_row() -> None:
-    left = {"created_by_subject": {"subjectId": 7, "subjectSlug": 5}}
-    assert _restored(left, "7", ("7", "user", "ada", None, None, None)) == {
+    extra = {"created_by_subject": {"subjectId": 7, "subjectSlug": 5}}
+    assert _restored(extra, "7", ("7", "user", "ada", None, None, None)) == {
         "created_by_subject": {"subjectId": 7, "subjectType": "user", "subjectSlug": 5}
     }
 
@@ -73,14 +73,14 @@ def test_creator_without_a_row_is_restored_by_id_alone() -> None:
     assert _restored({}, "user-2") == {"created_by_subject": {"subjectId": "user-2"}}
 
 
-@given(OWN, OWN, st.sampled_from(BUILDERS))
+@given(OWN_FIELDS, OWN_FIELDS, st.sampled_from(BUILDERS))
 def test_records_that_share_a_subjects_row_are_each_rebuilt(
     one: Record, other: Record, family: tuple[Entity, Callable[..., Record]]
 ) -> None:
     entity, build = family
     received = [build(created_by_subject=a_subject(**own)) for own in (one, other)]
-    made = [to_rows(identify(entity, record)) for record in received]
-    for shared in (made[0]["subjects"], made[1]["subjects"]):
-        for own_rows, record in zip(made, received, strict=True):
+    rows_of_records = [to_rows(identify(entity, record)) for record in received]
+    for shared in (rows_of_records[0]["subjects"], rows_of_records[1]["subjects"]):
+        for own_rows, record in zip(rows_of_records, received, strict=True):
             rebuilt = rebuild(entity, {**own_rows, "subjects": shared})
             assert canonical(rebuilt["created_by_subject"]) == canonical(record["created_by_subject"])

@@ -45,7 +45,7 @@ def test_time_is_written_with_microseconds_and_z() -> None:
     assert iso(datetime(2024, 5, 1, tzinfo=UTC)) == "2024-05-01T00:00:00.000000Z"
 
 
-def test_long_text_is_not_kept() -> None:
+def test_long_text_is_not_cached() -> None:
     _instant.cache_clear()
     assert instant("x" * 100_000) is None
     assert _instant.cache_info().currsize == 0

@@ -11,8 +11,8 @@ from tests.support.record_builders import Record, a_manifest, a_version
 
 def test_version_becomes_its_row_and_child_rows() -> None:
     identified = identify(Entity.MODEL_VERSIONS, a_version())
-    made = to_rows(identified)
-    assert made["model_versions"] == [
+    rows = to_rows(identified)
+    assert rows["model_versions"] == [
         ModelVersionRow(
             id="v-3",
             model_id="m-1",
@@ -42,10 +42,10 @@ def test_version_becomes_its_row_and_child_rows() -> None:
             content_hash=identified.content_hash,
         )
     ]
-    assert made["model_version_tags"] == [("v-3", 0, "champion"), ("v-3", 1, "prod")]
-    assert [row[2:4] for row in made["model_version_metrics"]] == [("loss", 0.25)]
-    assert [row[3] for row in made["model_version_packages"]] == ["scikit-learn", "numpy"]
-    assert [row[0] for row in made["subjects"]] == ["user-1"]
+    assert rows["model_version_tags"] == [("v-3", 0, "champion"), ("v-3", 1, "prod")]
+    assert [row[2:4] for row in rows["model_version_metrics"]] == [("loss", 0.25)]
+    assert [row[3] for row in rows["model_version_packages"]] == ["scikit-learn", "numpy"]
+    assert [row[0] for row in rows["subjects"]] == ["user-1"]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_version_becomes_its_row_and_child_rows() -> None:
         ({}, None, None),
     ],
 )
-def test_version_number_is_the_manifests_or_the_tail_of_the_fqn(
+def test_version_number_is_read_from_the_manifest_or_the_end_of_the_fqn(
     manifest: object, fqn: object, version: int | None
 ) -> None:
     assert _row(manifest=manifest, fqn=fqn).version == version
@@ -76,7 +76,7 @@ def test_version_number_is_the_manifests_or_the_tail_of_the_fqn(
         ("s3://b/m", None),
     ],
 )
-def test_source_uri_is_where_the_files_are(source: object, uri: str | None) -> None:
+def test_source_uri_is_the_location_of_the_files(source: object, uri: str | None) -> None:
     assert _row(manifest=a_manifest(source=source)).source_uri == uri
 
 
@@ -86,12 +86,12 @@ def test_unknown_framework_keeps_its_name() -> None:
 
 def test_alias_outside_the_manifest_is_used_if_the_manifest_has_none() -> None:
     assert _row(manifest=a_manifest(), version_alias="v3-old").version_alias == "v3-best"
-    beside = _row(manifest=a_manifest(version_alias=None), version_alias="v3-old")
-    assert (beside.version_alias, beside.extra) == ("v3-old", {"version_alias": "v3-old"})
+    outside_manifest = _row(manifest=a_manifest(version_alias=None), version_alias="v3-old")
+    assert (outside_manifest.version_alias, outside_manifest.extra) == ("v3-old", {"version_alias": "v3-old"})
 
 
 @pytest.mark.parametrize(
-    ("tags", "stored", "kept"),
+    ("tags", "stored", "extra"),
     [
         (["prod", "Prod"], [(0, "prod"), (1, "Prod")], None),
         (["b", "a", "b"], [(0, "b"), (1, "a")], {"tags": ["b", "a", "b"]}),
@@ -100,12 +100,12 @@ def test_alias_outside_the_manifest_is_used_if_the_manifest_has_none() -> None:
         (None, [], None),
     ],
 )
-def test_tags_are_distinct_rows_and_a_list_that_they_cannot_hold_stays(
-    tags: object, stored: list[tuple[int, str]], kept: Record | None
+def test_tags_are_distinct_rows_and_a_list_that_rows_cannot_hold_is_kept_in_extra(
+    tags: object, stored: list[tuple[int, str]], extra: Record | None
 ) -> None:
-    made = to_rows(identify(Entity.MODEL_VERSIONS, a_version(tags=tags)))
-    assert [row[1:] for row in made["model_version_tags"]] == stored
-    assert ModelVersionRow._make(made["model_versions"][0]).extra == kept
+    rows = to_rows(identify(Entity.MODEL_VERSIONS, a_version(tags=tags)))
+    assert [row[1:] for row in rows["model_version_tags"]] == stored
+    assert ModelVersionRow._make(rows["model_versions"][0]).extra == extra
 
 
 def test_value_too_long_for_an_index_has_no_row_and_is_not_lost() -> None:
@@ -114,11 +114,11 @@ def test_value_too_long_for_an_index_has_no_row_and_is_not_lost() -> None:
     record = a_version(
         tags=[long, "prod"], metrics=metrics, manifest=a_manifest(framework={"type": long, "library_name": "x"})
     )
-    made = to_rows(identify(Entity.MODEL_VERSIONS, record))
-    assert made["model_version_tags"] == [("v-3", 0, "prod")]
-    assert [row[2] for row in made["model_version_metrics"]] == ["auc"]
-    assert ModelVersionRow._make(made["model_versions"][0]).framework_type is None
-    rebuilt = rebuild(Entity.MODEL_VERSIONS, made)
+    rows = to_rows(identify(Entity.MODEL_VERSIONS, record))
+    assert rows["model_version_tags"] == [("v-3", 0, "prod")]
+    assert [row[2] for row in rows["model_version_metrics"]] == ["auc"]
+    assert ModelVersionRow._make(rows["model_versions"][0]).framework_type is None
+    rebuilt = rebuild(Entity.MODEL_VERSIONS, rows)
     assert {name: rebuilt[name] for name in ("tags", "metrics", "manifest")} == {
         name: record[name] for name in ("tags", "metrics", "manifest")
     }

@@ -6,8 +6,8 @@ from etl.models.describe import ColumnDescription, Reference, RelationDescriptio
 from etl.schema_docs.schema_description import SchemaDescription
 
 
-def column(name: str, **given: Any) -> ColumnDescription:
-    usual: dict[str, Any] = {
+def column(name: str, **changes: Any) -> ColumnDescription:
+    defaults: dict[str, Any] = {
         "postgresql": "text",
         "sqlite": "text",
         "nullable": False,
@@ -16,7 +16,7 @@ def column(name: str, **given: Any) -> ColumnDescription:
         "one_of": (),
         "description": f"What {name} is.",
     }
-    return ColumnDescription(name=name, **usual | given)
+    return ColumnDescription(name=name, **defaults | changes)
 
 
 TEAMS = RelationDescription("teams", "Who works here.", (column("id", key=True),))

@@ -1,4 +1,4 @@
-"""Applies faults to requests that have a good answer."""
+"""Apply faults to requests that would get a good response."""
 
 from etl.simulator import Registry, fault
 from etl.simulator.faults import FaultContext
@@ -13,14 +13,14 @@ def context(endpoint: str, registry: Registry | None = None, query: dict[str, st
     return FaultContext(request=request, endpoint=endpoint, registry=registry or Registry(), ask=_echo)
 
 
-def answers_of(written: str, requests: int = 1, endpoint: str = "models", **query: str) -> list[Response]:
+def answers_of(spec: str, requests: int = 1, endpoint: str = "models", **query: str) -> list[Response]:
     """Return the answers to this many requests."""
-    one = fault(written)
-    return [one(context(endpoint, query=query), lambda: GOOD) for _ in range(requests)]
+    injected = fault(spec)
+    return [injected(context(endpoint, query=query), lambda: GOOD) for _ in range(requests)]
 
 
-def statuses(written: str, requests: int, endpoint: str = "models", **query: str) -> list[int]:
-    return [answer.status for answer in answers_of(written, requests, endpoint, **query)]
+def statuses(spec: str, requests: int, endpoint: str = "models", **query: str) -> list[int]:
+    return [answer.status for answer in answers_of(spec, requests, endpoint, **query)]
 
 
 def _echo(request: Request) -> Response:

@@ -9,7 +9,7 @@ KNOWN_SUBJECT_TYPES = {
 }  # fmt: skip
 
 
-def test_the_same_seed_makes_the_same_registry_and_another_seed_another() -> None:
+def test_equal_seeds_generate_equal_registries_and_different_seeds_different_ones() -> None:
     one, same, other = (Registry.generate(seed=seed, models=5) for seed in (1, 1, 2))
 
     assert one.records("models") == same.records("models")
@@ -17,7 +17,7 @@ def test_the_same_seed_makes_the_same_registry_and_another_seed_another() -> Non
     assert one.records("model-versions") != other.records("model-versions")
 
 
-def test_a_registry_has_as_much_of_everything_as_was_asked_for() -> None:
+def test_a_generated_registry_has_the_requested_numbers_of_records() -> None:
     registry = Registry.generate(ml_repos=2, models=20, versions=3, metrics=4, empty_share=0.25)
 
     assert len(registry.ids("ml-repos")) == 2
@@ -27,7 +27,7 @@ def test_a_registry_has_as_much_of_everything_as_was_asked_for() -> None:
     assert {len(version["metrics"]) for version in registry.records("model-versions")} == {4}
 
 
-def test_every_framework_and_source_comes_up() -> None:
+def test_a_generated_registry_has_every_framework_and_source() -> None:
     manifests = [version["manifest"] for version in Registry.generate().records("model-versions")]
 
     assert {m["framework"] and m["framework"]["type"] for m in manifests} == set(FRAMEWORKS)
@@ -39,7 +39,7 @@ def test_every_known_type_of_subject_creates_something() -> None:
     assert {subject["subjectType"] for subject in subjects("acme")} == KNOWN_SUBJECT_TYPES
 
 
-def test_names_of_models_are_taken_twice_only_when_none_is_left() -> None:
+def test_model_names_get_a_suffix_only_after_all_names_are_used() -> None:
     names = [model["name"] for model in Registry.generate(models=400, versions=0).records("models")]
 
     assert len(set(names)) == 400
@@ -47,7 +47,7 @@ def test_names_of_models_are_taken_twice_only_when_none_is_left() -> None:
     assert names[165] == "fraud-scorer-2"
 
 
-def test_the_logical_clock_moves_by_one_tick_a_reading() -> None:
+def test_the_logical_clock_advances_by_one_tick_per_call() -> None:
     clock = logical_clock(tick=timedelta(seconds=3))
 
     assert clock() + timedelta(seconds=3) == clock()

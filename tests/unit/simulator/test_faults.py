@@ -29,21 +29,21 @@ def test_fault_with_after_spares_the_first_requests_and_counts_from_there(schedu
 
 
 def test_requests_to_other_endpoints_do_not_count_for_after() -> None:
-    late = fault("forbid:models,after=1")
+    delayed_fault = fault("forbid:models,after=1")
 
-    seen = [
-        late(context(endpoint), lambda: GOOD).status
+    found = [
+        delayed_fault(context(endpoint), lambda: GOOD).status
         for endpoint in ("ml-repos", "ml-repos", "models", "ml-repos", "models")
     ]
 
-    assert seen == [200, 200, 200, 200, 403]
+    assert found == [200, 200, 200, 200, 403]
 
 
-def test_list_is_not_offered_from_a_request_on() -> None:
-    written = "not_offered:405,endpoint=model-versions,after=1"
+def test_not_offered_applies_after_a_number_of_requests_to_its_list() -> None:
+    spec = "not_offered:405,endpoint=model-versions,after=1"
 
-    assert statuses(written, 3, endpoint="model-versions") == [200, 405, 405]
-    assert statuses(written, 3, endpoint="models") == [200, 200, 200]
+    assert statuses(spec, 3, endpoint="model-versions") == [200, 405, 405]
+    assert statuses(spec, 3, endpoint="models") == [200, 200, 200]
     assert statuses("not_offered", 1) == [404]
 
 
@@ -63,12 +63,12 @@ def test_list_not_offered_can_answer_with_the_html_page() -> None:
     ],
 )
 def test_list_not_offered_still_serves_single_models(endpoint: str, path: str, status: int) -> None:
-    here = replace(context(endpoint), request=Request(path=path))
+    fault_context = replace(context(endpoint), request=Request(path=path))
 
-    assert fault("not_offered")(here, lambda: GOOD).status == status
+    assert fault("not_offered")(fault_context, lambda: GOOD).status == status
 
 
-def test_a_fault_of_one_endpoint_leaves_the_others_alone() -> None:
+def test_a_fault_of_one_endpoint_does_not_affect_the_others() -> None:
     assert statuses("forbid:models", 2) == [403, 403]
     assert statuses("forbid:models", 2, endpoint="ml-repos") == [200, 200]
     assert statuses("flaky_500:503,endpoint=models", 1) == [503]
@@ -113,7 +113,7 @@ def test_every_fault_has_defaults(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "written",
+    "spec",
     [
         "earthquake",
         "slow,often=3",
@@ -128,6 +128,6 @@ def test_every_fault_has_defaults(name: str) -> None:
         "total_is:many",
     ],
 )
-def test_unknown_fault_raises_config_error(written: str) -> None:
-    with pytest.raises(ConfigError, match=written.partition(",")[0].partition(":")[0]):
-        fault(written)
+def test_unknown_fault_raises_config_error(spec: str) -> None:
+    with pytest.raises(ConfigError, match=spec.partition(",")[0].partition(":")[0]):
+        fault(spec)

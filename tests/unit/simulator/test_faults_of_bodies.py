@@ -16,9 +16,9 @@ from tests.unit.simulator.fault_helpers import GOOD, answers_of
 
 
 @contextmanager
-def asked(written: str) -> Iterator[tuple[Simulator, http.client.HTTPResponse]]:
-    """A simulator with this fault, and the head of its answer to one request."""
-    with Simulator(Registry.generate(models=3, versions=1), faults=[fault(written)]) as simulator:
+def requested_with(spec: str) -> Iterator[tuple[Simulator, http.client.HTTPResponse]]:
+    """A simulator with this fault, and its response to one request, with the body unread."""
+    with Simulator(Registry.generate(models=3, versions=1), faults=[fault(spec)]) as simulator:
         connection = http.client.HTTPConnection(simulator.host, simulator.port, timeout=patience())
         connection.request("GET", "/api/ml/v1/models", headers={"Authorization": f"Bearer {simulator.token}"})
         yield simulator, connection.getresponse()
@@ -29,7 +29,7 @@ def length(answer: http.client.HTTPResponse) -> int:
     return int(answer.headers["Content-Length"])
 
 
-def test_a_truncated_body_is_announced_whole_and_sent_in_half() -> None:
+def test_a_truncated_body_has_its_full_length_announced_and_half_of_it_sent() -> None:
     (answer,) = answers_of("truncated_body")
 
     assert answer.body == GOOD.body
@@ -44,7 +44,7 @@ def test_some_faults_change_only_the_transfer_of_an_answer() -> None:
     assert (other.body, other.content_type) == (GOOD.body, "text/plain")
 
 
-def test_bad_json_cannot_be_read() -> None:
+def test_bad_json_cannot_be_parsed() -> None:
     (answer,) = answers_of("bad_json")
 
     assert answer.status == 200
@@ -77,23 +77,23 @@ def test_a_record_or_a_whole_body_can_nest_too_deep_to_be_read() -> None:
     assert body.body == b"[" * 10_000 + b"]" * 10_000
 
 
-def test_a_reset_inside_the_body_comes_after_its_head() -> None:
-    with asked("reset_inside") as (_, answer):
+def test_a_reset_inside_the_body_happens_after_the_head() -> None:
+    with requested_with("reset_inside") as (_, answer):
         assert answer.status == 200
         with pytest.raises(ConnectionResetError):
             answer.read()
 
 
 def test_huge_body_is_generated_while_it_is_sent() -> None:
-    with asked("huge_body:3") as (_, answer):
+    with requested_with("huge_body:3") as (_, answer):
         assert length(answer) == len(answer.read()) == 3 * 2**20
-    with asked("huge_body:1000000") as (_, answer):  # a terabyte
+    with requested_with("huge_body:1000000") as (_, answer):  # a terabyte
         assert answer.read(1000) == b" " * 1000
 
 
-@pytest.mark.parametrize("written", ["stall", "drip:0.02"])
-def test_endless_body_does_not_prevent_a_stop(written: str) -> None:
-    with asked(written) as (simulator, answer):
+@pytest.mark.parametrize("spec", ["stall", "drip:0.02"])
+def test_endless_body_does_not_prevent_a_stop(spec: str) -> None:
+    with requested_with(spec) as (simulator, answer):
         serving = [each for each in threading.enumerate() if "process_request_thread" in each.name]
         assert answer.read(5) == b'{"dat'
         time.sleep(0.1)
@@ -110,7 +110,7 @@ def test_endless_body_does_not_prevent_a_stop(written: str) -> None:
 
 
 def test_client_of_a_stalled_connection_is_served_on_another() -> None:
-    with asked("stall,times=1") as (simulator, answer):
+    with requested_with("stall,times=1") as (simulator, answer):
         assert length(answer) > 0
         connection = http.client.HTTPConnection(simulator.host, simulator.port, timeout=patience())
         connection.request("GET", "/api/ml/v1/models", headers={"Authorization": f"Bearer {simulator.token}"})

@@ -21,7 +21,7 @@ def updated_at(registry: Registry, entity: str, record_id: str) -> Any:
     return registry.get(entity, record_id)["updated_at"]
 
 
-def test_a_change_shows_in_the_version_and_in_the_model_that_embeds_it(registry: Registry) -> None:
+def test_a_change_of_a_version_is_visible_in_the_model_that_embeds_it(registry: Registry) -> None:
     model_id = registry.ids("models")[0]
     version_id = registry.get("models", model_id)["latest_version"]["id"]
 
@@ -121,7 +121,7 @@ def test_deleted_model_is_restored_with_its_versions(registry: Registry) -> None
     assert len(listed(registry, "model-versions", model_id=model_id)) == 2
 
 
-def test_an_ml_repo_is_never_given_the_id_of_a_deleted_one(registry: Registry) -> None:
+def test_a_new_ml_repo_never_gets_the_id_of_a_deleted_one(registry: Registry) -> None:
     registry.delete_ml_repo("3")
 
     assert registry.add_ml_repo("new") == "4"
@@ -137,7 +137,7 @@ def test_missing_record_cannot_be_read_changed_or_restored(registry: Registry) -
     assert registry.text("models", "nobody") is None
 
 
-def test_a_raw_record_is_served_verbatim_and_keeps_its_place(registry: Registry) -> None:
+def test_a_raw_record_is_served_verbatim_at_the_same_position(registry: Registry) -> None:
     first, second = registry.ids("models")[:2]
 
     registry.put_raw("models", first, {"id": second, "updated_at": math.nan, "name": "\ud800\0"})
@@ -148,7 +148,7 @@ def test_a_raw_record_is_served_verbatim_and_keeps_its_place(registry: Registry)
 
 
 @pytest.mark.parametrize("text", [b"[]", b"7", b"null", b'"text"', b'{"manifest":3,"tags":{}}', b'{"a":1,"a":2}'])
-def test_a_raw_record_may_be_anything_at_all(registry: Registry, text: bytes) -> None:
+def test_a_raw_record_may_be_any_json(registry: Registry, text: bytes) -> None:
     registry.put_raw("model-versions", "odd", text)
 
     assert registry.text("model-versions", "odd") == text
@@ -185,7 +185,7 @@ def test_shuffled_list_is_complete_and_in_a_new_order_each_time() -> None:
     assert sorted(first) == sorted(second) == sorted(registry.ids("models"))
 
 
-def test_a_page_is_a_slice_and_says_how_long_the_list_is(registry: Registry) -> None:
+def test_a_page_is_a_slice_with_the_length_of_the_list(registry: Registry) -> None:
     texts, total = registry.page("model-versions", {}, 3, 2)
 
     assert [json.loads(text)["id"] for text in texts] == registry.ids("model-versions")[3:5]

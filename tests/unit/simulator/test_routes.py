@@ -32,14 +32,14 @@ def detail(answer: Response) -> Any:
 
 
 @pytest.mark.parametrize("prefix", ["/api/ml/v1", "/api/svc/v1"])
-def test_both_prefixes_list_in_the_envelope_of_the_source(registry: Registry, prefix: str) -> None:
+def test_both_prefixes_list_records_with_pagination(registry: Registry, prefix: str) -> None:
     answer = json.loads(ask(Api(registry), f"{prefix}/models", offset="1", limit="2").body)
 
     assert answer["data"] == registry.records("models")[1:3]
     assert answer["pagination"] == {"total": 6, "offset": 1, "limit": 2}
 
 
-def test_a_list_is_a_hundred_records_long_unless_asked_otherwise(registry: Registry) -> None:
+def test_a_page_has_a_hundred_records_by_default(registry: Registry) -> None:
     assert json.loads(ask(Api(registry), "/api/ml/v1/ml-repos").body)["pagination"] == {
         "total": 3,
         "offset": 0,
@@ -114,20 +114,20 @@ def test_a_limit_that_is_too_high_can_be_capped_silently(registry: Registry) -> 
         ({"include_empty_models": "perhaps"}, "bool_parsing"),
     ],
 )
-def test_a_query_that_makes_no_sense_is_refused(registry: Registry, query: dict[str, str], kind: str) -> None:
+def test_an_invalid_query_is_refused(registry: Registry, query: dict[str, str], kind: str) -> None:
     refused = detail(ask(Api(registry), "/api/ml/v1/models", **query))
 
     assert refused["type"] == kind
     assert refused["loc"] == ["query", *query]
 
 
-def test_a_total_can_be_left_out(registry: Registry) -> None:
+def test_a_total_can_be_omitted(registry: Registry) -> None:
     answer = json.loads(ask(Api(registry, total=False), "/api/ml/v1/models").body)
 
     assert answer["pagination"] == {"offset": 0, "limit": 100}
 
 
-def test_models_are_filtered_by_all_that_is_documented(registry: Registry) -> None:
+def test_models_are_filtered_by_every_documented_parameter(registry: Registry) -> None:
     version = next(v for v in registry.records("model-versions") if v["manifest"]["run_id"])
     model = registry.get("models", version["model_id"])
 
@@ -160,7 +160,7 @@ def test_versions_are_listed_only_with_the_required_filter(
     assert ask(api, "/api/ml/v1/model-versions", **accepted).status == 200
 
 
-PLACES = {
+PATHS = {
     "ml-repos": "/api/ml/v1/ml-repos",
     "models": "/api/ml/v1/models",
     "model-versions": "/api/svc/v1/model-versions",
@@ -168,74 +168,74 @@ PLACES = {
 
 
 def single(registry: Registry, entity: str) -> str:
-    """The path of one record that is there."""
-    return f"{PLACES[entity]}/{registry.ids(entity)[0]}"
+    """The path of an existing record."""
+    return f"{PATHS[entity]}/{registry.ids(entity)[0]}"
 
 
-@pytest.mark.parametrize("entity", PLACES)
+@pytest.mark.parametrize("entity", PATHS)
 @pytest.mark.parametrize("status", [404, 405, 410, 501])
 def test_list_that_is_not_offered_answers_with_the_chosen_status(registry: Registry, entity: str, status: int) -> None:
-    api = Api(registry, offers=frozenset(PLACES) - {entity}, not_offered=status)
+    api = Api(registry, offers=frozenset(PATHS) - {entity}, not_offered=status)
 
-    answers = {each: ask(api, place).status for each, place in PLACES.items()}
+    answers = {each: ask(api, path).status for each, path in PATHS.items()}
 
-    assert answers == dict.fromkeys(PLACES, 200) | {entity: status}
+    assert answers == dict.fromkeys(PATHS, 200) | {entity: status}
 
 
 def test_list_that_is_not_offered_can_answer_with_the_html_page(registry: Registry) -> None:
-    answer = ask(Api(registry, offers=frozenset(), not_offered=None), PLACES["models"])
+    answer = ask(Api(registry, offers=frozenset(), not_offered=None), PATHS["models"])
 
     assert (answer.status, answer.content_type.partition(";")[0]) == (200, "text/html")
 
 
-def test_single_records_of_lists_not_offered_are_not_offered_but_for_models(registry: Registry) -> None:
+def test_single_records_of_lists_not_offered_are_not_offered_except_models(registry: Registry) -> None:
     api = Api(registry, offers=frozenset(), not_offered=405)
 
-    answers = {each: ask(api, single(registry, each)).status for each in PLACES}
+    answers = {each: ask(api, single(registry, each)).status for each in PATHS}
 
     assert answers == {"ml-repos": 405, "models": 200, "model-versions": 405}
 
 
-@pytest.mark.parametrize("entity", PLACES)
+@pytest.mark.parametrize("entity", PATHS)
 def test_without_single_records_only_the_lists_answer(registry: Registry, entity: str) -> None:
     api = Api(registry, single_records=False)
 
     assert ask(api, single(registry, entity)).status == 404
-    assert ask(api, PLACES[entity]).status == 200
+    assert ask(api, PATHS[entity]).status == 200
 
 
-@pytest.mark.parametrize("entity", PLACES)
+@pytest.mark.parametrize("entity", PATHS)
 def test_forbidden_list_and_its_single_records_answer_403_and_the_others_200(registry: Registry, entity: str) -> None:
     api = Api(registry, forbids=frozenset({entity}))
 
-    lists = {each: ask(api, place).status for each, place in PLACES.items()}
-    records = {each: ask(api, single(registry, each)).status for each in PLACES}
+    lists = {each: ask(api, path).status for each, path in PATHS.items()}
+    records = {each: ask(api, single(registry, each)).status for each in PATHS}
 
-    assert lists == records == dict.fromkeys(PLACES, 200) | {entity: 403}
+    assert lists == records == dict.fromkeys(PATHS, 200) | {entity: 403}
 
 
 def test_wrong_token_is_401_before_any_list_is_refused(registry: Registry) -> None:
     api = Api(registry, offers=frozenset({"models"}), forbids=frozenset({"models"}))
 
-    for place in PLACES.values():
-        assert api.answer(Request(path=place, authorization="Bearer other")).status == 401
+    for path in PATHS.values():
+        assert api.answer(Request(path=path, authorization="Bearer other")).status == 401
 
 
 def test_offers_and_permissions_changed_between_requests_apply_to_the_next_one(registry: Registry) -> None:
     api = Api(registry)
-    assert ask(api, PLACES["model-versions"]).status == 200
+    assert ask(api, PATHS["model-versions"]).status == 200
 
     api.forbids = frozenset({"model-versions"})
-    assert ask(api, PLACES["model-versions"]).status == 403
+    assert ask(api, PATHS["model-versions"]).status == 403
 
     api.offers, api.not_offered = frozenset({"models"}), 501
-    assert ask(api, PLACES["model-versions"]).status == 501
+    assert ask(api, PATHS["model-versions"]).status == 501
 
-    api.offers, api.forbids = frozenset(PLACES), frozenset()
-    assert ask(api, PLACES["model-versions"]).status == 200
+    api.offers, api.forbids = frozenset(PATHS), frozenset()
+    assert ask(api, PATHS["model-versions"]).status == 200
 
 
-def test_the_api_is_only_read(registry: Registry) -> None:
+def test_the_api_is_read_only(registry: Registry) -> None:
     request = Request(method="DELETE", path="/api/ml/v1/models/any", authorization=BEARER)
 
     assert Api(registry).answer(request).status == 405
@@ -263,7 +263,7 @@ def test_another_process_can_change_the_registry(registry: Registry) -> None:
         ("touch", [], 400),
     ],
 )
-def test_a_change_that_cannot_be_made_is_refused(registry: Registry, name: str, arguments: Any, status: int) -> None:
+def test_an_invalid_change_is_refused(registry: Registry, name: str, arguments: Any, status: int) -> None:
     assert mutate(Api(registry), name, arguments).status == status
 
 

@@ -131,7 +131,7 @@ def test_a_truncated_body_ends_before_its_announced_length(registry: Registry) -
         http.get(MODELS)
 
 
-def test_after_a_fault_that_passes_the_same_client_is_served_again(registry: Registry) -> None:
+def test_after_a_transient_fault_the_same_client_is_served_again(registry: Registry) -> None:
     with failing(registry, fault("truncated_body,times=1")) as simulator, client(simulator) as http:
         with pytest.raises(httpx.RemoteProtocolError):
             http.get(MODELS)
@@ -147,7 +147,7 @@ def test_stopped_simulator_closes_open_connections(registry: Registry) -> None:
             http.get(MODELS)
 
 
-def test_stopping_twice_is_stopping_once(registry: Registry) -> None:
+def test_a_simulator_can_be_stopped_twice(registry: Registry) -> None:
     with Simulator(registry) as simulator:
         simulator.stop()
 
@@ -155,7 +155,7 @@ def test_stopping_twice_is_stopping_once(registry: Registry) -> None:
 def test_pages_and_changes_from_many_threads_agree(registry: Registry) -> None:
     repo_id = registry.ids("ml-repos")[0]
 
-    def work() -> None:
+    def change_and_read() -> None:
         with client(simulator) as http:
             for _ in range(20):
                 http.post("/_simulator/add_model", json={"ml_repo_id": repo_id})
@@ -163,7 +163,7 @@ def test_pages_and_changes_from_many_threads_agree(registry: Registry) -> None:
                 assert len({model["id"] for model in page["data"]}) == page["pagination"]["total"]
 
     with Simulator(registry, faults=(fault("moving,endpoint=models"),)) as simulator:
-        threads = [threading.Thread(target=work) for _ in range(4)]
+        threads = [threading.Thread(target=change_and_read) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:

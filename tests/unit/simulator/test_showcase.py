@@ -11,7 +11,7 @@ def test_the_same_day_makes_the_same_registry() -> None:
     assert one.registry.records(MODEL_VERSIONS) == other.registry.records(MODEL_VERSIONS)
 
 
-def test_versions_were_made_over_months_and_before_the_day() -> None:
+def test_versions_were_created_over_months_up_to_the_day() -> None:
     showcase = Showcase(TODAY)
     showcase.simulate_day()
     created = [each["created_at"] for each in showcase.registry.records(MODEL_VERSIONS)]

@@ -1,4 +1,4 @@
-"""Fixtures: a server that listens, and a clock that only sleeping advances."""
+"""Fixtures: a server on a loopback port, and a clock that only `sleep` advances."""
 
 import ssl
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ class Time:
 
 
 @pytest.fixture(autouse=True)
-def stamina_does_not_sleep() -> Iterator[None]:
+def disable_stamina_sleep() -> Iterator[None]:
     with stamina.set_testing(True, attempts=100, cap=True):
         yield
 

@@ -1,4 +1,4 @@
-"""A control plane's list in memory: paged by offset, changed between reads, with a true or false total."""
+"""A control plane's list in memory: paged by offset, changed between reads, with a true or wrong total."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -17,10 +17,10 @@ ORDERS: tuple[Order, ...] = (
     "oldest first", "newest first", "by name", "last touched first", "first touched first",
 )  # fmt: skip
 REPAIRABLE = tuple(order for order in ORDERS if order != "by name")
-"""Orders that no change of a record but a new time of its last change can break."""
+"""Orders in which a record moves only if its time of last change moves."""
 
-UNSEEN: tuple[Order, ...] = ("last used first", "first used first", "unsteady")
-"""Orders by a value that no record shows; until rows change, they look like orders by age."""
+HIDDEN_ORDERS: tuple[Order, ...] = ("last used first", "first used first", "unsteady")
+"""Orders by a value that is not in the records; until rows change, they look like orders by age."""
 
 
 @dataclass
@@ -63,7 +63,7 @@ class MovingList:
     total: Callable[[int], Any] = lambda count: count
     cap: int = 1000
     rows: list[Row] = field(default_factory=list)
-    gone: set[str] = field(default_factory=set)
+    deleted_ids: set[str] = field(default_factory=set)
     clock: int = 0
     shuffling: Random = field(default_factory=lambda: Random(0))  # noqa: S311 an order, not a secret
 
@@ -71,19 +71,19 @@ class MovingList:
         self.clock += 1
         self.rows.append(Row(self.clock, name, self.clock))
 
-    def delete(self, which: int) -> None:
+    def delete(self, position: int) -> None:
         if self.rows:
-            self.gone.add(self._sorted().pop(which % len(self.rows)).record()["id"])
-            self.rows = [row for row in self.rows if row.record()["id"] not in self.gone]
+            self.deleted_ids.add(self._sorted().pop(position % len(self.rows)).record()["id"])
+            self.rows = [row for row in self.rows if row.record()["id"] not in self.deleted_ids]
 
-    def touch(self, which: int) -> None:
+    def touch(self, position: int) -> None:
         if self.rows:
             self.clock += 1
-            self._sorted()[which % len(self.rows)].touched = self.clock
+            self._sorted()[position % len(self.rows)].touched = self.clock
 
-    def rename(self, which: int) -> None:
+    def rename(self, position: int) -> None:
         if self.rows:
-            self._sorted()[which % len(self.rows)].name = which % 7
+            self._sorted()[position % len(self.rows)].name = position % 7
 
     def ids(self) -> set[str]:
         return {row.record()["id"] for row in self.rows}
@@ -92,7 +92,7 @@ class MovingList:
         """The server's answer, with an unannounced cap on the limit."""
         rows = self._sorted()[offset : offset + min(limit, self.cap)]
         records = [row.record() for row in rows]
-        if self.order in UNSEEN:
+        if self.order in HIDDEN_ORDERS:
             records = [record | {"updated_at": None} for record in records]
         return Page(offset, limit, records, self.total(len(self.rows)))
 
@@ -112,18 +112,18 @@ class PageLengthAsTotal(MovingList):
 
 def still_list(count: int, kind: type[MovingList] = MovingList, **traits: Any) -> MovingList:
     """A list of `count` rows that do not change."""
-    made = kind(**traits)
+    source = kind(**traits)
     for number in range(count):
-        made.insert(name=number * 7 % 5)
-    return made
+        source.insert(name=number * 7 % 5)
+    return source
 
 
-def sweep_of(source: MovingList, limit: int, most: int = 10_000) -> tuple[Sweep, list[Any], int]:
+def sweep_of(source: MovingList, limit: int, max_requests: int = 10_000) -> tuple[Sweep, list[Any], int]:
     """One sweep, its fresh records, and the number of its requests."""
     sweep, fresh, requests = Sweep(), list[Any](), 0
     while not sweep.ended:
         requests += 1
-        assert requests <= most, "the sweep does not end"
+        assert requests <= max_requests, "the sweep does not end"
         fresh += sweep.take(source.page(sweep.offset, limit)).new_records
         while sweep.wanted is not None:
             requests += 1

@@ -1,4 +1,4 @@
-"""Clients of a control plane that is a function from request to response, and single requests to a server."""
+"""Clients of a control plane that is a Python function, and single requests to a server."""
 
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
@@ -20,16 +20,16 @@ TOKEN = "secret-token-1234"
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
-def settings(**given: Any) -> Settings:
-    return Settings(**{"host": "https://plane.example", "api_key": TOKEN, **given})
+def settings(**changes: Any) -> Settings:
+    return Settings(**{"host": "https://plane.example", "api_key": TOKEN, **changes})
 
 
-def client_of(handler: Handler, *, throttle: Throttle | None = None, **given: Any) -> Client:
-    return Client(settings(**given), transport=transport_of(handler), throttle=throttle)
+def client_of(handler: Handler, *, throttle: Throttle | None = None, **changes: Any) -> Client:
+    return Client(settings(**changes), transport=transport_of(handler), throttle=throttle)
 
 
 def transport_of(handler: Handler) -> httpx.BaseTransport:
-    """A transport that gives a function's responses, with bodies not yet read."""
+    """A transport that returns the responses of a function, with unread bodies."""
 
     def unread(request: httpx.Request) -> httpx.Response:
         response = handler(request)
@@ -39,9 +39,9 @@ def transport_of(handler: Handler) -> httpx.BaseTransport:
 
 
 def answers(*responses: httpx.Response) -> Handler:
-    """A handler that gives these responses, one after the other."""
-    coming = iter(responses)
-    return lambda _request: next(coming)
+    """A handler that returns these responses in order."""
+    remaining = iter(responses)
+    return lambda _request: next(remaining)
 
 
 def parse_envelope(records: list[Any], total: int | None = None) -> httpx.Response:
@@ -58,9 +58,9 @@ def serving(source: MovingList) -> Handler:
     return handler
 
 
-def get(host: str, **given: Any) -> Response:
-    """Send one request for /models, and return the answer."""
-    opened = Transport(settings(host=host, **given), TOKEN, Throttle(1))
+def get(host: str, **changes: Any) -> Response:
+    """Send one request for /models, and return the response."""
+    opened = Transport(settings(host=host, **changes), TOKEN, Throttle(1))
     try:
         return opened.get("/models")
     finally:
@@ -79,23 +79,23 @@ def responding(body: bytes, status: int = 200, **headers: str) -> Respond:
 
 
 class Recorder:
-    """Passes requests on, and records them."""
+    """Passes requests to a handler, and records them."""
 
     def __init__(self, handler: Handler) -> None:
-        self.seen: list[httpx.Request] = []
+        self.received: list[httpx.Request] = []
         self._handler = handler
         self._lock = Lock()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         with self._lock:
-            self.seen.append(request)
+            self.received.append(request)
             return self._handler(request)
 
     def offsets(self) -> list[int]:
-        return [int(request.url.params["offset"]) for request in self.seen]
+        return [int(request.url.params["offset"]) for request in self.received]
 
     def limits(self) -> list[int]:
-        return [int(request.url.params["limit"]) for request in self.seen]
+        return [int(request.url.params["limit"]) for request in self.received]
 
 
 def reader_of(handler: Handler, *, page_size: int = 3, concurrency: int = 2, max_sweeps: int = 3) -> ListingReader:

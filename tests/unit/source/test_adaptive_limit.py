@@ -6,155 +6,155 @@ from hypothesis import strategies as st
 
 from etl.source.throttle import AdaptiveLimit, Slot
 
-TOO_MUCH: list[tuple[int, bool]] = [(429, False), (503, False), (0, True), (200, True)]
+OVERLOADED: list[tuple[int, bool]] = [(429, False), (503, False), (0, True), (200, True)]
 """Statuses, each with whether the request timed out."""
 
 
-def sent(limit: AdaptiveLimit, kind: str | None = "models") -> Slot:
+def begin_request(limit: AdaptiveLimit, kind: str | None = "models") -> Slot:
     return Slot(kind, limit.begin(), lambda: 0.0)
 
 
-def answer(limit: AdaptiveLimit, slot: Slot, status: int = 200, seconds: float = 0.1, **more: bool) -> None:
-    slot.status, slot.seconds, slot.timed_out = status, seconds, more.get("late", False)
-    limit.end(slot, wanted=more.get("wanted", True))
+def end_request(limit: AdaptiveLimit, slot: Slot, status: int = 200, seconds: float = 0.1, **flags: bool) -> None:
+    slot.status, slot.seconds, slot.timed_out = status, seconds, flags.get("late", False)
+    limit.end(slot, wanted=flags.get("wanted", True))
 
 
-def ask(limit: AdaptiveLimit, times: int, *, kind: str | None = "models", seconds: float = 0.1) -> int:
-    """Send requests one by one; return the lowest limit on the way."""
+def send_requests(limit: AdaptiveLimit, times: int, *, kind: str | None = "models", seconds: float = 0.1) -> int:
+    """Send requests one by one; return the lowest limit in between."""
     lowest = limit.now
     for _ in range(times):
-        answer(limit, sent(limit, kind), seconds=seconds)
+        end_request(limit, begin_request(limit, kind), seconds=seconds)
         lowest = min(lowest, limit.now)
     return lowest
 
 
-def fill(limit: AdaptiveLimit, status: int = 200, **more: bool) -> int:
+def fill_slots(limit: AdaptiveLimit, status: int = 200, **flags: bool) -> int:
     """Take all slots, then answer all requests; return the limit afterwards."""
-    for slot in [sent(limit) for _ in range(limit.now)]:
-        answer(limit, slot, status, **more)
+    for slot in [begin_request(limit) for _ in range(limit.now)]:
+        end_request(limit, slot, status, **flags)
     return limit.now
 
 
-def grown(to: int, most: int = 64) -> AdaptiveLimit:
-    limit = AdaptiveLimit(most)
+def grown(to: int, maximum: int = 64) -> AdaptiveLimit:
+    limit = AdaptiveLimit(maximum)
     while limit.now < to:
-        fill(limit)
+        fill_slots(limit)
     return limit
 
 
 class TestTheLimit:
-    @pytest.mark.parametrize(("most", "first"), [(1, 1), (2, 2), (64, 2)])
-    def test_starts_low(self, most: int, first: int) -> None:
-        assert AdaptiveLimit(most).now == first
+    @pytest.mark.parametrize(("maximum", "first"), [(1, 1), (2, 2), (64, 2)])
+    def test_starts_low(self, maximum: int, first: int) -> None:
+        assert AdaptiveLimit(maximum).now == first
 
     def test_grows_by_one_after_each_round_of_successes_up_to_the_maximum(self) -> None:
         limit = AdaptiveLimit(5)
 
-        assert [fill(limit) for _ in range(6)] == [3, 4, 5, 5, 5, 5]
+        assert [fill_slots(limit) for _ in range(6)] == [3, 4, 5, 5, 5, 5]
 
     def test_does_not_grow_while_no_worker_waits_for_a_slot(self) -> None:
         limit = AdaptiveLimit(5)
 
-        assert [fill(limit, wanted=False) for _ in range(9)] == [2] * 9
-        ask(limit, 1)
+        assert [fill_slots(limit, wanted=False) for _ in range(9)] == [2] * 9
+        send_requests(limit, 1)
         assert limit.now == 3
 
     @pytest.mark.parametrize("status", [0, 302, 404, 422, 500, 502])
     def test_is_unchanged_by_other_statuses(self, status: int) -> None:
         limit = grown(to=4)
 
-        assert [fill(limit, status) for _ in range(9)] == [4] * 9
+        assert [fill_slots(limit, status) for _ in range(9)] == [4] * 9
 
-    @pytest.mark.parametrize(("status", "late"), TOO_MUCH)
+    @pytest.mark.parametrize(("status", "late"), OVERLOADED)
     def test_is_halved_if_the_server_is_overloaded(self, status: int, late: bool) -> None:  # noqa: FBT001
         limit = grown(to=9)
-        answer(limit, sent(limit), status, late=late)
+        end_request(limit, begin_request(limit), status, late=late)
 
         assert limit.now == 4
 
-    @pytest.mark.parametrize(("status", "late"), TOO_MUCH)
+    @pytest.mark.parametrize(("status", "late"), OVERLOADED)
     def test_is_halved_once_for_all_requests_under_way(self, status: int, late: bool) -> None:  # noqa: FBT001
         limit = grown(to=20)
 
-        assert [fill(limit, status, late=late) for _ in range(6)] == [10, 5, 2, 1, 1, 1]
+        assert [fill_slots(limit, status, late=late) for _ in range(6)] == [10, 5, 2, 1, 1, 1]
 
     def test_does_not_grow_by_requests_sent_before_the_cut(self) -> None:
         limit = grown(to=8)
-        slots = [sent(limit) for _ in range(8)]
+        slots = [begin_request(limit) for _ in range(8)]
         for slot in slots[:4]:
-            answer(limit, slot)
-        answer(limit, slots[4], 429)
+            end_request(limit, slot)
+        end_request(limit, slots[4], 429)
         for slot in slots[5:]:
-            answer(limit, slot)
+            end_request(limit, slot)
 
-        ask(limit, 3)
+        send_requests(limit, 3)
         assert limit.now == 4
-        ask(limit, 1)
+        send_requests(limit, 1)
         assert limit.now == 5
 
     def test_is_halved_if_the_latest_answers_are_clearly_slower(self) -> None:
         limit = grown(to=8)
-        ask(limit, 7, seconds=0.26)
+        send_requests(limit, 7, seconds=0.26)
         assert limit.now == 8
 
-        ask(limit, 1, seconds=0.26)
+        send_requests(limit, 1, seconds=0.26)
         assert limit.now == 4
 
     def test_is_unchanged_while_only_some_answers_are_slow(self) -> None:
-        limit = grown(to=8, most=8)
+        limit = grown(to=8, maximum=8)
         for _ in range(9):
-            assert ask(limit, 7, seconds=5.0) == 8
-            assert ask(limit, 1, seconds=0.1) == 8
+            assert send_requests(limit, 7, seconds=5.0) == 8
+            assert send_requests(limit, 1, seconds=0.1) == 8
 
     def test_is_unchanged_if_answers_are_milliseconds_slower(self) -> None:
-        limit = grown(to=8, most=8)
+        limit = grown(to=8, maximum=8)
 
-        assert ask(limit, 50, seconds=0.004) == 8
-        assert ask(limit, 50, seconds=0.050) == 8
+        assert send_requests(limit, 50, seconds=0.004) == 8
+        assert send_requests(limit, 50, seconds=0.050) == 8
 
     def test_compares_only_requests_of_one_kind(self) -> None:
-        limit = grown(to=8, most=8)
+        limit = grown(to=8, maximum=8)
 
-        assert ask(limit, 50, kind="ml-repos", seconds=0.01) == 8
-        assert ask(limit, 50, kind="versions", seconds=1.0) == 8
-        assert ask(limit, 50, kind="ml-repos", seconds=0.01) == 8
-        assert ask(limit, 50, kind=None, seconds=0.01) == 8
-        assert ask(limit, 50, kind=None, seconds=1.0) == 8
+        assert send_requests(limit, 50, kind="ml-repos", seconds=0.01) == 8
+        assert send_requests(limit, 50, kind="versions", seconds=1.0) == 8
+        assert send_requests(limit, 50, kind="ml-repos", seconds=0.01) == 8
+        assert send_requests(limit, 50, kind=None, seconds=0.01) == 8
+        assert send_requests(limit, 50, kind=None, seconds=1.0) == 8
 
     def test_ignores_one_nearly_empty_page_as_baseline(self) -> None:
         limit = AdaptiveLimit(8)
         for _ in range(9):
-            assert ask(limit, 20, seconds=1.0) >= 2
-            assert ask(limit, 1, seconds=0.01) >= 2
+            assert send_requests(limit, 20, seconds=1.0) >= 2
+            assert send_requests(limit, 1, seconds=0.01) >= 2
 
         assert limit.now == 8
 
     def test_does_not_grow_after_slow_answers_until_some_are_fast(self) -> None:
-        limit = grown(to=8, most=8)
-        ask(limit, 8, seconds=0.9)
-        ask(limit, 7, seconds=0.1)
+        limit = grown(to=8, maximum=8)
+        send_requests(limit, 8, seconds=0.9)
+        send_requests(limit, 7, seconds=0.1)
         assert limit.now == 4
 
-        ask(limit, 1, seconds=0.1)
+        send_requests(limit, 1, seconds=0.1)
         assert limit.now == 5
 
     def test_falls_to_one_while_answers_stay_slow_and_then_takes_them_as_baseline(self) -> None:
-        limit = grown(to=8, most=8)
+        limit = grown(to=8, maximum=8)
         found = []
         for _ in range(4):
-            ask(limit, 8, seconds=0.9)
+            send_requests(limit, 8, seconds=0.9)
             found.append(limit.now)
 
         assert found == [4, 2, 1, 2]
-        assert ask(limit, 50, seconds=0.9) == 2
+        assert send_requests(limit, 50, seconds=0.9) == 2
         assert limit.now == 8
 
     def test_finds_the_new_baseline_despite_one_nearly_empty_page(self) -> None:
-        limit = grown(to=8, most=8)
-        ask(limit, 31, seconds=0.9)
-        ask(limit, 1, seconds=0.01)
+        limit = grown(to=8, maximum=8)
+        send_requests(limit, 31, seconds=0.9)
+        send_requests(limit, 1, seconds=0.01)
 
-        assert ask(limit, 50, seconds=0.9) == 2
+        assert send_requests(limit, 50, seconds=0.9) == 2
         assert limit.now == 8
 
     @given(
@@ -172,16 +172,16 @@ class TestTheLimit:
         ),
     )
     def test_stays_between_one_and_the_maximum_for_any_answers_in_any_order(
-        self, most: int, script: list[tuple[int, int, float, str | None, bool, bool]]
+        self, maximum: int, script: list[tuple[int, int, float, str | None, bool, bool]]
     ) -> None:
-        limit = AdaptiveLimit(most)
+        limit = AdaptiveLimit(maximum)
         slots: list[Slot] = []
-        for which, status, seconds, kind, late, wanted in script:
-            while limit.in_flight < limit.now and len(slots) <= which:
-                slots.append(sent(limit, kind))
+        for index, status, seconds, kind, late, wanted in script:
+            while limit.in_flight < limit.now and len(slots) <= index:
+                slots.append(begin_request(limit, kind))
             before = limit.now
-            answer(limit, slots.pop(which % len(slots)), status, seconds, late=late, wanted=wanted)
+            end_request(limit, slots.pop(index % len(slots)), status, seconds, late=late, wanted=wanted)
 
-            assert 1 <= limit.now <= most
+            assert 1 <= limit.now <= maximum
             assert limit.now in {before, before + 1, max(1, before // 2)}
-            assert limit.in_flight == len(slots) <= most
+            assert limit.in_flight == len(slots) <= maximum

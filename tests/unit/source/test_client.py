@@ -22,7 +22,7 @@ from tests.unit.source.planes import TOKEN, Handler, answers, client_of, parse_e
 HTML = httpx.Response(200, html="<html><body>Log in</body></html>")
 
 
-def below(prefix: str, elsewhere: httpx.Response) -> Handler:
+def api_below(prefix: str, elsewhere: httpx.Response) -> Handler:
     """A control plane whose API is below one prefix."""
     return lambda request: parse_envelope([]) if request.url.path.startswith(prefix) else elsewhere
 
@@ -31,7 +31,7 @@ class TestDiscovery:
     @pytest.mark.parametrize("elsewhere", [HTML, httpx.Response(404), httpx.Response(405), httpx.Response(403)])
     @pytest.mark.parametrize("prefix", ["/api/ml/v1", "/api/svc/v1"])
     def test_finds_the_prefix_that_answers(self, prefix: str, elsewhere: httpx.Response) -> None:
-        with client_of(below(prefix, elsewhere)) as client:
+        with client_of(api_below(prefix, elsewhere)) as client:
             assert client.discover() == prefix
             assert client.prefix == prefix
             assert client.retries == 0
@@ -49,19 +49,19 @@ class TestDiscovery:
         assert [str(url) for url in seen] == ["https://plane.example/api/ml/v1/models?offset=0&limit=1"]
 
     def test_logs_the_prefix_found(self, caplog: pytest.LogCaptureFixture) -> None:
-        with caplog.at_level("INFO"), client_of(below("/api/svc", HTML)) as client:
+        with caplog.at_level("INFO"), client_of(api_below("/api/svc", HTML)) as client:
             client.discover()
 
         assert "/api/svc/v1" in caplog.text
 
     @pytest.mark.parametrize("prefix", ["/custom/v9", "custom/v9/"])
     def test_uses_and_checks_a_configured_prefix(self, prefix: str) -> None:
-        with client_of(below("/custom/v9/", HTML), api_prefix=prefix) as client:
+        with client_of(api_below("/custom/v9/", HTML), api_prefix=prefix) as client:
             assert client.discover() == "/custom/v9"
             assert client.requests == 1
 
     def test_requests_nothing_outside_a_configured_prefix(self) -> None:
-        with client_of(below("/api/ml/v1", HTML), api_prefix="/wrong") as client:
+        with client_of(api_below("/api/ml/v1", HTML), api_prefix="/wrong") as client:
             with pytest.raises(NotAControlPlane, match=r"below /wrong: .*--api-prefix"):
                 client.discover()
             assert client.requests == 1
@@ -73,8 +73,8 @@ class TestDiscovery:
             assert client.retries == 1
 
     def test_rejects_a_host_that_never_answers_with_json(self) -> None:
-        cut = httpx.Response(200, content=b'{"data": [')
-        with client_of(lambda _: cut) as client, pytest.raises(NotAControlPlane):
+        truncated = httpx.Response(200, content=b'{"data": [')
+        with client_of(lambda _: truncated) as client, pytest.raises(NotAControlPlane):
             client.discover()
 
     @pytest.mark.parametrize("answer", [HTML, httpx.Response(404), httpx.Response(200, json={"data": 1})])
@@ -91,14 +91,14 @@ class TestDiscovery:
             assert client.requests == 1
 
     def test_raises_forbidden_only_if_the_other_prefix_does_not_answer(self) -> None:
-        with client_of(below("/none", httpx.Response(403))) as client:
+        with client_of(api_below("/none", httpx.Response(403))) as client:
             with pytest.raises(TokenRefused, match=r"/api/ml/v1/models \(403"):
                 client.discover()
             assert client.requests == 2
 
     def test_does_not_follow_a_redirect(self) -> None:
-        there = httpx.Response(302, headers={"location": "https://login.example/?next=secret"})
-        with client_of(lambda _: there) as client:
+        redirect = httpx.Response(302, headers={"location": "https://login.example/?next=secret"})
+        with client_of(lambda _: redirect) as client:
             with pytest.raises(ConfigError, match=r"to login\.example \(302\)"):
                 client.discover()
             assert client.requests == 1
@@ -162,14 +162,14 @@ class TestListing:
         assert (page.total, page.limit) == (total, limit)
 
     def test_retries_a_malformed_answer(self, throttle: Throttle) -> None:
-        coming = answers(HTML, httpx.Response(503), httpx.Response(200, json={}), parse_envelope([1]))
-        with client_of(coming, throttle=throttle) as client:
+        responses = answers(HTML, httpx.Response(503), httpx.Response(200, json={}), parse_envelope([1]))
+        with client_of(responses, throttle=throttle) as client:
             assert client.list_page("models", (), 0, 5).records == [1]
             assert (client.requests, client.retries) == (4, 3)
 
     def test_waits_as_long_as_the_server_asks(self, throttle: Throttle, time: Time) -> None:
-        coming = answers(httpx.Response(429, headers={"Retry-After": "8"}), parse_envelope([]))
-        with client_of(coming, throttle=throttle) as client:
+        responses = answers(httpx.Response(429, headers={"Retry-After": "8"}), parse_envelope([]))
+        with client_of(responses, throttle=throttle) as client:
             client.list_page("models", (), 0, 5)
 
         assert time.slept == [8]

@@ -1,4 +1,4 @@
-"""A time limit for a whole exchange, over connections that are never silent for long."""
+"""The time limit of a whole exchange, on connections that always send something."""
 
 import socket
 import ssl
@@ -31,23 +31,23 @@ NEVER_SILENT = {
     "trailer": (CHUNKED + b"0\r\nX-Slow: ", b"x"),
 }
 
-Sends = Callable[[bytes, bytes], str]
+StartEndlessServer = Callable[[bytes, bytes], str]
 
 
 @pytest.fixture
-def sends() -> Iterator[Sends]:
-    """A server that sends the start of an answer, and then the rest again and again; returns its address."""
+def endless_server() -> Iterator[StartEndlessServer]:
+    """Start a server that sends the start of an answer, then the rest repeatedly; return its address."""
     done, listeners = Event(), list[socket.socket]()
 
-    def serve(connection: socket.socket, start: bytes, more: bytes, tls: ssl.SSLContext | None) -> None:
+    def serve(connection: socket.socket, start: bytes, repeated: bytes, tls: ssl.SSLContext | None) -> None:
         try:
             with tls.wrap_socket(connection, server_side=True) if tls else connection as stream:
                 stream.recv(65_536)
                 stream.sendall(start)
                 while not done.wait(0.01):
-                    stream.sendall(more)
+                    stream.sendall(repeated)
         except OSError:
-            return  # the client has had enough, as it should
+            return  # the client closed the connection, as expected
 
     def accept(listener: socket.socket, *answer: object) -> None:
         while not done.is_set():
@@ -57,10 +57,10 @@ def sends() -> Iterator[Sends]:
                 return
             Thread(target=serve, args=(connection, *answer), daemon=True).start()
 
-    def start(begins: bytes, more: bytes, tls: ssl.SSLContext | None = None) -> str:
+    def start(first_bytes: bytes, repeated: bytes, tls: ssl.SSLContext | None = None) -> str:
         listener = socket.create_server(("127.0.0.1", 0))
         listeners.append(listener)
-        Thread(target=accept, args=(listener, begins, more, tls), daemon=True).start()
+        Thread(target=accept, args=(listener, first_bytes, repeated, tls), daemon=True).start()
         return f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
 
     yield start
@@ -69,9 +69,9 @@ def sends() -> Iterator[Sends]:
         listener.close()
 
 
-def assert_ends(host: str, **given: object) -> None:
-    """One request ends by the time limit, which is five times the timeout."""
-    opened = Transport(settings(host=host, timeout=0.1, **given), TOKEN, Throttle(1))
+def assert_times_out(host: str, **changes: object) -> None:
+    """Check that one request ends at its time limit, which is five times the timeout."""
+    opened = Transport(settings(host=host, timeout=0.1, **changes), TOKEN, Throttle(1))
     began = time.monotonic()
     with pytest.raises(TransientError, match=r"/models: no answer in time \(the answer took too long\)"):
         opened.get("/models")
@@ -81,29 +81,31 @@ def assert_ends(host: str, **given: object) -> None:
 
 
 @pytest.mark.parametrize("part", NEVER_SILENT)
-def test_part_of_an_answer_that_never_ends_times_out(part: str, sends: Sends) -> None:
-    assert_ends(sends(*NEVER_SILENT[part]))
+def test_part_of_an_answer_that_never_ends_times_out(part: str, endless_server: StartEndlessServer) -> None:
+    assert_times_out(endless_server(*NEVER_SILENT[part]))
 
 
 def test_answer_over_tls_that_never_ends_times_out(
-    sends: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+    endless_server: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     bundle = tmp_path_factory.mktemp("ca") / "ca.pem"
     authority.cert_pem.write_to_path(str(bundle))
 
-    assert_ends(sends(*NEVER_SILENT["header"], context), ca_bundle=bundle)
+    assert_times_out(endless_server(*NEVER_SILENT["header"], context), ca_bundle=bundle)
 
 
-def test_answer_of_a_proxy_that_never_ends_times_out(sends: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", sends(*NEVER_SILENT["header"]))
+def test_answer_of_a_proxy_that_never_ends_times_out(
+    endless_server: StartEndlessServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", endless_server(*NEVER_SILENT["header"]))
 
-    assert_ends("https://plane.example")
+    assert_times_out("https://plane.example")
 
 
 def serve_inside_tls(listener: socket.socket, tls: ssl.SSLContext) -> None:
-    """Be a proxy that speaks TLS, and behind it a control plane that sends one long TLS record byte by byte."""
+    """Serve as a TLS proxy and the control plane behind it, which sends a long TLS record byte by byte."""
     with suppress(OSError), tls.wrap_socket(listener.accept()[0], server_side=True) as outer:
         outer.recv(65_536)
         outer.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -122,9 +124,7 @@ def serve_inside_tls(listener: socket.socket, tls: ssl.SSLContext) -> None:
             time.sleep(0.01)
 
 
-def test_one_record_of_tls_through_a_proxy_by_tls_that_never_ends_times_out(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_endless_tls_record_through_a_tls_proxy_times_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1", "plane.example").configure_cert(context)
     bundle = tmp_path / "ca.pem"
@@ -134,12 +134,12 @@ def test_one_record_of_tls_through_a_proxy_by_tls_that_never_ends_times_out(
         Thread(target=serve_inside_tls, args=(listener, context), daemon=True).start()
         monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{listener.getsockname()[1]}")
 
-        assert_ends("https://plane.example", ca_bundle=bundle)
+        assert_times_out("https://plane.example", ca_bundle=bundle)
 
 
-def test_slow_answer_on_a_connection_used_before_times_out_from_its_own_start(sends: Sends) -> None:
+def test_slow_answer_on_a_reused_connection_times_out_from_its_own_start(endless_server: StartEndlessServer) -> None:
     good = OK + b"Content-Length: 2\r\n\r\n{}"
-    opened = Transport(settings(host=sends(good, b""), timeout=0.1), TOKEN, Throttle(1))
+    opened = Transport(settings(host=endless_server(good, b""), timeout=0.1), TOKEN, Throttle(1))
     bodies = [opened.get("/models").body]
     time.sleep(0.6)  # longer than the limit of one exchange
     with pytest.raises(TransientError, match="no answer in time"):

@@ -25,14 +25,14 @@ def test_task_keeps_its_result_or_exception_until_it_is_read() -> None:
 def test_call_cancelled_before_its_start_never_runs() -> None:
     pool = FetchPool(1)
     called: list[str] = []
-    begun, go_on = Event(), Event()
-    pool.submit(begun.set)
-    pool.submit(go_on.wait)
-    begun.wait()
+    started, release = Event(), Event()
+    pool.submit(started.set)
+    pool.submit(release.wait)
+    started.wait()
 
     pool.submit(lambda: called.append("cancelled")).cancel()
     last = pool.submit(lambda: called.append("last"))
-    go_on.set()
+    release.set()
 
     last.result()
     assert called == ["last"]
@@ -41,16 +41,16 @@ def test_call_cancelled_before_its_start_never_runs() -> None:
 
 def test_close_cancels_queued_calls_and_ends_the_threads() -> None:
     pool = FetchPool(1)
-    go_on = Event()
+    release = Event()
     thread = pool.submit(current_thread).result()
-    begun = Event()
-    pool.submit(begun.set)
-    pool.submit(go_on.wait)
-    begun.wait()
+    started = Event()
+    pool.submit(started.set)
+    pool.submit(release.wait)
+    started.wait()
     waiting = pool.submit(lambda: None)
 
     pool.close()
-    go_on.set()
+    release.set()
 
     assert waiting.cancelled
     thread.join()

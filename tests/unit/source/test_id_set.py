@@ -19,7 +19,7 @@ def test_id_set_behaves_like_a_set(left: list[int], right: list[int]) -> None:
     for key in right:
         other.add(key)
 
-    assert news == [key not in left[:place] for place, key in enumerate(left)]
+    assert news == [key not in left[:index] for index, key in enumerate(left)]
     assert len(one) == len(set(left))
     assert (one == other) == (set(left) == set(right))
 

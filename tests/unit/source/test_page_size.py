@@ -18,12 +18,12 @@ pytestmark = pytest.mark.slow
 MODELS = Listing("models")
 
 
-def limited(most: int, body: Callable[[int], Any], status: int = 422) -> Handler:
-    """A control plane that refuses pages of more than `most` records."""
+def limited(maximum: int, body: Callable[[int], Any], status: int = 422) -> Handler:
+    """A control plane that refuses pages of more than `maximum` records."""
 
     def handler(request: httpx.Request) -> httpx.Response:
-        if int(request.url.params["limit"]) > most:
-            return httpx.Response(status, json=body(most))
+        if int(request.url.params["limit"]) > maximum:
+            return httpx.Response(status, json=body(maximum))
         return serving(still_list(20))(request)
 
     return handler
@@ -33,18 +33,18 @@ class TestThePageSize:
     @pytest.mark.parametrize(
         "body",
         [
-            lambda most: {"detail": [{"loc": ["query", "limit"], "msg": "too much", "ctx": {"le": most}}]},
-            lambda most: {"statusCode": 400, "message": f"limit must not be greater than {most}"},
+            lambda maximum: {"detail": [{"loc": ["query", "limit"], "msg": "too much", "ctx": {"le": maximum}}]},
+            lambda maximum: {"statusCode": 400, "message": f"limit must not be greater than {maximum}"},
         ],
     )
     def test_is_lowered_to_the_largest_size_in_the_answer(self, body: Callable[[int], Any]) -> None:
         requests = Recorder(limited(7, body))
         with reader_of(requests, page_size=400) as reader:
-            reading = reader.read(MODELS)
-            pages = list(reading)
+            listing_read = reader.read(MODELS)
+            pages = list(listing_read)
 
-        assert requests.limits() == [400] + [7] * (len(requests.seen) - 1)
-        assert (reader.page_size, reading.proof) == (7, "anchored")
+        assert requests.limits() == [400] + [7] * (len(requests.received) - 1)
+        assert (reader.page_size, listing_read.proof) == (7, "anchored")
         assert sum(len(page.new_records) for page in pages) == 20
 
     def test_is_halved_if_the_answer_names_no_size(self) -> None:
@@ -56,7 +56,7 @@ class TestThePageSize:
         assert set(requests.limits()[3:]) == {5}
 
     def test_once_lowered_applies_to_all_later_pages(self, caplog: pytest.LogCaptureFixture) -> None:
-        requests = Recorder(limited(7, lambda most: {"message": f"limit above {most}"}))
+        requests = Recorder(limited(7, lambda maximum: {"message": f"limit above {maximum}"}))
         with reader_of(requests, page_size=40, concurrency=1) as reader:
             list(reader.read(MODELS))
             list(reader.read(Listing("model-versions")))
@@ -74,10 +74,10 @@ class TestThePageSize:
     def test_is_halved_if_an_answer_is_too_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(transport, "page_limit", lambda _workers: SizeLimit(800, 10**9))
         with reader_of(serving(still_list(20)), page_size=16) as reader:
-            reading = reader.read(MODELS)
-            pages = list(reading)
+            listing_read = reader.read(MODELS)
+            pages = list(listing_read)
 
-        assert (reader.page_size, reading.proof) == (4, "anchored")
+        assert (reader.page_size, listing_read.proof) == (4, "anchored")
         assert sum(len(page.new_records) for page in pages) == 20
 
     def test_is_restored_after_a_large_record(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,14 +92,14 @@ class TestThePageSize:
         monkeypatch.setattr(transport, "page_limit", lambda _workers: SizeLimit(100_000, 10**9))
         requests = Recorder(handler)
         with reader_of(requests, page_size=64) as reader:
-            reading = reader.read(MODELS)
-            pages = list(reading)
+            listing_read = reader.read(MODELS)
+            pages = list(listing_read)
 
         assert requests.limits()[-1] == 64
         assert 1 in requests.limits()
         assert len({each["id"] for page in pages for each in page.new_records}) == 2000
-        assert reading.sweeps <= 2
-        assert reading.proof is not None
+        assert listing_read.sweeps <= 2
+        assert listing_read.proof is not None
 
     def test_that_fell_during_a_sweep_does_not_make_the_list_look_endless(self) -> None:
         source = still_list(500)
@@ -110,10 +110,10 @@ class TestThePageSize:
             return refused(request) if later and int(request.url.params["limit"]) > 2 else serving(source)(request)
 
         with reader_of(handler, page_size=16, max_sweeps=1) as reader:
-            reading = reader.read(MODELS)
-            records = sum(len(page.new_records) for page in reading)
+            listing_read = reader.read(MODELS)
+            records = sum(len(page.new_records) for page in listing_read)
 
-        assert (records, reading.proof) == (500, "anchored")
+        assert (records, listing_read.proof) == (500, "anchored")
 
     def test_is_restored_if_it_was_not_the_cause_of_the_refusal(self) -> None:
         def handler(request: httpx.Request) -> httpx.Response:
@@ -140,4 +140,4 @@ class TestThePageSize:
 
         assert isinstance(caught.value, RequestRefused)
         assert caught.value.status == 422
-        assert len(requests.seen) == 1
+        assert len(requests.received) == 1

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from etl.source.completeness.page import Page
 from etl.source.completeness.sweep import Sweep, proof
 from tests.support.load_factor import LOAD_FACTOR
-from tests.unit.source.lists import ORDERS, REPAIRABLE, UNSEEN, MovingList, Order, PageLengthAsTotal, still_list
+from tests.unit.source.lists import HIDDEN_ORDERS, ORDERS, REPAIRABLE, MovingList, Order, PageLengthAsTotal, still_list
 
 pytestmark = pytest.mark.slow
 
-CHANGES = [(what, which) for what in ("insert", "delete", "touch") for which in range(60)]
+CHANGES = [(kind, position) for kind in ("insert", "delete", "touch") for position in range(60)]
 mutations = st.lists(st.tuples(st.sampled_from(["insert", "delete", "touch"]), st.integers(0, 99)), max_size=4)
 totals: st.SearchStrategy[Callable[[int], int | None]] = st.sampled_from(
     [lambda count: count, lambda count: count, lambda _count: None]
 )
-orders = st.sampled_from((*ORDERS, *UNSEEN))
+orders = st.sampled_from((*ORDERS, *HIDDEN_ORDERS))
 # Short lists find faults of a few rows, long lists those that need a certain order.
 moving_lists = st.builds(
     still_list, st.one_of(st.integers(0, 14), st.integers(30, 90)), order=orders, total=totals, shuffling=st.randoms()
@@ -31,8 +31,8 @@ scripts = st.lists(mutations, max_size=30)
 
 
 def change(source: MovingList, changes: list[tuple[str, int]]) -> None:
-    for what, which in changes:
-        getattr(source, what)(which)
+    for kind, position in changes:
+        getattr(source, kind)(position)
 
 
 def read(
@@ -42,7 +42,7 @@ def read(
 
     Returns the proof, the ids seen, and the numbers of sweeps and requests.
     """
-    coming, chosen = iter(script), iter(choices)
+    remaining, chosen = iter(script), iter(choices)
     seen, requests = set[str](), 0
     previous: Sweep | None = None
 
@@ -50,7 +50,7 @@ def read(
         nonlocal requests
         requests += 1
         page = source.page(offset, limit)
-        change(source, next(coming, []))
+        change(source, next(remaining, []))
         return page
 
     for sweeps in (1, 2, 3):
@@ -82,7 +82,7 @@ class TestAListThatChanges:
         proven, seen, _, _ = read(source, limit, script)
 
         if proven:
-            assert throughout - source.gone <= seen
+            assert throughout - source.deleted_ids <= seen
 
     @settings(max_examples=300 * LOAD_FACTOR)
     @given(moving_lists, limits, scripts, st.lists(st.integers(0, 3), max_size=40))
@@ -94,31 +94,31 @@ class TestAListThatChanges:
         proven, seen, _, _ = read(source, limit, script, choices, ahead=4)
 
         if proven:
-            assert throughout - source.gone <= seen
+            assert throughout - source.deleted_ids <= seen
 
     def test_hides_no_row_in_thousands_of_random_reads(self) -> None:
-        """Hypothesis prefers few rows and short scripts; these lists need a sweep to be repaired."""
+        """Hypothesis prefers few rows and short scripts; in these longer lists, sweeps need repairs."""
         proven = Counter[tuple[str, int]]()
         for seed in range(1500 * LOAD_FACTOR):
-            draw = Random(seed)  # noqa: S311 reproducible from its seed
-            order = draw.choice((*ORDERS, *UNSEEN))
-            source = still_list(draw.randint(20, 60), order=order, shuffling=draw)
+            rng = Random(seed)  # noqa: S311 reproducible from its seed
+            order = rng.choice((*ORDERS, *HIDDEN_ORDERS))
+            source = still_list(rng.randint(20, 60), order=order, shuffling=rng)
             throughout = source.ids()
 
-            def work(draw: Random = draw, order: Order = order) -> Iterator[list[tuple[str, int]]]:
+            def work(rng: Random = rng, order: Order = order) -> Iterator[list[tuple[str, int]]]:
                 # A change that leaves no trace can be detected only while few rows change at once.
-                calm, most = (5, 1) if order in UNSEEN else (draw.randint(0, 5), draw.choice((1, 3, 20)))
-                favourites = draw.sample(CHANGES, draw.randint(1, 3))
+                quiet, maximum = (5, 1) if order in HIDDEN_ORDERS else (rng.randint(0, 5), rng.choice((1, 3, 20)))
+                favourites = rng.sample(CHANGES, rng.randint(1, 3))
                 while True:
-                    busy = draw.randrange(calm + 1) == 0
-                    yield draw.choices(favourites, k=draw.randint(1, most)) if busy else []
+                    busy = rng.randrange(quiet + 1) == 0
+                    yield rng.choices(favourites, k=rng.randint(1, maximum)) if busy else []
 
-            limit, ahead = draw.randint(13, 20), draw.randint(1, 4)
-            choices = (draw.randrange(4) for _ in count())
+            limit, ahead = rng.randint(13, 20), rng.randint(1, 4)
+            choices = (rng.randrange(4) for _ in count())
             found, seen, sweeps, _ = read(source, limit, work(), choices, ahead)
             if found:
                 proven[order, sweeps] += 1
-                assert throughout - source.gone <= seen, (seed, order)
+                assert throughout - source.deleted_ids <= seen, (seed, order)
 
         assert all(proven[order, 1] > 20 * LOAD_FACTOR for order in REPAIRABLE), proven
 
@@ -132,13 +132,13 @@ class TestAListThatChanges:
         self, order: Order, changes: list[tuple[str, int]], when: int, ahead: int
     ) -> None:
         script = [*([[]] * when), *([change] for change in changes)]
-        calm = read(still_list(200, order=order), 20, ())
-        assert calm[2:] == (1, 11)
+        quiet = read(still_list(200, order=order), 20, ())
+        assert quiet[2:] == (1, 11)
 
         proven, _, sweeps, requests = read(still_list(200, order=order), 20, script, ahead=ahead)
 
         assert (proven, sweeps) == ("anchored", 1)
-        assert requests <= calm[3] + 2 * len(changes) + 3
+        assert requests <= quiet[3] + 2 * len(changes) + 3
 
     def test_at_every_request_is_proven_if_it_is_sorted(self) -> None:
         for order in REPAIRABLE:
@@ -150,17 +150,17 @@ class TestAListThatChanges:
             )
 
             assert (proven, sweeps) == ("anchored", 1), order
-            assert throughout - source.gone <= seen
+            assert throughout - source.deleted_ids <= seen
             assert requests < 2 * 12
 
     def test_in_which_rows_are_renamed_is_not_proven_if_a_row_was_missed(self) -> None:
         proven = Counter[str | None]()
         for seed in range(500 * LOAD_FACTOR):
-            draw = Random(seed)  # noqa: S311 reproducible from its seed
-            source = still_list(draw.choice((30, 60, 120)), order="by name")
+            rng = Random(seed)  # noqa: S311 reproducible from its seed
+            source = still_list(rng.choice((30, 60, 120)), order="by name")
             throughout = source.ids()
-            renames = ([("rename", draw.randrange(120))] if draw.random() < 0.15 else [] for _ in count())
-            found, seen, _, _ = read(source, draw.choice((7, 20)), renames, ahead=draw.choice((1, 4)))
+            renames = ([("rename", rng.randrange(120))] if rng.random() < 0.15 else [] for _ in count())
+            found, seen, _, _ = read(source, rng.choice((7, 20)), renames, ahead=rng.choice((1, 4)))
             proven[found] += 1
             assert found is None or throughout <= seen, seed
 
@@ -168,11 +168,11 @@ class TestAListThatChanges:
 
     def test_whose_total_is_the_length_of_the_page_is_not_proven_if_a_row_was_missed(self) -> None:
         for seed in range(1000 * LOAD_FACTOR):
-            draw = Random(seed)  # noqa: S311 reproducible from its seed
-            source = still_list(draw.choice((30, 60)), PageLengthAsTotal, order="last touched first")
+            rng = Random(seed)  # noqa: S311 reproducible from its seed
+            source = still_list(rng.choice((30, 60)), PageLengthAsTotal, order="last touched first")
             throughout = source.ids()
-            touches = ([("touch", draw.randrange(60))] * (draw.random() < 0.5) for _ in count())
-            found, seen, _, _ = read(source, draw.choice((3, 4, 5, 7)), touches, ahead=draw.choice((1, 4)))
+            touches = ([("touch", rng.randrange(60))] * (rng.random() < 0.5) for _ in count())
+            found, seen, _, _ = read(source, rng.choice((3, 4, 5, 7)), touches, ahead=rng.choice((1, 4)))
             assert found != "anchored" or throughout <= seen, seed
 
     def test_that_lost_a_row_before_the_anchor_is_not_proven(self) -> None:

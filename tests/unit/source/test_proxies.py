@@ -1,4 +1,4 @@
-"""Proxies of the environment: which requests they see, and which they must not."""
+"""Which requests use the proxies of the environment."""
 
 from http.server import BaseHTTPRequestHandler
 
@@ -11,40 +11,40 @@ from tests.unit.source.planes import get
 
 
 def test_proxies_for_https_receive_a_connect_request(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, str]] = []
+    requests: list[tuple[str, str]] = []
 
     def respond(server: BaseHTTPRequestHandler) -> None:
-        asked.append((server.command, server.path))
+        requests.append((server.command, server.path))
         server.send_error(502)
 
     monkeypatch.setenv("HTTPS_PROXY", serve(respond))
 
     with pytest.raises(TransientError, match="the proxy failed"):
         get("https://plane.example")
-    assert asked == [("CONNECT", "plane.example:443")]
+    assert requests == [("CONNECT", "plane.example:443")]
 
 
 def test_proxies_are_bypassed_for_hosts_in_no_proxy(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    monkeypatch.setenv("HTTPS_PROXY", serve(lambda server: asked.append(server.path)))
+    requests: list[str] = []
+    monkeypatch.setenv("HTTPS_PROXY", serve(lambda server: requests.append(server.path)))
     monkeypatch.setenv("NO_PROXY", "plane.invalid")
 
     with pytest.raises(ConfigError, match=r"plane\.invalid is only an example"):
         get("https://plane.invalid")
-    assert asked == []
+    assert requests == []
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "127.9.9.9", "localhost", "[::1]", "[::ffff:127.0.0.2]"])
 def test_proxies_are_bypassed_for_every_address_of_this_machine(
     host: str, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    requests: list[str] = []
     for name in ("HTTP_PROXY", "ALL_PROXY"):
-        monkeypatch.setenv(name, serve(lambda server: asked.append(server.path)))
+        monkeypatch.setenv(name, serve(lambda server: requests.append(server.path)))
 
     with pytest.raises(Unreachable, match="Nothing listens on port 1"):
         get(f"http://{host}:1", timeout=0.5)
-    assert asked == []
+    assert requests == []
 
 
 @pytest.mark.parametrize("proxy", ["gopher://user:password@proxy.example", "http://proxy.example:port"])

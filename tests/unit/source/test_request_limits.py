@@ -22,51 +22,51 @@ def reader_at(apply: Apply, concurrency: int) -> Iterator[ListingReader]:
     """Yield a reader of 150 pages; `apply` handles each answer."""
     registry = Registry.generate(seed=7, ml_repos=2, models=60, versions=10, metrics=0, empty_share=0.0)
     with Simulator(registry, token=TOKEN, faults=[Fault(apply)]) as plane:
-        given = settings(host=plane.url, api_prefix="/api/ml/v1", concurrency=concurrency, max_retries=99)
-        with Client(given) as client, ListingReader(client, 5, concurrency, 1) as reader:
+        client_settings = settings(host=plane.url, api_prefix="/api/ml/v1", concurrency=concurrency, max_retries=99)
+        with Client(client_settings) as client, ListingReader(client, 5, concurrency, 1) as reader:
             yield reader
 
 
 def read(reader: ListingReader) -> int:
     """Read the list, check its proof, and return the number of versions."""
-    reading = reader.read(VERSIONS)
-    count = sum(len(page.new_records) for page in reading)
-    assert reading.proof == "anchored"
+    listing_read = reader.read(VERSIONS)
+    count = sum(len(page.new_records) for page in listing_read)
+    assert listing_read.proof == "anchored"
     return count
 
 
-@pytest.mark.parametrize("most", [1, 3, 8])
-def test_calm_server_gets_few_requests_first_and_the_maximum_later(most: int) -> None:
-    crowd = ConcurrencyProbe(most)
+@pytest.mark.parametrize("maximum", [1, 3, 8])
+def test_calm_server_gets_few_requests_first_and_the_maximum_later(maximum: int) -> None:
+    probe = ConcurrencyProbe(maximum)
 
     def apply(_: FaultContext, proceed: Proceed) -> Response:
-        with crowd.joined():
+        with probe.joined():
             return proceed()
 
-    with reader_at(apply, most) as reader:
+    with reader_at(apply, maximum) as reader:
         assert read(reader) == 600
 
-    assert max(crowd.counts[:3]) <= 2
-    assert crowd.most == most
+    assert max(probe.counts[:3]) <= 2
+    assert probe.most == maximum
 
 
 def test_overloaded_server_gets_single_requests_until_it_recovers() -> None:
-    storm = fault("rate_limit:none,times=40")
-    before, meanwhile, after = ConcurrencyProbe(8), ConcurrencyProbe(8), ConcurrencyProbe(8)
+    overload = fault("rate_limit:none,times=40")
+    before, during, after = ConcurrencyProbe(8), ConcurrencyProbe(8), ConcurrencyProbe(8)
 
     def apply(context: FaultContext, proceed: Proceed) -> Response:
         if not before.together.is_set():
             with before.joined():
                 return proceed()
-        answer = storm(context, proceed)
-        with (meanwhile if answer.status == 429 else after).joined():
+        answer = overload(context, proceed)
+        with (during if answer.status == 429 else after).joined():
             return answer
 
     with reader_at(apply, 8) as reader:
         assert read(reader) == 600
 
     # There were eight concurrent requests, then four, then two.
-    assert meanwhile.counts[8 + 4 + 2 :] == [1] * 26
+    assert during.counts[8 + 4 + 2 :] == [1] * 26
     assert (before.most, after.most) == (8, 8)
 
 

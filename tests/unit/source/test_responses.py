@@ -15,14 +15,14 @@ from tests.support.patience import patience
 SECRET = "tok-123"
 
 
-def opened(body: str | bytes, status: int = 200, **headers: str) -> dict[str, Any]:
+def parsed(body: str | bytes, status: int = 200, **headers: str) -> dict[str, Any]:
     raw = body.encode() if isinstance(body, str) else body
     return parse_envelope(Response("/api/ml/v1/models", status, headers, raw), list, SECRET)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_numbers_outside_of_json_are_parsed(number: str) -> None:
-    value = opened(f'{{"data": [{number}]}}')["data"][0]
+    value = parsed(f'{{"data": [{number}]}}')["data"][0]
 
     assert not math.isfinite(value)
 
@@ -38,11 +38,11 @@ def test_numbers_outside_of_json_are_parsed(number: str) -> None:
     ],
 )
 def test_odd_values_are_parsed_exactly(text: str, value: Any) -> None:
-    assert opened(f'{{"data": [{text}]}}')["data"] == [value]
+    assert parsed(f'{{"data": [{text}]}}')["data"] == [value]
 
 
 def test_integer_too_long_for_python_is_kept_as_its_digits() -> None:
-    long, short = opened(f'{{"data": [-{"1" * 5000}, 1]}}')["data"]
+    long, short = parsed(f'{{"data": [-{"1" * 5000}, 1]}}')["data"]
 
     assert (type(long), long, short) == (LongInteger, "-" + "1" * 5000, 1)
 
@@ -56,13 +56,13 @@ def test_integer_too_long_for_python_is_kept_as_its_digits() -> None:
 )  # fmt: skip
 def test_success_of_another_shape_is_transient(body: str | bytes) -> None:
     with pytest.raises(MalformedResponse, match=r"answered 200 with (other JSON than expected|text that is not JSON)"):
-        opened(body)
+        parsed(body)
 
 
 def test_record_nested_too_deep_keeps_its_text_and_the_other_records() -> None:
     levels = 100_000
     deep = "[" * levels + r'"]\"[", {"a": 1}' + "]" * levels
-    first, second = opened(f'{{"data": [{{"id": "a", "deep": {deep}, "b": [{{"c": "}}"}}]}}, {{"id": "d"}}]}}')["data"]
+    first, second = parsed(f'{{"data": [{{"id": "a", "deep": {deep}, "b": [{{"c": "}}"}}]}}, {{"id": "d"}}]}}')["data"]
     value, seen = first.pop("deep"), 0
     while isinstance(value, list):
         (value,), seen = value, seen + 1
@@ -73,12 +73,12 @@ def test_record_nested_too_deep_keeps_its_text_and_the_other_records() -> None:
 
 
 def test_value_of_maximum_depth_can_be_serialized_deeper_in_the_stack() -> None:
-    def written(value: Any, frames: int) -> str:
-        return written(value, frames - 1) if frames else json.dumps(value)
+    def serialize(value: Any, frames: int) -> str:
+        return serialize(value, frames - 1) if frames else json.dumps(value)
 
     for levels in range(500, 1000, 7):
-        (record,) = opened('{"data": [' + "[" * levels + "]" * levels + "]}")["data"]
-        assert written(record, 200)
+        (record,) = parsed('{"data": [' + "[" * levels + "]" * levels + "]}")["data"]
+        assert serialize(record, 200)
 
 
 def test_deep_unterminated_text_is_parsed_in_linear_time() -> None:
@@ -86,7 +86,7 @@ def test_deep_unterminated_text_is_parsed_in_linear_time() -> None:
     began = time.monotonic()
 
     with pytest.raises(MalformedResponse):
-        opened(body)
+        parsed(body)
     assert time.monotonic() - began < patience()
 
 
@@ -94,24 +94,24 @@ def test_endless_error_body_is_read_only_at_its_start() -> None:
     began = time.monotonic()
 
     with pytest.raises(TransientError, match=r"503 Service Unavailable$"):
-        opened('{"message": "' + "x" * 60_000_000 + '"}', 503)
+        parsed('{"message": "' + "x" * 60_000_000 + '"}', 503)
     assert time.monotonic() - began < patience()
 
 
 def test_html_page_is_named_in_the_error() -> None:
     with pytest.raises(MalformedResponse, match="with an HTML page"):
-        opened("\n<!doctype html><title>Log in</title>")
+        parsed("\n<!doctype html><title>Log in</title>")
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
 def test_transient_status_raises_transient_error(status: int) -> None:
     with pytest.raises(TransientError, match=str(status)) as caught:
-        opened("busy", status, **{"retry-after": "3"})
+        parsed("busy", status, **{"retry-after": "3"})
     assert caught.value.retry_after == 3
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "message"),
     [
         (400, "400 Bad Request: no such thing.*check the filters"),
         (404, "404 Not Found.*check the ids and filters"),
@@ -121,20 +121,20 @@ def test_transient_status_raises_transient_error(status: int) -> None:
         (499, "499"),
     ],
 )
-def test_final_refusal_keeps_status_and_body_and_gives_advice(status: int, said: str) -> None:
-    with pytest.raises(RequestRefused, match=said) as caught:
-        opened(json.dumps({"statusCode": status, "message": "no such\nthing"}), status)
+def test_final_refusal_keeps_status_and_body_and_gives_advice(status: int, message: str) -> None:
+    with pytest.raises(RequestRefused, match=message) as caught:
+        parsed(json.dumps({"statusCode": status, "message": "no such\nthing"}), status)
     assert (caught.value.status, caught.value.body) == (status, "no such thing")
 
 
 def test_refused_token_raises_an_error_with_advice() -> None:
     with pytest.raises(TokenRefused, match=r"^The control plane refused the token \(401\): .*TFY_API_KEY"):
-        opened("<html>anything</html>", 401)
+        parsed("<html>anything</html>", 401)
 
 
 def test_forbidden_path_is_named_in_the_error() -> None:
     with pytest.raises(Forbidden, match=r"refused /api/ml/v1/models \(403 Forbidden: no; permission\).*grant it"):
-        opened('{"message": ["no", "permission"]}', 403)
+        parsed('{"message": ["no", "permission"]}', 403)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_forbidden_path_is_named_in_the_error() -> None:
 )
 def test_redirect_error_names_the_host_and_nothing_else(location: str, target: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        opened("", 302, location=location)
+        parsed("", 302, location=location)
 
     assert f"to {target} (302)" in str(caught.value)
     assert "abc" not in str(caught.value)
@@ -166,14 +166,14 @@ def test_redirect_error_names_the_host_and_nothing_else(location: str, target: s
 @pytest.mark.parametrize("status", [400, 422])
 def test_refused_page_size_gives_the_numbers_in_the_answer(status: int, body: Any, named: tuple[int, ...]) -> None:
     with pytest.raises(LimitRefused) as caught:
-        opened(json.dumps(body), status)
+        parsed(json.dumps(body), status)
 
     assert caught.value.named == named
 
 
 def test_refused_page_size_is_recognized_in_plain_text() -> None:
     with pytest.raises(LimitRefused) as caught:
-        opened("limit: at most 50", 400)
+        parsed("limit: at most 50", 400)
 
     assert caught.value.named == (50,)
 
@@ -181,7 +181,7 @@ def test_refused_page_size_is_recognized_in_plain_text() -> None:
 @pytest.mark.parametrize("body", ['{"message": "ml_repo_id is needed"}', '{"message": "limitless"}', "[[]]"])
 def test_other_refusal_is_not_a_refused_page_size(body: str) -> None:
     with pytest.raises(RequestRefused) as caught:
-        opened(body, 422)
+        parsed(body, 422)
 
     assert not isinstance(caught.value, LimitRefused)
 
@@ -213,7 +213,7 @@ def test_excerpt_is_short_printable_and_without_the_token() -> None:
 @pytest.mark.parametrize("status", [409, 500])
 def test_only_an_error_in_a_form_of_the_api_is_shown(status: int, body: Any, shown: str) -> None:
     with pytest.raises((RequestRefused, TransientError)) as caught:
-        opened(json.dumps(body), status)
+        parsed(json.dumps(body), status)
 
     name = {409: "409 Conflict", 500: "500 Internal Server Error"}[status]
     assert f"{name}: {shown}" in str(caught.value) if shown else f"{name}:" not in str(caught.value)
@@ -223,7 +223,7 @@ def test_only_an_error_in_a_form_of_the_api_is_shown(status: int, body: Any, sho
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 409, 422, 429, 500])
 def test_error_of_any_status_does_not_contain_the_token(status: int) -> None:
     with pytest.raises(Exception) as caught:  # noqa: PT011 - of whatever kind it is
-        opened(f"echo: Bearer {SECRET}", status, location=f"https://{SECRET}.example/")
+        parsed(f"echo: Bearer {SECRET}", status, location=f"https://{SECRET}.example/")
 
     assert SECRET not in str(caught.value)
     assert SECRET not in getattr(caught.value, "body", "")

@@ -20,13 +20,13 @@ from tests.unit.source.planes import settings
 
 def failing(throttle: Throttle, times: int, **pause: Any) -> Callable[[], str]:
     """A request that waits for a slot, and fails `times` times before it succeeds."""
-    left = [times]
+    remaining = [times]
 
     def request() -> str:
         with throttle.slot():
-            if left[0]:
-                left[0] -= 1
-                raise TransientError(f"stumbled, {left[0]} to go", **pause)
+            if remaining[0]:
+                remaining[0] -= 1
+                raise TransientError(f"stumbled, {remaining[0]} to go", **pause)
             return "answer"
 
     return request
@@ -128,7 +128,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("asked", "pause"),
+    ("header", "pause"),
     [
         ("7", 7), ("0", None), ("0.0", None), ("1.5", 1.5), (" 7 ", 7), ("61", 60), ("999999999", 60),
         ("-1", None), ("", None), ("soon", None), ("nan", None), ("inf", None),
@@ -139,8 +139,8 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
         ("Sun, 99 Mar 2026 12:00:00 GMT", None),
     ],
 )  # fmt: skip
-def test_retry_after_is_parsed_as_seconds_or_date_and_capped(asked: str, pause: float | None) -> None:
-    assert retry_after({"retry-after": asked, "date": format_datetime(NOW, usegmt=True)}) == pause
+def test_retry_after_is_parsed_as_seconds_or_date_and_capped(header: str, pause: float | None) -> None:
+    assert retry_after({"retry-after": header, "date": format_datetime(NOW, usegmt=True)}) == pause
 
 
 def test_retry_after_date_without_a_date_header_gives_no_pause() -> None:

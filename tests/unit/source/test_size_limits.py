@@ -44,18 +44,18 @@ def test_memory_is_not_underestimated(items: str) -> None:
     body = b'{"data":[' + b",".join([ITEMS[items]] * COUNT) + b"]}"
     tracemalloc.start()
     parsed = msgspec.json.decode(body)
-    _, most = tracemalloc.get_traced_memory()
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
     assert len(parsed["data"]) == COUNT
-    assert most <= memory_of(body)
+    assert peak <= memory_of(body)
 
 
 def test_pages_of_all_workers_fit_into_the_same_memory() -> None:
     assert [page_limit(workers).memory * max(workers, 4) for workers in (1, 4, 8, 64)] == [128 * 2**20] * 4
 
 
-def got(serve: Serve, body: bytes, *params: tuple[str, str]) -> bytes | bytearray:
+def fetch_body(serve: Serve, body: bytes, *params: tuple[str, str]) -> bytes | bytearray:
     packed = gzip.compress(body, 1)
     opened = Transport(settings(host=serve(responding(packed, Content_Encoding="gzip"))), TOKEN, Throttle(1))
     try:
@@ -67,16 +67,16 @@ def got(serve: Serve, body: bytes, *params: tuple[str, str]) -> bytes | bytearra
 @pytest.mark.parametrize("unit", [b"{},", b"[", b"[],", b'{"a":0},', b'"ab",'])
 def test_body_of_too_many_values_is_too_large(unit: bytes, serve: Serve) -> None:
     with pytest.raises(TooLarge, match="or too many values: shorten this one record"):
-        got(serve, unit * (20 * 2**20 // len(unit)))
+        fetch_body(serve, unit * (20 * 2**20 // len(unit)))
 
 
 def test_record_that_fills_a_page_alone_may_be_larger_than_a_page(serve: Serve) -> None:
     body = b"[]," * 400_000
     assert page_limit(4).memory < memory_of(body) < SINGLE_RECORD_LIMIT.memory
 
-    assert got(serve, body, ("limit", "1")) == got(serve, body) == body
+    assert fetch_body(serve, body, ("limit", "1")) == fetch_body(serve, body) == body
     with pytest.raises(TooLarge):
-        got(serve, body, ("limit", "2"))
+        fetch_body(serve, body, ("limit", "2"))
 
 
 def test_answer_of_too_many_records_is_too_large() -> None:
@@ -90,7 +90,7 @@ def test_answer_of_too_many_records_is_too_large() -> None:
         parsed(MAX_RECORDS + 1)
 
 
-def test_body_of_brackets_alone_is_refused_in_a_moment() -> None:
+def test_body_of_brackets_alone_is_refused_quickly() -> None:
     began = time.process_time()
     with pytest.raises(MalformedResponse):
         parse_envelope(_answer(b"[" * 10_000_000), list, SECRET)

@@ -16,7 +16,7 @@ def rows(*ids: str, at: str = "t0") -> list[Any]:
     return [{"id": name, "updated_at": at} for name in ids]
 
 
-def taken(*pages: Page) -> Sweep:
+def sweep_of_pages(*pages: Page) -> Sweep:
     """A sweep of these pages, each at the offset that the sweep requested."""
     sweep = Sweep()
     for page in pages:
@@ -72,14 +72,14 @@ class TestAnUnchangedList:
         first, fresh, requests = sweep_of(source, limit)
         second, _, _ = sweep_of(source, limit)
 
-        lied = total(count) != count
+        is_wrong = total(count) != count
         # A wrong total that happens to equal a first page cut by a silent cap cannot be detected.
-        fooled = total(count) == cap < min(count, limit)
-        if not fooled:
+        is_undetectable = total(count) == cap < min(count, limit)
+        if not is_undetectable:
             assert {record["id"] for record in fresh} == source.ids()
-        if lied and not fooled:
+        if is_wrong and not is_undetectable:
             assert proof(None, first) is None
-        if min(limit, cap) > 1 and lied and not fooled:
+        if min(limit, cap) > 1 and is_wrong and not is_undetectable:
             assert proof(first, second) == "confirmed"
         assert requests <= 2 * count + 6
 
@@ -108,8 +108,8 @@ class TestAnUnchangedList:
         assert (fresh, requests, proof(None, sweep)) == ([], 1, "anchored")
 
     def test_that_is_empty_and_names_no_total_is_proven_by_two(self) -> None:
-        first = taken(Page(0, 10, []))
-        second = taken(Page(0, 10, []))
+        first = sweep_of_pages(Page(0, 10, []))
+        second = sweep_of_pages(Page(0, 10, []))
 
         assert proof(None, first) is None
         assert proof(first, second) == "confirmed"
@@ -117,14 +117,14 @@ class TestAnUnchangedList:
 
 class TestPages:
     def test_count_the_anchor_only_once(self) -> None:
-        sweep = taken(Page(0, 3, rows("a", "b", "c"), total=5))
+        sweep = sweep_of_pages(Page(0, 3, rows("a", "b", "c"), total=5))
 
         page = sweep.take(Page(2, 3, rows("c", "d", "e"), total=5))
 
         assert page.new_records == rows("d", "e")
 
     def test_count_every_record_if_the_anchor_does_not_join(self) -> None:
-        sweep = taken(Page(0, 3, rows("a", "b", "c"), total=5))
+        sweep = sweep_of_pages(Page(0, 3, rows("a", "b", "c"), total=5))
 
         page = sweep.take(Page(2, 3, rows("d", "e"), total=4))
 
@@ -132,19 +132,19 @@ class TestPages:
         assert not sweep.anchored
 
     def test_advance_by_the_records_received(self) -> None:
-        sweep = taken(Page(0, 500, rows("a", "b", "c"), total=9))
+        sweep = sweep_of_pages(Page(0, 500, rows("a", "b", "c"), total=9))
 
         assert sweep.offset == 2
 
     def test_of_the_anchor_alone_are_followed_by_one_without_overlap(self) -> None:
-        sweep = taken(Page(0, 9, rows("a", "b")), Page(1, 9, rows("b")))
+        sweep = sweep_of_pages(Page(0, 9, rows("a", "b")), Page(1, 9, rows("b")))
 
         assert (sweep.offset, sweep.ended) == (2, False)
         sweep.take(Page(2, 9, []))
         assert sweep.ended
 
     def test_that_are_short_do_not_end_a_list(self) -> None:
-        sweep = taken(
+        sweep = sweep_of_pages(
             Page(0, 9, rows("a", "b")), Page(1, 9, rows("b")), Page(2, 9, rows("c", "d")),
             Page(3, 9, rows("d")), Page(4, 9, []),
         )  # fmt: skip
@@ -153,27 +153,29 @@ class TestPages:
         assert not sweep.proves_in_pair
 
     def test_whose_total_changes_prove_nothing_by_themselves(self) -> None:
-        sweep = taken(Page(0, 2, rows("a", "b"), total=4), Page(1, 4, rows("b", "c", "d"), total=3))
+        sweep = sweep_of_pages(Page(0, 2, rows("a", "b"), total=4), Page(1, 4, rows("b", "c", "d"), total=3))
         while not sweep.ended:
             sweep.take(Page(sweep.offset, 4, rows("d") if sweep.offset == 3 else [], total=4))
 
         assert proof(None, sweep) is None
 
     def test_that_repeat_an_id_prove_nothing_by_themselves(self) -> None:
-        sweep = taken(Page(0, 9, rows("a", "b", "a"), total=3), Page(2, 9, rows("a"), total=3), Page(3, 9, [], total=3))
+        sweep = sweep_of_pages(
+            Page(0, 9, rows("a", "b", "a"), total=3), Page(2, 9, rows("a"), total=3), Page(3, 9, [], total=3)
+        )
 
         assert (sweep.ended, proof(None, sweep)) == (True, None)
 
     def test_of_different_ids_do_not_confirm_each_other(self) -> None:
-        first = taken(Page(0, 9, []))
-        second = taken(Page(0, 9, rows("a")), Page(1, 9, []))
+        first = sweep_of_pages(Page(0, 9, []))
+        second = sweep_of_pages(Page(0, 9, rows("a")), Page(1, 9, []))
 
         assert proof(first, second) is None
 
 
 class TestEmptyPages:
     def test_below_total_are_skipped_three_times_at_most(self) -> None:
-        sweep = taken(
+        sweep = sweep_of_pages(
             Page(0, 2, rows("a", "b"), total=99), Page(1, 2, rows("b"), total=99), Page(2, 2, [], total=99),
             Page(4, 2, [], total=99), Page(6, 2, [], total=99), Page(8, 2, [], total=99),
         )  # fmt: skip
@@ -182,7 +184,7 @@ class TestEmptyPages:
 
     def test_with_records_after_them_prevent_a_proof(self) -> None:
         def holed() -> Sweep:
-            return taken(
+            return sweep_of_pages(
                 Page(0, 2, rows("a", "b"), total=4), Page(1, 2, [], total=4), Page(3, 2, rows("c", "d"), total=4),
                 Page(4, 2, rows("d"), total=4), Page(5, 2, [], total=4),
             )  # fmt: skip
@@ -194,24 +196,24 @@ class TestEmptyPages:
         assert proof(holed(), sweep) is None
 
     def test_at_the_start_are_skipped_too(self) -> None:
-        sweep = taken(Page(0, 2, [], total=3))
+        sweep = sweep_of_pages(Page(0, 2, [], total=3))
 
         assert (sweep.ended, sweep.offset, sweep.total) == (False, 2, 3)
 
     def test_in_place_of_the_anchor_end_the_list_without_proof(self) -> None:
-        sweep = taken(Page(0, 2, rows("a", "b")), Page(1, 2, []))
+        sweep = sweep_of_pages(Page(0, 2, rows("a", "b")), Page(1, 2, []))
 
         assert (sweep.ended, sweep.proves_in_pair) == (True, False)
 
     def test_without_a_total_keep_the_total_before_them(self) -> None:
-        sweep = taken(Page(0, 1, rows("a"), total=1), Page(1, 1, [], total=0))
+        sweep = sweep_of_pages(Page(0, 1, rows("a"), total=1), Page(1, 1, [], total=0))
 
         assert proof(None, sweep) == "anchored"
 
 
 class TestCircles:
     def test_of_a_server_that_ignores_the_offset_end_the_sweep_at_its_second_page(self) -> None:
-        sweep = taken(Page(0, 2, rows("a", "b"), total=9), Page(1, 2, rows("a", "b"), total=9))
+        sweep = sweep_of_pages(Page(0, 2, rows("a", "b"), total=9), Page(1, 2, rows("a", "b"), total=9))
 
         assert sweep.ended
         assert proof(sweep, sweep) is None
@@ -251,12 +253,12 @@ class TestEndlessLists:
         return sweep, records
 
     @pytest.mark.parametrize(
-        ("total", "most"), [(0, 100_000), (10, 100_000), (49_999, 100_000), (60_000, 120_000), (100_000, 200_000)]
+        ("total", "expected"), [(0, 100_000), (10, 100_000), (49_999, 100_000), (60_000, 120_000), (100_000, 200_000)]
     )
-    def test_end_at_twice_their_total_and_one_page_and_prove_nothing(self, total: int, most: int) -> None:
+    def test_end_at_twice_their_total_and_one_page_and_prove_nothing(self, total: int, expected: int) -> None:
         sweep, records = self.read(10_000, total, 10**7)
 
-        assert most + 10_000 < records <= most + 20_000
+        assert expected + 10_000 < records <= expected + 20_000
         assert (sweep.endless, sweep.proves_in_pair) == ("total", False)
 
     @pytest.mark.parametrize("total", [None, 10**18])
@@ -281,39 +283,39 @@ class TestLookingAhead:
         assert Sweep().upcoming(4) == [0]
 
     def test_predicts_offsets_that_overlap_by_one(self) -> None:
-        sweep = taken(Page(0, 3, rows("a", "b", "c"), total=100))
+        sweep = sweep_of_pages(Page(0, 3, rows("a", "b", "c"), total=100))
 
         assert sweep.upcoming(4) == [2, 4, 6, 8]
 
     def test_does_not_reach_past_total(self) -> None:
-        sweep = taken(Page(0, 3, rows("a", "b", "c"), total=6))
+        sweep = sweep_of_pages(Page(0, 3, rows("a", "b", "c"), total=6))
 
         assert sweep.upcoming(4) == [2, 4]
 
     def test_follows_the_length_of_capped_pages(self) -> None:
-        sweep = taken(Page(0, 500, rows("a", "b", "c"), total=100, limit=3))
+        sweep = sweep_of_pages(Page(0, 500, rows("a", "b", "c"), total=100, limit=3))
 
         assert sweep.upcoming(3) == [2, 4, 6]
 
     def test_is_not_shortened_by_one_short_page(self) -> None:
-        sweep = taken(Page(0, 3, rows("a", "b", "c"), total=100), Page(2, 3, rows("c", "d"), total=100))
+        sweep = sweep_of_pages(Page(0, 3, rows("a", "b", "c"), total=100), Page(2, 3, rows("c", "d"), total=100))
 
         assert sweep.upcoming(3) == [3, 5, 7]
 
     def test_shrinks_with_the_page_size(self) -> None:
-        sweep = taken(Page(0, 4, rows(*"abcd"), total=100), Page(3, 2, rows(*"de"), total=100))
+        sweep = sweep_of_pages(Page(0, 4, rows(*"abcd"), total=100), Page(3, 2, rows(*"de"), total=100))
 
         assert sweep.upcoming(3) == [4, 5, 6]
 
     def test_continues_without_total_only_after_a_full_page(self) -> None:
-        full = taken(Page(0, 3, rows("a", "b", "c")))
-        short = taken(Page(0, 4, rows("a", "b", "c")))
+        full = sweep_of_pages(Page(0, 3, rows("a", "b", "c")))
+        short = sweep_of_pages(Page(0, 4, rows("a", "b", "c")))
 
         assert full.upcoming(3) == [2, 4, 6]
         assert short.upcoming(3) == [2]
 
     def test_ends_with_the_sweep(self) -> None:
-        assert taken(Page(0, 3, rows("a"), total=1)).upcoming(4) == []
+        assert sweep_of_pages(Page(0, 3, rows("a"), total=1)).upcoming(4) == []
 
     @given(st.integers(0, 60), st.integers(1, 9), st.integers(1, 9), st.integers(1, 5))
     def test_predicts_no_page_that_an_unchanged_list_does_not_need(

@@ -18,21 +18,21 @@ from tests.unit.source.conftest import Time
 from tests.unit.source.planes import settings
 
 
-def test_gate_with_several_pauses_stays_shut_for_the_longest(throttle: Throttle, time: Time) -> None:
+def test_several_pauses_end_with_the_longest(throttle: Throttle, time: Time) -> None:
     throttle.pause_for(9)
     throttle.pause_for(3)
     with throttle.slot():
         assert time.now == 9
 
 
-def test_worker_at_a_shut_gate_holds_no_slot_and_no_lock(time: Time) -> None:
+def test_worker_that_waits_for_a_pause_holds_no_slot_and_no_lock(time: Time) -> None:
     def sleep(seconds: float) -> None:
-        with free.slot():
+        with other_throttle.slot():
             throttle.pause_for(0)  # would deadlock if the sleeping thread held the lock
             assert throttle._limit.in_flight == 0
         time.sleep(seconds)
 
-    free, throttle = Throttle(1), Throttle(1, clock=time.clock, sleep=sleep)
+    other_throttle, throttle = Throttle(1), Throttle(1, clock=time.clock, sleep=sleep)
     throttle.pause_for(5)
     with throttle.slot():
         assert throttle._limit.in_flight == 1
@@ -40,7 +40,7 @@ def test_worker_at_a_shut_gate_holds_no_slot_and_no_lock(time: Time) -> None:
     assert time.slept == [5]
 
 
-def test_gate_shut_during_a_wait_extends_the_wait(time: Time) -> None:
+def test_pause_set_during_a_wait_extends_the_wait(time: Time) -> None:
     def sleep(seconds: float) -> None:
         if time.now == 0:
             throttle.pause_for(60)
@@ -55,17 +55,17 @@ def test_gate_shut_during_a_wait_extends_the_wait(time: Time) -> None:
 
 def test_requests_and_retries_are_spaced_evenly(time: Time) -> None:
     throttle = Throttle(4, 2.0, clock=time.clock, sleep=time.sleep)
-    began = []
+    starts = []
 
     def request() -> None:
         with throttle.slot():
-            began.append(time.now)
+            starts.append(time.now)
             raise TransientError("stumbled")
 
     with pytest.raises(SourceUnavailable):
         Retry(settings(max_retries=3), throttle).call(request)
 
-    assert began == [0, 0.5, 1, 1.5]
+    assert starts == [0, 0.5, 1, 1.5]
 
 
 @given(
@@ -77,16 +77,16 @@ def test_requests_in_any_time_window_stay_within_the_rate(
 ) -> None:
     time = Time()
     throttle = Throttle(4, per_second, clock=time.clock, sleep=time.sleep)
-    began = []
-    for idle, shut, takes in script:
+    starts = []
+    for idle, pause, duration in script:
         time.now += idle
-        throttle.pause_for(shut)
+        throttle.pause_for(pause)
         with throttle.slot() as slot:
-            began.append(slot.began)
-            time.now += takes
+            starts.append(slot.began)
+            time.now += duration
 
-    for first, start in enumerate(began):
-        for after, end in enumerate(began[first:]):
+    for first, start in enumerate(starts):
+        for after, end in enumerate(starts[first:]):
             assert after <= (end - start) * per_second + 1e-6
 
 
@@ -111,27 +111,29 @@ def test_pauses_at_a_tiny_rate_stay_within_what_python_can_sleep(per_second: flo
     st.integers(1, 5),
     st.lists(st.lists(st.sampled_from([200, 404, 429, 503, -1, -2]), max_size=12), min_size=1, max_size=6),
 )
-def test_concurrent_requests_stay_within_the_limit_and_release_every_slot(most: int, scripts: list[list[int]]) -> None:
-    throttle = Throttle(most)
+def test_concurrent_requests_stay_within_the_limit_and_release_every_slot(
+    maximum: int, scripts: list[list[int]]
+) -> None:
+    throttle = Throttle(maximum)
     limit, lock = throttle._limit, Lock()
-    places, there = [], [0]
+    observed, in_flight = [], [0]
     begin = limit.begin
 
-    def watched() -> int:
-        places.append((limit.in_flight, limit.now))
+    def observe_begin() -> int:
+        observed.append((limit.in_flight, limit.now))
         return begin()
 
-    limit.begin = watched  # type: ignore[method-assign]  # observed, not changed
+    limit.begin = observe_begin  # type: ignore[method-assign]  # observed, not changed
 
     def work(outcomes: list[int]) -> None:
         for outcome in outcomes:
             with suppress(ZeroDivisionError), throttle.slot("models") as slot:
                 with lock:
-                    there[0] += 1
-                    assert there[0] <= most
+                    in_flight[0] += 1
+                    assert in_flight[0] <= maximum
                 real_time.sleep(0)
                 with lock:
-                    there[0] -= 1
+                    in_flight[0] -= 1
                 slot.timed_out = outcome == -2
                 slot.record_answer(outcome if outcome > 0 else 1 // (outcome + 1))
 
@@ -141,9 +143,9 @@ def test_concurrent_requests_stay_within_the_limit_and_release_every_slot(most: 
     for worker in workers:
         worker.join()
 
-    assert len(places) == sum(map(len, scripts))
-    assert all(under_way < now for under_way, now in places)
-    assert (limit.in_flight, throttle._waiting, there) == (0, 0, [0])
+    assert len(observed) == sum(map(len, scripts))
+    assert all(under_way < now for under_way, now in observed)
+    assert (limit.in_flight, throttle._waiting, in_flight) == (0, 0, [0])
 
 
 def test_waiting_workers_use_every_slot_of_a_grown_limit() -> None:
@@ -153,7 +155,7 @@ def test_waiting_workers_use_every_slot_of_a_grown_limit() -> None:
         with throttle.slot() as slot:
             done[number].wait()
             if number >= 2:
-                together.wait(patience())  # fails unless all three are here
+                together.wait(patience())  # fails unless all three wait at the same time
             slot.record_answer(200)
 
     workers = [Thread(target=work, args=[number]) for number in range(5)]

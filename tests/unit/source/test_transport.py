@@ -57,36 +57,36 @@ def test_broken_answer_raises_transient_error(serve: Serve, respond: Respond, wo
 
 
 def test_silent_server_times_out(serve: Serve) -> None:
-    enough = threading.Event()
+    done = threading.Event()
 
     with pytest.raises(TransientError, match="no answer in time"):
-        get(serve(lambda _: enough.wait(20)), timeout=0.1)
-    enough.set()
+        get(serve(lambda _: done.wait(20)), timeout=0.1)
+    done.set()
 
 
 def test_stalled_body_times_out(serve: Serve) -> None:
-    enough = threading.Event()
+    done = threading.Event()
 
     def respond(server: BaseHTTPRequestHandler) -> None:
         responding(b'{"data"', Content_Length="100")(server)
-        enough.wait(20)
+        done.wait(20)
 
     with pytest.raises(TransientError, match="no answer in time"):
         get(serve(respond), timeout=0.1)
-    enough.set()
+    done.set()
 
 
 def test_dripping_body_times_out(serve: Serve) -> None:
-    enough = threading.Event()
+    done = threading.Event()
 
     def respond(server: BaseHTTPRequestHandler) -> None:
         responding(b"")(server)
-        while not enough.wait(0.02):
+        while not done.wait(0.02):
             server.wfile.write(b" ")
 
     with pytest.raises(TransientError, match=r"no answer in time \(the answer took too long\)"):
         get(serve(respond), timeout=0.2)
-    enough.set()
+    done.set()
 
 
 def test_body_above_the_size_limit_when_decompressed_is_too_large(
@@ -101,10 +101,10 @@ def test_body_above_the_size_limit_when_decompressed_is_too_large(
 
 def test_body_above_the_size_limit_as_transferred_is_too_large(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "SINGLE_RECORD_LIMIT", SizeLimit(10_000, 10**9))
-    and_more = gzip.compress(b"{}") + bytes(1_000_000)
+    oversized = gzip.compress(b"{}") + bytes(1_000_000)
 
     with pytest.raises(TooLarge, match="lower --page-size"):
-        get(serve(responding(and_more, Content_Encoding="gzip")))
+        get(serve(responding(oversized, Content_Encoding="gzip")))
 
 
 def test_body_in_an_encoding_that_was_not_requested_stays_compressed(serve: Serve) -> None:
@@ -126,25 +126,25 @@ def test_empty_body_with_gzip_header_is_accepted(serve: Serve) -> None:
 
 
 def test_dripping_compressed_body_without_content_times_out(serve: Serve) -> None:
-    head, nothing, enough = gzip.compress(b"")[:10], b"\0\0\0\xff\xff", threading.Event()
+    head, nothing, done = gzip.compress(b"")[:10], b"\0\0\0\xff\xff", threading.Event()
 
     def respond(server: BaseHTTPRequestHandler) -> None:
         responding(head, Content_Encoding="gzip")(server)
-        while not enough.wait(0.02):
+        while not done.wait(0.02):
             server.wfile.write(nothing)
 
     with pytest.raises(TransientError, match="took too long"):
         get(serve(respond), timeout=0.2)
-    enough.set()
+    done.set()
 
 
 def test_timeout_lowers_the_limit_of_concurrent_requests(serve: Serve) -> None:
-    enough, throttle = threading.Event(), Throttle(4)
-    opened = Transport(settings(host=serve(lambda _: enough.wait(20)), timeout=0.1), TOKEN, throttle)
+    done, throttle = threading.Event(), Throttle(4)
+    opened = Transport(settings(host=serve(lambda _: done.wait(20)), timeout=0.1), TOKEN, throttle)
 
     with pytest.raises(TransientError):
         opened.get("/models")
-    enough.set()
+    done.set()
     opened.close()
 
     assert throttle._limit.now == 1
@@ -162,10 +162,10 @@ def test_timeout_lowers_the_limit_of_concurrent_requests(serve: Serve) -> None:
 def test_limit_falls_only_if_pages_of_the_same_list_and_size_slow_down(
     path: str, params: list[tuple[str, str]], limit: int, time: Time
 ) -> None:
-    took = 0.1
+    latency = 0.1
 
     def handler(_: httpx.Request) -> httpx.Response:
-        time.now += took
+        time.now += latency
         return httpx.Response(200, stream=httpx.ByteStream(b""))
 
     throttle = Throttle(4, clock=time.clock, sleep=time.sleep)
@@ -174,7 +174,7 @@ def test_limit_falls_only_if_pages_of_the_same_list_and_size_slow_down(
     for _ in range(8):
         opened.get("/models/id")
         opened.get("/models", [("offset", "0"), ("limit", "5")])
-    took = 1.0
+    latency = 1.0
     for _ in range(16):
         opened.get(path, params)
 
@@ -184,21 +184,21 @@ def test_limit_falls_only_if_pages_of_the_same_list_and_size_slow_down(
 @pytest.mark.parametrize("target", ["http", "https"])
 @pytest.mark.parametrize("source", ["http", "https"])
 def test_redirect_is_not_followed_with_the_token(serve: Serve, tmp_path: Path, source: str, target: str) -> None:
-    asked: list[str | None] = []
+    authorizations: list[str | None] = []
 
-    def elsewhere(server: BaseHTTPRequestHandler) -> None:
-        asked.append(server.headers["authorization"])
+    def record_authorization(server: BaseHTTPRequestHandler) -> None:
+        authorizations.append(server.headers["authorization"])
 
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     tls = {"http": None, "https": context}
-    to = serve(elsewhere, tls=tls[target])
+    target_url = serve(record_authorization, tls=tls[target])
     for status in (301, 302, 303, 307, 308):
-        redirecting = serve(responding(b"", status=status, Location=f"{to}/models"), tls=tls[source])
+        redirecting = serve(responding(b"", status=status, Location=f"{target_url}/models"), tls=tls[source])
 
         assert get(redirecting, ca_bundle=tmp_path / "ca.pem").status == status
-    assert asked == []
+    assert authorizations == []
 
 
 class TestCertificates:

@@ -1,4 +1,4 @@
-"""First requests that find no server name what to check."""
+"""The error of a first request that reaches no server names what to check."""
 
 import httpx
 import pytest
@@ -26,7 +26,7 @@ def test_first_request_to_a_closed_port_or_an_unknown_host_names_what_to_check()
 
 
 @pytest.mark.parametrize("host", ["your-control-plane.example", "plane.invalid", "app.example.com"])
-def test_placeholder_of_the_docs_is_called_an_example(host: str) -> None:
+def test_example_host_of_the_docs_is_refused(host: str) -> None:
     with pytest.raises(ConfigError, match="is only an example: set TFY_HOST"):
         get(f"https://{host}")
 

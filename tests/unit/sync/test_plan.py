@@ -12,9 +12,9 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def _plan(**given: Any) -> Plan:
-    usual = {"why_full": None, "due": 1, "models": 10, "stored": 50, "page_size": 21, "can_sweep": True}
-    return plan_versions(**usual | given)
+def _plan(**changes: Any) -> Plan:
+    defaults = {"why_full": None, "due": 1, "models": 10, "stored": 50, "page_size": 21, "can_sweep": True}
+    return plan_versions(**defaults | changes)
 
 
 def test_nothing_is_read_when_no_model_looks_changed() -> None:
@@ -42,7 +42,7 @@ def test_a_filtered_run_never_sweeps() -> None:
     assert _plan(why_full="asked", can_sweep=False) == Plan("by model", 10, "asked")
 
 
-def test_a_full_run_sweeps_though_nothing_looks_changed() -> None:
+def test_a_full_run_sweeps_even_if_no_model_looks_changed() -> None:
     assert _plan(why_full="asked", due=0) == Plan("sweep", 3, "asked")
 
 
@@ -57,7 +57,7 @@ def test_a_few_small_requests_are_less_than_a_sweep_of_large_pages() -> None:
 
 
 @given(due=st.integers(1, 10**6), stored=st.integers(0, 10**6), page_size=st.integers(1, 1000))
-def test_a_sweep_takes_neither_more_requests_nor_more_records_than_it_must(
+def test_a_sweep_is_planned_only_if_it_takes_fewer_requests_for_few_enough_records(
     due: int, stored: int, page_size: int
 ) -> None:
     plan = _plan(due=due, models=max(due, 10), stored=stored, page_size=page_size)
@@ -65,7 +65,7 @@ def test_a_sweep_takes_neither_more_requests_nor_more_records_than_it_must(
     assert plan.way == "by model" or stored <= due * (50 + stored / max(due, 10))
 
 
-def test_a_run_is_full_when_asked_first_after_too_long_or_when_coverage_grew() -> None:
+def test_a_run_is_full_on_request_without_a_recent_full_comparison_or_if_coverage_grew() -> None:
     def why(*, asked: bool = False, grew: bool = False, last: datetime | None = NOW) -> str | None:
         return is_full(asked=asked, grew=grew, last_full_at=last, now=NOW, full_every=DAY)
 
@@ -79,7 +79,7 @@ def test_a_run_is_full_when_asked_first_after_too_long_or_when_coverage_grew() -
     assert why(grew=True) == "only the latest versions are stored, and the control plane offers all now"
 
 
-def test_a_run_that_is_never_full_by_itself_is_full_when_asked() -> None:
+def test_a_run_that_is_never_full_by_default_is_full_on_request() -> None:
     assert is_full(asked=False, grew=False, last_full_at=None, now=NOW, full_every=NEVER) is None
     assert is_full(asked=False, grew=False, last_full_at=NOW - 1000 * DAY, now=NOW, full_every=NEVER) is None
     assert is_full(asked=True, grew=False, last_full_at=None, now=NOW, full_every=NEVER) == "--full was given"
@@ -112,7 +112,7 @@ def test_full_comparison_of_an_ml_repo_is_never_later_than_full_every(
     assert age < full_every or why(ml_repo) is not None
 
 
-def test_a_full_comparison_every_few_thousand_years_has_no_turn_yet() -> None:
+def test_an_ml_repo_has_no_early_turn_with_a_very_long_full_every() -> None:
     for number in range(50):
         long = timedelta(days=999_999)
         assert not is_full(
@@ -121,7 +121,7 @@ def test_a_full_comparison_every_few_thousand_years_has_no_turn_yet() -> None:
 
 
 @given(ml_repo=st.text())
-def test_full_comparisons_of_an_ml_repo_are_full_every_apart_from_its_first_turn_on(ml_repo: str) -> None:
+def test_full_comparisons_of_an_ml_repo_are_full_every_apart_after_the_first_turn(ml_repo: str) -> None:
     hours = _hours_of_full_comparisons(ml_repo, days=4)
     assert 1 <= hours[0] <= 24
     assert [later - earlier for earlier, later in pairwise(hours)] == [24] * (len(hours) - 1)
@@ -134,7 +134,7 @@ def test_full_comparisons_of_many_ml_repos_spread_over_the_day() -> None:
     assert max(by_hour.values()) < 140
 
 
-def test_the_reason_of_a_turn_names_how_often_it_comes() -> None:
+def test_the_reason_of_a_turn_names_its_interval() -> None:
     why = is_full(
         asked=False,
         grew=False,

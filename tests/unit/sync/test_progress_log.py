@@ -6,7 +6,7 @@ from etl.sync import ProgressLog
 
 
 class Clock:
-    """A clock that stands until a test moves it."""
+    """A clock that only the test advances."""
 
     now = 0.0
 

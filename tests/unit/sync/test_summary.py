@@ -9,7 +9,7 @@ from etl.sync.plan import Plan
 
 
 def a_summary(**changes: Any) -> Summary:
-    usual: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "run_id": "r",
         "status": RunStatus.SUCCEEDED,
         "complete": True,
@@ -27,10 +27,10 @@ def a_summary(**changes: Any) -> Summary:
         },
         "plan": Plan("by model", 1, "1 model looks changed"),
     }
-    return Summary(**usual | changes)
+    return Summary(**defaults | changes)
 
 
-def test_the_json_object_has_the_keys_of_the_contract() -> None:
+def test_the_json_object_has_the_documented_keys() -> None:
     assert a_summary(warnings=["look"]).as_json() == {
         "run_id": "r",
         "status": RunStatus.SUCCEEDED,
@@ -54,7 +54,7 @@ def test_the_json_object_has_the_keys_of_the_contract() -> None:
 @pytest.mark.parametrize(
     ("complete", "rejected", "exit_code"), [(True, 0, 0), (True, 1, 3), (False, 0, 3), (False, 1, 3)]
 )
-def test_the_exit_code_tells_of_rejects_and_of_what_was_not_proven(
+def test_the_exit_code_shows_rejected_records_and_unproven_lists(
     *, complete: bool, rejected: int, exit_code: int
 ) -> None:
     summary = a_summary(complete=complete, tallies={Entity.MODELS: Tally(seen=1, rejected=rejected)})

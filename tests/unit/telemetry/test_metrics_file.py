@@ -17,7 +17,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "tfy-etl.prom"
 
 
-def values(path: Path, **labels: str) -> dict[str, float]:
+def metric_values(path: Path, **labels: str) -> dict[str, float]:
     """The samples with these labels, by name and other labels."""
     found = {}
     for family in text_string_to_metric_families(path.read_text()):
@@ -46,7 +46,7 @@ def test_every_metric_has_help_and_type_and_a_name_by_convention(path: Path) -> 
 
 def test_the_metrics_of_a_run_have_base_units(path: Path) -> None:
     write(path, outcome())
-    metrics = values(path, scope="all")
+    metrics = metric_values(path, scope="all")
     assert metrics["tfy_etl_last_run_duration_seconds"] == 30.5
     assert metrics["tfy_etl_last_run_timestamp_seconds"] == FINISHED.timestamp()
     assert metrics["tfy_etl_last_complete_run_timestamp_seconds"] == STARTED.timestamp()
@@ -57,7 +57,7 @@ def test_the_metrics_of_a_run_have_base_units(path: Path) -> None:
 def test_counters_accumulate_over_runs(path: Path) -> None:
     for status, code in (("succeeded", 0), ("failed", 1), ("failed", 1), ("partial", 3)):
         assert write(path, outcome(status=status, exit_code=code))
-    metrics = values(path, scope="all")
+    metrics = metric_values(path, scope="all")
     assert {name: metrics[f"tfy_etl_runs_total {name}"] for name in ("succeeded", "failed", "partial", "refused")} == {
         "succeeded": 1, "failed": 2, "partial": 1, "refused": 0,
     }  # fmt: skip
@@ -70,20 +70,20 @@ def test_counters_accumulate_over_runs(path: Path) -> None:
 def test_a_failed_run_keeps_the_time_of_the_last_complete_run(path: Path) -> None:
     write(path, outcome())
     write(path, outcome(status="failed", exit_code=1, last_complete_at=None, records={}))
-    metrics = values(path, scope="all")
+    metrics = metric_values(path, scope="all")
     assert metrics["tfy_etl_last_complete_run_timestamp_seconds"] == STARTED.timestamp()
     assert metrics["tfy_etl_last_run_exit_code"] == 1
 
 
 def test_without_a_complete_run_its_time_is_missing(path: Path) -> None:
     write(path, outcome(status="failed", exit_code=1, last_complete_at=None))
-    assert "tfy_etl_last_complete_run_timestamp_seconds" not in values(path, scope="all")
+    assert "tfy_etl_last_complete_run_timestamp_seconds" not in metric_values(path, scope="all")
 
 
 def test_a_run_that_found_the_lock_held_is_counted_and_is_not_the_last_run(path: Path) -> None:
     write(path, outcome(status="failed", exit_code=1))
     write(path, outcome(status="locked", exit_code=4, duration_s=0.1))
-    metrics = values(path, scope="all")
+    metrics = metric_values(path, scope="all")
     assert metrics["tfy_etl_runs_total locked"] == 1
     assert (metrics["tfy_etl_last_run_exit_code"], metrics["tfy_etl_last_run_duration_seconds"]) == (1, 30.5)
 
@@ -93,14 +93,14 @@ def test_scopes_share_a_file_and_do_not_mix(path: Path) -> None:
     write(path, outcome())
     write(path, outcome(scope=odd, requests=7))
     write(path, outcome())
-    assert values(path, scope="all")["tfy_etl_http_requests_total"] == 8
-    assert values(path, scope=odd)["tfy_etl_http_requests_total"] == 7
+    assert metric_values(path, scope="all")["tfy_etl_http_requests_total"] == 8
+    assert metric_values(path, scope=odd)["tfy_etl_http_requests_total"] == 7
 
 
 def test_metrics_of_another_release_are_replaced_and_reported(path: Path) -> None:
     path.write_text('# TYPE tfy_etl_runs_total counter\ntfy_etl_runs_total{other="label"} 3\n')
     assert not write(path, outcome())
-    assert values(path, scope="all")["tfy_etl_runs_total succeeded"] == 1
+    assert metric_values(path, scope="all")["tfy_etl_runs_total succeeded"] == 1
     assert write(path, outcome())
 
 
@@ -116,7 +116,7 @@ def test_metrics_of_another_release_are_replaced_and_reported(path: Path) -> Non
         (b'tfy_etl_runs_total{scope="all",status="failed"} 3\nnode_load1 0.5\n', "other programs, such as node_load1"),
     ],
 )
-def test_a_file_of_anything_else_is_refused_and_kept(content: bytes, reason: str, path: Path) -> None:
+def test_a_file_with_other_content_is_refused_and_kept(content: bytes, reason: str, path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(MetricsFileError, match=reason):
         write(path, outcome())
@@ -126,7 +126,7 @@ def test_a_file_of_anything_else_is_refused_and_kept(content: bytes, reason: str
 def test_an_empty_file_becomes_a_metrics_file(path: Path) -> None:
     path.touch()
     assert write(path, outcome())
-    assert values(path, scope="all")["tfy_etl_runs_total succeeded"] == 1
+    assert metric_values(path, scope="all")["tfy_etl_runs_total succeeded"] == 1
 
 
 @pytest.mark.parametrize("exists", [True, False])
@@ -138,7 +138,7 @@ def test_a_link_stays_and_its_target_is_replaced(*, exists: bool, tmp_path: Path
         write(target, outcome())
     write(link, outcome())
     assert link.is_symlink()
-    assert values(target, scope="all")["tfy_etl_runs_total succeeded"] == 1 + exists
+    assert metric_values(target, scope="all")["tfy_etl_runs_total succeeded"] == 1 + exists
 
 
 def test_a_link_to_itself_is_an_error(path: Path) -> None:
@@ -216,7 +216,7 @@ def test_jobs_that_end_at_the_same_time_lose_no_count(path: Path) -> None:
         each.start()
     for each in threads:
         each.join()
-    assert [values(path, scope=scope)["tfy_etl_http_requests_total"] for scope in "012"] == [32, 32, 32]
+    assert [metric_values(path, scope=scope)["tfy_etl_http_requests_total"] for scope in "012"] == [32, 32, 32]
 
 
 def test_a_missing_folder_is_not_created(tmp_path: Path) -> None:

@@ -15,14 +15,14 @@ FAILED = {"status": "failed", "exit_code": 1, "error": "The database failed.", "
 
 
 @pytest.fixture
-def hook() -> Iterator[OtlpReceiver]:
+def webhook() -> Iterator[OtlpReceiver]:
     with receiver() as listening:
         yield listening
 
 
-def test_a_message_is_one_object_with_the_outcome(hook: OtlpReceiver) -> None:
-    assert send(f"{hook.url}/hook?key=1", outcome(**FAILED), None) is None
-    (post,) = hook.posts
+def test_a_message_is_one_object_with_the_outcome(webhook: OtlpReceiver) -> None:
+    assert send(f"{webhook.url}/hook?key=1", outcome(**FAILED), None) is None
+    (post,) = webhook.posts
     assert (post.path, post.headers["Content-Type"]) == ("/hook?key=1", "application/json")
     assert post.headers["User-Agent"].startswith("tfy-etl/")
     message = post.json()
@@ -44,10 +44,10 @@ def test_a_message_is_one_object_with_the_outcome(hook: OtlpReceiver) -> None:
     }
 
 
-def test_the_message_of_a_partial_run_counts_rejected_records_and_has_warnings(hook: OtlpReceiver) -> None:
+def test_the_message_of_a_partial_run_counts_rejected_records_and_has_warnings(webhook: OtlpReceiver) -> None:
     partial = outcome(status="partial", exit_code=3, warnings=("one", "two"), last_complete_at=None)
-    assert send(hook.url, partial, None) is None
-    message = hook.posts[0].json()
+    assert send(webhook.url, partial, None) is None
+    message = webhook.posts[0].json()
     reason = "1 record was rejected; one; two"
     assert message["text"] == f"tfy-etl sync of https://plane.example: partial (exit code 3): {reason}"
     assert (message["rejected"], message["warnings"], message["last_complete_at"]) == (1, ["one", "two"], None)
@@ -65,16 +65,16 @@ def test_the_text_has_the_number_of_rejected_records(models: int, versions: int,
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
-def test_an_error_status_is_returned_without_retry(status: int, hook: OtlpReceiver) -> None:
-    hook.status = status
-    assert send(hook.url, outcome(**FAILED), None) == f"HTTP status {status}"
-    assert len(hook.posts) == 1
+def test_an_error_status_is_returned_without_retry(status: int, webhook: OtlpReceiver) -> None:
+    webhook.status = status
+    assert send(webhook.url, outcome(**FAILED), None) == f"HTTP status {status}"
+    assert len(webhook.posts) == 1
 
 
-def test_a_redirect_is_not_followed(hook: OtlpReceiver) -> None:
+def test_a_redirect_is_not_followed(webhook: OtlpReceiver) -> None:
     with receiver() as elsewhere:
-        hook.status, hook.location = 307, elsewhere.url
-        assert send(hook.url, outcome(**FAILED), None) == "HTTP status 307"
+        webhook.status, webhook.location = 307, elsewhere.url
+        assert send(webhook.url, outcome(**FAILED), None) == "HTTP status 307"
         assert elsewhere.posts == []
 
 
@@ -82,17 +82,17 @@ def test_a_redirect_is_not_followed(hook: OtlpReceiver) -> None:
     "url", ["http://127.0.0.1:9/secret-hook", "http://no-such-host.invalid/secret-hook", "http://[::1/secret-hook"]
 )
 def test_a_connection_error_is_returned_without_the_url(url: str) -> None:
-    failed = send(url, outcome(**FAILED), None)
-    assert failed
-    assert "secret-hook" not in failed
+    error = send(url, outcome(**FAILED), None)
+    assert error
+    assert "secret-hook" not in error
 
 
-def test_an_endless_response_times_out(hook: OtlpReceiver) -> None:
-    hook.drips = True
-    assert send(hook.url, outcome(**FAILED), None, seconds=0.5) == "no response within 0.5 s"
+def test_an_endless_response_times_out(webhook: OtlpReceiver) -> None:
+    webhook.drips = True
+    assert send(webhook.url, outcome(**FAILED), None, seconds=0.5) == "no response within 0.5 s"
 
 
-def test_a_certificate_must_be_trusted_and_may_be_by_the_ca_file_of_the_settings(tmp_path: Path) -> None:
+def test_a_certificate_is_trusted_only_with_its_ca_file(tmp_path: Path) -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -132,9 +132,9 @@ def test_markup_of_chat_services_is_escaped() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
-def test_message_to_this_machine_passes_no_proxy(
-    host: str, hook: OtlpReceiver, monkeypatch: pytest.MonkeyPatch
+def test_a_message_to_this_machine_bypasses_the_proxy(
+    host: str, webhook: OtlpReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTP_PROXY", hook.url)
+    monkeypatch.setenv("HTTP_PROXY", webhook.url)
     assert send(f"http://{host}:1/hook", outcome(**FAILED), None) == "ConnectError"
-    assert hook.posts == []
+    assert webhook.posts == []
