@@ -22,14 +22,14 @@ from tests.support.databases import postgres_server
 _COMPARED = ("wall", "cpu", "peak_mb")
 
 
-def rounds(bench: Benchmark, asked: argparse.Namespace) -> Iterable[list[Result]]:
+def rounds(bench: Benchmark, args: argparse.Namespace) -> Iterable[list[Result]]:
     """Yield the results of each round."""
-    tools = [each for each in TOOLS if not asked.only or each.name in asked.only]
-    for number in range(asked.rounds):
+    tools = [each for each in TOOLS if not args.only or each.name in args.only]
+    for number in range(args.rounds):
         first = number % len(tools)
         order = tools[first:] + tools[:first]
         results = []
-        for database in asked.database or DATABASES:
+        for database in args.database or DATABASES:
             for tool in order:
                 results += measurements(bench, tool, database, number)
         yield results
@@ -81,21 +81,21 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     """Run the benchmark, and write the results after each round."""
-    asked = options()
-    log(f"preparing {asked.models} models")
-    with running(asked.models) as (plane, dataset), postgres_server() as server:
+    args = options()
+    log(f"preparing {args.models} models")
+    with running(args.models) as (plane, dataset), postgres_server() as server:
         result: dict[str, Any] = environment_of(server) | {
             "data": {
-                "models": asked.models,
+                "models": args.models,
                 "versions_each": VERSIONS,
                 "metrics_each": METRICS,
                 **{state: expected(dataset, state) for state in STATES},
             },
             "page_size": PAGE_SIZE,
-            "plane": speeds(plane, asked.models * VERSIONS),
+            "plane": speeds(plane, args.models * VERSIONS),
         }
         measured: list[Result] = []
-        for results in rounds(Benchmark(plane=plane, dataset=dataset, server=server), asked):
+        for results in rounds(Benchmark(plane=plane, dataset=dataset, server=server), args):
             measured += results
             write("compare.json", result, summaries(measured), measured)
 

@@ -49,7 +49,7 @@ class Loaded:
         names = [name for (name,) in self.rows_of(_SQLITE_TABLES if self._file else _POSTGRESQL_TABLES)]
         quoted = (".".join(f'"{part}"' for part in name.split(".")) for name in names)
         return {
-            name: self.rows_of(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608 the name comes from the catalogue
+            name: self.rows_of(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608 names of the catalogue
             for name, table in zip(names, quoted, strict=True)
         }
 
@@ -104,8 +104,8 @@ def fresh(kind: str, folder: Path, server: str) -> Iterator[Loaded]:
 def cpu_of(process: psutil.Process) -> float:
     """Return the CPU seconds of a process and of its children that have ended."""
     try:
-        took = process.cpu_times()
+        times = process.cpu_times()
     except psutil.NoSuchProcess:
         return 0.0
     # The times of the parent include those of backends that have ended.
-    return float(took.user + took.system + took.children_user + took.children_system)
+    return float(times.user + times.system + times.children_user + times.children_system)

@@ -1,4 +1,4 @@
-"""A synthetic registry on disk: each list is one file, and a page is a slice of it, so that serving costs little.
+"""A synthetic registry on disk: each list is one file, and a page is a slice of it, which is cheap to serve.
 
 A dataset is a folder with a subfolder for each state of the registry. `base` is the registry as it was created.
 `changed` is the same after edits of a hundredth of the models. `deleted` lacks another hundredth of the models.
@@ -92,9 +92,9 @@ class _Writer:
 
     def close(self) -> None:
         """Write the indexes and the expected counts."""
-        for entity, written in self._lists.items():
-            self.expected[entity.replace("-", "_")] = len(written)
-            written.close()
+        for entity, list_writer in self._lists.items():
+            self.expected[entity.replace("-", "_")] = len(list_writer)
+            list_writer.close()
         (self._folder / "models.first").write_bytes(self._first_versions.tobytes())
         (self._folder / "models.repo").write_bytes(self._repos.tobytes())
         (self._folder / _EXPECTED).write_text(json.dumps(self.expected), encoding="ascii")
@@ -163,7 +163,7 @@ class Listed:
         return len(self._at) - 1
 
     @cached_property
-    def place(self) -> Mapping[bytes, int]:
+    def positions(self) -> Mapping[bytes, int]:
         """The position of each id."""
         ids = self._path.with_suffix(".ids").read_bytes().split(b"\n")
         return dict(zip(ids, range(len(ids)), strict=True))
@@ -173,9 +173,9 @@ class Listed:
         first, last = min(first, len(self)), min(last, len(self))
         return self._text[self._at[first] : max(self._at[last] - 1, self._at[first])]
 
-    def picked(self, places: Sequence[int]) -> bytes:
+    def join(self, positions: Sequence[int]) -> bytes:
         """Return the records at these positions, joined by commas."""
-        return b",".join([self.slice(place, place + 1) for place in places])
+        return b",".join([self.slice(position, position + 1) for position in positions])
 
 
 class Dataset:
@@ -193,7 +193,7 @@ class Dataset:
 
     def of_model(self, model_id: bytes) -> range:
         """Return the positions of the versions of a model."""
-        model = self.lists[MODELS].place.get(model_id)
+        model = self.lists[MODELS].positions.get(model_id)
         return range(0) if model is None else self._versions(model)
 
     def _versions(self, model: int) -> range:
@@ -207,15 +207,15 @@ class Dataset:
 
     @cached_property
     def _by_repo(self) -> dict[str, dict[bytes, Sequence[int]]]:
-        models: dict[bytes, array[int]] = {repo_id: array("Q") for repo_id in self.lists[ML_REPOS].place}
+        models: dict[bytes, array[int]] = {repo_id: array("Q") for repo_id in self.lists[ML_REPOS].positions}
         in_order = list(models.values())
         for model, repo in enumerate(self._repo):
             in_order[repo].append(model)
         return {
             MODELS: dict(models),
             MODEL_VERSIONS: {
-                repo_id: array("Q", (version for model in places for version in self._versions(model)))
-                for repo_id, places in models.items()
+                repo_id: array("Q", (version for model in positions for version in self._versions(model)))
+                for repo_id, positions in models.items()
             },
         }
 

@@ -51,26 +51,26 @@ def main() -> None:
     options.add_argument("--workers", type=int, default=8)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--json", type=Path)
-    given = options.parse_args()
-    figures = [measured(order, pace, given) for order in ORDERS for pace in PACES]
-    if given.json:
-        given.json.write_text(json.dumps([asdict(each) for each in figures], indent=1) + "\n", encoding="utf-8")
+    args = options.parse_args()
+    figures = [measured(order, pace, args) for order in ORDERS for pace in PACES]
+    if args.json:
+        args.json.write_text(json.dumps([asdict(each) for each in figures], indent=1) + "\n", encoding="utf-8")
     print(table(figures))
 
 
-def measured(order: str, pace: int, given: argparse.Namespace) -> Figures:
+def measured(order: str, pace: int, args: argparse.Namespace) -> Figures:
     """Read all lists of a few registries, with a change before every `pace`th request (0: none)."""
     readings: list[ListingRead] = []
     requests: list[int] = []
-    for seed in range(given.rounds):
-        registry = Registry.generate(seed, ml_repos=20, models=given.models, versions=5, metrics=0)
+    for seed in range(args.rounds):
+        registry = Registry.generate(seed, ml_repos=20, models=args.models, versions=5, metrics=0)
         registry.order = order
         with Simulator(registry) as plane:
             plane.before_request = work(registry, pace, seed)
-            settings = Settings(host=plane.url, api_key=plane.token, concurrency=given.workers)
+            settings = Settings(host=plane.url, api_key=plane.token, concurrency=args.workers)
             with (
                 Client(settings, plane.token) as client,
-                ListingReader(client, given.page_size, given.workers, settings.max_sweeps) as reader,
+                ListingReader(client, args.page_size, args.workers, settings.max_sweeps) as reader,
             ):
                 client.discover()
                 for endpoint in LISTINGS:
@@ -90,7 +90,7 @@ def measured(order: str, pace: int, given: argparse.Namespace) -> Figures:
 
 def work(registry: Registry, pace: int, seed: int) -> Callable[[int, str, dict[str, list[str]]], None]:
     """Return a hook that inserts, deletes or touches a record of the list that is being read."""
-    draw, numbers, lock = random.Random(seed), itertools.count(1), threading.Lock()  # noqa: S311 no secret
+    rng, numbers, lock = random.Random(seed), itertools.count(1), threading.Lock()  # noqa: S311 no secret
 
     def hook(_number: int, path: str, _query: dict[str, list[str]]) -> None:
         with lock:
@@ -99,23 +99,23 @@ def work(registry: Registry, pace: int, seed: int) -> Callable[[int, str, dict[s
             endpoint = path.rpartition("/")[2]
             parents = {"models": "ml-repos", "model-versions": "models"}
             ids = registry.ids(endpoint)
-            what = draw.choice(("insert", "delete", "touch"))
+            kind = rng.choice(("insert", "delete", "touch"))
             if endpoint == "ml-repos":
                 registry.add_ml_repo()
-            elif what == "insert":
+            elif kind == "insert":
                 insert = registry.add_model if endpoint == "models" else registry.add_version
-                insert(draw.choice(registry.ids(parents[endpoint])))
-            elif what == "delete":
-                (registry.delete_model if endpoint == "models" else registry.delete_version)(draw.choice(ids))
+                insert(rng.choice(registry.ids(parents[endpoint])))
+            elif kind == "delete":
+                (registry.delete_model if endpoint == "models" else registry.delete_version)(rng.choice(ids))
             else:
-                registry.touch(draw.choice(ids))
+                registry.touch(rng.choice(ids))
 
     return hook
 
 
 def table(figures: list[Figures]) -> str:
     """Format the figures, with the ratio of requests to a read without changes."""
-    calm = {each.order: each.requests for each in figures if not each.pace}
+    without_changes = {each.order: each.requests for each in figures if not each.pace}
     head = (
         "order of the lists", "a change before", "lists read", "one sweep", "two sweeps", "three sweeps", "unproven",
         "requests", "ratio",
@@ -132,7 +132,7 @@ def table(figures: list[Figures]) -> str:
             *(each.in_sweeps.get(str(sweeps), 0) for sweeps in (1, 2, 3)),
             each.unproven,
             each.requests,
-            f"{each.requests / calm[each.order]:.2f}",
+            f"{each.requests / without_changes[each.order]:.2f}",
         )
         for each in figures
     ]

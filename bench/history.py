@@ -1,7 +1,7 @@
 """Fills `changes` with a history that a registry of this size would have after a year of daily runs.
 
-For each version: its creation, one more tag change, one metric and one description; one in ten was in production, and
-came there by a tag that another version had before. The rows are made by SQL from those of the registry.
+For each version: its creation, a tag added and removed, a metric and a description. One version in ten also has
+the tag `production` added and removed. SQL derives the rows from those of the registry.
 """
 
 from collections.abc import Iterator

@@ -54,16 +54,16 @@ def main() -> None:
     parser.add_argument("--page-size", type=int, default=100)
     parser.add_argument("--latency", type=int, action="append", help="milliseconds, instead of 0, 50 and 200")
     parser.add_argument("--rounds", type=int, default=3)
-    asked = parser.parse_args()
-    with running(asked.models, states=(BASE,)) as (plane, dataset), postgres_server() as server:
+    args = parser.parse_args()
+    with running(args.models, states=(BASE,)) as (plane, dataset), postgres_server() as server:
         bench = Benchmark(plane=plane, dataset=dataset, server=server)
-        data = {"models": asked.models, "versions_each": VERSIONS, "metrics_each": METRICS}
-        result = environment_of(server) | {"data": data, "page_size": asked.page_size}
+        data = {"models": args.models, "versions_each": VERSIONS, "metrics_each": METRICS}
+        result = environment_of(server) | {"data": data, "page_size": args.page_size}
         measured: list[Result] = []
-        for number in range(asked.rounds):
-            for latency in asked.latency or LATENCIES:
+        for number in range(args.rounds):
+            for latency in args.latency or LATENCIES:
                 plane.switch(latency=latency / 1000)
-                measured += [{"round": number, "latency_ms": latency, **each} for each in loads(bench, asked.page_size)]
+                measured += [{"round": number, "latency_ms": latency, **each} for each in loads(bench, args.page_size)]
             summary = medians(measured, ("latency_ms", "tool", "concurrency"))
             write("latency.json", result, summary, measured)
 

@@ -24,7 +24,7 @@ from bench.environment import BARE
 
 ROOT = Path(__file__).parents[1]
 
-_LOOKS_A_SECOND = 20
+_SAMPLES_PER_SECOND = 20
 _MAXRSS_BYTES = 1024 if sys.platform == "linux" else 1
 _TAIL = 4000
 
@@ -66,12 +66,12 @@ def measured(command: Sequence[str], folder: Path, environment: Mapping[str, str
 def _watch(ended: Event, peaks: list[int]) -> None:
     """Update the peak memory of all child processes together."""
     this = psutil.Process()
-    while not ended.wait(1 / _LOOKS_A_SECOND):
-        held = 0
+    while not ended.wait(1 / _SAMPLES_PER_SECOND):
+        total = 0
         for process in this.children(recursive=True):
             with suppress(psutil.Error):
-                held += process.memory_info().rss
-        peaks[0] = max(peaks[0], held)
+                total += process.memory_info().rss
+        peaks[0] = max(peaks[0], total)
 
 
 def main() -> None:

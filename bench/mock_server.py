@@ -63,7 +63,7 @@ class MockServer:
         self._lock = threading.Lock()
         self._requests = self._bytes = 0
 
-    def converse(self, connection: socket.socket) -> None:
+    def serve_connection(self, connection: socket.socket) -> None:
         """Answer requests until the client disconnects."""
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         buffer = b""
@@ -82,7 +82,7 @@ class MockServer:
         method, target, _ = head.split(" ", 2)
         path, _, query = target.partition("?")
         if path == _CONTROL:
-            return 200, [self._controlled(parse_qs(query))]
+            return 200, [self._control(parse_qs(query))]
         try:
             _check(method, head)
             status, body = 200, self._body(path, parse_qs(query, keep_blank_values=True))
@@ -95,7 +95,7 @@ class MockServer:
             self._bytes += sum(map(len, body))
         return status, body
 
-    def _controlled(self, query: dict[str, list[str]]) -> bytes:
+    def _control(self, query: dict[str, list[str]]) -> bytes:
         with self._lock:
             served = Served(self._requests, self._bytes)
             self._requests = self._bytes = 0
@@ -114,27 +114,27 @@ class MockServer:
 
     def _one(self, entity: str, record_id: str) -> list[Piece]:
         listed = self._dataset.lists[entity]
-        place = listed.place.get(record_id.encode())
-        if place is None:
+        position = listed.positions.get(record_id.encode())
+        if position is None:
             raise Refused(404, f"no {entity} with id {record_id}")
-        return [b'{"data":', listed.slice(place, place + 1), b"}"]
+        return [b'{"data":', listed.slice(position, position + 1), b"}"]
 
     def _page(self, entity: str, query: dict[str, list[str]]) -> list[Piece]:
         offset, limit = _number(query, "offset", 0), _number(query, "limit", 100)
         if not 0 < limit <= MAX_LIMIT:
             raise Refused(422, f"limit should be from 1 to {MAX_LIMIT}")
         listed = self._dataset.lists[entity]
-        places = self._places(entity, query)
+        positions = self._positions(entity, query)
         # Adjacent records are one slice; others, such as the models of an ML repo, have to be joined.
-        if isinstance(places, range):
-            first = places.start + offset
-            records: Piece = listed.slice(first, max(first, min(first + limit, places.stop)))
+        if isinstance(positions, range):
+            first = positions.start + offset
+            records: Piece = listed.slice(first, max(first, min(first + limit, positions.stop)))
         else:
-            records = listed.picked(places[offset : offset + limit])
-        foot = b'],"pagination":{"total":%d,"offset":%d,"limit":%d}}' % (len(places), offset, limit)
+            records = listed.join(positions[offset : offset + limit])
+        foot = b'],"pagination":{"total":%d,"offset":%d,"limit":%d}}' % (len(positions), offset, limit)
         return [b'{"data":[', records, foot]
 
-    def _places(self, entity: str, query: dict[str, list[str]]) -> Sequence[int]:
+    def _positions(self, entity: str, query: dict[str, list[str]]) -> Sequence[int]:
         if "model_id" in query:
             return self._dataset.of_model(query["model_id"][0].encode())
         if "ml_repo_id" in query:
@@ -150,10 +150,10 @@ def _check(method: str, head: str) -> None:
 
 
 def _number(query: dict[str, list[str]], name: str, default: int) -> int:
-    given = query.get(name, [str(default)])[-1]
-    if not given.isdecimal():
+    text = query.get(name, [str(default)])[-1]
+    if not text.isdecimal():
         raise Refused(422, f"{name} should be a whole number")
-    return int(given)
+    return int(text)
 
 
 def _send(connection: socket.socket, status: int, body: list[Piece]) -> None:
@@ -176,7 +176,7 @@ def serve(dataset: Path) -> None:
         def accept() -> None:
             while True:
                 connection, _ = listening.accept()
-                threading.Thread(target=plane.converse, args=(connection,), daemon=True).start()
+                threading.Thread(target=plane.serve_connection, args=(connection,), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
         sys.stdin.read()
@@ -195,9 +195,9 @@ class Running:
         # A proxy from the environment does not apply to this machine.
         self._http = build_opener(ProxyHandler({}))
 
-    def switch(self, **how: Any) -> Served:
+    def switch(self, **settings: Any) -> Served:
         """Select a state and a latency; return what was served since the last call."""
-        query = "&".join(f"{name}={value}" for name, value in how.items())
+        query = "&".join(f"{name}={value}" for name, value in settings.items())
         with self._http.open(f"{self.url}{_CONTROL}?{query}") as answer:
             return Served(**json.load(answer))
 
@@ -243,19 +243,19 @@ def speed(plane: Running, versions: int, *, limit: int, connections: int, pages:
 
 
 def _drain(address: tuple[str, int], versions: int, limit: int, pages: int) -> None:
-    """Request pages of versions, and read them into one buffer, until the time is over."""
-    room = memoryview(bytearray(2**20))
+    """Request this number of pages of versions, and read them into one buffer."""
+    scratch = memoryview(bytearray(2**20))
     with socket.create_connection(address) as connection:
         for page in range(pages):
             target = f"{PREFIX}{MODEL_VERSIONS}?offset={page * limit % versions}&limit={limit}"
             connection.sendall(f"GET {target} HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode())
-            received = bytes(room[: connection.recv_into(room)])
+            received = bytes(scratch[: connection.recv_into(scratch)])
             while b"\r\n\r\n" not in received:
-                received += bytes(room[: connection.recv_into(room)])
+                received += bytes(scratch[: connection.recv_into(scratch)])
             head, _, body = received.partition(b"\r\n\r\n")
             missing = int(head.rpartition(b": ")[2]) - len(body)
             while missing:
-                missing -= connection.recv_into(room, min(missing, len(room)))
+                missing -= connection.recv_into(scratch, min(missing, len(scratch)))
 
 
 def speeds(plane: Running, versions: int) -> list[dict[str, float]]:
@@ -273,13 +273,13 @@ def main() -> None:
     parser.add_argument("dataset", type=Path, nargs="?", help="folder that bench.dataset has prepared")
     parser.add_argument("--measure", action="store_true", help="measure the speed of the server alone")
     parser.add_argument("--models", type=int, default=2000, help="number of models to measure with")
-    asked = parser.parse_args()
-    if asked.measure:
-        with running(asked.models) as (plane, _):
-            for served in speeds(plane, asked.models * VERSIONS):
+    args = parser.parse_args()
+    if args.measure:
+        with running(args.models) as (plane, _):
+            for served in speeds(plane, args.models * VERSIONS):
                 print(json.dumps(served))
-    elif asked.dataset:
-        serve(asked.dataset)
+    elif args.dataset:
+        serve(args.dataset)
     else:
         parser.error("name a dataset, or give --measure")
 

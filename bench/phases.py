@@ -54,14 +54,14 @@ class Clock:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self._within: list[str] = ["other"]
+        self._open_parts: list[str] = ["other"]
         self._since = time.perf_counter()
 
     def timed(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
         """Wrap a function so that its time counts for a part."""
 
         def timed_call(*arguments: Any, **named: Any) -> Any:
-            watch = self._main(part) if threading.current_thread() is threading.main_thread() else self._aside(part)
+            watch = self._main(part) if threading.current_thread() is threading.main_thread() else self._worker(part)
             with watch:
                 return call(*arguments, **named)
 
@@ -69,26 +69,26 @@ class Clock:
 
     @contextmanager
     def _main(self, part: str) -> Iterator[None]:
-        self.turn()
-        self._within.append(part)
+        self.add_elapsed()
+        self._open_parts.append(part)
         try:
             yield
         finally:
-            self.turn()
-            self._within.pop()
+            self.add_elapsed()
+            self._open_parts.pop()
 
     @contextmanager
-    def _aside(self, part: str) -> Iterator[None]:
+    def _worker(self, part: str) -> Iterator[None]:
         began = time.thread_time()
         try:
             yield
         finally:
             self.seconds[part] += time.thread_time() - began
 
-    def turn(self) -> None:
+    def add_elapsed(self) -> None:
         """Add the time since the last call to the current part of the main thread."""
         now = time.perf_counter()
-        self.seconds[self._within[-1]] += now - self._since
+        self.seconds[self._open_parts[-1]] += now - self._since
         self._since = now
 
 
@@ -103,7 +103,7 @@ class Silence:
 
 
 @contextmanager
-def watched(clock: Clock) -> Iterator[None]:
+def timed_parts(clock: Clock) -> Iterator[None]:
     """Time all parts inside this context."""
     before = [(owner, name, getattr(owner, name)) for _, owner, name in PARTS]
     for part, owner, name in PARTS:
@@ -125,11 +125,11 @@ def phases(plane: Running, database: str, server: str) -> dict[str, float]:
         migrate(loaded.url)
         gc.collect()
         clock, began = Clock(), time.perf_counter()
-        with watched(clock), Interrupts() as interrupts:
-            done = run(settings, interrupts=interrupts, progress=Silence())
-        clock.turn()
+        with timed_parts(clock), Interrupts() as interrupts:
+            summary = run(settings, interrupts=interrupts, progress=Silence())
+        clock.add_elapsed()
         wall = time.perf_counter() - began
-        assert done.complete  # noqa: S101 an incomplete run is not comparable
+        assert summary.complete  # noqa: S101 an incomplete run is not comparable
         return dict(clock.seconds) | {"wall": wall, "index": reindexing(loaded.url)}
 
 
@@ -151,22 +151,22 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--label", default="now")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     gc.set_threshold(50_000, 20, 100)  # as `tfy-etl sync` sets it
     measured: dict[str, list[dict[str, float]]] = defaultdict(list)
-    with running(asked.models, states=(BASE,)) as (plane, _), postgres_server() as server:
+    with running(args.models, states=(BASE,)) as (plane, _), postgres_server() as server:
         result = environment_of(server)
-        for _ in range(asked.rounds):
+        for _ in range(args.rounds):
             for database in DATABASES:
                 measured[database].append(phases(plane, database, server))
                 log(database, {part: round(seconds, 2) for part, seconds in measured[database][-1].items()})
     results = RESULTS / "phases.json"
-    kept = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
-    kept[asked.label] = {"at": result["at"], "models": asked.models, "rounds": asked.rounds} | {
+    stored = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
+    stored[args.label] = {"at": result["at"], "models": args.models, "rounds": args.rounds} | {
         database: {part: round(median(each.get(part, 0.0) for each in runs), 2) for part in ORDER}
         for database, runs in measured.items()
     }
-    results.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    results.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

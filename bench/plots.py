@@ -56,14 +56,14 @@ def compare() -> Figure:
 
 def bars(axes: Axes, summary: Sequence[Result]) -> None:
     """Draw a bar for each tool that succeeded, the first one on top."""
-    sound = [each for each in reversed(summary) if "error" not in each]
-    names = [each["tool"] for each in sound]
-    drawn = axes.barh(
+    succeeded = [each for each in reversed(summary) if "error" not in each]
+    names = [each["tool"] for each in succeeded]
+    container = axes.barh(
         names,
-        [each["wall"] for each in sound],
+        [each["wall"] for each in succeeded],
         color=[_OURS_COLOUR if name == OURS.name else _OTHERS_COLOUR for name in names],
     )
-    axes.bar_label(drawn, fmt="%.1f", padding=3)
+    axes.bar_label(container, fmt="%.1f", padding=3)
     axes.margins(x=0.18)
     axes.grid(visible=False, axis="y")
 
@@ -92,8 +92,8 @@ def latency() -> Figure:
     latencies = sorted({each["latency_ms"] for each in summary})
     figure, row = plt.subplots(1, len(latencies), figsize=(11, 3.6), layout="constrained", squeeze=False)
     for axes, milliseconds in zip(row[0], latencies, strict=True):
-        here = [each for each in summary if each["latency_ms"] == milliseconds]
-        for colour, (key, points) in zip(_COLOURS, lines(here, ("tool",)), strict=False):
+        at_latency = [each for each in summary if each["latency_ms"] == milliseconds]
+        for colour, (key, points) in zip(_COLOURS, lines(at_latency, ("tool",)), strict=False):
             if key == OURS.name:
                 axes.plot(
                     *zip(*((each["concurrency"], each["wall"]) for each in points), strict=True),

@@ -66,22 +66,22 @@ class Benchmark:
         self.plane.switch(state=state)
         loaded.settle()
         server_cpu = loaded.server_cpu()
-        took = measured(tool.at(loaded.url), folder, environment)
+        measurement = measured(tool.at(loaded.url), folder, environment)
         served = self.plane.switch()
         after = loaded.server_cpu()
         result = {
-            "wall": round(took.wall, 3),
-            "cpu": round(took.cpu, 3),
+            "wall": round(measurement.wall, 3),
+            "cpu": round(measurement.cpu, 3),
             "server_cpu": None if after is None or server_cpu is None else round(after - server_cpu, 2),
-            "peak_mb": round(took.peak_mb, 1),
+            "peak_mb": round(measurement.peak_mb, 1),
             "requests": served.requests,
             "bytes": served.bytes,
         }
-        return result | self._left(tool, loaded, state, took)
+        return result | self._check_rows(tool, loaded, state, measurement)
 
-    def _left(self, tool: Tool, loaded: Loaded, state: str, took: Measured) -> Result:
-        """Return the rows in the database, and their difference to what was served."""
-        found = loaded.found(tool.found) if tool.found else json.loads(took.out)
+    def _check_rows(self, tool: Tool, loaded: Loaded, state: str, measurement: Measured) -> Result:
+        """Return the numbers of loaded rows, and their differences from the served dataset."""
+        found = loaded.found(tool.found) if tool.found else json.loads(measurement.out)
         truth = expected(self.dataset, state)
         missing = {name: truth[name] - count for name, count in found.items() if count != truth[name]}
         if missing and tool.ours:
@@ -119,15 +119,15 @@ def medians(measured: Sequence[Result], keys: Sequence[str]) -> list[Result]:
 
 
 def _medians(results: Sequence[Result]) -> Result:
-    sound = [each for each in results if "error" not in each]
-    if not sound:
+    succeeded = [each for each in results if "error" not in each]
+    if not succeeded:
         return {"rounds": 0, "error": results[0]["error"]}
-    figures = {name: [each[name] for each in sound if each.get(name) is not None] for name in FIGURES}
+    figures = {name: [each[name] for each in succeeded if each.get(name) is not None] for name in FIGURES}
     return (
-        {"rounds": len(sound)}
+        {"rounds": len(succeeded)}
         | {name: median(values) for name, values in figures.items() if values}
         | {"wall_range": [min(figures["wall"]), max(figures["wall"])]}
-        | {name: sound[-1][name] for name in ("found", "missing", "tables")}
+        | {name: succeeded[-1][name] for name in ("found", "missing", "tables")}
     )
 
 

@@ -21,14 +21,14 @@ DEFAULT_PAGES = replace(OURS, command=sync(Settings().page_size))
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 
 
-def of_size(versions: int, server: str, asked: argparse.Namespace) -> list[Result]:
+def of_size(versions: int, server: str, args: argparse.Namespace) -> list[Result]:
     """Measure with this number of versions."""
     log(f"preparing {versions} versions")
     results = []
     with running(versions // VERSIONS, states=(BASE,)) as (plane, dataset):
         bench = Benchmark(plane=plane, dataset=dataset, server=server)
-        for number in range(asked.rounds):
-            for database in asked.database or DATABASES:
+        for number in range(args.rounds):
+            for database in args.database or DATABASES:
                 for result in bench.runs(DEFAULT_PAGES, database, (FIRST, AGAIN)):
                     log(f"{versions} versions:", database, "·", result["run"], "·", f"{result['wall']:.1f} s")
                     results.append({"versions": versions, "round": number, **result})
@@ -41,14 +41,14 @@ def main() -> None:
     parser.add_argument("--versions", type=int, action="append", help="sizes, instead of 10^3 to 10^6")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--database", action="append", choices=DATABASES)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     with postgres_server() as server:
         result = environment_of(server) | {
             "versions_each": VERSIONS, "metrics_each": METRICS, "page_size": Settings().page_size
         }  # fmt: skip
         measured: list[Result] = []
-        for versions in asked.versions or SIZES:
-            measured += of_size(versions, server, asked)
+        for versions in args.versions or SIZES:
+            measured += of_size(versions, server, args)
             summary = medians(measured, ("versions", "database", "run"))
             write("scaling.json", result, summary, measured)
 

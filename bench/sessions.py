@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-_SAMPLES_A_SECOND = 20
+_SAMPLES_PER_SECOND = 20
 
 # Runs try their own locks without waiting, so every wait is for another run's merge. A merge writes subjects first.
 _SESSIONS = """
@@ -31,23 +31,23 @@ class Sessions:
 
 @contextmanager
 def sampled(url: str) -> Iterator[Sessions]:
-    """Sample the other sessions of a database inside this context. Its tables exist."""
-    seen, ended = Sessions(), threading.Event()
+    """Sample the other sessions of a database inside this context; its tables must exist."""
+    sessions, ended = Sessions(), threading.Event()
     with psycopg.connect(url, autocommit=True) as connection:
-        watching = threading.Thread(target=_watch, args=(connection, seen, ended))
+        watching = threading.Thread(target=_watch, args=(connection, sessions, ended))
         watching.start()
         try:
-            yield seen
+            yield sessions
         finally:
             ended.set()
             watching.join()
 
 
-def _watch(connection: psycopg.Connection, seen: Sessions, ended: threading.Event) -> None:
+def _watch(connection: psycopg.Connection, sessions: Sessions, ended: threading.Event) -> None:
     before = time.monotonic()
-    while not ended.wait(1 / _SAMPLES_A_SECOND):
+    while not ended.wait(1 / _SAMPLES_PER_SECOND):
         ((connections, waiting, merging),) = connection.execute(_SESSIONS).fetchall()
         since, before = time.monotonic() - before, time.monotonic()
-        seen.most_connections = max(seen.most_connections, connections)
-        seen.waiting_s += waiting * since
-        seen.merging_s += merging * since
+        sessions.most_connections = max(sessions.most_connections, connections)
+        sessions.waiting_s += waiting * since
+        sessions.merging_s += merging * since

@@ -77,18 +77,18 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--runs", type=int, default=25)
     options.add_argument("--json", type=Path, default=RESULTS)
-    given = options.parse_args()
-    figures = measured(given.runs)
+    args = options.parse_args()
+    figures = measured(args.runs)
     print(table(figures))
     result = {
-        "runs": given.runs,
+        "runs": args.runs,
         "tfy_etl": etl.__version__,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "commands": [asdict(each) for each in figures],
     }
-    given.json.parent.mkdir(exist_ok=True)
-    given.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    args.json.parent.mkdir(exist_ok=True)
+    args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def measured(runs: int) -> list[Figures]:
@@ -113,12 +113,12 @@ def measured(runs: int) -> list[Figures]:
         Figures(
             command=name,
             modules=modules[name],
-            wall_ms=round(median(taken), 1),
-            over_python_ms=round(median(taken) - python, 1),
-            times_python=round(median(taken) / python, 1),
+            wall_ms=round(median(samples), 1),
+            over_python_ms=round(median(samples) - python, 1),
+            times_python=round(median(samples) / python, 1),
             cpu_ms=round(median(cpus[name]), 1),
         )
-        for name, taken in walls.items()
+        for name, samples in walls.items()
     ]
 
 
@@ -135,11 +135,11 @@ def start(line: Sequence[str], folder: str, plane: Simulator, *, code: int = 0) 
         text=True,
         check=False,
     )
-    took, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode != code:
         sys.exit(f"{' '.join(line)} ended with {done.returncode}: {done.stderr}")
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return 1000 * took, 1000 * used, done.stderr
+    return 1000 * seconds, 1000 * used, done.stderr
 
 
 def imported(command: Command, folder: str, plane: Simulator) -> int:

@@ -51,10 +51,10 @@ def times(loaded: Loaded, limit: float) -> Iterator[dict[str, Any]]:
         first = f"SELECT id FROM models ORDER BY id LIMIT {MODELS}"  # noqa: S608 a number of our own
         models = [f"'{key}'" for (key,) in loaded.rows_of(first)]
         for view in views.metadata.tables.values():
-            whole = f"SELECT * FROM {view.name}"  # noqa: S608 names of our own
-            result = {"name": view.name, **timed(reader, whole)}
+            all_rows = f"SELECT * FROM {view.name}"  # noqa: S608 names of our own
+            result = {"name": view.name, **timed(reader, all_rows)}
             if "model_id" in view.c and "seconds" in result:
-                of_one = [timed(reader, f"{whole} WHERE model_id = {each}") for each in models]
+                of_one = [timed(reader, f"{all_rows} WHERE model_id = {each}") for each in models]
                 if all("seconds" in each for each in of_one):
                     result["one_model"] = round(median(each["seconds"] for each in of_one), 4)
             yield result
@@ -99,11 +99,11 @@ def reading(loaded: Loaded, limit: float) -> Iterator[Reader]:
         yield Reader(read_server, lambda: int(backend.read_text().split()[0]) / 1e9)
 
 
-def of_size(versions: int, server: str, asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def of_size(versions: int, server: str, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield the times with this number of versions."""
     log(f"preparing {versions} versions")
     with running(versions // VERSIONS, states=(BASE,)) as (plane, _):
-        for database in asked.database or DATABASES:
+        for database in args.database or DATABASES:
             with (
                 tempfile.TemporaryDirectory(prefix="tfy-etl-bench-") as folder,
                 fresh(database, Path(folder), server) as loaded,
@@ -111,7 +111,7 @@ def of_size(versions: int, server: str, asked: argparse.Namespace) -> Iterator[d
                 measured(OURS.at(loaded.url), Path(folder), {"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN})
                 for statement in statements(loaded):
                     loaded.execute(statement)
-                for each in times(loaded, asked.limit):
+                for each in times(loaded, args.limit):
                     log(f"{versions} versions:", database, "·", *map(str, each.values()))
                     yield {"versions": versions, "database": database, **each}
 
@@ -122,15 +122,15 @@ def main() -> None:
     parser.add_argument("--versions", type=int, action="append", help="sizes, instead of 50,000 and 1,000,000")
     parser.add_argument("--database", action="append", choices=DATABASES)
     parser.add_argument("--limit", type=float, default=600.0, help="cancel a query after this many seconds")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     path = RESULTS / NAME
     with postgres_server() as server:
-        for versions in asked.versions or SIZES:
-            found = list(of_size(versions, server, asked))
+        for versions in args.versions or SIZES:
+            found = list(of_size(versions, server, args))
             before = json.loads(path.read_text(encoding="utf-8"))["times"] if path.exists() else []
             replaced = {(each["versions"], each["database"]) for each in found}
-            kept = [each for each in before if (each["versions"], each["database"]) not in replaced]
-            result = {**environment_of(server), "times": [*kept, *found]}
+            other_sizes = [each for each in before if (each["versions"], each["database"]) not in replaced]
+            result = {**environment_of(server), "times": [*other_sizes, *found]}
             path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

@@ -107,13 +107,14 @@ def version_rows(record: dict[str, Any]) -> Rows:
     )
     return {
         "model_versions": [row + _SYNCED_VALUES],
-        "model_version_tags": [(version_id, place, tag) for place, tag in enumerate(record["tags"] or ())],
+        "model_version_tags": [(version_id, position, tag) for position, tag in enumerate(record["tags"] or ())],
         "model_version_metrics": [
-            (version_id, place, each["key"], each["value"], int(each["step"]), each["timestamp"], _logged(each))
-            for place, each in enumerate(record["metrics"] or ())
+            (version_id, position, each["key"], each["value"], int(each["step"]), each["timestamp"], _logged(each))
+            for position, each in enumerate(record["metrics"] or ())
         ],
         "model_version_packages": [
-            (version_id, place, text, *_parted(text)) for place, text in enumerate(environment.get("pip_packages", ()))
+            (version_id, position, text, *_parse_name(text))
+            for position, text in enumerate(environment.get("pip_packages", ()))
         ],
     }
 
@@ -124,28 +125,28 @@ def _logged(metric: dict[str, Any]) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _parted(requirement: str) -> tuple[str, str, str | None]:
+def _parse_name(requirement: str) -> tuple[str, str, str | None]:
     parsed = Requirement(requirement)
     exact = [each.version for each in parsed.specifier if each.operator in {"==", "==="}]
     pinned = min((version for version in exact if not version.endswith(".*")), default=None)
     return canonicalize_name(parsed.name), str(parsed.specifier), pinned
 
 
-def loaded(pages: Pages, load: Load) -> None:
+def load_lists(pages: Pages, load: Load) -> None:
     """Load each page into the tables."""
     for endpoint, rows_of in zip(LISTS, (ml_repo_rows, model_rows, version_rows), strict=True):
         for page in pages.of(endpoint):
-            for table, rows in _together(map(rows_of, page)):
-                mirrored = _SYNCED if table in {"ml_repos", "models", "model_versions"} else ()
-                load(table, COLUMNS[table] + mirrored, rows)
+            for table, rows in _merged_by_table(map(rows_of, page)):
+                synced = _SYNCED if table in {"ml_repos", "models", "model_versions"} else ()
+                load(table, COLUMNS[table] + synced, rows)
 
 
-def _together(records: Iterable[Rows]) -> Iterator[tuple[str, list[Row]]]:
-    together: Rows = {}
+def _merged_by_table(records: Iterable[Rows]) -> Iterator[tuple[str, list[Row]]]:
+    merged: Rows = {}
     for tables in records:
         for table, rows in tables.items():
-            together.setdefault(table, []).extend(rows)
-    return iter(together.items())
+            merged.setdefault(table, []).extend(rows)
+    return iter(merged.items())
 
 
 def into_sqlite(file: str, pages: Pages) -> None:
@@ -159,7 +160,7 @@ def into_sqlite(file: str, pages: Pages) -> None:
         connection.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', rows)  # noqa: S608 names from our schema
 
     with connection:
-        loaded(pages, load)
+        load_lists(pages, load)
     connection.close()
 
 
@@ -176,19 +177,19 @@ def into_postgresql(url: str, pages: Pages) -> None:
 
         # Times without a time zone are UTC.
         cursor.execute("SET TIME ZONE 'UTC'")
-        loaded(pages, load)
+        load_lists(pages, load)
 
 
 def main() -> None:
     """Load all lists."""
     parser = options(__doc__)
     parser.add_argument("url")
-    asked = parser.parse_args()
-    pages = Pages(asked.page_size, asked.concurrency)
-    if asked.url.startswith("sqlite:///"):
-        into_sqlite(asked.url.removeprefix("sqlite:///"), pages)
+    args = parser.parse_args()
+    pages = Pages(args.page_size, args.concurrency)
+    if args.url.startswith("sqlite:///"):
+        into_sqlite(args.url.removeprefix("sqlite:///"), pages)
     else:
-        into_postgresql(asked.url, pages)
+        into_postgresql(args.url, pages)
 
 
 if __name__ == "__main__":

@@ -88,17 +88,17 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("--page-size", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=1)
-    asked = parser.parse_args()
-    parallel = _IN_PARALLEL | {"NORMALIZE__WORKERS": str(asked.workers)} if asked.workers > 1 else {}
-    kind = asked.url.split(":")[0]
+    args = parser.parse_args()
+    parallel = _IN_PARALLEL | {"NORMALIZE__WORKERS": str(args.workers)} if args.workers > 1 else {}
+    kind = args.url.split(":")[0]
     os.environ |= _SETTINGS | parallel | (_ONE_WRITER if kind == "sqlite" else {})
     loading = pipeline(
         "registry",
         pipelines_dir="dlt",
-        destination=destination(asked.url),
+        destination=destination(args.url),
         dataset_name=DATASET[kind],
     )
-    loading.run(source(asked.page_size), loader_file_format=FILE_FORMAT[kind]).raise_on_failed_jobs()
+    loading.run(source(args.page_size), loader_file_format=FILE_FORMAT[kind]).raise_on_failed_jobs()
 
 
 if __name__ == "__main__":

@@ -68,8 +68,8 @@ def options(description: str | None) -> argparse.ArgumentParser:
 
 def main() -> None:
     """Fetch and parse all pages, and discard them."""
-    asked = options(__doc__).parse_args()
-    pages = Pages(asked.page_size, asked.concurrency)
+    args = options(__doc__).parse_args()
+    pages = Pages(args.page_size, args.concurrency)
     print(json.dumps({endpoint.replace("-", "_"): sum(map(len, pages.of(endpoint))) for endpoint in LISTS}))
 
 

@@ -28,7 +28,7 @@ def configure(url: str) -> None:
     TARGET_CONFIG.write_text(json.dumps(target), encoding="utf-8")
 
 
-def piped() -> tuple[int, int, bytes]:
+def run_pipeline() -> tuple[int, int, bytes]:
     """Return the exit codes of tap and target, and the states that the target confirmed, one per line."""
     state = ["--state", str(STATE)] if STATE.exists() else []
     tap = [sys.executable, "-m", "bench.peers.singer_tap", "--config", str(TAP_CONFIG), *state]
@@ -39,17 +39,17 @@ def piped() -> tuple[int, int, bytes]:
     ):
         assert tapping.stdout is not None  # noqa: S101 it is a pipe
         tapping.stdout.close()  # so that the tap fails when the target ends
-        said, _ = targeting.communicate()
-    return tapping.returncode, targeting.returncode, said
+        output, _ = targeting.communicate()
+    return tapping.returncode, targeting.returncode, output
 
 
 def main() -> None:
     """Run tap and target once."""
     configure(sys.argv[1])
-    tap, target, said = piped()
+    tap, target, output = run_pipeline()
     if tap or target:
         sys.exit(f"The tap ended with code {tap}, the target with code {target}.")
-    if states := said.splitlines():
+    if states := output.splitlines():
         STATE.write_bytes(states[-1])
 
 

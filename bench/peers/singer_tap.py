@@ -55,7 +55,7 @@ class RegistryStream(RESTStream[int]):
         return BearerTokenAuthenticator(token=self.config["token"])
 
     def get_new_paginator(self) -> TotalPaginator:
-        """Pages by offset."""
+        """Return a paginator by offset."""
         return TotalPaginator(start_value=0, page_size=PAGE_SIZE)
 
     def get_url_params(self, context: Any, next_page_token: int | None) -> dict[str, Any]:  # noqa: ARG002 the SDK's signature

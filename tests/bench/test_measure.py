@@ -5,8 +5,8 @@ import pytest
 
 from bench.measure import Failed, measured
 
-HOLDS = "held = bytearray(150_000_000); import time; time.sleep(0.5)"
-WORKS = "import time\nwhile time.process_time() < 0.5: pass"
+ALLOCATE = "held = bytearray(150_000_000); import time; time.sleep(0.5)"
+USE_CPU = "import time\nwhile time.process_time() < 0.5: pass"
 
 
 def python(code: str) -> list[str]:
@@ -14,15 +14,15 @@ def python(code: str) -> list[str]:
 
 
 def test_memory_is_that_of_all_processes_together(tmp_path: Path) -> None:
-    alone = measured(python(HOLDS), tmp_path, {})
-    two = f"import subprocess, sys; each = [subprocess.Popen([sys.executable, '-c', {HOLDS!r}]) for _ in range(2)]\n"
+    alone = measured(python(ALLOCATE), tmp_path, {})
+    two = f"import subprocess, sys; each = [subprocess.Popen([sys.executable, '-c', {ALLOCATE!r}]) for _ in range(2)]\n"
     both = measured(python(two + "for process in each: process.wait()"), tmp_path, {})
     assert 150 < alone.peak_mb < 250
     assert 300 < both.peak_mb < 450
 
 
 def test_cpu_is_that_of_all_processes_together(tmp_path: Path) -> None:
-    both = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {WORKS!r}])\n{WORKS}"
+    both = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {USE_CPU!r}])\n{USE_CPU}"
     assert measured(python(both), tmp_path, {}).cpu > 1
 
 

@@ -32,22 +32,22 @@ def registry() -> Registry:
     return Registry.generate(1, ml_repos=5, models=120, versions=5, metrics=10, empty_share=0.0)
 
 
-def asked(url: str, path: str, *, token: str = TOKEN, **query: str | int) -> httpx.Response:
+def get(url: str, path: str, *, token: str = TOKEN, **query: str | int) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}"}
     return httpx.get(f"{url}{PREFIX}{path}", params=query, headers=headers, trust_env=False, timeout=patience())
 
 
 def listed(url: str, path: str, **query: str) -> list[Any]:
-    records: list[Any] = asked(url, path, limit=MAX_LIMIT, **query).json()["data"]
+    records: list[Any] = get(url, path, limit=MAX_LIMIT, **query).json()["data"]
     return records
 
 
 @pytest.mark.parametrize("offset", [0, 4, 99, 119, 120, 10_000])
 @pytest.mark.parametrize("endpoint", LISTS)
-def test_a_page_is_what_the_simulator_answers(plane: Running, registry: Registry, endpoint: str, offset: int) -> None:
+def test_a_page_equals_that_of_the_simulator(plane: Running, registry: Registry, endpoint: str, offset: int) -> None:
     with Simulator(registry, token=TOKEN) as simulator:
         for limit in (1, 7, 1000):
-            answers = [asked(url, endpoint, offset=offset, limit=limit) for url in (plane.url, simulator.url)]
+            answers = [get(url, endpoint, offset=offset, limit=limit) for url in (plane.url, simulator.url)]
             assert answers[0].content == answers[1].content
 
 
@@ -57,7 +57,7 @@ def test_a_filter_gives_the_records_of_that_model_or_repo_alone(plane: Running, 
     with Simulator(registry, token=TOKEN) as simulator:
         for endpoint, name, value in filters:
             answers = [
-                asked(url, endpoint, offset=2, limit=3, **{name: value}).json() for url in (plane.url, simulator.url)
+                get(url, endpoint, offset=2, limit=3, **{name: value}).json() for url in (plane.url, simulator.url)
             ]
             assert answers[0] == answers[1]
             assert answers[0]["pagination"]["total"] in {5, 24, 120}
@@ -66,41 +66,41 @@ def test_a_filter_gives_the_records_of_that_model_or_repo_alone(plane: Running, 
 def test_record_is_served_by_id_and_a_missing_one_is_404(plane: Running, registry: Registry) -> None:
     for endpoint in LISTS:
         record_id = registry.ids(endpoint)[-1]
-        assert asked(plane.url, f"{endpoint}/{record_id}").json() == {"data": registry.get(endpoint, record_id)}
-        assert asked(plane.url, f"{endpoint}/nobody").status_code == 404
+        assert get(plane.url, f"{endpoint}/{record_id}").json() == {"data": registry.get(endpoint, record_id)}
+        assert get(plane.url, f"{endpoint}/nobody").status_code == 404
 
 
 def test_unknown_requests_are_rejected(plane: Running) -> None:
-    assert asked(plane.url, MODELS, token="another").status_code == 401
-    assert asked(plane.url, MODELS, updated_since="2024").status_code == 400
-    assert asked(plane.url, MODELS, limit=1001).status_code == 422
-    assert asked(plane.url, MODELS, limit=0).status_code == 422
-    assert asked(plane.url, MODELS, offset="x").status_code == 422
-    assert asked(plane.url, "experiments").status_code == 404
+    assert get(plane.url, MODELS, token="another").status_code == 401
+    assert get(plane.url, MODELS, updated_since="2024").status_code == 400
+    assert get(plane.url, MODELS, limit=1001).status_code == 422
+    assert get(plane.url, MODELS, limit=0).status_code == 422
+    assert get(plane.url, MODELS, offset="x").status_code == 422
+    assert get(plane.url, "experiments").status_code == 404
 
 
-def test_it_counts_requests_and_the_bytes_of_bodies(plane: Running) -> None:
+def test_the_server_counts_requests_and_bytes_of_bodies(plane: Running) -> None:
     plane.switch()
-    bodies = [asked(plane.url, MODELS, limit=limit).content for limit in (3, 100)]
+    bodies = [get(plane.url, MODELS, limit=limit).content for limit in (3, 100)]
     assert plane.switch() == (2, sum(map(len, bodies)))
     assert plane.switch() == (0, 0)
 
 
-def test_half_of_the_edits_move_no_updated_at(served: tuple[Running, Path], plane: Running) -> None:
+def test_half_of_the_edits_do_not_change_updated_at(served: tuple[Running, Path], plane: Running) -> None:
     before = {endpoint: listed(plane.url, endpoint) for endpoint in LISTS}
     plane.switch(state=dataset.CHANGED)
     after = {endpoint: listed(plane.url, endpoint) for endpoint in LISTS}
     pairs = [pair for pair in zip(before[MODEL_VERSIONS], after[MODEL_VERSIONS], strict=True) if pair[0] != pair[1]]
-    counts, silent = pairs
+    counts, without_new_time = pairs
     assert counts[0]["updated_at"] < counts[1]["updated_at"]
     assert counts[1]["manifest"]["description"] == dataset.EDITED_TEXT
-    assert silent[0] | {"tags": [dataset.EDITED_TAG]} == silent[1]
-    moved = {
+    assert without_new_time[0] | {"tags": [dataset.EDITED_TAG]} == without_new_time[1]
+    touched = {
         new["id"]
         for old, new in zip(before[MODELS], after[MODELS], strict=True)
         if old["updated_at"] != new["updated_at"]
     }
-    assert moved == {counts[1]["model_id"]}
+    assert touched == {counts[1]["model_id"]}
     assert before[ML_REPOS] == after[ML_REPOS]
     expected = dataset.expected(served[1], dataset.CHANGED)
     assert (expected["edited descriptions"], expected["edited tags"]) == (1, 1)
@@ -110,13 +110,13 @@ def test_deleted_state_lacks_a_hundredth_of_the_models_with_versions(plane: Runn
     plane.switch(state=dataset.CHANGED)
     before = {endpoint: listed(plane.url, endpoint) for endpoint in LISTS}
     plane.switch(state=dataset.DELETED)
-    gone = before[MODELS][50]["id"]
-    assert listed(plane.url, MODELS) == [model for model in before[MODELS] if model["id"] != gone]
-    left = [version for version in before[MODEL_VERSIONS] if version["model_id"] != gone]
-    assert listed(plane.url, MODEL_VERSIONS) == left
-    assert listed(plane.url, MODEL_VERSIONS, model_id=gone) == []
+    deleted_id = before[MODELS][50]["id"]
+    assert listed(plane.url, MODELS) == [model for model in before[MODELS] if model["id"] != deleted_id]
+    remaining = [version for version in before[MODEL_VERSIONS] if version["model_id"] != deleted_id]
+    assert listed(plane.url, MODEL_VERSIONS) == remaining
+    assert listed(plane.url, MODEL_VERSIONS, model_id=deleted_id) == []
     in_repos = [listed(plane.url, MODELS, ml_repo_id=repo["id"]) for repo in before[ML_REPOS]]
-    assert {model["id"] for models in in_repos for model in models} == {m["id"] for m in before[MODELS]} - {gone}
+    assert {model["id"] for models in in_repos for model in models} == {m["id"] for m in before[MODELS]} - {deleted_id}
 
 
 def test_expected_counts_equal_the_served_records(served: tuple[Running, Path], plane: Running) -> None:

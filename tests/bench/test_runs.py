@@ -23,14 +23,14 @@ DIRECT = Tool(
     found=OUR_TABLES,
     runs=(FIRST,),
 )
-# The direct load has neither hashes nor leftovers, and writes JSON in another spelling.
-LEFT_OUT = {"content_hash", "extra", "first_seen_at", "last_changed_at", "metadata", "manifest"}
+# The direct load has neither hashes nor leftovers, and writes JSON in another notation.
+NOT_COMPARED = {"content_hash", "extra", "first_seen_at", "last_changed_at", "metadata", "manifest"}
 
 
-def said(loaded: Loaded, table: str) -> list[dict[str, Any]]:
+def compared_rows(loaded: Loaded, table: str) -> list[dict[str, Any]]:
     with engine_scope(loaded.url) as engine, engine.connect() as connection:
         rows = connection.execute(text(f"SELECT * FROM {table} ORDER BY 1, 2")).mappings()  # noqa: S608 our own tables
-        return [{name: value for name, value in row.items() if name not in LEFT_OUT} for row in rows]
+        return [{name: value for name, value in row.items() if name not in NOT_COMPARED} for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +54,11 @@ def test_tfy_etl_loads_all_rows_and_all_edits(bench: Benchmark, database: str) -
 
 
 def test_missing_rows_of_a_tool_are_reported(bench: Benchmark) -> None:
-    # It loads the same tables, but for the second state it is never run again.
-    sleepy = replace(
+    # It loads the same tables once, and does nothing in later runs.
+    runs_once = replace(
         DIRECT, command=("sh", "-c", f"test -e done || {' '.join(DIRECT.command)} && touch done"), runs=RUNS
     )
-    first, _, changed, deleted = bench.runs(sleepy, SQLITE, RUNS)
+    first, _, changed, deleted = bench.runs(runs_once, SQLITE, RUNS)
     assert first["missing"] == {}
     assert changed["run"] == CHANGED
     assert changed["missing"].items() >= {"edited descriptions": 1, "edited tags": 1}.items()
@@ -86,12 +86,12 @@ def test_direct_load_fills_columns_as_a_sync_does(bench: Benchmark, database: st
             environment = {"TFY_HOST": bench.plane.url, "TFY_API_KEY": TOKEN}
             for command in (tool.before_at(loaded.url), tool.at(loaded.url)):
                 measured(command, folder, environment)
-            columns[tool.name] = {table: said(loaded, table) for table in COLUMNS}
+            columns[tool.name] = {table: compared_rows(loaded, table) for table in COLUMNS}
     assert columns[OURS.name] == columns[DIRECT.name]
     assert all(columns[OURS.name].values())
 
 
-def of_round(number: int, tool: str, wall: float, **more: Any) -> dict[str, Any]:
+def measurement(number: int, tool: str, wall: float, **changes: Any) -> dict[str, Any]:
     figures = {
         "cpu": 1.0,
         "peak_mb": 100.0,
@@ -102,12 +102,12 @@ def of_round(number: int, tool: str, wall: float, **more: Any) -> dict[str, Any]
         "found": {},
         "tables": {},
     }
-    return {"round": number, "database": SQLITE, "run": FIRST, "tool": tool, "wall": wall, **figures, **more}
+    return {"round": number, "database": SQLITE, "run": FIRST, "tool": tool, "wall": wall, **figures, **changes}
 
 
 def test_ratios_are_computed_within_a_round_before_the_median() -> None:
     walls = {"tfy-etl": (10.0, 1.0, 2.0), "dlt": (20.0, 4.0, 12.0)}
-    measured = [of_round(number, name, wall) for name, each in walls.items() for number, wall in enumerate(each)]
+    measured = [measurement(number, name, wall) for name, each in walls.items() for number, wall in enumerate(each)]
     ours, dlt = summaries(measured)
     assert (ours["wall"], ours["ratios"]["wall"]) == (2.0, 1.0)
     # The medians alone would say 12 / 2 = 6.
@@ -116,7 +116,7 @@ def test_ratios_are_computed_within_a_round_before_the_median() -> None:
 
 def test_rounds_that_failed_are_left_out_of_medians_and_ratios() -> None:
     failed = {"round": 1, "database": SQLITE, "run": FIRST, "tool": "dlt", "error": "no disk"}
-    measured = [of_round(0, "tfy-etl", 1.0), of_round(1, "tfy-etl", 1.0), of_round(0, "dlt", 3.0), failed]
+    measured = [measurement(0, "tfy-etl", 1.0), measurement(1, "tfy-etl", 1.0), measurement(0, "dlt", 3.0), failed]
     _, dlt = summaries(measured)
     assert (dlt["rounds"], dlt["wall"], dlt["ratios"]["wall"]) == (1, 3.0, 3.0)
     (broken,) = summaries([failed])

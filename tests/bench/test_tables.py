@@ -17,14 +17,14 @@ FIGURES = {
 
 @pytest.fixture
 def comparison(tmp_path: Path) -> Callable[..., list[list[str]]]:
-    def made(*summary: dict[str, Any]) -> list[list[str]]:
+    def table(*summary: dict[str, Any]) -> list[list[str]]:
         (tmp_path / "compare.json").write_text(json.dumps({"summary": summary}), encoding="utf-8")
         tables = runpy.run_path(str(TABLES))
         tables["comparison"].__globals__["_RESULTS"] = tmp_path
         lines = tables["comparison"]("first load").splitlines()
         return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
-    return made
+    return table
 
 
 def test_row_shows_the_measurements(comparison: Callable[..., list[list[str]]]) -> None:
