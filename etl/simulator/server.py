@@ -20,7 +20,7 @@ from etl.simulator.faults import Fault, FaultContext
 from etl.simulator.http_types import Proceed, Request, Response
 from etl.simulator.routes import CONTROL_PATH, Api
 
-_POLL = 0.05
+_POLL = 0.01
 """Seconds that `stop` may wait for the thread that accepts connections."""
 
 

@@ -5,7 +5,6 @@ import random
 import shutil
 import signal
 import sqlite3
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -36,6 +35,7 @@ from tests.support.faults import (
     wait_for_the_lock,
 )
 from tests.support.load_factor import LOAD_FACTOR, is_time_to_report, repetitions, report
+from tests.support.preloaded_command import RunningCommand
 from tests.support.snapshot_reader import snapshots
 from tests.support.sync_env import SyncEnv, Tables, sync_env
 
@@ -50,7 +50,7 @@ CHECK_INDEXES = """
 """
 
 
-def send(number: signal.Signals, process: subprocess.Popen[str]) -> None:
+def send(number: signal.Signals, process: RunningCommand) -> None:
     process.send_signal(number)
 
 
@@ -162,7 +162,7 @@ def test_whatever_a_power_loss_leaves_of_a_file_is_sound_and_as_before_or_after(
     report("power losses", "sqlite", copies=found.total(), found=found)
 
 
-def leave(process: subprocess.Popen[str], file: Path, folders: Iterator[Path], draw: random.Random, part: str) -> None:
+def leave(process: RunningCommand, file: Path, folders: Iterator[Path], draw: random.Random, part: str) -> None:
     """While it writes and once it has written, copy the file and its log at moments when the process stands still."""
     for folder in islice(folders, {WRITING: 6, ENDED: 4}.get(part, 0)):
         time.sleep(draw.uniform(0, 0.03))

@@ -3,7 +3,6 @@
 import random
 import shutil
 import sqlite3
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from etl.store.dialects import sqlite
 from tests.support.disks import Disk, small_disk
 from tests.support.faults import COMPARING, LOGGED, at_request, change_everything, interrupt_in_phase, is_written
 from tests.support.load_factor import LOAD_FACTOR, repetitions, report
+from tests.support.preloaded_command import RunningCommand
 from tests.support.sync_env import SyncEnv, sync_env
 
 ROUNDS = repetitions(2, at_full_scale=60)
@@ -49,7 +49,7 @@ def small_env(migrated_file: Path, tmp_path: Path) -> Iterator[SyncEnv]:
         yield env
 
 
-def fill_disk(disk: Disk, room: int, _process: subprocess.Popen[str]) -> None:
+def fill_disk(disk: Disk, room: int, _process: RunningCommand) -> None:
     disk.fill(room)
 
 

@@ -81,7 +81,7 @@ def output_of(env: SyncEnv, *arguments: str, exit_code: int = 0) -> str:
 
 def output_of_new_interpreter(env: SyncEnv, *arguments: str, exit_code: int = 0) -> str:
     """The same of `sync` in a new interpreter, which reads PYTHONPATH and has the umask of this process."""
-    process = env.start(*arguments, "--log-level", "debug")
+    process = env.start_interpreter(*arguments, "--log-level", "debug")
     out, err = process.communicate(timeout=patience())
     assert process.returncode == exit_code, err
     return out + err
@@ -119,7 +119,7 @@ def test_no_command_shows_or_stores_a_secret(env: SyncEnv, folder: Path) -> None
 
 def test_processes_and_files_of_a_run_have_no_secret_even_after_a_kill(env: SyncEnv, folder: Path) -> None:
     output_of(env, "db", "upgrade")
-    with paused_run(env, "--log-level", "debug") as (process, go_on):
+    with paused_run(env, "--log-level", "debug", new_interpreter=True) as (process, go_on):
         proc = Path(f"/proc/{process.pid}")
         shown = (proc / "cmdline").read_text() + left(folder)
         children = [path.read_text() for path in proc.glob("task/*/children")]
@@ -142,7 +142,7 @@ def core_files_allowed() -> Iterator[None]:
 
 @pytest.mark.usefixtures("core_files_allowed")
 def test_a_crash_leaves_no_core_file_which_would_contain_the_token(env: SyncEnv, folder: Path) -> None:
-    with paused_run(env) as (process, _):
+    with paused_run(env, new_interpreter=True) as (process, _):
         limits = Path(f"/proc/{process.pid}/limits").read_text(encoding="ascii")
         process.send_signal(signal.SIGABRT)
         process.wait(patience())
@@ -159,7 +159,7 @@ def test_an_interrupted_run_in_development_mode_shows_no_secret(
     monkeypatch.setenv("PYTHONDEVMODE", "1")
     monkeypatch.setenv("PYTHONWARNINGS", "always")
     for number, code in ((signal.SIGINT, 130), (signal.SIGABRT, -signal.SIGABRT)):
-        with paused_run(env, "--log-level", "debug") as (process, go_on):
+        with paused_run(env, "--log-level", "debug", new_interpreter=True) as (process, go_on):
             process.send_signal(number)
             if number == signal.SIGINT:  # while a thread runs, the dump of all threads at SIGABRT can crash
                 go_on()
@@ -221,7 +221,7 @@ def test_libraries_with_debug_output_show_no_secret(
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 def test_demo_and_simulate_show_no_token_of_the_users_own(env: SyncEnv, folder: Path) -> None:
     output = output_of(env, "demo")
-    process = env.start("--port", "0", "--models", "1", command="simulate")
+    process = env.start_interpreter("--port", "0", "--models", "1", command="simulate")
     assert process.stdout is not None
     output += process.stdout.readline()
     process.terminate()

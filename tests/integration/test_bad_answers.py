@@ -143,7 +143,7 @@ def test_command_ends_as_expected_after_a_bad_answer(bad: BadAnswer, dialect: st
 def test_body_of_a_gigabyte_takes_bounded_memory(fault_name: str, migrated_file: Path) -> None:
     with sync_env(f"sqlite:///{migrated_file}") as env:
         env.plane.faults = [fault(f"{fault_name},endpoint=ml-repos")]
-        process = env.start("--dry-run")
+        process = env.start_interpreter("--dry-run")
         peak = peak_memory(process)
         _, err = process.communicate()
 

@@ -14,6 +14,7 @@ from etl.models import SyncRun
 from etl.simulator import Registry
 from etl.store import check_lock_free, open_engine
 from tests.support.patience import patience
+from tests.support.preloaded_command import RunningCommand
 from tests.support.sync_env import Row, SyncEnv, Tables
 
 
@@ -33,12 +34,10 @@ def at_request(env: SyncEnv, path: str, number: int, work: Callable[[], object])
     return happened
 
 
-def interrupt_at_request(
-    env: SyncEnv, request: int, fault: Callable[[subprocess.Popen[str]], object]
-) -> subprocess.Popen[str]:
+def interrupt_at_request(env: SyncEnv, request: int, fault: Callable[[RunningCommand], object]) -> RunningCommand:
     """Start a run, and inject a fault when it sends its nth request."""
     started = threading.Event()
-    running: list[subprocess.Popen[str]] = []
+    running: list[RunningCommand] = []
     requests: list[int] = []
 
     def hook(number: int, _path: str, _query: dict[str, list[str]]) -> None:
@@ -54,7 +53,7 @@ def interrupt_at_request(
     return running[0]
 
 
-def kill(process: subprocess.Popen[str], *, after: float) -> None:
+def kill(process: RunningCommand, *, after: float) -> None:
     time.sleep(after)
     process.kill()
 
@@ -96,10 +95,9 @@ class CrashOutcome:
         return message
 
 
-def read_phases(process: subprocess.Popen[str], on_phase: Callable[[str], object]) -> list[str]:
+def read_phases(process: RunningCommand, on_phase: Callable[[str], object]) -> list[str]:
     """Return all lines of a run; call `on_phase` at the start of each phase."""
     lines: list[str] = []
-    assert process.stderr is not None
     for line in process.stderr:
         lines.append(line)
         for part in PHASES[:-1]:
@@ -120,7 +118,7 @@ def durations(env: SyncEnv, *arguments: str) -> dict[str, float]:
 
 
 def interrupt_in_phase(
-    env: SyncEnv, part: str, after: float, fault: Callable[[subprocess.Popen[str]], object], *arguments: str
+    env: SyncEnv, part: str, after: float, fault: Callable[[RunningCommand], object], *arguments: str
 ) -> CrashOutcome:
     """Start a run, and inject a fault this many seconds after a phase began."""
     process = env.start("--lock-wait", "30", *arguments)
@@ -179,7 +177,9 @@ def wait_for_the_lock(env: SyncEnv) -> float:
 
 
 @contextmanager
-def paused_run(env: SyncEnv, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Callable[[], None]]]:
+def paused_run(
+    env: SyncEnv, *arguments: str, new_interpreter: bool = False
+) -> Iterator[tuple[RunningCommand | subprocess.Popen[str], Callable[[], None]]]:
     """Yield a run that waits for a response, and a function that lets it continue."""
     begun, gate = threading.Event(), threading.Event()
 
@@ -189,7 +189,7 @@ def paused_run(env: SyncEnv, *arguments: str) -> Iterator[tuple[subprocess.Popen
             gate.wait(patience())
 
     env.plane.before_request = hook
-    process = env.start(*arguments)
+    process = env.start_interpreter(*arguments) if new_interpreter else env.start(*arguments)
     try:
         assert begun.wait(patience())
         yield process, gate.set

@@ -33,7 +33,7 @@ from etl.simulator import Registry, Simulator
 from etl.store import open_engine
 from etl.store.engine import dialect_of
 from etl.sync import Interrupts, Summary, run
-from tests.support.preloaded_command import Done, run_preloaded
+from tests.support.preloaded_command import Done, RunningCommand, run_preloaded
 from tests.support.rebuild_records import rebuild
 
 TOKEN = "secret-of-these-tests"
@@ -82,7 +82,7 @@ class SyncEnv:
 
     plane: Simulator
     url: str
-    started: list[subprocess.Popen[str]] = field(default_factory=list)
+    started: list[RunningCommand | subprocess.Popen[str]] = field(default_factory=list)
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=20))
 
     @cached_property
@@ -107,8 +107,14 @@ class SyncEnv:
         """Sync in this process. Raises EtlError."""
         return run(self.settings(**given), interrupts=Interrupts(), progress=Silent())
 
-    def start(self, *arguments: str, command: str = "sync") -> subprocess.Popen[str]:
-        """Start the real command in a new interpreter, to send it signals or to look at its process."""
+    def start(self, *arguments: str, command: str = "sync") -> RunningCommand:
+        """Start the real command in a process of its own, to send it signals."""
+        process = RunningCommand([command, *arguments], env=self._variables())
+        self.started.append(process)
+        return process
+
+    def start_interpreter(self, *arguments: str, command: str = "sync") -> subprocess.Popen[str]:
+        """Start the real command in a new interpreter, to see its variables, its arguments and its memory."""
         process = subprocess.Popen(
             [sys.executable, "-m", "etl", command, *arguments],
             env=self._variables(),
