@@ -140,20 +140,18 @@ Parents = dict[str, tuple[str, str]]
 def expected_state(registry: Registry, before: State, parents: Parents, ml_repos: tuple[str, ...]) -> State:
     """Return the expected state after a run over these ML repos, or over all if there are none.
 
-    A version that cannot be stored stays as it was. It may hide another of its model, so none of those is deleted.
+    A version that cannot be stored stays as it was.
     """
     records = {record["id"]: record for record in registry.records("model-versions")}
     parents |= {each: (record["ml_repo_id"], record["model_id"]) for each, record in records.items()}
-    hidden = {record["model_id"] for record in records.values() if record.get("deep")}
     after = dict[str, Version]()
     for each in before.keys() | records.keys():
-        ml_repo, model = parents[each]
+        ml_repo, _model = parents[each]
         record = records.get(each)
-        unseen = record is None and model in hidden
         unread = bool(ml_repos) and ml_repo not in ml_repos
         if record and not record.get("deep") and not unread:
             after[each] = Version.of(to_rows(identify(Entity.MODEL_VERSIONS, record)))
-        elif each in before and (record or unseen or unread):
+        elif each in before and (record or unread):
             after[each] = before[each]
     return deepcopy(after)
 
