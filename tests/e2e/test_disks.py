@@ -1,5 +1,6 @@
 """SQLite on a full or read-only disk, and while other programs use the file."""
 
+import os
 import random
 import shutil
 import sqlite3
@@ -24,6 +25,7 @@ from tests.support.preloaded_command import RunningCommand
 from tests.support.sync_env import SyncEnv, sync_env
 
 ROUNDS = repetitions(2, at_full_scale=60)
+SEED = int(os.environ.get("TFY_ETL_TEST_SEED", random.randrange(10**6)))  # noqa: S311 no secret
 
 
 @pytest.fixture
@@ -60,7 +62,8 @@ def error_lines(stderr: str) -> list[str]:
 
 @pytest.mark.timeout(180 * LOAD_FACTOR)
 def test_a_run_whose_disk_fills_up_is_written_whole_or_fails_with_one_error(env: SyncEnv, disk: Disk) -> None:
-    draw = random.Random()  # noqa: S311 no secret
+    print(f"TFY_ETL_TEST_SEED={SEED}")  # noqa: T201 pytest shows it when the test fails
+    draw = random.Random(SEED)  # noqa: S311 no secret
     outcomes = Counter[str]()
     for number in range(ROUNDS):
         change_everything(env.registry, draw.randbytes(2_000).hex())
@@ -82,7 +85,7 @@ def test_a_run_whose_disk_fills_up_is_written_whole_or_fails_with_one_error(env:
         assert env.held() == env.served()
         outcomes["once committed" if written else outcome.part.strip(" …")] += 1
     assert outcomes["writing"]
-    report("disks filled", "sqlite", rounds=outcomes.total(), by_part=outcomes)
+    report("disks filled", "sqlite", rounds=outcomes.total(), seed=SEED, by_part=outcomes)
 
 
 def test_a_disk_that_is_full_from_the_start_is_an_error(env: SyncEnv, disk: Disk) -> None:
