@@ -9,7 +9,7 @@ from etl.models.types import RegistryJson, escape, unescape
 from etl.records import InvalidRecord, Rows, changes, embedded_version, identify, to_rows
 from etl.source.completeness.id_set import key_of
 from tests.support.rebuild_records import rebuild
-from tests.support.reference_decoder import said
+from tests.support.reference_decoder import decode
 from tests.support.sync_env import ROWS
 
 _JSON_COLUMNS = {"metadata", "manifest", "extra"}
@@ -34,7 +34,7 @@ def proven_rows(entity: Entity, raw: Any) -> Rows | None:
         rebuilt = rebuild(entity, kept, latest and _kept(to_rows(identify(Entity.MODEL_VERSIONS, latest))))
     except InvalidRecord:  # a model can be kept without its latest version
         return made
-    assert said(rebuilt) == said(raw), f"{raw!r} came back as {rebuilt!r}"
+    assert decode(rebuilt) == decode(raw), f"{raw!r} came back as {rebuilt!r}"
     assert identify(entity, rebuilt).content_hash == identified.content_hash
     return made
 

@@ -14,7 +14,7 @@ from etl.models import Base, Model, ModelVersion, RejectedRecord
 from tests.support.load_factor import LOAD_FACTOR, report
 from tests.support.malformed_records import KEPT, LARGE, REFUSED, BadRecord, mutated, nested, serve, served
 from tests.support.record_builders import a_model, a_version
-from tests.support.reference_decoder import said
+from tests.support.reference_decoder import decode
 from tests.support.served_records import agreeing, lost
 from tests.support.sync_env import ENTITIES, SyncEnv, sync_env
 
@@ -65,19 +65,19 @@ def test_invalid_records_are_rejected_whole_with_a_reason_and_the_others_are_sto
     assert [result[entity]["inserted"] for entity in ENTITIES] == [3, 12, 36]
     assert lost(env) == []
     assert env.registry_dump() == first
-    expected = [(bad.reason, said(served(name, bad))) for name, bad in REFUSED.items()]
-    found = [(row["reason"], said(json.loads(row["payload"]))) for row in rejected]
+    expected = [(bad.reason, decode(served(name, bad))) for name, bad in REFUSED.items()]
+    found = [(row["reason"], decode(json.loads(row["payload"]))) for row in rejected]
     assert sorted(map(str, found)) == sorted(map(str, expected))
 
 
-def test_number_with_too_many_digits_rejects_its_record_only(env: SyncEnv, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "set_int_max_str_digits", sys.set_int_max_str_digits)
+def test_number_with_too_many_digits_rejects_its_record_only(env: SyncEnv) -> None:
+    limit = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(0)  # the simulator could not write the number otherwise
     try:
         env.registry.put_raw("model-versions", "long", a_version(id="long", size=10**5000))
         result = env.result(exit_code=3)
     finally:
-        sys.set_int_max_str_digits(4300)
+        sys.set_int_max_str_digits(limit)
 
     row = env.row(RejectedRecord)
     assert (result["rejected"], result["model_versions"]["inserted"]) == (1, 36)

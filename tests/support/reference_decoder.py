@@ -27,9 +27,6 @@ def decode(value: Any, *, is_record: bool = True) -> Any:
     return (value,) if isinstance(value, bool) else value
 
 
-said = decode  # the name that tests/integration still imports
-
-
 def _instant(text: str) -> Any:
     if not _TIME.fullmatch(text):
         return text
