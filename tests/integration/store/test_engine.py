@@ -4,13 +4,14 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Engine, create_engine, event, make_url, text
 
 from etl.errors import ConfigError, LockHeld, StoreError
 from etl.store import RepoScope, check_lock_free, describe_database, engine_scope, open_engine
@@ -142,6 +143,21 @@ def test_database_is_described_by_product_and_name(migrated_url: str, dialect: s
     assert str(engine.url.database) in description
 
 
+@pytest.mark.parametrize("place", ["password", "query"])
+def test_description_of_a_server_shows_no_password(migrated_template: str, postgres_url: str, place: str) -> None:
+    secret = "pass-of-db"
+    url = make_url(postgres_url).set(database=migrated_template)
+    given = url.set(password=secret) if place == "password" else url.update_query_dict({"password": secret})
+    url_text = given.render_as_string(hide_password=False)
+    assert secret in url_text
+    with engine_scope(url_text) as engine:
+        description = describe_database(engine, url_text)
+
+    assert description.startswith("PostgreSQL 1")
+    assert migrated_template in description
+    assert secret not in description
+
+
 @pytest.mark.parametrize("read_only", [True, False])
 def test_a_sqlite_url_with_a_host_is_refused(read_only: bool) -> None:  # noqa: FBT001
     with pytest.raises(ConfigError, match="names no host"):
@@ -229,8 +245,27 @@ def test_a_lock_is_held_by_one_run_at_a_time(migrated_url: str) -> None:
 
 
 def test_lock_that_is_not_free_within_the_wait_raises_lock_held(migrated_url: str) -> None:
-    with engine_scope(migrated_url) as engine, run_lock(engine), pytest.raises(LockHeld), run_lock(engine, wait=0.3):
-        pass
+    wait = 1.2  # longer than PostgreSQL waits at least
+    with engine_scope(migrated_url) as engine, run_lock(engine):
+        start = time.monotonic()
+        with pytest.raises(LockHeld), run_lock(engine, wait=wait):
+            pass
+        assert time.monotonic() - start >= wait
+
+
+def test_lock_that_is_released_within_the_wait_is_taken(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = ExitStack()
+    waits = []
+
+    def release(seconds: float) -> None:
+        waits.append(seconds)
+        held.close()
+
+    monkeypatch.setattr(time, "sleep", release)  # both databases poll
+    with engine_scope(migrated_url) as engine, held:
+        held.enter_context(run_lock(engine))
+        with run_lock(engine, wait=60):
+            assert len(waits) == 1
 
 
 def test_file_is_locked_under_the_name_of_a_link_too(tmp_path: Path) -> None:
