@@ -133,12 +133,27 @@ def test_run_that_a_scope_refers_to_is_kept_even_if_a_later_one_was_complete(env
     assert run_prune(env)["sync_runs"] == 0
 
 
-def test_failed_run_is_deleted_and_a_running_one_kept(env: SyncEnv) -> None:
+def refused_run(env: SyncEnv) -> None:
+    """Sync, and then again after too many deletes."""
     env.sync()
     for model in env.registry.ids("models")[:6]:
         env.registry.delete_model(model)
     with pytest.raises(DeleteLimitExceeded):
         env.sync()
+
+
+def test_refused_run_is_deleted_and_the_complete_one_before_it_kept(env: SyncEnv) -> None:
+    refused_run(env)
+    runs = {row["status"]: row["id"] for row in env.rows(SyncRun)}
+    assert runs.keys() == {"succeeded", "refused"}
+    make_old(env)
+
+    assert run_prune(env)["sync_runs"] == 1
+    assert stored_runs(env) == {runs["succeeded"]}
+
+
+def test_failed_run_is_deleted_and_a_running_one_kept(env: SyncEnv) -> None:
+    refused_run(env)
     with env.connection() as connection:
         connection.execute(update(SyncRun).where(SyncRun.status == "refused").values(status="running"))
     make_old(env)
