@@ -50,8 +50,7 @@ def test_gather_returns_none_before_any_run_has_written(env: SyncEnv) -> None:
 
 def test_counts_are_those_of_the_source(env: SyncEnv, read_data: ReadData) -> None:
     registry = env.registry
-    sized, *unsized = registry.records("model-versions")[:3]
-    for version in unsized:
+    for version in registry.records("model-versions")[1:3]:
         registry.set_fields(version["id"], {"manifest": version["manifest"] | {"metadata": {}}})
     env.sync()
     registry.delete_model(registry.ids("models")[-1])
@@ -69,7 +68,6 @@ def test_counts_are_those_of_the_source(env: SyncEnv, read_data: ReadData) -> No
     assert sum(row["models"] for row in repos) == 11
     assert sum(row["versions_without_size"] for row in repos) == 2
     assert all(type(row[name]) is int for row in repos for name in ("models", "versions", "artifact_size_bytes"))
-    assert sized["id"] in registry.ids("model-versions")
 
 
 def test_first_load_is_no_change_and_changes_of_later_runs_are_listed(env: SyncEnv, read_data: ReadData) -> None:
