@@ -124,13 +124,17 @@ def test_an_interrupted_run_is_reported(metrics_file: Path, plane: Simulator, fo
     ) == (1, 130)
 
 
-def test_a_run_that_finds_the_lock_held_counts_as_locked(metrics_file: Path, known: Simulator, tfy_etl: Cli) -> None:
+def test_a_run_that_finds_the_lock_held_counts_as_locked_and_keeps_the_last_complete_run(
+    metrics_file: Path, known: Simulator, tfy_etl: Cli
+) -> None:
     tfy_etl("sync")
+    complete = metric_values(metrics_file)["tfy_etl_last_complete_run_timestamp_seconds"]
     with Store("sqlite:///tfy-registry.db") as store:
         store.lock(ALL_REPOS, 0)
         assert tfy_etl("sync").code == 4
     metrics = metric_values(metrics_file)
     assert (metrics["tfy_etl_runs_total locked"], metrics["tfy_etl_last_run_exit_code"]) == (1, 0)
+    assert metrics["tfy_etl_last_complete_run_timestamp_seconds"] == complete
 
 
 def test_the_time_of_the_last_complete_run_is_read_from_the_database(
