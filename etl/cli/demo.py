@@ -83,7 +83,7 @@ def _show_changes(out: Console, settings: Settings, run_id: str) -> None:
         with connection.begin():
             changes = list(queries.changes.recorded(connection, ChangeFilter(run_id=run_id)))
         production = queries.demo.in_production(connection, _TEAM)
-    _title(out, "What changed, as tfy-etl changes says it")
+    _title(out, "What changed, as tfy-etl changes shows it")
     for each in changes:
         out.print(f"  {sentence(each, sanitize)}", soft_wrap=True)
     _show_production(out, production)

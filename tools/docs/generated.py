@@ -93,7 +93,7 @@ def tables() -> str:
     return "\n".join(lines)
 
 
-_CHANGES = "What changed, as tfy-etl changes says it"
+_CHANGES = "What changed, as tfy-etl changes shows it"
 
 
 def demo() -> str:

@@ -28,7 +28,7 @@ def test_the_demo_announces_each_change_and_then_prints_its_sentence(folder: Pat
     done = tfy_etl("demo")
     assert (done.code, done.err) == (0, "")
     announced = done.out.partition("A day passes")[2].partition("\n\n")[0]
-    shown = done.out.partition("as tfy-etl changes says it\n")[2].partition("\n\n")[0]
+    shown = done.out.partition("as tfy-etl changes shows it\n")[2].partition("\n\n")[0]
     assert [line.strip() for line in shown.splitlines()] == SENTENCES
     assert {sentence.partition(":")[0].split()[0] for sentence in SENTENCES} == {
         name for name in announced.split() if "-" in name[1:]
