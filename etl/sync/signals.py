@@ -105,8 +105,9 @@ class Interrupts:
         """The error of a run that was interrupted."""
         if self._limit is None:
             return Interrupted("Interrupted: no record was written.")
+        unit = "second" if self._limit == 1 else "seconds"
         return TimeLimitExceeded(
-            f"The run took longer than {name_of('max_run_time')}, {self._limit:g} seconds: nothing was written. Raise "
+            f"The run took longer than {name_of('max_run_time')}, {self._limit:g} {unit}: nothing was written. Raise "
             "the limit, or find out why the control plane or the database is slow."
         )
 

@@ -89,4 +89,4 @@ def test_wait_for_the_lock_counts_towards_the_time_limit(env: SyncEnv) -> None:
     _, err = waiting.communicate(timeout=patience())
     done.set()
     assert (waiting.returncode, holder.wait(patience())) == (1, 0)
-    assert "The run took longer than --max-run-time, 1 seconds: nothing was written." in err
+    assert "The run took longer than --max-run-time, 1 second: nothing was written." in err
