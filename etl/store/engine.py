@@ -133,7 +133,7 @@ def engine_scope(text: str, *, read_only: bool = False) -> Iterator[Engine]:
 def describe_database(engine: Engine, text: str) -> str:
     """Describe the database: its kind, version and address."""
     if is_new_file(text):
-        return f"SQLite, {parse_url(text).database} is not there yet: sync creates it"
+        return f"SQLite, {parse_url(text).database} does not exist yet: sync creates it"
     with engine.connect() as connection:
         version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
     if engine.dialect.name == "sqlite":
@@ -148,4 +148,4 @@ def check_lock_free(engine: Engine) -> str:
         stack.enter_context(
             dialect_of(engine.url).run_lock(engine, lambda: stack.enter_context(engine.connect()), ALL_REPOS, 0)
         )
-        return "no other run is at work"
+        return "no other run is in progress"

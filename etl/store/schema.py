@@ -213,7 +213,7 @@ def _state(connection: Connection) -> _State:
     found = _current(connection)
     if found is None and (strange := Base.metadata.tables.keys() & tables):
         raise ConfigError(
-            f"The database has a table {min(strange)} already, which tfy-etl did not make: name another database."
+            f"The database has a table {min(strange)} already, not created by tfy-etl: name another database."
         )
     if found is not None and found not in revisions():
         raise SchemaMismatch(

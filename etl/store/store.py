@@ -159,7 +159,7 @@ def open_readonly(url: str) -> Iterator[Connection]:
     """Open a connection for queries or `prune`; ConfigError if the database does not exist."""
     if is_new_file(url):
         raise ConfigError(
-            f"{parse_url(url).database} is not there: tfy-etl sync creates it, or change {name_of('database_url')}."
+            f"{parse_url(url).database} does not exist: tfy-etl sync creates it, or change {name_of('database_url')}."
         )
     with engine_scope(url, read_only=True) as engine, dialect_of(engine.url).verify_unchanged(engine.url):
         schema.check(engine)

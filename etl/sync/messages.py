@@ -43,6 +43,6 @@ def ml_repo_label(ml_repo: dict[str, Any]) -> str:
 
 def unknown_ml_repos(unknown: Sequence[str], listed: Iterable[str]) -> UnknownMlRepo:
     """Return the error about ML repos that are not listed, with the labels of some that are."""
-    some = ", ".join(list(listed)[:10]) or "none at all"
-    message = f"The control plane knows no ML repo of the id {unknown[0]!r}: it lists {some}."
+    some = ", ".join(list(listed)[:10]) or "none"
+    message = f"The control plane has no ML repo with the id {unknown[0]!r}: it lists {some}."
     return UnknownMlRepo(message, ml_repos=tuple(unknown))

@@ -1,4 +1,4 @@
-"""The server dies, or ends a connection, while a run is at work."""
+"""The server dies, or ends a connection, during a run."""
 
 import os
 import random

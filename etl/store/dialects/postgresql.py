@@ -187,7 +187,7 @@ class PostgresqlDialect(DatabaseDialect):
         while not _take_all(connection, repos):
             if time.monotonic() >= deadline:
                 raise LockHeld(
-                    "Another run is at work on this database: wait for it to end. With "
+                    "Another run is in progress on this database: wait for it to end. With "
                     f"{name_of('lock_wait')}, in seconds, a sync waits by itself."
                 )
             time.sleep(_LOCK_POLL_S)

@@ -55,7 +55,7 @@ def _check_file(path: Path) -> None:
     if path.is_dir():
         raise ConfigError(f"{path} is a folder: name a file in {name_of('database_url')}.")
     if path.exists() and not path.is_file():
-        raise ConfigError(f"{path} is no file: name one in {name_of('database_url')}.")
+        raise ConfigError(f"{path} is not a file: name one in {name_of('database_url')}.")
     if not path.parent.is_dir():
         raise ConfigError(f"The folder {path.parent} does not exist: create it, or change {name_of('database_url')}.")
     if path.exists():
@@ -243,7 +243,7 @@ class SqliteDialect(DatabaseDialect):
                     f"Cannot write beside {path}: name a file elsewhere in {name_of('database_url')}."
                 ) from error
             raise LockHeld(
-                f"Another run is at work on {path}: wait for it to end. With {name_of('lock_wait')}, in seconds, "
+                f"Another run is in progress on {path}: wait for it to end. With {name_of('lock_wait')}, in seconds, "
                 "a sync waits by itself."
             ) from error
         except OSError as error:
@@ -328,7 +328,7 @@ class SqliteDialect(DatabaseDialect):
             )
         if "not a database" in text or "malformed" in text:
             return ConfigError(
-                f"{file_of(engine.url)} is no sound SQLite database ({text}): restore it, or name another file."
+                f"{file_of(engine.url)} is not a valid SQLite database ({text}): restore it, or name another file."
             )
         return StoreError(f"SQLite failed: {text}.")
 

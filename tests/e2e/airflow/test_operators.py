@@ -150,7 +150,7 @@ def test_on_lock_held_selects_how_a_held_lock_ends_the_task(
 
 def test_a_deleted_ml_repo_is_skipped_and_the_others_are_synced(env: SyncEnv) -> None:
     env.registry.delete_ml_repo("2")
-    with pytest.raises(AirflowFailException, match="knows no ML repo of the id"):
+    with pytest.raises(AirflowFailException, match="has no ML repo with the id"):
         run(ml_repos=["2", "3"])
     assert run(ml_repos=["2", "3"], skip_unknown_ml_repos=True)["ml_repo_ids"] == ["3"]
     with pytest.raises(AirflowSkipException, match="no longer exist: 2"):

@@ -177,7 +177,7 @@ def test_a_misspelt_variable_is_a_warning_and_has_no_effect(plane: Simulator) ->
 def test_an_unknown_ml_repo_is_an_error(plane: Simulator) -> None:
     done = sync("--ml-repo", "no-such", TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
     assert_error_line(
-        done, 2, "The control plane knows no ML repo of the id 'no-such': it lists 1 (risk), 2 (marketing)."
+        done, 2, "The control plane has no ML repo with the id 'no-such': it lists 1 (risk), 2 (marketing)."
     )
 
 
@@ -196,9 +196,9 @@ def test_an_unknown_ml_repo_is_an_error(plane: Simulator) -> None:
         (["--database-url", "sqlite:///no/such/folder.db"], "The folder no/such does not exist: create it, or"),
         (["--database-url", "sqlite:////proc/registry.db"], "Cannot write beside /proc/registry.db"),
         (["--database-url", "sqlite:////proc"], "/proc is a folder: name a file"),
-        (["--database-url", "sqlite:///text.db"], "text.db is no sound SQLite database (file is not a database)"),
+        (["--database-url", "sqlite:///text.db"], "text.db is not a valid SQLite database (file is not a database)"),
         (["--database-url", "sqlite:///text.db/x.db"], "The folder text.db does not exist"),
-        (["--database-url", "sqlite:///torn.db"], "torn.db is no sound SQLite database"),
+        (["--database-url", "sqlite:///torn.db"], "torn.db is not a valid SQLite database"),
     ],
 )
 def test_an_invalid_setting_or_database_is_an_error(

@@ -96,7 +96,7 @@ def test_after_a_prune_a_line_says_until_when_changes_were_pruned(model: str, tf
 def test_without_a_run_a_line_says_how_to_start(tfy_etl: Cli) -> None:
     missing = tfy_etl("changes")
     assert missing.code == 2
-    assert missing.err.startswith("Error: tfy-registry.db is not there: tfy-etl sync creates it")
+    assert missing.err.startswith("Error: tfy-registry.db does not exist: tfy-etl sync creates it")
     assert tfy_etl("db", "upgrade").code == 0
     for arguments in ((), ("--model", "fraud-scorer")):
         done = tfy_etl("changes", *arguments)

@@ -34,7 +34,7 @@ def test_before_the_first_run_every_check_passes_and_writes_nothing(
     done = tfy_etl("check")
     assert done.code == 0
     assert check_results(done.out) == ALL_OK
-    assert "is not there yet: sync creates it" in done.out
+    assert "does not exist yet: sync creates it" in done.out
     assert list(folder.iterdir()) == []
 
 
@@ -151,14 +151,14 @@ def test_foreign_tables_fail_the_check(command: str, known: Simulator, folder: P
         database.execute("CREATE TABLE models (x)")
     done = tfy_etl(command)
     assert done.code == 2
-    assert "has a table models already, which tfy-etl did not make" in done.out + done.err
+    assert "has a table models already, not created by tfy-etl" in done.out + done.err
 
 
 def test_a_database_path_that_is_a_device_fails_the_sync(known: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--database-url", "sqlite:////dev/null")
     assert (done.code, done.err) == (
         2,
-        "Error: /dev/null is no file: name one in TFY_ETL_DATABASE_URL or --database-url.\n",
+        "Error: /dev/null is not a file: name one in TFY_ETL_DATABASE_URL or --database-url.\n",
     )
     assert not Path("/dev/null.lock").exists()
 

@@ -26,7 +26,7 @@ def test_a_missing_file_is_an_error_and_not_created(tfy_etl: Cli, folder: Path) 
         2,
         "",
         (
-            "Error: tfy-registry.db is not there: tfy-etl sync creates it, or change "
+            "Error: tfy-registry.db does not exist: tfy-etl sync creates it, or change "
             "TFY_ETL_DATABASE_URL or --database-url.\n"
         ),
     )

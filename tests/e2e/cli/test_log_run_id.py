@@ -27,7 +27,7 @@ def test_the_error_line_of_a_failed_run_has_its_id(known: Simulator, tfy_etl: Cl
     done = tfy_etl("sync", "--log-format", "json", "--ml-repo", "no-such")
     last = json.loads(tfy_etl("status", "--output", "json").out)["runs"][0]
     lines = log_lines(done.err)
-    assert lines[-1]["event"].startswith("The control plane knows no ML repo of the id 'no-such'")
+    assert lines[-1]["event"].startswith("The control plane has no ML repo with the id 'no-such'")
     assert {line.get("run_id") for line in lines} == {last["id"]}
 
 

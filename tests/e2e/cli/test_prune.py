@@ -104,5 +104,5 @@ def test_prune_needs_neither_the_lock_nor_a_token(
 def test_prune_without_a_database_is_an_error(folder: Path, tfy_etl: Cli) -> None:
     done = tfy_etl("prune", "--keep", "90d")
     assert done.code == 2
-    assert "tfy-registry.db is not there" in done.err
+    assert "tfy-registry.db does not exist" in done.err
     assert list(folder.iterdir()) == []

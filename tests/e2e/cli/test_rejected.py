@@ -153,7 +153,7 @@ def test_rejected_without_a_database_is_an_error(database_url: str, arguments: l
     with sync_env(database_url) as env:
         (lines,) = rejected(env, *arguments, exit_code=2)
 
-        assert "is not there" in lines or "has no tables of tfy-etl yet" in lines
+        assert "does not exist" in lines or "has no tables of tfy-etl yet" in lines
         assert env.plane.log == []
 
 
@@ -169,7 +169,7 @@ def test_a_retry_fails_or_waits_if_a_run_holds_the_lock(env: SyncEnv) -> None:
         first.communicate(timeout=patience())
         waiting.communicate(timeout=patience())
 
-    assert "Another run is at work" in refused[-1]
+    assert "Another run is in progress" in refused[-1]
     assert (first.returncode, waiting.returncode) == (0, 0)
     assert env.held() == env.served()
 

@@ -90,7 +90,7 @@ def test_a_missing_database_is_a_one_line_error(tfy_etl: Cli) -> None:
     done = tfy_etl("report", "--out", "report.html")
     assert (done.code, done.out) == (2, "")
     assert done.err == (
-        "Error: tfy-registry.db is not there: tfy-etl sync creates it, or change "
+        "Error: tfy-registry.db does not exist: tfy-etl sync creates it, or change "
         "TFY_ETL_DATABASE_URL or --database-url.\n"
     )
 

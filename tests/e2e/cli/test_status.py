@@ -25,7 +25,7 @@ def test_runs_are_listed_newest_first_with_the_age_of_the_tables(known: Simulato
     assert lines[1].split() == ["started,", "UTC", "status", "mode", "read", "read", "changed", "rejected"]
     assert lines[2].split()[2:] == ["succeeded", "full", "6", "12", "20", "0"]
     assert lines[3].split()[2:] == ["failed", "full"]
-    assert lines[4].endswith("of the id 'no-such': it lists 1 (risk), 2 (marketing).")
+    assert lines[4].endswith("with the id 'no-such': it lists 1 (risk), 2 (marketing).")
     assert lines[5].startswith("Scope all: the last complete run was ")
 
 
@@ -90,7 +90,7 @@ def test_a_missing_database_fails_max_age(tfy_etl: Cli) -> None:
     done = tfy_etl("status", "--max-age", "6h")
     assert (done.code, done.out) == (2, "")
     assert done.err == (
-        "Error: tfy-registry.db is not there: tfy-etl sync creates it, or change "
+        "Error: tfy-registry.db does not exist: tfy-etl sync creates it, or change "
         "TFY_ETL_DATABASE_URL or --database-url.\n"
     )
 
@@ -183,7 +183,7 @@ def test_nagios_output_without_a_complete_run_is_not_ok(known: Simulator, tfy_et
 def test_nagios_output_without_a_database_is_unknown(tfy_etl: Cli) -> None:
     code, line = nagios(tfy_etl, "--max-age", "1h")
     assert code == 3
-    assert line.startswith("TFY-ETL UNKNOWN - tfy-registry.db is not there")
+    assert line.startswith("TFY-ETL UNKNOWN - tfy-registry.db does not exist")
 
 
 def test_critical_age_requires_nagios_output(tfy_etl: Cli) -> None:

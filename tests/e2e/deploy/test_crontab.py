@@ -101,7 +101,7 @@ def test_overlapping_runs_print_nothing_and_failed_runs_print_an_error(user: Use
         for path in (user.home / "registry").iterdir():
             shutil.chown(path, user.name)
         assert user.cron(sync) == ""
-    assert "Another run is at work" in (user.home / "registry" / "sync.log").read_text()
+    assert "Another run is in progress" in (user.home / "registry" / "sync.log").read_text()
     (user.home / "registry" / "token").write_text("not-the-token")
     head, reason = user.cron(sync).splitlines()
     assert head == "a run failed; the last line of ~/registry/sync.log:"

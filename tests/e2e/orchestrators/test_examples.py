@@ -48,4 +48,4 @@ def test_a_held_lock_counts_as_success_and_writes_nothing(orchestrator: Orchestr
         store.lock(ALL_REPOS, 0)
         succeeded, log = orchestrator.run()
     assert (succeeded, orchestrator.tries, orchestrator.env.dump()) == (True, 1, before), log
-    assert "Another run is at work" in log
+    assert "Another run is in progress" in log

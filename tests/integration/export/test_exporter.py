@@ -156,7 +156,7 @@ def test_unknown_table_raises_config_error_with_a_suggestion(synced: SyncEnv, fo
 
 
 def test_missing_database_writes_no_export(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="is not there"):
+    with pytest.raises(ConfigError, match="does not exist: tfy-etl sync"):
         export(f"sqlite:///{folder}.db", folder, "csv")
 
     assert list(folder.parent.iterdir()) == []

@@ -127,8 +127,8 @@ def test_path_that_cannot_be_a_database_is_refused(tmp_path: Path) -> None:
 def test_missing_file_is_described_and_not_created(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
     with engine_scope(url, read_only=True) as engine:
-        assert describe_database(engine, url) == f"SQLite, {tmp_path / 'new.db'} is not there yet: sync creates it"
-        assert check_lock_free(engine) == "no other run is at work"
+        assert describe_database(engine, url) == f"SQLite, {tmp_path / 'new.db'} does not exist yet: sync creates it"
+        assert check_lock_free(engine) == "no other run is in progress"
 
     assert is_new_file(url)
     assert not is_new_file("postgresql://host/db")
@@ -241,7 +241,7 @@ def test_a_lock_is_held_by_one_run_at_a_time(migrated_url: str) -> None:
     with engine_scope(migrated_url) as engine:
         with run_lock(engine), pytest.raises(LockHeld, match="--lock-wait"):
             check_lock_free(engine)
-        assert check_lock_free(engine) == "no other run is at work"
+        assert check_lock_free(engine) == "no other run is in progress"
 
 
 def test_lock_that_is_not_free_within_the_wait_raises_lock_held(migrated_url: str) -> None:

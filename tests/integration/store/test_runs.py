@@ -65,5 +65,8 @@ def test_complete_run_with_rejected_records_updates_its_scope(env: SyncEnv) -> N
 
 
 def test_database_before_the_first_run_raises_config_error(database_url: str) -> None:
-    with pytest.raises(ConfigError, match=r"has no tables of tfy-etl yet|is not there"), open_readonly(database_url):
+    with (
+        pytest.raises(ConfigError, match=r"has no tables of tfy-etl yet|does not exist: tfy-etl sync"),
+        open_readonly(database_url),
+    ):
         pass
