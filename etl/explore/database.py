@@ -146,7 +146,7 @@ def find_value(connection: Any, field: Parameter, text: str) -> str:
     if not found:
         raise ValueError(f"No {noun} is called {wanted!r}.")
     if len(values) > 1 and len(names) > 1:
-        raise ValueError(f"Several are called so: {', '.join(sorted(names))}. Write one of them.")
+        raise ValueError(f"Several have this name: {', '.join(sorted(names))}. Write one of them.")
     return str(values.pop() if len(values) == 1 else names.pop())
 
 

@@ -27,7 +27,7 @@ LABEL_QUERIES = {
 """The name of a record, for an id that is shown where no other column has the name."""
 
 _VIEW_GROUPS: Mapping[str, Sequence[str]] = {
-    "What is there now": (
+    "Current state": (
         "current_models",
         "current_model_versions",
         "tag_assignments",
@@ -41,7 +41,7 @@ _VIEW_GROUPS: Mapping[str, Sequence[str]] = {
         "production_history",
         "production_label_history",
     ),
-    "The copy itself": ("sync_freshness", "version_coverage"),
+    "State of the copy": ("sync_freshness", "version_coverage"),
 }
 _BOOKKEEPING = {
     "pruned_history",
@@ -137,7 +137,7 @@ def relation_groups() -> list[Group]:
     """Return the views by subject, then the tables of the registry, then those of the sync."""
     grouped = {name for names in _VIEW_GROUPS.values() for name in names}
     answers = [name for name in VIEWS if name not in grouped]
-    named = {"Answers to usual questions": answers} | dict(_VIEW_GROUPS)
+    named = {"Answers to common questions": answers} | dict(_VIEW_GROUPS)
     groups = [
         Group(title, [Relation(name, VIEWS[name].comment or "") for name in sorted(names)])
         for title, names in named.items()

@@ -34,7 +34,7 @@ def moment(name: str, text: str) -> datetime:
         return now - at if isinstance(at, timedelta) else at
     except (OverflowError, ConfigError) as error:
         raise ValueError(
-            f"{name}: {text!r} is no time. Write 2026-05-01, 2026-05-01T12:30Z, 2026-05-01 12:30+02:00, or 7d (ago)."
+            f"{name}: {text!r} is not a time. Write 2026-05-01, 2026-05-01T12:30Z, 2026-05-01 12:30+02:00, or 7d (ago)."
         ) from error
 
 
@@ -43,7 +43,7 @@ def specifiers(text: str) -> str:
     try:
         SpecifierSet(text)
     except InvalidSpecifier as error:
-        raise ValueError(f"range: {text!r} is no range of versions. Write <2.6 or >=2.0,<2.6.") from error
+        raise ValueError(f"range: {text!r} is not a range of versions. Write <2.6 or >=2.0,<2.6.") from error
     return text
 
 
@@ -51,7 +51,7 @@ def days(text: str) -> str:
     """Return a number of days, written as 7 or 7d; unchanged if it is empty. ValueError if the text is none."""
     found = _DAYS.fullmatch(text.strip().lower())
     if not found:
-        raise ValueError(f"days: {text!r} is no number of days. Write 7 or 7d.")
+        raise ValueError(f"days: {text!r} is not a number of days. Write 7 or 7d.")
     return found[1] or ""
 
 
@@ -59,7 +59,7 @@ def version_number(text: str, name: str = "version") -> str:
     """Return the number of a version, written as 3 or v3; unchanged if it is empty. ValueError if the text is none."""
     found = _NUMBER.fullmatch(text.strip().lower())
     if not found:
-        raise ValueError(f"{name}: {text!r} is no number of a version. Write 3 or v3.")
+        raise ValueError(f"{name}: {text!r} is not a version number. Write 3 or v3.")
     return str(int(found[1])) if found[1] else ""
 
 
@@ -67,7 +67,7 @@ def direction(text: str) -> str:
     """Return `higher`, `lower` or an empty text. ValueError if the text is something else."""
     word = text.strip().lower()
     if word not in {"", "higher", "lower"}:
-        raise ValueError(f"better: {text!r} is no direction. Write higher or lower.")
+        raise ValueError(f"better: {text!r} is not a direction. Write higher or lower.")
     return word
 
 
@@ -113,8 +113,8 @@ _BY_TYPE: Mapping[type | None, Callable[[str], Any]] = {
     datetime: stored_moment,
 }
 _EXPECTED: Mapping[Callable[[str], Any], str] = {
-    _whole: "is no number.",
-    float: "is no number.",
+    _whole: "is not a number.",
+    float: "is not a number.",
     _flag: "is neither yes nor no.",
-    stored_moment: "is no time. Write 2026-05-01, 2026-05-01T12:30Z, or 7d (ago).",
+    stored_moment: "is not a time. Write 2026-05-01, 2026-05-01T12:30Z, or 7d (ago).",
 }

@@ -54,6 +54,6 @@ FROM metric_changes
 WHERE NOT is_improvement AND :metric IN ('', key)
 ORDER BY ABS(scaled_change) DESC, ml_repo_name, model_name, to_version""",
         (METRIC._replace(about="its name; empty for all.", required=""),),
-        "Without metrics of which it is unknown whether higher or lower is better.",
+        "Omits metrics for which the better direction is unknown.",
     ),
 )

@@ -87,7 +87,7 @@ ORDER BY month DESC""",
     ),
     Question(
         "creators_no_longer_named",
-        "Which creators does no record name any more?",
+        "Which creators appear in no record any more?",
         """\
 SELECT display_name, author_kind, models, versions, last_created_at, last_deleted_at, subject_id
 FROM former_authors

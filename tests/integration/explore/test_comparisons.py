@@ -113,8 +113,8 @@ def test_page_of_two_times_shows_changes_in_sentences_and_has_pages(pages: Pages
     [
         ("/compare_versions", {"model": "no such", "from": "1", "to": "2"}, "No model is called 'no such'."),
         ("/compare_versions", {"model": MARKUP, "from": "1", "to": "99"}, "has no version 99: the newest is 2."),
-        ("/compare_versions", {"model": MARKUP, "from": "x", "to": "2"}, "from: 'x' is no number of a version."),
-        ("/compare_moments", {"from": "x"}, "from: 'x' is no time."),
+        ("/compare_versions", {"model": MARKUP, "from": "x", "to": "2"}, "from: 'x' is not a version number."),
+        ("/compare_moments", {"from": "x"}, "from: 'x' is not a time."),
         ("/compare_moments", {"from": "2d", "to": "3d"}, "from must be an earlier time than to."),
         ("/compare_moments", {"from": "2d", "model": MARKUP * 2}, "No model is called"),
     ],

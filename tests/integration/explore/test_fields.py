@@ -21,13 +21,13 @@ def test_names_are_found_in_any_letter_case_and_with_their_ml_repo(pages: Pages)
 @pytest.mark.parametrize(
     ("path", "parameters", "answer"),
     [
-        ("/what_changed", {"days": "x"}, "days: 'x' is no number of days. Write 7 or 7d."),
-        ("/cleanup_by_model", {"days": "-1"}, "days: '-1' is no number of days. Write 7 or 7d."),
+        ("/what_changed", {"days": "x"}, "days: 'x' is not a number of days. Write 7 or 7d."),
+        ("/cleanup_by_model", {"days": "-1"}, "days: '-1' is not a number of days. Write 7 or 7d."),
         ("/what_changed", {"model": "no such"}, "No model is called 'no such'."),
         ("/in_production", {"ml_repo": MARKUP}, f"No ML repo is called {MARKUP!r}."),
-        ("/version_at", {"model": "fraud-scorer", "version": "latest"}, "is no number of a version. Write 3 or v3."),
+        ("/version_at", {"model": "fraud-scorer", "version": "latest"}, "is not a version number. Write 3 or v3."),
         ("/best_versions", {"metric": "no such"}, "No metric is called 'no such'."),
-        ("/best_versions", {"metric": MARKUP, "better": "more"}, "'more' is no direction. Write higher or lower."),
+        ("/best_versions", {"metric": MARKUP, "better": "more"}, "'more' is not a direction. Write higher or lower."),
         ("/versions_with_package", {"package": "no such"}, "No package is called 'no such'."),
     ],
 )
@@ -68,7 +68,7 @@ def test_package_question_takes_a_range_of_versions(pages: Pages) -> None:
         assert (used["model_version_id"] in found) is is_found
     wrong = pages.response("/package_in_production", package=name, range="newer than 2")
     assert wrong.status_code == 400
-    assert "is no range of versions. Write &lt;2.6" in wrong.text
+    assert "is not a range of versions. Write &lt;2.6" in wrong.text
 
 
 @pytest.mark.parametrize("question", ["tags_at", "registry_at", "models_at", "production_at"])
@@ -89,5 +89,5 @@ def test_time_is_accepted_in_any_spelling(question: str, pages: Pages) -> None:
         assert pages.rows(f"/{question}", at=at) == expected, at
     wrong = pages.response(f"/{question}", at="no time")
     assert wrong.status_code == 400
-    assert "at: &#39;no time&#39; is no time. Write 2026-05-01" in wrong.text
+    assert "at: &#39;no time&#39; is not a time. Write 2026-05-01" in wrong.text
     assert 'value="no time"' in wrong.text

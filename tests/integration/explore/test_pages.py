@@ -154,8 +154,8 @@ def test_filters_compare_numbers_flags_and_times_by_value(pages: Pages) -> None:
     ):
         assert 0 < len(found) == expected
     for filters, answer in (
-        ({"created_at__gt": "soon"}, "created_at: 'soon' is no time. Write 2026-05-01"),
-        ({"version__lt": "two"}, "version: 'two' is no number."),
+        ({"created_at__gt": "soon"}, "created_at: 'soon' is not a time. Write 2026-05-01"),
+        ({"version__lt": "two"}, "version: 'two' is not a number."),
         ({"is_latest": "perhaps"}, "is_latest: 'perhaps' is neither yes nor no."),
     ):
         wrong = pages.response("/current_model_versions", **filters)

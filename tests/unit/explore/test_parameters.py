@@ -34,7 +34,7 @@ def test_an_invalid_time_is_an_error_with_an_example(text: str) -> None:
 
 def test_an_invalid_range_of_versions_is_an_error() -> None:
     assert parameters.specifiers(">=2.0,<2.6") == ">=2.0,<2.6"
-    with pytest.raises(ValueError, match="is no range of versions"):
+    with pytest.raises(ValueError, match="is not a range of versions"):
         parameters.specifiers("newer than 2")
 
 
