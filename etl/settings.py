@@ -182,7 +182,7 @@ class Settings:
     max_records: int = _sync(
         _REQUESTS,
         10_000_000,
-        "Records of one kind after which their lists count as endless, and reading ends.",
+        "Stop reading the lists of one kind of record after this many, because they seem endless.",
         minimum=1,
     )
     dry_run: bool = _sync(_RUN, False, "Print the plan and the counts without writing anything.")
@@ -200,8 +200,10 @@ class Settings:
         "Tags and aliases that mark production, comma-separated, such as prod,serving. They replace the stored words, "
         "at first prod,production,live,champion.",
     )
-    lower_is_better: str | None = _words(None, "More words in names of metrics where less is better: churn,spend.")
-    higher_is_better: str | None = _words(None, "More words in names of metrics where more is better: uplift.")
+    lower_is_better: str | None = _words(
+        None, "More words in the names of metrics that are better if lower: churn,spend."
+    )
+    higher_is_better: str | None = _words(None, "More words in the names of metrics that are better if higher: uplift.")
 
     keep: timedelta | None = _prune(_RETENTION, None, "Keep run history younger than this, such as 90d or 26w.")
 

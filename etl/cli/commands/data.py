@@ -84,8 +84,8 @@ def changes(ctx: click.Context, /, **which: Any) -> None:
 def diff(ctx: click.Context, /, model: str | None, output: str, **how: Any) -> None:
     """Show what differs between two moments, or two versions.
 
-    One line for each difference, with names. A field that changed and changed back is no difference. MODEL is a name,
-    REPO/NAME, FQN or id. --to requires --from; --ml-repo and --full require --dry-run.
+    One line for each difference, with names. A field that changed and changed back is not a difference. MODEL is a
+    name, REPO/NAME, FQN or id. --to requires --from; --ml-repo and --full require --dry-run.
     """
     _check_options_of_diff(ctx)
     if how["versions"] and model is None:
