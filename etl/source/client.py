@@ -100,7 +100,7 @@ class Client:
     def discover(self) -> str:
         """Find the prefix where the API answers; remember and return it.
 
-        Raises TokenRefused, NotAControlPlane, or SourceError if the control plane gives no good answer.
+        Raises TokenRefused, NotAControlPlane, or SourceError if the control plane gives no valid answer.
         """
         forbidden: Forbidden | None = None
         for prefix in self._candidates:
@@ -118,7 +118,7 @@ class Client:
                 _log.info("the API of %s is at %s", self._host, prefix)
                 return prefix
         raise forbidden or NotAControlPlane(
-            f"{self._host} does not answer as a control plane does below {' or '.join(self._candidates)}: "
+            f"{self._host} does not answer like a control plane below {' or '.join(self._candidates)}: "
             f"it may be a login page or another service; check {name_of('host')}, and {name_of('api_prefix')}."
         )
 

@@ -105,12 +105,14 @@ class ListingRead:
         if self.repeats:
             return "is the same page at every offset: the server ignores `offset`, or serves a sample."
         if self.endless == "total":
-            return f"does not end at twice its `total`, which is {self.total}: reading it ended there."
+            return f"does not end at twice its `total` of {self.total}: reading stopped there."
         if self.endless == "max_records":
             limit = name_of("max_records")
-            return f"goes beyond {limit}: if there are that many {self.listing.endpoint}, raise the limit."
+            return f"has more records than {limit}: if there are that many {self.listing.endpoint}, raise the limit."
         sweeps = "1 sweep" if self.sweeps == 1 else f"{self.sweeps} sweeps"
-        return f"could not be proven complete in {sweeps}: it moves, or the server answers unsteadily."
+        return (
+            f"could not be proven complete in {sweeps}: it changes during the read, or the responses are inconsistent."
+        )
 
     def cancel_pending(self) -> None:
         """Cancel all fetches that have not begun."""
@@ -224,7 +226,7 @@ class ListingReader:
                 smaller = max((number for number in refusal.named if 0 < number < size), default=size // 2)
                 if smaller < self.page_size:
                     self._resize(smaller, smaller)
-                    _log.warning("pages of %d instead of %d records: the server takes no more", smaller, size)
+                    _log.warning("pages of %d instead of %d records: the server accepts no more", smaller, size)
             except TooLarge:
                 if size == 1:
                     raise

@@ -94,7 +94,7 @@ def parse_envelope(answer: Response, shape: Shape, secret: str) -> dict[str, Any
         what = "an HTML page" if page[1] == b"<" else "text that is not JSON"
         raise NotJson(f"{answer.path} answered {answer.status} with {what}")
     kind = MalformedResponse if content is None else NotApiResponse
-    raise kind(f"{answer.path} answered {answer.status} with other JSON than expected")
+    raise kind(f"{answer.path} answered {answer.status} with unexpected JSON")
 
 
 def _json(body: bytes | bytearray) -> Any:

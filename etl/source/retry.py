@@ -76,7 +76,7 @@ class Retry:
         except TransientError as last:
             tries = "1 try" if attempt.num == 1 else f"{attempt.num} tries"
             raise SourceUnavailable(
-                f"The control plane gave no good answer in {tries}; the last: {last}. "
+                f"The control plane gave no valid answer in {tries}; the last: {last}. "
                 f"{last.advice[0].upper()}{last.advice[1:]}."
             ) from last
         raise AssertionError  # for the type checker: the loop returns or raises

@@ -91,7 +91,7 @@ class Transport:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError) as error:
             # The error text may quote headers, including the token.
             kind = InvalidPath if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8" else ConfigError
-            raise kind(f"{self._base} cannot be asked for {path}: look for odd characters.") from None
+            raise kind(f"Cannot request {path} from {self._base}: check both for invalid characters.") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise self._failure(path, error) from error
 

@@ -97,7 +97,7 @@ PASSWORD = "the field Token (password) of the connection 'plane'"
         ({"host": "http://127.0.0.1:9"}, ("Nothing listens on port 9", HOST)),
         ({"host": "https://a:b@plane.example"}, ("must not contain a user", PASSWORD)),
         ({"host": "https://plane.example/api/ml/v1"}, ("Remove /api/ml/v1 from", HOST, "(api_prefix)")),
-        ({"extra": {"api_prefix": "/wrong"}}, ("does not answer as a control plane does", "API prefix (api_prefix)")),
+        ({"extra": {"api_prefix": "/wrong"}}, ("does not answer like a control plane", "API prefix (api_prefix)")),
         ({"extra": {"ca_bundle": "/no/such/file.pem"}}, ("Cannot read the CA file /no/such/file.pem",)),
     ],
 )

@@ -51,7 +51,7 @@ def test_a_missing_token_is_an_error() -> None:
         ("https://two words.example", "is not a valid URL"),
         ("https://plane.example/?tab=models", "query or fragment"),
         ("https://me:hush@plane.example", "must not contain a user or password"),
-        ("https://a..b", "look for odd characters"),
+        ("https://a..b", "check both for invalid characters"),
         ("http://plane.example", "Plain HTTP to plane.example would send the token unencrypted"),
     ],
 )
@@ -146,7 +146,7 @@ def test_a_token_without_permission_is_an_error(plane: Simulator) -> None:
 def test_a_login_page_with_status_200_is_an_error(plane: Simulator) -> None:
     plane.faults = [fault("html_page")]
     done = sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
-    assert_error_line(done, 2, "does not answer as a control plane does", "it may be a login page", "--host")
+    assert_error_line(done, 2, "does not answer like a control plane", "it may be a login page", "--host")
 
 
 def test_a_redirect_to_a_login_is_an_error(plane: Simulator) -> None:
@@ -157,7 +157,7 @@ def test_a_redirect_to_a_login_is_an_error(plane: Simulator) -> None:
 def test_a_host_without_a_control_plane_is_an_error(plane: Simulator) -> None:
     plane.prefixes = ()
     done = sync(TFY_HOST=plane.url, TFY_API_KEY=TOKEN)
-    assert_error_line(done, 2, "does not answer as a control plane does below /api/ml/v1 or /api/svc/v1")
+    assert_error_line(done, 2, "does not answer like a control plane below /api/ml/v1 or /api/svc/v1")
 
 
 def test_a_host_that_contains_the_api_prefix_is_an_error(plane: Simulator) -> None:

@@ -163,7 +163,7 @@ def test_an_unproven_list_exits_with_3_and_its_reason(known: Simulator, tfy_etl:
     assert done.code == 3
     assert done.out.startswith("Partly up to date: ")
     assert "Not proven complete: nothing was deleted; covers all versions of each model.\n" in done.out
-    assert "Warning: The list of models could not be proven complete in 1 sweep: it moves, or " in done.out
+    assert "Warning: The list of models could not be proven complete in 1 sweep: it changes during the read" in done.out
 
 
 def test_the_json_result_of_a_failed_run_is_one_object(known: Simulator, registry: Registry, tfy_etl: Cli) -> None:

@@ -181,8 +181,8 @@ def test_list_that_changes_in_each_sweep_is_stored_and_deletes_nothing(env: Sync
     assert (summary.status, summary.complete, summary.proof, summary.exit_code) == ("partial", False, None, 3)
     (warning,) = summary.warnings
     assert warning == (
-        "The list of models could not be proven complete in 3 sweeps: it moves, or the server answers unsteadily. "
-        "What was read is stored, and nothing is deleted."
+        "The list of models could not be proven complete in 3 sweeps: it changes during the read, or the responses are "
+        "inconsistent. What was read is stored, and nothing is deleted."
     )
     assert summary.tallies[Entity.MODELS].inserted >= 6
     assert summary.tallies[Entity.MODELS].deleted == 0

@@ -42,7 +42,7 @@ def test_transient_failure_is_retried(throttle: Throttle) -> None:
 def test_exhausted_retries_raise_an_error_with_count_and_cause(throttle: Throttle) -> None:
     retry = Retry(settings(max_retries=2), throttle)
 
-    with pytest.raises(SourceUnavailable, match=r"no good answer in 3 tries; the last: stumbled, 7 to go\. Check"):
+    with pytest.raises(SourceUnavailable, match=r"no valid answer in 3 tries; the last: stumbled, 7 to go\. Check"):
         retry.call(failing(throttle, 10))
 
 

@@ -270,14 +270,14 @@ class TestCertificates:
 
 @pytest.mark.parametrize("host", [f"http://{'a' * 64}.localhost", "https://xn--a.example", "https://exämple..de"])
 def test_impossible_address_raises_config_error(host: str) -> None:
-    with pytest.raises(ConfigError, match="odd characters"):
+    with pytest.raises(ConfigError, match="check both for invalid characters"):
         get(host, allow_insecure_http=True)
 
 
 def test_filter_that_no_url_can_hold_raises_invalid_path() -> None:
     opened = Transport(settings(), TOKEN, Throttle(1), httpx.MockTransport(lambda _: httpx.Response(200)))
 
-    with pytest.raises(InvalidPath, match="odd characters"):
+    with pytest.raises(InvalidPath, match="check both for invalid characters"):
         opened.get("/models", [("name", "\udcff")])
 
 
