@@ -238,7 +238,7 @@ def check_delete_limit(
             raise DeleteLimitExceeded(
                 f"{tally.deleted} of {live} {missing}, more than {max_share:.0%} at once: "
                 f"nothing was written. {_named(emptied_repos(connection))}If that is right, run again with "
-                f"{name_of('allow_mass_delete')}; else look at the token's permissions."
+                f"{name_of('allow_mass_delete')}; otherwise check the token's permissions."
             )
 
 

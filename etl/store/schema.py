@@ -165,8 +165,8 @@ def check_unchanged(connection: Connection) -> None:
     found = _current(connection)
     if found != head():
         raise SchemaMismatch(
-            f"The database was brought to revision {found} during this run, and this release ({etl.__version__}) needs "
-            f"{head()}: nothing was written. Run the release that brought it there."
+            f"The database was migrated to revision {found} during this run, but this release ({etl.__version__}) "
+            f"needs {head()}: nothing was written. Run the release that migrated it."
         )
 
 
@@ -182,7 +182,7 @@ def describe(engine: Engine) -> str:
         if state.revision == head():
             dialect_of(engine.url).check_may_write(connection)
     if state.is_for_sync:
-        return f"revision {state.revision}: sync brings it to {head()}" if state.revision else "sync creates it"
+        return f"revision {state.revision}: sync migrates it to {head()}" if state.revision else "sync creates it"
     check(engine)
     return f"revision {head()}, as this release needs it"
 

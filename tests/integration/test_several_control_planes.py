@@ -43,7 +43,7 @@ def test_each_schema_has_its_own_copy_and_union_views_show_all(
     settings_by_schema: dict[str, Settings], database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for settings in settings_by_schema.values():
-        with pytest.raises(ConfigError, match=r"create it by tfy-etl db upgrade --schema"):
+        with pytest.raises(ConfigError, match=r"create one with tfy-etl db upgrade --schema"):
             sync(settings)
         upgrade_schema(settings)
         upgrade_schema(settings)  # the schema exists by now

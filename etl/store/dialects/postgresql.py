@@ -146,8 +146,8 @@ class PostgresqlDialect(DatabaseDialect):
         found = connection.execute(_MAY_CREATE).one()
         if not found.has_schema:
             raise ConfigError(
-                "The role can use no schema of its search_path: create it by tfy-etl db upgrade --schema NAME, or "
-                "grant USAGE and CREATE on it."
+                "The role can use no schema of its search_path: create one with tfy-etl db upgrade --schema NAME, or "
+                "grant USAGE and CREATE on an existing one."
             )
         if not found.may_create:
             raise ConfigError(
@@ -271,9 +271,9 @@ class PostgresqlDialect(DatabaseDialect):
     def translate_error(self, error: Exception, engine: Engine) -> StoreError | ConfigError:
         text = " ".join(str(error).partition("\nLINE ")[0].split())[:300].rstrip("?.")
         if getattr(error, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
-            return ConfigError(f"PostgreSQL refused: {text}: grant the role what it lacks.")
+            return ConfigError(f"PostgreSQL refused: {text}: grant the role the missing privilege.")
         if getattr(error, "sqlstate", None) == _READ_ONLY:
-            return ConfigError(f"PostgreSQL refused: {text}: take a role, and a server, that may write.")
+            return ConfigError(f"PostgreSQL refused: {text}: use a role and a server that may write.")
         if getattr(error, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
             with engine.connect() as connection:
                 blocker = session.blocking_session(connection) or "another session, which has ended by now,"

@@ -96,7 +96,7 @@ def check_may_write(connection: Connection) -> None:
     names = [name for table in Base.metadata.tables for name in (table, f"{table}_id_seq")]
     found = connection.execute(_MAY_WRITE, {"names": names}).one()
     if found.only_reads:
-        raise ConfigError(f"The role {found.role} can only read here: take a role, and a server, that may write.")
+        raise ConfigError(f"The role {found.role} can only read here: use a role and a server that may write.")
     if found.lacks_writes:
         within = f"IN SCHEMA {found.schema} TO {found.role}"
         raise ConfigError(

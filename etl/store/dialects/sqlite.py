@@ -83,7 +83,7 @@ def readonly_uri(path: Path) -> str:
     ConfigError if SQLite cannot follow the file.
     """
     if _is_readable_as_immutable_only(path):
-        raise ConfigError(f"The folder of {path} cannot be written, which SQLite needs to follow runs: look at a copy.")
+        raise ConfigError(f"The folder of {path} cannot be written, which SQLite needs to follow runs: use a copy.")
     return f"{path.resolve().as_uri()}?mode=ro"
 
 
@@ -132,7 +132,7 @@ class SqliteDialect(DatabaseDialect):
                 "A SQLite URL names no host: write sqlite:///file.db, or four slashes before a full path."
             )
         if url.query:
-            raise ConfigError("A SQLite URL takes nothing behind a question mark: write one in a file name as %3F.")
+            raise ConfigError("A SQLite URL has no parameters: write a question mark in a file name as %3F.")
         try:
             _check_file(path)
         except OSError as error:

@@ -34,7 +34,7 @@ class DriverError(Exception):
         ("postgresql://host:port/db", "cannot be read"),
         ("postgresql://u:a@b@host/db", "more than one @"),
         ("sqlite://", "names no file"),
-        ("sqlite:///file.db?mode=ro", "nothing behind a question mark"),
+        ("sqlite:///file.db?mode=ro", "has no parameters: write a question mark"),
         ("mysql://host/db", "No database of the kind 'mysql' is supported: use one of postgresql://, sqlite://."),
         ("sqlite+nosuch:///file.db", "SQLAlchemy has no driver 'sqlite\\+nosuch'"),
         ("postgresql+asyncpg://host/db", "The driver of postgresql\\+asyncpg:// is not installed: use postgresql://"),
@@ -206,7 +206,7 @@ def test_error_of_sqlite_is_translated_with_advice(message: str, error: type[Exc
 @pytest.mark.parametrize(
     ("message", "state", "error", "advice"),
     [
-        ("permission denied for table models", "42501", ConfigError, "grant the role what it lacks"),
+        ("permission denied for table models", "42501", ConfigError, "grant the role the missing privilege"),
         ('password authentication failed for user "u"', None, ConfigError, "check user and password"),
         ("fe_sendauth: no password supplied", None, ConfigError, "give a password"),
         ('database "x" does not exist', None, ConfigError, "create it, or change"),

@@ -95,7 +95,7 @@ def test_two_control_planes_have_a_schema_each(postgres_url: str) -> None:
 def test_a_schema_that_does_not_exist_is_refused_with_the_fix(url: str) -> None:
     with (
         engine_scope(Settings(database_url=url, schema="nowhere").database()) as engine,
-        pytest.raises(ConfigError, match="create it by tfy-etl db upgrade"),
+        pytest.raises(ConfigError, match="create one with tfy-etl db upgrade"),
     ):
         schema.ensure(engine)
 
@@ -167,7 +167,7 @@ USE_SEQUENCES = "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {}"
         ([WRITE_TABLES, USE_SEQUENCES, "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC"],
          r"permission denied to create temporary tables in database \S+: grant", "GRANT TEMPORARY ON DATABASE"),
         ([WRITE_TABLES, USE_SEQUENCES, "ALTER ROLE {} SET default_transaction_read_only = on"],
-         "in a read-only transaction: take a role, and a server, that may write", "can only read here"),
+         "in a read-only transaction: use a role and a server that may write", "can only read here"),
     ],
 )  # fmt: skip
 def test_role_that_may_not_write_is_refused_by_runs_and_by_describe(

@@ -39,5 +39,5 @@ def write(file: Path) -> None:
 @pytest.mark.usefixtures("unwritable_folder")
 def test_file_in_a_read_only_folder_is_not_browsed(migrated_file: Path, tmp_path: Path) -> None:
     file = Path(shutil.copy(migrated_file, tmp_path / "registry.db"))
-    with pytest.raises(ConfigError, match="look at a copy"):
+    with pytest.raises(ConfigError, match="use a copy"):
         queries.explore.connect(file)

@@ -188,7 +188,7 @@ def test_older_schema_is_migrated_in_sqlite_and_refused_in_postgresql(empty: Eng
     with pytest.raises(SchemaMismatch, match=f"is at revision 0001, this release needs {schema.head()}: run"):
         schema.check(empty)
     if dialect == "sqlite":
-        assert schema.describe(empty) == f"revision 0001: sync brings it to {schema.head()}"
+        assert schema.describe(empty) == f"revision 0001: sync migrates it to {schema.head()}"
         schema.ensure(empty)
         assert schema.current(empty) == schema.head()
     else:

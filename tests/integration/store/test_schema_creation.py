@@ -109,7 +109,7 @@ def test_two_schemas_of_a_database_hold_tables_of_their_own(server: str) -> None
 def test_search_path_without_a_schema_is_refused_with_the_fix(server: str) -> None:
     with engine_scope(with_search_path(server, "missing")) as engine:
         for operation in (schema.ensure, schema.describe, schema.upgrade):
-            with pytest.raises(ConfigError, match="no schema of its search_path: create it by tfy-etl db upgrade"):
+            with pytest.raises(ConfigError, match="no schema of its search_path: create one with tfy-etl db upgrade"):
                 operation(engine)
 
 

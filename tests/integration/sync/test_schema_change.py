@@ -31,7 +31,7 @@ def test_a_run_writes_nothing_into_a_schema_that_was_migrated_while_it_read(env:
             set_revision(connection, NEWER)
 
     at_request(env, "/model-versions", 1, migrate)
-    with pytest.raises(SchemaMismatch, match=f"brought to revision {NEWER} during this run.*: nothing was written"):
+    with pytest.raises(SchemaMismatch, match=f"migrated to revision {NEWER} during this run.*: nothing was written"):
         env.sync()
 
     assert env.registry_dump() == before
