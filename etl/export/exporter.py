@@ -89,7 +89,7 @@ def _select(names: Sequence[str], *, views: bool) -> list[Content]:
     known = queries.export.tables_and_views()
     if unknown := next((name for name in names if name not in known), None):
         near = get_close_matches(unknown, known, n=1)
-        meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
+        meant = f"did you mean {near[0]}?" if near else f"use one of {', '.join(known)}."
         raise ConfigError(f"There is no table or view {unknown!r}: {meant}")
     return [
         content

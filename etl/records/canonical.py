@@ -34,7 +34,7 @@ def normalize(value: Json, room: int = MAX_NESTING) -> Json:
     if kind in _ATOMS:
         return value
     if kind is not dict and kind is not list:  # a LongInteger, the parser's only other type
-        raise UnstorableValue("holds a whole number of more digits than can be read")
+        raise UnstorableValue("contains an integer with more digits than can be read")
     if not room:
         raise UnstorableValue(f"nests lists and objects more than {MAX_NESTING} levels deep")
     room -= 1

@@ -51,7 +51,7 @@ class Extraction:
     ml_repo_name: str | None = None
     coverage: Coverage | None = None
     """None until the first page of models is read."""
-    why_latest: str = "only the latest versions are wanted, and they come with the models"
+    why_latest: str = "only the latest versions are requested, and the models contain them"
     lists_ml_repos: bool = True
     shrank: bool = False
     """Whether the control plane offers less than before, or stopped listing versions during the run."""

@@ -68,7 +68,7 @@ def is_full(  # noqa: PLR0911, PLR0913 each reason has its own return; all are k
     if age >= full_every:
         return f"the last full comparison is older than {format_duration(full_every)}"
     if ml_repo is not None and full_every and last_full_at < _last_turn(ml_repo, now, full_every):
-        return f"it is the turn of this ML repo, once in {format_duration(full_every)}"
+        return f"a full comparison of this ML repo is due (interval: {format_duration(full_every)})"
     return None
 
 
@@ -97,5 +97,5 @@ def plan_versions(  # noqa: PLR0913 all are keyword-only
         return Plan("none", 0, "no model looks changed")
     changed = "1 model looks changed" if due == 1 else f"{due} models look changed"
     if can_sweep and stored and pages * _REQUEST + stored < due * (_REQUEST + stored / max(models, 1)):
-        return Plan("sweep", pages, f"{changed}, and one sweep takes less than asking for each")
+        return Plan("sweep", pages, f"{changed}, and one sweep is faster than a request for each")
     return Plan("by model", due, changed)

@@ -157,7 +157,7 @@ def _record_failure(context: Context) -> Iterator[None]:
     except EtlError as error:
         context.store.record_failure(context.id, _end_row(context, error.run_status, context.client.redact(str(error))))
         if context.store.commit_succeeded(context.id):
-            _log.warning("the database failed at the commit, but made it: only the answer was lost")
+            _log.warning("the database failed at the commit, but the run was written: only the answer was lost")
             return
         _log.info("run %s ended: %s", context.id, error.run_status)
         raise
@@ -212,7 +212,7 @@ def _read(context: Context) -> _Read:
         else:
             context.phase("rejected records")
             context.retry.read(context.client, extraction)
-            plan, read_every = Plan("none", 0, "only rejected records are asked for"), False
+            plan, read_every = Plan("none", 0, "only rejected records are requested"), False
     context.phase("comparing")
     staging.analyze()
     if extraction.complete and scope.lists_every_model and context.retry is None and not settings.no_delete:

@@ -87,7 +87,7 @@ class PageStager:
             noun = "record has" if self.ahead == 1 else "records have"
             yield (
                 f"{self.ahead} {noun} an updated_at in the future, or this machine's clock is behind: each was stored "
-                "as it is, and the next state of it will replace it, whatever its time."
+                "as it is, and its next state will replace it, whatever its time."
             )
 
     def take(self, entity: Entity, records: Sequence[Any], again: Container[int] = ()) -> StagedPage:

@@ -81,7 +81,7 @@ def test_number_with_too_many_digits_rejects_its_record_only(env: SyncEnv) -> No
 
     row = env.row(RejectedRecord)
     assert (result["rejected"], result["model_versions"]["inserted"]) == (1, 36)
-    assert row["reason"] == "its size holds a whole number of more digits than can be read"
+    assert row["reason"] == "its size contains an integer with more digits than can be read"
     assert json.loads(row["payload"])["size"] == "1" + "0" * 5000
 
 

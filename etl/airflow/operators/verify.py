@@ -76,7 +76,7 @@ class TrueFoundryVerifyOperator(TrueFoundrySyncOperator):
 
     def _end_without_run(self, context: "Context", ml_repos: list[str]) -> dict[str, Any]:
         """Publish what the sync tasks wrote. Nothing is deleted, and the state of the whole registry stays."""
-        self.log.info("only some ML repos were asked for: the rest of the registry is neither read nor verified")
+        self.log.info("only some ML repos were requested: the rest of the registry is neither read nor verified")
         url = self.resolve_database_url()
         hook = TrueFoundryHook(self.truefoundry_conn_id)
         with translate_errors([hook.connection.password or "", *passwords_of(url)]), self.use_names():

@@ -61,7 +61,7 @@ def not_offered(status: str = "404") -> Fault:
 def _error_status(written: str) -> int:
     """Parse an HTTP error status. Raises ValueError."""
     if int(written) not in range(400, 600):
-        raise ValueError(f"{written} is no HTTP status of an error.")
+        raise ValueError(f"{written} is not the HTTP status of an error.")
     return int(written)
 
 

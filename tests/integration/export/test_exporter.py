@@ -149,7 +149,7 @@ def test_two_exports_of_the_same_tables_are_the_same_files(synced: SyncEnv, tmp_
 def test_unknown_table_raises_config_error_with_a_suggestion(synced: SyncEnv, folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"There is no table or view 'model_version': did you mean model_versions\?"):
         export(synced.url, folder, "csv", tables=["models", "model_version"])
-    with pytest.raises(ConfigError, match=r"There is no table or view 'zzz': there are .*ml_repos, "):
+    with pytest.raises(ConfigError, match=r"There is no table or view 'zzz': use one of .*ml_repos, "):
         export(synced.url, folder, "csv", tables=["zzz"])
 
     assert not folder.exists()

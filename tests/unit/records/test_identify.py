@@ -58,12 +58,12 @@ def test_ml_repo_has_its_own_id_as_ml_repo_id() -> None:
         (
             Entity.MODEL_VERSIONS,
             a_version(manifest={"metadata": [LongInteger("9" * 5000)]}),
-            "its manifest holds a whole number of more digits than can be read",
+            "its manifest contains an integer with more digits than can be read",
         ),
         (
             Entity.MODELS,
             a_model() | {"\n": LongInteger("9" * 5000)},
-            "a field of it holds a whole number of more digits than can be read",
+            "a field of it contains an integer with more digits than can be read",
         ),
     ],
 )

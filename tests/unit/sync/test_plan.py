@@ -27,7 +27,7 @@ def test_few_changed_models_are_read_one_by_one() -> None:
 
 
 def test_many_changed_models_are_read_in_one_sweep() -> None:
-    assert _plan(due=5) == Plan("sweep", 3, "5 models look changed, and one sweep takes less than asking for each")
+    assert _plan(due=5) == Plan("sweep", 3, "5 models look changed, and one sweep is faster than a request for each")
 
 
 def test_the_number_of_requests_is_a_lower_bound() -> None:
@@ -143,4 +143,4 @@ def test_the_reason_of_a_turn_names_its_interval() -> None:
         full_every=DAY,
         ml_repo="1",
     )
-    assert why == "it is the turn of this ML repo, once in 1 day"
+    assert why == "a full comparison of this ML repo is due (interval: 1 day)"
