@@ -58,7 +58,7 @@ BAD_ANSWERS = (
     _always("redirect of ML repos", "redirect,endpoint=ml-repos", "stops, sends no token there", (2, AS_BEFORE, 2)),
     _always("token expires midway", "expired_token_after:3", "stops: give a valid token", (2, AS_BEFORE, 7)),
     _always("models forbidden", "forbid:models", "stops: grant the permission", (2, AS_BEFORE, 2)),
-    _always("ML repos forbidden", "forbid:ml-repos", "goes on without the list", (3, PARTIAL_STATE, 20)),
+    _always("ML repos forbidden", "forbid:ml-repos", "continues without the list", (3, PARTIAL_STATE, 20)),
     _always("versions forbidden", "forbid:model-versions", "copies latest versions only", (3, PARTIAL_STATE, 20)),
     _always("versions of the tenant forbidden", "forbid_unfiltered", "reads each ML repo separately", (0, NEW, 25)),
     _always("valid JSON, declared as HTML", "wrong_type:text/html", "reads it", (0, NEW, 16)),
