@@ -128,7 +128,7 @@ def test_commands_that_read_import_database_libraries_only(
 def test_status_without_a_database_imports_no_more(folder: Path) -> None:
     done = start("status", folder=folder)
     assert done.code == 2
-    assert "tfy-registry.db is not there" in done.err
+    assert "tfy-registry.db does not exist" in done.err
     assert done.imported & EVERYTHING <= DATABASES
 
 
