@@ -32,9 +32,8 @@ class Window:
     requests: list[str] = field(default_factory=list)
 
     def go(self, url: str) -> None:
-        """Open a URL, and wait until the network is idle."""
+        """Open a URL, and wait until it is loaded."""
         assert self.page.goto(url).status == 200, url
-        self.page.wait_for_load_state("networkidle")
 
     @classmethod
     @contextmanager
@@ -49,6 +48,7 @@ class Window:
         page.on("pageerror", lambda error: window.errors.append(str(error)))
         page.on("request", lambda request: window.requests.append(request.url))
         yield window
+        page.wait_for_load_state("networkidle")  # for late requests
         page.close()
         ours = (f"{host}/", f"blob:{host}/", "data:")
         assert [each for each in window.requests if not each.startswith(ours)] == []

