@@ -201,9 +201,10 @@ def test_any_mutation_of_a_record_is_stored_exactly_or_rejected_whole(
         empty_tables(env)
         for batch in batches:
             serve(env, {str(number): each for number, each in enumerate(batch)})
-            summary = env.sync(page_size=page_size, full=True, allow_mass_delete=True)
+            # Nothing is fetched by id, because the simulator serves these records under other ids than their own.
+            summary = env.sync(page_size=page_size, full=True, allow_mass_delete=True, confirm_deletes=0)
             first = env.registry_dump()
-            env.sync(page_size=page_size, full=True, allow_mass_delete=True)
+            env.sync(page_size=page_size, full=True, allow_mass_delete=True, confirm_deletes=0)
 
             assert lost(env) == []
             assert summary.exit_code == (3 if summary.rejected else 0)
