@@ -113,7 +113,7 @@ def database_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -
     if dialect == "sqlite":
         yield f"sqlite:///{tmp_path / 'registry.db'}"
         return
-    with new_database(request.getfixturevalue("postgres_url")) as url:
+    with new_database(request.getfixturevalue("postgres_url"), drop_later=True) as url:
         yield url
 
 
@@ -125,7 +125,7 @@ def migrated_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -
         yield f"sqlite:///{path}"
         return
     template = request.getfixturevalue("migrated_template")
-    with new_database(request.getfixturevalue("postgres_url"), template=template) as url:
+    with new_database(request.getfixturevalue("postgres_url"), template=template, drop_later=True) as url:
         yield url
 
 

@@ -138,10 +138,10 @@ def postgres_server() -> Iterator[str]:
 
 
 @contextmanager
-def new_database(server: str, *, template: str = "template1") -> Iterator[str]:
-    """Yield the URL of a new database, a copy of the template, and drop it later.
+def new_database(server: str, *, template: str = "template1", drop_later: bool = False) -> Iterator[str]:
+    """Yield the URL of a new database, a copy of the template, and drop it afterwards.
 
-    A database that still has a connection could be dropped only after a pause of 0.1 s. So the next call drops it.
+    `drop_later`: the next call drops it. The server waits for 0.1 s if a connection is just being closed.
     """
     name = f"test_{uuid4().hex}"
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
@@ -153,7 +153,10 @@ def new_database(server: str, *, template: str = "template1") -> Iterator[str]:
     try:
         yield make_url(server).set(database=name).render_as_string(hide_password=False)
     finally:
-        _unused[server].append(name)
+        if drop_later:
+            _unused[server].append(name)
+        else:
+            _drop(server, name)
 
 
 def server_version() -> str:

@@ -56,7 +56,7 @@ def reachable(plane: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
 
 
 @pytest.fixture
-def configured(reachable: Simulator, folder: Path, migrated_file: Path) -> Simulator:
+def ready(reachable: Simulator, folder: Path, migrated_file: Path) -> Simulator:
     """The same control plane, and an empty database at the newest revision, so that a sync need not create it."""
     shutil.copy(migrated_file, folder / "tfy-registry.db")
     return reachable

@@ -83,15 +83,13 @@ def test_the_example_host_of_the_docs_is_an_error() -> None:
     )
 
 
-def test_a_missing_http_scheme_is_suggested(configured: Simulator, tfy_etl: Cli) -> None:
-    address = configured.url.removeprefix("http://")
+def test_a_missing_http_scheme_is_suggested(ready: Simulator, tfy_etl: Cli) -> None:
+    address = ready.url.removeprefix("http://")
     done = tfy_etl("sync", "--log-level", "error", "--host", address)
     assert_error_line(done, 2, f"{address} answers, but not in https", f"set TFY_HOST or --host to http://{address}")
     assert tfy_etl("sync").code == 0
     done = tfy_etl("sync", "--log-level", "error", "--host", address)
-    assert_error_line(
-        done, 2, f"filled from {configured.url}, and not from https://{address}: check the scheme in TFY_HOST"
-    )
+    assert_error_line(done, 2, f"filled from {ready.url}, and not from https://{address}: check the scheme in TFY_HOST")
     assert "--accept-host" not in done.err
 
 
@@ -204,7 +202,7 @@ def test_an_unknown_ml_repo_is_an_error(plane: Simulator) -> None:
     ],
 )
 def test_an_invalid_setting_or_database_is_an_error(
-    arguments: list[str], words: str, configured: Simulator, folder: Path, tfy_etl: Cli
+    arguments: list[str], words: str, ready: Simulator, folder: Path, tfy_etl: Cli
 ) -> None:
     (folder / "text.db").write_text("a text of some length")
     (folder / "torn.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
@@ -238,7 +236,7 @@ def test_an_inaccessible_folder_is_an_error(mode: int, plane: Simulator, folder:
 
 
 @pytest.mark.parametrize("command", ["sync", "status"])
-def test_an_unreadable_database_is_an_error(command: str, configured: Simulator, folder: Path, tfy_etl: Cli) -> None:
+def test_an_unreadable_database_is_an_error(command: str, ready: Simulator, folder: Path, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     (folder / "tfy-registry.db").chmod(0)
     done = execute(*_without_privileges(COMMAND, command), cwd=folder, env=NO_RETRIES)
@@ -252,14 +250,14 @@ def test_a_demo_in_a_read_only_folder_is_an_error(folder: Path) -> None:
     assert "ermission" in done.err
 
 
-def test_an_unreachable_database_server_is_an_error(configured: Simulator, tfy_etl: Cli) -> None:
+def test_an_unreachable_database_server_is_an_error(ready: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--log-level", "error", "--database-url", "postgresql://u:hush@127.0.0.1:9/d")
     assert_error_line(done, 1, "PostgreSQL does not answer: ", "Connection refused")
     assert "hush" not in done.err
 
 
 def test_a_database_with_foreign_tables_only_requires_db_upgrade(
-    database_url: str, configured: Simulator, tfy_etl: Cli
+    database_url: str, ready: Simulator, tfy_etl: Cli
 ) -> None:
     with engine_scope(database_url) as engine, engine.begin() as connection:
         connection.execute(text("CREATE TABLE theirs (id INTEGER)"))
@@ -270,7 +268,7 @@ def test_a_database_with_foreign_tables_only_requires_db_upgrade(
 
 
 def test_an_older_schema_is_migrated_in_a_file_and_refused_on_a_server(
-    migrated_url: str, configured: Simulator, tfy_etl: Cli
+    migrated_url: str, ready: Simulator, tfy_etl: Cli
 ) -> None:
     engine = open_engine(migrated_url)
     schema.downgrade(engine, "-1")
@@ -283,7 +281,7 @@ def test_an_older_schema_is_migrated_in_a_file_and_refused_on_a_server(
 
 
 @pytest.mark.parametrize("command", [["sync"], ["status"], ["db", "upgrade"], ["db", "check"]])
-def test_a_newer_schema_is_refused(command: list[str], migrated_url: str, configured: Simulator, tfy_etl: Cli) -> None:
+def test_a_newer_schema_is_refused(command: list[str], migrated_url: str, ready: Simulator, tfy_etl: Cli) -> None:
     engine = open_engine(migrated_url)
     with engine.begin() as connection:
         connection.execute(update(table(VERSION_TABLE, column("version_num"))).values(version_num="9999"))

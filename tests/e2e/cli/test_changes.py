@@ -8,7 +8,7 @@ from tests.e2e.cli.conftest import Cli
 
 
 @pytest.fixture
-def model(registry: Registry, configured: Simulator, tfy_etl: Cli) -> str:
+def model(registry: Registry, ready: Simulator, tfy_etl: Cli) -> str:
     """Run sync twice; before the second run, tag version 2 of this model and delete another model."""
     assert tfy_etl("sync").code == 0
     first, *_, last = registry.records(MODELS)
@@ -77,7 +77,7 @@ def test_without_matching_changes_one_line_is_printed(
     assert json.loads(tfy_etl("changes", *arguments, "--output", "json").out) == []
 
 
-def test_after_the_first_run_a_line_explains_why_there_are_no_changes(configured: Simulator, tfy_etl: Cli) -> None:
+def test_after_the_first_run_a_line_explains_why_there_are_no_changes(ready: Simulator, tfy_etl: Cli) -> None:
     assert tfy_etl("sync").code == 0
     done = tfy_etl("changes")
     assert (done.code, done.out) == (0, "There are no changes. The first load of a scope records no changes.\n")
@@ -134,7 +134,7 @@ def test_an_unknown_model_is_an_error_with_a_suggestion(model: str, tfy_etl: Cli
 
 
 def test_text_from_the_registry_is_safe_to_print(
-    registry: Registry, configured: Simulator, tfy_etl: Cli, folder: Path
+    registry: Registry, ready: Simulator, tfy_etl: Cli, folder: Path
 ) -> None:
     assert tfy_etl("sync").code == 0
     version = registry.ids(MODEL_VERSIONS)[0]
@@ -150,7 +150,7 @@ def test_text_from_the_registry_is_safe_to_print(
         assert "token-that-nobody-may-see" not in out
 
 
-def test_a_dry_run_names_the_records_that_would_change(registry: Registry, configured: Simulator, tfy_etl: Cli) -> None:
+def test_a_dry_run_names_the_records_that_would_change(registry: Registry, ready: Simulator, tfy_etl: Cli) -> None:
     assert tfy_etl("sync").code == 0
     assert "What would change" not in tfy_etl("sync", "--dry-run").out
     first, *_, last = registry.records(MODELS)
@@ -168,7 +168,7 @@ def test_a_dry_run_names_the_records_that_would_change(registry: Registry, confi
 
 
 def test_the_error_line_of_a_refused_run_names_the_missing_records(
-    registry: Registry, configured: Simulator, tfy_etl: Cli
+    registry: Registry, ready: Simulator, tfy_etl: Cli
 ) -> None:
     assert tfy_etl("sync").code == 0
     for model in registry.ids(MODELS)[:4]:

@@ -38,13 +38,13 @@ def test_before_the_first_run_every_check_passes_and_writes_nothing(
     assert list(folder.iterdir()) == []
 
 
-def test_after_a_run_every_check_passes(configured: Simulator, tfy_etl: Cli) -> None:
+def test_after_a_run_every_check_passes(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     done = tfy_etl("check")
     assert (done.code, check_results(done.out)) == (0, ALL_OK)
 
 
-def test_checks_hide_info_logs_except_at_level_debug(configured: Simulator, tfy_etl: Cli) -> None:
+def test_checks_hide_info_logs_except_at_level_debug(ready: Simulator, tfy_etl: Cli) -> None:
     assert tfy_etl("check").err == ""
     assert " is at /api/ml/v1 [etl.source" in tfy_etl("check", "--log-level", "debug").err
 
@@ -54,17 +54,17 @@ def test_checks_hide_info_logs_except_at_level_debug(configured: Simulator, tfy_
     [("debug", logging.DEBUG), ("info", logging.WARNING), ("warning", logging.WARNING), ("error", logging.ERROR)],
 )
 def test_warnings_are_logged_by_default_and_the_level_is_restored(
-    log_level: str, effective_level: int, configured: Simulator, tfy_etl: Cli
+    log_level: str, effective_level: int, ready: Simulator, tfy_etl: Cli
 ) -> None:
     log, levels = logging.getLogger("etl"), set[int]()
-    configured.before_request = lambda *_: levels.add(log.getEffectiveLevel())
+    ready.before_request = lambda *_: levels.add(log.getEffectiveLevel())
     tfy_etl("check", "--log-level", log_level)
     assert (levels, log.level) == ({effective_level}, logging.NOTSET)
 
 
-def test_the_api_is_detected_once_and_each_list_requested_once(configured: Simulator, tfy_etl: Cli) -> None:
+def test_the_api_is_detected_once_and_each_list_requested_once(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("check")
-    assert [each.path for each in configured.log] == [
+    assert [each.path for each in ready.log] == [
         "/api/ml/v1/models",  # the prefix is found
         "/api/ml/v1/models",
         "/api/ml/v1/ml-repos",
@@ -90,14 +90,12 @@ def test_dependent_checks_are_skipped_and_the_first_failure_sets_the_exit_code(t
     assert "API             requires host and token" in done.out
 
 
-def test_a_transient_failure_is_not_retried_and_the_database_is_still_checked(
-    configured: Simulator, tfy_etl: Cli
-) -> None:
-    configured.faults = [fault("flaky_500:503")]
+def test_a_transient_failure_is_not_retried_and_the_database_is_still_checked(ready: Simulator, tfy_etl: Cli) -> None:
+    ready.faults = [fault("flaky_500:503")]
     done = tfy_etl("check")
     assert done.code == 1
     assert check_results(done.out) == ALL_OK | {"API": "FAILED"} | dict.fromkeys(LISTS, "skipped")
-    assert len(configured.log) == 1
+    assert len(ready.log) == 1
 
 
 def check_detail(out: str, name: str) -> str:
@@ -123,26 +121,26 @@ def check_detail(out: str, name: str) -> str:
     ],
 )
 def test_each_list_is_checked_and_its_consequence_is_shown(
-    configured: Simulator, tfy_etl: Cli, behaviour: dict[str, frozenset[str]], ml_repos: str, versions: str
+    ready: Simulator, tfy_etl: Cli, behaviour: dict[str, frozenset[str]], ml_repos: str, versions: str
 ) -> None:
     for name, value in behaviour.items():
-        setattr(configured, name, value)
+        setattr(ready, name, value)
     done = tfy_etl("check")
     assert (done.code, check_results(done.out)) == (0, ALL_OK)
     assert (check_detail(done.out, "ml-repos"), check_detail(done.out, "model-versions")) == (ml_repos, versions)
 
 
 @pytest.mark.parametrize("first", [b"7", b"null", b'{"name":"without an id"}', b'{"id":[],"ml_repo_id":{}}'])
-def test_a_malformed_first_model_does_not_fail_the_check(configured: Simulator, tfy_etl: Cli, first: bytes) -> None:
-    configured.faults = [
+def test_a_malformed_first_model_does_not_fail_the_check(ready: Simulator, tfy_etl: Cli, first: bytes) -> None:
+    ready.faults = [
         Fault(lambda _, __: Response(body=b'{"data":[%b],"pagination":{"total":1}}' % first), endpoint="models")
     ]
     done = tfy_etl("check")
     assert (done.code, check_results(done.out)) == (0, ALL_OK)
 
 
-def test_check_passes_if_versions_are_listed_by_model_only(configured: Simulator, tfy_etl: Cli) -> None:
-    configured.faults = [fault("forbid_unfiltered")]
+def test_check_passes_if_versions_are_listed_by_model_only(ready: Simulator, tfy_etl: Cli) -> None:
+    ready.faults = [fault("forbid_unfiltered")]
     done = tfy_etl("check")
     assert (done.code, check_results(done.out)) == (0, ALL_OK)
 
@@ -156,7 +154,7 @@ def test_foreign_tables_fail_the_check(command: str, reachable: Simulator, folde
     assert "has a table models already, not created by tfy-etl" in done.out + done.err
 
 
-def test_a_database_path_that_is_a_device_fails_the_sync(configured: Simulator, tfy_etl: Cli) -> None:
+def test_a_database_path_that_is_a_device_fails_the_sync(ready: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--database-url", "sqlite:////dev/null")
     assert (done.code, done.err) == (
         2,
@@ -165,7 +163,7 @@ def test_a_database_path_that_is_a_device_fails_the_sync(configured: Simulator, 
     assert not Path("/dev/null.lock").exists()
 
 
-def test_a_held_lock_fails_the_check(configured: Simulator, tfy_etl: Cli) -> None:
+def test_a_held_lock_fails_the_check(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     with Store("sqlite:///tfy-registry.db") as store:
         store.lock(ALL_REPOS, 0)
@@ -206,16 +204,16 @@ def test_a_path_prefix_and_the_newer_api_are_found(
 
 
 def test_a_database_of_another_control_plane_fails_the_check(
-    configured: Simulator, registry: Registry, tfy_etl: Cli
+    ready: Simulator, registry: Registry, tfy_etl: Cli
 ) -> None:
     tfy_etl("sync")
     with Simulator(registry, token=TOKEN) as other:
         done = tfy_etl("check", "--host", other.url)
     assert (done.code, check_results(done.out)) == (2, ALL_OK | {"copy": "FAILED"})
-    assert f"was filled from {configured.url}, and not from {other.url}" in done.out
+    assert f"was filled from {ready.url}, and not from {other.url}" in done.out
 
 
-def test_json_has_each_check_with_its_detail_and_the_fix_of_a_failure(configured: Simulator, tfy_etl: Cli) -> None:
+def test_json_has_each_check_with_its_detail_and_the_fix_of_a_failure(ready: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("check", "--output", "json")
     result = json.loads(done.out)
     assert (done.code, result["ok"]) == (0, True)

@@ -84,7 +84,7 @@ def test_a_file_sets_options_of_every_kind(plane: Simulator, folder: Path, tfy_e
 
 
 @pytest.mark.parametrize("option", ["--config", "--api-key-file"])
-def test_an_endless_file_is_an_error(option: str, configured: Simulator, tfy_etl: Cli) -> None:
+def test_an_endless_file_is_an_error(option: str, ready: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", option, "/dev/zero")
     assert done.code == 2
     assert "/dev/zero has more than" in done.err

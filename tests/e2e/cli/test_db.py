@@ -80,7 +80,7 @@ def running(*commands: list[str]) -> Iterator[list[subprocess.Popen[str]]]:
 
 
 @pytest.mark.timeout(300)
-def test_two_concurrent_syncs_on_an_empty_server_create_the_tables_once(configured: Simulator, server: str) -> None:
+def test_two_concurrent_syncs_on_an_empty_server_create_the_tables_once(ready: Simulator, server: str) -> None:
     command = [COMMAND, "sync", "--output", "json", "--database-url", server, "--ml-repo"]
     with engine_scope(server) as engine, running([*command, "1"], [*command, "2"]) as runs:
         with engine.begin() as connection:
@@ -96,7 +96,7 @@ def test_two_concurrent_syncs_on_an_empty_server_create_the_tables_once(configur
 
 
 def test_a_dry_run_on_an_empty_server_is_an_error_and_creates_nothing(
-    configured: Simulator, server: str, tfy_etl: Cli
+    ready: Simulator, server: str, tfy_etl: Cli
 ) -> None:
     done = tfy_etl("sync", "--dry-run", "--log-level", "error", "--database-url", server)
 
@@ -107,7 +107,7 @@ def test_a_dry_run_on_an_empty_server_is_an_error_and_creates_nothing(
 
 
 def test_check_says_that_sync_creates_the_tables_of_an_empty_database(
-    configured: Simulator, database_url: str, tfy_etl: Cli
+    ready: Simulator, database_url: str, tfy_etl: Cli
 ) -> None:
     done = tfy_etl("check", "--database-url", database_url)
 

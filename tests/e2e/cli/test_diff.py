@@ -8,7 +8,7 @@ from tests.e2e.cli.conftest import Cli
 
 
 def test_diff_prints_the_changes_since_a_moment_as_sentences_or_json(
-    configured: Simulator, registry: Registry, tfy_etl: Cli
+    ready: Simulator, registry: Registry, tfy_etl: Cli
 ) -> None:
     assert tfy_etl("sync").code == 0
     first = registry.records(MODELS)[0]
@@ -32,7 +32,7 @@ def test_diff_prints_the_changes_since_a_moment_as_sentences_or_json(
 
 
 def test_a_dry_run_uses_the_settings_of_sync(
-    configured: Simulator, registry: Registry, tfy_etl: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ready: Simulator, registry: Registry, tfy_etl: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert tfy_etl("sync").code == 0
     for repo in ("1", "2"):
@@ -40,17 +40,17 @@ def test_a_dry_run_uses_the_settings_of_sync(
         registry.set_tags(model_of_repo["latest_version"]["id"], ["production"])
     (folder / "etl.toml").write_text('versions = "latest"\nml-repo = ["1"]')
     monkeypatch.setenv("TFY_ETL_ACCEPT_COVERAGE", "1")
-    configured.log.clear()
+    ready.log.clear()
     with_file = tfy_etl("--config", "etl.toml", "diff", "--dry-run").out
     assert with_file.startswith("From the tables to the source: 2 differences.\n")
-    assert {each.path.rpartition("/")[2] for each in configured.log} == {"ml-repos", "models"}
+    assert {each.path.rpartition("/")[2] for each in ready.log} == {"ml-repos", "models"}
     with_option = tfy_etl("--config", "etl.toml", "diff", "--dry-run", "--ml-repo", "2").out
     assert with_option.startswith("From the tables to the source: 2 differences.\n")
     assert with_option != with_file
 
 
 def test_a_comparison_ignores_sync_settings_of_config_file_and_environment(
-    configured: Simulator, tfy_etl: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ready: Simulator, tfy_etl: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert tfy_etl("sync").code == 0
     (folder / "etl.toml").write_text('ml-repo = ["1"]')
@@ -60,7 +60,7 @@ def test_a_comparison_ignores_sync_settings_of_config_file_and_environment(
 
 
 def test_diff_of_two_versions_names_the_version_that_has_each_tag(
-    configured: Simulator, registry: Registry, tfy_etl: Cli
+    ready: Simulator, registry: Registry, tfy_etl: Cli
 ) -> None:
     model = registry.records(MODELS)[0]
     versions = [each for each in registry.records(MODEL_VERSIONS) if each["model_id"] == model["id"]]
@@ -97,9 +97,7 @@ def test_diff_of_two_versions_names_the_version_that_has_each_tag(
         (("fraud", "--versions", "1", "9" * 20), f"'{'9' * 20}' is not the number of a version: use 5 or v5."),
     ],
 )
-def test_invalid_arguments_are_an_error(
-    arguments: tuple[str, ...], error: str, configured: Simulator, tfy_etl: Cli
-) -> None:
+def test_invalid_arguments_are_an_error(arguments: tuple[str, ...], error: str, ready: Simulator, tfy_etl: Cli) -> None:
     if arguments and arguments[-1] == "2h":
         assert tfy_etl("sync").code == 0
     done = tfy_etl("diff", *arguments)

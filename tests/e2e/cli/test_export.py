@@ -11,7 +11,7 @@ from tests.e2e.cli.conftest import Cli
 
 
 @pytest.fixture
-def synced(configured: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def synced(ready: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """A synced database, without TFY_HOST and TFY_API_KEY, because an export needs neither."""
     assert tfy_etl("sync").code == 0
     for name in ("TFY_HOST", "TFY_API_KEY"):

@@ -14,15 +14,15 @@ def log_lines(err: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in err.splitlines()]
 
 
-def test_every_log_line_of_a_run_has_its_id_in_all_threads(configured: Simulator, tfy_etl: Cli) -> None:
-    configured.faults = [fault("flaky_500:503,every=3,times=2")]
+def test_every_log_line_of_a_run_has_its_id_in_all_threads(ready: Simulator, tfy_etl: Cli) -> None:
+    ready.faults = [fault("flaky_500:503,every=3,times=2")]
     done = tfy_etl("sync", "--log-format", "json", "--log-level", "debug", "--output", "json", "--max-retries", "3")
     lines = log_lines(done.err)
     assert {line.get("run_id") for line in lines} == {json.loads(done.out)["run_id"]}
     assert any("trying again" in line["event"] for line in lines)
 
 
-def test_the_error_line_of_a_failed_run_has_its_id(configured: Simulator, tfy_etl: Cli) -> None:
+def test_the_error_line_of_a_failed_run_has_its_id(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync", "--log-format", "json", "--ml-repo", "no-such")
     done = tfy_etl("sync", "--log-format", "json", "--ml-repo", "no-such")
     last = json.loads(tfy_etl("status", "--output", "json").out)["runs"][0]
@@ -31,16 +31,14 @@ def test_the_error_line_of_a_failed_run_has_its_id(configured: Simulator, tfy_et
     assert {line.get("run_id") for line in lines} == {last["id"]}
 
 
-def test_the_report_of_a_bug_has_the_id_of_the_run(configured: Simulator, folder: Path) -> None:
+def test_the_report_of_a_bug_has_the_id_of_the_run(ready: Simulator, folder: Path) -> None:
     done = execute(sys.executable, "-c", FAULTY, "sync", "--log-format", "json", cwd=folder)
     lines = log_lines(done.err)
     assert (done.code, lines[-1]["level"]) == (1, "critical")
     assert len({line["run_id"] for line in lines}) == 1
 
 
-def test_a_retry_of_rejected_records_logs_an_id_of_its_own(
-    configured: Simulator, registry: Registry, tfy_etl: Cli
-) -> None:
+def test_a_retry_of_rejected_records_logs_an_id_of_its_own(ready: Simulator, registry: Registry, tfy_etl: Cli) -> None:
     registry.set_fields(registry.ids(MODELS)[0], {"deep": json.loads("[" * 300 + "]" * 300)})
     tfy_etl("sync")
     done = tfy_etl("rejected", "retry", "--log-format", "json", "--output", "json")

@@ -97,7 +97,7 @@ def test_the_version_option_works_before_and_after_the_command(tfy_etl: Cli) -> 
 
 
 def test_a_schema_in_the_environment_applies_to_the_database_url_option(
-    tfy_etl: Cli, configured: Simulator, monkeypatch: pytest.MonkeyPatch
+    tfy_etl: Cli, ready: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFY_ETL_SCHEMA", "production")
     assert tfy_etl("--version").code == 0
@@ -161,7 +161,7 @@ def test_a_python_caller_can_capture_the_output(monkeypatch: pytest.MonkeyPatch,
     assert etl.__version__ in captured.getvalue()
 
 
-def test_a_closed_pipe_ends_the_command_silently(configured: Simulator, tfy_etl: Cli) -> None:
+def test_a_closed_pipe_ends_the_command_silently(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     process = subprocess.Popen([COMMAND, "status"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
@@ -178,7 +178,7 @@ def test_characters_outside_the_encoding_are_escaped(folder: Path) -> None:
     assert r"zertifikat-\xfc.pem" in done.out
 
 
-def test_an_interrupt_outside_a_run_exits_with_130(tfy_etl: Cli, configured: Simulator) -> None:
+def test_an_interrupt_outside_a_run_exits_with_130(tfy_etl: Cli, ready: Simulator) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 

@@ -33,7 +33,7 @@ def test_precedence_is_option_environment_file_default(
     variable: str | None,
     in_file: str | None,
     expected: set[str],
-    configured: Simulator,
+    ready: Simulator,
     folder: Path,
     tfy_etl: Cli,
     monkeypatch: pytest.MonkeyPatch,
@@ -43,23 +43,23 @@ def test_precedence_is_option_environment_file_default(
         monkeypatch.setenv("TFY_ETL_PAGE_SIZE", variable)
     arguments = ["--page-size", option] if option else []
     assert tfy_etl("sync", "--config", "etl.toml", *arguments).code == 0
-    assert requested_page_sizes(configured) == expected
+    assert requested_page_sizes(ready) == expected
 
 
 def test_precedence_holds_for_the_host(
-    configured: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    ready: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "etl.toml").write_text(f'host = "{UNREACHABLE}"')
     assert tfy_etl("check", "--config", "etl.toml").code == 0  # TFY_HOST beats the file
     monkeypatch.setenv("TFY_HOST", UNREACHABLE)
-    assert tfy_etl("check", "--host", configured.url).code == 0  # the option beats TFY_HOST
-    (folder / "etl.toml").write_text(f'host = "{configured.url}"')
+    assert tfy_etl("check", "--host", ready.url).code == 0  # the option beats TFY_HOST
+    (folder / "etl.toml").write_text(f'host = "{ready.url}"')
     monkeypatch.delenv("TFY_HOST")
     assert tfy_etl("check", "--config", "etl.toml").code == 0
 
 
 def test_precedence_holds_for_the_database(
-    configured: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    ready: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "etl.toml").write_text('database-url = "sqlite:///of-file.db"')
     assert tfy_etl("sync").code == 0
@@ -85,7 +85,7 @@ def test_the_host_is_read_from_each_of_its_variables(
 
 
 def test_the_variables_of_the_host_have_the_documented_precedence(
-    configured: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    ready: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFY_BASE_URL", UNREACHABLE)
     monkeypatch.setenv("TFY_API_HOST", UNREACHABLE)
@@ -159,7 +159,7 @@ def test_an_option_without_a_value_does_not_consume_the_command(tfy_etl: Cli) ->
 
 
 def test_the_variable_of_the_output_format_applies_to_every_command_with_a_result(
-    configured: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    ready: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFY_ETL_OUTPUT", "json")
     for command in (["sync"], ["status"], ["check"], ["changes"], ["config", "show"]):
@@ -168,7 +168,7 @@ def test_the_variable_of_the_output_format_applies_to_every_command_with_a_resul
 
 
 def test_the_output_format_of_the_config_file_applies_to_every_command_with_a_result(
-    configured: Simulator, folder: Path, tfy_etl: Cli
+    ready: Simulator, folder: Path, tfy_etl: Cli
 ) -> None:
     (folder / "settings.toml").write_text('output = "json"')
     for command in (["sync"], ["status"], ["check"], ["rejected", "list"], ["config", "show"]):
@@ -176,7 +176,7 @@ def test_the_output_format_of_the_config_file_applies_to_every_command_with_a_re
 
 
 def test_the_database_url_is_read_from_a_file(
-    configured: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    ready: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "url").write_text("sqlite:///from-file.db\n")
     monkeypatch.setenv("TFY_ETL_DATABASE_URL_FILE", "url")
@@ -206,7 +206,7 @@ def test_an_invalid_database_url_file_is_a_one_line_error(
 
 
 def test_an_invalid_database_url_file_fails_only_commands_that_need_it(
-    configured: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    ready: Simulator, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFY_ETL_DATABASE_URL_FILE", "missing")
     assert [tfy_etl(*command).code for command in (["--help"], ["--version"], ["sync", "--help"])] == [0, 0, 0]
@@ -216,7 +216,7 @@ def test_an_invalid_database_url_file_fails_only_commands_that_need_it(
 
 
 def test_the_password_in_the_database_url_file_is_in_no_output(
-    folder: Path, tfy_etl: Cli, configured: Simulator, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tfy_etl: Cli, ready: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "url").write_text("postgresql://u:hush-hush@127.0.0.1:1/db")
     monkeypatch.setenv("TFY_ETL_DATABASE_URL_FILE", "url")

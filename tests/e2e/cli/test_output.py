@@ -42,7 +42,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator
 
 
 @pytest.fixture
-def synced(configured: Simulator, tfy_etl: Cli) -> None:
+def synced(ready: Simulator, tfy_etl: Cli) -> None:
     """A synced database in the working directory."""
     tfy_etl("sync")
 
@@ -110,9 +110,9 @@ def test_a_failed_run_keeps_its_exit_code_if_its_json_cannot_be_printed(synced: 
     assert "cannot print" not in last
 
 
-def test_a_bug_on_full_disks_exits_with_1(configured: Simulator, folder: Path) -> None:
+def test_a_bug_on_full_disks_exits_with_1(ready: Simulator, folder: Path) -> None:
     line = f"{sys.executable} -c '{FAULTY}' sync > /dev/full 2>&1"
-    done = execute("/bin/sh", "-c", line, cwd=folder, env={"TFY_HOST": configured.url, "TFY_API_KEY": TOKEN})
+    done = execute("/bin/sh", "-c", line, cwd=folder, env={"TFY_HOST": ready.url, "TFY_API_KEY": TOKEN})
     assert done.code == 1
 
 

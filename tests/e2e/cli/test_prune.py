@@ -11,7 +11,7 @@ from tests.e2e.cli.test_status import execute_sql
 
 
 @pytest.fixture
-def old_and_new_run(configured: Simulator, tfy_etl: Cli) -> None:
+def old_and_new_run(ready: Simulator, tfy_etl: Cli) -> None:
     """Two runs; the first is old."""
     tfy_etl("sync")
     execute_sql("UPDATE sync_runs SET started_at = '2020-01-01 00:00:00', finished_at = '2020-01-01 00:00:01'")

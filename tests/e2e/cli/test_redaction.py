@@ -54,10 +54,8 @@ def fragments(token: str) -> list[str]:
 
 @pytest.mark.parametrize("form", ["console", "json"])
 @pytest.mark.parametrize("faults", [[], ["reset,times=1"], ["flaky_500"]], ids=str)
-def test_the_token_is_in_no_output(
-    form: str, faults: list[str], configured: Simulator, folder: Path, tfy_etl: Cli
-) -> None:
-    configured.faults = [fault(each) for each in faults]
+def test_the_token_is_in_no_output(form: str, faults: list[str], ready: Simulator, folder: Path, tfy_etl: Cli) -> None:
+    ready.faults = [fault(each) for each in faults]
     output = [
         tfy_etl(command, "--max-retries", "1", "--log-level", "debug", "--log-format", form)
         for command in ("sync", "check", "status")
@@ -68,10 +66,10 @@ def test_the_token_is_in_no_output(
 
 
 def test_the_token_is_in_no_output_with_any_fault_of_the_control_plane(
-    configured: Simulator, folder: Path, tfy_etl: Cli
+    ready: Simulator, folder: Path, tfy_etl: Cli
 ) -> None:
     for spec in (*(f"{name},every=3" for name in FAULTS), "forbid:models", "expired_token_after:3"):
-        configured.faults = [fault(spec)]
+        ready.faults = [fault(spec)]
         done = tfy_etl("sync", "--max-retries", "0", "--timeout", "0.2", "--log-level", "debug")
         assert TOKEN not in done.out + done.err
     assert TOKEN not in database_dump(folder / "tfy-registry.db")
@@ -109,7 +107,7 @@ FORMS: dict[str, Callable[[str], str]] = {
 """The page of a proxy, and the two formats of API errors."""
 
 
-@pytest.mark.usefixtures("configured")
+@pytest.mark.usefixtures("ready")
 @pytest.mark.parametrize("spelling", ECHOES)
 def test_a_token_that_the_server_echoes_in_any_encoding_is_redacted(
     spelling: str, echo: str, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
@@ -147,7 +145,7 @@ def test_an_api_error_is_shown_and_any_other_body_is_not(
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("command", [["sync"], ["check"], ["status", "--output", "json"], ["db", "current"]])
 def test_the_database_password_is_in_no_output(
-    command: list[str], migrated_url: str, configured: Simulator, tfy_etl: Cli
+    command: list[str], migrated_url: str, ready: Simulator, tfy_etl: Cli
 ) -> None:
     named = make_url(migrated_url).set(password=PASSWORD)
     in_query = make_url(migrated_url).update_query_dict({"password": PASSWORD, "sslpassword": PASSWORD})
@@ -177,7 +175,7 @@ def test_the_database_password_is_in_no_output(
 )
 @pytest.mark.parametrize("by", ["option", "config"])
 def test_the_error_of_an_unreachable_database_has_no_password(
-    by: str, url: str, folder: Path, tfy_etl: Cli, configured: Simulator
+    by: str, url: str, folder: Path, tfy_etl: Cli, ready: Simulator
 ) -> None:
     for password in ("hush-hush", r"hu%27sh%5C%22hush", "hu%DFsh-hush"):
         url_text = url.format(password)
@@ -211,7 +209,7 @@ def test_a_password_that_is_a_word_of_json_leaves_the_rest_intact(
 
 
 def test_a_record_with_the_token_is_stored_exactly_and_printed_redacted(
-    configured: Simulator, registry: Registry, folder: Path, tfy_etl: Cli
+    ready: Simulator, registry: Registry, folder: Path, tfy_etl: Cli
 ) -> None:
     registry.put_raw("model-versions", "odd", {"name": f"by {TOKEN}", "id": None})
     registry.put_raw("models", TOKEN, registry.get("models", registry.ids("models")[0]) | {"id": TOKEN})
@@ -245,7 +243,7 @@ def test_a_record_with_the_token_is_stored_exactly_and_printed_redacted(
 
 @pytest.mark.parametrize("spelling", ["in hexadecimal", "separated by zero-width spaces", "its first two thirds"])
 def test_a_record_with_the_encoded_token_is_quoted_in_no_error(
-    spelling: str, configured: Simulator, registry: Registry, folder: Path, tfy_etl: Cli
+    spelling: str, ready: Simulator, registry: Registry, folder: Path, tfy_etl: Cli
 ) -> None:
     encoded = SPELLINGS[spelling](TOKEN)
     registry.set_fields("2", {"manifest": {"name": encoded}})
@@ -254,7 +252,7 @@ def test_a_record_with_the_encoded_token_is_quoted_in_no_error(
     assert repeated(encoded, done.out + done.err + database_dump(folder / "tfy-registry.db")) == []
 
 
-def test_a_token_file_with_binary_content_is_not_quoted(configured: Simulator, folder: Path, tfy_etl: Cli) -> None:
+def test_a_token_file_with_binary_content_is_not_quoted(ready: Simulator, folder: Path, tfy_etl: Cli) -> None:
     (folder / "token").write_bytes(b"hush\xff")
     (folder / "token").chmod(0o600)
     done = tfy_etl("sync", "--api-key-file", "token")
@@ -272,20 +270,20 @@ def test_a_token_given_as_the_token_file_is_not_quoted(
     assert "hush" not in done.err
 
 
-def test_a_folder_given_as_the_token_file_is_an_error(configured: Simulator, folder: Path, tfy_etl: Cli) -> None:
+def test_a_folder_given_as_the_token_file_is_an_error(ready: Simulator, folder: Path, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--api-key-file", str(folder))
     assert (done.code, done.err) == (2, f"Error: Cannot read the token from {folder}: Is a directory.\n")
 
 
 @pytest.mark.parametrize("argument", [TOKEN, f"--{TOKEN}", f"--timeout={TOKEN}", f"--ca-bundle={TOKEN}"])
-def test_a_token_on_the_command_line_is_not_echoed(argument: str, configured: Simulator, tfy_etl: Cli) -> None:
+def test_a_token_on_the_command_line_is_not_echoed(argument: str, ready: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", argument)
     assert done.code == 2
     assert TOKEN not in done.err
 
 
 @pytest.mark.parametrize("host", ["https://u:hush@plane.example", "http:/u:hush@plane.example", "u:hush@plane.example"])
-def test_a_password_in_the_host_is_not_echoed(host: str, tfy_etl: Cli, configured: Simulator) -> None:
+def test_a_password_in_the_host_is_not_echoed(host: str, tfy_etl: Cli, ready: Simulator) -> None:
     done = tfy_etl("sync", "--host", host)
     assert (done.code, done.err) == (
         2,

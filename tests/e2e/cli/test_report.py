@@ -16,7 +16,7 @@ from tests.support.patience import patience
 PAGE = "<!DOCTYPE html>"
 
 
-def test_the_report_is_written_and_its_path_printed(configured: Simulator, tfy_etl: Cli, folder: Path) -> None:
+def test_the_report_is_written_and_its_path_printed(ready: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
     done = tfy_etl("report", "--out", "report.html")
     assert (done.code, done.out) == (0, "")
@@ -27,7 +27,7 @@ def test_the_report_is_written_and_its_path_printed(configured: Simulator, tfy_e
 
 
 def test_the_report_has_the_same_figures_on_both_databases(
-    postgres_url: str, migrated_template: str, configured: Simulator, tfy_etl: Cli, folder: Path
+    postgres_url: str, migrated_template: str, ready: Simulator, tfy_etl: Cli, folder: Path
 ) -> None:
     figures = []
     with new_database(postgres_url, template=migrated_template) as server:
@@ -41,7 +41,7 @@ def test_the_report_has_the_same_figures_on_both_databases(
     assert figures[0].keys() == {"Models", "Versions", "ML repos", "Models in production", "Size of artifacts"}
 
 
-def test_the_report_can_be_written_to_stdout_alone(configured: Simulator, tfy_etl: Cli, folder: Path) -> None:
+def test_the_report_can_be_written_to_stdout_alone(ready: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
     done = execute(sys.executable, "-m", "etl", "report", "--out", "-", cwd=folder, env={"PYTHONIOENCODING": "ascii"})
     assert (done.code, done.err) == (0, "")
@@ -51,7 +51,7 @@ def test_the_report_can_be_written_to_stdout_alone(configured: Simulator, tfy_et
     assert not (folder / "-").exists()
 
 
-def test_a_pipe_that_is_closed_early_ends_the_report_silently(configured: Simulator, tfy_etl: Cli) -> None:
+def test_a_pipe_that_is_closed_early_ends_the_report_silently(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     with subprocess.Popen(
         [COMMAND, "report", "--out", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, pipesize=4096
@@ -63,15 +63,13 @@ def test_a_pipe_that_is_closed_early_ends_the_report_silently(configured: Simula
         assert (process.wait(patience()), process.stderr.read()) == (1, b"")
 
 
-def test_without_out_the_report_is_written_to_its_default_file(
-    configured: Simulator, tfy_etl: Cli, folder: Path
-) -> None:
+def test_without_out_the_report_is_written_to_its_default_file(ready: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
     assert tfy_etl("report").code == 0
     assert (folder / "tfy-registry.html").read_text(encoding="utf-8").startswith(PAGE)
 
 
-def test_an_unwritable_path_is_a_one_line_error(configured: Simulator, tfy_etl: Cli) -> None:
+def test_an_unwritable_path_is_a_one_line_error(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     done = tfy_etl("report", "--out", "no-such/report.html")
     assert (done.code, done.out) == (2, "")
@@ -97,7 +95,7 @@ def test_a_missing_database_is_a_one_line_error(tfy_etl: Cli) -> None:
     )
 
 
-def test_an_old_schema_is_an_error_and_keeps_the_old_report(configured: Simulator, tfy_etl: Cli, folder: Path) -> None:
+def test_an_old_schema_is_an_error_and_keeps_the_old_report(ready: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
     execute_sql("UPDATE tfy_etl_version SET version_num = '0001'")
     (folder / "report.html").write_text("old", encoding="utf-8")
@@ -107,7 +105,7 @@ def test_an_old_schema_is_an_error_and_keeps_the_old_report(configured: Simulato
     assert (folder / "report.html").read_text(encoding="utf-8") == "old"
 
 
-def test_report_options_change_the_page(configured: Simulator, tfy_etl: Cli, folder: Path) -> None:
+def test_report_options_change_the_page(ready: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
     assert tfy_etl("report", "--out", "report.html").code == 0
     assert "Read with care" not in (folder / "report.html").read_text(encoding="utf-8")
@@ -118,20 +116,20 @@ def test_report_options_change_the_page(configured: Simulator, tfy_etl: Cli, fol
 
 
 def test_models_link_to_the_url_that_a_setting_names(
-    configured: Simulator, tfy_etl: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ready: Simulator, tfy_etl: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tfy_etl("sync")
     monkeypatch.setenv("TFY_ETL_MODEL_URL", "https://plane.example/{ml_repo_id}/{model}")
     assert tfy_etl("report", "--out", "report.html").code == 0
     html = (folder / "report.html").read_text(encoding="utf-8")
-    model = configured.registry.records("models")[0]
+    model = ready.registry.records("models")[0]
     assert f'href="https://plane.example/{model["ml_repo_id"]}/{model["name"]}" rel="noreferrer"' in html
     done = tfy_etl("report", "--out", "report.html", "--model-url", "javascript:alert(1)//{model}")
     assert (done.code, done.out) == (2, "")
     assert "--model-url is not a valid URL" in done.err
 
 
-def test_a_failed_run_is_shown_at_the_top(configured: Simulator, tfy_etl: Cli, folder: Path) -> None:
+def test_a_failed_run_is_shown_at_the_top(ready: Simulator, tfy_etl: Cli, folder: Path) -> None:
     tfy_etl("sync")
     tfy_etl("sync", "--ml-repo", "<b>no-such</b>")
     assert tfy_etl("report", "--out", "report.html").code == 0

@@ -66,7 +66,7 @@ def log_lines(err: str) -> list[dict[str, Any]]:
 # Metrics in a file
 
 
-def test_a_run_adds_its_metrics_to_the_file(metrics_file: Path, configured: Simulator, tfy_etl: Cli) -> None:
+def test_a_run_adds_its_metrics_to_the_file(metrics_file: Path, ready: Simulator, tfy_etl: Cli) -> None:
     result = json.loads(tfy_etl("sync", "--output", "json").out)
     metrics = metric_values(metrics_file)
     assert metrics["tfy_etl_runs_total succeeded"] == 1
@@ -77,7 +77,7 @@ def test_a_run_adds_its_metrics_to_the_file(metrics_file: Path, configured: Simu
 
 
 def test_the_metrics_file_is_written_after_failed_runs(
-    metrics_file: Path, configured: Simulator, registry: Registry, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    metrics_file: Path, ready: Simulator, registry: Registry, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert tfy_etl("sync").code == 0
     first = metric_values(metrics_file)
@@ -97,7 +97,7 @@ def test_the_metrics_file_is_written_after_failed_runs(
     assert metrics[last_complete] == first[last_complete]
 
 
-def test_a_run_that_fails_with_a_bug_counts_as_failed(metrics_file: Path, configured: Simulator, folder: Path) -> None:
+def test_a_run_that_fails_with_a_bug_counts_as_failed(metrics_file: Path, ready: Simulator, folder: Path) -> None:
     assert execute(sys.executable, "-c", FAULTY, "sync", cwd=folder).code == 1
     assert metric_values(metrics_file)["tfy_etl_runs_total failed"] == 1
 
@@ -125,7 +125,7 @@ def test_an_interrupted_run_is_reported(metrics_file: Path, plane: Simulator, fo
 
 
 def test_a_run_that_finds_the_lock_held_counts_as_locked_and_keeps_the_last_complete_run(
-    metrics_file: Path, configured: Simulator, tfy_etl: Cli
+    metrics_file: Path, ready: Simulator, tfy_etl: Cli
 ) -> None:
     tfy_etl("sync")
     complete = metric_values(metrics_file)["tfy_etl_last_complete_run_timestamp_seconds"]
@@ -138,7 +138,7 @@ def test_a_run_that_finds_the_lock_held_counts_as_locked_and_keeps_the_last_comp
 
 
 def test_the_time_of_the_last_complete_run_is_read_from_the_database(
-    metrics_file: Path, configured: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    metrics_file: Path, ready: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tfy_etl("sync")
     before = metric_values(metrics_file)
@@ -150,14 +150,14 @@ def test_the_time_of_the_last_complete_run_is_read_from_the_database(
     assert float(line.split()[-1]) == pytest.approx(before["tfy_etl_last_complete_run_timestamp_seconds"])
 
 
-def test_an_unwritable_metrics_file_changes_no_exit_code(configured: Simulator, tfy_etl: Cli) -> None:
+def test_an_unwritable_metrics_file_changes_no_exit_code(ready: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--metrics-file", "no/such/folder.prom", "--log-level", "error")
     assert done.code == 0
     assert "cannot write the metrics to no/such/folder.prom: the folder does not exist" in done.err
 
 
 def test_a_dry_run_is_not_reported(
-    metrics_file: Path, configured: Simulator, webhook: OtlpReceiver, collector: OtlpReceiver, tfy_etl: Cli
+    metrics_file: Path, ready: Simulator, webhook: OtlpReceiver, collector: OtlpReceiver, tfy_etl: Cli
 ) -> None:
     assert tfy_etl("sync", "--dry-run").code == 0
     assert not metrics_file.exists()
@@ -169,7 +169,7 @@ def test_a_dry_run_is_not_reported(
 
 @pytest.mark.parametrize("output", ["text", "json"])
 def test_the_message_of_a_failed_run_has_its_error_line(
-    output: str, configured: Simulator, webhook: OtlpReceiver, tfy_etl: Cli
+    output: str, ready: Simulator, webhook: OtlpReceiver, tfy_etl: Cli
 ) -> None:
     done = tfy_etl("sync", "--output", output, "--ml-repo", "no-such")
     assert done.code == 2
@@ -178,22 +178,18 @@ def test_the_message_of_a_failed_run_has_its_error_line(
     assert post.path == f"/{SECRET}"
     assert done.err.splitlines()[-1] == f"Error: {message['error']}"
     assert (message["status"], message["exit_code"], message["scope"]) == ("failed", 2, '{"ml_repos":["no-such"]}')
-    assert message["host"] == configured.url
+    assert message["host"] == ready.url
 
 
-def test_the_message_of_a_partial_run_has_its_warnings(
-    configured: Simulator, webhook: OtlpReceiver, tfy_etl: Cli
-) -> None:
-    configured.faults = [fault("moving")]
+def test_the_message_of_a_partial_run_has_its_warnings(ready: Simulator, webhook: OtlpReceiver, tfy_etl: Cli) -> None:
+    ready.faults = [fault("moving")]
     assert tfy_etl("sync", "--max-sweeps", "1", "--page-size", "2").code == 3
     message = webhook.posts[0].json()
     assert (message["status"], message["exit_code"], message["error"]) == ("partial", 3, None)
     assert "could not be proven complete" in message["text"]
 
 
-def test_a_complete_run_and_a_held_lock_send_no_message(
-    configured: Simulator, webhook: OtlpReceiver, tfy_etl: Cli
-) -> None:
+def test_a_complete_run_and_a_held_lock_send_no_message(ready: Simulator, webhook: OtlpReceiver, tfy_etl: Cli) -> None:
     assert tfy_etl("sync").code == 0
     with Store("sqlite:///tfy-registry.db") as store:
         store.lock(ALL_REPOS, 0)
@@ -203,7 +199,7 @@ def test_a_complete_run_and_a_held_lock_send_no_message(
 
 @pytest.mark.parametrize("status", [404, 500])
 def test_a_failed_message_is_logged_and_keeps_the_exit_code(
-    status: int, configured: Simulator, webhook: OtlpReceiver, tfy_etl: Cli
+    status: int, ready: Simulator, webhook: OtlpReceiver, tfy_etl: Cli
 ) -> None:
     webhook.status = status
     done = tfy_etl("sync", "--ml-repo", "no-such", "--log-level", "debug")
@@ -212,7 +208,7 @@ def test_a_failed_message_is_logged_and_keeps_the_exit_code(
 
 
 def test_messages_have_no_secret_and_log_lines_no_webhook_url(
-    configured: Simulator, webhook: OtlpReceiver, tfy_etl: Cli
+    ready: Simulator, webhook: OtlpReceiver, tfy_etl: Cli
 ) -> None:
     webhook.status = 500
     done = tfy_etl("sync", "--ml-repo", f"{TOKEN} {SECRET}", "--log-level", "debug")
@@ -234,17 +230,17 @@ def test_messages_have_no_secret_and_log_lines_no_webhook_url(
     ],
 )
 def test_an_invalid_webhook_url_exits_with_2_before_the_run(
-    url: str, error: str, configured: Simulator, tfy_etl: Cli
+    url: str, error: str, ready: Simulator, tfy_etl: Cli
 ) -> None:
     done = tfy_etl("sync", "--notify-url", url)
     assert done.code == 2
     assert error in done.err
     assert "key-of-mine" not in done.err
-    assert configured.log == []
+    assert ready.log == []
 
 
 def test_the_webhook_url_is_read_from_option_environment_or_file_in_this_order(
-    configured: Simulator, webhook: OtlpReceiver, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    ready: Simulator, webhook: OtlpReceiver, folder: Path, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "etl.toml").write_text(f'notify-url = "{webhook.url}/of-file"\nmetrics-file = "of-file.prom"')
     failing = ("sync", "--ml-repo", "no-such", "--config", "etl.toml")
@@ -259,7 +255,7 @@ def test_the_webhook_url_is_read_from_option_environment_or_file_in_this_order(
 # OpenTelemetry
 
 
-def test_a_run_sends_its_traces_and_metrics(configured: Simulator, collector: OtlpReceiver, tfy_etl: Cli) -> None:
+def test_a_run_sends_its_traces_and_metrics(ready: Simulator, collector: OtlpReceiver, tfy_etl: Cli) -> None:
     result = json.loads(tfy_etl("sync", "--output", "json").out)
     run, *parts = spans(collector)
     assert run.attributes["tfy_etl.run_id"] == result["run_id"]
@@ -274,8 +270,8 @@ def test_a_run_sends_its_traces_and_metrics(configured: Simulator, collector: Ot
     assert samples["tfy_etl.records {record}"][of_models] == 6
 
 
-def test_a_failed_run_sends_its_traces(configured: Simulator, collector: OtlpReceiver, tfy_etl: Cli) -> None:
-    configured.faults = [fault("flaky_500:503,every=1")]
+def test_a_failed_run_sends_its_traces(ready: Simulator, collector: OtlpReceiver, tfy_etl: Cli) -> None:
+    ready.faults = [fault("flaky_500:503,every=1")]
     assert tfy_etl("sync", "--max-retries", "0").code == 1
     run, part = spans(collector)
     assert run.error == part.error != ""
@@ -298,7 +294,7 @@ def test_the_standard_variables_select_the_signals(
     *,
     variables: dict[str, str],
     paths: set[str],
-    configured: Simulator,
+    ready: Simulator,
     collector: OtlpReceiver,
     tfy_etl: Cli,
     monkeypatch: pytest.MonkeyPatch,
@@ -310,7 +306,7 @@ def test_the_standard_variables_select_the_signals(
 
 
 def test_an_unsupported_protocol_is_a_warning_and_the_run_continues(
-    configured: Simulator, collector: OtlpReceiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    ready: Simulator, collector: OtlpReceiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     done = tfy_etl("sync")
@@ -321,7 +317,7 @@ def test_an_unsupported_protocol_is_a_warning_and_the_run_continues(
 
 @pytest.mark.parametrize("name", ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_METRICS_EXEMPLAR_FILTER"])
 def test_an_invalid_variable_is_a_warning_and_the_run_continues(
-    name: str, configured: Simulator, collector: OtlpReceiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    name: str, ready: Simulator, collector: OtlpReceiver, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "-1")
     done = tfy_etl("sync")
@@ -331,7 +327,7 @@ def test_an_invalid_variable_is_a_warning_and_the_run_continues(
 
 
 def test_a_missing_extra_is_a_warning_and_the_run_continues(
-    configured: Simulator, collector: OtlpReceiver, folder: Path
+    ready: Simulator, collector: OtlpReceiver, folder: Path
 ) -> None:
     script = "import sys; sys.modules['opentelemetry'] = None; from etl.cli import main; main()"
     done = execute(sys.executable, "-c", script, "sync", cwd=folder)
@@ -340,7 +336,7 @@ def test_a_missing_extra_is_a_warning_and_the_run_continues(
 
 
 def test_an_unreachable_collector_changes_no_exit_code(
-    configured: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    ready: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")

@@ -64,7 +64,7 @@ def start(*arguments: str, folder: Path, **env: str) -> Started:
 
 
 @pytest.fixture
-def database(migrated_file: Path, configured: Simulator, folder: Path) -> str:
+def database(migrated_file: Path, ready: Simulator, folder: Path) -> str:
     """The URL of a SQLite file after a run; the control plane still listens."""
     url = f"sqlite:///{shutil.copy(migrated_file, folder / 'registry.db')}"
     assert execute(COMMAND, "sync", "--database-url", url, cwd=folder).code == 0

@@ -17,7 +17,7 @@ def execute_sql(statement: str) -> None:
     engine.dispose()
 
 
-def test_runs_are_listed_newest_first_with_the_age_of_the_tables(configured: Simulator, tfy_etl: Cli) -> None:
+def test_runs_are_listed_newest_first_with_the_age_of_the_tables(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync", "--ml-repo", "no-such")
     tfy_etl("sync")
     lines = tfy_etl("status").out.splitlines()
@@ -29,9 +29,7 @@ def test_runs_are_listed_newest_first_with_the_age_of_the_tables(configured: Sim
     assert lines[5].startswith("Scope all: the last complete run was ")
 
 
-def test_after_an_incremental_run_the_age_of_the_last_full_comparison_is_shown(
-    configured: Simulator, tfy_etl: Cli
-) -> None:
+def test_after_an_incremental_run_the_age_of_the_last_full_comparison_is_shown(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     assert not any("full comparison" in line for line in tfy_etl("status").out.splitlines())
     tfy_etl("sync")
@@ -39,13 +37,13 @@ def test_after_an_incremental_run_the_age_of_the_last_full_comparison_is_shown(
     assert re.match(r"The last full comparison was .+ ago\. The next one finds changes of older versions", line)
 
 
-def test_runs_are_listed_with_seconds(configured: Simulator, tfy_etl: Cli) -> None:
+def test_runs_are_listed_with_seconds(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     started = json.loads(tfy_etl("status", "--output", "json").out)["runs"][0]["started_at"]
     assert f"{datetime.fromisoformat(started):%Y-%m-%d %H:%M:%S}" in tfy_etl("status").out
 
 
-def test_the_table_fits_80_columns_with_any_runs(configured: Simulator, tfy_etl: Cli) -> None:
+def test_the_table_fits_80_columns_with_any_runs(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     execute_sql("UPDATE sync_runs SET status = 'interrupted', mode = 'incremental'")
     lines = tfy_etl("status").out.splitlines()
@@ -53,12 +51,12 @@ def test_the_table_fits_80_columns_with_any_runs(configured: Simulator, tfy_etl:
     assert max(map(len, lines)) <= 80
 
 
-def test_status_without_a_complete_run_says_so(configured: Simulator, tfy_etl: Cli) -> None:
+def test_status_without_a_complete_run_says_so(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync", "--ml-repo", "no-such")
     assert tfy_etl("status").out.splitlines()[-1] == "There is no complete run yet."
 
 
-def test_limit_bounds_the_number_of_listed_runs(configured: Simulator, tfy_etl: Cli) -> None:
+def test_limit_bounds_the_number_of_listed_runs(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     tfy_etl("sync")
     assert len(json.loads(tfy_etl("status", "--limit", "1", "--output", "json").out)["runs"]) == 1
@@ -68,7 +66,7 @@ def test_limit_bounds_the_number_of_listed_runs(configured: Simulator, tfy_etl: 
     assert f"{2**63} is not in the range 1<=x<={2**31}" in too_large.err
 
 
-def test_json_output_is_one_object_with_times_in_utc(migrated_url: str, configured: Simulator, tfy_etl: Cli) -> None:
+def test_json_output_is_one_object_with_times_in_utc(migrated_url: str, ready: Simulator, tfy_etl: Cli) -> None:
     url = ("--database-url", migrated_url)
     tfy_etl("sync", *url)
     done = tfy_etl("status", "--output", "json", *url)
@@ -97,7 +95,7 @@ def test_a_missing_database_fails_max_age(tfy_etl: Cli) -> None:
     )
 
 
-def test_max_age_fails_when_the_last_complete_run_is_older(configured: Simulator, tfy_etl: Cli) -> None:
+def test_max_age_fails_when_the_last_complete_run_is_older(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     assert tfy_etl("status", "--max-age", "6h").code == 0
     done = tfy_etl("status", "--max-age", "0s")
@@ -106,14 +104,14 @@ def test_max_age_fails_when_the_last_complete_run_is_older(configured: Simulator
     assert "succeeded" in done.out
 
 
-def test_max_age_ignores_runs_of_one_ml_repo_if_everything_was_synced_once(configured: Simulator, tfy_etl: Cli) -> None:
+def test_max_age_ignores_runs_of_one_ml_repo_if_everything_was_synced_once(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     execute_sql("UPDATE sync_scopes SET last_complete_at = '2024-01-01 00:00:00.000000'")
     assert tfy_etl("sync", "--ml-repo", "1").code == 0
     assert tfy_etl("status", "--max-age", "6h").code == 1
 
 
-def test_a_complete_run_in_the_future_is_reported_and_not_fresh(configured: Simulator, tfy_etl: Cli) -> None:
+def test_a_complete_run_in_the_future_is_reported_and_not_fresh(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     execute_sql("UPDATE sync_scopes SET last_complete_at = '2999-01-01 00:00:00.000000'")
 
@@ -127,14 +125,14 @@ def test_a_complete_run_in_the_future_is_reported_and_not_fresh(configured: Simu
     assert tfy_etl("status", "--max-age", "6h").code == 0
 
 
-def test_max_age_applies_to_the_oldest_of_several_filtered_scopes(configured: Simulator, tfy_etl: Cli) -> None:
+def test_max_age_applies_to_the_oldest_of_several_filtered_scopes(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync", "--ml-repo", "1")
     tfy_etl("sync", "--ml-repo", "2")
     assert tfy_etl("status", "--max-age", "1h").code == 0
     assert tfy_etl("status", "--max-age", "0s").code == 1
 
 
-def test_an_error_with_text_of_the_registry_is_sanitized(configured: Simulator, tfy_etl: Cli) -> None:
+def test_an_error_with_text_of_the_registry_is_sanitized(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     tfy_etl("sync", "--ml-repo", "[red]\x1b[2J\u202e")
     out = tfy_etl("status").out
@@ -150,7 +148,7 @@ def nagios(tfy_etl: Cli, *arguments: str) -> tuple[int, str]:
     return done.code, line
 
 
-def test_nagios_output_is_ok_with_the_age_and_the_limits(configured: Simulator, tfy_etl: Cli) -> None:
+def test_nagios_output_is_ok_with_the_age_and_the_limits(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     for limits, expected in (
         (("--max-age", "1h", "--critical-age", "6h"), "3600;21600"),
@@ -162,7 +160,7 @@ def test_nagios_output_is_ok_with_the_age_and_the_limits(configured: Simulator, 
         assert re.fullmatch(rf"TFY-ETL OK - the last complete run is \d+ seconds? old \| age=\d+s;{expected};0", line)
 
 
-def test_nagios_output_is_warning_and_then_critical(configured: Simulator, tfy_etl: Cli) -> None:
+def test_nagios_output_is_warning_and_then_critical(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     execute_sql("UPDATE sync_scopes SET last_complete_at = '2024-01-01 00:00:00.000000'")
     code, line = nagios(tfy_etl, "--max-age", "1h", "--critical-age", "9000w")
@@ -175,7 +173,7 @@ def test_nagios_output_is_warning_and_then_critical(configured: Simulator, tfy_e
     assert "limit 6 hours" in line
 
 
-def test_nagios_output_without_a_complete_run_is_not_ok(configured: Simulator, tfy_etl: Cli) -> None:
+def test_nagios_output_without_a_complete_run_is_not_ok(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync", "--ml-repo", "no-such")
     assert nagios(tfy_etl, "--max-age", "1h") == (
         1, "TFY-ETL WARNING - there is no complete run, limit 1 hour",

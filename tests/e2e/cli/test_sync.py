@@ -24,7 +24,7 @@ KEYS = {
 COUNTS = {"seen", "inserted", "updated", "unchanged", "deleted", "restored"}
 
 
-def test_the_json_result_is_one_object_with_the_documented_keys(configured: Simulator, tfy_etl: Cli) -> None:
+def test_the_json_result_is_one_object_with_the_documented_keys(ready: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--output", "json")
     result = json.loads(done.out)
     assert done.out.count("\n") == 1
@@ -38,16 +38,16 @@ def test_the_json_result_is_one_object_with_the_documented_keys(configured: Simu
     )
     assert (result["models"]["inserted"], result["model_versions"]["inserted"]) == (6, 12)
     assert (result["rejected"], result["retries"], result["warnings"]) == (0, 0, [])
-    assert result["requests"] == len(configured.log)
+    assert result["requests"] == len(ready.log)
     assert result["plan"]["because"] == "no run has compared every version yet"
 
 
-def test_empty_production_tags_are_refused_before_the_first_request(configured: Simulator, tfy_etl: Cli) -> None:
+def test_empty_production_tags_are_refused_before_the_first_request(ready: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--production-tags", ",")
-    assert (done.code, "--production-tags" in done.err, configured.log) == (2, True, [])
+    assert (done.code, "--production-tags" in done.err, ready.log) == (2, True, [])
 
 
-def test_the_text_result_fits_80_columns(configured: Simulator, tfy_etl: Cli) -> None:
+def test_the_text_result_fits_80_columns(ready: Simulator, tfy_etl: Cli) -> None:
     lines = tfy_etl("sync").out.splitlines()
     assert lines[0] == "Up to date: 6 models, 12 versions in 2 ML repos"
     assert [line.split() for line in lines[1:5]] == [
@@ -63,7 +63,7 @@ def test_the_text_result_fits_80_columns(configured: Simulator, tfy_etl: Cli) ->
     assert max(map(len, lines)) <= 80
 
 
-def test_a_second_run_counts_the_stored_records_although_it_reads_fewer(configured: Simulator, tfy_etl: Cli) -> None:
+def test_a_second_run_counts_the_stored_records_although_it_reads_fewer(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     lines = tfy_etl("sync").out.splitlines()
     assert lines[0] == "Up to date: 6 models, 12 versions in 2 ML repos"
@@ -72,7 +72,7 @@ def test_a_second_run_counts_the_stored_records_although_it_reads_fewer(configur
 
 
 def test_the_first_line_counts_the_records_in_the_scope_of_the_run(
-    configured: Simulator, registry: Registry, tfy_etl: Cli
+    ready: Simulator, registry: Registry, tfy_etl: Cli
 ) -> None:
     name = registry.records(MODELS)[0]["name"]
     named = [each for each in registry.records(MODELS) if each["name"] == name]
@@ -80,12 +80,12 @@ def test_the_first_line_counts_the_records_in_the_scope_of_the_run(
     expected = f"Up to date: {len(named)} {plural}, {2 * len(named)} versions (filtered)"
     for _ in range(2):
         assert tfy_etl("sync", "--name", name).out.splitlines()[0] == expected
-    configured.offers = frozenset({"models", "ml-repos"})
+    ready.offers = frozenset({"models", "ml-repos"})
     first = tfy_etl("sync", "--database-url", "sqlite:///latest.db").out.splitlines()[0]
     assert first == "Up to date: 6 models in 2 ML repos (latest versions only)"
 
 
-def test_the_first_line_counts_deleted_records(configured: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+def test_the_first_line_counts_deleted_records(ready: Simulator, registry: Registry, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     registry.delete_model(registry.ids(MODELS)[0])
     lines = tfy_etl("sync", "--allow-mass-delete").out.splitlines()
@@ -93,11 +93,11 @@ def test_the_first_line_counts_deleted_records(configured: Simulator, registry: 
     assert [line.split()[-1] for line in lines[1:5]] == ["deleted", "0", "1", "2"]
 
 
-def test_a_quiet_run_prints_one_line(configured: Simulator, tfy_etl: Cli) -> None:
+def test_a_quiet_run_prints_one_line(ready: Simulator, tfy_etl: Cli) -> None:
     assert tfy_etl("sync", "-q").out == "Up to date: 6 models, 12 versions in 2 ML repos\n"
 
 
-def test_logs_are_on_stderr_and_parse_when_they_are_json(configured: Simulator, tfy_etl: Cli) -> None:
+def test_logs_are_on_stderr_and_parse_when_they_are_json(ready: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--log-format", "json", "--log-level", "debug", "--output", "json")
     json.loads(done.out)
     entries = [json.loads(line) for line in done.err.splitlines()]
@@ -124,27 +124,27 @@ def test_a_dry_run_prints_plan_and_counts_and_writes_nothing(reachable: Simulato
     ],
 )
 def test_filters_reach_the_control_plane(
-    arguments: list[str], expected: dict[str, str], configured: Simulator, tfy_etl: Cli
+    arguments: list[str], expected: dict[str, str], ready: Simulator, tfy_etl: Cli
 ) -> None:
     assert tfy_etl("sync", *arguments).code == 0
-    queries = [each.query for each in configured.log if each.path.endswith("/models")]
+    queries = [each.query for each in ready.log if each.path.endswith("/models")]
     assert any(expected.items() <= query.items() for query in queries[1:])
 
 
-def test_latest_versions_are_read_with_their_models(configured: Simulator, tfy_etl: Cli) -> None:
+def test_latest_versions_are_read_with_their_models(ready: Simulator, tfy_etl: Cli) -> None:
     result = json.loads(tfy_etl("sync", "--versions", "latest", "--output", "json").out)
     assert result["model_versions"]["seen"] == 6
-    assert not any(each.path.endswith("/model-versions") for each in configured.log)
+    assert not any(each.path.endswith("/model-versions") for each in ready.log)
 
 
-def test_full_and_full_every_compare_every_version(configured: Simulator, tfy_etl: Cli) -> None:
+def test_full_and_full_every_compare_every_version(ready: Simulator, tfy_etl: Cli) -> None:
     def mode(*arguments: str) -> str:
         return str(json.loads(tfy_etl("sync", "--output", "json", *arguments).out)["mode"])
 
     assert [mode(), mode(), mode("--full"), mode("--full-every", "0s")] == ["full", "incremental", "full", "full"]
 
 
-def test_rejected_records_exit_with_3_and_are_counted(configured: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+def test_rejected_records_exit_with_3_and_are_counted(ready: Simulator, registry: Registry, tfy_etl: Cli) -> None:
     registry.put_raw(MODELS, "odd", {"name": "a model without an id"})
     done = tfy_etl("sync")
     assert done.code == 3
@@ -157,8 +157,8 @@ def test_rejected_records_exit_with_3_and_are_counted(configured: Simulator, reg
         assert seen == sum(others)
 
 
-def test_an_unproven_list_exits_with_3_and_its_reason(configured: Simulator, tfy_etl: Cli) -> None:
-    configured.faults = [fault("moving")]
+def test_an_unproven_list_exits_with_3_and_its_reason(ready: Simulator, tfy_etl: Cli) -> None:
+    ready.faults = [fault("moving")]
     done = tfy_etl("sync", "--max-sweeps", "1", "--page-size", "2")
     assert done.code == 3
     assert done.out.startswith("Partly up to date: ")
@@ -166,7 +166,7 @@ def test_an_unproven_list_exits_with_3_and_its_reason(configured: Simulator, tfy
     assert "Warning: The list of models could not be proven complete in 1 sweep: it changes during the read" in done.out
 
 
-def test_the_json_result_of_a_failed_run_is_one_object(configured: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+def test_the_json_result_of_a_failed_run_is_one_object(ready: Simulator, registry: Registry, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     for model in registry.ids(MODELS)[:4]:
         registry.delete_model(model)
@@ -175,13 +175,13 @@ def test_the_json_result_of_a_failed_run_is_one_object(configured: Simulator, re
     assert (done.code, result["status"], result["complete"]) == (5, "refused", False)
     assert done.err.endswith(f"Error: {result['error']}\n")
 
-    configured.faults = [fault("expired_token_after:0")]
+    ready.faults = [fault("expired_token_after:0")]
     failed = json.loads(tfy_etl("sync", "--output", "json").out)
     assert failed["status"] == "failed"
     assert "401" in failed["error"]
 
 
-def test_a_filter_without_matches_stores_no_scope(configured: Simulator, tfy_etl: Cli) -> None:
+def test_a_filter_without_matches_stores_no_scope(ready: Simulator, tfy_etl: Cli) -> None:
     done = tfy_etl("sync", "--name", "mispelt")
     assert done.code == 0
     assert "No model matches the filters of this run." in done.out
@@ -189,7 +189,7 @@ def test_a_filter_without_matches_stores_no_scope(configured: Simulator, tfy_etl
     assert tfy_etl("status", "--max-age", "1h").code == 1
 
 
-def test_too_many_deletes_exit_with_5_unless_allowed(configured: Simulator, registry: Registry, tfy_etl: Cli) -> None:
+def test_too_many_deletes_exit_with_5_unless_allowed(ready: Simulator, registry: Registry, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     for model in registry.ids(MODELS)[:4]:
         registry.delete_model(model)
@@ -200,9 +200,7 @@ def test_too_many_deletes_exit_with_5_unless_allowed(configured: Simulator, regi
     assert tfy_etl("sync", "--full", "--max-delete-share", "1").code == 0
 
 
-def test_allow_mass_delete_permits_any_number_of_deletes(
-    configured: Simulator, registry: Registry, tfy_etl: Cli
-) -> None:
+def test_allow_mass_delete_permits_any_number_of_deletes(ready: Simulator, registry: Registry, tfy_etl: Cli) -> None:
     tfy_etl("sync")
     for model in registry.ids(MODELS):
         registry.delete_model(model)
@@ -210,14 +208,14 @@ def test_allow_mass_delete_permits_any_number_of_deletes(
     assert result["models"]["deleted"] == 6
 
 
-def test_a_held_lock_exits_with_4_at_once_or_after_the_lock_wait(configured: Simulator, tfy_etl: Cli) -> None:
+def test_a_held_lock_exits_with_4_at_once_or_after_the_lock_wait(ready: Simulator, tfy_etl: Cli) -> None:
     with Store("sqlite:///tfy-registry.db") as store:
         store.lock(ALL_REPOS, 0)
         at_once, start = tfy_etl("sync"), time.monotonic()
         waited = tfy_etl("sync", "--lock-wait", "0.5")
         assert time.monotonic() - start >= 0.5
     for done in (at_once, waited):
-        assert (done.code, "--lock-wait" in done.err, configured.log) == (4, True, [])
+        assert (done.code, "--lock-wait" in done.err, ready.log) == (4, True, [])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -241,7 +239,7 @@ def test_a_signal_ends_a_run_with_130_and_one_line(number: signal.Signals, plane
     assert (process.returncode, out, err) == (130, "", "Error: Interrupted: no record was written.\n")
 
 
-def test_a_signal_ends_a_run_that_waits_for_its_next_request(configured: Simulator, folder: Path) -> None:
+def test_a_signal_ends_a_run_that_waits_for_its_next_request(ready: Simulator, folder: Path) -> None:
     process = subprocess.Popen(
         [COMMAND, "sync", "--requests-per-second", "0.001"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -249,14 +247,14 @@ def test_a_signal_ends_a_run_that_waits_for_its_next_request(configured: Simulat
     next(line for line in process.stderr if "the API of " in line)  # one request was sent, the next waits
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=patience())
-    assert (process.returncode, out, len(configured.log)) == (130, "", 1)
+    assert (process.returncode, out, len(ready.log)) == (130, "", 1)
     assert err.splitlines()[-1] == "Error: Interrupted: no record was written."
 
 
 @pytest.mark.parametrize("output", ["text", "json"])
 @pytest.mark.parametrize("to", ["> /dev/full", "> /dev/full 2>&1", ">&-"])
 def test_a_result_that_cannot_be_printed_changes_no_exit_code(
-    to: str, output: str, configured: Simulator, folder: Path
+    to: str, output: str, ready: Simulator, folder: Path
 ) -> None:
     done = execute("/bin/sh", "-c", f"{COMMAND} --log-level error sync --output {output} {to}", cwd=folder)
     assert (done.code, done.out) == (0, "")
@@ -267,7 +265,7 @@ def test_a_result_that_cannot_be_printed_changes_no_exit_code(
 
 
 @pytest.mark.parametrize("output", ["text", "json"])
-def test_a_closed_pipe_changes_no_exit_code(output: str, configured: Simulator, folder: Path) -> None:
+def test_a_closed_pipe_changes_no_exit_code(output: str, ready: Simulator, folder: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     process = subprocess.Popen(
@@ -278,12 +276,12 @@ def test_a_closed_pipe_changes_no_exit_code(output: str, configured: Simulator, 
     assert (process.returncode, err) == (0, b"")
 
 
-def test_a_reader_of_only_the_first_line_causes_no_log_line(configured: Simulator, folder: Path) -> None:
+def test_a_reader_of_only_the_first_line_causes_no_log_line(ready: Simulator, folder: Path) -> None:
     line = f"{COMMAND} --log-level warning sync | head -1"
     assert execute("/bin/sh", "-c", line, cwd=folder) == (0, "Up to date: 6 models, 12 versions in 2 ML repos\n", "")
 
 
-def test_a_dry_run_that_cannot_be_printed_fails(configured: Simulator, folder: Path) -> None:
+def test_a_dry_run_that_cannot_be_printed_fails(ready: Simulator, folder: Path) -> None:
     done = execute("/bin/sh", "-c", f"{COMMAND} sync --dry-run > /dev/full", cwd=folder)
     assert done.code != 0
     assert done.err.splitlines()[-1] == (
@@ -291,7 +289,7 @@ def test_a_dry_run_that_cannot_be_printed_fails(configured: Simulator, folder: P
     )
 
 
-def test_a_signal_after_the_commit_changes_no_exit_code(configured: Simulator, folder: Path) -> None:
+def test_a_signal_after_the_commit_changes_no_exit_code(ready: Simulator, folder: Path) -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     with suppress(BlockingIOError):  # once the pipe is full
@@ -342,7 +340,7 @@ def _read_terminal(terminal: int) -> str:
         output += chunk
 
 
-def test_without_a_terminal_progress_options_select_lines_bars_or_nothing(configured: Simulator, tfy_etl: Cli) -> None:
+def test_without_a_terminal_progress_options_select_lines_bars_or_nothing(ready: Simulator, tfy_etl: Cli) -> None:
     assert "models …" in tfy_etl("sync").err
     assert "models …" not in tfy_etl("sync", "--no-progress").err
     with_bars = tfy_etl("sync", "--progress", "--output", "json")

@@ -13,7 +13,7 @@ from tests.support.patience import patience
 from tests.support.terminal import show
 
 
-def test_a_normal_run_shows_only_its_result(configured: Simulator, folder: Path) -> None:
+def test_a_normal_run_shows_only_its_result(ready: Simulator, folder: Path) -> None:
     shown = show([COMMAND, "sync"], cwd=folder)
     assert shown.code == 0
     assert shown.screen.startswith("✔ Up to date: 6 models, 12 versions in 2 ML repos\n")
@@ -29,20 +29,20 @@ def test_a_normal_run_shows_only_its_result(configured: Simulator, folder: Path)
      ({"PYTHONIOENCODING": "ascii"}, "", True)],
 )  # fmt: skip
 def test_colour_and_check_mark_are_shown_if_the_terminal_supports_them(
-    env: dict[str, str], mark: str, *, coloured: bool, configured: Simulator, folder: Path
+    env: dict[str, str], mark: str, *, coloured: bool, ready: Simulator, folder: Path
 ) -> None:
     shown = show([COMMAND, "sync", "--no-progress"], cwd=folder, env=env)
     assert re.sub(r"\x1b\[[0-9;]*m", "", shown.screen).startswith(f"{mark}Up to date: 6 models")
     assert shown.has_colour == coloured
 
 
-def test_a_warning_is_shown_once(configured: Simulator, folder: Path) -> None:
+def test_a_warning_is_shown_once(ready: Simulator, folder: Path) -> None:
     for quiet in ((), ("-q",)):
         shown = show([COMMAND, "sync", "--name", "none", *quiet], cwd=folder)
         assert shown.screen.count("Warning: No model matches") == 1
 
 
-def test_verbose_adds_info_lines_and_quiet_removes_warnings_and_progress(configured: Simulator, folder: Path) -> None:
+def test_verbose_adds_info_lines_and_quiet_removes_warnings_and_progress(ready: Simulator, folder: Path) -> None:
     env = {"TFY_ETL_NO_SUCH": "1"}
     assert (
         "Warning: the environment variable TFY_ETL_NO_SUCH is unknown"
@@ -55,7 +55,7 @@ def test_verbose_adds_info_lines_and_quiet_removes_warnings_and_progress(configu
 
 
 def test_warnings_without_a_terminal_keep_their_time_and_logger(
-    configured: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
+    ready: Simulator, tfy_etl: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFY_ETL_NO_SUCH", "1")
     err = tfy_etl("sync").err
@@ -65,7 +65,7 @@ def test_warnings_without_a_terminal_keep_their_time_and_logger(
 
 @pytest.mark.parametrize("arguments", [("-q", "sync"), ("sync", "-q")])
 def test_quiet_prints_nothing_on_stderr_without_a_terminal(
-    arguments: tuple[str, ...], configured: Simulator, tfy_etl: Cli
+    arguments: tuple[str, ...], ready: Simulator, tfy_etl: Cli
 ) -> None:
     done = tfy_etl(*arguments)
     assert (done.code, done.err) == (0, "")
@@ -76,17 +76,17 @@ def test_quiet_and_verbose_contradict_each_other(tfy_etl: Cli) -> None:
     assert (done.code, done.err) == (2, "Error: --quiet and --verbose contradict each other: pass one of them.\n")
 
 
-def test_ctrl_c_during_retries_leaves_one_line_and_no_bars(configured: Simulator, folder: Path) -> None:
-    configured.faults = [fault("flaky_500:503,every=1,after=2")]
+def test_ctrl_c_during_retries_leaves_one_line_and_no_bars(ready: Simulator, folder: Path) -> None:
+    ready.faults = [fault("flaky_500:503,every=1,after=2")]
     shown = show(
         [COMMAND, "sync", "--log-level", "error"], cwd=folder, type_when=lambda seen: b"\x03" if "━" in seen else None
     )
     assert (shown.code, shown.screen.replace("^C", "").strip()) == (130, "Error: Interrupted: no record was written.")
 
 
-def test_ctrl_c_while_the_control_plane_does_not_answer_ends_the_run(configured: Simulator, folder: Path) -> None:
+def test_ctrl_c_while_the_control_plane_does_not_answer_ends_the_run(ready: Simulator, folder: Path) -> None:
     release = threading.Event()
-    configured.before_request = lambda number, *_: release.wait(patience()) if number > 1 else None
+    ready.before_request = lambda number, *_: release.wait(patience()) if number > 1 else None
     shown = show([COMMAND, "sync"], cwd=folder, type_when=lambda seen: b"\x03" if "ML repos" in seen else None)
     release.set()
     assert shown.code == 130

@@ -137,7 +137,7 @@ def test_incremental_run_over_everything_requests_no_version_that_runs_over_each
 
 
 def test_unknown_ml_repo_is_refused_with_a_list_of_the_known_ones(env: SyncEnv) -> None:
-    with pytest.raises(UnknownMlRepo, match=r"of the id '77': it lists 1 \(risk\), 2") as error:
+    with pytest.raises(UnknownMlRepo, match=r"with the id '77': it lists 1 \(risk\), 2") as error:
         env.sync(ml_repo=("77", "1", "78"))
 
     assert error.value.ml_repos == ("77", "78")
