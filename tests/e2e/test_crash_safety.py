@@ -37,7 +37,7 @@ from tests.support.faults import (
 from tests.support.load_factor import LOAD_FACTOR, is_time_to_report, repetitions, report
 from tests.support.preloaded_command import RunningCommand
 from tests.support.snapshot_reader import snapshots
-from tests.support.sync_env import SyncEnv, Tables, sync_env
+from tests.support.sync_env import Process, SyncEnv, Tables, sync_env
 
 # Large enough for its merge to be hit, small enough to be read anew for each death.
 PAGES = ("--page-size", "100")
@@ -146,7 +146,7 @@ def test_whatever_a_power_loss_leaves_of_a_file_is_sound_and_as_before_or_after(
             change_everything(registry, f"word {number}")
             before, unchanged = env.registry_dump(), file.read_bytes()
             folders = [tmp_path / f"{number}-{copy}" for copy in range(10)]
-            process = env.start(*PAGES)
+            process = env.start_interpreter(*PAGES)  # whose end takes long enough to be stopped in it
             read_phases(process, partial(leave, process, file, iter(folders), draw))
             assert process.returncode == 0
             after = env.registry_dump()
@@ -162,7 +162,7 @@ def test_whatever_a_power_loss_leaves_of_a_file_is_sound_and_as_before_or_after(
     report("power losses", "sqlite", copies=found.total(), found=found)
 
 
-def leave(process: RunningCommand, file: Path, folders: Iterator[Path], draw: random.Random, part: str) -> None:
+def leave(process: Process, file: Path, folders: Iterator[Path], draw: random.Random, part: str) -> None:
     """While it writes and once it has written, copy the file and its log at moments when the process stands still."""
     for folder in islice(folders, {WRITING: 6, ENDED: 4}.get(part, 0)):
         time.sleep(draw.uniform(0, 0.03))

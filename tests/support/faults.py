@@ -1,7 +1,6 @@
 """Faults to inject into a run from outside: signals, delays, and changes to the registry."""
 
 import re
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from etl.simulator import Registry
 from etl.store import check_lock_free, open_engine
 from tests.support.patience import patience
 from tests.support.preloaded_command import RunningCommand
-from tests.support.sync_env import Row, SyncEnv, Tables
+from tests.support.sync_env import Process, Row, SyncEnv, Tables
 
 
 def at_request(env: SyncEnv, path: str, number: int, work: Callable[[], object]) -> list[int]:
@@ -95,9 +94,10 @@ class CrashOutcome:
         return message
 
 
-def read_phases(process: RunningCommand, on_phase: Callable[[str], object]) -> list[str]:
+def read_phases(process: Process, on_phase: Callable[[str], object]) -> list[str]:
     """Return all lines of a run; call `on_phase` at the start of each phase."""
     lines: list[str] = []
+    assert process.stderr is not None
     for line in process.stderr:
         lines.append(line)
         for part in PHASES[:-1]:
@@ -179,7 +179,7 @@ def wait_for_the_lock(env: SyncEnv) -> float:
 @contextmanager
 def paused_run(
     env: SyncEnv, *arguments: str, new_interpreter: bool = False
-) -> Iterator[tuple[RunningCommand | subprocess.Popen[str], Callable[[], None]]]:
+) -> Iterator[tuple[Process, Callable[[], None]]]:
     """Yield a run that waits for a response, and a function that lets it continue."""
     begun, gate = threading.Event(), threading.Event()
 

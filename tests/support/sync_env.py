@@ -62,6 +62,7 @@ ENTITIES: dict[Entity, tuple[str, ...]] = {
 # Bytecode is kept, so that the many processes do not compile all modules again.
 _QUICK = {"TFY_ETL_PAGE_SIZE": "20", "TFY_ETL_MAX_RETRIES": "0", "PYTHONDONTWRITEBYTECODE": ""}
 
+Process = RunningCommand | subprocess.Popen[str]
 Row = dict[str, Any]
 Tables = dict[str, list[tuple[Any, ...]]]
 
@@ -82,7 +83,7 @@ class SyncEnv:
 
     plane: Simulator
     url: str
-    started: list[RunningCommand | subprocess.Popen[str]] = field(default_factory=list)
+    started: list[Process] = field(default_factory=list)
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=20))
 
     @cached_property

@@ -193,9 +193,11 @@ class PostgresqlDialect(DatabaseDialect):
             time.sleep(_LOCK_POLL_S)
         yield
         # Unlock now, so that the next run need not wait for the server's cleanup. A broken connection holds no lock.
+        # The transaction ends here too: if its end failed later, a run that has been written would fail.
         with suppress(DBAPIError):
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock_all()"))
+            connection.rollback()
 
     @override
     def begin_snapshot(self, connection: Connection) -> None:

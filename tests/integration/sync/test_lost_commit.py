@@ -124,6 +124,17 @@ def test_run_succeeds_if_only_the_response_to_its_commit_is_lost(env: SyncEnv, p
     assert env.held() == env.served()
 
 
+def test_run_succeeds_if_the_connection_is_lost_after_its_commit(env: SyncEnv, proxy: PostgresProxy) -> None:
+    def disconnect_at_rollback(_server: socket.socket) -> bool:
+        proxy.watch(b"ROLLBACK\0", proxy.disconnect)
+        return True
+
+    summary = sync(env, proxy, b"pg_advisory_unlock_all", "writing", disconnect_at_rollback)
+
+    assert (summary.status, summary.exit_code) == ("succeeded", 0)
+    assert env.row(SyncRun)["status"] == "succeeded"
+
+
 def test_run_fails_if_its_commit_does_not_reach_the_server(env: SyncEnv, proxy: PostgresProxy) -> None:
     with pytest.raises(StoreError) as failure:
         sync(env, proxy, b"COMMIT\0", "writing", proxy.drop_request)
