@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-import mmdr
-
 ROOT = Path(__file__).parents[2]
 
 # Elements whose address a browser fetches without a click.
@@ -25,6 +23,8 @@ _FETCHED = {"audio", "embed", "iframe", "img", "link", "object", "script", "sour
 
 def draw_diagram(source: str, *_: Any, **__: Any) -> str:
     """Draw a Mermaid diagram as SVG, so that no page fetches a script for it."""
+    import mmdr  # noqa: PLC0415 prints lines at the end of each process that has imported it
+
     return f'<div style="background: white; overflow-x: auto">{mmdr.Diagram(source).svg()}</div>'
 
 

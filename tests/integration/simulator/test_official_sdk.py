@@ -3,22 +3,25 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from truefoundry_sdk import TrueFoundry
-from truefoundry_sdk.errors import NotFoundError
 
 from etl.simulator import Registry, Simulator
 from tests.support.patience import patience
+
+if TYPE_CHECKING:
+    from truefoundry_sdk import TrueFoundry
 
 TOKEN = "demo-token"
 
 
 @contextmanager
-def sdk_client(url: str, token: str = TOKEN) -> Iterator[TrueFoundry]:
+def sdk_client(url: str, token: str = TOKEN) -> Iterator["TrueFoundry"]:
     """Yield the official client of the control plane at `url`, and close its connections afterwards."""
+    from truefoundry_sdk import TrueFoundry
+
     with httpx.Client(timeout=patience(), trust_env=False) as connections:
         yield TrueFoundry(base_url=url, api_key=token, httpx_client=connections)
 
@@ -29,12 +32,12 @@ def registry() -> Registry:
 
 
 @pytest.fixture(scope="module")
-def client(registry: Registry) -> Iterator[TrueFoundry]:
+def client(registry: Registry) -> Iterator["TrueFoundry"]:
     with Simulator(registry) as simulator, sdk_client(simulator.url) as client:
         yield client
 
 
-def test_every_ml_repo_is_listed_as_in_the_registry(client: TrueFoundry, registry: Registry) -> None:
+def test_every_ml_repo_is_listed_as_in_the_registry(client: "TrueFoundry", registry: Registry) -> None:
     listed = list(client.ml_repos.list(limit=2))
 
     assert [
@@ -52,7 +55,7 @@ def test_every_ml_repo_is_listed_as_in_the_registry(client: TrueFoundry, registr
     assert len(listed) == 3
 
 
-def test_every_model_is_listed_as_in_the_registry(client: TrueFoundry, registry: Registry) -> None:
+def test_every_model_is_listed_as_in_the_registry(client: "TrueFoundry", registry: Registry) -> None:
     listed = list(client.models.list(limit=7))
 
     assert [
@@ -85,7 +88,7 @@ def test_every_model_is_listed_as_in_the_registry(client: TrueFoundry, registry:
     assert len(listed) == 60
 
 
-def test_every_version_is_listed_as_in_the_registry(client: TrueFoundry, registry: Registry) -> None:
+def test_every_version_is_listed_as_in_the_registry(client: "TrueFoundry", registry: Registry) -> None:
     listed = list(client.model_versions.list(limit=100))
 
     assert [_values_in_sdk(version) for version in listed] == [
@@ -94,7 +97,7 @@ def test_every_version_is_listed_as_in_the_registry(client: TrueFoundry, registr
     assert len(listed) == 57 * 5
 
 
-def test_every_framework_source_and_metric_is_recognised(client: TrueFoundry, registry: Registry) -> None:
+def test_every_framework_source_and_metric_is_recognised(client: "TrueFoundry", registry: Registry) -> None:
     listed = {version.id: version for version in client.model_versions.list(limit=1000)}
 
     for record in registry.records("model-versions"):
@@ -109,7 +112,9 @@ def test_every_framework_source_and_metric_is_recognised(client: TrueFoundry, re
         assert [metric.model_dump() for metric in version.metrics or []] == record["metrics"]
 
 
-def test_sdk_gets_a_record_by_id_and_a_deleted_one_raises_not_found(client: TrueFoundry, registry: Registry) -> None:
+def test_sdk_gets_a_record_by_id_and_a_deleted_one_raises_not_found(client: "TrueFoundry", registry: Registry) -> None:
+    from truefoundry_sdk.errors import NotFoundError
+
     model_id, version_id = registry.ids("models")[0], registry.ids("model-versions")[0]
 
     assert client.models.get(model_id).data.id == model_id
@@ -119,7 +124,7 @@ def test_sdk_gets_a_record_by_id_and_a_deleted_one_raises_not_found(client: True
         client.models.get("no-such-model")
 
 
-def test_the_filters_of_the_sdk_narrow_its_lists(client: TrueFoundry, registry: Registry) -> None:
+def test_the_filters_of_the_sdk_narrow_its_lists(client: "TrueFoundry", registry: Registry) -> None:
     version = next(v for v in registry.records("model-versions") if v["tags"] and v["manifest"]["run_id"])
     manifest = version["manifest"]
 
