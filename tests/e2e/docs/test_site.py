@@ -139,6 +139,7 @@ def test_a_page_opens_without_browser_errors(page: str, window: Window, address:
 
 def test_the_search_finds_a_page(window: Window, address: str) -> None:
     window.go(address)
+    window.page.wait_for_load_state("networkidle")  # until then no key opens the search
     window.page.keyboard.press("/")
     window.page.keyboard.type("anchored")
     window.page.get_by_role("link", name="Completeness proof").last.wait_for()
