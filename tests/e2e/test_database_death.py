@@ -1,4 +1,4 @@
-"""The server dies, or ends a connection, during a run."""
+"""PostgreSQL stops, ends a connection or has no disk space left during a run."""
 
 import os
 import random
@@ -34,8 +34,8 @@ from tests.support.faults import (
 from tests.support.load_factor import LOAD_FACTOR, repetitions, report
 from tests.support.sync_env import SyncEnv, sync_env
 
-PAGES = ("--page-size", "100")
-HANG_UP = """
+PAGE_OPTIONS = ("--page-size", "100")
+TERMINATE_CONNECTIONS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
@@ -55,73 +55,93 @@ def env(registry: Registry, migrated_template: str, postgres_url: str) -> Iterat
 
 @pytest.fixture
 def server() -> Iterator[OwnServer]:
-    """Its word counts: what it says is committed is in its log, and so survives it."""
+    """A server that syncs its log at each commit, so that the commit survives a crash."""
     with own_server("-c", "synchronous_commit=on") as server:
         migrate(server.url)
         yield server
 
 
-def endure(env: SyncEnv, part: str, after: float, blow: Callable[[], object], mend: Callable[[], object]) -> str:
-    """A run that loses its database somewhere; afterwards all is as it should be. Gives where it was."""
+def inject_fault(
+    env: SyncEnv, phase: str, delay: float, fault: Callable[[], object], repair: Callable[[], object]
+) -> str:
+    """Break the database during a run, repair it, and check the run and the next run.
+
+    Return the phase that the run had reached.
+    """
     before = env.registry_dump()
-    death = interrupt_in_phase(env, part, after, lambda _process: blow(), *PAGES)
-    mend()
+    outcome = interrupt_in_phase(env, phase, delay, lambda _process: fault(), *PAGE_OPTIONS)
+    repair()
     wait_for_the_lock(env)
-    written, dead = is_written(env, before), newest_run(env)
-    told = f"{after:.3f} s after {part!r}: {death}"
-    assert (dead["status"] == "succeeded") == written, told
-    assert dead["status"] in {"succeeded", "failed", "running"}, told
-    assert says_the_truth(death, written=written), told
-    assert env.sync(page_size=100).complete, told
-    assert env.held() == env.served(), told
-    assert env.rows(SyncRun, SyncRun.status == "running") == [], told
-    return "once committed" if written else death.part.strip(" …")
+    written, row = is_written(env, before), newest_run(env)
+    context = f"{delay:.3f} s after {phase!r}: {outcome}"
+    assert (row["status"] == "succeeded") == written, context
+    assert row["status"] in {"succeeded", "failed", "running"}, context
+    assert is_reported_correctly(outcome, written=written), context
+    assert env.sync(page_size=100).complete, context
+    assert env.held() == env.served(), context
+    assert env.rows(SyncRun, SyncRun.status == "running") == [], context
+    return "once committed" if written else outcome.part.strip(" …")
 
 
-def says_the_truth(death: CrashOutcome, *, written: bool) -> bool:
-    """In one line: that nothing was written, or that nobody knows; in none when it was and the run knows."""
-    if death.code == 0:
-        return written and death.lines[-1].endswith("[etl.sync.run]")
-    in_doubt = "It is unknown whether this run was written" in death.message
-    nothing = death.message.endswith("then run again; nothing of this run was written.")
-    return death.code == 1 and death.message.startswith("Error: ") and (in_doubt or (nothing and not written))
+def is_reported_correctly(outcome: CrashOutcome, *, written: bool) -> bool:
+    """Whether the output agrees with the tables.
+
+    A run that succeeded was written, and ends with a log line. A run that failed prints one error: that nothing was
+    written, or that the commit is in doubt.
+    """
+    if outcome.code == 0:
+        return written and outcome.lines[-1].endswith("[etl.sync.run]")
+    in_doubt = "It is unknown whether this run was written" in outcome.message
+    nothing_written = outcome.message.endswith("then run again; nothing of this run was written.")
+    return (
+        outcome.code == 1
+        and outcome.message.startswith("Error: ")
+        and (in_doubt or (nothing_written and not written))
+    )
+
+
+def no_repair() -> None:
+    """Do nothing: the server still accepts connections."""
 
 
 @pytest.mark.timeout(180 * LOAD_FACTOR)
-def test_a_run_whose_connection_the_server_ends_is_written_whole_or_not_at_all(env: SyncEnv) -> None:
-    draw = random.Random()  # noqa: S311 no secret
-    ends = Counter[str]()
+def test_a_run_that_loses_its_connection_is_written_whole_or_not_at_all(env: SyncEnv) -> None:
+    rng = random.Random()  # noqa: S311 no secret
+    counts_by_phase = Counter[str]()
     change_everything(env.registry, "first")
-    lasting = durations(env, *PAGES)
+    durations_by_phase = durations(env, *PAGE_OPTIONS)
     for number in range(repetitions(2, at_full_scale=60)):
         change_everything(env.registry, f"word {number}")
-        part = (WRITING, draw.choice([*READING, COMPARING, ENDED]))[number % 2]
+        phase = (WRITING, rng.choice([*READING, COMPARING, ENDED]))[number % 2]
         with closing(psycopg.connect(libpq(env.url), autocommit=True)) as connection:
-            ends[endure(env, part, draw.uniform(0, lasting[part]), partial(connection.execute, HANG_UP), list)] += 1
-    report("connections ended by the server", "postgresql", rounds=ends.total(), by_part=ends)
+            delay = rng.uniform(0, durations_by_phase[phase])
+            terminate = partial(connection.execute, TERMINATE_CONNECTIONS)
+            counts_by_phase[inject_fault(env, phase, delay, terminate, no_repair)] += 1
+    report("connections ended by the server", "postgresql", rounds=counts_by_phase.total(), by_part=counts_by_phase)
 
 
 @pytest.mark.timeout(180 * LOAD_FACTOR)
-def test_a_run_whose_server_is_stopped_is_written_whole_or_not_at_all(registry: Registry, server: OwnServer) -> None:
-    draw = random.Random()  # noqa: S311 no secret
-    ends = Counter[str]()
+def test_a_run_whose_server_stops_is_written_whole_or_not_at_all(registry: Registry, server: OwnServer) -> None:
+    rng = random.Random()  # noqa: S311 no secret
+    counts_by_phase = Counter[str]()
     with sync_env(server.url, registry) as env:
         env.sync(page_size=100)
         change_everything(registry, "first")
-        lasting = durations(env, *PAGES)
+        durations_by_phase = durations(env, *PAGE_OPTIONS)
         for number in range(repetitions(2, at_full_scale=160)):
             change_everything(registry, f"word {number}")
-            part = draw.choice([*READING, COMPARING, ENDED]) if number % 4 == 1 else WRITING
-            how: Literal["INT", "QUIT"] = draw.choice(["INT", "QUIT"])
-            where = endure(env, part, draw.uniform(0, lasting[part]), partial(server.stop, how), server.start)
-            ends[f"{'fast' if how == 'INT' else 'immediate'}, {where}"] += 1
-    report("servers stopped", "postgresql", rounds=ends.total(), by_part=ends)
+            phase = rng.choice([*READING, COMPARING, ENDED]) if number % 4 == 1 else WRITING
+            stop_signal: Literal["INT", "QUIT"] = rng.choice(["INT", "QUIT"])
+            delay = rng.uniform(0, durations_by_phase[phase])
+            last_phase = inject_fault(env, phase, delay, partial(server.stop, stop_signal), server.start)
+            counts_by_phase[f"{'fast' if stop_signal == 'INT' else 'immediate'}, {last_phase}"] += 1
+    report("servers stopped", "postgresql", rounds=counts_by_phase.total(), by_part=counts_by_phase)
 
 
 @pytest.mark.timeout(180 * LOAD_FACTOR)
-def test_a_run_whose_server_has_no_room_left_writes_nothing(registry: Registry) -> None:
-    draw, rounds = random.Random(), repetitions(1, at_full_scale=30)  # noqa: S311 no secret
-    ends = Counter[str]()
+def test_a_run_whose_server_has_a_full_disk_is_written_whole_or_not_at_all(registry: Registry) -> None:
+    rng, rounds = random.Random(), repetitions(1, at_full_scale=30)  # noqa: S311 no secret
+    counts_by_phase = Counter[str]()
     with (
         small_disk(192 + 64 * rounds) as disk,
         own_server("-c", "synchronous_commit=on", parent=disk.folder) as server,
@@ -130,29 +150,30 @@ def test_a_run_whose_server_has_no_room_left_writes_nothing(registry: Registry) 
         with sync_env(server.url, registry) as env:
             env.sync(page_size=100)
             for number in range(rounds):
-                change_everything(registry, draw.randbytes(10_000).hex())
-                # The least first: it is never enough.
-                room = draw.choice([1_000_000, draw.randrange(32_000_000)]) if number else 0
+                change_everything(registry, rng.randbytes(10_000).hex())
+                # No free space in the first round, so that at least one run fails.
+                free_bytes = rng.choice([1_000_000, rng.randrange(32_000_000)]) if number else 0
 
-                def make_room() -> None:
+                def free_disk_and_restart() -> None:
                     disk.make_room()
-                    server.stop("QUIT")  # if it did not fall by itself
+                    server.stop("QUIT")  # it may have crashed already
                     server.start()
 
-                ends[endure(env, READING[1], 0, partial(disk.fill, room), make_room)] += 1
-    assert ends.keys() - {"once committed"}
-    report("server's disks filled", "postgresql", rounds=ends.total(), by_part=ends)
+                fill_disk = partial(disk.fill, free_bytes)
+                counts_by_phase[inject_fault(env, READING[1], 0, fill_disk, free_disk_and_restart)] += 1
+    assert counts_by_phase.keys() - {"once committed"}
+    report("server's disks filled", "postgresql", rounds=counts_by_phase.total(), by_part=counts_by_phase)
 
 
-def test_a_host_that_goes_without_a_word_is_missed_at_either_end() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+def test_tcp_keepalive_is_enabled_on_the_client_and_the_server() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
     with (
         own_server("-c", "listen_addresses=127.0.0.1", port=port),
         engine_scope(f"postgresql://postgres@127.0.0.1:{port}/postgres") as engine,
         engine.connect() as connection,
     ):
         driver: Any = connection.connection.driver_connection
-        with socket.socket(fileno=os.dup(driver.fileno())) as ours:
-            assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+        with socket.socket(fileno=os.dup(driver.fileno())) as client_socket:
+            assert client_socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
         assert connection.scalar(text("SHOW tcp_keepalives_idle")) == "30"

@@ -1,4 +1,7 @@
-"""What a run promises, number by number as in the contract: kept by the real command, on each kind of database."""
+"""The guarantees of a run, checked with the real command on each kind of database.
+
+The number in the name of a test is the number of the guarantee.
+"""
 
 import json
 import signal
@@ -26,19 +29,19 @@ def env(migrated_url: str) -> Iterator[SyncEnv]:
 # 1. All or nothing.
 
 
-def test_1_a_run_that_is_killed_leaves_the_tables_as_they_were(env: SyncEnv) -> None:
+def test_1_a_killed_run_leaves_the_tables_unchanged(env: SyncEnv) -> None:
     env.sync()
     for model in env.registry.ids("models"):
         env.registry.add_version(model)
     before = env.registry_dump()
-    # A run of this registry sends five requests; after the last it compares and writes.
-    for request, seconds in ((1, 0), (3, 0), (5, 0), (5, 0.04), (5, 0.08), (5, 0.12)):
-        process = interrupt_at_request(env, request, partial(kill, after=seconds))
+    # A run of this registry sends five requests; after the fifth, it compares and writes.
+    for request, delay in ((1, 0), (3, 0), (5, 0), (5, 0.04), (5, 0.08), (5, 0.12)):
+        process = interrupt_at_request(env, request, partial(kill, after=delay))
         process.communicate(timeout=patience())
         assert process.returncode in {-signal.SIGKILL, 0}
         wait_for_the_lock(env)
         if env.rows(SyncRun, SyncRun.status == "succeeded", SyncRun.mode == "incremental"):
-            break  # the blow came after the commit: then all of it is there
+            break  # the run had committed before the kill, so all of it is stored
         assert env.registry_dump() == before
     env.command()
 
@@ -47,10 +50,10 @@ def test_1_a_run_that_is_killed_leaves_the_tables_as_they_were(env: SyncEnv) -> 
     assert len(env.rows(ModelVersion)) == 48
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_1_a_run_that_is_interrupted_says_so_and_writes_nothing(env: SyncEnv, number: signal.Signals) -> None:
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_1_an_interrupted_run_reports_it_and_writes_no_record(env: SyncEnv, signal_number: signal.Signals) -> None:
     before = env.registry_dump()
-    process = interrupt_at_request(env, 3, lambda running: running.send_signal(number))
+    process = interrupt_at_request(env, 3, lambda running: running.send_signal(signal_number))
     out, err = process.communicate(timeout=patience())
 
     assert (process.returncode, out) == (130, "")
@@ -68,27 +71,27 @@ def test_1_a_reader_sees_a_run_whole_or_not_at_all(env: SyncEnv) -> None:
         "SELECT (SELECT COUNT(*) FROM models WHERE name = 'second'), (SELECT COUNT(*) FROM model_versions), "
         "(SELECT COUNT(*) FROM sync_runs WHERE status = 'succeeded')"
     )
-    seen = set()
+    snapshots = set()
     engine = open_engine(env.url)
     process = env.start()
     with engine.connect() as connection:
         while process.poll() is None:
-            seen.add(tuple(connection.execute(query).one()))
+            snapshots.add(tuple(connection.execute(query).one()))
             connection.rollback()
     engine.dispose()
     process.communicate()
 
-    assert seen <= {(0, 36, 1), (12, 48, 2)}
-    assert (0, 36, 1) in seen
+    assert snapshots <= {(0, 36, 1), (12, 48, 2)}
+    assert (0, 36, 1) in snapshots
 
 
-def test_1_a_run_that_fails_writes_nothing_but_why(env: SyncEnv) -> None:
+def test_1_a_failed_run_writes_only_its_error(env: SyncEnv) -> None:
     env.plane.faults = [fault("flaky_500,endpoint=model-versions")]
-    said = env.command(exit_code=1)
+    stderr = env.command(exit_code=1)
 
-    assert said.splitlines()[-1].startswith("Error: ")
-    assert "Traceback" not in said
-    assert env.row(SyncRun)["error"] in said
+    assert stderr.splitlines()[-1].startswith("Error: ")
+    assert "Traceback" not in stderr
+    assert env.row(SyncRun)["error"] in stderr
     assert env.rows(SyncScope) == []
     assert not any(rows for name, rows in env.dump().items() if name not in BOOKKEEPING)
 
@@ -96,7 +99,7 @@ def test_1_a_run_that_fails_writes_nothing_but_why(env: SyncEnv) -> None:
 # 2. Nothing lost, nothing invented.
 
 
-def test_2_after_a_complete_run_the_tables_say_what_the_source_said(env: SyncEnv) -> None:
+def test_2_a_complete_run_stores_every_record_of_the_source(env: SyncEnv) -> None:
     result = env.result()
 
     assert (result["status"], result["complete"]) == ("succeeded", True)
@@ -105,20 +108,20 @@ def test_2_after_a_complete_run_the_tables_say_what_the_source_said(env: SyncEnv
     assert env.held() == env.served()
 
 
-def test_2_whatever_the_source_says_can_be_told_again_from_the_tables(env: SyncEnv) -> None:
-    odd = "NUL \x00, lone \ud800, escape \u241b0000, astral \U0001f600"
+def test_2_unusual_values_are_stored_without_loss(env: SyncEnv) -> None:
+    chars = "NUL \x00, lone \ud800, escape \u241b0000, astral \U0001f600"
     version = env.registry.records("model-versions")[0]
-    metadata = {odd: [odd, float("nan"), float("-inf"), 10**40, 1e23, 1.7976931348623157e308, -0.5, {}, [], None]}
+    metadata = {chars: [chars, float("nan"), float("-inf"), 10**40, 1e23, 1.7976931348623157e308, -0.5, {}, [], None]}
     env.registry.put_raw(
         "model-versions",
         version["id"],
         version
-        | {"tags": [odd, "", "Prod", "prod"], "nobody_knows": metadata, "updated_at": "9999-12-31T23:59:59.999999Z"}
-        | {"metrics": [{"key": odd, "value": float("inf")}, {"key": "", "value": float("nan"), "timestamp": 2**53}]}
-        | {"manifest": {"metadata": metadata, "description": odd * 10_000, "source": {"type": odd}, "step": 2**40}},
+        | {"tags": [chars, "", "Prod", "prod"], "nobody_knows": metadata, "updated_at": "9999-12-31T23:59:59.999999Z"}
+        | {"metrics": [{"key": chars, "value": float("inf")}, {"key": "", "value": float("nan"), "timestamp": 2**53}]}
+        | {"manifest": {"metadata": metadata, "description": chars * 10_000, "source": {"type": chars}, "step": 2**40}},
     )
-    env.registry.set_fields(env.registry.ids("models")[0], {"name": odd, "run_steps": [5.0, 2**62]})
-    for number, changes in enumerate(({"id": f"\x00{odd}"}, {"manifest": {}}, {"manifest": None, "tags": None})):
+    env.registry.set_fields(env.registry.ids("models")[0], {"name": chars, "run_steps": [5.0, 2**62]})
+    for number, changes in enumerate(({"id": f"\x00{chars}"}, {"manifest": {}}, {"manifest": None, "tags": None})):
         env.registry.put_raw("model-versions", f"odd-{number}", version | {"id": f"odd-{number}"} | changes)
     env.command()
     first = env.held()
@@ -127,7 +130,7 @@ def test_2_whatever_the_source_says_can_be_told_again_from_the_tables(env: SyncE
     assert first == env.held() == env.served()
 
 
-def test_2_what_cannot_be_stored_is_kept_whole_and_the_rest_goes_on(env: SyncEnv) -> None:
+def test_2_an_invalid_record_is_kept_whole_and_the_others_are_stored(env: SyncEnv) -> None:
     env.registry.put_raw("models", "odd", {"name": "no id", "size": float("nan")})
     result = env.result(exit_code=3)
 
@@ -141,27 +144,28 @@ def test_2_what_cannot_be_stored_is_kept_whole_and_the_rest_goes_on(env: SyncEnv
     )
 
 
-def test_2_one_percent_that_changed_is_found_exactly(migrated_url: str) -> None:
+def test_2_a_run_updates_exactly_the_versions_that_changed(migrated_url: str) -> None:
     with sync_env(migrated_url, Registry.generate(models=100, versions=3, metrics=1)) as env:
         env.sync(page_size=200)
         before = env.rows(ModelVersion)
-        models = [each for each in env.registry.records("models") if each["latest_version"]]
-        moved, edited, old = models[10]["latest_version"]["id"], models[20]["latest_version"]["id"], before[30]["id"]
-        env.registry.set_tags(moved, ["moved"], touch=False)
+        models = [model for model in env.registry.records("models") if model["latest_version"]]
+        retagged, edited = (model["latest_version"]["id"] for model in (models[10], models[20]))
+        aliased = before[30]["id"]
+        env.registry.set_tags(retagged, ["moved"], touch=False)
         env.registry.set_description(edited, "Anew.")
-        env.registry.set_alias(old, "v-old", touch=True)
+        env.registry.set_alias(aliased, "v-old", touch=True)
         result = env.result()
-        changed = [row["id"] for row, was in zip(env.rows(ModelVersion), before, strict=True) if row != was]
+        changed = [row["id"] for row, old in zip(env.rows(ModelVersion), before, strict=True) if row != old]
 
         assert result["model_versions"]["updated"] == 3
-        assert sorted(changed) == sorted({moved, edited, old})
+        assert sorted(changed) == sorted({retagged, edited, aliased})
         assert env.held() == env.served()
 
 
 # 3. Completeness is proven, not assumed.
 
 
-def test_3_a_row_that_moved_while_paging_is_not_lost(env: SyncEnv) -> None:
+def test_3_a_record_that_moves_during_paging_is_not_missed(env: SyncEnv) -> None:
     env.registry.order = "recent"
     for model in env.registry.ids("models"):
         env.registry.touch(model)
@@ -174,7 +178,7 @@ def test_3_a_row_that_moved_while_paging_is_not_lost(env: SyncEnv) -> None:
     assert env.held() == env.served()
 
 
-def test_3_a_list_that_never_stands_still_deletes_nothing_and_tells(env: SyncEnv) -> None:
+def test_3_a_list_that_keeps_changing_stays_unproven_and_deletes_nothing(env: SyncEnv) -> None:
     env.sync()
     env.registry.delete_model(env.registry.ids("models")[0])
     env.plane.before_request = lambda _number, path, _query: path.endswith("/models") and env.registry.add_model("1")
@@ -186,62 +190,62 @@ def test_3_a_list_that_never_stands_still_deletes_nothing_and_tells(env: SyncEnv
     assert env.rows(Model, Model.deleted_at.is_not(None)) == []
 
 
-def test_3_two_sweeps_that_agree_prove_what_a_missing_total_cannot(env: SyncEnv) -> None:
+def test_3_two_equal_sweeps_prove_a_list_without_a_total(env: SyncEnv) -> None:
     env.plane.total = False
 
     assert env.result()["proof"] == "confirmed"
 
 
-# 4. Deletes are soft, guarded and reversible.
+# 4. Deletes are soft, limited and reversible.
 
 
-def test_4_what_is_gone_is_marked_and_comes_back(env: SyncEnv) -> None:
+def test_4_a_missing_model_is_soft_deleted_and_restored_when_it_reappears(env: SyncEnv) -> None:
     env.sync()
     first = env.held()
-    gone = env.registry.ids("models")[0]
-    env.registry.delete_model(gone)
-    deleted = env.result()
-    marked = env.row(Model, Model.id == gone)["deleted_at"]
-    env.registry.restore(gone)
-    restored = env.result()
+    model_id = env.registry.ids("models")[0]
+    env.registry.delete_model(model_id)
+    delete_result = env.result()
+    deleted_at = env.row(Model, Model.id == model_id)["deleted_at"]
+    env.registry.restore(model_id)
+    restore_result = env.result()
 
-    assert (deleted["models"]["deleted"], deleted["model_versions"]["deleted"]) == (1, 3)
-    assert marked is not None
-    assert (restored["models"]["restored"], restored["model_versions"]["restored"]) == (1, 3)
+    assert (delete_result["models"]["deleted"], delete_result["model_versions"]["deleted"]) == (1, 3)
+    assert deleted_at is not None
+    assert (restore_result["models"]["restored"], restore_result["model_versions"]["restored"]) == (1, 3)
     assert env.held() == first
 
 
-def test_4_more_than_the_share_refuses_the_run_and_says_how_to_allow_it(env: SyncEnv) -> None:
+def test_4_a_run_over_the_delete_limit_is_refused_and_names_the_option_to_allow_it(env: SyncEnv) -> None:
     env.sync()
     for model in env.registry.ids("models")[:3]:
         env.registry.delete_model(model)
     before = env.registry_dump()
-    said = env.command(exit_code=5)
+    stderr = env.command(exit_code=5)
     refused = env.registry_dump()
     allowed = env.result("--max-delete-share", "0.25")
 
-    assert "3 of 12 models are missing" in said
-    assert "--allow-mass-delete" in said
+    assert "3 of 12 models are missing" in stderr
+    assert "--allow-mass-delete" in stderr
     assert refused == before
     assert allowed["models"]["deleted"] == 3
 
 
-def test_4_a_filtered_run_deletes_only_where_the_filter_is_a_whole_ml_repo(env: SyncEnv) -> None:
+def test_4_a_filtered_run_deletes_only_if_it_covers_a_whole_ml_repo(env: SyncEnv) -> None:
     env.sync()
     first, second = env.registry.records("models")[:2]
     env.registry.delete_model(first["id"])
     env.registry.delete_model(second["id"])
-    named = env.result("--name", first["name"])
-    repo = env.result("--ml-repo", first["ml_repo_id"], "--allow-mass-delete")
+    by_name = env.result("--name", first["name"])
+    by_repo = env.result("--ml-repo", first["ml_repo_id"], "--allow-mass-delete")
 
-    assert (named["models"]["deleted"], repo["models"]["deleted"]) == (0, 1)
+    assert (by_name["models"]["deleted"], by_repo["models"]["deleted"]) == (0, 1)
     assert [row["id"] for row in env.rows(Model, Model.deleted_at.is_not(None))] == [first["id"]]
 
 
-# 5. A second run with nothing new writes nothing but its own run row.
+# 5. A run without changes writes only its own rows.
 
 
-def test_5_a_second_run_writes_nothing_but_its_own_record(env: SyncEnv) -> None:
+def test_5_a_run_without_changes_writes_only_its_own_rows(env: SyncEnv) -> None:
     env.command()
     before = env.dump()
     env.command()
@@ -265,7 +269,7 @@ def test_5_an_older_record_never_overwrites_a_newer_one(env: SyncEnv) -> None:
     assert env.registry_dump() == before
 
 
-def test_5_a_dry_run_writes_nothing_and_tells_what_the_run_after_it_does(env: SyncEnv) -> None:
+def test_5_a_dry_run_writes_nothing_and_predicts_the_next_run(env: SyncEnv) -> None:
     env.sync()
     env.registry.add_version(env.registry.ids("models")[0])
     before = env.dump()
@@ -275,18 +279,18 @@ def test_5_a_dry_run_writes_nothing_and_tells_what_the_run_after_it_does(env: Sy
 
     assert after == before
     assert planned["run_id"] is None
-    for same in ("ml_repos", "models", "model_versions", "rejected", "plan", "status"):
-        assert planned[same] == done[same]
+    for field in ("ml_repos", "models", "model_versions", "rejected", "plan", "status"):
+        assert planned[field] == done[field]
 
 
-# 6. One writer.
+# 6. One writer at a time.
 
 
-def test_6_a_second_run_leaves_or_waits_while_the_first_is_at_work(env: SyncEnv) -> None:
-    with paused_run(env) as (first, go_on):
+def test_6_a_second_run_fails_or_waits_while_the_first_runs(env: SyncEnv) -> None:
+    with paused_run(env) as (first, resume):
         refused = env.command(exit_code=4)
         waiting = env.submit("--lock-wait", "60")
-        go_on()
+        resume()
         first.communicate(timeout=patience())
         assert (first.returncode, waiting.result().code) == (0, 0)
 
@@ -295,48 +299,48 @@ def test_6_a_second_run_leaves_or_waits_while_the_first_is_at_work(env: SyncEnv)
     assert env.held() == env.served()
 
 
-def test_6_a_dead_run_frees_its_lock(env: SyncEnv) -> None:
-    with paused_run(env) as (first, go_on):
+def test_6_a_killed_run_releases_its_lock(env: SyncEnv) -> None:
+    with paused_run(env) as (first, resume):
         first.kill()
         first.communicate(timeout=patience())
-        go_on()
+        resume()
 
     assert env.result("--lock-wait", "30")["status"] == "succeeded"
     assert sorted(run["status"] for run in env.rows(SyncRun)) == ["interrupted", "succeeded"]
 
 
-def test_6_runs_over_different_ml_repos_all_succeed_at_once(env: SyncEnv) -> None:
+def test_6_concurrent_runs_over_different_ml_repos_all_succeed(env: SyncEnv) -> None:
     runs = [env.submit("--ml-repo", repo, "--lock-wait", "60") for repo in ("1", "2", "3")]
-    for each in runs:
-        assert each.result().code == 0, each.result().err
+    for run in runs:
+        assert run.result().code == 0, run.result().err
 
     assert env.held() == env.served()
     assert len(env.rows(SyncScope)) == 3
 
 
-# 7. The token is nowhere.
+# 7. The token appears nowhere.
 
 
 def test_7_the_token_is_in_no_output_table_or_process_list(env: SyncEnv) -> None:
-    told = []
-    with paused_run(env, "--log-level", "debug", "--log-format", "json") as (process, go_on):
-        told.append(Path(f"/proc/{process.pid}/cmdline").read_text())
-        go_on()
-        told += process.communicate(timeout=patience())
+    texts = []
+    with paused_run(env, "--log-level", "debug", "--log-format", "json") as (process, resume):
+        texts.append(Path(f"/proc/{process.pid}/cmdline").read_text())
+        resume()
+        texts += process.communicate(timeout=patience())
     for problem in ("flaky_500", "html_page", "forbid", "redirect", "reset"):
         env.plane.faults = [fault(f"{problem},endpoint=models")]
         failed = env.ended("sync", "--log-level", "debug")
-        told += [failed.out, failed.err]
+        texts += [failed.out, failed.err]
         assert failed.code in {1, 2}
 
-    assert len(told) == 13
-    assert TOKEN not in "".join(told) + json.dumps(env.dump())
+    assert len(texts) == 13
+    assert TOKEN not in "".join(texts) + json.dumps(env.dump())
 
 
-def test_7_the_token_is_sent_nowhere_else_after_a_redirect(env: SyncEnv) -> None:
-    with sync_env(env.url) as elsewhere:
-        env.plane.faults = [fault(f"redirect:{elsewhere.plane.url}/login")]
-        said = env.command(exit_code=2)
+def test_7_a_redirect_is_refused_and_receives_no_token(env: SyncEnv) -> None:
+    with sync_env(env.url) as other_env:
+        env.plane.faults = [fault(f"redirect:{other_env.plane.url}/login")]
+        stderr = env.command(exit_code=2)
 
-        assert "redirects" in said
-        assert elsewhere.plane.log == []
+        assert "redirects" in stderr
+        assert other_env.plane.log == []

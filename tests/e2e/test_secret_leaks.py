@@ -1,4 +1,4 @@
-"""Search every byte that the real command writes for the token and the database's password."""
+"""Search all output, files and rows of the real command for the token and the password."""
 
 import os
 import re
@@ -25,8 +25,8 @@ from tests.support.patience import patience
 from tests.support.sync_env import TOKEN, SyncEnv, sync_env
 
 PASSWORD = 'hush-hush/"p@ss\\ %ü'
-ON_PATH = "sitecustomize.py"
-"""Python imports this module first, so it can break a library as a bad release would."""
+SITECUSTOMIZE = "sitecustomize.py"
+"""Python imports this module at startup, so tests use it to change libraries."""
 
 
 @pytest.fixture(autouse=True)
@@ -40,19 +40,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def secret_url(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
-    """An empty database; the URL of one on a server contains a password."""
+    """The URL of an empty database; on PostgreSQL, it contains a password."""
     if dialect == "sqlite":
         yield f"sqlite:///{folder / 'registry.db'}"
         return
     server = request.getfixturevalue("postgres_url")
-    with role(server) as name, new_database(server) as url:
+    with temporary_role(server) as name, new_database(server) as url:
         execute(server, "ALTER DATABASE {} OWNER TO {}", str(make_url(url).database), name)
         yield make_url(url).set(username=name, password=PASSWORD).render_as_string(hide_password=False)
 
 
 @contextmanager
-def role(server: str) -> Iterator[str]:
-    """The name of a new role with the password."""
+def temporary_role(server: str) -> Iterator[str]:
+    """Yield the name of a new role that can log in; drop the role afterwards."""
     name = f"role_{uuid4().hex}"
     execute(server, "CREATE ROLE {} LOGIN", name)
     try:
@@ -73,27 +73,27 @@ def env(secret_url: str) -> Iterator[SyncEnv]:
 
 
 def output_of(env: SyncEnv, *arguments: str, exit_code: int = 0) -> str:
-    """The whole output of a command, with its log."""
+    """Return the output and the debug log of a command."""
     done = env.ended(*arguments, "--log-level", "debug")
     assert done.code == exit_code, done.err
     return done.out + done.err
 
 
 def output_of_new_interpreter(env: SyncEnv, *arguments: str, exit_code: int = 0) -> str:
-    """The same of `sync` in a new interpreter, which reads PYTHONPATH and has the umask of this process."""
+    """Return the same for `sync` in a new interpreter, with this PYTHONPATH and umask."""
     process = env.start_interpreter(*arguments, "--log-level", "debug")
     out, err = process.communicate(timeout=patience())
     assert process.returncode == exit_code, err
     return out + err
 
 
-def left(folder: Path) -> str:
-    """The names and the content of all files below the folder."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ON_PATH]
+def read_files(folder: Path) -> str:
+    """Return the paths and the contents of all files below the folder."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != SITECUSTOMIZE]
     return "".join(f"{path} {path.read_bytes().decode('latin-1')}" for path in files)
 
 
-def assert_hidden(text: str) -> None:
+def assert_no_secret(text: str) -> None:
     for secret in (TOKEN, PASSWORD, quote(PASSWORD, safe=""), "hush"):
         assert secret not in text
 
@@ -114,26 +114,26 @@ def test_no_command_shows_or_stores_a_secret(env: SyncEnv, folder: Path) -> None
             ("rejected retry", 3),
         )
     ]
-    assert_hidden("".join(output) + left(folder) + str(env.dump()))
+    assert_no_secret("".join(output) + read_files(folder) + str(env.dump()))
 
 
-def test_processes_and_files_of_a_run_have_no_secret_even_after_a_kill(env: SyncEnv, folder: Path) -> None:
+def test_a_killed_run_leaves_no_secret_in_its_arguments_or_files(env: SyncEnv, folder: Path) -> None:
     output_of(env, "db", "upgrade")
-    with paused_run(env, "--log-level", "debug", new_interpreter=True) as (process, go_on):
+    with paused_run(env, "--log-level", "debug", new_interpreter=True) as (process, resume):
         proc = Path(f"/proc/{process.pid}")
-        shown = (proc / "cmdline").read_text() + left(folder)
+        shown = (proc / "cmdline").read_text() + read_files(folder)
         children = [path.read_text() for path in proc.glob("task/*/children")]
         process.kill()
-        go_on()
+        resume()
         out, err = process.communicate(timeout=patience())
     assert children
     assert set(children) == {""}
-    assert_hidden(shown + out + err + left(folder) + str(env.dump()))
+    assert_no_secret(shown + out + err + read_files(folder) + str(env.dump()))
 
 
 @pytest.fixture
 def core_files_allowed() -> Iterator[None]:
-    """Let processes write core files, as containers do by default; the hard limit may forbid it."""
+    """Let processes write core files, as containers do, if the hard limit allows it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     yield
@@ -141,7 +141,7 @@ def core_files_allowed() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("core_files_allowed")
-def test_a_crash_leaves_no_core_file_which_would_contain_the_token(env: SyncEnv, folder: Path) -> None:
+def test_a_crash_writes_no_core_file(env: SyncEnv, folder: Path) -> None:
     with paused_run(env, new_interpreter=True) as (process, _):
         limits = Path(f"/proc/{process.pid}/limits").read_text(encoding="ascii")
         process.send_signal(signal.SIGABRT)
@@ -149,7 +149,7 @@ def test_a_crash_leaves_no_core_file_which_would_contain_the_token(env: SyncEnv,
 
     assert re.search(r"^Max core file size +0 ", limits, re.MULTILINE)
     assert process.returncode == -signal.SIGABRT
-    assert list(folder.glob("core*")) == []
+    assert list(folder.glob("core*")) == []  # it would contain the token
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
@@ -158,14 +158,14 @@ def test_an_interrupted_run_in_development_mode_shows_no_secret(
 ) -> None:
     monkeypatch.setenv("PYTHONDEVMODE", "1")
     monkeypatch.setenv("PYTHONWARNINGS", "always")
-    for number, code in ((signal.SIGINT, 130), (signal.SIGABRT, -signal.SIGABRT)):
-        with paused_run(env, "--log-level", "debug", new_interpreter=True) as (process, go_on):
-            process.send_signal(number)
-            if number == signal.SIGINT:  # while a thread runs, the dump of all threads at SIGABRT can crash
-                go_on()
+    for signal_number, code in ((signal.SIGINT, 130), (signal.SIGABRT, -signal.SIGABRT)):
+        with paused_run(env, "--log-level", "debug", new_interpreter=True) as (process, resume):
+            process.send_signal(signal_number)
+            if signal_number == signal.SIGINT:  # on SIGABRT, the dump of all threads can crash if one runs
+                resume()
             out, err = process.communicate(timeout=patience())
         assert process.returncode == code
-        assert_hidden(out + err + left(folder))
+        assert_no_secret(out + err + read_files(folder))
 
 
 BUGS = {
@@ -187,26 +187,24 @@ BUGS = {
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("form", ["console", "json"])
+@pytest.mark.parametrize("log_format", ["console", "json"])
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_bug_is_reported_without_secrets(
-    bug: str, form: str, env: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch
+    bug: str, log_format: str, env: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder / ON_PATH).write_text(f"{BUGS[bug]}httpx.Client.stream = stream\n", encoding="utf-8")
+    (folder / SITECUSTOMIZE).write_text(f"{BUGS[bug]}httpx.Client.stream = stream\n", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-    output = output_of_new_interpreter(env, "--log-format", form, exit_code=1)
+    output = output_of_new_interpreter(env, "--log-format", log_format, exit_code=1)
     assert "this is a bug in tfy-etl, please report it" in output
     assert "RuntimeError" in output
-    assert_hidden(output + left(folder))
+    assert_no_secret(output + read_files(folder))
 
 
-def test_libraries_with_debug_output_show_no_secret(
-    env: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_debug_logs_of_libraries_show_no_secret(env: SyncEnv, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output_of(env, "db", "upgrade")
-    chatty = ("httpcore.http11", "httpcore.connection", "sqlalchemy.engine", "sqlalchemy.pool", "psycopg")
-    lines = ["import logging", *(f"logging.getLogger({name!r}).setLevel('DEBUG')" for name in chatty)]
-    (folder / ON_PATH).write_text("\n".join(lines), encoding="utf-8")
+    loggers = ("httpcore.http11", "httpcore.connection", "sqlalchemy.engine", "sqlalchemy.pool", "psycopg")
+    lines = ["import logging", *(f"logging.getLogger({name!r}).setLevel('DEBUG')" for name in loggers)]
+    (folder / SITECUSTOMIZE).write_text("\n".join(lines), encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
     env.registry.set_fields(env.registry.ids("ml-repos")[0], {"nobody_knows": f"a {TOKEN}"})
     output = output_of_new_interpreter(env)
@@ -215,11 +213,11 @@ def test_libraries_with_debug_output_show_no_secret(
     assert "[httpcore.http11]" in output
     assert "[sqlalchemy.engine" in output
     assert "https://***.example/?token=***" in output
-    assert_hidden(output)
+    assert_no_secret(output)
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-def test_demo_and_simulate_show_no_token_of_the_users_own(env: SyncEnv, folder: Path) -> None:
+def test_demo_and_simulate_do_not_show_the_token_of_the_user(env: SyncEnv, folder: Path) -> None:
     output = output_of(env, "demo")
     process = env.start_interpreter("--port", "0", "--models", "1", command="simulate")
     assert process.stdout is not None
@@ -227,11 +225,11 @@ def test_demo_and_simulate_show_no_token_of_the_users_own(env: SyncEnv, folder: 
     process.terminate()
     output += "".join(process.communicate(timeout=patience()))
     assert "set TFY_API_KEY there as here" in output
-    assert_hidden(output + left(folder))
+    assert_no_secret(output + read_files(folder))
 
 
-class _Repeats(socketserver.StreamRequestHandler):
-    """A PostgreSQL server that asks for the password in plain text, and refuses with the password in its error."""
+class _PasswordEcho(socketserver.StreamRequestHandler):
+    """A PostgreSQL server that asks for the password, and repeats it in an error."""
 
     def handle(self) -> None:
         (size,) = struct.unpack("!I", self.rfile.read(4))
@@ -245,15 +243,15 @@ class _Repeats(socketserver.StreamRequestHandler):
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 def test_a_password_that_the_database_server_repeats_is_redacted(env: SyncEnv) -> None:
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Repeats) as server:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _PasswordEcho) as server:
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         host, port = server.server_address[:2]
         env.url = f"postgresql://u:{quote(PASSWORD, safe='')}@{host!s}:{port}/db?sslmode=disable&gssencmode=disable"
         output = [output_of(env, command, exit_code=2) for command in ("sync", "check", "status")]
         server.shutdown()
-    # `check` prints the fix as a sentence of its own.
+    # `check` prints the fix as a separate sentence.
     assert all(re.search(r'"\*\*\*" is wrong(: c|\. C)heck user and password', each) for each in output)
-    assert_hidden("".join(output))
+    assert_no_secret("".join(output))
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
@@ -261,16 +259,16 @@ def test_a_password_that_the_database_server_repeats_is_redacted(env: SyncEnv) -
 def test_the_permissions_of_files_without_secrets_follow_the_umask(
     umask: int, mode: int, env: SyncEnv, folder: Path
 ) -> None:
-    modes: dict[str, int] = {}
-    at_request(env, "/ml-repos", 1, lambda: modes.update(_modes(folder)))
-    before = os.umask(umask)
+    modes_during_run: dict[str, int] = {}
+    at_request(env, "/ml-repos", 1, lambda: modes_during_run.update(_file_modes(folder)))
+    previous_umask = os.umask(umask)
     try:
         output_of_new_interpreter(env)
     finally:
-        os.umask(before)
-    assert {"registry.db", "registry.db.lock"} <= modes.keys()
-    assert {*modes.values(), *_modes(folder).values()} == {mode}
+        os.umask(previous_umask)
+    assert {"registry.db", "registry.db.lock"} <= modes_during_run.keys()
+    assert {*modes_during_run.values(), *_file_modes(folder).values()} == {mode}
 
 
-def _modes(folder: Path) -> dict[str, int]:
+def _file_modes(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mode & 0o777 for path in folder.glob("registry.db*")}
