@@ -1,3 +1,5 @@
+"""Commands whose output streams are full, closed or slow to be read."""
+
 import fcntl
 import os
 import subprocess
@@ -47,25 +49,25 @@ def synced(ready: Simulator, tfy_etl: Cli) -> None:
     tfy_etl("sync")
 
 
-def shell(line: str, folder: Path, **env: str) -> Done:
-    """Run a shell line in which `tfy-etl` is the command, and log errors only."""
+def run_shell(line: str, folder: Path, **env: str) -> Done:
+    """Run a shell line in which `tfy-etl` is the real command and logs errors only."""
     return execute("/bin/sh", "-c", line.replace("tfy-etl", f"{COMMAND} --log-level error"), cwd=folder, env=env)
 
 
 @pytest.mark.parametrize("command", PRINTING_COMMANDS)
-def test_a_result_on_a_full_disk_is_a_one_line_error(command: str, synced: None, folder: Path) -> None:
-    assert shell(f"tfy-etl {command} > /dev/full", folder) == (1, "", NO_SPACE)
+def test_a_result_on_a_full_disk_fails_with_one_error_line(command: str, synced: None, folder: Path) -> None:
+    assert run_shell(f"tfy-etl {command} > /dev/full", folder) == (1, "", NO_SPACE)
 
 
 @pytest.mark.parametrize(
     "variable",
     ["LANG=C", "LC_ALL=POSIX", "LC_ALL=xx_YY", "PYTHONIOENCODING=ascii", "PYTHONUTF8=0", "PYTHONUNBUFFERED=1"],
 )
-def test_a_full_disk_is_a_one_line_error_with_any_locale_and_buffering(
+def test_a_full_disk_fails_with_the_same_error_line_under_any_locale_or_buffering(
     variable: str, synced: None, folder: Path
 ) -> None:
     name, _, value = variable.partition("=")
-    assert shell("tfy-etl status > /dev/full", folder, **{name: value}) == (1, "", NO_SPACE)
+    assert run_shell("tfy-etl status > /dev/full", folder, **{name: value}) == (1, "", NO_SPACE)
 
 
 @pytest.mark.parametrize(
@@ -89,12 +91,14 @@ def test_a_full_disk_is_a_one_line_error_with_any_locale_and_buffering(
         ("status --output nagios --critical-age 0s > /dev/full", 2),
     ],
 )
-def test_a_failed_or_closed_stream_never_exits_with_120(line: str, code: int, synced: None, folder: Path) -> None:
-    assert shell(f"tfy-etl {line}", folder).code == code
+def test_a_command_with_a_full_or_closed_stream_does_not_exit_with_120(
+    line: str, code: int, synced: None, folder: Path
+) -> None:
+    assert run_shell(f"tfy-etl {line}", folder).code == code
 
 
 @pytest.mark.parametrize("command", ["status", "schema", "--help", "report --out -"])
-def test_a_closed_pipe_exits_with_1_silently(command: str, synced: None, folder: Path) -> None:
+def test_a_command_with_a_closed_pipe_exits_with_1_silently(command: str, synced: None, folder: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     process = subprocess.run([COMMAND, *command.split()], stdout=writer, stderr=subprocess.PIPE, check=False)
@@ -103,20 +107,20 @@ def test_a_closed_pipe_exits_with_1_silently(command: str, synced: None, folder:
 
 
 def test_a_failed_run_keeps_its_exit_code_if_its_json_cannot_be_printed(synced: None, folder: Path) -> None:
-    done = shell("tfy-etl sync --host http://127.0.0.1:1/ --output json > /dev/full", folder)
-    first, last = done.err.splitlines()
-    assert "cannot print the result: No space left on device" in first
-    assert (done.code, last.startswith("Error: ")) == (2, True)
-    assert "cannot print" not in last
+    done = run_shell("tfy-etl sync --host http://127.0.0.1:1/ --output json > /dev/full", folder)
+    log_line, error_line = done.err.splitlines()
+    assert "cannot print the result: No space left on device" in log_line
+    assert (done.code, error_line.startswith("Error: ")) == (2, True)
+    assert "cannot print" not in error_line
 
 
-def test_a_bug_on_full_disks_exits_with_1(ready: Simulator, folder: Path) -> None:
+def test_a_bug_with_full_output_streams_exits_with_1(ready: Simulator, folder: Path) -> None:
     line = f"{sys.executable} -c '{FAULTY}' sync > /dev/full 2>&1"
     done = execute("/bin/sh", "-c", line, cwd=folder, env={"TFY_HOST": ready.url, "TFY_API_KEY": TOKEN})
     assert done.code == 1
 
 
-def test_a_non_blocking_pipe_receives_a_whole_long_result(folder: Path) -> None:
+def test_a_non_blocking_pipe_receives_a_long_result_whole(folder: Path) -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     capacity = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
@@ -125,11 +129,11 @@ def test_a_non_blocking_pipe_receives_a_whole_long_result(folder: Path) -> None:
     os.close(writer)
     parts = list[bytes]()
 
-    def read() -> None:
+    def read_pipe() -> None:
         with os.fdopen(reader, "rb") as pipe:
             parts.append(pipe.read())
 
-    thread = threading.Thread(target=read)
+    thread = threading.Thread(target=read_pipe)
     thread.start()
     _, err = process.communicate()
     thread.join()

@@ -10,7 +10,7 @@ import pytest
 from etl.simulator import Simulator
 from tests.e2e.cli.commands import COMMAND, execute
 
-ROOMS = {
+PACKAGES = {
     "etl.schema_docs",
     "etl.export",
     "etl.models",
@@ -21,27 +21,37 @@ ROOMS = {
     "etl.store",
     "etl.sync",
 }
-HTTP = {"etl.source", "httpx", "httpcore", "stamina"}
-DATABASES = {"etl.store", "etl.models", "sqlalchemy", "filelock"}
-POSTGRESQL = {"etl.store.dialects.postgresql", "psycopg", "sqlalchemy.dialects.postgresql"}
-MIGRATIONS = {"alembic", "mako"}
-PAGES = {"jinja2"}
-DRAWING = {"rich", "pygments"}
-WATCHING = {
+HTTP_MODULES = {"etl.source", "httpx", "httpcore", "stamina"}
+DATABASE_MODULES = {"etl.store", "etl.models", "sqlalchemy", "filelock"}
+POSTGRESQL_MODULES = {"etl.store.dialects.postgresql", "psycopg", "sqlalchemy.dialects.postgresql"}
+MIGRATION_MODULES = {"alembic", "mako"}
+TEMPLATE_MODULES = {"jinja2"}
+TERMINAL_MODULES = {"rich", "pygments"}
+TELEMETRY_MODULES = {
     "prometheus_client",
     "opentelemetry",
     "etl.telemetry.metrics_file",
     "etl.telemetry.otlp",
     "etl.telemetry.webhook",
 }
-FILES = {"duckdb", "pyarrow"}
-EXPLORING = {"etl.explore", "datasette", "uvicorn", "jinja2"}
-EVERYTHING = (
-    EXPLORING | PAGES | FILES | WATCHING | ROOMS | HTTP | DATABASES | POSTGRESQL | MIGRATIONS | DRAWING | {"packaging"}
+FILE_FORMAT_MODULES = {"duckdb", "pyarrow"}
+EXPLORE_MODULES = {"etl.explore", "datasette", "uvicorn", "jinja2"}
+OPTIONAL_MODULES = (
+    PACKAGES
+    | HTTP_MODULES
+    | DATABASE_MODULES
+    | POSTGRESQL_MODULES
+    | MIGRATION_MODULES
+    | TEMPLATE_MODULES
+    | TERMINAL_MODULES
+    | TELEMETRY_MODULES
+    | FILE_FORMAT_MODULES
+    | EXPLORE_MODULES
+    | {"packaging"}
 )
 
 
-class Started(NamedTuple):
+class TracedCommand(NamedTuple):
     """The exit code, the output and the imported modules of a command."""
 
     code: int
@@ -50,22 +60,22 @@ class Started(NamedTuple):
     imported: set[str]
 
 
-def start(*arguments: str, folder: Path, **env: str) -> Started:
-    """Run `tfy-etl` in a process of its own that lists its imports."""
+def run_traced(*arguments: str, folder: Path, **env: str) -> TracedCommand:
+    """Run `tfy-etl` in a new interpreter, and return its imports too."""
     done = execute(sys.executable, "-X", "importtime", "-m", "etl", *arguments, cwd=folder, env=env)
-    said, imported = list[str](), set[str]()
+    error_lines, imported = list[str](), set[str]()
     for line in done.err.splitlines(keepends=True):
         if line.startswith("import time:"):
             imported.add(line.rpartition("|")[2].strip())
         else:
-            said.append(line)
+            error_lines.append(line)
     assert "etl.cli.main" in imported
-    return Started(done.code, done.out, "".join(said), imported)
+    return TracedCommand(done.code, done.out, "".join(error_lines), imported)
 
 
 @pytest.fixture
 def database(migrated_file: Path, ready: Simulator, folder: Path) -> str:
-    """The URL of a SQLite file after a run; the control plane still listens."""
+    """The URL of a SQLite file after a run; the control plane is still running."""
     url = f"sqlite:///{shutil.copy(migrated_file, folder / 'registry.db')}"
     assert execute(COMMAND, "sync", "--database-url", url, cwd=folder).code == 0
     return url
@@ -96,105 +106,106 @@ def database(migrated_file: Path, ready: Simulator, folder: Path) -> str:
     ],
 )
 def test_help_and_usage_errors_import_no_http_or_database_library(arguments: str, code: int, folder: Path) -> None:
-    done = start(*arguments.split(), folder=folder, TFY_ETL_DATABASE_URL="postgresql://user:s3cret@host/db")
+    done = run_traced(*arguments.split(), folder=folder, TFY_ETL_DATABASE_URL="postgresql://user:s3cret@host/db")
     assert done.code == code
-    assert done.imported & EVERYTHING == set()
+    assert done.imported & OPTIONAL_MODULES == set()
 
 
 def test_a_password_is_redacted_without_a_database_library(folder: Path) -> None:
-    done = start("s3cret", folder=folder, TFY_ETL_DATABASE_URL="postgresql://user:s3cret@host/db")
+    done = run_traced("s3cret", folder=folder, TFY_ETL_DATABASE_URL="postgresql://user:s3cret@host/db")
     assert (done.code, done.err) == (2, "Error: No such command '***'. See tfy-etl --help.\n")
-    assert done.imported & DATABASES == set()
+    assert done.imported & DATABASE_MODULES == set()
 
 
 def test_only_the_help_of_simulate_imports_the_simulator(folder: Path) -> None:
-    done = start("simulate", "--help", folder=folder)
+    done = run_traced("simulate", "--help", folder=folder)
     assert "Faults: " in done.out
     assert "flaky_500" in done.out.partition("Faults: ")[2]
-    assert done.imported & EVERYTHING == {"etl.simulator"}
+    assert done.imported & OPTIONAL_MODULES == {"etl.simulator"}
 
 
 @pytest.mark.parametrize("output", ["text", "json"])
 @pytest.mark.parametrize("command", ["status", "changes"])
-def test_commands_that_read_import_database_libraries_only(
+def test_status_and_changes_import_only_database_libraries(
     command: str, output: str, database: str, folder: Path
 ) -> None:
-    done = start(command, "--output", output, "--database-url", database, folder=folder)
+    done = run_traced(command, "--output", output, "--database-url", database, folder=folder)
     assert (done.code, done.err) == (0, "")
     assert "sqlalchemy" in done.imported
-    assert done.imported & EVERYTHING <= DATABASES | ({"rich"} if output == "text" else set())
+    assert done.imported & OPTIONAL_MODULES <= DATABASE_MODULES | ({"rich"} if output == "text" else set())
 
 
-def test_status_without_a_database_imports_no_more(folder: Path) -> None:
-    done = start("status", folder=folder)
+def test_status_without_a_database_imports_only_database_libraries(folder: Path) -> None:
+    done = run_traced("status", folder=folder)
     assert done.code == 2
     assert "tfy-registry.db does not exist" in done.err
-    assert done.imported & EVERYTHING <= DATABASES
+    assert done.imported & OPTIONAL_MODULES <= DATABASE_MODULES
 
 
 def test_a_run_with_a_current_schema_imports_no_migrations(database: str, folder: Path) -> None:
-    done = start("sync", "--database-url", database, folder=folder)
+    done = run_traced("sync", "--database-url", database, folder=folder)
     assert done.code == 0
-    assert done.imported >= HTTP | DATABASES | {"etl.sync", "etl.records"}
-    assert done.imported & (MIGRATIONS | POSTGRESQL | WATCHING | PAGES | {"etl.simulator"}) == set()
+    assert done.imported >= HTTP_MODULES | DATABASE_MODULES | {"etl.sync", "etl.records"}
+    unneeded = MIGRATION_MODULES | POSTGRESQL_MODULES | TELEMETRY_MODULES | TEMPLATE_MODULES | {"etl.simulator"}
+    assert done.imported & unneeded == set()
 
 
 def test_telemetry_is_imported_only_if_configured(database: str, folder: Path) -> None:
-    done = start("sync", "--database-url", database, "--metrics-file", "tfy-etl.prom", folder=folder)
+    done = run_traced("sync", "--database-url", database, "--metrics-file", "tfy-etl.prom", folder=folder)
     assert done.code == 0
-    assert done.imported & WATCHING == {"prometheus_client", "etl.telemetry.metrics_file"}
+    assert done.imported & TELEMETRY_MODULES == {"prometheus_client", "etl.telemetry.metrics_file"}
 
 
 def test_a_report_imports_no_http_library(database: str, folder: Path) -> None:
-    done = start("report", "--out", "report.html", "--database-url", database, folder=folder)
+    done = run_traced("report", "--out", "report.html", "--database-url", database, folder=folder)
     assert done.code == 0
-    assert done.imported & EVERYTHING <= DATABASES | PAGES | {"etl.report"}
-    assert done.imported >= PAGES
+    assert done.imported & OPTIONAL_MODULES <= DATABASE_MODULES | TEMPLATE_MODULES | {"etl.report"}
+    assert done.imported >= TEMPLATE_MODULES
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
 def test_a_text_export_imports_no_file_format_library(format: str, database: str, folder: Path) -> None:
-    done = start("export", "--format", format, "out", "--database-url", database, folder=folder)
+    done = run_traced("export", "--format", format, "out", "--database-url", database, folder=folder)
     assert (done.code, done.err) == (0, "")
-    assert done.imported & EVERYTHING <= DATABASES | {"etl.export"}
+    assert done.imported & OPTIONAL_MODULES <= DATABASE_MODULES | {"etl.export"}
 
 
 def test_a_parquet_export_does_not_import_duckdb(database: str, folder: Path) -> None:
-    done = start("export", "out", "--database-url", database, folder=folder)
+    done = run_traced("export", "out", "--database-url", database, folder=folder)
     assert (done.code, done.err) == (0, "")
-    assert done.imported & FILES == {"pyarrow"}
+    assert done.imported & FILE_FORMAT_MODULES == {"pyarrow"}
 
 
-def test_a_check_imports_neither_migrations_nor_what_only_a_run_needs(database: str, folder: Path) -> None:
-    done = start("check", "--database-url", database, folder=folder)
+def test_check_imports_neither_migrations_nor_the_sync(database: str, folder: Path) -> None:
+    done = run_traced("check", "--database-url", database, folder=folder)
     assert done.code == 0
-    assert done.imported & (MIGRATIONS | POSTGRESQL | {"etl.sync", "etl.records", "etl.simulator"}) == set()
+    unneeded = MIGRATION_MODULES | POSTGRESQL_MODULES | {"etl.sync", "etl.records", "etl.simulator"}
+    assert done.imported & unneeded == set()
 
 
 def test_explore_imports_neither_migrations_nor_the_sync(folder: Path) -> None:
-    done = start("explore", "--database-url", "postgresql://user:s3cret@host/db", folder=folder)
+    done = run_traced("explore", "--database-url", "postgresql://user:s3cret@host/db", folder=folder)
     assert done.code == 2
-    assert done.imported & EVERYTHING <= DATABASES
+    assert done.imported & OPTIONAL_MODULES <= DATABASE_MODULES
 
 
-def test_a_migration_imports_alembic(folder: Path) -> None:
-    done = start("db", "upgrade", folder=folder)
+def test_db_upgrade_imports_alembic(folder: Path) -> None:
+    done = run_traced("db", "upgrade", folder=folder)
     assert done.code == 0
-    assert done.imported >= MIGRATIONS
+    assert done.imported >= MIGRATION_MODULES
 
 
 def test_schema_imports_no_driver_no_http_and_no_migrations(folder: Path) -> None:
-    done = start("schema", "--format", "json", folder=folder)
+    done = run_traced("schema", "--format", "json", folder=folder)
     assert done.code == 0
     assert done.imported >= {"sqlalchemy", "etl.schema_docs"}
-    assert (
-        done.imported & (HTTP | MIGRATIONS | WATCHING | {"psycopg", "etl.sync", "etl.records", "etl.simulator"})
-        == set()
-    )
+    unneeded = HTTP_MODULES | MIGRATION_MODULES | TELEMETRY_MODULES
+    unneeded |= {"psycopg", "etl.sync", "etl.records", "etl.simulator"}
+    assert done.imported & unneeded == set()
 
 
 @pytest.mark.parametrize(("missing", "command"), [("sqlalchemy", "status"), ("httpx", "sync"), ("rich.table", "sync")])
-def test_a_library_that_cannot_be_imported_is_named_when_it_is_needed(missing: str, command: str, folder: Path) -> None:
+def test_a_missing_library_fails_only_commands_that_need_it(missing: str, command: str, folder: Path) -> None:
     script = f"import sys; sys.modules[{missing!r}] = None; from etl.cli import main; main()"
     done = execute(sys.executable, "-c", script, command, cwd=folder)
     assert done.code == 1
@@ -206,15 +217,15 @@ def test_a_library_that_cannot_be_imported_is_named_when_it_is_needed(missing: s
 def test_imported_modules_are_frozen_and_other_garbage_is_collected(folder: Path) -> None:
     script = (
         "import gc, sys; from etl.cli import main\n"
-        "def kept(*arguments):\n"
+        "def run(*arguments):\n"
         "    sys.argv = ['tfy-etl', *arguments]\n"
         "    try: main()\n"
         "    except SystemExit: return gc.get_freeze_count()\n"
-        "print(kept('no-such'), gc.isenabled(), (first := kept('status')), gc.isenabled())\n"
+        "print(run('no-such'), gc.isenabled(), (frozen := run('status')), gc.isenabled())\n"
         "garbage = [[] for _ in range(100_000)]\n"
-        "print(kept('status') <= first)"
+        "print(run('status') <= frozen)"
     )
     done = execute(sys.executable, "-c", script, cwd=folder)
-    before, still, kept, goes_on, none_more = done.out.split()
-    assert (before, still, goes_on, none_more) == ("0", "True", "True", "True")
-    assert int(kept) > 10_000
+    first_count, first_enabled, second_count, second_enabled, is_stable = done.out.split()
+    assert (first_count, first_enabled, second_enabled, is_stable) == ("0", "True", "True", "True")
+    assert int(second_count) > 10_000
