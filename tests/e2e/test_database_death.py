@@ -94,9 +94,7 @@ def is_reported_correctly(outcome: CrashOutcome, *, written: bool) -> bool:
     in_doubt = "It is unknown whether this run was written" in outcome.message
     nothing_written = outcome.message.endswith("then run again; nothing of this run was written.")
     return (
-        outcome.code == 1
-        and outcome.message.startswith("Error: ")
-        and (in_doubt or (nothing_written and not written))
+        outcome.code == 1 and outcome.message.startswith("Error: ") and (in_doubt or (nothing_written and not written))
     )
 
 

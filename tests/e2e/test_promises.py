@@ -1,6 +1,6 @@
 """The guarantees of a run, checked with the real command on each kind of database.
 
-The number in the name of a test is the number of the guarantee.
+The numbers in the names of tests are those of the headings below.
 """
 
 import json

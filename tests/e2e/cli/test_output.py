@@ -5,12 +5,11 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from etl.simulator import Registry, Simulator
+from etl.simulator import Simulator
 from tests.e2e.cli.commands import COMMAND, FAULTY, TOKEN, execute
 from tests.e2e.cli.conftest import Cli
 from tests.support.preloaded_command import Done
@@ -31,16 +30,6 @@ PRINTING_COMMANDS = [
     "--version",
 ]
 """Commands that only print."""
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator, Path]]:
-    """A control plane that listens, and a database that is up to date, to copy."""
-    folder = tmp_path_factory.mktemp("synced")
-    with Simulator(Registry.generate(1, ml_repos=1, models=2, versions=1, metrics=1), token=TOKEN) as plane:
-        done = execute(COMMAND, "sync", cwd=folder, env={"TFY_HOST": plane.url, "TFY_API_KEY": TOKEN})
-        assert done.code == 0, done.err
-        yield plane, folder / "tfy-registry.db"
 
 
 @pytest.fixture
