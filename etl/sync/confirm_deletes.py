@@ -38,10 +38,10 @@ def confirm_deletes(client: Client, store: Store, extraction: Extraction, most: 
     for entity in (Entity.MODELS, Entity.MODEL_VERSIONS):
         missing = reconcile.missing_ids(store.connection, entity, limit=most + 1)
         if missing and len(missing) <= most:
-            _judge(store, extraction, entity, _look_up(client, extraction, entity, missing))
+            _cancel_unconfirmed(store, extraction, entity, _look_up(client, extraction, entity, missing))
 
 
-def _judge(store: Store, extraction: Extraction, entity: Entity, lookups: Mapping[str, _Lookup]) -> None:
+def _cancel_unconfirmed(store: Store, extraction: Extraction, entity: Entity, lookups: Mapping[str, _Lookup]) -> None:
     """Cancel the deletes that the lookups do not confirm."""
     moved = [record_id for record_id, result in lookups.items() if result is _Lookup.MOVED]
     if moved:
