@@ -144,18 +144,16 @@ class Staging:
             self._connection.execute(queries.mark_due_incomplete())
 
     def any_lacks_latest(self) -> bool:
-        """Whether any incomplete model lacks its latest version."""
+        """Whether any model lacks its latest version, although the run read its versions or had to."""
         with self._connection.begin():
-            if self._connection.scalar(queries.one_incomplete()) is None:
-                return False  # true for most runs: skip the join
-            self._dialect.analyze(self._connection, (OBSERVED, VERSIONS_INCOMPLETE))
-            return self._connection.scalar(queries.one_incomplete_without_latest()) is not None
+            self._dialect.analyze(self._connection, (OBSERVED, VERSIONS_READ, VERSIONS_INCOMPLETE))
+            return self._connection.scalar(queries.one_lacking_latest()) is not None
 
-    def models_lacking_latest(self, model_ids: Sequence[str]) -> set[str]:
-        """Return those of the models that are incomplete and lack their latest version."""
-        query = queries.incomplete_without_latest_among(self._dialect)
+    def lacking_latest(self, model_ids: Sequence[str]) -> dict[str, str]:
+        """Return the id of the latest version of each of the models that lacks it as `any_lacks_latest` describes."""
         with self._connection.begin():
-            return set(self._connection.scalars(query, {"ids": model_ids}))
+            rows = self._connection.execute(queries.lacking_latest_among(self._dialect), {"ids": model_ids}).all()
+        return {model_id: latest for model_id, latest in rows}  # noqa: C416 a row is no tuple[str, str] for mypy
 
     def mark_incomplete_without_latest(self) -> None:
         """Mark models as incomplete if a sweep of all versions did not return their latest one."""
@@ -163,13 +161,11 @@ class Staging:
             # Without statistics, PostgreSQL compares each model with each version.
             self._dialect.analyze(self._connection, (OBSERVED,))
             self._connection.execute(queries.mark_incomplete_without_latest())
-            self._connection.execute(queries.unmark_read_without_latest())
+        self.unmark_read_without_latest()
 
-    def mark_read_without_latest(self) -> None:
-        """Mark models as incomplete if their own list of versions did not return their latest one."""
+    def unmark_read_without_latest(self) -> None:
+        """Unmark models whose latest version no list of versions returned: the next run reads their versions again."""
         with self._connection.begin():
-            self._dialect.analyze(self._connection, (OBSERVED, VERSIONS_READ))
-            self._connection.execute(queries.mark_read_without_latest())
             self._connection.execute(queries.unmark_read_without_latest())
 
     def due_among(self, model_ids: Sequence[str]) -> set[str]:

@@ -110,14 +110,6 @@ def mark_incomplete_without_latest() -> Insert:
 
 
 @cache
-def mark_read_without_latest() -> Insert:
-    """Mark models whose list of versions was read without their latest one."""
-    unmarked = _without_latest().where(_unmarked(VERSIONS_INCOMPLETE))
-    read = unmarked.join(VERSIONS_READ, VERSIONS_READ.c.model_id == OBSERVED.c.id)
-    return VERSIONS_INCOMPLETE.insert().from_select(["model_id"], read)
-
-
-@cache
 def unmark_read_without_latest() -> Delete:
     """Unmark models whose latest version no list of versions has returned."""
     return delete(VERSIONS_READ).where(VERSIONS_READ.c.model_id.in_(_without_latest()))
@@ -142,22 +134,16 @@ def unmark_read(dialect: DatabaseDialect) -> Delete:
 
 
 @cache
-def one_incomplete() -> Select[Any]:
-    """Select one incomplete model."""
-    return select(VERSIONS_INCOMPLETE.c.model_id).limit(1)
+def one_lacking_latest() -> Select[Any]:
+    """Select one model whose latest version the run should have read, and has not."""
+    return _lacking_latest().limit(1)
 
 
 @cache
-def one_incomplete_without_latest() -> Select[Any]:
-    """Select one incomplete model that lacks its latest version."""
-    return _incomplete_without_latest().limit(1)
-
-
-@cache
-def incomplete_without_latest_among(dialect: DatabaseDialect) -> Select[Any]:
-    """Select those of the ids that are incomplete models without their latest version."""
+def lacking_latest_among(dialect: DatabaseDialect) -> Select[Any]:
+    """Select those of the ids that are models whose latest version the run should have read, and that version."""
     wanted = dialect.ids()
-    return _incomplete_without_latest().join(wanted, OBSERVED.c.id == wanted.c.value)
+    return _lacking_latest().join(wanted, OBSERVED.c.id == wanted.c.value).add_columns(OBSERVED.c.latest_version_id)
 
 
 @cache
@@ -234,8 +220,8 @@ def _without_latest() -> Select[Any]:
     )
 
 
-def _incomplete_without_latest() -> Select[Any]:
-    return _without_latest().join(VERSIONS_INCOMPLETE, VERSIONS_INCOMPLETE.c.model_id == OBSERVED.c.id)
+def _lacking_latest() -> Select[Any]:
+    return _without_latest().where(or_(~_unmarked(VERSIONS_READ), ~_unmarked(VERSIONS_INCOMPLETE)))
 
 
 def _unmarked(table: Table) -> ColumnElement[bool]:

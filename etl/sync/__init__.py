@@ -10,6 +10,7 @@
 `version_batch`    Gathers versions of several models, to stage them together.
 `messages`         Pure: the wording of warnings about lists.
 `confirm_deletes`  Fetches missing models and versions by id before they are marked as deleted.
+`missing_latest`   Reads models again whose latest version no list of versions returned.
 `unlisted_models`  Reads the versions of models that no list of models had.
 `delete_limit`     Refuses a run that would delete too much.
 `planned_changes`  The changes that a dry run has staged, by name.

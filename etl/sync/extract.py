@@ -8,15 +8,14 @@ from typing import Any
 
 from etl.enums import Coverage, Entity
 from etl.errors import RequestRefused
-from etl.records import Record, embedded_version, identity
+from etl.records import IdentifiedRecord, Record, identity
 from etl.redaction import escape_unprintable
-from etl.setting_names import name_of
 from etl.source import Client, Forbidden, Listing, ListingRead, ListingReader, NotOffered, Page
 from etl.source.list_availability import VERSIONS, Refusal, explain_refusal, is_withheld, refusal_of_versions
 from etl.store import ScopeState, Staging
+from etl.sync import messages
 from etl.sync.derived_ml_repos import DerivedMlRepos
 from etl.sync.find_ml_repo import find_ml_repo
-from etl.sync.messages import cannot_be_read, consequence, list_label, ml_repo_label, unknown_ml_repos
 from etl.sync.plan import Plan
 from etl.sync.scope import Scope
 from etl.sync.stage_pages import PageStager
@@ -95,9 +94,8 @@ class Extraction:
         try:
             for page in self._pages(Entity.ML_REPOS, Listing("ml-repos", optional=True)):
                 self.stager.take(Entity.ML_REPOS, page.new_records, page.again)
-                listed |= {
-                    identity(each.get("id")): ml_repo_label(each) for each in page.new_records if isinstance(each, dict)
-                }
+                records = [each for each in page.new_records if isinstance(each, dict)]
+                listed |= {identity(each.get("id")): messages.ml_repo_label(each) for each in records}
         except (Forbidden, RequestRefused) as refusal:
             if not is_withheld(refusal):
                 raise
@@ -109,7 +107,7 @@ class Extraction:
         self._listed = frozenset(filter(None, listed))
         unknown = [each for each in self.scope.ml_repos if each not in listed]
         if unknown and self.unproven == unproven:
-            raise unknown_ml_repos(unknown, map(self.client.redact, listed.values()))
+            raise messages.unknown_ml_repos(unknown, map(self.client.redact, listed.values()))
 
     def models(self) -> None:
         """Read every model of the scope.
@@ -126,7 +124,7 @@ class Extraction:
                 self._derived.add(each for each in page.new_records if id(each) not in rejected)
                 found |= bool(page.new_records)
                 if self.coverage is Coverage.LATEST:
-                    self._take_latest({each.id: each.latest_version for each in taken.identified})
+                    self._take_latest_of_due(taken.identified)
             self.found_models |= found
             if not found and not self.lists_ml_repos and self.scope.ml_repos:
                 self.warn(f"ML repo {dict(listing.filters)['ml_repo_id']!r} has no models, or does not exist.")
@@ -162,34 +160,35 @@ class Extraction:
         if lost and not self.accept_coverage:
             self.shrank = self.needs_acceptance = True
             self.unproven += 1
-            self.warn(
-                f"The control plane offers less than in the last complete run: {'; '.join(lost)}. Nothing is deleted. "
-                f"If that is right, run once with {name_of('accept_coverage')}."
-            )
+            self.warn(messages.offers_less(lost))
         elif lost or (self._missing and self.before.is_first):
             missing = "; ".join(explain_refusal(what, refusal) for what, refusal in self._missing.items())
-            self.warn(f"{missing[0].upper()}{missing[1:]}. {consequence(list(self._missing))}")
+            self.warn(f"{missing[0].upper()}{missing[1:]}. {messages.consequence(list(self._missing))}")
 
-    def _take_latest(
-        self, of_models: Mapping[str, Record | None], model_ids: Callable[[Sequence[str]], set[str]] | None = None
-    ) -> None:
-        """Stage the latest versions that models contain, by model, for those of the models that `model_ids` returns.
+    def _take_latest_of_due(self, models: Sequence[IdentifiedRecord]) -> None:
+        """Stage the latest versions that due models contain.
 
-        The default is the due models. If all versions of a model were read, and it has not changed since, the stored
-        version says more than the model's copy. Models whose copy is staged are marked as incomplete: the next run that
-        can list versions reads theirs.
+        If all versions of a model were read, and it has not changed since, the stored version says more than the
+        model's copy.
         """
-        embedded = {model_id: each for model_id, each in of_models.items() if each is not None}
-        wanted = (model_ids or self.staging.due_among)(list(embedded))
-        self.stager.take(Entity.MODEL_VERSIONS, [each for model_id, each in embedded.items() if model_id in wanted])
-        self.staging.mark_incomplete(sorted(wanted))
+        latest = {each.id: each.latest_version for each in models if each.latest_version is not None}
+        due = self.staging.due_among(list(latest))
+        self.take_latest({model_id: each for model_id, each in latest.items() if model_id in due})
+
+    def take_latest(self, of_models: Mapping[str, Record]) -> None:
+        """Stage the latest versions that models contain, and mark the models as incomplete.
+
+        The next run that can list versions reads theirs.
+        """
+        self.stager.take(Entity.MODEL_VERSIONS, list(of_models.values()))
+        self.staging.mark_incomplete(sorted(of_models))
 
     def versions(self, plan: Plan, *, full: bool) -> bool:
         """Read versions by the plan, those of every model if `full`.
 
         Return whether a sweep read all versions of the scope.
         """
-        if plan.way not in {"sweep", "by model"}:
+        if not plan.lists_versions:
             return False
         every = plan.way == "sweep" and self._sweep_versions()
         if every:  # a latest version that the sweep did not return casts doubt on the sweep
@@ -199,25 +198,7 @@ class Extraction:
             if full:
                 self.staging.mark_all_due()
             self._versions_of(self.staging.due())
-            self.staging.mark_read_without_latest()
-        if self.staging.any_lacks_latest():
-            self._take_missing_latest()
         return every
-
-    def _take_missing_latest(self) -> None:
-        """Read the models again to stage the latest versions that no list of versions returned.
-
-        If a list has returned the version that is the latest now, the one before was deleted meanwhile.
-        """
-        for listing in self.scope.model_listings():
-            for page in self.reader.read(listing):
-                self.advance(Entity.MODELS, 0, page.total)
-                embedded = filter(None, (embedded_version(each) for each in page.new_records if isinstance(each, dict)))
-                of_id = {identity(version["id"]) or "": version for version in embedded}
-                known = self.staging.known(Entity.MODEL_VERSIONS, list(of_id))
-                unseen = (of_id[each] for each, state in known.items() if state.seen_hash is None)
-                of_models = {identity(each["model_id"]) or "": each for each in unseen}
-                self._take_latest(of_models, self.staging.models_lacking_latest)
 
     def _sweep_versions(self) -> bool:
         """Read all versions of the scope in few lists; False if the server offers no such lists."""
@@ -290,7 +271,7 @@ class Extraction:
                 self.staging.mark_incomplete([model_id])
                 continue
             refused = 0
-            batch.ended[model_id] = self._judge(reading)
+            batch.ended[model_id] = self.judge(reading)
         self._take_versions(batch)
 
     def _are_refused_by_now(self, model_id: str) -> bool:
@@ -302,10 +283,7 @@ class Extraction:
         self.coverage, self.shrank = Coverage.LATEST, True
         self.unproven += 1
         self.staging.mark_due_incomplete()
-        self.warn(
-            f"The versions of the other models cannot be read: {explain_refusal('model versions', refusal)}. Their "
-            "latest versions are copied, nothing is deleted."
-        )
+        self.warn(messages.stopped_listing_versions(refusal))
         return True
 
     def _take_versions(self, batch: VersionBatch) -> None:
@@ -320,21 +298,23 @@ class Extraction:
 
     def _not_had(self, listing: Listing, refusal: Refusal) -> None:
         self.unproven += 1
-        self.warn(cannot_be_read(listing, refusal))
+        self.warn(messages.cannot_be_read(listing, refusal))
 
     def _pages(self, entity: Entity, listing: Listing) -> Iterator[Page]:
         reading = self.reader.read(listing)
         for page in reading:
             self.advance(entity, len(page.new_records), page.total)
             yield page
-        self._judge(reading)
+        self.judge(reading)
 
-    def _judge(self, reading: ListingRead) -> bool:
+    def judge(self, reading: ListingRead) -> bool:
+        """Note the proof of a list that was read to its end; without one, warn and return False."""
         self.reader.ignores_offset |= reading.repeats
         if reading.proof is None:
             self.unproven += 1
             self.warn(
-                f"{list_label(reading.listing)} {reading.why_unproven} What was read is stored, and nothing is deleted."
+                f"{messages.list_label(reading.listing)} {reading.why_unproven} "
+                "What was read is stored, and nothing is deleted."
             )
             return False
         self.proofs.add(reading.proof)

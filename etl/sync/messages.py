@@ -5,9 +5,10 @@ from http import HTTPStatus
 from typing import Any
 
 from etl.errors import UnknownMlRepo
+from etl.setting_names import name_of
 from etl.source import Forbidden, Listing
 from etl.source.exceptions import InvalidPath
-from etl.source.list_availability import Refusal
+from etl.source.list_availability import Refusal, explain_refusal
 
 _CONSEQUENCES = {
     "model versions": "only the latest version of each model is copied",
@@ -32,6 +33,28 @@ def consequence(missing: Sequence[str]) -> str:
     """Say what the run does without the missing lists."""
     text = ", and ".join(_CONSEQUENCES[what] for what in reversed(missing))
     return f"{text[0].upper()}{text[1:]}."
+
+
+def offers_less(lost: Sequence[str]) -> str:
+    """Say which lists of the last complete run the control plane no longer offers."""
+    return (
+        f"The control plane offers less than in the last complete run: {'; '.join(lost)}. Nothing is deleted. "
+        f"If that is right, run once with {name_of('accept_coverage')}."
+    )
+
+
+def stopped_listing_versions(refusal: Refusal) -> str:
+    """Say that the control plane refuses lists of versions that it has served before in this run."""
+    return (
+        f"The versions of the other models cannot be read: {explain_refusal('model versions', refusal)}. Their "
+        "latest versions are copied, nothing is deleted."
+    )
+
+
+def models_keep_changing(number: int) -> str:
+    """Say that the latest versions of models changed again and again while the run read their versions."""
+    models, their = ("1 model", "its") if number == 1 else (f"{number} models", "their")
+    return f"{models} changed while the run read {their} versions: nothing is deleted, the next run reads them again."
 
 
 def ml_repo_label(ml_repo: dict[str, Any]) -> str:

@@ -34,6 +34,11 @@ class Plan:
     requests: int
     because: str
 
+    @property
+    def lists_versions(self) -> bool:
+        """Whether the run reads lists of versions."""
+        return self.way in {"sweep", "by model"}
+
     def __str__(self) -> str:
         noun = "request" if self.requests == 1 else "requests"
         cost = f", in at least {self.requests:,} {noun}" if self.requests else ""

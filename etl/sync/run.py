@@ -15,7 +15,7 @@ from etl.source import Client, ListingReader
 from etl.store import MissingRecords, NewScopeState, Staging, Store, SupersedeMode, Tally, Vocabulary, reconcile, runs
 from etl.store.scope_states import read_state
 from etl.store.totals import live_counts
-from etl.sync import unlisted_models
+from etl.sync import missing_latest, unlisted_models
 from etl.sync.confirm_deletes import confirm_deletes
 from etl.sync.context import Context, Progress
 from etl.sync.delete_limit import check_delete_limit, delete_limit_error
@@ -239,6 +239,7 @@ def _read_lists(context: Context, extraction: Extraction) -> tuple[Plan, bool]:
     _log.info("versions are read: %s", plan)
     context.phase("versions")
     every_version = extraction.versions(plan, full=context.why_full is not None)
+    missing_latest.read_models_again(extraction, plan)
     unlisted_models.read_versions(context, extraction, every_version_read=every_version)
     context.coverage = extraction.coverage
     return plan, every_version

@@ -1,5 +1,6 @@
 """If lists disagree, or records have unexpected references, nothing is lost or wrongly deleted."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,11 +35,11 @@ def versions_of(env: SyncEnv, model: str) -> list[dict[str, Any]]:
 
 
 def hide(env: SyncEnv, monkeypatch: pytest.MonkeyPatch, is_hidden: Callable[[Any], bool]) -> None:
-    """Hide versions from their lists, but not from the models that embed them."""
+    """Hide records from all lists. The models still embed hidden versions."""
     matching = env.registry._matching
 
     def shown(entity: str, filters: Any) -> Iterable[Any]:
-        return [each for each in matching(entity, filters) if entity != "model-versions" or not is_hidden(each)]
+        return [each for each in matching(entity, filters) if not is_hidden(each)]
 
     monkeypatch.setattr(env.registry, "_matching", shown)
     env.registry._lists.clear()
@@ -68,6 +69,85 @@ def test_versions_that_their_list_hides_are_not_deleted_while_their_model_embeds
     hide(env, monkeypatch, lambda each: each.model_id == model)
     env.sync()
 
+    assert env.held() == env.served()
+
+
+@pytest.mark.parametrize("deleted", ["its model", "its model's latest version"])
+def test_version_deleted_before_a_run_is_deleted_although_the_run_finds_more_deleted(
+    deleted: str, env: SyncEnv
+) -> None:
+    env.sync()
+    model = env.registry.ids("models")[0]
+    old, _, latest = (each["id"] for each in versions_of(env, model))
+    env.registry.delete_version(old)
+
+    def delete_between_lists(_number: int, _path: str, query: dict[str, list[str]]) -> None:
+        if "model_id" in query:
+            env.plane.before_request = None
+            env.registry.delete_model(model) if deleted == "its model" else env.registry.delete_version(latest)
+
+    env.plane.before_request = delete_between_lists
+    summary = env.sync(confirm_deletes=0, allow_mass_delete=True)
+
+    assert (summary.plan.way, summary.complete, env.plane.before_request) == ("by model", True, None)
+    assert env.held()["model_versions"] == env.served()["model_versions"]
+
+
+def test_run_is_partial_if_the_latest_version_of_a_model_changes_again_and_again(env: SyncEnv) -> None:
+    env.sync()
+    model = env.registry.ids("models")[0]
+    old, _, latest = (each["id"] for each in versions_of(env, model))
+    env.registry.delete_version(old)
+    lists: list[str] = []
+
+    def delete_and_add(_number: int, path: str, query: dict[str, list[str]]) -> None:
+        if "model_id" in query:
+            lists.append("versions")
+            env.registry.delete_version(latest)
+        elif lists == ["versions"] and path.endswith("/models"):
+            lists.append("models")
+            env.registry.add_version(model)
+
+    env.plane.before_request = delete_and_add
+    summary = env.sync(confirm_deletes=0, allow_mass_delete=True)
+    env.plane.before_request = None
+
+    assert lists == ["versions", "models"]
+    assert (summary.status, summary.warnings) == (
+        "partial",
+        ["1 model changed while the run read its versions: nothing is deleted, the next run reads them again."],
+    )
+    assert env.sync(allow_mass_delete=True).complete
+    assert env.held() == env.served()
+
+
+def test_hidden_latest_version_is_read_by_the_next_run_if_the_models_move_when_they_are_read_again(
+    env: SyncEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.sync()
+    model = env.registry.ids("models")[0]
+    hidden = {env.registry.add_version(model)}
+    orders = itertools.cycle(("created", "created_desc"))
+    hide(env, monkeypatch, lambda each: each.id in hidden)
+
+    def move_models(_number: int, path: str, query: dict[str, list[str]]) -> None:
+        if "model_id" in query:
+            hidden.add(model)
+            env.registry._lists.clear()
+        elif model in hidden:
+            env.registry.order = next(orders)
+
+    env.plane.before_request = move_models
+    summary = env.sync(page_size=2, max_sweeps=1)
+    env.plane.before_request = None
+    monkeypatch.undo()
+    env.registry._lists.clear()
+
+    assert (summary.status, [each.split(" could")[0] for each in summary.warnings]) == (
+        "partial",
+        ["The list of models"],
+    )
+    assert env.sync().plan.way == "by model"
     assert env.held() == env.served()
 
 

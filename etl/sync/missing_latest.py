@@ -1,0 +1,49 @@
+"""Read models again whose latest version no list of versions returned.
+
+Either a list of versions hides it, or the model changed while the run read its versions.
+"""
+
+from etl.enums import Entity
+from etl.records import embedded_version, identity
+from etl.source import Page
+from etl.sync import messages
+from etl.sync.extract import Extraction
+from etl.sync.plan import Plan
+
+
+def read_models_again(extraction: Extraction, plan: Plan) -> None:
+    """Stage the latest versions that the models contain now, unless a list has returned them.
+
+    Do nothing if no list of versions was read, or if each model's latest version was returned.
+
+    If a model no longer exists, or a list has returned the version that is its latest now, its list of versions is
+    right. If its latest version is another that no list has returned, the run is partial: its list may be outdated.
+    """
+    if not plan.lists_versions or not extraction.staging.any_lacks_latest():
+        return
+    changing = 0
+    for listing in extraction.scope.model_listings():
+        reading = extraction.reader.read(listing)
+        for page in reading:
+            extraction.advance(Entity.MODELS, 0, page.total)
+            changing += _take(extraction, page)
+        if not extraction.judge(reading):
+            extraction.staging.unmark_read_without_latest()
+    if changing:
+        extraction.unproven += 1
+        extraction.warn(messages.models_keep_changing(changing))
+
+
+def _take(extraction: Extraction, page: Page) -> int:
+    """Stage missing latest versions of a page of models; return how many models have another one than before."""
+    staging = extraction.staging
+    models = [each for each in page.new_records if isinstance(each, dict)]
+    versions = {identity(each.get("id")) or "": embedded_version(each) for each in models}
+    # A version that names another model says nothing about the list of this one.
+    latest = {model_id: each for model_id, each in versions.items() if each and identity(each["model_id"]) == model_id}
+    ids = {model_id: identity(version["id"]) or "" for model_id, version in latest.items()}
+    before = staging.lacking_latest(list(ids))
+    known = staging.known(Entity.MODEL_VERSIONS, list(ids.values()))
+    missing = [model_id for model_id in before if known[ids[model_id]].seen_hash is None]
+    extraction.take_latest({model_id: latest[model_id] for model_id in missing})
+    return sum(before[model_id] != ids[model_id] for model_id in missing)
