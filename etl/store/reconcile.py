@@ -60,17 +60,21 @@ class Tally(NamedTuple):
 
 def find_missing(
     connection: Connection, repos: RepoScope, *, every_version_read: bool, spare: Collection[Entity] = ()
-) -> None:
-    """Note records of the ML repos that the source no longer has.
+) -> int:
+    """Note records of the ML repos that the source no longer has, and return their number.
 
     Call it only for a complete run. A version is missing if its model is missing, or if all versions of its model were
     read without it. A version whose model is not listed is missing if every version was read. `spare` names tables in
     which nothing may be deleted: a rejected record without an id may be any of their records.
     """
+    found = 0
     with connection.begin():
         for entity in CHILDREN:
             if entity not in spare:
-                connection.execute(_insert_missing(entity, repos, every_version_read=every_version_read))
+                found += connection.execute(
+                    _insert_missing(entity, repos, every_version_read=every_version_read)
+                ).rowcount
+    return found
 
 
 @lru_cache
@@ -88,7 +92,7 @@ def _insert_missing(entity: Entity, repos: RepoScope, *, every_version_read: boo
             outside = models.c.deleted_at.is_(None), ~repos.contains(models.c.ml_repo_id)
             orphaned &= ~exists().where(models.c.id == table.c.model_id, *outside)
         missing = missing.where(or_(decided, orphaned) if every_version_read else decided)
-    return insert(TO_DELETE).from_select(["entity", "id"], missing)
+    return insert(TO_DELETE).from_select(["entity", "id"], missing).execution_options(preserve_rowcount=True)
 
 
 def missing_ids(connection: Connection, entity: Entity, limit: int) -> list[str]:

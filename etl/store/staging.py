@@ -67,9 +67,8 @@ class Staging:
         self._connection = connection
         self._dialect = dialect_of(connection.engine.url)
         self._indexed = False
-        with connection.begin():
-            for statement in queries.create_tables(connection.engine.url.drivername, self._dialect.temporary_schema):
-                connection.exec_driver_sql(statement)
+        create = queries.create_tables(connection.engine.url.drivername, self._dialect.temporary_schema)
+        self._dialect.begin_staging(connection, create)
 
     def known(self, entity: Entity, ids: Sequence[str]) -> dict[str, Known]:
         """Return the state of each id; all its values are None or False for an unknown id."""

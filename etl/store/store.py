@@ -105,6 +105,7 @@ class Store:
         the latest `updated_at` that shows which state of a record is newer. `outcome` is called after the merge.
         `signals_ignored` wraps the commit.
         """
+        self._dialect.end_staging(self.connection)
         with writing(self.connection) as transaction:
             self._dialect.lock_schema_shared(self.connection)
             schema.check_unchanged(self.connection)

@@ -216,15 +216,15 @@ def _read(context: Context) -> _Read:
     context.phase("comparing")
     staging.analyze()
     if extraction.complete and scope.lists_every_model and context.retry is None and not settings.no_delete:
-        reconcile.find_missing(store.connection, scope.repos, every_version_read=read_every, spare=_spared(extraction))
-        confirm_deletes(context.client, store, extraction, settings.confirm_deletes)
+        spare = _spared(extraction)
+        if reconcile.find_missing(store.connection, scope.repos, every_version_read=read_every, spare=spare):
+            confirm_deletes(context.client, store, extraction, settings.confirm_deletes)
     reconcile.find_restored(store.connection)
     tallies = reconcile.tallies(store.connection)
     live = live_counts(store.connection, scope.repos, listed_only=not scope.lists_every_model)
     for warning in stager.warnings():
         extraction.warn(warning)
-    missing = _missing(context, extraction, every_version=read_every)
-    return _Read(plan, extraction, tallies, live, read_every, missing)
+    return _Read(plan, extraction, tallies, live, read_every, _missing(context, extraction, every_version=read_every))
 
 
 def _read_lists(context: Context, extraction: Extraction) -> tuple[Plan, bool]:

@@ -100,6 +100,12 @@ class DatabaseDialect(Protocol):
         """Return the day of a time in UTC, as YYYY-MM-DD."""
         ...
 
+    def begin_staging(self, connection: Connection, create: Sequence[str]) -> None:
+        """Create the staging tables by these statements, and prepare the connection for many short transactions."""
+
+    def end_staging(self, connection: Connection) -> None:
+        """Prepare the connection for the transaction that writes."""
+
     def load(self, connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
         """Insert encoded rows into a staging table."""
 

@@ -25,7 +25,7 @@ def copy_rows(connection: Connection, table: Table, rows: Iterable[Sequence[Any]
 
 
 def _copy_binary(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
-    cursor = _driver(connection).cursor()
+    cursor = driver_connection(connection).cursor()
     with cursor, cursor.copy(_statement(table, "WITH (FORMAT BINARY)")) as copy:
         # Without the types, the driver would look up a converter for each value.
         copy.set_types([_type_name(column, connection) for column in table.columns])
@@ -41,12 +41,13 @@ def _type_name(column: Column[Any], connection: Connection) -> str:
 def _copy_text(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
     """Write column by column, in a tenth of the time that psycopg takes in Python to adapt each value."""
     columns = [_written(column, values) for column, values in zip(table.columns, zip(*rows, strict=True), strict=True)]
-    cursor = _driver(connection).cursor()
+    cursor = driver_connection(connection).cursor()
     with cursor, cursor.copy(_statement(table)) as copy:
         copy.write("\n".join(map("\t".join, zip(*columns, strict=True))) + "\n")
 
 
-def _driver(connection: Connection) -> Any:
+def driver_connection(connection: Connection) -> Any:
+    """Return psycopg's own connection."""
     driver = connection.connection.driver_connection
     assert driver is not None  # noqa: S101 a connection in use has one
     return driver

@@ -287,6 +287,16 @@ class SqliteDialect(DatabaseDialect):
         return func.substr(moment, 1, 10, type_=Text)
 
     @override
+    def begin_staging(self, connection: Connection, create: Sequence[str]) -> None:
+        with connection.begin():
+            for statement in create:
+                connection.exec_driver_sql(statement)
+
+    @override
+    def end_staging(self, connection: Connection) -> None:
+        """Do nothing: transactions are the same for staging and for writing."""
+
+    @override
     def load(self, connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
         """Insert encoded rows into a staging table, many rows in one statement.
 
