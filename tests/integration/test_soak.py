@@ -68,6 +68,7 @@ class Resources(NamedTuple):
 
     @classmethod
     def of(cls, env: SyncEnv) -> "Resources":
+        env.disconnect()
         return cls(len(os.listdir("/proc/self/fd")), threading.active_count(), *_server_resources(env))  # noqa: PTH208
 
 
@@ -252,7 +253,7 @@ def test_after_many_runs_the_tables_equal_the_source_and_no_resource_leaks(
     monkeypatch.setenv("TMPDIR", str(temporary))
     draw = random.Random(SEED)  # noqa: S311 no secret
     with sync_env(migrated_url) as env:
-        env.sync()
+        env.start().communicate(timeout=patience())  # also starts the process from which commands are forked
         soak = Soak(env, Editor(env.registry, draw), draw)
         for count in range(ROUNDS):
             soak.round(count)
@@ -262,7 +263,8 @@ def test_after_many_runs_the_tables_equal_the_source_and_no_resource_leaks(
         fresh = SyncEnv(env.plane, fresh_url)
         fresh.sync()
         assert env.held() == env.served() == fresh.held()
-    soak.report(dialect, bytes_of_fresh_load=size(fresh))
+        soak.report(dialect, bytes_of_fresh_load=size(fresh))
+        fresh.disconnect()
 
     assert list(temporary.iterdir()) == []
     assert {path.suffix for path in tmp_path.iterdir() if path != temporary} <= {".db", ".lock"}
@@ -270,6 +272,7 @@ def test_after_many_runs_the_tables_equal_the_source_and_no_resource_leaks(
     assert median(soak.memory[-quarter:]) - median(soak.memory[quarter : 2 * quarter]) < MEMORY_TOLERANCE
     delete_history(env)
     for each in (env, fresh):
+        each.disconnect()
         vacuum(each.url)
     assert size(env) <= 1.1 * size(fresh)
 

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import weakref
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,7 +29,6 @@ from etl.records import (
 from etl.records.canonical import canonical
 from etl.settings import Settings
 from etl.simulator import Registry, Simulator
-from etl.store import open_engine
 from etl.store.engine import dialect_of
 from etl.sync import Interrupts, Summary, run
 from tests.support.preloaded_command import Done, RunningCommand, run_preloaded
@@ -88,13 +86,15 @@ class SyncEnv:
 
     @cached_property
     def _engine(self) -> Engine:
-        """One for all queries, because it keeps compiled statements and, on PostgreSQL, its slow connection."""
-        if not self.url.startswith("postgresql"):
-            return open_engine(self.url)
+        """One for all queries, because it keeps compiled statements and its connection, which is slow to open."""
         engine = create_engine(self.url, pool_size=1, max_overflow=-1, pool_pre_ping=True)
         dialect_of(engine.url).prepare(engine)
-        weakref.finalize(self, engine.dispose)
         return engine
+
+    def disconnect(self) -> None:
+        """Close the connection for queries, so that no file of the database stays open."""
+        if "_engine" in vars(self):
+            self._engine.dispose()
 
     @property
     def registry(self) -> Registry:
@@ -132,7 +132,8 @@ class SyncEnv:
         return dict(os.environ) | named | _QUICK
 
     def end(self) -> None:
-        """Kill all processes that still run, and wait for those in threads."""
+        """Kill all processes that still run, wait for those in threads, and close the connection for queries."""
+        self.disconnect()
         for process in self.started:
             if process.poll() is None:
                 process.kill()
