@@ -3,15 +3,17 @@
 import logging
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
+from itertools import islice
 
 from etl.enums import Entity
-from etl.errors import SourceError
+from etl.errors import SourceError, SourceUnavailable
 from etl.records import identity
 from etl.source import Client, Forbidden, fits_in_path
 from etl.store import EmptiedRepo, Store, reconcile
 from etl.sync.extract import Extraction
 
 _MOST_NAMED = 5
+_MOST_WITNESSES = 3
 
 _log = logging.getLogger(__name__)
 
@@ -23,8 +25,10 @@ class _Lookup(Enum):
     FOUND = auto()
     MOVED = auto()
     """The record is in an ML repo outside the run's scope."""
-    UNKNOWN = auto()
-    """The request failed: the record may or may not exist."""
+    REFUSED = auto()
+    """The control plane refused the request: the record may or may not exist."""
+    UNANSWERED = auto()
+    """All attempts of the request failed."""
 
 
 def confirm_deletes(client: Client, store: Store, extraction: Extraction, most: int) -> None:
@@ -50,7 +54,7 @@ def _cancel_unconfirmed(store: Store, extraction: Extraction, entity: Entity, lo
             f"{_counted(entity, moved)} in another ML repo now ({', '.join(moved[:_MOST_NAMED])}): nothing about them "
             "changes until a run reads that one too."
         )
-    kept = [record_id for record_id, result in lookups.items() if result in {_Lookup.FOUND, _Lookup.UNKNOWN}]
+    kept = [record_id for record_id, result in lookups.items() if result not in {_Lookup.DELETED, _Lookup.MOVED}]
     if kept:
         reconcile.cancel_all_deletes(store.connection)
         extraction.unproven += 1
@@ -65,29 +69,35 @@ def _look_up(client: Client, extraction: Extraction, entity: Entity, missing: Se
 
     Such a control plane answers 404 for every id, which confirms nothing. To detect it, fetch a listed record first.
     """
-    offered = _offers_single_records(client, extraction, entity)
-    if offered is False:
+    witness = _look_up_witness(client, extraction, entity)
+    if witness is _Lookup.UNANSWERED:
+        return dict.fromkeys(missing, witness)
+    if witness in {_Lookup.DELETED, _Lookup.REFUSED}:
         _log.info("this control plane offers no GET /%s/ID: the lists alone say what is missing", _path(entity))
         return {}
     lookups: dict[str, _Lookup] = {}
     for record_id in filter(fits_in_path, missing):  # for the others, the lists alone decide
         extraction.advance(entity, 0, None)
         lookups[record_id] = _look_up_one(client, extraction, entity, record_id)
-        if offered and lookups[record_id] is _Lookup.UNKNOWN:  # retry: the failure may be transient
+        if witness and lookups[record_id] in {_Lookup.REFUSED, _Lookup.UNANSWERED}:  # the failure may be transient
             lookups[record_id] = _look_up_one(client, extraction, entity, record_id)
-    if offered is None:  # without a listed record to compare with, a 404 proves nothing
+    if witness is None:  # without a listed record to compare with, a 404 proves nothing
         lookups = {each: result for each, result in lookups.items() if result in {_Lookup.FOUND, _Lookup.MOVED}}
     return lookups
 
 
-def _offers_single_records(client: Client, extraction: Extraction, entity: Entity) -> bool | None:
-    """Whether a listed record can be fetched by id; None if none is listed."""
-    listed = extraction.staging.seen_ids(entity)
-    witness = next((each for each in listed if fits_in_path(each)), None)
-    if witness is None:
-        return None
-    # Try twice, because the first failure may be transient. After a False, deletes rest on the lists alone.
-    return any(_look_up_one(client, extraction, entity, witness) in {_Lookup.FOUND, _Lookup.MOVED} for _ in range(2))
+def _look_up_witness(client: Client, extraction: Extraction, entity: Entity) -> _Lookup | None:
+    """Fetch a listed record, or a few: the first may have been deleted since. None if none is listed."""
+    witnesses = list(islice(filter(fits_in_path, extraction.staging.seen_ids(entity)), _MOST_WITNESSES))
+    results: set[_Lookup] = set()
+    for each in (witnesses * 2)[: max(len(witnesses), 2)]:  # try an only one twice: a failure may be transient
+        result = _look_up_one(client, extraction, entity, each)
+        if result in {_Lookup.FOUND, _Lookup.MOVED}:
+            return result
+        if result is _Lookup.REFUSED and result in results:
+            break
+        results.add(result)
+    return _Lookup.UNANSWERED if _Lookup.UNANSWERED in results else next(iter(results), None)
 
 
 def _look_up_one(client: Client, extraction: Extraction, entity: Entity, record_id: str) -> _Lookup:
@@ -95,7 +105,7 @@ def _look_up_one(client: Client, extraction: Extraction, entity: Entity, record_
         record = client.get(_path(entity), record_id)
     except (SourceError, Forbidden) as error:
         _log.info("cannot find out whether %s/%r exists: %s", _path(entity), record_id, error)
-        return _Lookup.UNKNOWN
+        return _Lookup.UNANSWERED if isinstance(error, SourceUnavailable) else _Lookup.REFUSED
     if record is None:
         return _Lookup.DELETED
     ml_repo, asked_for = identity(record.get("ml_repo_id")), extraction.scope.ml_repos

@@ -107,6 +107,35 @@ class TestMissingModel:
         assert (summary.complete, summary.tallies[Entity.MODELS].deleted) == (True, 1)
         assert sum(path.startswith("models/") for path in paths(env)) == 2
 
+    def test_is_kept_if_no_request_by_id_is_answered(self, env: SyncEnv) -> None:
+        env.sync()
+        env.registry.delete_model(env.registry.ids("models")[4])
+        env.plane.faults = [
+            Fault(
+                lambda context, proceed: proceed() if "offset" in context.request.query else refusal(503, "Busy"),
+                endpoint="models",
+            )
+        ]
+        summary = env.sync()
+
+        assert (summary.status, summary.tallies[Entity.MODELS].deleted) == ("partial", 0)
+
+    def test_is_kept_although_the_first_listed_model_is_deleted_before_the_requests_by_id(self, env: SyncEnv) -> None:
+        env.sync()
+        first, *_, hidden = sorted(env.registry.ids("models"))
+        env.plane.faults = [hide_from_lists(lambda record: record["id"] == hidden)]
+
+        def delete_first(_number: int, path: str, _query: dict[str, list[str]]) -> None:
+            if path.endswith(first):
+                env.plane.before_request = None
+                env.registry.delete_model(first)
+
+        env.plane.before_request = delete_first
+        summary = env.sync()
+
+        assert (summary.status, env.plane.before_request) == ("partial", None)
+        assert env.row(Model, Model.id == hidden)["deleted_at"] is None
+
     def test_is_deleted_after_a_transient_failure_of_the_request_by_its_id(self, env: SyncEnv) -> None:
         env.sync()
         deleted = env.registry.ids("models")[4]
