@@ -27,7 +27,7 @@ def refusal_of_versions(
 
     The forms are: all versions, those of an ML repo, those of the model. `within` skips the first, because only
     versions within the ML repos are needed. A control plane may offer only one form, and a token may read only some ML
-    repos.
+    repos. Without a model, the last form cannot be tried: then only a 403 or a 404 says that there is none.
     """
     refusals: list[Refusal] = []
     for form in _forms(ml_repos, model_id, within=within):
@@ -42,6 +42,8 @@ def refusal_of_versions(
                     break
             else:
                 return None
+    if model_id is None and not any(isinstance(each, Forbidden | NotOffered) for each in refusals):
+        return None
     return next((each for each in refusals if isinstance(each, Forbidden)), refusals[0])
 
 

@@ -162,3 +162,18 @@ def test_all_versions_are_read_in_one_sweep_if_empty_models_are_left_out(env: Sy
 def test_an_empty_filter_is_refused(empty: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="is empty: give a value, or leave it out"):
         Scope.of(Settings(**empty))
+
+
+@pytest.mark.parametrize("scope", [{}, {"ml_repo": ("1",)}], ids=str)
+def test_scope_that_loses_its_last_model_stays_complete_where_versions_are_listed_by_model(
+    scope: dict[str, tuple[str, ...]], env: SyncEnv
+) -> None:
+    env.plane.versions_listing = "model"
+    env.sync(**scope)
+    for model in env.registry.ids("models"):
+        if not scope or env.registry.get("models", model)["ml_repo_id"] == "1":
+            env.registry.delete_model(model)
+    summaries = [env.sync(**scope, allow_mass_delete=True) for _ in range(2)]
+
+    assert [(each.complete, each.coverage) for each in summaries] == [(True, "all")] * 2
+    assert env.held()["model_versions"] == {}
