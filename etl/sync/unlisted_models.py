@@ -25,14 +25,15 @@ def read_versions(context: Context, extraction: Extraction, *, every_version_rea
 
     Do nothing if every version was read, or if the run deletes nothing anyway.
 
-    A model whose versions were there before is hidden from lists, and stays as it is until the next full comparison.
+    A model whose versions were there before is hidden from lists, and stays as it is until the next full comparison,
+    which reads the versions of all.
     If the control plane refuses the request, the versions stay too.
     """
-    if every_version_read or not extraction.complete or extraction.coverage is not Coverage.ALL:
+    deletes = extraction.complete and context.scope.lists_every_model and not context.settings.no_delete
+    if every_version_read or not deletes or extraction.coverage is not Coverage.ALL:
         return
-    ids = reconcile.unlisted_models(
-        context.store.connection, context.scope.repos, since=context.state.last_full_at, most=_MOST
-    )
+    since = context.state.last_full_at if context.why_full is None else None
+    ids = reconcile.unlisted_models(context.store.connection, context.scope.repos, since=since, most=_MOST)
     for reading in extraction.reader.read_many(Listing(VERSIONS, (("model_id", each),)) for each in ids):
         model_id = dict(reading.listing.filters)["model_id"]
         try:

@@ -6,7 +6,8 @@ from etl.enums import Entity
 from etl.models import ModelVersion
 from etl.simulator import fault
 from tests.support.faults import at_request
-from tests.support.sync_env import SyncEnv
+from tests.support.malformed_records import nested
+from tests.support.sync_env import SyncEnv, sync_env
 
 
 def add_during_run(env: SyncEnv) -> tuple[str, str]:
@@ -23,6 +24,15 @@ def add_during_run(env: SyncEnv) -> tuple[str, str]:
     env.plane.before_request = None
     assert happened
     return added[0], added[1]
+
+
+def hide_from_lists(env: SyncEnv, monkeypatch: pytest.MonkeyPatch, model: str) -> None:
+    """Hide a model from the lists of models."""
+    matching = env.registry._matching
+    monkeypatch.setattr(
+        env.registry, "_matching", lambda *request: [each for each in matching(*request) if each.id != model]
+    )
+    env.registry._lists.clear()
 
 
 def live_version_ids(env: SyncEnv) -> set[str]:
@@ -74,3 +84,34 @@ def test_a_refusal_to_list_the_versions_of_a_hidden_model_keeps_the_run_complete
 
     assert (summary.complete, summary.exit_code) == (True, 0)
     assert version in live_version_ids(env)
+
+
+@pytest.mark.parametrize("options", [{"fqn": "model:acme/risk/other"}, {"no_delete": True}], ids=str)
+def test_run_that_may_delete_nothing_reads_no_versions_of_a_hidden_model(
+    env: SyncEnv, monkeypatch: pytest.MonkeyPatch, options: dict[str, str | bool]
+) -> None:
+    model = env.registry.ids("models")[0]
+    hide_from_lists(env, monkeypatch, model)
+    env.sync()
+    new = env.registry.add_version(model)
+    summary = env.sync(**options)
+
+    assert summary.complete
+    assert new not in live_version_ids(env)
+
+
+@pytest.mark.parametrize("listing", ["tenant", "model"])
+def test_full_run_deletes_the_versions_of_a_rejected_model_that_was_deleted(listing: str, migrated_url: str) -> None:
+    with sync_env(migrated_url, versions_listing=listing) as env:
+        model = env.registry.ids("models")[0]
+        versions = {each["id"] for each in env.registry.records("model-versions") if each["model_id"] == model}
+        env.sync()
+        env.registry.set_fields(model, {"size": nested(250)})
+        env.sync(full=True)
+        assert versions <= live_version_ids(env)
+        env.execute(f"DELETE FROM models WHERE id = '{model}'")  # noqa: S608 as if it had never been stored
+        env.registry.delete_model(model)
+        summary = env.sync(full=True, allow_mass_delete=True)
+
+        assert summary.complete
+        assert not versions & live_version_ids(env)
