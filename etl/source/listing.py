@@ -165,7 +165,8 @@ class ListingReader:
         self._client = client
         self._concurrency = concurrency
         self._max_sweeps = max_sweeps
-        self._allowances = defaultdict[str, RecordBudget](lambda: RecordBudget(max_records))
+        self._new_budget = partial(RecordBudget, max_records)
+        self._budgets = defaultdict[str, RecordBudget](self._new_budget)
         self.ignores_offset = False
         """Whether a list of this server repeated its pages: then no other is worth a second sweep."""
         self._pool = FetchPool(concurrency)
@@ -181,10 +182,14 @@ class ListingReader:
         """Stop the threads, each after its current request."""
         self._pool.close()
 
-    def read(self, listing: Listing) -> ListingRead:
-        """Start to read a list: request its first page."""
+    def read(self, listing: Listing, *, again: bool = False) -> ListingRead:
+        """Start to read a list: request its first page.
+
+        `again`: the run has read the list before, so its records count anew towards `max_records`.
+        """
         ahead, sweeps = (1, 1) if self.ignores_offset else (self._concurrency, self._max_sweeps)
-        return ListingRead(listing, partial(self._submit, listing), ahead, sweeps, self._allowances[listing.endpoint])
+        budget = self._new_budget() if again else self._budgets[listing.endpoint]
+        return ListingRead(listing, partial(self._submit, listing), ahead, sweeps, budget)
 
     def read_many(self, listings: Iterable[Listing]) -> Iterator[ListingRead]:
         """Yield a read of each list, in order, with the first pages of the next few requested.

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Update,
     bindparam,
+    case,
     delete,
     exists,
     false,
@@ -60,7 +61,7 @@ def known(dialect: DatabaseDialect, entity: Entity) -> Select[Any]:
             wanted.c.value,
             table.c.content_hash,
             table.c.get("updated_at", null()),
-            table.c.last_changed_at,
+            _stored_at(table),
             table.c.deleted_at.is_not(None) & table.c.id.is_not(None),
             table.c.get("is_derived", false()),
             OBSERVED.c.content_hash,
@@ -180,6 +181,15 @@ def models_outside(dialect: DatabaseDialect) -> Select[Any]:
 
 
 @cache
+def models_missing_versions() -> Select[Any]:
+    """Select the next models with a stored version that the run has not read, except rejected ones."""
+    versions, version = TABLES[Entity.MODEL_VERSIONS], OBSERVED.alias()
+    was_read = exists().where(version.c.entity == Entity.MODEL_VERSIONS, version.c.id == versions.c.id)
+    missing = exists().where(versions.c.model_id == OBSERVED.c.id, versions.c.deleted_at.is_(None), ~was_read)
+    return seen_ids(Entity.MODELS).where(missing)
+
+
+@cache
 def count_seen(entity: Entity) -> Select[Any]:
     """Count the distinct records that the run has read."""
     return select(func.count()).select_from(OBSERVED).where(OBSERVED.c.entity == entity)
@@ -203,6 +213,12 @@ def forget(dialect: DatabaseDialect, entity: Entity) -> tuple[Delete, ...]:
         delete(rejected).where(rejected.c.entity == entity, rejected.c.record_id.in_(wanted)),
         *(delete(STAGES[name]).where(record_id(STAGES[name]).in_(wanted)) for name in (entity, *CHILDREN[entity])),
     )
+
+
+def _stored_at(table: Table) -> ColumnElement[Any]:
+    """Return since when the content is stored, at the earliest: a delete or `superseded_at` changes no content."""
+    marked = or_(*(table.c[name].is_not(None) for name in ("deleted_at", "superseded_at") if name in table.c))
+    return case((marked, table.c.first_seen_at), else_=table.c.last_changed_at)
 
 
 def _next(query: Select[Any], key: ColumnElement[str]) -> Select[Any]:

@@ -51,6 +51,16 @@ def stopped_listing_versions(refusal: Refusal) -> str:
     )
 
 
+def latest_versions_not_listed(number: int) -> str:
+    """Say that lists of versions do not return the latest versions that models embed."""
+    if number == 1:
+        return "The list of versions of 1 model lacks its latest version: this is copied, and none of them is deleted."
+    return (
+        f"The lists of versions of {number} models lack their latest versions: these are copied, and none of them is "
+        "deleted."
+    )
+
+
 def models_keep_changing(number: int) -> str:
     """Say that the latest versions of models changed again and again while the run read their versions."""
     models, their = ("1 model", "its") if number == 1 else (f"{number} models", "their")

@@ -17,25 +17,30 @@ def read_models_again(extraction: Extraction, plan: Plan) -> None:
     Do nothing if no list of versions was read, or if each model's latest version was returned.
 
     If a model no longer exists, or a list has returned the version that is its latest now, its list of versions is
-    right. If its latest version is another that no list has returned, the run is partial: its list may be outdated.
+    right. If its latest version is another that no list has returned, the run is partial: its list may be outdated. If
+    it is the same as before, its list hides it: then the run deletes none of its versions, and warns.
     """
     if not plan.lists_versions or not extraction.staging.any_lacks_latest():
         return
-    changing = 0
+    changed, hidden = 0, 0
     for listing in extraction.scope.model_listings():
-        reading = extraction.reader.read(listing)
+        reading = extraction.reader.read(listing, again=True)
         for page in reading:
             extraction.advance(Entity.MODELS, 0, page.total)
-            changing += _take(extraction, page)
+            are_others = _take(extraction, page)
+            changed += are_others.count(True)
+            hidden += are_others.count(False)
         if not extraction.judge(reading):
             extraction.staging.unmark_read_without_latest()
-    if changing:
+    if hidden:
+        extraction.warn(messages.latest_versions_not_listed(hidden))
+    if changed:
         extraction.unproven += 1
-        extraction.warn(messages.models_keep_changing(changing))
+        extraction.warn(messages.models_keep_changing(changed))
 
 
-def _take(extraction: Extraction, page: Page) -> int:
-    """Stage missing latest versions of a page of models; return how many models have another one than before."""
+def _take(extraction: Extraction, page: Page) -> list[bool]:
+    """Stage missing latest versions of a page of models; return for each whether its model had another one before."""
     staging = extraction.staging
     models = [each for each in page.new_records if isinstance(each, dict)]
     versions = {identity(each.get("id")) or "": embedded_version(each) for each in models}
@@ -46,4 +51,4 @@ def _take(extraction: Extraction, page: Page) -> int:
     known = staging.known(Entity.MODEL_VERSIONS, list(ids.values()))
     missing = [model_id for model_id in before if known[ids[model_id]].seen_hash is None]
     extraction.take_latest({model_id: latest[model_id] for model_id in missing})
-    return sum(before[model_id] != ids[model_id] for model_id in missing)
+    return [before[model_id] != ids[model_id] for model_id in missing]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from etl.enums import Entity
 from etl.models import Change, ModelVersion
@@ -51,7 +52,13 @@ def test_new_version_that_its_list_does_not_return_yet_is_stored_from_its_model(
     env.sync()
     new = env.registry.add_version(env.registry.ids("models")[0])
     hide(env, monkeypatch, lambda each: each.id == new)
-    env.sync()
+    summaries = [env.sync(max_records=6) for _ in range(2)]  # the second reading of the models counts anew
+    assert [(each.complete, each.warnings) for each in summaries] == [
+        (
+            True,
+            ["The list of versions of 1 model lacks its latest version: this is copied, and none of them is deleted."],
+        )
+    ] * 2
     assert new in {row["id"] for row in env.rows(ModelVersion)}
 
     monkeypatch.undo()
@@ -225,6 +232,32 @@ def test_record_stored_with_a_future_time_is_replaced_after_that_time(
     env.sync()
     env.registry.set_fields(version, {"updated_at": format_time(now), "tags": ["right"]}, touch=False)
     monkeypatch.setattr(stage_pages, "newest_credible", lambda: now + timedelta(hours=3))  # that moment has passed
+    env.sync(full=True)
+
+    assert env.held() == env.served()
+
+
+@pytest.mark.parametrize("how", ["deleted", "superseded"])
+def test_record_stored_with_a_future_time_is_replaced_when_it_returns_after_that_time(
+    how: str, env: SyncEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (version, *_) = env.registry.ids("model-versions")
+    now = datetime.now(UTC)
+    later = now + timedelta(hours=3)
+    env.registry.set_fields(version, {"updated_at": format_time(now + timedelta(hours=2))}, touch=False)
+    env.sync()
+    if how == "deleted":
+        env.registry.delete_version(version)
+        env.sync(full=True, allow_mass_delete=True)
+        env.registry.restore(version)
+    else:
+        env.plane.offers = NO_VERSIONS
+        env.sync(accept_coverage=True)
+        env.plane.offers = ALL
+    with env.connection() as connection:  # as if that run had begun later
+        connection.execute(update(ModelVersion).where(ModelVersion.id == version).values(last_changed_at=later))
+    env.registry.set_fields(version, {"updated_at": format_time(now), "tags": ["right"]}, touch=False)
+    monkeypatch.setattr(stage_pages, "newest_credible", lambda: later)
     env.sync(full=True)
 
     assert env.held() == env.served()
