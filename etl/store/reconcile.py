@@ -31,7 +31,7 @@ from etl.enums import Entity, Outcome
 from etl.errors import DeleteLimitExceeded
 from etl.setting_names import name_of
 from etl.store.repo_scope import RepoScope
-from etl.store.staging_tables import CHILDREN, OBSERVED, TABLES, TO_DELETE, TO_RESTORE, VERSIONS_READ
+from etl.store.staging_tables import CHILDREN, OBSERVED, STAGES, TABLES, TO_DELETE, TO_RESTORE, VERSIONS_READ
 
 _MOST_NAMED = 5
 _NOUNS = {Entity.ML_REPOS: "ML repos", Entity.MODELS: "models", Entity.MODEL_VERSIONS: "versions"}
@@ -80,7 +80,7 @@ def find_missing(
 @lru_cache
 def _insert_missing(entity: Entity, repos: RepoScope, *, every_version_read: bool) -> Insert:
     table, model = TABLES[entity], OBSERVED.alias()
-    missing = select(literal(entity.value), table.c.id).where(live_in(table, repos), ~_was_seen(table))
+    missing = select(literal(entity.value), table.c.id).where(live_or_moving_in(table, repos), ~_was_seen(table))
     if entity is Entity.ML_REPOS:  # a derived one was never listed, so its absence from the list means nothing
         missing = missing.where(~table.c.is_derived)
     if entity is Entity.MODEL_VERSIONS:
@@ -267,6 +267,15 @@ def live_in(table: Table, repos: RepoScope) -> ColumnElement[bool]:
         models = TABLES[Entity.MODELS]
         within |= table.c.model_id.in_(select(models.c.id).where(repos.contains(models.c.ml_repo_id)))
     return table.c.deleted_at.is_(None) & within
+
+
+def live_or_moving_in(table: Table, repos: RepoScope) -> ColumnElement[bool]:
+    """Whether a registry row is live, and in the ML repos or a version of a model that this run moves into them."""
+    within = live_in(table, repos)
+    if table.name == Entity.MODEL_VERSIONS and not repos.is_all:
+        moving = table.c.model_id.in_(select(STAGES[Entity.MODELS].c.id))
+        within |= table.c.deleted_at.is_(None) & moving
+    return within
 
 
 def _counts(connection: Connection, *by: Column[Any]) -> dict[tuple[Any, ...], int]:

@@ -212,9 +212,11 @@ class Extraction:
             allowed = [value for listing in read for _, value in listing.filters]
             self.staging.mark_incomplete(list(self.staging.models_outside(allowed)))
         # The server may list the models of an ML repo that it hides, or that cannot be read.
-        hidden = list(self.staging.models_outside(repos))
-        self.staging.mark_incomplete(hidden)
-        self._versions_of(iter(hidden))
+        hidden = set(self.staging.models_outside(repos))
+        if not self.unproven:  # a version may name another ML repo than its model, which may move between two lists
+            hidden.update(self.staging.models_missing_versions())
+        self.staging.mark_incomplete(sorted(hidden))
+        self._versions_of(iter(sorted(hidden)))
         return True
 
     def _swept(self, listings: Sequence[Listing]) -> list[Listing]:

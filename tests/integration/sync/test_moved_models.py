@@ -1,0 +1,85 @@
+"""Models that move to another ML repo, whose versions may still name the former one: no version is lost or stale."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from etl.simulator import Registry
+from tests.support.sync_env import SyncEnv, sync_env
+
+
+def two_ml_repos(versions: int) -> Registry:
+    """Return two ML repos with two models each."""
+    return Registry.generate(seed=1, ml_repos=2, models=4, versions=versions, metrics=1, empty_share=0)
+
+
+@pytest.fixture
+def env(migrated_url: str) -> Iterator[SyncEnv]:
+    with sync_env(migrated_url, two_ml_repos(3)) as env:
+        yield env
+
+
+def versions_of(env: SyncEnv, model: str) -> list[str]:
+    return [each["id"] for each in env.registry.records("model-versions") if each["model_id"] == model]
+
+
+def move(env: SyncEnv, model: str, ml_repo: str, *, with_versions: bool) -> None:
+    """Move a model to another ML repo."""
+    for version in versions_of(env, model) if with_versions else ():
+        env.registry.set_fields(version, {"ml_repo_id": ml_repo})
+    env.registry.set_fields(model, {"ml_repo_id": ml_repo})
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_versions_that_name_the_former_ml_repo_are_up_to_date_after_a_run_over_the_new_one(
+    env: SyncEnv, *, stored: bool
+) -> None:
+    model = env.registry.ids("models")[0]
+    move(env, model, "2", with_versions=False)
+    if stored:
+        env.sync()
+    env.registry.add_version(model)
+    env.registry.set_description(versions_of(env, model)[0], "new")
+    options = {"ml_repo": ("2",), "full": True, "confirm_deletes": 0, "allow_mass_delete": True}
+    first = env.sync(**options)
+    expected = {each: env.served()["model_versions"][each] for each in versions_of(env, model)}
+    held = env.held()["model_versions"]
+
+    assert first.complete
+    if stored:
+        assert {each: held.get(each) for each in expected} == expected
+    else:  # a list of the ML repo returns only the new version, and nothing tells of the others
+        assert versions_of(env, model)[-1] in held
+    assert env.sync(full=True).complete
+    assert env.held() == env.served()
+
+
+def test_version_deleted_before_its_model_moved_is_deleted_by_a_run_over_the_new_ml_repo(env: SyncEnv) -> None:
+    env.sync()
+    model = env.registry.ids("models")[0]
+    deleted = versions_of(env, model)[0]
+    env.registry.delete_version(deleted)
+    move(env, model, "2", with_versions=True)
+    summary = env.sync(ml_repo=("2",), full=True, allow_mass_delete=True)
+
+    assert summary.complete
+    assert deleted not in env.held()["model_versions"]
+    assert env.held()["model_versions"] == env.served()["model_versions"]
+
+
+def test_model_that_moves_between_the_lists_of_two_ml_repos_keeps_its_versions(migrated_url: str) -> None:
+    with sync_env(migrated_url, two_ml_repos(3), versions_listing="ml_repo") as env:
+        env.sync()
+        model = env.registry.ids("models")[-1]
+        env.registry.order = "created_desc"
+
+        def move_once(_number: int, path: str, query: dict[str, list[str]]) -> None:
+            if path.endswith("/model-versions") and query.get("ml_repo_id") == ["2"] and query["offset"] != ["0"]:
+                env.plane.before_request = None
+                move(env, model, "1", with_versions=True)
+
+        env.plane.before_request = move_once
+        summary = env.sync(full=True, page_size=2, concurrency=1, confirm_deletes=0, allow_mass_delete=True)
+
+        assert (summary.complete, env.plane.before_request) == (True, None)
+        assert env.held()["model_versions"].keys() == env.served()["model_versions"].keys()
