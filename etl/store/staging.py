@@ -45,6 +45,14 @@ class Known(NamedTuple):
     read_change_hash: str | None
 
 
+class MissingLatest(NamedTuple):
+    """The latest version of a model, which no list of versions returned."""
+
+    version_id: str
+    was_read: bool
+    """Whether the versions of its model were read."""
+
+
 class Observed(NamedTuple):
     """One row of the table `OBSERVED`."""
 
@@ -148,11 +156,11 @@ class Staging:
             self._dialect.analyze(self._connection, (OBSERVED, VERSIONS_READ, VERSIONS_INCOMPLETE))
             return self._connection.scalar(queries.one_lacking_latest()) is not None
 
-    def lacking_latest(self, model_ids: Sequence[str]) -> dict[str, str]:
-        """Return the id of the latest version of each of the models that lacks it as `any_lacks_latest` describes."""
+    def lacking_latest(self, model_ids: Sequence[str]) -> dict[str, MissingLatest]:
+        """Return the latest version of each of the models that lacks it as `any_lacks_latest` describes."""
         with self._connection.begin():
             rows = self._connection.execute(queries.lacking_latest_among(self._dialect), {"ids": model_ids}).all()
-        return {model_id: latest for model_id, latest in rows}  # noqa: C416 a row is no tuple[str, str] for mypy
+        return {model_id: MissingLatest(*latest) for model_id, *latest in rows}
 
     def mark_incomplete_without_latest(self) -> None:
         """Mark models as incomplete if a sweep of all versions did not return their latest one."""

@@ -142,9 +142,10 @@ def one_lacking_latest() -> Select[Any]:
 
 @cache
 def lacking_latest_among(dialect: DatabaseDialect) -> Select[Any]:
-    """Select those of the ids that are models whose latest version the run should have read, and that version."""
+    """Select those of the ids that are models that lack their latest version, with it, and whether all were read."""
     wanted = dialect.ids()
-    return _lacking_latest().join(wanted, OBSERVED.c.id == wanted.c.value).add_columns(OBSERVED.c.latest_version_id)
+    latest = _lacking_latest().add_columns(OBSERVED.c.latest_version_id, ~_unmarked(VERSIONS_READ))
+    return latest.join(wanted, OBSERVED.c.id == wanted.c.value)
 
 
 @cache

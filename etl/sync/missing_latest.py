@@ -27,9 +27,9 @@ def read_models_again(extraction: Extraction, plan: Plan) -> None:
         reading = extraction.reader.read(listing, again=True)
         for page in reading:
             extraction.advance(Entity.MODELS, 0, page.total)
-            are_others = _take(extraction, page)
-            changed += are_others.count(True)
-            hidden += are_others.count(False)
+            changed_in_page, hidden_in_page = _take(extraction, page)
+            changed += changed_in_page
+            hidden += hidden_in_page
         if not extraction.judge(reading):
             extraction.staging.unmark_read_without_latest()
     if hidden:
@@ -39,8 +39,11 @@ def read_models_again(extraction: Extraction, plan: Plan) -> None:
         extraction.warn(messages.models_keep_changing(changed))
 
 
-def _take(extraction: Extraction, page: Page) -> list[bool]:
-    """Stage missing latest versions of a page of models; return for each whether its model had another one before."""
+def _take(extraction: Extraction, page: Page) -> tuple[int, int]:
+    """Stage missing latest versions of a page of models.
+
+    Return how many models had another one before, and of how many a list that was read hides it.
+    """
     staging = extraction.staging
     models = [each for each in page.new_records if isinstance(each, dict)]
     versions = {identity(each.get("id")) or "": embedded_version(each) for each in models}
@@ -51,4 +54,6 @@ def _take(extraction: Extraction, page: Page) -> list[bool]:
     known = staging.known(Entity.MODEL_VERSIONS, list(ids.values()))
     missing = [model_id for model_id in before if known[ids[model_id]].seen_hash is None]
     extraction.take_latest({model_id: latest[model_id] for model_id in missing})
-    return [before[model_id] != ids[model_id] for model_id in missing]
+    are_same = {model_id: before[model_id].version_id == ids[model_id] for model_id in missing}
+    hidden = sum(same and before[model_id].was_read for model_id, same in are_same.items())
+    return list(are_same.values()).count(False), hidden

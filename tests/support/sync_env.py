@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import weakref
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -89,6 +90,7 @@ class SyncEnv:
         """One for all queries, because it keeps compiled statements and its connection, which is slow to open."""
         engine = create_engine(self.url, pool_size=1, max_overflow=-1, pool_pre_ping=True)
         dialect_of(engine.url).prepare(engine)
+        weakref.finalize(self, engine.dispose)
         return engine
 
     def disconnect(self) -> None:
