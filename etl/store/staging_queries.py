@@ -29,6 +29,7 @@ from etl.store.dialects.base import DatabaseDialect
 from etl.store.staging_tables import (
     ALL,
     CHILDREN,
+    NO_ID,
     NON_RECORD_COLUMNS,
     OBSERVED,
     STAGES,
@@ -90,8 +91,8 @@ def mark(dialect: DatabaseDialect, table: Table) -> Insert:
 
 @cache
 def mark_seen_models(table: Table) -> Insert:
-    """Mark every model that the run has read, except rejected ones."""
-    models = (OBSERVED.c.entity == Entity.MODELS) & (OBSERVED.c.outcome != Outcome.REJECTED)
+    """Mark every model that the run has read and that has an id. Also a rejected one has versions."""
+    models = (OBSERVED.c.entity == Entity.MODELS) & ~OBSERVED.c.id.startswith(NO_ID)
     return table.insert().from_select(["model_id"], select(OBSERVED.c.id).where(models, _unmarked(table)))
 
 

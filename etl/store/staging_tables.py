@@ -68,6 +68,9 @@ def _stage(name: str, *more: Column[Any], without: Collection[str] = NON_RECORD_
     return _temp(f"{_STAGE}{name}", *columns, *more)
 
 
+NO_ID = "no id:"
+"""Begins the keys of rejected records in `OBSERVED` that have no id of their own."""
+
 OBSERVED = _temp(
     "observed",
     Column("entity", Text, primary_key=True),
@@ -82,8 +85,8 @@ OBSERVED = _temp(
 )
 """Every record that the run has read; outcome: inserted, updated, unchanged, restored or rejected.
 
-A rejected record without an id has the hash of its payload as its key. So has a rejected record whose id belongs to
-another record, its twin."""
+A rejected record without an id has `NO_ID` and the hash of its payload as its key. So has a rejected record whose id
+belongs to another record, its twin."""
 
 VERSIONS_DUE = _temp("versions_due", Column("model_id", RegistryText, primary_key=True))
 """Models whose versions the run must read."""

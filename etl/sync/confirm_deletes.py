@@ -10,6 +10,7 @@ from etl.errors import SourceError, SourceUnavailable
 from etl.records import identity
 from etl.source import Client, Forbidden, fits_in_path
 from etl.store import EmptiedRepo, Store, reconcile
+from etl.sync import messages
 from etl.sync.extract import Extraction
 
 _MOST_NAMED = 5
@@ -50,18 +51,12 @@ def _cancel_unconfirmed(store: Store, extraction: Extraction, entity: Entity, lo
     moved = [record_id for record_id, result in lookups.items() if result is _Lookup.MOVED]
     if moved:
         reconcile.cancel_deletes(store.connection, entity, moved)
-        extraction.warn(
-            f"{_counted(entity, moved)} in another ML repo now ({', '.join(moved[:_MOST_NAMED])}): nothing about them "
-            "changes until a run reads that one too."
-        )
+        extraction.warn(messages.moved(entity, moved))
     kept = [record_id for record_id, result in lookups.items() if result not in {_Lookup.DELETED, _Lookup.MOVED}]
     if kept:
         reconcile.cancel_all_deletes(store.connection)
         extraction.unproven += 1
-        extraction.warn(
-            f"{_counted(entity, kept)} missing in the lists, but the control plane returns each of them by its id, or "
-            f"does not say that it was deleted ({', '.join(kept[:_MOST_NAMED])}): nothing is deleted."
-        )
+        extraction.warn(messages.unconfirmed(entity, kept))
 
 
 def _look_up(client: Client, extraction: Extraction, entity: Entity, missing: Sequence[str]) -> dict[str, _Lookup]:
@@ -73,7 +68,7 @@ def _look_up(client: Client, extraction: Extraction, entity: Entity, missing: Se
     if witness is _Lookup.UNANSWERED:
         return dict.fromkeys(missing, witness)
     if witness in {_Lookup.DELETED, _Lookup.REFUSED}:
-        _log.info("this control plane offers no GET /%s/ID: the lists alone say what is missing", _path(entity))
+        _log.info("this control plane offers no GET /%s/ID: deletes rest on the lists alone", _path(entity))
         return {}
     lookups: dict[str, _Lookup] = {}
     for record_id in filter(fits_in_path, missing):  # for the others, the lists alone decide
@@ -114,11 +109,6 @@ def _look_up_one(client: Client, extraction: Extraction, entity: Entity, record_
 
 def _path(entity: Entity) -> str:
     return entity.replace("_", "-")
-
-
-def _counted(entity: Entity, ids: Sequence[str]) -> str:
-    noun = "version" if entity is Entity.MODEL_VERSIONS else "model"
-    return f"1 {noun} is" if len(ids) == 1 else f"{len(ids)} {noun}s are"
 
 
 def _named(lost: EmptiedRepo) -> str:

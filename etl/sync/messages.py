@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from etl.enums import Entity
 from etl.errors import UnknownMlRepo
 from etl.setting_names import name_of
 from etl.source import Forbidden, Listing
 from etl.source.exceptions import InvalidPath
 from etl.source.list_availability import Refusal, explain_refusal
 
+_MOST_NAMED = 5
 _CONSEQUENCES = {
     "model versions": "only the latest version of each model is copied",
     "ML repos": "ML repos are derived from their models",
@@ -61,6 +63,24 @@ def latest_versions_not_listed(number: int) -> str:
     )
 
 
+def moved(entity: Entity, ids: Sequence[str]) -> str:
+    """Say that records are in an ML repo outside the run's scope now."""
+    rows = "its stored row stays" if len(ids) == 1 else "their stored rows stay"
+    return (
+        f"{_counted(entity, ids)} moved to an ML repo outside this run ({_first(ids)}): {rows} unchanged until a run "
+        "includes that ML repo."
+    )
+
+
+def unconfirmed(entity: Entity, ids: Sequence[str]) -> str:
+    """Say that requests by id do not confirm deletes."""
+    verb, they = ("is", "it was") if len(ids) == 1 else ("are", "they were")
+    return (
+        f"{_counted(entity, ids)} {verb} missing from the lists, but requests by id do not confirm that {they} deleted "
+        f"({_first(ids)}): nothing is deleted."
+    )
+
+
 def models_keep_changing(number: int) -> str:
     """Say that the latest versions of models changed again and again while the run read their versions."""
     models, their = ("1 model", "its") if number == 1 else (f"{number} models", "their")
@@ -79,3 +99,12 @@ def unknown_ml_repos(unknown: Sequence[str], listed: Iterable[str]) -> UnknownMl
     some = ", ".join(list(listed)[:10]) or "none"
     message = f"The control plane has no ML repo with the id {unknown[0]!r}: it lists {some}."
     return UnknownMlRepo(message, ml_repos=tuple(unknown))
+
+
+def _counted(entity: Entity, ids: Sequence[str]) -> str:
+    noun = "version" if entity is Entity.MODEL_VERSIONS else "model"
+    return f"1 {noun}" if len(ids) == 1 else f"{len(ids)} {noun}s"
+
+
+def _first(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:_MOST_NAMED])

@@ -25,6 +25,7 @@ from etl.records import (
 )
 from etl.store import Known, Observed, Staging
 from etl.store.runs import CLOCK_SKEW
+from etl.store.staging_tables import NO_ID
 from etl.sync.scope import Scope
 
 _TWIN = "another record has the same id, and updated_at does not say which is newer"
@@ -199,7 +200,7 @@ class PageStager:
             self.nameless.add(entity)
         if entity is Entity.MODEL_VERSIONS:
             self.models_of_rejected.add(identity(fields.get("model_id")))
-        by_digest = f"unreadable:{digest}"
+        by_digest = f"{NO_ID}{digest}"
         keys = [by_digest] if record_id is None else [record_id, by_digest]
         known = self._staging.known(entity, keys)
         if digest in {known[key].seen_hash for key in keys}:

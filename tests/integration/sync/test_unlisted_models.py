@@ -6,6 +6,7 @@ from etl.enums import Entity
 from etl.models import ModelVersion
 from etl.simulator import fault
 from tests.support.faults import at_request
+from tests.support.hidden_records import hide
 from tests.support.malformed_records import nested
 from tests.support.sync_env import SyncEnv, sync_env
 
@@ -24,15 +25,6 @@ def add_during_run(env: SyncEnv) -> tuple[str, str]:
     env.plane.before_request = None
     assert happened
     return added[0], added[1]
-
-
-def hide_from_lists(env: SyncEnv, monkeypatch: pytest.MonkeyPatch, model: str) -> None:
-    """Hide a model from the lists of models."""
-    matching = env.registry._matching
-    monkeypatch.setattr(
-        env.registry, "_matching", lambda *request: [each for each in matching(*request) if each.id != model]
-    )
-    env.registry._lists.clear()
 
 
 def live_version_ids(env: SyncEnv) -> set[str]:
@@ -91,7 +83,7 @@ def test_run_that_may_delete_nothing_reads_no_versions_of_a_hidden_model(
     env: SyncEnv, monkeypatch: pytest.MonkeyPatch, options: dict[str, str | bool]
 ) -> None:
     model = env.registry.ids("models")[0]
-    hide_from_lists(env, monkeypatch, model)
+    hide(env, monkeypatch, lambda each: each.id == model)
     env.sync()
     new = env.registry.add_version(model)
     summary = env.sync(**options)
