@@ -8,7 +8,7 @@ import weakref
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -208,6 +208,10 @@ class SyncEnv:
             }
         return found
 
+    def versions_of(self, model: str) -> list[Row]:
+        """Return the served versions of a model, oldest first."""
+        return [each for each in self.registry.records("model-versions") if each["model_id"] == model]
+
     def served(self) -> dict[str, dict[str, str]]:
         """Return the same for the control plane; models have only the id of their latest version."""
         return {
@@ -246,6 +250,12 @@ def sync_env(url: str, registry: Registry | None = None, **behaviour: Any) -> It
             yield env
         finally:
             env.end()
+
+
+def four_models_env(url: str, **behaviour: Any) -> AbstractContextManager[SyncEnv]:
+    """Yield an environment with two ML repos of two models each, which have three versions each."""
+    registry = Registry.generate(seed=1, ml_repos=2, models=4, versions=3, metrics=1, empty_share=0)
+    return sync_env(url, registry, **behaviour)
 
 
 def _rows(connection: Connection, table: Table, *where: ColumnElement[bool]) -> list[Row]:

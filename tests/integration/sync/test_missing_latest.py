@@ -2,26 +2,18 @@
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from etl.models import ModelVersion
-from etl.simulator import Registry
 from tests.support.hidden_records import hide
-from tests.support.sync_env import SyncEnv, sync_env
+from tests.support.sync_env import SyncEnv, four_models_env
 
 
 @pytest.fixture
 def env(migrated_url: str) -> Iterator[SyncEnv]:
-    """Two ML repos with two models each, which have three versions each."""
-    registry = Registry.generate(seed=1, ml_repos=2, models=4, versions=3, metrics=1, empty_share=0)
-    with sync_env(migrated_url, registry) as env:
+    with four_models_env(migrated_url) as env:
         yield env
-
-
-def versions_of(env: SyncEnv, model: str) -> list[dict[str, Any]]:
-    return [each for each in env.registry.records("model-versions") if each["model_id"] == model]
 
 
 def test_new_version_that_its_list_does_not_return_yet_is_stored_from_its_model(
@@ -63,7 +55,7 @@ def test_version_deleted_before_a_run_is_deleted_although_the_run_finds_more_del
 ) -> None:
     env.sync()
     model = env.registry.ids("models")[0]
-    old, _, latest = (each["id"] for each in versions_of(env, model))
+    old, _, latest = (each["id"] for each in env.versions_of(model))
     env.registry.delete_version(old)
 
     deletes: list[str] = []
@@ -84,7 +76,7 @@ def test_version_deleted_before_a_run_is_deleted_although_the_run_finds_more_del
 def test_run_is_partial_if_the_latest_version_of_a_model_changes_again_and_again(env: SyncEnv) -> None:
     env.sync()
     model = env.registry.ids("models")[0]
-    old, _, latest = (each["id"] for each in versions_of(env, model))
+    old, _, latest = (each["id"] for each in env.versions_of(model))
     env.registry.delete_version(old)
     lists: list[str] = []
 

@@ -4,29 +4,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from etl.simulator import Registry
-from tests.support.sync_env import SyncEnv, sync_env
-
-
-def two_ml_repos(versions: int) -> Registry:
-    """Return two ML repos with two models each."""
-    return Registry.generate(seed=1, ml_repos=2, models=4, versions=versions, metrics=1, empty_share=0)
+from tests.support.sync_env import SyncEnv, four_models_env
 
 
 @pytest.fixture
 def env(migrated_url: str) -> Iterator[SyncEnv]:
-    with sync_env(migrated_url, two_ml_repos(3)) as env:
+    with four_models_env(migrated_url) as env:
         yield env
-
-
-def versions_of(env: SyncEnv, model: str) -> list[str]:
-    return [each["id"] for each in env.registry.records("model-versions") if each["model_id"] == model]
 
 
 def move(env: SyncEnv, model: str, ml_repo: str, *, with_versions: bool) -> None:
     """Move a model to another ML repo."""
-    for version in versions_of(env, model) if with_versions else ():
-        env.registry.set_fields(version, {"ml_repo_id": ml_repo})
+    for version in env.versions_of(model) if with_versions else ():
+        env.registry.set_fields(version["id"], {"ml_repo_id": ml_repo})
     env.registry.set_fields(model, {"ml_repo_id": ml_repo})
 
 
@@ -39,17 +29,18 @@ def test_versions_that_name_the_former_ml_repo_are_up_to_date_after_a_run_over_t
     if stored:
         env.sync()
     env.registry.add_version(model)
-    env.registry.set_description(versions_of(env, model)[0], "new")
+    env.registry.set_description(env.versions_of(model)[0]["id"], "new")
     options = {"ml_repo": ("2",), "full": True, "confirm_deletes": 0, "allow_mass_delete": True}
     first = env.sync(**options)
-    expected = {each: env.served()["model_versions"][each] for each in versions_of(env, model)}
+    served = env.served()["model_versions"]
+    expected = {each["id"]: served[each["id"]] for each in env.versions_of(model)}
     held = env.held()["model_versions"]
 
     assert first.complete
     if stored:
         assert {each: held.get(each) for each in expected} == expected
     else:  # a list of the ML repo returns only the new version, and nothing tells of the others
-        assert versions_of(env, model)[-1] in held
+        assert env.versions_of(model)[-1]["id"] in held
     assert env.sync(full=True).complete
     assert env.held() == env.served()
 
@@ -57,7 +48,7 @@ def test_versions_that_name_the_former_ml_repo_are_up_to_date_after_a_run_over_t
 def test_version_deleted_before_its_model_moved_is_deleted_by_a_run_over_the_new_ml_repo(env: SyncEnv) -> None:
     env.sync()
     model = env.registry.ids("models")[0]
-    deleted = versions_of(env, model)[0]
+    deleted = env.versions_of(model)[0]["id"]
     env.registry.delete_version(deleted)
     move(env, model, "2", with_versions=True)
     summary = env.sync(ml_repo=("2",), full=True, allow_mass_delete=True)
@@ -68,7 +59,7 @@ def test_version_deleted_before_its_model_moved_is_deleted_by_a_run_over_the_new
 
 
 def test_model_that_moves_between_the_lists_of_two_ml_repos_keeps_its_versions(migrated_url: str) -> None:
-    with sync_env(migrated_url, two_ml_repos(3), versions_listing="ml_repo") as env:
+    with four_models_env(migrated_url, versions_listing="ml_repo") as env:
         env.sync()
         model = env.registry.ids("models")[-1]
         env.registry.order = "created_desc"

@@ -9,14 +9,13 @@ from sqlalchemy import update
 
 from etl.enums import Entity
 from etl.models import Change, ModelVersion
-from etl.simulator import Registry
 from etl.simulator.data import format_time
 from etl.simulator.faults import Fault
 from etl.simulator.http_types import refusal
 from etl.sync import stage_pages
 from tests.support.hidden_records import hide
 from tests.support.malformed_records import nested
-from tests.support.sync_env import SyncEnv, sync_env
+from tests.support.sync_env import SyncEnv, four_models_env
 
 NO_VERSIONS = frozenset({"models", "ml-repos"})
 ALL = NO_VERSIONS | {"model-versions"}
@@ -25,14 +24,8 @@ NOT_FOUND = refusal(404, "Not found")
 
 @pytest.fixture
 def env(migrated_url: str) -> Iterator[SyncEnv]:
-    """Two ML repos with two models each, which have three versions each."""
-    registry = Registry.generate(seed=1, ml_repos=2, models=4, versions=3, metrics=1, empty_share=0)
-    with sync_env(migrated_url, registry) as env:
+    with four_models_env(migrated_url) as env:
         yield env
-
-
-def versions_of(env: SyncEnv, model: str) -> list[dict[str, Any]]:
-    return [each for each in env.registry.records("model-versions") if each["model_id"] == model]
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -47,7 +40,7 @@ def test_versions_that_name_the_former_ml_repo_of_their_model_are_kept(*, first:
     kept = {row["id"] for row in env.rows(ModelVersion) if row["model_id"] == model and row["deleted_at"] is None}
     env.sync(ml_repo=(old,), full=True, allow_mass_delete=True)
 
-    assert kept == {each["id"] for each in versions_of(env, model)}
+    assert kept == {each["id"] for each in env.versions_of(model)}
     assert env.held() == env.served()
 
 
@@ -158,7 +151,7 @@ def test_version_missing_from_its_list_is_deleted_unless_it_is_found_by_id(
     *, offered: bool, env: SyncEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = env.registry.ids("models")[0]
-    hidden = min(versions_of(env, model), key=lambda each: each["created_at"])["id"]
+    hidden = min(env.versions_of(model), key=lambda each: each["created_at"])["id"]
     env.sync()
     env.registry.set_fields(model, {"type": "other"})
     hide(env, monkeypatch, lambda each: each.id == hidden)
@@ -199,7 +192,7 @@ def test_deleted_versions_of_a_deleted_model_are_not_fetched_by_id(env: SyncEnv)
 def test_full_run_reads_the_versions_of_a_rejected_model(listing: str, env: SyncEnv) -> None:
     env.plane.versions_listing = listing
     model = env.registry.ids("models")[0]
-    deleted = versions_of(env, model)[0]["id"]
+    deleted = env.versions_of(model)[0]["id"]
     env.sync()
     env.registry.set_fields(model, {"size": nested(250)})
     env.registry.delete_version(deleted)
@@ -221,7 +214,7 @@ def test_deleted_version_beside_a_rejected_one_of_its_model_is_deleted(
     bad: dict[str, Any], *, full: bool, env: SyncEnv
 ) -> None:
     model = env.registry.ids("models")[0]
-    first, second, _ = sorted(versions_of(env, model), key=lambda each: each["created_at"])
+    first, second, _ = sorted(env.versions_of(model), key=lambda each: each["created_at"])
     env.sync()
     env.registry.put_raw("model-versions", first["id"], first | bad)
     env.registry.delete_version(second["id"])
