@@ -23,6 +23,7 @@ from etl.urls import is_loopback
 _PIECE = 2**20
 
 _CONNECT_TIMEOUT = 10.0
+_MAX_COOKIES = 50  # as many as browsers must keep for a host, says RFC 6265
 _MAX_TIMEOUTS = 5  # limit for a whole exchange: an answer of many parts may take longer than one wait for each
 
 _IN_WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
@@ -103,6 +104,8 @@ class Transport:
                 self._http.stream("GET", self._base + path, params=list(params)) as response,
             ):
                 self._reached = True
+                if len(self._http.cookies.jar) > _MAX_COOKIES:
+                    self._http.cookies.clear()
                 slot.record_answer(response.status_code)
                 limit = self._page_limit if dict(params).get("limit", "1") != "1" else SINGLE_RECORD_LIMIT
                 return Response(path, response.status_code, response.headers, self._body(path, response, limit))

@@ -299,3 +299,19 @@ def test_error_and_log_of_any_fault_do_not_contain_the_token(
 
     assert TOKEN not in str(caught.value)
     assert TOKEN not in caplog.text
+
+
+def test_cookies_are_sent_back_and_do_not_grow_without_bound() -> None:
+    sent: list[int] = []
+
+    def set_another_cookie(request: httpx.Request) -> httpx.Response:
+        sent.append(len(request.headers.get("cookie", "").split(";")) if "cookie" in request.headers else 0)
+        return httpx.Response(200, headers={"Set-Cookie": f"sticky-{len(sent)}=1"})
+
+    opened = Transport(settings(), TOKEN, Throttle(1), transport_of(set_another_cookie))
+    for _ in range(120):
+        opened.get("/models")
+    opened.close()
+
+    assert sent[:3] == [0, 1, 2]
+    assert max(sent) == 50
