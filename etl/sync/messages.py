@@ -56,10 +56,13 @@ def stopped_listing_versions(refusal: Refusal) -> str:
 def latest_versions_not_listed(number: int) -> str:
     """Say that lists of versions do not return the latest versions that models embed."""
     if number == 1:
-        return "The list of versions of 1 model lacks its latest version: this is copied, and none of them is deleted."
+        return (
+            "The list of versions of 1 model lacks its latest version: it is copied from the model, and no version of "
+            "that model is deleted."
+        )
     return (
-        f"The lists of versions of {number} models lack their latest versions: these are copied, and none of them is "
-        "deleted."
+        f"The lists of versions of {number} models lack their latest versions: they are copied from the models, and no "
+        "version of those models is deleted."
     )
 
 

@@ -23,12 +23,11 @@ def test_new_version_that_its_list_does_not_return_yet_is_stored_from_its_model(
     new = env.registry.add_version(env.registry.ids("models")[0])
     hide(env, monkeypatch, lambda each: each.id == new)
     summaries = [env.sync(max_records=6) for _ in range(2)]  # the second reading of the models counts anew
-    assert [(each.complete, each.warnings) for each in summaries] == [
-        (
-            True,
-            ["The list of versions of 1 model lacks its latest version: this is copied, and none of them is deleted."],
-        )
-    ] * 2
+    warning = (
+        "The list of versions of 1 model lacks its latest version: it is copied from the model, and no version of that "
+        "model is deleted."
+    )
+    assert [(each.complete, each.warnings) for each in summaries] == [(True, [warning])] * 2
     assert new in {row["id"] for row in env.rows(ModelVersion)}
 
     monkeypatch.undo()
