@@ -5,15 +5,17 @@ A run writes its row when it starts, and closes it when it ends. `status` and th
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, func, insert, select, type_coerce, update
 
 from etl.enums import STATUSES_THAT_WROTE, Coverage, Entity, RunStatus
 from etl.errors import ConfigError
 from etl.models import views
 from etl.setting_names import name_of
+from etl.store.dialects.base import DatabaseDialect
 from etl.store.engine import dialect_of, writing
 from etl.store.reconcile import Tally
 from etl.store.repo_scope import RepoScope
@@ -46,9 +48,8 @@ def begin(connection: Connection, run: Mapping[str, Any]) -> None:
     Rows that dead runs left `running` become `interrupted`. The caller holds the lock of its ML repos, so runs over any
     of them are dead. A run over the whole registry excludes all others.
     """
-    running = select(_RUNS.c.id, _RUNS.c.scope).where(_RUNS.c.status == RunStatus.RUNNING)
     with writing(connection):  # SQLite cannot wait for a writer between a read and a write
-        dead = [each.id for each in connection.execute(running) if _overlap(each.scope, run["scope"])]
+        dead = [each.id for each in connection.execute(_select_running()) if _overlap(each.scope, run["scope"])]
         if dead:
             connection.execute(
                 update(_RUNS)
@@ -56,6 +57,11 @@ def begin(connection: Connection, run: Mapping[str, Any]) -> None:
                 .values(status=RunStatus.INTERRUPTED, finished_at=run["started_at"], error="The process died.")
             )
         connection.execute(insert(_RUNS), [dict(run)])
+
+
+@cache
+def _select_running() -> Select[Any]:
+    return select(_RUNS.c.id, _RUNS.c.scope).where(_RUNS.c.status == RunStatus.RUNNING)
 
 
 def _overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -82,14 +88,20 @@ def end(connection: Connection, run_id: str, outcome: Mapping[str, Any], tallies
 
 def last_host(connection: Connection) -> str | None:
     """Return the host of the newest run that wrote; None if no run has."""
-    wrote = _RUNS.c.status.in_(STATUSES_THAT_WROTE)
     with connection.begin():
-        return connection.scalar(select(_RUNS.c.host).where(wrote).order_by(*_newest_first(connection)).limit(1))
+        host: str | None = connection.scalar(_select_last_host(dialect_of(connection.engine.url)))
+    return host
 
 
-def _newest_first(connection: Connection) -> tuple[ColumnElement[Any], ...]:
+@cache
+def _select_last_host(dialect: DatabaseDialect) -> Select[Any]:
+    wrote = _RUNS.c.status.in_(STATUSES_THAT_WROTE)
+    return select(_RUNS.c.host).where(wrote).order_by(*_newest_first(dialect)).limit(1)
+
+
+def _newest_first(dialect: DatabaseDialect) -> tuple[ColumnElement[Any], ...]:
     """Sort runs that are dated in the future last: a clock was wrong."""
-    now = type_coerce(dialect_of(connection.engine.url).now, _RUNS.c.started_at.type)
+    now = type_coerce(dialect.now, _RUNS.c.started_at.type)
     return (_RUNS.c.started_at > now, _RUNS.c.started_at.desc())
 
 
@@ -125,19 +137,28 @@ def is_empty(connection: Connection, repos: RepoScope) -> bool:
     """Whether no model and no version was ever stored in the ML repos."""
     with connection.begin():
         for entity in (Entity.MODELS, Entity.MODEL_VERSIONS):
-            table = TABLES[entity]
-            if connection.scalar(select(table.c.id).where(repos.contains(table.c.ml_repo_id)).limit(1)) is not None:
+            if connection.scalar(_select_one(entity, repos)) is not None:
                 return False
     return True
 
 
+@lru_cache
+def _select_one(entity: Entity, repos: RepoScope) -> Select[Any]:
+    table = TABLES[entity]
+    return select(table.c.id).where(repos.contains(table.c.ml_repo_id)).limit(1)
+
+
 def stored_versions(connection: Connection, repos: RepoScope) -> int:
     """Count the live versions that are stored in the ML repos."""
+    with connection.begin():
+        return connection.scalar(_count_versions(repos)) or 0
+
+
+@lru_cache
+def _count_versions(repos: RepoScope) -> Select[Any]:
     versions = TABLES[Entity.MODEL_VERSIONS]
     live = versions.c.deleted_at.is_(None) & repos.contains(versions.c.ml_repo_id)
-    query = select(func.count()).select_from(versions).where(live)
-    with connection.begin():
-        return connection.scalar(query) or 0
+    return select(func.count()).select_from(versions).where(live)
 
 
 def name_to_find_by(connection: Connection, repos: RepoScope) -> str | None:
@@ -155,7 +176,9 @@ def name_to_find_by(connection: Connection, repos: RepoScope) -> str | None:
 def latest(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """Return the last runs, newest first, each with its counts by table under `counts`."""
     with connection.begin():
-        rows = connection.execute(select(_RUNS).order_by(*_newest_first(connection), _RUNS.c.id).limit(limit))
+        rows = connection.execute(
+            select(_RUNS).order_by(*_newest_first(dialect_of(connection.engine.url)), _RUNS.c.id).limit(limit)
+        )
         runs = [dict(row) for row in rows.mappings()]
         for run in runs:
             counts = connection.execute(select(_COUNTS).where(_COUNTS.c.run_id == run["id"]))

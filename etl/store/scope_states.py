@@ -10,11 +10,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection, Insert, Select, func, select
 
 from etl.enums import Coverage, Outcome
+from etl.store.dialects.base import DatabaseDialect
 from etl.store.engine import dialect_of
 from etl.store.runs import CLOCK_SKEW, WHOLE_REGISTRY
 from etl.store.staging_tables import OBSERVED, TABLES
@@ -119,9 +122,7 @@ def advance(connection: Connection, to: NewScopeState, *, run_id: str, started_a
         for key, ml_repo in keys.items()
         for before in [(rows | covered).get(key, {})]
     ]
-    upsert = dialect_of(connection.engine.url).insert(_SCOPES)
-    values = {name: upsert.excluded[name] for name in changed[0] if name != "scope"}
-    connection.execute(upsert.on_conflict_do_update(index_elements=["scope"], set_=values), changed)
+    connection.execute(_upsert_rows(dialect_of(connection.engine.url)), changed)
 
 
 def _shows_coverage_of_each(to: NewScopeState) -> bool:
@@ -148,25 +149,51 @@ def _oldest(times: Sequence[datetime | None], now: datetime) -> datetime | None:
 
 def _rows(connection: Connection, keys: Sequence[str]) -> dict[str, Row]:
     """Return the rows with these keys, and that of the whole registry."""
-    wanted = dialect_of(connection.engine.url).ids([*keys, WHOLE_REGISTRY])
-    return _by_key(connection, _SCOPES.c.scope.in_(select(wanted.c.value)))
+    return _by_key(connection, _select_rows(dialect_of(connection.engine.url)), {"ids": [*keys, WHOLE_REGISTRY]})
 
 
 def _of_ml_repos(connection: Connection) -> dict[str, Row]:
-    return _by_key(connection, _SCOPES.c.ml_repo_id.is_not(None))
+    return _by_key(connection, _select_rows_of_ml_repos())
 
 
-def _by_key(connection: Connection, which: ColumnElement[bool]) -> dict[str, Row]:
-    return {row["scope"]: dict(row) for row in connection.execute(select(_SCOPES).where(which)).mappings()}
+def _by_key(
+    connection: Connection, query: Select[Any], parameters: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Row]:
+    return {row["scope"]: dict(row) for row in connection.execute(query, parameters).mappings()}
+
+
+@cache
+def _select_rows(dialect: DatabaseDialect) -> Select[Any]:
+    return select(_SCOPES).where(_SCOPES.c.scope.in_(select(dialect.ids().c.value)))
+
+
+@cache
+def _select_rows_of_ml_repos() -> Select[Any]:
+    return select(_SCOPES).where(_SCOPES.c.ml_repo_id.is_not(None))
+
+
+@cache
+def _upsert_rows(dialect: DatabaseDialect) -> Insert:
+    upsert = dialect.insert(_SCOPES)
+    values = {column.name: upsert.excluded[column.name] for column in _SCOPES.columns if not column.primary_key}
+    return upsert.on_conflict_do_update(index_elements=["scope"], set_=values)
 
 
 def _newest(connection: Connection) -> datetime | None:
     """Return the largest `updated_at` that the run has read."""
-    query = select(func.max(OBSERVED.c.updated_at)).where(OBSERVED.c.outcome != Outcome.REJECTED)
-    newest: datetime | None = connection.scalar(query)
+    newest: datetime | None = connection.scalar(_select_newest())
     return newest
 
 
+@cache
+def _select_newest() -> Select[Any]:
+    return select(func.max(OBSERVED.c.updated_at)).where(OBSERVED.c.outcome != Outcome.REJECTED)
+
+
 def _newest_by_ml_repo(connection: Connection) -> dict[str | None, datetime | None]:
-    query = select(OBSERVED.c.ml_repo_id, func.max(OBSERVED.c.updated_at)).group_by(OBSERVED.c.ml_repo_id)
-    return {row[0]: row[1] for row in connection.execute(query.where(OBSERVED.c.outcome != Outcome.REJECTED))}
+    return {ml_repo: newest for newest, ml_repo in connection.execute(_select_newest_by_ml_repo())}
+
+
+@cache
+def _select_newest_by_ml_repo() -> Select[Any]:
+    return _select_newest().add_columns(OBSERVED.c.ml_repo_id).group_by(OBSERVED.c.ml_repo_id)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from etl.enums import Entity, Outcome
 from etl.store import Known, Observed, Staging, open_engine
+from etl.store.staging_tables import NO_ID
 from tests.support.sync_env import SyncEnv
 
 ODD = ["plain", "NUL \x00", "lone \ud800", "escape ␛0000", "astral \U0001f600", "quote ' \" \\", "%s :x {}"]
@@ -57,12 +58,13 @@ def test_ids_of_several_chunks_are_returned_once_and_in_order(staging: Staging) 
     assert list(staging.models_outside(["2"])) == ids
 
 
-def test_mark_all_due_marks_every_readable_model(staging: Staging) -> None:
+def test_mark_all_due_marks_every_model_that_has_an_id(staging: Staging) -> None:
     staging.stage(
         {},
         [
             Observed(Entity.MODELS, "a", Outcome.INSERTED),
             Observed(Entity.MODELS, "b", Outcome.REJECTED),
+            Observed(Entity.MODELS, f"{NO_ID}0123", Outcome.REJECTED),
             Observed(Entity.ML_REPOS, "c", Outcome.INSERTED),
         ],
     )
@@ -70,7 +72,7 @@ def test_mark_all_due_marks_every_readable_model(staging: Staging) -> None:
     staging.mark_all_due()
     staging.mark_due([])
 
-    assert list(staging.due()) == ["a"]
+    assert list(staging.due()) == ["a", "b"]
 
 
 def test_without_latest_returns_models_whose_latest_version_was_not_observed(staging: Staging) -> None:
