@@ -70,7 +70,7 @@ def logical_clock(start: datetime = _START, tick: timedelta = _TICK) -> Callable
 
 def format_time(at: datetime) -> str:
     """Format a time as the source does."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{at.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def metric(key: str, value: float | None, at: datetime, step: float | None) -> Record:

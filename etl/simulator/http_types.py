@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 HTML_PAGE = b"<!doctype html><title>TrueFoundry</title><div id=root></div>"
 
 
@@ -47,7 +48,7 @@ Proceed = Callable[[], Response]
 
 def dumps(value: Any) -> bytes:
     """Serialize as the source does: with bare NaN, and with lone surrogates escaped."""
-    return json.dumps(value, separators=(",", ":")).encode("ascii")
+    return _encode(value).encode("ascii")
 
 
 def json_response(value: Any, status: int = 200, *, headers: tuple[tuple[str, str], ...] = ()) -> Response:

@@ -62,6 +62,9 @@ _FILLED = union_all(
 """The names of the staging tables that have rows. Most runs change little, and a statement takes a millisecond."""
 
 
+_HAS_VERSIONS = select(exists().select_from(TABLES[Entity.MODEL_VERSIONS]))
+
+
 class SupersedeMode(Enum):
     """How a run changes `superseded_at`."""
 
@@ -96,7 +99,7 @@ def merge(  # noqa: PLR0913 all inputs of a run's commit
     dialect = dialect_of(connection.engine.url)
     rebase_staging(connection, repos, newest_credible)
     filled = set(connection.scalars(_FILLED))
-    had_versions = connection.scalar(select(exists().select_from(TABLES[Entity.MODEL_VERSIONS])))
+    had_versions = connection.scalar(_HAS_VERSIONS)
     _write_records(connection, dialect, filled, now)
     _write_marks(connection, filled, supersede, now)
     if had_versions:

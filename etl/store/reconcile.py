@@ -37,6 +37,9 @@ _MOST_NAMED = 5
 _NOUNS = {Entity.ML_REPOS: "ML repos", Entity.MODELS: "models", Entity.MODEL_VERSIONS: "versions"}
 
 
+_COUNT_RESTORED = select(func.count()).select_from(TO_RESTORE)
+
+
 class EmptiedRepo(NamedTuple):
     """An ML repo whose models are all missing; `listed`: the ML repo itself is not missing."""
 
@@ -210,7 +213,7 @@ def tallies(connection: Connection) -> dict[Entity, Tally]:
     with connection.begin():
         outcomes = _counts(connection, OBSERVED.c.entity, OBSERVED.c.outcome)
         deletes = _counts(connection, TO_DELETE.c.entity)
-        restores = connection.scalar(select(func.count()).select_from(TO_RESTORE)) or 0
+        restores = connection.scalar(_COUNT_RESTORED) or 0
     return {
         entity: Tally(
             seen=sum(number for key, number in outcomes.items() if key[0] == entity),

@@ -7,9 +7,9 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, column, inspect, select, table
+from sqlalchemy import Connection, Engine, Select, column, inspect, select, table
 from sqlalchemy.schema import CreateSchema
 
 import etl
@@ -27,6 +27,8 @@ _PAUSE_S = 1.0
 """Seconds between two attempts, in which the sessions that waited behind the migration continue."""
 
 _NO_WORDS = Vocabulary()
+
+_REVISION: Select[Any] = select(column("version_num")).select_from(table(VERSION_TABLE))
 
 _log = logging.getLogger(__name__)
 
@@ -202,7 +204,7 @@ def scripts() -> Path:
 def _current(connection: Connection) -> str | None:
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
-    return connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar_one_or_none()
+    return connection.execute(_REVISION).scalar_one_or_none()
 
 
 def _state(connection: Connection) -> _State:
