@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, delete, exists, insert, literal, sele
 
 from etl.enums import Entity, Outcome
 from etl.store.engine import dialect_of
-from etl.store.reconcile import live_or_moving_in
+from etl.store.reconcile import insert_restored, live_or_moving_in
 from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import CHILDREN, OBSERVED, STAGES, TABLES, TO_DELETE, record_id
 
@@ -31,6 +31,7 @@ def rebase_staging(connection: Connection, repos: RepoScope, newest_credible: da
         _update_inserted_since(connection, entity)
         _restore_deleted_since(connection, entity)
         _keep_moved_since(connection, entity, repos)
+    connection.execute(insert_restored())  # those of models that another run has deleted since
 
 
 def _outdated(entity: Entity, newest_credible: datetime) -> Select[Any]:
@@ -91,5 +92,6 @@ def _restore_deleted_since(connection: Connection, entity: Entity) -> None:
 
 def _keep_moved_since(connection: Connection, entity: Entity, repos: RepoScope) -> None:
     """Cancel deletes of records that another run has since stored in another ML repo."""
-    here = select(TABLES[entity].c.id).where(live_or_moving_in(TABLES[entity], repos))
-    connection.execute(delete(TO_DELETE).where(TO_DELETE.c.entity == entity, TO_DELETE.c.id.not_in(here)))
+    # With `NOT IN`, PostgreSQL would scan all of them for each delete.
+    here = exists().where(TABLES[entity].c.id == TO_DELETE.c.id, live_or_moving_in(TABLES[entity], repos))
+    connection.execute(delete(TO_DELETE).where(TO_DELETE.c.entity == entity, ~here))

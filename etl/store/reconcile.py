@@ -188,11 +188,12 @@ def find_restored(connection: Connection) -> None:
     Skip models whose versions were all read: the versions that were read are the ones that exist.
     """
     with connection.begin():
-        connection.execute(_insert_restored())
+        connection.execute(insert_restored())
 
 
 @cache
-def _insert_restored() -> Insert:
+def insert_restored() -> Insert:
+    """Note versions as `find_restored` does, unless they are noted already."""
     models, versions = TABLES[Entity.MODELS], TABLES[Entity.MODEL_VERSIONS]
     back = (
         select(versions.c.id)
@@ -203,7 +204,11 @@ def _insert_restored() -> Insert:
             & (OBSERVED.c.outcome == Outcome.RESTORED)
             & (OBSERVED.c.id == models.c.id),
         )
-        .where(~_was_seen(versions), ~exists().where(VERSIONS_READ.c.model_id == models.c.id))
+        .where(
+            ~_was_seen(versions),
+            ~exists().where(VERSIONS_READ.c.model_id == models.c.id),
+            ~exists().where(TO_RESTORE.c.id == versions.c.id),
+        )
     )
     return insert(TO_RESTORE).from_select(["id"], back)
 
@@ -236,7 +241,7 @@ def check_delete_limit(
         if not tally.deleted:
             continue
         table = TABLES[entity]
-        live_here = select(func.count()).select_from(table).where(live_in(table, repos))
+        live_here = select(func.count()).select_from(table).where(live_or_moving_in(table, repos))
         with connection.begin():
             live = connection.scalar(live_here) or tally.deleted
         # Compare the quotient, because 0.29 * 100 is slightly less than 29.

@@ -37,7 +37,7 @@ class Known(NamedTuple):
     stored_hash: str | None
     stored_updated_at: datetime | None
     stored_at: datetime | None
-    """Start of the run that stored its content, or of an earlier one."""
+    """Start of the run that stored its content."""
     deleted: bool
     is_derived: bool
     seen_hash: str | None
@@ -196,11 +196,9 @@ class Staging:
         """Yield the models that are in none of these ML repos, except rejected ones, in order."""
         return self._chunks(queries.models_outside(self._dialect), {"ids": ml_repos})
 
-    def models_missing_versions(self) -> Iterator[str]:
-        """Yield the models with a stored version that the run has not read, except rejected ones, in order."""
-        with self._connection.begin():
-            self._dialect.analyze(self._connection, (OBSERVED,))
-        return self._chunks(queries.models_missing_versions())
+    def models_with_versions_outside(self, ml_repos: Sequence[str]) -> Iterator[str]:
+        """Yield the models with a stored version that is unread and in none of these ML repos, in order."""
+        return self._chunks(queries.models_with_versions_outside(self._dialect), {"ids": ml_repos})
 
     def analyze(self) -> None:
         """Gather statistics of the tables, so that the database plans later queries well."""

@@ -62,7 +62,7 @@ def known(dialect: DatabaseDialect, entity: Entity) -> Select[Any]:
             wanted.c.value,
             table.c.content_hash,
             table.c.get("updated_at", null()),
-            _stored_at(table),
+            _stored_at(entity),
             table.c.deleted_at.is_not(None) & table.c.id.is_not(None),
             table.c.get("is_derived", false()),
             OBSERVED.c.content_hash,
@@ -146,7 +146,7 @@ def lacking_latest_among(dialect: DatabaseDialect) -> Select[Any]:
     """Select those of the ids that are models that lack their latest version, with it, and whether all were read."""
     wanted = dialect.ids()
     latest = _lacking_latest().add_columns(OBSERVED.c.latest_version_id, ~_unmarked(VERSIONS_READ))
-    return latest.join(wanted, OBSERVED.c.id == wanted.c.value)
+    return latest.where(OBSERVED.c.id.in_(select(wanted.c.value)))  # with a join, SQLite would scan all models
 
 
 @cache
@@ -183,12 +183,18 @@ def models_outside(dialect: DatabaseDialect) -> Select[Any]:
 
 
 @cache
-def models_missing_versions() -> Select[Any]:
-    """Select the next models with a stored version that the run has not read, except rejected ones."""
+def models_with_versions_outside(dialect: DatabaseDialect) -> Select[Any]:
+    """Select the next models with a stored version that is unread and in none of the ML repos with the ids."""
     versions, version = TABLES[Entity.MODEL_VERSIONS], OBSERVED.alias()
+    inside = versions.c.ml_repo_id.in_(select(dialect.ids().c.value))
     was_read = exists().where(version.c.entity == Entity.MODEL_VERSIONS, version.c.id == versions.c.id)
-    missing = exists().where(versions.c.model_id == OBSERVED.c.id, versions.c.deleted_at.is_(None), ~was_read)
-    return seen_ids(Entity.MODELS).where(missing)
+    outside = exists().where(
+        versions.c.model_id == OBSERVED.c.id,
+        versions.c.deleted_at.is_(None),
+        or_(versions.c.ml_repo_id.is_(None), ~inside),
+        ~was_read,
+    )
+    return seen_ids(Entity.MODELS).where(outside)
 
 
 @cache
@@ -217,10 +223,13 @@ def forget(dialect: DatabaseDialect, entity: Entity) -> tuple[Delete, ...]:
     )
 
 
-def _stored_at(table: Table) -> ColumnElement[Any]:
-    """Return since when the content is stored, at the earliest: a delete or `superseded_at` changes no content."""
+def _stored_at(entity: Entity) -> ColumnElement[Any]:
+    """Return since when the content is stored: a delete or `superseded_at` moves `last_changed_at` without a change."""
+    table, changes = TABLES[entity], TABLES["changes"]
     marked = or_(*(table.c[name].is_not(None) for name in ("deleted_at", "superseded_at") if name in table.c))
-    return case((marked, table.c.first_seen_at), else_=table.c.last_changed_at)
+    updated = (changes.c.entity == entity, changes.c.entity_id == table.c.id, changes.c.kind == "updated")
+    last_update = select(func.max(changes.c.observed_at)).where(*updated).scalar_subquery()
+    return case((marked, func.coalesce(last_update, table.c.first_seen_at)), else_=table.c.last_changed_at)
 
 
 def _next(query: Select[Any], key: ColumnElement[str]) -> Select[Any]:

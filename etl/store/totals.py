@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select
 
 from etl.enums import Entity
-from etl.store.reconcile import live_in
+from etl.store.reconcile import live_or_moving_in
 from etl.store.repo_scope import RepoScope
 from etl.store.staging_tables import OBSERVED, TABLES
 
@@ -28,7 +28,7 @@ def live_counts(connection: Connection, repos: RepoScope, *, listed_only: bool) 
 @lru_cache
 def _live_count(entity: Entity, repos: RepoScope, *, listed_only: bool) -> Select[Any]:
     table = TABLES[entity]
-    query = select(func.count()).select_from(table).where(live_in(table, repos))
+    query = select(func.count()).select_from(table).where(live_or_moving_in(table, repos))
     of_run = select(OBSERVED.c.id).where(OBSERVED.c.entity == Entity.MODELS)
     return query.where(table.c[_MODEL_ID[entity]].in_(of_run)) if listed_only else query
 

@@ -73,11 +73,15 @@ def _look_up(client: Client, extraction: Extraction, entity: Entity, missing: Se
     lookups: dict[str, _Lookup] = {}
     for record_id in filter(fits_in_path, missing):  # for the others, the lists alone decide
         extraction.advance(entity, 0, None)
-        lookups[record_id] = _look_up_one(client, extraction, entity, record_id)
-        if witness and lookups[record_id] in {_Lookup.REFUSED, _Lookup.UNANSWERED}:  # the failure may be transient
-            lookups[record_id] = _look_up_one(client, extraction, entity, record_id)
+        result = _look_up_one(client, extraction, entity, record_id)
+        if result is _Lookup.UNANSWERED or (witness and result is _Lookup.REFUSED):  # the failure may be transient
+            result = _look_up_one(client, extraction, entity, record_id)
+        lookups[record_id] = result
+        if result is _Lookup.UNANSWERED:  # enough to delete nothing
+            break
     if witness is None:  # without a listed record to compare with, a 404 proves nothing
-        lookups = {each: result for each, result in lookups.items() if result in {_Lookup.FOUND, _Lookup.MOVED}}
+        proofs = {_Lookup.FOUND, _Lookup.MOVED, _Lookup.UNANSWERED}
+        lookups = {each: result for each, result in lookups.items() if result in proofs}
     return lookups
 
 

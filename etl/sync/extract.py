@@ -191,14 +191,25 @@ class Extraction:
         if not plan.lists_versions:
             return False
         every = plan.way == "sweep" and self._sweep_versions()
+        if not every:
+            if full:
+                self.staging.mark_all_due()
+            every = self._due_versions()
         if every:  # a latest version that the sweep did not return casts doubt on the sweep
             self.staging.mark_incomplete_without_latest()
             self._versions_of(self.staging.without_latest())
-        else:
-            if full:
-                self.staging.mark_all_due()
-            self._versions_of(self.staging.due())
         return every
+
+    def _due_versions(self) -> bool:
+        """Read the versions of the due models. Return whether a sweep read those of all models instead."""
+        try:
+            self._versions_of(self.staging.due())
+        except RequestRefused as refusal:
+            # The control plane may require another filter than the model.
+            if not is_withheld(refusal) or not self._sweep_versions():
+                raise
+            return True
+        return False
 
     def _sweep_versions(self) -> bool:
         """Read all versions of the scope in few lists; False if the server offers no such lists."""
@@ -211,10 +222,9 @@ class Extraction:
         if len(read) < len(repos):
             allowed = [value for listing in read for _, value in listing.filters]
             self.staging.mark_incomplete(list(self.staging.models_outside(allowed)))
-        # The server may list the models of an ML repo that it hides, or that cannot be read.
-        hidden = set(self.staging.models_outside(repos))
-        if not self.unproven:  # a version may name another ML repo than its model, which may move between two lists
-            hidden.update(self.staging.models_missing_versions())
+        # The server may list the models of an ML repo that it hides, or that cannot be read. And a version may name
+        # another ML repo than its model.
+        hidden = {*self.staging.models_outside(repos), *self.staging.models_with_versions_outside(repos)}
         self.staging.mark_incomplete(sorted(hidden))
         self._versions_of(iter(sorted(hidden)))
         return True

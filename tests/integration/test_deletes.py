@@ -108,18 +108,21 @@ class TestMissingModel:
         assert (summary.complete, summary.tallies[Entity.MODELS].deleted) == (True, 1)
         assert sum(path.startswith("models/") for path in paths(env)) == 2
 
-    def test_is_kept_if_no_request_by_id_is_answered(self, env: SyncEnv) -> None:
+    @pytest.mark.parametrize("deleted", [slice(4, 6), slice(None)], ids=["some", "all"])
+    def test_is_kept_if_no_request_by_id_is_answered(self, env: SyncEnv, deleted: slice) -> None:
         env.sync()
-        env.registry.delete_model(env.registry.ids("models")[4])
+        for model in env.registry.ids("models")[deleted]:
+            env.registry.delete_model(model)
         env.plane.faults = [
             Fault(
                 lambda context, proceed: proceed() if "offset" in context.request.query else refusal(503, "Busy"),
                 endpoint="models",
             )
         ]
-        summary = env.sync()
+        summary = env.sync(allow_mass_delete=True)
 
         assert (summary.status, summary.tallies[Entity.MODELS].deleted) == ("partial", 0)
+        assert sum(path.startswith("models/") for path in paths(env)) <= 3  # no request for each of the others
 
     def test_is_kept_although_the_first_listed_model_is_deleted_before_the_requests_by_id(self, env: SyncEnv) -> None:
         env.sync()

@@ -65,6 +65,8 @@ def set_up(connection: Any) -> None:
         *(f"tcp_{name} = {value}" for name, value in KEEPALIVES.items()),
     ]
     connection.execute("; ".join(f"SET {each}" for each in settings))
+    # After a few executions, the server would plan a prepared statement without its parameters, and often badly.
+    connection.prepare_threshold = None
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         connection.close()  # SQLAlchemy 2.0 leaves it open

@@ -133,6 +133,24 @@ def test_record_stored_with_a_future_time_is_replaced_when_it_returns_after_that
     assert env.held() == env.served()
 
 
+def test_older_state_of_a_superseded_version_does_not_replace_a_newer_one(env: SyncEnv) -> None:
+    env.plane.offers = NO_VERSIONS
+    model = env.registry.get("models", env.registry.ids("models")[0])
+    old = model["latest_version"]
+    env.sync()
+    with env.connection() as connection:
+        connection.execute(update(ModelVersion).values(first_seen_at=datetime(2020, 1, 1, tzinfo=UTC)))
+    env.registry.set_description(old["id"], "newest")
+    env.sync()
+    env.registry.add_version(model["id"])
+    env.sync()
+    env.registry.put_raw("models", model["id"], model)  # a server that lags behind
+    summary = env.sync()
+
+    assert "2 records are older than stored: the newer one was kept." in summary.warnings  # the model is, too
+    assert env.row(ModelVersion, ModelVersion.id == old["id"])["description"] == "newest"
+
+
 @pytest.mark.parametrize("model_id", [".", "..", "\ud800"])
 def test_model_whose_id_fits_no_url_blocks_no_delete(model_id: str, env: SyncEnv) -> None:
     record = env.registry.get("models", env.registry.ids("models")[0])

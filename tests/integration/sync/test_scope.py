@@ -7,6 +7,8 @@ from etl.errors import ConfigError, DeleteLimitExceeded, UnknownMlRepo
 from etl.models import MlRepo, Model, SyncRun, SyncScope
 from etl.settings import Settings
 from etl.simulator import fault
+from etl.simulator.faults import Fault, FaultContext
+from etl.simulator.http_types import Proceed, Response, refusal
 from etl.source import Listing
 from etl.store import Tally
 from etl.sync import NEVER
@@ -177,3 +179,20 @@ def test_scope_that_loses_its_last_model_stays_complete_where_versions_are_liste
 
     assert [(each.complete, each.coverage) for each in summaries] == [(True, "all")] * 2
     assert env.held()["model_versions"] == {}
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_versions_are_swept_where_they_are_listed_by_ml_repo_only(*, full: bool, env: SyncEnv) -> None:
+    single = {f"/{entity}/" for entity in ("models", "model-versions")}
+
+    def require_ml_repo(context: FaultContext, proceed: Proceed) -> Response:
+        is_list = not any(each in context.request.path for each in single)
+        return refusal(422, "Field required") if is_list and "ml_repo_id" not in context.request.query else proceed()
+
+    env.plane.faults = [Fault(require_ml_repo, endpoint="model-versions")]
+    env.sync()
+    env.registry.delete_version(env.registry.ids("model-versions")[0])
+    summary = env.sync(full=full)
+
+    assert summary.complete
+    assert env.held() == env.served()
