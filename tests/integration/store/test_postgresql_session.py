@@ -53,6 +53,13 @@ def test_no_session_uses_jit(url: str) -> None:
         assert connection.scalar(text("SHOW jit")) == "off"
 
 
+@pytest.mark.parametrize(("given", "used"), [("4MB", "64MB"), ("1GB", "1GB")])
+def test_session_has_memory_to_compare_large_tables(url: str, given: str, used: str) -> None:
+    alter_database(url, f"work_mem = '{given}'")
+    with engine_scope(url) as engine, engine.connect() as connection:
+        assert connection.scalar(text("SHOW work_mem")) == used
+
+
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", "EUC_JP"])
 def test_a_database_that_cannot_hold_all_text_is_refused_in_one_line(postgres_url: str, encoding: str) -> None:
     name = f"test_{encoding.lower()}"
