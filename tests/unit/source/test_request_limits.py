@@ -19,8 +19,8 @@ Apply = Callable[[FaultContext, Proceed], Response]
 
 @contextmanager
 def reader_at(apply: Apply, concurrency: int) -> Iterator[ListingReader]:
-    """Yield a reader of 150 pages; `apply` handles each answer."""
-    registry = Registry.generate(seed=7, ml_repos=2, models=60, versions=10, metrics=0, empty_share=0.0)
+    """Yield a reader of 450 pages, so that a busy machine has time to send all at once; `apply` handles each answer."""
+    registry = Registry.generate(seed=7, ml_repos=2, models=60, versions=30, metrics=0, empty_share=0.0)
     with Simulator(registry, token=TOKEN, faults=[Fault(apply)]) as plane:
         client_settings = settings(host=plane.url, api_prefix="/api/ml/v1", concurrency=concurrency, max_retries=99)
         with Client(client_settings) as client, ListingReader(client, 5, concurrency, 1) as reader:
@@ -44,7 +44,7 @@ def test_calm_server_gets_few_requests_first_and_the_maximum_later(maximum: int)
             return proceed()
 
     with reader_at(apply, maximum) as reader:
-        assert read(reader) == 600
+        assert read(reader) == 1800
 
     assert max(probe.counts[:3]) <= 2
     assert probe.most == maximum
@@ -63,7 +63,7 @@ def test_overloaded_server_gets_single_requests_until_it_recovers() -> None:
             return answer
 
     with reader_at(apply, 8) as reader:
-        assert read(reader) == 600
+        assert read(reader) == 1800
 
     # There were eight concurrent requests, then four, then two.
     assert during.counts[8 + 4 + 2 :] == [1] * 26
