@@ -194,19 +194,19 @@ class Extraction:
         if not every:
             if full:
                 self.staging.mark_all_due()
-            every = self._due_versions()
+            # The control plane may require another filter than the model.
+            every = self._due_versions(may_sweep=plan.way != "sweep" and self.scope.covers_every_version)
         if every:  # a latest version that the sweep did not return casts doubt on the sweep
             self.staging.mark_incomplete_without_latest()
             self._versions_of(self.staging.without_latest())
         return every
 
-    def _due_versions(self) -> bool:
+    def _due_versions(self, *, may_sweep: bool) -> bool:
         """Read the versions of the due models. Return whether a sweep read those of all models instead."""
         try:
             self._versions_of(self.staging.due())
         except RequestRefused as refusal:
-            # The control plane may require another filter than the model.
-            if not is_withheld(refusal) or not self._sweep_versions():
+            if not may_sweep or not is_withheld(refusal) or not self._sweep_versions():
                 raise
             return True
         return False

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from etl.enums import Entity
-from etl.errors import ConfigError, DeleteLimitExceeded, UnknownMlRepo
+from etl.errors import ConfigError, DeleteLimitExceeded, RequestRefused, UnknownMlRepo
 from etl.models import MlRepo, Model, SyncRun, SyncScope
 from etl.settings import Settings
 from etl.simulator import fault
@@ -181,14 +181,14 @@ def test_scope_that_loses_its_last_model_stays_complete_where_versions_are_liste
     assert env.held()["model_versions"] == {}
 
 
+def require_ml_repo(context: FaultContext, proceed: Proceed) -> Response:
+    """Refuse lists of versions without the filter `ml_repo_id`."""
+    is_list = context.request.path.endswith("/model-versions")
+    return refusal(422, "Field required") if is_list and "ml_repo_id" not in context.request.query else proceed()
+
+
 @pytest.mark.parametrize("full", [True, False])
 def test_versions_are_swept_where_they_are_listed_by_ml_repo_only(*, full: bool, env: SyncEnv) -> None:
-    single = {f"/{entity}/" for entity in ("models", "model-versions")}
-
-    def require_ml_repo(context: FaultContext, proceed: Proceed) -> Response:
-        is_list = not any(each in context.request.path for each in single)
-        return refusal(422, "Field required") if is_list and "ml_repo_id" not in context.request.query else proceed()
-
     env.plane.faults = [Fault(require_ml_repo, endpoint="model-versions")]
     env.sync()
     env.registry.delete_version(env.registry.ids("model-versions")[0])
@@ -196,3 +196,15 @@ def test_versions_are_swept_where_they_are_listed_by_ml_repo_only(*, full: bool,
 
     assert summary.complete
     assert env.held() == env.served()
+
+
+def test_run_over_one_model_never_sweeps_the_versions_of_others(env: SyncEnv) -> None:
+    env.plane.faults = [Fault(require_ml_repo, endpoint="model-versions")]
+    env.sync()
+    model, other = env.registry.ids("models")[:2]
+    env.registry.touch(model)
+    new = env.registry.add_version(other)
+
+    with pytest.raises(RequestRefused):
+        env.sync(fqn=env.registry.get("models", model)["fqn"])
+    assert new not in env.held()["model_versions"]
