@@ -14,7 +14,8 @@ from etl.sync import messages
 from etl.sync.extract import Extraction
 
 _MOST_NAMED = 5
-_MOST_WITNESSES = 3
+_MOST_LISTED = 3
+"""Listed records to fetch at most, to find out whether single records are served."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,32 +65,32 @@ def _look_up(client: Client, extraction: Extraction, entity: Entity, missing: Se
 
     Such a control plane answers 404 for every id, which confirms nothing. To detect it, fetch a listed record first.
     """
-    witness = _look_up_witness(client, extraction, entity)
-    if witness is _Lookup.UNANSWERED:
-        return dict.fromkeys(missing, witness)
-    if witness in {_Lookup.DELETED, _Lookup.REFUSED}:
+    listed = _look_up_listed(client, extraction, entity)
+    if listed is _Lookup.UNANSWERED:
+        return dict.fromkeys(missing, listed)
+    if listed in {_Lookup.DELETED, _Lookup.REFUSED}:
         _log.info("this control plane offers no GET /%s/ID: deletes rest on the lists alone", _path(entity))
         return {}
     lookups: dict[str, _Lookup] = {}
     for record_id in filter(fits_in_path, missing):  # for the others, the lists alone decide
         extraction.advance(entity, 0, None)
         result = _look_up_one(client, extraction, entity, record_id)
-        if result is _Lookup.UNANSWERED or (witness and result is _Lookup.REFUSED):  # the failure may be transient
+        if result is _Lookup.UNANSWERED or (listed and result is _Lookup.REFUSED):  # the failure may be transient
             result = _look_up_one(client, extraction, entity, record_id)
         lookups[record_id] = result
         if result is _Lookup.UNANSWERED:  # enough to delete nothing
             break
-    if witness is None:  # without a listed record to compare with, a 404 proves nothing
+    if listed is None:  # without a listed record to compare with, a 404 proves nothing
         proofs = {_Lookup.FOUND, _Lookup.MOVED, _Lookup.UNANSWERED}
         lookups = {each: result for each, result in lookups.items() if result in proofs}
     return lookups
 
 
-def _look_up_witness(client: Client, extraction: Extraction, entity: Entity) -> _Lookup | None:
+def _look_up_listed(client: Client, extraction: Extraction, entity: Entity) -> _Lookup | None:
     """Fetch a listed record, or a few: the first may have been deleted since. None if none is listed."""
-    witnesses = list(islice(filter(fits_in_path, extraction.staging.seen_ids(entity)), _MOST_WITNESSES))
+    ids = list(islice(filter(fits_in_path, extraction.staging.seen_ids(entity)), _MOST_LISTED))
     results: set[_Lookup] = set()
-    for each in (witnesses * 2)[: max(len(witnesses), 2)]:  # try an only one twice: a failure may be transient
+    for each in (ids * 2)[: max(len(ids), 2)]:  # if only one is listed, try it twice: a failure may be transient
         result = _look_up_one(client, extraction, entity, each)
         if result in {_Lookup.FOUND, _Lookup.MOVED}:
             return result

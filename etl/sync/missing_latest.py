@@ -27,7 +27,7 @@ def read_models_again(extraction: Extraction, plan: Plan) -> None:
         reading = extraction.reader.read(listing, again=True)
         for page in reading:
             extraction.advance(Entity.MODELS, 0, page.total)
-            changed_in_page, hidden_in_page = _take(extraction, page)
+            changed_in_page, hidden_in_page = _stage_missing(extraction, page)
             changed += changed_in_page
             hidden += hidden_in_page
         if not extraction.judge(reading):
@@ -39,21 +39,20 @@ def read_models_again(extraction: Extraction, plan: Plan) -> None:
         extraction.warn(messages.models_keep_changing(changed))
 
 
-def _take(extraction: Extraction, page: Page) -> tuple[int, int]:
-    """Stage missing latest versions of a page of models.
+def _stage_missing(extraction: Extraction, page: Page) -> tuple[int, int]:
+    """Stage the latest versions of a page of models that no list has returned.
 
-    Return how many models had another one before, and of how many a list that was read hides it.
+    Return the number of models with another latest version than before, and of those whose own list hides it.
     """
     staging = extraction.staging
     models = [each for each in page.new_records if isinstance(each, dict)]
     versions = {identity(each.get("id")) or "": embedded_version(each) for each in models}
     # A version that names another model says nothing about the list of this one.
     latest = {model_id: each for model_id, each in versions.items() if each and identity(each["model_id"]) == model_id}
-    ids = {model_id: identity(version["id"]) or "" for model_id, version in latest.items()}
-    before = staging.lacking_latest(list(ids))
-    known = staging.known(Entity.MODEL_VERSIONS, list(ids.values()))
-    missing = [model_id for model_id in before if known[ids[model_id]].seen_hash is None]
+    now = {model_id: identity(version["id"]) or "" for model_id, version in latest.items()}
+    before = staging.lacking_latest(list(now))
+    known = staging.known(Entity.MODEL_VERSIONS, list(now.values()))
+    missing = [model_id for model_id in before if known[now[model_id]].seen_hash is None]
     extraction.take_latest({model_id: latest[model_id] for model_id in missing})
-    are_same = {model_id: before[model_id].version_id == ids[model_id] for model_id in missing}
-    hidden = sum(same and before[model_id].was_read for model_id, same in are_same.items())
-    return list(are_same.values()).count(False), hidden
+    unchanged = [before[model_id] for model_id in missing if before[model_id].version_id == now[model_id]]
+    return len(missing) - len(unchanged), sum(each.was_read for each in unchanged)

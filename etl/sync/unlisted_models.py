@@ -25,9 +25,8 @@ def read_versions(context: Context, extraction: Extraction, *, every_version_rea
 
     Do nothing if every version was read, or if the run deletes nothing anyway.
 
-    A model whose versions were there before is hidden from lists, and stays as it is until the next full comparison,
-    which reads the versions of all.
-    If the control plane refuses the request, the versions stay too.
+    A model whose versions were there before is hidden from lists, and stays as it is until the next full comparison. If
+    the control plane refuses the request, the versions stay too.
     """
     deletes = extraction.complete and context.scope.lists_every_model and not context.settings.no_delete
     if every_version_read or not deletes or extraction.coverage is not Coverage.ALL:

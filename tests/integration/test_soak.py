@@ -253,7 +253,9 @@ def test_after_many_runs_the_tables_equal_the_source_and_no_resource_leaks(
     monkeypatch.setenv("TMPDIR", str(temporary))
     draw = random.Random(SEED)  # noqa: S311 no secret
     with sync_env(migrated_url) as env:
-        env.start().communicate(timeout=patience())  # also starts the process from which commands are forked
+        first = env.start()  # also starts the process from which commands are forked
+        first.communicate(timeout=patience())
+        assert first.returncode == 0
         soak = Soak(env, Editor(env.registry, draw), draw)
         for count in range(ROUNDS):
             soak.round(count)

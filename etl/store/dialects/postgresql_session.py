@@ -48,7 +48,7 @@ _MAY_WRITE = text("""
 """)
 
 
-# With too little, a subquery of some 65,000 models is scanned for each version: minutes instead of a tenth of a second.
+# With too little, the server scans a subquery of many models again for each version.
 _RAISE_WORK_MEM = """
     SELECT set_config('work_mem', '64MB', false)
     WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('64MB')

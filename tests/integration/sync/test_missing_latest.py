@@ -43,8 +43,9 @@ def test_versions_that_their_list_hides_are_not_deleted_while_their_model_embeds
     model = env.registry.ids("models")[0]
     env.registry.set_description(env.registry.get("models", model)["latest_version"]["id"], "new")
     hide(env, monkeypatch, lambda each: each.model_id == model)
-    env.sync()
+    summary = env.sync(confirm_deletes=0, allow_mass_delete=True)
 
+    assert summary.complete
     assert env.held() == env.served()
 
 
